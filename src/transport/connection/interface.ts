@@ -1,0 +1,216 @@
+/**
+ * What goes into and comes out of a connection: plain data, no I/O, no clock.
+ *
+ * Order of use, after every input (a packet, a write, an outcome, the time ...):
+ *   1. `pollEvent()` until undefined    - what the socket should know
+ *   2. `pollRequest()` until undefined  - slow questions, answered later by an input
+ *   3. `want(now)`; if defined, get a Grant for it from the peer object and call
+ *      `transmit(now, grant)`; repeat until `want` or the peer says no
+ *   4. `deadline()`                     - call `wake(now)` then; one deadline, not ten timers
+ * Every method that takes `now` (ms) may change all four.
+ */
+import type { Code } from '../../wire/errors.ts'
+
+export type Role = 'initiator' | 'responder'
+export type Lane = 'node' | 'phantom'
+
+/** spec §6.1 */
+export type State = 'opening' | 'open' | 'closing' | 'lingering' | 'resetting' | 'closed'
+
+/** How the other side is reached: by its node key, or over the newest reply paths it gave. */
+export type Target =
+  | { readonly lane: 'node'; readonly publicKey: Uint8Array }
+  | { readonly lane: 'phantom'; readonly generation: number; readonly paths: readonly PathOffer[] }
+
+/** A path that the other side gave: REPLY_PATHS, spec §9. */
+export interface PathOffer {
+  readonly bytes: Uint8Array
+  readonly expiryHeight: number
+}
+
+/** A packet that arrived, still sealed. */
+export interface Arrival {
+  readonly lane: Lane
+  readonly record: Uint8Array
+  readonly amountMsat: bigint
+  /** 32 bytes; the phantom lane checks the preimage against it before it settles. */
+  readonly hash: Uint8Array
+  /** Phantom lane: over which of our own paths. */
+  readonly pathId?: string
+}
+
+/**
+ * What to do with an arrival. On the node lane 'taken' and 'dropped' are for the statistics only.
+ */
+export type Reception =
+  | { readonly action: 'settle'; readonly preimage: Uint8Array }
+  | { readonly action: 'refuse'; readonly code: Code }
+  | { readonly action: 'taken' }
+  | { readonly action: 'dropped' }
+
+/** Leave to make one attempt, given by the per-peer object: route and window place are reserved. */
+export interface Grant {
+  readonly lane: Lane
+  readonly routeId: string
+  /** The packet's size at most, in bytes. */
+  readonly recordBytes: number
+  readonly minAmountMsat: bigint
+  readonly maxAmountMsat: bigint
+  readonly feeBaseMsat: bigint
+  readonly feePpm: number
+  /** Opaque channel keys, for disjointness. */
+  readonly channels: readonly string[]
+  /** An attempt without outcome after this many ms is hedged, spec §8.5. */
+  readonly hedgeAfterMs: number
+}
+
+/** Why a connection wants a grant. The first that applies, in this order. */
+export type WantReason =
+  /** OPEN, its copies, ACCEPT, RESET, REFUSE, PING, MAX_DATA, a due ACK ... */
+  | 'control'
+  /** Frames of failed or lost packets, or new stream data. */
+  | 'data'
+  /** A second copy of unresolved frames, spec §8.5: counts against the peer's hedge budget. */
+  | 'hedge'
+  /** A copy of stuck frames, spec §8.6: outside the hedge budget. */
+  | 'stuck'
+
+export interface Want {
+  readonly reason: WantReason
+  readonly target: Target
+  /** Channels to go around if possible: those of the attempt that failed, hangs or is stuck. */
+  readonly avoid: readonly string[]
+  /** Bytes of frames that wait, as far as known: a hint for the size of the window. */
+  readonly waitingBytes: number
+}
+
+/** One payment to make. `hash` must be on disk before it is sent where a folder is used. */
+export interface Attempt {
+  /** Unique within the connection. */
+  readonly id: number
+  readonly reason: WantReason
+  readonly lane: Lane
+  readonly routeId: string
+  readonly record: Uint8Array
+  readonly amountMsat: bigint
+  /** The fee bound by the route's policy for this amount. */
+  readonly feeMsat: bigint
+  readonly hash: Uint8Array
+  /** Node lane only. */
+  readonly preimage?: Uint8Array
+  /** Asks for an acknowledgement, spec §8.1. */
+  readonly eliciting: boolean
+}
+
+/** What became of an attempt, as spec §8.2 tells the cases apart. */
+export type Outcome =
+  | { readonly status: 'delivered'; readonly feeMsat: bigint }
+  | { readonly status: 'settled'; readonly feeMsat: bigint }
+  | {
+      readonly status: 'failed'
+      /** The receiving process, or something that cannot be told from it, turned the packet down: spec §8.10. */
+      readonly refused: boolean
+      /** The refusal's code where the lane shows it. */
+      readonly code?: Code
+      /** Channels to go around. */
+      readonly avoid: readonly string[]
+      /** Nothing left our node: no slot, no balance, no route; the retry waits for the peer object, not for a timer of ours. */
+      readonly local: boolean
+    }
+  | { readonly status: 'unknown' }
+
+export type ConnectionEvent =
+  /** The handshake is complete and the other side has accepted. Responder: at once. */
+  | { readonly type: 'connected' }
+  | { readonly type: 'readable' }
+  /** The peer's FIN stands at the read offset: no more bytes will come. Once. */
+  | { readonly type: 'end' }
+  /** Bytes up to `offset` were acknowledged; the send buffer has room again. */
+  | { readonly type: 'writable'; readonly bufferedBytes: number }
+  /** Own FIN is delivered. Once. */
+  | { readonly type: 'finished' }
+  | { readonly type: 'message'; readonly id: Uint8Array; readonly data: Uint8Array }
+  | { readonly type: 'identified'; readonly publicKey: Uint8Array }
+  | { readonly type: 'price'; readonly packetMsat: bigint; readonly kilobyteMsat: bigint }
+  /** Activity, for socket.setTimeout: spec §10.3's meaning. */
+  | { readonly type: 'activity' }
+  /** Money stops it: spec §12.2. Reported once per pause. */
+  | { readonly type: 'paused'; readonly reason: 'cost' }
+  /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
+  | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
+  /** The machine is of no further use; the owner puts a tombstone in its place. Last event, once. */
+  | { readonly type: 'closed' }
+
+export interface ConnectionFailure {
+  /** ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EPIPE or ERR_KEYSOCK_*. */
+  readonly code: string
+  readonly message: string
+  /** The code of the RESET or REFUSE that came, if one came. */
+  readonly wireCode?: Code
+}
+
+/** Questions that take time; the answer is an input. */
+export type ConnectionRequest =
+  /** Make fresh reply paths; answer: `providePaths(now, paths)` or `pathsFailed(now, message)`. */
+  | { readonly type: 'paths'; readonly count: number }
+  /** These of our paths are not used any more. */
+  | { readonly type: 'close-paths'; readonly pathIds: readonly string[] }
+  /** ECDH with our node's key, for IDENTIFY; answer: `provideSecret(now, secret)`. */
+  | { readonly type: 'shared-secret'; readonly point: Uint8Array }
+
+/** One of our own paths, for the peer to pay over. */
+export interface OwnPath {
+  readonly pathId: string
+  readonly bytes: Uint8Array
+  readonly expiryHeight: number
+}
+
+/** Both sides' money, all in msat. spec §12.1 */
+export interface Account {
+  readonly capMsat: bigint
+  readonly spentMsat: bigint
+  readonly feesMsat: bigint
+  readonly reservedMsat: bigint
+  readonly receivedMsat: bigint
+  readonly pendingIncomeMsat: bigint
+}
+
+export interface ConnectionStats {
+  readonly bytesWritten: number
+  readonly bytesAcknowledged: number
+  readonly bytesRead: number
+  readonly packetsReceived: number
+  readonly packetsDropped: number
+  readonly attempts: number
+  readonly failedAttempts: number
+  readonly refusedAttempts: number
+  readonly hedgedAttempts: number
+  readonly unresolvedAttempts: number
+  /** Smoothed time from sending to settlement, ms; undefined before the first. */
+  readonly roundTripMs: number | undefined
+}
+
+export interface ConnectionSettings {
+  /** ms; 0: none. spec §10.3 */
+  readonly idleTimeoutMs: number
+  readonly connectTimeoutMs: number
+  /** ms; undefined: off. spec §10.4 */
+  readonly keepAliveMs: number | undefined
+  readonly noDelay: boolean
+  readonly capMsat: bigint
+  /** Receive window to start with and at most, bytes. */
+  readonly initialWindow: number
+  readonly maxWindow: number
+  /** Initiator: pay at most these when a PRICE comes. */
+  readonly maxPacketPriceMsat: bigint
+  readonly maxKilobytePriceMsat: bigint
+  /** Responder: ask these; 0n: nothing. */
+  readonly packetPriceMsat: bigint
+  readonly kilobytePriceMsat: bigint
+}
+
+/** Randomness as a function: `length` unpredictable bytes. */
+export type RandomBytes = (length: number) => Uint8Array
+
+/** Leave to grow a receive window, from the endpoint's sum of windows (spec §7.5): grants all of `bytes` or refuses. */
+export type GrowWindow = (bytes: number) => boolean
