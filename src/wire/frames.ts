@@ -1,0 +1,140 @@
+import type { Parameters } from './parameters.ts'
+
+/** Bytes of the stream (spec §5.5). Decoded `data` aliases the packet that it came in. */
+export interface StreamFrame {
+  readonly type: 'stream'
+  /** Where `data` begins in the stream; offset + data.length <= MAX_OFFSET. */
+  readonly offset: number
+  readonly data: Uint8Array
+  /** Whether the stream ends after `data`. */
+  readonly fin: boolean
+}
+
+/** Packet numbers from `smallest` to `largest`, both included. */
+export interface AckRange {
+  readonly smallest: number
+  readonly largest: number
+}
+
+/** What has arrived (spec §5.4). */
+export interface AckFrame {
+  readonly type: 'ack'
+  /** The offset below which every stream byte has arrived; one more once the FIN has, too. */
+  readonly delivered: number
+  /** 1 to 64, the highest first, with at least one number missing between two of them. */
+  readonly ranges: readonly AckRange[]
+}
+
+/** The sender of this takes stream bytes below `limit` (spec §7). */
+export interface MaxDataFrame {
+  readonly type: 'max-data'
+  readonly limit: number
+}
+
+/** The sender of this has more data than `limit` lets it send (spec §7.6). */
+export interface BlockedFrame {
+  readonly type: 'blocked'
+  readonly limit: number
+}
+
+export interface ReplyPath {
+  /** Opaque, 1 to 512 bytes. Aliases the packet when decoded. */
+  readonly bytes: Uint8Array
+  /** The block height from which the path is dead. */
+  readonly expiryHeight: number
+}
+
+/** Ways to pay to the sender of this over the phantom lane (spec §5.7). */
+export interface ReplyPathsFrame {
+  readonly type: 'reply-paths'
+  readonly generation: number
+  /** 1 to 4. */
+  readonly paths: readonly ReplyPath[]
+}
+
+/** Asks for a sign of life; counts as activity when `keepalive` (spec §5.6: purpose 1). */
+export interface PingFrame {
+  readonly type: 'ping'
+  readonly keepalive: boolean
+}
+
+/** Ends both directions (spec §13.3). */
+export interface ResetFrame {
+  readonly type: 'reset'
+  /** spec §11, or the application's own from 256 on. */
+  readonly code: number
+  /** For people; cut to 128 bytes of UTF-8 when written (spec §5.11). */
+  readonly reason: string
+}
+
+/** Instead of ACCEPT (spec §5.10). */
+export interface RefuseFrame {
+  readonly type: 'refuse'
+  readonly code: number
+  readonly reason: string
+}
+
+/** A datagram (spec §12.8). */
+export interface MessageFrame {
+  readonly type: 'message'
+  /** 16 bytes. */
+  readonly id: Uint8Array
+  /** At most 512 bytes. */
+  readonly data: Uint8Array
+}
+
+/** What the responder asks (spec §12.3). */
+export interface PriceFrame {
+  readonly type: 'price'
+  readonly serial: number
+  readonly packetMsat: bigint
+  readonly kilobyteMsat: bigint
+}
+
+/** What the payment that carries this pays (spec §12.4). */
+export interface CreditFrame {
+  readonly type: 'credit'
+  readonly id: number
+  readonly amountMsat: bigint
+}
+
+/** The initiator's proof that it holds a node key (spec §12.7). */
+export interface IdentifyFrame {
+  readonly type: 'identify'
+  /** 33 bytes, a point of the curve. */
+  readonly key: Uint8Array
+  /** 32 bytes: `identifyProof`. */
+  readonly proof: Uint8Array
+}
+
+/** The responder takes the connection (spec §4.6). */
+export interface AcceptFrame {
+  readonly type: 'accept'
+  readonly parameters: Parameters
+}
+
+/** The initiator asks for a connection (spec §5.8). */
+export interface OpenFrame {
+  readonly type: 'open'
+  /** 1 to 65,535. */
+  readonly port: number
+  /** The initiator's block height. */
+  readonly height: number
+  readonly parameters: Parameters
+}
+
+export type Frame =
+  | StreamFrame
+  | AckFrame
+  | MaxDataFrame
+  | BlockedFrame
+  | ReplyPathsFrame
+  | PingFrame
+  | ResetFrame
+  | RefuseFrame
+  | MessageFrame
+  | PriceFrame
+  | CreditFrame
+  | IdentifyFrame
+  | AcceptFrame
+  | OpenFrame

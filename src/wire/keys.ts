@@ -1,0 +1,105 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { concat } from './bytes.ts'
+import { malformed } from './errors.ts'
+
+/** Bytes of a compressed point of secp256k1. */
+export const POINT_BYTES = 33
+/** Bytes of a key, a hash, a secret or a preimage. */
+export const KEY_BYTES = 32
+
+const text = new TextEncoder()
+
+/** What packets of one direction and phase are sealed and paid with (spec §4.7). Each 32 bytes. */
+export interface DirectionKeys {
+  /** The AEAD key. */
+  readonly seal: Uint8Array
+  /** What preimages on the phantom lane derive from (spec §4.8). */
+  readonly settle: Uint8Array
+  /** The transcript hash that the tag covers: h1 for EARLY, h2 for all after. */
+  readonly transcript: Uint8Array
+}
+
+/** Keys of the finished handshake; both sides hold equal ones (spec §4.7). */
+export interface MainKeys {
+  /** For DATA. */
+  readonly toResponder: DirectionKeys
+  /** For ANSWER and REPLY. */
+  readonly toInitiator: DirectionKeys
+}
+
+/** HMAC-SHA256 over a message (spec §1.5): 32 bytes. */
+export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
+  return hmac(sha256, key, message)
+}
+
+/** spec §4.7 */
+export function deriveEarlyKeys(chainingKey: Uint8Array, transcript: Uint8Array): DirectionKeys {
+  return deriveDirection(chainingKey, transcript, 'early', '')
+}
+
+/** spec §4.7 */
+export function deriveMainKeys(chainingKey: Uint8Array, transcript: Uint8Array): MainKeys {
+  return {
+    toResponder: deriveDirection(chainingKey, transcript, 'main', ' i2r'),
+    toInitiator: deriveDirection(chainingKey, transcript, 'main', ' r2i'),
+  }
+}
+
+function deriveDirection(ck: Uint8Array, transcript: Uint8Array, phase: string, direction: string): DirectionKeys {
+  return {
+    seal: hmacSha256(ck, text.encode(`keysock ${phase} seal${direction}`)),
+    settle: hmacSha256(ck, text.encode(`keysock ${phase} settle${direction}`)),
+    transcript,
+  }
+}
+
+/**
+ * The preimage of the payment that carries a packet on the phantom lane, 32 bytes (spec §4.8).
+ *
+ * @param settle the settle key of the packet's direction, the early one for OPEN and EARLY
+ * @param number the packet number; 0 for OPEN
+ * @param attempt the copy of OPEN; 0 for all other packets
+ */
+export function preimage(settle: Uint8Array, number: number, attempt: number): Uint8Array {
+  const message = new Uint8Array(9)
+  const view = new DataView(message.buffer)
+  view.setUint32(0, Math.floor(number / 0x100000000))
+  view.setUint32(4, number >>> 0)
+  message[8] = attempt
+  return hmacSha256(settle, message)
+}
+
+/** SHA256 of a preimage, 32 bytes: the hash of its payment. */
+export function paymentHash(ofPreimage: Uint8Array): Uint8Array {
+  return sha256(ofPreimage)
+}
+
+/**
+ * The proof of an IDENTIFY frame, 32 bytes (spec §12.7). To be compared with `equalBytes`.
+ *
+ * @param sharedSecret ECDH of the node key and e_r: the initiator asks its node, the responder computes `ecdh(e_r, K)`
+ * @param transcript h2: the `transcript` of either direction's main keys
+ */
+export function identifyProof(sharedSecret: Uint8Array, transcript: Uint8Array): Uint8Array {
+  return hmacSha256(sharedSecret, concat(text.encode('keysock identify'), transcript))
+}
+
+/** The compressed public key of a secret, 33 bytes. @throws Error unless the secret is 32 bytes and in 1 .. n-1. */
+export function publicKey(secret: Uint8Array): Uint8Array {
+  return secp256k1.getPublicKey(secret, true)
+}
+
+/** SHA256 of the compressed point secret x point, 32 bytes, as in BOLT 8 (spec §1.5). @throws ProtocolError when `point` is none. */
+export function ecdh(secret: Uint8Array, point: Uint8Array): Uint8Array {
+  return sha256(secp256k1.getSharedSecret(secret, checkedPoint(point), true))
+}
+
+/** Its argument, when that is a compressed point of the curve (spec §1.5). @throws ProtocolError otherwise. */
+export function checkedPoint(bytes: Uint8Array): Uint8Array {
+  if (bytes.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(bytes, true)) {
+    throw malformed('not a point of secp256k1')
+  }
+  return bytes
+}
