@@ -1,0 +1,59 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ROOT } from './sources.ts'
+
+interface Run {
+  readonly status: number | null
+  readonly output: string
+  readonly lastLine: string | undefined
+}
+
+/** Runs one of the fixtures with the reporter of this project, the two output streams in one, as a log has them. */
+function run(...args: string[]): Run {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')))
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
+  const script = 'exec "$0" "$@" 2>&1'
+  const { status, stdout } = spawnSync(
+    'bash',
+    ['-c', script, process.execPath, vitest, 'run', '--root', join(ROOT, 'test/house/fixtures'), ...args],
+    { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  return { status, output: stdout, lastLine: stdout.trimEnd().split('\n').at(-1) }
+}
+
+describe('the last line of a test run', () => {
+  it('counts what passed', () => {
+    expect(run('passing')).toMatchObject({ status: 0, lastLine: '1 passed, 0 failed, 0 skipped' })
+  })
+
+  it('counts what failed and what was skipped, after the failures themselves', () => {
+    const { status, output, lastLine } = run('outcomes')
+    expect({ status, lastLine }).toEqual({ status: 1, lastLine: '3 passed, 2 failed, 2 skipped' })
+    expect(output).toContain(`expected 'the sky' to be 'green'`)
+  })
+
+  it('counts a file that cannot be imported as a failure', () => {
+    const { status, output, lastLine } = run('broken-import')
+    expect({ status, lastLine }).toEqual({ status: 1, lastLine: '0 passed, 1 failed, 0 skipped' })
+    expect(output).toContain('no-such-file.ts')
+  })
+
+  it('counts a hook that throws as a failure', () => {
+    expect(run('broken-hook')).toMatchObject({ status: 1, lastLine: '1 passed, 1 failed, 1 skipped' })
+  })
+
+  it('counts an error outside any test as a failure', () => {
+    expect(run('stray-rejection')).toMatchObject({ status: 1, lastLine: '1 passed, 1 failed, 0 skipped' })
+  })
+
+  it('counts nothing where nothing ran, and the run fails', () => {
+    expect(run('no-file-of-this-name')).toMatchObject({ status: 1, lastLine: '0 passed, 0 failed, 0 skipped' })
+  })
+
+  it('stays last when coverage is reported', () => {
+    const { status, output, lastLine } = run('passing', '--coverage', '--coverage.reporter=text')
+    expect({ status, lastLine }).toEqual({ status: 0, lastLine: '1 passed, 0 failed, 0 skipped' })
+    expect(output).toContain('% Stmts')
+  })
+})

@@ -1,0 +1,121 @@
+import { isBuiltin } from 'node:module'
+import { posix } from 'node:path'
+import { isNode, lineAt, walk, type Source, type SyntaxNode } from './sources.ts'
+
+/** What the files of a layer may import. A path that ends in a slash stands for everything under it. */
+export interface Layer {
+  readonly path: string
+  /** Files of this project. */
+  readonly files: readonly string[]
+  /** npm packages and, as `node:`, Node's own modules. `*` is any package. */
+  readonly packages: readonly string[]
+}
+
+const NOBLE = '@noble/'
+const NODE = 'node:'
+
+/** The layers of src, the most specific first: a file belongs to the first that holds it. */
+export const LAYERS: readonly Layer[] = [
+  { path: 'src/wire/', files: ['src/wire/'], packages: [NOBLE] },
+  { path: 'src/transport/connection/', files: ['src/transport/connection/', 'src/wire/'], packages: [NOBLE] },
+  {
+    // What connections to one peer share; pure as they are, so it knows neither sockets nor endpoints.
+    path: 'src/transport/peer/',
+    files: ['src/transport/peer/', 'src/transport/connection/', 'src/wire/', 'src/backends/backend.ts'],
+    packages: [NOBLE],
+  },
+  {
+    path: 'src/transport/',
+    files: ['src/transport/', 'src/wire/', 'src/backends/backend.ts'],
+    packages: [NOBLE, NODE, 'eventemitter3'],
+  },
+  { path: 'src/backends/backend.ts', files: ['src/wire/'], packages: [NOBLE] },
+  {
+    path: 'src/backends/sim/',
+    files: ['src/backends/sim/', 'src/backends/backend.ts', 'src/wire/'],
+    packages: [NOBLE, NODE, 'eventemitter3'],
+  },
+  {
+    path: 'src/backends/contract/',
+    files: ['src/backends/contract/', 'src/backends/backend.ts', 'src/wire/'],
+    packages: [NOBLE, NODE],
+  },
+  { path: 'src/backends/', files: ['src/backends/', 'src/wire/'], packages: [NODE, '*'] },
+  { path: 'src/cli/', files: ['src/cli/', 'src/index.ts', 'src/sim.ts'], packages: [NODE, '*'] },
+  { path: 'src/sim.ts', files: ['src/backends/sim/', 'src/backends/backend.ts', 'src/transport/'], packages: [] },
+  { path: 'src/index.ts', files: ['src/transport/', 'src/backends/', 'src/wire/'], packages: [] },
+]
+
+/** Every import in `sources` that its layer does not allow, as `file:line: what is wrong`. */
+export function layerViolations(sources: readonly Source[], layers: readonly Layer[] = LAYERS): string[] {
+  return sources.flatMap((source) => {
+    const layer = layers.find(({ path }) => covers(path, source.path))
+    if (!layer) return [`${source.path}: belongs to no layer; name one in test/house/layers.ts`]
+    return [...imports(source)].flatMap(({ specifier, line }) => {
+      const complaint = importComplaint(specifier, source.path, layer)
+      return complaint === undefined ? [] : [`${source.path}:${line}: ${complaint}`]
+    })
+  })
+}
+
+function importComplaint(specifier: string | undefined, importer: string, layer: Layer): string | undefined {
+  if (specifier === undefined) return 'imports a name that is computed; write it out'
+  if (specifier.startsWith('.')) {
+    const target = posix.join(posix.dirname(importer), specifier)
+    if (layer.files.some((path) => covers(path, target))) return undefined
+    return `${layer.path} may not import ${target}`
+  }
+  const name = isBuiltin(specifier) && !specifier.startsWith(NODE) ? NODE + specifier : specifier
+  if (layer.packages.some((allowed) => coversPackage(allowed, name))) return undefined
+  return `${layer.path} may not import ${name}`
+}
+
+function covers(path: string, file: string): boolean {
+  return path.endsWith('/') ? file.startsWith(path) : file === path
+}
+
+function coversPackage(allowed: string, name: string): boolean {
+  if (allowed === '*') return !name.startsWith(NODE)
+  if (allowed.endsWith('/') || allowed.endsWith(':')) return name.startsWith(allowed)
+  return name === allowed || name.startsWith(`${allowed}/`)
+}
+
+interface Import {
+  /** Undefined where the name is not a plain string. */
+  readonly specifier: string | undefined
+  readonly line: number
+}
+
+/** Every way in which one module names another, types included. */
+function* imports(source: Source): Generator<Import> {
+  for (const { node } of walk(source)) {
+    const from = importedFrom(node)
+    if (from === undefined) continue
+    const { value } = from
+    yield { specifier: typeof value === 'string' ? value : undefined, line: lineAt(source.text, node.start) }
+  }
+}
+
+function importedFrom(node: SyntaxNode): SyntaxNode | undefined {
+  switch (node.type) {
+    case 'ImportDeclaration':
+    case 'ExportNamedDeclaration':
+    case 'ExportAllDeclaration':
+    case 'ImportExpression':
+    case 'TSImportType':
+      return asNode(node.source)
+    case 'TSExternalModuleReference':
+      return asNode(node.expression)
+    case 'CallExpression': {
+      const callee = asNode(node.callee)
+      const isRequire = callee?.type === 'Identifier' && callee.name === 'require'
+      return isRequire && Array.isArray(node.arguments) ? asNode(node.arguments[0]) : undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+function asNode(value: unknown): SyntaxNode | undefined {
+  return isNode(value) ? value : undefined
+}

@@ -1,0 +1,111 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readSources, ROOT } from './sources.ts'
+import { citationViolations, EDGE_FILES, specClauses, tidyViolations } from './tidy.ts'
+
+const SPEC = join(ROOT, 'spec/protocol.md')
+
+describe('the sources', () => {
+  it('keep the rules of the house', () => {
+    expect(tidyViolations(readSources('src'))).toEqual([])
+  })
+
+  it.skipIf(!existsSync(SPEC))('cite only clauses that the specification has', () => {
+    expect(citationViolations(readSources('src'), specClauses(readFileSync(SPEC, 'utf8')))).toEqual([])
+  })
+
+  it('have the same edges for the linter as for this test', () => {
+    const config = readFileSync(join(ROOT, '.oxlintrc.json'), 'utf8').replaceAll(/^\s*\/\/.*$/gm, '')
+    const { overrides } = JSON.parse(config) as { overrides: { files: string[]; rules: Record<string, unknown> }[] }
+    const excepted = overrides.filter(({ rules }) => rules['eslint/no-restricted-globals'] === 'off')
+    expect(excepted.map(({ files }) => files)).toEqual([EDGE_FILES])
+  })
+})
+
+describe('the check of the house rules', () => {
+  const check = (text: string, path = 'src/wire/frames.ts'): string[] => tidyViolations([{ path, text }])
+
+  it('catches a file of more than 500 lines', () => {
+    expect(check('\n'.repeat(499) + 'export {}\n')).toEqual([])
+    expect(check('\n'.repeat(500) + 'export {}\n')).toEqual([
+      'src/wire/frames.ts: a file has one idea: 501 lines; 500 at most',
+    ])
+  })
+
+  it.each([
+    'src/utils.ts',
+    'src/wire/byte-helpers.ts',
+    'src/common/bytes.ts',
+    'src/misc.ts',
+    'src/transport/socketManager.ts',
+  ])('catches the name %s', (path) => {
+    expect(check('', path)).toEqual([expect.stringContaining('says nothing; name the idea')])
+  })
+
+  it('lets a name stand that only contains such a word', () => {
+    expect(check('', 'src/wire/commonmark-miscount.ts')).toEqual([])
+  })
+
+  it.each([
+    ['Date.now()', 'Date'],
+    ['new Date()', 'Date'],
+    ['const { now } = Date', 'Date'],
+    ['performance.now()', 'performance.now'],
+    ['Math.random()', 'Math.random'],
+    ['Math["random"]()', 'Math.random'],
+    ['process.hrtime.bigint()', 'process.hrtime'],
+    ['setTimeout(() => {}, 1)', 'setTimeout'],
+    ['const later = setInterval', 'setInterval'],
+    ['globalThis.setImmediate(f)', 'setImmediate'],
+    ['crypto.getRandomValues(a)', 'crypto.getRandomValues'],
+    [`import * as timers from 'node:timers'`, 'node:timers'],
+    [`import { randomBytes } from 'node:crypto'`, 'node:crypto'],
+  ])('catches %s', (text, name) => {
+    expect(check(`\n${text}`)).toEqual([`src/wire/frames.ts:2: time and chance come in as arguments: uses ${name}`])
+  })
+
+  it.each([
+    'socket.setTimeout(5)',
+    'class Socket { setTimeout(ms: number) {} }',
+    'interface Timers { setTimeout(ms: number): void }',
+    'export type When = Date',
+    '// Date.now() and setTimeout() live in clock.ts',
+    'const a = "Math.random()"',
+    'Math.max(1, 2)',
+    'const seal = (crypto: Cipher) => crypto.seal()',
+  ])('lets stand: %s', (text) => {
+    expect(check(text)).toEqual([])
+  })
+
+  it.each(EDGE_FILES)('lets %s have a clock and chance', (path) => {
+    expect(check('export const now = (): number => Date.now() + Math.random()', path)).toEqual([])
+  })
+
+  it.each(['TODO', 'FIXME'])('catches %s', (word) => {
+    expect(check(`// ${word}: later`)).toEqual([`src/wire/frames.ts:1: nothing is left for later in the code: ${word}`])
+  })
+})
+
+describe('the check of citations', () => {
+  const clauses = specClauses(
+    ['# 4 Packets', '## §4.3 Numbers', 'Text about §9.9.', '**§5.1** A rule.', '- **§5.2.1 Named.** A rule.'].join(
+      '\n',
+    ),
+  )
+
+  it('knows a clause by its heading or by the start of its paragraph', () => {
+    expect([...clauses]).toEqual(['4', '4.3', '5.1', '5.2.1'])
+  })
+
+  it('lets a citation of a clause stand', () => {
+    expect(citationViolations([{ path: 'a.ts', text: '// spec §4.3, §5.1 and §5.2.1. Then.' }], clauses)).toEqual([])
+  })
+
+  it('catches a citation of a clause that does not exist', () => {
+    expect(citationViolations([{ path: 'a.ts', text: '\n// (spec §4.3, §9.9)\n// spec §5.' }], clauses)).toEqual([
+      'a.ts:2: cites §9.9, which spec/protocol.md does not have',
+      'a.ts:3: cites §5, which spec/protocol.md does not have',
+    ])
+  })
+})

@@ -1,0 +1,119 @@
+import { isNode, lineAt, walk, type Source, type Visit } from './sources.ts'
+
+/** The only files that meet real time or real chance. .oxlintrc.json excepts the same ones. */
+export const EDGE_FILES: readonly string[] = [
+  'src/transport/clock.ts',
+  'src/transport/entropy.ts',
+  'src/backends/sim/realtime.ts',
+]
+
+/** A rule of the house about one file of src: complaints, each with the line it is about (0 for the whole file). */
+export interface Rule {
+  readonly name: string
+  readonly exempt?: readonly string[]
+  readonly complaints: (source: Source) => Complaint[]
+}
+
+interface Complaint {
+  readonly line: number
+  readonly text: string
+}
+
+const MOST_LINES = 500
+const EMPTY_NAMES = ['util', 'utils', 'helper', 'helpers', 'common', 'misc', 'manager']
+/** Globals that read the time or set a timer, and the properties of globals that do so or draw lots. */
+const OUTSIDE_GLOBALS = ['Date', 'setTimeout', 'setInterval', 'setImmediate']
+const OUTSIDE_PROPERTIES = [
+  'Math.random',
+  'performance.now',
+  'process.hrtime',
+  'crypto.getRandomValues',
+  'crypto.randomUUID',
+]
+const GLOBAL_OBJECTS = ['globalThis', 'global']
+const OUTSIDE_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks', 'node:crypto']
+
+export const RULES: readonly Rule[] = [
+  {
+    name: 'a file has one idea',
+    complaints({ text }) {
+      const lines = text.trimEnd().split('\n').length
+      return lines > MOST_LINES ? [{ line: 0, text: `${lines} lines; ${MOST_LINES} at most` }] : []
+    },
+  },
+  {
+    name: 'a file is named after its idea',
+    complaints({ path }) {
+      const words = path.replace(/\.ts$/, '').split(/[/\-_.]|(?<=[a-z])(?=[A-Z])/)
+      const empty = words.find((word) => EMPTY_NAMES.includes(word.toLowerCase()))
+      return empty === undefined ? [] : [{ line: 0, text: `"${empty}" says nothing; name the idea` }]
+    },
+  },
+  {
+    name: 'time and chance come in as arguments',
+    exempt: EDGE_FILES,
+    complaints: (source) =>
+      [...walk(source)].flatMap((visit) => {
+        const name = outsideName(visit)
+        return name === undefined ? [] : [{ line: lineAt(source.text, visit.node.start), text: `uses ${name}` }]
+      }),
+  },
+  {
+    name: 'nothing is left for later in the code',
+    complaints: ({ text }) =>
+      matches(text, /\b(?:TODO|FIXME)\b/g).map(({ line, match: [word] }) => ({ line, text: word })),
+  },
+]
+
+/** Everything that `rules` find in `sources`, as `file:line: rule: complaint`. */
+export function tidyViolations(sources: readonly Source[], rules: readonly Rule[] = RULES): string[] {
+  return sources.flatMap((source) =>
+    rules
+      .filter(({ exempt }) => !exempt?.includes(source.path))
+      .flatMap(({ name, complaints }) =>
+        complaints(source).map(({ line, text }) => `${source.path}${line > 0 ? `:${line}` : ''}: ${name}: ${text}`),
+      ),
+  )
+}
+
+/** The name of what a node takes from outside: a clock, a timer or a source of chance. */
+function outsideName({ node, parent, role }: Visit): string | undefined {
+  if (node.type === 'ImportDeclaration' && isNode(node.source)) {
+    const module = String(node.source.value)
+    return OUTSIDE_MODULES.includes(module) ? module : undefined
+  }
+  if (node.type === 'MemberExpression' && isNode(node.object) && isNode(node.property)) {
+    const object = String(node.object.name)
+    const property = String(node.computed === true ? node.property.value : node.property.name)
+    if (GLOBAL_OBJECTS.includes(object) && OUTSIDE_GLOBALS.includes(property)) return property
+    const whole = `${object}.${property}`
+    return OUTSIDE_PROPERTIES.includes(whole) ? whole : undefined
+  }
+  if (node.type !== 'Identifier' || !OUTSIDE_GLOBALS.includes(String(node.name))) return undefined
+  // A method or a field of that name (Socket.setTimeout) is somebody's own, and a type takes no time.
+  const isMember = (role === 'property' || role === 'key') && parent?.computed !== true
+  const isType = parent?.type === 'TSTypeReference' || parent?.type === 'TSQualifiedName'
+  return isMember || isType ? undefined : String(node.name)
+}
+
+/** The clauses that a specification has: headings and paragraphs that start with their number. */
+export function specClauses(markdown: string): Set<string> {
+  const start = /^(?:#+\s+|\s*(?:[-*]\s+)?\*\*(?=§))§?((?:\d+|[A-Z])(?:\.\d+)*)(?![\w.]*\w)/gm
+  return new Set(matches(markdown, start).map(({ match }) => match[1] ?? ''))
+}
+
+/** Citations of clauses (`spec §4.3`, `spec §4.3, §5`) that the specification does not have. */
+export function citationViolations(sources: readonly Source[], clauses: ReadonlySet<string>): string[] {
+  return sources.flatMap(({ path, text }) =>
+    matches(text, /\bspec (§[\w.]*\w(?:(?:,| and| or|, and|, or|;)\s§[\w.]*\w)*)/gi).flatMap(({ line, match }) =>
+      (match[1] ?? '')
+        .split(/[^§\w.]+/)
+        .filter((part) => part.startsWith('§') && !clauses.has(part.slice(1)))
+        .map((part) => `${path}:${line}: cites ${part}, which spec/protocol.md does not have`),
+    ),
+  )
+}
+
+function matches(text: string, pattern: RegExp): { line: number; match: RegExpExecArray }[] {
+  return [...text.matchAll(pattern)].map((match) => ({ line: lineAt(text, match.index), match }))
+}
