@@ -1,4 +1,24 @@
+/**
+ * The values of spec §5. How they look on the wire is in frame-codecs.ts.
+ *
+ * Numbers that are varints on the wire are 0 to 2^53 - 1, amounts of money among them (as bigint).
+ */
 import type { Parameters } from './parameters.ts'
+
+/** The highest offset in a stream, 2^53 - 2: one more still fits the `delivered` of an ACK (spec §5.5). */
+export const MAX_OFFSET: number = Number.MAX_SAFE_INTEGER - 1
+/** Ranges in an ACK: one and 63 further (spec §5.4). */
+export const MAX_ACK_RANGES = 64
+/** Paths in a REPLY_PATHS (spec §5.7). */
+export const MAX_PATHS = 4
+/** Bytes of a reply path (spec §5.7). */
+export const MAX_PATH_BYTES = 512
+/** Bytes of UTF-8 in a reason (spec §5.11). */
+export const MAX_REASON_BYTES = 128
+/** Bytes of the id of a MESSAGE (spec §5.3). */
+export const MESSAGE_ID_BYTES = 16
+/** Bytes of data in a MESSAGE (spec §12.8). */
+export const MAX_MESSAGE_BYTES = 512
 
 /** Bytes of the stream (spec §5.5). Decoded `data` aliases the packet that it came in. */
 export interface StreamFrame {

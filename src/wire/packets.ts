@@ -175,7 +175,10 @@ export function sealPacket(header: Exclude<Header, OpenHeader>, keys: DirectionK
   if (size > MAX_PACKET_BYTES) throw new RangeError(`a packet of ${size} bytes`)
   const record = new Uint8Array(size)
   encodeHeader(new Writer(record), header)
-  record.set(seal(keys.seal, header.number, associatedData(keys.transcript, record, sealedOffset), frames), sealedOffset)
+  record.set(
+    seal(keys.seal, header.number, associatedData(keys.transcript, record, sealedOffset), frames),
+    sealedOffset,
+  )
   return record
 }
 

@@ -71,4 +71,18 @@ export class Reader {
   rest(): Uint8Array {
     return this.take(this.end - this.position)
   }
+
+  /** Narrows reading to the next `length` bytes; returns what `leave` needs to widen it again. */
+  enter(length: number): number {
+    if (length > this.end - this.position) throw malformed('a length runs past the end')
+    const outer = this.end
+    this.end = this.position + length
+    return outer
+  }
+
+  /** Ends what `enter` began. @throws ProtocolError PROTOCOL when not every byte was read (spec §5.1). */
+  leave(outer: number): void {
+    if (this.position !== this.end) throw malformed('bytes are left over')
+    this.end = outer
+  }
 }
