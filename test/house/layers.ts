@@ -15,7 +15,7 @@ const NOBLE = '@noble/'
 const NODE = 'node:'
 
 /** The layers of src, the most specific first: a file belongs to the first that holds it. */
-export const LAYERS: readonly Layer[] = [
+const LAYERS: readonly Layer[] = [
   { path: 'src/wire/', files: ['src/wire/'], packages: [NOBLE] },
   { path: 'src/transport/connection/', files: ['src/transport/connection/', 'src/wire/'], packages: [NOBLE] },
   {

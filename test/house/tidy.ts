@@ -33,7 +33,7 @@ const OUTSIDE_PROPERTIES = [
 const GLOBAL_OBJECTS = ['globalThis', 'global']
 const OUTSIDE_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks', 'node:crypto']
 
-export const RULES: readonly Rule[] = [
+const RULES: readonly Rule[] = [
   {
     name: 'a file has one idea',
     complaints({ text }) {
