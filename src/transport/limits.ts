@@ -1,0 +1,114 @@
+/**
+ * Every bound and default of the outer transport, with its reason. The bounds that a peer meets stand in
+ * spec §14; those of the state machine are in connection/ and peer/.
+ */
+
+// ---- Money -------------------------------------------------------------------------------------------
+
+/** `maxCost` of a connection, msat: 1,000 sat is about half a megabyte at 2 sat a packet, and small change if lost. */
+export const DEFAULT_MAX_COST_MSAT = 1_000_000n
+/** `maxFee` of a packet, msat: 10 sat passes ten relays of the usual 1 sat; above that, the route is a bad one. */
+export const DEFAULT_MAX_FEE_MSAT = 10_000n
+/** Cap over all connections to one public key, msat: ten connections at their default. */
+export const DEFAULT_PEER_CAP_MSAT = 10_000_000n
+/** Cap over everything that a process spends, msat: a hundred connections at their default. */
+export const DEFAULT_PROCESS_CAP_MSAT = 100_000_000n
+/** What `quote` and the first route request ask to deliver, msat: the least there is; a route's own minimum is higher. */
+export const LEAST_AMOUNT_MSAT = 1n
+
+// ---- Time --------------------------------------------------------------------------------------------
+
+/** spec §10.2 */
+export const DEFAULT_CONNECT_TIMEOUT_MS = 120_000
+/** spec §5.9 */
+export const DEFAULT_IDLE_TIMEOUT_MS = 1_800_000
+/** spec §5.9: a shorter idle timeout is not 0 and not legal. */
+export const LEAST_IDLE_TIMEOUT_MS = 10_000
+/** spec §2.5 */
+export const VERDICT_MS = 3_000
+/** Kept back from the verdict's time, so that the answer is at the node before its deadline. */
+export const VERDICT_MARGIN_MS = 250
+/** A payment of which the node lost sight is asked for again after this time, doubling ... */
+export const TRACK_AGAIN_MS = 60_000
+/** ... to this one. */
+export const TRACK_AGAIN_MAX_MS = 600_000
+/** `endpoint.close()` gives connections that are ending this long to deliver what they hold: two round trips of a slow day. */
+export const CLOSE_GRACE_MS = 10_000
+/** The longest delay that one timer of Node takes: 2^31 - 1 ms. */
+export const LONGEST_TIMER_MS = 2_147_483_647
+
+// ---- Blocks ------------------------------------------------------------------------------------------
+
+/** spec §6.2: an OPEN that is older is stale. */
+export const OPEN_AGE_BLOCKS = 144
+/** spec §6.2: an OPEN that is further ahead is from no chain that we know. */
+export const OPEN_AHEAD_BLOCKS = 12
+/** spec §6.4: after so many blocks an OPEN is stale anyway and need not be remembered. */
+export const SEEN_BLOCKS: number = OPEN_AGE_BLOCKS + OPEN_AHEAD_BLOCKS
+/** spec §13.5: outlives the longest HTLC. */
+export const TOMBSTONE_BLOCKS = 2_016
+/** How long a reply path is asked to work: a day; it is renewed at half of it (spec §9.4). */
+export const PATH_LIFETIME_BLOCKS = 144
+/** spec §9.5: below this the endpoint warns that a payer can guess who it is. */
+export const FEWEST_CANDIDATES = 4
+
+// ---- Bytes -------------------------------------------------------------------------------------------
+
+/**
+ * What a socket hands to its connection before it holds `write` callbacks back. The medium's ceiling is
+ * about 130 kB/s and some payments hang: this covers several seconds of it.
+ */
+export const SEND_BUFFER_BYTES = 1_048_576
+/** Largest MESSAGE (spec §12.8). */
+export const MESSAGE_BYTES = 512
+/** Message id (spec §12.8). */
+export const MESSAGE_ID_BYTES = 16
+/** First and largest receive window of a connection (spec §7.5). */
+export const INITIAL_WINDOW_BYTES = 262_144
+export const MAX_WINDOW_BYTES = 16_777_216
+/** Receive windows of an endpoint together (spec §14). */
+export const ALL_WINDOWS_BYTES = 268_435_456
+/** Header, tag and frame heads of a full packet, for `quote`: 1 + 8 + 4 + 16 + 6, and an ACK now and then. */
+export const PACKET_OVERHEAD_BYTES = 40
+
+// ---- Tables (spec §14) -------------------------------------------------------------------------------
+
+export const MAX_CONNECTIONS = 65_536
+/** Connections of a listener that are being accepted and did not reach the application yet. */
+export const DEFAULT_BACKLOG = 511
+export const MAX_KEY_AGREEMENTS = 256
+export const KEY_AGREEMENTS_PER_SECOND = 20
+export const KEY_AGREEMENT_BURST = 100
+export const MAX_OPENS_SEEN = 65_536
+export const MAX_EARLY_PER_CONNECTION = 64
+export const MAX_EARLY = 1_024
+export const EARLY_MS = 60_000
+export const MAX_TOMBSTONES = 65_536
+export const MAX_VERDICTS = 65_536
+export const MAX_MESSAGE_IDS = 65_536
+export const MAX_OFFERS_HELD = 483
+/** Copies of one OPEN that wait while its key is agreed on; each is a payment, so more are not likely. */
+export const MAX_OPEN_COPIES = 8
+/** Payments of former processes that are looked after at most: a full channel's slots on many channels. */
+export const MAX_RESERVATIONS = 65_536
+
+// ---- Calls to the backend ----------------------------------------------------------------------------
+
+/** Idle peers (no connection, nothing under way) that are kept for their routes and round-trip times. */
+export const MAX_IDLE_PEERS = 256
+/** Questions about old payments that are under way at once: enough to finish soon, few enough for a small node. */
+export const MAX_TRACKING = 16
+
+// ---- Ports -------------------------------------------------------------------------------------------
+
+/** spec §5.8 */
+export const MAX_PORT = 65_535
+/** `listen(0)` picks from here, as IANA's dynamic ports do. */
+export const FIRST_FREE_PORT = 49_152
+
+// ---- The folder store --------------------------------------------------------------------------------
+
+/** The journal is written anew when it has this many lines more than the state needs, ... */
+export const COMPACT_SPARE_LINES = 16_384
+/** ... and is refused above this size: something else than a journal of ours. */
+export const MAX_JOURNAL_BYTES = 268_435_456

@@ -1,0 +1,70 @@
+/**
+ * What outlives a process. Session keys are never stored: connections end with their process (spec §13.6).
+ * Everything is plain data; keys, hashes and ids are lower-case hexadecimal.
+ */
+
+/** A payment that has no outcome yet. */
+export interface Reservation {
+  readonly hash: string
+  /** Whose cap it counts towards: the public key that was paid, or '' for an anonymous one. */
+  readonly peer: string
+  readonly amountMsat: bigint
+  /** The fee bound. */
+  readonly feeMsat: bigint
+}
+
+/** How a connection ended, spec §13.5. */
+export interface Tombstone {
+  readonly connectionId: string
+  /** e_i of its OPEN. */
+  readonly ephemeral: string
+  /** 'clean', or the code of the error. */
+  readonly ending: string
+  /** Block height at the end. */
+  readonly height: number
+}
+
+/** One thing that changed. The kinds are also what a journal holds. */
+export type StoreChange =
+  /** Arrivals up to here were taken; the next process asks for those after it. */
+  | { readonly type: 'settle-index'; readonly index: bigint }
+  /** An OPEN with this e_i and height was taken (spec §6.4). */
+  | { readonly type: 'open-seen'; readonly ephemeral: string; readonly height: number }
+  /** OPENs below this height are stale, and forgotten. */
+  | { readonly type: 'floor'; readonly height: number }
+  | ({ readonly type: 'tombstone' } & Tombstone)
+  /** Tombstones from below this height are forgotten. */
+  | { readonly type: 'tombstones-forgotten'; readonly belowHeight: number }
+  | ({ readonly type: 'reserve' } & Reservation)
+  /** The payment is decided. */
+  | { readonly type: 'release'; readonly hash: string }
+  /** A MESSAGE with this id was handed to the application. */
+  | { readonly type: 'message'; readonly id: string }
+
+/** What a former process left. */
+export interface StoredState {
+  readonly settleIndex: bigint | undefined
+  readonly floor: number
+  /** e_i -> height, the oldest first. */
+  readonly opensSeen: ReadonlyMap<string, number>
+  /** By connection id, the oldest first. */
+  readonly tombstones: ReadonlyMap<string, Tombstone>
+  /** By hash. */
+  readonly reservations: ReadonlyMap<string, Reservation>
+  /** The oldest first. */
+  readonly messages: ReadonlySet<string>
+}
+
+/**
+ * Where an endpoint keeps what outlives it. One endpoint uses a store at a time.
+ *
+ * `write` may be called again before an earlier call has resolved; changes take effect in the order of the calls.
+ */
+export interface Store {
+  /** Once, before anything else. @throws KeysockError ERR_KEYSOCK_STORE_LOCKED, ERR_KEYSOCK_STORE_CORRUPT, ERR_KEYSOCK_STORE */
+  open(): Promise<StoredState>
+  /** Resolves when the changes would survive a crash of the machine, as far as this store can promise that at all. */
+  write(changes: readonly StoreChange[]): Promise<void>
+  /** Waits for what was written, and lets another process in. Idempotent. */
+  close(): Promise<void>
+}
