@@ -2,7 +2,7 @@
  * The handshake: Noise_NK over secp256k1 with the departures of spec §4.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { seal, unseal } from './aead.ts'
+import { sealInto, TAG_BYTES, unseal } from './aead.ts'
 import { concat } from './bytes.ts'
 import {
   deriveEarlyKeys,
@@ -68,13 +68,13 @@ export function initiate(options: InitiateOptions): Initiation {
   mixHash(state, ephemeral)
   const key = mixKey(state, ecdh(ephemeralSecret, responderKey))
   // spec §4.4
-  const sealed = seal(key, 0, state.h, frames)
-  mixHash(state, sealed)
-  const headerSize = headerBytes('open', 'cid', 0)
-  const packet = new Uint8Array(headerSize + sealed.length)
-  if (packet.length > MAX_PACKET_BYTES) throw new RangeError(`an OPEN of ${packet.length} bytes`)
+  const sealedOffset = headerBytes('open', 'cid', 0)
+  const size = sealedOffset + frames.length + TAG_BYTES
+  if (size > MAX_PACKET_BYTES) throw new RangeError(`an OPEN of ${size} bytes`)
+  const packet = new Uint8Array(size)
   encodeHeader(new Writer(packet), { kind: 'open', cid, attempt: 0, ephemeral, number: 0 })
-  packet.set(sealed, headerSize)
+  sealInto(packet, sealedOffset, { key, number: 0, associated: state.h, plaintext: frames })
+  mixHash(state, packet.subarray(sealedOffset))
   return { packet, early: deriveEarlyKeys(state.ck, state.h), chainingKey: state.ck, ephemeralSecret }
 }
 

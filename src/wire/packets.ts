@@ -1,4 +1,4 @@
-import { seal, TAG_BYTES, unseal } from './aead.ts'
+import { sealInto, TAG_BYTES, unseal } from './aead.ts'
 import { Code, malformed, ProtocolError } from './errors.ts'
 import { checkedPoint, type DirectionKeys, KEY_BYTES, POINT_BYTES } from './keys.ts'
 import { Reader } from './reader.ts'
@@ -153,12 +153,12 @@ export function encodeHeader(writer: Writer, header: Header): void {
 }
 
 // spec §3.2: the associated data of every packet but OPEN, put together for one call at a time.
-const associated = new Uint8Array(KEY_BYTES + 1 + CID_BYTES + POINT_BYTES + 8)
+const scratchAssociated = new Uint8Array(KEY_BYTES + 1 + CID_BYTES + POINT_BYTES + 8)
 
 function associatedData(transcript: Uint8Array, record: Uint8Array, sealedOffset: number): Uint8Array {
-  associated.set(transcript)
-  for (let i = 0; i < sealedOffset; i++) associated[KEY_BYTES + i] = record[i] ?? 0
-  return associated.subarray(0, KEY_BYTES + sealedOffset)
+  scratchAssociated.set(transcript)
+  for (let i = 0; i < sealedOffset; i++) scratchAssociated[KEY_BYTES + i] = record[i] ?? 0
+  return scratchAssociated.subarray(0, KEY_BYTES + sealedOffset)
 }
 
 /**
@@ -175,10 +175,8 @@ export function sealPacket(header: Exclude<Header, OpenHeader>, keys: DirectionK
   if (size > MAX_PACKET_BYTES) throw new RangeError(`a packet of ${size} bytes`)
   const record = new Uint8Array(size)
   encodeHeader(new Writer(record), header)
-  record.set(
-    seal(keys.seal, header.number, associatedData(keys.transcript, record, sealedOffset), frames),
-    sealedOffset,
-  )
+  const associated = associatedData(keys.transcript, record, sealedOffset)
+  sealInto(record, sealedOffset, { key: keys.seal, number: header.number, associated, plaintext: frames })
   return record
 }
 
