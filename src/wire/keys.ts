@@ -91,7 +91,12 @@ export function publicKey(secret: Uint8Array): Uint8Array {
   return secp256k1.getPublicKey(secret, true)
 }
 
-/** SHA256 of the compressed point secret x point, 32 bytes, as in BOLT 8 (spec §1.5). @throws ProtocolError when `point` is none. */
+/**
+ * SHA256 of the compressed point secret x point, 32 bytes, as in BOLT 8 (spec §1.5).
+ *
+ * @throws ProtocolError when `point` is none
+ * @throws Error unless the secret is 32 bytes and in 1 .. n-1
+ */
 export function ecdh(secret: Uint8Array, point: Uint8Array): Uint8Array {
   return sha256(secp256k1.getSharedSecret(secret, checkedPoint(point), true))
 }

@@ -5,7 +5,7 @@ import { publicKey } from '../../src/wire/keys.ts'
 import type { Parameters } from '../../src/wire/parameters.ts'
 
 /** The largest varint that is used. */
-export const MAX_VARINT: number = Number.MAX_SAFE_INTEGER
+const MAX_VARINT: number = Number.MAX_SAFE_INTEGER
 
 /** Numbers around every change of a varint's size, and any others. */
 export const varint: fc.Arbitrary<number> = fc.oneof(
@@ -24,7 +24,7 @@ export function bytesOf(length: number): fc.Arbitrary<Uint8Array> {
 const points = Array.from({ length: 8 }, (_, i) => publicKey(new Uint8Array(32).fill(i + 1)))
 
 /** Points of the curve, 33 bytes. */
-export const point: fc.Arbitrary<Uint8Array> = fc.constantFrom(...points)
+const point: fc.Arbitrary<Uint8Array> = fc.constantFrom(...points)
 
 const msat = varint.map(BigInt)
 
@@ -59,9 +59,9 @@ const shared = {
 }
 
 /** Parameters of an ACCEPT. */
-export const acceptParameters: fc.Arbitrary<Parameters> = fc.record(shared)
+const acceptParameters: fc.Arbitrary<Parameters> = fc.record(shared)
 /** Parameters of an OPEN. */
-export const openParameters: fc.Arbitrary<Parameters> = fc.oneof(
+const openParameters: fc.Arbitrary<Parameters> = fc.oneof(
   acceptParameters,
   fc.record({ ...shared, directReply: point }),
 )

@@ -119,6 +119,7 @@ describe('bytes', () => {
   it('are equal when all of them are', () => {
     expect(equalBytes(fromHex('0102'), fromHex('0102'))).toBe(true)
     expect(equalBytes(fromHex('0102'), fromHex('0103'))).toBe(false)
+    expect(equalBytes(fromHex('0102'), fromHex('0302'))).toBe(false)
     expect(equalBytes(fromHex('0102'), fromHex('010200'))).toBe(false)
     expect(equalBytes(new Uint8Array(), new Uint8Array())).toBe(true)
   })

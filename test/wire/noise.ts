@@ -2,7 +2,7 @@
  * The handshake of spec §4 a second time, as plainly as can be and from other parts than src/wire: curve
  * arithmetic in affine coordinates with bigint, everything else from node:crypto.
  */
-import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
+import { createCipheriv, createHash, createHmac } from 'node:crypto'
 
 const P = 2n ** 256n - 2n ** 32n - 977n
 const G: Point = {
@@ -76,7 +76,7 @@ export function ecdh(secret: Uint8Array, point: Uint8Array): Buffer {
   return sha256(compress(multiply(scalar(secret), decompress(point))))
 }
 
-export function nonce(number: number): Buffer {
+function nonce(number: number): Buffer {
   const bytes = Buffer.alloc(12)
   bytes.writeBigUInt64LE(BigInt(number), 4)
   return bytes
@@ -86,13 +86,6 @@ export function encrypt(key: Uint8Array, number: number, associated: Uint8Array,
   const cipher = createCipheriv('chacha20-poly1305', key, nonce(number), { authTagLength: 16 })
   cipher.setAAD(associated, { plaintextLength: plaintext.length })
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
-}
-
-export function decrypt(key: Uint8Array, number: number, associated: Uint8Array, sealed: Uint8Array): Buffer {
-  const decipher = createDecipheriv('chacha20-poly1305', key, nonce(number), { authTagLength: 16 })
-  decipher.setAAD(associated, { plaintextLength: sealed.length - 16 })
-  decipher.setAuthTag(sealed.subarray(-16))
-  return Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()])
 }
 
 /** Everything that happens in one handshake, seen by someone who knows both sides' secrets. */

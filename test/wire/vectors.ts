@@ -9,7 +9,7 @@ import { invalidFrames, unsupportedFrames, validFrames } from './frame-cases.ts'
 import * as noise from './noise.ts'
 
 /** A frame with bytes as hexadecimal and amounts as numbers. */
-export type FrameJson = Readonly<Record<string, unknown>>
+type FrameJson = Readonly<Record<string, unknown>>
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
