@@ -1,0 +1,96 @@
+import type { FirstChannel } from './channels.ts'
+import { OVERTAKEN_FACTOR, OVERTAKEN_LEAST, STUCK_AFTER_MS } from './limits.ts'
+import type { RouteState } from './routes.ts'
+
+/** One grant, from `grant` to its last outcome. */
+export interface PeerAttempt {
+  readonly ticket: number
+  readonly route: RouteState
+  readonly channel: FirstChannel
+  readonly hedge: boolean
+  readonly hedgeAfterMs: number
+  /** The grant's time at first, then the sending's. */
+  since: number
+  sent: boolean
+  /** Deliveries to this peer after which this attempt counts as overtaken. */
+  readonly overtakenAt: number
+  hung: boolean
+  /** Its hedge delay has been accounted for. */
+  late: boolean
+}
+
+/** Attempts by ticket: those in the window, in order of their grants, and those that hang. */
+export class Attempts {
+  readonly #inWindow: Map<number, PeerAttempt> = new Map()
+  readonly #hung: Map<number, PeerAttempt> = new Map()
+  #nextTicket = 1
+
+  get inWindow(): number {
+    return this.#inWindow.size
+  }
+
+  get hung(): number {
+    return this.#hung.size
+  }
+
+  get unresolved(): number {
+    return this.#inWindow.size + this.#hung.size
+  }
+
+  add(from: Pick<PeerAttempt, 'route' | 'channel' | 'hedge' | 'hedgeAfterMs'>, now: number, delivered: number): number {
+    const ticket = this.#nextTicket
+    this.#nextTicket += 1
+    const overtakenAt = delivered + Math.max(OVERTAKEN_LEAST, OVERTAKEN_FACTOR * this.#inWindow.size)
+    this.#inWindow.set(ticket, { ...from, ticket, since: now, sent: false, overtakenAt, hung: false, late: false })
+    return ticket
+  }
+
+  get(ticket: number): PeerAttempt {
+    const attempt = this.#inWindow.get(ticket) ?? this.#hung.get(ticket)
+    if (attempt === undefined)
+      throw new Error(`ticket ${ticket} is not open: every ticket is resolved or cancelled once`)
+    return attempt
+  }
+
+  delete(attempt: PeerAttempt): void {
+    this.#inWindow.delete(attempt.ticket)
+    this.#hung.delete(attempt.ticket)
+  }
+
+  /** It leaves the window: too late, or lost sight of. */
+  hang(attempt: PeerAttempt): void {
+    this.#inWindow.delete(attempt.ticket)
+    this.#hung.set(attempt.ticket, attempt)
+    attempt.hung = true
+  }
+
+  /** The oldest in the window, if it is overdue and overtaken, or stuck. */
+  overdue(now: number, overdueMs: number, delivered: number): PeerAttempt | undefined {
+    const oldest = this.#oldest()
+    if (oldest === undefined || now < dueAt(oldest, overdueMs, delivered)) return undefined
+    return oldest
+  }
+
+  /** When `overdue` will say something, as things stand. */
+  nextOverdue(overdueMs: number, delivered: number): number | undefined {
+    const oldest = this.#oldest()
+    return oldest === undefined ? undefined : dueAt(oldest, overdueMs, delivered)
+  }
+
+  /** Those that have been without outcome for 60 s. */
+  stuck(now: number): number {
+    let count = 0
+    for (const attempt of this.#hung.values()) if (now - attempt.since >= STUCK_AFTER_MS) count += 1
+    return count
+  }
+
+  #oldest(): PeerAttempt | undefined {
+    for (const attempt of this.#inWindow.values()) return attempt
+    return undefined
+  }
+}
+
+// Late alone is no proof: when a node pauses, everything is late, and sending more would make it worse.
+function dueAt(attempt: PeerAttempt, overdueMs: number, delivered: number): number {
+  return attempt.since + (delivered >= attempt.overtakenAt ? overdueMs : STUCK_AFTER_MS)
+}

@@ -1,0 +1,132 @@
+import { BASE_SPAN_MS, MEDIAN_LEAST, MEDIAN_SAMPLES, QUEUE_OTHERS_MOST } from './limits.ts'
+
+/** The last `size` samples, kept sorted: a quantile is a look-up, a new sample a binary search and a short copy. */
+export class SampleWindow {
+  readonly #ring: Float64Array
+  readonly #sorted: Float64Array
+  #count = 0
+  #next = 0
+
+  constructor(size: number) {
+    this.#ring = new Float64Array(size)
+    this.#sorted = new Float64Array(size)
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  add(value: number): void {
+    if (this.#count === this.#ring.length) this.#remove(this.#ring[this.#next] ?? 0)
+    const at = this.#position(value)
+    this.#sorted.copyWithin(at + 1, at, this.#count)
+    this.#sorted[at] = value
+    this.#count += 1
+    this.#ring[this.#next] = value
+    this.#next = (this.#next + 1) % this.#ring.length
+  }
+
+  /** The smallest sample that at least `share` of all samples don't exceed; undefined without samples. */
+  quantile(share: number): number | undefined {
+    if (this.#count === 0) return undefined
+    return this.#sorted[Math.max(0, Math.ceil(share * this.#count) - 1)]
+  }
+
+  clear(): void {
+    this.#count = 0
+    this.#next = 0
+  }
+
+  #remove(value: number): void {
+    const at = this.#position(value)
+    this.#sorted.copyWithin(at, at + 1, this.#count)
+    this.#count -= 1
+  }
+
+  /** How many samples are smaller than `value`. */
+  #position(value: number): number {
+    let low = 0
+    let high = this.#count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#sorted[middle] ?? 0) < value) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** Smoothed round trip and its variation, RFC 6298 §2. */
+export class RoundTrip {
+  #smoothed: number | undefined
+  #variation = 0
+
+  add(sampleMs: number): void {
+    if (this.#smoothed === undefined) {
+      this.#smoothed = sampleMs
+      this.#variation = sampleMs / 2
+      return
+    }
+    this.#variation += (Math.abs(this.#smoothed - sampleMs) - this.#variation) / 4
+    this.#smoothed += (sampleMs - this.#smoothed) / 8
+  }
+
+  get smoothedMs(): number | undefined {
+    return this.#smoothed
+  }
+
+  get variationMs(): number {
+    return this.#variation
+  }
+}
+
+/**
+ * The latency of now and the base latency. The base is the least *median* over a window of samples:
+ * with natural jitter the least sample is far below what payments take on an idle network (design §6.4).
+ */
+export class Latency {
+  readonly #recent: SampleWindow = new SampleWindow(MEDIAN_SAMPLES)
+  #sinceCandidate = 0
+  #spanStart: number | undefined
+  #leastThis: number | undefined
+  #leastBefore: number | undefined
+
+  /** `others`: how much longer payments take already because of other peers of this process, 1 for not at all. */
+  add(now: number, sampleMs: number, others: number): void {
+    this.#recent.add(sampleMs)
+    this.#spanStart ??= now
+    if (now - this.#spanStart >= BASE_SPAN_MS) {
+      this.#leastBefore = this.#leastThis
+      this.#leastThis = undefined
+      this.#spanStart = now
+    }
+    this.#sinceCandidate += 1
+    // Until the window is full a few samples have to do: half a full window is what settles it.
+    const enough = this.#leastThis === undefined && this.#leastBefore === undefined ? MEDIAN_LEAST : MEDIAN_SAMPLES / 2
+    if (this.#sinceCandidate < enough) return
+    this.#sinceCandidate = 0
+    if (this.medianMs === undefined) return
+    const median = this.medianMs / Math.max(1, Math.min(others, QUEUE_OTHERS_MOST))
+    this.#leastThis = Math.min(this.#leastThis ?? median, median)
+  }
+
+  /** Median of the last 64 payments; undefined before 8. */
+  get medianMs(): number | undefined {
+    return this.#recent.count < MEDIAN_LEAST ? undefined : this.#recent.quantile(0.5)
+  }
+
+  /** What a payment takes when nothing of ours is queued; undefined before the first median. */
+  get baseMs(): number | undefined {
+    if (this.#leastThis === undefined) return this.#leastBefore
+    return Math.min(this.#leastThis, this.#leastBefore ?? this.#leastThis)
+  }
+
+  /** Other routes, other latencies. */
+  forget(): void {
+    this.#recent.clear()
+    this.#sinceCandidate = 0
+    this.#spanStart = undefined
+    this.#leastThis = undefined
+    this.#leastBefore = undefined
+  }
+}

@@ -1,0 +1,158 @@
+/** Every bound and constant of the per-peer object, with its reason. Times in ms. */
+
+/** spec §8.6: an attempt without outcome for this long is stuck; its time is no sample any more. */
+export const STUCK_AFTER_MS: number = 60_000
+
+// -- hedging, spec §8.5 --
+
+export const HEDGE_LEAST_MS: number = 5_000
+export const HEDGE_MOST_MS: number = 60_000
+/** Samples that p99 is taken over. */
+export const HEDGE_SAMPLES: number = 256
+export const HEDGE_P99_FACTOR: number = 1.2
+/** Hedges that are free, before any packet was sent. */
+export const HEDGE_START: number = 8
+/** One hedge for so many packets sent: 5 %. */
+export const HEDGE_PACKETS_EACH: number = 20
+/** Overdue originals that the share of late settlements is taken over ... */
+export const HEDGE_LATE_SAMPLES: number = 64
+/** ... and the least number of them that says anything: one of fewer would be more than a tenth. */
+export const HEDGE_LATE_LEAST: number = 10
+export const HEDGE_LATE_SHARE: number = 0.1
+/** Before the first sample: as patient as the spec's least allows. */
+export const HEDGE_UNKNOWN_MS: number = 10_000
+
+// -- the window, design §6.4 --
+
+/** To begin with: below the slots of any implementation together with the reserve, and three doublings below what 2 s and 100 payments a second need. */
+export const WINDOW_START: number = 32
+/** spec §9.7 */
+export const WINDOW_START_ANONYMOUS: number = 2
+/** Never less: one for data while another hangs. */
+export const WINDOW_LEAST: number = 2
+/** Never more, over all channels: two lnd channels full. */
+export const WINDOW_MOST: number = 966
+/** Control packets (ACK, PING, OPEN ...) may stand in flight beyond a window that data fills. */
+export const WINDOW_CONTROL_EXTRA: number = 4
+
+/** Payments whose median is the latency of now. */
+export const MEDIAN_SAMPLES: number = 64
+/** In flight on average, as a share of the window, for a round of the slow start to be judged: growing exponentially it is 0.72. */
+export const START_FULL: number = 0.6
+/** Fewer samples than these are no median. */
+export const MEDIAN_LEAST: number = 8
+/** The base latency is the least window median of the last one to two such spans. */
+export const BASE_SPAN_MS: number = 300_000
+/** A window that was not used for so long begins again at half its size. */
+export const IDLE_RESTART_MS: number = 60_000
+
+/** Slow start ends when a round trip brings less than this times the rate before ... */
+export const START_LEAST_GAIN: number = 1.25
+/** ... while payments take this many times the base latency: one of the two alone is noise. */
+export const START_QUEUE: number = 1.4
+
+// -- overdue attempts: in flight still, but no service that is waited for --
+
+/** An attempt that is this late, and was overtaken, leaves the window. */
+export const OVERDUE_LEAST_MS: number = 1_000
+export const OVERDUE_FACTOR: number = 1.5
+/** Overtaken: this many times the payments then in flight were delivered since, and at least this many. */
+export const OVERTAKEN_FACTOR: number = 2
+export const OVERTAKEN_LEAST: number = 8
+
+// -- slots of a first channel --
+
+/** Peers with a known key leave a sixteenth of a channel to the node's other traffic: 2 of 30, 31 of 483. */
+export const SLOT_SHARE_NUMERATOR: number = 15
+export const SLOT_SHARE_DENOMINATOR: number = 16
+/** spec §9.7: all anonymous peers together have a quarter. */
+export const SLOT_ANONYMOUS_DIVISOR: number = 4
+/** The last quarter of a share is for peers that hold less than their part of it. */
+export const SLOT_FAIR_DIVISOR: number = 4
+/** Overdue and stuck attempts may fill half of the share of a channel before they count in the window. */
+export const HUNG_DIVISOR: number = 2
+/** When another peer holds the last slots, look again after this. */
+export const SLOT_RETRY_MS: number = 200
+/** After a local failure: wait for a resolution, or for this, doubling. */
+export const LOCAL_BACKOFF_MS: number = 200
+export const LOCAL_BACKOFF_MOST_MS: number = 30_000
+/** After so many refusals without a delivery, look for routes over another channel. */
+export const LOCAL_REFUSALS_MANY: number = 3
+/** Growth of a channel's cap per delivery: an eighth per round trip. */
+export const LOCAL_REGROWTH: number = 0.125
+/** So many round trips after the last refusal the cap doubles each round trip: others have gone. */
+export const LOCAL_CALM_ROUND_TRIPS: number = 8
+/** Round trip to assume for "halve once a round trip" before there is a sample. */
+export const ROUND_TRIP_UNKNOWN_MS: number = 1_000
+
+// -- routes --
+
+/** Asked for at once: a main one, one for hedges, one to fall back on. */
+export const ROUTES_WANTED: number = 3
+/** Kept at most: three of now, and those of two answers before that still earn their place. */
+export const ROUTES_MOST: number = 8
+/** spec §9.6 */
+export const ROUTE_CLTV_MOST: number = 288
+/** Fees and liquidity move: ask again after this, if the routes are in use. */
+export const ROUTES_RENEW_MS: number = 600_000
+/** A route that fails, or a wish for a disjoint one, asks anew this often at most. */
+export const ROUTES_ASK_AGAIN_MS: number = 30_000
+export const ROUTES_BACKOFF_MS: number = 1_000
+export const ROUTES_BACKOFF_MOST_MS: number = 60_000
+/** Back-offs are spread by up to this share, so that peers don't ask in step. */
+export const BACKOFF_JITTER: number = 0.25
+/** Gain of the smoothed latency and success of a route. */
+export const ROUTE_GAIN: number = 1 / 16
+/** Failures are forgotten by half in this time without a sample. */
+export const PENALTY_HALF_LIFE_MS: number = 60_000
+/** So many failures in a row, without a success between, suspend a route: at 30 % failing this is 1 in 170,000. */
+export const ROUTE_DEAD_STREAK: number = 10
+export const ROUTE_SUSPEND_MS: number = 5_000
+export const ROUTE_SUSPEND_MOST_MS: number = 120_000
+/** In flight at most, in all, while every route is suspended. */
+export const PROBES_MOST: number = 2
+/** Weight of a route that only serves to be known, and of every route but the first to begin with. */
+export const ROUTE_WEIGHT_LEAST: number = 1 / 32
+/** Weights are moved by this power of the routes' ratio, once a round trip. */
+export const ROUTE_WEIGHT_POWER: number = 0.5
+
+// -- steady climbing on the delivered rate --
+
+/** Two sizes are tried in turn, apart by this factor: 25 % (design §6.4) while nothing is queued, more where a smaller one costs nothing. */
+export const PROBE_RATIO: number = 1.25
+export const PROBE_RATIO_QUEUED: number = 1.5
+/** Median over base from which on payments are queued for certain. */
+export const PROBE_QUEUED: number = 1.6
+/** A size is measured over so many deliveries, if they come within so many medians. */
+export const PROBE_DELIVERIES: number = 128
+export const PROBE_MOST_MEDIANS: number = 6
+export const PROBE_LEAST_MS: number = 500
+/** In flight on average, as a share of the window, for a measurement to speak about the window. */
+export const PROBE_FULL: number = 0.9
+/**
+ * Worth it: ln(rate) per ln(in flight). 25 % more in flight that bring 3 % are 0.13; design §6.4 names 5 %, 0.22,
+ * which on a network whose rate bends slowly stops a fifth below what it gives.
+ */
+export const GAIN_WORTH: number = 0.13
+/** Of what is known of a size, so much is kept after each comparison. */
+export const GAIN_MEMORY: number = 0.7
+/** A latency that changed by this factor from one measurement to the next makes it forget all. */
+export const GAIN_FORGET: number = 1.6
+/** Spread of the expectation that comes from the latency alone, before anything was compared. */
+export const GAIN_PRIOR_SPREAD: number = 0.3
+export const GAIN_PRIOR_MOST: number = 0.6
+/** ln(window) moves by this times what the gain is above or below its worth. */
+export const GAIN_STEP: number = 0.6
+/** At this many base latencies the queue is too long whatever the rate says: two senders at one bottleneck both gain by queueing. */
+export const QUEUE_MOST: number = 6
+export const QUEUE_STEP_DOWN: number = 0.8
+/** Between this and QUEUE_MOST who loses by stepping back holds: the queue is another's. */
+export const QUEUE_ABSURD: number = 10
+export const QUEUE_LOSS: number = 0.4
+/** A peer that begins while others of the process queue over the same channel takes its first latencies for this much longer than the base, at most. */
+export const QUEUE_OTHERS_MOST: number = 2
+/** Below this many base latencies nothing is queued: grow by this, each measurement. */
+export const QUEUE_NONE: number = 1.3
+export const QUEUE_NONE_GROWTH: number = 1.5
+/** Where this share fails, more in flight is not expected to bring more: a relay may have no slots left. */
+export const FAILING_CROWDED: number = 0.5

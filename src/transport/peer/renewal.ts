@@ -1,0 +1,95 @@
+import {
+  BACKOFF_JITTER,
+  ROUTES_ASK_AGAIN_MS,
+  ROUTES_BACKOFF_MOST_MS,
+  ROUTES_BACKOFF_MS,
+  ROUTES_RENEW_MS,
+  ROUTES_WANTED,
+} from './limits.ts'
+
+/** Routes that the owner should look for now. */
+export interface RouteWish {
+  readonly count: number
+  /** Channels to go around where possible. */
+  readonly avoid: readonly string[]
+}
+
+/** How urgent routes are: none at all, the ones there fail, or nothing is wrong. */
+export type RouteNeed = 'none-left' | 'poor' | 'content'
+
+/** When to ask for routes: at once where none is left, seldom to replace those that work. */
+export class Renewal {
+  readonly #random: () => number
+  #pending = false
+  #failures = 0
+  /** Answers since a payment last went through. */
+  #answers = 0
+  #askedAt: number | undefined
+  #foundAt: number | undefined
+  #notBefore = 0
+  #usedAt: number | undefined
+  #avoid: readonly string[] = []
+
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  get pending(): boolean {
+    return this.#pending
+  }
+
+  /** Routes were used: they are worth renewing. */
+  used(now: number): void {
+    this.#usedAt = now
+  }
+
+  /** A copy found no route around these channels. */
+  wishAround(avoid: readonly string[]): void {
+    this.#avoid = avoid
+  }
+
+  /** When to ask, as things stand; undefined: no reason to. */
+  due(need: RouteNeed): number | undefined {
+    if (this.#pending) return undefined
+    if (need === 'none-left') return this.#notBefore
+    const asked = this.#askedAt ?? 0
+    if (need === 'poor' || this.#avoid.length > 0) return Math.max(this.#notBefore, asked + ROUTES_ASK_AGAIN_MS)
+    if (this.#foundAt === undefined || this.#usedAt === undefined || this.#usedAt < this.#foundAt) return undefined
+    return Math.max(this.#notBefore, this.#foundAt + ROUTES_RENEW_MS)
+  }
+
+  take(now: number, need: RouteNeed, poor: readonly string[]): RouteWish | undefined {
+    const due = this.due(need)
+    if (due === undefined || now < due) return undefined
+    const avoid = need === 'poor' ? poor : this.#avoid
+    this.#pending = true
+    this.#askedAt = now
+    this.#avoid = []
+    return { count: ROUTES_WANTED, avoid }
+  }
+
+  found(now: number): void {
+    this.#pending = false
+    this.#failures = 0
+    this.#foundAt = now
+    // Routes that are found and gone again at once: don't turn in circles.
+    this.#notBefore = this.#answers === 0 ? 0 : now + this.#wait(this.#answers - 1)
+    this.#answers = Math.min(this.#answers + 1, 30)
+  }
+
+  /** A payment went through: the answers are good. */
+  worked(): void {
+    this.#answers = 0
+    if (this.#failures === 0) this.#notBefore = 0
+  }
+
+  failed(now: number): void {
+    this.#pending = false
+    this.#notBefore = now + this.#wait(this.#failures)
+    this.#failures = Math.min(this.#failures + 1, 30)
+  }
+
+  #wait(times: number): number {
+    return Math.min(ROUTES_BACKOFF_MS * 2 ** times, ROUTES_BACKOFF_MOST_MS) * (1 + BACKOFF_JITTER * this.#random())
+  }
+}

@@ -1,0 +1,86 @@
+import { SLOT_ANONYMOUS_DIVISOR, SLOT_FAIR_DIVISOR, SLOT_SHARE_DENOMINATOR, SLOT_SHARE_NUMERATOR } from './limits.ts'
+
+interface Share {
+  total: number
+  /** What each peer holds. A peer without any is not in it. */
+  readonly holders: Map<object, number>
+}
+
+/**
+ * HTLC slots of our own channels, over all peers of a process: no peer fills a channel, and all
+ * anonymous ones together have at most a quarter of it (spec §9.7). One object per endpoint.
+ */
+export class SlotPool {
+  readonly #known: Map<string, Share> = new Map()
+  readonly #anonymous: Map<string, Share> = new Map()
+  /** How much longer than at rest payments take, by peer: only of those that hold a slot. */
+  readonly #queues: WeakMap<object, number> = new WeakMap()
+
+  /** How many slots of a channel peers of this kind may hold together. */
+  static limit(slots: number, anonymous: boolean): number {
+    const share = anonymous ? slots / SLOT_ANONYMOUS_DIVISOR : (slots * SLOT_SHARE_NUMERATOR) / SLOT_SHARE_DENOMINATOR
+    return Math.max(1, Math.floor(share))
+  }
+
+  /** Takes one slot for `peer`, or says no. The last quarter is for those who hold less than a fair part. */
+  take(peer: object, anonymous: boolean, channel: string, slots: number): boolean {
+    if (!this.has(peer, anonymous, channel, slots)) return false
+    const table = anonymous ? this.#anonymous : this.#known
+    let share = table.get(channel)
+    if (share === undefined) {
+      share = { total: 0, holders: new Map() }
+      table.set(channel, share)
+    }
+    share.total += 1
+    share.holders.set(peer, (share.holders.get(peer) ?? 0) + 1)
+    return true
+  }
+
+  /** Whether `take` would say yes. */
+  has(peer: object, anonymous: boolean, channel: string, slots: number): boolean {
+    const limit = SlotPool.limit(slots, anonymous)
+    const known = this.#known.get(channel)
+    const hidden = this.#anonymous.get(channel)
+    const both = (known?.total ?? 0) + (hidden?.total ?? 0)
+    if (both >= SlotPool.limit(slots, false)) return false
+    const share = anonymous ? hidden : known
+    if (share === undefined) return true
+    if (share.total >= limit) return false
+    if (share.total < limit - limit / SLOT_FAIR_DIVISOR) return true
+    const held = share.holders.get(peer) ?? 0
+    const parts = share.holders.size + (held === 0 ? 1 : 0)
+    return parts === 1 || held < limit / parts
+  }
+
+  give(peer: object, anonymous: boolean, channel: string): void {
+    const table = anonymous ? this.#anonymous : this.#known
+    const share = table.get(channel)
+    const held = share?.holders.get(peer)
+    if (share === undefined || held === undefined) throw new Error(`no slot of ${channel} is held by this peer`)
+    share.total -= 1
+    if (held === 1) share.holders.delete(peer)
+    else share.holders.set(peer, held - 1)
+    if (share.total === 0) table.delete(channel)
+  }
+
+  /** What a peer found out: its median latency over its base. */
+  report(peer: object, queue: number): void {
+    this.#queues.set(peer, queue)
+  }
+
+  /** The longest queue that other peers with payments over this channel report; 1 where there is none. */
+  queue(peer: object, channel: string): number {
+    let longest = 1
+    for (const table of [this.#known, this.#anonymous]) {
+      for (const other of table.get(channel)?.holders.keys() ?? []) {
+        if (other !== peer) longest = Math.max(longest, this.#queues.get(other) ?? 1)
+      }
+    }
+    return longest
+  }
+
+  /** Slots held on a channel, over all peers. */
+  held(channel: string): number {
+    return (this.#known.get(channel)?.total ?? 0) + (this.#anonymous.get(channel)?.total ?? 0)
+  }
+}

@@ -1,0 +1,282 @@
+import type { Latency } from './latency.ts'
+import {
+  FAILING_CROWDED,
+  GAIN_FORGET,
+  GAIN_MEMORY,
+  GAIN_PRIOR_MOST,
+  GAIN_PRIOR_SPREAD,
+  GAIN_STEP,
+  GAIN_WORTH,
+  IDLE_RESTART_MS,
+  MEDIAN_LEAST,
+  PROBE_DELIVERIES,
+  PROBE_FULL,
+  PROBE_LEAST_MS,
+  PROBE_MOST_MEDIANS,
+  PROBE_QUEUED,
+  PROBE_RATIO,
+  PROBE_RATIO_QUEUED,
+  QUEUE_ABSURD,
+  QUEUE_LOSS,
+  QUEUE_MOST,
+  QUEUE_NONE,
+  QUEUE_NONE_GROWTH,
+  QUEUE_STEP_DOWN,
+  START_FULL,
+  START_LEAST_GAIN,
+  START_QUEUE,
+  WINDOW_LEAST,
+  WINDOW_MOST,
+} from './limits.ts'
+
+/** What one stretch of time brought: deliveries, and payments in flight integrated over time. */
+interface Span {
+  readonly startedAt: number
+  delivered: number
+  failed: number
+  area: number
+}
+
+interface Measured {
+  readonly perMs: number
+  readonly inFlight: number
+  readonly delivered: number
+  /** Share of what was decided, 0..1. */
+  readonly failing: number
+}
+
+/**
+ * How many payments to keep in flight to a peer. It climbs on the delivered rate (design §6.4).
+ *
+ * 'start': one more per delivery, which doubles it each round trip, until a round trip brings little more
+ * and payments take longer. 'steady': two sizes are kept in turn, and the window moves by what the larger
+ * one delivers more. What latency tells (median over base) is the expectation as long as few payments
+ * were compared, and sets the pace: nothing queued means grow, a long queue means shrink.
+ *
+ * Failed payments are not counted as service. Both ways were measured: where a relay refuses what is too
+ * much for it, failures come back fast, and a rate that counts them climbs for ever.
+ */
+export class WindowControl {
+  readonly #latency: Latency
+  readonly #first: number
+  #window: number
+  #most: number = WINDOW_MOST
+  #phase: 'start' | 'steady' = 'start'
+  #failures = 0
+  #inFlight = 0
+  #observedAt: number | undefined
+  #usedAt: number | undefined
+  #span: Span | undefined
+  #rounds = 0
+  #before: Measured | undefined
+  /** Place in the pattern high, low, low, high: a drift of the medium cancels out. */
+  #turn = 0
+  #ratio: number = PROBE_RATIO
+  #settledAt = 0
+  #gainWeight = 0
+  #gainSum = 0
+  #gainQueue = 1
+
+  constructor(first: number, latency: Latency) {
+    this.#first = first
+    this.#window = first
+    this.#latency = latency
+  }
+
+  /** Payments to keep in flight now. */
+  get size(): number {
+    let size = this.#window
+    if (this.#phase === 'steady') size *= this.#high ? Math.sqrt(this.#ratio) : 1 / Math.sqrt(this.#ratio)
+    return Math.max(WINDOW_LEAST, Math.min(Math.round(size), this.#most))
+  }
+
+  get phase(): 'start' | 'steady' {
+    return this.#phase
+  }
+
+  /** Median over base latency, 1 as long as it is unknown. */
+  get queue(): number {
+    const median = this.#latency.medianMs
+    const base = this.#latency.baseMs
+    return median === undefined || base === undefined || base <= 0 ? 1 : median / base
+  }
+
+  /** What the channels admit in all: the window is never larger. */
+  limitTo(most: number): void {
+    this.#most = Math.max(WINDOW_LEAST, Math.min(most, WINDOW_MOST))
+    this.#window = Math.min(this.#window, this.#most)
+  }
+
+  /** The number of payments in flight has changed (attempts that left the window left out). */
+  observe(now: number, inFlight: number): void {
+    if (this.#span !== undefined && this.#observedAt !== undefined) {
+      const from = Math.max(this.#observedAt, this.#span.startedAt)
+      if (now > from) this.#span.area += this.#inFlight * (now - from)
+    }
+    if (inFlight > this.#inFlight) this.#use(now)
+    this.#observedAt = now
+    this.#inFlight = inFlight
+  }
+
+  /** A payment failed on its way. Its place is free again; the window does not shrink for it. */
+  failed(): void {
+    this.#failures = Math.min(this.#failures + 1, this.#window)
+    if (this.#span !== undefined) this.#span.failed += 1
+  }
+
+  /** A payment was delivered; its latency has been added already. `full`: the window was what held back. */
+  delivered(now: number, full: boolean): void {
+    const span = (this.#span ??= { startedAt: now, delivered: 0, failed: 0, area: 0 })
+    span.delivered += 1
+    if (this.#phase === 'start') {
+      if (full) this.#grow()
+      this.#endRound(now, span)
+    } else {
+      this.#endMeasurement(now, span)
+    }
+  }
+
+  /** Other routes: what was learnt does not hold for them. */
+  restart(): void {
+    this.#phase = 'start'
+    this.#forget()
+  }
+
+  /** A delivery makes room for one more; a failure since the last one is made up for as well, so that failing payments don't slow the start. */
+  #grow(): void {
+    const madeUp = Math.min(this.#failures, 1)
+    this.#failures -= madeUp
+    this.#window = Math.min(this.#window + 1 + madeUp, this.#most)
+  }
+
+  #use(now: number): void {
+    if (this.#usedAt !== undefined && now - this.#usedAt >= IDLE_RESTART_MS) {
+      this.#window = Math.min(this.#window, Math.max(this.#first, this.#window / 2))
+      this.restart()
+    }
+    this.#usedAt = now
+  }
+
+  #forget(): void {
+    this.#span = undefined
+    this.#before = undefined
+    this.#rounds = 0
+    this.#gainWeight = 0
+    this.#gainSum = 0
+  }
+
+  #endRound(now: number, span: Span): void {
+    const median = this.#latency.medianMs
+    if (median === undefined || span.delivered < MEDIAN_LEAST || now - span.startedAt < median) return
+    const round = measure(now, span)
+    const before = this.#before
+    const full = round.inFlight >= START_FULL * this.#window && round.inFlight >= PROBE_FULL * (before?.inFlight ?? 0)
+    const judged = this.#rounds >= 2 && before !== undefined && full
+    this.#rounds += 1
+    this.#before = round
+    this.#span = { startedAt: now, delivered: 0, failed: 0, area: 0 }
+    if (!judged || round.perMs >= START_LEAST_GAIN * before.perMs) return
+    // Too much in flight shows as a queue, or as failures where a relay has too few slots.
+    if (this.queue < START_QUEUE && round.failing < FAILING_CROWDED) return
+    // What was in flight a round trip ago is what brought this rate.
+    this.#window = Math.max(WINDOW_LEAST, Math.min(before.inFlight, this.#most))
+    this.#phase = 'steady'
+    this.#forget()
+    this.#nextMeasurement(now, median)
+  }
+
+  get #high(): boolean {
+    return this.#turn === 0 || this.#turn === 3
+  }
+
+  #nextMeasurement(now: number, median: number): void {
+    this.#turn = (this.#turn + 1) % 4
+    this.#settledAt = now + median
+    this.#span = undefined
+  }
+
+  #endMeasurement(now: number, span: Span): void {
+    const median = this.#latency.medianMs
+    if (median === undefined) return
+    if (now < this.#settledAt) {
+      // What is delivered now was sent under the size before.
+      this.#span = { startedAt: now, delivered: 0, failed: 0, area: 0 }
+      return
+    }
+    const length = now - span.startedAt
+    if (length < PROBE_LEAST_MS || length < median) return
+    if (span.delivered < PROBE_DELIVERIES && length < PROBE_MOST_MEDIANS * median) return
+    const measured = measure(now, span)
+    if (measured.inFlight < PROBE_FULL * this.size) {
+      // There was less to send than the window allows: it says nothing about the window.
+      this.#before = undefined
+    } else {
+      this.#judge(measured)
+    }
+    this.#nextMeasurement(now, median)
+  }
+
+  #judge(measured: Measured): void {
+    const queue = this.queue
+    if (Math.max(queue / this.#gainQueue, this.#gainQueue / queue) > GAIN_FORGET) {
+      // Another state of the medium: what was learnt in the old one would be held against it.
+      this.#gainWeight = 0
+      this.#gainSum = 0
+      this.#before = undefined
+    }
+    this.#gainQueue = queue
+    const before = this.#before
+    this.#before = measured
+    if (queue > QUEUE_MOST) {
+      if (before !== undefined) this.#learn(before, measured)
+      if (queue > QUEUE_ABSURD || this.#expected(measured, queue) < QUEUE_LOSS) this.#move(QUEUE_STEP_DOWN)
+    } else if (queue < QUEUE_NONE && measured.failing < FAILING_CROWDED) {
+      this.#move(QUEUE_NONE_GROWTH)
+    } else if (before !== undefined) {
+      this.#compare(before, measured, queue)
+    }
+    this.#ratio = queue >= PROBE_QUEUED ? PROBE_RATIO_QUEUED : PROBE_RATIO
+  }
+
+  #compare(before: Measured, measured: Measured, queue: number): void {
+    if (!this.#learn(before, measured)) return
+    const step = GAIN_STEP * (Math.min(this.#expected(measured, queue), 1) - GAIN_WORTH)
+    // Far in the queue without gain: the longer the queue, the longer the step back.
+    this.#move(Math.exp(step < 0 ? Math.max(step * Math.max(1, queue - 1), Math.log(QUEUE_STEP_DOWN)) : step))
+  }
+
+  /** Two sizes and what they brought: d ln(rate) / d ln(in flight). False where the sizes are too close to tell. */
+  #learn(before: Measured, measured: Measured): boolean {
+    const apart = Math.log(measured.inFlight / before.inFlight)
+    if (Math.abs(apart) < Math.log(PROBE_RATIO) / 2) return false
+    const gain = Math.log(measured.perMs / before.perMs) / apart
+    // Counting n deliveries is good to 1/sqrt(n): the variance of the gain, and its weight.
+    const weight = (apart * apart) / (1 / measured.delivered + 1 / before.delivered)
+    this.#gainWeight = this.#gainWeight * GAIN_MEMORY + weight
+    this.#gainSum = this.#gainSum * GAIN_MEMORY + weight * gain
+    return true
+  }
+
+  /** The gain to expect of more in flight: what was compared and what the latency tells, by their weights. */
+  #expected(measured: Measured, queue: number): number {
+    // The latency says nothing where failures come back fast instead of queueing.
+    const prior = priorGain(queue) * (1 - measured.failing) ** 2
+    const priorWeight = 1 / (GAIN_PRIOR_SPREAD * GAIN_PRIOR_SPREAD)
+    return (this.#gainSum + priorWeight * prior) / (this.#gainWeight + priorWeight)
+  }
+
+  #move(factor: number): void {
+    this.#window = Math.max(WINDOW_LEAST, Math.min(this.#window * factor, this.#most))
+  }
+}
+
+function measure(now: number, span: Span): Measured {
+  const length = Math.max(now - span.startedAt, 1)
+  const { delivered, failed, area } = span
+  return { perMs: delivered / length, inFlight: area / length, delivered, failing: failed / (failed + delivered) }
+}
+
+/** What to expect of more in flight from the latency alone: little above two base latencies, much below. */
+function priorGain(queue: number): number {
+  return Math.max(0, Math.min(GAIN_WORTH + (2 - queue) / 2, GAIN_PRIOR_MOST))
+}
