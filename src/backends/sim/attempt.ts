@@ -1,0 +1,271 @@
+import type { FailureReason, PaymentFailure, PaymentOutcome } from '../backend.ts'
+import type { Link } from './channel.ts'
+import type { Due } from './event-queue.ts'
+import { fee } from './fees.ts'
+import type { Network } from './network.ts'
+import type { SimNode } from './node.ts'
+import type { OpenPath } from './open-paths.ts'
+import { observeEnd, observeHtlc } from './observe-htlc.ts'
+import { END_WORK, FAIL_MS, RELAY_WAY, RELAY_WORK, SETTLE_WAY } from './timing.ts'
+
+const ARRIVED = 0
+const FINAL_WRITTEN = 1
+const BACK = 2
+const HOLD_ENDS = 3
+
+/** How an attempt is to go wrong, decided when it is sent. Positions count nodes: the sender is 0. */
+export interface Trouble {
+  /** Position whose outgoing channel refuses; the last position refuses as the destination. */
+  readonly failAt?: number
+  readonly failReason?: FailureReason
+  /** Position that holds the HTLC. */
+  readonly holdAt?: number
+  readonly holdMs?: number
+  readonly holdThen?: 'fail' | 'land'
+  /** Position of a relay that keeps this much. */
+  readonly skimAt?: number
+  readonly skimMsat?: number
+}
+
+export interface AttemptPlan {
+  readonly links: readonly Link[]
+  /** What each link is to carry, in msat. */
+  readonly amounts: number[]
+  /** The absolute expiry on each link. */
+  readonly expiries: readonly number[]
+  readonly hash: Uint8Array
+  readonly hashKey: string
+  readonly record: Uint8Array
+  /** What the last hop's payload says. */
+  readonly amountMsat: number
+  /** Phantom lane: position of the introduction node, and the path where the network knows it. */
+  readonly blinded?: { readonly introduction: number; readonly path: OpenPath | undefined; readonly pathKey: string }
+}
+
+/** One payment on its way over its links and back: a chain of HTLCs, one a link. */
+export class Attempt implements Due {
+  readonly background = false
+  readonly id: number
+  readonly sender: SimNode
+  readonly plan: AttemptPlan
+  readonly network: Network
+  trouble: Trouble | undefined
+  /** Tells the process; undefined once it has lost sight of this attempt. */
+  resolve: ((outcome: PaymentOutcome) => void) | undefined
+  /** Position of the node that holds the HTLC or the news of its end. */
+  position = 0
+  /** The last link's HTLC fails although the payment settled: a relay keeps the money. */
+  lastHopUnpaid = false
+  #failure: PaymentFailure | undefined
+
+  constructor(
+    id: number,
+    network: Network,
+    sender: SimNode,
+    plan: AttemptPlan,
+    trouble: Trouble | undefined,
+    resolve: (outcome: PaymentOutcome) => void,
+  ) {
+    this.id = id
+    this.network = network
+    this.sender = sender
+    this.plan = plan
+    this.trouble = trouble
+    this.resolve = resolve
+  }
+
+  get last(): number {
+    return this.plan.links.length
+  }
+
+  /** Fees that the payer pays when it settles, in msat. */
+  get feeMsat(): number {
+    return (this.plan.amounts[0] as number) - this.plan.amountMsat
+  }
+
+  nodeAt(position: number): SimNode {
+    return position === 0 ? this.sender : (this.plan.links[position - 1] as Link).to
+  }
+
+  /** Disk work at the node that commits this attempt's next HTLC. */
+  workAt(node: SimNode): number {
+    return node === this.sender && this.position === 0 ? END_WORK : RELAY_WORK
+  }
+
+  /** Begins at the sender; a local obstacle decides at once. */
+  start(): void {
+    this.#passOn()
+  }
+
+  /** The link's commitment is written: the HTLC is on its way to the link's other end. */
+  sentOver(link: Link): void {
+    const { engine } = this.network
+    this.position++
+    const relayed = this.position < this.last ? 1 + RELAY_WAY : 1
+    engine.push(engine.nowMs + this.network.way(link) * relayed, this, ARRIVED)
+  }
+
+  fire(phase: number): void {
+    if (phase === BACK) this.#goBack()
+    else if (phase === ARRIVED) this.#arrive()
+    else if (phase === FINAL_WRITTEN) this.#takeAtDestination()
+    else this.#endHold()
+  }
+
+  /** Settles from where the HTLC is. */
+  settle(): void {
+    this.network.trace('settling', this.id, this.nodeAt(this.position).index)
+    this.#sendBack()
+  }
+
+  /** Fails from where the HTLC is; `over` is the channel that refused. */
+  fail(reason: FailureReason, over?: Link): void {
+    this.#failure = this.#failureSeenBySender(reason, over)
+    this.network.trace('failing', this.id, this.nodeAt(this.position).index, reason.length)
+    if (over !== undefined && this.#failure.channel !== undefined)
+      this.sender.refusals.set(over.channel, this.network.engine.nowMs)
+    if (this.position === 0) this.network.decided(this, this.#failure)
+    else this.#sendBack()
+  }
+
+  /** Goes on after its node has come back. */
+  unpark(): void {
+    const { engine } = this.network
+    engine.push(engine.nowMs, this, BACK)
+  }
+
+  #failureSeenBySender(reason: FailureReason, over: Link | undefined): PaymentFailure {
+    const { blinded } = this.plan
+    if (this.position === 0)
+      return { status: 'failed', reason, place: 'local', ...(over && { channel: over.channel.id }) }
+    if (blinded !== undefined && this.position >= blinded.introduction) {
+      return { status: 'failed', reason: 'blinded', place: 'introduction' }
+    }
+    if (this.position === this.last) return { status: 'failed', reason, place: 'destination' }
+    return { status: 'failed', reason, place: 'route', ...(over && { channel: over.channel.id }) }
+  }
+
+  #arrive(): void {
+    const node = this.nodeAt(this.position)
+    this.network.trace('reached', this.id, node.index)
+    if (!node.online) {
+      const link = this.plan.links[this.position - 1] as Link
+      link.release(this.plan.amounts[this.position - 1] as number, false)
+      this.position--
+      this.fail('temporary-channel-failure', link)
+      return
+    }
+    if (this.network.observations.watches(node.name)) observeHtlc(this, node)
+    if (this.trouble?.holdAt === this.position) this.#hold(node)
+    else this.#process(node)
+  }
+
+  #process(node: SimNode): void {
+    if (this.position < this.last) {
+      this.#passOn()
+      return
+    }
+    if (this.trouble?.failAt === this.position) this.fail(this.trouble.failReason ?? 'temporary-channel-failure')
+    else if (this.plan.blinded !== undefined) node.interceptor.htlcArrived(this)
+    else this.network.engine.push(node.writeUntil(this.network.engine.nowMs, END_WORK), this, FINAL_WRITTEN)
+  }
+
+  /** Node lane: the destination settles by itself, or says why not. */
+  #takeAtDestination(): void {
+    const node = this.nodeAt(this.position)
+    const { plan, network } = this
+    if (!node.keysend) this.fail('rejected-by-node')
+    else if ((plan.amounts[this.last - 1] as number) < plan.amountMsat) this.fail('rejected-by-node')
+    else if ((plan.expiries[this.last - 1] as number) <= network.height) this.fail('expiry')
+    else {
+      // lnd is paid for a settled hash again, and the payload is lost (design §4).
+      if (!node.hasSettled(plan.hashKey)) {
+        node.noteSettled(plan.hashKey)
+        network.arrived(node, this)
+      }
+      this.settle()
+    }
+  }
+
+  /** Offers the HTLC on the next link, or fails it for what its node finds wrong. */
+  #passOn(): void {
+    const { plan, position } = this
+    const link = plan.links[position] as Link
+    const refusal = this.#refusalAt(link)
+    if (refusal !== undefined) {
+      this.fail(refusal, link)
+      return
+    }
+    const amountMsat = plan.amounts[position] as number
+    this.network.trace('offered', this.id, link.index, amountMsat, plan.expiries[position] as number)
+    link.offer(this, amountMsat)
+  }
+
+  #refusalAt(link: Link): FailureReason | undefined {
+    const { plan, position, trouble } = this
+    if (trouble?.failAt === position) return trouble.failReason ?? 'temporary-channel-failure'
+    if (trouble?.skimAt === position) this.#skim(position, trouble.skimMsat ?? 0)
+    if (link.channel.closed) return 'unknown-next-peer'
+    if (!link.to.online) return 'temporary-channel-failure'
+    const { policy } = link
+    const amountMsat = plan.amounts[position] as number
+    if (amountMsat < policy.minHtlcMsat || amountMsat > policy.maxHtlcMsat) return 'policy'
+    if (position > 0) {
+      const incomingMsat = plan.amounts[position - 1] as number
+      const delta = (plan.expiries[position - 1] as number) - (plan.expiries[position] as number)
+      if (incomingMsat < amountMsat + fee(policy, amountMsat) || delta < policy.cltvDelta) return 'policy'
+    }
+    if ((plan.expiries[position] as number) <= this.network.height) return 'expiry'
+    const obstacle = link.obstacle(amountMsat)
+    return position === 0 ? obstacle : obstacle && 'temporary-channel-failure'
+  }
+
+  #skim(position: number, skimMsat: number): void {
+    for (let i = position; i < this.last; i++) {
+      this.plan.amounts[i] = Math.max(1, (this.plan.amounts[i] as number) - skimMsat)
+    }
+  }
+
+  #hold(node: SimNode): void {
+    const { engine } = this.network
+    const expiry = this.plan.expiries[this.position - 1] as number
+    const forMs = Math.min(this.trouble?.holdMs ?? 0, this.network.msUntilHeight(expiry))
+    this.network.trace('held', this.id, node.index, forMs)
+    engine.push(engine.nowMs + forMs, this, HOLD_ENDS)
+  }
+
+  #endHold(): void {
+    const expired = (this.plan.expiries[this.position - 1] as number) <= this.network.height
+    if (expired) this.fail('timeout', this.plan.links[this.position])
+    else if (this.trouble?.holdThen === 'land') this.#process(this.nodeAt(this.position))
+    else this.fail('temporary-channel-failure', this.plan.links[this.position])
+  }
+
+  #sendBack(): void {
+    const { engine, plan: networkPlan } = this.network
+    const way = this.network.way(this.plan.links[this.position - 1] as Link)
+    // A settlement is passed on as it comes, a failure only when committed on both sides.
+    const ms =
+      this.#failure === undefined ? way * SETTLE_WAY : way + networkPlan.latency.batchMs + (way > 0 ? FAIL_MS : 0)
+    engine.push(engine.nowMs + ms, this, BACK)
+  }
+
+  #goBack(): void {
+    const { network, plan } = this
+    const link = plan.links[this.position - 1] as Link
+    const away = link.from.online ? (link.to.online ? undefined : link.to) : link.from
+    if (away !== undefined) {
+      away.parked.push(this)
+      return
+    }
+    const isLast = this.position === this.last
+    const settled = this.#failure === undefined && !(isLast && this.lastHopUnpaid)
+    link.release(plan.amounts[this.position - 1] as number, settled)
+    network.trace('back', this.id, link.index, settled ? 1 : 0)
+    observeEnd(this, link, settled)
+    if (isLast && settled && plan.blinded !== undefined) link.to.interceptor.paid(this)
+    this.position--
+    if (this.position > 0) this.#sendBack()
+    else network.decided(this, this.#failure)
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Every bound of the simulator, with its reason. Amounts are millisatoshi, times
+ * are milliseconds, heights are blocks.
+ */
+
+/** Amounts are numbers inside the simulator: a channel holds at most this, so sums stay exact (2^53 / 8). */
+export const MAX_AMOUNT_MSAT = 1_000_000_000_000_000
+
+/** Pathfinding scans all nodes per step: 2,000 nodes are a few milliseconds a query. */
+export const MAX_NODES = 2_000
+
+/** With MAX_NODES, some ten channels a node. */
+export const MAX_CHANNELS = 20_000
+
+/** BOLT 4 onions of 1300 bytes hold at most 27 of the smallest hops; lnd searches up to 20. */
+export const MAX_HOPS = 20
+
+/** The contract allows 1..16 routes a request. */
+export const MAX_ROUTES = 16
+
+/** The contract allows 1..8 paths a request. */
+export const MAX_PATHS = 8
+
+/** Pinned routes that one process may hold; the oldest goes first and answers 'route-gone'. */
+export const MAX_PINNED_ROUTES = 4_096
+
+/** Blinded paths that one process may hold open: eight for each of 512 connections. */
+export const MAX_OPEN_PATHS = 4_096
+
+/** A node's invoices that can still be replayed: a record of 1.2 kB each makes 60 MB a node at worst. */
+export const MAX_KEPT_ARRIVALS = 50_000
+
+/** Hashes that a node remembers as sent or settled; the oldest goes first. Some 100 MB at worst. */
+export const MAX_REMEMBERED_HASHES = 1_000_000
+
+/** lnd's interceptor holds at most one channel's slots: 483 in lnd. Several channels lead to a node. */
+export const MAX_HELD_OFFERS = 4_096
+
+/** Events at one instant before the engine calls it an endless loop. */
+export const MAX_EVENTS_AT_ONCE = 5_000_000
+
+/** Turns of the process's event loop at one instant before the engine calls it an endless loop. */
+export const MAX_TURNS_AT_ONCE = 1_000_000
+
+/** Turns that a waiting promise gets after the last event before `drive` says that the network is quiet. */
+export const TURNS_BEFORE_QUIET = 32
+
+/** Cancelled timers are swept out of the heap when there are at least this many and they are half of it. */
+export const SWEEP_CANCELLED_AT = 256
+
+/** `run` and `drive` give up after a day of virtual time where the caller names no bound. */
+export const DEFAULT_BOUND_MS = 86_400_000
+
+/** Lines of trace kept with `keepTrace`; the hash goes on past it. */
+export const MAX_TRACE_LINES = 2_000_000
+
+/** Entries of one node's log of what it saw. */
+export const MAX_OBSERVATIONS = 500_000
+
+/** Faults that wait for their payment. */
+export const MAX_ARMED_FAULTS = 10_000
+
+/** A verdict falls within 3 s (design §3), else the backend refuses by itself. */
+export const VERDICT_MS = 3_000
+
+/** lnd needs incoming_expiry >= height + 22 to offer an HTLC to an interceptor (verified on lnd 0.21.1). */
+export const INTERCEPT_MARGIN_BLOCKS = 22
+
+/** Blocks that may be found while a payment is under way: added to every final expiry. */
+export const EXPIRY_MARGIN_BLOCKS = 10
+
+/** lnd's default final CLTV delta for keysend is 80; less is accepted from 18 on, and 40 is the field's middle. */
+export const FINAL_DELTA_BLOCKS = 40
+
+/** Paths with a larger total delta are rejected (design §3). */
+export const MAX_PATH_DELTA_BLOCKS = 288
+
+/** Failing held HTLCs after a lost interceptor stream takes lnd 0.2 s (verified). */
+export const INTERCEPTOR_LOST_FAIL_MS = 200
+
+/** The backend opens a lost interceptor stream again after this. */
+export const INTERCEPTOR_RECONNECT_MS = 50
+
+/** A channel that refused is avoided by its sender's pathfinding for this long, as by mission control. */
+export const MISSION_CONTROL_MS = 600_000

@@ -1,0 +1,68 @@
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { PathParts } from './blinded-path.ts'
+import { PHANTOM_DELTA_BLOCKS } from './open-paths.ts'
+import { classOf, totalCost, type PathTotals, type RelayCost } from './path-classes.ts'
+import type { PublicGraph } from './public-graph.ts'
+
+/**
+ * Who can stand behind a blinded path, by what its payer can compute: the payer has
+ * the public graph and the path's bytes, which tell the introduction node, the number
+ * of hops and the published classes (spec §9.5). Public keys in hex, sorted.
+ *
+ * With one relay: neighbours of the introduction node whose channel's policy rounds
+ * to the published classes. With two: nodes at the end of such a chain of two. Never
+ * the payer, never the introduction node, and only nodes that relay blinded paths.
+ */
+export function candidateInitiators(
+  graph: PublicGraph,
+  path: Pick<PathParts, 'introduction' | 'blindedIds' | 'totals'>,
+  payer: Uint8Array,
+): string[] {
+  const payerHex = bytesToHex(payer)
+  const introduction = bytesToHex(path.introduction)
+  const blinding = new Set(
+    graph.nodes.filter((node) => node.routeBlinding && node.publicKey !== payerHex).map((node) => node.publicKey),
+  )
+  if (!blinding.has(introduction)) return []
+  const outward = outwardCosts(graph)
+  const candidates = new Set<string>()
+  // The last blinded id is the phantom's, the one before it the initiator's.
+  const relays = path.blindedIds.length - 1
+  for (const first of outward.get(introduction) ?? []) {
+    if (!blinding.has(first.to)) continue
+    if (relays === 1) {
+      if (fits([first.cost], path.totals)) candidates.add(first.to)
+      continue
+    }
+    for (const second of outward.get(first.to) ?? []) {
+      if (second.to === introduction || !blinding.has(second.to)) continue
+      if (fits([first.cost, second.cost], path.totals)) candidates.add(second.to)
+    }
+  }
+  return [...candidates].toSorted()
+}
+
+function fits(costs: readonly RelayCost[], published: PathTotals): boolean {
+  const rounded = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS))
+  return (
+    rounded !== undefined &&
+    rounded.baseFeeMsat === published.baseFeeMsat &&
+    rounded.feePpm === published.feePpm &&
+    rounded.cltvDelta === published.cltvDelta &&
+    rounded.minHtlcMsat === published.minHtlcMsat
+  )
+}
+
+/** For each node, where its channels lead and what it asks there. */
+function outwardCosts(graph: PublicGraph): Map<string, { readonly to: string; readonly cost: RelayCost }[]> {
+  const outward = new Map<string, { readonly to: string; readonly cost: RelayCost }[]>()
+  for (const channel of graph.channels) {
+    for (const i of [0, 1] as const) {
+      const from = channel.ends[i]
+      const list = outward.get(from) ?? []
+      list.push({ to: channel.ends[i === 0 ? 1 : 0], cost: channel.policies[i] })
+      outward.set(from, list)
+    }
+  }
+  return outward
+}

@@ -1,0 +1,139 @@
+import type { Attempt } from './attempt.ts'
+import type { Due } from './event-queue.ts'
+import type { SimNode } from './node.ts'
+import type { Engine } from './engine.ts'
+import type { NetworkPlan, Policy } from './resolve.ts'
+import type { Trace } from './trace.ts'
+import { BATCH_SIZE, COMMIT_WORK } from './timing.ts'
+
+const TICK = 0
+const COMMITTED = 1
+
+/** A channel: two links that share a capacity. */
+export interface Channel {
+  readonly index: number
+  readonly id: string
+  readonly capacityMsat: number
+  readonly private: boolean
+  closed: boolean
+}
+
+/** What a link needs of its network. */
+export interface LinkContext {
+  readonly engine: Engine
+  readonly plan: NetworkPlan
+  readonly trace: Trace
+}
+
+/**
+ * One direction of a channel: what its sender can spend, what it asks, and the
+ * HTLCs that wait for the next commitment. HTLCs are collected for 50 ms or until
+ * there are ten, then written by the sender's disk, then on their way.
+ */
+export class Link implements Due {
+  readonly background = false
+  readonly index: number
+  readonly channel: Channel
+  readonly from: SimNode
+  readonly to: SimNode
+  readonly hopMs: number
+  policy: Policy
+  /** Spendable by `from`. */
+  balanceMsat: number
+  /** In HTLCs offered by `from` and undecided. */
+  inFlightMsat = 0
+  slotsUsed = 0
+  /** The other direction; set when both exist. */
+  reverse!: Link
+  readonly #context: LinkContext
+  #waiting: Attempt[] = []
+  #written: Attempt[] = []
+  #committing = false
+  #tickAt = Infinity
+
+  constructor(options: {
+    readonly context: LinkContext
+    readonly index: number
+    readonly channel: Channel
+    readonly from: SimNode
+    readonly to: SimNode
+    readonly policy: Policy
+    readonly balanceMsat: number
+    readonly hopMs: number
+  }) {
+    this.#context = options.context
+    this.index = options.index
+    this.channel = options.channel
+    this.from = options.from
+    this.to = options.to
+    this.policy = options.policy
+    this.balanceMsat = options.balanceMsat
+    this.hopMs = options.hopMs
+  }
+
+  /** Why an HTLC of this amount can't be offered now, as far as balance and slots go. */
+  obstacle(amountMsat: number): 'no-balance' | 'no-slot' | undefined {
+    if (this.balanceMsat < amountMsat) return 'no-balance'
+    return this.slotsUsed >= this.policy.maxHtlcs ? 'no-slot' : undefined
+  }
+
+  /** Takes an HTLC: the amount is held, the slot is used. The caller has looked for obstacles. */
+  offer(attempt: Attempt, amountMsat: number): void {
+    this.balanceMsat -= amountMsat
+    this.inFlightMsat += amountMsat
+    this.slotsUsed++
+    this.#waiting.push(attempt)
+    if (this.#committing) return
+    if (this.#waiting.length >= BATCH_SIZE) this.#commit()
+    else if (this.#tickAt === Infinity) this.#startTick()
+  }
+
+  /** Ends an HTLC: the amount goes over, or back. */
+  release(amountMsat: number, settled: boolean): void {
+    this.inFlightMsat -= amountMsat
+    this.slotsUsed--
+    if (settled) this.reverse.balanceMsat += amountMsat
+    else this.balanceMsat += amountMsat
+  }
+
+  /** Moves balance to the other end; returns what was moved. */
+  shift(amountMsat: number): number {
+    const moved = Math.min(amountMsat, this.balanceMsat)
+    this.balanceMsat -= moved
+    this.reverse.balanceMsat += moved
+    return moved
+  }
+
+  fire(phase: number): void {
+    if (phase === COMMITTED) this.#committed()
+    else if (this.#context.engine.nowMs >= this.#tickAt && !this.#committing && this.#waiting.length > 0) this.#commit()
+  }
+
+  #startTick(): void {
+    const { engine, plan } = this.#context
+    this.#tickAt = engine.nowMs + plan.latency.batchMs
+    engine.push(this.#tickAt, this, TICK)
+  }
+
+  #commit(): void {
+    const { engine, trace } = this.#context
+    this.#tickAt = Infinity
+    this.#committing = true
+    const batch = this.#waiting
+    this.#waiting = this.#written
+    this.#written = batch
+    let work = COMMIT_WORK
+    for (const attempt of batch) work += attempt.workAt(this.from)
+    trace.add(engine.nowMs, 'committed', this.index, batch.length)
+    engine.push(this.from.writeUntil(engine.nowMs, work), this, COMMITTED)
+  }
+
+  #committed(): void {
+    const batch = this.#written
+    for (const attempt of batch) attempt.sentOver(this)
+    batch.length = 0
+    this.#committing = false
+    if (this.#waiting.length >= BATCH_SIZE) this.#commit()
+    else if (this.#waiting.length > 0) this.#startTick()
+  }
+}

@@ -1,0 +1,238 @@
+import type { Clock } from '../backend.ts'
+import { DEFAULT_BOUND_MS, MAX_EVENTS_AT_ONCE, MAX_TURNS_AT_ONCE, TURNS_BEFORE_QUIET } from './bounds.ts'
+import { SimulationError } from './errors.ts'
+import { EventQueue, type Due } from './event-queue.ts'
+import { RealTimePump, turn } from './realtime.ts'
+
+/** Where a run ends. */
+export interface RunBounds {
+  /** Run up to this time, blocks and other traffic included, and leave the clock there. */
+  readonly untilMs?: number
+  /** Stop as soon as this holds; asked after every instant at which something happened. */
+  readonly until?: () => boolean
+  /** Without `untilMs`: give up after this much virtual time. Default: a day. */
+  readonly withinMs?: number
+}
+
+/** Why a run ended: nothing but background events is left, `until` holds, or the time is up. */
+export type RunEnd = 'quiet' | 'until' | 'time'
+
+/**
+ * Time and what happens in it. Virtual time goes from event to event; after each
+ * instant at which something left the simulator (an event to a sink, a resolved
+ * promise, a fired timer) the process gets turns of its event loop until it has
+ * nothing more to ask at this instant. Instants inside the network cost no turn.
+ *
+ * In real-time mode the same queue is emptied by a real timer.
+ */
+export class Engine implements Clock {
+  readonly #queue = new EventQueue()
+  readonly #pump: RealTimePump | undefined
+  readonly #quietTurns: number
+  #now = 0
+  /** Something left the simulator since the last turn. */
+  #calledOut = false
+  /** Calls from outside; tells whether a turn brought anything. */
+  #calls = 0
+  #events = 0
+  #turns = 0
+  #running = false
+
+  /** `quietTurns`: turns without a call that end an instant; more for processes that wait in several `setImmediate`s. */
+  constructor(options: { readonly quietTurns?: number; readonly realTime?: { readonly speed: number } }) {
+    this.#quietTurns = options.quietTurns ?? 1
+    if (options.realTime !== undefined) {
+      this.#pump = new RealTimePump(options.realTime.speed, () => this.#fireDue())
+    }
+  }
+
+  get nowMs(): number {
+    return this.#now
+  }
+
+  get events(): number {
+    return this.#events
+  }
+
+  /** Turns of the event loop that runs have waited for. */
+  get turns(): number {
+    return this.#turns
+  }
+
+  get pendingEvents(): number {
+    return this.#queue.foreground
+  }
+
+  now(): number {
+    if (this.#pump !== undefined) this.#now = Math.max(this.#now, this.#pump.nowMs())
+    return this.#now
+  }
+
+  schedule(atMs: number, callback: () => void, options?: { readonly ref?: boolean }): () => void {
+    this.enter()
+    const timer = new Timer(this, callback, options?.ref ?? false)
+    this.push(atMs, timer, 0)
+    return () => {
+      if (timer.cancelled || timer.fired) return
+      this.enter()
+      timer.cancelled = true
+      this.#queue.noteCancelled(timer)
+      this.#pump?.hold(this.#queue.holding > 0)
+    }
+  }
+
+  /** Every call from outside starts here: the clock is brought up to date. */
+  enter(): void {
+    this.#calls++
+    this.now()
+  }
+
+  /** To be called before anything leaves the simulator. */
+  callOut(): void {
+    this.#calledOut = true
+  }
+
+  /** Puts an event into the queue; one that lies in the past happens now. */
+  push(atMs: number, due: Due, phase: number): void {
+    const at = atMs > this.#now ? atMs : this.#now
+    this.#queue.push(at, due, phase)
+    if (this.#pump !== undefined) this.#pump.wakeBy(at, this.#queue.holding > 0)
+  }
+
+  async run(bounds: RunBounds = {}): Promise<RunEnd> {
+    if (this.#pump !== undefined)
+      throw new SimulationError('busy', 'a simulation in real time runs by itself; wait for what you expect')
+    this.#claim()
+    try {
+      const limit = bounds.untilMs ?? this.#now + (bounds.withinMs ?? DEFAULT_BOUND_MS)
+      for (;;) {
+        await this.#settle()
+        if (bounds.until?.() === true) return 'until'
+        if (bounds.untilMs === undefined && this.#queue.foreground === 0) return 'quiet'
+        const end = this.#advance(limit, bounds)
+        if (end !== undefined) return end
+      }
+    } finally {
+      this.#running = false
+    }
+  }
+
+  /** Runs until `promise` settles, and returns what it resolves to or throws what it rejects with. */
+  async drive<T>(promise: PromiseLike<T>, options: { readonly withinMs?: number } = {}): Promise<T> {
+    const within = options.withinMs ?? DEFAULT_BOUND_MS
+    let settled = false
+    const done = (): void => {
+      settled = true
+    }
+    promise.then(done, done)
+    if (this.#pump !== undefined) return await promise
+    const limit = this.#now + within
+    while (!settled) {
+      const end = await this.run({ until: () => settled, withinMs: Math.max(0, limit - this.#now) })
+      if (end === 'until') break
+      for (let i = 0; i < TURNS_BEFORE_QUIET && !settled && this.#queue.foreground === 0; i++) await this.#turn()
+      if (settled) break
+      if (this.#queue.foreground === 0) {
+        throw new SimulationError(
+          'quiet',
+          `nothing is left to happen at ${this.#now} ms, but the promise is still pending: it waits for something that no payment, timer or event will bring`,
+        )
+      }
+      if (this.#now >= limit) {
+        throw new SimulationError(
+          'time-bound',
+          `the promise is still pending after ${within} ms of virtual time (now ${this.#now} ms, ${this.#queue.foreground} events to come)`,
+        )
+      }
+    }
+    return await promise
+  }
+
+  /** Real-time mode: no further event fires. */
+  close(): void {
+    this.#pump?.close()
+  }
+
+  #claim(): void {
+    if (this.#running)
+      throw new SimulationError('busy', 'this simulation is running already; wait for the run before you start another')
+    this.#running = true
+  }
+
+  /** From event to event, until the process must get its turn; the run's end, if it is reached. */
+  #advance(limit: number, bounds: RunBounds): RunEnd | undefined {
+    const queue = this.#queue
+    for (;;) {
+      const time = queue.nextTime()
+      if (time > limit) {
+        this.#now = limit
+        return 'time'
+      }
+      this.#now = time
+      let atOnce = 0
+      do {
+        queue.take().fire(queue.phase)
+        if (++atOnce > MAX_EVENTS_AT_ONCE)
+          throw new SimulationError('endless', `more than ${MAX_EVENTS_AT_ONCE} events at ${time} ms`)
+      } while (queue.nextTime() === time)
+      this.#events += atOnce
+      if (this.#calledOut) return undefined
+      if (bounds.until?.() === true) return 'until'
+      if (bounds.untilMs === undefined && queue.foreground === 0) return undefined
+    }
+  }
+
+  /** Lets microtasks, nextTicks and streams do all that follows from what left the simulator. */
+  async #settle(): Promise<void> {
+    let quiet = 0
+    for (let turns = 0; quiet < this.#quietTurns; turns++) {
+      this.#calledOut = false
+      const before = this.#calls
+      await this.#turn()
+      quiet = this.#calls === before ? quiet + 1 : 0
+      if (turns > MAX_TURNS_AT_ONCE)
+        throw new SimulationError(
+          'endless',
+          `the process keeps calling at ${this.#now} ms without letting the time pass`,
+        )
+    }
+  }
+
+  async #turn(): Promise<void> {
+    this.#turns++
+    await turn()
+  }
+
+  /** Real-time mode: fires what is due; the time of the next event, or Infinity, and whether it holds the process. */
+  #fireDue(): { readonly nextMs: number; readonly ref: boolean } {
+    const queue = this.#queue
+    const limit = this.now()
+    for (let atOnce = 0; queue.nextTime() <= limit && atOnce < MAX_EVENTS_AT_ONCE; atOnce++) {
+      this.#now = Math.max(this.#now, queue.nextTime())
+      this.#events++
+      queue.take().fire(queue.phase)
+    }
+    return { nextMs: queue.nextTime(), ref: queue.holding > 0 }
+  }
+}
+
+class Timer implements Due {
+  readonly background = false
+  readonly ref: boolean
+  cancelled = false
+  fired = false
+  readonly #engine: Engine
+  readonly #callback: () => void
+
+  constructor(engine: Engine, callback: () => void, ref: boolean) {
+    this.#engine = engine
+    this.#callback = callback
+    this.ref = ref
+  }
+
+  fire(): void {
+    this.fired = true
+    this.#engine.callOut()
+    this.#callback()
+  }
+}

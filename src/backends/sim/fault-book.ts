@@ -1,0 +1,161 @@
+import { MAX_ARMED_FAULTS } from './bounds.ts'
+import type { RandomFault } from './description.ts'
+import { SimulationError } from './errors.ts'
+import { FAULTS, type Fault, type FaultArguments, type FaultName } from './fault-table.ts'
+import type { Link } from './channel.ts'
+import type { SimNode } from './node.ts'
+import type { Trouble } from './attempt.ts'
+import type { Random } from './random.ts'
+import type { NetworkPlan } from './resolve.ts'
+
+/** Faults that wait for a payment, an offer or a verdict to hit. */
+type ArmedName =
+  | 'payment-fails'
+  | 'payment-hangs'
+  | 'relay-keeps'
+  | 'duplicate-offer'
+  | 'verdict-lost'
+  | 'offered-again'
+interface Armed {
+  readonly fault: Fault
+  left: number
+}
+
+/** Which faults are due: those that were armed by name, then those that chance brings. */
+export class FaultBook {
+  readonly #armed: Armed[] = []
+  readonly #random: Random
+  readonly #plan: NetworkPlan
+  readonly #chances: readonly RandomFault[]
+
+  constructor(plan: NetworkPlan, random: Random) {
+    this.#plan = plan
+    this.#random = random
+    this.#chances = plan.faults.filter((fault) => FAULTS[checkedName(fault.name)] !== 'time')
+    for (const fault of plan.faults) {
+      const expected = FAULTS[checkedName(fault.name)] === 'time' ? 'perHour' : 'chance'
+      if (!(Number(fault[expected]) >= 0)) {
+        throw new SimulationError('bad-description', `faults: '${fault.name}' needs '${expected}'`)
+      }
+    }
+  }
+
+  arm(fault: Fault): void {
+    if (this.#armed.length >= MAX_ARMED_FAULTS)
+      throw new SimulationError('bad-fault', `${MAX_ARMED_FAULTS} faults are waiting already`)
+    this.#armed.push({ fault, left: ('count' in fault ? fault.count : undefined) ?? 1 })
+  }
+
+  /** The fault of this name that is due at this node now, used up by the asking. */
+  take<Name extends 'duplicate-offer' | 'verdict-lost' | 'offered-again'>(
+    name: Name,
+    node: SimNode,
+  ): FaultArguments[Name] | undefined {
+    const armed = this.#takeArmed(
+      name,
+      (fault) => !('node' in fault) || fault.node === undefined || fault.node === node.name,
+    )
+    if (armed !== undefined) return armed as FaultArguments[Name]
+    for (const chance of this.#chances) {
+      if (chance.name === name && this.#random.chance(chance.chance ?? 0))
+        return (chance.with ?? {}) as FaultArguments[Name]
+    }
+    return undefined
+  }
+
+  /** What is to go wrong with a payment that is being sent. */
+  troubleFor(links: readonly Link[]): Trouble | undefined {
+    const first = links[0] as Link
+    const last = links[links.length - 1] as Link
+    const between = (fault: Fault): boolean =>
+      !('from' in fault && fault.from !== undefined && fault.from !== first.from.name) &&
+      !('to' in fault && fault.to !== undefined && fault.to !== last.to.name)
+    let trouble = this.#byChance(links)
+    const fails = this.#takeArmed('payment-fails', (fault) => between(fault) && touches(fault, links))
+    if (fails !== undefined) trouble = { ...trouble, ...this.#failing(links, fails as FaultArguments['payment-fails']) }
+    const hangs = this.#takeArmed('payment-hangs', between)
+    if (hangs !== undefined) trouble = { ...trouble, ...this.#hanging(links, hangs as FaultArguments['payment-hangs']) }
+    const skims = this.#takeArmed('relay-keeps', (fault) => between(fault) && relayPosition(links, fault) > 0)
+    if (skims !== undefined) trouble = { ...trouble, ...this.#skimming(links, skims as FaultArguments['relay-keeps']) }
+    return trouble
+  }
+
+  #byChance(links: readonly Link[]): Trouble | undefined {
+    const { failure, hang } = this.#plan
+    const random = this.#random
+    let trouble: Trouble | undefined
+    if (random.chance(failure)) trouble = this.#failing(links, {})
+    if (random.chance(hang.probability)) {
+      const holdMs = random.logUniform(hang.leastMs, hang.mostMs)
+      trouble = {
+        ...trouble,
+        ...this.#hanging(links, { forMs: holdMs, then: random.chance(hang.landing) ? 'land' : 'fail' }),
+      }
+    }
+    for (const chance of this.#chances) {
+      if (FAULTS[chance.name as FaultName] !== 'payment' || !random.chance(chance.chance ?? 0)) continue
+      const options = chance.with ?? {}
+      if (chance.name === 'payment-fails') trouble = { ...trouble, ...this.#failing(links, options) }
+      else if (chance.name === 'payment-hangs') trouble = { ...trouble, ...this.#hanging(links, options) }
+      else trouble = { ...trouble, ...this.#skimming(links, options) }
+    }
+    return trouble
+  }
+
+  #failing(links: readonly Link[], options: FaultArguments['payment-fails']): Trouble {
+    const named = options.channel === undefined ? -1 : links.findIndex((link) => link.channel.id === options.channel)
+    if (named >= 0) return { failAt: named }
+    if (options.hop !== undefined) return { failAt: Math.min(options.hop, links.length) }
+    // A payment over a direct channel can only fail at its destination.
+    return { failAt: links.length === 1 ? 1 : 1 + this.#random.below(links.length - 1) }
+  }
+
+  #hanging(links: readonly Link[], options: FaultArguments['payment-hangs']): Trouble {
+    const holdAt =
+      options.hop === undefined
+        ? 1 + this.#random.below(links.length)
+        : Math.min(Math.max(1, options.hop), links.length)
+    return { holdAt, holdMs: options.forMs ?? 3_600_000, holdThen: options.then ?? 'fail' }
+  }
+
+  #skimming(links: readonly Link[], options: FaultArguments['relay-keeps']): Trouble {
+    const named = relayPosition(links, options)
+    if (named === 0) return {}
+    const skimAt = options.node === undefined ? 1 + this.#random.below(links.length - 1) : named
+    return { skimAt, skimMsat: options.msat ?? 1 }
+  }
+
+  #takeArmed(name: ArmedName, fits: (fault: Fault) => boolean): Fault | undefined {
+    if (this.#armed.length === 0) return undefined
+    const at = this.#armed.findIndex(({ fault }) => fault.name === name && fits(fault))
+    const armed = this.#armed[at]
+    if (armed === undefined) return undefined
+    if (--armed.left <= 0) this.#armed.splice(at, 1)
+    return armed.fault
+  }
+}
+
+function checkedName(name: string): FaultName {
+  if (!Object.hasOwn(FAULTS, name))
+    throw new SimulationError(
+      'bad-description',
+      `faults: there is no fault '${name}'; there are ${Object.keys(FAULTS).join(', ')}`,
+    )
+  return name as FaultName
+}
+
+function touches(fault: Fault, links: readonly Link[]): boolean {
+  return !('channel' in fault) || fault.channel === undefined || links.some((link) => link.channel.id === fault.channel)
+}
+
+/** Position of the relay that a fault names (or of some relay), 0 where the route has none. */
+function relayPosition(links: readonly Link[], fault: object): number {
+  if (links.length < 2) return 0
+  const node = 'node' in fault ? fault.node : undefined
+  return node === undefined
+    ? 1
+    : Math.max(
+        0,
+        links.findIndex((link, i) => i > 0 && link.from.name === node),
+      )
+}

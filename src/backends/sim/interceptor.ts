@@ -1,0 +1,253 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { equalBytes } from '@noble/curves/utils.js'
+import type { Verdict } from '../backend.ts'
+import type { Attempt } from './attempt.ts'
+import {
+  INTERCEPT_MARGIN_BLOCKS,
+  INTERCEPTOR_LOST_FAIL_MS,
+  INTERCEPTOR_RECONNECT_MS,
+  MAX_HELD_OFFERS,
+  VERDICT_MS,
+} from './bounds.ts'
+import type { Due } from './event-queue.ts'
+import type { Network } from './network.ts'
+import type { SimNode } from './node.ts'
+import { INTERCEPT_WORK } from './timing.ts'
+
+const OFFER = 0
+const DEADLINE = 1
+const FAIL_NOW = 2
+const OFFER_AGAIN = 3
+const SETTLE_NOW = 4
+
+/** An HTLC that was offered to the process. One object serves every offer of it. */
+class Held implements Due {
+  readonly background = false
+  readonly attempt: Attempt
+  readonly #interceptor: Interceptor
+  /** The offers that are open for it, oldest first. */
+  readonly offers: Set<string> = new Set()
+  deadlineMs: number = Infinity
+  /** Authentic and worth an offer. */
+  checked = false
+  /** Settled long ago: what is offered is a zombie (design §4), and no money hangs on it. */
+  readonly ghost: boolean
+
+  constructor(attempt: Attempt, interceptor: Interceptor, ghost: boolean) {
+    this.attempt = attempt
+    this.#interceptor = interceptor
+    this.ghost = ghost
+  }
+
+  fire(phase: number): void {
+    this.#interceptor.fire(this, phase)
+  }
+}
+
+/**
+ * A node's HTLC interceptor with the library behind it: it holds what arrives over
+ * our blinded paths, offers it to the process, carries out verdicts, and behaves as
+ * lnd does when the stream is lost (design §4).
+ */
+export class Interceptor {
+  readonly node: SimNode
+  readonly #network: Network
+  /** By offer id. */
+  readonly #open = new Map<string, Held>()
+  /** HTLCs that are held, offered or not. */
+  readonly #held = new Set<Held>()
+  /** Settled HTLCs by hash that await the money, or have it. */
+  readonly #confirmed = new Set<string>()
+  #connected = false
+  #offers = 0
+  #streams = 0
+
+  constructor(network: Network, node: SimNode) {
+    this.#network = network
+    this.node = node
+  }
+
+  get heldCount(): number {
+    return this.#held.size
+  }
+
+  /** A process attached, or its stream came back: what is still held is offered. */
+  connect(): void {
+    this.#connected = true
+    for (const held of this.#held) if (held.checked && held.offers.size === 0) this.#schedule(0, held, OFFER_AGAIN)
+  }
+
+  /** The stream is lost. Offers are gone; lnd fails what it holds, unless it requires an interceptor. */
+  disconnect(): void {
+    if (!this.#connected) return
+    this.#connected = false
+    this.#streams++
+    for (const [offerId, held] of this.#open) {
+      held.offers.delete(offerId)
+      if (this.node.canTell) this.node.process?.tell({ type: 'offer-gone', offerId })
+    }
+    this.#open.clear()
+    for (const held of this.#held) {
+      held.deadlineMs = Infinity
+      if (held.checked && !held.ghost && !this.node.plan.requireInterceptor)
+        this.#schedule(INTERCEPTOR_LOST_FAIL_MS, held, FAIL_NOW)
+    }
+  }
+
+  /** The stream is lost, and opened again after `forMs`. */
+  drop(forMs: number): void {
+    this.disconnect()
+    const stream = this.#streams
+    this.#network.after(forMs, () => {
+      if (stream === this.#streams && this.node.process !== undefined && this.node.online) this.connect()
+    })
+  }
+
+  /** An HTLC came in over one of the node's blinded paths, or over one that it doesn't know. */
+  htlcArrived(attempt: Attempt): void {
+    const path = attempt.plan.blinded?.path
+    const usable =
+      path !== undefined &&
+      path.maker === this.node &&
+      !path.closed &&
+      this.#network.height < path.expiryHeight &&
+      path.process === this.node.process
+    if (!usable || (!this.#connected && !this.node.plan.requireInterceptor) || this.#held.size >= MAX_HELD_OFFERS) {
+      attempt.fail('blinded')
+      return
+    }
+    const held = new Held(attempt, this, false)
+    this.#held.add(held)
+    const { engine } = this.#network
+    engine.push(this.node.writeUntil(engine.nowMs, INTERCEPT_WORK), held, OFFER)
+  }
+
+  /** The money of a settled HTLC is ours. */
+  paid(attempt: Attempt): void {
+    const { hashKey, hash, amountMsat } = attempt.plan
+    if (this.#confirmed.has(hashKey)) return
+    this.#confirmed.add(hashKey)
+    this.#network.trace('confirmed', attempt.id, this.node.index, amountMsat)
+    if (this.node.canTell)
+      this.node.process?.tell({ type: 'offer-confirmed', hash: hash.slice(), amountMsat: BigInt(amountMsat) })
+  }
+
+  /** The process's answer. One that comes late, twice or for an unknown offer changes nothing. */
+  answer(offerId: string, verdict: Verdict): void {
+    const held = this.#open.get(offerId)
+    if (held === undefined || !this.#connected) return
+    this.#network.trace('verdict', this.node.index, Number(offerId.slice(1)), verdict.action === 'settle' ? 1 : 0)
+    if (verdict.action === 'settle' && !equalBytes(sha256(verdict.preimage), held.attempt.plan.hash)) {
+      this.#network.after(0, () => this.#wrongPreimage())
+      return
+    }
+    this.#closeOffers(held)
+    held.deadlineMs = Infinity
+    if (held.ghost) this.#held.delete(held)
+    else if (verdict.action === 'refuse') this.#schedule(0, held, FAIL_NOW)
+    else this.#schedule(0, held, SETTLE_NOW)
+  }
+
+  fire(held: Held, phase: number): void {
+    switch (phase) {
+      case OFFER:
+        this.#check(held)
+        break
+      case OFFER_AGAIN:
+        if (this.#connected && this.#held.has(held)) this.#offer(held)
+        break
+      case DEADLINE:
+        if (this.#network.engine.nowMs >= held.deadlineMs) this.#refuse(held)
+        break
+      case FAIL_NOW:
+        if (this.#held.delete(held)) held.attempt.fail('blinded')
+        break
+      case SETTLE_NOW:
+        if (this.#held.delete(held)) this.#settle(held)
+        break
+    }
+  }
+
+  /** What the library checks before it offers anything. */
+  #check(held: Held): void {
+    const { plan, last } = held.attempt
+    held.checked = true
+    const incomingMsat = plan.amounts[last - 1] as number
+    const expiry = plan.expiries[last - 1] as number
+    if (incomingMsat < plan.amountMsat) {
+      const message = `a payment of ${plan.amountMsat} msat came with ${incomingMsat} msat: a relay of the path keeps money. It was refused.`
+      if (this.node.canTell) this.node.process?.tell({ type: 'warning', code: 'short-amount', message })
+      this.#refuse(held)
+    } else if (expiry < this.#network.height + INTERCEPT_MARGIN_BLOCKS) this.#refuse(held)
+    else if (this.#connected) {
+      this.#offer(held)
+      if (this.#network.faults.take('duplicate-offer', this.node) !== undefined) this.#schedule(1, held, OFFER_AGAIN)
+    } else if (!this.node.plan.requireInterceptor) this.#refuse(held)
+  }
+
+  #offer(held: Held): void {
+    const { plan, id } = held.attempt
+    const now = this.#network.engine.nowMs
+    const offerId = `o${++this.#offers}`
+    held.offers.add(offerId)
+    held.deadlineMs = now + VERDICT_MS
+    this.#open.set(offerId, held)
+    this.#schedule(VERDICT_MS, held, DEADLINE)
+    this.#network.trace('intercepted', id, this.node.index, this.#offers)
+    this.node.process?.tell({
+      type: 'offer',
+      offerId,
+      pathId: plan.blinded?.path?.pathId ?? '',
+      record: plan.record.slice(),
+      amountMsat: BigInt(plan.amountMsat),
+      hash: plan.hash.slice(),
+      deadlineMs: held.deadlineMs,
+    })
+  }
+
+  #refuse(held: Held): void {
+    for (const offerId of this.#closeOffers(held)) {
+      if (this.node.canTell) this.node.process?.tell({ type: 'offer-gone', offerId })
+    }
+    if (this.#held.delete(held) && !held.ghost) held.attempt.fail('blinded')
+  }
+
+  #settle(held: Held): void {
+    const { attempt } = held
+    const lost = this.#network.faults.take('verdict-lost', this.node)
+    if (lost !== undefined && lost.then === 'offered-again') {
+      this.#held.add(held)
+      this.#schedule(INTERCEPTOR_RECONNECT_MS, held, OFFER_AGAIN)
+    } else if (lost !== undefined && lost.then !== 'relay-keeps') attempt.fail('blinded')
+    else {
+      attempt.lastHopUnpaid = lost !== undefined
+      attempt.settle()
+      const zombie = this.#network.faults.take('offered-again', this.node)
+      if (zombie === undefined) return
+      const ghost = new Held(attempt, this, true)
+      ghost.checked = true
+      this.#held.add(ghost)
+      this.#schedule(zombie.afterMs ?? 60_000, ghost, OFFER_AGAIN)
+    }
+  }
+
+  /** lnd ends the stream over a wrong preimage, and everything held goes with it. */
+  #wrongPreimage(): void {
+    const message =
+      'a verdict had a preimage that does not hash to its payment: lnd ended the stream and let go of every held offer'
+    if (this.node.canTell) this.node.process?.tell({ type: 'warning', code: 'wrong-preimage', message })
+    this.drop(INTERCEPTOR_RECONNECT_MS)
+  }
+
+  #closeOffers(held: Held): string[] {
+    const offers = [...held.offers]
+    for (const offerId of offers) this.#open.delete(offerId)
+    held.offers.clear()
+    return offers
+  }
+
+  #schedule(afterMs: number, held: Held, phase: number): void {
+    const { engine } = this.#network
+    engine.push(engine.nowMs + afterMs, held, phase)
+  }
+}

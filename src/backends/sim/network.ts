@@ -1,0 +1,238 @@
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { PaymentFailure, PaymentOutcome } from '../backend.ts'
+import { Attempt, type AttemptPlan } from './attempt.ts'
+import { Link, type Channel } from './channel.ts'
+import type { Engine } from './engine.ts'
+import { SimulationError } from './errors.ts'
+import type { Due } from './event-queue.ts'
+import { FaultBook } from './fault-book.ts'
+import { Interceptor } from './interceptor.ts'
+import { nodeKeys, SimNode } from './node.ts'
+import type { Observations } from './observations.ts'
+import type { OpenPath } from './open-paths.ts'
+import { Random } from './random.ts'
+import type { NetworkPlan } from './resolve.ts'
+import { Trace, type TraceEvent } from './trace.ts'
+
+export interface PaymentCounts {
+  sent: number
+  settled: number
+  failed: number
+}
+
+/** The nodes, the channels and everything that is under way between them. */
+export class Network {
+  readonly engine: Engine
+  readonly plan: NetworkPlan
+  readonly seed: string
+  readonly nodes: readonly SimNode[]
+  readonly channels: readonly Channel[]
+  /** Two a channel: from its first end at 2 x index, from its second at 2 x index + 1. */
+  readonly links: readonly Link[]
+  readonly observations: Observations
+  readonly latency: Random
+  readonly faults: FaultBook
+  /** Blinded paths by their path key in hex. */
+  readonly paths: Map<string, OpenPath> = new Map()
+  readonly counts: PaymentCounts = { sent: 0, settled: 0, failed: 0 }
+  height: number
+  /** When the next block is due, and how far apart they are. */
+  nextBlockMs = 0
+  blockIntervalMs: number
+  readonly #trace: Trace
+  readonly #byName: ReadonlyMap<string, SimNode>
+  readonly #byKey: ReadonlyMap<string, SimNode>
+  #attempts = 0
+
+  constructor(options: {
+    readonly plan: NetworkPlan
+    readonly seed: string
+    readonly engine: Engine
+    readonly observations: Observations
+    readonly keepTrace: boolean
+  }) {
+    const { plan, seed, engine } = options
+    this.plan = plan
+    this.seed = seed
+    this.engine = engine
+    this.observations = options.observations
+    this.height = plan.blocks.startHeight
+    this.blockIntervalMs = plan.blocks.intervalMs
+    this.latency = this.random('latency')
+    this.faults = new FaultBook(plan, this.random('faults'))
+    this.nodes = plan.nodes.map((node, i) => new SimNode(i, node, nodeKeys(seed, node.name)))
+    for (const node of this.nodes) node.interceptor = new Interceptor(this, node)
+    this.channels = plan.channels.map(({ id, capacityMsat, private: hidden }, index) => ({
+      index,
+      id,
+      capacityMsat,
+      private: hidden,
+      closed: false,
+    }))
+    this.#trace = new Trace(options.keepTrace, {
+      node: (index) => this.nodes[index]?.name ?? `node ${index}`,
+      link: (index) => `${this.links[index]?.channel.id ?? index}/${this.links[index]?.from.name ?? ''}`,
+    })
+    this.links = this.channels.flatMap((channel) => this.#linksOf(channel))
+    this.#byName = new Map(this.nodes.map((node) => [node.name, node]))
+    this.#byKey = new Map(this.nodes.map((node) => [node.publicHex, node]))
+  }
+
+  /** An independent stream of randomness. */
+  random(name: string): Random {
+    return new Random(this.seed, name)
+  }
+
+  /** Throws SimulationError 'unknown-name'. */
+  node(name: string): SimNode {
+    const node = this.#byName.get(name)
+    if (node === undefined) throw new SimulationError('unknown-name', `there is no node '${name}' in this network`)
+    return node
+  }
+
+  /** Throws SimulationError 'unknown-name'. */
+  channel(id: string): Channel {
+    const channel = this.channels.find((other) => other.id === id)
+    if (channel === undefined) throw new SimulationError('unknown-name', `there is no channel '${id}' in this network`)
+    return channel
+  }
+
+  nodeByKey(publicKey: Uint8Array): SimNode | undefined {
+    return this.#byKey.get(bytesToHex(publicKey))
+  }
+
+  get traceLog(): Trace {
+    return this.#trace
+  }
+
+  trace(event: TraceEvent, a?: number, b?: number, c?: number, d?: number, e?: number): void {
+    this.#trace.add(this.engine.nowMs, event, a, b, c, d, e)
+  }
+
+  /** How long an HTLC takes over this link, this time. */
+  way(link: Link): number {
+    return (
+      this.latency.logNormal(link.hopMs, this.plan.latency.sigma) + link.from.plan.latencyMs + link.to.plan.latencyMs
+    )
+  }
+
+  /** About how long until the chain is this high. */
+  msUntilHeight(height: number): number {
+    if (height <= this.height) return 0
+    return Math.max(0, this.nextBlockMs - this.engine.nowMs) + (height - this.height - 1) * this.blockIntervalMs
+  }
+
+  /** Calls back from inside an event of the network. */
+  after(ms: number, callback: () => void, background = false): void {
+    this.engine.push(this.engine.nowMs + ms, new Call(callback, background), 0)
+  }
+
+  /** Sends a payment. `resolve` is called once, unless the process loses sight of it. */
+  send(sender: SimNode, plan: AttemptPlan, resolve: (outcome: PaymentOutcome) => void): Attempt {
+    const attempt = new Attempt(++this.#attempts, this, sender, plan, this.faults.troubleFor(plan.links), resolve)
+    this.counts.sent++
+    sender.noteSent(plan.hashKey, undefined)
+    sender.underWay.add(attempt)
+    attempt.start()
+    return attempt
+  }
+
+  /** A payment came to its end, for good or ill. */
+  decided(attempt: Attempt, failure: PaymentFailure | undefined): void {
+    const { sender, plan } = attempt
+    const outcome: PaymentOutcome = failure ?? {
+      status: plan.blinded === undefined ? 'settled' : 'delivered',
+      feeMsat: BigInt(attempt.feeMsat),
+    }
+    sender.underWay.delete(attempt)
+    sender.noteSent(plan.hashKey, outcome)
+    this.counts[failure === undefined ? 'settled' : 'failed']++
+    this.trace(
+      'decided',
+      attempt.id,
+      sender.index,
+      failure === undefined ? 1 : 0,
+      failure === undefined ? attempt.feeMsat : 0,
+    )
+    if (attempt.resolve !== undefined) {
+      this.engine.callOut()
+      attempt.resolve(outcome)
+    } else if (sender.canTell) sender.process?.tell({ type: 'payment-resolved', hash: plan.hash.slice(), outcome })
+    else if (sender.process !== undefined) sender.untold.push({ hash: plan.hash.slice(), outcome })
+  }
+
+  /** A keysend was settled by its destination. */
+  arrived(node: SimNode, attempt: Attempt): void {
+    const { record, amountMsat, hash } = attempt.plan
+    this.trace('arrival', node.index, node.settleIndex + 1, record.length)
+    node.addArrival(record, amountMsat, hash)
+  }
+
+  /** Whatever contradicts the conservation of money or a bound; empty when all is well. */
+  audit(): readonly string[] {
+    const problems: string[] = []
+    for (const channel of this.channels) {
+      const pair = [this.links[channel.index * 2] as Link, this.links[channel.index * 2 + 1] as Link]
+      const sum = pair.reduce((total, link) => total + link.balanceMsat + link.inFlightMsat, 0)
+      if (sum !== channel.capacityMsat)
+        problems.push(`channel ${channel.id} holds ${sum} msat of ${channel.capacityMsat}`)
+      for (const link of pair) {
+        if (link.balanceMsat < 0 || link.inFlightMsat < 0)
+          problems.push(`channel ${channel.id}: negative balance of ${link.from.name}`)
+        if (link.slotsUsed < 0)
+          problems.push(`channel ${channel.id}: ${link.slotsUsed} slots used by ${link.from.name}`)
+        if (link.slotsUsed === 0 && link.inFlightMsat !== 0)
+          problems.push(`channel ${channel.id}: ${link.inFlightMsat} msat in no HTLC`)
+      }
+    }
+    return problems
+  }
+
+  #linksOf(channel: Channel): [Link, Link] {
+    const plan = this.plan.channels[channel.index]
+    if (plan === undefined) throw new SimulationError('bad-description', `channel ${channel.id} has no plan`)
+    const a = this.nodes[plan.ends[0]] as SimNode
+    const b = this.nodes[plan.ends[1]] as SimNode
+    const hopMs = plan.hopMs ?? this.plan.latency.hopMs
+    const context = { engine: this.engine, plan: this.plan, trace: this.#trace }
+    const there = new Link({
+      context,
+      index: channel.index * 2,
+      channel,
+      from: a,
+      to: b,
+      policy: plan.policies[0],
+      balanceMsat: plan.balanceMsat,
+      hopMs,
+    })
+    const back = new Link({
+      context,
+      index: channel.index * 2 + 1,
+      channel,
+      from: b,
+      to: a,
+      policy: plan.policies[1],
+      balanceMsat: plan.capacityMsat - plan.balanceMsat,
+      hopMs,
+    })
+    there.reverse = back
+    back.reverse = there
+    a.links.push(there)
+    b.links.push(back)
+    return [there, back]
+  }
+}
+
+class Call implements Due {
+  readonly background: boolean
+  readonly #callback: () => void
+
+  constructor(callback: () => void, background: boolean) {
+    this.background = background
+    this.#callback = callback
+  }
+
+  fire(): void {
+    this.#callback()
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * How many bytes of a record an onion has room for, counted from the payloads
+ * that BOLT 4 prescribes (bolt04 "Packet Structure", "Route Blinding"). Pure.
+ */
+
+/** Bytes of all hop payloads together, with their lengths and HMACs. */
+export const ONION_BYTES = 1_300
+/** The type of keysock's record: ASCII "sock". */
+export const RECORD_TYPE = 1_936_679_787
+/** The type of the record that carries a keysend's preimage. */
+export const KEYSEND_TYPE = 5_482_373_484
+
+const HMAC_BYTES = 32
+const PREIMAGE_BYTES = 32
+const POINT_BYTES = 33
+const CHANNEL_ID_BYTES = 8
+
+/** One hop of a route, as its payload needs it. */
+export type HopSize =
+  /** A relay that knows its next channel: amt_to_forward, outgoing_cltv_value, short_channel_id. */
+  | { readonly kind: 'clear'; readonly amountMsat: number; readonly expiry: number }
+  /** A blinded relay: encrypted_recipient_data, and blinding_point at the introduction node. */
+  | { readonly kind: 'blinded'; readonly encryptedBytes: number; readonly introduction: boolean }
+  /** The last hop of a keysend: amount, expiry, preimage, our record. No payment_data. */
+  | { readonly kind: 'keysend'; readonly amountMsat: number; readonly expiry: number }
+  /** The last hop of a blinded path: amount, expiry, total, encrypted data, our record; a preimage only for comparison. */
+  | {
+      readonly kind: 'phantom'
+      readonly amountMsat: number
+      readonly expiry: number
+      readonly encryptedBytes: number
+      readonly keysend?: boolean
+    }
+
+/** Bytes of a BigSize (bolt01). */
+export function bigSizeBytes(value: number): number {
+  if (value < 0xfd) return 1
+  if (value < 0x1_0000) return 3
+  return value < 0x1_0000_0000 ? 5 : 9
+}
+
+/** Bytes of a tu64 or tu32: big endian without leading zeros; 0 has none. */
+export function truncatedBytes(value: number): number {
+  let bytes = 0
+  for (let rest = value; rest >= 1; rest /= 256) bytes++
+  return bytes
+}
+
+/** Bytes of a TLV with this type and value length. */
+export function tlvBytes(type: number, valueBytes: number): number {
+  return bigSizeBytes(type) + bigSizeBytes(valueBytes) + valueBytes
+}
+
+/** Bytes of a hop's TLVs without our record. */
+function payloadBytes(hop: HopSize): number {
+  switch (hop.kind) {
+    case 'clear':
+      return amountAndExpiry(hop) + tlvBytes(6, CHANNEL_ID_BYTES)
+    case 'blinded':
+      return tlvBytes(10, hop.encryptedBytes) + (hop.introduction ? tlvBytes(12, POINT_BYTES) : 0)
+    case 'keysend':
+      return amountAndExpiry(hop) + tlvBytes(KEYSEND_TYPE, PREIMAGE_BYTES)
+    case 'phantom':
+      return (
+        amountAndExpiry(hop) +
+        tlvBytes(10, hop.encryptedBytes) +
+        tlvBytes(18, truncatedBytes(hop.amountMsat)) +
+        (hop.keysend === true ? tlvBytes(KEYSEND_TYPE, PREIMAGE_BYTES) : 0)
+      )
+  }
+}
+
+function amountAndExpiry(hop: { readonly amountMsat: number; readonly expiry: number }): number {
+  return tlvBytes(2, truncatedBytes(hop.amountMsat)) + tlvBytes(4, truncatedBytes(hop.expiry))
+}
+
+function framed(payload: number): number {
+  return bigSizeBytes(payload) + payload + HMAC_BYTES
+}
+
+/** Bytes of the whole route's payloads with a record of `recordBytes` at the last hop. */
+export function onionBytes(hops: readonly HopSize[], recordBytes: number): number {
+  let bytes = 0
+  for (const [i, hop] of hops.entries()) {
+    const last = i === hops.length - 1
+    bytes += framed(payloadBytes(hop) + (last ? tlvBytes(RECORD_TYPE, recordBytes) : 0))
+  }
+  return bytes
+}
+
+/** The largest record that fits, in bytes, or -1 where not even an empty one does. `hops`: the payer's first peer to the last. */
+export function largestRecord(hops: readonly HopSize[]): number {
+  // Lengths of lengths change at 253; away from that, one more byte of record is one more byte of onion.
+  let size = Math.min(ONION_BYTES, Math.max(0, ONION_BYTES - onionBytes(hops, 0)))
+  while (size >= 0 && onionBytes(hops, size) > ONION_BYTES) size--
+  return size
+}

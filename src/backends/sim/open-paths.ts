@@ -1,0 +1,153 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { BackendError, type PathRequest, type ReplyPath } from '../backend.ts'
+import { encodePath, PHANTOM_DATA_BYTES, RELAY_DATA_BYTES } from './blinded-path.ts'
+import { EXPIRY_MARGIN_BLOCKS, INTERCEPT_MARGIN_BLOCKS } from './bounds.ts'
+import type { Link } from './channel.ts'
+import type { AttachedProcess, SimNode } from './node.ts'
+import { classOf, totalCost, type PathTotals } from './path-classes.ts'
+import type { Random } from './random.ts'
+
+/** What a phantom hop needs in blocks: lnd's margin before an interceptor, and blocks found meanwhile. */
+export const PHANTOM_DELTA_BLOCKS: number = INTERCEPT_MARGIN_BLOCKS + EXPIRY_MARGIN_BLOCKS
+
+/** Room that a peer must have towards us before it is asked to introduce: some packets' worth, in msat. */
+const INBOUND_ROOM_MSAT = 100_000
+
+/** A blinded path as its maker and the network know it. */
+export interface OpenPath {
+  readonly pathId: string
+  readonly bytes: Uint8Array
+  readonly maker: SimNode
+  /** The process that holds the keys; they die with it. */
+  readonly process: AttachedProcess
+  /** From the introduction node to the maker. */
+  readonly links: readonly Link[]
+  /** What each link's sender asked when the path was made. */
+  readonly costs: readonly { readonly baseFeeMsat: number; readonly feePpm: number; readonly cltvDelta: number }[]
+  readonly expiryHeight: number
+  closed: boolean
+}
+
+/** A chain of blinded links to a node, introduction node first. */
+export interface Introduction {
+  readonly links: readonly Link[]
+  readonly totals: PathTotals
+}
+
+/**
+ * Chooses the chain behind which a node hides: its guard where that works, else the
+ * next best. The order is drawn once per node, so the same peer is kept as long as it
+ * can be. Two relays fall back to one where the graph has no second.
+ */
+export function chooseIntroduction(node: SimNode, request: PathRequest): Introduction {
+  const payer = bytesToHex(request.payer)
+  const peers = node.links.map((link) => link.reverse).filter((link) => canRelay(link, payer))
+  if (request.relays === 2) {
+    for (const inner of byPreference(node, peers)) {
+      const outer = inner.from.links
+        .map((link) => link.reverse)
+        .filter((link) => link.from !== node && canRelay(link, payer))
+      for (const link of byPreference(node, outer)) {
+        const found = introduction([link, inner], payer)
+        if (found !== undefined) return found
+      }
+    }
+  }
+  for (const link of byPreference(node, peers)) {
+    const found = introduction([link], payer)
+    if (found !== undefined) return found
+  }
+  throw new BackendError(
+    'no-path',
+    `no peer of '${node.name}' can introduce it to this payer: it takes a public channel with another node, online, with route blinding, room towards us, and a way to it that isn't through us. Open a channel with another peer, or answer without blinded paths.`,
+  )
+}
+
+function introduction(links: readonly Link[], payer: string): Introduction | undefined {
+  const first = links[0] as Link
+  // Nobody could reach an introduction node without another public channel.
+  const reachable = first.from.links.some(
+    (link) => !link.channel.private && !link.channel.closed && link.to !== first.to,
+  )
+  if (!reachable && first.from.publicHex !== payer) return undefined
+  const exact = totalCost(
+    links.map((link) => link.policy),
+    PHANTOM_DELTA_BLOCKS,
+  )
+  const totals = classOf(exact)
+  return totals && { links, totals }
+}
+
+/** Whether a peer may introduce or relay over this link, which leads towards us. */
+function canRelay(link: Link, payer: string): boolean {
+  const relay = link.from
+  return (
+    relay.publicHex !== payer &&
+    relay.plan.public &&
+    relay.plan.routeBlinding &&
+    relay.online &&
+    !link.channel.private &&
+    !link.channel.closed &&
+    link.balanceMsat >= INBOUND_ROOM_MSAT &&
+    link.slotsUsed < link.policy.maxHtlcs
+  )
+}
+
+/** Every node has its own lasting order of links: a guard, and standbys after it. */
+function byPreference(node: SimNode, links: readonly Link[]): Link[] {
+  const rank = (link: Link): number =>
+    Math.imul(link.index + 1, 0x9e3779b1 ^ Math.imul(node.index + 1, 0x85ebca6b)) >>> 0
+  return links.toSorted((a, b) => rank(a) - rank(b) || a.index - b.index)
+}
+
+/** Makes one path with fresh keys over a chain. */
+export function makePath(options: {
+  readonly pathId: string
+  readonly maker: SimNode
+  readonly process: AttachedProcess
+  readonly chain: Introduction
+  readonly expiryHeight: number
+  readonly random: Random
+}): { readonly open: OpenPath; readonly path: ReplyPath; readonly key: string } {
+  const { chain, random, maker, pathId, expiryHeight } = options
+  const relays = chain.links.length + 1 // the maker's own node relays to the phantom
+  const pathKey = randomPoint(random)
+  const blindedIds = Array.from({ length: relays }, () => randomPoint(random))
+  const data = Array.from({ length: relays + 1 }, (_, i) =>
+    random.bytes(i === relays ? PHANTOM_DATA_BYTES : RELAY_DATA_BYTES),
+  )
+  const bytes = encodePath(
+    {
+      introduction: (chain.links[0] as Link).from.publicKey,
+      pathKey,
+      blindedIds,
+      encryptedBytes: data.map((piece) => piece.length),
+      totals: chain.totals,
+    },
+    data,
+  )
+  const costs = chain.links.map(({ policy }) => ({
+    baseFeeMsat: policy.baseFeeMsat,
+    feePpm: policy.feePpm,
+    cltvDelta: policy.cltvDelta,
+  }))
+  const open: OpenPath = {
+    pathId,
+    bytes,
+    maker,
+    process: options.process,
+    links: chain.links,
+    costs,
+    expiryHeight,
+    closed: false,
+  }
+  return { open, path: { pathId, bytes: bytes.slice(), expiryHeight }, key: bytesToHex(pathKey) }
+}
+
+function randomPoint(random: Random): Uint8Array {
+  for (;;) {
+    const secret = random.bytes(32)
+    if (secp256k1.utils.isValidSecretKey(secret)) return secp256k1.getPublicKey(secret, true)
+  }
+}

@@ -1,0 +1,61 @@
+import { MAX_PATH_DELTA_BLOCKS } from './bounds.ts'
+
+/**
+ * What a blinded path publishes of its costs. Exact sums would name the channel
+ * that they come from, so they are rounded up to a few classes (design §3); what
+ * is overpaid ends at the path's maker.
+ */
+
+/** Amounts in msat, delta in blocks: the same fields as BOLT 4's blinded_payinfo. */
+export interface PathTotals {
+  readonly baseFeeMsat: number
+  readonly feePpm: number
+  readonly cltvDelta: number
+  readonly minHtlcMsat: number
+}
+
+export const BASE_CLASSES: readonly number[] = [0, 1_000, 2_000, 5_000, 10_000, 50_000]
+export const PPM_CLASSES: readonly number[] = [0, 100, 500, 1_000, 2_500, 5_000, 10_000]
+export const DELTA_CLASSES: readonly number[] = [144, 216, MAX_PATH_DELTA_BLOCKS]
+export const MIN_CLASSES: readonly number[] = [1, 1_000, 10_000, 100_000, 1_000_000]
+
+/** The classes of these totals, or undefined where they exceed the largest: such a path is not offered. */
+export function classOf(exact: PathTotals): PathTotals | undefined {
+  const baseFeeMsat = roundUp(BASE_CLASSES, exact.baseFeeMsat)
+  const feePpm = roundUp(PPM_CLASSES, exact.feePpm)
+  const cltvDelta = roundUp(DELTA_CLASSES, exact.cltvDelta)
+  const minHtlcMsat = roundUp(MIN_CLASSES, exact.minHtlcMsat)
+  if (baseFeeMsat === undefined || feePpm === undefined || cltvDelta === undefined || minHtlcMsat === undefined)
+    return undefined
+  return { baseFeeMsat, feePpm, cltvDelta, minHtlcMsat }
+}
+
+function roundUp(classes: readonly number[], value: number): number | undefined {
+  return classes.find((limit) => value <= limit)
+}
+
+/** What one relay adds: its own policy on the channel to the next hop. */
+export interface RelayCost {
+  readonly baseFeeMsat: number
+  readonly feePpm: number
+  readonly cltvDelta: number
+  readonly minHtlcMsat: number
+}
+
+/**
+ * The exact totals of a chain of relays, first relay first, and the blocks that the
+ * last node needs (bolt04 "Route Blinding", aggregation of payment_relay).
+ */
+export function totalCost(relays: readonly RelayCost[], finalDelta: number): PathTotals {
+  let baseFeeMsat = 0
+  let feePpm = 0
+  let cltvDelta = finalDelta
+  let minHtlcMsat = 0
+  for (const relay of relays.toReversed()) {
+    baseFeeMsat = relay.baseFeeMsat + Math.ceil((baseFeeMsat * (1_000_000 + relay.feePpm)) / 1_000_000)
+    feePpm = relay.feePpm + feePpm + Math.ceil((feePpm * relay.feePpm) / 1_000_000)
+    cltvDelta += relay.cltvDelta
+    minHtlcMsat = Math.max(minHtlcMsat, relay.minHtlcMsat)
+  }
+  return { baseFeeMsat, feePpm, cltvDelta, minHtlcMsat }
+}

@@ -1,0 +1,190 @@
+import type { Payment, Route } from '../backend.ts'
+import type { AttemptPlan } from './attempt.ts'
+import type { PathParts } from './blinded-path.ts'
+import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bounds.ts'
+import type { Link } from './channel.ts'
+import { fee, feeRoundedUp, forwardedByBlindedRelay } from './fees.ts'
+import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from './onion-size.ts'
+import type { OpenPath } from './open-paths.ts'
+import type { Hop } from './pathfinding.ts'
+
+/** The blinded end of a route: what the payer reads from the path's bytes, and where the network knows it to lead. */
+export interface BlindedEnd {
+  readonly parts: PathParts
+  readonly pathKey: string
+  readonly open: OpenPath | undefined
+}
+
+/** A route as its payer's node keeps it: with the policies of the time when it was found. */
+export interface PinnedRoute {
+  readonly route: Route
+  readonly hops: readonly Hop[]
+  readonly links: readonly Link[]
+  readonly blinded: BlindedEnd | undefined
+  /** Records of the route's `recordBytes` fit for amounts up to this. */
+  readonly askedMsat: number
+}
+
+/** Pins a way. `height` is the chain's height now. */
+export function pinRoute(
+  id: string,
+  hops: readonly Hop[],
+  blinded: BlindedEnd | undefined,
+  askedMsat: number,
+  height: number,
+): PinnedRoute {
+  const links = [...hops.map((hop) => hop.link), ...(blinded?.open?.links ?? [])]
+  const { baseFeeMsat, feePpm } = wholeFee(hops, blinded)
+  const channels = hops.map((hop) => hop.link.channel.id)
+  // What lies behind an introduction node is hidden; two paths behind the same one share it for all we know.
+  if (blinded !== undefined) channels.push(`behind ${(hops.at(-1) as Hop).link.to.publicHex}`)
+  const range = amountRange(hops, blinded)
+  const route: Route = {
+    id,
+    recordBytes: largestRecord(hopSizes(hops, blinded, Math.max(askedMsat, range.min), height)),
+    minAmountMsat: BigInt(range.min),
+    maxAmountMsat: BigInt(range.max),
+    feeBaseMsat: baseFeeMsat,
+    feePpm,
+    channels,
+    firstChannelSlots: (hops[0] as Hop).link.policy.maxHtlcs,
+    cltvDelta: hops.slice(1).reduce((sum, hop) => sum + hop.cltvDelta, finalDelta(blinded)),
+  }
+  return { route, hops, links, blinded, askedMsat: Math.max(askedMsat, range.min) }
+}
+
+/** What each channel carries, so that `amountMsat` arrives: the payer's own channel first. Clear channels only. */
+export function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amountMsat: number): number[] {
+  const amounts = new Array<number>(hops.length)
+  let amount = amountMsat + (blinded === undefined ? 0 : feeRoundedUp(blinded.parts.totals, amountMsat))
+  for (let i = hops.length - 1; i >= 0; i--) {
+    amounts[i] = amount
+    if (i > 0) amount += fee(hops[i] as Hop, amount)
+  }
+  return amounts
+}
+
+/** Whether a record of this length fits, for this amount. */
+export function recordFits(pinned: PinnedRoute, recordBytes: number, amountMsat: number, height: number): boolean {
+  if (amountMsat <= pinned.askedMsat) return recordBytes <= pinned.route.recordBytes
+  return onionBytes(hopSizes(pinned.hops, pinned.blinded, amountMsat, height), recordBytes) <= ONION_BYTES
+}
+
+/** Lays a payment out over its channels. */
+export function planAttempt(pinned: PinnedRoute, payment: Payment, hashKey: string, height: number): AttemptPlan {
+  const { hops, blinded } = pinned
+  const amountMsat = Number(payment.amountMsat)
+  const amounts = amountsFor(hops, blinded, amountMsat)
+  const expiries = expiriesFor(hops, blinded, height)
+  const open = blinded?.open
+  if (open !== undefined) {
+    // The onion tells blinded relays no amounts: each takes its fee from what comes in.
+    let incoming = amounts[hops.length - 1] as number
+    let expiry = expiries[hops.length - 1] as number
+    for (const cost of open.costs) {
+      incoming = forwardedByBlindedRelay(cost, incoming)
+      expiry -= cost.cltvDelta
+      amounts.push(incoming)
+      expiries.push(expiry)
+    }
+  }
+  return {
+    links: pinned.links,
+    amounts,
+    expiries,
+    hash: payment.hash.slice(),
+    hashKey,
+    record: payment.record.slice(),
+    amountMsat,
+    ...(blinded && { blinded: { introduction: hops.length, path: open, pathKey: blinded.pathKey } }),
+  }
+}
+
+function finalDelta(blinded: BlindedEnd | undefined): number {
+  return EXPIRY_MARGIN_BLOCKS + (blinded === undefined ? FINAL_DELTA_BLOCKS : blinded.parts.totals.cltvDelta)
+}
+
+function expiriesFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, height: number): number[] {
+  const expiries = new Array<number>(hops.length)
+  let expiry = height + finalDelta(blinded)
+  for (let i = hops.length - 1; i >= 0; i--) {
+    expiries[i] = expiry
+    if (i > 0) expiry += (hops[i] as Hop).cltvDelta
+  }
+  return expiries
+}
+
+/** The payloads of the route's onion, the payer's first peer first. */
+function hopSizes(
+  hops: readonly Hop[],
+  blinded: BlindedEnd | undefined,
+  amountMsat: number,
+  height: number,
+): HopSize[] {
+  const amounts = amountsFor(hops, blinded, amountMsat)
+  const expiries = expiriesFor(hops, blinded, height)
+  const sizes: HopSize[] = []
+  for (let i = 1; i < hops.length; i++)
+    sizes.push({ kind: 'clear', amountMsat: amounts[i] as number, expiry: expiries[i] as number })
+  if (blinded === undefined) {
+    sizes.push({ kind: 'keysend', amountMsat, expiry: expiries.at(-1) as number })
+    return sizes
+  }
+  const { encryptedBytes } = blinded.parts
+  for (const [i, bytes] of encryptedBytes.entries()) {
+    const last = i === encryptedBytes.length - 1
+    if (last) sizes.push({ kind: 'phantom', amountMsat, expiry: height + EXPIRY_MARGIN_BLOCKS, encryptedBytes: bytes })
+    else sizes.push({ kind: 'blinded', encryptedBytes: bytes, introduction: i === 0 })
+  }
+  return sizes
+}
+
+/** A bound on the sum of all fees, as one linear function of the amount: exact fractions, rounded up once. */
+function wholeFee(
+  hops: readonly Hop[],
+  blinded: BlindedEnd | undefined,
+): { readonly baseFeeMsat: bigint; readonly feePpm: number } {
+  const MILLION = 1_000_000n
+  // amount -> (amount x factor + base) / scale
+  let scale = 1n
+  let factor = 1n
+  let base = 0n
+  const add = (baseFeeMsat: number, feePpm: number): void => {
+    factor *= MILLION + BigInt(feePpm)
+    base = base * (MILLION + BigInt(feePpm)) + BigInt(baseFeeMsat) * scale * MILLION
+    scale *= MILLION
+  }
+  if (blinded !== undefined) {
+    // The payer rounds a blinded fee up by less than 1 msat.
+    add(blinded.parts.totals.baseFeeMsat + (blinded.parts.totals.feePpm > 0 ? 1 : 0), blinded.parts.totals.feePpm)
+  }
+  for (const hop of hops.slice(1).toReversed()) add(hop.baseFeeMsat, hop.feePpm)
+  return { baseFeeMsat: (base + scale - 1n) / scale, feePpm: Number(((factor - scale) * MILLION + scale - 1n) / scale) }
+}
+
+/** The least and the greatest amount to deliver that every policy of the way lets pass. */
+function amountRange(
+  hops: readonly Hop[],
+  blinded: BlindedEnd | undefined,
+): { readonly min: number; readonly max: number } {
+  const least = blinded === undefined ? 1 : Math.max(1, blinded.parts.totals.minHtlcMsat)
+  const min = firstWhere(least, (amount) =>
+    amountsFor(hops, blinded, amount).every((sum, i) => sum >= (hops[i] as Hop).link.policy.minHtlcMsat),
+  )
+  const tooMuch = firstWhere(1, (amount) =>
+    amountsFor(hops, blinded, amount).some((sum, i) => sum > (hops[i] as Hop).link.policy.maxHtlcMsat),
+  )
+  return { min, max: Math.max(0, tooMuch - 1) }
+}
+
+/** The least whole number from `from` on for which a monotonous condition holds. */
+function firstWhere(from: number, holds: (value: number) => boolean): number {
+  let low = from
+  let high = MAX_AMOUNT_MSAT
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (holds(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
+}

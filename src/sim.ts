@@ -1,0 +1,32 @@
+export { createSimulation } from './backends/sim/simulation.ts'
+export type { NodeStats, Simulation, SimulationOptions, SimulationStats } from './backends/sim/simulation.ts'
+export type {
+  Amount,
+  BlockOptions,
+  ChannelDescription,
+  HangOptions,
+  LatencyName,
+  LatencyOptions,
+  NetworkDescription,
+  NodeDescription,
+  NodeOptions,
+  PolicyOptions,
+  RandomFault,
+  RpcOptions,
+  TrafficOptions,
+} from './backends/sim/description.ts'
+export type { RunBounds, RunEnd } from './backends/sim/engine.ts'
+export { SimulationError } from './backends/sim/errors.ts'
+export type { SimulationErrorCode } from './backends/sim/errors.ts'
+export { FAULTS } from './backends/sim/fault-table.ts'
+export type { Fault, FaultArguments, FaultName, FaultScope, PolicyChange } from './backends/sim/fault-table.ts'
+export { demoNetwork, hubNetwork, line, randomNetwork } from './backends/sim/shapes.ts'
+export type { ShapeOptions } from './backends/sim/shapes.ts'
+export { flood } from './backends/sim/flood.ts'
+export type { FloodOptions, FloodResult } from './backends/sim/flood.ts'
+export type { Observation } from './backends/sim/observations.ts'
+export type { PublicChannel, PublicGraph } from './backends/sim/public-graph.ts'
+export { candidateInitiators } from './backends/sim/candidates.ts'
+export { decodePath } from './backends/sim/blinded-path.ts'
+export type { PathParts } from './backends/sim/blinded-path.ts'
+export type { PathTotals } from './backends/sim/path-classes.ts'
