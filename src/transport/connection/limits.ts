@@ -1,0 +1,122 @@
+/** Every bound and default of the connection machine, with its reason. Times in ms, sizes in bytes. */
+
+// -- stream, spec §7 --
+
+/** Bytes that either side may send before it knows more (spec §7.2). */
+export const INITIAL_LIMIT = 262_144
+/** A window whose half is read faster than this doubles (spec §7.5). */
+export const WINDOW_FAST_MS = 10_000
+/** Segments that wait behind a gap (spec §14). */
+export const MAX_SEGMENTS = 16_384
+/** Neighbouring segments are joined up to this size: few objects for a slow reader, little copying. */
+export const JOINED_BYTES = 16_384
+/** Writes below this are joined with the one before, so that a million one-byte writes are not a million objects. */
+export const SMALL_WRITE_BYTES = 1_024
+/** spec §7.6 */
+export const BLOCKED_LEAST_MS = 5_000
+export const BLOCKED_MOST_MS = 60_000
+/** spec §10.5 */
+export const COALESCE_MS = 5
+/** Assumed capacity of a packet for stream data until one was built: what two clear relays leave. */
+export const FIRST_CAPACITY = 1_000
+
+// -- acknowledgement, spec §8.4 --
+
+/** Packet number ranges remembered (spec §14). */
+export const MAX_NUMBER_RANGES = 256
+/** Eliciting packets that make an ACK due by themselves (spec §8.4). */
+export const ACK_PACKETS = 64
+/** Our ack_delay parameter (spec §5.9). */
+export const ACK_DELAY_MS = 30_000
+/** With a full packet of data an ACK travels only when this many wait: 64 ranges take an eighth of a packet. */
+export const ACK_PIGGYBACK_PACKETS = 16
+
+// -- recovery, spec §8.5 to §8.8 --
+
+/** Copies of one original within the hedge budget (spec §8.5). */
+export const MAX_HEDGES = 2
+/** spec §8.6 */
+export const STUCK_MS = 60_000
+/** Doublings of it: 60 s x 2^10 is 17 hours, the order of an HTLC's longest life. */
+export const MAX_STUCK_ROUND = 10
+/** A hedge that the peer object did not grant is asked for again after this, so that data is not held up by it. */
+export const HEDGE_AGAIN_MS = 200
+/** spec §8.5: at the tail of a transfer, copies go after this many SRTT, and this time at least. */
+export const TAIL_ROUND_TRIPS = 2
+export const TAIL_LEAST_MS = 1_000
+/** ... when no more than this are under way: then each that hangs holds the whole transfer up. */
+export const TAIL_ATTEMPTS = 32
+/** spec §8.8, §8.13 */
+export const PROBE_SLACK_MS = 10_000
+export const NO_SIGN_MS = 60_000
+export const PROBE_MOST_MS = 600_000
+/** spec §8.7: from then on an ACK of a later packet is enough, whether or not its ranges reach so far down. */
+export const LOST_UNREACHED_MS = 60_000
+/**
+ * Refusals in a row over the whole connection, without anything delivered between, before it waits: a peer
+ * object delays single paths much earlier (spec §8.10); this only bounds what no route can help.
+ */
+export const REFUSALS_IN_A_ROW = 8
+export const REFUSED_LEAST_MS = 1_000
+export const REFUSED_MOST_MS = 60_000
+/** Gains of RFC 6298. */
+export const ROUND_TRIP_GAIN = 0.125
+
+// -- opening, spec §6 --
+
+/** An OPEN is built this much smaller than its first route's record, so that its copies fit routes with two hops more. */
+export const OPEN_SLACK_BYTES = 104
+/** Copies of one OPEN: one attempt byte (spec §3.8). */
+export const MAX_OPEN_COPIES = 256
+/** An OPEN that settled but was not answered is sent again after this, doubling: the process may not have read it. */
+export const OPEN_AGAIN_MS = 30_000
+
+// -- paths, spec §9 --
+
+/** Paths in one REPLY_PATHS of ours (spec §9.1): two fit an OPEN with room for early data. */
+export const OWN_PATHS = 2
+/** Paths and generations of the peer's that are kept (spec §9.2, §14). */
+export const MAX_PEER_PATHS = 8
+export const MAX_PEER_GENERATIONS = 2
+/** Generations that a replaced path of ours keeps working for (spec §9.3). */
+export const OWN_GENERATIONS = 2
+/** spec §9.3 */
+export const PATH_DRAIN_MS = 60_000
+/** spec §9.4 */
+export const SILENCE_LEAST_MS = 60_000
+export const SILENCE_MOST_MS = 600_000
+/** A wish for paths that failed is repeated after this, doubling to SILENCE_LEAST_MS. */
+export const PATHS_AGAIN_MS = 5_000
+
+// -- money, spec §12 --
+
+/** Packets that a responder grants without credit, to begin with and after each CREDIT (spec §12.5). */
+export const PREPAID_PACKETS = 8
+/** The credit kept up covers this much stream at first ... */
+export const CREDIT_FIRST_BYTES = 16_384
+/** ... doubling with each top-up to one window (spec §12.5). */
+export const CREDIT_MOST_BYTES = 262_144
+/** Stream bytes that a priced packet is assumed to hold when credit is reckoned: small, so that credit rather lasts. */
+export const CREDIT_PACKET_BYTES = 512
+/** CREDIT ids in flight or counted are kept as ranges, at most so many. */
+export const MAX_CREDIT_RANGES = 256
+
+// -- messages, spec §12.8 --
+
+export const MAX_MESSAGE_BYTES = 512
+/** Ids that a receiver remembers. */
+export const MAX_MESSAGE_IDS = 1_024
+/** Own messages that wait or are unacknowledged; beyond it `sendMessage` throws. */
+export const MAX_MESSAGES_WAITING = 1_024
+
+// -- ending, spec §6.1, §13 --
+
+export const LINGER_MS = 60_000
+export const LINGER_MOST_MS = 120_000
+export const RESET_MS = 60_000
+/** spec §4.7: 2^36 */
+export const MAX_WRONG_TAGS = 68_719_476_736
+/** Packet numbers end here, far below 2^53 (spec §3.4): nobody pays for as many packets. */
+export const LAST_PACKET_NUMBER: number = 2 ** 53 - 2
+/** A connection that wants to send and is granted nothing looks up again after this: no state without a timer (spec §10.1). */
+export const NUDGE_MS = 60_000

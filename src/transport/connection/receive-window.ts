@@ -1,0 +1,67 @@
+import type { GrowWindow } from './interface.ts'
+import { WINDOW_FAST_MS } from './limits.ts'
+
+/** How many bytes the peer may send: the limit that MAX_DATA tells it (spec §7.5). */
+export class ReceiveWindow {
+  #limit: number
+  #window: number
+  readonly #most: number
+  readonly #grow: GrowWindow
+  // The read offset and the time when the limit was last raised.
+  #base = 0
+  #raisedAt: number
+  #grown = 0
+
+  constructor(options: { now: number; initial: number; most: number; grow: GrowWindow }) {
+    this.#limit = options.initial
+    this.#window = options.initial
+    this.#most = Math.max(options.initial, options.most)
+    this.#grow = options.grow
+    this.#raisedAt = options.now
+  }
+
+  /** Bytes at or beyond it are a violation. */
+  get limit(): number {
+    return this.#limit
+  }
+
+  get window(): number {
+    return this.#window
+  }
+
+  /** Bytes that `grow` granted: the endpoint takes them back when the connection is over. */
+  get grown(): number {
+    return this.#grown
+  }
+
+  /** After a read: true when the limit went up. */
+  raise(now: number, readOffset: number): boolean {
+    // spec §7.5
+    if (readOffset - this.#base < this.#window / 2) return false
+    if (now - this.#raisedAt < WINDOW_FAST_MS) this.#double()
+    this.#lift(now, readOffset)
+    return true
+  }
+
+  /** The peer says that it is out of limit: true when the limit went up. `readable` bytes wait for the application. */
+  unblock(now: number, readOffset: number, readable: number): boolean {
+    const before = this.#limit
+    // spec §7.5: it is the network that holds the peer up, not the reader.
+    if (readable < this.#window / 4) this.#double()
+    this.#lift(now, readOffset)
+    return this.#limit > before
+  }
+
+  #double(): void {
+    const more = Math.min(this.#window, this.#most - this.#window)
+    if (more <= 0 || !this.#grow(more)) return
+    this.#window += more
+    this.#grown += more
+  }
+
+  #lift(now: number, readOffset: number): void {
+    this.#base = readOffset
+    this.#raisedAt = now
+    this.#limit = Math.max(this.#limit, Math.min(readOffset + this.#window, Number.MAX_SAFE_INTEGER))
+  }
+}

@@ -1,0 +1,190 @@
+import { SMALL_WRITE_BYTES } from './limits.ts'
+import { RangeSet } from './range-set.ts'
+
+interface Chunk {
+  readonly start: number
+  readonly bytes: Uint8Array
+  length: number
+}
+
+/** A part of the stream to put into a packet. */
+export interface Piece {
+  readonly start: number
+  /** Excluded. */
+  readonly end: number
+}
+
+/**
+ * What the application wrote, from the first byte that is not delivered on: what was never sent, what is
+ * under way, what has to go again. Bytes are kept once; packets refer to them by offset (spec §8.3).
+ */
+export class SendBuffer {
+  #chunks: Chunk[] = []
+  #written = 0
+  #next = 0
+  #delivered = 0
+  // Delivered above #delivered.
+  #above: RangeSet | undefined
+  // To be sent again: below #next, never delivered.
+  #again: RangeSet | undefined
+
+  /** Bytes that were written since the beginning. */
+  get written(): number {
+    return this.#written
+  }
+
+  /** The end of what was ever sent. */
+  get sentEnd(): number {
+    return this.#next
+  }
+
+  /** Every byte below is known to have arrived. */
+  get delivered(): number {
+    return this.#delivered
+  }
+
+  get buffered(): number {
+    return this.#written - this.#delivered
+  }
+
+  get hasAgain(): boolean {
+    return this.#again !== undefined && !this.#again.isEmpty
+  }
+
+  /** The first byte to send again. */
+  get againStart(): number {
+    return this.#again?.start(0) ?? this.#next
+  }
+
+  /** Bytes never sent. */
+  get unsent(): number {
+    return this.#written - this.#next
+  }
+
+  write(data: Uint8Array): void {
+    if (data.length === 0) return
+    const tail = this.#chunks.at(-1)
+    if (tail !== undefined && data.length < SMALL_WRITE_BYTES && tail.length + data.length <= tail.bytes.length) {
+      tail.bytes.set(data, tail.length)
+      tail.length += data.length
+    } else if (data.length < SMALL_WRITE_BYTES) {
+      const bytes = new Uint8Array(this.#chunks.length === 0 ? data.length : 4 * SMALL_WRITE_BYTES)
+      bytes.set(data)
+      this.#chunks.push({ start: this.#written, bytes, length: data.length })
+    } else {
+      this.#chunks.push({ start: this.#written, bytes: data, length: data.length })
+    }
+    this.#written += data.length
+  }
+
+  /** The next piece to send, oldest first: at most `room` bytes, new ones below `limit` only. It counts as sent. */
+  take(room: number, limit: number): Piece | undefined {
+    if (room <= 0) return undefined
+    const again = this.#again
+    if (again !== undefined && !again.isEmpty) {
+      const start = again.start(0)
+      const end = Math.min(again.end(0), start + room)
+      again.remove(start, end)
+      return { start, end }
+    }
+    const end = Math.min(this.#written, this.#next + room, limit)
+    if (end <= this.#next) return undefined
+    const start = this.#next
+    this.#next = end
+    return { start, end }
+  }
+
+  /** Takes [start, end) out of what is to be sent again: a copy of it goes otherwise. */
+  covered(start: number, end: number): void {
+    this.#again?.remove(start, end)
+  }
+
+  /** The bytes of a piece, as a view where they lie together. */
+  bytes(piece: Piece): Uint8Array {
+    let index = this.#search(piece.start)
+    let chunk = this.#chunks[index]
+    if (chunk === undefined || chunk.start > piece.start || piece.end > this.#written) {
+      throw new RangeError(`bytes ${piece.start} to ${piece.end} are not in the buffer`)
+    }
+    if (piece.end <= chunk.start + chunk.length) {
+      return chunk.bytes.subarray(piece.start - chunk.start, piece.end - chunk.start)
+    }
+    const whole = new Uint8Array(piece.end - piece.start)
+    let at = piece.start
+    while (at < piece.end && chunk !== undefined) {
+      const stop = Math.min(piece.end, chunk.start + chunk.length)
+      whole.set(chunk.bytes.subarray(at - chunk.start, stop - chunk.start), at - piece.start)
+      at = stop
+      chunk = this.#chunks[++index]
+    }
+    return whole
+  }
+
+  // The chunk that holds byte `offset`.
+  #search(offset: number): number {
+    let low = 0
+    let high = this.#chunks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const chunk = this.#chunks[middle]
+      if (chunk !== undefined && chunk.start + chunk.length > offset) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /** [start, end) has arrived. True when that is news. */
+  markDelivered(start: number, end: number): boolean {
+    if (end <= this.#delivered || start >= end) return false
+    this.#again?.remove(start, end)
+    if (start > this.#delivered) {
+      const above = (this.#above ??= new RangeSet())
+      if (above.covers(start, end)) return false
+      above.add(start, end)
+      return true
+    }
+    this.#delivered = end
+    const above = this.#above
+    while (above !== undefined && !above.isEmpty && above.start(0) <= this.#delivered) {
+      this.#delivered = Math.max(this.#delivered, above.dropLowest())
+    }
+    this.#release()
+    return true
+  }
+
+  #release(): void {
+    let gone = 0
+    for (const chunk of this.#chunks) {
+      if (chunk.start + chunk.length > this.#delivered) break
+      gone++
+    }
+    if (gone > 0) this.#chunks.splice(0, gone)
+  }
+
+  /** [start, end) is to be sent again, but for what has arrived. True when something is. */
+  markLost(start: number, end: number): boolean {
+    const parts = this.undelivered(start, end)
+    for (let i = 0; i < parts.length; i += 2) {
+      ;(this.#again ??= new RangeSet()).add(parts[i] ?? 0, parts[i + 1] ?? 0)
+    }
+    return parts.length > 0
+  }
+
+  /** The parts of [start, end) that are not known to have arrived: start, end, start, end ... */
+  undelivered(start: number, end: number): number[] {
+    const from = Math.max(start, this.#delivered)
+    if (from >= end) return []
+    return this.#above === undefined ? [from, end] : this.#above.missing(from, end)
+  }
+
+  /** Whether all of [start, end) is to be sent again. */
+  waitsAgain(start: number, end: number): boolean {
+    return this.#again?.covers(start, end) === true
+  }
+
+  /** Lets go of everything; the stream is over. */
+  clear(): void {
+    this.#chunks = []
+    this.#again = undefined
+  }
+}
