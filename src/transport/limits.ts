@@ -24,6 +24,8 @@ export const DEFAULT_CONNECT_TIMEOUT_MS = 120_000
 export const DEFAULT_IDLE_TIMEOUT_MS = 1_800_000
 /** spec §5.9: a shorter idle timeout is not 0 and not legal. */
 export const LEAST_IDLE_TIMEOUT_MS = 10_000
+/** http.Agent asks for a sign of life every second; each is a payment here. */
+export const LEAST_KEEP_ALIVE_MS = 60_000
 /** spec §2.5 */
 export const VERDICT_MS = 3_000
 /** Kept back from the verdict's time, so that the answer is at the node before its deadline. */
@@ -59,6 +61,8 @@ export const FEWEST_CANDIDATES = 4
  * about 130 kB/s and some payments hang: this covers several seconds of it.
  */
 export const SEND_BUFFER_BYTES = 1_048_576
+/** A large write goes to the connection in pieces of this size, so that it is not copied as a whole. */
+export const WRITE_PIECE_BYTES = 65_536
 /** Largest MESSAGE (spec §12.8). */
 export const MESSAGE_BYTES = 512
 /** Message id (spec §12.8). */
@@ -94,8 +98,10 @@ export const MAX_RESERVATIONS = 65_536
 
 // ---- Calls to the backend ----------------------------------------------------------------------------
 
-/** Idle peers (no connection, nothing under way) that are kept for their routes and round-trip times. */
-export const MAX_IDLE_PEERS = 256
+/** Above this many known public keys, one that nothing uses now is forgotten, with its routes and round-trip times. */
+export const MAX_IDLE_SENDERS = 256
+/** Connections that are asked in one round while a peer gives no leave: a control packet of one of them may still pass. */
+export const MAX_TURNS_REFUSED = 16
 /** Questions about old payments that are under way at once: enough to finish soon, few enough for a small node. */
 export const MAX_TRACKING = 16
 

@@ -1,4 +1,4 @@
-import { equalBytes, fromHex, toHex } from '../wire/bytes.ts'
+import { fromHex, toHex } from '../wire/bytes.ts'
 import { invalidOption, KeysockError } from './errors.ts'
 import { DEFAULT_MAX_COST_MSAT, LEAST_IDLE_TIMEOUT_MS, MAX_PORT } from './limits.ts'
 
@@ -92,6 +92,14 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly maxKilobytePrice?: Msat
 }
 
+export interface ServerOptions extends ConnectionOptions {
+  /** As in net: accepted sockets don't read by themselves. Default false. */
+  readonly pauseOnConnect?: boolean
+  /** What a peer pays for each packet that this side sends to it, and for each 1,000 bytes; msat. Default 0: nothing. */
+  readonly packetPrice?: Msat
+  readonly kilobytePrice?: Msat
+}
+
 export interface ConnectArguments extends ConnectOptions {
   readonly publicKey: PublicKey
   readonly port: number
@@ -134,10 +142,6 @@ export function checkConnectionOptions(options: ConnectionOptions): void {
 export function checkReplies(value: unknown): 'phantom' | 'direct' {
   if (value === 'phantom' || value === 'direct') return value
   throw invalidOption(`replies must be 'phantom' or 'direct'; got ${shown(value)}`)
-}
-
-export function sameKey(a: Uint8Array, b: Uint8Array): boolean {
-  return equalBytes(a, b)
 }
 
 function shown(value: unknown): string {

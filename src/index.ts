@@ -1,0 +1,69 @@
+/** A reliable, socket-like transport over Lightning keysend payments. */
+import {
+  connectArguments,
+  connected,
+  createServerOn,
+  createSocket,
+  Endpoint,
+  type EndpointOptions,
+} from './transport/endpoint.ts'
+import { defaultEndpoint } from './transport/environment.ts'
+import type { ConnectArguments, ConnectOptions, PublicKey, ServerOptions } from './transport/options.ts'
+import type { Server } from './transport/server.ts'
+import type { Socket } from './transport/socket.ts'
+
+/** Starts a backend and gives an endpoint for it. @throws KeysockError, or what the backend throws */
+export function createEndpoint(options: EndpointOptions): Promise<Endpoint> {
+  return Endpoint.open(options)
+}
+
+/** Connects over the default endpoint and resolves with a connected socket; rejects with why it is none. */
+export function connect(publicKey: PublicKey, port: number, options?: ConnectOptions): Promise<Socket>
+export function connect(target: ConnectArguments): Promise<Socket>
+export async function connect(...given: readonly unknown[]): Promise<Socket> {
+  return connected(createSocket(defaultEndpoint(), connectArguments(given)))
+}
+
+/** A connecting socket of the default endpoint at once; what is written before 'connect' is early data. */
+export function createConnection(publicKey: PublicKey, port: number, onConnect?: () => void): Socket
+export function createConnection(
+  publicKey: PublicKey,
+  port: number,
+  options: ConnectOptions,
+  onConnect?: () => void,
+): Socket
+export function createConnection(target: ConnectArguments, onConnect?: () => void): Socket
+export function createConnection(...given: readonly unknown[]): Socket {
+  return createSocket(defaultEndpoint(), connectArguments(given))
+}
+
+/** A server on the default endpoint. */
+export function createServer(onConnection?: (socket: Socket) => void): Server
+export function createServer(options: ServerOptions, onConnection?: (socket: Socket) => void): Server
+export function createServer(...given: readonly unknown[]): Server {
+  return createServerOn(defaultEndpoint(), given)
+}
+
+export { defaultEndpoint, setDefaultEndpoint } from './transport/environment.ts'
+export type { BackendModule } from './transport/environment.ts'
+export type { Endpoint, EndpointOptions, EndpointStats } from './transport/endpoint.ts'
+export { KeysockError } from './transport/errors.ts'
+export type { OwnCode, SystemCode } from './transport/errors.ts'
+export type { Logger, LogFields, LogMethod } from './transport/logger.ts'
+export type {
+  ConnectArguments,
+  ConnectionOptions,
+  ConnectOptions,
+  Msat,
+  PublicKey,
+  ServerOptions,
+} from './transport/options.ts'
+export type { Quote } from './transport/quote.ts'
+export type { ListenOptions, Server } from './transport/server.ts'
+export type { Socket, SocketAddress } from './transport/socket.ts'
+export type { SocketStats } from './transport/stats.ts'
+export { FolderStore } from './transport/store/folder.ts'
+export { MemoryStore } from './transport/store/memory.ts'
+export type { Reservation, Store, StoreChange, StoredState, Tombstone } from './transport/store/store.ts'
+export { BackendError } from './backends/backend.ts'
+export type * from './backends/backend.ts'

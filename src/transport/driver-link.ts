@@ -1,0 +1,185 @@
+import { Code } from '../wire/errors.ts'
+import type { Connection } from './connection/connection.ts'
+import type { Account, Arrival, ConnectionEvent, ConnectionStats, Reception } from './connection/interface.ts'
+import type { Deadline, Deadlines } from './deadlines.ts'
+import type { Link, LinkSettings } from './link.ts'
+import type { Sender } from './senders.ts'
+
+/**
+ * Calls the application. What it throws is not the driver's: it goes on alone and ends the process, as from
+ * any other event.
+ */
+export function callOutside(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    process.nextTick(() => {
+      throw error
+    })
+  }
+}
+
+/** What a link needs of its driver. */
+export interface LinkOwner {
+  readonly deadlines: Deadlines
+  now(): number
+  random(length: number): Uint8Array
+  /** Something went into the connection: what comes out of it is to be polled. */
+  touch(link: DriverLink): void
+  holdsChanged(change: 1 | -1): void
+}
+
+/** A connection with what its driver knows of it. */
+export class DriverLink implements Link {
+  listener: ((event: ConnectionEvent) => void) | undefined
+  readonly connection: Connection
+  /** Connection id in hexadecimal: it stands in logs, and in the demultiplexer. */
+  readonly id: string
+  /** e_i of the OPEN in hexadecimal; '' for an initiator. */
+  readonly ephemeral: string
+  /** The other side's key; undefined for an anonymous one. */
+  readonly remoteKey: Uint8Array | undefined
+  readonly deadline: Deadline
+  /** Stands in the driver's queue. */
+  isTouched = false
+  /** 'clean', the code of an error, or undefined before the end. */
+  ending: string | undefined
+  isClosed = false
+  /** The endpoint closed before the connection had ended. */
+  isShutDown = false
+  #isDelivered = false
+  candidates: number | undefined
+  /** What pays for this connection's packets over its reply paths; node keys share theirs. */
+  ownSender: Sender | undefined
+  /** A cap above the connection's own let nothing pass; until money comes free. */
+  isPaused = false
+  readonly #owner: LinkOwner
+  #holds = false
+
+  constructor(
+    owner: LinkOwner,
+    parts: {
+      readonly connection: Connection
+      readonly id: string
+      readonly ephemeral: string
+      readonly remoteKey: Uint8Array | undefined
+    },
+  ) {
+    this.#owner = owner
+    this.connection = parts.connection
+    this.id = parts.id
+    this.ephemeral = parts.ephemeral
+    this.remoteKey = parts.remoteKey
+    this.deadline = owner.deadlines.add(() => this.wake())
+  }
+
+  get bufferedBytes(): number {
+    return this.connection.bufferedBytes
+  }
+
+  get account(): Account {
+    return this.connection.account
+  }
+
+  get stats(): ConnectionStats {
+    return this.connection.stats
+  }
+
+  /** Something is left that the other side has to get. */
+  get isBusy(): boolean {
+    if (this.isClosed || this.connection.state === 'lingering') return false
+    return !(this.#isDelivered && this.listener === undefined)
+  }
+
+  now(): number {
+    return this.#owner.now()
+  }
+
+  random(length: number): Uint8Array {
+    return this.#owner.random(length)
+  }
+
+  write(data: Uint8Array): void {
+    this.connection.write(this.now(), data)
+    this.#owner.touch(this)
+  }
+
+  finish(): void {
+    this.connection.finish(this.now())
+    this.#owner.touch(this)
+  }
+
+  read(): Uint8Array | undefined {
+    const data = this.connection.read(this.now())
+    if (data !== undefined) this.#owner.touch(this)
+    return data
+  }
+
+  stopReading(): void {
+    this.connection.stopReading(this.now())
+    this.#owner.touch(this)
+  }
+
+  reset(code: Code, reason: string): void {
+    this.connection.reset(this.now(), code, reason)
+    this.#owner.touch(this)
+  }
+
+  sendMessage(id: Uint8Array, data: Uint8Array): void {
+    this.connection.sendMessage(this.now(), id, data)
+    this.#owner.touch(this)
+  }
+
+  configure(settings: LinkSettings): void {
+    this.connection.configure(this.now(), settings)
+    this.#owner.touch(this)
+  }
+
+  /** The other side has all that was written. An application that has gone is not waited for any longer. */
+  finished(): void {
+    this.#isDelivered = true
+    if (this.listener === undefined) this.hold(false)
+  }
+
+  /** The endpoint closes: what the application has not ended is reset. */
+  shutDown(): void {
+    const { state } = this.connection
+    const isEnding = state === 'closing' || state === 'resetting' || this.listener === undefined
+    if (isEnding || this.ending !== undefined) return
+    this.isShutDown = true
+    this.reset(Code.SHUTDOWN, '')
+  }
+
+  emit(event: ConnectionEvent): void {
+    const { listener } = this
+    if (listener !== undefined) callOutside(() => listener(event))
+  }
+
+  /** A packet came for this connection. */
+  receive(arrival: Arrival): Reception {
+    const reception = this.connection.arrive(this.now(), arrival)
+    this.#owner.touch(this)
+    return reception
+  }
+
+  wake(): void {
+    this.connection.wake(this.now())
+    this.#owner.touch(this)
+  }
+
+  /** A connection that delivers what it holds keeps the process, as the kernel would go on for a TCP socket. */
+  hold(holds: boolean): void {
+    const effective = holds && !this.isClosed && this.ending === undefined
+    if (effective === this.#holds) return
+    this.#holds = effective
+    this.#owner.holdsChanged(effective ? 1 : -1)
+  }
+
+  addDeadline(fire: () => void): Deadline {
+    return this.#owner.deadlines.add(fire)
+  }
+
+  setDeadline(deadline: Deadline, atMs: number | undefined): void {
+    this.#owner.deadlines.set(deadline, atMs)
+  }
+}

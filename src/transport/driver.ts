@@ -1,0 +1,536 @@
+import type { Backend, BackendEvent, Clock, Entropy, NodeInfo } from '../backends/backend.ts'
+import { fromHex, toHex } from '../wire/bytes.ts'
+import { Code } from '../wire/errors.ts'
+import { CID_BYTES } from '../wire/packets.ts'
+import { Connection } from './connection/connection.ts'
+import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
+import { Deadlines } from './deadlines.ts'
+import { Demultiplexer } from './demultiplexer.ts'
+import { callOutside, DriverLink } from './driver-link.ts'
+import { KeysockError, messageOf } from './errors.ts'
+import { ALL_WINDOWS_BYTES, FIRST_FREE_PORT, MAX_CONNECTIONS, MAX_MESSAGE_IDS, MAX_PORT } from './limits.ts'
+import type { Listener } from './link.ts'
+import type { LogFields, Logger } from './logger.ts'
+import { Offers } from './offers.ts'
+import { type AuthenticOpen, Opener } from './opener.ts'
+import { type ConnectOptions, checkReplies, type Target } from './options.ts'
+import { PathMaker } from './path-maker.ts'
+import { Payer } from './payer.ts'
+import { SlotPool } from './peer/slots.ts'
+import { Purse } from './purse.ts'
+import { later, type Sender, Senders } from './senders.ts'
+import { type ConnectionDefaults, initiatorSettings } from './settings.ts'
+import type { Store, StoreChange, StoredState } from './store/store.ts'
+import { SeenOpens } from './tables/seen-opens.ts'
+import { Tombstones } from './tables/tombstones.ts'
+
+/** What an endpoint gives its driver: checked options, and a backend and a store that were started. */
+export interface DriverOptions {
+  readonly backend: Backend
+  readonly info: NodeInfo
+  readonly store: Store
+  readonly stored: StoredState
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly logger: Logger
+  readonly defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }
+  readonly maxFeeMsat: bigint
+  readonly peerCapMsat: bigint
+  readonly processCapMsat: bigint
+  readonly relays: 1 | 2
+  readonly warn: (code: string, message: string) => void
+  /** The store or the backend cannot go on: everything ends. */
+  readonly fail: (error: KeysockError) => void
+  /** After everything that followed from an input; for tests. */
+  readonly onStep?: ((driver: Driver) => void) | undefined
+}
+
+export interface DriverCounts {
+  packetsStray: number
+  strayMsat: bigint
+  opensRefused: number
+  connectionsOpened: number
+  connectionsAccepted: number
+}
+
+/** What the sockets of an endpoint that closes are told. */
+export const ENDPOINT_CLOSED: ConnectionFailure = {
+  code: 'ERR_KEYSOCK_ENDPOINT_CLOSED',
+  message: 'the endpoint was closed before the connection had ended',
+}
+
+/**
+ * Joins connections, backend and store: brings what arrives to the connection it is for, and what a
+ * connection wants to the backend; keeps the time for all of them.
+ *
+ * Inputs put a connection into a queue; one run, in a tick of its own, takes out of each what has
+ * come of it. So an application may call anything from inside any event.
+ */
+export class Driver {
+  readonly backend: Backend
+  readonly publicKey: Uint8Array
+  readonly relays: 1 | 2
+  readonly maxFeeMsat: bigint
+  readonly deadlines: Deadlines
+  readonly slots: SlotPool = new SlotPool()
+  readonly purse: Purse
+  readonly seen: SeenOpens
+  readonly tombstones: Tombstones
+  readonly opener: Opener
+  readonly offers: Offers
+  readonly demultiplexer: Demultiplexer
+  readonly payer: Payer
+  readonly senders: Senders
+  readonly counts: DriverCounts = {
+    packetsStray: 0,
+    strayMsat: 0n,
+    opensRefused: 0,
+    connectionsOpened: 0,
+    connectionsAccepted: 0,
+  }
+  isOnline = true
+  blockHeight: number
+  readonly #options: DriverOptions
+  readonly #paths: PathMaker
+  readonly #listeners: Map<number, Listener> = new Map()
+  readonly #messages: Set<string>
+  readonly #touched: DriverLink[] = []
+  readonly #ready: Sender[] = []
+  readonly #randomBytes = (length: number): Uint8Array => this.random(length)
+  readonly #grow = (bytes: number): boolean => {
+    if (this.#windowBytes + bytes > ALL_WINDOWS_BYTES) return false
+    this.#windowBytes += bytes
+    return true
+  }
+  #runs = false
+  #isScheduled = false
+  #isStopped = false
+  #windowBytes = 0
+  #holds = 0
+  #settleIndex: bigint | undefined
+  #whenQuiet: (() => void) | undefined
+
+  constructor(options: DriverOptions) {
+    const { backend, info, stored, clock, processCapMsat } = options
+    this.#options = options
+    this.backend = backend
+    this.publicKey = info.publicKey
+    this.blockHeight = info.blockHeight
+    this.relays = options.relays
+    this.maxFeeMsat = options.maxFeeMsat
+    this.deadlines = new Deadlines(clock)
+    const reservations = [...stored.reservations.values()]
+    this.purse = new Purse({ peerCapMsat: options.peerCapMsat, processCapMsat, reservations })
+    // All anonymous ones have no key to be told apart by: their own caps and the process's bind them.
+    this.purse.setPeerCap('', processCapMsat)
+    this.seen = new SeenOpens(stored)
+    this.tombstones = new Tombstones(stored.tombstones)
+    this.#messages = new Set(stored.messages)
+    this.#settleIndex = stored.settleIndex
+    this.opener = new Opener(this)
+    this.offers = new Offers(this)
+    this.demultiplexer = new Demultiplexer(this)
+    this.payer = new Payer(this)
+    this.senders = new Senders(this)
+    this.#paths = new PathMaker(this)
+    for (const reservation of reservations) this.payer.adopt(reservation, fromHex(reservation.hash))
+  }
+
+  // ---- What the endpoint calls -----------------------------------------------------------------------
+
+  /** Asks for what a former process left. */
+  start(): void {
+    this.payer.trackAll()
+  }
+
+  /** Nothing is sent or taken any more; timers go. What is open ends with `error`. */
+  stop(error: ConnectionFailure): void {
+    this.#isStopped = true
+    for (const link of this.demultiplexer.links()) {
+      if (link.ending === undefined) this.#end(link, error)
+      link.hold(false)
+    }
+    this.deadlines.stop()
+    this.#touched.length = 0
+    this.#ready.length = 0
+  }
+
+  listen(wanted: number, listener: Listener): number {
+    const port = wanted === 0 ? this.#freePort() : wanted
+    if (port === undefined || this.#listeners.has(port)) {
+      const which = port ?? 'every free port'
+      throw new KeysockError(
+        'EADDRINUSE',
+        `listen EADDRINUSE: address already in use ${toHex(this.publicKey)}:${which}`,
+        {
+          syscall: 'listen',
+          address: toHex(this.publicKey),
+          port: wanted,
+        },
+      )
+    }
+    this.#listeners.set(port, listener)
+    return port
+  }
+
+  unlisten(port: number, listener: Listener): void {
+    if (this.#listeners.get(port) === listener) this.#listeners.delete(port)
+  }
+
+  connect(target: Target, options: ConnectOptions): DriverLink {
+    if (!this.hasRoom()) {
+      throw new KeysockError(
+        'ERR_KEYSOCK_TOO_MANY_CONNECTIONS',
+        `this endpoint has ${MAX_CONNECTIONS} connections; close some`,
+      )
+    }
+    const connectionId = this.random(CID_BYTES)
+    const id = toHex(connectionId)
+    const direct = checkReplies(options.replies ?? this.#options.defaults.replies) === 'direct'
+    const connection = Connection.connect({
+      now: this.now(),
+      random: this.#randomBytes,
+      grow: this.#grow,
+      settings: initiatorSettings(options, this.#options.defaults),
+      responderKey: target.publicKey,
+      connectionId,
+      port: target.port,
+      replies: direct ? { lane: 'direct', publicKey: this.publicKey } : { lane: 'phantom', paths: [] },
+      blockHeight: this.blockHeight,
+      ...(options.identify === true ? { identify: { publicKey: this.publicKey } } : {}),
+    })
+    this.counts.connectionsOpened += 1
+    return this.#add(new DriverLink(this, { connection, id, ephemeral: '', remoteKey: target.publicKey }))
+  }
+
+  /** Keeps the process alive; a link or a server that does so says when it stops. */
+  holdsChanged(change: 1 | -1): void {
+    this.#holds += change
+    this.deadlines.hold(this.#holds > 0)
+  }
+
+  /** Resets what the application has not ended; resolves when all is delivered, or after `graceMs`. */
+  async shutDown(graceMs: number): Promise<void> {
+    for (const link of this.demultiplexer.links()) link.shutDown()
+    if (this.#isQuiet() || !this.isOnline) return
+    await new Promise<void>((resolve) => {
+      this.#whenQuiet = resolve
+      this.deadlines.set(this.deadlines.add(resolve), this.now() + graceMs)
+    })
+  }
+
+  // ---- What comes from the backend --------------------------------------------------------------------
+
+  readonly take = (event: BackendEvent): void => {
+    if (this.#isStopped) return
+    switch (event.type) {
+      case 'arrival':
+        this.#settleIndex = event.settleIndex
+        this.demultiplexer.arrival(event)
+        return this.#note([{ type: 'settle-index', index: event.settleIndex }])
+      case 'offer':
+        return this.offers.take(event, (offer, decide) => this.demultiplexer.offer(offer, decide))
+      case 'offer-gone':
+        return this.offers.gone(event.offerId)
+      case 'offer-confirmed':
+        return this.offers.confirmed(event.hash, event.amountMsat)
+      case 'payment-resolved':
+        return this.payer.resolved(event.hash, event.outcome)
+      case 'block':
+        return this.#block(event.height)
+      case 'paths-stale':
+        return this.#paths.stale(event.pathIds)
+      case 'online':
+      case 'offline':
+        return this.#setOnline(event.type === 'online', event.detail)
+      case 'warning':
+        return this.warn(event.code, event.message)
+    }
+  }
+
+  #block(height: number): void {
+    this.blockHeight = height
+    this.#note([...this.seen.block(height), ...this.tombstones.block(height)])
+    for (const link of this.demultiplexer.links()) {
+      link.connection.blockHeight(this.now(), height)
+      this.touch(link)
+    }
+  }
+
+  #setOnline(online: boolean, detail: string): void {
+    if (online === this.isOnline) return
+    this.isOnline = online
+    this.#options.logger.info?.({ detail }, online ? 'the node is back' : 'the node is away')
+    if (!online) return
+    this.payer.trackAll()
+    for (const sender of this.senders.all()) this.ready(sender)
+    for (const link of this.demultiplexer.links()) {
+      if (link.ownSender !== undefined) this.ready(link.ownSender)
+    }
+  }
+
+  // ---- What its parts ask for -------------------------------------------------------------------------
+
+  now(): number {
+    return this.#options.clock.now()
+  }
+
+  random(length: number): Uint8Array {
+    return this.#options.entropy.bytes(length)
+  }
+
+  touch(link: DriverLink): void {
+    if (link.isTouched || this.#isStopped) return
+    link.isTouched = true
+    this.#touched.push(link)
+    this.#schedule()
+  }
+
+  ready(sender: Sender): void {
+    if (sender.isReady || this.#isStopped) return
+    sender.isReady = true
+    this.#ready.push(sender)
+    this.#schedule()
+  }
+
+  send(...args: Parameters<Payer['send']>): void {
+    this.payer.send(...args)
+  }
+
+  async store(changes: readonly StoreChange[]): Promise<void> {
+    try {
+      await this.#options.store.write(changes)
+    } catch (error) {
+      const failure = new KeysockError('ERR_KEYSOCK_STORE', messageOf(error), { cause: error })
+      if (!this.#isStopped) this.#options.fail(failure)
+      throw failure
+    }
+  }
+
+  paused(link: DriverLink): void {
+    link.emit({ type: 'paused', reason: 'cost' })
+  }
+
+  warn(code: string, message: string): void {
+    if (this.#isStopped) return
+    this.#options.logger.warn?.({ code }, message)
+    this.#options.warn(code, message)
+  }
+
+  debug(fields: LogFields, message: string): void {
+    this.#options.logger.debug?.(fields, message)
+  }
+
+  stray(why: string, amountMsat: bigint): void {
+    this.counts.packetsStray += 1
+    this.counts.strayMsat += amountMsat
+    this.debug({ why, amountMsat }, 'a packet for no connection')
+  }
+
+  dropped(why: string): void {
+    this.stray(why, 0n)
+  }
+
+  stopped(): boolean {
+    return this.#isStopped
+  }
+
+  hasRoom(): boolean {
+    return this.demultiplexer.size < MAX_CONNECTIONS
+  }
+
+  listenerOn(port: number): Listener | undefined {
+    return this.#listeners.get(port)
+  }
+
+  responder(connectionId: string): DriverLink | undefined {
+    return this.demultiplexer.responder(connectionId)
+  }
+
+  accept(open: AuthenticOpen, listener: Listener): DriverLink {
+    const connection = Connection.accept({ ...this.#responderOptions(open), settings: listener.settings })
+    const link = this.#addResponder(connection, open)
+    this.counts.connectionsAccepted += 1
+    callOutside(() => listener.accept(link))
+    for (const early of this.demultiplexer.earlyOf(link)) link.receive(early)
+    return link
+  }
+
+  refuse(open: AuthenticOpen, code: Code, reason: string): DriverLink | undefined {
+    this.counts.opensRefused += 1
+    if (!this.hasRoom()) return undefined
+    const settings = initiatorSettings({}, this.#options.defaults)
+    const connection = Connection.refuse({ ...this.#responderOptions(open), settings, code, reason })
+    return this.#addResponder(connection, open)
+  }
+
+  // ---- Inside ----------------------------------------------------------------------------------------
+
+  #responderOptions(open: AuthenticOpen): Omit<Parameters<typeof Connection.accept>[0], 'settings'> {
+    return {
+      now: this.now(),
+      random: this.#randomBytes,
+      grow: this.#grow,
+      responderKey: this.publicKey,
+      open: open.opened,
+      arrival: open.arrival,
+      blockHeight: this.blockHeight,
+    }
+  }
+
+  #addResponder(connection: Connection, { connectionId, ephemeral }: AuthenticOpen): DriverLink {
+    return this.#add(new DriverLink(this, { connection, id: connectionId, ephemeral, remoteKey: undefined }))
+  }
+
+  #add(link: DriverLink): DriverLink {
+    this.demultiplexer.add(link)
+    this.touch(link)
+    return link
+  }
+
+  #freePort(): number | undefined {
+    const count = MAX_PORT - FIRST_FREE_PORT + 1
+    const [high = 0, low = 0] = this.random(2)
+    const start = (high * 256 + low) % count
+    for (let i = 0; i < count; i++) {
+      const port = FIRST_FREE_PORT + ((start + i) % count)
+      if (!this.#listeners.has(port)) return port
+    }
+    return undefined
+  }
+
+  /** A write that nothing waits for; a failing store has told `fail`. */
+  #note(changes: readonly StoreChange[]): void {
+    if (changes.length > 0) this.store(changes).catch(() => undefined)
+  }
+
+  /** One run for all that is asked for in this tick; what an application writes in the same tick is in it. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#runs) return
+    this.#isScheduled = true
+    process.nextTick(() => {
+      queueMicrotask(() => this.#run())
+    })
+  }
+
+  #run(): void {
+    this.#isScheduled = false
+    if (this.#runs || this.#isStopped) return
+    this.#runs = true
+    try {
+      do {
+        // Both rows grow while they are gone through.
+        for (const link of this.#touched) this.#poll(link)
+        this.#touched.length = 0
+        for (const sender of this.#ready) sender.serve()
+        this.#ready.length = 0
+      } while (this.#touched.length > 0)
+    } finally {
+      this.#runs = false
+    }
+    this.#options.onStep?.(this)
+    if (this.#whenQuiet !== undefined && this.#isQuiet()) this.#whenQuiet()
+  }
+
+  /** In the order that connection/interface.ts asks for. */
+  #poll(link: DriverLink): void {
+    link.isTouched = false
+    const { connection } = link
+    for (let event = connection.pollEvent(); event !== undefined; event = connection.pollEvent())
+      this.#tell(link, event)
+    for (let request = connection.pollRequest(); request !== undefined; request = connection.pollRequest()) {
+      switch (request.type) {
+        case 'paths':
+          this.#paths.make(link, request.count)
+          break
+        case 'close-paths':
+          this.#paths.close(request.pathIds)
+          break
+        case 'shared-secret':
+          this.#agree(link, request.point)
+          break
+      }
+    }
+    if (link.isClosed) return
+    const now = this.now()
+    const want = link.isPaused ? undefined : connection.want(now)
+    if (want !== undefined) {
+      const sender = this.senders.for(link, want.target)
+      sender.peer.enqueue(link)
+      this.ready(sender)
+    }
+    this.deadlines.set(link.deadline, later(connection.deadline(), now))
+  }
+
+  #tell(link: DriverLink, event: ConnectionEvent): void {
+    if (event.type === 'message' && this.#isKnownMessage(event.id)) return
+    if (event.type === 'ended') return this.#end(link, event.error)
+    if (event.type === 'closed') this.#remove(link)
+    if (event.type === 'finished') link.finished()
+    link.emit(event)
+  }
+
+  #end(link: DriverLink, failure: ConnectionFailure | undefined): void {
+    const error = failure === undefined ? undefined : this.#failure(link, failure)
+    link.ending = error?.code ?? 'clean'
+    link.hold(false)
+    link.emit({ type: 'ended', error })
+  }
+
+  /** Once for each id, over all connections and processes. */
+  #isKnownMessage(id: Uint8Array): boolean {
+    const key = toHex(id)
+    if (this.#messages.has(key)) return true
+    this.#messages.add(key)
+    for (const oldest of this.#messages) {
+      if (this.#messages.size <= MAX_MESSAGE_IDS) break
+      this.#messages.delete(oldest)
+    }
+    this.#note([{ type: 'message', id: key }])
+    return false
+  }
+
+  /** spec §6.1: without any route the connect timeout says that there is no way, as a router would. */
+  #failure(link: DriverLink, failure: ConnectionFailure): ConnectionFailure {
+    if (link.isShutDown) return ENDPOINT_CLOSED
+    const isUnreachable =
+      failure.code === 'ETIMEDOUT' && link.connection.role === 'initiator' && link.stats.attempts === 0
+    return isUnreachable ? { ...failure, code: 'EHOSTUNREACH', message: 'no route to this node was found' } : failure
+  }
+
+  #remove(link: DriverLink): void {
+    link.isClosed = true
+    link.hold(false)
+    this.deadlines.set(link.deadline, undefined)
+    link.ownSender?.stop()
+    this.payer.forget(link)
+    this.demultiplexer.remove(link)
+    this.#windowBytes -= link.connection.grownBytes
+    const ending = link.ending ?? 'clean'
+    const height = this.blockHeight
+    this.#note([this.tombstones.add({ connectionId: link.id, ephemeral: link.ephemeral, ending, height })])
+  }
+
+  #agree(link: DriverLink, point: Uint8Array): void {
+    this.backend.sharedSecret(point).then(
+      (secret) => {
+        if (link.isClosed || this.#isStopped) return
+        link.connection.provideSecret(this.now(), secret)
+        this.touch(link)
+      },
+      (error: unknown) => {
+        if (this.#isStopped) return
+        this.warn('ERR_KEYSOCK_IDENTIFY', `the node did not help to prove its key: ${messageOf(error)}`)
+      },
+    )
+  }
+
+  /** Nothing is left to deliver. */
+  #isQuiet(): boolean {
+    if (this.#touched.length > 0) return false
+    for (const link of this.demultiplexer.links()) {
+      if (link.isBusy) return false
+    }
+    return true
+  }
+}

@@ -1,0 +1,352 @@
+import { EventEmitter } from 'node:events'
+import { addAbortSignal } from 'node:stream'
+import type { Backend, NodeInfo } from '../backends/backend.ts'
+import { toHex } from '../wire/bytes.ts'
+import { realClock } from './clock.ts'
+import { type Driver, ENDPOINT_CLOSED } from './driver.ts'
+import { realEntropy } from './entropy.ts'
+import { invalidOption, KeysockError } from './errors.ts'
+import {
+  CLOSE_GRACE_MS,
+  DEFAULT_MAX_COST_MSAT,
+  DEFAULT_MAX_FEE_MSAT,
+  DEFAULT_PEER_CAP_MSAT,
+  DEFAULT_PROCESS_CAP_MSAT,
+} from './limits.ts'
+import type { Host, Link, Listener } from './link.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import {
+  checkConnectOptions,
+  checkReplies,
+  checkTarget,
+  type ConnectArguments,
+  type ConnectOptions,
+  type Msat,
+  optionalMsat,
+  type PublicKey,
+  type ServerOptions,
+  type Target,
+} from './options.ts'
+import { type Quote, quoteFor } from './quote.ts'
+import { Server } from './server.ts'
+import type { ConnectionDefaults } from './settings.ts'
+import { Socket } from './socket.ts'
+import { startDriver } from './start-driver.ts'
+import { MemoryStore } from './store/memory.ts'
+import type { Store } from './store/store.ts'
+
+export interface EndpointOptions {
+  /** What moves the payments. */
+  readonly backend: Backend
+  /** What outlives this process. Default: a MemoryStore, so nothing does. */
+  readonly store?: Store
+  readonly logger?: Logger
+  /** `maxCost` of connections that don't say, msat. Default 1,000,000 (1,000 sat). */
+  readonly maxCost?: Msat
+  /** What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and 100,000 sat. */
+  readonly caps?: { readonly peer?: Msat; readonly process?: Msat }
+  /** Routes whose fee for the least payment is above this are not taken, msat. Default 10,000 (10 sat). */
+  readonly maxFee?: Msat
+  /** `replies` of connections that don't say. Default 'phantom'. */
+  readonly replies?: 'phantom' | 'direct'
+  /** Blinded hops before this process in its reply paths. Default 1. 2 costs about 80 bytes of each packet. */
+  readonly relays?: 1 | 2
+}
+
+export interface EndpointStats {
+  readonly connections: number
+  readonly connectionsOpened: number
+  readonly connectionsAccepted: number
+  readonly opensRefused: number
+  /** Packets that belonged to no connection, and what was paid with them. */
+  readonly packetsStray: number
+  readonly strayMsat: bigint
+  readonly paymentsUnresolved: number
+  readonly spentMsat: bigint
+  readonly reservedMsat: bigint
+  readonly capMsat: bigint
+  /** Bounded tables (spec §14), and timers. */
+  readonly opensSeen: number
+  readonly tombstones: number
+  readonly verdicts: number
+  readonly offersHeld: number
+  readonly earlyPackets: number
+  readonly keyAgreements: number
+  readonly replyPaths: number
+  readonly deadlines: number
+}
+
+/**
+ * A node, as sockets and servers use it. Events: 'warning' ({ code, message }) for what a person should know,
+ * 'error' (error) when the store fails and everything ends, 'close'.
+ */
+export class Endpoint extends EventEmitter implements Host {
+  readonly info: NodeInfo
+  readonly publicKeyHex: string
+  readonly defaults: ConnectionDefaults
+  readonly #options: EndpointOptions
+  readonly #driver: Driver
+  readonly #store: Store
+  readonly #servers: Set<() => void> = new Set()
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    options: EndpointOptions,
+    parts: { readonly driver: Driver; readonly store: Store; readonly info: NodeInfo },
+  ) {
+    super()
+    this.#options = options
+    this.#driver = parts.driver
+    this.#store = parts.store
+    this.info = parts.info
+    this.publicKeyHex = toHex(parts.info.publicKey)
+    this.defaults = { maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT) }
+  }
+
+  /** @internal `createEndpoint`, with a hook that tests have after each step. */
+  static async open(options: EndpointOptions, onStep?: (driver: Driver) => void): Promise<Endpoint> {
+    checkEndpointOptions(options)
+    const store = options.store ?? new MemoryStore()
+    const { backend } = options
+    let endpoint: Endpoint | undefined
+    const { driver, info } = await startDriver({
+      backend,
+      store,
+      clock: backend.clock ?? realClock,
+      entropy: backend.entropy ?? realEntropy,
+      logger: options.logger ?? silentLogger,
+      defaults: {
+        maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT),
+        replies: options.replies ?? 'phantom',
+      },
+      maxFeeMsat: optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT),
+      peerCapMsat: optionalMsat(options.caps?.peer, 'caps.peer', DEFAULT_PEER_CAP_MSAT),
+      processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
+      relays: options.relays ?? 1,
+      warn: (code, message) => endpoint?.emit('warning', { code, message }),
+      fail: (error) => endpoint?.fail(error),
+      onStep,
+    })
+    endpoint = new Endpoint(options, { driver, store, info })
+    driver.start()
+    return endpoint
+  }
+
+  /** A connecting socket at once: what is written before 'connect' travels as early data, which can be replayed. */
+  createConnection(publicKey: PublicKey, port: number, onConnect?: () => void): Socket
+  createConnection(publicKey: PublicKey, port: number, options: ConnectOptions, onConnect?: () => void): Socket
+  createConnection(target: ConnectArguments, onConnect?: () => void): Socket
+  createConnection(...given: readonly unknown[]): Socket {
+    return createSocket(this, connectArguments(given))
+  }
+
+  /** Resolves with a connected socket, or rejects with why it is none. */
+  connect(publicKey: PublicKey, port: number, options?: ConnectOptions): Promise<Socket>
+  connect(target: ConnectArguments): Promise<Socket>
+  async connect(...given: readonly unknown[]): Promise<Socket> {
+    return connected(createSocket(this, connectArguments(given)))
+  }
+
+  createServer(onConnection?: (socket: Socket) => void): Server
+  createServer(options: ServerOptions, onConnection?: (socket: Socket) => void): Server
+  createServer(...given: readonly unknown[]): Server {
+    return createServerOn(this, given)
+  }
+
+  /** What sending so many bytes to a node would cost now, over its best route. @throws KeysockError EHOSTUNREACH */
+  async quote(publicKey: PublicKey, bytes: number): Promise<Quote> {
+    this.#checkOpen()
+    const { publicKey: key } = checkTarget(publicKey, 1)
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalidOption('bytes must be a whole number, 0 or more')
+    return await quoteFor(this.#options.backend, { publicKey: key, bytes, maxFeeMsat: this.#driver.maxFeeMsat })
+  }
+
+  get stats(): EndpointStats {
+    const driver = this.#driver
+    const { spentMsat, reservedMsat, capMsat } = driver.purse.process()
+    return {
+      connections: driver.demultiplexer.size,
+      ...driver.counts,
+      paymentsUnresolved: driver.payer.unresolved,
+      spentMsat,
+      reservedMsat,
+      capMsat,
+      opensSeen: driver.seen.size,
+      tombstones: driver.tombstones.size,
+      verdicts: driver.offers.remembered,
+      offersHeld: driver.offers.held,
+      earlyPackets: driver.demultiplexer.early,
+      keyAgreements: driver.opener.pending,
+      replyPaths: driver.demultiplexer.paths,
+      deadlines: driver.deadlines.size,
+    }
+  }
+
+  /** Raises or lowers the caps; connections that were paused go on if there is room now. */
+  setCaps(caps: {
+    readonly peer?: { readonly publicKey: PublicKey; readonly cap: Msat }
+    readonly process?: Msat
+  }): void {
+    const { purse, payer } = this.#driver
+    if (caps.process !== undefined) purse.setProcessCap(optionalMsat(caps.process, 'caps.process', 0n))
+    if (caps.peer !== undefined) {
+      const { publicKeyHex } = checkTarget(caps.peer.publicKey, 1)
+      purse.setPeerCap(publicKeyHex, optionalMsat(caps.peer.cap, 'caps.peer.cap', 0n))
+    }
+    payer.resume()
+  }
+
+  /**
+   * Closes the servers, resets connections that the application has not ended, gives what is ending ten seconds
+   * to be delivered, and lets go of node and store. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close(CLOSE_GRACE_MS, ENDPOINT_CLOSED)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // ---- Host ------------------------------------------------------------------------------------------
+
+  /** @internal */
+  listen(port: number, listener: Listener): number {
+    this.#checkOpen()
+    return this.#driver.listen(port, listener)
+  }
+
+  /** @internal */
+  unlisten(port: number, listener: Listener): void {
+    this.#driver.unlisten(port, listener)
+  }
+
+  /** @internal */
+  link(target: Target, options: ConnectOptions): Link {
+    this.#checkOpen()
+    return this.#driver.connect(target, options)
+  }
+
+  /** @internal */
+  hold(): () => void {
+    this.#driver.holdsChanged(1)
+    let holds = true
+    return () => {
+      if (holds) this.#driver.holdsChanged(-1)
+      holds = false
+    }
+  }
+
+  /** @internal */
+  onClose(close: () => void): () => void {
+    this.#servers.add(close)
+    return () => this.#servers.delete(close)
+  }
+
+  /** @internal The store failed: nothing can be paid or taken any more. */
+  fail(error: KeysockError): void {
+    if (this.#closing !== undefined) return
+    this.#closing = this.#close(0, error)
+    this.#closing.catch((secondary: unknown) =>
+      this.#options.logger?.error?.({ reason: String(secondary) }, 'closing failed'),
+    )
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+  }
+
+  #checkOpen(): void {
+    if (this.#closing === undefined) return
+    throw new KeysockError('ERR_KEYSOCK_ENDPOINT_CLOSED', 'the endpoint is closed; create another one')
+  }
+
+  async #close(graceMs: number, reason: { readonly code: string; readonly message: string }): Promise<void> {
+    for (const close of this.#servers) close()
+    if (graceMs > 0) await this.#driver.shutDown(graceMs)
+    this.#driver.stop({ code: reason.code, message: reason.message })
+    try {
+      await this.#options.backend.stop()
+    } finally {
+      await this.#store.close()
+    }
+    this.emit('close')
+  }
+}
+
+/** A host that is there, or comes. */
+export type HostSource = Host | Promise<Host>
+
+/** What `createConnection` was called with. */
+export interface CheckedConnect {
+  readonly target: Target
+  readonly options: ConnectOptions
+  readonly onConnect: (() => void) | undefined
+}
+
+/** (publicKey, port, options?, onConnect?) or ({ publicKey, port, ... }, onConnect?). @throws KeysockError */
+export function connectArguments(given: readonly unknown[]): CheckedConnect {
+  const [first] = given
+  const isObject = typeof first === 'object' && first !== null && !(first instanceof Uint8Array)
+  const whole = isObject ? (first as ConnectArguments) : undefined
+  const third = isObject ? whole : given[2]
+  const options = (typeof third === 'object' && third !== null ? third : {}) as ConnectOptions
+  checkConnectOptions(options)
+  const target = whole === undefined ? checkTarget(first, given[1]) : checkTarget(whole.publicKey, whole.port)
+  const last = given.at(-1)
+  return { target, options, onConnect: typeof last === 'function' ? (last as () => void) : undefined }
+}
+
+export function createSocket(source: HostSource, { target, options, onConnect }: CheckedConnect): Socket {
+  const { allowHalfOpen = false, highWaterMark, signal } = options
+  const socket = new Socket({ allowHalfOpen, highWaterMark, target })
+  if (onConnect !== undefined) socket.once('connect', onConnect)
+  if (signal !== undefined) addAbortSignal(signal, socket)
+  const attach = (host: Host): void => {
+    if (socket.destroyed) return
+    try {
+      socket.attach(host.link(target, options))
+    } catch (error) {
+      socket.destroy(error as Error)
+    }
+  }
+  if (source instanceof Promise) source.then(attach, (error: unknown) => socket.destroy(error as Error))
+  else attach(source)
+  return socket
+}
+
+/** Resolves at 'connect'; rejects with the error of a socket that closes before. */
+export function connected(socket: Socket): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      socket.off('connect', onConnect)
+      socket.off('error', onError)
+      socket.off('close', onClose)
+      if (error === undefined) resolve(socket)
+      else reject(error)
+    }
+    const onConnect = (): void => settle()
+    const onError = (error: Error): void => settle(error)
+    const onClose = (): void =>
+      settle(new KeysockError('ERR_SOCKET_CLOSED', 'the socket was closed before it was connected'))
+    socket.on('connect', onConnect)
+    socket.on('error', onError)
+    socket.on('close', onClose)
+  })
+}
+
+export function createServerOn(source: HostSource, [first, second]: readonly unknown[]): Server {
+  const options = (typeof first === 'object' && first !== null ? first : {}) as ServerOptions
+  const listener = typeof first === 'function' ? first : second
+  if (listener !== undefined && typeof listener !== 'function')
+    throw invalidOption('the connection listener must be a function')
+  return new Server(source, options, listener as ((socket: Socket) => void) | undefined)
+}
+
+/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+function checkEndpointOptions(options: EndpointOptions): void {
+  const backend = options.backend as Backend | undefined
+  if (typeof backend?.start !== 'function' || typeof backend.pay !== 'function') {
+    throw invalidOption('backend must be a Backend: from keysock/sim, or another that implements the contract')
+  }
+  if (options.replies !== undefined) checkReplies(options.replies)
+  if (options.relays !== undefined && ![1, 2].includes(options.relays)) throw invalidOption('relays must be 1 or 2')
+}

@@ -1,0 +1,66 @@
+import type { Backend } from '../backends/backend.ts'
+import { Endpoint, type EndpointOptions } from './endpoint.ts'
+import { KeysockError, messageOf } from './errors.ts'
+
+/** What a module that KEYSOCK_BACKEND names has to export. */
+export interface BackendModule {
+  /** Makes a backend from the environment, or the whole options of an endpoint. */
+  readonly createBackend?: (
+    environment: NodeJS.ProcessEnv,
+  ) => Backend | EndpointOptions | Promise<Backend | EndpointOptions>
+}
+
+let chosen: Promise<Endpoint> | undefined
+
+/**
+ * The endpoint that `connect`, `createConnection` and `createServer` use from now on; undefined: the one that the
+ * environment names.
+ */
+export function setDefaultEndpoint(endpoint: Endpoint | Promise<Endpoint> | undefined): void {
+  chosen = endpoint === undefined ? undefined : Promise.resolve(endpoint)
+  // Whoever uses it hears of a failure; nobody may ever do so.
+  chosen?.catch(() => undefined)
+}
+
+/** The default endpoint, made at the first call. @throws KeysockError ERR_KEYSOCK_NO_BACKEND, ERR_KEYSOCK_BAD_BACKEND */
+export function defaultEndpoint(): Promise<Endpoint> {
+  if (chosen === undefined) {
+    const made = fromEnvironment(process.env)
+    chosen = made
+    // A failure is not kept: the next call tries again.
+    made.then(
+      (endpoint) => endpoint.once('close', () => forget(made)),
+      () => forget(made),
+    )
+  }
+  return chosen
+}
+
+function forget(made: Promise<Endpoint>): void {
+  if (chosen === made) chosen = undefined
+}
+
+async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Endpoint> {
+  const specifier = environment['KEYSOCK_BACKEND']
+  if (specifier === undefined || specifier === '') {
+    throw new KeysockError(
+      'ERR_KEYSOCK_NO_BACKEND',
+      'no Lightning node is configured: set KEYSOCK_BACKEND to a module that exports createBackend, call setDefaultEndpoint(endpoint), or use createEndpoint({ backend })',
+    )
+  }
+  let made: Backend | EndpointOptions
+  try {
+    const module = (await import(specifier)) as BackendModule
+    if (typeof module.createBackend !== 'function') throw new Error('it exports no function createBackend')
+    made = await module.createBackend(environment)
+  } catch (error) {
+    throw new KeysockError(
+      'ERR_KEYSOCK_BAD_BACKEND',
+      `KEYSOCK_BACKEND=${specifier} cannot be used: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  return await Endpoint.open('backend' in made ? made : { backend: made })
+}

@@ -1,0 +1,37 @@
+import type { Deadline } from './deadlines.ts'
+import type { Link } from './link.ts'
+
+/** socket.setTimeout: one deadline, which is moved when it fires and not with every packet. */
+export class IdleTimer {
+  readonly #link: Link
+  readonly #fire: () => void
+  readonly #deadline: Deadline
+  #timeoutMs = 0
+  #activeMs = 0
+
+  constructor(link: Link, fire: () => void) {
+    this.#link = link
+    this.#fire = fire
+    this.#deadline = link.addDeadline(() => this.#check())
+  }
+
+  start(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs
+    this.#activeMs = this.#link.now()
+    this.#link.setDeadline(this.#deadline, this.#activeMs + timeoutMs)
+  }
+
+  touch(): void {
+    this.#activeMs = this.#link.now()
+  }
+
+  stop(): void {
+    this.#link.setDeadline(this.#deadline, undefined)
+  }
+
+  #check(): void {
+    const dueMs = this.#activeMs + this.#timeoutMs
+    if (this.#link.now() < dueMs) this.#link.setDeadline(this.#deadline, dueMs)
+    else this.#fire()
+  }
+}

@@ -1,0 +1,186 @@
+import type { Backend } from '../backends/backend.ts'
+import { toHex } from '../wire/bytes.ts'
+import { Code } from '../wire/errors.ts'
+import type { OpenHeader } from '../wire/packets.ts'
+import { openOpen, type OpenedPacket } from './connection/opening.ts'
+import type { Arrival, Reception } from './connection/interface.ts'
+import type { DriverLink } from './driver-link.ts'
+import { messageOf } from './errors.ts'
+import {
+  KEY_AGREEMENT_BURST,
+  KEY_AGREEMENTS_PER_SECOND,
+  MAX_KEY_AGREEMENTS,
+  MAX_OPEN_COPIES,
+  OPEN_AGE_BLOCKS,
+  OPEN_AHEAD_BLOCKS,
+} from './limits.ts'
+import type { Listener } from './link.ts'
+import type { LogFields } from './logger.ts'
+import type { Decide } from './offers.ts'
+import type { StoreChange } from './store/store.ts'
+import type { SeenOpens } from './tables/seen-opens.ts'
+import { TokenBucket } from './tables/token-bucket.ts'
+
+/** What opening needs of its driver. */
+export interface OpenerOwner {
+  readonly backend: Backend
+  readonly publicKey: Uint8Array
+  readonly seen: SeenOpens
+  readonly blockHeight: number
+  now(): number
+  /** On disk when it resolves. */
+  store(changes: readonly StoreChange[]): Promise<void>
+  listenerOn(port: number): Listener | undefined
+  /** The responder's side of this connection id. */
+  responder(connectionId: string): DriverLink | undefined
+  /** Whether one more connection fits. */
+  hasRoom(): boolean
+  accept(open: AuthenticOpen, listener: Listener): DriverLink
+  refuse(open: AuthenticOpen, code: Code, reason: string): DriverLink | undefined
+  dropped(why: string): void
+  debug(fields: LogFields, message: string): void
+  stopped(): boolean
+}
+
+/** An OPEN whose tag is right. */
+export interface AuthenticOpen {
+  readonly header: OpenHeader
+  readonly connectionId: string
+  readonly ephemeral: string
+  readonly opened: OpenedPacket
+  readonly arrival: Arrival
+}
+
+/** One copy of an OPEN that waits for what becomes of the first. */
+interface Copy {
+  readonly arrival: Arrival
+  /** Phantom lane. */
+  readonly decide: Decide | undefined
+}
+
+/** Everything that stands before a connection of the responder's side (spec §6.2 to §6.5). */
+export class Opener {
+  readonly #owner: OpenerOwner
+  readonly #bucket: TokenBucket
+  /** By e_i: the OPENs whose key is being agreed on, with copies that came meanwhile. */
+  readonly #pending: Map<string, Copy[]> = new Map()
+  /** Connections that are being accepted, by port. */
+  readonly #backlog: Map<number, number> = new Map()
+
+  constructor(owner: OpenerOwner) {
+    this.#owner = owner
+    this.#bucket = new TokenBucket({
+      perSecond: KEY_AGREEMENTS_PER_SECOND,
+      burst: KEY_AGREEMENT_BURST,
+      now: owner.now(),
+    })
+  }
+
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  /** An OPEN came. `decide`: phantom lane only. */
+  take(header: OpenHeader, arrival: Arrival, decide: Decide | undefined): void {
+    const owner = this.#owner
+    const connectionId = toHex(header.cid)
+    const ephemeral = toHex(header.ephemeral)
+    const link = owner.responder(connectionId)
+    if (link !== undefined) {
+      // spec §6.5, §6.8
+      if (link.ephemeral === ephemeral) this.#hand(link, { arrival, decide })
+      else this.#drop('connection id in use', decide, Code.CLOSED)
+      return
+    }
+    if (owner.seen.has(ephemeral)) return this.#drop('copy of an OPEN that has ended', decide, Code.CLOSED)
+    const copies = this.#pending.get(ephemeral)
+    if (copies !== undefined) {
+      if (copies.length < MAX_OPEN_COPIES) copies.push({ arrival, decide })
+      else this.#drop('too many copies of an OPEN', decide, Code.BUSY)
+      return
+    }
+    if (this.#pending.size >= MAX_KEY_AGREEMENTS || !this.#bucket.take(owner.now())) {
+      return this.#drop('too many OPENs', decide, Code.BUSY)
+    }
+    this.#pending.set(ephemeral, [{ arrival, decide }])
+    this.#open(header, connectionId, ephemeral, arrival).then(
+      (result) => this.#finish(ephemeral, result),
+      (error: unknown) => {
+        owner.debug({ connection: connectionId, reason: messageOf(error) }, 'an OPEN could not be read')
+        this.#finish(ephemeral, Code.BUSY)
+      },
+    )
+  }
+
+  /** The connection it led to, or why there is none. */
+  async #open(
+    header: OpenHeader,
+    connectionId: string,
+    ephemeral: string,
+    arrival: Arrival,
+  ): Promise<DriverLink | Code> {
+    const owner = this.#owner
+    const sharedSecret = await owner.backend.sharedSecret(header.ephemeral)
+    if (owner.stopped()) return Code.SHUTDOWN
+    const opened = openOpen({ record: arrival.record, responderKey: owner.publicKey, sharedSecret })
+    if (opened === undefined) return Code.PROTOCOL
+    const open: AuthenticOpen = { header, connectionId, ephemeral, opened, arrival }
+    const verdict = this.#judge(opened)
+    if (typeof verdict !== 'object') return this.#refuse(open, verdict)
+    const { port } = opened
+    this.#backlog.set(port, (this.#backlog.get(port) ?? 0) + 1)
+    try {
+      // spec §6.4: the next process must know it before this one's application sees a byte.
+      await owner.store(owner.seen.add(ephemeral, opened.height))
+    } finally {
+      const left = (this.#backlog.get(port) ?? 1) - 1
+      if (left === 0) this.#backlog.delete(port)
+      else this.#backlog.set(port, left)
+    }
+    if (owner.stopped()) return Code.SHUTDOWN
+    if (owner.responder(connectionId) !== undefined) return Code.CLOSED // spec §6.8, in the meantime
+    // The listener may have closed, or its bound been reached, in the meantime.
+    if (owner.listenerOn(port) !== verdict) return this.#refuse(open, Code.NO_LISTENER)
+    return verdict.admit() ? owner.accept(open, verdict) : this.#refuse(open, Code.NO_ROOM)
+  }
+
+  #refuse(open: AuthenticOpen, code: Code): DriverLink | Code {
+    this.#owner.debug({ connection: open.connectionId, port: open.opened.port, code }, 'connection refused')
+    return this.#owner.refuse(open, code, '') ?? code
+  }
+
+  /** spec §6.2, the second half: the listener, or the code of the refusal. */
+  #judge(opened: OpenedPacket): Listener | Code {
+    const { blockHeight, seen } = this.#owner
+    if (opened.refusal !== undefined) return opened.refusal
+    const { height } = opened
+    if (height < blockHeight - OPEN_AGE_BLOCKS || height > blockHeight + OPEN_AHEAD_BLOCKS || height < seen.floor) {
+      return Code.STALE
+    }
+    const listener = this.#owner.listenerOn(opened.port)
+    if (listener === undefined) return Code.NO_LISTENER
+    const waiting = this.#backlog.get(opened.port) ?? 0
+    return waiting >= listener.backlog || !this.#owner.hasRoom() ? Code.NO_ROOM : listener
+  }
+
+  #finish(ephemeral: string, result: DriverLink | Code): void {
+    const copies = this.#pending.get(ephemeral) ?? []
+    this.#pending.delete(ephemeral)
+    for (const [index, copy] of copies.entries()) {
+      if (typeof result !== 'object') this.#drop('an OPEN that was not taken', copy.decide, result)
+      else if (index > 0) this.#hand(result, copy)
+      // The connection was made with the first.
+      else copy.decide?.(result.connection.openReception ?? { action: 'refuse', code: Code.PROTOCOL }, result)
+    }
+  }
+
+  #hand(link: DriverLink, { arrival, decide }: Copy): void {
+    const reception: Reception = link.receive(arrival)
+    decide?.(reception, link)
+  }
+
+  #drop(why: string, decide: Decide | undefined, code: Code): void {
+    this.#owner.dropped(why)
+    decide?.({ action: 'refuse', code }, undefined)
+  }
+}

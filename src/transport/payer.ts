@@ -1,0 +1,253 @@
+import type { Backend, PaymentOutcome } from '../backends/backend.ts'
+import { toHex } from '../wire/bytes.ts'
+import type { Code } from '../wire/errors.ts'
+import type { Attempt, Outcome } from './connection/interface.ts'
+import type { Deadline, Deadlines } from './deadlines.ts'
+import type { DriverLink } from './driver-link.ts'
+import { messageOf } from './errors.ts'
+import { MAX_TRACKING, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from './limits.ts'
+import type { LogFields } from './logger.ts'
+import type { PeerGrant } from './peer/interface.ts'
+import type { Purse } from './purse.ts'
+import type { Sender } from './senders.ts'
+import type { Reservation, StoreChange } from './store/store.ts'
+
+/** What the payer needs of its driver. */
+export interface PayerOwner {
+  readonly backend: Backend
+  readonly deadlines: Deadlines
+  readonly purse: Purse
+  now(): number
+  touch(link: DriverLink): void
+  ready(sender: Sender): void
+  /** On disk when it resolves. */
+  store(changes: readonly StoreChange[]): Promise<void>
+  /** The peer's or the process's cap stops a connection. */
+  paused(link: DriverLink): void
+  warn(code: string, message: string): void
+  debug(fields: LogFields, message: string): void
+  stopped(): boolean
+}
+
+/** A payment without outcome. Those of a former process have no connection. */
+interface Unresolved {
+  readonly hash: Uint8Array
+  readonly hashHex: string
+  readonly amountMsat: bigint
+  readonly feeMsat: bigint
+  readonly sent:
+    | { readonly link: DriverLink; readonly sender: Sender; readonly ticket: number; readonly attemptId: number }
+    | undefined
+  /** The node lost sight of it: it has to be asked for. */
+  isLost: boolean
+}
+
+/**
+ * Turns attempts into payments: money is set aside and on disk before anything is sent, and stays so until
+ * the outcome is certain (spec §12.2, design §6.8).
+ */
+export class Payer {
+  readonly #owner: PayerOwner
+  /** By payment hash. */
+  readonly #unresolved: Map<string, Unresolved> = new Map()
+  readonly #paused: Set<DriverLink> = new Set()
+  readonly #trackDeadline: Deadline
+  #trackDelayMs = TRACK_AGAIN_MS
+  /** How many of them the node lost sight of. */
+  #lost = 0
+  #tracking = 0
+  readonly #toTrack: Unresolved[] = []
+  #warned = false
+
+  constructor(owner: PayerOwner) {
+    this.#owner = owner
+    this.#trackDeadline = owner.deadlines.add(() => {
+      this.#trackDelayMs = Math.min(2 * this.#trackDelayMs, TRACK_AGAIN_MAX_MS)
+      this.trackAll()
+    })
+  }
+
+  /** Payments that have no outcome. */
+  get unresolved(): number {
+    return this.#unresolved.size
+  }
+
+  /** Takes over what a former process sent; `trackAll` asks for it. */
+  adopt(reservation: Reservation, hash: Uint8Array): void {
+    const { hash: hashHex, amountMsat, feeMsat } = reservation
+    this.#unresolved.set(hashHex, { hash, hashHex, amountMsat, feeMsat, sent: undefined, isLost: true })
+    this.#lost += 1
+  }
+
+  send(sender: Sender, link: DriverLink, grant: PeerGrant, attempt: Attempt): void {
+    const { amountMsat, feeMsat } = attempt
+    const hashHex = toHex(attempt.hash)
+    const reservation: Reservation = { hash: hashHex, peer: sender.capKey, amountMsat, feeMsat }
+    const now = this.#owner.now()
+    if (!this.#owner.purse.reserve(reservation)) {
+      sender.peer.cancel(grant.ticket)
+      link.connection.unsent(now, attempt.id)
+      this.#pause(link)
+      return
+    }
+    sender.peer.sent(now, grant.ticket)
+    sender.users += 1
+    const sent = { link, sender, ticket: grant.ticket, attemptId: attempt.id }
+    const unresolved: Unresolved = { hash: attempt.hash, hashHex, amountMsat, feeMsat, sent, isLost: false }
+    this.#unresolved.set(hashHex, unresolved)
+    this.#pay(unresolved, reservation, attempt).catch((error: unknown) => {
+      // `pay` never rejects, so this is the store, which has told the driver; or a fault of the backend.
+      this.#owner.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
+    })
+  }
+
+  /** The backend tells what became of a payment that it had lost sight of. */
+  resolved(hash: Uint8Array, outcome: PaymentOutcome): void {
+    const unresolved = this.#unresolved.get(toHex(hash))
+    if (unresolved !== undefined) this.#resolve(unresolved, outcome)
+  }
+
+  /** Asks the node for every payment that it lost sight of. */
+  trackAll(): void {
+    this.#toTrack.length = 0
+    for (const unresolved of this.#unresolved.values()) {
+      if (unresolved.isLost) this.#toTrack.push(unresolved)
+    }
+    this.#trackMore()
+    this.#armTracking()
+  }
+
+  /** A cap was raised. */
+  resume(): void {
+    for (const link of this.#paused) {
+      link.isPaused = false
+      this.#owner.touch(link)
+    }
+    this.#paused.clear()
+  }
+
+  forget(link: DriverLink): void {
+    this.#paused.delete(link)
+  }
+
+  async #pay(unresolved: Unresolved, reservation: Reservation, attempt: Attempt): Promise<void> {
+    await this.#owner.store([{ type: 'reserve', ...reservation }])
+    if (this.#owner.stopped()) return // never sent; the next process asks for it and hears so
+    const outcome = await this.#owner.backend.pay({
+      routeId: attempt.routeId,
+      hash: attempt.hash,
+      ...(attempt.preimage === undefined ? {} : { preimage: attempt.preimage }),
+      record: attempt.record,
+      amountMsat: attempt.amountMsat,
+    })
+    if (this.#unresolved.get(unresolved.hashHex) === unresolved) this.#resolve(unresolved, outcome)
+  }
+
+  #resolve(unresolved: Unresolved, outcome: PaymentOutcome): void {
+    if (this.#owner.stopped()) return
+    const { sent, hashHex } = unresolved
+    const now = this.#owner.now()
+    if (outcome.status === 'unknown') {
+      if (!unresolved.isLost) this.#lost += 1
+      unresolved.isLost = true
+      this.#armTracking()
+    } else {
+      if (unresolved.isLost) this.#lost -= 1
+      this.#unresolved.delete(hashHex)
+      this.#account(unresolved, outcome)
+    }
+    if (sent === undefined) return
+    const { link, sender, ticket, attemptId } = sent
+    sender.peer.resolve(now, ticket, outcome)
+    if (outcome.status !== 'unknown') sender.users -= 1
+    this.#owner.ready(sender)
+    link.connection.resolve(now, attemptId, toOutcome(outcome))
+    this.#owner.touch(link)
+    this.#owner.debug({ connection: link.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
+  }
+
+  #account(unresolved: Unresolved, outcome: PaymentOutcome): void {
+    const { hashHex } = unresolved
+    if (outcome.status === 'delivered' || outcome.status === 'settled')
+      this.#owner.purse.settle(hashHex, outcome.feeMsat)
+    else this.#owner.purse.release(hashHex)
+    // Not waited for: without it the next process asks the node once more. A failing store has told the driver.
+    this.#owner.store([{ type: 'release', hash: hashHex }]).catch(() => undefined)
+    if (this.#paused.size > 0) this.resume()
+  }
+
+  #pause(link: DriverLink): void {
+    link.isPaused = true
+    this.#paused.add(link)
+    this.#owner.paused(link)
+    if (this.#warned) return
+    this.#warned = true
+    this.#owner.warn(
+      'ERR_KEYSOCK_COST',
+      'the cap of a peer or of this process is reached; connections pause until payments come back or a cap is raised',
+    )
+  }
+
+  #trackMore(): void {
+    while (this.#tracking < MAX_TRACKING && !this.#owner.stopped()) {
+      const next = this.#toTrack.shift()
+      if (next === undefined) return
+      this.#tracking += 1
+      this.#track(next).then(
+        () => this.#tracked(),
+        (error: unknown) => {
+          this.#owner.debug({ reason: messageOf(error) }, 'a payment could not be asked for')
+          this.#tracked()
+        },
+      )
+    }
+  }
+
+  #tracked(): void {
+    this.#tracking -= 1
+    this.#trackMore()
+  }
+
+  async #track(unresolved: Unresolved): Promise<void> {
+    const outcome = await this.#owner.backend.track(unresolved.hash)
+    if (this.#unresolved.get(unresolved.hashHex) !== unresolved) return
+    switch (outcome.status) {
+      case 'in-flight':
+      case 'unknown':
+        return
+      case 'never':
+        return this.#resolve(unresolved, { status: 'failed', reason: 'node-away', place: 'local' })
+      case 'delivered':
+      case 'settled':
+      case 'failed':
+        return this.#resolve(unresolved, outcome)
+    }
+  }
+
+  /** Asks again later, as long as something is lost. */
+  #armTracking(): void {
+    if (this.#lost === 0) this.#trackDelayMs = TRACK_AGAIN_MS
+    else if (this.#trackDeadline.atMs === Infinity) {
+      this.#owner.deadlines.set(this.#trackDeadline, this.#owner.now() + this.#trackDelayMs)
+    }
+  }
+}
+
+/** A payment's outcome as a connection takes it (spec §8.2). */
+function toOutcome(outcome: PaymentOutcome): Outcome {
+  if (outcome.status !== 'failed') return outcome
+  const { place, reason, refusal, channel } = outcome
+  return {
+    status: 'failed',
+    refused: place === 'destination' || (place === 'introduction' && reason === 'blinded'),
+    ...(refusal === undefined ? {} : { code: refusal as Code }),
+    avoid: channel === undefined ? [] : [channel],
+    local: place === 'local',
+  }
+}
+
+function describe(outcome: PaymentOutcome): LogFields {
+  return outcome.status === 'failed'
+    ? { outcome: 'failed', reason: outcome.reason, place: outcome.place }
+    : { outcome: outcome.status }
+}

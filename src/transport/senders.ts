@@ -1,0 +1,244 @@
+import type { Backend, Destination, Route } from '../backends/backend.ts'
+import { toHex } from '../wire/bytes.ts'
+import type { Attempt, Target, Want } from './connection/interface.ts'
+import type { Deadline, Deadlines } from './deadlines.ts'
+import type { DriverLink } from './driver-link.ts'
+import { messageOf } from './errors.ts'
+import { LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_TURNS_REFUSED } from './limits.ts'
+import type { LogFields } from './logger.ts'
+import type { PeerGrant } from './peer/interface.ts'
+import { Peer } from './peer/peer.ts'
+import type { SlotPool } from './peer/slots.ts'
+
+/** What senders need of their driver. */
+export interface SenderOwner {
+  readonly backend: Backend
+  readonly deadlines: Deadlines
+  readonly slots: SlotPool
+  readonly maxFeeMsat: bigint
+  /** False while the node is away: nothing is sent then. */
+  readonly isOnline: boolean
+  now(): number
+  random(length: number): Uint8Array
+  /** Pays for an attempt. */
+  send(sender: Sender, link: DriverLink, grant: PeerGrant, attempt: Attempt): void
+  /** Has `serve` called before long. */
+  ready(sender: Sender): void
+  debug(fields: LogFields, message: string): void
+  stopped(): boolean
+}
+
+/** A way to one other side: a Peer with the routes that the backend finds for it. */
+export class Sender {
+  readonly peer: Peer
+  /** Whose cap pays: the public key, or '' for an anonymous peer. */
+  readonly capKey: string
+  /** Payments that have no outcome. */
+  users = 0
+  isReady = false
+  #someoneWaits = false
+  #destinations: readonly Destination[]
+  /** Of the paths that `#destinations` stand for; -1 on the node lane. */
+  #generation: number
+  /** The generation for which a route was found, where that is not the newest. */
+  readonly #generationOf: Map<string, number> = new Map()
+  readonly #owner: SenderOwner
+  readonly #deadline: Deadline
+
+  constructor(owner: SenderOwner, target: Target) {
+    this.#owner = owner
+    this.capKey = target.lane === 'node' ? toHex(target.publicKey) : ''
+    this.peer = new Peer({
+      lane: target.lane,
+      anonymous: target.lane === 'phantom',
+      random: (length) => owner.random(length),
+      slots: owner.slots,
+      maxFeeMsat: owner.maxFeeMsat,
+    })
+    this.#destinations = destinationsOf(target)
+    this.#generation = generationOf(target)
+    this.#deadline = owner.deadlines.add(() => {
+      this.peer.wake(owner.now())
+      owner.ready(this)
+    })
+  }
+
+  /** The other side gave new paths: routes over older ones are given up when they come up next. */
+  follow(target: Target): void {
+    const generation = generationOf(target)
+    if (generation <= this.#generation) return
+    this.#generation = generation
+    this.#destinations = destinationsOf(target)
+  }
+
+  /** Gives leave to whoever's turn it is, as long as there is leave to give. */
+  serve(): void {
+    this.isReady = false
+    const owner = this.#owner
+    if (owner.isOnline) {
+      this.#ask()
+      this.#giveTurns()
+      this.#ask()
+    }
+    const waits = owner.isOnline && (this.#someoneWaits || this.users > 0)
+    owner.deadlines.set(this.#deadline, waits ? later(this.peer.deadline(), owner.now()) : undefined)
+  }
+
+  stop(): void {
+    this.#owner.deadlines.set(this.#deadline, undefined)
+  }
+
+  #giveTurns(): void {
+    const owner = this.#owner
+    const refused: DriverLink[] = []
+    this.#someoneWaits = true
+    while (refused.length < MAX_TURNS_REFUSED) {
+      const link = this.peer.nextTurn() as DriverLink | undefined
+      if (link === undefined) {
+        this.#someoneWaits = refused.length > 0
+        break
+      }
+      const now = owner.now()
+      const want = link.isClosed || link.isPaused ? undefined : link.connection.want(now)
+      if (want === undefined) continue
+      const grant = this.#grant(now, want)
+      if (grant === undefined) {
+        refused.push(link)
+        continue
+      }
+      const attempt = link.connection.transmit(now, grant)
+      if (attempt === undefined) this.peer.cancel(grant.ticket)
+      else {
+        owner.send(this, link, grant, attempt)
+        this.peer.enqueue(link)
+      }
+    }
+    for (const link of refused) this.peer.enqueue(link)
+  }
+
+  /** A grant over a route to the newest paths. */
+  #grant(now: number, want: Want): PeerGrant | undefined {
+    for (;;) {
+      const grant = this.peer.grant(now, want)
+      if (grant === undefined || this.#isCurrent(grant.routeId)) return grant
+      // spec §9.2: what leads over replaced paths is not used for new attempts.
+      this.peer.sent(now, grant.ticket)
+      this.peer.resolve(now, grant.ticket, { status: 'failed', reason: 'route-gone', place: 'local' })
+      this.#generationOf.delete(grant.routeId)
+    }
+  }
+
+  #isCurrent(routeId: string): boolean {
+    return (this.#generationOf.get(routeId) ?? this.#generation) >= this.#generation
+  }
+
+  #ask(): void {
+    const wish = this.peer.request(this.#owner.now())
+    if (wish === undefined) return
+    this.#findRoutes(wish.count, wish.avoid).then(
+      (routes) => this.#provide(routes),
+      (error: unknown) => this.#failed(messageOf(error)),
+    )
+  }
+
+  async #findRoutes(count: number, avoid: readonly string[]): Promise<Route[]> {
+    const destinations = this.#destinations
+    const generation = this.#generation
+    const each = Math.ceil(count / destinations.length)
+    const found = await Promise.all(
+      destinations.map((destination) =>
+        this.#owner.backend.findRoutes({
+          destination,
+          amountMsat: LEAST_AMOUNT_MSAT,
+          maxFeeMsat: this.#owner.maxFeeMsat,
+          count: each,
+          avoid,
+        }),
+      ),
+    )
+    const routes = found.flat()
+    if (generation >= 0) {
+      for (const route of routes) this.#generationOf.set(route.id, generation)
+      for (const [id, of] of this.#generationOf) {
+        if (of < generation - 1) this.#generationOf.delete(id)
+      }
+    }
+    return routes
+  }
+
+  #provide(routes: readonly Route[]): void {
+    if (this.#owner.stopped()) return
+    this.peer.provideRoutes(this.#owner.now(), routes)
+    this.#owner.debug({ routes: routes.length, lane: this.capKey === '' ? 'phantom' : 'node' }, 'routes found')
+    this.#owner.ready(this)
+  }
+
+  #failed(message: string): void {
+    if (this.#owner.stopped()) return
+    this.peer.routesFailed(this.#owner.now())
+    this.#owner.debug({ reason: message }, 'no routes')
+    this.#owner.ready(this)
+  }
+}
+
+/** All ways: one for each public key, kept for a while after its last use, and one for each connection over paths. */
+export class Senders {
+  readonly #owner: SenderOwner
+  readonly #byKey: Map<string, Sender> = new Map()
+
+  constructor(owner: SenderOwner) {
+    this.#owner = owner
+  }
+
+  /** The way to `target` for a connection. */
+  for(link: DriverLink, target: Target): Sender {
+    if (target.lane === 'phantom') {
+      link.ownSender ??= this.#made(target)
+      link.ownSender.follow(target)
+      return link.ownSender
+    }
+    const key = toHex(target.publicKey)
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    this.#forgetIdle()
+    const sender = this.#made(target)
+    this.#byKey.set(key, sender)
+    return sender
+  }
+
+  *all(): Generator<Sender> {
+    yield* this.#byKey.values()
+  }
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  #made(target: Target): Sender {
+    return new Sender(this.#owner, target)
+  }
+
+  #forgetIdle(): void {
+    if (this.#byKey.size < MAX_IDLE_SENDERS) return
+    for (const [key, sender] of this.#byKey) {
+      if (sender.users > 0) continue
+      sender.stop()
+      this.#byKey.delete(key)
+      return
+    }
+  }
+}
+
+/** A deadline that is due already would fire for ever at one time: a millisecond later it is. */
+export function later(atMs: number | undefined, now: number): number | undefined {
+  return atMs !== undefined && atMs <= now ? now + 1 : atMs
+}
+
+function destinationsOf(target: Target): Destination[] {
+  if (target.lane === 'node') return [{ lane: 'node', publicKey: target.publicKey }]
+  return target.paths.map((path) => ({ lane: 'phantom', path: path.bytes }))
+}
+
+function generationOf(target: Target): number {
+  return target.lane === 'node' ? -1 : target.generation
+}

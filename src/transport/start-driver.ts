@@ -1,0 +1,29 @@
+import type { BackendEvent, NodeInfo } from '../backends/backend.ts'
+import { Driver, type DriverOptions } from './driver.ts'
+
+/** Opens the store, starts the backend from where the store is, and joins the two. */
+export async function startDriver(
+  options: Omit<DriverOptions, 'info' | 'stored'>,
+): Promise<{ readonly driver: Driver; readonly info: NodeInfo }> {
+  const { backend, store } = options
+  const stored = await store.open()
+  try {
+    // Events may come before `start` has resolved: they wait for the driver, in order.
+    const early: BackendEvent[] = []
+    let sink = (event: BackendEvent): void => {
+      early.push(event)
+    }
+    const { settleIndex } = stored
+    const info = await backend.start({
+      sink: (event) => sink(event),
+      ...(settleIndex === undefined ? {} : { settleIndex }),
+    })
+    const driver = new Driver({ ...options, info, stored })
+    sink = driver.take
+    for (const event of early) driver.take(event)
+    return { driver, info }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}

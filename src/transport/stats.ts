@@ -1,0 +1,33 @@
+import type { Account, ConnectionStats } from './connection/interface.ts'
+
+/** What a connection did so far. Amounts in msat are exact; those in sat are for people. */
+export interface SocketStats extends ConnectionStats {
+  /** Amounts and fees of what was paid for certain. */
+  readonly paidMsat: bigint
+  readonly feesMsat: bigint
+  /** Payments without outcome: they may still be paid. */
+  readonly reservedMsat: bigint
+  readonly receivedMsat: bigint
+  readonly pendingIncomeMsat: bigint
+  readonly capMsat: bigint
+  readonly satPaid: number
+  readonly satReceived: number
+  /** Paid for each 1,000 bytes that were acknowledged; undefined before the first byte. */
+  readonly satPerKilobyte: number | undefined
+}
+
+export function socketStats(stats: ConnectionStats, account: Account): SocketStats {
+  const satPaid = Number(account.spentMsat) / 1_000
+  return {
+    ...stats,
+    paidMsat: account.spentMsat,
+    feesMsat: account.feesMsat,
+    reservedMsat: account.reservedMsat,
+    receivedMsat: account.receivedMsat,
+    pendingIncomeMsat: account.pendingIncomeMsat,
+    capMsat: account.capMsat,
+    satPaid,
+    satReceived: Number(account.receivedMsat) / 1_000,
+    satPerKilobyte: stats.bytesAcknowledged === 0 ? undefined : (satPaid * 1_000) / stats.bytesAcknowledged,
+  }
+}

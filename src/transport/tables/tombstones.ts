@@ -1,0 +1,40 @@
+import { MAX_TOMBSTONES, TOMBSTONE_BLOCKS } from '../limits.ts'
+import type { StoreChange, Tombstone } from '../store/store.ts'
+
+/** Connections that have ended, by connection id (spec §13.5): a packet for one opens nothing. */
+export class Tombstones {
+  readonly #byId: Map<string, Tombstone>
+
+  constructor(stored: ReadonlyMap<string, Tombstone>) {
+    this.#byId = new Map(stored)
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  has(connectionId: string): boolean {
+    return this.#byId.has(connectionId)
+  }
+
+  add(tombstone: Tombstone): StoreChange {
+    this.#byId.delete(tombstone.connectionId)
+    this.#byId.set(tombstone.connectionId, tombstone)
+    for (const oldest of this.#byId.keys()) {
+      if (this.#byId.size <= MAX_TOMBSTONES) break
+      this.#byId.delete(oldest)
+    }
+    return { type: 'tombstone', ...tombstone }
+  }
+
+  block(height: number): StoreChange[] {
+    const belowHeight = height - TOMBSTONE_BLOCKS
+    let forgotten = 0
+    for (const [id, tombstone] of this.#byId) {
+      if (tombstone.height >= belowHeight) break // they stand in the order of their ends
+      this.#byId.delete(id)
+      forgotten += 1
+    }
+    return forgotten === 0 ? [] : [{ type: 'tombstones-forgotten', belowHeight }]
+  }
+}
