@@ -64,16 +64,19 @@ export interface Grant {
   readonly hedgeAfterMs: number
 }
 
-/** Why a connection wants a grant. The first that applies, in this order. */
+/**
+ * Why a connection wants a grant. The first that applies, in this order: copies go before data because they
+ * unblock what waits at the receiver, and they are few. Three vain wishes for a copy in a row let data go first.
+ */
 export type WantReason =
   /** OPEN, its copies, ACCEPT, RESET, REFUSE, PING, MAX_DATA, a due ACK ... */
   | 'control'
-  /** Frames of failed or lost packets, or new stream data. */
-  | 'data'
-  /** A second copy of unresolved frames, spec §8.5: counts against the peer's hedge budget. */
-  | 'hedge'
   /** A copy of stuck frames, spec §8.6: outside the hedge budget. */
   | 'stuck'
+  /** A second copy of unresolved frames, spec §8.5: counts against the peer's hedge budget. */
+  | 'hedge'
+  /** Frames of failed or lost packets, or new stream data. */
+  | 'data'
 
 export interface Want {
   readonly reason: WantReason

@@ -6,6 +6,10 @@ import { LINGER_MOST_MS, LINGER_MS, RESET_MS } from './limits.ts'
 
 /** After anything that may complete a direction. */
 export function advance(core: Core, now: number): void {
+  if (core.isLive && core.finDelivered && core.out.buffered === 0 && !core.finishedReported) {
+    core.finishedReported = true
+    core.emit({ type: 'finished' })
+  }
   if (core.state === 'open' && core.finSent && core.finalOffset !== undefined) core.state = 'closing'
   const received = core.finalOffset !== undefined && core.in.contiguous === core.finalOffset
   if (core.state === 'closing' && core.finDelivered && core.out.buffered === 0 && received) linger(core, now)

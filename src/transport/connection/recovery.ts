@@ -298,10 +298,6 @@ function finArrived(core: Core): boolean {
 function onProgress(core: Core, now: number): void {
   core.touch(now)
   core.emit({ type: 'writable', bufferedBytes: core.out.buffered })
-  if (core.finDelivered && core.out.buffered === 0 && !core.finishedReported) {
-    core.finishedReported = true
-    core.emit({ type: 'finished' })
-  }
 }
 
 /** An ACK that was checked against what was sent (spec §5.4). */
