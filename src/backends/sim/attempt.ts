@@ -121,7 +121,7 @@ export class Attempt implements Due {
   /** Fails from where the HTLC is; `over` is the channel that refused. */
   fail(reason: FailureReason, over?: Link): void {
     this.#failure = this.#failureSeenBySender(reason, over)
-    this.network.trace('failing', this.id, this.nodeAt(this.position).index, reason.length)
+    this.network.trace('failing', this.id, this.nodeAt(this.position).index, this.network.word(reason))
     if (over !== undefined && this.#failure.channel !== undefined)
       this.sender.refusals.set(over.channel, this.network.engine.nowMs)
     if (this.position === 0) this.network.decided(this, this.#failure)
@@ -197,7 +197,7 @@ export class Attempt implements Due {
       return
     }
     const amountMsat = plan.amounts[position] as number
-    this.network.trace('offered', this.id, link.index, amountMsat, plan.expiries[position] as number)
+    this.network.trace('offered', this.id, link.index, amountMsat, plan.expiries[position])
     link.offer(this, amountMsat)
   }
 
@@ -207,6 +207,9 @@ export class Attempt implements Due {
     if (trouble?.skimAt === position) this.#skim(position, trouble.skimMsat ?? 0)
     if (link.channel.closed) return 'unknown-next-peer'
     if (!link.to.online) return 'temporary-channel-failure'
+    // A node that requires its interceptor forwards nothing while there is none (design §4).
+    if (position > 0 && link.from.plan.requireInterceptor && !link.from.interceptor.connected)
+      return 'temporary-channel-failure'
     const { policy } = link
     const amountMsat = plan.amounts[position] as number
     if (amountMsat < policy.minHtlcMsat || amountMsat > policy.maxHtlcMsat) return 'policy'

@@ -13,6 +13,9 @@ export class Blocks implements Due {
   constructor(network: Network) {
     this.#network = network
     this.#random = network.random('blocks')
+  }
+
+  start(): void {
     this.#next()
   }
 

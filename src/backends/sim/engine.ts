@@ -124,14 +124,15 @@ export class Engine implements Clock {
     const done = (): void => {
       settled = true
     }
+    const isSettled = (): boolean => settled
     promise.then(done, done)
     if (this.#pump !== undefined) return await promise
     const limit = this.#now + within
-    while (!settled) {
-      const end = await this.run({ until: () => settled, withinMs: Math.max(0, limit - this.#now) })
+    while (!isSettled()) {
+      const end = await this.run({ until: isSettled, withinMs: Math.max(0, limit - this.#now) })
       if (end === 'until') break
-      for (let i = 0; i < TURNS_BEFORE_QUIET && !settled && this.#queue.foreground === 0; i++) await this.#turn()
-      if (settled) break
+      for (let i = 0; i < TURNS_BEFORE_QUIET && !isSettled() && this.#queue.foreground === 0; i++) await this.#turn()
+      if (isSettled()) break
       if (this.#queue.foreground === 0) {
         throw new SimulationError(
           'quiet',

@@ -51,14 +51,10 @@ export class FaultBook {
     name: Name,
     node: SimNode,
   ): FaultArguments[Name] | undefined {
-    const armed = this.#takeArmed(
-      name,
-      (fault) => !('node' in fault) || fault.node === undefined || fault.node === node.name,
-    )
+    const armed = this.#takeArmed(name, (fault) => !('node' in fault) || fault.node === node.name)
     if (armed !== undefined) return armed as FaultArguments[Name]
     for (const chance of this.#chances) {
-      if (chance.name === name && this.#random.chance(chance.chance ?? 0))
-        return (chance.with ?? {}) as FaultArguments[Name]
+      if (chance.name === name && this.#random.chance(chance.chance ?? 0)) return chance.with ?? {}
     }
     return undefined
   }
@@ -68,8 +64,7 @@ export class FaultBook {
     const first = links[0] as Link
     const last = links[links.length - 1] as Link
     const between = (fault: Fault): boolean =>
-      !('from' in fault && fault.from !== undefined && fault.from !== first.from.name) &&
-      !('to' in fault && fault.to !== undefined && fault.to !== last.to.name)
+      !('from' in fault && fault.from !== first.from.name) && !('to' in fault && fault.to !== last.to.name)
     let trouble = this.#byChance(links)
     const fails = this.#takeArmed('payment-fails', (fault) => between(fault) && touches(fault, links))
     if (fails !== undefined) trouble = { ...trouble, ...this.#failing(links, fails as FaultArguments['payment-fails']) }
@@ -89,7 +84,7 @@ export class FaultBook {
       const holdMs = random.logUniform(hang.leastMs, hang.mostMs)
       trouble = {
         ...trouble,
-        ...this.#hanging(links, { forMs: holdMs, then: random.chance(hang.landing) ? 'land' : 'fail' }),
+        ...this.#hanging(links, { forMs: holdMs, end: random.chance(hang.landing) ? 'land' : 'fail' }),
       }
     }
     for (const chance of this.#chances) {
@@ -115,7 +110,7 @@ export class FaultBook {
       options.hop === undefined
         ? 1 + this.#random.below(links.length)
         : Math.min(Math.max(1, options.hop), links.length)
-    return { holdAt, holdMs: options.forMs ?? 3_600_000, holdThen: options.then ?? 'fail' }
+    return { holdAt, holdMs: options.forMs ?? 3_600_000, holdThen: options.end ?? 'fail' }
   }
 
   #skimming(links: readonly Link[], options: FaultArguments['relay-keeps']): Trouble {
@@ -145,7 +140,7 @@ function checkedName(name: string): FaultName {
 }
 
 function touches(fault: Fault, links: readonly Link[]): boolean {
-  return !('channel' in fault) || fault.channel === undefined || links.some((link) => link.channel.id === fault.channel)
+  return !('channel' in fault) || links.some((link) => link.channel.id === fault.channel)
 }
 
 /** Position of the relay that a fault names (or of some relay), 0 where the route has none. */

@@ -25,7 +25,7 @@ export class FaultEffects {
     this.#random = network.random('fault targets')
     for (const fault of network.plan.faults) {
       const perHour = fault.perHour ?? 0
-      if (FAULTS[fault.name as FaultName] === 'time' && perHour > 0) new RandomOccurrence(network, this, fault, perHour)
+      if (FAULTS[fault.name as FaultName] === 'time' && perHour > 0) new RandomOccurrence(network, this, fault).wait()
     }
   }
 
@@ -37,7 +37,7 @@ export class FaultEffects {
         `there is no fault '${fault.name}'; there are ${Object.keys(FAULTS).join(', ')}`,
       )
     }
-    this.#network.trace('fault', Object.keys(FAULTS).indexOf(fault.name))
+    this.#network.trace('fault', this.#network.word(fault.name))
     if (FAULTS[fault.name] === 'time') this.#happen(fault)
     else this.#network.faults.arm(fault)
   }
@@ -186,21 +186,20 @@ class RandomOccurrence implements Due {
   readonly #meanMs: number
   readonly #random: Random
 
-  constructor(network: Network, effects: FaultEffects, fault: RandomFault, perHour: number) {
+  constructor(network: Network, effects: FaultEffects, fault: RandomFault) {
     this.#network = network
     this.#effects = effects
     this.#fault = { ...(fault.with as FaultArguments[FaultName]), name: fault.name } as Fault
-    this.#meanMs = HOUR_MS / perHour
+    this.#meanMs = HOUR_MS / (fault.perHour ?? 0)
     this.#random = network.random(`fault/${fault.name}`)
-    this.#next()
   }
 
   fire(): void {
     this.#effects.apply(this.#fault)
-    this.#next()
+    this.wait()
   }
 
-  #next(): void {
+  wait(): void {
     const { engine } = this.#network
     engine.push(engine.nowMs + this.#random.exponential(this.#meanMs), this, 0)
   }

@@ -12,7 +12,7 @@ export interface FaultArguments {
   /** A payment fails at `channel`, at the channel with index `hop` (the destination after the last), or at a random one. */
   'payment-fails': { from?: string; to?: string; channel?: string; hop?: number; count?: number }
   /** A payment hangs at node `hop` of its route (1 is the first peer) or a random one, for `forMs` (default 1 h), then fails or lands. */
-  'payment-hangs': { from?: string; to?: string; hop?: number; forMs?: number; then?: 'fail' | 'land'; count?: number }
+  'payment-hangs': { from?: string; to?: string; hop?: number; forMs?: number; end?: 'fail' | 'land'; count?: number }
   /** A relay keeps `msat` (default 1) of what it should pass on. */
   'relay-keeps': { from?: string; to?: string; node?: string; msat?: number; count?: number }
   /** The node goes away; its process is told. It comes back after `forMs`, or by 'node-online'. */
@@ -31,7 +31,7 @@ export interface FaultArguments {
   /** The interceptor's stream is lost for `forMs` (default 50 ms). */
   'interceptor-drops': { node?: string; forMs?: number }
   /** A settle was written and lost: the payer is told 'failed'; or a relay is paid and the maker isn't; or the HTLC is offered again. Default payer-fails. */
-  'verdict-lost': { node?: string; then?: 'payer-fails' | 'relay-keeps' | 'offered-again'; count?: number }
+  'verdict-lost': { node?: string; end?: 'payer-fails' | 'relay-keeps' | 'offered-again'; count?: number }
   /** An HTLC is offered twice at once, under two offer ids. */
   'duplicate-offer': { node?: string; count?: number }
   /** A settled HTLC is offered again `afterMs` (default 1 min) later: lnd's zombies. */

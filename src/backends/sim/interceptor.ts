@@ -19,6 +19,10 @@ const DEADLINE = 1
 const FAIL_NOW = 2
 const OFFER_AGAIN = 3
 const SETTLE_NOW = 4
+const EXPIRING = 5
+
+/** lnd fails a held HTLC by itself this many blocks before it expires (verified). */
+const AUTO_FAIL_BLOCKS = 19
 
 /** An HTLC that was offered to the process. One object serves every offer of it. */
 class Held implements Due {
@@ -67,6 +71,10 @@ export class Interceptor {
     this.node = node
   }
 
+  get connected(): boolean {
+    return this.#connected
+  }
+
   get heldCount(): number {
     return this.#held.size
   }
@@ -89,8 +97,9 @@ export class Interceptor {
     this.#open.clear()
     for (const held of this.#held) {
       held.deadlineMs = Infinity
-      if (held.checked && !held.ghost && !this.node.plan.requireInterceptor)
-        this.#schedule(INTERCEPTOR_LOST_FAIL_MS, held, FAIL_NOW)
+      if (!held.checked || held.ghost) continue
+      if (this.node.plan.requireInterceptor) this.#keepUntilExpiry(held)
+      else this.#schedule(INTERCEPTOR_LOST_FAIL_MS, held, FAIL_NOW)
     }
   }
 
@@ -165,6 +174,9 @@ export class Interceptor {
       case SETTLE_NOW:
         if (this.#held.delete(held)) this.#settle(held)
         break
+      case EXPIRING:
+        if (this.#held.has(held) && held.offers.size === 0) this.#refuse(held)
+        break
     }
   }
 
@@ -182,7 +194,8 @@ export class Interceptor {
     else if (this.#connected) {
       this.#offer(held)
       if (this.#network.faults.take('duplicate-offer', this.node) !== undefined) this.#schedule(1, held, OFFER_AGAIN)
-    } else if (!this.node.plan.requireInterceptor) this.#refuse(held)
+    } else if (this.node.plan.requireInterceptor) this.#keepUntilExpiry(held)
+    else this.#refuse(held)
   }
 
   #offer(held: Held): void {
@@ -205,6 +218,11 @@ export class Interceptor {
     })
   }
 
+  #keepUntilExpiry(held: Held): void {
+    const expiry = held.attempt.plan.expiries[held.attempt.last - 1] as number
+    this.#schedule(this.#network.msUntilHeight(expiry - AUTO_FAIL_BLOCKS), held, EXPIRING)
+  }
+
   #refuse(held: Held): void {
     for (const offerId of this.#closeOffers(held)) {
       if (this.node.canTell) this.node.process?.tell({ type: 'offer-gone', offerId })
@@ -215,10 +233,10 @@ export class Interceptor {
   #settle(held: Held): void {
     const { attempt } = held
     const lost = this.#network.faults.take('verdict-lost', this.node)
-    if (lost !== undefined && lost.then === 'offered-again') {
+    if (lost !== undefined && lost.end === 'offered-again') {
       this.#held.add(held)
       this.#schedule(INTERCEPTOR_RECONNECT_MS, held, OFFER_AGAIN)
-    } else if (lost !== undefined && lost.then !== 'relay-keeps') attempt.fail('blinded')
+    } else if (lost !== undefined && lost.end !== 'relay-keeps') attempt.fail('blinded')
     else {
       attempt.lastHopUnpaid = lost !== undefined
       attempt.settle()

@@ -109,6 +109,11 @@ export class Network {
     this.#trace.add(this.engine.nowMs, event, a, b, c, d, e)
   }
 
+  /** A number that stands for this word in the trace. */
+  word(word: string): number {
+    return this.#trace.word(word)
+  }
+
   /** How long an HTLC takes over this link, this time. */
   way(link: Link): number {
     return (

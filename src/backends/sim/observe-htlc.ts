@@ -9,7 +9,7 @@ export function observeHtlc(attempt: Attempt, node: SimNode): void {
   const { plan, position, network } = attempt
   const incoming = plan.links[position - 1] as Link
   const outgoing = plan.links[position]
-  const blinded = plan.blinded !== undefined && position >= plan.blinded.introduction
+  const blinded = plan.blinded !== undefined && position >= plan.blinded.introduction ? plan.blinded : undefined
   const observation: Observation = {
     timeMs: network.engine.nowMs,
     kind: 'htlc',
@@ -20,9 +20,7 @@ export function observeHtlc(attempt: Attempt, node: SimNode): void {
     previousPeer: incoming.from.publicHex,
     ...(outgoing && { outgoingChannel: outgoing.channel.id, nextPeer: outgoing.to.publicHex }),
     // Each relay derives the next path key, so what it sees tells nothing about what the others see.
-    ...(blinded && {
-      pathKey: position === plan.blinded?.introduction ? plan.blinded.pathKey : `${plan.blinded?.pathKey}+${position}`,
-    }),
+    ...(blinded && { pathKey: position === blinded.introduction ? blinded.pathKey : `${blinded.pathKey}+${position}` }),
     ...(position === attempt.last && { record: bytesToHex(plan.record) }),
   }
   network.observations.add(node.name, observation)

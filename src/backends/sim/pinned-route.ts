@@ -55,7 +55,7 @@ export function pinRoute(
 
 /** What each channel carries, so that `amountMsat` arrives: the payer's own channel first. Clear channels only. */
 export function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amountMsat: number): number[] {
-  const amounts = new Array<number>(hops.length)
+  const amounts = Array.from({ length: hops.length }, () => 0)
   let amount = amountMsat + (blinded === undefined ? 0 : feeRoundedUp(blinded.parts.totals, amountMsat))
   for (let i = hops.length - 1; i >= 0; i--) {
     amounts[i] = amount
@@ -105,7 +105,7 @@ function finalDelta(blinded: BlindedEnd | undefined): number {
 }
 
 function expiriesFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, height: number): number[] {
-  const expiries = new Array<number>(hops.length)
+  const expiries = Array.from({ length: hops.length }, () => 0)
   let expiry = height + finalDelta(blinded)
   for (let i = hops.length - 1; i >= 0; i--) {
     expiries[i] = expiry

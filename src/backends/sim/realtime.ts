@@ -2,7 +2,9 @@
 
 /** One turn of the event loop: microtasks, nextTicks and what streams put off are done when it resolves. */
 export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 /** Longest real timer; setTimeout takes 31 bits, an hour is enough to look again. */

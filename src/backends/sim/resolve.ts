@@ -139,7 +139,7 @@ function resolveChannels(description: NetworkDescription, nodes: readonly NodePl
       number,
       number,
     ]
-    if (ends.length !== 2 || ends[0] === ends[1]) fail(where, 'a channel lies between two different nodes')
+    if (ends[0] === ends[1]) fail(where, 'a channel lies between two different nodes')
     const id = channel.id ?? `${FIRST_CHANNEL_BLOCK + i}x1x0`
     if (!/^\d{1,8}x\d{1,8}x\d{1,5}$/.test(id)) fail(where, `'${id}' is not a short channel id like 700000x1x0`)
     if (ids.has(id)) fail(where, `two channels have the id ${id}`)
@@ -196,9 +196,10 @@ function resolvePolicy(where: string, capacityMsat: number, options: PolicyOptio
 }
 
 function resolveLatency(latency: LatencyName | LatencyOptions): Required<LatencyOptions> {
+  if (typeof latency === 'string' && !Object.hasOwn(LATENCIES, latency)) {
+    fail('latency', `'${latency}' is not one of ${Object.keys(LATENCIES).join(', ')}`)
+  }
   const options = typeof latency === 'string' ? LATENCIES[latency] : latency
-  if (options === undefined)
-    return fail('latency', `'${String(latency)}' is not one of ${Object.keys(LATENCIES).join(', ')}`)
   return {
     hopMs: number('latency.hopMs', options.hopMs, 0),
     sigma: number('latency.sigma', options.sigma, 0, 3),

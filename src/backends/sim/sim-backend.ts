@@ -171,7 +171,7 @@ export class SimBackend implements Backend, AttachedProcess {
   tell(event: BackendEvent): void {
     if (this.#state !== 'started') return
     this.#network.engine.callOut()
-    this.#network.trace('told', this.#node.index, event.type.length)
+    this.#network.trace('told', this.#node.index, this.#network.word(event.type))
     if (this.#watched)
       this.#network.observations.add(this.#node.name, {
         timeMs: this.#network.engine.nowMs,
@@ -353,7 +353,7 @@ export class SimBackend implements Backend, AttachedProcess {
   #detach(state: 'stopped' | 'crashed'): void {
     this.#state = state
     this.#sink = undefined
-    for (const pathId of [...this.#paths.keys()]) this.#closePath(pathId)
+    for (const pathId of this.#paths.keys()) this.#closePath(pathId)
     this.#routes.clear()
     this.#node.interceptor.disconnect()
     this.#node.process = undefined

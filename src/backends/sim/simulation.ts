@@ -118,8 +118,10 @@ class LiveSimulation implements Simulation {
     })
     const bytes = this.#network.random('caller')
     this.entropy = { bytes: (length) => bytes.bytes(length) }
-    this.#effects = new FaultEffects(this.#network, new Blocks(this.#network))
-    new Traffic(this.#network)
+    const blocks = new Blocks(this.#network)
+    blocks.start()
+    this.#effects = new FaultEffects(this.#network, blocks)
+    new Traffic(this.#network).start()
   }
 
   backend(name: string): Backend {

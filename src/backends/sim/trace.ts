@@ -2,8 +2,6 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { MAX_TRACE_LINES } from './bounds.ts'
 
-type FieldKind = 'number' | 'node' | 'link'
-
 /** What can happen. */
 export type TraceEvent =
   | 'pay'
@@ -26,97 +24,27 @@ export type TraceEvent =
   | 'traffic'
   | 'fault'
 
-/** What is told of each event; its place in this table is its number in the hash. */
-const EVENTS: Readonly<Record<TraceEvent, readonly (readonly [string, FieldKind])[]>> = {
-  pay: [
-    ['payment', 'number'],
-    ['from', 'node'],
-    ['to', 'node'],
-    ['amountMsat', 'number'],
-    ['record', 'number'],
-  ],
-  offered: [
-    ['payment', 'number'],
-    ['over', 'link'],
-    ['amountMsat', 'number'],
-    ['expiry', 'number'],
-  ],
-  committed: [
-    ['over', 'link'],
-    ['htlcs', 'number'],
-  ],
-  reached: [
-    ['payment', 'number'],
-    ['node', 'node'],
-  ],
-  held: [
-    ['payment', 'number'],
-    ['node', 'node'],
-    ['forMs', 'number'],
-  ],
-  settling: [
-    ['payment', 'number'],
-    ['node', 'node'],
-  ],
-  failing: [
-    ['payment', 'number'],
-    ['node', 'node'],
-    ['reason', 'number'],
-  ],
-  back: [
-    ['payment', 'number'],
-    ['over', 'link'],
-    ['settled', 'number'],
-  ],
-  decided: [
-    ['payment', 'number'],
-    ['node', 'node'],
-    ['settled', 'number'],
-    ['feeMsat', 'number'],
-  ],
-  arrival: [
-    ['node', 'node'],
-    ['settleIndex', 'number'],
-    ['record', 'number'],
-  ],
-  intercepted: [
-    ['payment', 'number'],
-    ['node', 'node'],
-    ['offer', 'number'],
-  ],
-  verdict: [
-    ['node', 'node'],
-    ['offer', 'number'],
-    ['settle', 'number'],
-  ],
-  confirmed: [
-    ['payment', 'number'],
-    ['node', 'node'],
-    ['amountMsat', 'number'],
-  ],
-  process: [
-    ['node', 'node'],
-    ['attached', 'number'],
-  ],
-  told: [
-    ['node', 'node'],
-    ['event', 'number'],
-  ],
-  paths: [
-    ['node', 'node'],
-    ['made', 'number'],
-    ['closed', 'number'],
-  ],
-  block: [['height', 'number']],
-  traffic: [
-    ['over', 'link'],
-    ['amountMsat', 'number'],
-  ],
-  fault: [
-    ['fault', 'number'],
-    ['a', 'number'],
-    ['b', 'number'],
-  ],
+/** The numbers told of each event, `name` or `name:kind`; an event's place in this table is its number in the hash. */
+const EVENTS: Readonly<Record<TraceEvent, string>> = {
+  pay: 'payment from:node to:node amountMsat record',
+  offered: 'payment over:link amountMsat expiry',
+  committed: 'over:link htlcs',
+  reached: 'payment node:node',
+  held: 'payment node:node forMs',
+  settling: 'payment node:node',
+  failing: 'payment node:node reason:word',
+  back: 'payment over:link settled',
+  decided: 'payment node:node settled feeMsat',
+  arrival: 'node:node settleIndex recordBytes',
+  intercepted: 'payment node:node offer',
+  verdict: 'node:node offer settle',
+  confirmed: 'payment node:node amountMsat',
+  process: 'node:node attached',
+  told: 'node:node event:word',
+  paths: 'node:node made closed',
+  block: 'height',
+  traffic: 'over:link amountMsat',
+  fault: 'fault:word',
 }
 
 const NUMBERS = Object.fromEntries(Object.keys(EVENTS).map((name, i) => [name, i])) as Record<TraceEvent, number>
@@ -138,6 +66,8 @@ export class Trace {
   readonly #entries = new Float64Array(ENTRIES_PER_HASH * ENTRY_FIELDS)
   readonly #lines: string[] | undefined
   readonly #names: TraceNames
+  /** A few dozen: reasons, kinds of events, names of faults. */
+  readonly #words: string[] = []
   #used = 0
 
   constructor(keepLines: boolean, names: TraceNames) {
@@ -161,6 +91,13 @@ export class Trace {
       this.#lines.push(this.#line(timeMs, event, [a, b, c, d, e]))
   }
 
+  /** The number of a word: words are numbered as they come. */
+  word(word: string): number {
+    let number = this.#words.indexOf(word)
+    if (number < 0) number = this.#words.push(word) - 1
+    return number
+  }
+
   /** Lines so far, one an event; empty unless they are kept. */
   lines(): readonly string[] {
     return this.#lines ?? []
@@ -178,9 +115,12 @@ export class Trace {
   }
 
   #line(timeMs: number, event: TraceEvent, values: readonly number[]): string {
-    const fields = EVENTS[event].map(([name, kind], i) => {
+    const fields = EVENTS[event].split(' ').map((field, i) => {
+      const [name, kind] = field.split(':')
       const value = values[i] as number
-      return `${name}=${kind === 'number' ? value : this.#names[kind](value)}`
+      if (kind === 'node') return `${name}=${this.#names.node(value)}`
+      if (kind === 'link') return `${name}=${this.#names.link(value)}`
+      return `${name}=${kind === 'word' ? this.#words[value] : value}`
     })
     return `${timeMs.toFixed(3)} ${event} ${fields.join(' ')}`
   }

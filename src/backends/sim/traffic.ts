@@ -13,7 +13,10 @@ export class Traffic implements Due {
   constructor(network: Network) {
     this.#network = network
     this.#random = network.random('traffic')
-    if (network.plan.traffic.perSecond > 0 && network.links.length > 0) this.#next()
+  }
+
+  start(): void {
+    if (this.#network.plan.traffic.perSecond > 0 && this.#network.links.length > 0) this.#next()
   }
 
   fire(): void {
