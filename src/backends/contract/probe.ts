@@ -1,0 +1,128 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import type {
+  Backend,
+  BackendEvent,
+  Destination,
+  NodeInfo,
+  PathRequest,
+  PathResult,
+  Payment,
+  PaymentOutcome,
+  Route,
+  Verdict,
+} from '../backend.ts'
+import type { ContractNode, ContractWorld } from './harness.ts'
+
+export type Offer = Extract<BackendEvent, { type: 'offer' }>
+export type Arrival = Extract<BackendEvent, { type: 'arrival' }>
+
+/** What the tests deliver with each payment unless they say otherwise, in msat. */
+export const AMOUNT_MSAT = 5_000n
+const MOST_FEE_MSAT = 1_000_000n
+const HASH_BYTES = 32
+
+/** A process of the tests on one node: it keeps every event and answers offers as it is told. */
+export class Probe {
+  readonly events: BackendEvent[] = []
+  readonly publicKey: Uint8Array
+  readonly backend: Backend
+  /** How it answers offers; undefined leaves them waiting. */
+  verdictFor: ((offer: Offer) => Verdict | undefined) | undefined
+  readonly #world: ContractWorld
+  readonly #waiting = new Set<() => void>()
+
+  constructor(world: ContractWorld, node: ContractNode) {
+    this.#world = world
+    this.publicKey = node.publicKey
+    this.backend = node.attach()
+  }
+
+  /** Starts; `settleIndex` as the contract has it. */
+  start(settleIndex?: bigint): Promise<NodeInfo> {
+    return this.#world.settle(
+      this.backend.start({ sink: (event) => this.#take(event), ...(settleIndex !== undefined && { settleIndex }) }),
+    )
+  }
+
+  arrivals(): Arrival[] {
+    return this.events.filter((event) => event.type === 'arrival')
+  }
+
+  offers(): Offer[] {
+    return this.events.filter((event) => event.type === 'offer')
+  }
+
+  /** Resolves when the events so far satisfy a condition. */
+  until(condition: (events: readonly BackendEvent[]) => boolean): Promise<void> {
+    const reached = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!condition(this.events)) return
+        this.#waiting.delete(look)
+        resolve()
+      }
+      this.#waiting.add(look)
+      look()
+    })
+    return this.#world.settle(reached)
+  }
+
+  routes(
+    destination: Destination,
+    options: { count?: number; amountMsat?: bigint; maxFeeMsat?: bigint } = {},
+  ): Promise<readonly Route[]> {
+    const { count = 1, amountMsat = AMOUNT_MSAT, maxFeeMsat = MOST_FEE_MSAT } = options
+    return this.#world.settle(this.backend.findRoutes({ destination, amountMsat, maxFeeMsat, count }))
+  }
+
+  /** The cheapest route; throws where there is none. */
+  async route(destination: Destination): Promise<Route> {
+    const [route] = await this.routes(destination)
+    if (route === undefined) throw new Error(`${this.backend.name} found no route`)
+    return route
+  }
+
+  /** A keysend with a fresh preimage. */
+  keysend(route: Route, record: Uint8Array, amountMsat: bigint = AMOUNT_MSAT): Payment {
+    const preimage = this.#world.entropy.bytes(HASH_BYTES)
+    return { routeId: route.id, hash: sha256(preimage), preimage, record, amountMsat }
+  }
+
+  pay(payment: Payment): Promise<PaymentOutcome> {
+    return this.#world.settle(this.backend.pay(payment))
+  }
+
+  makePaths(payer: Uint8Array, options: Partial<PathRequest> = {}): Promise<PathResult> {
+    return this.#world.settle(this.backend.makePaths({ count: 1, payer, relays: 1, lifetimeBlocks: 100, ...options }))
+  }
+
+  #take(event: BackendEvent): void {
+    this.events.push(event)
+    const verdict = event.type === 'offer' ? this.verdictFor?.(event) : undefined
+    if (event.type === 'offer' && verdict !== undefined) void this.backend.answer(event.offerId, verdict)
+    for (const look of this.#waiting) look()
+  }
+}
+
+/** Both ends of a world, started. */
+export interface Ends {
+  readonly world: ContractWorld
+  readonly payer: Probe
+  readonly receiver: Probe
+  /** The receiver as a destination of the node lane. */
+  readonly toReceiver: Destination
+}
+
+export async function startEnds(world: ContractWorld): Promise<Ends> {
+  const payer = new Probe(world, world.payer)
+  const receiver = new Probe(world, world.receiver)
+  await payer.start()
+  await receiver.start()
+  return { world, payer, receiver, toReceiver: { lane: 'node', publicKey: world.receiver.publicKey } }
+}
+
+/** Records that differ: `length` bytes that start with a mark. */
+export function recordOf(length: number, mark: number): Uint8Array {
+  const record = new Uint8Array(length)
+  for (let i = 0; i < length; i++) record[i] = (mark + i * 7) & 0xff
+  return record
+}
