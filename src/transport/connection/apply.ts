@@ -49,8 +49,8 @@ function applyFrame(core: Core, now: number, frame: Frame, lane: Lane): void {
       core.peerPaths.learn(frame)
       break
     case 'ping':
-      // spec §8.4; on the phantom lane its settlement is the answer.
-      if (lane === 'node') core.ack.hurry(now)
+      // spec §8.4: PING(1) on the phantom lane is answered by its settlement; PING(0) asks about earlier packets, too.
+      if (lane === 'node' || !frame.keepalive) core.ack.hurry(now)
       if (frame.keepalive) core.touch(now)
       break
     case 'reset':

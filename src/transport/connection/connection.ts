@@ -232,7 +232,6 @@ export class Connection {
       if (wanted && core.window.raise(now, core.in.readOffset)) core.controls.want(Control.MAX_DATA)
     }
     settleInput(core, now)
-    if (core.state === 'closed') close(core, undefined)
     return data
   }
 

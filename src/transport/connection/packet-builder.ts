@@ -205,7 +205,9 @@ function addStream(core: Core, now: number, writer: FrameWriter, draft: Draft): 
     job !== undefined && core.controls.waiting(job.origin.controls & Control.FIN, job.origin.number) !== 0
   draft.finWaits = finDue(core) || finCopied
   if (job !== undefined) copyRest(core, job, writer, draft)
-  if (job === undefined ? hasData(core, now) : sendable(core) > 0 || core.out.hasAgain) fillUp(core, writer, draft)
+  // A hedge stays a copy and nothing else: what it is made from is watched in its place.
+  const fills = job === undefined ? hasData(core, now) : draft.reason === 'stuck'
+  if (fills) fillUp(core, writer, draft)
   if (!draft.finWaits || core.out.unsent > 0) return
   if (writer.add({ type: 'stream', offset: core.out.written, data: NO_DATA, fin: true })) noteFin(core, draft)
   else core.controls.want(Control.FIN)

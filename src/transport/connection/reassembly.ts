@@ -59,7 +59,9 @@ export class Reassembly {
       const stop = next === undefined ? end : Math.min(end, next.offset)
       fresh += stop - start
       index = this.#place(index, start, data.subarray(start - offset, stop - offset))
-      start = stop
+      // What was placed may have been joined with what follows it.
+      const placed = this.#segments[index - 1]
+      start = placed === undefined ? stop : placed.offset + placed.length
     }
     if (fresh > 0) this.#advance()
     return fresh

@@ -60,7 +60,8 @@ export function registerAttempt(core: Core, now: number, registration: Registrat
     delivered: false,
     settledBefore: 0,
     settledAt: 0,
-    hedges: draft.reason === 'stuck' ? (origin?.hedges ?? 0) : 0,
+    // A hedge is not hedged itself; what it was made from is (spec §8.5).
+    hedges: draft.reason === 'hedge' ? MAX_HEDGES : draft.reason === 'stuck' ? (origin?.hedges ?? 0) : 0,
     stuckRounds: draft.reason === 'stuck' ? (origin?.stuckRounds ?? 0) + 1 : 0,
     priceHeld: priceMsat > 0n,
     watch: undefined,
@@ -72,8 +73,8 @@ export function registerAttempt(core: Core, now: number, registration: Registrat
   core.attemptCount++
   if (core.out.unsent === 0) core.coalesceAt = undefined
   breakSilence(core, now, draft)
-  if (draft.job === undefined) watch(core, sent)
-  else linkCopy(core, now, sent, draft.job)
+  watch(core, sent)
+  if (draft.job !== undefined) linkCopy(core, now, sent, draft.job)
   return sent
 }
 
@@ -96,7 +97,8 @@ function canHedge(sent: Sent): boolean {
 
 function watch(core: Core, sent: Sent): void {
   const late = stuckAt(sent)
-  core.overdue.watch(sent, canHedge(sent) || !sent.eliciting ? Math.min(late, sent.sentAt + sent.hedgeAfterMs) : late)
+  const dueAt = canHedge(sent) || sent.ackNews > 0 ? Math.min(late, sent.sentAt + sent.hedgeAfterMs) : late
+  core.overdue.watch(sent, Math.max(dueAt, core.lastNow + 1))
 }
 
 // `copy` carries what `job.origin` carries.
@@ -112,7 +114,6 @@ function linkCopy(core: Core, now: number, copy: Sent, job: CopyJob): void {
   if (copy.reason === 'stuck') {
     // spec §8.6: from now on the new copy's delays count.
     core.overdue.unwatch(origin)
-    watch(core, copy)
     return
   }
   core.hedgedCount++
@@ -253,12 +254,11 @@ export function requeue(core: Core, now: number, sent: Sent): void {
   promote(core, sent)
 }
 
-// Another copy's delay counts from now on.
+// Another copy takes its place as what may be hedged.
 function promote(core: Core, sent: Sent): void {
   const heir = sent.copies?.findLast((each) => each !== sent && each.phase === 'flying')
-  if (heir === undefined || heir.watch !== undefined || sent.copies?.some((each) => each.watch !== undefined)) return
-  heir.hedges = Math.max(heir.hedges, sent.hedges)
-  heir.stuckRounds = Math.max(heir.stuckRounds, sent.stuckRounds)
+  if (heir === undefined || heir.hedges <= sent.hedges) return
+  heir.hedges = sent.hedges
   watch(core, heir)
 }
 

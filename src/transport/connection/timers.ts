@@ -241,7 +241,6 @@ export function drainPaths(core: Core, now: number): void {
 
 /** After every input: what follows from it. */
 export function settleInput(core: Core, now: number): void {
-  if (core.state === 'closed') return
-  runBlocked(core, now)
+  if (core.state !== 'closed') runBlocked(core, now)
   advance(core, now)
 }
