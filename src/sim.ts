@@ -1,3 +1,5 @@
+export { appearances } from './backends/sim/appearances.ts'
+export type { Appearance } from './backends/sim/appearances.ts'
 export { createSimulation } from './backends/sim/simulation.ts'
 export type { NodeStats, Simulation, SimulationOptions, SimulationStats } from './backends/sim/simulation.ts'
 export type {

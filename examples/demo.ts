@@ -1,0 +1,112 @@
+/** `./dev demo`: sends a file over a simulated Lightning network and shows what happened. */
+import { SingleBar } from 'cli-progress'
+import { Command, InvalidArgumentError } from 'commander'
+import { type Progress, transfer, type TransferResult } from './transfer.ts'
+
+interface Flags {
+  readonly bytes: number
+  readonly seed: string
+  readonly failure: number
+  readonly hang: number
+  readonly replies: 'phantom' | 'direct'
+  readonly json?: boolean
+}
+
+const flags = new Command('demo')
+  .description('send a file from alice to bob over a simulated Lightning network of five nodes, in virtual time')
+  .option('--bytes <n>', 'size of the file', wholeNumber, 184_302)
+  .option('--seed <text>', 'the same seed gives the same run', '1')
+  .option('--failure <p>', 'probability that a payment fails, 0 to 0.9', probability, 0.1)
+  .option('--hang <p>', 'probability that a payment hangs for minutes, 0 to 0.9', probability, 0.01)
+  .option('--replies <how>', 'phantom (answers are hidden) or direct (as a control: they are not)', replies, 'phantom')
+  .option('--json', 'one JSON object on the last line, no progress')
+  .parse()
+  .opts<Flags>()
+
+if (flags.json !== true) {
+  console.log(`alice sends ${flags.bytes.toLocaleString('en')} bytes to bob: five nodes, no common channel,`)
+  console.log(
+    `${percent(flags.failure)} of the payments fail, ${percent(flags.hang)} hang for minutes; seed ${flags.seed}`,
+  )
+}
+const bar = flags.json === true ? undefined : progressBar(flags.bytes)
+const result = await transfer({
+  ...flags,
+  onProgress: (progress) => bar?.update(Math.min(progress.bytes, flags.bytes), shown(progress)),
+})
+bar?.update(result.bytes)
+bar?.stop()
+if (flags.json === true) console.log(JSON.stringify(result))
+else print(result)
+process.exitCode = result.ok ? 0 : 1
+
+function progressBar(total: number): SingleBar | undefined {
+  const columns = process.stderr.columns ?? 80
+  const format = '{bar} {percentage}% {value}/{total} B  {rate} kB/s  {inFlight} in flight  {failed} failed  {sat} sat'
+  const bar = new SingleBar({
+    format,
+    barsize: Math.max(8, Math.min(30, columns - 72)),
+    barCompleteChar: '#',
+    barIncompleteChar: '-',
+    stream: process.stderr,
+    fps: 30,
+    hideCursor: true,
+    linewrap: false,
+    // Without a terminal a line every two seconds; a log can read that.
+    noTTYOutput: true,
+    notTTYSchedule: 2_000,
+  })
+  bar.start(total, 0, { rate: '0.0', inFlight: 0, failed: 0, sat: 0 })
+  return bar
+}
+
+function shown(progress: Progress): Record<string, string | number> {
+  return {
+    rate: (progress.bytesPerSecond / 1_000).toFixed(1),
+    inFlight: progress.inFlight,
+    failed: progress.failed,
+    sat: Math.round(progress.sat),
+  }
+}
+
+function print(result: TransferResult): void {
+  const rows: readonly (readonly [string, string])[] = [
+    ['sha256 sent', result.sha256Sent],
+    ['sha256 received', `${result.sha256Received}  ${result.ok ? 'equal' : 'DIFFERENT'}`],
+    ['bytes', result.bytes.toLocaleString('en')],
+    ['chunks', `${result.chunks.toLocaleString('en')} (one payment each)`],
+    ['payments', `${result.payments.toLocaleString('en')}, of which ${result.failedPayments} failed and cost nothing`],
+    ['fees', `${sat(result.feesMsat)} sat`],
+    ['cost', `${sat(result.paidMsat)} sat, fees included; bob paid ${sat(result.repliesPaidMsat)} sat for his answers`],
+    ['price', `${sat(result.msatPerKB)} sat per 1000 bytes`],
+    ['time', `${result.simulatedSeconds.toFixed(1)} s simulated, ${result.realSeconds.toFixed(1)} s real`],
+    ['rate', `${(result.bytesPerSecond / 1_000).toFixed(1)} kB/s`],
+    ['alice seen by bob', result.initiatorSeen ? 'YES: her key is in what his node or program saw' : 'no'],
+  ]
+  for (const [name, value] of rows) console.log(`${name.padEnd(18)} ${value}`)
+}
+
+function sat(msat: number): string {
+  return (msat / 1_000).toLocaleString('en', { maximumFractionDigits: 1 })
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(2))} %`
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 1 && value <= 1e9) return value
+  throw new InvalidArgumentError('a whole number from 1 to 1,000,000,000')
+}
+
+function probability(text: string): number {
+  const value = Number(text)
+  if (text !== '' && value >= 0 && value <= 0.9) return value
+  throw new InvalidArgumentError('a number from 0 to 0.9')
+}
+
+function replies(text: string): 'phantom' | 'direct' {
+  if (text === 'phantom' || text === 'direct') return text
+  throw new InvalidArgumentError('phantom or direct')
+}
