@@ -364,6 +364,9 @@ export class Joined {
     end.inFlight++
     this.note(`${end.side} sends ${attempt.id} ${attempt.reason} ${attempt.record.length}`)
     const fate = this.options.fate?.(attempt, end.side, this) ?? this.#fate()
+    // What hangs leaves the window, as the peer object does it.
+    const inWindowMs = Math.min(fate.afterMs, 2 * HEDGE_AFTER_MS)
+    this.after(inWindowMs, () => end.inFlight--)
     this.after(fate.afterMs, () => this.#land(end, attempt, fate))
   }
 
@@ -383,7 +386,6 @@ export class Joined {
   }
 
   #land(end: End, attempt: Attempt, fate: Fate): void {
-    end.inFlight--
     let outcome: Outcome = { status: 'failed', refused: fate.refused === true, avoid: [], local: false }
     if (fate.arrives) {
       const other = end.side === 'a' ? this.b : this.a

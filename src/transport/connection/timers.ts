@@ -69,7 +69,7 @@ function tail(core: Core): { sent: Sent; at: number } | undefined {
   if (core.smoothedRoundTripMs === undefined || core.out.buffered === 0 || core.noSign || core.state === 'opening')
     return undefined
   if (core.out.unsent > 0 || core.out.hasAgain || core.attempts.unresolved > TAIL_ATTEMPTS) return undefined
-  const delayMs = Math.max(TAIL_LEAST_MS, TAIL_ROUND_TRIPS * core.smoothedRoundTripMs)
+  const delayMs = Math.max(TAIL_LEAST_MS, Math.ceil(TAIL_ROUND_TRIPS * core.smoothedRoundTripMs))
   for (const sent of core.attempts.flying()) {
     const fresh = sent.watch !== undefined && sent.hedgeable && sent.hedges < MAX_HEDGES && !sent.overdue
     if (!fresh || sent.ranges.length === 0 || !isWaiting(core, sent)) continue
