@@ -212,6 +212,13 @@ describe('hedges', () => {
     expect(peer.grant(now, { ...data, reason: 'stuck' })).toBeDefined()
   })
 
+  test('that are given back are not counted', () => {
+    const peer = ready()
+    const before = peer.stats().hedgesLeft
+    peer.cancel(peer.grant(0, { ...data, reason: 'hedge' })?.ticket ?? 0)
+    expect(peer.stats().hedgesLeft).toBe(before)
+  })
+
   test('go around the channels of the original where a route does', () => {
     const peer = ready({}, [route('a', ['c', 'd'], 483), route('b', ['e', 'f'], 483)])
     expect(send(peer, 0).routeId).toBe('a')

@@ -120,7 +120,7 @@ export const ROUTE_WEIGHT_POWER: number = 0.5
 
 /** Two sizes are tried in turn, apart by this factor: 25 % (design §6.4) while nothing is queued, more where a smaller one costs nothing. */
 export const PROBE_RATIO: number = 1.25
-export const PROBE_RATIO_QUEUED: number = 1.5
+export const PROBE_RATIO_QUEUED: number = 1.4
 /** Median over base from which on payments are queued for certain. */
 export const PROBE_QUEUED: number = 1.6
 /** A size is measured over so many deliveries, if they come within so many medians. */
@@ -140,6 +140,8 @@ export const GAIN_MEMORY: number = 0.7
 export const GAIN_FORGET: number = 1.6
 /** Spread of the expectation that comes from the latency alone, before anything was compared. */
 export const GAIN_PRIOR_SPREAD: number = 0.3
+/** At this many base latencies the expectation is just what is worth it. 2 would cost 4 % over three simulated hops. */
+export const QUEUE_NEUTRAL: number = 2.5
 export const GAIN_PRIOR_MOST: number = 0.6
 /** ln(window) moves by this times what the gain is above or below its worth. */
 export const GAIN_STEP: number = 0.6
@@ -150,7 +152,7 @@ export const QUEUE_STEP_DOWN: number = 0.8
 export const QUEUE_ABSURD: number = 10
 export const QUEUE_LOSS: number = 0.4
 /** A peer that begins while others of the process queue over the same channel takes its first latencies for this much longer than the base, at most. */
-export const QUEUE_OTHERS_MOST: number = 2
+export const QUEUE_OTHERS_MOST: number = 3
 /** Below this many base latencies nothing is queued: grow by this, each measurement. */
 export const QUEUE_NONE: number = 1.3
 export const QUEUE_NONE_GROWTH: number = 1.5

@@ -23,7 +23,6 @@ import {
 } from './limits.ts'
 import { Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
 import { RouteTable, type RouteState } from './routes.ts'
-import type { SlotPool } from './slots.ts'
 import { FairTurns } from './turns.ts'
 import { WindowControl } from './window.ts'
 

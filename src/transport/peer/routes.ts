@@ -184,8 +184,8 @@ export class RouteTable {
   }
 }
 
-/** spec: fee for delivering an amount, rounded up. */
-export function feeMsat(route: Route, amountMsat: bigint): bigint {
+/** Fee for delivering an amount, rounded up. */
+function feeMsat(route: Route, amountMsat: bigint): bigint {
   return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
 }
 

@@ -19,6 +19,7 @@ import {
   QUEUE_ABSURD,
   QUEUE_LOSS,
   QUEUE_MOST,
+  QUEUE_NEUTRAL,
   QUEUE_NONE,
   QUEUE_NONE_GROWTH,
   QUEUE_STEP_DOWN,
@@ -276,7 +277,7 @@ function measure(now: number, span: Span): Measured {
   return { perMs: delivered / length, inFlight: area / length, delivered, failing: failed / (failed + delivered) }
 }
 
-/** What to expect of more in flight from the latency alone: little above two base latencies, much below. */
+/** What to expect of more in flight from the latency alone: little at a long queue, much without one. */
 function priorGain(queue: number): number {
-  return Math.max(0, Math.min(GAIN_WORTH + (2 - queue) / 2, GAIN_PRIOR_MOST))
+  return Math.max(0, Math.min(GAIN_WORTH + (QUEUE_NEUTRAL - queue) / 2, GAIN_PRIOR_MOST))
 }
