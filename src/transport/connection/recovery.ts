@@ -107,7 +107,8 @@ function linkCopy(core: Core, now: number, copy: Sent, job: CopyJob): void {
   const group = (origin.copies ??= [origin])
   group.push(copy)
   copy.copies = group
-  if ((job.rest?.length ?? 0) === 0) {
+  const whole = (job.rest?.length ?? 0) === 0
+  if (whole) {
     core.hedges = core.hedges.filter((each) => each !== job)
     core.stuck = core.stuck.filter((each) => each !== job)
   }
@@ -117,7 +118,8 @@ function linkCopy(core: Core, now: number, copy: Sent, job: CopyJob): void {
     return
   }
   core.hedgedCount++
-  origin.hedges++
+  // A copy over a route with smaller packets takes several; they are one hedge (spec §8.5).
+  if (whole) origin.hedges++
   const next = canHedge(origin) ? now + copy.hedgeAfterMs : Infinity
   core.overdue.watch(origin, Math.min(next, stuckAt(origin)))
 }
