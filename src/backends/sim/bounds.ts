@@ -27,8 +27,8 @@ export const MAX_PINNED_ROUTES = 4_096
 /** Blinded paths that one process may hold open: eight for each of 512 connections. */
 export const MAX_OPEN_PATHS = 4_096
 
-/** A node's invoices that can still be replayed: a record of 1.2 kB each makes 60 MB a node at worst. */
-export const MAX_KEPT_ARRIVALS = 50_000
+/** A node's invoices that can still be replayed, up to twice as many: records of 1.2 kB make 48 MB a node at worst. */
+export const MAX_KEPT_ARRIVALS = 20_000
 
 /** Hashes that a node remembers as sent or settled; the oldest goes first. Some 100 MB at worst. */
 export const MAX_REMEMBERED_HASHES = 1_000_000

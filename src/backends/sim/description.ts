@@ -31,7 +31,7 @@ export interface NodeDescription extends NodeOptions {
 }
 
 export interface NodeOptions {
-  /** HTLCs a second that the node's disk takes; forwards and interceptions cost more (spec/simulator.md). Default 172. */
+  /** HTLCs a second that the node's disk takes; forwards and interceptions cost more (spec/simulator.md). Default 168. */
   readonly paymentsPerSecond?: number
   /** Added to every message to or from this node. Default 0. */
   readonly latencyMs?: number

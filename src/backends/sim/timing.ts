@@ -7,7 +7,7 @@ import type { LatencyName, LatencyOptions } from './description.ts'
  */
 
 /** HTLCs a second that one node's disk takes. */
-export const PAYMENTS_PER_SECOND = 172
+export const PAYMENTS_PER_SECOND = 168
 
 /** lnd collects HTLCs for a commitment this long ... */
 export const BATCH_MS = 50
@@ -16,29 +16,29 @@ export const BATCH_MS = 50
 export const BATCH_SIZE = 10
 
 /** Disk work of a commitment in units of one HTLC: a fixed part, whatever its size. */
-export const COMMIT_WORK = 0
+export const COMMIT_WORK = 0.9
 
 /** Disk work of an HTLC at its sender and its final node. */
 export const END_WORK = 1
 
 /** Disk work at a relay, which writes two channels and a circuit. */
-export const RELAY_WORK = 1.45
+export const RELAY_WORK = 1.4
 
 /** Disk work at a node that hands an HTLC to an interceptor and waits for its verdict. */
-export const INTERCEPT_WORK = 2.4
+export const INTERCEPT_WORK = 2.5
 
 /** Work at a relay that does not wait for the disk, as a part of the way that leads to it. */
-export const RELAY_WAY = 1
+export const RELAY_WAY = 1.1
 
 /** Way of a settlement over a hop, as a part of the forward way. It needs no commitment to be passed on. */
-export const SETTLE_WAY = 0.5
+export const SETTLE_WAY = 0.4
 
 /** Failures are passed on only when committed on both sides: the batch's wait, the way and this. */
 export const FAIL_MS = 10
 
 export const LATENCIES: Readonly<Record<LatencyName, LatencyOptions>> = {
-  reference: { hopMs: 14, sigma: 0.05 },
-  fast: { hopMs: 20, sigma: 0.5 },
-  slow: { hopMs: 560, sigma: 0.7 },
+  reference: { hopMs: 11, sigma: 0.05 },
+  fast: { hopMs: 16, sigma: 0.5 },
+  slow: { hopMs: 415, sigma: 0.7 },
   none: { hopMs: 0, sigma: 0, batchMs: 0 },
 }
