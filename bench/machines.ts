@@ -65,8 +65,15 @@ function paths(side: string): { pathId: string; bytes: Uint8Array; expiryHeight:
 
 function deliver(to: Connection, side: string, attempt: Attempt, now: number): 'delivered' | 'settled' {
   const { lane, record, amountMsat, hash } = attempt
-  const reception = to.arrive(now, { lane, record, amountMsat, hash, ...(lane === 'phantom' ? { pathId: pathId(side) } : {}) })
-  if (reception.action === 'refuse' || reception.action === 'dropped') throw new Error(`a packet was ${reception.action}`)
+  const reception = to.arrive(now, {
+    lane,
+    record,
+    amountMsat,
+    hash,
+    ...(lane === 'phantom' ? { pathId: pathId(side) } : {}),
+  })
+  if (reception.action === 'refuse' || reception.action === 'dropped')
+    throw new Error(`a packet was ${reception.action}`)
   return lane === 'phantom' ? 'delivered' : 'settled'
 }
 
@@ -156,6 +163,8 @@ if (process.argv.includes('--json')) {
   console.log(JSON.stringify({ bench: 'machines', recordBytes: RECORD_BYTES, results }))
 } else {
   for (const { lane, packetsPerSecond, megabytesPerSecond, controlShare } of results) {
-    console.log(`${lane} lane: ${packetsPerSecond} packets/s, ${megabytesPerSecond} MB/s, ${(controlShare * 100).toFixed(2)} % control`)
+    console.log(
+      `${lane} lane: ${packetsPerSecond} packets/s, ${megabytesPerSecond} MB/s, ${(controlShare * 100).toFixed(2)} % control`,
+    )
   }
 }

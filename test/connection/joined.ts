@@ -283,7 +283,8 @@ export class Joined {
     for (const end of [this.a, this.b]) {
       end.machine?.checkInvariant(this.now)
       const account = end.machine?.account
-      if (account !== undefined && account.spentMsat + account.reservedMsat > account.capMsat) throw new Error('over the cap')
+      if (account !== undefined && account.spentMsat + account.reservedMsat > account.capMsat)
+        throw new Error('over the cap')
     }
   }
 
@@ -397,7 +398,8 @@ export class Joined {
       } else {
         const reception = this.deliver(other, attempt)
         if (fate.repeated === true) this.deliver(other, attempt)
-        if (reception.action === 'settle' && fate.verdictLost !== true) outcome = { status: 'delivered', feeMsat: attempt.feeMsat }
+        if (reception.action === 'settle' && fate.verdictLost !== true)
+          outcome = { status: 'delivered', feeMsat: attempt.feeMsat }
         if (reception.action === 'refuse') outcome = { status: 'failed', refused: true, avoid: [], local: false }
       }
     }

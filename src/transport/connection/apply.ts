@@ -102,6 +102,11 @@ function applyStream(core: Core, now: number, frame: StreamFrame): void {
     return
   }
   if (core.in.contiguous > before) core.emit({ type: 'readable' })
+  // spec §7.5
+  const { contiguous, readOffset } = core.in
+  if (core.finalOffset === undefined && core.window.widen(now, core.receivedEnd, readOffset, contiguous - readOffset)) {
+    core.controls.want(Control.MAX_DATA)
+  }
   // spec §8.4
   if (core.in.contiguous === core.finalOffset && (fresh > 0 || finNews) && core.ack.hasNews) core.ack.hurry(now)
 }

@@ -18,6 +18,8 @@ export interface Sent {
   readonly hedgeable: boolean
   /** Stream bytes: start, end, start, end ... */
   readonly ranges: readonly number[]
+  /** Some of it was sent before, and failed or was lost. */
+  readonly again: boolean
   /** Control frames and FIN, as a set of `Control` bits. */
   readonly controls: number
   readonly messages: readonly OutgoingMessage[]

@@ -18,6 +18,8 @@ export interface Draft {
   eliciting: boolean
   /** Bytes of the stream in it. */
   streamBytes: number
+  /** Some of it was sent before. */
+  again: boolean
   /** The FIN is to go in it, if it can. */
   finWaits: boolean
 }
@@ -48,6 +50,7 @@ export function emptyDraft(options: {
     creditMsat: 0n,
     eliciting: false,
     streamBytes: 0,
+    again: false,
     finWaits: false,
   }
 }

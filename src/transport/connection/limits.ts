@@ -45,7 +45,9 @@ export const HEDGE_AGAIN_MS = 200
 export const TAIL_ROUND_TRIPS = 2
 export const TAIL_LEAST_MS = 1_000
 /** ... when no more than this are under way: then each that hangs holds the whole transfer up. */
-export const TAIL_ATTEMPTS = 32
+export const TAIL_ATTEMPTS = 64
+/** With no more than this under way, what failed once goes twice at once; more would use up the budget that hangs need. */
+export const TAIL_FEW = 12
 /** spec §8.8, §8.13 */
 export const PROBE_SLACK_MS = 10_000
 export const NO_SIGN_MS = 60_000

@@ -244,11 +244,13 @@ function fillUp(core: Core, writer: FrameWriter, draft: Draft): void {
   const { out } = core
   const limit = Math.max(out.sentEnd, out.sentEnd + sendable(core))
   for (;;) {
-    const offset = out.hasAgain ? out.againStart : out.sentEnd
+    const { hasAgain } = out
+    const offset = hasAgain ? out.againStart : out.sentEnd
     const affordable = core.seller === undefined ? Infinity : core.seller.affordableBytes() - draft.streamBytes
     const room = Math.min(lastStreamDataRoom(offset, writer.remaining), affordable)
     const piece = out.take(room, limit)
     if (piece === undefined) return
+    if (hasAgain) draft.again = true
     addPiece(core, piece, writer, draft)
   }
 }

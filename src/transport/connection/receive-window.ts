@@ -43,6 +43,19 @@ export class ReceiveWindow {
     return true
   }
 
+  /**
+   * After new bytes: true when the limit went up. What arrives out of order uses the window up although the
+   * application reads all it can: then the window is too small for the network's disorder (spec §7.5).
+   */
+  widen(now: number, receivedEnd: number, readOffset: number, readable: number): boolean {
+    const half = this.#window / 2
+    if (this.#limit - receivedEnd > half || readable >= half / 2) return false
+    if (receivedEnd - readOffset >= half / 2) this.#double()
+    if (readOffset + this.#window - this.#limit < this.#window / 4) return false
+    this.#lift(now, readOffset)
+    return true
+  }
+
   /** The peer says that it is out of limit: true when the limit went up. `readable` bytes wait for the application. */
   unblock(now: number, readOffset: number, readable: number): boolean {
     const before = this.#limit

@@ -49,6 +49,7 @@ export function registerAttempt(core: Core, now: number, registration: Registrat
     eliciting: draft.eliciting,
     hedgeable: !dear || grant.lane === 'phantom',
     ranges: draft.ranges,
+    again: draft.again,
     controls: draft.controls,
     messages: draft.messages,
     ackNews: draft.ackNews,

@@ -7,7 +7,6 @@ import { advance, close, reset } from './lifecycle.ts'
 import {
   BLOCKED_LEAST_MS,
   BLOCKED_MOST_MS,
-  MAX_HEDGES,
   NO_SIGN_MS,
   NUDGE_MS,
   OWN_PATHS,
@@ -15,6 +14,7 @@ import {
   PROBE_SLACK_MS,
   SILENCE_MOST_MS,
   TAIL_ATTEMPTS,
+  TAIL_FEW,
   TAIL_LEAST_MS,
   TAIL_ROUND_TRIPS,
 } from './limits.ts'
@@ -64,18 +64,35 @@ function signAt(core: Core): number | undefined {
   return core.signWaitSince === undefined || core.noSign ? undefined : core.signWaitSince + NO_SIGN_MS
 }
 
-// The first attempt at the tail of a transfer that is late there (spec §8.5), and when it is.
+// The next copy at the tail of a transfer (spec §8.5): nothing else waits to be sent, so what is late holds all up.
 function tail(core: Core): { sent: Sent; at: number } | undefined {
-  if (core.smoothedRoundTripMs === undefined || core.out.buffered === 0 || core.noSign || core.state === 'opening')
+  const { out, attempts, smoothedRoundTripMs } = core
+  if (smoothedRoundTripMs === undefined || attempts.unresolved === 0 || attempts.unresolved > TAIL_ATTEMPTS)
     return undefined
-  if (core.out.unsent > 0 || core.out.hasAgain || core.attempts.unresolved > TAIL_ATTEMPTS) return undefined
-  const delayMs = Math.max(TAIL_LEAST_MS, Math.ceil(TAIL_ROUND_TRIPS * core.smoothedRoundTripMs))
-  for (const sent of core.attempts.flying()) {
-    const fresh = sent.watch !== undefined && sent.hedgeable && sent.hedges < MAX_HEDGES && !sent.overdue
-    if (!fresh || sent.ranges.length === 0 || !isWaiting(core, sent)) continue
-    return delayMs < sent.hedgeAfterMs ? { sent, at: sent.sentAt + delayMs } : undefined
+  if (core.state === 'opening' || !core.isLive || core.noSign) return undefined
+  if (out.unsent > 0 || out.hasAgain || (out.buffered === 0 && !core.controls.isOpen(Control.FIN))) return undefined
+  const delayMs = Math.max(TAIL_LEAST_MS, Math.ceil(TAIL_ROUND_TRIPS * smoothedRoundTripMs))
+  let late: Sent | undefined
+  let again: Sent | undefined
+  let fresh = 0
+  for (const sent of attempts.flying()) {
+    if (sent.watch === undefined || !sent.hedgeable || sent.hedges > 0 || sent.overdue) continue
+    if (sent.ranges.length === 0 && (sent.controls & Control.FIN) === 0) continue
+    if (!isWaiting(core, sent)) continue
+    fresh++
+    if (late === undefined && delayMs < sent.hedgeAfterMs) late = sent
+    if (sent.again) again ??= sent
   }
-  return undefined
+  // The very end: what failed before goes twice at once, or chains of failures take a round trip each.
+  if (again !== undefined && fresh <= TAIL_FEW) return { sent: again, at: again.sentAt }
+  return late === undefined ? undefined : { sent: late, at: late.sentAt + delayMs }
+}
+
+function runTail(core: Core, now: number): void {
+  for (let late = tail(core); late !== undefined && late.at <= now; late = tail(core)) {
+    late.sent.overdue = true
+    core.hedges.push({ origin: late.sent, rest: undefined })
+  }
 }
 
 /** The next time at which `wake` has something to do; undefined: never. */
@@ -142,11 +159,6 @@ export function runTimers(core: Core, now: number): void {
   runBlocked(core, now)
   runProbe(core, now)
   runPaths(core, now)
-  const late = tail(core)
-  if (late !== undefined && late.at <= now) {
-    late.sent.overdue = true
-    core.hedges.push({ origin: late.sent, rest: undefined })
-  }
 }
 
 // The ends that time brings (spec §6.1). True when one came.
@@ -241,6 +253,9 @@ export function drainPaths(core: Core, now: number): void {
 
 /** After every input: what follows from it. */
 export function settleInput(core: Core, now: number): void {
-  if (core.state !== 'closed') runBlocked(core, now)
+  if (core.state !== 'closed') {
+    runBlocked(core, now)
+    runTail(core, now)
+  }
   advance(core, now)
 }
