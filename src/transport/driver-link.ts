@@ -40,8 +40,8 @@ export class DriverLink implements Link {
   /** The other side's key; undefined for an anonymous one. */
   readonly remoteKey: Uint8Array | undefined
   readonly deadline: Deadline
-  /** Stands in the driver's queue. */
-  isTouched = false
+  /** Stands in the driver's row. */
+  isMarked = false
   /** 'clean', the code of an error, or undefined before the end. */
   ending: string | undefined
   isClosed = false
@@ -177,6 +177,12 @@ export class DriverLink implements Link {
 
   addDeadline(fire: () => void): Deadline {
     return this.#owner.deadlines.add(fire)
+  }
+
+  soon(callback: () => void): () => void {
+    const deadline = this.#owner.deadlines.add(callback)
+    this.#owner.deadlines.set(deadline, this.now())
+    return () => this.#owner.deadlines.set(deadline, undefined)
   }
 
   setDeadline(deadline: Deadline, atMs: number | undefined): void {

@@ -1,70 +1,37 @@
-import type { Backend, BackendEvent, Clock, Entropy, NodeInfo } from '../backends/backend.ts'
+import type { Backend, BackendEvent } from '../backends/backend.ts'
 import { fromHex, toHex } from '../wire/bytes.ts'
-import { Code } from '../wire/errors.ts'
+import type { Code } from '../wire/errors.ts'
 import { CID_BYTES } from '../wire/packets.ts'
 import { Connection } from './connection/connection.ts'
 import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
 import { Deadlines } from './deadlines.ts'
 import { Demultiplexer } from './demultiplexer.ts'
 import { callOutside, DriverLink } from './driver-link.ts'
+import { type DriverCounts, type DriverOptions, ENDPOINT_CLOSED } from './driver-options.ts'
 import { KeysockError, messageOf } from './errors.ts'
-import { ALL_WINDOWS_BYTES, FIRST_FREE_PORT, MAX_CONNECTIONS, MAX_MESSAGE_IDS, MAX_PORT } from './limits.ts'
+import { ALL_WINDOWS_BYTES, MAX_CONNECTIONS } from './limits.ts'
 import type { Listener } from './link.ts'
-import type { LogFields, Logger } from './logger.ts'
+import type { LogFields } from './logger.ts'
 import { Offers } from './offers.ts'
 import { type AuthenticOpen, Opener } from './opener.ts'
 import { type ConnectOptions, checkReplies, type Target } from './options.ts'
 import { PathMaker } from './path-maker.ts'
 import { Payer } from './payer.ts'
 import { SlotPool } from './peer/slots.ts'
+import { Ports } from './ports.ts'
 import { Purse } from './purse.ts'
+import { Rounds } from './rounds.ts'
 import { later, type Sender, Senders } from './senders.ts'
-import { type ConnectionDefaults, initiatorSettings } from './settings.ts'
-import type { Store, StoreChange, StoredState } from './store/store.ts'
+import { initiatorSettings } from './settings.ts'
+import type { StoreChange } from './store/store.ts'
 import { SeenOpens } from './tables/seen-opens.ts'
+import { MessageIds } from './tables/message-ids.ts'
 import { Tombstones } from './tables/tombstones.ts'
-
-/** What an endpoint gives its driver: checked options, and a backend and a store that were started. */
-export interface DriverOptions {
-  readonly backend: Backend
-  readonly info: NodeInfo
-  readonly store: Store
-  readonly stored: StoredState
-  readonly clock: Clock
-  readonly entropy: Entropy
-  readonly logger: Logger
-  readonly defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }
-  readonly maxFeeMsat: bigint
-  readonly peerCapMsat: bigint
-  readonly processCapMsat: bigint
-  readonly relays: 1 | 2
-  readonly warn: (code: string, message: string) => void
-  /** The store or the backend cannot go on: everything ends. */
-  readonly fail: (error: KeysockError) => void
-  /** After everything that followed from an input; for tests. */
-  readonly onStep?: ((driver: Driver) => void) | undefined
-}
-
-export interface DriverCounts {
-  packetsStray: number
-  strayMsat: bigint
-  opensRefused: number
-  connectionsOpened: number
-  connectionsAccepted: number
-}
-
-/** What the sockets of an endpoint that closes are told. */
-export const ENDPOINT_CLOSED: ConnectionFailure = {
-  code: 'ERR_KEYSOCK_ENDPOINT_CLOSED',
-  message: 'the endpoint was closed before the connection had ended',
-}
 
 /**
  * Joins connections, backend and store: brings what arrives to the connection it is for, and what a
  * connection wants to the backend; keeps the time for all of them.
- *
- * Inputs put a connection into a queue; one run, in a tick of its own, takes out of each what has
- * come of it. So an application may call anything from inside any event.
+ * An application may call anything from inside any event: see rounds.ts.
  */
 export class Driver {
   readonly backend: Backend
@@ -76,6 +43,7 @@ export class Driver {
   readonly purse: Purse
   readonly seen: SeenOpens
   readonly tombstones: Tombstones
+  readonly ports: Ports
   readonly opener: Opener
   readonly offers: Offers
   readonly demultiplexer: Demultiplexer
@@ -92,22 +60,21 @@ export class Driver {
   blockHeight: number
   readonly #options: DriverOptions
   readonly #paths: PathMaker
-  readonly #listeners: Map<number, Listener> = new Map()
-  readonly #messages: Set<string>
-  readonly #touched: DriverLink[] = []
-  readonly #ready: Sender[] = []
+  readonly #messages: MessageIds
+  readonly #rounds: Rounds<DriverLink, Sender> = new Rounds({
+    poll: (link) => this.#poll(link),
+    serve: (sender) => sender.serve(),
+    done: () => this.#roundDone(),
+  })
   readonly #randomBytes = (length: number): Uint8Array => this.random(length)
   readonly #grow = (bytes: number): boolean => {
     if (this.#windowBytes + bytes > ALL_WINDOWS_BYTES) return false
     this.#windowBytes += bytes
     return true
   }
-  #runs = false
-  #isScheduled = false
   #isStopped = false
   #windowBytes = 0
   #holds = 0
-  #settleIndex: bigint | undefined
   #whenQuiet: (() => void) | undefined
 
   constructor(options: DriverOptions) {
@@ -125,8 +92,8 @@ export class Driver {
     this.purse.setPeerCap('', processCapMsat)
     this.seen = new SeenOpens(stored)
     this.tombstones = new Tombstones(stored.tombstones)
-    this.#messages = new Set(stored.messages)
-    this.#settleIndex = stored.settleIndex
+    this.#messages = new MessageIds(stored.messages)
+    this.ports = new Ports({ address: toHex(info.publicKey), random: this.#randomBytes })
     this.opener = new Opener(this)
     this.offers = new Offers(this)
     this.demultiplexer = new Demultiplexer(this)
@@ -151,30 +118,7 @@ export class Driver {
       link.hold(false)
     }
     this.deadlines.stop()
-    this.#touched.length = 0
-    this.#ready.length = 0
-  }
-
-  listen(wanted: number, listener: Listener): number {
-    const port = wanted === 0 ? this.#freePort() : wanted
-    if (port === undefined || this.#listeners.has(port)) {
-      const which = port ?? 'every free port'
-      throw new KeysockError(
-        'EADDRINUSE',
-        `listen EADDRINUSE: address already in use ${toHex(this.publicKey)}:${which}`,
-        {
-          syscall: 'listen',
-          address: toHex(this.publicKey),
-          port: wanted,
-        },
-      )
-    }
-    this.#listeners.set(port, listener)
-    return port
-  }
-
-  unlisten(port: number, listener: Listener): void {
-    if (this.#listeners.get(port) === listener) this.#listeners.delete(port)
+    this.#rounds.stop()
   }
 
   connect(target: Target, options: ConnectOptions): DriverLink {
@@ -225,7 +169,6 @@ export class Driver {
     if (this.#isStopped) return
     switch (event.type) {
       case 'arrival':
-        this.#settleIndex = event.settleIndex
         this.demultiplexer.arrival(event)
         return this.#note([{ type: 'settle-index', index: event.settleIndex }])
       case 'offer':
@@ -280,17 +223,11 @@ export class Driver {
   }
 
   touch(link: DriverLink): void {
-    if (link.isTouched || this.#isStopped) return
-    link.isTouched = true
-    this.#touched.push(link)
-    this.#schedule()
+    this.#rounds.touch(link)
   }
 
   ready(sender: Sender): void {
-    if (sender.isReady || this.#isStopped) return
-    sender.isReady = true
-    this.#ready.push(sender)
-    this.#schedule()
+    this.#rounds.ready(sender)
   }
 
   send(...args: Parameters<Payer['send']>): void {
@@ -340,7 +277,7 @@ export class Driver {
   }
 
   listenerOn(port: number): Listener | undefined {
-    return this.#listeners.get(port)
+    return this.ports.get(port)
   }
 
   responder(connectionId: string): DriverLink | undefined {
@@ -388,53 +325,18 @@ export class Driver {
     return link
   }
 
-  #freePort(): number | undefined {
-    const count = MAX_PORT - FIRST_FREE_PORT + 1
-    const [high = 0, low = 0] = this.random(2)
-    const start = (high * 256 + low) % count
-    for (let i = 0; i < count; i++) {
-      const port = FIRST_FREE_PORT + ((start + i) % count)
-      if (!this.#listeners.has(port)) return port
-    }
-    return undefined
-  }
-
   /** A write that nothing waits for; a failing store has told `fail`. */
   #note(changes: readonly StoreChange[]): void {
     if (changes.length > 0) this.store(changes).catch(() => undefined)
   }
 
-  /** One run for all that is asked for in this tick; what an application writes in the same tick is in it. */
-  #schedule(): void {
-    if (this.#isScheduled || this.#runs) return
-    this.#isScheduled = true
-    process.nextTick(() => {
-      queueMicrotask(() => this.#run())
-    })
-  }
-
-  #run(): void {
-    this.#isScheduled = false
-    if (this.#runs || this.#isStopped) return
-    this.#runs = true
-    try {
-      do {
-        // Both rows grow while they are gone through.
-        for (const link of this.#touched) this.#poll(link)
-        this.#touched.length = 0
-        for (const sender of this.#ready) sender.serve()
-        this.#ready.length = 0
-      } while (this.#touched.length > 0)
-    } finally {
-      this.#runs = false
-    }
-    this.#options.onStep?.(this)
+  #roundDone(): void {
+    this.#options.onStep?.()
     if (this.#whenQuiet !== undefined && this.#isQuiet()) this.#whenQuiet()
   }
 
   /** In the order that connection/interface.ts asks for. */
   #poll(link: DriverLink): void {
-    link.isTouched = false
     const { connection } = link
     for (let event = connection.pollEvent(); event !== undefined; event = connection.pollEvent())
       this.#tell(link, event)
@@ -477,17 +379,11 @@ export class Driver {
     link.emit({ type: 'ended', error })
   }
 
-  /** Once for each id, over all connections and processes. */
+  /** A message that came before is not told again. */
   #isKnownMessage(id: Uint8Array): boolean {
-    const key = toHex(id)
-    if (this.#messages.has(key)) return true
-    this.#messages.add(key)
-    for (const oldest of this.#messages) {
-      if (this.#messages.size <= MAX_MESSAGE_IDS) break
-      this.#messages.delete(oldest)
-    }
-    this.#note([{ type: 'message', id: key }])
-    return false
+    const change = this.#messages.add(id)
+    if (change !== undefined) this.#note([change])
+    return change === undefined
   }
 
   /** spec §6.1: without any route the connect timeout says that there is no way, as a router would. */
@@ -527,7 +423,7 @@ export class Driver {
 
   /** Nothing is left to deliver. */
   #isQuiet(): boolean {
-    if (this.#touched.length > 0) return false
+    if (!this.#rounds.isEmpty) return false
     for (const link of this.demultiplexer.links()) {
       if (link.isBusy) return false
     }

@@ -3,7 +3,8 @@ import { addAbortSignal } from 'node:stream'
 import type { Backend, NodeInfo } from '../backends/backend.ts'
 import { toHex } from '../wire/bytes.ts'
 import { realClock } from './clock.ts'
-import { type Driver, ENDPOINT_CLOSED } from './driver.ts'
+import type { Driver } from './driver.ts'
+import { ENDPOINT_CLOSED } from './driver-options.ts'
 import { realEntropy } from './entropy.ts'
 import { invalidOption, KeysockError } from './errors.ts'
 import {
@@ -104,12 +105,12 @@ export class Endpoint extends EventEmitter implements Host {
   }
 
   /** @internal `createEndpoint`, with a hook that tests have after each step. */
-  static async open(options: EndpointOptions, onStep?: (driver: Driver) => void): Promise<Endpoint> {
+  static async open(options: EndpointOptions, onStep?: () => void): Promise<Endpoint> {
     checkEndpointOptions(options)
     const store = options.store ?? new MemoryStore()
     const { backend } = options
-    let endpoint: Endpoint | undefined
-    const { driver, info } = await startDriver({
+    const made: { endpoint?: Endpoint } = {}
+    const { driver, info, begin } = await startDriver({
       backend,
       store,
       clock: backend.clock ?? realClock,
@@ -123,12 +124,13 @@ export class Endpoint extends EventEmitter implements Host {
       peerCapMsat: optionalMsat(options.caps?.peer, 'caps.peer', DEFAULT_PEER_CAP_MSAT),
       processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
       relays: options.relays ?? 1,
-      warn: (code, message) => endpoint?.emit('warning', { code, message }),
-      fail: (error) => endpoint?.fail(error),
+      warn: (code, message) => made.endpoint?.emit('warning', { code, message }),
+      fail: (error) => made.endpoint?.fail(error),
       onStep,
     })
-    endpoint = new Endpoint(options, { driver, store, info })
-    driver.start()
+    const endpoint = new Endpoint(options, { driver, store, info })
+    made.endpoint = endpoint
+    begin()
     return endpoint
   }
 
@@ -214,12 +216,12 @@ export class Endpoint extends EventEmitter implements Host {
   /** @internal */
   listen(port: number, listener: Listener): number {
     this.#checkOpen()
-    return this.#driver.listen(port, listener)
+    return this.#driver.ports.take(port, listener)
   }
 
   /** @internal */
   unlisten(port: number, listener: Listener): void {
-    this.#driver.unlisten(port, listener)
+    this.#driver.ports.giveBack(port, listener)
   }
 
   /** @internal */

@@ -31,6 +31,8 @@ export interface Link {
   addDeadline(fire: () => void): Deadline
   /** `atMs`: undefined disarms. */
   setDeadline(deadline: Deadline, atMs: number | undefined): void
+  /** Calls back in a later turn of the event loop; the result takes that back. */
+  soon(callback: () => void): () => void
   /** Unpredictable bytes. */
   random(length: number): Uint8Array
 }

@@ -35,7 +35,8 @@ export class Sender {
   readonly capKey: string
   /** Payments that have no outcome. */
   users = 0
-  isReady = false
+  /** Stands in the driver's row. */
+  isMarked = false
   #someoneWaits = false
   #destinations: readonly Destination[]
   /** Of the paths that `#destinations` stand for; -1 on the node lane. */
@@ -73,7 +74,6 @@ export class Sender {
 
   /** Gives leave to whoever's turn it is, as long as there is leave to give. */
   serve(): void {
-    this.isReady = false
     const owner = this.#owner
     if (owner.isOnline) {
       this.#ask()

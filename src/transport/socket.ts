@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream'
 import { fromHex, toHex } from '../wire/bytes.ts'
 import { Code, codeName } from '../wire/errors.ts'
 import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
+import { ENDPOINT_CLOSED } from './driver-options.ts'
 import { invalidOption, KeysockError } from './errors.ts'
 import { MESSAGE_BYTES, MESSAGE_ID_BYTES, SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from './limits.ts'
 import { IdleTimer } from './idle-timer.ts'
@@ -64,6 +65,8 @@ export class Socket extends Duplex {
   #link: Link | undefined
   /** The connection has ended; nothing that is done here reaches it. */
   #over = false
+  /** What came is held back for one turn after 'connect', so that whoever waits for that sees all of it. */
+  #mayRead = false
   #wantsData = false
   /** `_final` was called: no further byte will be written. */
   #finished = false
@@ -77,6 +80,7 @@ export class Socket extends Duplex {
   #pending: PendingWrite | undefined
   /** What waits for 'connect': the callback of the last early write, or of `_final`. */
   #onceConnected: Callback | undefined
+  #cancelFinish: (() => void) | undefined
   /** What waits for the connection's clean end. */
   #onceOver: Callback | undefined
   #identified: string | undefined
@@ -257,7 +261,7 @@ export class Socket extends Duplex {
     this.#applyTimeout()
     this.#handOn()
     if (this.#finished) link.finish()
-    if (!this.connecting) this.read(0)
+    if (!this.connecting) this.#startSoon()
   }
 
   // ---- The Duplex's inside ---------------------------------------------------------------------------
@@ -277,7 +281,7 @@ export class Socket extends Duplex {
     this.#finished = true
     if (!this.#over) this.#link?.finish()
     if (this.connecting) this.#onceConnected = callback
-    else callback()
+    else this.#finishSoon(callback)
   }
 
   override _read(): void {
@@ -293,6 +297,7 @@ export class Socket extends Duplex {
     const cut = this.#pending
     this.#pending = undefined
     this.#onceConnected = undefined
+    this.#cancelFinish?.()
     const done: Callback = (failure) => this.#finishDestroy(failure ?? null, callback)
     if (this.#over || this.#link === undefined) done(error)
     else if (cleanly) this.#onceOver = done
@@ -301,6 +306,12 @@ export class Socket extends Duplex {
       done(error)
     }
     cut?.callback(error ?? new KeysockError('ERR_SOCKET_CLOSED', 'the socket was destroyed before this was sent'))
+  }
+
+  /** 'finish' comes in a turn of its own, as where a kernel says so: what destroys the socket before is first. */
+  #finishSoon(callback: Callback): void {
+    if (this.#link === undefined || this.#over) callback()
+    else this.#cancelFinish = this.#link.soon(callback)
   }
 
   #finishDestroy(error: Error | null, callback: Callback): void {
@@ -350,7 +361,7 @@ export class Socket extends Duplex {
 
   #pull(): void {
     const link = this.#link
-    if (link === undefined || this.connecting) return
+    if (link === undefined || !this.#mayRead) return
     while (this.#wantsData && !this.destroyed) {
       const data = link.read()
       if (data === undefined) break
@@ -398,17 +409,28 @@ export class Socket extends Duplex {
     this.connecting = false
     this.#idle?.touch()
     this.emit('connect')
-    this.emit('ready')
+    // Between the two, as in net.
     const callback = this.#onceConnected
     this.#onceConnected = undefined
     callback?.()
     this.#handOn()
-    if (!this.isPaused()) this.read(0)
+    this.emit('ready')
+    this.#startSoon()
+  }
+
+  #startSoon(): void {
+    this.#link?.soon(() => {
+      if (this.destroyed) return
+      this.#mayRead = true
+      this.#pull()
+      if (this.#peerFinished) this.#takeEnd()
+      else if (!this.isPaused()) this.read(0)
+    })
   }
 
   #takeEnd(): void {
-    if (this.#peerFinished || this.destroyed) return
     this.#peerFinished = true
+    if (!this.#mayRead || this.destroyed) return
     this.#idle?.touch()
     this.push(null)
     // As in net: without unread bytes, 'end' needs no reader.
@@ -420,7 +442,10 @@ export class Socket extends Duplex {
     const error = failure === undefined ? undefined : this.#errorOf(failure)
     const closing = this.#onceOver
     this.#onceOver = undefined
-    if (closing !== undefined) closing(error)
+    // Only the FIN is not known to be delivered: the other side has every byte, and 'end' came from it.
+    if (closing !== undefined) closing(this.#link?.bufferedBytes === 0 ? undefined : error)
+    // The application closed the endpoint: for what was open that is as if it had destroyed the socket.
+    else if (error?.code === ENDPOINT_CLOSED.code) this.destroy()
     else if (error !== undefined) this.destroy(error)
   }
 

@@ -1,10 +1,16 @@
 import type { BackendEvent, NodeInfo } from '../backends/backend.ts'
-import { Driver, type DriverOptions } from './driver.ts'
+import { Driver } from './driver.ts'
+import type { DriverOptions } from './driver-options.ts'
+
+export interface Started {
+  readonly driver: Driver
+  readonly info: NodeInfo
+  /** Lets in what has come since the start. */
+  readonly begin: () => void
+}
 
 /** Opens the store, starts the backend from where the store is, and joins the two. */
-export async function startDriver(
-  options: Omit<DriverOptions, 'info' | 'stored'>,
-): Promise<{ readonly driver: Driver; readonly info: NodeInfo }> {
+export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'>): Promise<Started> {
   const { backend, store } = options
   const stored = await store.open()
   try {
@@ -19,9 +25,12 @@ export async function startDriver(
       ...(settleIndex === undefined ? {} : { settleIndex }),
     })
     const driver = new Driver({ ...options, info, stored })
-    sink = driver.take
-    for (const event of early) driver.take(event)
-    return { driver, info }
+    const begin = (): void => {
+      sink = driver.take
+      for (const event of early) driver.take(event)
+      driver.start()
+    }
+    return { driver, info, begin }
   } catch (error) {
     await store.close()
     throw error

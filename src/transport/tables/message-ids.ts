@@ -1,0 +1,28 @@
+import { toHex } from '../../wire/bytes.ts'
+import { MAX_MESSAGE_IDS } from '../limits.ts'
+import type { StoreChange } from '../store/store.ts'
+
+/** Messages that an application got: once for each id, over all connections and processes (spec §12.8). */
+export class MessageIds {
+  readonly #ids: Set<string>
+
+  constructor(stored: ReadonlySet<string>) {
+    this.#ids = new Set(stored)
+  }
+
+  get size(): number {
+    return this.#ids.size
+  }
+
+  /** What to store for an id that is new; undefined for one that is known. */
+  add(id: Uint8Array): StoreChange | undefined {
+    const key = toHex(id)
+    if (this.#ids.has(key)) return undefined
+    this.#ids.add(key)
+    for (const oldest of this.#ids) {
+      if (this.#ids.size <= MAX_MESSAGE_IDS) break
+      this.#ids.delete(oldest)
+    }
+    return { type: 'message', id: key }
+  }
+}

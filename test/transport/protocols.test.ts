@@ -1,0 +1,197 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import { readFileSync } from 'node:fs'
+import { Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import tls from 'node:tls'
+import { createGunzip, createGzip } from 'node:zlib'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createEndpoint } from '../../src/index.ts'
+import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
+import type { Endpoint } from '../../src/transport/endpoint.ts'
+import type { Socket } from '../../src/transport/socket.ts'
+
+// Protocols of Node that use timers and threads of their own: the simulator runs in real time, a thousandfold.
+
+interface Place {
+  readonly sim: Simulation
+  readonly alice: Endpoint
+  readonly bob: Endpoint
+}
+
+const places: Place[] = []
+
+async function place(): Promise<Place> {
+  const network = demoNetwork({
+    policyDefaults: { minHtlcMsat: 1, baseFeeMsat: 0, feePpm: 0 },
+    nodeDefaults: { paymentsPerSecond: 100_000 },
+    latency: 'none',
+    rpc: { findRoutesMs: 0, makePathsMs: 0, sharedSecretMs: 0 },
+  })
+  const sim = createSimulation(network, { seed: 3, mode: 'real-time', speed: 50 })
+  const maxCost = 1_000_000_000n
+  const made = {
+    sim,
+    alice: await createEndpoint({ backend: sim.backend('alice'), maxCost }),
+    bob: await createEndpoint({ backend: sim.backend('bob'), maxCost }),
+  }
+  places.push(made)
+  return made
+}
+
+afterEach(async () => {
+  for (const { sim, alice, bob } of places.splice(0)) {
+    await Promise.all([alice.close(), bob.close()])
+    sim.close()
+  }
+})
+
+const pattern = (length: number): Buffer => Buffer.from(Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
+
+async function bodyOf(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+describe('http over keysock', () => {
+  async function serve(handler: http.RequestListener): Promise<{ place: Place; server: http.Server; sockets: Socket[] }> {
+    const made = await place()
+    const server = http.createServer(handler)
+    const sockets: Socket[] = []
+    await made.bob
+      .createServer((socket) => {
+        sockets.push(socket)
+        server.emit('connection', socket)
+      })
+      .listen(80)
+    return { place: made, server, sockets }
+  }
+
+  it('carries requests and answers over one keep-alive connection', async () => {
+    const { place: made, sockets } = await serve((request, response) => {
+      void bodyOf(request).then((body) => response.end(`${request.method} ${request.url} ${body.length}`))
+    })
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    const createConnection = (): Socket => made.alice.createConnection(made.bob.publicKeyHex, 80)
+    // An agent asks its own createConnection; @types/node knows it as a method of the agent.
+    Object.assign(agent, { createConnection })
+    const answers: string[] = []
+    for (const [method, path, body] of [
+      ['GET', '/a', ''],
+      ['POST', '/b', 'x'.repeat(2_000)],
+      ['GET', '/c', ''],
+    ] as const) {
+      const request = http.request({ agent, method, path, host: 'bob' })
+      request.end(body)
+      const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+      answers.push((await bodyOf(response)).toString())
+    }
+    agent.destroy()
+    expect(answers).toEqual(['GET /a 0', 'POST /b 2000', 'GET /c 0'])
+    expect(sockets.length).toBe(1)
+  })
+
+  it('carries a large body each way', async () => {
+    const body = pattern(300_000)
+    const { place: made } = await serve((request, response) => {
+      request.pipe(response)
+    })
+    const request = http.request({
+      method: 'POST',
+      createConnection: () => made.alice.createConnection(made.bob.publicKeyHex, 80),
+    })
+    request.end(body)
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    expect((await bodyOf(response)).equals(body)).toBe(true)
+  })
+
+  it('tells an http client that nobody listens', async () => {
+    const { alice, bob } = await place()
+    const request = http.get({ createConnection: () => alice.createConnection(bob.publicKeyHex, 81) })
+    const [error] = (await once(request, 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toBe('ECONNREFUSED')
+  })
+
+  it('lets a server close while a connection is kept alive', async () => {
+    const { place: made, server } = await serve((_request, response) => response.end('x'))
+    const request = http.get({ createConnection: () => made.alice.createConnection(made.bob.publicKeyHex, 80), agent: undefined })
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    await bodyOf(response)
+    server.closeAllConnections()
+  })
+})
+
+describe('tls over keysock', () => {
+  it('runs both ends of a TLS session over a socket', async () => {
+    const { alice, bob } = await place()
+    // Made for this test and of use for nothing else.
+    const key = readFileSync(new URL('fixtures/test-only-key.pem', import.meta.url))
+    const cert = readFileSync(new URL('fixtures/test-only-cert.pem', import.meta.url))
+    const body = pattern(100_000)
+    const secure = tls.createServer({ key, cert }, (session) => session.pipe(session))
+    await bob.createServer((socket) => secure.emit('connection', socket)).listen(443)
+    const session = tls.connect({
+      socket: alice.createConnection(bob.publicKeyHex, 443),
+      ca: cert,
+      servername: 'keysock.test',
+    })
+    session.end(body)
+    const echoed = await bodyOf(session)
+    expect(session.authorized).toBe(true)
+    expect(echoed.equals(body)).toBe(true)
+  })
+})
+
+describe('streams over keysock', () => {
+  it('pipes through gzip and back', async () => {
+    const { alice, bob } = await place()
+    const body = pattern(400_000)
+    const received = new Promise<Buffer>((resolve, reject) => {
+      const server = bob.createServer((socket) => {
+        const chunks: Buffer[] = []
+        pipeline(socket, createGunzip(), async (source: AsyncIterable<Buffer>) => {
+          for await (const chunk of source) chunks.push(chunk)
+        }).then(() => resolve(Buffer.concat(chunks)), reject)
+      })
+      server.listen(9).catch(reject)
+    })
+    await pipeline(Readable.from([body]), createGzip(), await alice.connect(bob.publicKeyHex, 9))
+    expect((await received).equals(body)).toBe(true)
+  })
+
+  it('holds a fast writer back with bounded buffers, over 10 MB', async () => {
+    const { alice, bob } = await place()
+    const total = 10_000_000
+    let read = 0
+    let mostBuffered = 0
+    let sender: Socket | undefined
+    const done = new Promise<void>((resolve, reject) => {
+      const server = bob.createServer((socket) => {
+        const slow = new Transform({
+          transform(chunk: Buffer, _encoding, callback) {
+            read += chunk.length
+            callback()
+          },
+        })
+        pipeline(socket, slow).then(resolve, reject)
+        slow.resume()
+      })
+      server.listen(10).catch(reject)
+    })
+    function* chunks(): Generator<Buffer> {
+      for (let sent = 0; sent < total; sent += 50_000) {
+        const stats = sender?.stats
+        if (stats !== undefined && sender !== undefined) {
+          mostBuffered = Math.max(mostBuffered, stats.bytesWritten - stats.bytesAcknowledged + sender.writableLength)
+        }
+        yield Buffer.alloc(50_000, sent & 0xff)
+      }
+    }
+    sender = await alice.connect(bob.publicKeyHex, 10)
+    await pipeline(Readable.from(chunks()), sender)
+    await done
+    expect(read).toBe(total)
+    expect(mostBuffered).toBeLessThan(1_500_000)
+  })
+})
