@@ -57,6 +57,7 @@ export class Attempt implements Due {
   /** The last link's HTLC fails although the payment settled: a relay keeps the money. */
   lastHopUnpaid = false
   #failure: PaymentFailure | undefined
+  #holdUntilMs = 0
 
   constructor(
     id: number,
@@ -156,8 +157,10 @@ export class Attempt implements Due {
       return
     }
     if (this.network.observations.watches(node.name)) observeHtlc(this, node)
-    if (this.trouble?.holdAt === this.position) this.#hold(node)
-    else this.#process(node)
+    if (this.trouble?.holdAt === this.position) {
+      this.#holdUntilMs = this.network.engine.nowMs + (this.trouble.holdMs ?? 0)
+      this.#hold(node)
+    } else this.#process(node)
   }
 
   #process(node: SimNode): void {
@@ -229,18 +232,21 @@ export class Attempt implements Due {
     }
   }
 
+  /** Holds the HTLC until its time is up or it expires, whichever comes first; a block may come early or late. */
   #hold(node: SimNode): void {
     const { engine } = this.network
-    const expiry = this.plan.expiries[this.position - 1] as number
-    const forMs = Math.min(this.trouble?.holdMs ?? 0, this.network.msUntilHeight(expiry))
+    const untilExpiry = this.network.msUntilHeight(this.plan.expiries[this.position - 1] as number)
+    const forMs = Math.min(this.#holdUntilMs - engine.nowMs, untilExpiry + 1)
     this.network.trace('held', this.id, node.index, forMs)
     engine.push(engine.nowMs + forMs, this, HOLD_ENDS)
   }
 
   #endHold(): void {
+    const node = this.nodeAt(this.position)
     const expired = (this.plan.expiries[this.position - 1] as number) <= this.network.height
     if (expired) this.fail('timeout', this.plan.links[this.position])
-    else if (this.trouble?.holdThen === 'land') this.#process(this.nodeAt(this.position))
+    else if (this.network.engine.nowMs < this.#holdUntilMs) this.#hold(node)
+    else if (this.trouble?.holdThen === 'land') this.#process(node)
     else this.fail('temporary-channel-failure', this.plan.links[this.position])
   }
 

@@ -34,6 +34,8 @@ class Held implements Due {
   deadlineMs: number = Infinity
   /** Authentic and worth an offer. */
   checked = false
+  /** lnd is about to fail it, since its stream was lost; it is not offered again. */
+  doomed = false
   /** Settled long ago: what is offered is a zombie (design §4), and no money hangs on it. */
   readonly ghost: boolean
 
@@ -82,7 +84,8 @@ export class Interceptor {
   /** A process attached, or its stream came back: what is still held is offered. */
   connect(): void {
     this.#connected = true
-    for (const held of this.#held) if (held.checked && held.offers.size === 0) this.#schedule(0, held, OFFER_AGAIN)
+    for (const held of this.#held)
+      if (held.checked && !held.doomed && held.offers.size === 0) this.#schedule(0, held, OFFER_AGAIN)
   }
 
   /** The stream is lost. Offers are gone; lnd fails what it holds, unless it requires an interceptor. */
@@ -99,7 +102,10 @@ export class Interceptor {
       held.deadlineMs = Infinity
       if (!held.checked || held.ghost) continue
       if (this.node.plan.requireInterceptor) this.#keepUntilExpiry(held)
-      else this.#schedule(INTERCEPTOR_LOST_FAIL_MS, held, FAIL_NOW)
+      else {
+        held.doomed = true
+        this.#schedule(INTERCEPTOR_LOST_FAIL_MS, held, FAIL_NOW)
+      }
     }
   }
 
@@ -163,7 +169,7 @@ export class Interceptor {
         this.#check(held)
         break
       case OFFER_AGAIN:
-        if (this.#connected && this.#held.has(held)) this.#offer(held)
+        if (this.#connected && !held.doomed && this.#held.has(held)) this.#offer(held)
         break
       case DEADLINE:
         if (this.#network.engine.nowMs >= held.deadlineMs) this.#refuse(held)

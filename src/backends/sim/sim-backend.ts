@@ -22,7 +22,7 @@ import {
 } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
 import { decodePath } from './blinded-path.ts'
-import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
+import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATH_DELTA_BLOCKS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
 import { candidateInitiators } from './candidates.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
@@ -253,6 +253,8 @@ export class SimBackend implements Backend, AttachedProcess {
       request.destination.lane === 'node' ? request.destination.publicKey : (blinded as BlindedEnd).parts.introduction
     const to = network.nodeByKey(target)
     if (to === undefined || to === this.#node) return []
+    // spec §9.6: a payee could hold what we send for as long as its path allows.
+    if (blinded !== undefined && blinded.parts.totals.cltvDelta > MAX_PATH_DELTA_BLOCKS) return []
     const amountMsat = Number(request.amountMsat)
     const ways = findWays(network, {
       from: this.#node,
