@@ -7,8 +7,7 @@ import type { Core } from './core.ts'
 import { packetPrice } from './credit.ts'
 import type { Arrival, Lane } from './interface.ts'
 import { close, reset } from './lifecycle.ts'
-import { PROBE_SLACK_MS } from './limits.ts'
-import { deliver, onAck } from './recovery.ts'
+import { armProbe, deliver, onAck } from './recovery.ts'
 
 export interface Application {
   readonly frames: readonly Frame[]
@@ -158,7 +157,7 @@ function establish(core: Core, now: number, parameters: Parameters): void {
   core.touch(now)
   core.emit({ type: 'connected' })
   deliverOpen(core, now)
-  if (core.attempts.unconfirmed > 0) core.probeAt ??= now + core.peerAckDelayMs + PROBE_SLACK_MS
+  if (core.attempts.unconfirmed > 0) armProbe(core, now)
   if (core.identifyKey !== undefined && core.responderEphemeral !== undefined) {
     core.ask({ type: 'shared-secret', point: core.responderEphemeral })
   }

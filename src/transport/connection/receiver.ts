@@ -137,6 +137,15 @@ function arriveOpen(core: Core, now: number, arrival: Arrival, attempt: number):
   return settlement
 }
 
+function elicits(bytes: Uint8Array): boolean {
+  try {
+    return isEliciting(decodeFrames(bytes))
+  } catch {
+    // It was taken before under the same number with frames that were sound, or is no packet of an honest peer.
+    return false
+  }
+}
+
 interface Taking {
   readonly arrival: Arrival
   readonly opened: Opened
@@ -150,7 +159,7 @@ function take(core: Core, now: number, taking: Taking): Reception {
     // spec §15.1: acknowledged again, otherwise ignored.
     noteMoney(core, arrival)
     noteSign(core, now, arrival)
-    if (arrival.lane === 'node') core.ack.note(now, header.number, true, ACK_DELAY_MS)
+    if (arrival.lane === 'node' && elicits(opened.frames)) core.ack.note(now, header.number, true, ACK_DELAY_MS)
     if (core.state === 'lingering') answerLate(core, now)
     return settlement
   }

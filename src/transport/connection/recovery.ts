@@ -218,7 +218,20 @@ function onSettled(core: Core, now: number, sent: Sent): void {
   if (sent.open && opening !== undefined) opening.againAt ??= now + (opening.againDelayMs ||= OPEN_AGAIN_MS)
   if (core.state === 'opening') return
   core.signWaitSince ??= now
-  core.probeAt ??= now + core.peerAckDelayMs + PROBE_SLACK_MS
+  armProbe(core, now)
+}
+
+/** How long an acknowledgement may take: that of a complete stream is not held back (spec §8.13). */
+export function confirmationMs(core: Core): number {
+  return PROBE_SLACK_MS + (core.finSent ? 0 : core.peerAckDelayMs)
+}
+
+/** Something settled on the node lane: its acknowledgement will be asked for. */
+export function armProbe(core: Core, now: number): void {
+  // It is being asked for already, at growing distances.
+  if (core.probeAt !== undefined && core.probeDelayMs > 0) return
+  const at = now + confirmationMs(core)
+  core.probeAt = Math.min(core.probeAt ?? at, at)
 }
 
 function onFailure(core: Core, now: number, sent: Sent, failure: Extract<Outcome, { status: 'failed' }>): void {

@@ -18,7 +18,7 @@ import {
   TAIL_LEAST_MS,
   TAIL_ROUND_TRIPS,
 } from './limits.ts'
-import { isWaiting, onOverdue } from './recovery.ts'
+import { confirmationMs, isWaiting, onOverdue } from './recovery.ts'
 
 /** Asks for fresh reply paths, once at a time. */
 export function requestPaths(core: Core): void {
@@ -224,13 +224,15 @@ function runProbe(core: Core, now: number): void {
     core.probeAt = undefined
     return
   }
-  const first = (since ?? now) + core.peerAckDelayMs + PROBE_SLACK_MS
+  const waitMs = confirmationMs(core)
+  const first = (since ?? now) + waitMs
   if (!core.noSign && core.probeDelayMs === 0 && first > now) {
     core.probeAt = first
     return
   }
   core.controls.want(Control.PING)
-  core.probeDelayMs = core.probeDelayMs === 0 ? NO_SIGN_MS : Math.min(2 * core.probeDelayMs, PROBE_MOST_MS)
+  const again = waitMs === PROBE_SLACK_MS ? PROBE_SLACK_MS : NO_SIGN_MS
+  core.probeDelayMs = core.probeDelayMs === 0 ? again : Math.min(2 * core.probeDelayMs, PROBE_MOST_MS)
   core.probeAt = now + core.probeDelayMs
 }
 
