@@ -1,0 +1,109 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import type { EndMessage } from './idle-end.ts'
+
+const END = new URL('idle-end.ts', import.meta.url)
+/** Open before the first measurement, so that what is there once for all connections is in neither. */
+const WARM_UP = 100
+export const MOST_BYTES_PER_CONNECTION = 25_000
+
+/** What an idle connection takes at one end, Socket and the application's two listeners included. */
+export interface IdleMemory {
+  readonly role: 'initiator' | 'responder'
+  readonly connections: number
+  /** V8's heap and what it holds outside (array buffers), after garbage collection; before and after, in all. */
+  readonly beforeBytes: number
+  readonly afterBytes: number
+  readonly bytesPerConnection: number
+  /** Of the resident set, for comparison: pages that were used at any time. */
+  readonly residentBytesPerConnection: number
+  readonly failures: readonly string[]
+}
+
+/**
+ * Two processes, each with one endpoint and one end of every connection; this one passes their payments on. Both
+ * ends are measured. Each connection has been used for a question and its answer.
+ */
+export async function measureMemory(connections: number): Promise<readonly IdleMemory[]> {
+  const responder = start('listen')
+  const initiator = start('connect')
+  try {
+    const publicKey = await Promise.all([next(responder, 'ready'), next(initiator, 'ready')]).then(
+      ([ready]) => ready.publicKey,
+    )
+    relay(initiator, responder)
+    relay(responder, initiator)
+    await open(initiator, publicKey, WARM_UP)
+    const before = { initiator: await measured(initiator), responder: await measured(responder) }
+    await open(initiator, publicKey, connections)
+    const after = { initiator: await measured(initiator), responder: await measured(responder) }
+    return (['initiator', 'responder'] as const).map((role) => compare(role, connections, before[role], after[role]))
+  } finally {
+    initiator.kill()
+    responder.kill()
+  }
+}
+
+type Measured = Extract<EndMessage, { readonly type: 'measured' }>
+
+function compare(role: IdleMemory['role'], connections: number, before: Measured, after: Measured): IdleMemory {
+  const bytesPerConnection = (after.heapBytes - before.heapBytes) / connections
+  const failures: string[] = []
+  const expected = connections + WARM_UP
+  if (after.sockets !== expected) failures.push(`${role}: ${after.sockets} sockets are open, not ${expected}`)
+  if (bytesPerConnection > MOST_BYTES_PER_CONNECTION) {
+    failures.push(`${role}: ${Math.round(bytesPerConnection)} bytes a connection, above ${MOST_BYTES_PER_CONNECTION}`)
+  }
+  return {
+    role,
+    connections,
+    beforeBytes: before.heapBytes,
+    afterBytes: after.heapBytes,
+    bytesPerConnection,
+    residentBytesPerConnection: (after.residentBytes - before.residentBytes) / connections,
+    failures,
+  }
+}
+
+function start(what: 'listen' | 'connect'): ChildProcess {
+  const child = fork(END, [what], { execArgv: ['--expose-gc'], serialization: 'advanced' })
+  child.setMaxListeners(0)
+  return child
+}
+
+function relay(from: ChildProcess, to: ChildProcess): void {
+  from.on('message', (message: EndMessage) => {
+    if (message.type === 'pair') to.send(message)
+  })
+}
+
+async function open(initiator: ChildProcess, publicKey: Uint8Array, count: number): Promise<void> {
+  tell(initiator, { type: 'open', publicKey, count })
+  await next(initiator, 'opened')
+}
+
+async function measured(end: ChildProcess): Promise<Measured> {
+  tell(end, { type: 'measure' })
+  return await next(end, 'measured')
+}
+
+function tell(end: ChildProcess, message: EndMessage): void {
+  end.send(message)
+}
+
+/** The next message of this type. Throws when the process ends. */
+function next<Type extends EndMessage['type']>(
+  end: ChildProcess,
+  type: Type,
+): Promise<Extract<EndMessage, { readonly type: Type }>> {
+  return new Promise((resolve, reject) => {
+    const onExit = (): void => reject(new Error('an end of the idle connections has died'))
+    const onMessage = (message: EndMessage): void => {
+      if (message.type !== type) return
+      end.off('message', onMessage)
+      end.off('exit', onExit)
+      resolve(message as Extract<EndMessage, { readonly type: Type }>)
+    }
+    end.on('message', onMessage)
+    end.on('exit', onExit)
+  })
+}

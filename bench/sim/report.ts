@@ -1,0 +1,179 @@
+import type { FirstByte } from './first-byte.ts'
+import { type GoodputRow, LEAST_RATIO, LEAST_WINDOW, MOST_RATIO } from './goodput.ts'
+import { type IdleMemory, MOST_BYTES_PER_CONNECTION } from './memory.ts'
+import { LEAST_PACKETS_PER_SECOND, type PacketRate } from './packets.ts'
+
+/** Everything that one run of the bench measured; what was left out is undefined. */
+export interface Results {
+  readonly bench: 'sim'
+  readonly quick: boolean
+  readonly seeds: readonly string[]
+  readonly node: string
+  readonly goodput?: readonly GoodputRow[]
+  readonly packets?: readonly PacketRate[]
+  readonly memory?: readonly IdleMemory[]
+  readonly firstByte?: readonly FirstByte[]
+  readonly realSeconds: number
+  readonly failures: readonly string[]
+}
+
+/** A part of the report: a title, what the numbers mean, and a table whose first column is text. */
+interface Section {
+  readonly title: string
+  readonly text: readonly string[]
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+const NETWORK = [
+  'Setting: channels between the two ends, median of a lone payment, failing payments.',
+  "Network: a line of nodes at the simulator's calibrated rates and policies, 483 slots",
+  'a channel; the way of a hop is log-normal (sigma 0.5 at 0.2 s, 0.7 at 2 s). Answers',
+  'come back over blinded paths.',
+] as const
+
+function goodputSection(rows: readonly GoodputRow[], seeds: readonly string[]): Section {
+  return {
+    title: '(a) Goodput of 10 MB beside a flood of bare payments',
+    text: [
+      ...NETWORK,
+      `Median of seeds ${seeds.join(', ')}. flood: best of 1..256 in flight, full records, kB/s until`,
+      `10 MB had arrived; kB/s: 10 MB until all were read; ratio of the two, at least ${LEAST_RATIO}`,
+      `and at most ${MOST_RATIO} (all: against a flood with as much in flight as the transfer had,`,
+      `where that is more than 256); 60 s: the worst window of all seeds, at least ${LEAST_WINDOW}.`,
+    ],
+    head: ['setting', 'flood', '@', 'kB/s', 'ratio', 'all', '60 s', 'p50/p95', 'hedge', 'msat/kB', 'sim s'],
+    rows: rows.map((row) => [
+      row.setting,
+      kilo(row.floodBytesPerSecond),
+      row.floodInFlight.toFixed(0),
+      kilo(row.bytesPerSecond),
+      row.ratio.toFixed(3),
+      row.ratioAtAll.toFixed(3),
+      row.leastWindow?.toFixed(2) ?? '-',
+      `${row.inFlightP50.toFixed(0)}/${row.inFlightP95.toFixed(0)}`,
+      row.hedges.toFixed(0),
+      (row.costMsatPerKilobyte + row.replyCostMsatPerKilobyte).toFixed(0),
+      row.simulatedSeconds.toFixed(0),
+    ]),
+  }
+}
+
+function losses(rows: readonly GoodputRow[]): Section {
+  return {
+    title: 'Where the rest goes',
+    text: [
+      'payload: stream bytes in the record bytes that settled; ramp: until 90 % of p95 was',
+      'in flight; tail: from when in flight last fell below 90 % of p50; replies: payments',
+      'of the receiver; fails: payments of the sender that failed.',
+    ],
+    head: ['setting', 'alone ms', 'payload', 'ramp s', 'tail s', 'payments', 'fails', 'replies', 'real s', 'ratios'],
+    rows: rows.map((row) => [
+      row.setting,
+      row.aloneMs.toFixed(0),
+      row.payloadShare.toFixed(3),
+      row.rampSeconds.toFixed(1),
+      row.tailSeconds.toFixed(1),
+      row.payments.toFixed(0),
+      row.failedPayments.toFixed(0),
+      row.replies.toFixed(0),
+      row.realSeconds.toFixed(0),
+      row.ratios.map((ratio) => ratio.toFixed(2)).join(' '),
+    ]),
+  }
+}
+
+function packetSection(rows: readonly PacketRate[]): Section {
+  return {
+    title: '(b) Packets a second of two joined machines in one thread',
+    text: [`Sealing and opening included; at least ${LEAST_PACKETS_PER_SECOND}.`],
+    head: ['lane', 'packets/s', 'MB/s', 'control'],
+    rows: rows.map((row) => [
+      row.lane,
+      String(row.packetsPerSecond),
+      row.megabytesPerSecond.toFixed(1),
+      `${(row.controlShare * 100).toFixed(1)} %`,
+    ]),
+  }
+}
+
+function memorySection(rows: readonly IdleMemory[]): Section {
+  return {
+    title: '(c) Memory of an idle connection at one end',
+    text: [
+      'Each end in a process of its own; Socket included, used for one question and answer.',
+      `Heap and array buffers after garbage collection; at most ${MOST_BYTES_PER_CONNECTION} bytes.`,
+    ],
+    head: ['end', 'connections', 'MB before', 'MB after', 'bytes each', 'resident each'],
+    rows: rows.map((row) => [
+      row.role,
+      String(row.connections),
+      (row.beforeBytes / 1e6).toFixed(1),
+      (row.afterBytes / 1e6).toFixed(1),
+      row.bytesPerConnection.toFixed(0),
+      row.residentBytesPerConnection.toFixed(0),
+    ]),
+  }
+}
+
+function firstByteSection(rows: readonly FirstByte[]): Section {
+  return {
+    title: '(d) Round trips to the first answered byte with createConnection',
+    text: [
+      'Constant latency, no RPC time. bare: one payment out and one back over a blinded',
+      'path, each until it arrives; must be 1 to within 5 %.',
+    ],
+    head: ['setting', 'bare ms', 'first byte ms', 'round trips'],
+    rows: rows.map((row) => [
+      row.setting,
+      row.bareMs.toFixed(0),
+      row.firstByteMs.toFixed(0),
+      row.roundTrips.toFixed(3),
+    ]),
+  }
+}
+
+function sections({ goodput, packets, memory, firstByte, seeds }: Results): Section[] {
+  return [
+    ...(goodput === undefined ? [] : [goodputSection(goodput, seeds), losses(goodput)]),
+    ...(packets === undefined ? [] : [packetSection(packets)]),
+    ...(memory === undefined ? [] : [memorySection(memory)]),
+    ...(firstByte === undefined ? [] : [firstByteSection(firstByte)]),
+  ]
+}
+
+/** For a terminal. */
+export function asText(results: Results, bold: (text: string) => string): string {
+  const parts = sections(results).map(({ title, text, head, rows }) => {
+    const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)))
+    const line = (cells: readonly string[]): string =>
+      cells
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+        .join('  ')
+        .trimEnd()
+    return [bold(title), ...text, '', line(head), ...rows.map(line)].join('\n')
+  })
+  return `${parts.join('\n\n')}\n\n${verdict(results)}`
+}
+
+export function asMarkdown(results: Results): string {
+  const parts = sections(results).map(({ title, text, head, rows }) => {
+    const rule = `|-${'|-:'.repeat(head.length - 1)}|`
+    return [`## ${title}`, ...text, '', markdownRow(head), rule, ...rows.map(markdownRow)].join('\n')
+  })
+  const intro = `What \`./dev bench sim --write\` measured on Node ${results.node}, in ${results.realSeconds.toFixed(0)} s.`
+  return `# Bench: sim\n\n${intro}\n\n${parts.join('\n\n')}\n\n${verdict(results)}\n`
+}
+
+function verdict({ failures, realSeconds }: Results): string {
+  if (failures.length === 0) return `All thresholds hold. ${realSeconds.toFixed(0)} s.`
+  return [`${failures.length} failed:`, ...failures.map((failure) => `- ${failure}`)].join('\n')
+}
+
+function markdownRow(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+function kilo(bytes: number): string {
+  return (bytes / 1_000).toFixed(1)
+}
