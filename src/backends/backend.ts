@@ -234,7 +234,7 @@ export interface Backend {
   start(options: BackendStart): Promise<NodeInfo>
   /** Ends the subscription. Offers held are let go, payments under way go on in the network. Idempotent. */
   stop(): Promise<void>
-  /** An empty array where there is none. */
+  /** An empty array where there is none; also for a path whose own CLTV delta is above 288 blocks (spec §9.6). */
   findRoutes(request: RouteRequest): Promise<readonly Route[]>
   /** Resolves when the payment is decided or lost sight of. Rejects never; the outcome tells. */
   pay(payment: Payment): Promise<PaymentOutcome>

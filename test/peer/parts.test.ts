@@ -198,12 +198,12 @@ describe('slots', () => {
 })
 
 describe('routes', () => {
-  test('beyond the fee bound or 288 blocks are not taken', () => {
+  test('beyond the fee bound or two weeks of blocks are not taken', () => {
     const table = new RouteTable()
     const offered = [
       route('dear', ['a'], 483, { feeBaseMsat: 10_000n }),
-      route('slow', ['b'], 483, { cltvDelta: 289 }),
-      route('good', ['c'], 483, { cltvDelta: 288, feeBaseMsat: 9_999n }),
+      route('slow', ['b'], 483, { cltvDelta: 2_017 }),
+      route('good', ['c'], 483, { cltvDelta: 2_016, feeBaseMsat: 9_999n }),
     ]
     expect(table.merge(0, offered, 10_000n)).toBe(1)
     expect(table.all.map((state) => state.route.id)).toEqual(['good'])

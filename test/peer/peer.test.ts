@@ -330,7 +330,7 @@ describe('routes', () => {
     peer.request(0)
     peer.provideRoutes(0, [
       route('dear', ['c'], 483, { feeBaseMsat: 10_001n }),
-      route('long', ['c'], 483, { cltvDelta: 300 }),
+      route('long', ['c'], 483, { cltvDelta: 2_017 }),
     ])
     expect(peer.request(0)).toBeUndefined()
     expect(peer.deadline()).toBe(1_000)

@@ -5,6 +5,7 @@ import {
   LOCAL_CALM_ROUND_TRIPS,
   LOCAL_REGROWTH,
   ROUND_TRIP_UNKNOWN_MS,
+  WINDOW_CHANNEL_MOST,
 } from './limits.ts'
 import { SlotPool } from './slots.ts'
 
@@ -98,10 +99,12 @@ export class FirstChannels {
     return sum
   }
 
-  /** Everything that the channels admit. */
+  /** Everything that a window may hold over these channels. */
   room(): number {
     let sum = 0
-    for (const channel of this.#channels.values()) sum += SlotPool.limit(channel.slots, this.#anonymous)
+    for (const channel of this.#channels.values()) {
+      sum += Math.min(SlotPool.limit(channel.slots, this.#anonymous), WINDOW_CHANNEL_MOST)
+    }
     return sum
   }
 

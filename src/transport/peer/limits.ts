@@ -32,6 +32,11 @@ export const WINDOW_START_ANONYMOUS: number = 2
 export const WINDOW_LEAST: number = 2
 /** Never more, over all channels: two lnd channels full. */
 export const WINDOW_MOST: number = 966
+/**
+ * Nor more than this for each first channel: half of what an lnd channel admits, so that one peer leaves room
+ * for others and for the node's own forwards (spec/decisions/0009).
+ */
+export const WINDOW_CHANNEL_MOST: number = 256
 /** Control packets (ACK, PING, OPEN ...) may stand in flight beyond a window that data fills. */
 export const WINDOW_CONTROL_EXTRA: number = 4
 
@@ -91,8 +96,8 @@ export const ROUND_TRIP_UNKNOWN_MS: number = 1_000
 export const ROUTES_WANTED: number = 3
 /** Kept at most: three of now, and those of two answers before that still earn their place. */
 export const ROUTES_MOST: number = 8
-/** spec §9.6 */
-export const ROUTE_CLTV_MOST: number = 288
+/** A whole route, spec §9.6: lnd's own bound on outgoing HTLCs (`max-cltv-expiry`), two weeks. */
+export const ROUTE_CLTV_MOST: number = 2_016
 /** Fees and liquidity move: ask again after this, if the routes are in use. */
 export const ROUTES_RENEW_MS: number = 600_000
 /** A route that fails, or a wish for a disjoint one, asks anew this often at most. */
