@@ -51,6 +51,9 @@ export interface SocketInit {
  * - `destroy()` with bytes that were written and not handed on resets, so that the other side never takes a
  *   part for the whole.
  *
+ * Under Node's tls, give it `allowHalfOpen: true` at both ends: tls writes its last records after the end of what
+ * it reads, and takes a Duplex for what it is, where it looks into a net.Socket.
+ *
  * Further events: 'paused' (the cost cap stops it; raise `maxCost`), 'message' (data, id), 'identified'
  * (publicKey), 'price' ({ packetMsat, kilobyteMsat }).
  */

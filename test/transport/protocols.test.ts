@@ -55,7 +55,7 @@ async function bodyOf(stream: Readable): Promise<Buffer> {
 }
 
 describe('http over keysock', () => {
-  async function serve(handler: http.RequestListener): Promise<{ place: Place; server: http.Server; sockets: Socket[] }> {
+  async function serve(handler: http.RequestListener): Promise<{ readonly made: Place; readonly sockets: readonly Socket[] }> {
     const made = await place()
     const server = http.createServer(handler)
     const sockets: Socket[] = []
@@ -65,11 +65,11 @@ describe('http over keysock', () => {
         server.emit('connection', socket)
       })
       .listen(80)
-    return { place: made, server, sockets }
+    return { made, sockets }
   }
 
   it('carries requests and answers over one keep-alive connection', async () => {
-    const { place: made, sockets } = await serve((request, response) => {
+    const { made, sockets } = await serve((request, response) => {
       void bodyOf(request).then((body) => response.end(`${request.method} ${request.url} ${body.length}`))
     })
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -94,7 +94,7 @@ describe('http over keysock', () => {
 
   it('carries a large body each way', async () => {
     const body = pattern(300_000)
-    const { place: made } = await serve((request, response) => {
+    const { made } = await serve((request, response) => {
       request.pipe(response)
     })
     const request = http.request({
@@ -112,14 +112,6 @@ describe('http over keysock', () => {
     const [error] = (await once(request, 'error')) as [NodeJS.ErrnoException]
     expect(error.code).toBe('ECONNREFUSED')
   })
-
-  it('lets a server close while a connection is kept alive', async () => {
-    const { place: made, server } = await serve((_request, response) => response.end('x'))
-    const request = http.get({ createConnection: () => made.alice.createConnection(made.bob.publicKeyHex, 80), agent: undefined })
-    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
-    await bodyOf(response)
-    server.closeAllConnections()
-  })
 })
 
 describe('tls over keysock', () => {
@@ -130,9 +122,11 @@ describe('tls over keysock', () => {
     const cert = readFileSync(new URL('fixtures/test-only-cert.pem', import.meta.url))
     const body = pattern(100_000)
     const secure = tls.createServer({ key, cert }, (session) => session.pipe(session))
-    await bob.createServer((socket) => secure.emit('connection', socket)).listen(443)
+    // Node's tls writes its last records after the end of the stream below it.
+    const halfOpen = { allowHalfOpen: true }
+    await bob.createServer(halfOpen, (socket) => secure.emit('connection', socket)).listen(443)
     const session = tls.connect({
-      socket: alice.createConnection(bob.publicKeyHex, 443),
+      socket: alice.createConnection(bob.publicKeyHex, 443, halfOpen),
       ca: cert,
       servername: 'keysock.test',
     })
