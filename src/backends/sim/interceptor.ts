@@ -7,6 +7,7 @@ import {
   INTERCEPTOR_LOST_FAIL_MS,
   INTERCEPTOR_RECONNECT_MS,
   MAX_HELD_OFFERS,
+  MAX_REMEMBERED_HASHES,
   VERDICT_MS,
 } from './bounds.ts'
 import type { Due } from './event-queue.ts'
@@ -142,6 +143,8 @@ export class Interceptor {
     const { hashKey, hash, amountMsat } = attempt.plan
     if (this.#confirmed.has(hashKey)) return
     this.#confirmed.add(hashKey)
+    if (this.#confirmed.size > MAX_REMEMBERED_HASHES)
+      this.#confirmed.delete(this.#confirmed.values().next().value as string)
     this.#network.trace('confirmed', attempt.id, this.node.index, amountMsat)
     if (this.node.canTell)
       this.node.process?.tell({ type: 'offer-confirmed', hash: hash.slice(), amountMsat: BigInt(amountMsat) })

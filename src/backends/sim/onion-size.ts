@@ -6,9 +6,9 @@
 /** Bytes of all hop payloads together, with their lengths and HMACs. */
 export const ONION_BYTES = 1_300
 /** The type of keysock's record: ASCII "sock". */
-export const RECORD_TYPE = 1_936_679_787
+const RECORD_TYPE = 1_936_679_787
 /** The type of the record that carries a keysend's preimage. */
-export const KEYSEND_TYPE = 5_482_373_484
+const KEYSEND_TYPE = 5_482_373_484
 
 const HMAC_BYTES = 32
 const PREIMAGE_BYTES = 32
@@ -47,7 +47,7 @@ export function truncatedBytes(value: number): number {
 }
 
 /** Bytes of a TLV with this type and value length. */
-export function tlvBytes(type: number, valueBytes: number): number {
+function tlvBytes(type: number, valueBytes: number): number {
   return bigSizeBytes(type) + bigSizeBytes(valueBytes) + valueBytes
 }
 

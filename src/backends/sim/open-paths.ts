@@ -94,10 +94,13 @@ function canRelay(link: Link, payer: string): boolean {
   )
 }
 
-/** Every node has its own lasting order of links: a guard, and standbys after it. */
+/** Every node has a lasting order of links, drawn from its key: a guard, and standbys after it. */
 function byPreference(node: SimNode, links: readonly Link[]): Link[] {
-  const rank = (link: Link): number =>
-    Math.imul(link.index + 1, 0x9e3779b1 ^ Math.imul(node.index + 1, 0x85ebca6b)) >>> 0
+  const salt = new DataView(node.secretKey.buffer, node.secretKey.byteOffset).getUint32(0)
+  const rank = (link: Link): number => {
+    const mixed = Math.imul(salt ^ Math.imul(link.index + 1, 0x9e3779b1), 0x85ebca6b)
+    return (mixed ^ (mixed >>> 15)) >>> 0
+  }
   return links.toSorted((a, b) => rank(a) - rank(b) || a.index - b.index)
 }
 

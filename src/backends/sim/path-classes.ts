@@ -14,10 +14,10 @@ export interface PathTotals {
   readonly minHtlcMsat: number
 }
 
-export const BASE_CLASSES: readonly number[] = [0, 1_000, 2_000, 5_000, 10_000, 50_000]
-export const PPM_CLASSES: readonly number[] = [0, 100, 500, 1_000, 2_500, 5_000, 10_000]
-export const DELTA_CLASSES: readonly number[] = [144, 216, MAX_PATH_DELTA_BLOCKS]
-export const MIN_CLASSES: readonly number[] = [1, 1_000, 10_000, 100_000, 1_000_000]
+const BASE_CLASSES: readonly number[] = [0, 1_000, 2_000, 5_000, 10_000, 50_000]
+const PPM_CLASSES: readonly number[] = [0, 100, 500, 1_000, 2_500, 5_000, 10_000]
+const DELTA_CLASSES: readonly number[] = [144, 216, MAX_PATH_DELTA_BLOCKS]
+const MIN_CLASSES: readonly number[] = [1, 1_000, 10_000, 100_000, 1_000_000]
 
 /** The classes of these totals, or undefined where they exceed the largest: such a path is not offered. */
 export function classOf(exact: PathTotals): PathTotals | undefined {

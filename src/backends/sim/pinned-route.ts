@@ -54,7 +54,7 @@ export function pinRoute(
 }
 
 /** What each channel carries, so that `amountMsat` arrives: the payer's own channel first. Clear channels only. */
-export function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amountMsat: number): number[] {
+function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amountMsat: number): number[] {
   const amounts = Array.from({ length: hops.length }, () => 0)
   let amount = amountMsat + (blinded === undefined ? 0 : feeRoundedUp(blinded.parts.totals, amountMsat))
   for (let i = hops.length - 1; i >= 0; i--) {

@@ -34,7 +34,7 @@ export interface NodePlan {
   readonly requireInterceptor: boolean
 }
 
-export interface ChannelPlan {
+interface ChannelPlan {
   readonly id: string
   /** Indexes into the nodes. */
   readonly ends: readonly [number, number]
@@ -208,7 +208,7 @@ function resolveLatency(latency: LatencyName | LatencyOptions): Required<Latency
 }
 
 /** An amount as a number. Throws 'bad-description' unless it is a whole number of 0..10^15 msat. */
-export function amount(where: string, value: Amount): number {
+function amount(where: string, value: Amount): number {
   if (typeof value === 'string' && !/^\d{1,16}$/.test(value)) fail(where, `'${value}' is not an amount in millisatoshi`)
   return whole(where, Number(value), 0, MAX_AMOUNT_MSAT)
 }

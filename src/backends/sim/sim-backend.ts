@@ -22,7 +22,14 @@ import {
 } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
 import { decodePath } from './blinded-path.ts'
-import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATH_DELTA_BLOCKS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
+import {
+  MAX_AMOUNT_MSAT,
+  MAX_OPEN_PATHS,
+  MAX_PATH_DELTA_BLOCKS,
+  MAX_PATHS,
+  MAX_PINNED_ROUTES,
+  MAX_ROUTES,
+} from './bounds.ts'
 import { candidateInitiators } from './candidates.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'

@@ -1,0 +1,171 @@
+import fc from 'fast-check'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { describe, expect, it } from 'vitest'
+import { EventQueue, type Due } from '../../src/backends/sim/event-queue.ts'
+import { Random } from '../../src/backends/sim/random.ts'
+import { createSimulation, demoNetwork, line, SimulationError } from '../../src/sim.ts'
+
+class Mark implements Due {
+  readonly background = false
+  cancelled = false
+  readonly name: number
+  constructor(name: number) {
+    this.name = name
+  }
+  fire(): void {}
+}
+
+describe('the event queue', () => {
+  it('gives events by time, then by insertion, whatever was cancelled', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ at: fc.integer({ min: 0, max: 20 }), cancel: fc.boolean() }), { maxLength: 1_500 }),
+        (entries) => {
+          const queue = new EventQueue()
+          const marks = entries.map((_, i) => new Mark(i))
+          for (const [i, mark] of marks.entries()) queue.push(entries[i]?.at ?? 0, mark, 0)
+          for (const [i, mark] of marks.entries()) {
+            if (entries[i]?.cancel !== true) continue
+            mark.cancelled = true
+            queue.noteCancelled(mark)
+          }
+          const order: number[] = []
+          while (queue.nextTime() < Infinity) order.push((queue.take() as Mark).name)
+          const expected = marks
+            .filter((mark) => !mark.cancelled)
+            .toSorted((a, b) => (entries[a.name]?.at ?? 0) - (entries[b.name]?.at ?? 0) || a.name - b.name)
+          expect(order).toEqual(expected.map((mark) => mark.name))
+          expect([queue.foreground, queue.holding]).toEqual([0, 0])
+        },
+      ),
+    )
+  })
+})
+
+describe('the virtual clock', () => {
+  it('fires timers at their time, in order, and not when cancelled', async () => {
+    const sim = createSimulation(line(2))
+    const { clock } = sim
+    const fired: string[] = []
+    clock.schedule(30, () => fired.push(`c${clock.now()}`))
+    clock.schedule(10, () => fired.push(`a${clock.now()}`))
+    clock.schedule(10, () => fired.push(`b${clock.now()}`))
+    clock.schedule(20, () => fired.push('never'))()
+    await sim.run()
+    expect(fired).toEqual(['a10', 'b10', 'c30'])
+  })
+
+  it('lets all that follows from a timer happen before the time goes on', async () => {
+    const sim = createSimulation(line(2))
+    const { clock } = sim
+    const seen: string[] = []
+    clock.schedule(10, () => {
+      void (async () => {
+        for (let i = 0; i < 50; i++) await Promise.resolve()
+        await new Promise<void>((resolve) => {
+          process.nextTick(resolve)
+        })
+        clock.schedule(clock.now(), () => seen.push(`follow-up at ${clock.now()}`))
+      })()
+    })
+    clock.schedule(11, () => seen.push('later'))
+    await sim.run()
+    expect(seen).toEqual(['follow-up at 10', 'later'])
+  })
+
+  it('runs for a time, blocks included, and stands exactly there', async () => {
+    const sim = createSimulation(line(2))
+    expect(await sim.runFor(1_234_567)).toBe('time')
+    expect([sim.clock.now(), sim.stats().height]).toEqual([1_234_567, 850_002])
+  })
+
+  it('runs until a condition holds', async () => {
+    const sim = createSimulation(line(2))
+    sim.clock.schedule(5_000, () => {})
+    sim.clock.schedule(9_000, () => {})
+    expect(await sim.run({ until: () => sim.clock.now() >= 4_000 })).toBe('until')
+    expect(sim.clock.now()).toBe(5_000)
+  })
+
+  it('drive throws when nothing is left that could settle the promise', async () => {
+    const sim = createSimulation(line(2))
+    await expect(sim.drive(new Promise(() => {}))).rejects.toMatchObject({ name: 'SimulationError', code: 'quiet' })
+  })
+
+  it('drive throws when its bound of virtual time passes', async () => {
+    const sim = createSimulation(line(2))
+    const again = (): void => void sim.clock.schedule(sim.clock.now() + 1_000, again)
+    again()
+    await expect(sim.drive(new Promise(() => {}), { withinMs: 10_000 })).rejects.toMatchObject({ code: 'time-bound' })
+    expect(sim.clock.now()).toBe(10_000)
+  })
+
+  it('drive hands on what the promise rejects with', async () => {
+    await expect(createSimulation(line(2)).drive(Promise.reject(new Error('mine')))).rejects.toThrow('mine')
+  })
+
+  it('takes no second run at the same time', async () => {
+    const sim = createSimulation(line(2))
+    const first = sim.runFor(1_000)
+    await expect(sim.runFor(1)).rejects.toBeInstanceOf(SimulationError)
+    await first
+  })
+
+  it('passes time inside the network without turns of the event loop', async () => {
+    const sim = createSimulation({ ...demoNetwork(), traffic: { perSecond: 100 } })
+    await sim.runFor(100_000)
+    const { events, turns } = sim.stats()
+    expect(events).toBeGreaterThan(9_000)
+    expect(turns).toBeLessThan(10)
+  })
+})
+
+describe('real time', () => {
+  it('carries a payment without anybody running the clock', async () => {
+    const sim = createSimulation(line(2), { mode: 'real-time', speed: 1_000 })
+    const [from, to] = [sim.backend('n0'), sim.backend('n1')]
+    const arrived = new Promise<string>((resolve) => {
+      void to.start({ sink: (event) => resolve(event.type) })
+    })
+    await from.start({ sink: () => {} })
+    const [route] = await from.findRoutes({
+      destination: { lane: 'node', publicKey: sim.keyOf('n1') },
+      amountMsat: 1_000n,
+      maxFeeMsat: 0n,
+      count: 1,
+    })
+    const preimage = new Uint8Array(32).fill(1)
+    const hash = sha256(preimage)
+    const outcome = await from.pay({
+      routeId: route?.id ?? '',
+      hash,
+      preimage,
+      record: new Uint8Array(1),
+      amountMsat: 1_000n,
+    })
+    expect([outcome.status, await arrived]).toEqual(['settled', 'arrival'])
+    sim.close()
+  })
+})
+
+describe('a stream of randomness', () => {
+  it('is the same for the same seed and name, and another for another name', () => {
+    expect(new Random('1', 'a').bytes(16)).toEqual(new Random('1', 'a').bytes(16))
+    expect(new Random('1', 'a').bytes(16)).not.toEqual(new Random('1', 'b').bytes(16))
+  })
+
+  it('is not shifted by a child', () => {
+    const [one, two] = [new Random('1', 'a'), new Random('1', 'a')]
+    one.child('x').bytes(100)
+    expect(one.uint32()).toBe(two.uint32())
+  })
+
+  it('has the means that it should', () => {
+    const random = new Random('7', 'means')
+    const mean = (draw: () => number): number =>
+      Array.from({ length: 20_000 }, draw).reduce((sum, x) => sum + x, 0) / 20_000
+    expect(mean(() => random.fraction())).toBeCloseTo(0.5, 1)
+    expect(mean(() => random.exponential(10)) / 10).toBeCloseTo(1, 1)
+    expect(mean(() => (random.logNormal(5, 0.7) > 5 ? 1 : 0))).toBeCloseTo(0.5, 1)
+  })
+})
