@@ -2,6 +2,7 @@ import type { BackendEvent } from '../backends/backend.ts'
 import { toHex } from '../wire/bytes.ts'
 import { Code, ProtocolError } from '../wire/errors.ts'
 import { decodeHeader, type Header } from '../wire/packets.ts'
+import type { Connection } from './connection/connection.ts'
 import type { Arrival } from './connection/interface.ts'
 import type { DriverLink } from './driver-link.ts'
 import type { Decide, Offer } from './offers.ts'
@@ -51,6 +52,10 @@ export class Demultiplexer {
   *links(): Generator<DriverLink> {
     yield* this.#initiators.values()
     yield* this.#responders.values()
+  }
+
+  *connections(): Generator<Connection> {
+    for (const link of this.links()) yield link.connection
   }
 
   responder(connectionId: string): DriverLink | undefined {

@@ -1,9 +1,13 @@
 import type { Backend, Clock, Entropy, NodeInfo } from '../backends/backend.ts'
+import type { Connection } from './connection/connection.ts'
 import type { ConnectionFailure } from './connection/interface.ts'
 import type { KeysockError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { ConnectionDefaults } from './settings.ts'
 import type { Store, StoredState } from './store/store.ts'
+
+/** Sees every connection after each round; for tests. */
+export type OnStep = (connections: Iterable<Connection>) => void
 
 /** What an endpoint gives its driver: checked options, and a backend and a store that were started. */
 export interface DriverOptions {
@@ -22,8 +26,7 @@ export interface DriverOptions {
   readonly warn: (code: string, message: string) => void
   /** The store cannot go on: everything ends. */
   readonly fail: (error: KeysockError) => void
-  /** After each round; for tests. */
-  readonly onStep?: (() => void) | undefined
+  readonly onStep?: OnStep | undefined
 }
 
 export interface DriverCounts {

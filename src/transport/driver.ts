@@ -331,7 +331,7 @@ export class Driver {
   }
 
   #roundDone(): void {
-    this.#options.onStep?.()
+    this.#options.onStep?.(this.demultiplexer.connections())
     if (this.#whenQuiet !== undefined && this.#isQuiet()) this.#whenQuiet()
   }
 

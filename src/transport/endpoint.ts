@@ -4,7 +4,7 @@ import type { Backend, NodeInfo } from '../backends/backend.ts'
 import { toHex } from '../wire/bytes.ts'
 import { realClock } from './clock.ts'
 import type { Driver } from './driver.ts'
-import { ENDPOINT_CLOSED } from './driver-options.ts'
+import { ENDPOINT_CLOSED, type OnStep } from './driver-options.ts'
 import { realEntropy } from './entropy.ts'
 import { invalidOption, KeysockError } from './errors.ts'
 import {
@@ -105,7 +105,7 @@ export class Endpoint extends EventEmitter implements Host {
   }
 
   /** @internal `createEndpoint`, with a hook that tests have after each step. */
-  static async open(options: EndpointOptions, onStep?: () => void): Promise<Endpoint> {
+  static async open(options: EndpointOptions, onStep?: OnStep): Promise<Endpoint> {
     checkEndpointOptions(options)
     const store = options.store ?? new MemoryStore()
     const { backend } = options

@@ -61,7 +61,9 @@ describe('the default endpoint', () => {
 
   it('says when KEYSOCK_BACKEND cannot be used', async () => {
     process.env['KEYSOCK_BACKEND'] = 'node:path'
-    await expect(keysock.connect(somebody, 1)).rejects.toThrow('KEYSOCK_BACKEND=node:path cannot be used: it exports no function createBackend')
+    await expect(keysock.connect(somebody, 1)).rejects.toThrow(
+      'KEYSOCK_BACKEND=node:path cannot be used: it exports no function createBackend',
+    )
     process.env['KEYSOCK_BACKEND'] = './no-such-module.js'
     expect(await codeOf(keysock.connect(somebody, 1))).toBe('ERR_KEYSOCK_BAD_BACKEND')
   })
@@ -167,55 +169,61 @@ describe('servers', () => {
 })
 
 describe('an endpoint that closes', () => {
-  const states: readonly [string, (sim: Simulation, alice: Endpoint, bob: Endpoint) => Promise<Socket | undefined>][] = [
-    ['with nothing in it', async () => undefined],
-    ['with a server', async (_sim, _alice, bob) => void (await bob.createServer().listen(7))],
-    ['while a socket connects, in its first tick', async (_sim, alice, bob) => alice.createConnection(bob.publicKeyHex, 7)],
+  const states: readonly [string, (sim: Simulation, alice: Endpoint, bob: Endpoint) => Promise<Socket | undefined>][] =
     [
-      'while a socket connects',
-      async (sim, alice, bob) => {
-        const socket = alice.createConnection(bob.publicKeyHex, 7)
-        await sim.runFor(20)
-        return socket
-      },
-    ],
-    [
-      'with an open socket',
-      async (sim, alice, bob) => {
-        await bob.createServer((socket) => socket.resume()).listen(7)
-        return await sim.drive(alice.connect(bob.publicKeyHex, 7))
-      },
-    ],
-    [
-      'with data under way',
-      async (sim, alice, bob) => {
-        await bob.createServer((socket) => socket.resume()).listen(7)
-        const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
-        socket.write(Buffer.alloc(100_000))
-        await sim.runFor(300)
-        return socket
-      },
-    ],
-    [
-      'with a half-open socket',
-      async (sim, alice, bob) => {
-        await bob.createServer({ allowHalfOpen: true }, (socket) => socket.resume()).listen(7)
-        const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7, { allowHalfOpen: true }))
-        socket.end()
-        await sim.runFor(2_000)
-        return socket
-      },
-    ],
-    [
-      'while its node is away',
-      async (sim, alice, bob) => {
-        await bob.createServer((socket) => socket.resume()).listen(7)
-        const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
-        sim.fault({ name: 'node-offline', node: 'alice', forMs: 3_600_000 } as unknown as Parameters<typeof sim.fault>[0])
-        return socket
-      },
-    ],
-  ]
+      ['with nothing in it', async () => undefined],
+      ['with a server', async (_sim, _alice, bob) => void (await bob.createServer().listen(7))],
+      [
+        'while a socket connects, in its first tick',
+        async (_sim, alice, bob) => alice.createConnection(bob.publicKeyHex, 7),
+      ],
+      [
+        'while a socket connects',
+        async (sim, alice, bob) => {
+          const socket = alice.createConnection(bob.publicKeyHex, 7)
+          await sim.runFor(20)
+          return socket
+        },
+      ],
+      [
+        'with an open socket',
+        async (sim, alice, bob) => {
+          await bob.createServer((socket) => socket.resume()).listen(7)
+          return await sim.drive(alice.connect(bob.publicKeyHex, 7))
+        },
+      ],
+      [
+        'with data under way',
+        async (sim, alice, bob) => {
+          await bob.createServer((socket) => socket.resume()).listen(7)
+          const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+          socket.write(Buffer.alloc(100_000))
+          await sim.runFor(300)
+          return socket
+        },
+      ],
+      [
+        'with a half-open socket',
+        async (sim, alice, bob) => {
+          await bob.createServer({ allowHalfOpen: true }, (socket) => socket.resume()).listen(7)
+          const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7, { allowHalfOpen: true }))
+          socket.end()
+          await sim.runFor(2_000)
+          return socket
+        },
+      ],
+      [
+        'while its node is away',
+        async (sim, alice, bob) => {
+          await bob.createServer((socket) => socket.resume()).listen(7)
+          const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+          sim.fault({ name: 'node-offline', node: 'alice', forMs: 3_600_000 } as unknown as Parameters<
+            typeof sim.fault
+          >[0])
+          return socket
+        },
+      ],
+    ]
 
   it.each(states)('%s: ends what is open, and leaves no timer', async (_name, prepare) => {
     const sim = simulate()
@@ -238,7 +246,11 @@ describe('an endpoint that closes', () => {
     const sim = simulate()
     const { alice, bob } = await pairOn(sim)
     let got = 0
-    await bob.createServer((socket) => socket.on('data', (chunk: Buffer) => (got += chunk.length)).on('error', () => undefined)).listen(7)
+    await bob
+      .createServer((socket) =>
+        socket.on('data', (chunk: Buffer) => (got += chunk.length)).on('error', () => undefined),
+      )
+      .listen(7)
     const socket = alice.createConnection(bob.publicKeyHex, 7)
     socket.end(Buffer.alloc(20_000))
     await sim.drive(once(socket, 'finish'))
@@ -320,7 +332,9 @@ describe('what an endpoint knows', () => {
     const { alice, bob } = await pairOn(sim)
     const got: string[] = []
     await bob
-      .createServer((socket) => socket.resume().on('message', (data: Buffer, id: string) => got.push(`${data.toString()} ${id}`)))
+      .createServer((socket) =>
+        socket.resume().on('message', (data: Buffer, id: string) => got.push(`${data.toString()} ${id}`)),
+      )
       .listen(7)
     const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
     const id = 'ab'.repeat(16)
@@ -330,7 +344,9 @@ describe('what an endpoint knows', () => {
     const third = other.sendMessage(Buffer.from('two'))
     await sim.runFor(5_000)
     expect(got).toEqual([`one ${id}`, `two ${third}`])
-    expect(() => socket.sendMessage('x'.repeat(513))).toThrow(expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' }))
+    expect(() => socket.sendMessage('x'.repeat(513))).toThrow(
+      expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' }),
+    )
     await sim.drive(Promise.all([alice.close(), bob.close()]))
   })
 

@@ -42,11 +42,14 @@ function makeStage(world: World, log: Log): Stage {
         socket.on('data', (chunk: Buffer) => {
           // Chunks are a matter of packets: only their sum is compared.
           const last = log[party].at(-1) ?? ''
-          if (last.startsWith('data ')) log[party][log[party].length - 1] = `data ${Number(last.slice(5)) + chunk.length}`
+          if (last.startsWith('data '))
+            log[party][log[party].length - 1] = `data ${Number(last.slice(5)) + chunk.length}`
           else note(party, `data ${chunk.length}`)
         })
       }
-      socket.on('error', (error: NodeJS.ErrnoException) => note(party, `error ${error.code ?? error.name} ${error.syscall ?? ''}`))
+      socket.on('error', (error: NodeJS.ErrnoException) =>
+        note(party, `error ${error.code ?? error.name} ${error.syscall ?? ''}`),
+      )
       open.add(
         new Promise((resolve) => {
           socket.on('close', (hadError: boolean) => {
@@ -141,7 +144,9 @@ const scripts: readonly Script[] = [
       const client = stage.watch('client', stage.world.connect())
       await once(client, 'end')
       await once(client, 'finish').catch(() => undefined)
-      client.write('too late', (error) => stage.note('client', `write ${(error as NodeJS.ErrnoException | null)?.code}`))
+      client.write('too late', (error) =>
+        stage.note('client', `write ${(error as NodeJS.ErrnoException | null)?.code}`),
+      )
       await stage.allClosed()
     },
   },

@@ -55,7 +55,9 @@ async function bodyOf(stream: Readable): Promise<Buffer> {
 }
 
 describe('http over keysock', () => {
-  async function serve(handler: http.RequestListener): Promise<{ readonly made: Place; readonly sockets: readonly Socket[] }> {
+  async function serve(
+    handler: http.RequestListener,
+  ): Promise<{ readonly made: Place; readonly sockets: readonly Socket[] }> {
     const made = await place()
     const server = http.createServer(handler)
     const sockets: Socket[] = []

@@ -26,7 +26,10 @@ export interface ConnectChoice {
 /** A place where one server and its clients live. */
 export interface World {
   readonly name: string
-  listen(options: { readonly allowHalfOpen?: boolean; readonly pauseOnConnect?: boolean }, onConnection: (socket: AnySocket) => void): Promise<void>
+  listen(
+    options: { readonly allowHalfOpen?: boolean; readonly pauseOnConnect?: boolean },
+    onConnection: (socket: AnySocket) => void,
+  ): Promise<void>
   connect(options?: ConnectChoice): AnySocket
   /** Lets time pass until the promise settles. */
   run<Result>(promise: Promise<Result>): Promise<Result>
