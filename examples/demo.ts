@@ -41,9 +41,9 @@ else print(result)
 process.exitCode = result.ok ? 0 : 1
 
 function progressBar(total: number): SingleBar | undefined {
-  const columns = process.stderr.columns ?? 80
+  const columns = process.stderr.isTTY ? process.stderr.columns : 80
   const format = '{bar} {percentage}% {value}/{total} B  {rate} kB/s  {inFlight} in flight  {failed} failed  {sat} sat'
-  const bar = new SingleBar({
+  const single = new SingleBar({
     format,
     barsize: Math.max(8, Math.min(30, columns - 72)),
     barCompleteChar: '#',
@@ -56,8 +56,8 @@ function progressBar(total: number): SingleBar | undefined {
     noTTYOutput: true,
     notTTYSchedule: 2_000,
   })
-  bar.start(total, 0, { rate: '0.0', inFlight: 0, failed: 0, sat: 0 })
-  return bar
+  single.start(total, 0, { rate: '0.0', inFlight: 0, failed: 0, sat: 0 })
+  return single
 }
 
 function shown(progress: Progress): Record<string, string | number> {
@@ -69,19 +69,19 @@ function shown(progress: Progress): Record<string, string | number> {
   }
 }
 
-function print(result: TransferResult): void {
+function print(done: TransferResult): void {
   const rows: readonly (readonly [string, string])[] = [
-    ['sha256 sent', result.sha256Sent],
-    ['sha256 received', `${result.sha256Received}  ${result.ok ? 'equal' : 'DIFFERENT'}`],
-    ['bytes', result.bytes.toLocaleString('en')],
-    ['chunks', `${result.chunks.toLocaleString('en')} (one payment each)`],
-    ['payments', `${result.payments.toLocaleString('en')}, of which ${result.failedPayments} failed and cost nothing`],
-    ['fees', `${sat(result.feesMsat)} sat`],
-    ['cost', `${sat(result.paidMsat)} sat, fees included; bob paid ${sat(result.repliesPaidMsat)} sat for his answers`],
-    ['price', `${sat(result.msatPerKB)} sat per 1000 bytes`],
-    ['time', `${result.simulatedSeconds.toFixed(1)} s simulated, ${result.realSeconds.toFixed(1)} s real`],
-    ['rate', `${(result.bytesPerSecond / 1_000).toFixed(1)} kB/s`],
-    ['alice seen by bob', result.initiatorSeen ? 'YES: her key is in what his node or program saw' : 'no'],
+    ['sha256 sent', done.sha256Sent],
+    ['sha256 received', `${done.sha256Received}  ${done.ok ? 'equal' : 'DIFFERENT'}`],
+    ['bytes', done.bytes.toLocaleString('en')],
+    ['chunks', `${done.chunks.toLocaleString('en')} (one payment each)`],
+    ['payments', `${done.payments.toLocaleString('en')}, of which ${done.failedPayments} failed and cost nothing`],
+    ['fees', `${sat(done.feesMsat)} sat`],
+    ['cost', `${sat(done.paidMsat)} sat, fees included; bob paid ${sat(done.repliesPaidMsat)} sat for his answers`],
+    ['price', `${sat(done.msatPerKB)} sat per 1000 bytes`],
+    ['time', `${done.simulatedSeconds.toFixed(1)} s simulated, ${done.realSeconds.toFixed(1)} s real`],
+    ['rate', `${(done.bytesPerSecond / 1_000).toFixed(1)} kB/s`],
+    ['alice seen by bob', done.initiatorSeen ? 'YES: her key is in what his node or program saw' : 'no'],
   ]
   for (const [name, value] of rows) console.log(`${name.padEnd(18)} ${value}`)
 }

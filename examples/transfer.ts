@@ -104,11 +104,12 @@ interface Received {
 /** Takes one connection and reads it to its end. */
 async function receive(sim: Simulation, endpoint: Endpoint): Promise<Received> {
   const server = endpoint.createServer()
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
+  const accepted = once(server, 'connection') as Promise<[Socket]>
   await server.listen(PORT)
   const hash = createHash('sha256')
   let bytes = 0
-  for await (const piece of await accepted) {
+  const [socket] = await accepted
+  for await (const piece of socket as AsyncIterable<Uint8Array>) {
     hash.update(piece)
     bytes += piece.length
   }
@@ -131,7 +132,7 @@ function* pieces(file: Uint8Array): Generator<Uint8Array> {
 /** Reports the socket's numbers ten times a second of virtual time; the result stops it. */
 function watch(sim: Simulation, socket: Socket, onProgress: (progress: Progress) => void): () => void {
   const startMs = sim.clock.now()
-  let cancel = (): void => {}
+  let cancel: (() => void) | undefined
   const report = (): void => {
     const stats = socket.stats
     const seconds = (sim.clock.now() - startMs) / 1_000
@@ -147,7 +148,7 @@ function watch(sim: Simulation, socket: Socket, onProgress: (progress: Progress)
     cancel = sim.clock.schedule(sim.clock.now() + PROGRESS_MS, report)
   }
   report()
-  return () => cancel()
+  return () => cancel?.()
 }
 
 function round(value: number, digits: number): number {

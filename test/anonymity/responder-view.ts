@@ -82,7 +82,7 @@ export async function watchResponder(options: ViewOptions): Promise<ResponderVie
 
 async function ended(socket: Socket): Promise<void> {
   let bytes = 0
-  for await (const piece of socket) bytes += piece.length
+  for await (const piece of socket as AsyncIterable<Uint8Array>) bytes += piece.length
   if (bytes === 0) throw new Error('nothing came back')
 }
 
@@ -101,7 +101,7 @@ function recordingEntropy(backend: Backend, secrets: Uint8Array[]): Backend {
     get(target, name) {
       if (name === 'entropy') return recorder
       const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
   })
 }
