@@ -24,7 +24,6 @@ export function complete(core: Core, now: number, completion: Completion): Attem
   const secret = grant.lane === 'node' ? core.random(32) : derivePreimage(settleKey, draft.number, attempt)
   core.account.reserve(amountMsat, feeMsat)
   const sent = registerAttempt(core, now, { grant, draft, amountMsat, feeMsat, open: draft.kind === 'open' })
-  core.pauseReported = false
   return {
     id: sent.id,
     reason: draft.reason,

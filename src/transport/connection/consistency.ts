@@ -25,7 +25,10 @@ function checkTimers(core: Core, now: number): void {
     return
   }
   if (owes(core))
-    must(next !== undefined || core.pauseReported || core.endedReported, 'something is owed and no timer runs')
+    must(
+      next !== undefined || core.paused || core.creditPaused || core.endedReported,
+      'something is owed and no timer runs',
+    )
 }
 
 function checkStreams(core: Core): void {

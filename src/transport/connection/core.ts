@@ -230,6 +230,8 @@ export class Core {
 
   /** Queues an event; one that only says "look again" is queued once. */
   emit(event: ConnectionEvent): void {
+    // Nothing but 'closed' follows 'ended'.
+    if (this.endedReported && event.type !== 'ended' && event.type !== 'closed') return
     const events = (this.#events ??= [])
     if (event.type === 'readable' || event.type === 'activity') {
       if (events.some((queued) => queued.type === event.type)) return

@@ -137,7 +137,7 @@ export type ConnectionEvent =
   | { readonly type: 'price'; readonly packetMsat: bigint; readonly kilobyteMsat: bigint }
   /** Activity, for socket.setTimeout: spec §10.3's meaning. */
   | { readonly type: 'activity' }
-  /** Money stops it: spec §12.2. Reported once per pause. */
+  /** Money stops it: spec §12.2. Reported once until the cap is set anew, though money that comes free may let some packets pass. */
   | { readonly type: 'paused'; readonly reason: 'cost' }
   /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
   | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
