@@ -105,6 +105,21 @@ describe('interceptor-drops', () => {
     expect(new Set(pair.bob.offers().map((offer) => offer.offerId)).size).toBe(2)
   })
 
+  it('leaves held what a later process cannot open: it fails', async () => {
+    const demo = demoNetwork()
+    const nodes = demo.nodes.map((node) => (node.name === 'bob' ? { ...node, requireInterceptor: true } : node))
+    const pair = await pairOn({ ...demo, nodes })
+    const outcome = pair.alice.backend.pay(await phantomPayment(pair, { settling: false }))
+    await pair.bob.until(() => pair.bob.offers().length === 1)
+    await pair.bob.backend.stop()
+    await pair.sim.runFor(10_000)
+    expect(pair.sim.stats().nodes.find((node) => node.name === 'bob')?.heldOffers).toBe(1)
+    const events: string[] = []
+    await pair.sim.backend('bob').start({ sink: (event) => events.push(event.type) })
+    expect(await pair.sim.drive(outcome)).toMatchObject({ status: 'failed', reason: 'blinded' })
+    expect(events).toEqual([])
+  })
+
   it('leaves the node lane alone', async () => {
     const pair = await pairOn()
     pair.sim.fault({ name: 'interceptor-drops', node: 'bob', forMs: 60_000 })

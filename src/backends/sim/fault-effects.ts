@@ -12,6 +12,8 @@ import type { Random } from './random.ts'
 import { changePolicy } from './resolve.ts'
 
 const HOUR_MS = 3_600_000
+/** Base fees that change by chance stay below this, so that a long run doesn't price everybody out. */
+const MOST_DRAWN_BASE_MSAT = 20_000
 
 /** Carries faults out: those that wait for a payment are armed, all others happen. */
 export class FaultEffects {
@@ -92,7 +94,7 @@ export class FaultEffects {
     }
     const link = this.#direction(channel, fault.from)
     if (fault.name === 'policy-change') {
-      const change = fault.policy ?? { baseFeeMsat: link.policy.baseFeeMsat * 2 + 1_000 }
+      const change = fault.policy ?? { baseFeeMsat: (link.policy.baseFeeMsat + 1_000) % MOST_DRAWN_BASE_MSAT }
       link.policy = changePolicy(`fault on ${channel.id}`, link.policy, change, channel.capacityMsat)
       this.#pathsOver((other) => other === link)
       return

@@ -26,7 +26,7 @@ export interface FaultArguments {
   'channel-drained': { channel?: string; from?: string }
   /** HTLCs under way are decided, new ones fail. */
   'channel-closed': { channel?: string }
-  /** The sending node of this direction asks for something else from now on. Default: twice the base fee and 1 sat. */
+  /** The sending node of this direction asks for something else from now on. Default: a base fee 1 sat higher, from 20 sat on back to 0. */
   'policy-change': { channel?: string; from?: string; policy?: PolicyChange }
   /** The interceptor's stream is lost for `forMs` (default 50 ms). */
   'interceptor-drops': { node?: string; forMs?: number }

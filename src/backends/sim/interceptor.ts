@@ -209,6 +209,11 @@ export class Interceptor {
 
   #offer(held: Held): void {
     const { plan, id } = held.attempt
+    // The keys died with the process that made the path: what it left held can't be opened by the next one.
+    if (plan.blinded?.path?.process !== this.node.process) {
+      this.#refuse(held)
+      return
+    }
     const now = this.#network.engine.nowMs
     const offerId = `o${++this.#offers}`
     held.offers.add(offerId)

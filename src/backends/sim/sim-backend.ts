@@ -150,7 +150,7 @@ export class SimBackend implements Backend, AttachedProcess {
   }
 
   async closePaths(pathIds: readonly string[]): Promise<void> {
-    this.#mustRun()
+    this.#mustBeStarted()
     let closed = 0
     for (const pathId of pathIds) if (this.#closePath(pathId)) closed++
     this.#network.trace('paths', this.#node.index, 0, closed)
@@ -158,7 +158,9 @@ export class SimBackend implements Backend, AttachedProcess {
   }
 
   async answer(offerId: string, verdict: Verdict): Promise<void> {
-    this.#mustRun()
+    this.#network.engine.enter()
+    // When the process was stopped or the node is away, the offer is gone, and the answer is ignored.
+    if (this.#state !== 'started') return
     this.#log('answer', { offerId, verdict }, undefined)
     this.#node.interceptor.answer(offerId, verdict)
   }
@@ -370,6 +372,12 @@ export class SimBackend implements Backend, AttachedProcess {
   }
 
   #mustRun(): void {
+    this.#mustBeStarted()
+    if (!this.#node.online || !this.#node.streamUp)
+      throw new BackendError('offline', `node '${this.#node.name}' is away; wait for 'online'`)
+  }
+
+  #mustBeStarted(): void {
     this.#network.engine.enter()
     if (this.#state !== 'started') {
       throw new BackendError(
@@ -377,8 +385,6 @@ export class SimBackend implements Backend, AttachedProcess {
         this.#state === 'new' ? 'start this backend first' : 'this backend was stopped; take a new one',
       )
     }
-    if (!this.#node.online || !this.#node.streamUp)
-      throw new BackendError('offline', `node '${this.#node.name}' is away; wait for 'online'`)
   }
 
   /** The node's own time for an answer; a process that is gone by then gets none. */
