@@ -1,0 +1,24 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+
+const root = new URL('../../', import.meta.url)
+
+test("the README's first program works as it stands", async () => {
+  const readme = await readFile(new URL('README.md', root), 'utf8')
+  const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
+  expect(program).toContain("from 'keysock'")
+  const folder = await mkdtemp(join(tmpdir(), 'keysock-readme-'))
+  try {
+    const file = join(folder, 'program.mts')
+    const imported = (name: string): string => `'${new URL(`src/${name}.ts`, root).href}'`
+    await writeFile(file, program.replace("'keysock/sim'", imported('sim')).replace("'keysock'", imported('index')))
+    const { stdout } = await promisify(execFile)(process.execPath, [file])
+    expect(stdout).toBe('hello over Lightning\n')
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
