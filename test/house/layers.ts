@@ -38,7 +38,8 @@ const LAYERS: readonly Layer[] = [
   {
     path: 'src/backends/contract/',
     files: ['src/backends/contract/', 'src/backends/backend.ts', 'src/wire/'],
-    packages: [NOBLE, NODE],
+    // It is a suite of tests; vitest is an optional peer of the package.
+    packages: [NOBLE, NODE, 'vitest'],
   },
   { path: 'src/backends/', files: ['src/backends/', 'src/wire/'], packages: [NODE, '*'] },
   { path: 'src/cli/', files: ['src/cli/', 'src/index.ts', 'src/sim.ts'], packages: [NODE, '*'] },
