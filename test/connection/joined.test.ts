@@ -14,12 +14,9 @@ function check(seed: number, life: Life): boolean {
   if (!ended) throw new Error(`it does not end: ${where}`)
   for (const end of [joined.a, joined.b]) {
     if (end.machine === undefined) continue
-    expect(end.machine.deadline(), where).toBeUndefined()
-    expect(
-      end.events.filter((event) => event.type === 'ended'),
-      where,
-    ).toHaveLength(1)
-    expect(end.events.at(-1)?.type, where).toBe('closed')
+    expect(end.machine.deadline()).toBeUndefined()
+    expect(end.events.filter((event) => event.type === 'ended')).toHaveLength(1)
+    expect(end.events.at(-1)?.type).toBe('closed')
   }
   const clean = [joined.a, joined.b].every((end) => end.ended !== undefined && end.ended.error === undefined)
   if (clean && (joined.b.readBytes !== written.a || joined.a.readBytes !== written.b)) {

@@ -41,7 +41,7 @@ export interface Medium {
   readonly inFlight: number
 }
 
-export const CALM: Medium = {
+const CALM: Medium = {
   latency: [200, 400],
   fail: 0,
   hang: 0,
@@ -69,7 +69,7 @@ export const SETTINGS: ConnectionSettings = {
   kilobytePriceMsat: 0n,
 }
 
-export const PORT = 7
+const PORT = 7
 const SECRET = new Uint8Array(32).fill(7)
 const RESPONDER = publicKey(SECRET)
 const DIRECT = publicKey(new Uint8Array(32).fill(9))

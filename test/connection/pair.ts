@@ -1,9 +1,8 @@
 /** Two machines without a medium: a test decides by hand what arrives and what becomes of each attempt. */
-import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import { encodeFrames } from '../../src/wire/frame-writer.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { completeInitiator, initiate, type Initiation } from '../../src/wire/handshake.ts'
-import { type MainKeys, paymentHash, preimage } from '../../src/wire/keys.ts'
+import { ecdh, type MainKeys, paymentHash, preimage, publicKey } from '../../src/wire/keys.ts'
 import { sealPacket } from '../../src/wire/packets.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import type {
@@ -19,15 +18,15 @@ import { openOpen } from '../../src/transport/connection/opening.ts'
 import { SETTINGS } from './joined.ts'
 import { randomFrom } from './random.ts'
 
-export const SECRET: Uint8Array = new Uint8Array(32).fill(7)
-export const RESPONDER: Uint8Array = publicKey(SECRET)
-export const CID: Uint8Array = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
+const SECRET: Uint8Array = new Uint8Array(32).fill(7)
+const RESPONDER: Uint8Array = publicKey(SECRET)
+const CID: Uint8Array = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
 export const START = 1_000_000
-export const HEIGHT = 800_000
+const HEIGHT = 800_000
 
 const random = randomFrom(42)
 
-export function grant(lane: Lane, recordBytes = 1_100, minAmountMsat = 1_000n): Grant {
+function grant(lane: Lane, recordBytes = 1_100, minAmountMsat = 1_000n): Grant {
   return {
     lane,
     routeId: 'route',

@@ -33,7 +33,7 @@ import { want } from './sending.ts'
 import { deadline, drainPaths, requestPaths, runTimers, settleInput } from './timers.ts'
 
 /** What every connection is made with. */
-export interface ConnectionOptions {
+interface ConnectionOptions {
   readonly now: number
   readonly random: RandomBytes
   readonly grow: GrowWindow

@@ -118,7 +118,7 @@ export const LINGER_MOST_MS = 120_000
 export const RESET_MS = 60_000
 /** spec §4.7: 2^36 */
 export const MAX_WRONG_TAGS = 68_719_476_736
-/** Packet numbers end here, far below 2^53 (spec §3.4): nobody pays for as many packets. */
-export const LAST_PACKET_NUMBER: number = 2 ** 53 - 2
+/** The last packet number (spec §3.4): 2^53 - 1 is the largest whole number that is exact. */
+export const LAST_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
 /** A connection that wants to send and is granted nothing looks up again after this: no state without a timer (spec §10.1). */
 export const NUDGE_MS = 60_000

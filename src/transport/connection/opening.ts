@@ -71,7 +71,7 @@ function readOpen(bytes: Uint8Array): { frames: readonly Frame[]; refusal: Code 
 }
 
 /** What this side tells the other about itself (spec §5.9). */
-export function ownParameters(core: Core): Parameters {
+function ownParameters(core: Core): Parameters {
   const directReply = core.opening?.directKey
   return {
     maxData: Math.max(core.settings.initialWindow, INITIAL_LIMIT),

@@ -1,4 +1,5 @@
 /** Builds one packet for a grant: what is most urgent first, then stream data until it is full. */
+import { Code } from '../../wire/errors.ts'
 import { FrameWriter, fitAck, lastStreamDataRoom, streamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
 import { frameCapacity, type Header, type Kind, sealPacket } from '../../wire/packets.ts'
@@ -7,6 +8,7 @@ import { complete } from './completion.ts'
 import type { CopyJob, Core } from './core.ts'
 import { type BuildOptions, type Draft, emptyDraft, feeOf, NO_MESSAGES } from './draft.ts'
 import type { Attempt, Grant } from './interface.ts'
+import { reset } from './lifecycle.ts'
 import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER } from './limits.ts'
 import { acceptFrame, buildOpen, ownsOpenDue } from './opening.ts'
 import { creditDue, dueControls, finDue, hasData, nextCopy, sendable } from './sending.ts'
@@ -29,7 +31,12 @@ export function transmit(core: Core, now: number, grant: Grant): Attempt | undef
   if (core.state === 'opening' && (ownsOpenDue(core) || job?.origin.open === true)) {
     return buildOpen(core, now, { grant, reason, job })
   }
-  if (core.nextNumber > LAST_PACKET_NUMBER) return undefined
+  if (core.nextNumber >= LAST_PACKET_NUMBER) {
+    // spec §3.4: the last number is kept for the RESET.
+    const failure = { code: 'ECONNRESET', message: 'the packet numbers of this connection are used up' }
+    reset(core, now, { code: Code.INTERNAL, reason: failure.message, failure })
+    if (core.nextNumber > LAST_PACKET_NUMBER) return undefined
+  }
   return buildPacket(core, now, { grant, reason, job })
 }
 

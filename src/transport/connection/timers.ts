@@ -194,7 +194,7 @@ function connectFailure(core: Core): { code: string; message: string } {
 }
 
 /** spec §7.6: notes that the peer's limit stands in the way, and says so again. */
-export function runBlocked(core: Core, now: number): void {
+function runBlocked(core: Core, now: number): void {
   const blocked =
     (core.state === 'open' || core.state === 'closing') && core.out.unsent > 0 && core.out.sentEnd >= core.sendLimit
   if (!blocked) {
