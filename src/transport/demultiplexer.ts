@@ -1,5 +1,5 @@
 import type { BackendEvent } from '../backends/backend.ts'
-import { toHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import { Code, ProtocolError } from '../wire/errors.ts'
 import { decodeHeader, type Header } from '../wire/packets.ts'
 import type { Connection } from './connection/connection.ts'

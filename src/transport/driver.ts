@@ -1,5 +1,6 @@
 import type { Backend, BackendEvent } from '../backends/backend.ts'
-import { fromHex, toHex } from '../wire/bytes.ts'
+import { fromHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import type { Code } from '../wire/errors.ts'
 import { CID_BYTES } from '../wire/packets.ts'
 import { Connection } from './connection/connection.ts'

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { addAbortSignal } from 'node:stream'
 import type { Backend, NodeInfo } from '../backends/backend.ts'
-import { toHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import { realClock } from './clock.ts'
 import type { Driver } from './driver.ts'
 import { ENDPOINT_CLOSED, type OnStep } from './driver-options.ts'

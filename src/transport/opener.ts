@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.ts'
-import { toHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import { Code } from '../wire/errors.ts'
 import type { OpenHeader } from '../wire/packets.ts'
 import { openOpen, type OpenedPacket } from './connection/opening.ts'

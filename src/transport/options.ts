@@ -1,4 +1,5 @@
-import { fromHex, toHex } from '../wire/bytes.ts'
+import { fromHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import { invalidOption, KeysockError } from './errors.ts'
 import { DEFAULT_MAX_COST_MSAT, LEAST_IDLE_TIMEOUT_MS, MAX_PORT } from './limits.ts'
 

@@ -1,5 +1,5 @@
 import type { Backend, PaymentOutcome } from '../backends/backend.ts'
-import { toHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import type { Code } from '../wire/errors.ts'
 import type { Attempt, Outcome } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'

@@ -1,5 +1,5 @@
 import type { Backend, Destination, Route } from '../backends/backend.ts'
-import { toHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import type { Attempt, Target, Want } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'

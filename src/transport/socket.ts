@@ -1,12 +1,14 @@
 import { Duplex } from 'node:stream'
-import { fromHex, toHex } from '../wire/bytes.ts'
+import { fromHex } from '../wire/bytes.ts'
+import { toHex } from './hex.ts'
 import { Code, codeName } from '../wire/errors.ts'
 import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
 import { ENDPOINT_CLOSED } from './driver-options.ts'
 import { invalidOption, KeysockError } from './errors.ts'
-import { MESSAGE_BYTES, MESSAGE_ID_BYTES, SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from './limits.ts'
+import { MESSAGE_BYTES, MESSAGE_ID_BYTES } from './limits.ts'
 import { IdleTimer } from './idle-timer.ts'
 import type { Link, LinkSettings } from './link.ts'
+import { type Callback, Outbox } from './outbox.ts'
 import { checkMs, checkMsat, type Msat, type Target } from './options.ts'
 import { keepAliveMs } from './settings.ts'
 import { type SocketStats, socketStats } from './stats.ts'
@@ -18,17 +20,6 @@ export interface SocketAddress {
   readonly address: string
   readonly family: 'keysock'
   readonly port: number
-}
-
-type Callback = (error?: Error | null) => void
-
-/** A chunk that was not handed to the connection as a whole. */
-interface PendingWrite {
-  readonly data: Uint8Array
-  /** Nobody else will write into `data`. */
-  readonly owned: boolean
-  readonly callback: Callback
-  handedBytes: number
 }
 
 /** How a socket comes to be; by endpoints and servers only. */
@@ -77,12 +68,7 @@ export class Socket extends Duplex {
   #resetting = false
   #holds = true
   #bytesRead = 0
-  /** Bytes of writes that were called back. */
-  #bytesTaken = 0
-  #bytesEarly = 0
-  #pending: PendingWrite | undefined
-  /** What waits for 'connect': the callback of the last early write, or of `_final`. */
-  #onceConnected: Callback | undefined
+  readonly #outbox: Outbox
   #cancelFinish: (() => void) | undefined
   /** What waits for the connection's clean end. */
   #onceOver: Callback | undefined
@@ -104,6 +90,7 @@ export class Socket extends Duplex {
     this.#target = init.target
     this.#local = init.local
     this.#closed = init.closed
+    this.#outbox = new Outbox(this.writableHighWaterMark)
     this.once('end', onEnd)
   }
 
@@ -125,7 +112,7 @@ export class Socket extends Duplex {
 
   /** Bytes that the application wrote, sent or not. */
   get bytesWritten(): number {
-    return this.#bytesTaken + this.writableLength
+    return this.#outbox.takenBytes + this.writableLength
   }
 
   /** The other side's public key. The one who connects is anonymous, unless it identified itself. */
@@ -270,20 +257,20 @@ export class Socket extends Duplex {
   // ---- The Duplex's inside ---------------------------------------------------------------------------
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
-    this.#pending = { data: chunk, owned: false, callback, handedBytes: 0 }
+    this.#outbox.put(chunk, { owned: false, callback })
     this.#handOn()
   }
 
   override _writev(chunks: readonly { readonly chunk: Uint8Array }[], callback: Callback): void {
     const data = Buffer.concat(chunks.map(({ chunk }) => chunk))
-    this.#pending = { data, owned: true, callback, handedBytes: 0 }
+    this.#outbox.put(data, { owned: true, callback })
     this.#handOn()
   }
 
   override _final(callback: Callback): void {
     this.#finished = true
     if (!this.#over) this.#link?.finish()
-    if (this.connecting) this.#onceConnected = callback
+    if (this.connecting) this.#outbox.onceConnected(callback)
     else this.#finishSoon(callback)
   }
 
@@ -297,9 +284,7 @@ export class Socket extends Duplex {
     this.connecting = false
     this.#idle?.stop()
     const cleanly = error === null && this.readableEnded && this.writableFinished
-    const cut = this.#pending
-    this.#pending = undefined
-    this.#onceConnected = undefined
+    const cut = this.#outbox.cut()
     this.#cancelFinish?.()
     const done: Callback = (failure) => this.#finishDestroy(failure ?? null, callback)
     if (this.#over || this.#link === undefined) done(error)
@@ -308,7 +293,7 @@ export class Socket extends Duplex {
       this.#leave(this.#link, wasConnecting)
       done(error)
     }
-    cut?.callback(error ?? new KeysockError('ERR_SOCKET_CLOSED', 'the socket was destroyed before this was sent'))
+    cut?.(error ?? new KeysockError('ERR_SOCKET_CLOSED', 'the socket was destroyed before this was sent'))
   }
 
   /** 'finish' comes in a turn of its own, as where a kernel says so: what destroys the socket before is first. */
@@ -336,30 +321,8 @@ export class Socket extends Duplex {
     }
   }
 
-  /** Hands the pending write on, as far as there is room. */
   #handOn(): void {
-    const link = this.#link
-    const pending = this.#pending
-    if (link === undefined || pending === undefined) return
-    const { data, owned } = pending
-    this.#idle?.touch()
-    while (pending.handedBytes < data.length) {
-      if (link.bufferedBytes >= SEND_BUFFER_BYTES) return
-      const end = Math.min(pending.handedBytes + WRITE_PIECE_BYTES, data.length)
-      const piece = data.subarray(pending.handedBytes, end)
-      pending.handedBytes = end
-      link.write(owned ? piece : new Uint8Array(piece))
-    }
-    if (this.#pending !== pending) return // destroyed from inside
-    this.#pending = undefined
-    const callback = (failure?: Error | null): void => {
-      this.#bytesTaken += data.length
-      pending.callback(failure)
-    }
-    this.#bytesEarly += this.connecting ? data.length : 0
-    // As in net, 'drain' never comes before 'connect'.
-    if (this.connecting && this.#bytesEarly >= this.writableHighWaterMark) this.#onceConnected = callback
-    else callback()
+    if (this.#link !== undefined && this.#outbox.handOn(this.#link, this.connecting)) this.#idle?.touch()
   }
 
   #pull(): void {
@@ -413,9 +376,7 @@ export class Socket extends Duplex {
     this.#idle?.touch()
     this.emit('connect')
     // Between the two, as in net.
-    const callback = this.#onceConnected
-    this.#onceConnected = undefined
-    callback?.()
+    this.#outbox.connected()
     this.#handOn()
     this.emit('ready')
     this.#startSoon()

@@ -115,7 +115,7 @@ describe('servers', () => {
   it('give the port back when they close', async () => {
     const { bob } = await pair()
     const server = await bob.createServer().listen(7)
-    await new Promise<void>((resolve) => server.close(() => resolve()))
+    await once(server.close(), 'close')
     expect(server.address()).toBe(null)
     await using again = bob.createServer()
     await again.listen(7)
@@ -125,7 +125,9 @@ describe('servers', () => {
     const { bob } = await pair()
     const server = await bob.createServer().listen(7)
     expect(() => server.listen(8)).toThrow(expect.objectContaining({ code: 'ERR_SERVER_ALREADY_LISTEN' }))
-    const error = await new Promise<Error | undefined>((resolve) => bob.createServer().close(resolve))
+    const error = await new Promise<Error | undefined>((resolve) => {
+      bob.createServer().close(resolve)
+    })
     expect(error).toMatchObject({ code: 'ERR_SERVER_NOT_RUNNING' })
   })
 

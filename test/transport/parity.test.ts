@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type AnySocket, keysockWorld, tcpWorld, type World } from './worlds.ts'
 
@@ -395,7 +396,7 @@ const scripts: readonly Script[] = [
       await stage.allClosed()
       client.destroy()
       client.destroy(new Error('too late'))
-      await new Promise((resolve) => setImmediate(resolve))
+      await setImmediate()
     },
   },
   {

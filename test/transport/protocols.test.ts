@@ -161,7 +161,6 @@ describe('streams over keysock', () => {
     const total = 10_000_000
     let read = 0
     let mostBuffered = 0
-    let sender: Socket | undefined
     const done = new Promise<void>((resolve, reject) => {
       const server = bob.createServer((socket) => {
         const slow = new Transform({
@@ -175,16 +174,14 @@ describe('streams over keysock', () => {
       })
       server.listen(10).catch(reject)
     })
+    const sender = await alice.connect(bob.publicKeyHex, 10)
     function* chunks(): Generator<Buffer> {
       for (let sent = 0; sent < total; sent += 50_000) {
-        const stats = sender?.stats
-        if (stats !== undefined && sender !== undefined) {
-          mostBuffered = Math.max(mostBuffered, stats.bytesWritten - stats.bytesAcknowledged + sender.writableLength)
-        }
+        const written = sender.bytesWritten
+        mostBuffered = Math.max(mostBuffered, written - (sender.stats?.bytesAcknowledged ?? 0))
         yield Buffer.alloc(50_000, sent & 0xff)
       }
     }
-    sender = await alice.connect(bob.publicKeyHex, 10)
     await pipeline(Readable.from(chunks()), sender)
     await done
     expect(read).toBe(total)

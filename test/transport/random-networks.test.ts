@@ -45,7 +45,7 @@ const story = fc.record({
 })
 type Story = typeof story extends fc.Arbitrary<infer Value> ? Value : never
 
-const faults: NetworkDescription['faults'] = [
+const faults: NonNullable<NetworkDescription['faults']> = [
   { name: 'verdict-lost', chance: 0.02, with: { end: 'payer-fails' } },
   { name: 'verdict-lost', chance: 0.02, with: { end: 'offered-again' } },
   { name: 'duplicate-offer', chance: 0.02 },

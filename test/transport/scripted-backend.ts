@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type {
   Backend,
   BackendEvent,
@@ -36,7 +37,7 @@ export class ManualClock implements Clock {
     const until = this.#now + ms
     await settle()
     for (;;) {
-      const next = [...this.#timers].filter((timer) => timer.atMs <= until).sort((a, b) => a.atMs - b.atMs)[0]
+      const next = [...this.#timers].filter((timer) => timer.atMs <= until).toSorted((a, b) => a.atMs - b.atMs)[0]
       if (next === undefined) break
       this.#timers.delete(next)
       this.#now = Math.max(this.#now, next.atMs)
@@ -48,7 +49,7 @@ export class ManualClock implements Clock {
 }
 
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
+  for (let i = 0; i < 3; i++) await setImmediate()
 }
 
 const secret = new Uint8Array(32).fill(7)
@@ -95,7 +96,9 @@ export class ScriptedBackend implements Backend {
   }
 
   pay(payment: Payment): Promise<PaymentOutcome> {
-    return new Promise((resolve) => this.payments.push({ payment, resolve }))
+    return new Promise((resolve) => {
+      this.payments.push({ payment, resolve })
+    })
   }
 
   track(hash: Uint8Array): ReturnType<Backend['track']> {
@@ -115,7 +118,7 @@ export class ScriptedBackend implements Backend {
 
   sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     this.agreements++
-    return this.agrees ? Promise.resolve(ecdh(secret, point)) : new Promise(() => undefined)
+    return this.agrees ? Promise.resolve(ecdh(secret, point)) : new Promise(() => {})
   }
 }
 

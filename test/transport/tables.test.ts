@@ -99,7 +99,7 @@ describe('deadlines', () => {
           }
           expect(deadlines.size).toBe(expected.size)
           await clock.advance(60)
-          expect(fired).toEqual([...expected].sort((a, b) => a[1] - b[1] || a[0] - b[0]).map(([which]) => which))
+          expect(fired).toEqual([...expected].toSorted((a, b) => a[1] - b[1] || a[0] - b[0]).map(([which]) => which))
           expect(clock.timers).toBe(0)
         },
       ),

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createEndpoint } from '../../src/index.ts'
@@ -47,7 +48,7 @@ export async function tcpWorld(): Promise<World> {
         sockets.add(socket)
         onConnection(socket)
       })
-      await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+      await once(server.listen(0, '127.0.0.1'), 'listening')
       port = (server.address() as net.AddressInfo).port
     },
     connect({ refused = false, ...options } = {}) {
@@ -59,7 +60,7 @@ export async function tcpWorld(): Promise<World> {
     run: (promise) => promise,
     async stop() {
       for (const socket of sockets) socket.destroy()
-      await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())))
+      if (server !== undefined) await once(server.close(), 'close')
     },
   }
 }

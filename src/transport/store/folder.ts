@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { toHex } from '../../wire/bytes.ts'
+import { toHex } from '../hex.ts'
 import { realEntropy } from '../entropy.ts'
 import { KeysockError, messageOf } from '../errors.ts'
 import { COMPACT_SPARE_LINES, MAX_JOURNAL_BYTES } from '../limits.ts'

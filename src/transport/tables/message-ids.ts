@@ -1,4 +1,4 @@
-import { toHex } from '../../wire/bytes.ts'
+import { toHex } from '../hex.ts'
 import { MAX_MESSAGE_IDS } from '../limits.ts'
 import type { StoreChange } from '../store/store.ts'
 
