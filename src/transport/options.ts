@@ -12,7 +12,7 @@ export type PublicKey = string | Uint8Array
 const PUBLIC_KEY_BYTES = 33
 
 /** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
-export function checkPublicKey(key: unknown, name = 'the public key'): Uint8Array {
+function checkPublicKey(key: unknown, name = 'the public key'): Uint8Array {
   const expected = `${name} must be a node's public key: 66 hexadecimal digits that begin with 02 or 03, or its 33 bytes`
   if (typeof key !== 'string' && !(key instanceof Uint8Array)) throw invalidOption(`${expected}; got ${kindOf(key)}`)
   if (typeof key === 'string' && !/^0[23][0-9a-fA-F]{64}$/.test(key)) throw invalidOption(expected)
@@ -47,13 +47,13 @@ export function checkMs(value: unknown, name: string): number {
 }
 
 /** spec §5.9: none at all (0), or 10 s at least. */
-export function checkIdleTimeout(value: unknown): number {
+function checkIdleTimeout(value: unknown): number {
   const ms = checkMs(value, 'idleTimeout')
   if (ms === 0 || ms >= LEAST_IDLE_TIMEOUT_MS) return Math.floor(ms)
   throw invalidOption(`idleTimeout must be 0 (none) or at least ${LEAST_IDLE_TIMEOUT_MS} ms; got ${ms}`)
 }
 
-export function checkBoolean(value: unknown, name: string): boolean {
+function checkBoolean(value: unknown, name: string): boolean {
   if (typeof value === 'boolean') return value
   throw invalidOption(`${name} must be true or false; got ${kindOf(value)}`)
 }

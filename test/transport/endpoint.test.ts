@@ -262,22 +262,6 @@ describe('an endpoint that closes', () => {
   })
 })
 
-describe('a process', () => {
-  it('has no timer of keysock left after close, in real time', async () => {
-    const before = process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
-    const sim = createSimulation(demoNetwork(), { seed: 1, mode: 'real-time', speed: 100 })
-    const alice = await keysock.createEndpoint({ backend: sim.backend('alice') })
-    const bob = await keysock.createEndpoint({ backend: sim.backend('bob') })
-    await bob.createServer((socket) => socket.end('x')).listen(7)
-    const socket = await alice.connect(bob.publicKeyHex, 7)
-    socket.setTimeout(60_000)
-    await once(socket.resume(), 'close')
-    await Promise.all([alice.close(), bob.close()])
-    sim.close()
-    expect(process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length).toBe(before)
-  })
-})
-
 describe('what an endpoint knows', () => {
   it('quotes what bytes would cost, and the cost is near that', async () => {
     const sim = simulate()

@@ -122,7 +122,7 @@ export class ScriptedBackend implements Backend {
   }
 }
 
-export function testRoute(id: string): Route {
+function testRoute(id: string): Route {
   return {
     id,
     recordBytes: 1_000,

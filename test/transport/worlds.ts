@@ -17,7 +17,7 @@ export interface AnySocket extends Duplex {
   resetAndDestroy(): this
 }
 
-export interface ConnectChoice {
+interface ConnectChoice {
   readonly allowHalfOpen?: boolean
   readonly signal?: AbortSignal
   /** Where nobody listens. */
