@@ -73,6 +73,10 @@ export class DriverLink implements Link {
     this.deadline = owner.deadlines.add(() => this.wake())
   }
 
+  get unsentBytes(): number {
+    return this.connection.unsentBytes
+  }
+
   get bufferedBytes(): number {
     return this.connection.bufferedBytes
   }

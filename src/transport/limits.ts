@@ -57,10 +57,15 @@ export const FEWEST_CANDIDATES = 4
 // ---- Bytes -------------------------------------------------------------------------------------------
 
 /**
- * What a socket hands to its connection before it holds `write` callbacks back. The medium's ceiling is
- * about 130 kB/s and some payments hang: this covers several seconds of it.
+ * Unsent bytes in a connection from which on it holds `write` callbacks back: two seconds of the medium's
+ * ceiling of about 130 kB/s.
  */
-export const SEND_BUFFER_BYTES = 1_048_576
+export const SEND_AHEAD_BYTES = 262_144
+/**
+ * Unacknowledged bytes, sent ones included, that do so as well. The peer's receive window bounds what is under
+ * way; this bounds what a peer with a boundless window would make us keep. The largest window of our own.
+ */
+export const SEND_BUFFER_BYTES = 16_777_216
 /** A large write goes to the connection in pieces of this size, so that it is not copied as a whole. */
 export const WRITE_PIECE_BYTES = 65_536
 /** Largest MESSAGE (spec §12.8). */

@@ -11,6 +11,8 @@ export type LinkSettings = Partial<Pick<ConnectionSettings, 'keepAliveMs' | 'noD
 export interface Link {
   /** Takes what happened, one event after the other; undefined: nobody is interested any more. */
   listener: ((event: ConnectionEvent) => void) | undefined
+  /** Bytes that were written and never sent. */
+  readonly unsentBytes: number
   /** Bytes that were written and are not acknowledged yet. */
   readonly bufferedBytes: number
   readonly account: Account

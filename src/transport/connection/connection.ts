@@ -390,6 +390,11 @@ export class Connection {
   }
 
   /** Bytes written and not acknowledged. */
+  /** Bytes that were written and never sent. */
+  get unsentBytes(): number {
+    return this.#core.out.unsent
+  }
+
   get bufferedBytes(): number {
     return this.#core.out.buffered
   }

@@ -122,3 +122,6 @@ export const MAX_WRONG_TAGS = 68_719_476_736
 export const LAST_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
 /** A connection that wants to send and is granted nothing looks up again after this: no state without a timer (spec §10.1). */
 export const NUDGE_MS = 60_000
+
+/** 'writable' is reported when this little is unsent: about a second at the medium's ceiling. */
+export const SEND_LOW_BYTES = 131_072

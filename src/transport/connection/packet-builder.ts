@@ -9,7 +9,7 @@ import type { CopyJob, Core } from './core.ts'
 import { type BuildOptions, type Draft, emptyDraft, feeOf, NO_MESSAGES } from './draft.ts'
 import type { Attempt, Grant } from './interface.ts'
 import { reset } from './lifecycle.ts'
-import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER } from './limits.ts'
+import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, SEND_LOW_BYTES } from './limits.ts'
 import { acceptFrame, buildOpen, ownsOpenDue } from './opening.ts'
 import { creditDue, dueControls, finDue, hasData, nextCopy, sendable } from './sending.ts'
 
@@ -67,6 +67,7 @@ function buildPacket(core: Core, now: number, options: BuildOptions): Attempt | 
   if (capacity <= 0) return undefined
   const draft = emptyDraft({ reason, kind, number, job })
   const writer = new FrameWriter(capacity)
+  const { unsent } = core.out
   const preface = kind === 'answer' ? addPreface(core, writer, draft) : 0
   addAck(core, now, writer, draft)
   addControls(core, writer, draft)
@@ -79,6 +80,9 @@ function buildPacket(core: Core, now: number, options: BuildOptions): Attempt | 
     kind === 'early' ? core.early : core.role === 'initiator' ? core.main?.toResponder : core.main?.toInitiator
   if (keys === undefined) throw new Error(`no keys for ${kind}`)
   core.nextNumber++
+  if (unsent >= SEND_LOW_BYTES && core.out.unsent < SEND_LOW_BYTES) {
+    core.emit({ type: 'writable', bufferedBytes: core.out.buffered })
+  }
   const record = sealPacket(headerOf(core, kind, number, addressing === 'cid'), keys, writer.bytes())
   return complete(core, now, { grant, draft, record, settleKey: keys.settle })
 }
@@ -236,7 +240,7 @@ function copyRest(core: Core, job: CopyJob, writer: FrameWriter, draft: Draft): 
     for (let k = 0; k < parts.length; k += 2) {
       const start = parts[k] ?? 0
       const end = parts[k + 1] ?? 0
-      const stop = Math.min(end, start + Math.max(0, streamDataRoom(start, writer.remaining)))
+      const stop = Math.min(end, start + Math.max(0, lastStreamDataRoom(start, writer.remaining)))
       if (stop > start) {
         core.out.covered(start, stop)
         addPiece(core, { start, end: stop }, writer, draft)
