@@ -42,6 +42,8 @@ function sentPacket(number: number): Sent {
     hedges: 0,
     stuckRounds: 0,
     priceHeld: false,
+    prepaidHeld: false,
+    creditHeld: false,
     watch: undefined,
     overdue: false,
     copies: undefined,
@@ -287,7 +289,7 @@ describe('credit', () => {
 
   test('is counted once per id, and refills the prepaid packets', () => {
     const seller = new Seller(price)
-    for (let i = 0; i < PREPAID_PACKETS; i++) expect(seller.setAside(0)).toBe(0n)
+    for (let i = 0; i < PREPAID_PACKETS; i++) expect(seller.takePrepaid()).toBe(true)
     expect(seller.allowsControl()).toBe(false)
     expect(seller.count(1, 1_000n)).toBe(true)
     expect(seller.count(1, 1_000n)).toBe(false)
@@ -318,7 +320,7 @@ describe('credit', () => {
           const due = buyer.dueMsat
           if (due > 0n) {
             seller.count(buyer.pay(due), due)
-            buyer.arrived()
+            buyer.arrived(0n)
             paid += due
           }
           if (!seller.allowsStream() || seller.affordableBytes() < bytes) continue

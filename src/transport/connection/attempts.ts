@@ -44,6 +44,10 @@ export interface Sent {
   stuckRounds: number
   /** `priceMsat` is set aside from the peer's credit. */
   priceHeld: boolean
+  /** It is one of the packets that the responder grants without credit. */
+  prepaidHeld: boolean
+  /** `creditMsat` counts as paid, or on its way, to the peer. */
+  creditHeld: boolean
   /** Its place in the overdue queue, when it is the one of its copies whose delay counts. */
   watch: Watch | undefined
   /** It was not heard of for its hedge delay: what it carries is not under way for certain any more. */

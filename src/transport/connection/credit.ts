@@ -70,12 +70,20 @@ export class Seller {
     return Number((left * 1_000n) / this.price.kilobyteMsat)
   }
 
-  /** A packet goes; what is set aside for it. A packet without stream is prepaid while there are such. */
+  /** A packet without stream goes: true when one that is prepaid was left for it (spec §12.5). */
+  takePrepaid(): boolean {
+    if (this.#prepaid === 0) return false
+    this.#prepaid--
+    return true
+  }
+
+  /** It did not arrive: another may go in its place. */
+  returnPrepaid(): void {
+    this.#prepaid = Math.min(this.#prepaid + 1, PREPAID_PACKETS)
+  }
+
+  /** A packet goes; what is set aside for it. */
   setAside(streamBytes: number): bigint {
-    if (streamBytes === 0 && this.#prepaid > 0) {
-      this.#prepaid--
-      return 0n
-    }
     const priceMsat = packetPrice(this.price, streamBytes)
     this.#setAsideMsat += priceMsat
     return priceMsat
@@ -148,9 +156,11 @@ export class Buyer {
     return this.#nextId++
   }
 
-  /** It arrived: the responder keeps its side, so more may be risked. */
-  arrived(): void {
+  /** It arrived: the responder keeps its side, so more may be risked. `lateMsat`: what had been given up of it. */
+  arrived(lateMsat: bigint): void {
+    this.#leftMsat += lateMsat
     this.#bytes = Math.min(2 * this.#bytes, CREDIT_MOST_BYTES)
+    this.#reckon()
   }
 
   /** It failed or was lost. */

@@ -35,7 +35,8 @@ export function registerAttempt(core: Core, now: number, registration: Registrat
   const origin = draft.job?.origin
   // spec §8.9
   const dear = draft.creditMsat > 0n || amountMsat > 2n * grant.minAmountMsat
-  const priceMsat = core.seller?.setAside(draft.streamBytes) ?? 0n
+  const prepaid = core.seller !== undefined && draft.streamBytes === 0 && core.seller.takePrepaid()
+  const priceMsat = prepaid ? 0n : (core.seller?.setAside(draft.streamBytes) ?? 0n)
   const sent: Sent = {
     id: core.nextId++,
     number: draft.number,
@@ -65,6 +66,8 @@ export function registerAttempt(core: Core, now: number, registration: Registrat
     hedges: draft.reason === 'hedge' ? MAX_HEDGES : draft.reason === 'stuck' ? (origin?.hedges ?? 0) : 0,
     stuckRounds: draft.reason === 'stuck' ? (origin?.stuckRounds ?? 0) + 1 : 0,
     priceHeld: priceMsat > 0n,
+    prepaidHeld: prepaid,
+    creditHeld: draft.creditMsat > 0n,
     watch: undefined,
     overdue: false,
     copies: undefined,
@@ -146,9 +149,13 @@ export function onOverdue(core: Core, now: number): void {
       if (now - each.sentAt >= each.hedgeAfterMs) each.overdue = true
     }
     if (sent.ackNews > 0) core.ack.fail(now, sent.ackNews)
-    if (!isWaiting(core, sent)) continue
-    if (now >= stuckAt(sent)) {
-      dropHold(core, sent)
+    const isStuck = now >= stuckAt(sent)
+    if (isStuck) dropHold(core, sent)
+    if (!isWaiting(core, sent)) {
+      if (!isStuck && (sent.creditHeld || sent.priceHeld || sent.prepaidHeld)) core.overdue.watch(sent, stuckAt(sent))
+      continue
+    }
+    if (isStuck) {
       core.hedges = core.hedges.filter((job) => job.origin !== sent)
       core.stuck.push({ origin: sent, rest: undefined })
     } else {
@@ -158,11 +165,14 @@ export function onOverdue(core: Core, now: number): void {
   }
 }
 
-// What hangs for long does not hold the peer's credit any more.
+// What failed, or hangs for long, neither uses the peer's credit up nor counts as credit paid (spec §12.5).
 function dropHold(core: Core, sent: Sent): void {
-  if (!sent.priceHeld) return
+  if (sent.creditHeld) core.buyer?.failed(sent.creditMsat)
+  sent.creditHeld = false
+  if (sent.priceHeld) core.seller?.putBack(sent.priceMsat)
   sent.priceHeld = false
-  core.seller?.putBack(sent.priceMsat)
+  if (sent.prepaidHeld) core.seller?.returnPrepaid()
+  sent.prepaidHeld = false
 }
 
 /** The outcome of an attempt (spec §8.2). */
@@ -210,7 +220,8 @@ function onSettled(core: Core, now: number, sent: Sent): void {
   if ((sent.controls & (Control.RESET | Control.REFUSE)) !== 0) resetDone(core)
   if (sent.phase !== 'flying' || sent.delivered || !core.isLive) return
   if (!sent.eliciting) {
-    core.attempts.finish(sent)
+    // Nothing will acknowledge it: what an ACK alone says is taken as told (spec §8.4).
+    deliver(core, now, sent)
     return
   }
   core.attempts.settle(sent, now, core.nextNumber)
@@ -250,8 +261,7 @@ function onFailure(core: Core, now: number, sent: Sent, failure: Extract<Outcome
 /** The packet never left, or came back, or was lost at the process: its frames go again, at once. */
 export function requeue(core: Core, now: number, sent: Sent): void {
   core.attempts.finish(sent)
-  if (sent.creditMsat > 0n && !sent.delivered) core.buyer?.failed(sent.creditMsat)
-  dropHold(core, sent)
+  if (!sent.delivered) dropHold(core, sent)
   if (sent.delivered || core.state === 'closed') return
   if (sent.ackNews > 0) core.ack.fail(now, sent.ackNews)
   if (sent.open && core.opening !== undefined && core.state === 'opening') core.opening.due = true
@@ -284,9 +294,11 @@ export function deliver(core: Core, now: number, sent: Sent): void {
   core.overdue.unwatch(sent)
   if (sent.delivered) return
   sent.delivered = true
-  if (sent.creditMsat > 0n) core.buyer?.arrived()
+  if (sent.creditMsat > 0n) core.buyer?.arrived(sent.creditHeld ? 0n : sent.creditMsat)
+  sent.creditHeld = false
   if (sent.priceMsat > 0n) core.seller?.charge(sent.priceMsat, sent.priceHeld)
   sent.priceHeld = false
+  sent.prepaidHeld = false
   if (sent.ackNews > 0) core.ack.confirm(sent.ackNews)
   if (core.state === 'closed') return
   // spec §4.6

@@ -71,8 +71,10 @@ function hasControl(core: Core, now: number): boolean {
 export function nextCopy(core: Core, now: number, jobs: CopyJob[]): CopyJob | undefined {
   while (jobs[0] !== undefined && !isWaiting(core, jobs[0].origin)) jobs.shift()
   if (!core.isLive || core.noSign || core.copiesWaitUntil > now) return undefined
-  if (core.seller !== undefined && !core.seller.allowsStream()) return undefined
-  return jobs[0]
+  if (core.seller === undefined || core.seller.allowsStream()) return jobs[0]
+  // spec §12.5: what asks for credit, above all, must not wait for it.
+  if (!core.seller.allowsControl()) return undefined
+  return jobs.find((job) => job.origin.ranges.length === 0 && isWaiting(core, job.origin))
 }
 
 function reasonNow(core: Core, now: number): WantReason | undefined {
