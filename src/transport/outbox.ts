@@ -1,4 +1,4 @@
-import { SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from './limits.ts'
+import { SEND_AHEAD_BYTES, SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from './limits.ts'
 import type { Link } from './link.ts'
 
 export type Callback = (error?: Error | null) => void
@@ -41,7 +41,9 @@ export class Outbox {
     const { data, owned } = pending
     const before = pending.handedBytes
     while (pending.handedBytes < data.length) {
-      if (link.bufferedBytes >= SEND_BUFFER_BYTES) return pending.handedBytes > before
+      if (link.unsentBytes >= SEND_AHEAD_BYTES || link.bufferedBytes >= SEND_BUFFER_BYTES) {
+        return pending.handedBytes > before
+      }
       const end = Math.min(pending.handedBytes + WRITE_PIECE_BYTES, data.length)
       const piece = data.subarray(pending.handedBytes, end)
       pending.handedBytes = end
