@@ -50,7 +50,11 @@ export class ReceiveWindow {
   widen(now: number, receivedEnd: number, readOffset: number, readable: number): boolean {
     const half = this.#window / 2
     if (this.#limit - receivedEnd > half || readable >= half / 2) return false
-    if (receivedEnd - readOffset >= half / 2) this.#double()
+    // Fourfold: each step costs a round trip, and a window that is too small idles the network.
+    if (receivedEnd - readOffset >= half / 2) {
+      this.#double()
+      this.#double()
+    }
     if (readOffset + this.#window - this.#limit < this.#window / 4) return false
     this.#lift(now, readOffset)
     return true
@@ -60,7 +64,10 @@ export class ReceiveWindow {
   unblock(now: number, readOffset: number, readable: number): boolean {
     const before = this.#limit
     // spec §7.5: it is the network that holds the peer up, not the reader.
-    if (readable < this.#window / 4) this.#double()
+    if (readable < this.#window / 4) {
+      this.#double()
+      this.#double()
+    }
     this.#lift(now, readOffset)
     return this.#limit > before
   }

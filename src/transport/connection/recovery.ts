@@ -1,5 +1,5 @@
 /** What becomes of attempts, and of the frames in them (spec §8). */
-import type { AckFrame } from '../../wire/frames.ts'
+import { type AckFrame, MAX_ACK_RANGES } from '../../wire/frames.ts'
 import type { Sent } from './attempts.ts'
 import { Control } from './controls.ts'
 import type { CopyJob, Core } from './core.ts'
@@ -339,7 +339,8 @@ export function onAck(core: Core, now: number, ack: AckFrame): void {
   }
   if (news) onProgress(core, now)
   const largest = ack.ranges[0]?.largest ?? 0
-  const smallest = ack.ranges.at(-1)?.smallest ?? 0
+  // An ACK that has room for more ranges names all there are (spec §5.4).
+  const smallest = ack.ranges.length < MAX_ACK_RANGES ? -1 : (ack.ranges.at(-1)?.smallest ?? 0)
   for (const sent of core.attempts.takeLost(smallest, largest, now - LOST_UNREACHED_MS)) requeue(core, now, sent)
   if (core.attempts.unconfirmed === 0) core.probeAt = undefined
   advance(core, now)

@@ -39,7 +39,7 @@ export function hasData(core: Core, now: number): boolean {
   if (core.noSign || !core.isLive) return false
   // spec §12.5
   if (core.seller !== undefined && !core.seller.allowsStream()) {
-    return finDue(core) && core.out.unsent === 0 && !core.out.hasAgain && core.seller.allowsControl()
+    return finDue(core) && core.out.unsent === 0 && !core.out.hasAgain && mayControl(core)
   }
   if (core.out.hasAgain) return true
   const fresh = sendable(core)
@@ -52,6 +52,11 @@ export function finDue(core: Core): boolean {
   return (core.controls.due & Control.FIN) !== 0
 }
 
+// spec §12.5: an initiator that has not heard of the price cannot pay it.
+function mayControl(core: Core): boolean {
+  return core.seller === undefined || core.seller.allowsControl() || core.controls.isOpen(Control.PRICE)
+}
+
 /** A CREDIT has to go (spec §12.5), and the cap did not stand against it. */
 export function creditDue(core: Core): boolean {
   return core.buyer !== undefined && core.buyer.dueMsat > 0n && !core.creditPaused
@@ -60,9 +65,9 @@ export function creditDue(core: Core): boolean {
 function hasControl(core: Core, now: number): boolean {
   if (core.state === 'lingering') return core.ack.dueAt !== undefined && core.ack.dueAt <= now
   if (core.state === 'opening') return core.opening?.due === true || dueControls(core) !== 0
-  if (dueControls(core) !== 0) return core.seller?.allowsControl() ?? true
+  if (dueControls(core) !== 0) return mayControl(core)
   if (!core.isLive || core.noSign) return false
-  if (core.seller !== undefined && !core.seller.allowsControl()) return false
+  if (!mayControl(core)) return false
   if (core.ack.dueAt !== undefined && core.ack.dueAt <= now) return true
   return core.messages.hasDue || creditDue(core)
 }
@@ -73,7 +78,7 @@ export function nextCopy(core: Core, now: number, jobs: CopyJob[]): CopyJob | un
   if (!core.isLive || core.noSign || core.copiesWaitUntil > now) return undefined
   if (core.seller === undefined || core.seller.allowsStream()) return jobs[0]
   // spec §12.5: what asks for credit, above all, must not wait for it.
-  if (!core.seller.allowsControl()) return undefined
+  if (!mayControl(core)) return undefined
   return jobs.find((job) => job.origin.ranges.length === 0 && isWaiting(core, job.origin))
 }
 
