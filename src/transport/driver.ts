@@ -2,20 +2,20 @@ import type { Backend, BackendEvent } from '../backends/backend.ts'
 import { fromHex } from '../wire/bytes.ts'
 import { toHex } from './hex.ts'
 import type { Code } from '../wire/errors.ts'
-import { CID_BYTES } from '../wire/packets.ts'
-import { Connection } from './connection/connection.ts'
+import type { Connection } from './connection/connection.ts'
+import { ConnectionMaker } from './connection-maker.ts'
 import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
 import { Deadlines } from './deadlines.ts'
 import { Demultiplexer } from './demultiplexer.ts'
 import { callOutside, DriverLink } from './driver-link.ts'
 import { type DriverCounts, type DriverOptions, ENDPOINT_CLOSED } from './driver-options.ts'
 import { KeysockError, messageOf } from './errors.ts'
-import { ALL_WINDOWS_BYTES, MAX_CONNECTIONS } from './limits.ts'
+import { MAX_CONNECTIONS } from './limits.ts'
 import type { Listener } from './link.ts'
 import type { LogFields } from './logger.ts'
 import { Offers } from './offers.ts'
 import { type AuthenticOpen, Opener } from './opener.ts'
-import { type ConnectOptions, checkReplies, type Target } from './options.ts'
+import type { ConnectOptions, Target } from './options.ts'
 import { PathMaker } from './path-maker.ts'
 import { Payer } from './payer.ts'
 import { SlotPool } from './peer/slots.ts'
@@ -23,7 +23,6 @@ import { Ports } from './ports.ts'
 import { Purse } from './purse.ts'
 import { Rounds } from './rounds.ts'
 import { later, type Sender, Senders } from './senders.ts'
-import { initiatorSettings } from './settings.ts'
 import type { StoreChange } from './store/store.ts'
 import { SeenOpens } from './tables/seen-opens.ts'
 import { MessageIds } from './tables/message-ids.ts'
@@ -60,6 +59,7 @@ export class Driver {
   isOnline = true
   blockHeight: number
   readonly #options: DriverOptions
+  readonly #maker: ConnectionMaker
   readonly #paths: PathMaker
   readonly #messages: MessageIds
   readonly #rounds: Rounds<DriverLink, Sender> = new Rounds({
@@ -68,13 +68,7 @@ export class Driver {
     done: () => this.#roundDone(),
   })
   readonly #randomBytes = (length: number): Uint8Array => this.random(length)
-  readonly #grow = (bytes: number): boolean => {
-    if (this.#windowBytes + bytes > ALL_WINDOWS_BYTES) return false
-    this.#windowBytes += bytes
-    return true
-  }
   #isStopped = false
-  #windowBytes = 0
   #holds = 0
   #whenQuiet: (() => void) | undefined
 
@@ -95,6 +89,7 @@ export class Driver {
     this.tombstones = new Tombstones(stored.tombstones)
     this.#messages = new MessageIds(stored.messages)
     this.ports = new Ports({ address: toHex(info.publicKey), random: this.#randomBytes })
+    this.#maker = new ConnectionMaker(this, options.defaults)
     this.opener = new Opener(this)
     this.offers = new Offers(this)
     this.demultiplexer = new Demultiplexer(this)
@@ -129,21 +124,7 @@ export class Driver {
         `this endpoint has ${MAX_CONNECTIONS} connections; close some`,
       )
     }
-    const connectionId = this.random(CID_BYTES)
-    const id = toHex(connectionId)
-    const direct = checkReplies(options.replies ?? this.#options.defaults.replies) === 'direct'
-    const connection = Connection.connect({
-      now: this.now(),
-      random: this.#randomBytes,
-      grow: this.#grow,
-      settings: initiatorSettings(options, this.#options.defaults),
-      responderKey: target.publicKey,
-      connectionId,
-      port: target.port,
-      replies: direct ? { lane: 'direct', publicKey: this.publicKey } : { lane: 'phantom', paths: [] },
-      blockHeight: this.blockHeight,
-      ...(options.identify === true ? { identify: { publicKey: this.publicKey } } : {}),
-    })
+    const { connection, id } = this.#maker.connect(target, options)
     this.counts.connectionsOpened += 1
     return this.#add(new DriverLink(this, { connection, id, ephemeral: '', remoteKey: target.publicKey }))
   }
@@ -158,10 +139,12 @@ export class Driver {
   async shutDown(graceMs: number): Promise<void> {
     for (const link of this.demultiplexer.links()) link.shutDown()
     if (this.#isQuiet() || !this.isOnline) return
+    this.holdsChanged(1)
     await new Promise<void>((resolve) => {
       this.#whenQuiet = resolve
       this.deadlines.set(this.deadlines.add(resolve), this.now() + graceMs)
     })
+    this.holdsChanged(-1)
   }
 
   // ---- What comes from the backend --------------------------------------------------------------------
@@ -286,8 +269,7 @@ export class Driver {
   }
 
   accept(open: AuthenticOpen, listener: Listener): DriverLink {
-    const connection = Connection.accept({ ...this.#responderOptions(open), settings: listener.settings })
-    const link = this.#addResponder(connection, open)
+    const link = this.#addResponder(this.#maker.accept(open, listener.settings), open)
     this.counts.connectionsAccepted += 1
     callOutside(() => listener.accept(link))
     for (const early of this.demultiplexer.earlyOf(link)) link.receive(early)
@@ -297,24 +279,10 @@ export class Driver {
   refuse(open: AuthenticOpen, code: Code, reason: string): DriverLink | undefined {
     this.counts.opensRefused += 1
     if (!this.hasRoom()) return undefined
-    const settings = initiatorSettings({}, this.#options.defaults)
-    const connection = Connection.refuse({ ...this.#responderOptions(open), settings, code, reason })
-    return this.#addResponder(connection, open)
+    return this.#addResponder(this.#maker.refuse(open, code, reason), open)
   }
 
   // ---- Inside ----------------------------------------------------------------------------------------
-
-  #responderOptions(open: AuthenticOpen): Omit<Parameters<typeof Connection.accept>[0], 'settings'> {
-    return {
-      now: this.now(),
-      random: this.#randomBytes,
-      grow: this.#grow,
-      responderKey: this.publicKey,
-      open: open.opened,
-      arrival: open.arrival,
-      blockHeight: this.blockHeight,
-    }
-  }
 
   #addResponder(connection: Connection, { connectionId, ephemeral }: AuthenticOpen): DriverLink {
     return this.#add(new DriverLink(this, { connection, id: connectionId, ephemeral, remoteKey: undefined }))
@@ -402,7 +370,7 @@ export class Driver {
     link.ownSender?.stop()
     this.payer.forget(link)
     this.demultiplexer.remove(link)
-    this.#windowBytes -= link.connection.grownBytes
+    this.#maker.ended(link.connection)
     const ending = link.ending ?? 'clean'
     const height = this.blockHeight
     this.#note([this.tombstones.add({ connectionId: link.id, ephemeral: link.ephemeral, ending, height })])

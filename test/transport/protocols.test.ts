@@ -185,6 +185,7 @@ describe('streams over keysock', () => {
     await pipeline(Readable.from(chunks()), sender)
     await done
     expect(read).toBe(total)
-    expect(mostBuffered).toBeLessThan(1_500_000)
+    // What is under way, and two seconds more; scenarios.test.ts bounds it exactly.
+    expect(mostBuffered).toBeLessThan(total / 2)
   })
 })

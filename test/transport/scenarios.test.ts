@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createEndpoint, FolderStore, MemoryStore } from '../../src/index.ts'
 import { createSimulation, demoNetwork, hubNetwork, type Simulation } from '../../src/sim.ts'
@@ -32,7 +34,7 @@ async function exchange(
     readonly during?: (sim: Simulation) => void
   } = {},
 ): Promise<Exchange> {
-  const { size = 20_000, replies = 'phantom', during } = options
+  const { size = 60_000, replies = 'phantom', during } = options
   const alice = await sim.drive(Endpoint.open({ backend: sim.backend('alice'), replies }))
   const bob = await sim.drive(Endpoint.open({ backend: sim.backend('bob') }))
   const [sent, answered] = [bytes(size, 1), bytes(size, 2)]
@@ -106,7 +108,7 @@ describe('data goes both ways, all of it', () => {
     for (const replies of ['phantom', 'direct'] as const) {
       const sim = createSimulation(demoNetwork(network), { seed: 11 })
       const during = (): void => {
-        for (const fault of faults) sim.fault(fault, 700)
+        for (const fault of faults) sim.fault(fault, 500)
       }
       expectAll(await exchange(sim, { replies, during }))
       expect(sim.audit()).toEqual([])
@@ -121,6 +123,43 @@ describe('data goes both ways, all of it', () => {
     const [first, second, other] = [await play(1), await play(1), await play(2)]
     expect(second).toBe(first)
     expect(other).not.toBe(first)
+  })
+})
+
+describe('a reader that does not read', () => {
+  it('stops the writer within the window and the buffers, and gets all when it goes on', async () => {
+    const caps = { peer: 1_000_000_000, process: 1_000_000_000 }
+    const sim = createSimulation(demoNetwork(), { seed: 9 })
+    const { alice, bob } = await pairOn(sim, { alice: { caps, maxCost: 100_000_000 } })
+    let reader: Socket | undefined
+    let read = 0
+    await bob
+      .createServer({ pauseOnConnect: true }, (socket) => {
+        reader = socket
+      })
+      .listen(7)
+    const total = 2_000_000
+    let made = 0
+    const source = new Readable({
+      read() {
+        made += 20_000
+        this.push(made > total ? null : Buffer.alloc(20_000))
+      },
+    })
+    const writer = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+    const piped = pipeline(source, writer)
+    await sim.runFor(5 * MINUTE)
+    const stoppedAt = made
+    // The window (256 KiB), what is kept ready (256 KiB and a piece), and the buffers of three streams (64 KiB each).
+    expect(stoppedAt).toBeLessThan(262_144 * 2 + 65_536 * 4 + 40_000)
+    expect(stoppedAt).toBeGreaterThan(262_144)
+    await sim.runFor(2 * MINUTE)
+    expect(made, 'it stands still').toBe(stoppedAt)
+    reader?.on('data', (chunk: Buffer) => (read += chunk.length)).resume()
+    await sim.drive(piped)
+    await sim.drive(once(writer, 'close'))
+    expect(read).toBe(total)
+    await sim.drive(Promise.all([alice.close(), bob.close()]))
   })
 })
 

@@ -1,0 +1,82 @@
+import { toHex } from './hex.ts'
+import type { Code } from '../wire/errors.ts'
+import { CID_BYTES } from '../wire/packets.ts'
+import { Connection } from './connection/connection.ts'
+import type { ConnectionSettings } from './connection/interface.ts'
+import { ALL_WINDOWS_BYTES } from './limits.ts'
+import type { AuthenticOpen } from './opener.ts'
+import { type ConnectOptions, checkReplies, type Target } from './options.ts'
+import { type ConnectionDefaults, initiatorSettings } from './settings.ts'
+
+/** What making connections needs of its driver. */
+export interface MakerOwner {
+  readonly publicKey: Uint8Array
+  readonly blockHeight: number
+  now(): number
+  random(length: number): Uint8Array
+}
+
+/** Makes state machines, for either role, and shares the endpoint's receive windows out among them. */
+export class ConnectionMaker {
+  readonly #owner: MakerOwner
+  readonly #defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }
+  #windowBytes = 0
+  // One function each for all connections.
+  readonly #random = (length: number): Uint8Array => this.#owner.random(length)
+  readonly #grow = (bytes: number): boolean => {
+    if (this.#windowBytes + bytes > ALL_WINDOWS_BYTES) return false
+    this.#windowBytes += bytes
+    return true
+  }
+
+  constructor(owner: MakerOwner, defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }) {
+    this.#owner = owner
+    this.#defaults = defaults
+  }
+
+  /** The initiator's end, and its connection id in hexadecimal. */
+  connect(target: Target, options: ConnectOptions): { readonly connection: Connection; readonly id: string } {
+    const { publicKey } = this.#owner
+    const connectionId = this.#owner.random(CID_BYTES)
+    const direct = checkReplies(options.replies ?? this.#defaults.replies) === 'direct'
+    const connection = Connection.connect({
+      now: this.#owner.now(),
+      random: this.#random,
+      grow: this.#grow,
+      settings: initiatorSettings(options, this.#defaults),
+      responderKey: target.publicKey,
+      connectionId,
+      port: target.port,
+      replies: direct ? { lane: 'direct', publicKey } : { lane: 'phantom', paths: [] },
+      blockHeight: this.#owner.blockHeight,
+      ...(options.identify === true ? { identify: { publicKey } } : {}),
+    })
+    return { connection, id: toHex(connectionId) }
+  }
+
+  accept(open: AuthenticOpen, settings: ConnectionSettings): Connection {
+    return Connection.accept(this.#responder(open, settings))
+  }
+
+  refuse(open: AuthenticOpen, code: Code, reason: string): Connection {
+    return Connection.refuse({ ...this.#responder(open, initiatorSettings({}, this.#defaults)), code, reason })
+  }
+
+  /** It has ended: its window is free for others. */
+  ended(connection: Connection): void {
+    this.#windowBytes -= connection.grownBytes
+  }
+
+  #responder(open: AuthenticOpen, settings: ConnectionSettings): Parameters<typeof Connection.accept>[0] {
+    return {
+      now: this.#owner.now(),
+      random: this.#random,
+      grow: this.#grow,
+      settings,
+      responderKey: this.#owner.publicKey,
+      open: open.opened,
+      arrival: open.arrival,
+      blockHeight: this.#owner.blockHeight,
+    }
+  }
+}
