@@ -180,11 +180,11 @@ export class DriverLink implements Link {
   }
 
   addDeadline(fire: () => void): Deadline {
-    return this.#owner.deadlines.add(fire)
+    return this.#owner.deadlines.add(() => callOutside(fire))
   }
 
   soon(callback: () => void): () => void {
-    const deadline = this.#owner.deadlines.add(callback)
+    const deadline = this.addDeadline(callback)
     this.#owner.deadlines.set(deadline, this.now())
     return () => this.#owner.deadlines.set(deadline, undefined)
   }

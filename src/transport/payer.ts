@@ -96,7 +96,7 @@ export class Payer {
     const unresolved: Unresolved = { hash: attempt.hash, hashHex, amountMsat, feeMsat, sent, isLost: false }
     this.#unresolved.set(hashHex, unresolved)
     this.#pay(unresolved, reservation, attempt).catch((error: unknown) => {
-      // `pay` never rejects, so this is the store, which has told the driver; or a fault of the backend.
+      // The store, which has told the driver: everything ends.
       this.#owner.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
     })
   }
@@ -133,14 +133,24 @@ export class Payer {
   async #pay(unresolved: Unresolved, reservation: Reservation, attempt: Attempt): Promise<void> {
     await this.#owner.store([{ type: 'reserve', ...reservation }])
     if (this.#owner.stopped()) return // never sent; the next process asks for it and hears so
-    const outcome = await this.#owner.backend.pay({
-      routeId: attempt.routeId,
-      hash: attempt.hash,
-      ...(attempt.preimage === undefined ? {} : { preimage: attempt.preimage }),
-      record: attempt.record,
-      amountMsat: attempt.amountMsat,
-    })
+    const outcome = await this.#outcomeOf(attempt)
     if (this.#unresolved.get(unresolved.hashHex) === unresolved) this.#resolve(unresolved, outcome)
+  }
+
+  async #outcomeOf({ routeId, hash, preimage, record, amountMsat }: Attempt): Promise<PaymentOutcome> {
+    try {
+      return await this.#owner.backend.pay({
+        routeId,
+        hash,
+        ...(preimage === undefined ? {} : { preimage }),
+        record,
+        amountMsat,
+      })
+    } catch (error) {
+      // Against its contract; whether anything was sent is unknown, so it is asked for as what was lost sight of.
+      this.#owner.warn('ERR_KEYSOCK_PAYMENT', `the backend did not tell what became of a payment: ${messageOf(error)}`)
+      return { status: 'unknown' }
+    }
   }
 
   #resolve(unresolved: Unresolved, outcome: PaymentOutcome): void {

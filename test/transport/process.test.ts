@@ -21,6 +21,11 @@ describe('a process', () => {
     expect(await outputOf('holds.ts', what)).toBe(output)
   })
 
+  it('sees what its handlers throw as uncaught, and goes on', async () => {
+    const once = 'connection data timeout'
+    expect(await outputOf('throws.ts')).toBe(`${once} ${once}\n`)
+  })
+
   it('is held by a server until that is closed or unref, and by nothing after close', async () => {
     expect(await outputOf('timers.ts')).toBe(
       'two endpoints: 0, a server: 1, unref: 0, ref: 1, closed: 0, after all: 0\n',
