@@ -139,7 +139,7 @@ describe('the receive window', () => {
     expect(make().widen(1, 700, 0, 700)).toBe(false)
     const window = make()
     expect(window.widen(1, 700, 0, 0)).toBe(true)
-    expect(window.limit).toBe(2_000)
+    expect(window.limit).toBe(4_000)
   })
 
   test('never shrinks', () => {
