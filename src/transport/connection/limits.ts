@@ -70,6 +70,11 @@ export const ROUND_TRIP_GAIN = 0.125
 export const OPEN_SLACK_BYTES = 104
 /** Copies of one OPEN: one attempt byte (spec §3.8). */
 export const MAX_OPEN_COPIES = 256
+/**
+ * EARLY packets that may be under way, or have settled, before the OPEN has: a responder keeps 64 (spec §14). A few
+ * less, since OPENs that failed are taken for EARLY packets that did.
+ */
+export const EARLY_PACKETS = 60
 /** An OPEN that settled but was not answered is sent again after this, doubling: the process may not have read it. */
 export const OPEN_AGAIN_MS = 30_000
 

@@ -2,7 +2,7 @@
 import { Control } from './controls.ts'
 import type { CopyJob, Core } from './core.ts'
 import type { Want, WantReason } from './interface.ts'
-import { HEDGE_AGAIN_MS, INITIAL_LIMIT } from './limits.ts'
+import { EARLY_PACKETS, HEDGE_AGAIN_MS, INITIAL_LIMIT } from './limits.ts'
 import { isWaiting } from './recovery.ts'
 
 /** Vain questions for a copy in a row before data goes first for a while: enough for a driver that asks twice. */
@@ -29,9 +29,18 @@ export function dueControls(core: Core): number {
 /** New stream bytes that the peer's limit and its credit let pass. */
 export function sendable(core: Core): number {
   if (core.seller !== undefined && !core.seller.allowsStream()) return 0
+  if (!mayOvertake(core)) return 0
   // spec §7.2
   const limit = core.state === 'opening' ? Math.min(core.sendLimit, INITIAL_LIMIT) : core.sendLimit
   return Math.max(0, Math.min(core.out.written, limit) - core.out.sentEnd)
+}
+
+// spec §6.6, §14: a responder keeps a bounded number of packets that overtake their OPEN; the others would be paid for
+// and lost. Once the OPEN has settled, what is sent comes after it.
+function mayOvertake(core: Core): boolean {
+  const { opening } = core
+  if (core.state !== 'opening' || opening === undefined || opening.againAt !== undefined) return true
+  return core.attemptCount - opening.copies - core.failedCount < EARLY_PACKETS
 }
 
 /** Whether there is stream data, or the FIN, that should go now. */
