@@ -36,6 +36,8 @@ export interface Transfer {
 
 const PORT = 7
 const PIECE_BYTES = 65_536
+/** All that may go before the connection is open (spec §7.2): the buffer of a stream is a quarter of it. */
+const EARLY_BYTES = 262_144
 /** Far above what 10 MB cost on the dearest setting, so that money never holds a transfer back. */
 const PLENTY_MSAT = 1_000_000_000_000n
 export const WINDOW_MS = 60_000
@@ -94,7 +96,7 @@ async function sendAll(
     socket.on('error', fail)
   })
   await server.listen(PORT)
-  const socket = ends.sender.createConnection(simulation.keyOf(RECEIVER), PORT)
+  const socket = ends.sender.createConnection(simulation.keyOf(RECEIVER), PORT, { highWaterMark: EARLY_BYTES })
   socket.on('error', fail)
   writeAll(socket, simulation, written).catch(fail)
   const error = await finished.promise
