@@ -73,7 +73,7 @@ export const MESSAGE_BYTES = 512
 /** Message id (spec §12.8). */
 export const MESSAGE_ID_BYTES = 16
 /** First and largest receive window of a connection (spec §7.5). */
-export const INITIAL_WINDOW_BYTES = 262_144
+export const INITIAL_WINDOW_BYTES = 1_048_576
 export const MAX_WINDOW_BYTES = 16_777_216
 /** Receive windows of an endpoint together (spec §14). */
 export const ALL_WINDOWS_BYTES = 268_435_456

@@ -102,6 +102,8 @@ export class Core {
   finSent = false
   finDelivered = false
   readonly in: Reassembly = new Reassembly()
+  /** What this side's parameters say: they never change. */
+  readonly firstLimit: number
   readonly window: ReceiveWindow
   receivedEnd = 0
   finalOffset: number | undefined
@@ -209,9 +211,14 @@ export class Core {
     this.random = options.random
     this.connectionId = options.connectionId
     this.height = options.blockHeight
+    const wished = Math.max(0, settings.initialWindow - INITIAL_LIMIT)
+    // spec §7.5: what is above the least comes out of the endpoint's sum, if that has room.
+    const grown = wished > 0 && options.grow(wished) ? wished : 0
+    this.firstLimit = INITIAL_LIMIT + grown
     this.window = new ReceiveWindow({
       now,
-      initial: Math.max(settings.initialWindow, INITIAL_LIMIT),
+      initial: this.firstLimit,
+      grown,
       most: settings.maxWindow,
       grow: options.grow,
     })

@@ -41,8 +41,8 @@ export const STUCK_MS = 60_000
 export const MAX_STUCK_ROUND = 10
 /** A hedge that the peer object did not grant is asked for again after this, so that data is not held up by it. */
 export const HEDGE_AGAIN_MS = 200
-/** spec §8.5: at the tail of a transfer, copies go after this many SRTT, and this time at least. */
-export const TAIL_ROUND_TRIPS = 2
+/** spec §8.5: at the tail of a transfer, copies go after so many SRTT, and this time at least. */
+export const TAIL_ROUND_TRIPS = 1.25
 export const TAIL_LEAST_MS = 1_000
 /** ... when no more than this are under way: then each that hangs holds the whole transfer up. */
 export const TAIL_ATTEMPTS = 64

@@ -74,7 +74,7 @@ function readOpen(bytes: Uint8Array): { frames: readonly Frame[]; refusal: Code 
 function ownParameters(core: Core): Parameters {
   const directReply = core.opening?.directKey
   return {
-    maxData: Math.max(core.settings.initialWindow, INITIAL_LIMIT),
+    maxData: core.firstLimit,
     idleTimeoutMs: core.parameterIdleMs,
     ackDelayMs: ACK_DELAY_MS,
     ...(directReply === undefined ? {} : { directReply }),

@@ -12,11 +12,13 @@ export class ReceiveWindow {
   #raisedAt: number
   #grown = 0
 
-  constructor(options: { now: number; initial: number; most: number; grow: GrowWindow }) {
+  /** `grown`: what of `initial` `grow` has granted already. */
+  constructor(options: { now: number; initial: number; grown?: number; most: number; grow: GrowWindow }) {
     this.#limit = options.initial
     this.#window = options.initial
     this.#most = Math.max(options.initial, options.most)
     this.#grow = options.grow
+    this.#grown = options.grown ?? 0
     this.#raisedAt = options.now
   }
 

@@ -41,9 +41,9 @@ export const WINDOW_CHANNEL_MOST: number = 256
 export const WINDOW_CONTROL_EXTRA: number = 4
 
 /** Payments whose median is the latency of now. */
-export const MEDIAN_SAMPLES: number = 64
-/** In flight on average, as a share of the window, for a round of the slow start to be judged: growing exponentially it is 0.72. */
-export const START_FULL: number = 0.6
+export const MEDIAN_SAMPLES: number = 128
+/** Share of a round's deliveries at which there was more to send, for a round of the slow start to be judged. */
+export const START_FULL: number = 0.9
 /** Fewer samples than these are no median. */
 export const MEDIAN_LEAST: number = 8
 /** The base latency is the least window median of the last one to two such spans. */

@@ -52,6 +52,8 @@ export class Peer {
   #failed = 0
   #weighAt = 0
   /** A grant was refused since the last wake: somebody waits for a deadline. */
+  /** The last wish for a grant was turned down: it is the network that limits, not what there is to send. */
+  #heldBack = false
   #refused = false
   #retrySlotsAt: number | undefined
   /** How much other peers of the process queue over the same channel. */
@@ -132,6 +134,7 @@ export class Peer {
     const place = this.#place(now, want)
     if (place === undefined) {
       this.#refused = true
+      if (!hedge) this.#heldBack = true
       return undefined
     }
     const { state, channel } = place
@@ -139,6 +142,7 @@ export class Peer {
     const ticket = this.#attempts.add({ route: state, channel, hedge, hedgeAfterMs }, now, this.#delivered)
     state.inFlight += 1
     this.#hedge.take(hedge)
+    this.#heldBack = false
     this.#renewal.used(now)
     this.#observe(now)
     const { route } = state
@@ -321,7 +325,7 @@ export class Peer {
     }
     this.#channels.resolved(attempt.channel)
     this.#channels.delivered(now, attempt.channel, this.#latency.medianMs)
-    this.#window.delivered(now, full)
+    this.#window.delivered(now, { full, heldBack: this.#heldBack || full })
   }
 
   #fail(now: number, attempt: PeerAttempt, failure: PaymentFailure): void {

@@ -34,6 +34,8 @@ import {
 interface Span {
   readonly startedAt: number
   delivered: number
+  /** Deliveries while window or slots were what held back. */
+  full: number
   failed: number
   area: number
 }
@@ -42,6 +44,8 @@ interface Measured {
   readonly perMs: number
   readonly inFlight: number
   readonly delivered: number
+  /** Whether there was more to send nearly all of the time. */
+  readonly full: boolean
   /** Share of what was decided, 0..1. */
   readonly failing: number
 }
@@ -87,7 +91,9 @@ export class WindowControl {
   /** Payments to keep in flight now. */
   get size(): number {
     let size = this.#window
-    if (this.#phase === 'steady') size *= this.#high ? Math.sqrt(this.#ratio) : 1 / Math.sqrt(this.#ratio)
+    // At its bound with nothing queued there is nothing to find out.
+    const pinned = size >= this.#most && this.queue < QUEUE_NONE
+    if (this.#phase === 'steady' && !pinned) size *= this.#high ? Math.sqrt(this.#ratio) : 1 / Math.sqrt(this.#ratio)
     return Math.max(WINDOW_LEAST, Math.min(Math.round(size), this.#most))
   }
 
@@ -125,10 +131,11 @@ export class WindowControl {
     if (this.#span !== undefined) this.#span.failed += 1
   }
 
-  /** A payment was delivered; its latency has been added already. `full`: the window was what held back. */
-  delivered(now: number, full: boolean): void {
-    const span = (this.#span ??= { startedAt: now, delivered: 0, failed: 0, area: 0 })
+  /** A payment was delivered; its latency has been added already. `full`: the window was what held back. `heldBack`: the window or the slots were. */
+  delivered(now: number, { full, heldBack }: { readonly full: boolean; readonly heldBack: boolean }): void {
+    const span = (this.#span ??= emptySpan(now))
     span.delivered += 1
+    if (heldBack) span.full += 1
     if (this.#phase === 'start') {
       if (full) this.#grow()
       this.#endRound(now, span)
@@ -171,11 +178,11 @@ export class WindowControl {
     if (median === undefined || span.delivered < MEDIAN_LEAST || now - span.startedAt < median) return
     const round = measure(now, span)
     const before = this.#before
-    const full = round.inFlight >= START_FULL * this.#window && round.inFlight >= PROBE_FULL * (before?.inFlight ?? 0)
-    const judged = this.#rounds >= 2 && before !== undefined && full
+    // A sender that ran out of data, or of the receiver's window, in this round or the one before tells nothing.
+    const judged = this.#rounds >= 2 && before?.full === true && round.full
     this.#rounds += 1
     this.#before = round
-    this.#span = { startedAt: now, delivered: 0, failed: 0, area: 0 }
+    this.#span = emptySpan(now)
     if (!judged || round.perMs >= START_LEAST_GAIN * before.perMs) return
     // Too much in flight shows as a queue, or as failures where a relay has too few slots.
     if (this.queue < START_QUEUE && round.failing < FAILING_CROWDED) return
@@ -201,7 +208,7 @@ export class WindowControl {
     if (median === undefined) return
     if (now < this.#settledAt) {
       // What is delivered now was sent under the size before.
-      this.#span = { startedAt: now, delivered: 0, failed: 0, area: 0 }
+      this.#span = emptySpan(now)
       return
     }
     const length = now - span.startedAt
@@ -271,10 +278,15 @@ export class WindowControl {
   }
 }
 
+function emptySpan(startedAt: number): Span {
+  return { startedAt, delivered: 0, full: 0, failed: 0, area: 0 }
+}
+
 function measure(now: number, span: Span): Measured {
   const length = Math.max(now - span.startedAt, 1)
   const { delivered, failed, area } = span
-  return { perMs: delivered / length, inFlight: area / length, delivered, failing: failed / (failed + delivered) }
+  const full = span.full >= START_FULL * delivered
+  return { perMs: delivered / length, inFlight: area / length, delivered, full, failing: failed / (failed + delivered) }
 }
 
 /** What to expect of more in flight from the latency alone: little at a long queue, much without one. */
