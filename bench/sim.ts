@@ -4,9 +4,9 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { styleText } from 'node:util'
 import cliProgress from 'cli-progress'
 import { Command, InvalidArgumentError } from 'commander'
-import { createColors } from 'picocolors'
 import { crew } from './sim/crew.ts'
 import { measureFirstByte } from './sim/first-byte.ts'
 import { type GoodputJob, type GoodputRow, type GoodputRun, summarise } from './sim/goodput.ts'
@@ -133,8 +133,7 @@ async function write(results: Results): Promise<void> {
 
 const options: Options = program.parse().opts()
 const results: Results = await measure(options)
-const { bold } = createColors(process.stdout.isTTY)
-console.log(asText(results, bold))
+console.log(asText(results, (title) => styleText('bold', title, { stream: process.stdout })))
 if (options.write) await write(results)
 if (options.json) console.log(JSON.stringify(results))
 process.exitCode = results.failures.length === 0 ? 0 : 1

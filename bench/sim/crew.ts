@@ -4,7 +4,7 @@ import { once } from 'node:events'
 const WORKER = new URL('worker.ts', import.meta.url)
 
 /** What a worker is asked, and what it answers. */
-export interface Task {
+interface Task {
   readonly job: unknown
 }
 export type Reply<Result> =

@@ -11,7 +11,7 @@ export interface GoodputJob {
   readonly timeline: boolean
 }
 
-export interface FloodRate {
+interface FloodRate {
   readonly inFlight: number
   /** Until TRANSFER_BYTES had arrived. */
   readonly bytesPerSecond: number

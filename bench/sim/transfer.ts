@@ -40,7 +40,7 @@ const PIECE_BYTES = 65_536
 const EARLY_BYTES = 262_144
 /** Far above what 10 MB cost on the dearest setting, so that money never holds a transfer back. */
 const PLENTY_MSAT = 1_000_000_000_000n
-export const WINDOW_MS = 60_000
+const WINDOW_MS = 60_000
 const WINDOW_STEP_MS = 250
 
 /** Sends TRANSFER_BYTES from an initiator to a server, through the public API. */
