@@ -1,3 +1,5 @@
+export { checkLnd } from './backends/lnd/check.ts'
+export type { Finding, FindingName } from './backends/lnd/check.ts'
 export { PERMISSIONS as lndPermissions } from './backends/lnd/permissions.ts'
 export { createBackend, createLndBackend } from './backends/lnd/create.ts'
 export type { LndBackend } from './backends/lnd/lnd-backend.ts'

@@ -6,7 +6,13 @@ import { fromHex } from '../../wire/bytes.ts'
 import { publicKey } from '../../wire/keys.ts'
 import type { Entropy, ReplyPath } from '../backend.ts'
 import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
-import { EXPIRY_MARGIN_BLOCKS, MAX_SHADOW_BLOCKS, PHANTOM_HEIGHT_FIRST, PHANTOM_HEIGHT_LAST, RELAY_DATA_BYTES } from './bounds.ts'
+import {
+  EXPIRY_MARGIN_BLOCKS,
+  MAX_SHADOW_BLOCKS,
+  PHANTOM_HEIGHT_FIRST,
+  PHANTOM_HEIGHT_LAST,
+  RELAY_DATA_BYTES,
+} from './bounds.ts'
 import type { Introduction } from './introductions.ts'
 import { encodePath } from './reply-path.ts'
 

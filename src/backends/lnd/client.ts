@@ -111,7 +111,8 @@ export class LndClient {
         if (error === null) resolve(answer as Answers[Name])
         else reject(error)
       })
-      if (timeoutMs !== Infinity) cancelTimer = processClock.schedule(processClock.now() + timeoutMs, () => call.cancel())
+      if (timeoutMs !== Infinity)
+        cancelTimer = processClock.schedule(processClock.now() + timeoutMs, () => call.cancel())
     })
   }
 
@@ -152,7 +153,10 @@ export function isDenied(error: unknown): boolean {
 }
 
 /** What a call that failed means for the caller of the backend. Never holds what was asked. */
-export function asBackendError(error: unknown, name: CallName | 'htlcInterceptor' | keyof typeof STREAMS): BackendError {
+export function asBackendError(
+  error: unknown,
+  name: CallName | 'htlcInterceptor' | keyof typeof STREAMS,
+): BackendError {
   if (error instanceof BackendError) return error
   const said = (error as RpcError).details ?? (error instanceof Error ? error.message : 'an error')
   if (isDenied(error)) {

@@ -47,7 +47,7 @@ export class Confirmations {
     this.#polling = true
     const { clock } = this.#needs
     clock.schedule(clock.now() + CONFIRM_POLL_MS, () => {
-      this.#look().finally(() => {
+      void this.#look().finally(() => {
         this.#polling = false
         if (this.#waiting.size > 0 && !this.#stopped) this.#poll()
       })

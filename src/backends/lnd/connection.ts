@@ -46,7 +46,9 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
   const network = location.network ?? variable('LNCLI_NETWORK', 'LND_NETWORK') ?? 'mainnet'
   const socket = location.socket ?? variable('LNCLI_RPCSERVER', 'LND_SOCKET') ?? DEFAULT_SOCKET
   const cert =
-    location.cert ?? variable('LNCLI_TLSCERTPATH', 'LND_CERT', 'LND_CERT_BASE64', 'LND_CERT_HEX') ?? join(lndDir, 'tls.cert')
+    location.cert ??
+    variable('LNCLI_TLSCERTPATH', 'LND_CERT', 'LND_CERT_BASE64', 'LND_CERT_HEX') ??
+    join(lndDir, 'tls.cert')
   const macaroon =
     location.macaroon ??
     variable('LNCLI_MACAROONPATH', 'LND_MACAROON', 'LND_MACAROON_BASE64', 'LND_MACAROON_HEX') ??
@@ -81,11 +83,14 @@ function decode(what: string, value: string): Buffer {
     try {
       return readFileSync(file)
     } catch (error) {
-      throw new BackendError('bad-request', `${what} at ${file} cannot be read: ${(error as Error).message}`, { cause: error })
+      throw new BackendError('bad-request', `${what} at ${file} cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      })
     }
   }
   if (value.length >= 64 && value.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(value)) return Buffer.from(value, 'hex')
-  if (value.length >= 64 && /^[0-9A-Za-z+/_=-]+$/.test(value) && !value.startsWith('/')) return Buffer.from(value, 'base64')
+  if (value.length >= 64 && /^[0-9A-Za-z+/_=-]+$/.test(value) && !value.startsWith('/'))
+    return Buffer.from(value, 'base64')
   const shown = /[/\\.]/.test(value) && value.length < 256 ? ` (${file})` : ''
   throw new BackendError('bad-request', `${what}${shown} is neither a file that exists nor hex or base64`)
 }
@@ -117,11 +122,13 @@ export function openServices(given: LndCredentials): OpenedServices {
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.use_local_subchannel_pool': 1,
+    // TLS knows no names that are addresses; lnd's certificate always has this one.
+    ...(/^(?:127\.0\.0\.1|\[::1\]):/.test(socket) && { 'grpc.ssl_target_name_override': 'localhost' }),
   }
   const renew = (client: unknown): { close(): void } =>
     new ((client as object).constructor as ClientClass)(socket, credentials, options)
   const clients = { default: renew(loaded.default), router: renew(loaded.router), signer: renew(loaded.signer) }
-  for (const client of Object.values(loaded)) (client as { close(): void }).close()
+  for (const client of Object.values(loaded)) client.close()
   return {
     ...clients,
     close: () => {

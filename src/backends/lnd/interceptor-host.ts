@@ -79,7 +79,7 @@ export class ThreadHost implements InterceptorHost {
     else if (command.type === 'add') for (const key of command.keys) this.#keys.set(key.chanId, key)
     else if (command.type === 'remove') for (const chanId of command.chanIds) this.#keys.delete(chanId)
     else if (command.type === 'height') this.#height = command.height
-    this.#worker.postMessage(command)
+    tell(this.#worker, command)
   }
 
   async stop(): Promise<void> {
@@ -88,14 +88,17 @@ export class ThreadHost implements InterceptorHost {
     const ended = new Promise<void>((resolve) => {
       worker.once('exit', () => resolve())
     })
-    worker.postMessage({ type: 'stop' } satisfies InterceptorCommand)
+    tell(worker, { type: 'stop' })
     await ended
   }
 
   #start(): Worker {
     // The build renames the file and leaves strings alone.
     const file = import.meta.url.endsWith('.ts') ? './interceptor-thread.ts' : './interceptor-thread.js'
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#credentials, name: 'keysock interceptor' })
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: this.#credentials,
+      name: 'keysock interceptor',
+    })
     worker.unref()
     worker.on('message', (report: InterceptorReport) => {
       if (worker !== this.#worker) return
@@ -104,7 +107,11 @@ export class ThreadHost implements InterceptorHost {
     })
     worker.on('error', (error) => {
       if (worker !== this.#worker) return
-      this.#needs.report({ type: 'warning', code: 'interceptor-thread', message: `the interceptor's thread failed: ${String(error)}` })
+      this.#needs.report({
+        type: 'warning',
+        code: 'interceptor-thread',
+        message: `the interceptor's thread failed: ${String(error)}`,
+      })
       this.#restart('its thread failed')
     })
     return worker
@@ -117,9 +124,9 @@ export class ThreadHost implements InterceptorHost {
     void old.terminate()
     this.#silent = 0
     this.#needs.report({ type: 'state', state: 'down', detail })
-    this.#worker.postMessage({ type: 'height', height: this.#height } satisfies InterceptorCommand)
-    this.#worker.postMessage({ type: 'add', keys: [...this.#keys.values()] } satisfies InterceptorCommand)
-    if (this.#isOpen) this.#worker.postMessage({ type: 'open' } satisfies InterceptorCommand)
+    tell(this.#worker, { type: 'height', height: this.#height })
+    tell(this.#worker, { type: 'add', keys: [...this.#keys.values()] })
+    if (this.#isOpen) tell(this.#worker, { type: 'open' })
   }
 
   #watch(): void {
@@ -131,4 +138,9 @@ export class ThreadHost implements InterceptorHost {
       this.#watch()
     })
   }
+}
+
+function tell(worker: Worker, command: InterceptorCommand): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin, a window has
+  worker.postMessage(command)
 }

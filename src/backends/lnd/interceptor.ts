@@ -201,12 +201,12 @@ export class Interceptor {
     const hash = Uint8Array.from(offer.payment_hash)
     const settled = this.#settled.get(toHex(hash))
     const offerId = `o${++this.#offers}`
-    const { clock, report } = this.#needs
+    const { clock } = this.#needs
     const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
     const autoFailHeight = offer.auto_fail_height
     this.#held.set(offerId, { offerId, circuit, hash, amountMsat, onChain, autoFailHeight, cancelDeadline })
     if (settled !== undefined) return this.#answer(offerId, { action: 'settle', preimage: settled })
-    report({ type: 'offer', offerId, pathId: key.pathId, record, amountMsat, hash })
+    this.#needs.report({ type: 'offer', offerId, pathId: key.pathId, record, amountMsat, hash })
   }
 
   #answer(offerId: string, verdict: Verdict): void {
@@ -246,7 +246,8 @@ export class Interceptor {
   }
 
   #warnOfShort(): void {
-    const message = 'a payment came with less than its payer sent to us: a relay of the path keeps money. It was refused.'
+    const message =
+      'a payment came with less than its payer sent to us: a relay of the path keeps money. It was refused.'
     this.#needs.report({ type: 'warning', code: 'short-amount', message })
   }
 }

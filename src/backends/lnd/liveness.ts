@@ -60,7 +60,7 @@ export class Liveness {
     this.#cancel?.()
     this.#cancel = this.#needs.clock.schedule(this.#needs.clock.now() + ms, () => {
       this.#asking = true
-      this.#ask().finally(() => {
+      void this.#ask().finally(() => {
         this.#asking = false
       })
     })

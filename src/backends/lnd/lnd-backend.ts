@@ -171,10 +171,7 @@ export class LndBackend implements Backend {
     return credentials === undefined ? new LocalHost(this.#client, needs) : new ThreadHost(credentials, needs)
   }
 
-  async #run<T>(
-    name: CallName | 'htlcInterceptor' | 'trackPaymentV2',
-    body: (parts: Parts) => Promise<T>,
-  ): Promise<T> {
+  async #run<T>(name: CallName | 'htlcInterceptor' | 'trackPaymentV2', body: (parts: Parts) => Promise<T>): Promise<T> {
     if (this.#state !== 'started' || this.#parts === undefined) {
       throw new BackendError(
         'stopped',

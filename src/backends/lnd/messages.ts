@@ -21,7 +21,7 @@ export interface RawInfo {
   readonly require_htlc_interceptor: boolean
 }
 
-export interface RawHtlc {
+interface RawHtlc {
   readonly incoming: boolean
   readonly hash_lock: Uint8Array
 }
@@ -39,7 +39,7 @@ export interface RawChannel {
   readonly pending_htlcs: readonly RawHtlc[]
 }
 
-export interface RawConstraints {
+interface RawConstraints {
   readonly chan_reserve_sat: string
   readonly max_accepted_htlcs: number
 }

@@ -22,14 +22,17 @@ export interface PaymentsNeeds {
   trouble(error: unknown): void
 }
 
-type Tracked = PaymentOutcome | { readonly status: 'in-flight' | 'never' }
+type Tracked = PaymentOutcome | { readonly status: 'in-flight' } | { readonly status: 'never' }
 
 /** Payments of this process, from sendToRouteV2 to their outcome. */
 export class Payments {
   readonly #needs: PaymentsNeeds
   readonly #used = new Set<string>()
   /** Under way: what `pay` waits for, by hash. */
-  readonly #underWay = new Map<string, { readonly firstChannel: string; readonly resolve: (outcome: PaymentOutcome) => void }>()
+  readonly #underWay = new Map<
+    string,
+    { readonly firstChannel: string; readonly resolve: (outcome: PaymentOutcome) => void }
+  >()
   /** The stream broke while they were under way. */
   readonly #lost = new Set<string>()
   /** Hashes that lnd calls in flight although no channel holds them, and since when. */
@@ -44,15 +47,15 @@ export class Payments {
   }
 
   pay(payment: Payment): Promise<PaymentOutcome> {
-    const { routes, height } = this.#needs
+    const height = this.#needs.height()
     if (!this.#needs.isOnline()) return failed('node-away')
-    const pinned = routes.get(payment.routeId)
+    const pinned = this.#needs.routes.get(payment.routeId)
     if (pinned === undefined) return failed('route-gone')
-    if (!isValid(pinned, payment, height())) return failed('invalid')
+    if (!isValid(pinned, payment, height)) return failed('invalid')
     const hash = toHex(payment.hash)
     if (this.#used.has(hash)) return failed('duplicate-hash')
     this.#remember(hash)
-    const request = sendToRouteRequest(pinned.plan, copied(payment), height())
+    const request = sendToRouteRequest(pinned.plan, copied(payment), height)
     const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
     return new Promise((resolve) => {
       const firstChannel = (pinned.plan.hops[0] as HopPolicy).channel
@@ -163,7 +166,8 @@ export class Payments {
 
   #cutOff(hash: string, error: unknown): void {
     const { code, details = '' } = error as RpcError
-    if (code === Status.alreadyExists) return void failed('duplicate-hash').then((outcome) => this.#finish(hash, outcome))
+    if (code === Status.alreadyExists)
+      return void failed('duplicate-hash').then((outcome) => this.#finish(hash, outcome))
     if (code === Status.unknown && isStarting(details)) {
       this.#used.delete(hash)
       return void failed('node-away').then((outcome) => this.#finish(hash, outcome))
@@ -210,7 +214,9 @@ function isValid(pinned: PinnedRoute, payment: Payment, height: number): boolean
   const { amountMsat, hash, record, preimage } = payment
   if (hash.length !== 32 || amountMsat < route.minAmountMsat || amountMsat > route.maxAmountMsat) return false
   const fits =
-    amountMsat <= sizedForMsat ? record.length <= route.recordBytes : recordFits(plan, amountMsat, height, record.length)
+    amountMsat <= sizedForMsat
+      ? record.length <= route.recordBytes
+      : recordFits(plan, amountMsat, height, record.length)
   if (!fits) return false
   if (plan.blinded !== undefined) return preimage === undefined
   return preimage !== undefined && equalBytes(sha256(preimage), hash)

@@ -174,7 +174,10 @@ export class PhantomLane {
           'lnd does not permit /routerrpc.Router/HtlcInterceptor with this macaroon; spec/lnd.md has the line for lncli bakemacaroon',
         )
       case 'down':
-        throw new BackendError('offline', `the HTLC interceptor of lnd is not open (${this.#detail}); try again when the node is back`)
+        throw new BackendError(
+          'offline',
+          `the HTLC interceptor of lnd is not open (${this.#detail}); try again when the node is back`,
+        )
     }
   }
 
@@ -182,13 +185,12 @@ export class PhantomLane {
   #untilKnown(): Promise<void> {
     const { clock } = this.#needs
     return new Promise((resolve) => {
-      let cancel: (() => void) | undefined
       const done = (): void => {
-        cancel?.()
+        cancel()
         this.#waiting.delete(done)
         resolve()
       }
-      cancel = clock.schedule(clock.now() + OPEN_MS, done)
+      const cancel = clock.schedule(clock.now() + OPEN_MS, done)
       this.#waiting.add(done)
     })
   }
@@ -256,7 +258,10 @@ function checkPathRequest(request: PathRequest): void {
   if (!(request.count >= 1 && request.count <= MAX_PATHS))
     throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS} paths`)
   if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MAX_LIFETIME_BLOCKS))
-    throw new BackendError('bad-request', `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MAX_LIFETIME_BLOCKS}`)
+    throw new BackendError(
+      'bad-request',
+      `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MAX_LIFETIME_BLOCKS}`,
+    )
   if (request.payer.length !== POINT_BYTES)
     throw new BackendError('bad-point', `the payer's key has ${request.payer.length} bytes in place of ${POINT_BYTES}`)
 }

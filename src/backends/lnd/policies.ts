@@ -58,10 +58,10 @@ export function hopPolicy(edge: RawEdge, from: string): HopPolicy | undefined {
   }
 }
 
-function termsOf(policy: RawPolicy, capacitySat: string): Pick<
-  HopPolicy,
-  'feeBaseMsat' | 'feePpm' | 'cltvDelta' | 'minHtlcMsat' | 'maxHtlcMsat'
-> {
+function termsOf(
+  policy: RawPolicy,
+  capacitySat: string,
+): Pick<HopPolicy, 'feeBaseMsat' | 'feePpm' | 'cltvDelta' | 'minHtlcMsat' | 'maxHtlcMsat'> {
   const capacityMsat = BigInt(capacitySat) * 1_000n
   const mostMsat = BigInt(policy.max_htlc_msat)
   const bounds = [mostMsat, capacityMsat].filter((bound) => bound > 0n)

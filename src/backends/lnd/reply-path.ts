@@ -55,7 +55,8 @@ export function encodePath(parts: PathParts): Uint8Array {
 
 /** Reads a path that another party gave. @throws BackendError 'bad-request' unless it has exactly the form above */
 export function decodePath(bytes: Uint8Array): PathParts {
-  if (bytes.length < 2 || bytes.length > MAX_PATH_BYTES || bytes[0] !== VERSION) refuse('it does not start with the version')
+  if (bytes.length < 2 || bytes.length > MAX_PATH_BYTES || bytes[0] !== VERSION)
+    refuse('it does not start with the version')
   const behind = bytes[1] as number
   if (behind < 2 || behind > 3) refuse(`${behind} hops after the introduction node, where 2 or 3 are possible`)
   const points: Uint8Array[] = []
@@ -94,5 +95,8 @@ function readPoint(bytes: Uint8Array, at: number): Uint8Array {
 }
 
 function refuse(why: string): never {
-  throw new BackendError('bad-request', `these bytes are no reply path: ${why}. Pass on what makePaths gave, unchanged.`)
+  throw new BackendError(
+    'bad-request',
+    `these bytes are no reply path: ${why}. Pass on what makePaths gave, unchanged.`,
+  )
 }

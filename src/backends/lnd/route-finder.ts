@@ -1,7 +1,13 @@
 import { parseShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { fromHex, toHex } from '../../wire/bytes.ts'
 import { BackendError, type RouteHint } from '../backend.ts'
-import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT, QUERIES_PER_ROUTE, QUERY_AMOUNTS_MSAT } from './bounds.ts'
+import {
+  EXPIRY_MARGIN_BLOCKS,
+  FINAL_DELTA_BLOCKS,
+  MAX_AMOUNT_MSAT,
+  QUERIES_PER_ROUTE,
+  QUERY_AMOUNTS_MSAT,
+} from './bounds.ts'
 import { isAway, isDenied, type LndClient } from './client.ts'
 import type { RawChannel, RawHop } from './messages.ts'
 import type { Policies } from './policies.ts'
@@ -117,7 +123,9 @@ export class RouteFinder {
         pub_key: search.to,
         amt_msat: query.amountMsat.toString(),
         final_cltv_delta: search.finalDelta,
-        fee_limit: { fixed_msat: (search.maxFeeMsat < MAX_AMOUNT_MSAT ? search.maxFeeMsat : MAX_AMOUNT_MSAT).toString() },
+        fee_limit: {
+          fixed_msat: (search.maxFeeMsat < MAX_AMOUNT_MSAT ? search.maxFeeMsat : MAX_AMOUNT_MSAT).toString(),
+        },
         use_mission_control: query.useMissionControl,
         ignored_pairs: [...detour.pairs].map((pair) => {
           const [from = '', to = ''] = pair.split('>')
@@ -198,7 +206,9 @@ function rawHint(hint: RouteHint): object {
 }
 
 function hintedPolicy(hints: readonly RouteHint[], hop: RawHop, from: string, to: string): HopPolicy | undefined {
-  const hint = hints.find((each) => hop.pub_key === to && toHex(each.publicKey) === from && hintId(each) === hop.chan_id)
+  const hint = hints.find(
+    (each) => hop.pub_key === to && toHex(each.publicKey) === from && hintId(each) === hop.chan_id,
+  )
   return (
     hint && {
       channel: hint.channelId,

@@ -59,7 +59,9 @@ export class Routes {
     checkRequest(request)
     const { destination } = request
     const blinded = destination.lane === 'phantom' ? decodePath(destination.path) : undefined
-    const to = toHex(destination.lane === 'phantom' ? (blinded?.introduction ?? new Uint8Array()) : destination.publicKey)
+    const to = toHex(
+      destination.lane === 'phantom' ? (blinded?.introduction ?? new Uint8Array()) : destination.publicKey,
+    )
     // spec §9.6: a payee could hold what we send for as long as its path allows.
     if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
     const own = await this.#needs.channels.list(PEERS_AGE_MS)
@@ -80,7 +82,8 @@ export class Routes {
     const routes: PinnedRoute[] = []
     for (const hops of ways) {
       const pinned = this.#pin({ hops, shadowBlocks, ...(blinded && { blinded }) }, request.amountMsat, slots)
-      if (pinned.route.recordBytes >= 0 && feeAt(pinned.route, request.amountMsat) <= request.maxFeeMsat) routes.push(pinned)
+      if (pinned.route.recordBytes >= 0 && feeAt(pinned.route, request.amountMsat) <= request.maxFeeMsat)
+        routes.push(pinned)
     }
     const sorted = inOrder(routes, request)
     for (const pinned of sorted) this.#keep(pinned)
