@@ -48,7 +48,9 @@ export const RECONNECT_MAX_MS = 2_000
 export const EAGER_MS = 3_000
 /** After that, while another program holds the interceptor or the stream does not stay. */
 export const INTERCEPTOR_RETRY_MS = 5_000
-/** A stream that stands this long has been taken by lnd. */
+/** How long lnd is given to object to a second interceptor, once it has answered a call that came after it. */
+export const OBJECTION_MS = 40
+/** `checkLnd` looks at a stream for so long. */
 export const STREAM_STANDS_MS = 250
 
 // ---- The phantom lane --------------------------------------------------------------------------------

@@ -2,7 +2,15 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes, toHex } from '../../wire/bytes.ts'
 import type { Clock, Verdict } from '../backend.ts'
 import type { PhantomKey } from './blinded-paths.ts'
-import { EAGER_MS, INTERCEPTOR_RETRY_MS, MAX_HELD_OFFERS, MAX_USED_HASHES, RECONNECT_MS, VERDICT_MS } from './bounds.ts'
+import {
+  EAGER_MS,
+  INTERCEPTOR_RETRY_MS,
+  MAX_HELD_OFFERS,
+  MAX_USED_HASHES,
+  OBJECTION_MS,
+  RECONNECT_MS,
+  VERDICT_MS,
+} from './bounds.ts'
 import { isDenied, Status, type DuplexStream, type LndClient, type RpcError } from './client.ts'
 import { examineOffer } from './examine-offer.ts'
 import { hashRequest } from './raw-route.ts'
@@ -131,11 +139,17 @@ export class Interceptor {
     this.#probe(stream)
   }
 
-  /** The interceptor is in place when a call that was made after it has been answered. */
+  /**
+   * The interceptor is in place when a call that was made after it has been answered; where another
+   * program has it, lnd says so at about the same time.
+   */
   #probe(stream: DuplexStream): void {
     const probe = this.#needs.client.stream('trackPaymentV2', hashRequest('00'.repeat(32)))
+    const { clock } = this.#needs
     const answered = (): void => {
-      if (stream === this.#stream) this.#setState('open', 'the stream stands')
+      clock.schedule(clock.now() + OBJECTION_MS, () => {
+        if (stream === this.#stream) this.#setState('open', 'the stream stands')
+      })
     }
     probe.on('data', () => {
       answered()

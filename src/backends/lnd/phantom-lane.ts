@@ -230,6 +230,8 @@ export class PhantomLane {
         ? 'another program took the HTLC interceptor of this lnd: replies over hidden paths do not arrive until it lets go'
         : 'lnd does not permit the HTLC interceptor with this macaroon: replies over hidden paths do not arrive'
     this.#needs.tell({ type: 'warning', code: `interceptor-${state}`, message })
+    // Whoever asks for others hears why there are none.
+    if (this.#paths.size > 0) this.#needs.tell({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
   }
 
   async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number> {
