@@ -204,6 +204,8 @@ export class LndNode {
       `--alias=${this.name}`,
       `--rpclisten=${this.socket}`,
       `--listen=${this.peerSocket}`,
+      // Announced, so that after a restart either end of a channel can reach the other.
+      `--externalip=${this.peerSocket}`,
       '--norest',
       '--noseedbackup',
       '--nobootstrap',

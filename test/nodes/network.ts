@@ -94,10 +94,18 @@ export class Network<Name extends string = string> {
     await Promise.all(this.#running().map((node) => node.waitForSync(height)))
   }
 
-  /** Waits until both ends can use every channel whose ends run. */
+  /**
+   * Waits until both ends can use every channel whose ends run. Peers that are apart are connected: by itself lnd may
+   * take as long as one of them was away.
+   */
   async waitActive(): Promise<void> {
     const usable = this.channels.filter(({ opener, other }) => opener.isRunning && other.isRunning)
-    await Promise.all(usable.map(waitChannelActive))
+    await Promise.all(
+      usable.map(async (channel) => {
+        await connectPeers(channel.opener, channel.other)
+        await waitChannelActive(channel)
+      }),
+    )
   }
 
   async connect(from: Name, to: Name): Promise<void> {
