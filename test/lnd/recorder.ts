@@ -45,14 +45,11 @@ export class Recorder {
 
   /** Bytes as hex, so that one search finds a key in either form. */
   #add(message: unknown): void {
-    this.#texts.push(
-      JSON.stringify(message, (_, value: unknown) => {
-        const buffer = value as { type?: string; data?: number[] } | null
-        return buffer?.type === 'Buffer' && Array.isArray(buffer.data)
-          ? Buffer.from(buffer.data).toString('hex')
-          : value
-      }) ?? '',
-    )
+    const text: unknown = JSON.stringify(message, (_, value: unknown) => {
+      const buffer = value as { type?: string; data?: number[] } | null
+      return buffer?.type === 'Buffer' && Array.isArray(buffer.data) ? Buffer.from(buffer.data).toString('hex') : value
+    })
+    if (typeof text === 'string') this.#texts.push(text)
   }
 }
 

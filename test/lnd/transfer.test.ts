@@ -32,7 +32,9 @@ describe.skipIf(!available.ok)(`keysock on real nodes${available.ok ? '' : ` (sk
     })
   }, START_MS)
 
-  afterAll(() => network?.close())
+  afterAll(async () => {
+    await network.close()
+  })
 
   /** An endpoint with only what spec/lnd.md asks for, from files and text. */
   async function endpoint(name: Name): Promise<Endpoint> {
