@@ -3,6 +3,7 @@ import { getChannelBalance, getChannels, getWalletInfo } from 'lightning'
 import { keysend } from '../test/nodes/keysend.ts'
 import type { LndNode } from '../test/nodes/lnd-node.ts'
 import type { Network } from '../test/nodes/network.ts'
+import { sendFile } from './network-send.ts'
 
 interface Command {
   readonly usage: string
@@ -18,6 +19,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   open: { usage: 'open A B SAT', about: 'open a channel from A to B; half of it is given to B', arity: 3, run: open },
   close: { usage: 'close A B', about: 'close their channel', arity: 2, run: close },
   pay: { usage: 'pay A B MSAT', about: 'pay by keysend, over any route', arity: 3, run: pay },
+  send: { usage: 'send A B FILE', about: 'send a file over keysock; B does not learn who A is', arity: 3, run: send },
   channels: { usage: 'channels', about: 'who has how much where', arity: 0, run: listChannels },
   stop: { usage: 'stop A', about: 'stop a node', arity: 1, run: stop },
   start: { usage: 'start A', about: 'start it again', arity: 1, run: start },
@@ -91,6 +93,10 @@ async function pay(network: Network, [from = '', to = '', msat = '']: readonly s
   const { feeMsat, hops } = await keysend({ from: network.node(from), to: network.node(to), amountMsat })
   const names = hops.map((key) => [...network.nodes.values()].find(({ publicKey }) => publicKey === key)?.name ?? key)
   return `paid ${amountMsat} msat and ${feeMsat} msat of fees over ${[from, ...names].join(' - ')}`
+}
+
+function send(network: Network, [from = '', to = '', path = '']: readonly string[]): Promise<string> {
+  return sendFile(network.node(from), network.node(to), path)
 }
 
 async function listChannels(network: Network): Promise<string> {
