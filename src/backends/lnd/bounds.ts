@@ -29,7 +29,9 @@ export const MAX_SHADOW_BLOCKS = 72
 // ---- Payments ----------------------------------------------------------------------------------------
 
 /** Hashes that this process has used; lnd itself knows the settled ones. */
-export const MAX_USED_HASHES = 1_000_000
+export const MAX_USED_HASHES = 200_000
+/** Payments that lnd refused to send for want of a permission are told of once in this time. */
+export const COMPLAINT_MS = 60_000
 /** A payment that lnd calls in flight while no channel holds it is looked at again after this time before it counts as failed: lnd may be about to send it. */
 export const GHOST_MS = 15_000
 
@@ -63,6 +65,12 @@ export const MAX_PATHS = 8
 export const MAX_OPEN_PATHS = 4_096
 /** Two weeks: an HTLC cannot be longer. */
 export const MAX_LIFETIME_BLOCKS = 2_016
+/** Settled payments whose preimage is at hand when they are offered again, and circuits that have had their word: more than any lnd holds at once. */
+export const MAX_SETTLED = 65_536
+/** The policies along open paths are compared with what was published when they were made this often. */
+export const PATH_POLICY_MS = 30_000
+/** The interceptor's thread is given so long to end by itself. */
+export const THREAD_END_MS = 2_000
 /** Offers held at once: lnd's slots of one channel, on eight channels. */
 export const MAX_HELD_OFFERS = 4_096
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth. */
@@ -74,8 +82,9 @@ export const PHANTOM_HEIGHT_FIRST = 16_300_000
 export const PHANTOM_HEIGHT_LAST = 16_777_215
 /** Encrypted data of relays is padded to this, so that lengths tell nothing: the largest classes take 30, padding at least 2. */
 export const RELAY_DATA_BYTES = 32
-/** How long what is known of peers and of the public graph is used. */
-export const PEERS_AGE_MS = 30_000
+/** How long a list of our own channels is used to find routes and introductions. */
+export const CHANNELS_AGE_MS = 2_000
+/** How long what is known of the public graph is used. */
 export const GRAPH_AGE_MS = 3_600_000
 /** Settled HTLCs are looked for in the channels this often until they are gone, which means paid. */
 export const CONFIRM_POLL_MS = 400

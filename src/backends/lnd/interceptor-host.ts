@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../backend.ts'
 import type { PhantomKey } from './blinded-paths.ts'
-import { HEARTBEAT_MS, WATCHDOG_MS } from './bounds.ts'
+import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { LndCredentials } from './connection.ts'
 import { Interceptor, type InterceptorCommand, type InterceptorReport } from './interceptor.ts'
@@ -62,6 +62,7 @@ export class ThreadHost implements InterceptorHost {
   readonly #keys = new Map<string, PhantomKey>()
   #height = 0
   #isOpen = false
+  #stopped = false
   #worker: Worker
   /** Looks of the watchdog without a beat in between. */
   #silent = 0
@@ -83,13 +84,22 @@ export class ThreadHost implements InterceptorHost {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     this.#cancelWatch?.()
     const worker = this.#worker
-    const ended = new Promise<void>((resolve) => {
-      worker.once('exit', () => resolve())
-    })
+    const ended = Promise.withResolvers<void>()
+    worker.once('exit', () => ended.resolve())
     tell(worker, { type: 'stop' })
-    await ended
+    const { clock } = this.#needs
+    const cancel = clock.schedule(
+      clock.now() + THREAD_END_MS,
+      () => {
+        void worker.terminate().then(() => ended.resolve())
+      },
+      { ref: true },
+    )
+    await ended.promise
+    cancel()
   }
 
   #start(): Worker {
@@ -112,7 +122,11 @@ export class ThreadHost implements InterceptorHost {
         code: 'interceptor-thread',
         message: `the interceptor's thread failed: ${String(error)}`,
       })
-      this.#restart('its thread failed')
+      // Not at once: what fails at its start would fail for ever.
+      const { clock } = this.#needs
+      clock.schedule(clock.now() + INTERCEPTOR_RETRY_MS, () => {
+        if (worker === this.#worker && !this.#stopped) this.#restart('its thread failed')
+      })
     })
     return worker
   }

@@ -6,7 +6,7 @@ import {
   EAGER_MS,
   INTERCEPTOR_RETRY_MS,
   MAX_HELD_OFFERS,
-  MAX_USED_HASHES,
+  MAX_SETTLED,
   OBJECTION_MS,
   RECONNECT_MS,
   VERDICT_MS,
@@ -205,6 +205,7 @@ export class Interceptor {
     const name = `${circuit.chan_id}/${circuit.htlc_id}`
     if (this.#met.has(name)) return
     this.#met.add(name)
+    if (this.#met.size > MAX_SETTLED) this.#met.delete(this.#met.values().next().value as string)
     const examined = examineOffer(offer, key, this.#height)
     if (!examined.ok || this.#held.size >= MAX_HELD_OFFERS) {
       if (!onChain) this.#fail(circuit)
@@ -241,7 +242,7 @@ export class Interceptor {
     }
     this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
     this.#settled.set(toHex(held.hash), verdict.preimage)
-    if (this.#settled.size > MAX_USED_HASHES) this.#settled.delete(this.#settled.keys().next().value as string)
+    if (this.#settled.size > MAX_SETTLED) this.#settled.delete(this.#settled.keys().next().value as string)
     this.#needs.report({ type: 'settled', hash: held.hash, amountMsat: held.amountMsat })
   }
 

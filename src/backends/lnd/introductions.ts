@@ -2,7 +2,7 @@ import { hmacSha256 } from '../../wire/keys.ts'
 import { fromHex, toHex } from '../../wire/bytes.ts'
 import { BackendError, type PathRequest } from '../backend.ts'
 import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../paths/path-classes.ts'
-import { INBOUND_ROOM_MSAT, PEERS_AGE_MS } from './bounds.ts'
+import { INBOUND_ROOM_MSAT, CHANNELS_AGE_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from './messages.ts'
 import type { OwnChannels } from './own-channels.ts'
@@ -39,7 +39,7 @@ export class Introductions {
   /** @throws BackendError 'no-path' with what is missing, RpcError */
   async choose(request: Pick<PathRequest, 'payer' | 'relays'>): Promise<Introduction> {
     const payer = toHex(request.payer)
-    const own = await this.#needs.channels.list(PEERS_AGE_MS)
+    const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
     const complaints: string[] = []
     let single: Introduction | undefined
     for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {

@@ -1,6 +1,6 @@
 import type { BackendEvent, Clock } from '../backend.ts'
 import { MAX_RECORD_BYTES, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
-import type { LndClient, ServerStream } from './client.ts'
+import { asBackendError, isDenied, type LndClient, type ServerStream } from './client.ts'
 import { recordOf, type RawInvoice } from './messages.ts'
 
 export interface InvoicesNeeds {
@@ -80,6 +80,10 @@ export class Invoices {
     this.#stream = undefined
     if (this.#stopped) return
     this.#needs.trouble(error)
+    if (error !== undefined && isDenied(error) && this.#retryMs === RECONNECT_MS) {
+      const { message } = asBackendError(error, 'subscribeInvoices')
+      this.#needs.tell({ type: 'warning', code: 'permission', message })
+    }
     this.#cancelRetry = this.#needs.clock.schedule(this.#needs.clock.now() + this.#retryMs, () => this.open())
     this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MAX_MS)
   }

@@ -1,8 +1,8 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import type { BackendEvent, Clock, FailureReason, Payment, PaymentOutcome } from '../backend.ts'
-import { GHOST_MS, MAX_USED_HASHES } from './bounds.ts'
-import { isAway, isStarting, Status, type LndClient, type RpcError } from './client.ts'
+import { COMPLAINT_MS, GHOST_MS, MAX_USED_HASHES } from './bounds.ts'
+import { asBackendError, isAway, isDenied, isStarting, Status, type LndClient, type RpcError } from './client.ts'
 import type { RawAttempt, RawPayment } from './messages.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
 import type { OwnChannels } from './own-channels.ts'
@@ -37,6 +37,7 @@ export class Payments {
   readonly #lost = new Set<string>()
   /** Hashes that lnd calls in flight although no channel holds them, and since when. */
   readonly #ghosts = new Map<string, number>()
+  #complainedMs = -Infinity
 
   constructor(needs: PaymentsNeeds) {
     this.#needs = needs
@@ -105,7 +106,7 @@ export class Payments {
    * anywhere (design §4). It is one when all channels are up and none holds it, now and a while ago.
    */
   async #isGhost(hash: string): Promise<boolean> {
-    const channels = await this.#needs.channels.list(0)
+    const channels = await this.#needs.channels.list(1_000)
     const isHeld = channels.some((channel) =>
       channel.pending_htlcs.some((htlc) => !htlc.incoming && toHex(htlc.hash_lock) === hash),
     )
@@ -172,11 +173,23 @@ export class Payments {
       this.#used.delete(hash)
       return void failed('node-away').then((outcome) => this.#finish(hash, outcome))
     }
+    if (isDenied(error)) return this.#denied(hash, error)
     // What lnd refuses to send at all comes as another error: the payment may be registered, so lnd is asked.
     if (!isAway(error)) return this.#askAbout(hash)
     if (this.#underWay.has(hash)) this.#lost.add(hash)
     this.#finish(hash, { status: 'unknown' })
     this.#needs.trouble(error)
+  }
+
+  /** Nothing can be sent until a person has mended it. */
+  #denied(hash: string, error: unknown): void {
+    this.#used.delete(hash)
+    void failed('node-away').then((outcome) => this.#finish(hash, outcome))
+    const now = this.#needs.clock.now()
+    if (now - this.#complainedMs < COMPLAINT_MS) return
+    this.#complainedMs = now
+    const { message } = asBackendError(error, 'sendToRouteV2')
+    this.#needs.tell({ type: 'warning', code: 'permission', message })
   }
 
   #askAbout(hash: string): void {

@@ -13,15 +13,17 @@ import {
 } from '../backend.ts'
 import { candidateInitiators, type CandidateGraph } from '../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
-import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, MAX_OPEN_PATHS, MAX_PATHS, VERDICT_MS } from './bounds.ts'
-import type { LndClient } from './client.ts'
+import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, MAX_OPEN_PATHS, MAX_PATHS, PATH_POLICY_MS, VERDICT_MS } from './bounds.ts'
+import { isAway, type LndClient } from './client.ts'
 import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
 import type { InterceptorReport, InterceptorState } from './interceptor.ts'
 import { Introductions, type Introduction } from './introductions.ts'
 import type { OwnChannels } from './own-channels.ts'
+import { hopPolicy } from './policies.ts'
 import { publicGraph } from './public-graph.ts'
 import { decodePath } from './reply-path.ts'
+import type { HopPolicy } from './route-costs.ts'
 
 const POINT_BYTES = 33
 /** How long `makePaths` waits for the interceptor to be in place. */
@@ -58,6 +60,7 @@ export class PhantomLane {
   #detail = ''
   readonly #waiting = new Set<() => void>()
   #made = 0
+  #policiesMs = -Infinity
 
   constructor(needs: PhantomNeeds) {
     this.#needs = needs
@@ -120,15 +123,43 @@ export class PhantomLane {
     this.closePaths(expired)
   }
 
-  /** Tells of open paths whose last channel is gone or down. @throws RpcError */
+  /** Tells of open paths whose last channel is gone or down, or whose relays ask for something else now. @throws RpcError */
   async checkPaths(): Promise<void> {
     if (this.#paths.size === 0) return
+    await this.#checkPolicies()
     const channels = await this.#needs.channels.list(1_000)
     const active = new Set(channels.filter((channel) => channel.active).map((channel) => channel.chan_id))
     const pathIds = [...this.#paths]
       .filter(([, { chain }]) => !active.has(chain.links.at(-1)?.chanId ?? ''))
       .map(([pathId]) => pathId)
     if (pathIds.length > 0) this.#needs.tell({ type: 'paths-stale', pathIds })
+  }
+
+  async #checkPolicies(): Promise<void> {
+    const now = this.#needs.clock.now()
+    if (now - this.#policiesMs < PATH_POLICY_MS) return
+    this.#policiesMs = now
+    const changed = new Set<string>()
+    const links = new Map(
+      [...this.#paths.values()].flatMap(({ chain }) => chain.links.map((link) => [link.channel, link])),
+    )
+    for (const link of links.values()) {
+      if (!isSame(await this.#policyNow(link), link)) changed.add(link.channel)
+    }
+    const pathIds = [...this.#paths]
+      .filter(([, { chain }]) => chain.links.some((link) => changed.has(link.channel)))
+      .map(([pathId]) => pathId)
+    if (pathIds.length > 0) this.#needs.tell({ type: 'paths-stale', pathIds })
+  }
+
+  /** Undefined for a channel that is gone. @throws RpcError */
+  async #policyNow(link: HopPolicy): Promise<HopPolicy | undefined> {
+    try {
+      return hopPolicy(await this.#needs.client.call('getChanInfo', { chan_id: link.chanId }), link.from)
+    } catch (error) {
+      if (isAway(error)) throw error
+      return undefined
+    }
   }
 
   async stop(): Promise<void> {
@@ -245,6 +276,16 @@ export class PhantomLane {
     }
     return candidateInitiators(await this.#graph.graph, decodePath(path.bytes), payer).length
   }
+}
+
+function isSame(now: HopPolicy | undefined, then: HopPolicy): boolean {
+  return (
+    now !== undefined &&
+    now.feeBaseMsat === then.feeBaseMsat &&
+    now.feePpm === then.feePpm &&
+    now.cltvDelta === then.cltvDelta &&
+    now.minHtlcMsat === then.minHtlcMsat
+  )
 }
 
 /** A point of which nobody knows the logarithm: the node's key times it is a secret that lasts and needs no file. */

@@ -1,7 +1,7 @@
 import { toHex } from '../../wire/bytes.ts'
 import { BackendError, type Clock, type Entropy, type Route, type RouteRequest } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
-import { MAX_AMOUNT_MSAT, MAX_PINNED_ROUTES, MAX_ROUTES, MAX_SHADOW_BLOCKS, PEERS_AGE_MS } from './bounds.ts'
+import { MAX_AMOUNT_MSAT, MAX_PINNED_ROUTES, MAX_ROUTES, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { OwnChannels } from './own-channels.ts'
 import type { Policies } from './policies.ts'
@@ -64,7 +64,7 @@ export class Routes {
     )
     // spec §9.6: a payee could hold what we send for as long as its path allows.
     if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
-    const own = await this.#needs.channels.list(PEERS_AGE_MS)
+    const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
     const shadowBlocks = (this.#needs.entropy.bytes(1)[0] ?? 0) % (MAX_SHADOW_BLOCKS + 1)
     const search: WaySearch = {
       from: this.#needs.ownKey,
