@@ -9,7 +9,7 @@ export interface Exchanged {
 }
 
 /** As long as the first program of this kind sent. */
-export const FILE_BYTES = 184_302
+const FILE_BYTES = 184_302
 
 /** Bytes of a pattern that repeats nowhere near. */
 export function file(mark: number, length: number = FILE_BYTES): Buffer {
