@@ -51,7 +51,11 @@ const LAYERS: readonly Layer[] = [
   { path: 'src/backends/', files: ['src/backends/', 'src/wire/'], packages: [NODE, '*'] },
   { path: 'src/cli/', files: ['src/cli/', 'src/index.ts', 'src/lnd.ts', 'src/sim.ts'], packages: [NODE, '*'] },
   { path: 'src/lnd.ts', files: ['src/backends/lnd/', 'src/backends/backend.ts'], packages: [] },
-  { path: 'src/sim.ts', files: ['src/backends/sim/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/transport/'], packages: [] },
+  {
+    path: 'src/sim.ts',
+    files: ['src/backends/sim/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/transport/'],
+    packages: [],
+  },
   { path: 'src/index.ts', files: ['src/transport/', 'src/backends/backend.ts', 'src/wire/'], packages: [] },
 ]
 

@@ -29,11 +29,7 @@ export interface PublishedPath {
  * to the published classes. With two: nodes at the end of such a chain of two. Never
  * the payer, never the introduction node, and only nodes that relay blinded paths.
  */
-export function candidateInitiators(
-  graph: CandidateGraph,
-  path: PublishedPath,
-  payer: Uint8Array,
-): string[] {
+export function candidateInitiators(graph: CandidateGraph, path: PublishedPath, payer: Uint8Array): string[] {
   const payerHex = bytesToHex(payer)
   const introduction = bytesToHex(path.introduction)
   const blinding = new Set(
