@@ -17,7 +17,8 @@ describe('./dev, called from another folder with no terminal', () => {
   it('names its commands', () => {
     const { status, stdout } = dev('help')
     expect(status).toBe(0)
-    for (const command of ['demo', 'test', 'coverage', 'check', 'format', 'build', 'bench', 'node', 'npm', 'help']) {
+    const commands = ['demo', 'test', 'coverage', 'check', 'format', 'build', 'bench', 'network', 'lnd-build', 'node']
+    for (const command of [...commands, 'npm', 'help']) {
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
     }
   })

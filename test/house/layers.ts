@@ -32,8 +32,15 @@ const LAYERS: readonly Layer[] = [
   { path: 'src/backends/backend.ts', files: ['src/wire/'], packages: [NOBLE] },
   {
     path: 'src/backends/sim/',
-    files: ['src/backends/sim/', 'src/backends/backend.ts', 'src/wire/'],
+    files: ['src/backends/sim/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/wire/'],
     packages: [NOBLE, NODE, 'eventemitter3'],
+  },
+  { path: 'src/backends/paths/', files: ['src/backends/paths/', 'src/wire/'], packages: [NOBLE] },
+  {
+    // The only layer that loads gRPC: neither keysock nor keysock/sim reaches it.
+    path: 'src/backends/lnd/',
+    files: ['src/backends/lnd/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/wire/'],
+    packages: [NOBLE, NODE, 'lightning', '@grpc/grpc-js'],
   },
   {
     path: 'src/backends/contract/',
@@ -42,9 +49,14 @@ const LAYERS: readonly Layer[] = [
     packages: [NOBLE, NODE, 'vitest'],
   },
   { path: 'src/backends/', files: ['src/backends/', 'src/wire/'], packages: [NODE, '*'] },
-  { path: 'src/cli/', files: ['src/cli/', 'src/index.ts', 'src/sim.ts'], packages: [NODE, '*'] },
-  { path: 'src/sim.ts', files: ['src/backends/sim/', 'src/backends/backend.ts', 'src/transport/'], packages: [] },
-  { path: 'src/index.ts', files: ['src/transport/', 'src/backends/', 'src/wire/'], packages: [] },
+  { path: 'src/cli/', files: ['src/cli/', 'src/index.ts', 'src/lnd.ts', 'src/sim.ts'], packages: [NODE, '*'] },
+  { path: 'src/lnd.ts', files: ['src/backends/lnd/', 'src/backends/backend.ts'], packages: [] },
+  {
+    path: 'src/sim.ts',
+    files: ['src/backends/sim/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/transport/'],
+    packages: [],
+  },
+  { path: 'src/index.ts', files: ['src/transport/', 'src/backends/backend.ts', 'src/wire/'], packages: [] },
 ]
 
 /** Every import in `sources` that its layer does not allow, as `file:line: what is wrong`. */

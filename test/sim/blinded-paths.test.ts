@@ -1,7 +1,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { classOf, totalCost } from '../../src/backends/sim/path-classes.ts'
+import { classOf, totalCost } from '../../src/backends/paths/path-classes.ts'
 import {
   candidateInitiators,
   createSimulation,

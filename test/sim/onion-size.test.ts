@@ -6,7 +6,7 @@ import {
   onionBytes,
   truncatedBytes,
   type HopSize,
-} from '../../src/backends/sim/onion-size.ts'
+} from '../../src/wire/bolt4/onion-size.ts'
 
 const EXPIRY = 850_100
 

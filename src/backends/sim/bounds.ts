@@ -72,9 +72,6 @@ export const EXPIRY_MARGIN_BLOCKS = 10
 /** lnd's default final CLTV delta for keysend is 80; less is accepted from 18 on, and 40 is the field's middle. */
 export const FINAL_DELTA_BLOCKS = 40
 
-/** Paths with a larger total delta are rejected (design §3). */
-export const MAX_PATH_DELTA_BLOCKS = 288
-
 /** Failing held HTLCs after a lost interceptor stream takes lnd 0.2 s (verified). */
 export const INTERCEPTOR_LOST_FAIL_MS = 200
 

@@ -2,14 +2,10 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { BackendError, type PathRequest, type ReplyPath } from '../backend.ts'
 import { encodePath, PHANTOM_DATA_BYTES, RELAY_DATA_BYTES } from './blinded-path.ts'
-import { EXPIRY_MARGIN_BLOCKS, INTERCEPT_MARGIN_BLOCKS } from './bounds.ts'
 import type { Link } from './channel.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
-import { classOf, totalCost, type PathTotals } from './path-classes.ts'
+import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../paths/path-classes.ts'
 import type { Random } from './random.ts'
-
-/** What a phantom hop needs in blocks: lnd's margin before an interceptor, and blocks found meanwhile. */
-export const PHANTOM_DELTA_BLOCKS: number = INTERCEPT_MARGIN_BLOCKS + EXPIRY_MARGIN_BLOCKS
 
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth, in msat. */
 const INBOUND_ROOM_MSAT = 100_000

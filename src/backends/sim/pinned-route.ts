@@ -4,7 +4,7 @@ import type { PathParts } from './blinded-path.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bounds.ts'
 import type { Link } from './channel.ts'
 import { fee, feeRoundedUp, forwardedByBlindedRelay } from './fees.ts'
-import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from './onion-size.ts'
+import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
 import type { OpenPath } from './open-paths.ts'
 import type { Hop } from './pathfinding.ts'
 

@@ -22,15 +22,9 @@ import {
 } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
 import { decodePath } from './blinded-path.ts'
-import {
-  MAX_AMOUNT_MSAT,
-  MAX_OPEN_PATHS,
-  MAX_PATH_DELTA_BLOCKS,
-  MAX_PATHS,
-  MAX_PINNED_ROUTES,
-  MAX_ROUTES,
-} from './bounds.ts'
-import { candidateInitiators } from './candidates.ts'
+import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
+import { candidateInitiators } from '../paths/candidates.ts'
+import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { chooseIntroduction, makePath, type OpenPath } from './open-paths.ts'

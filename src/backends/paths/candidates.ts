@@ -1,8 +1,24 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
-import type { PathParts } from './blinded-path.ts'
-import { PHANTOM_DELTA_BLOCKS } from './open-paths.ts'
-import { classOf, totalCost, type PathTotals, type RelayCost } from './path-classes.ts'
-import type { PublicGraph } from './public-graph.ts'
+import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals, type RelayCost } from './path-classes.ts'
+
+/** What gossip tells everybody. Public keys are hex. */
+export interface CandidateGraph {
+  readonly nodes: readonly { readonly publicKey: string; readonly routeBlinding: boolean }[]
+  /** `policies` in the order of `ends`: what the first asks, what the second asks. */
+  readonly channels: readonly {
+    readonly ends: readonly [string, string]
+    readonly policies: readonly [RelayCost, RelayCost]
+  }[]
+}
+
+/** What a path's payer reads from its bytes. */
+export interface PublishedPath {
+  /** 33 bytes. */
+  readonly introduction: Uint8Array
+  /** One for each hop after the introduction node. */
+  readonly blindedIds: readonly Uint8Array[]
+  readonly totals: PathTotals
+}
 
 /**
  * Who can stand behind a blinded path, by what its payer can compute: the payer has
@@ -13,11 +29,7 @@ import type { PublicGraph } from './public-graph.ts'
  * to the published classes. With two: nodes at the end of such a chain of two. Never
  * the payer, never the introduction node, and only nodes that relay blinded paths.
  */
-export function candidateInitiators(
-  graph: PublicGraph,
-  path: Pick<PathParts, 'introduction' | 'blindedIds' | 'totals'>,
-  payer: Uint8Array,
-): string[] {
+export function candidateInitiators(graph: CandidateGraph, path: PublishedPath, payer: Uint8Array): string[] {
   const payerHex = bytesToHex(payer)
   const introduction = bytesToHex(path.introduction)
   const blinding = new Set(
@@ -54,7 +66,7 @@ function fits(costs: readonly RelayCost[], published: PathTotals): boolean {
 }
 
 /** For each node, where its channels lead and what it asks there. */
-function outwardCosts(graph: PublicGraph): Map<string, { readonly to: string; readonly cost: RelayCost }[]> {
+function outwardCosts(graph: CandidateGraph): Map<string, { readonly to: string; readonly cost: RelayCost }[]> {
   const outward = new Map<string, { readonly to: string; readonly cost: RelayCost }[]>()
   for (const channel of graph.channels) {
     for (const i of [0, 1] as const) {

@@ -1,10 +1,13 @@
-import { MAX_PATH_DELTA_BLOCKS } from './bounds.ts'
-
 /**
  * What a blinded path publishes of its costs. Exact sums would name the channel
  * that they come from, so they are rounded up to a few classes (design §3); what
  * is overpaid ends at the path's maker.
  */
+
+/** Paths with a larger total delta are neither offered nor taken (spec §9.6). */
+export const MAX_PATH_DELTA_BLOCKS = 288
+/** What a phantom hop needs in blocks: lnd offers an HTLC to an interceptor 22 blocks before its expiry at the latest, and 10 may be found meanwhile. */
+export const PHANTOM_DELTA_BLOCKS = 32
 
 /** Amounts in msat, delta in blocks: the same fields as BOLT 4's blinded_payinfo. */
 export interface PathTotals {

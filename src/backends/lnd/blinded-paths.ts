@@ -1,0 +1,106 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { buildBlindedPath, deriveBlindedKey, type HopPlan } from '../../wire/bolt4/blinded-path.ts'
+import { encodeEncryptedData, encodePadded, type EncryptedData } from '../../wire/bolt4/encrypted-data.ts'
+import { packShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
+import { fromHex } from '../../wire/bytes.ts'
+import { publicKey } from '../../wire/keys.ts'
+import type { Entropy, ReplyPath } from '../backend.ts'
+import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
+import {
+  EXPIRY_MARGIN_BLOCKS,
+  MAX_SHADOW_BLOCKS,
+  PHANTOM_HEIGHT_FIRST,
+  PHANTOM_HEIGHT_LAST,
+  RELAY_DATA_BYTES,
+} from './bounds.ts'
+import type { Introduction } from './introductions.ts'
+import { encodePath } from './reply-path.ts'
+
+/** What opens the payments of one path. Plain data; holds secrets. */
+export interface PhantomKey {
+  readonly pathId: string
+  /** The made-up channel by which lnd names the path, in decimal. */
+  readonly chanId: string
+  /** 32 bytes: peels the onion. */
+  readonly privateKey: Uint8Array
+  /** 32 bytes: opens the phantom's own encrypted data. */
+  readonly dataSecret: Uint8Array
+  /** From this height on the path refuses. */
+  readonly expiryHeight: number
+}
+
+/** Makes one path over a chain, with fresh keys and a fresh channel id (design §3). */
+export function makeBlindedPath(options: {
+  readonly pathId: string
+  /** Hex. */
+  readonly ownKey: string
+  readonly chain: Introduction
+  readonly expiryHeight: number
+  readonly entropy: Entropy
+}): { readonly path: ReplyPath; readonly key: PhantomKey } {
+  const { pathId, chain, expiryHeight, entropy } = options
+  const phantomSecret = freshSecret(entropy)
+  const phantomChannel = freshChannel(entropy)
+  const nodes = [...chain.links.map((link) => link.from), options.ownKey]
+  const data = relayData(chain, expiryHeight, phantomChannel)
+  const hops: HopPlan[] = nodes.map((node, i) => ({ nodeId: fromHex(node), data: data[i] as Uint8Array }))
+  hops.push({ nodeId: publicKey(phantomSecret), data: encodeEncryptedData({}) })
+  const { path, lastPathKey } = buildBlindedPath({ sessionKey: freshSecret(entropy), hops })
+  const { privateKey, sharedSecret } = deriveBlindedKey({ privateKey: phantomSecret, pathKey: lastPathKey })
+  const bytes = encodePath({
+    introduction: path.introductionNodeId,
+    pathKey: path.pathKey,
+    blindedIds: path.hops.slice(1).map((hop) => hop.blindedNodeId),
+    data: path.hops.map((hop) => hop.encryptedData),
+    totals: chain.totals,
+  })
+  const chanId = phantomChannel.toString()
+  return {
+    path: { pathId, bytes, expiryHeight },
+    key: { pathId, chanId, privateKey, dataSecret: sharedSecret, expiryHeight },
+  }
+}
+
+/** What each relay is told, this node last, all of one length. */
+function relayData({ links, totals }: Introduction, expiryHeight: number, phantomChannel: bigint): Uint8Array[] {
+  // The last block at which a payment of the path's last block could be under way, with what payers add.
+  let maxCltvExpiry = expiryHeight + totals.cltvDelta + EXPIRY_MARGIN_BLOCKS + MAX_SHADOW_BLOCKS
+  const relays: EncryptedData[] = []
+  for (const link of links) {
+    relays.push({
+      shortChannelId: BigInt(link.chanId),
+      paymentRelay: {
+        cltvExpiryDelta: link.cltvDelta,
+        feeProportionalMillionths: Number(link.feePpm),
+        feeBaseMsat: Number(link.feeBaseMsat),
+      },
+      paymentConstraints: { maxCltvExpiry, htlcMinimumMsat: link.minHtlcMsat },
+    })
+    maxCltvExpiry -= link.cltvDelta
+  }
+  relays.push({
+    shortChannelId: phantomChannel,
+    paymentRelay: { cltvExpiryDelta: PHANTOM_DELTA_BLOCKS, feeProportionalMillionths: 0, feeBaseMsat: 0 },
+    paymentConstraints: { maxCltvExpiry, htlcMinimumMsat: 1n },
+  })
+  return encodePadded(relays, RELAY_DATA_BYTES)
+}
+
+function freshSecret(entropy: Entropy): Uint8Array {
+  for (;;) {
+    const secret = entropy.bytes(32)
+    if (secp256k1.utils.isValidSecretKey(secret)) return secret
+  }
+}
+
+/** A channel that is not and cannot be: above lnd's aliases, below the field's end. */
+function freshChannel(entropy: Entropy): bigint {
+  const bytes = entropy.bytes(9)
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const span = PHANTOM_HEIGHT_LAST - PHANTOM_HEIGHT_FIRST + 1
+  return packShortChannelId({
+    block: PHANTOM_HEIGHT_FIRST + (view.getUint32(0) % span),
+    transaction: view.getUint32(4) >>> 8,
+    output: (((bytes[7] ?? 0) << 8) | (bytes[8] ?? 0)) & 0xffff,
+  })
+}

@@ -1,0 +1,100 @@
+/**
+ * Every bound and default of the lnd backend, with its reason. Amounts are
+ * millisatoshi, times are milliseconds, heights are blocks.
+ */
+
+// ---- Routes ------------------------------------------------------------------------------------------
+
+/** The contract allows 1..16 routes a request, ... */
+export const MAX_ROUTES = 16
+/** ... of which each may take this many queries: queryRoutes takes up to 10 s on big graphs. */
+export const QUERIES_PER_ROUTE = 3
+/** Pinned routes kept; the oldest goes first and answers 'route-gone'. */
+export const MAX_PINNED_ROUTES = 4_096
+/** A policy is asked for again after this time; a refusal over it asks at once. */
+export const POLICY_AGE_MS = 600_000
+/** Policies kept. */
+export const MAX_POLICIES = 16_384
+/** lnd leaves out channels whose least amount is above what is asked for; 1000 msat is its default least amount, the others are tried where that finds nothing. */
+export const QUERY_AMOUNTS_MSAT: readonly bigint[] = [1_000n, 10_000n, 100_000n]
+/** 21 million bitcoin. */
+export const MAX_AMOUNT_MSAT = 2_100_000_000_000_000_000n
+/** Blocks that may be found while a payment is under way: added to every final expiry. */
+export const EXPIRY_MARGIN_BLOCKS = 10
+/** lnd takes keysends with 18 blocks or more to go; 40 leaves room. */
+export const FINAL_DELTA_BLOCKS = 40
+/** A route's expiries are this much higher at most, at random, so that they tell a relay less about its place. Drawn once a route: a relay that sees many payments would find the least of many draws. */
+export const MAX_SHADOW_BLOCKS = 72
+
+// ---- Payments ----------------------------------------------------------------------------------------
+
+/** Hashes that this process has used; lnd itself knows the settled ones. */
+export const MAX_USED_HASHES = 200_000
+/** Payments that lnd refused to send for want of a permission are told of once in this time. */
+export const COMPLAINT_MS = 60_000
+/** A payment that lnd calls in flight while no channel holds it is looked at again after this time before it counts as failed: lnd may be about to send it. */
+export const GHOST_MS = 15_000
+
+// ---- Calls and streams -------------------------------------------------------------------------------
+
+/** No call but sendToRouteV2 takes longer; pathfinding on big graphs takes up to 10 s. */
+export const CALL_MS = 60_000
+/** The node is asked for its height this often; a dead connection is noticed by it, too. */
+export const HEIGHT_POLL_MS = 3_000
+/** The node is away when it does not answer getInfo for this long. */
+export const ALIVE_MS = 15_000
+/** First and longest delay between tries to reach a node that is away. */
+export const RECONNECT_MS = 5
+export const RECONNECT_MAX_MS = 2_000
+/** lnd lets go of held HTLCs about a second after its RPC comes back: a lost stream is opened again every few ms for so long. */
+export const EAGER_MS = 3_000
+/** After that, while another program holds the interceptor or the stream does not stay. */
+export const INTERCEPTOR_RETRY_MS = 5_000
+/** How long lnd is given to object to a second interceptor, once it has answered a call that came after it. */
+export const OBJECTION_MS = 40
+/** `checkLnd` looks at a stream for so long. */
+export const STREAM_STANDS_MS = 250
+
+// ---- The phantom lane --------------------------------------------------------------------------------
+
+/** A verdict falls within 3 s (design §3), else the backend refuses by itself. */
+export const VERDICT_MS = 3_000
+/** The contract allows 1..8 paths a request. */
+export const MAX_PATHS = 8
+/** Blinded paths that one process may hold open: eight for each of 512 connections. */
+export const MAX_OPEN_PATHS = 4_096
+/** Two weeks: an HTLC cannot be longer. */
+export const MAX_LIFETIME_BLOCKS = 2_016
+/** Settled payments whose preimage is at hand when they are offered again, and circuits that have had their word: more than any lnd holds at once. */
+export const MAX_SETTLED = 65_536
+/** The policies along open paths are compared with what was published when they were made this often. */
+export const PATH_POLICY_MS = 30_000
+/** The interceptor's thread is given so long to end by itself. */
+export const THREAD_END_MS = 2_000
+/** Offers held at once: lnd's slots of one channel, on eight channels. */
+export const MAX_HELD_OFFERS = 4_096
+/** Room that a peer must have towards us before it is asked to introduce: some packets' worth. */
+export const INBOUND_ROOM_MSAT = 100_000n
+/** lnd ends our stream when an answer comes after it failed the HTLC by itself, 19 blocks before its expiry. */
+export const INTERCEPT_MARGIN_BLOCKS = 20
+/** Made-up channel ids lie from this block height on: above lnd's alias range, which ends at 16,249,999. */
+export const PHANTOM_HEIGHT_FIRST = 16_300_000
+export const PHANTOM_HEIGHT_LAST = 16_777_215
+/** Encrypted data of relays is padded to this, so that lengths tell nothing: the largest classes take 30, padding at least 2. */
+export const RELAY_DATA_BYTES = 32
+/** How long a list of our own channels is used to find routes and introductions. */
+export const CHANNELS_AGE_MS = 2_000
+/** How long what is known of the public graph is used. */
+export const GRAPH_AGE_MS = 3_600_000
+/** Settled HTLCs are looked for in the channels this often until they are gone, which means paid. */
+export const CONFIRM_POLL_MS = 400
+/** Settled HTLCs that wait to be seen as paid. */
+export const MAX_UNCONFIRMED = 8_192
+/** The thread that reads the interceptor is ended when it says nothing for so long: a cancelled stream is safe, a stalled one is not. */
+export const WATCHDOG_MS = 10_000
+export const HEARTBEAT_MS = 1_000
+
+// ---- The node lane -----------------------------------------------------------------------------------
+
+/** The longest record that fits into an onion: one hop (design §4), some slack. */
+export const MAX_RECORD_BYTES = 1_300

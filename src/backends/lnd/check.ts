@@ -1,0 +1,262 @@
+import { asBackendError, isDenied, isStarting, LndClient, Status, type CallName, type RpcError } from './client.ts'
+import { hashRequest } from './raw-route.ts'
+import { blindsRoutes, type RawChannel, type RawInfo } from './messages.ts'
+import { processClock, processEntropy } from './realtime.ts'
+import { Introductions } from './introductions.ts'
+import { OwnChannels } from './own-channels.ts'
+import { openTarget, type LndOptions, type LndTarget } from './target.ts'
+import { BackendError } from '../backend.ts'
+import { INBOUND_ROOM_MSAT, STREAM_STANDS_MS } from './bounds.ts'
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly name: FindingName
+  /** 'bad': it does not work so. 'poor': something does not. */
+  readonly verdict: 'good' | 'poor' | 'bad'
+  /** What was found, and what to do where it is not good. For a person. */
+  readonly message: string
+}
+
+export type FindingName =
+  | 'connection'
+  | 'version'
+  | 'permissions'
+  | 'sync'
+  | 'keysend'
+  | 'channels'
+  | 'inbound'
+  | 'introduction'
+  | 'interceptor'
+
+/** The first version whose interceptor and blinded routes were seen to do what is needed (design §4). */
+const LEAST_VERSION: readonly [number, number] = [0, 18]
+/** The bit of keysend (bLIP 3). */
+const KEYSEND_BITS = ['54', '55'] as const
+/** No node: nobody pays over a path that is only looked for. */
+const NOBODY = new Uint8Array(33)
+
+/** Looks at a node for what keysock needs of it, and says in words what is missing. Rejects never. Changes nothing. */
+export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
+  let target: LndTarget
+  try {
+    target = openTarget(options, process.env)
+  } catch (error) {
+    return [{ name: 'connection', verdict: 'bad', message: (error as Error).message }]
+  }
+  try {
+    return await new Check(new LndClient(target.services)).run()
+  } finally {
+    target.close()
+  }
+}
+
+class Check {
+  readonly #client: LndClient
+  readonly #findings: Finding[] = []
+
+  constructor(client: LndClient) {
+    this.#client = client
+  }
+
+  async run(): Promise<Finding[]> {
+    const info = await this.#connect()
+    if (info === undefined) return this.#findings
+    this.#version(info)
+    this.#sync(info)
+    this.#keysend(info)
+    await this.#permissions()
+    const channels = await this.#channels(info)
+    if (channels !== undefined) {
+      this.#inbound(channels)
+      await this.#introduction(info)
+    }
+    await this.#interceptor(info)
+    return this.#findings
+  }
+
+  #say(name: FindingName, verdict: Finding['verdict'], message: string): void {
+    this.#findings.push({ name, verdict, message })
+  }
+
+  async #connect(): Promise<RawInfo | undefined> {
+    try {
+      const info = await this.#client.call('getInfo', {})
+      this.#say('connection', 'good', `lnd ${info.version} answers, key ${info.identity_pubkey}`)
+      return info
+    } catch (error) {
+      this.#say('connection', 'bad', whyNoAnswer(error as RpcError))
+      return undefined
+    }
+  }
+
+  #version({ version, features }: RawInfo): void {
+    const [major = 0, minor = 0] = version.split(/[.-]/).map(Number)
+    const isOld = major === LEAST_VERSION[0] && minor < LEAST_VERSION[1]
+    const least = LEAST_VERSION.join('.')
+    if (isOld)
+      this.#say(
+        'version',
+        'bad',
+        `lnd ${version} is too old; install ${least} or newer (0.21 is what keysock is tested with)`,
+      )
+    else if (!blindsRoutes(features))
+      this.#say(
+        'version',
+        'poor',
+        'this lnd does not relay blinded payments: replies cannot be hidden; remove protocol.no-route-blinding from its configuration',
+      )
+    else this.#say('version', 'good', `lnd ${version} is new enough and relays blinded payments`)
+  }
+
+  #sync(info: RawInfo): void {
+    if (!info.synced_to_chain)
+      this.#say('sync', 'bad', 'lnd is not synced to the chain yet; wait until lncli getinfo says so')
+    else if (!info.synced_to_graph)
+      this.#say(
+        'sync',
+        'poor',
+        'lnd does not know the whole public graph yet; some nodes may have no route until it does',
+      )
+    else this.#say('sync', 'good', `synced at height ${info.block_height}`)
+  }
+
+  #keysend({ features }: RawInfo): void {
+    if (KEYSEND_BITS.some((bit) => bit in features)) this.#say('keysend', 'good', 'the node takes keysend payments')
+    else
+      this.#say(
+        'keysend',
+        'poor',
+        'the node takes no keysend payments, so nobody can connect to it: add accept-keysend=true to lnd.conf and restart lnd; connecting from it works',
+      )
+  }
+
+  /** Each call as harmlessly as it can be made: an answer or another complaint means that it is permitted. */
+  async #permissions(): Promise<void> {
+    const zero = '00'.repeat(32)
+    const calls: readonly [CallName, object][] = [
+      ['listChannels', { active_only: true }],
+      ['getNodeInfo', { pub_key: `02${zero}` }],
+      ['getChanInfo', { chan_id: '1' }],
+      ['queryRoutes', { pub_key: `02${zero}`, amt_msat: '1' }],
+      ['sendToRouteV2', {}],
+      ['deriveSharedKey', {}],
+    ]
+    const denied: string[] = []
+    for (const [name, request] of calls) {
+      const error = await this.#client.call(name, request).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      )
+      if (error !== undefined && isDenied(error)) denied.push(asBackendError(error, name).message)
+    }
+    for (const name of ['trackPaymentV2', 'subscribeInvoices'] as const) {
+      const request = name === 'trackPaymentV2' ? hashRequest(zero) : {}
+      const error = await firstError(this.#client.stream(name, request))
+      if (error !== undefined && isDenied(error)) denied.push(asBackendError(error, name).message)
+    }
+    if (denied.length === 0) this.#say('permissions', 'good', 'the macaroon permits what is needed')
+    else for (const message of denied) this.#say('permissions', 'bad', message)
+  }
+
+  async #channels(info: RawInfo): Promise<readonly RawChannel[] | undefined> {
+    try {
+      const { channels } = await this.#client.call('listChannels', {})
+      const active = channels.filter((channel) => channel.active)
+      if (active.length > 0) {
+        this.#say('channels', 'good', `${active.length} of ${channels.length} channels are active`)
+        return active
+      }
+      const pending = info.num_pending_channels > 0 ? `; ${info.num_pending_channels} are waiting to be confirmed` : ''
+      if (channels.length === 0)
+        this.#say('channels', 'bad', `the node has no channel; open one with lncli openchannel${pending}`)
+      else
+        this.#say('channels', 'bad', `none of ${channels.length} channels is active: their peers are offline${pending}`)
+      return undefined
+    } catch {
+      return undefined // named among the permissions
+    }
+  }
+
+  #inbound(active: readonly RawChannel[]): void {
+    const room = active.filter(({ remote_balance, remote_constraints }) => {
+      const reserve = BigInt(remote_constraints?.chan_reserve_sat ?? 0)
+      return (BigInt(remote_balance) - reserve) * 1_000n >= INBOUND_ROOM_MSAT
+    })
+    if (room.length > 0) this.#say('inbound', 'good', `${room.length} channels have room towards this node`)
+    else
+      this.#say(
+        'inbound',
+        'bad',
+        'no channel has room towards this node, so nothing can be paid to it: spend over a channel, or have one opened to you',
+      )
+  }
+
+  async #introduction(info: RawInfo): Promise<void> {
+    const introductions = new Introductions({
+      client: this.#client,
+      channels: new OwnChannels(this.#client, processClock),
+      ownKey: info.identity_pubkey,
+      orderKey: processEntropy.bytes(32),
+    })
+    try {
+      await introductions.choose({ payer: NOBODY, relays: 1 })
+      this.#say('introduction', 'good', 'a peer can introduce this node, so its replies can be hidden')
+    } catch (error) {
+      if (error instanceof BackendError) this.#say('introduction', 'poor', error.message)
+      else this.#say('introduction', 'poor', asBackendError(error, 'getNodeInfo').message)
+    }
+  }
+
+  async #interceptor(info: RawInfo): Promise<void> {
+    const error = await firstError(this.#client.interceptor())
+    if (error === undefined) {
+      const held = info.require_htlc_interceptor
+        ? ' (requireinterceptor is set: without a program that holds it, this node forwards nothing)'
+        : ''
+      return this.#say('interceptor', 'good', `the HTLC interceptor is free${held}`)
+    }
+    if (isDenied(error)) return this.#say('interceptor', 'bad', asBackendError(error, 'htlcInterceptor').message)
+    if ((error.details ?? '').includes('already exists'))
+      return this.#say(
+        'interceptor',
+        'poor',
+        'another program holds the HTLC interceptor, and lnd takes one: hidden replies do not arrive until it lets go; it may be a keysock process of yours',
+      )
+    this.#say('interceptor', 'poor', asBackendError(error, 'htlcInterceptor').message)
+  }
+}
+
+/** Whether a stream stands for a moment; foreign forwards that come meanwhile are let go when it ends. */
+function firstError(stream: {
+  on(event: 'error', listener: (error: RpcError) => void): unknown
+  on(event: 'data', listener: () => void): unknown
+  cancel(): void
+}): Promise<RpcError | undefined> {
+  return new Promise((resolve) => {
+    const cancelTimer = processClock.schedule(
+      processClock.now() + STREAM_STANDS_MS,
+      () => {
+        resolve(undefined)
+        stream.cancel()
+      },
+      { ref: true },
+    )
+    stream.on('data', () => undefined)
+    stream.on('error', (error) => {
+      cancelTimer()
+      resolve(error)
+    })
+  })
+}
+
+function whyNoAnswer(error: RpcError): string {
+  const details = error.details ?? error.message
+  if (/wallet not created/i.test(details)) return 'lnd has no wallet yet; make one with lncli create'
+  if (/wallet locked/i.test(details)) return 'the wallet of lnd is locked; unlock it with lncli unlock'
+  if (isStarting(details) || error.code === Status.unimplemented)
+    return `lnd is starting (${details}); try again in a moment, or unlock its wallet`
+  if (isDenied(error)) return `lnd refuses the macaroon (${details}); bake one as spec/lnd.md says`
+  if (/certificate|self.signed|SSL|TLS/i.test(details))
+    return `the TLS certificate is not that of this lnd (${details}); take tls.cert from its folder`
+  return `no lnd answers (${details}); is it running, and is the socket right?`
+}

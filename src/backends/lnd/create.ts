@@ -1,0 +1,17 @@
+import { LndBackend } from './lnd-backend.ts'
+import { openTarget, type LndOptions } from './target.ts'
+
+/**
+ * A backend for an lnd node. Without options the node is where lnd's own tools find it: by the
+ * environment (spec/lnd.md), else in ~/.lnd.
+ *
+ * @throws BackendError 'bad-request' naming the file or variable that can't be read
+ */
+export function createLndBackend(options: LndOptions = {}): LndBackend {
+  return new LndBackend(openTarget(options, process.env))
+}
+
+/** For KEYSOCK_BACKEND=keysock/lnd. @throws as `createLndBackend` */
+export function createBackend(environment: NodeJS.ProcessEnv): LndBackend {
+  return new LndBackend(openTarget({}, environment))
+}

@@ -1,0 +1,160 @@
+import { Worker } from 'node:worker_threads'
+import type { Clock } from '../backend.ts'
+import type { PhantomKey } from './blinded-paths.ts'
+import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from './bounds.ts'
+import type { LndClient } from './client.ts'
+import type { LndCredentials } from './connection.ts'
+import { Interceptor, type InterceptorCommand, type InterceptorReport } from './interceptor.ts'
+
+/** Where an interceptor lives. */
+export interface InterceptorHost {
+  command(command: InterceptorCommand): void
+  /** Ends the stream and what reads it. */
+  stop(): Promise<void>
+}
+
+export interface HostNeeds {
+  readonly clock: Clock
+  report(report: InterceptorReport): void
+}
+
+/**
+ * In this thread, for an `lnd` object that was given: it can't cross to another. An application that
+ * blocks its thread stalls the whole node then, so that the stream is cancelled once that is noticed.
+ */
+export class LocalHost implements InterceptorHost {
+  readonly #interceptor: Interceptor
+  readonly #clock: Clock
+  #cancelBeat: (() => void) | undefined
+
+  constructor(client: LndClient, needs: HostNeeds) {
+    this.#clock = needs.clock
+    this.#interceptor = new Interceptor({ client, clock: needs.clock, report: (report) => needs.report(report) })
+    this.#beat()
+  }
+
+  command(command: InterceptorCommand): void {
+    this.#interceptor.command(command)
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelBeat?.()
+    this.#interceptor.command({ type: 'stop' })
+  }
+
+  #beat(): void {
+    const dueMs = this.#clock.now() + HEARTBEAT_MS
+    this.#cancelBeat = this.#clock.schedule(dueMs, () => {
+      if (this.#clock.now() - dueMs > WATCHDOG_MS) {
+        this.#interceptor.cancel()
+        this.#interceptor.command({ type: 'open' })
+      }
+      this.#beat()
+    })
+  }
+}
+
+/** In a thread of its own, which nothing that the application does can stall. It is watched: silent for too long, it is ended. */
+export class ThreadHost implements InterceptorHost {
+  readonly #needs: HostNeeds
+  readonly #credentials: LndCredentials
+  /** What a new thread has to be told. */
+  readonly #keys = new Map<string, PhantomKey>()
+  #height = 0
+  #isOpen = false
+  #stopped = false
+  #worker: Worker
+  /** Looks of the watchdog without a beat in between. */
+  #silent = 0
+  #cancelWatch: (() => void) | undefined
+
+  constructor(credentials: LndCredentials, needs: HostNeeds) {
+    this.#credentials = credentials
+    this.#needs = needs
+    this.#worker = this.#start()
+    this.#watch()
+  }
+
+  command(command: InterceptorCommand): void {
+    if (command.type === 'open') this.#isOpen = true
+    else if (command.type === 'add') for (const key of command.keys) this.#keys.set(key.chanId, key)
+    else if (command.type === 'remove') for (const chanId of command.chanIds) this.#keys.delete(chanId)
+    else if (command.type === 'height') this.#height = command.height
+    tell(this.#worker, command)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelWatch?.()
+    const worker = this.#worker
+    const ended = Promise.withResolvers<void>()
+    worker.once('exit', () => ended.resolve())
+    tell(worker, { type: 'stop' })
+    const { clock } = this.#needs
+    const cancel = clock.schedule(
+      clock.now() + THREAD_END_MS,
+      () => {
+        void worker.terminate().then(() => ended.resolve())
+      },
+      { ref: true },
+    )
+    await ended.promise
+    cancel()
+  }
+
+  #start(): Worker {
+    // The build renames the file and leaves strings alone.
+    const file = import.meta.url.endsWith('.ts') ? './interceptor-thread.ts' : './interceptor-thread.js'
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: this.#credentials,
+      name: 'keysock interceptor',
+    })
+    worker.unref()
+    worker.on('message', (report: InterceptorReport) => {
+      if (worker !== this.#worker) return
+      this.#silent = 0
+      if (report.type !== 'beat') this.#needs.report(report)
+    })
+    worker.on('error', (error) => {
+      if (worker !== this.#worker) return
+      this.#needs.report({
+        type: 'warning',
+        code: 'interceptor-thread',
+        message: `the interceptor's thread failed: ${String(error)}`,
+      })
+      // Not at once: what fails at its start would fail for ever.
+      const { clock } = this.#needs
+      clock.schedule(clock.now() + INTERCEPTOR_RETRY_MS, () => {
+        if (worker === this.#worker && !this.#stopped) this.#restart('its thread failed')
+      })
+    })
+    return worker
+  }
+
+  #restart(detail: string): void {
+    const old = this.#worker
+    this.#worker = this.#start()
+    // Its connections end with it, so that lnd lets go of what it held.
+    void old.terminate()
+    this.#silent = 0
+    this.#needs.report({ type: 'state', state: 'down', detail })
+    tell(this.#worker, { type: 'height', height: this.#height })
+    tell(this.#worker, { type: 'add', keys: [...this.#keys.values()] })
+    if (this.#isOpen) tell(this.#worker, { type: 'open' })
+  }
+
+  #watch(): void {
+    const { clock } = this.#needs
+    this.#cancelWatch = clock.schedule(clock.now() + HEARTBEAT_MS, () => {
+      // Counted in looks, not in time: this thread may have been blocked itself, with beats waiting unread.
+      this.#silent += 1
+      if (this.#silent > WATCHDOG_MS / HEARTBEAT_MS) this.#restart('its thread was silent')
+      this.#watch()
+    })
+  }
+}
+
+function tell(worker: Worker, command: InterceptorCommand): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin, a window has
+  worker.postMessage(command)
+}

@@ -1,0 +1,268 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { equalBytes, toHex } from '../../wire/bytes.ts'
+import type { Clock, Verdict } from '../backend.ts'
+import type { PhantomKey } from './blinded-paths.ts'
+import {
+  EAGER_MS,
+  INTERCEPTOR_RETRY_MS,
+  MAX_HELD_OFFERS,
+  MAX_SETTLED,
+  OBJECTION_MS,
+  RECONNECT_MS,
+  VERDICT_MS,
+} from './bounds.ts'
+import { isDenied, Status, type DuplexStream, type LndClient, type RpcError } from './client.ts'
+import { examineOffer } from './examine-offer.ts'
+import { hashRequest } from './raw-route.ts'
+import type { CircuitKey, RawOffer, RawVerdict } from './messages.ts'
+
+/** What an interceptor is told. Plain data, so that it can live in another thread. */
+export type InterceptorCommand =
+  /** Open the stream, or try again now. */
+  | { readonly type: 'open' }
+  | { readonly type: 'add'; readonly keys: readonly PhantomKey[] }
+  | { readonly type: 'remove'; readonly chanIds: readonly string[] }
+  | { readonly type: 'answer'; readonly offerId: string; readonly verdict: Verdict }
+  | { readonly type: 'height'; readonly height: number }
+  | { readonly type: 'stop' }
+
+/** 'taken': another program has it. 'denied': the macaroon does not permit it. 'down': lnd is away, or the stream is being opened. */
+export type InterceptorState = 'open' | 'taken' | 'denied' | 'down'
+
+/** What an interceptor tells. */
+export type InterceptorReport =
+  | {
+      readonly type: 'offer'
+      readonly offerId: string
+      readonly pathId: string
+      readonly record: Uint8Array
+      readonly amountMsat: bigint
+      readonly hash: Uint8Array
+    }
+  | { readonly type: 'offer-gone'; readonly offerId: string }
+  /** A SETTLE was written. */
+  | { readonly type: 'settled'; readonly hash: Uint8Array; readonly amountMsat: bigint }
+  | { readonly type: 'state'; readonly state: InterceptorState; readonly detail: string }
+  | { readonly type: 'warning'; readonly code: string; readonly message: string }
+  | { readonly type: 'beat' }
+
+interface Held {
+  readonly offerId: string
+  readonly circuit: CircuitKey
+  readonly hash: Uint8Array
+  readonly amountMsat: bigint
+  readonly onChain: boolean
+  readonly autoFailHeight: number
+  readonly cancelDeadline: () => void
+}
+
+export interface InterceptorNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  report(report: InterceptorReport): void
+}
+
+/**
+ * The interceptor stream of one lnd, which has to be read at all times: lnd blocks for the
+ * whole node when nobody does (design §4). Foreign forwards are resumed first and at once;
+ * ours are opened, checked and offered, each gets one answer, within 3 s.
+ */
+export class Interceptor {
+  readonly #needs: InterceptorNeeds
+  /** By made-up channel. */
+  readonly #keys = new Map<string, PhantomKey>()
+  /** By offer id. */
+  readonly #held = new Map<string, Held>()
+  /** Circuits of this stream that are held or answered: one word for each. */
+  readonly #met = new Set<string>()
+  /** Preimages of what was settled, by hash: offered again, it is settled again (design §4). */
+  readonly #settled = new Map<string, Uint8Array>()
+  #stream: DuplexStream | undefined
+  #state: InterceptorState = 'down'
+  #height = 0
+  #offers = 0
+  #eagerUntilMs = 0
+  #cancelRetry: (() => void) | undefined
+  #stopped = false
+
+  constructor(needs: InterceptorNeeds) {
+    this.#needs = needs
+  }
+
+  command(command: InterceptorCommand): void {
+    switch (command.type) {
+      case 'open':
+        return this.#openNow()
+      case 'add':
+        for (const key of command.keys) this.#keys.set(key.chanId, key)
+        return
+      case 'remove':
+        for (const chanId of command.chanIds) this.#keys.delete(chanId)
+        return
+      case 'answer':
+        return this.#answer(command.offerId, command.verdict)
+      case 'height':
+        this.#height = Math.max(this.#height, command.height)
+        return
+      case 'stop':
+        this.#stopped = true
+        this.#cancelRetry?.()
+        return this.cancel()
+    }
+  }
+
+  /** Ends the stream: lnd lets go of what is held. A cancelled stream is safe, a stalled one is not. */
+  cancel(): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    this.#lost('the stream was cancelled')
+    stream.cancel()
+  }
+
+  #openNow(): void {
+    this.#eagerUntilMs = this.#needs.clock.now() + EAGER_MS
+    if (this.#stream === undefined) this.#open()
+    else if (this.#state === 'open') this.#setState('open', 'the stream stands')
+  }
+
+  #open(): void {
+    if (this.#stopped || this.#stream !== undefined) return
+    this.#cancelRetry?.()
+    const stream = this.#needs.client.interceptor()
+    this.#stream = stream
+    this.#met.clear()
+    stream.on('data', (message) => {
+      if (stream === this.#stream) this.#take(message as RawOffer)
+    })
+    stream.on('error', (error) => this.#ended(stream, error))
+    stream.on('end', () => this.#ended(stream, undefined))
+    this.#probe(stream)
+  }
+
+  /**
+   * The interceptor is in place when a call that was made after it has been answered; where another
+   * program has it, lnd says so at about the same time.
+   */
+  #probe(stream: DuplexStream): void {
+    const probe = this.#needs.client.stream('trackPaymentV2', hashRequest('00'.repeat(32)))
+    const { clock } = this.#needs
+    const answered = (): void => {
+      clock.schedule(clock.now() + OBJECTION_MS, () => {
+        if (stream === this.#stream) this.#setState('open', 'the stream stands')
+      })
+    }
+    probe.on('data', () => {
+      answered()
+      probe.cancel()
+    })
+    probe.on('error', (error) => {
+      if (error.code === Status.notFound) answered()
+    })
+  }
+
+  #ended(stream: DuplexStream, error: RpcError | undefined): void {
+    if (stream !== this.#stream) return
+    const detail = error?.details ?? 'lnd ended the stream'
+    this.#lost(detail)
+    if (this.#stopped) return
+    const now = this.#needs.clock.now()
+    const isTaken = detail.includes('already exists')
+    const state = error !== undefined && isDenied(error) ? 'denied' : isTaken ? 'taken' : 'down'
+    // In the first seconds an interceptor that exists may be our own, which lnd has not yet given up.
+    const isEager = now < this.#eagerUntilMs
+    if (!isTaken || !isEager) this.#setState(state, detail)
+    const delayMs = state !== 'denied' && isEager ? RECONNECT_MS : INTERCEPTOR_RETRY_MS
+    this.#cancelRetry = this.#needs.clock.schedule(now + delayMs, () => this.#open())
+  }
+
+  #lost(detail: string): void {
+    this.#stream = undefined
+    for (const { offerId, cancelDeadline } of this.#held.values()) {
+      cancelDeadline()
+      this.#needs.report({ type: 'offer-gone', offerId })
+    }
+    this.#held.clear()
+    if (this.#state === 'open') {
+      this.#eagerUntilMs = this.#needs.clock.now() + EAGER_MS
+      this.#setState('down', detail)
+    }
+  }
+
+  #setState(state: InterceptorState, detail: string): void {
+    this.#state = state
+    this.#needs.report({ type: 'state', state, detail })
+  }
+
+  #take(offer: RawOffer): void {
+    const key = this.#keys.get(offer.outgoing_requested_chan_id)
+    // After a force-close lnd offers an HTLC with both heights equal; to resume it would end the stream.
+    const onChain = offer.auto_fail_height === offer.incoming_expiry
+    const circuit = offer.incoming_circuit_key
+    if (key === undefined) {
+      if (!onChain) this.#write({ incoming_circuit_key: circuit, action: 'RESUME' })
+      return
+    }
+    const name = `${circuit.chan_id}/${circuit.htlc_id}`
+    if (this.#met.has(name)) return
+    this.#met.add(name)
+    if (this.#met.size > MAX_SETTLED) this.#met.delete(this.#met.values().next().value as string)
+    const examined = examineOffer(offer, key, this.#height)
+    if (!examined.ok || this.#held.size >= MAX_HELD_OFFERS) {
+      if (!onChain) this.#fail(circuit)
+      if (!examined.ok && (examined.shortMsat ?? 0n) > 0n) this.#warnOfShort()
+      return
+    }
+    const { record, amountMsat } = examined
+    const hash = Uint8Array.from(offer.payment_hash)
+    const settled = this.#settled.get(toHex(hash))
+    const offerId = `o${++this.#offers}`
+    const { clock } = this.#needs
+    const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
+    const autoFailHeight = offer.auto_fail_height
+    this.#held.set(offerId, { offerId, circuit, hash, amountMsat, onChain, autoFailHeight, cancelDeadline })
+    if (settled !== undefined) return this.#answer(offerId, { action: 'settle', preimage: settled })
+    this.#needs.report({ type: 'offer', offerId, pathId: key.pathId, record, amountMsat, hash })
+  }
+
+  #answer(offerId: string, verdict: Verdict): void {
+    const held = this.#held.get(offerId)
+    if (held === undefined) return
+    this.#held.delete(offerId)
+    held.cancelDeadline()
+    // lnd fails it by itself at that height; a word after it ends the stream.
+    if (!held.onChain && this.#height >= held.autoFailHeight) return
+    if (verdict.action === 'refuse') {
+      if (!held.onChain) this.#fail(held.circuit)
+      return
+    }
+    if (!equalBytes(sha256(verdict.preimage), held.hash)) {
+      const message = 'a verdict had a preimage that does not hash to its payment; the payment was refused'
+      this.#needs.report({ type: 'warning', code: 'wrong-preimage', message })
+      return this.#fail(held.circuit)
+    }
+    this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
+    this.#settled.set(toHex(held.hash), verdict.preimage)
+    if (this.#settled.size > MAX_SETTLED) this.#settled.delete(this.#settled.keys().next().value as string)
+    this.#needs.report({ type: 'settled', hash: held.hash, amountMsat: held.amountMsat })
+  }
+
+  #late(offerId: string): void {
+    this.#answer(offerId, { action: 'refuse', code: 0 })
+    this.#needs.report({ type: 'offer-gone', offerId })
+  }
+
+  /** On a blinded lane the payer sees invalid_onion_blinding from the introduction node, whatever is said here. */
+  #fail(circuit: CircuitKey): void {
+    this.#write({ incoming_circuit_key: circuit, action: 'FAIL', failure_code: 'TEMPORARY_CHANNEL_FAILURE' })
+  }
+
+  #write(verdict: RawVerdict): void {
+    this.#stream?.write(verdict)
+  }
+
+  #warnOfShort(): void {
+    const message =
+      'a payment came with less than its payer sent to us: a relay of the path keeps money. It was refused.'
+    this.#needs.report({ type: 'warning', code: 'short-amount', message })
+  }
+}

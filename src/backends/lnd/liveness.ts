@@ -1,0 +1,120 @@
+import type { BackendEvent, Clock } from '../backend.ts'
+import { HEIGHT_POLL_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
+import { isAway, type LndClient, type RpcError } from './client.ts'
+import type { Invoices } from './invoices.ts'
+import type { Payments } from './payments.ts'
+import type { PhantomLane } from './phantom-lane.ts'
+
+export interface LivenessNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  tell(event: BackendEvent): void
+  readonly payments: Payments
+  readonly invoices: Invoices
+  readonly phantom: PhantomLane
+}
+
+/**
+ * Whether the node is there, and its height, by asking it again and again: without more permissions
+ * nothing else tells. When it comes back, streams are opened first, then what was lost is asked for.
+ */
+export class Liveness {
+  readonly #needs: LivenessNeeds
+  #height: number
+  #isOnline = true
+  #stopped = false
+  #asking = false
+  #retryMs = RECONNECT_MS
+  #cancel: (() => void) | undefined
+
+  constructor(needs: LivenessNeeds, height: number) {
+    this.#needs = needs
+    this.#height = height
+  }
+
+  get height(): number {
+    return this.#height
+  }
+
+  get isOnline(): boolean {
+    return this.#isOnline
+  }
+
+  start(): void {
+    this.#askIn(HEIGHT_POLL_MS)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancel?.()
+  }
+
+  /** A call or a stream broke: the node is asked at once. */
+  suspect(error: unknown): void {
+    if (error === undefined || !isAway(error) || !this.#isOnline || this.#asking) return
+    this.#askIn(0)
+  }
+
+  #askIn(ms: number): void {
+    if (this.#stopped) return
+    this.#cancel?.()
+    this.#cancel = this.#needs.clock.schedule(this.#needs.clock.now() + ms, () => {
+      this.#asking = true
+      void this.#ask().finally(() => {
+        this.#asking = false
+      })
+    })
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      const info = await this.#needs.client.call('getInfo', {})
+      if (this.#stopped) return
+      this.#rose(info.block_height)
+      if (!this.#isOnline) this.#back()
+      this.#retryMs = RECONNECT_MS
+      this.#askIn(HEIGHT_POLL_MS)
+      await this.#lookAround()
+    } catch (error) {
+      if (this.#stopped) return
+      if (isAway(error)) this.#gone(error)
+      this.#askIn(isAway(error) ? this.#retryMs : HEIGHT_POLL_MS)
+      this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MAX_MS)
+    }
+  }
+
+  /** What can wait a little: lost payments and paths that no longer lead here. */
+  async #lookAround(): Promise<void> {
+    const { payments, phantom } = this.#needs
+    try {
+      if (payments.lost > 0) await payments.resolveLost()
+      await phantom.checkPaths()
+    } catch (error) {
+      this.suspect(error)
+    }
+  }
+
+  #rose(height: number): void {
+    if (height === this.#height) return
+    this.#height = height
+    this.#needs.phantom.block(height)
+    this.#needs.tell({ type: 'block', height })
+  }
+
+  #gone(error: unknown): void {
+    if (!this.#isOnline) return
+    this.#isOnline = false
+    this.#retryMs = RECONNECT_MS
+    this.#needs.payments.loseSight()
+    this.#needs.invoices.drop()
+    this.#needs.tell({ type: 'offline', detail: (error as RpcError).details ?? 'lnd does not answer' })
+  }
+
+  #back(): void {
+    this.#isOnline = true
+    // The interceptor first: lnd lets go of held HTLCs about a second after its RPC answers.
+    this.#needs.phantom.online()
+    this.#needs.invoices.open()
+    this.#needs.tell({ type: 'online', detail: 'lnd answers again' })
+  }
+}

@@ -1,0 +1,197 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { fromHex, toHex } from '../../wire/bytes.ts'
+import {
+  BackendError,
+  type Backend,
+  type BackendEvent,
+  type BackendStart,
+  type Clock,
+  type Entropy,
+  type NodeInfo,
+  type PathRequest,
+  type PathResult,
+  type Payment,
+  type PaymentOutcome,
+  type Route,
+  type RouteRequest,
+  type Verdict,
+} from '../backend.ts'
+import { asBackendError, LndClient, type CallName } from './client.ts'
+import { Invoices } from './invoices.ts'
+import { Liveness } from './liveness.ts'
+import { LocalHost, ThreadHost, type InterceptorHost } from './interceptor-host.ts'
+import type { InterceptorReport } from './interceptor.ts'
+import type { LndTarget } from './target.ts'
+import { OwnChannels } from './own-channels.ts'
+import { Payments } from './payments.ts'
+import { PhantomLane } from './phantom-lane.ts'
+import { Policies } from './policies.ts'
+import { processClock, processEntropy } from './realtime.ts'
+import { Routes } from './routes.ts'
+import type { RawInfo } from './messages.ts'
+
+const POINT_BYTES = 33
+
+/** What a started backend consists of. */
+interface Parts {
+  readonly routes: Routes
+  readonly payments: Payments
+  readonly invoices: Invoices
+  readonly phantom: PhantomLane
+  readonly liveness: Liveness
+}
+
+/** One process on one lnd node. It is started once; a restarted process takes a new one. */
+export class LndBackend implements Backend {
+  readonly name: string = 'lnd'
+  readonly clock: Clock = processClock
+  readonly entropy: Entropy = processEntropy
+  readonly #target: LndTarget
+  readonly #client: LndClient
+  #state: 'new' | 'started' | 'stopped' = 'new'
+  #parts: Parts | undefined
+  #sink: ((event: BackendEvent) => void) | undefined
+  /** Events in their order; each is told outside of any call. */
+  readonly #events: BackendEvent[] = []
+  #telling = false
+
+  /** @throws BackendError 'bad-request' where `services` is no lnd object */
+  constructor(target: LndTarget) {
+    this.#target = target
+    this.#client = new LndClient(target.services)
+  }
+
+  async start(options: BackendStart): Promise<NodeInfo> {
+    if (this.#state !== 'new')
+      throw new BackendError('stopped', 'this backend was started before; take a new one for every process')
+    this.#state = 'started'
+    this.#sink = options.sink
+    try {
+      const info = await this.#client.call('getInfo', {})
+      const parts = this.#assemble(info, options.settleIndex)
+      this.#parts = parts
+      parts.invoices.open()
+      // Once this is answered lnd has the subscription, which came before it on the same connection.
+      await this.#client.call('getInfo', {})
+      parts.liveness.start()
+      return {
+        publicKey: fromHex(info.identity_pubkey),
+        blockHeight: info.block_height,
+        network: info.chains[0]?.network ?? 'unknown',
+      }
+    } catch (error) {
+      await this.stop()
+      throw asBackendError(error, 'getInfo')
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return
+    const parts = this.#parts
+    this.#state = 'stopped'
+    this.#sink = undefined
+    this.#events.length = 0
+    parts?.liveness.stop()
+    parts?.payments.loseSight()
+    parts?.invoices.stop()
+    await parts?.phantom.stop()
+    this.#target.close()
+  }
+
+  findRoutes(request: RouteRequest): Promise<readonly Route[]> {
+    return this.#run('queryRoutes', ({ routes }) => routes.find(request))
+  }
+
+  async pay(payment: Payment): Promise<PaymentOutcome> {
+    const parts = this.#state === 'started' ? this.#parts : undefined
+    return parts?.payments.pay(payment) ?? { status: 'failed', reason: 'node-away', place: 'local' }
+  }
+
+  track(hash: Uint8Array): Promise<PaymentOutcome | { readonly status: 'in-flight' | 'never' }> {
+    return this.#run('trackPaymentV2', ({ payments }) => payments.track(toHex(hash)))
+  }
+
+  makePaths(request: PathRequest): Promise<PathResult> {
+    return this.#run('getNodeInfo', ({ phantom }) => phantom.makePaths(request))
+  }
+
+  closePaths(pathIds: readonly string[]): Promise<void> {
+    return this.#run('getNodeInfo', async ({ phantom }) => phantom.closePaths(pathIds))
+  }
+
+  answer(offerId: string, verdict: Verdict): Promise<void> {
+    return this.#run('htlcInterceptor', async ({ phantom }) => phantom.answer(offerId, verdict))
+  }
+
+  sharedSecret(point: Uint8Array): Promise<Uint8Array> {
+    return this.#run('deriveSharedKey', async () => {
+      if (point.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(point, true))
+        throw new BackendError('bad-point', 'sharedSecret takes a compressed point of secp256k1, 33 bytes')
+      return await this.#sharedSecret(point)
+    })
+  }
+
+  /** lnd's ECDH with the node's own key: SHA-256 of the compressed point. */
+  async #sharedSecret(point: Uint8Array): Promise<Uint8Array> {
+    const { shared_key: secret } = await this.#client.call('deriveSharedKey', { ephemeral_pubkey: point })
+    return Uint8Array.from(secret)
+  }
+
+  #assemble(info: RawInfo, settleIndex: bigint | undefined): Parts {
+    const client = this.#client
+    const { clock, entropy } = this
+    const ownKey = info.identity_pubkey
+    const tell = (event: BackendEvent): void => this.#tell(event)
+    const height = (): number => liveness.height
+    const channels = new OwnChannels(client, clock)
+    const policies = new Policies(client, clock)
+    const routes = new Routes({ client, clock, entropy, policies, channels, ownKey, height })
+    const trouble = (error: unknown): void => liveness.suspect(error)
+    const isOnline = (): boolean => liveness.isOnline
+    const payments = new Payments({ client, clock, routes, channels, isOnline, height, tell, trouble })
+    const invoices = new Invoices({ client, clock, tell, trouble }, settleIndex)
+    const phantom = new PhantomLane({
+      client,
+      clock,
+      entropy,
+      channels,
+      ownKey,
+      height,
+      tell,
+      sharedSecret: (point) => this.#sharedSecret(point),
+      startHost: (report) => this.#startHost(report),
+    })
+    const liveness = new Liveness({ client, clock, tell, payments, invoices, phantom }, info.block_height)
+    return { routes, payments, invoices, phantom, liveness }
+  }
+
+  #startHost(report: (report: InterceptorReport) => void): InterceptorHost {
+    const needs = { clock: this.clock, report }
+    const { credentials } = this.#target
+    return credentials === undefined ? new LocalHost(this.#client, needs) : new ThreadHost(credentials, needs)
+  }
+
+  async #run<T>(name: CallName | 'htlcInterceptor' | 'trackPaymentV2', body: (parts: Parts) => Promise<T>): Promise<T> {
+    if (this.#state !== 'started' || this.#parts === undefined) {
+      throw new BackendError(
+        'stopped',
+        this.#state === 'new' ? 'start this backend first' : 'this backend was stopped; take a new one',
+      )
+    }
+    try {
+      return await body(this.#parts)
+    } catch (error) {
+      throw asBackendError(error, name)
+    }
+  }
+
+  #tell(event: BackendEvent): void {
+    this.#events.push(event)
+    if (this.#telling) return
+    this.#telling = true
+    queueMicrotask(() => {
+      this.#telling = false
+      for (const next of this.#events.splice(0)) this.#sink?.(next)
+    })
+  }
+}

@@ -1,0 +1,80 @@
+import type { FailureReason, PaymentFailure, PaymentOutcome } from '../backend.ts'
+import type { RawFailure, RawPayment } from './messages.ts'
+import type { RoutePlan } from './route-costs.ts'
+
+/** What lnd's answers mean for a payment. Pure. */
+
+/** lnd's names of BOLT 4's failures. What is not here is a relay's trouble. */
+const REASONS: Readonly<Record<string, FailureReason>> = {
+  TEMPORARY_CHANNEL_FAILURE: 'temporary-channel-failure',
+  TEMPORARY_NODE_FAILURE: 'temporary-channel-failure',
+  CHANNEL_DISABLED: 'temporary-channel-failure',
+  PERMANENT_CHANNEL_FAILURE: 'unknown-next-peer',
+  PERMANENT_NODE_FAILURE: 'unknown-next-peer',
+  UNKNOWN_NEXT_PEER: 'unknown-next-peer',
+  FEE_INSUFFICIENT: 'policy',
+  AMOUNT_BELOW_MINIMUM: 'policy',
+  INCORRECT_CLTV_EXPIRY: 'policy',
+  EXPIRY_TOO_SOON: 'expiry',
+  EXPIRY_TOO_FAR: 'expiry',
+  FINAL_EXPIRY_TOO_SOON: 'expiry',
+  FINAL_INCORRECT_CLTV_EXPIRY: 'expiry',
+  INVALID_ONION_BLINDING: 'blinded',
+  MPP_TIMEOUT: 'timeout',
+}
+
+/** Of a failure that a live call told. Position 0 of lnd's is this node, 1 the first peer. */
+export function failureOf(failure: RawFailure | null, plan: RoutePlan): PaymentFailure {
+  if (failure === null) return { status: 'failed', reason: 'timeout', place: 'route' }
+  const { code, failure_source_index: position } = failure
+  const last = plan.hops.length
+  if (position === 0 && code !== 'UNREADABLE_FAILURE' && code !== 'UNKNOWN_FAILURE')
+    return { status: 'failed', reason: localReason(code), place: 'local', ...channelAfter(plan, 0) }
+  if (plan.blinded !== undefined && (position >= last || code === 'INVALID_ONION_BLINDING')) {
+    // Where one path refuses, the next relay's channel is not to blame: nobody knows which it is.
+    const isEarly = code === 'EXPIRY_TOO_SOON'
+    return { status: 'failed', reason: isEarly ? 'expiry' : 'blinded', place: 'introduction' }
+  }
+  if (position >= last) return { status: 'failed', reason: finalReason(code), place: 'destination' }
+  const reason = REASONS[code] ?? 'temporary-channel-failure'
+  return { status: 'failed', reason, place: 'route', ...channelAfter(plan, position) }
+}
+
+function localReason(code: string): FailureReason {
+  const reason = REASONS[code] ?? 'temporary-channel-failure'
+  return reason === 'unknown-next-peer' ? 'temporary-channel-failure' : reason
+}
+
+function finalReason(code: string): FailureReason {
+  const reason = REASONS[code]
+  return reason === 'expiry' || reason === 'timeout' ? reason : 'rejected-by-node'
+}
+
+/** The channel that leads on from the node at this position. */
+function channelAfter({ hops }: RoutePlan, position: number): { channel: string } | object {
+  const channel = hops[position]?.channel
+  return channel === undefined ? {} : { channel }
+}
+
+/** Of a payment that lnd remembers. lnd has erased what failed, so that only the money is known to be back. */
+export function outcomeOf(payment: RawPayment): PaymentOutcome | { readonly status: 'in-flight' } {
+  switch (payment.status) {
+    case 'SUCCEEDED':
+      return { status: isPhantom(payment) ? 'delivered' : 'settled', feeMsat: feeOf(payment) }
+    case 'FAILED':
+      return { status: 'failed', reason: 'temporary-channel-failure', place: 'route' }
+    default:
+      return { status: 'in-flight' }
+  }
+}
+
+function isPhantom({ htlcs }: RawPayment): boolean {
+  const last = htlcs.find((htlc) => htlc.status === 'SUCCEEDED')?.route?.hops.at(-1)
+  return (last?.encrypted_data?.length ?? 0) > 0
+}
+
+/** The fees of a blinded route as lnd counts them; its own sum stands in the attempt. */
+function feeOf(payment: RawPayment): bigint {
+  const attempt = payment.htlcs.find((htlc) => htlc.status === 'SUCCEEDED')
+  return BigInt(attempt?.route?.total_fees_msat ?? payment.fee_msat)
+}

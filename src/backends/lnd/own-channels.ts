@@ -1,0 +1,29 @@
+import type { Clock } from '../backend.ts'
+import type { LndClient } from './client.ts'
+import type { RawChannel } from './messages.ts'
+
+/** The node's own channels. Several askers share one call, and an answer for a moment. */
+export class OwnChannels {
+  readonly #client: LndClient
+  readonly #clock: Clock
+  #atMs = -Infinity
+  #answer: Promise<readonly RawChannel[]> | undefined
+
+  constructor(client: LndClient, clock: Clock) {
+    this.#client = client
+    this.#clock = clock
+  }
+
+  /** Not older than `ageMs`. @throws RpcError */
+  list(ageMs: number): Promise<readonly RawChannel[]> {
+    const now = this.#clock.now()
+    if (this.#answer !== undefined && now - this.#atMs <= ageMs) return this.#answer
+    this.#atMs = now
+    const answer = this.#client.call('listChannels', {}).then(({ channels }) => channels)
+    this.#answer = answer
+    answer.catch(() => {
+      if (this.#answer === answer) this.#answer = undefined
+    })
+    return answer
+  }
+}

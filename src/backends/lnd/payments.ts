@@ -1,0 +1,246 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
+import type { BackendEvent, Clock, FailureReason, Payment, PaymentOutcome } from '../backend.ts'
+import { COMPLAINT_MS, GHOST_MS, MAX_USED_HASHES } from './bounds.ts'
+import { asBackendError, isAway, isDenied, isStarting, Status, type LndClient, type RpcError } from './client.ts'
+import type { RawAttempt, RawPayment } from './messages.ts'
+import { failureOf, outcomeOf } from './outcome.ts'
+import type { OwnChannels } from './own-channels.ts'
+import { hashRequest, sendToRouteRequest } from './raw-route.ts'
+import { amountsFor, recordFits, type HopPolicy } from './route-costs.ts'
+import type { PinnedRoute, Routes } from './routes.ts'
+
+export interface PaymentsNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  readonly routes: Routes
+  readonly channels: OwnChannels
+  isOnline(): boolean
+  height(): number
+  tell(event: BackendEvent): void
+  /** A call was cut off: the node may be gone. */
+  trouble(error: unknown): void
+}
+
+type Tracked = PaymentOutcome | { readonly status: 'in-flight' } | { readonly status: 'never' }
+
+/** Payments of this process, from sendToRouteV2 to their outcome. */
+export class Payments {
+  readonly #needs: PaymentsNeeds
+  readonly #used = new Set<string>()
+  /** Under way: what `pay` waits for, by hash. */
+  readonly #underWay = new Map<
+    string,
+    { readonly firstChannel: string; readonly resolve: (outcome: PaymentOutcome) => void }
+  >()
+  /** The stream broke while they were under way. */
+  readonly #lost = new Set<string>()
+  /** Hashes that lnd calls in flight although no channel holds them, and since when. */
+  readonly #ghosts = new Map<string, number>()
+  #complainedMs = -Infinity
+
+  constructor(needs: PaymentsNeeds) {
+    this.#needs = needs
+  }
+
+  get lost(): number {
+    return this.#lost.size
+  }
+
+  pay(payment: Payment): Promise<PaymentOutcome> {
+    const height = this.#needs.height()
+    if (!this.#needs.isOnline()) return failed('node-away')
+    const pinned = this.#needs.routes.get(payment.routeId)
+    if (pinned === undefined) return failed('route-gone')
+    if (!isValid(pinned, payment, height)) return failed('invalid')
+    const hash = toHex(payment.hash)
+    if (this.#used.has(hash)) return failed('duplicate-hash')
+    this.#remember(hash)
+    const request = sendToRouteRequest(pinned.plan, copied(payment), height)
+    const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
+    return new Promise((resolve) => {
+      const firstChannel = (pinned.plan.hops[0] as HopPolicy).channel
+      this.#underWay.set(hash, { firstChannel, resolve })
+      this.#needs.client.call('sendToRouteV2', request).then(
+        (attempt) => this.#decided(hash, pinned, attempt, feeMsat),
+        (error: unknown) => this.#cutOff(hash, error),
+      )
+    })
+  }
+
+  /** The node is away: nobody hears how what is under way ends. */
+  loseSight(): void {
+    for (const hash of this.#underWay.keys()) {
+      this.#lost.add(hash)
+      this.#finish(hash, { status: 'unknown' })
+    }
+  }
+
+  /** Asks lnd for what was lost; what is decided is told. True when nothing is left to ask for. */
+  async resolveLost(): Promise<boolean> {
+    for (const hash of this.#lost) {
+      const outcome = await this.track(hash)
+      if (outcome.status === 'in-flight' || outcome.status === 'unknown') continue
+      if (!this.#lost.delete(hash)) continue
+      const decided: PaymentOutcome = outcome.status === 'never' ? await failed('node-away') : outcome
+      this.#needs.tell({ type: 'payment-resolved', hash: fromHex(hash), outcome: decided })
+    }
+    return this.#lost.size === 0
+  }
+
+  /** What lnd remembers of a payment. @throws RpcError */
+  async track(hash: string): Promise<Tracked> {
+    const payment = await this.#first(hash)
+    if (payment === undefined) return { status: 'never' }
+    const outcome = outcomeOf(payment)
+    if (outcome.status !== 'in-flight') {
+      this.#ghosts.delete(hash)
+      return outcome
+    }
+    if (this.#underWay.has(hash) || !(await this.#isGhost(hash))) return outcome
+    return await failed('node-away')
+  }
+
+  /**
+   * lnd that dies within 50 ms of a call can leave a payment in flight for ever without an HTLC
+   * anywhere (design §4). It is one when all channels are up and none holds it, now and a while ago.
+   */
+  async #isGhost(hash: string): Promise<boolean> {
+    const channels = await this.#needs.channels.list(1_000)
+    const isHeld = channels.some((channel) =>
+      channel.pending_htlcs.some((htlc) => !htlc.incoming && toHex(htlc.hash_lock) === hash),
+    )
+    if (isHeld || channels.some((channel) => !channel.active)) {
+      this.#ghosts.delete(hash)
+      return false
+    }
+    const now = this.#needs.clock.now()
+    const since = this.#ghosts.get(hash) ?? now
+    this.#ghosts.set(hash, since)
+    return now - since >= GHOST_MS
+  }
+
+  /** The first word of TrackPaymentV2; undefined where lnd knows no such payment. */
+  #first(hash: string): Promise<RawPayment | undefined> {
+    return new Promise((resolve, reject) => {
+      const stream = this.#needs.client.stream('trackPaymentV2', hashRequest(hash))
+      stream.on('data', (message) => {
+        resolve(message as RawPayment)
+        stream.cancel()
+      })
+      stream.on('error', (error) => {
+        if (error.code === Status.notFound) resolve(undefined)
+        else reject(error)
+      })
+      stream.on('end', () => reject(new Error('the stream ended without a word')))
+    })
+  }
+
+  #decided(hash: string, pinned: PinnedRoute, attempt: RawAttempt, feeMsat: bigint): void {
+    if (attempt.status === 'SUCCEEDED') {
+      const status = pinned.plan.blinded === undefined ? 'settled' : 'delivered'
+      return this.#finish(hash, { status, feeMsat })
+    }
+    const failure = failureOf(attempt.failure, pinned.plan)
+    if (failure.reason === 'policy' && failure.channel !== undefined) this.#needs.routes.forgetChannel(failure.channel)
+    if (failure.place !== 'local') return this.#finish(hash, failure)
+    this.#whyLocal(pinned, feeMsat).then(
+      (reason) => this.#finish(hash, { ...failure, reason: reason ?? failure.reason }),
+      () => this.#finish(hash, failure),
+    )
+  }
+
+  /** lnd's word for no balance and for no slot is the same. */
+  async #whyLocal({ plan, route, sizedForMsat }: PinnedRoute, feeMsat: bigint): Promise<FailureReason | undefined> {
+    const first = plan.hops[0] as HopPolicy
+    const ours = [...this.#underWay.values()].filter(({ firstChannel }) => firstChannel === first.channel).length
+    if (ours >= route.firstChannelSlots) return 'no-slot'
+    const channels = await this.#needs.channels.list(250)
+    const channel = channels.find((each) => each.chan_id === first.chanId)
+    if (channel === undefined || !channel.active) return undefined
+    const outgoing = channel.pending_htlcs.filter((htlc) => !htlc.incoming).length
+    if (outgoing + ours >= route.firstChannelSlots) return 'no-slot'
+    const reserve = BigInt(channel.local_constraints?.chan_reserve_sat ?? 0)
+    const spendable = (BigInt(channel.local_balance) - reserve) * 1_000n
+    return spendable < sizedForMsat + feeMsat ? 'no-balance' : undefined
+  }
+
+  #cutOff(hash: string, error: unknown): void {
+    const { code, details = '' } = error as RpcError
+    if (code === Status.alreadyExists)
+      return void failed('duplicate-hash').then((outcome) => this.#finish(hash, outcome))
+    if (code === Status.unknown && isStarting(details)) {
+      this.#used.delete(hash)
+      return void failed('node-away').then((outcome) => this.#finish(hash, outcome))
+    }
+    if (isDenied(error)) return this.#denied(hash, error)
+    // What lnd refuses to send at all comes as another error: the payment may be registered, so lnd is asked.
+    if (!isAway(error)) return this.#askAbout(hash)
+    if (this.#underWay.has(hash)) this.#lost.add(hash)
+    this.#finish(hash, { status: 'unknown' })
+    this.#needs.trouble(error)
+  }
+
+  /** Nothing can be sent until a person has mended it. */
+  #denied(hash: string, error: unknown): void {
+    this.#used.delete(hash)
+    void failed('node-away').then((outcome) => this.#finish(hash, outcome))
+    const now = this.#needs.clock.now()
+    if (now - this.#complainedMs < COMPLAINT_MS) return
+    this.#complainedMs = now
+    const { message } = asBackendError(error, 'sendToRouteV2')
+    this.#needs.tell({ type: 'warning', code: 'permission', message })
+  }
+
+  #askAbout(hash: string): void {
+    this.#first(hash).then(
+      (payment) => {
+        const outcome = payment === undefined ? undefined : outcomeOf(payment)
+        if (outcome === undefined) {
+          this.#used.delete(hash)
+          return this.#finish(hash, { status: 'failed', reason: 'invalid', place: 'local' })
+        }
+        if (outcome.status === 'in-flight') this.#lost.add(hash)
+        this.#finish(hash, outcome.status === 'in-flight' ? { status: 'unknown' } : outcome)
+      },
+      () => {
+        if (this.#underWay.has(hash)) this.#lost.add(hash)
+        this.#finish(hash, { status: 'unknown' })
+      },
+    )
+  }
+
+  #finish(hash: string, outcome: PaymentOutcome): void {
+    const waiting = this.#underWay.get(hash)
+    this.#underWay.delete(hash)
+    waiting?.resolve(outcome)
+  }
+
+  #remember(hash: string): void {
+    this.#used.add(hash)
+    if (this.#used.size > MAX_USED_HASHES) this.#used.delete(this.#used.values().next().value as string)
+  }
+}
+
+function isValid(pinned: PinnedRoute, payment: Payment, height: number): boolean {
+  const { plan, route, sizedForMsat } = pinned
+  const { amountMsat, hash, record, preimage } = payment
+  if (hash.length !== 32 || amountMsat < route.minAmountMsat || amountMsat > route.maxAmountMsat) return false
+  const fits =
+    amountMsat <= sizedForMsat
+      ? record.length <= route.recordBytes
+      : recordFits(plan, amountMsat, height, record.length)
+  if (!fits) return false
+  if (plan.blinded !== undefined) return preimage === undefined
+  return preimage !== undefined && equalBytes(sha256(preimage), hash)
+}
+
+/** The caller may use its arrays again. */
+function copied(payment: Payment): Payment {
+  const { hash, record, preimage } = payment
+  return { ...payment, hash: hash.slice(), record: record.slice(), ...(preimage && { preimage: preimage.slice() }) }
+}
+
+function failed(reason: FailureReason): Promise<PaymentOutcome> {
+  return Promise.resolve({ status: 'failed', reason, place: 'local' })
+}

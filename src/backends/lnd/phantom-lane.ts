@@ -1,0 +1,310 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { concat } from '../../wire/bytes.ts'
+import {
+  BackendError,
+  type BackendEvent,
+  type Clock,
+  type Entropy,
+  type PathRequest,
+  type PathResult,
+  type ReplyPath,
+  type Verdict,
+} from '../backend.ts'
+import { candidateInitiators, type CandidateGraph } from '../paths/candidates.ts'
+import { makeBlindedPath } from './blinded-paths.ts'
+import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, MAX_OPEN_PATHS, MAX_PATHS, PATH_POLICY_MS, VERDICT_MS } from './bounds.ts'
+import { isAway, type LndClient } from './client.ts'
+import { Confirmations } from './confirmations.ts'
+import type { InterceptorHost } from './interceptor-host.ts'
+import type { InterceptorReport, InterceptorState } from './interceptor.ts'
+import { Introductions, type Introduction } from './introductions.ts'
+import type { OwnChannels } from './own-channels.ts'
+import { hopPolicy } from './policies.ts'
+import { publicGraph } from './public-graph.ts'
+import { decodePath } from './reply-path.ts'
+import type { HopPolicy } from './route-costs.ts'
+
+const POINT_BYTES = 33
+/** How long `makePaths` waits for the interceptor to be in place. */
+const OPEN_MS = 10_000
+
+export interface PhantomNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly channels: OwnChannels
+  /** Hex. */
+  readonly ownKey: string
+  height(): number
+  tell(event: BackendEvent): void
+  sharedSecret(point: Uint8Array): Promise<Uint8Array>
+  startHost(report: (report: InterceptorReport) => void): InterceptorHost
+}
+
+interface OpenPath {
+  readonly chanId: string
+  readonly chain: Introduction
+  readonly expiryHeight: number
+}
+
+/** Payments to keys that stand behind this node: paths, offers and verdicts. */
+export class PhantomLane {
+  readonly #needs: PhantomNeeds
+  readonly #confirmations: Confirmations
+  readonly #paths = new Map<string, OpenPath>()
+  #introductions: Promise<Introductions> | undefined
+  #graph: { readonly atMs: number; readonly graph: Promise<CandidateGraph> } | undefined
+  #host: InterceptorHost | undefined
+  #state: InterceptorState = 'down'
+  #detail = ''
+  readonly #waiting = new Set<() => void>()
+  #made = 0
+  #policiesMs = -Infinity
+
+  constructor(needs: PhantomNeeds) {
+    this.#needs = needs
+    this.#confirmations = new Confirmations(needs)
+  }
+
+  /** Undefined before the first path was asked for. */
+  get interceptor(): { readonly state: InterceptorState; readonly detail: string } | undefined {
+    return this.#host && { state: this.#state, detail: this.#detail }
+  }
+
+  /** @throws BackendError 'no-path', 'bad-request', 'bad-point', 'unsupported', 'offline', or RpcError */
+  async makePaths(request: PathRequest): Promise<PathResult> {
+    checkPathRequest(request)
+    if (this.#paths.size + request.count > MAX_OPEN_PATHS)
+      throw new BackendError('bad-request', `${this.#paths.size} paths are open; close some first`)
+    this.#introductions ??= this.#prepare()
+    const introductions = await this.#introductions
+    const chain = await introductions.choose(request)
+    const host = await this.#openInterceptor()
+    const expiryHeight = this.#needs.height() + request.lifetimeBlocks
+    const made = Array.from({ length: request.count }, () =>
+      makeBlindedPath({
+        pathId: `p${++this.#made}`,
+        ownKey: this.#needs.ownKey,
+        chain,
+        expiryHeight,
+        entropy: this.#needs.entropy,
+      }),
+    )
+    host.command({ type: 'add', keys: made.map(({ key }) => key) })
+    for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
+    const paths = made.map(({ path }) => path)
+    return { paths, candidates: await this.#candidates(paths[0] as ReplyPath, request.payer) }
+  }
+
+  closePaths(pathIds: readonly string[]): void {
+    const chanIds: string[] = []
+    for (const pathId of pathIds) {
+      const path = this.#paths.get(pathId)
+      if (path === undefined) continue
+      this.#paths.delete(pathId)
+      chanIds.push(path.chanId)
+    }
+    if (chanIds.length > 0) this.#host?.command({ type: 'remove', chanIds })
+  }
+
+  answer(offerId: string, verdict: Verdict): void {
+    this.#host?.command({ type: 'answer', offerId, verdict })
+  }
+
+  /** The node is back: lnd lets go of what it holds within a second. */
+  online(): void {
+    this.#host?.command({ type: 'open' })
+  }
+
+  block(height: number): void {
+    this.#host?.command({ type: 'height', height })
+    const expired = [...this.#paths].filter(([, path]) => path.expiryHeight <= height).map(([pathId]) => pathId)
+    this.closePaths(expired)
+  }
+
+  /** Tells of open paths whose last channel is gone or down, or whose relays ask for something else now. @throws RpcError */
+  async checkPaths(): Promise<void> {
+    if (this.#paths.size === 0) return
+    await this.#checkPolicies()
+    const channels = await this.#needs.channels.list(1_000)
+    const active = new Set(channels.filter((channel) => channel.active).map((channel) => channel.chan_id))
+    const pathIds = [...this.#paths]
+      .filter(([, { chain }]) => !active.has(chain.links.at(-1)?.chanId ?? ''))
+      .map(([pathId]) => pathId)
+    if (pathIds.length > 0) this.#needs.tell({ type: 'paths-stale', pathIds })
+  }
+
+  async #checkPolicies(): Promise<void> {
+    const now = this.#needs.clock.now()
+    if (now - this.#policiesMs < PATH_POLICY_MS) return
+    this.#policiesMs = now
+    const changed = new Set<string>()
+    const links = new Map(
+      [...this.#paths.values()].flatMap(({ chain }) => chain.links.map((link) => [link.channel, link])),
+    )
+    for (const link of links.values()) {
+      if (!isSame(await this.#policyNow(link), link)) changed.add(link.channel)
+    }
+    const pathIds = [...this.#paths]
+      .filter(([, { chain }]) => chain.links.some((link) => changed.has(link.channel)))
+      .map(([pathId]) => pathId)
+    if (pathIds.length > 0) this.#needs.tell({ type: 'paths-stale', pathIds })
+  }
+
+  /** Undefined for a channel that is gone. @throws RpcError */
+  async #policyNow(link: HopPolicy): Promise<HopPolicy | undefined> {
+    try {
+      return hopPolicy(await this.#needs.client.call('getChanInfo', { chan_id: link.chanId }), link.from)
+    } catch (error) {
+      if (isAway(error)) throw error
+      return undefined
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#confirmations.stop()
+    this.#paths.clear()
+    const host = this.#host
+    this.#host = undefined
+    this.#settleWaiting()
+    await host?.stop()
+  }
+
+  async #prepare(): Promise<Introductions> {
+    const { client, channels, ownKey } = this.#needs
+    try {
+      const orderKey = await this.#needs.sharedSecret(orderPoint())
+      return new Introductions({ client, channels, ownKey, orderKey })
+    } catch (error) {
+      this.#introductions = undefined
+      throw error
+    }
+  }
+
+  async #openInterceptor(): Promise<InterceptorHost> {
+    if (this.#host === undefined) {
+      this.#host = this.#needs.startHost((report) => this.#take(report))
+      this.#host.command({ type: 'height', height: this.#needs.height() })
+      this.#host.command({ type: 'open' })
+    }
+    if (this.#state !== 'open') await this.#untilKnown()
+    const host = this.#host as InterceptorHost | undefined
+    if (host === undefined) throw new BackendError('stopped', 'this backend was stopped; take a new one')
+    switch (this.#state) {
+      case 'open':
+        return host
+      case 'taken':
+        throw new BackendError(
+          'unsupported',
+          'another program holds the HTLC interceptor of this lnd, and lnd takes one: stop it, or let both use one keysock daemon',
+        )
+      case 'denied':
+        throw new BackendError(
+          'permission',
+          'lnd does not permit /routerrpc.Router/HtlcInterceptor with this macaroon; spec/lnd.md has the line for lncli bakemacaroon',
+        )
+      case 'down':
+        throw new BackendError(
+          'offline',
+          `the HTLC interceptor of lnd is not open (${this.#detail}); try again when the node is back`,
+        )
+    }
+  }
+
+  /** Resolves when the interceptor's state is other than 'down', or after a bound. */
+  #untilKnown(): Promise<void> {
+    const { clock } = this.#needs
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel()
+        this.#waiting.delete(done)
+        resolve()
+      }
+      const cancel = clock.schedule(clock.now() + OPEN_MS, done)
+      this.#waiting.add(done)
+    })
+  }
+
+  #settleWaiting(): void {
+    for (const done of this.#waiting) done()
+  }
+
+  #take(report: InterceptorReport): void {
+    if (this.#host === undefined) return
+    switch (report.type) {
+      case 'offer': {
+        const deadlineMs = this.#needs.clock.now() + VERDICT_MS
+        return this.#needs.tell({ ...report, deadlineMs })
+      }
+      case 'offer-gone':
+      case 'warning':
+        return this.#needs.tell(report)
+      case 'settled':
+        return this.#confirmations.settled(report.hash, report.amountMsat)
+      case 'state':
+        return this.#turned(report.state, report.detail)
+      case 'beat':
+        return
+    }
+  }
+
+  #turned(state: InterceptorState, detail: string): void {
+    if (state !== 'open') this.#confirmations.streamLost()
+    const isNew = state !== this.#state
+    this.#state = state
+    this.#detail = detail
+    if (state !== 'down') this.#settleWaiting()
+    if (!isNew || (state !== 'taken' && state !== 'denied')) return
+    const message =
+      state === 'taken'
+        ? 'another program took the HTLC interceptor of this lnd: replies over hidden paths do not arrive until it lets go'
+        : 'lnd does not permit the HTLC interceptor with this macaroon: replies over hidden paths do not arrive'
+    this.#needs.tell({ type: 'warning', code: `interceptor-${state}`, message })
+    // Whoever asks for others hears why there are none.
+    if (this.#paths.size > 0) this.#needs.tell({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
+  }
+
+  async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number> {
+    const now = this.#needs.clock.now()
+    if (this.#graph === undefined || now - this.#graph.atMs > GRAPH_AGE_MS) {
+      const graph = publicGraph(this.#needs.client)
+      this.#graph = { atMs: now, graph }
+      graph.catch(() => {
+        if (this.#graph?.graph === graph) this.#graph = undefined
+      })
+    }
+    return candidateInitiators(await this.#graph.graph, decodePath(path.bytes), payer).length
+  }
+}
+
+function isSame(now: HopPolicy | undefined, then: HopPolicy): boolean {
+  return (
+    now !== undefined &&
+    now.feeBaseMsat === then.feeBaseMsat &&
+    now.feePpm === then.feePpm &&
+    now.cltvDelta === then.cltvDelta &&
+    now.minHtlcMsat === then.minHtlcMsat
+  )
+}
+
+/** A point of which nobody knows the logarithm: the node's key times it is a secret that lasts and needs no file. */
+function orderPoint(): Uint8Array {
+  const text = new TextEncoder()
+  for (let i = 0; ; i++) {
+    const point = concat(Uint8Array.of(2), sha256(text.encode(`keysock order of introduction nodes ${i}`)))
+    if (secp256k1.utils.isValidPublicKey(point, true)) return point
+  }
+}
+
+function checkPathRequest(request: PathRequest): void {
+  if (!(request.count >= 1 && request.count <= MAX_PATHS))
+    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS} paths`)
+  if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MAX_LIFETIME_BLOCKS))
+    throw new BackendError(
+      'bad-request',
+      `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MAX_LIFETIME_BLOCKS}`,
+    )
+  if (request.payer.length !== POINT_BYTES)
+    throw new BackendError('bad-point', `the payer's key has ${request.payer.length} bytes in place of ${POINT_BYTES}`)
+}

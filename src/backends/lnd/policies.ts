@@ -1,0 +1,75 @@
+import type { Clock } from '../backend.ts'
+import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
+import { MAX_AMOUNT_MSAT, MAX_POLICIES, POLICY_AGE_MS } from './bounds.ts'
+import type { LndClient } from './client.ts'
+import type { RawEdge, RawPolicy } from './messages.ts'
+import type { HopPolicy } from './route-costs.ts'
+
+interface Known {
+  readonly edge: RawEdge
+  readonly atMs: number
+}
+
+/** What channels ask for, as the node's graph has it, remembered for a while. */
+export class Policies {
+  readonly #client: LndClient
+  readonly #clock: Clock
+  readonly #known = new Map<string, Known>()
+
+  constructor(client: LndClient, clock: Clock) {
+    this.#client = client
+    this.#clock = clock
+  }
+
+  /** The channel with this id (decimal). @throws RpcError where the node does not know it */
+  async edge(chanId: string): Promise<RawEdge> {
+    const now = this.#clock.now()
+    const known = this.#known.get(chanId)
+    if (known !== undefined && now - known.atMs < POLICY_AGE_MS) return known.edge
+    const edge = await this.#client.call('getChanInfo', { chan_id: chanId })
+    this.#known.delete(chanId)
+    this.#known.set(chanId, { edge, atMs: now })
+    if (this.#known.size > MAX_POLICIES) this.#known.delete(this.#known.keys().next().value as string)
+    return edge
+  }
+
+  /** A channel refused over its policy: it is asked for again. */
+  forget(chanId: string): void {
+    this.#known.delete(chanId)
+  }
+
+  /** The channel from a node, or undefined where the node has published no policy for it. */
+  async hop(chanId: string, from: string): Promise<HopPolicy | undefined> {
+    return hopPolicy(await this.edge(chanId), from)
+  }
+}
+
+/** A channel from one of its ends, or undefined where that end has published no policy. */
+export function hopPolicy(edge: RawEdge, from: string): HopPolicy | undefined {
+  const isFirst = edge.node1_pub === from
+  const policy = isFirst ? edge.node1_policy : edge.node2_policy
+  if (policy === null) return undefined
+  return {
+    channel: formatShortChannelId(BigInt(edge.channel_id)),
+    chanId: edge.channel_id,
+    from,
+    to: isFirst ? edge.node2_pub : edge.node1_pub,
+    ...termsOf(policy, edge.capacity),
+  }
+}
+
+function termsOf(
+  policy: RawPolicy,
+  capacitySat: string,
+): Pick<HopPolicy, 'feeBaseMsat' | 'feePpm' | 'cltvDelta' | 'minHtlcMsat' | 'maxHtlcMsat'> {
+  const capacityMsat = BigInt(capacitySat) * 1_000n
+  const mostMsat = BigInt(policy.max_htlc_msat)
+  const bounds = [mostMsat, capacityMsat].filter((bound) => bound > 0n)
+  return {
+    feeBaseMsat: BigInt(policy.fee_base_msat),
+    feePpm: BigInt(policy.fee_rate_milli_msat),
+    cltvDelta: policy.time_lock_delta,
+    minHtlcMsat: BigInt(policy.min_htlc),
+    maxHtlcMsat: bounds.reduce((least, bound) => (bound < least ? bound : least), MAX_AMOUNT_MSAT - 1n),
+  }
+}

@@ -1,0 +1,30 @@
+import type { CandidateGraph } from '../paths/candidates.ts'
+import type { LndClient } from './client.ts'
+import { blindsRoutes, type RawPolicy } from './messages.ts'
+
+type Cost = CandidateGraph['channels'][number]['policies'][number]
+
+/** Of a direction that nobody has published: it fits no class. */
+const NO_COST: Cost = { baseFeeMsat: Infinity, feePpm: Infinity, cltvDelta: Infinity, minHtlcMsat: Infinity }
+
+/** What gossip tells everybody, as far as it narrows down who stands behind a path. @throws RpcError */
+export async function publicGraph(client: LndClient): Promise<CandidateGraph> {
+  const { nodes, edges } = await client.call('describeGraph', { include_unannounced: false })
+  return {
+    nodes: nodes.map((node) => ({ publicKey: node.pub_key, routeBlinding: blindsRoutes(node.features) })),
+    channels: edges.map((edge) => ({
+      ends: [edge.node1_pub, edge.node2_pub],
+      policies: [costOf(edge.node1_policy), costOf(edge.node2_policy)],
+    })),
+  }
+}
+
+function costOf(policy: RawPolicy | null): Cost {
+  if (policy === null) return NO_COST
+  return {
+    baseFeeMsat: Number(policy.fee_base_msat),
+    feePpm: Number(policy.fee_rate_milli_msat),
+    cltvDelta: policy.time_lock_delta,
+    minHtlcMsat: Number(policy.min_htlc),
+  }
+}

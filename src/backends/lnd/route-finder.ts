@@ -1,0 +1,230 @@
+import { parseShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
+import { fromHex, toHex } from '../../wire/bytes.ts'
+import { BackendError, type RouteHint } from '../backend.ts'
+import {
+  EXPIRY_MARGIN_BLOCKS,
+  FINAL_DELTA_BLOCKS,
+  MAX_AMOUNT_MSAT,
+  QUERIES_PER_ROUTE,
+  QUERY_AMOUNTS_MSAT,
+} from './bounds.ts'
+import { isAway, isDenied, type LndClient } from './client.ts'
+import type { RawChannel, RawHop } from './messages.ts'
+import type { Policies } from './policies.ts'
+import type { HopPolicy } from './route-costs.ts'
+
+/** A search for ways to a node. */
+export interface WaySearch {
+  /** Hex. */
+  readonly from: string
+  readonly to: string
+  /** What is to arrive there. */
+  readonly amountMsat: bigint
+  readonly maxFeeMsat: bigint
+  readonly count: number
+  /** Blocks that have to be left on arrival. */
+  readonly finalDelta: number
+  /** Channels to go around, as they stand in `HopPolicy.channel`. */
+  readonly avoid: ReadonlySet<string>
+  readonly hints: readonly RouteHint[]
+  readonly own: readonly RawChannel[]
+}
+
+/** What a query goes around. */
+interface Detour {
+  /** Directed pairs of nodes, `from>to`. lnd knows no single channels here. */
+  readonly pairs: ReadonlySet<string>
+  /** Own channels, by decimal id. */
+  readonly firstChannels: ReadonlySet<string>
+}
+
+/** Finds ways by lnd's own pathfinding, one query for each. */
+export class RouteFinder {
+  readonly #client: LndClient
+  readonly #policies: Policies
+  /** Pairs of nodes by channel, for `avoid`. */
+  readonly #pairs = new Map<string, string>()
+
+  constructor(client: LndClient, policies: Policies) {
+    this.#client = client
+    this.#policies = policies
+  }
+
+  /** Up to `count` ways, without common channels as far as the graph allows. */
+  async find(search: WaySearch): Promise<HopPolicy[][]> {
+    const avoided = this.#detour(search.avoid, search)
+    const disjoint = await this.#disjoint(search, avoided)
+    // `avoid` is a wish: with no way around, the way through is better than none.
+    if (disjoint.length === 0 && search.avoid.size > 0) {
+      const through = await this.#disjoint(search, { pairs: new Set(), firstChannels: new Set() })
+      return through
+    }
+    if (disjoint.length >= 2 || disjoint.length >= search.count) return disjoint
+    return [...disjoint, ...(await this.#overlapping(search, avoided, disjoint))]
+  }
+
+  async #disjoint(search: WaySearch, avoided: Detour): Promise<HopPolicy[][]> {
+    const found: HopPolicy[][] = []
+    const pairs = new Set(avoided.pairs)
+    const firstChannels = new Set(avoided.firstChannels)
+    while (found.length < search.count) {
+      const way = await this.#query(search, { pairs, firstChannels })
+      if (way === undefined) break
+      found.push(way)
+      firstChannels.add((way[0] as HopPolicy).chanId)
+      for (const hop of way.slice(1)) pairs.add(pairOf(hop))
+    }
+    return found
+  }
+
+  /** Ways that differ from the only one in a channel or more. */
+  async #overlapping(search: WaySearch, avoided: Detour, found: readonly HopPolicy[][]): Promise<HopPolicy[][]> {
+    const more: HopPolicy[][] = []
+    const [only] = found
+    if (only === undefined) return more
+    const known = new Set([keyOf(only)])
+    for (const hop of only.slice(0, QUERIES_PER_ROUTE)) {
+      if (found.length + more.length >= search.count) break
+      const isFirst = hop === only[0]
+      const way = await this.#query(search, {
+        pairs: isFirst ? avoided.pairs : new Set([...avoided.pairs, pairOf(hop)]),
+        firstChannels: isFirst ? new Set([...avoided.firstChannels, hop.chanId]) : avoided.firstChannels,
+      })
+      if (way === undefined || known.has(keyOf(way))) continue
+      known.add(keyOf(way))
+      more.push(way)
+    }
+    return more
+  }
+
+  /** The best way that lnd finds; undefined where it finds none. */
+  async #query(search: WaySearch, detour: Detour): Promise<HopPolicy[] | undefined> {
+    const outgoing = search.own.filter((channel) => channel.active && !detour.firstChannels.has(channel.chan_id))
+    if (outgoing.length === 0) return undefined
+    const amounts = [search.amountMsat, ...QUERY_AMOUNTS_MSAT.filter((amount) => amount > search.amountMsat)]
+    // What lnd's memory of failures rules out may be the only way, so that it is asked without, at last.
+    for (const useMissionControl of [true, false]) {
+      for (const amountMsat of amounts) {
+        const hops = await this.#ask(search, detour, { amountMsat, outgoing, useMissionControl })
+        const way = hops && (await this.#withPolicies(search, hops))
+        if (way !== undefined) return way
+      }
+    }
+    return undefined
+  }
+
+  async #ask(
+    search: WaySearch,
+    detour: Detour,
+    query: { amountMsat: bigint; outgoing: readonly RawChannel[]; useMissionControl: boolean },
+  ): Promise<readonly RawHop[] | undefined> {
+    try {
+      const { routes } = await this.#client.call('queryRoutes', {
+        pub_key: search.to,
+        amt_msat: query.amountMsat.toString(),
+        final_cltv_delta: search.finalDelta,
+        fee_limit: {
+          fixed_msat: (search.maxFeeMsat < MAX_AMOUNT_MSAT ? search.maxFeeMsat : MAX_AMOUNT_MSAT).toString(),
+        },
+        use_mission_control: query.useMissionControl,
+        ignored_pairs: [...detour.pairs].map((pair) => {
+          const [from = '', to = ''] = pair.split('>')
+          return { from: fromHex(from), to: fromHex(to) }
+        }),
+        ...(detour.firstChannels.size > 0 && { outgoing_chan_ids: query.outgoing.map((channel) => channel.chan_id) }),
+        ...(search.hints.length > 0 && { route_hints: search.hints.map(rawHint) }),
+      })
+      return routes[0]?.hops
+    } catch (error) {
+      // lnd says "unable to find a path" and its like as an unknown error.
+      if (isAway(error) || isDenied(error)) throw error
+      return undefined
+    }
+  }
+
+  async #withPolicies(search: WaySearch, hops: readonly RawHop[]): Promise<HopPolicy[] | undefined> {
+    const way: HopPolicy[] = []
+    let from = search.from
+    for (const hop of hops) {
+      const policy = hintedPolicy(search.hints, hop, from, search.to) ?? (await this.#policies.hop(hop.chan_id, from))
+      if (policy === undefined) return undefined
+      way.push(policy)
+      this.#pairs.set(policy.channel, pairOf(policy))
+      from = hop.pub_key
+    }
+    return way
+  }
+
+  #detour(avoid: ReadonlySet<string>, search: WaySearch): Detour {
+    const pairs = new Set<string>()
+    const firstChannels = new Set<string>()
+    const own = new Set(search.own.map((channel) => channel.chan_id))
+    for (const channel of avoid) {
+      const chanId = decimalId(channel)
+      if (chanId !== undefined && own.has(chanId)) firstChannels.add(chanId)
+      else {
+        const pair = this.#pairs.get(channel)
+        if (pair !== undefined) pairs.add(pair)
+      }
+    }
+    return { pairs, firstChannels }
+  }
+}
+
+function pairOf(hop: HopPolicy): string {
+  return `${hop.from}>${hop.to}`
+}
+
+function keyOf(way: readonly HopPolicy[]): string {
+  return way.map((hop) => hop.channel).join(' ')
+}
+
+/** The number of a channel that stands as `block x transaction x output`; undefined for other keys. */
+function decimalId(channel: string): string | undefined {
+  return /^\d+x\d+x\d+$/.test(channel) ? parseShortChannelId(channel).toString() : undefined
+}
+
+/** A hint's channel as the caller wrote it: `block x transaction x output` or a number. */
+function hintId({ channelId }: RouteHint): string {
+  const id = decimalId(channelId) ?? (/^\d{1,20}$/.test(channelId) ? channelId : undefined)
+  if (id === undefined) throw new BackendError('bad-request', 'a route hint names no channel; write it as 800000x1x0')
+  return id
+}
+
+function rawHint(hint: RouteHint): object {
+  return {
+    hop_hints: [
+      {
+        node_id: toHex(hint.publicKey),
+        chan_id: hintId(hint),
+        fee_base_msat: Number(hint.feeBaseMsat),
+        fee_proportional_millionths: hint.feePpm,
+        cltv_expiry_delta: hint.cltvDelta,
+      },
+    ],
+  }
+}
+
+function hintedPolicy(hints: readonly RouteHint[], hop: RawHop, from: string, to: string): HopPolicy | undefined {
+  const hint = hints.find(
+    (each) => hop.pub_key === to && toHex(each.publicKey) === from && hintId(each) === hop.chan_id,
+  )
+  return (
+    hint && {
+      channel: hint.channelId,
+      chanId: hop.chan_id,
+      from,
+      to,
+      feeBaseMsat: hint.feeBaseMsat,
+      feePpm: BigInt(hint.feePpm),
+      cltvDelta: hint.cltvDelta,
+      minHtlcMsat: 1n,
+      maxHtlcMsat: MAX_AMOUNT_MSAT - 1n,
+    }
+  )
+}
+
+/** Blocks that a way to a node has to leave there. */
+export function deltaOnArrival(blindedDelta: number | undefined, shadowBlocks: number): number {
+  return EXPIRY_MARGIN_BLOCKS + shadowBlocks + (blindedDelta ?? FINAL_DELTA_BLOCKS)
+}

@@ -1,0 +1,135 @@
+import { toHex } from '../../wire/bytes.ts'
+import { BackendError, type Clock, type Entropy, type Route, type RouteRequest } from '../backend.ts'
+import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
+import { MAX_AMOUNT_MSAT, MAX_PINNED_ROUTES, MAX_ROUTES, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from './bounds.ts'
+import type { LndClient } from './client.ts'
+import type { OwnChannels } from './own-channels.ts'
+import type { Policies } from './policies.ts'
+import { decodePath } from './reply-path.ts'
+import { amountRange, recordRoom, totalDelta, wholeFee, type HopPolicy, type RoutePlan } from './route-costs.ts'
+import { deltaOnArrival, RouteFinder, type WaySearch } from './route-finder.ts'
+
+/** A route that can be paid over until it is dropped. */
+export interface PinnedRoute {
+  readonly route: Route
+  readonly plan: RoutePlan
+  /** A record of the route's `recordBytes` fits for amounts up to this. */
+  readonly sizedForMsat: bigint
+}
+
+export interface RoutesNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly policies: Policies
+  readonly channels: OwnChannels
+  /** Hex. */
+  readonly ownKey: string
+  height(): number
+}
+
+/** Pinned routes, found and kept by name. */
+export class Routes {
+  readonly #needs: RoutesNeeds
+  readonly #finder: RouteFinder
+  readonly #pinned = new Map<string, PinnedRoute>()
+  #made = 0
+
+  constructor(needs: RoutesNeeds) {
+    this.#needs = needs
+    this.#finder = new RouteFinder(needs.client, needs.policies)
+  }
+
+  get(routeId: string): PinnedRoute | undefined {
+    return this.#pinned.get(routeId)
+  }
+
+  /** Drops every route over a channel whose policy is not what it was. */
+  forgetChannel(channel: string): void {
+    for (const [id, { plan }] of this.#pinned) {
+      const hop = plan.hops.find((each) => each.channel === channel)
+      if (hop === undefined) continue
+      this.#pinned.delete(id)
+      this.#needs.policies.forget(hop.chanId)
+    }
+  }
+
+  /** @throws BackendError 'bad-request', RpcError */
+  async find(request: RouteRequest): Promise<readonly Route[]> {
+    checkRequest(request)
+    const { destination } = request
+    const blinded = destination.lane === 'phantom' ? decodePath(destination.path) : undefined
+    const to = toHex(
+      destination.lane === 'phantom' ? (blinded?.introduction ?? new Uint8Array()) : destination.publicKey,
+    )
+    // spec §9.6: a payee could hold what we send for as long as its path allows.
+    if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
+    const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
+    const shadowBlocks = (this.#needs.entropy.bytes(1)[0] ?? 0) % (MAX_SHADOW_BLOCKS + 1)
+    const search: WaySearch = {
+      from: this.#needs.ownKey,
+      to,
+      amountMsat: request.amountMsat,
+      maxFeeMsat: request.maxFeeMsat,
+      count: request.count,
+      finalDelta: deltaOnArrival(blinded?.totals.cltvDelta, shadowBlocks),
+      avoid: new Set(request.avoid),
+      hints: destination.lane === 'node' ? (destination.hints ?? []) : [],
+      own,
+    }
+    const ways = await this.#finder.find(search)
+    const slots = new Map(own.map((channel) => [channel.chan_id, channel.local_constraints?.max_accepted_htlcs ?? 483]))
+    const routes: PinnedRoute[] = []
+    for (const hops of ways) {
+      const pinned = this.#pin({ hops, shadowBlocks, ...(blinded && { blinded }) }, request.amountMsat, slots)
+      if (pinned.route.recordBytes >= 0 && feeAt(pinned.route, request.amountMsat) <= request.maxFeeMsat)
+        routes.push(pinned)
+    }
+    const sorted = inOrder(routes, request)
+    for (const pinned of sorted) this.#keep(pinned)
+    return sorted.map(({ route }) => route)
+  }
+
+  #pin(plan: RoutePlan, askedMsat: bigint, slots: ReadonlyMap<string, number>): PinnedRoute {
+    const { min, max } = amountRange(plan)
+    const { baseMsat, ppm } = wholeFee(plan)
+    const sizedForMsat = askedMsat > min ? askedMsat : min
+    const channels = plan.hops.map((hop) => hop.channel)
+    // What lies behind an introduction node is hidden; two paths behind the same one share it for all we know.
+    if (plan.blinded !== undefined) channels.push(`behind ${toHex(plan.blinded.introduction)}`)
+    const route: Route = {
+      id: `r${++this.#made}`,
+      recordBytes: recordRoom(plan, sizedForMsat, this.#needs.height()),
+      minAmountMsat: min,
+      maxAmountMsat: max,
+      feeBaseMsat: baseMsat,
+      feePpm: ppm,
+      channels,
+      firstChannelSlots: slots.get((plan.hops[0] as HopPolicy).chanId) ?? 483,
+      cltvDelta: totalDelta(plan),
+    }
+    return { route, plan, sizedForMsat }
+  }
+
+  #keep(pinned: PinnedRoute): void {
+    this.#pinned.set(pinned.route.id, pinned)
+    if (this.#pinned.size > MAX_PINNED_ROUTES) this.#pinned.delete(this.#pinned.keys().next().value as string)
+  }
+}
+
+function checkRequest(request: RouteRequest): void {
+  if (!(request.count >= 1 && request.count <= MAX_ROUTES))
+    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES} routes`)
+  if (request.amountMsat < 1n || request.amountMsat > MAX_AMOUNT_MSAT)
+    throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_AMOUNT_MSAT}`)
+}
+
+function feeAt(route: Route, amountMsat: bigint): bigint {
+  return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
+}
+
+/** Cheapest first. */
+function inOrder(routes: readonly PinnedRoute[], request: RouteRequest): PinnedRoute[] {
+  const cost = ({ route }: PinnedRoute): bigint => feeAt(route, request.amountMsat)
+  return routes.toSorted((a, b) => Number(cost(a) - cost(b))).slice(0, request.count)
+}

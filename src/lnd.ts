@@ -1,0 +1,8 @@
+export { checkLnd } from './backends/lnd/check.ts'
+export type { Finding, FindingName } from './backends/lnd/check.ts'
+export { PERMISSIONS as lndPermissions } from './backends/lnd/permissions.ts'
+export { createBackend, createLndBackend } from './backends/lnd/create.ts'
+export type { LndBackend } from './backends/lnd/lnd-backend.ts'
+export type { LndOptions } from './backends/lnd/target.ts'
+export type { LndLocation } from './backends/lnd/connection.ts'
+export type { LndServices } from './backends/lnd/client.ts'

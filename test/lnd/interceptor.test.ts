@@ -1,0 +1,301 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { EventEmitter } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { makeBlindedPath, type PhantomKey } from '../../src/backends/lnd/blinded-paths.ts'
+import { LndClient } from '../../src/backends/lnd/client.ts'
+import { Interceptor, type InterceptorReport } from '../../src/backends/lnd/interceptor.ts'
+import type { RawOffer, RawVerdict } from '../../src/backends/lnd/messages.ts'
+import { decodePath } from '../../src/backends/lnd/reply-path.ts'
+import { encodePayload } from '../../src/wire/bolt4/payload.ts'
+import type { Clock } from '../../src/backends/backend.ts'
+import { publicKey } from '../../src/wire/keys.ts'
+import { toHex } from '../../src/wire/bytes.ts'
+import { buildOnion, framed } from '../wire/bolt4/onion-builder.ts'
+
+const HEIGHT = 800_000
+const EXPIRY = HEIGHT + 100
+const RECORD = Uint8Array.of(1, 2, 3)
+const RECORD_TYPE = 1_936_679_787n
+
+/** Time that stands until it is moved. */
+class HandClock implements Clock {
+  #now = 0
+  readonly #due: { readonly atMs: number; readonly callback: () => void }[] = []
+
+  now(): number {
+    return this.#now
+  }
+
+  schedule(atMs: number, callback: () => void): () => void {
+    const entry = { atMs, callback }
+    this.#due.push(entry)
+    return () => {
+      const at = this.#due.indexOf(entry)
+      if (at >= 0) this.#due.splice(at, 1)
+    }
+  }
+
+  pass(ms: number): void {
+    const end = this.#now + ms
+    for (;;) {
+      const next = this.#due.filter(({ atMs }) => atMs <= end).toSorted((a, b) => a.atMs - b.atMs)[0]
+      if (next === undefined) break
+      this.#due.splice(this.#due.indexOf(next), 1)
+      this.#now = Math.max(this.#now, next.atMs)
+      next.callback()
+    }
+    this.#now = end
+  }
+}
+
+/** One stream as grpc-js gives it. */
+class FakeStream extends EventEmitter {
+  readonly written: RawVerdict[] = []
+  isCancelled = false
+
+  write(verdict: RawVerdict): boolean {
+    this.written.push(verdict)
+    return true
+  }
+
+  cancel(): void {
+    this.isCancelled = true
+  }
+
+  fail(details: string): void {
+    this.emit('error', Object.assign(new Error(details), { code: 2, details }))
+  }
+}
+
+/** An interceptor on an lnd that is not there. */
+class Bench {
+  readonly clock = new HandClock()
+  readonly streams: FakeStream[] = []
+  readonly reports: InterceptorReport[] = []
+  readonly interceptor: Interceptor
+  readonly key: PhantomKey
+  readonly #phantomId: Uint8Array
+
+  constructor() {
+    const none = (): void => undefined
+    const services = {
+      default: { getInfo: none },
+      signer: { deriveSharedKey: none },
+      router: {
+        sendToRouteV2: none,
+        trackPaymentV2: () => new FakeStream(),
+        htlcInterceptor: () => {
+          const stream = new FakeStream()
+          this.streams.push(stream)
+          return stream
+        },
+      },
+    }
+    this.interceptor = new Interceptor({
+      client: new LndClient(services),
+      clock: this.clock,
+      report: (report) => this.reports.push(report),
+    })
+    let count = 0
+    const entropy = { bytes: (length: number) => sha256(Uint8Array.of(++count)).slice(0, length) }
+    const [peer, own] = [toHex(publicKey(sha256(Uint8Array.of(1, 1)))), toHex(publicKey(sha256(Uint8Array.of(2, 2))))]
+    const link = {
+      channel: '700000x1x0',
+      chanId: '769658139444346880',
+      from: peer,
+      to: own,
+      feeBaseMsat: 1_000n,
+      feePpm: 1n,
+      cltvDelta: 80,
+      minHtlcMsat: 1_000n,
+      maxHtlcMsat: 1_000_000_000n,
+    }
+    const totals = { baseFeeMsat: 1_000, feePpm: 100, cltvDelta: 144, minHtlcMsat: 1_000 }
+    const made = makeBlindedPath({
+      pathId: 'p1',
+      ownKey: own,
+      chain: { links: [link], totals },
+      expiryHeight: HEIGHT + 144,
+      entropy,
+    })
+    this.key = made.key
+    const parts = decodePath(made.path.bytes)
+    this.#phantomId = parts.blindedIds.at(-1) as Uint8Array
+    this.#data = parts.data.at(-1) as Uint8Array
+    this.interceptor.command({ type: 'height', height: HEIGHT })
+    this.interceptor.command({ type: 'add', keys: [made.key] })
+    this.interceptor.command({ type: 'open' })
+  }
+
+  readonly #data: Uint8Array
+
+  get stream(): FakeStream {
+    return this.streams.at(-1) as FakeStream
+  }
+
+  get offers(): Extract<InterceptorReport, { type: 'offer' }>[] {
+    return this.reports.filter((report) => report.type === 'offer')
+  }
+
+  /** An HTLC of 5,000 msat over our path, as lnd offers it. */
+  offer(changes: Partial<RawOffer> = {}, mark = 1): { readonly raw: RawOffer; readonly preimage: Uint8Array } {
+    const preimage = sha256(Uint8Array.of(9, mark))
+    const hash = sha256(preimage)
+    const payload = encodePayload({
+      amountMsat: 5_000n,
+      cltvExpiry: HEIGHT + 10,
+      totalAmountMsat: 5_000n,
+      encryptedData: this.#data,
+      customRecords: new Map([[RECORD_TYPE, RECORD]]),
+    })
+    const { onion } = buildOnion({
+      sessionKey: sha256(Uint8Array.of(7, mark)),
+      associatedData: hash,
+      hops: [{ publicKey: this.#phantomId, framed: framed(payload) }],
+    })
+    const raw: RawOffer = {
+      incoming_circuit_key: { chan_id: '1', htlc_id: String(mark) },
+      incoming_amount_msat: '5000',
+      incoming_expiry: EXPIRY,
+      payment_hash: hash,
+      outgoing_requested_chan_id: this.key.chanId,
+      onion_blob: onion,
+      auto_fail_height: EXPIRY - 19,
+      ...changes,
+    }
+    return { raw, preimage }
+  }
+}
+
+const words = (stream: FakeStream): string[] => stream.written.map(({ action }) => action)
+
+describe('the interceptor', () => {
+  it('resumes at once what is not ours', () => {
+    const bench = new Bench()
+    bench.stream.emit('data', bench.offer({ outgoing_requested_chan_id: '123' }).raw)
+    expect(words(bench.stream)).toEqual(['RESUME'])
+    expect(bench.offers).toEqual([])
+  })
+
+  it('offers what is ours, opened, and settles it once', () => {
+    const bench = new Bench()
+    const { raw, preimage } = bench.offer()
+    bench.stream.emit('data', raw)
+    expect(bench.offers).toMatchObject([{ pathId: 'p1', record: RECORD, amountMsat: 5_000n, hash: raw.payment_hash }])
+    const offerId = bench.offers[0]?.offerId ?? ''
+    bench.interceptor.command({ type: 'answer', offerId, verdict: { action: 'settle', preimage } })
+    bench.interceptor.command({ type: 'answer', offerId, verdict: { action: 'refuse', code: 1 } })
+    expect(words(bench.stream)).toEqual(['SETTLE'])
+    expect(bench.reports.filter(({ type }) => type === 'settled')).toHaveLength(1)
+  })
+
+  it('says nothing twice about a circuit that comes again on one stream', () => {
+    const bench = new Bench()
+    const { raw, preimage } = bench.offer()
+    bench.stream.emit('data', raw)
+    bench.stream.emit('data', raw)
+    bench.interceptor.command({
+      type: 'answer',
+      offerId: bench.offers[0]?.offerId ?? '',
+      verdict: { action: 'settle', preimage },
+    })
+    bench.stream.emit('data', raw)
+    expect(bench.offers).toHaveLength(1)
+    expect(words(bench.stream)).toEqual(['SETTLE'])
+  })
+
+  it('refuses by itself at the deadline', () => {
+    const bench = new Bench()
+    bench.stream.emit('data', bench.offer().raw)
+    bench.clock.pass(2_999)
+    expect(words(bench.stream)).toEqual([])
+    bench.clock.pass(1)
+    expect(words(bench.stream)).toEqual(['FAIL'])
+    expect(bench.reports.at(-1)).toMatchObject({ type: 'offer-gone' })
+  })
+
+  it('refuses a preimage that is not of this payment instead of losing its stream', () => {
+    const bench = new Bench()
+    bench.stream.emit('data', bench.offer().raw)
+    const verdict = { action: 'settle', preimage: new Uint8Array(32) } as const
+    bench.interceptor.command({ type: 'answer', offerId: bench.offers[0]?.offerId ?? '', verdict })
+    expect(words(bench.stream)).toEqual(['FAIL'])
+  })
+
+  it.for([
+    ['less than its payer sent', { incoming_amount_msat: '4999' }],
+    ['what expires before its payer said', { incoming_expiry: HEIGHT + 9, auto_fail_height: HEIGHT - 10 }],
+    ['what expires before a verdict could be safe', { incoming_expiry: HEIGHT + 19, auto_fail_height: HEIGHT }],
+    ['an onion for another hash', { payment_hash: new Uint8Array(32) }],
+    ['an onion that was changed', { onion_blob: new Uint8Array(1_366) }],
+  ] as const)('refuses %s', ([, changes]) => {
+    const bench = new Bench()
+    bench.stream.emit('data', bench.offer(changes).raw)
+    expect(words(bench.stream)).toEqual(['FAIL'])
+    expect(bench.offers).toEqual([])
+  })
+
+  it('refuses over a path that has expired, and resumes over one that was closed', () => {
+    const bench = new Bench()
+    bench.interceptor.command({ type: 'height', height: bench.key.expiryHeight })
+    bench.stream.emit('data', bench.offer({ incoming_expiry: EXPIRY + 200, auto_fail_height: EXPIRY + 181 }).raw)
+    bench.interceptor.command({ type: 'remove', chanIds: [bench.key.chanId] })
+    bench.stream.emit('data', bench.offer({}, 2).raw)
+    expect(words(bench.stream)).toEqual(['FAIL', 'RESUME'])
+  })
+
+  it('never resumes or fails what is offered on chain, and settles what is ours', () => {
+    const bench = new Bench()
+    const onChain = { auto_fail_height: EXPIRY }
+    bench.stream.emit('data', bench.offer({ ...onChain, outgoing_requested_chan_id: '123' }).raw)
+    bench.stream.emit('data', bench.offer({ ...onChain, incoming_amount_msat: '1' }, 2).raw)
+    const { raw, preimage } = bench.offer(onChain, 3)
+    bench.stream.emit('data', raw)
+    bench.stream.emit('data', bench.offer(onChain, 4).raw)
+    const [third, fourth] = bench.offers.map(({ offerId }) => offerId)
+    bench.interceptor.command({ type: 'answer', offerId: fourth ?? '', verdict: { action: 'refuse', code: 0 } })
+    expect(words(bench.stream)).toEqual([])
+    bench.interceptor.command({ type: 'answer', offerId: third ?? '', verdict: { action: 'settle', preimage } })
+    expect(words(bench.stream)).toEqual(['SETTLE'])
+  })
+
+  it('says nothing after lnd has failed an HTLC by itself', () => {
+    const bench = new Bench()
+    const { raw, preimage } = bench.offer()
+    bench.stream.emit('data', raw)
+    bench.interceptor.command({ type: 'height', height: raw.auto_fail_height })
+    const offerId = bench.offers[0]?.offerId ?? ''
+    bench.interceptor.command({ type: 'answer', offerId, verdict: { action: 'settle', preimage } })
+    expect(words(bench.stream)).toEqual([])
+  })
+
+  it('lets go of offers with its stream, opens another within milliseconds, and settles again what it settled', () => {
+    const bench = new Bench()
+    const settled = bench.offer({}, 1)
+    bench.stream.emit('data', settled.raw)
+    const verdict = { action: 'settle', preimage: settled.preimage } as const
+    bench.interceptor.command({ type: 'answer', offerId: bench.offers[0]?.offerId ?? '', verdict })
+    bench.stream.emit('data', bench.offer({}, 2).raw)
+    const held = bench.offers[1]?.offerId
+    bench.stream.fail('the connection broke')
+    expect(bench.reports).toContainEqual({ type: 'offer-gone', offerId: held })
+    bench.clock.pass(5)
+    expect(bench.streams).toHaveLength(2)
+    bench.stream.emit('data', settled.raw)
+    expect(words(bench.stream)).toEqual(['SETTLE'])
+    expect(bench.offers).toHaveLength(2)
+  })
+
+  it('says that another program has it only when that lasts, and looks again later', () => {
+    const bench = new Bench()
+    for (let tries = 0; tries < 1_000 && bench.reports.length === 0; tries++) {
+      bench.stream.fail('interceptor already exists')
+      bench.clock.pass(5)
+    }
+    expect(bench.clock.now()).toBeGreaterThanOrEqual(3_000)
+    expect(bench.reports).toMatchObject([{ type: 'state', state: 'taken' }])
+    const before = bench.streams.length
+    bench.clock.pass(5_000)
+    expect(bench.streams.length).toBe(before + 1)
+  })
+})

@@ -1,0 +1,243 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EventEmitter } from 'node:events'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { LndClient } from '../../src/backends/lnd/client.ts'
+import { readCredentials } from '../../src/backends/lnd/connection.ts'
+import { recordOf } from '../../src/backends/lnd/messages.ts'
+import { failureOf, outcomeOf } from '../../src/backends/lnd/outcome.ts'
+import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
+import { Payments } from '../../src/backends/lnd/payments.ts'
+import { decodePath, encodePath, type PathParts } from '../../src/backends/lnd/reply-path.ts'
+import { amountRange, amountsFor, recordRoom, wholeFee, type HopPolicy } from '../../src/backends/lnd/route-costs.ts'
+import type { Routes } from '../../src/backends/lnd/routes.ts'
+import { publicKey } from '../../src/wire/keys.ts'
+
+const HEIGHT = 850_000
+
+function hop(i: number, changes: Partial<HopPolicy> = {}): HopPolicy {
+  return {
+    channel: `${i}x1x0`,
+    chanId: String(i),
+    from: `n${i}`,
+    to: `n${i + 1}`,
+    feeBaseMsat: 1_000n,
+    feePpm: 1n,
+    cltvDelta: 80,
+    minHtlcMsat: 1_000n,
+    maxHtlcMsat: 1_000_000_000n,
+    ...changes,
+  }
+}
+
+const point = (n: number): Uint8Array => publicKey(new Uint8Array(32).fill(n))
+
+const parts: PathParts = {
+  introduction: point(1),
+  pathKey: point(2),
+  blindedIds: [point(3), point(4)],
+  data: [new Uint8Array(48).fill(1), new Uint8Array(48).fill(2), new Uint8Array(16).fill(3)],
+  totals: { baseFeeMsat: 1_000, feePpm: 100, cltvDelta: 144, minHtlcMsat: 1_000 },
+}
+
+describe('a reply path', () => {
+  it('comes back as it was written', () => {
+    expect(decodePath(encodePath(parts))).toEqual(parts)
+    const long = { ...parts, blindedIds: [point(3), point(4), point(5)], data: [...parts.data, new Uint8Array(16)] }
+    expect(decodePath(encodePath(long))).toEqual(long)
+  })
+
+  it('is refused in any other form, and never with another error', () => {
+    const good = encodePath(parts)
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(good.length), fc.nat(255), (noise, at, value) => {
+        const changed = good.slice()
+        changed[at] = value
+        for (const bytes of [noise, good.slice(0, at), changed]) {
+          try {
+            expect(encodePath(decodePath(bytes))).toEqual(bytes)
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'bad-request' })
+          }
+        }
+      }),
+    )
+  })
+})
+
+describe('the costs of a route', () => {
+  it('leave the room for a record that was measured on lnd', () => {
+    const plan = { hops: [hop(1), hop(2)], shadowBlocks: 0 }
+    expect(recordRoom({ hops: [hop(1)], shadowBlocks: 0 }, 2_000n, HEIGHT)).toBe(1_206)
+    expect(recordRoom(plan, 2_000n, HEIGHT)).toBe(1_154)
+    // 996 beside a keysend record of 42 bytes, with relay data of 41: here each has 48.
+    expect(recordRoom({ hops: [hop(1)], blinded: parts, shadowBlocks: 0 }, 2_000n, HEIGHT)).toBe(1_038 - 2 * 7 + 1)
+  })
+
+  it("hold to every sender's least amount, our own included", () => {
+    const plan = { hops: [hop(1), hop(2)], shadowBlocks: 0 }
+    expect(amountRange(plan).min).toBe(1_000n)
+    const strict = { hops: [hop(1, { minHtlcMsat: 5_000n }), hop(2)], shadowBlocks: 0 }
+    expect(amountRange(strict).min).toBe(4_000n)
+    expect(amountsFor(plan, 1_000n)).toEqual([2_000n, 1_000n])
+  })
+
+  it('never charge more than the linear bound says', () => {
+    const policy = fc.record({ feeBaseMsat: fc.bigInt(0n, 5_000n), feePpm: fc.bigInt(0n, 10_000n) })
+    fc.assert(
+      fc.property(
+        fc.array(policy, { minLength: 1, maxLength: 6 }),
+        fc.bigInt(1n, 10_000_000n),
+        fc.boolean(),
+        (terms, amount, isBlinded) => {
+          const plan = {
+            hops: terms.map((each, i) => hop(i, each)),
+            shadowBlocks: 0,
+            ...(isBlinded && { blinded: parts }),
+          }
+          const { baseMsat, ppm } = wholeFee(plan)
+          const charged = (amountsFor(plan, amount)[0] as bigint) - amount
+          expect(charged).toBeLessThanOrEqual(baseMsat + (amount * BigInt(ppm) + 999_999n) / 1_000_000n)
+        },
+      ),
+    )
+  })
+})
+
+describe("lnd's failures", () => {
+  const clear = { hops: [hop(1), hop(2)], shadowBlocks: 0 }
+  const blinded = { ...clear, blinded: parts }
+
+  it.for([
+    ['TEMPORARY_CHANNEL_FAILURE', 0, clear, { reason: 'temporary-channel-failure', place: 'local', channel: '1x1x0' }],
+    ['TEMPORARY_CHANNEL_FAILURE', 1, clear, { reason: 'temporary-channel-failure', place: 'route', channel: '2x1x0' }],
+    ['FEE_INSUFFICIENT', 1, clear, { reason: 'policy', place: 'route', channel: '2x1x0' }],
+    ['UNKNOWN_NEXT_PEER', 1, clear, { reason: 'unknown-next-peer', place: 'route', channel: '2x1x0' }],
+    ['UNREADABLE_FAILURE', 0, clear, { reason: 'temporary-channel-failure', place: 'route' }],
+    ['INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS', 2, clear, { reason: 'rejected-by-node', place: 'destination' }],
+    ['FINAL_EXPIRY_TOO_SOON', 2, clear, { reason: 'expiry', place: 'destination' }],
+    ['INVALID_ONION_BLINDING', 2, blinded, { reason: 'blinded', place: 'introduction' }],
+    ['TEMPORARY_CHANNEL_FAILURE', 2, blinded, { reason: 'blinded', place: 'introduction' }],
+    ['EXPIRY_TOO_SOON', 2, blinded, { reason: 'expiry', place: 'introduction' }],
+    [
+      'TEMPORARY_CHANNEL_FAILURE',
+      1,
+      blinded,
+      { reason: 'temporary-channel-failure', place: 'route', channel: '2x1x0' },
+    ],
+  ] as const)('%s at %i have a place and a reason', ([code, position, plan, expected]) => {
+    expect(failureOf({ code, failure_source_index: position }, plan)).toMatchObject(expected)
+  })
+
+  it('are remembered by lnd as what became of the money', () => {
+    const route = { hops: [{ chan_id: '1', pub_key: '', encrypted_data: Buffer.of(1) }], total_fees_msat: '7' }
+    const attempt = { status: 'SUCCEEDED', route, failure: null } as const
+    expect(outcomeOf({ status: 'SUCCEEDED', fee_msat: '7', htlcs: [attempt] })).toEqual({
+      status: 'delivered',
+      feeMsat: 7n,
+    })
+    expect(outcomeOf({ status: 'FAILED', fee_msat: '0', htlcs: [] })).toMatchObject({ status: 'failed' })
+    expect(outcomeOf({ status: 'INITIATED', fee_msat: '0', htlcs: [] })).toEqual({ status: 'in-flight' })
+  })
+})
+
+describe('a record', () => {
+  it('is found under the key that the protocol loader makes of its type', () => {
+    expect(recordOf({ 'kcos\0\0\0\0': Buffer.of(1, 2) })).toEqual(Uint8Array.of(1, 2))
+    expect(recordOf({ other: Buffer.of(1) })).toBeUndefined()
+  })
+})
+
+describe('where a node is', () => {
+  const macaroon = 'ab'.repeat(100)
+
+  it('is read from files, text and the environment', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keysock-lnd-'))
+    try {
+      const cert = join(folder, 'tls.cert')
+      writeFileSync(cert, '-----BEGIN CERTIFICATE-----')
+      const base64 = Buffer.from('-----BEGIN CERTIFICATE-----').toString('base64')
+      const expected = { socket: 'h:1', cert: base64, macaroon }
+      expect(readCredentials({ socket: 'h:1', cert, macaroon })).toEqual(expected)
+      const environment = {
+        LNCLI_RPCSERVER: 'h:1',
+        LNCLI_LNDDIR: folder,
+        LND_MACAROON_BASE64: Buffer.from(macaroon, 'hex').toString('base64'),
+      }
+      expect(readCredentials({}, environment)).toEqual(expected)
+      // What is given comes first.
+      expect(readCredentials({ socket: 'other:2' }, environment).socket).toBe('other:2')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('names the file that is missing, and shows no secret', () => {
+    expect(() => readCredentials({ lndDir: '/nowhere', macaroon })).toThrow('/nowhere/tls.cert')
+    const secret = `${'cd'.repeat(40)}!`
+    const cert = '-----BEGIN CERTIFICATE-----'
+    expect(() => readCredentials({ cert, macaroon: secret })).toThrow(/macaroon is neither/)
+    expect(() => readCredentials({ cert, macaroon: secret })).not.toThrow(/cdcd/)
+  })
+})
+
+describe('a payment that lnd calls in flight', () => {
+  const hash = 'ee'.repeat(32)
+
+  /** lnd that calls every payment in flight, with these channels. */
+  function world(channels: () => object[]): { payments: Payments; at: (ms: number) => void } {
+    let now = 0
+    const services = {
+      default: {
+        getInfo: () => undefined,
+        listChannels: (_: object, done: (error: null, answer: object) => void) => {
+          done(null, { channels: channels() })
+          return { cancel: () => undefined }
+        },
+      },
+      signer: { deriveSharedKey: () => undefined },
+      router: {
+        sendToRouteV2: () => undefined,
+        trackPaymentV2: () => {
+          const stream = Object.assign(new EventEmitter(), { cancel: () => undefined })
+          queueMicrotask(() => stream.emit('data', { status: 'IN_FLIGHT', fee_msat: '0', htlcs: [] }))
+          return stream
+        },
+      },
+    }
+    const clock = { now: () => now, schedule: () => () => undefined }
+    const client = new LndClient(services)
+    const payments = new Payments({
+      client,
+      clock,
+      routes: undefined as unknown as Routes,
+      channels: new OwnChannels(client, clock),
+      isOnline: () => true,
+      height: () => HEIGHT,
+      tell: () => undefined,
+      trouble: () => undefined,
+    })
+    return { payments, at: (ms) => (now = ms) }
+  }
+
+  it('has failed when no channel holds it for a while, with all channels up', async () => {
+    const { payments, at } = world(() => [{ active: true, pending_htlcs: [] }])
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    at(14_999)
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    at(15_000)
+    expect(await payments.track(hash)).toMatchObject({ status: 'failed', place: 'local' })
+  })
+
+  it('is in flight as long as a channel holds it, or is down', async () => {
+    const held = { active: true, pending_htlcs: [{ incoming: false, hash_lock: Buffer.from(hash, 'hex') }] }
+    for (const channel of [held, { active: false, pending_htlcs: [] }]) {
+      const { payments, at } = world(() => [channel])
+      await payments.track(hash)
+      at(60_000)
+      expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    }
+  })
+})

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs'
+import { authenticatedLndGrpc } from 'lightning'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { checkLnd, createLndBackend, lndPermissions } from '../../src/lnd.ts'
+import { fromHex } from '../../src/wire/bytes.ts'
+import { lndAvailable } from '../nodes/available.ts'
+import { startNetwork, type Network } from '../nodes/network.ts'
+import { exchange, file, sha256Hex } from './exchange.ts'
+import { Recorder } from './recorder.ts'
+
+const START_MS = 20 * 60_000
+const TRANSFER_MS = 180_000
+const available = lndAvailable()
+type Name = 'alice' | 'bob' | 'carol' | 'dave'
+
+describe.skipIf(!available.ok)(`keysock on real nodes${available.ok ? '' : ` (skipped: ${available.reason})`}`, () => {
+  let network: Network<Name>
+  let port = 0
+  const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
+  const question = file(1)
+  const answer = file(2)
+
+  beforeAll(async () => {
+    network = await startNetwork<Name>({
+      nodes: ['alice', 'bob', 'carol', 'dave'],
+      channels: [
+        { between: ['alice', 'bob'], ...half },
+        { between: ['bob', 'carol'], ...half },
+        { between: ['bob', 'dave'], ...half, private: true },
+      ],
+    })
+  }, START_MS)
+
+  afterAll(async () => {
+    await network.close()
+  })
+
+  /** An endpoint with only what spec/lnd.md asks for, from files and text. */
+  async function endpoint(name: Name): Promise<Endpoint> {
+    const node = network.node(name)
+    const { base64 } = await node.bakeMacaroon(lndPermissions)
+    return await createEndpoint({
+      backend: createLndBackend({ socket: node.socket, cert: node.certPath, macaroon: base64 }),
+    })
+  }
+
+  /** An endpoint on npm lightning's own lnd object. */
+  async function onObject(name: Name, recorder?: Recorder): Promise<Endpoint> {
+    const { cert, macaroon, socket } = network.node(name)
+    const { lnd } = authenticatedLndGrpc({ cert, macaroon: macaroon.base64, socket })
+    return await createEndpoint({ backend: createLndBackend({ lnd: recorder?.wrap(lnd) ?? lnd }) })
+  }
+
+  it(
+    'moves a file each way, and the one that answers never sees who asked',
+    async () => {
+      const recorder = new Recorder()
+      const [from, to] = [await endpoint('alice'), await onObject('carol', recorder)]
+      const carol = network.node('carol').publicKey
+      const alice = network.node('alice').publicKey
+      const got = await exchange({ from, to, publicKey: carol, port: ++port, question, answer })
+      expect(got.atServer).toBe(sha256Hex(question))
+      expect(got.atClient).toBe(sha256Hex(answer))
+      expect(recorder.messages).toBeGreaterThan(300)
+      expect(recorder.find(carol)).toBeGreaterThan(0)
+      expect(recorder.find(alice)).toBe(0)
+      await Promise.all([from.close(), to.close()])
+    },
+    TRANSFER_MS,
+  )
+
+  it(
+    'shows who asked where replies are direct, so the search finds what there is',
+    async () => {
+      const recorder = new Recorder()
+      const [from, to] = [await endpoint('alice'), await onObject('carol', recorder)]
+      const carol = network.node('carol').publicKey
+      const few = { question: file(3, 5_000), answer: file(4, 5_000), replies: 'direct' as const }
+      const got = await exchange({ from, to, publicKey: carol, port: ++port, ...few })
+      expect(got.atClient).toBe(sha256Hex(few.answer))
+      expect(recorder.find(network.node('alice').publicKey)).toBeGreaterThan(0)
+      await Promise.all([from.close(), to.close()])
+    },
+    TRANSFER_MS,
+  )
+
+  it.for(['alice', 'bob', 'carol'] as const)(
+    'loses nothing when the lnd of %s restarts in the middle of an answer',
+    { timeout: TRANSFER_MS },
+    async (name) => {
+      const [from, to] = [await endpoint('alice'), await endpoint('carol')]
+      let restarted: Promise<void> | undefined
+      const got = await exchange({
+        from,
+        to,
+        publicKey: network.node('carol').publicKey,
+        port: ++port,
+        question: file(5, 20_000),
+        answer,
+        midway: {
+          bytes: 40_000,
+          act: () => {
+            restarted = network.node(name).restart()
+          },
+        },
+      })
+      await restarted
+      expect(got.atClient).toBe(sha256Hex(answer))
+      await Promise.all([from.close(), to.close()])
+      await network.waitActive()
+    },
+  )
+
+  it('finds a way to a node with private channels by a hint, and pays it', async () => {
+    const { socket, certPath } = network.node('alice')
+    const { hex } = await network.node('alice').bakeMacaroon(lndPermissions)
+    const backend = createLndBackend({ socket, cert: certPath, macaroon: hex })
+    await backend.start({ sink: () => undefined })
+    const publicKey = fromHex(network.node('dave').publicKey)
+    const request = { amountMsat: 1_000n, maxFeeMsat: 10_000n, count: 1 }
+    expect(await backend.findRoutes({ ...request, destination: { lane: 'node', publicKey } })).toEqual([])
+    const channel = network.channel('bob', 'dave')
+    const hint = {
+      publicKey: fromHex(network.node('bob').publicKey),
+      channelId: channel.id,
+      feeBaseMsat: 1_000n,
+      feePpm: 1,
+      cltvDelta: 80,
+    }
+    const [route] = await backend.findRoutes({ ...request, destination: { lane: 'node', publicKey, hints: [hint] } })
+    expect(route?.channels).toHaveLength(2)
+    const preimage = backend.entropy.bytes(32)
+    const hash = Buffer.from(sha256Hex(Buffer.from(preimage)), 'hex')
+    const record = new Uint8Array(route?.recordBytes ?? 0)
+    const paid = await backend.pay({ routeId: route?.id ?? '', hash, preimage, record, amountMsat: 1_000n })
+    expect(paid).toMatchObject({ status: 'settled' })
+    await backend.stop()
+  })
+
+  it('finds nothing wrong with a node that is as it should be, and says in words what is', async () => {
+    const { socket, certPath } = network.node('alice')
+    const base = { socket, cert: certPath }
+    const { hex } = await network.node('alice').bakeMacaroon(lndPermissions)
+    const good = await checkLnd({ ...base, macaroon: hex })
+    expect(good.filter((finding) => finding.verdict !== 'good')).toEqual([])
+
+    const few = await network.node('alice').bakeMacaroon(lndPermissions.filter((uri) => !uri.includes('SendToRoute')))
+    const bad = await checkLnd({ ...base, macaroon: few.hex })
+    expect(bad.filter((finding) => finding.verdict === 'bad')).toMatchObject([{ name: 'permissions' }])
+    expect(bad.find((finding) => finding.verdict === 'bad')?.message).toContain('SendToRouteV2')
+
+    const dave = network.node('dave')
+    const hidden = await checkLnd({ socket: dave.socket, cert: dave.certPath, macaroon: dave.macaroonPath })
+    expect(hidden.find((finding) => finding.name === 'introduction')?.message).toContain('private channel')
+
+    const nobody = await checkLnd({ socket: '127.0.0.1:1', cert: certPath, macaroon: hex })
+    expect(nobody).toMatchObject([{ name: 'connection', verdict: 'bad' }])
+  })
+
+  it('says so when another program holds the interceptor', async () => {
+    const { cert, macaroon, socket, certPath, macaroonPath } = network.node('alice')
+    const { lnd } = authenticatedLndGrpc({ cert, macaroon: macaroon.base64, socket })
+    const other = (
+      lnd.router as { htlcInterceptor(request: object): { on(...given: unknown[]): void; cancel(): void } }
+    ).htlcInterceptor({})
+    other.on('error', () => undefined)
+    const backend = createLndBackend({ socket, cert: certPath, macaroon: macaroonPath })
+    await backend.start({ sink: () => undefined })
+    const payer = fromHex(network.node('carol').publicKey)
+    const made = backend.makePaths({ count: 1, payer, relays: 1, lifetimeBlocks: 10 })
+    await expect(made).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('another program'),
+    })
+    const findings = await checkLnd({ socket, cert: certPath, macaroon: macaroonPath })
+    expect(findings.find((finding) => finding.name === 'interceptor')?.verdict).toBe('poor')
+    other.cancel()
+    await backend.stop()
+  })
+
+  it('reads where a node is from the environment, as lncli does', async () => {
+    const { environment, publicKey } = network.node('bob')
+    const { createBackend } = await import('../../src/lnd.ts')
+    const backend = createBackend({ ...environment })
+    const info = await backend.start({ sink: () => undefined })
+    expect(Buffer.from(info.publicKey).toString('hex')).toBe(publicKey)
+    expect(info.network).toBe('regtest')
+    await backend.stop()
+    expect(readFileSync(environment['LNCLI_TLSCERTPATH'] ?? '', 'utf8')).toContain('CERTIFICATE')
+  })
+})
