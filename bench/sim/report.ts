@@ -28,7 +28,7 @@ interface Section {
 const NETWORK = [
   'Setting: channels between the ends, median of a lone payment, failing payments.',
   "Network: a line of nodes at the simulator's calibrated rates and policies, 483",
-  'slots a channel; the way of a hop is log-normal (sigma 0.5 at 0.2 s, 0.7 at 2).',
+  'slots a channel; the way of a hop is log-normal (sigma 0.5).',
   'Answers come back over blinded paths.',
 ] as const
 

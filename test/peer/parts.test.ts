@@ -32,6 +32,17 @@ describe('sample window', () => {
 })
 
 describe('base latency', () => {
+  test('is that of payments in the order of sending: the quick ones of a growing window come back first', () => {
+    const latency = new Latency()
+    const back = Array.from({ length: 600 }, (_, i) => ({ sentAt: 5 * i, tookMs: [1_000, 2_000, 3_000][i % 3] ?? 0 }))
+      .map(({ sentAt, tookMs }) => ({ at: sentAt + tookMs, tookMs }))
+      .toSorted((a, b) => a.at - b.at)
+    for (const { at, tookMs } of back) latency.add(at, tookMs, 1)
+    latency.add(20_000, 2_000, 1)
+    for (let i = 0; i < 64; i++) latency.add(20_000 + i, 2_000, 1)
+    expect(latency.baseMs).toBe(2_000)
+  })
+
   test('is the least window median, not the least sample', () => {
     const latency = new Latency()
     for (let index = 0; index < 200; index++) latency.add(index, index % 10 === 0 ? 1 : 100, 1)

@@ -1,4 +1,12 @@
-import { BASE_SPAN_MS, MEDIAN_LEAST, MEDIAN_SAMPLES, QUEUE_OTHERS_MOST } from './limits.ts'
+import {
+  BASE_SPAN_MS,
+  MEDIAN_LEAST,
+  MEDIAN_SAMPLES,
+  QUEUE_OTHERS_MOST,
+  RIPE_MEDIANS,
+  RIPE_SAMPLES,
+  YOUNG_MOST,
+} from './limits.ts'
 
 /** The last `size` samples, kept sorted: a quantile is a look-up, a new sample a binary search and a short copy. */
 export class SampleWindow {
@@ -80,14 +88,27 @@ export class RoundTrip {
   }
 }
 
+/** A delivery that waits until all that was sent with it has come back. */
+interface Young {
+  readonly sentAt: number
+  /** Without what other peers of this process add to it. */
+  readonly ownMs: number
+}
+
 /**
  * The latency of now and the base latency. The base is the least *median* over a window of samples:
  * with natural jitter the least sample is far below what payments take on an idle network (design §6.4).
+ *
+ * While the window grows, what comes back first is what was quick, so its median is too low (by a third at the
+ * public network's jitter). So the base is taken from payments by the time when they were *sent*, once the slow
+ * ones among them are back as well; until there are such, from whatever came back.
  */
 export class Latency {
   readonly #recent: SampleWindow = new SampleWindow(MEDIAN_SAMPLES)
+  #young: Young[] = []
   #sinceCandidate = 0
   #spanStart: number | undefined
+  #first: number | undefined
   #leastThis: number | undefined
   #leastBefore: number | undefined
 
@@ -100,33 +121,51 @@ export class Latency {
       this.#leastThis = undefined
       this.#spanStart = now
     }
+    const ownMs = sampleMs / Math.max(1, Math.min(others, QUEUE_OTHERS_MOST))
+    this.#young.push({ sentAt: now - sampleMs, ownMs })
     this.#sinceCandidate += 1
-    // Until the window is full a few samples have to do: half a full window is what settles it.
-    const enough = this.#leastThis === undefined && this.#leastBefore === undefined ? MEDIAN_LEAST : MEDIAN_SAMPLES / 2
-    if (this.#sinceCandidate < enough) return
+    if (this.#sinceCandidate < (this.#first === undefined ? MEDIAN_LEAST : MEDIAN_SAMPLES / 2)) return
     this.#sinceCandidate = 0
-    if (this.medianMs === undefined) return
-    const median = this.medianMs / Math.max(1, Math.min(others, QUEUE_OTHERS_MOST))
-    this.#leastThis = Math.min(this.#leastThis ?? median, median)
+    this.#first = Math.min(this.#first ?? Infinity, medianOf(this.#young.slice(-MEDIAN_SAMPLES)))
+    this.#ripen(now)
   }
 
-  /** Median of the last 64 payments; undefined before 8. */
+  /** Median of the last MEDIAN_SAMPLES payments; undefined before 8. */
   get medianMs(): number | undefined {
     return this.#recent.count < MEDIAN_LEAST ? undefined : this.#recent.quantile(0.5)
   }
 
   /** What a payment takes when nothing of ours is queued; undefined before the first median. */
   get baseMs(): number | undefined {
-    if (this.#leastThis === undefined) return this.#leastBefore
+    if (this.#leastThis === undefined) return this.#leastBefore ?? this.#first
     return Math.min(this.#leastThis, this.#leastBefore ?? this.#leastThis)
   }
 
   /** Other routes, other latencies. */
   forget(): void {
     this.#recent.clear()
+    this.#young = []
     this.#sinceCandidate = 0
     this.#spanStart = undefined
+    this.#first = undefined
     this.#leastThis = undefined
     this.#leastBefore = undefined
   }
+
+  /** In the order of sending, half a window at a time: the first ones met no queue of ours. */
+  #ripen(now: number): void {
+    const sentBefore = now - RIPE_MEDIANS * (this.medianMs ?? Infinity)
+    const ripe = this.#young.filter((each) => each.sentAt <= sentBefore).toSorted((a, b) => a.sentAt - b.sentAt)
+    const whole = ripe.length - (ripe.length % RIPE_SAMPLES)
+    for (let from = 0; from < whole; from += RIPE_SAMPLES) {
+      this.#leastThis = Math.min(this.#leastThis ?? Infinity, medianOf(ripe.slice(from, from + RIPE_SAMPLES)))
+    }
+    const rest = this.#young.filter((each) => each.sentAt > sentBefore)
+    this.#young = [...ripe.slice(whole), ...rest].slice(-YOUNG_MOST)
+  }
+}
+
+function medianOf(samples: readonly Young[]): number {
+  const sorted = samples.map((each) => each.ownMs).toSorted((a, b) => a - b)
+  return sorted[Math.ceil(sorted.length / 2) - 1] ?? Infinity
 }

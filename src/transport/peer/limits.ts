@@ -46,6 +46,12 @@ export const MEDIAN_SAMPLES: number = 128
 export const START_FULL: number = 0.9
 /** Fewer samples than these are no median. */
 export const MEDIAN_LEAST: number = 8
+/** Payments that were sent so many medians ago are back, but for one in thirty at a jitter of 0.6 (of the logarithm). */
+export const RIPE_MEDIANS: number = 3
+/** Payments, in the order of sending, whose median may be the base. */
+export const RIPE_SAMPLES: number = 32
+/** Deliveries that wait for it: as many as there can be in flight, so many times over. */
+export const YOUNG_MOST: number = 4 * 966
 /** The base latency is the least window median of the last one to two such spans. */
 export const BASE_SPAN_MS: number = 300_000
 /** A window that was not used for so long begins again at half its size. */
@@ -163,3 +169,5 @@ export const QUEUE_NONE: number = 1.3
 export const QUEUE_NONE_GROWTH: number = 1.5
 /** Where this share fails, more in flight is not expected to bring more: a relay may have no slots left. */
 export const FAILING_CROWDED: number = 0.5
+/** Up to this share fails by chance on a bad network; above it, more in flight has to show that it brings more. */
+export const FAILING_RANDOM: number = 0.25

@@ -1,6 +1,7 @@
 import type { Latency } from './latency.ts'
 import {
   FAILING_CROWDED,
+  FAILING_RANDOM,
   GAIN_FORGET,
   GAIN_MEMORY,
   GAIN_PRIOR_MOST,
@@ -238,7 +239,7 @@ export class WindowControl {
     if (queue > QUEUE_MOST) {
       if (before !== undefined) this.#learn(before, measured)
       if (queue > QUEUE_ABSURD || this.#expected(measured, queue) < QUEUE_LOSS) this.#move(QUEUE_STEP_DOWN)
-    } else if (queue < QUEUE_NONE && measured.failing < FAILING_CROWDED) {
+    } else if (queue < QUEUE_NONE && measured.failing < FAILING_RANDOM) {
       this.#move(QUEUE_NONE_GROWTH)
     } else if (before !== undefined) {
       this.#compare(before, measured, queue)
