@@ -20,11 +20,6 @@ function prepare(key: Uint8Array, number: number, associated: Uint8Array): Retur
   return chacha20poly1305(scratchKey, scratchNonce, associated)
 }
 
-/** Ciphertext and tag of `plaintext`, 16 bytes longer than it, in a new array (spec §1.5, RFC 8439). */
-export function seal(key: Uint8Array, number: number, associated: Uint8Array, plaintext: Uint8Array): Uint8Array {
-  return prepare(key, number, associated).encrypt(plaintext)
-}
-
 /** What a seal covers, and under which key and nonce. */
 export interface SealInput {
   /** 32 bytes. */
@@ -37,7 +32,7 @@ export interface SealInput {
   readonly plaintext: Uint8Array
 }
 
-/** As `seal`, but writes into `record` from `offset` on: faster, for what is sealed thousands of times a second. */
+/** Writes ciphertext and tag, 16 bytes longer than the plaintext, into `record` from `offset` on (spec §1.5, RFC 8439). */
 export function sealInto(record: Uint8Array, offset: number, input: SealInput): void {
   const output = scratchSealed.subarray(0, input.plaintext.length + TAG_BYTES)
   prepare(input.key, input.number, input.associated).encrypt(input.plaintext, output)

@@ -40,7 +40,7 @@ export const codes = [
 type Row = (typeof codes)[number]
 
 /** The name of a code of spec §11.1. */
-export type CodeName = Row['name']
+type CodeName = Row['name']
 
 /** The number of a code of spec §11.1. What arrives on the wire may be any other number. */
 export type Code = Row['number']

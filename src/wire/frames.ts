@@ -46,13 +46,13 @@ export interface AckFrame {
 }
 
 /** The sender of this takes stream bytes below `limit` (spec §7). */
-export interface MaxDataFrame {
+interface MaxDataFrame {
   readonly type: 'max-data'
   readonly limit: number
 }
 
 /** The sender of this has more data than `limit` lets it send (spec §7.6). */
-export interface BlockedFrame {
+interface BlockedFrame {
   readonly type: 'blocked'
   readonly limit: number
 }
@@ -73,13 +73,13 @@ export interface ReplyPathsFrame {
 }
 
 /** Asks for a sign of life; counts as activity when `keepalive` (spec §5.6: purpose 1). */
-export interface PingFrame {
+interface PingFrame {
   readonly type: 'ping'
   readonly keepalive: boolean
 }
 
 /** Ends both directions (spec §13.3). */
-export interface ResetFrame {
+interface ResetFrame {
   readonly type: 'reset'
   /** spec §11, or the application's own from 256 on. */
   readonly code: number
@@ -88,14 +88,14 @@ export interface ResetFrame {
 }
 
 /** Instead of ACCEPT (spec §5.10). */
-export interface RefuseFrame {
+interface RefuseFrame {
   readonly type: 'refuse'
   readonly code: number
   readonly reason: string
 }
 
 /** A datagram (spec §12.8). */
-export interface MessageFrame {
+interface MessageFrame {
   readonly type: 'message'
   /** 16 bytes. */
   readonly id: Uint8Array

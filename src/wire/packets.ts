@@ -9,11 +9,11 @@ export const VERSION = 1
 /** Bytes of a connection id (spec §3.3). */
 export const CID_BYTES = 8
 /** spec §2.8 */
-export const MIN_PACKET_BYTES = 18
+const MIN_PACKET_BYTES = 18
 /** spec §2.8: what BOLT 4 leaves for all hop payloads. */
 export const MAX_PACKET_BYTES = 1300
 /** The highest packet number: 2^53 - 1 (spec §3.4). */
-export const MAX_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
+const MAX_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
 /** The highest attempt of an OPEN (spec §3.8). */
 export const MAX_ATTEMPT = 255
 
@@ -40,20 +40,20 @@ export interface OpenHeader {
   readonly number: 0
 }
 
-export interface EarlyHeader {
+interface EarlyHeader {
   readonly kind: 'early'
   readonly cid: Uint8Array
   readonly number: number
 }
 
-export interface MainHeader {
+interface MainHeader {
   readonly kind: 'data' | 'reply'
   /** Absent where the path names the connection. */
   readonly cid: Uint8Array | undefined
   readonly number: number
 }
 
-export interface AnswerHeader {
+interface AnswerHeader {
   readonly kind: 'answer'
   readonly cid: Uint8Array | undefined
   /** The responder's ephemeral key e_r: 33 bytes; `completeInitiator` finds out whether it is a point. */

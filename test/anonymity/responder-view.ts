@@ -9,7 +9,7 @@ import { completeResponder, respond, type Response } from '../../src/wire/handsh
 import type { DirectionKeys } from '../../src/wire/keys.ts'
 import { decodeHeader, openPacket } from '../../src/wire/packets.ts'
 
-export interface Conversation {
+interface Conversation {
   /** What bob's node and process saw of this connection. */
   readonly observed: readonly Observation[]
   /** Every packet of this connection that reached bob, sealed. */
