@@ -40,12 +40,21 @@ function forget(made: Promise<Endpoint>): void {
   if (chosen === made) chosen = undefined
 }
 
+/** What the environment means when it speaks of lnd, and of no backend. */
+const LND = 'keysock/lnd'
+
+/** Whether one of the variables that lnd's own tools read is set. */
+function namesLnd(environment: NodeJS.ProcessEnv): boolean {
+  return Object.entries(environment).some(([name, value]) => /^(LNCLI|LND)_/.test(name) && value !== '')
+}
+
 async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Endpoint> {
-  const specifier = environment['KEYSOCK_BACKEND']
-  if (specifier === undefined || specifier === '') {
+  const named = environment['KEYSOCK_BACKEND'] ?? ''
+  const specifier = named === '' && namesLnd(environment) ? LND : named
+  if (specifier === '') {
     throw new KeysockError(
       'ERR_KEYSOCK_NO_BACKEND',
-      'no Lightning node is configured: set KEYSOCK_BACKEND to a module that exports createBackend, call setDefaultEndpoint(endpoint), or use createEndpoint({ backend })',
+      'no Lightning node is configured: set the variables that lncli reads (LNCLI_RPCSERVER, LNCLI_LNDDIR ...), set KEYSOCK_BACKEND to a module that exports createBackend, call setDefaultEndpoint(endpoint), or use createEndpoint({ backend })',
     )
   }
   let made: Backend | EndpointOptions
@@ -54,13 +63,9 @@ async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Endpoint
     if (typeof module.createBackend !== 'function') throw new Error('it exports no function createBackend')
     made = await module.createBackend(environment)
   } catch (error) {
-    throw new KeysockError(
-      'ERR_KEYSOCK_BAD_BACKEND',
-      `KEYSOCK_BACKEND=${specifier} cannot be used: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    )
+    throw new KeysockError('ERR_KEYSOCK_BAD_BACKEND', `the backend ${specifier} cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
   return await Endpoint.open('backend' in made ? made : { backend: made })
 }

@@ -39,9 +39,6 @@ export const codes = [
 
 type Row = (typeof codes)[number]
 
-/** The name of a code of spec §11.1. */
-type CodeName = Row['name']
-
 /** The number of a code of spec §11.1. What arrives on the wire may be any other number. */
 export type Code = Row['number']
 

@@ -12,8 +12,6 @@ export const CID_BYTES = 8
 const MIN_PACKET_BYTES = 18
 /** spec §2.8: what BOLT 4 leaves for all hop payloads. */
 export const MAX_PACKET_BYTES = 1300
-/** The highest packet number: 2^53 - 1 (spec §3.4). */
-const MAX_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
 /** The highest attempt of an OPEN (spec §3.8). */
 export const MAX_ATTEMPT = 255
 

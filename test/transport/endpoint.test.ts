@@ -48,6 +48,12 @@ describe('the default endpoint', () => {
   afterEach(() => {
     keysock.setDefaultEndpoint(undefined)
     delete process.env['KEYSOCK_BACKEND']
+    delete process.env['LNCLI_LNDDIR']
+  })
+
+  it("is lnd's where the environment speaks of lnd", async () => {
+    process.env['LNCLI_LNDDIR'] = '/no/such/folder'
+    await expect(keysock.connect(somebody, 1)).rejects.toThrow('the backend keysock/lnd cannot be used')
   })
 
   it('says what to do when nothing is configured', async () => {
@@ -62,7 +68,7 @@ describe('the default endpoint', () => {
   it('says when KEYSOCK_BACKEND cannot be used', async () => {
     process.env['KEYSOCK_BACKEND'] = 'node:path'
     await expect(keysock.connect(somebody, 1)).rejects.toThrow(
-      'KEYSOCK_BACKEND=node:path cannot be used: it exports no function createBackend',
+      'the backend node:path cannot be used: it exports no function createBackend',
     )
     process.env['KEYSOCK_BACKEND'] = './no-such-module.js'
     expect(await codeOf(keysock.connect(somebody, 1))).toBe('ERR_KEYSOCK_BAD_BACKEND')
