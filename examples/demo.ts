@@ -34,7 +34,12 @@ const result = await transfer({
   ...flags,
   onProgress: (progress) => bar?.update(Math.min(progress.bytes, flags.bytes), shown(progress)),
 })
-bar?.update(result.bytes)
+bar?.update(result.bytes, {
+  rate: (result.bytesPerSecond / 1_000).toFixed(1),
+  inFlight: result.hangingPayments,
+  failed: result.failedPayments,
+  sat: Math.round(result.paidMsat / 1_000),
+})
 bar?.stop()
 if (flags.json === true) console.log(JSON.stringify(result))
 else print(result)
@@ -42,10 +47,11 @@ process.exitCode = result.ok ? 0 : 1
 
 function progressBar(total: number): SingleBar | undefined {
   const columns = process.stderr.isTTY ? process.stderr.columns : 80
-  const format = '{bar} {percentage}% {value}/{total} B  {rate} kB/s  {inFlight} in flight  {failed} failed  {sat} sat'
+  const bytes = columns < 100 ? '{value} B' : '{value}/{total} B'
+  const format = `{bar} {percentage}% ${bytes} {rate} kB/s {inFlight} in flight {failed} failed {sat} sat`
   const single = new SingleBar({
     format,
-    barsize: Math.max(8, Math.min(30, columns - 72)),
+    barsize: Math.max(4, Math.min(30, columns - 66)),
     barCompleteChar: '#',
     barIncompleteChar: '-',
     stream: process.stderr,
@@ -70,14 +76,16 @@ function shown(progress: Progress): Record<string, string | number> {
 }
 
 function print(done: TransferResult): void {
+  console.log(`sha256 of what was sent, and of what was received: ${done.ok ? 'equal' : 'DIFFERENT'}`)
+  console.log(`  ${done.sha256Sent}\n  ${done.sha256Received}`)
   const rows: readonly (readonly [string, string])[] = [
-    ['sha256 sent', done.sha256Sent],
-    ['sha256 received', `${done.sha256Received}  ${done.ok ? 'equal' : 'DIFFERENT'}`],
     ['bytes', done.bytes.toLocaleString('en')],
     ['chunks', `${done.chunks.toLocaleString('en')} (one payment each)`],
-    ['payments', `${done.payments.toLocaleString('en')}, of which ${done.failedPayments} failed and cost nothing`],
+    ['payments', done.payments.toLocaleString('en')],
+    ['  failed', `${done.failedPayments}, at no cost`],
+    ['  hang still', `${done.hangingPayments}; what they carry went again`],
     ['fees', `${sat(done.feesMsat)} sat`],
-    ['cost', `${sat(done.paidMsat)} sat, fees included; bob paid ${sat(done.repliesPaidMsat)} sat for his answers`],
+    ['cost', `${sat(done.paidMsat)} sat with fees; bob paid ${sat(done.repliesPaidMsat)} sat for his answers`],
     ['price', `${sat(done.msatPerKB)} sat per 1000 bytes`],
     ['time', `${done.simulatedSeconds.toFixed(1)} s simulated, ${done.realSeconds.toFixed(1)} s real`],
     ['rate', `${(done.bytesPerSecond / 1_000).toFixed(1)} kB/s`],
@@ -97,16 +105,16 @@ function percent(share: number): string {
 function wholeNumber(text: string): number {
   const value = Number(text)
   if (Number.isSafeInteger(value) && value >= 1 && value <= 1e9) return value
-  throw new InvalidArgumentError('a whole number from 1 to 1,000,000,000')
+  throw new InvalidArgumentError('Expected a whole number from 1 to 1,000,000,000')
 }
 
 function probability(text: string): number {
   const value = Number(text)
   if (text !== '' && value >= 0 && value <= 0.9) return value
-  throw new InvalidArgumentError('a number from 0 to 0.9')
+  throw new InvalidArgumentError('Expected a number from 0 to 0.9')
 }
 
 function replies(text: string): 'phantom' | 'direct' {
   if (text === 'phantom' || text === 'direct') return text
-  throw new InvalidArgumentError('phantom or direct')
+  throw new InvalidArgumentError('Expected phantom or direct.')
 }

@@ -34,6 +34,8 @@ export interface TransferResult {
   readonly chunks: number
   readonly payments: number
   readonly failedPayments: number
+  /** Without outcome at the end. */
+  readonly hangingPayments: number
   readonly simulatedSeconds: number
   readonly realSeconds: number
   readonly bytesPerSecond: number
@@ -80,9 +82,10 @@ export async function transfer(options: TransferOptions): Promise<TransferResult
     bytes: received.bytes,
     sha256Sent,
     sha256Received: received.sha256,
-    chunks: stats.attempts - stats.failedAttempts,
+    chunks: stats.attempts - stats.failedAttempts - stats.unresolvedAttempts,
     payments: stats.attempts,
     failedPayments: stats.failedAttempts,
+    hangingPayments: stats.unresolvedAttempts,
     simulatedSeconds: round(simulatedSeconds, 3),
     realSeconds: round((performance.now() - started) / 1_000, 3),
     bytesPerSecond: Math.round(received.bytes / simulatedSeconds),

@@ -1,11 +1,19 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 
 const root = new URL('../../', import.meta.url)
+
+test('the README leads nowhere that is not there, and has no blank left', async () => {
+  const readme = await readFile(new URL('README.md', root), 'utf8')
+  const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map((match) => match[1] ?? '')
+  expect(links.length).toBeGreaterThan(5)
+  for (const link of links) await expect(access(new URL(link, root))).resolves.toBeUndefined()
+  expect(readme).not.toContain('NUMBERS')
+})
 
 test("the README's first program works as it stands", async () => {
   const readme = await readFile(new URL('README.md', root), 'utf8')
