@@ -41,11 +41,11 @@ function grant(lane: Lane, recordBytes = 1_100, minAmountMsat = 1_000n): Grant {
 }
 
 /** Everything that a machine wants to send now, as attempts without an outcome. */
-export function send(machine: Connection, now: number, most = 1_000): Attempt[] {
+export function send(machine: Connection, now: number, most = 1_000, recordBytes = 1_100): Attempt[] {
   const attempts: Attempt[] = []
   while (attempts.length < most) {
     const want = machine.want(now)
-    const attempt = want === undefined ? undefined : machine.transmit(now, grant(want.target.lane))
+    const attempt = want === undefined ? undefined : machine.transmit(now, grant(want.target.lane, recordBytes))
     if (attempt === undefined) return attempts
     attempts.push(attempt)
   }

@@ -442,6 +442,34 @@ describe('when payments go wrong', () => {
     expect(pair.b.account.reservedMsat).toBe(0n)
   })
 
+  test('a hedge over a route with smaller packets takes several, and counts once', () => {
+    const pair = openPair()
+    pair.b.write(pair.now, new Uint8Array(1_000))
+    pair.now += 5
+    pair.b.wake(pair.now)
+    only(send(pair.b, pair.now))
+    // Nothing has an outcome from here on; each round of copies takes packets of 600 bytes.
+    const rounds: number[] = []
+    for (let i = 0; i < 2; i++) {
+      pair.now += 5_000
+      pair.b.wake(pair.now)
+      rounds.push(send(pair.b, pair.now, 1_000, 600).filter(({ reason }) => reason === 'hedge').length)
+    }
+    expect(rounds).toEqual([2, 2])
+  })
+
+  test('a hedge over the same route is one packet, as the original was', () => {
+    const pair = openPair()
+    pair.b.write(pair.now, new Uint8Array(10_000))
+    pair.now += 5
+    pair.b.wake(pair.now)
+    const originals = send(pair.b, pair.now)
+    pair.now += 5_000
+    pair.b.wake(pair.now)
+    const hedges = send(pair.b, pair.now).filter(({ reason }) => reason === 'hedge')
+    expect(hedges.length).toBe(originals.length)
+  })
+
   test('the last packet before a silence that settled and was never read is noticed', () => {
     const pair = openPair()
     pair.a.write(pair.now, new Uint8Array(500))
