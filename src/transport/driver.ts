@@ -4,7 +4,7 @@ import { toHex } from './hex.ts'
 import type { Code } from '../wire/errors.ts'
 import type { Connection } from './connection/connection.ts'
 import { ConnectionMaker } from './connection-maker.ts'
-import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
+import type { ConnectionEvent, ConnectionFailure, CostPause } from './connection/interface.ts'
 import { Deadlines } from './deadlines.ts'
 import { Demultiplexer } from './demultiplexer.ts'
 import { callOutside, DriverLink } from './driver-link.ts'
@@ -228,8 +228,8 @@ export class Driver {
     }
   }
 
-  paused(link: DriverLink): void {
-    link.emit({ type: 'paused', reason: 'cost' })
+  paused(link: DriverLink, pause: CostPause): void {
+    link.emit({ type: 'paused', reason: 'cost', pause })
   }
 
   warn(code: string, message: string): void {

@@ -3,6 +3,7 @@ import { addAbortSignal } from 'node:stream'
 import type { Backend, NodeInfo } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
 import { realClock } from './clock.ts'
+import type { CostPause } from './connection/interface.ts'
 import type { Driver } from './driver.ts'
 import { ENDPOINT_CLOSED, type OnStep } from './driver-options.ts'
 import { realEntropy } from './entropy.ts'
@@ -227,6 +228,9 @@ export class Endpoint extends EventEmitter implements Host {
   /** @internal */
   link(target: Target, options: ConnectOptions): Link {
     this.#checkOpen()
+    if (target.publicKeyHex === this.publicKeyHex) {
+      throw invalidOption("this is this endpoint's own node; payments to oneself are not possible")
+    }
     return this.#driver.connect(target, options)
   }
 
@@ -322,16 +326,29 @@ export function connected(socket: Socket): Promise<Socket> {
       socket.off('connect', onConnect)
       socket.off('error', onError)
       socket.off('close', onClose)
+      socket.off('paused', onPaused)
       if (error === undefined) resolve(socket)
       else reject(error)
     }
     const onConnect = (): void => settle()
     const onError = (error: Error): void => settle(error)
     const onClose = (): void =>
-      settle(new KeysockError('ERR_SOCKET_CLOSED', 'the socket was closed before it was connected'))
+      settle(
+        socket.endpointClosed
+          ? new KeysockError('ERR_KEYSOCK_ENDPOINT_CLOSED', 'the endpoint was closed before the socket was connected')
+          : new KeysockError('ERR_SOCKET_CLOSED', 'the socket was closed before it was connected'),
+      )
+    // Nobody has the socket yet, so nobody could raise its cap.
+    const onPaused = (_reason: string, { priceMsat, capMsat, isFinal }: CostPause): void => {
+      if (!isFinal) return
+      const message = `the packet that opens the connection costs ${priceMsat} msat with its fee, and the cap is ${capMsat} msat; raise maxCost or the endpoint's caps`
+      settle(new KeysockError('ERR_KEYSOCK_COST', message, { syscall: 'connect' }))
+      socket.destroy()
+    }
     socket.on('connect', onConnect)
     socket.on('error', onError)
     socket.on('close', onClose)
+    socket.on('paused', onPaused)
   })
 }
 

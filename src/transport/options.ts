@@ -1,4 +1,5 @@
 import { fromHex } from '../wire/bytes.ts'
+import { checkedPoint } from '../wire/keys.ts'
 import { toHex } from './hex.ts'
 import { invalidOption, KeysockError } from './errors.ts'
 import { DEFAULT_MAX_COST_MSAT, LEAST_IDLE_TIMEOUT_MS, MAX_PORT } from './limits.ts'
@@ -18,7 +19,11 @@ function checkPublicKey(key: unknown, name = 'the public key'): Uint8Array {
   if (typeof key === 'string' && !/^0[23][0-9a-fA-F]{64}$/.test(key)) throw invalidOption(expected)
   const bytes = typeof key === 'string' ? fromHex(key) : Uint8Array.from(key)
   if (bytes.length !== PUBLIC_KEY_BYTES || (bytes[0] !== 2 && bytes[0] !== 3)) throw invalidOption(expected)
-  return bytes
+  try {
+    return checkedPoint(bytes)
+  } catch {
+    throw invalidOption(`${name} is not a point of secp256k1, so no node has it; check it for a typing error`)
+  }
 }
 
 /** `least` is 0 for `listen` (any free port) and 1 to connect. @throws KeysockError ERR_SOCKET_BAD_PORT */

@@ -1,14 +1,14 @@
 import type { Backend, PaymentOutcome } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
 import type { Code } from '../wire/errors.ts'
-import type { Attempt, Outcome } from './connection/interface.ts'
+import type { Attempt, CostPause, Outcome } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
 import { MAX_TRACKING, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from './limits.ts'
 import type { LogFields } from './logger.ts'
 import type { PeerGrant } from './peer/interface.ts'
-import type { Purse } from './purse.ts'
+import type { Purse, PurseAccount } from './purse.ts'
 import type { Sender } from './senders.ts'
 import type { Reservation, StoreChange } from './store/store.ts'
 
@@ -23,7 +23,7 @@ export interface PayerOwner {
   /** On disk when it resolves. */
   store(changes: readonly StoreChange[]): Promise<void>
   /** The peer's or the process's cap stops a connection. */
-  paused(link: DriverLink): void
+  paused(link: DriverLink, pause: CostPause): void
   warn(code: string, message: string): void
   debug(fields: LogFields, message: string): void
   stopped(): boolean
@@ -87,7 +87,7 @@ export class Payer {
     if (!this.#owner.purse.reserve(reservation)) {
       sender.peer.cancel(grant.ticket)
       link.connection.unsent(now, attempt.id)
-      this.#pause(link)
+      this.#pause(link, this.#obstacle(link, reservation))
       return
     }
     sender.peer.sent(now, grant.ticket)
@@ -186,10 +186,22 @@ export class Payer {
     if (this.#paused.size > 0) this.resume()
   }
 
-  #pause(link: DriverLink): void {
+  /** Which of the two caps it is, and whether payments that come back make room under it. */
+  #obstacle(link: DriverLink, { peer, amountMsat, feeMsat }: Reservation): CostPause {
+    const priceMsat = amountMsat + feeMsat
+    const { purse } = this.#owner
+    const isFull = ({ capMsat, spentMsat }: PurseAccount): boolean => spentMsat + priceMsat > capMsat
+    const leftMsat = ({ capMsat, spentMsat, reservedMsat }: PurseAccount): bigint => capMsat - spentMsat - reservedMsat
+    const [ofPeer, ofProcess] = [purse.peer(peer), purse.process()]
+    const { capMsat } = leftMsat(ofPeer) < leftMsat(ofProcess) ? ofPeer : ofProcess
+    const { spentMsat, reservedMsat } = link.account
+    return { priceMsat, capMsat, isFinal: (isFull(ofPeer) || isFull(ofProcess)) && spentMsat + reservedMsat === 0n }
+  }
+
+  #pause(link: DriverLink, pause: CostPause): void {
     link.isPaused = true
     this.#paused.add(link)
-    this.#owner.paused(link)
+    this.#owner.paused(link, pause)
     if (this.#warned) return
     this.#warned = true
     this.#owner.warn(

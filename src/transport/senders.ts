@@ -22,6 +22,8 @@ export interface SenderOwner {
   random(length: number): Uint8Array
   /** Pays for an attempt. */
   send(sender: Sender, link: DriverLink, grant: PeerGrant, attempt: Attempt): void
+  /** Has what the connection tells polled. */
+  touch(link: DriverLink): void
   /** Has `serve` called before long. */
   ready(sender: Sender): void
   debug(fields: LogFields, message: string): void
@@ -107,8 +109,11 @@ export class Sender {
         continue
       }
       const attempt = link.connection.transmit(now, grant)
-      if (attempt === undefined) this.peer.cancel(grant.ticket)
-      else {
+      if (attempt === undefined) {
+        this.peer.cancel(grant.ticket)
+        // It may say why: 'paused'. What still wants to send is not asked again at once.
+        if (link.connection.want(now) === undefined) owner.touch(link)
+      } else {
         owner.send(this, link, grant, attempt)
         this.peer.enqueue(link)
       }

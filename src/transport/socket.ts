@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { fromHex } from '../wire/bytes.ts'
 import { toHex } from './hex.ts'
-import { Code, codeName } from '../wire/errors.ts'
+import { Code } from '../wire/errors.ts'
 import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
 import { ENDPOINT_CLOSED } from './driver-options.ts'
 import { invalidOption, KeysockError } from './errors.ts'
@@ -45,7 +45,7 @@ export interface SocketInit {
  * Under Node's tls, give it `allowHalfOpen: true` at both ends: tls writes its last records after the end of what
  * it reads, and takes a Duplex for what it is, where it looks into a net.Socket.
  *
- * Further events: 'paused' (the cost cap stops it; raise `maxCost`), 'message' (data, id), 'identified'
+ * Further events: 'paused' ('cost', { priceMsat, capMsat }: a cap stops it; raise `maxCost`), 'message' (data, id), 'identified'
  * (publicKey), 'price' ({ packetMsat, kilobyteMsat }).
  */
 export class Socket extends Duplex {
@@ -74,6 +74,8 @@ export class Socket extends Duplex {
   #onceOver: Callback | undefined
   #identified: string | undefined
   #idle: IdleTimer | undefined
+  /** @internal Why it closed without an 'error': the endpoint did. */
+  endpointClosed = false
   /** Settings that were made before there was a connection. */
   #settings: LinkSettings | undefined
 
@@ -360,7 +362,7 @@ export class Socket extends Duplex {
         this.emit('price', { packetMsat: event.packetMsat, kilobyteMsat: event.kilobyteMsat })
         return
       case 'paused':
-        this.emit('paused', event.reason)
+        this.emit('paused', event.reason, event.pause)
         return
       case 'ended':
         return this.#takeEnded(event.error)
@@ -409,22 +411,24 @@ export class Socket extends Duplex {
     // Only the FIN is not known to be delivered: the other side has every byte, and 'end' came from it.
     if (closing !== undefined) closing(this.#link?.bufferedBytes === 0 ? undefined : error)
     // The application closed the endpoint: for what was open that is as if it had destroyed the socket.
-    else if (error?.code === ENDPOINT_CLOSED.code) this.destroy()
+    else if (error?.code === ENDPOINT_CLOSED.code) {
+      this.endpointClosed = true
+      this.destroy()
+    }
     else if (error !== undefined) this.destroy(error)
   }
 
   #errorOf(failure: ConnectionFailure): KeysockError {
-    const { code, wireCode } = failure
+    const { code } = failure
     const syscall = this.connecting ? 'connect' : 'read'
     const place =
       this.connecting && this.#target !== undefined ? ` ${this.#target.publicKeyHex}:${this.#target.port}` : ''
     const why = failure.message === '' ? '' : ` - ${failure.message}`
-    const wire = wireCode === undefined ? '' : ` (${codeName(wireCode)})`
     const from =
       this.connecting && this.#target !== undefined
         ? { address: this.#target.publicKeyHex, port: this.#target.port }
         : {}
-    return new KeysockError(code, `${syscall} ${code}${place}${why}${wire}`, { syscall, ...from })
+    return new KeysockError(code, `${syscall} ${code}${place}${why}`, { syscall, ...from })
   }
 
   #applyTimeout(): void {

@@ -374,7 +374,7 @@ describe('what an endpoint knows', () => {
     const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7, { maxCost: 30_000 }))
     const paused = once(socket, 'paused')
     socket.end(Buffer.alloc(50_000))
-    expect(await sim.drive(paused)).toEqual(['cost'])
+    expect(await sim.drive(paused)).toEqual(['cost', expect.objectContaining({ capMsat: 30_000n })])
     await sim.runFor(10_000)
     expect(got).toBeLessThan(50_000)
     expect(Number(socket.stats?.paidMsat)).toBeLessThanOrEqual(30_000)

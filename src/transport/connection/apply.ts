@@ -1,5 +1,5 @@
 /** The effect of frames that were judged sound. Each is idempotent (spec §5.12). */
-import { Code, codeName, peerError } from '../../wire/errors.ts'
+import { Code, codeName, codes, peerError } from '../../wire/errors.ts'
 import type { Frame, PriceFrame, StreamFrame } from '../../wire/frames.ts'
 import type { Parameters } from '../../wire/parameters.ts'
 import { Control } from './controls.ts'
@@ -126,12 +126,15 @@ function applyBlocked(core: Core, now: number, limit: number): void {
 }
 
 function closeBy(core: Core, frame: { code: number; reason: string }, type: 'reset' | 'refuse'): void {
-  const name = codeName(frame.code)
-  const message = type === 'reset' ? `the peer reset the connection: ${name}` : `the peer refused: ${name}`
+  const meaning = codes[frame.code]?.meaning ?? codeName(frame.code)
+  const message = type === 'reset' ? `the peer reset the connection: ${meaning}` : `the peer refused: ${meaning}`
+  // Foreign text: nothing in it may steer a terminal or reorder a line.
+  const reason = frame.reason.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').trim()
+  const saysMore = reason !== '' && reason !== meaning && reason !== codeName(frame.code)
   const wireCode = frame.code as Code
   close(core, {
     code: peerError(frame.code, type),
-    message: frame.reason === '' ? message : `${message} (${frame.reason})`,
+    message: saysMore ? `${message} (${reason})` : message,
     wireCode,
   })
 }

@@ -138,11 +138,20 @@ export type ConnectionEvent =
   /** Activity, for socket.setTimeout: spec §10.3's meaning. */
   | { readonly type: 'activity' }
   /** Money stops it: spec §12.2. Reported once until the cap is set anew, though money that comes free may let some packets pass. */
-  | { readonly type: 'paused'; readonly reason: 'cost' }
+  | { readonly type: 'paused'; readonly reason: 'cost'; readonly pause: CostPause }
   /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
   | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
   /** The machine is of no further use; the owner puts a tombstone in its place. Last event, once. */
   | { readonly type: 'closed' }
+
+/** What did not fit under which cap. */
+export interface CostPause {
+  /** Amount and fee of the packet that waits, msat. */
+  readonly priceMsat: bigint
+  readonly capMsat: bigint
+  /** Nothing that is under way can come back and make room: only a higher cap lets this connection begin. */
+  readonly isFinal: boolean
+}
 
 export interface ConnectionFailure {
   /** ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EPIPE or ERR_KEYSOCK_*. */

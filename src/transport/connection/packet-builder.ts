@@ -21,8 +21,10 @@ export function transmit(core: Core, now: number, grant: Grant): Attempt | undef
   core.copyAsked = 0
   // spec §12.2: the least that any packet costs.
   const leastMsat = grant.minAmountMsat
-  if (!core.account.allows(leastMsat, feeOf(grant, leastMsat))) {
-    pause(core)
+  const feeMsat = feeOf(grant, leastMsat)
+  if (!core.account.allows(leastMsat, feeMsat)) {
+    core.paused = true
+    reportPause(core, leastMsat + feeMsat)
     return undefined
   }
   const stuckJob = core.wanted === 'stuck' ? nextCopy(core, now, core.stuck) : undefined
@@ -40,15 +42,13 @@ export function transmit(core: Core, now: number, grant: Grant): Attempt | undef
   return buildPacket(core, now, { grant, reason, job })
 }
 
-function pause(core: Core): void {
-  core.paused = true
-  reportPause(core)
-}
-
-function reportPause(core: Core): void {
+function reportPause(core: Core, priceMsat: bigint): void {
   if (core.pauseReported) return
   core.pauseReported = true
-  core.emit({ type: 'paused', reason: 'cost' })
+  const { capMsat, spentMsat, reservedMsat } = core.account.view()
+  // What was paid, or may have been, can still be answered.
+  const isFinal = core.state === 'opening' && spentMsat + reservedMsat === 0n
+  core.emit({ type: 'paused', reason: 'cost', pause: { priceMsat, capMsat, isFinal } })
 }
 
 function kindOf(core: Core): Kind {
@@ -183,10 +183,11 @@ function addCredit(core: Core, grant: Grant, writer: FrameWriter, draft: Draft):
   // The packet pays the route's least amount in any case: all of it is credit.
   const wished = buyer.dueMsat > grant.minAmountMsat ? buyer.dueMsat : grant.minAmountMsat
   const amountMsat = wished < grant.maxAmountMsat ? wished : grant.maxAmountMsat
-  if (!core.account.allows(amountMsat, feeOf(grant, amountMsat))) {
+  const feeMsat = feeOf(grant, amountMsat)
+  if (!core.account.allows(amountMsat, feeMsat)) {
     // spec §12.2: what else there is to send may still be within the cap.
     core.creditPaused = true
-    reportPause(core)
+    reportPause(core, amountMsat + feeMsat)
     return
   }
   // The id is not known before it is paid: room is looked for with the largest.

@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createSimulation, demoNetwork } from '../../src/sim.ts'
+import { type Pair, pairOn } from './worlds.ts'
+
+/** What somebody who uses the library for the first time gets wrong, and is told. */
+let pair: Pair
+beforeEach(async () => {
+  pair = await pairOn(createSimulation(demoNetwork(), { seed: 1 }))
+})
+afterEach(async () => {
+  await pair.sim.drive(Promise.all([pair.alice.close(), pair.bob.close()]))
+})
+
+describe('a cap below the price of the first packet', () => {
+  it('rejects connect at once with the price and the cap', async () => {
+    const { sim, alice, bob } = pair
+    const connecting = alice.connect(bob.publicKeyHex, 5, { maxCost: 1000 })
+    const failed = expect(connecting).rejects.toMatchObject({
+      code: 'ERR_KEYSOCK_COST',
+      message: expect.stringMatching(/costs \d{4,} msat with its fee, and the cap is 1000 msat/),
+    })
+    await sim.drive(failed)
+  })
+
+  it('rejects connect when it is the cap of the process', async () => {
+    const { sim, alice, bob } = pair
+    alice.setCaps({ process: 900 })
+    const failed = expect(alice.connect(bob.publicKeyHex, 5)).rejects.toMatchObject({
+      code: 'ERR_KEYSOCK_COST',
+      message: expect.stringContaining('the cap is 900 msat'),
+    })
+    await sim.drive(failed)
+  })
+
+  it('pauses a connecting socket, which connects when the cap is raised', async () => {
+    const { sim, alice, bob } = pair
+    await bob.createServer().listen(5)
+    const socket = alice.createConnection(bob.publicKeyHex, 5, { maxCost: 1000 })
+    expect(await sim.drive(once(socket, 'paused'))).toEqual(['cost', expect.objectContaining({ capMsat: 1000n })])
+    expect(socket.connecting).toBe(true)
+    socket.maxCost = 1_000_000
+    await sim.drive(once(socket, 'connect'))
+  })
+})
+
+describe('a public key that cannot be connected to', () => {
+  it('is refused when it is no point of the curve', () => {
+    expect(() => pair.alice.createConnection(`02${'ff'.repeat(32)}`, 5)).toThrow(
+      expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' }),
+    )
+  })
+
+  it("is refused when it is the endpoint's own", async () => {
+    await expect(pair.alice.connect(pair.alice.publicKeyHex, 5)).rejects.toMatchObject({
+      code: 'ERR_KEYSOCK_INVALID_OPTION',
+      message: expect.stringContaining('own node'),
+    })
+  })
+})
+
+it('a refusal is told in words, once', async () => {
+  const { sim, alice, bob } = pair
+  const failed = expect(alice.connect(bob.publicKeyHex, 8)).rejects.toMatchObject({
+    code: 'ECONNREFUSED',
+    message: `connect ECONNREFUSED ${bob.publicKeyHex}:8 - the peer refused: nobody listens on the port`,
+  })
+  await sim.drive(failed)
+})
+
+it('closing the endpoint rejects a connect that is under way, and says so', async () => {
+  const { sim, alice, bob } = pair
+  const failed = expect(alice.connect(bob.publicKeyHex, 5)).rejects.toMatchObject({
+    code: 'ERR_KEYSOCK_ENDPOINT_CLOSED',
+  })
+  await sim.drive(Promise.all([alice.close(), failed]))
+})
