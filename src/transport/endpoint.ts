@@ -19,6 +19,7 @@ import type { Host, Link, Listener } from './link.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import {
   checkConnectOptions,
+  checkNames,
   checkReplies,
   checkTarget,
   type ConnectArguments,
@@ -360,8 +361,21 @@ export function createServerOn(source: HostSource, [first, second]: readonly unk
   return new Server(source, options, listener as ((socket: Socket) => void) | undefined)
 }
 
+const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
+  backend: true,
+  store: true,
+  logger: true,
+  maxCost: true,
+  caps: true,
+  maxFee: true,
+  replies: true,
+  relays: true,
+}
+
 /** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
 function checkEndpointOptions(options: EndpointOptions): void {
+  checkNames(options, ENDPOINT_NAMES)
+  if (options.caps !== undefined) checkNames(options.caps, { peer: true, process: true })
   const backend = options.backend as Backend | undefined
   if (typeof backend?.start !== 'function' || typeof backend.pay !== 'function') {
     throw invalidOption('backend must be a Backend: from keysock/sim, or another that implements the contract')

@@ -123,8 +123,53 @@ export function checkTarget(publicKey: unknown, port: unknown): Target {
   return { publicKey: key, publicKeyHex: toHex(key), port: checkPort(port, 1) }
 }
 
+const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {
+  maxCost: true,
+  idleTimeout: true,
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: true,
+  highWaterMark: true,
+}
+const CONNECT_NAMES: Readonly<Record<keyof ConnectArguments, true>> = {
+  ...CONNECTION_NAMES,
+  connectTimeout: true,
+  signal: true,
+  replies: true,
+  identify: true,
+  maxPacketPrice: true,
+  maxKilobytePrice: true,
+  publicKey: true,
+  port: true,
+}
+const SERVER_NAMES: Readonly<Record<keyof ServerOptions, true>> = {
+  ...CONNECTION_NAMES,
+  pauseOnConnect: true,
+  packetPrice: true,
+  kilobytePrice: true,
+}
+
+/**
+ * Others pass options on that are not ours (http.Agent, tls), so unknown ones stay; what differs from one of
+ * ours only in case was meant to be it. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
+ */
+export function checkNames(options: object, names: Readonly<Record<string, true>>): void {
+  for (const given of Object.keys(options)) {
+    if (Object.hasOwn(names, given)) continue
+    const meant = Object.keys(names).find((name) => name.toLowerCase() === given.toLowerCase())
+    if (meant !== undefined) throw invalidOption(`there is no option ${given}; it is written ${meant}`)
+  }
+}
+
+export function checkServerOptions(options: ServerOptions): void {
+  checkNames(options, SERVER_NAMES)
+  checkConnectionOptions(options)
+}
+
 /** @throws KeysockError for the first option that is not what its documentation says. */
 export function checkConnectOptions(options: ConnectOptions): void {
+  checkNames(options, CONNECT_NAMES)
   checkConnectionOptions(options)
   if (options.connectTimeout !== undefined) checkMs(options.connectTimeout, 'connectTimeout')
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
@@ -136,7 +181,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
   optionalMsat(options.maxKilobytePrice, 'maxKilobytePrice', 0n)
 }
 
-export function checkConnectionOptions(options: ConnectionOptions): void {
+function checkConnectionOptions(options: ConnectionOptions): void {
   optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT)
   if (options.idleTimeout !== undefined) checkIdleTimeout(options.idleTimeout)
   for (const name of ['allowHalfOpen', 'noDelay', 'keepAlive'] as const) {

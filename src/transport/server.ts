@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { invalidOption, KeysockError } from './errors.ts'
 import { DEFAULT_BACKLOG } from './limits.ts'
 import type { Host, Link, Listener } from './link.ts'
-import { checkConnectionOptions, checkPort, optionalMsat, type ServerOptions } from './options.ts'
+import { checkPort, checkServerOptions, optionalMsat, type ServerOptions } from './options.ts'
 import { responderSettings } from './settings.ts'
 import { Socket, type SocketAddress } from './socket.ts'
 
@@ -37,7 +37,7 @@ export class Server extends EventEmitter {
   /** @internal Servers come from `createServer`. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
   constructor(host: Host | Promise<Host>, options: ServerOptions, onConnection?: (socket: Socket) => void) {
     super()
-    checkConnectionOptions(options)
+    checkServerOptions(options)
     optionalMsat(options.packetPrice, 'packetPrice', 0n)
     optionalMsat(options.kilobytePrice, 'kilobytePrice', 0n)
     this.#host = host

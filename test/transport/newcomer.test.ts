@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork } from '../../src/sim.ts'
 import { type Pair, pairOn } from './worlds.ts'
 
@@ -74,4 +75,24 @@ it('closing the endpoint rejects a connect that is under way, and says so', asyn
     code: 'ERR_KEYSOCK_ENDPOINT_CLOSED',
   })
   await sim.drive(Promise.all([alice.close(), failed]))
+})
+
+describe('an option that is written in another case', () => {
+  const told = (name: string): object =>
+    expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION', message: expect.stringContaining(name) }) as object
+
+  it('is refused with the right name', async () => {
+    const { sim, alice, bob } = pair
+    const connectOptions: object = { maxcost: 1 }
+    const serverOptions: object = { packetprice: 1 }
+    const endpointOptions = { backend: sim.backend('carol'), caps: { Process: 1 } as object }
+    expect(() => alice.createConnection(bob.publicKeyHex, 5, connectOptions)).toThrow(told('maxCost'))
+    expect(() => bob.createServer(serverOptions)).toThrow(told('packetPrice'))
+    await expect(createEndpoint(endpointOptions)).rejects.toEqual(told('process'))
+  })
+
+  it('stays allowed when it is none of ours', () => {
+    const options: object = { servername: 'x' }
+    expect(() => pair.alice.createConnection(pair.bob.publicKeyHex, 5, options)).not.toThrow()
+  })
 })
