@@ -191,7 +191,6 @@ export class Payer {
     const priceMsat = amountMsat + feeMsat
     const { purse } = this.#owner
     const isFull = ({ capMsat, spentMsat }: PurseAccount): boolean => spentMsat + priceMsat > capMsat
-    const leftMsat = ({ capMsat, spentMsat, reservedMsat }: PurseAccount): bigint => capMsat - spentMsat - reservedMsat
     const [ofPeer, ofProcess] = [purse.peer(peer), purse.process()]
     const { capMsat } = leftMsat(ofPeer) < leftMsat(ofProcess) ? ofPeer : ofProcess
     const { spentMsat, reservedMsat } = link.account
@@ -272,4 +271,9 @@ function describe(outcome: PaymentOutcome): LogFields {
   return outcome.status === 'failed'
     ? { outcome: 'failed', reason: outcome.reason, place: outcome.place }
     : { outcome: outcome.status }
+}
+
+/** What a cap still lets pass. */
+function leftMsat({ capMsat, spentMsat, reservedMsat }: PurseAccount): bigint {
+  return capMsat - spentMsat - reservedMsat
 }

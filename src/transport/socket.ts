@@ -414,8 +414,7 @@ export class Socket extends Duplex {
     else if (error?.code === ENDPOINT_CLOSED.code) {
       this.endpointClosed = true
       this.destroy()
-    }
-    else if (error !== undefined) this.destroy(error)
+    } else if (error !== undefined) this.destroy(error)
   }
 
   #errorOf(failure: ConnectionFailure): KeysockError {
