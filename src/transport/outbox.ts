@@ -71,9 +71,9 @@ export class Outbox {
     callback?.()
   }
 
-  /** Gives up; the result tells whoever's write was not handed on as a whole. */
+  /** Gives up; the result tells whoever's write was not handed on as a whole, or still waits for 'connect'. */
   cut(): Callback | undefined {
-    const callback = this.#pending?.callback
+    const callback = this.#pending?.callback ?? this.#onceConnected
     this.#pending = undefined
     this.#onceConnected = undefined
     return callback

@@ -93,3 +93,18 @@ describe('an option that is written in another case', () => {
     expect(() => pair.alice.createConnection(pair.bob.publicKeyHex, 5, options)).not.toThrow()
   })
 })
+
+it('every write is called back when a connecting socket is destroyed', async () => {
+  const { sim, alice, bob } = pair
+  const socket = alice.createConnection(bob.publicKeyHex, 5)
+  const failures: (string | undefined)[] = []
+  for (const size of [10, 70_000, 10]) {
+    socket.write(Buffer.alloc(size), (error) => failures.push((error as NodeJS.ErrnoException | null)?.code))
+  }
+  await sim.runFor(5)
+  socket.destroy()
+  await sim.drive(once(socket, 'close'))
+  await sim.runFor(1)
+  expect(failures).toHaveLength(3)
+  expect(failures.slice(1)).toEqual(['ERR_SOCKET_CLOSED', expect.any(String)])
+})
