@@ -2,6 +2,7 @@ import { Code } from '../wire/errors.ts'
 import type { Connection } from './connection/connection.ts'
 import type { Account, Arrival, ConnectionEvent, ConnectionStats, Reception } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
+import { CLOSE_ROUND_TRIPS, CLOSE_ROUND_TRIP_UNKNOWN_MS } from './limits.ts'
 import type { Link, LinkSettings } from './link.ts'
 import type { Sender } from './senders.ts'
 
@@ -48,6 +49,8 @@ export class DriverLink implements Link {
   /** The endpoint closed before the connection had ended. */
   isShutDown = false
   #isDelivered = false
+  /** Nothing of ours was on its way since; while the endpoint closes. */
+  #idleSince: number | undefined
   candidates: number | undefined
   /** What pays for this connection's packets over its reply paths; node keys share theirs. */
   ownSender: Sender | undefined
@@ -89,10 +92,20 @@ export class DriverLink implements Link {
     return this.connection.stats
   }
 
-  /** Something is left that the other side has to get. */
-  get isBusy(): boolean {
-    if (this.isClosed || this.connection.state === 'lingering') return false
-    return !(this.#isDelivered && this.listener === undefined)
+  /**
+   * While the endpoint closes: until when this link is waited for, ms. Infinity while something of ours is on its way,
+   * undefined when both sides are done. In between, the other side's acknowledgement or FIN may be on its way, or never come.
+   */
+  waitUntil(now: number): number | undefined {
+    const { connection } = this
+    if (this.isClosed) return undefined
+    if (connection.isSending(now)) {
+      this.#idleSince = undefined
+      return Infinity
+    }
+    if (connection.state === 'lingering') return undefined
+    this.#idleSince ??= now
+    return this.#idleSince + CLOSE_ROUND_TRIPS * (connection.stats.roundTripMs ?? CLOSE_ROUND_TRIP_UNKNOWN_MS)
   }
 
   now(): number {

@@ -70,7 +70,8 @@ export class Driver {
   readonly #randomBytes = (length: number): Uint8Array => this.random(length)
   #isStopped = false
   #holds = 0
-  #whenQuiet: (() => void) | undefined
+  /** After each round, while the endpoint closes. */
+  #whenRound: (() => void) | undefined
 
   constructor(options: DriverOptions) {
     const { backend, info, stored, clock, processCapMsat } = options
@@ -135,15 +136,25 @@ export class Driver {
     this.deadlines.hold(this.#holds > 0)
   }
 
-  /** Resets what the application has not ended; resolves when all is delivered, or after `graceMs`. */
+  /**
+   * Resets what the application has not ended; resolves when all is delivered and the other sides have ended, too, or
+   * don't within a few round trips; after `graceMs` at the latest.
+   */
   async shutDown(graceMs: number): Promise<void> {
     for (const link of this.demultiplexer.links()) link.shutDown()
-    if (this.#isQuiet() || !this.isOnline) return
+    if (!this.isOnline) return
+    const endMs = this.now() + graceMs
     this.holdsChanged(1)
     await new Promise<void>((resolve) => {
-      this.#whenQuiet = resolve
-      this.deadlines.set(this.deadlines.add(resolve), this.now() + graceMs)
+      const deadline = this.deadlines.add(() => this.#whenRound?.())
+      this.#whenRound = () => {
+        const untilMs = Math.min(this.#waitUntil(), endMs)
+        if (untilMs <= this.now()) resolve()
+        else this.deadlines.set(deadline, untilMs)
+      }
+      this.#whenRound()
     })
+    this.#whenRound = undefined
     this.holdsChanged(-1)
   }
 
@@ -301,7 +312,7 @@ export class Driver {
 
   #roundDone(): void {
     this.#options.onStep?.(this.demultiplexer.connections())
-    if (this.#whenQuiet !== undefined && this.#isQuiet()) this.#whenQuiet()
+    this.#whenRound?.()
   }
 
   /** In the order that connection/interface.ts asks for. */
@@ -390,12 +401,12 @@ export class Driver {
     )
   }
 
-  /** Nothing is left to deliver. */
-  #isQuiet(): boolean {
-    if (!this.#rounds.isEmpty) return false
-    for (const link of this.demultiplexer.links()) {
-      if (link.isBusy) return false
-    }
-    return true
+  /** Until when what is open is worth waiting for, ms; 0: nothing is. */
+  #waitUntil(): number {
+    if (!this.#rounds.isEmpty) return Infinity
+    const now = this.now()
+    let untilMs = 0
+    for (const link of this.demultiplexer.links()) untilMs = Math.max(untilMs, link.waitUntil(now) ?? 0)
+    return untilMs
   }
 }

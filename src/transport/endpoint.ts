@@ -202,7 +202,7 @@ export class Endpoint extends EventEmitter implements Host {
 
   /**
    * Closes the servers, resets connections that the application has not ended, gives what is ending ten seconds
-   * to be delivered, and lets go of node and store. Idempotent.
+   * to be delivered and a few round trips for the other side's own end, and lets go of node and store. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close(CLOSE_GRACE_MS, ENDPOINT_CLOSED)

@@ -36,6 +36,10 @@ export const TRACK_AGAIN_MS = 60_000
 export const TRACK_AGAIN_MAX_MS = 600_000
 /** `endpoint.close()` gives connections that are ending this long to deliver what they hold: two round trips of a slow day. */
 export const CLOSE_GRACE_MS = 10_000
+/** When all is with the other side's node, its last word is waited for this long: it takes two round trips, and one may fail. */
+export const CLOSE_ROUND_TRIPS = 4
+/** A round trip that was never measured, ms. */
+export const CLOSE_ROUND_TRIP_UNKNOWN_MS = 1_000
 /** The longest delay that one timer of Node takes: 2^31 - 1 ms. */
 export const LONGEST_TIMER_MS = 2_147_483_647
 

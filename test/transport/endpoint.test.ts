@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer, get as httpGet, type IncomingMessage } from 'node:http'
+import type { Socket as NetSocket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import * as keysock from '../../src/index.ts'
 import { createSimulation, demoNetwork, line, type Simulation } from '../../src/sim.ts'
@@ -264,6 +267,47 @@ describe('an endpoint that closes', () => {
     await sim.drive(once(socket, 'finish'))
     await sim.drive(alice.close())
     expect(got).toBe(20_000)
+    await sim.drive(bob.close())
+  })
+})
+
+describe('two endpoints that close at once', () => {
+  it('wait for the last word of each other, and no longer', async () => {
+    const sim = simulate()
+    const { alice, bob } = await pairOn(sim)
+    const errors: unknown[] = []
+    const server = createHttpServer((_request, response) => response.end('hello'))
+    await bob
+      .createServer((socket) =>
+        server.emit(
+          'connection',
+          socket.on('error', (e) => errors.push(e)),
+        ),
+      )
+      .listen(80)
+    const socket = alice.createConnection(bob.publicKeyHex, 80).on('error', (e) => errors.push(e))
+    const response = new Promise<IncomingMessage>((resolve) =>
+      httpGet({ host: 'bob', createConnection: () => socket as unknown as NetSocket }, resolve),
+    )
+    expect(await sim.drive(response.then(text))).toBe('hello')
+    const startMs = sim.clock.now()
+    await sim.drive(Promise.all([alice.close(), bob.close()]))
+    expect(sim.clock.now() - startMs).toBeLessThan(1_000)
+    expect(errors).toEqual([])
+  })
+
+  it("wait a few round trips for a side that doesn't end", async () => {
+    const sim = simulate()
+    const { alice, bob } = await pairOn(sim)
+    await bob.createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => undefined).resume()).listen(7)
+    const socket = alice.createConnection(bob.publicKeyHex, 7, { allowHalfOpen: true })
+    socket.end('nothing more')
+    await sim.drive(once(socket, 'finish'))
+    socket.destroy()
+    const startMs = sim.clock.now()
+    await sim.drive(alice.close())
+    expect(sim.clock.now() - startMs).toBeGreaterThan(Number(socket.stats?.roundTripMs))
+    expect(sim.clock.now() - startMs).toBeLessThan(3_000)
     await sim.drive(bob.close())
   })
 })

@@ -357,6 +357,15 @@ export class Connection {
     return want(this.#core, now)
   }
 
+  /** Whether something that the other side needs is still to go out, or has no outcome. */
+  isSending(now: number): boolean {
+    const core = this.#core
+    if (core.state === 'closed') return false
+    if (core.out.unsent > 0 || want(core, now) !== undefined) return true
+    const isDelivered = core.isLive && core.finDelivered && core.out.buffered === 0
+    return core.attempts.unresolved > 0 && !isDelivered
+  }
+
   /** Builds one packet for a grant that `want` led to. Undefined: nothing to send after all, the grant is given back. */
   transmit(now: number, grant: Grant): Attempt | undefined {
     runTimers(this.#core, now)
@@ -389,12 +398,12 @@ export class Connection {
     return this.#core.account.view()
   }
 
-  /** Bytes written and not acknowledged. */
   /** Bytes that were written and never sent. */
   get unsentBytes(): number {
     return this.#core.out.unsent
   }
 
+  /** Bytes written and not acknowledged. */
   get bufferedBytes(): number {
     return this.#core.out.buffered
   }
