@@ -1,11 +1,12 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
+/** Tests that start lnd nodes: several processes each, and the wall clock counts. */
+const REAL_NODES = ['test/lnd/**/*.test.ts', 'test/nodes/**/*.test.ts', 'test/**/lnd.test.ts']
+
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     // Processes, not threads: a test may change process-wide state, and real signals work.
     pool: 'forks',
-    maxWorkers: 2,
     // No test waits for real time, so this only bounds a hang; the longest property tests need it on a busy machine.
     testTimeout: 120_000,
     hookTimeout: 30_000,
@@ -16,6 +17,22 @@ const config: ViteUserConfig = defineConfig({
       reporter: ['text', 'html', 'json-summary'],
       reportsDirectory: 'coverage',
     },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'virtual',
+          include: ['test/**/*.test.ts'],
+          exclude: REAL_NODES,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'nodes', include: REAL_NODES, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 })
 
