@@ -5,7 +5,7 @@ import type { ConnectOptions, Target } from './options.ts'
 import type { ConnectionDefaults } from './settings.ts'
 
 /** What a connection lets its owner change while it lives. */
-export type LinkSettings = Partial<Pick<ConnectionSettings, 'keepAliveMs' | 'noDelay' | 'idleTimeoutMs' | 'capMsat'>>
+export type LinkSettings = Partial<Pick<ConnectionSettings, 'keepAliveMs' | 'noDelay' | 'capMsat'>>
 
 /** A connection as its socket sees it: the driver's side of the edge between streams and packets. */
 export interface Link {

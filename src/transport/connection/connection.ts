@@ -69,9 +69,7 @@ export interface RefuseOptions extends AcceptOptions {
 }
 
 /** Settings that may change while it lives. */
-export type ChangeableSettings = Partial<
-  Pick<ConnectionSettings, 'keepAliveMs' | 'noDelay' | 'idleTimeoutMs' | 'capMsat'>
->
+export type ChangeableSettings = Partial<Pick<ConnectionSettings, 'keepAliveMs' | 'noDelay' | 'capMsat'>>
 
 /**
  * One end of a connection: a state machine without I/O, clock or randomness of its own. interface.ts tells
