@@ -1,18 +1,12 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { buildBlindedPath, deriveBlindedKey, type HopPlan } from '../../wire/bolt4/blinded-path.ts'
 import { encodeEncryptedData, encodePadded, type EncryptedData } from '../../wire/bolt4/encrypted-data.ts'
-import { packShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
+import { CHANNEL_SEED_BYTES, madeUpChannel } from '../../wire/bolt4/phantom.ts'
 import { fromHex } from '../../wire/bytes.ts'
 import { publicKey } from '../../wire/keys.ts'
 import type { Entropy, ReplyPath } from '../backend.ts'
 import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
-import {
-  EXPIRY_MARGIN_BLOCKS,
-  MAX_SHADOW_BLOCKS,
-  PHANTOM_HEIGHT_FIRST,
-  PHANTOM_HEIGHT_LAST,
-  RELAY_DATA_BYTES,
-} from './bounds.ts'
+import { EXPIRY_MARGIN_BLOCKS, MAX_SHADOW_BLOCKS, RELAY_DATA_BYTES } from './bounds.ts'
 import type { Introduction } from './introductions.ts'
 import { encodePath } from './reply-path.ts'
 
@@ -40,7 +34,7 @@ export function makeBlindedPath(options: {
 }): { readonly path: ReplyPath; readonly key: PhantomKey } {
   const { pathId, chain, expiryHeight, entropy } = options
   const phantomSecret = freshSecret(entropy)
-  const phantomChannel = freshChannel(entropy)
+  const phantomChannel = madeUpChannel(entropy.bytes(CHANNEL_SEED_BYTES))
   const nodes = [...chain.links.map((link) => link.from), options.ownKey]
   const data = relayData(chain, expiryHeight, phantomChannel)
   const hops: HopPlan[] = nodes.map((node, i) => ({ nodeId: fromHex(node), data: data[i] as Uint8Array }))
@@ -91,16 +85,4 @@ function freshSecret(entropy: Entropy): Uint8Array {
     const secret = entropy.bytes(32)
     if (secp256k1.utils.isValidSecretKey(secret)) return secret
   }
-}
-
-/** A channel that is not and cannot be: above lnd's aliases, below the field's end. */
-function freshChannel(entropy: Entropy): bigint {
-  const bytes = entropy.bytes(9)
-  const view = new DataView(bytes.buffer, bytes.byteOffset)
-  const span = PHANTOM_HEIGHT_LAST - PHANTOM_HEIGHT_FIRST + 1
-  return packShortChannelId({
-    block: PHANTOM_HEIGHT_FIRST + (view.getUint32(0) % span),
-    transaction: view.getUint32(4) >>> 8,
-    output: (((bytes[7] ?? 0) << 8) | (bytes[8] ?? 0)) & 0xffff,
-  })
 }

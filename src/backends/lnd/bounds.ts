@@ -77,9 +77,6 @@ export const MAX_HELD_OFFERS = 4_096
 export const INBOUND_ROOM_MSAT = 100_000n
 /** lnd ends our stream when an answer comes after it failed the HTLC by itself, 19 blocks before its expiry. */
 export const INTERCEPT_MARGIN_BLOCKS = 20
-/** Made-up channel ids lie from this block height on: above lnd's alias range, which ends at 16,249,999. */
-export const PHANTOM_HEIGHT_FIRST = 16_300_000
-export const PHANTOM_HEIGHT_LAST = 16_777_215
 /** Encrypted data of relays is padded to this, so that lengths tell nothing: the largest classes take 30, padding at least 2. */
 export const RELAY_DATA_BYTES = 32
 /** How long a list of our own channels is used to find routes and introductions. */

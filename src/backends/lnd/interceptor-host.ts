@@ -63,6 +63,8 @@ export class ThreadHost implements InterceptorHost {
   #height = 0
   #isOpen = false
   #stopped = false
+  /** Whether the thread has said anything yet. */
+  #isUp = false
   #worker: Worker
   /** Looks of the watchdog without a beat in between. */
   #silent = 0
@@ -87,6 +89,10 @@ export class ThreadHost implements InterceptorHost {
     this.#stopped = true
     this.#cancelWatch?.()
     const worker = this.#worker
+    if (!this.#isUp) {
+      await worker.terminate()
+      return
+    }
     const ended = Promise.withResolvers<void>()
     worker.once('exit', () => ended.resolve())
     tell(worker, { type: 'stop' })
@@ -112,6 +118,7 @@ export class ThreadHost implements InterceptorHost {
     worker.unref()
     worker.on('message', (report: InterceptorReport) => {
       if (worker !== this.#worker) return
+      this.#isUp = true
       this.#silent = 0
       if (report.type !== 'beat') this.#needs.report(report)
     })
@@ -133,6 +140,7 @@ export class ThreadHost implements InterceptorHost {
 
   #restart(detail: string): void {
     const old = this.#worker
+    this.#isUp = false
     this.#worker = this.#start()
     // Its connections end with it, so that lnd lets go of what it held.
     void old.terminate()

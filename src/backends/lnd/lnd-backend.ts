@@ -74,6 +74,8 @@ export class LndBackend implements Backend {
       // Once this is answered lnd has the subscription, which came before it on the same connection.
       await this.#client.call('getInfo', {})
       parts.liveness.start()
+      // A thread takes half a second to come up.
+      if (this.#target.credentials !== undefined) parts.phantom.prepare()
       return {
         publicKey: fromHex(info.identity_pubkey),
         blockHeight: info.block_height,

@@ -56,6 +56,8 @@ export class PhantomLane {
   #introductions: Promise<Introductions> | undefined
   #graph: { readonly atMs: number; readonly graph: Promise<CandidateGraph> } | undefined
   #host: InterceptorHost | undefined
+  /** A path was asked for: before that, the node's forwards are left alone. */
+  #isWanted = false
   #state: InterceptorState = 'down'
   #detail = ''
   readonly #waiting = new Set<() => void>()
@@ -67,9 +69,9 @@ export class PhantomLane {
     this.#confirmations = new Confirmations(needs)
   }
 
-  /** Undefined before the first path was asked for. */
-  get interceptor(): { readonly state: InterceptorState; readonly detail: string } | undefined {
-    return this.#host && { state: this.#state, detail: this.#detail }
+  /** Starts the interceptor's host without its stream, so that the first path need not wait for a thread to come up. */
+  prepare(): void {
+    this.#host ??= this.#needs.startHost((report) => this.#take(report))
   }
 
   /** @throws BackendError 'no-path', 'bad-request', 'bad-point', 'unsupported', 'offline', or RpcError */
@@ -114,7 +116,7 @@ export class PhantomLane {
 
   /** The node is back: lnd lets go of what it holds within a second. */
   online(): void {
-    this.#host?.command({ type: 'open' })
+    if (this.#isWanted) this.#host?.command({ type: 'open' })
   }
 
   block(height: number): void {
@@ -183,13 +185,14 @@ export class PhantomLane {
   }
 
   async #openInterceptor(): Promise<InterceptorHost> {
-    if (this.#host === undefined) {
-      this.#host = this.#needs.startHost((report) => this.#take(report))
-      this.#host.command({ type: 'height', height: this.#needs.height() })
-      this.#host.command({ type: 'open' })
+    if (!this.#isWanted) {
+      this.#isWanted = true
+      this.prepare()
+      this.#host?.command({ type: 'height', height: this.#needs.height() })
+      this.#host?.command({ type: 'open' })
     }
     if (this.#state !== 'open') await this.#untilKnown()
-    const host = this.#host as InterceptorHost | undefined
+    const host = this.#host
     if (host === undefined) throw new BackendError('stopped', 'this backend was stopped; take a new one')
     switch (this.#state) {
       case 'open':
