@@ -3,11 +3,8 @@ import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, type NetworkDescription, type Observation, type Simulation } from '../../src/sim.ts'
 import { fromHex, toHex } from '../../src/wire/bytes.ts'
-import { decodeFrames } from '../../src/wire/frame-reader.ts'
 import type { Frame } from '../../src/wire/frames.ts'
-import { completeResponder, respond, type Response } from '../../src/wire/handshake.ts'
-import type { DirectionKeys } from '../../src/wire/keys.ts'
-import { decodeHeader, openPacket } from '../../src/wire/packets.ts'
+import { openPackets, pathsIn, recordingEntropy } from './opened-packets.ts'
 
 interface Conversation {
   /** What bob's node and process saw of this connection. */
@@ -86,26 +83,6 @@ async function ended(socket: Socket): Promise<void> {
   if (bytes === 0) throw new Error('nothing came back')
 }
 
-/** The same backend, with every secret that its process draws kept: so the test can open what the process opens. */
-function recordingEntropy(backend: Backend, secrets: Uint8Array[]): Backend {
-  const { entropy } = backend
-  if (entropy === undefined) throw new Error('a simulated backend brings its entropy')
-  const recorder = {
-    bytes: (length: number): Uint8Array => {
-      const drawn = entropy.bytes(length)
-      if (length === 32) secrets.push(drawn.slice())
-      return drawn
-    },
-  }
-  return new Proxy(backend, {
-    get(target, name) {
-      if (name === 'entropy') return recorder
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
-}
-
 interface Holdings {
   readonly backend: Backend
   readonly responderKey: Uint8Array
@@ -116,38 +93,11 @@ interface Holdings {
 async function opened(holdings: Holdings): Promise<Omit<Conversation, 'candidates'>> {
   const { backend, responderKey, observed, secrets } = holdings
   const records = observed.flatMap(arrivalRecord)
-  const frames: Frame[] = []
-  let response: Response | undefined
-  for (const record of records) {
-    const { header, sealedOffset } = decodeHeader(record, 'cid')
-    if (header.kind !== 'open') continue
-    response = respond({
-      responderKey,
-      cid: header.cid,
-      ephemeral: header.ephemeral,
-      sharedSecret: await backend.sharedSecret(header.ephemeral),
-      sealed: record.subarray(sealedOffset),
-    })
-    if (response !== undefined) frames.push(...decodeFrames(response.frames))
-  }
-  if (response === undefined) throw new Error('bob got no OPEN')
-  const keys: DirectionKeys[] = [response.early]
-  for (const secret of secrets) keys.push(mainKeys(response, secret))
-  let sealed = 0
-  for (const record of records) {
-    const decoded = decodeHeader(record, 'cid')
-    if (decoded.header.kind === 'open') continue
-    const plain = keys.map((key) => openPacket(record, decoded, key)).find((bytes) => bytes !== undefined)
-    if (plain === undefined) sealed++
-    else frames.push(...decodeFrames(plain))
-  }
-  if (sealed > 0) throw new Error(`${sealed} of ${records.length} packets stayed sealed: the search would miss them`)
-  const paths = frames.flatMap((frame) => (frame.type === 'reply-paths' ? frame.paths.map((path) => path.bytes) : []))
-  return { observed, records, frames, paths }
-}
-
-function mainKeys(response: Response, secret: Uint8Array): DirectionKeys {
-  return completeResponder(response, secret).main.toResponder
+  const sharedSecret = (point: Uint8Array): Promise<Uint8Array> => backend.sharedSecret(point)
+  const connections = await openPackets({ responderKey, records, secrets, sharedSecret })
+  if (connections.length === 0) throw new Error('bob got no OPEN')
+  const frames = connections.flatMap((connection) => connection.frames)
+  return { observed, records, frames, paths: pathsIn(frames) }
 }
 
 function arrivalRecord(observation: Observation): Uint8Array[] {
