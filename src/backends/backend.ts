@@ -38,6 +38,8 @@ export type Destination =
   | { readonly lane: 'node'; readonly publicKey: Uint8Array; readonly hints?: readonly RouteHint[] }
   /** Phantom lane: over a path that the other side's backend made (spec §2.3). */
   | { readonly lane: 'phantom'; readonly path: Uint8Array }
+  /** Phantom lane without blinding: to the phantom of a node, where its process takes packets there (spec §2.9). */
+  | { readonly lane: 'phantom'; readonly publicKey: Uint8Array; readonly hints?: readonly RouteHint[] }
 
 /** A private channel that leads to a destination, as in a BOLT 11 invoice (one hop). */
 export interface RouteHint {
@@ -46,6 +48,8 @@ export interface RouteHint {
   readonly feeBaseMsat: bigint
   readonly feePpm: number
   readonly cltvDelta: number
+  /** The least amount that the channel lets pass, where it is known. */
+  readonly minAmountMsat?: bigint
 }
 
 export interface RouteRequest {
@@ -253,6 +257,8 @@ export type BackendErrorCode =
   | 'no-path'
   | 'offline'
   | 'stopped'
+  /** Where only private channels lead to this node: those by which others find it, the best first. Empty for a public node. */
+  routeHints?(): Promise<readonly RouteHint[]>
   | 'bad-point'
   | 'bad-request'
   | 'permission'

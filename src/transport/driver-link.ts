@@ -1,3 +1,4 @@
+import type { RouteHint } from '../backends/backend.ts'
 import { Code } from '../wire/errors.ts'
 import type { Connection } from './connection/connection.ts'
 import type { Account, Arrival, ConnectionEvent, ConnectionStats, Reception } from './connection/interface.ts'
@@ -40,6 +41,8 @@ export class DriverLink implements Link {
   readonly ephemeral: string
   /** The other side's key; undefined for an anonymous one. */
   readonly remoteKey: Uint8Array | undefined
+  /** Private channels to the other side's node. */
+  readonly hints: readonly RouteHint[]
   readonly deadline: Deadline
   /** Stands in the driver's row. */
   isMarked = false
@@ -66,6 +69,7 @@ export class DriverLink implements Link {
       readonly id: string
       readonly ephemeral: string
       readonly remoteKey: Uint8Array | undefined
+      readonly hints?: readonly RouteHint[]
     },
   ) {
     this.#owner = owner
@@ -73,6 +77,7 @@ export class DriverLink implements Link {
     this.id = parts.id
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
+    this.hints = parts.hints ?? []
     this.deadline = owner.deadlines.add(() => this.wake())
   }
 

@@ -127,7 +127,9 @@ export class Driver {
     }
     const { connection, id } = this.#maker.connect(target, options)
     this.counts.connectionsOpened += 1
-    return this.#add(new DriverLink(this, { connection, id, ephemeral: '', remoteKey: target.publicKey }))
+    return this.#add(
+      new DriverLink(this, { connection, id, ephemeral: '', remoteKey: target.publicKey, hints: target.hints }),
+    )
   }
 
   /** Keeps the process alive; a link or a server that does so says when it stops. */

@@ -8,12 +8,14 @@ import type { Driver } from './driver.ts'
 import { ENDPOINT_CLOSED, type OnStep } from './driver-options.ts'
 import { realEntropy } from './entropy.ts'
 import { invalidOption, KeysockError } from './errors.ts'
+import { formatAddress } from './address.ts'
 import {
   CLOSE_GRACE_MS,
   DEFAULT_MAX_COST_MSAT,
   DEFAULT_MAX_FEE_MSAT,
   DEFAULT_PEER_CAP_MSAT,
   DEFAULT_PROCESS_CAP_MSAT,
+  MAX_ROUTE_HINTS,
 } from './limits.ts'
 import type { Host, Link, Listener } from './link.ts'
 import { type Logger, silentLogger } from './logger.ts'
@@ -157,12 +159,22 @@ export class Endpoint extends EventEmitter implements Host {
     return createServerOn(this, given)
   }
 
+  /**
+   * What others connect to: this node's public key, and where only private channels lead to it, those as route hints
+   * (spec §1.6). Hints name the channels and their policies to whoever reads the address. @throws what the backend throws
+   */
+  async address(): Promise<string> {
+    this.#checkOpen()
+    const hints = (await this.#options.backend.routeHints?.()) ?? []
+    return formatAddress({ publicKey: this.#driver.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
+  }
+
   /** What sending so many bytes to a node would cost now, over its best route. @throws KeysockError EHOSTUNREACH */
   async quote(publicKey: PublicKey, bytes: number): Promise<Quote> {
     this.#checkOpen()
-    const { publicKey: key } = checkTarget(publicKey, 1)
+    const address = checkTarget(publicKey, 1)
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalidOption('bytes must be a whole number, 0 or more')
-    return await quoteFor(this.#options.backend, { publicKey: key, bytes, maxFeeMsat: this.#driver.maxFeeMsat })
+    return await quoteFor(this.#options.backend, { address, bytes, maxFeeMsat: this.#driver.maxFeeMsat })
   }
 
   get stats(): EndpointStats {

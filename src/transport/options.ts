@@ -1,5 +1,7 @@
 import { fromHex } from '../wire/bytes.ts'
 import { checkedPoint } from '../wire/keys.ts'
+import type { RouteHint } from '../backends/backend.ts'
+import { parseHints } from './address.ts'
 import { toHex } from './hex.ts'
 import { invalidOption, KeysockError } from './errors.ts'
 import { DEFAULT_MAX_COST_MSAT, LEAST_IDLE_TIMEOUT_MS, MAX_PORT } from './limits.ts'
@@ -7,7 +9,7 @@ import { DEFAULT_MAX_COST_MSAT, LEAST_IDLE_TIMEOUT_MS, MAX_PORT } from './limits
 /** An amount in msat: a bigint, or a number that is a whole one. */
 export type Msat = bigint | number
 
-/** A node's public key: 66 hexadecimal digits, or the 33 bytes of a compressed point. */
+/** A node's public key: 66 hexadecimal digits, or the 33 bytes of a compressed point; or an address as text (spec §1.6). */
 export type PublicKey = string | Uint8Array
 
 const PUBLIC_KEY_BYTES = 33
@@ -115,12 +117,21 @@ export interface ConnectArguments extends ConnectOptions {
 export interface Target {
   readonly publicKey: Uint8Array
   readonly publicKeyHex: string
+  /** Private channels that lead there. */
+  readonly hints: readonly RouteHint[]
   readonly port: number
 }
 
 export function checkTarget(publicKey: unknown, port: unknown): Target {
-  const key = checkPublicKey(publicKey)
-  return { publicKey: key, publicKeyHex: toHex(key), port: checkPort(port, 1) }
+  const at = typeof publicKey === 'string' ? publicKey.indexOf('@') : -1
+  const [node, hints] = at < 0 ? [publicKey] : [String(publicKey).slice(0, at), String(publicKey).slice(at + 1)]
+  const key = checkPublicKey(node)
+  return {
+    publicKey: key,
+    publicKeyHex: toHex(key),
+    hints: hints === undefined ? [] : parseHints(hints),
+    port: checkPort(port, 1),
+  }
 }
 
 const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {

@@ -1,4 +1,5 @@
 import type { Backend } from '../backends/backend.ts'
+import type { Address } from './address.ts'
 import { KeysockError } from './errors.ts'
 import { LEAST_AMOUNT_MSAT, PACKET_OVERHEAD_BYTES } from './limits.ts'
 
@@ -16,13 +17,13 @@ export interface Quote {
 export async function quoteFor(
   backend: Backend,
   {
-    publicKey,
+    address: { publicKey, hints },
     bytes,
     maxFeeMsat,
-  }: { readonly publicKey: Uint8Array; readonly bytes: number; readonly maxFeeMsat: bigint },
+  }: { readonly address: Address; readonly bytes: number; readonly maxFeeMsat: bigint },
 ): Promise<Quote> {
   const [route] = await backend.findRoutes({
-    destination: { lane: 'node', publicKey },
+    destination: { lane: 'node', publicKey, hints },
     amountMsat: LEAST_AMOUNT_MSAT,
     maxFeeMsat,
     count: 1,

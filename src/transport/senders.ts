@@ -1,10 +1,10 @@
-import type { Backend, Destination, Route } from '../backends/backend.ts'
+import type { Backend, Destination, Route, RouteHint } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
 import type { Attempt, Target, Want } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
-import { LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_TURNS_REFUSED } from './limits.ts'
+import { LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_ROUTE_HINTS, MAX_TURNS_REFUSED } from './limits.ts'
 import type { LogFields } from './logger.ts'
 import type { PeerGrant } from './peer/interface.ts'
 import { Peer } from './peer/peer.ts'
@@ -64,6 +64,14 @@ export class Sender {
       this.peer.wake(owner.now())
       owner.ready(this)
     })
+  }
+
+  /** Private channels that lead there, told by whoever connects: the newest that fit the bound. */
+  hint(hints: readonly RouteHint[]): void {
+    const [first] = this.#destinations
+    if (first === undefined || !('publicKey' in first)) return
+    const known = (first.hints ?? []).filter((old) => !hints.some((hint) => hint.channelId === old.channelId))
+    this.#destinations = [{ ...first, hints: [...hints, ...known].slice(0, MAX_ROUTE_HINTS) }]
   }
 
   /** The other side gave new paths: routes over older ones are given up when they come up next. */
@@ -203,11 +211,13 @@ export class Senders {
       return link.ownSender
     }
     const key = toHex(target.publicKey)
-    const known = this.#byKey.get(key)
-    if (known !== undefined) return known
-    this.#forgetIdle()
-    const sender = this.#made(target)
-    this.#byKey.set(key, sender)
+    let sender = this.#byKey.get(key)
+    if (sender === undefined) {
+      this.#forgetIdle()
+      sender = this.#made(target)
+      this.#byKey.set(key, sender)
+    }
+    if (link.hints.length > 0) sender.hint(link.hints)
     return sender
   }
 

@@ -138,6 +138,22 @@ describe.skipIf(!available.ok)(`keysock on real nodes${available.ok ? '' : ` (sk
     await backend.stop()
   })
 
+  it(
+    "moves a file to a node with private channels only, by that node's own address",
+    async () => {
+      const [from, to] = [await endpoint('alice'), await endpoint('dave')]
+      const address = await to.address()
+      expect(address.split('@')[0]).toBe(network.node('dave').publicKey)
+      expect(await from.address()).toBe(network.node('alice').publicKey)
+      const few = { question: file(5, 20_000), answer: file(6, 20_000) }
+      const got = await exchange({ from, to, publicKey: address, port: ++port, ...few })
+      expect(got.atServer).toBe(sha256Hex(few.question))
+      expect(got.atClient).toBe(sha256Hex(few.answer))
+      await Promise.all([from.close(), to.close()])
+    },
+    TRANSFER_MS,
+  )
+
   it('finds nothing wrong with a node that is as it should be, and says in words what is', async () => {
     const { socket, certPath } = network.node('alice')
     const base = { socket, cert: certPath }

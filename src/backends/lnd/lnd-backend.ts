@@ -13,6 +13,7 @@ import {
   type Payment,
   type PaymentOutcome,
   type Route,
+  type RouteHint,
   type RouteRequest,
   type Verdict,
 } from '../backend.ts'
@@ -27,6 +28,7 @@ import { Payments } from './payments.ts'
 import { PhantomLane } from './phantom-lane.ts'
 import { Policies } from './policies.ts'
 import { processClock, processEntropy } from './realtime.ts'
+import { routeHints } from './route-hints.ts'
 import { Routes } from './routes.ts'
 import type { RawInfo } from './messages.ts'
 
@@ -39,6 +41,7 @@ interface Parts {
   readonly invoices: Invoices
   readonly phantom: PhantomLane
   readonly liveness: Liveness
+  readonly hints: () => Promise<RouteHint[]>
 }
 
 /** One process on one lnd node. It is started once; a restarted process takes a new one. */
@@ -134,6 +137,10 @@ export class LndBackend implements Backend {
   }
 
   /** lnd's ECDH with the node's own key: SHA-256 of the compressed point. */
+  routeHints(): Promise<readonly RouteHint[]> {
+    return this.#run('getChanInfo', ({ hints }) => hints())
+  }
+
   async #sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     const { shared_key: secret } = await this.#client.call('deriveSharedKey', { ephemeral_pubkey: point })
     return Uint8Array.from(secret)
@@ -164,7 +171,8 @@ export class LndBackend implements Backend {
       startHost: (report) => this.#startHost(report),
     })
     const liveness = new Liveness({ client, clock, tell, payments, invoices, phantom }, info.block_height)
-    return { routes, payments, invoices, phantom, liveness }
+    const hints = (): Promise<RouteHint[]> => routeHints({ client, channels, policies, ownKey })
+    return { routes, payments, invoices, phantom, liveness, hints }
   }
 
   #startHost(report: (report: InterceptorReport) => void): InterceptorHost {

@@ -34,6 +34,8 @@ export interface RawChannel {
   readonly local_balance: string
   readonly remote_balance: string
   readonly private: boolean
+  /** Decimal; '0' where the channel has none. */
+  readonly peer_scid_alias?: string
   readonly local_constraints: RawConstraints | null
   readonly remote_constraints: RawConstraints | null
   readonly pending_htlcs: readonly RawHtlc[]
@@ -132,6 +134,8 @@ export interface RawVerdict {
   readonly failure_code?: string
 }
 
+  /** Sealed by the hop that failed, 292 bytes; in place of a code. */
+  readonly failure_message?: Uint8Array
 /** The type of our record: ASCII "sock" (spec/tlv-registry.md). */
 export const RECORD_TYPE = '1936679787'
 /** As a key of a map that was received: its eight bytes, lowest first, a character each. */

@@ -218,7 +218,7 @@ function hintedPolicy(hints: readonly RouteHint[], hop: RawHop, from: string, to
       feeBaseMsat: hint.feeBaseMsat,
       feePpm: BigInt(hint.feePpm),
       cltvDelta: hint.cltvDelta,
-      minHtlcMsat: 1n,
+      minHtlcMsat: hint.minAmountMsat ?? 1n,
       maxHtlcMsat: MAX_AMOUNT_MSAT - 1n,
     }
   )

@@ -18,6 +18,7 @@ import {
   type ReplyPath,
   type Route,
   type RouteRequest,
+  type RouteHint,
   type Verdict,
 } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
@@ -26,6 +27,7 @@ import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUT
 import { candidateInitiators } from '../paths/candidates.ts'
 import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import type { Network } from './network.ts'
+import type { Link } from './channel.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { chooseIntroduction, makePath, type OpenPath } from './open-paths.ts'
 import { findWays } from './pathfinding.ts'
@@ -127,6 +129,14 @@ export class SimBackend implements Backend, AttachedProcess {
   async makePaths(request: PathRequest): Promise<PathResult> {
     this.#mustRun()
     if (!(request.count >= 1 && request.count <= MAX_PATHS))
+  async routeHints(): Promise<readonly RouteHint[]> {
+    this.#mustRun()
+    const links = this.#node.links.filter((link) => !link.channel.closed)
+    const isPublic = this.#node.plan.public && links.some((link) => !link.channel.private)
+    const hints = isPublic ? [] : links.filter((link) => link.to.plan.public).map(hintTo)
+    return this.#log('routeHints', undefined, hints)
+  }
+
       throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS} paths`)
     if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MOST_LIFETIME_BLOCKS)) {
       throw new BackendError(
@@ -252,9 +262,11 @@ export class SimBackend implements Backend, AttachedProcess {
 
   #findRoutes(request: RouteRequest, blinded: BlindedEnd | undefined): Route[] {
     const network = this.#network
-    const target =
-      request.destination.lane === 'node' ? request.destination.publicKey : (blinded as BlindedEnd).parts.introduction
-    const to = network.nodeByKey(target)
+    const { destination } = request
+    const blinded = typeof end === 'object' ? end : undefined
+    const to = network.nodeByKey(
+      'path' in destination ? (blinded as BlindedEnd).parts.introduction : destination.publicKey,
+    )
     if (to === undefined || to === this.#node) return []
     // spec §9.6: a payee could hold what we send for as long as its path allows.
     if (blinded !== undefined && blinded.parts.totals.cltvDelta > MAX_PATH_DELTA_BLOCKS) return []
@@ -269,7 +281,7 @@ export class SimBackend implements Backend, AttachedProcess {
           : Math.ceil((amountMsat * blinded.parts.totals.feePpm) / 1e6) + blinded.parts.totals.baseFeeMsat),
       count: request.count,
       avoid: new Set(request.avoid),
-      hints: request.destination.lane === 'node' ? (request.destination.hints ?? []) : [],
+      hints: 'path' in destination ? [] : (destination.hints ?? []),
     })
     const routes: Route[] = []
     for (const hops of ways) {
@@ -411,4 +423,17 @@ export class SimBackend implements Backend, AttachedProcess {
 
 function failed(reason: FailureReason): Promise<PaymentOutcome> {
   return Promise.resolve({ status: 'failed', reason, place: 'local' })
+}
+
+/** The channel of this link, as the far end leads over it. */
+function hintTo({ channel, reverse }: Link): RouteHint {
+  const { baseFeeMsat, feePpm, cltvDelta, minHtlcMsat } = reverse.policy
+  return {
+    publicKey: reverse.from.publicKey,
+    channelId: channel.id,
+    feeBaseMsat: BigInt(baseFeeMsat),
+    feePpm,
+    cltvDelta,
+    minAmountMsat: BigInt(minHtlcMsat),
+  }
 }
