@@ -74,7 +74,7 @@ export class PairBackend implements Backend {
   }
 
   findRoutes({ destination }: RouteRequest): Promise<readonly Route[]> {
-    const id = destination.lane === 'node' ? NODE_ROUTE : Buffer.from(destination.path).toString('latin1', 0, 16)
+    const id = 'path' in destination ? Buffer.from(destination.path).toString('latin1', 0, 16) : NODE_ROUTE
     const route: Route = {
       id,
       recordBytes: 1_100,

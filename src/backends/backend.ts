@@ -126,10 +126,11 @@ export type FailureReason =
   | 'no-balance'
   /** Our own channel admits no further HTLC now. */
   | 'no-slot'
-  /** A relay had no balance, no slot, or its peer is offline. */
+  /** A relay had no balance, no slot, or its peer is offline. At the 'destination' on an unblinded phantom lane: its library turned the payment down and could not say why. */
   | 'temporary-channel-failure'
   /** A relay's fee, delta or minimum is not what the route was made for; its backend has learned the new one if it could. */
   | 'policy'
+  /** A relay does not know the next node. At the 'destination' on an unblinded phantom lane: nobody takes packets there. */
   | 'unknown-next-peer'
   /** The expiry is too near: the block height has moved, or clocks differ. */
   | 'expiry'
@@ -202,7 +203,8 @@ export type BackendEvent =
   | {
       readonly type: 'offer'
       readonly offerId: string
-      readonly pathId: string
+      /** The path that it came over; absent: over the unblinded phantom lane of this node (`BackendStart.phantomLane`). */
+      readonly pathId?: string
       readonly record: Uint8Array
       readonly amountMsat: bigint
       readonly hash: Uint8Array
@@ -227,6 +229,11 @@ export interface BackendStart {
   readonly sink: (event: BackendEvent) => void
   /** Deliver arrivals after this index; undefined: from now on. */
   readonly settleIndex?: bigint
+  /**
+   * Also offer what is paid to the phantom of this node (spec §2.9). Default false: whoever only answers over the
+   * node lane leaves the node's forwards alone.
+   */
+  readonly phantomLane?: boolean
 }
 
 export interface Backend {
@@ -235,6 +242,7 @@ export interface Backend {
   readonly clock?: Clock
   /** Absent: the process's real entropy. The simulator brings its seeded one. */
   readonly entropy?: Entropy
+  /** Throws BackendError 'unsupported' where another program has what `phantomLane` needs. */
   start(options: BackendStart): Promise<NodeInfo>
   /** Ends the subscription. Offers held are let go, payments under way go on in the network. Idempotent. */
   stop(): Promise<void>
@@ -249,6 +257,8 @@ export interface Backend {
   closePaths(pathIds: readonly string[]): Promise<void>
   /** One answer per offer; a second one, or one to an offer that is gone, is ignored. Resolves when it is written. */
   answer(offerId: string, verdict: Verdict): Promise<void>
+  /** Where only private channels lead to this node: those by which others find it, the best first. Empty for a public node. */
+  routeHints?(): Promise<readonly RouteHint[]>
   /** SHA-256 of the compressed point (node key x `point`), 32 bytes: BOLT 8's ECDH. `point`: 33 bytes. */
   sharedSecret(point: Uint8Array): Promise<Uint8Array>
 }
@@ -257,8 +267,6 @@ export type BackendErrorCode =
   | 'no-path'
   | 'offline'
   | 'stopped'
-  /** Where only private channels lead to this node: those by which others find it, the best first. Empty for a public node. */
-  routeHints?(): Promise<readonly RouteHint[]>
   | 'bad-point'
   | 'bad-request'
   | 'permission'

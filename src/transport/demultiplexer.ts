@@ -109,8 +109,8 @@ export class Demultiplexer {
   /** Phantom lane. */
   offer(offer: Offer, decide: Decide): void {
     const { record, amountMsat, hash, pathId } = offer
-    const link = this.#byPath.get(pathId)
-    if (link !== undefined) {
+    const link = pathId === undefined ? undefined : this.#byPath.get(pathId)
+    if (link !== undefined && pathId !== undefined) {
       decide(link.receive({ lane: 'phantom', record, amountMsat, hash, pathId }), link)
       return
     }

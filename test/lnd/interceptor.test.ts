@@ -9,7 +9,10 @@ import { decodePath } from '../../src/backends/lnd/reply-path.ts'
 import { encodePayload } from '../../src/wire/bolt4/payload.ts'
 import type { Clock } from '../../src/backends/backend.ts'
 import { publicKey } from '../../src/wire/keys.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { phantomOf } from '../../src/wire/bolt4/phantom.ts'
+import { fromHex, toHex } from '../../src/wire/bytes.ts'
+import { nodePhantomKey } from '../../src/backends/lnd/node-phantom.ts'
+import { openFailure } from '../wire/bolt4/failure-opener.ts'
 import { buildOnion, framed } from '../wire/bolt4/onion-builder.ts'
 
 const HEIGHT = 800_000
@@ -74,6 +77,7 @@ class Bench {
   readonly reports: InterceptorReport[] = []
   readonly interceptor: Interceptor
   readonly key: PhantomKey
+  readonly own: Uint8Array
   readonly #phantomId: Uint8Array
 
   constructor() {
@@ -99,6 +103,7 @@ class Bench {
     let count = 0
     const entropy = { bytes: (length: number) => sha256(Uint8Array.of(++count)).slice(0, length) }
     const [peer, own] = [toHex(publicKey(sha256(Uint8Array.of(1, 1)))), toHex(publicKey(sha256(Uint8Array.of(2, 2))))]
+    this.own = fromHex(own)
     const link = {
       channel: '700000x1x0',
       chanId: '769658139444346880',
@@ -128,6 +133,31 @@ class Bench {
   }
 
   readonly #data: Uint8Array
+
+  /** The same HTLC to the phantom of our own node. */
+  openOffer(changes: Partial<RawOffer> = {}, mark = 1): { raw: RawOffer; preimage: Uint8Array; secret: Uint8Array } {
+    const node = phantomOf(this.own)
+    const preimage = sha256(Uint8Array.of(9, mark))
+    const hash = sha256(preimage)
+    const payload = encodePayload({
+      amountMsat: 5_000n,
+      cltvExpiry: HEIGHT + 10,
+      customRecords: new Map([[RECORD_TYPE, RECORD]]),
+    })
+    const { onion, sharedSecrets } = buildOnion({
+      sessionKey: sha256(Uint8Array.of(7, mark)),
+      associatedData: hash,
+      hops: [{ publicKey: node.publicKey, framed: framed(payload) }],
+    })
+    const raw = {
+      ...this.offer({}, mark).raw,
+      payment_hash: hash,
+      outgoing_requested_chan_id: node.channelId.toString(),
+      onion_blob: onion,
+      ...changes,
+    }
+    return { raw, preimage, secret: sharedSecrets[0] as Uint8Array }
+  }
 
   get stream(): FakeStream {
     return this.streams.at(-1) as FakeStream
@@ -257,6 +287,54 @@ describe('the interceptor', () => {
     expect(words(bench.stream)).toEqual([])
     bench.interceptor.command({ type: 'answer', offerId: third ?? '', verdict: { action: 'settle', preimage } })
     expect(words(bench.stream)).toEqual(['SETTLE'])
+  })
+
+  it('tells the payer of an open payment the code of a refusal, sealed as the phantom', () => {
+    const bench = new Bench()
+    bench.interceptor.command({ type: 'add', keys: [nodePhantomKey(bench.own)] })
+    const { raw, secret } = bench.openOffer()
+    bench.stream.emit('data', raw)
+    expect(bench.offers).toMatchObject([{ record: RECORD, amountMsat: 5_000n, hash: raw.payment_hash }])
+    expect(bench.offers[0]).not.toHaveProperty('pathId')
+    const offerId = bench.offers[0]?.offerId ?? ''
+    bench.interceptor.command({ type: 'answer', offerId, verdict: { action: 'refuse', code: 5 } })
+    const [word] = bench.stream.written
+    expect(word).toMatchObject({ action: 'FAIL', incoming_circuit_key: raw.incoming_circuit_key })
+    expect(word).not.toHaveProperty('failure_code')
+    // failure_code 0x400f, the amount that came, the code in place of a height.
+    const opened = openFailure([secret], word?.failure_message as Uint8Array)
+    expect(toHex(opened?.message as Uint8Array)).toBe('400f000000000000138800000005')
+  })
+
+  it('settles an open payment with its preimage alone', () => {
+    const bench = new Bench()
+    bench.interceptor.command({ type: 'add', keys: [nodePhantomKey(bench.own)] })
+    const { raw, preimage } = bench.openOffer()
+    bench.stream.emit('data', raw)
+    const offerId = bench.offers[0]?.offerId ?? ''
+    bench.interceptor.command({ type: 'answer', offerId, verdict: { action: 'settle', preimage } })
+    expect(bench.stream.written).toEqual([
+      { incoming_circuit_key: raw.incoming_circuit_key, action: 'SETTLE', preimage },
+    ])
+  })
+
+  it.for([
+    ['what lost money on its way', { incoming_amount_msat: '4999' }, '0013'],
+    ['what expires before its payer said', { incoming_expiry: HEIGHT + 9, auto_fail_height: HEIGHT - 10 }, '0012'],
+  ] as const)('answers for the phantom of its node as BOLT 4 has it: %s', ([, changes, code]) => {
+    const bench = new Bench()
+    bench.interceptor.command({ type: 'add', keys: [nodePhantomKey(bench.own)] })
+    const { raw, secret } = bench.openOffer(changes)
+    bench.stream.emit('data', raw)
+    const opened = openFailure([secret], bench.stream.written[0]?.failure_message as Uint8Array)
+    expect(toHex(opened?.message.slice(0, 2) as Uint8Array)).toBe(code)
+    expect(bench.offers).toEqual([])
+  })
+
+  it('resumes payments to the phantom of its node as long as it was not told to take them', () => {
+    const bench = new Bench()
+    bench.stream.emit('data', bench.openOffer().raw)
+    expect(words(bench.stream)).toEqual(['RESUME'])
   })
 
   it('says nothing after lnd has failed an HTLC by itself', () => {

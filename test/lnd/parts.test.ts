@@ -11,7 +11,15 @@ import { failureOf, outcomeOf } from '../../src/backends/lnd/outcome.ts'
 import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
 import { Payments } from '../../src/backends/lnd/payments.ts'
 import { decodePath, encodePath, type PathParts } from '../../src/backends/lnd/reply-path.ts'
-import { amountRange, amountsFor, recordRoom, wholeFee, type HopPolicy } from '../../src/backends/lnd/route-costs.ts'
+import {
+  amountRange,
+  amountsFor,
+  expiriesFor,
+  finalExpiry,
+  type HopPolicy,
+  recordRoom,
+  wholeFee,
+} from '../../src/backends/lnd/route-costs.ts'
 import type { Routes } from '../../src/backends/lnd/routes.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 
@@ -76,6 +84,13 @@ describe('the costs of a route', () => {
     expect(recordRoom({ hops: [hop(1)], blinded: parts, shadowBlocks: 0 }, 2_000n, HEIGHT)).toBe(1_038 - 2 * 7 + 1)
   })
 
+  it('leave the room for a record that has no preimage beside it, at the phantom of a node', () => {
+    const plan = { hops: [hop(1), hop(2)], phantom: true, shadowBlocks: 0 }
+    expect(recordRoom(plan, 2_000n, HEIGHT)).toBe(1_154 + 42)
+    expect(finalExpiry(plan, HEIGHT)).toBe(finalExpiry({ ...plan, phantom: false }, HEIGHT) - 40)
+    expect(expiriesFor(plan, HEIGHT)).toEqual([finalExpiry(plan, HEIGHT) + 80, finalExpiry(plan, HEIGHT)])
+  })
+
   it("hold to every sender's least amount, our own included", () => {
     const plan = { hops: [hop(1), hop(2)], shadowBlocks: 0 }
     expect(amountRange(plan).min).toBe(1_000n)
@@ -109,6 +124,8 @@ describe('the costs of a route', () => {
 describe("lnd's failures", () => {
   const clear = { hops: [hop(1), hop(2)], shadowBlocks: 0 }
   const blinded = { ...clear, blinded: parts }
+  // The second hop leads to the phantom of a node.
+  const phantom = { ...clear, phantom: true }
 
   it.for([
     ['TEMPORARY_CHANNEL_FAILURE', 0, clear, { reason: 'temporary-channel-failure', place: 'local', channel: '1x1x0' }],
@@ -127,8 +144,15 @@ describe("lnd's failures", () => {
       blinded,
       { reason: 'temporary-channel-failure', place: 'route', channel: '2x1x0' },
     ],
+    ['UNKNOWN_NEXT_PEER', 1, phantom, { reason: 'unknown-next-peer', place: 'destination' }],
+    ['TEMPORARY_CHANNEL_FAILURE', 1, phantom, { reason: 'temporary-channel-failure', place: 'destination' }],
+    ['INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS', 2, phantom, { reason: 'refused', place: 'destination', refusal: 5 }],
+    ['FINAL_INCORRECT_HTLC_AMOUNT', 2, phantom, { reason: 'rejected-by-node', place: 'destination' }],
   ] as const)('%s at %i have a place and a reason', ([code, position, plan, expected]) => {
-    expect(failureOf({ code, failure_source_index: position }, plan)).toMatchObject(expected)
+    expect(failureOf({ code, failure_source_index: position, height: 5 }, plan)).toMatchObject({
+      status: 'failed',
+      ...expected,
+    })
   })
 
   it('are remembered by lnd as what became of the money', () => {

@@ -15,6 +15,7 @@ import { LIFECYCLE_CASES } from './lifecycle.ts'
 import { NODE_LANE_CASES } from './node-lane.ts'
 import { PATH_CASES, VERDICT_CASES } from './phantom-lane.ts'
 import { ROUTE_CASES } from './routes.ts'
+import { UNBLINDED_CASES } from './unblinded-lane.ts'
 
 export type { BackendHarness, ContractNode, ContractPart, ContractWorld } from './harness.ts'
 
@@ -23,6 +24,7 @@ const GROUPS: readonly { readonly group: string; readonly cases: readonly Contra
   { group: 'node lane', cases: NODE_LANE_CASES },
   { group: 'blinded paths', cases: PATH_CASES },
   { group: 'offers and verdicts', cases: VERDICT_CASES },
+  { group: 'the unblinded phantom lane', cases: UNBLINDED_CASES },
   { group: 'life cycle', cases: LIFECYCLE_CASES },
 ]
 

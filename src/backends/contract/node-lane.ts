@@ -55,7 +55,7 @@ export const NODE_LANE_CASES: readonly ContractCase[] = [
       await payer.pay(payer.keysend(route, recordOf(50, 2)))
       await payer.pay(payer.keysend(route, recordOf(50, 3)))
       const later = new Probe(world, world.receiver)
-      await later.start(seen)
+      await later.start({ settleIndex: seen ?? 0n })
       await later.until(() => later.arrivals().length >= 2)
       expect(later.arrivals().map((arrival) => arrival.record[0])).toEqual([2, 3])
       await world.settle(later.backend.stop())

@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type {
   Backend,
   BackendEvent,
+  BackendStart,
   Destination,
   NodeInfo,
   PathRequest,
@@ -21,6 +22,9 @@ export const AMOUNT_MSAT = 5_000n
 const MOST_FEE_MSAT = 1_000_000n
 const HASH_BYTES = 32
 
+/** What the contract lets a process start with. */
+export type StartOptions = Omit<BackendStart, 'sink'>
+
 /** A process of the tests on one node: it keeps every event and answers offers as it is told. */
 export class Probe {
   readonly events: BackendEvent[] = []
@@ -37,11 +41,8 @@ export class Probe {
     this.backend = node.attach()
   }
 
-  /** Starts; `settleIndex` as the contract has it. */
-  start(settleIndex?: bigint): Promise<NodeInfo> {
-    return this.#world.settle(
-      this.backend.start({ sink: (event) => this.#take(event), ...(settleIndex !== undefined && { settleIndex }) }),
-    )
+  start(options: StartOptions = {}): Promise<NodeInfo> {
+    return this.#world.settle(this.backend.start({ ...options, sink: (event) => this.#take(event) }))
   }
 
   arrivals(): Arrival[] {
@@ -112,11 +113,11 @@ export interface Ends {
   readonly toReceiver: Destination
 }
 
-export async function startEnds(world: ContractWorld): Promise<Ends> {
+export async function startEnds(world: ContractWorld, ofReceiver: StartOptions = {}): Promise<Ends> {
   const payer = new Probe(world, world.payer)
   const receiver = new Probe(world, world.receiver)
   await payer.start()
-  await receiver.start()
+  await receiver.start(ofReceiver)
   return { world, payer, receiver, toReceiver: { lane: 'node', publicKey: world.receiver.publicKey } }
 }
 

@@ -8,15 +8,12 @@ import type { Entropy, ReplyPath } from '../backend.ts'
 import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import { EXPIRY_MARGIN_BLOCKS, MAX_SHADOW_BLOCKS, RELAY_DATA_BYTES } from './bounds.ts'
 import type { Introduction } from './introductions.ts'
+import type { NodePhantomKey } from './node-phantom.ts'
 import { encodePath } from './reply-path.ts'
 
 /** What opens the payments of one path. Plain data; holds secrets. */
-export interface PhantomKey {
+export interface PhantomKey extends NodePhantomKey {
   readonly pathId: string
-  /** The made-up channel by which lnd names the path, in decimal. */
-  readonly chanId: string
-  /** 32 bytes: peels the onion. */
-  readonly privateKey: Uint8Array
   /** 32 bytes: opens the phantom's own encrypted data. */
   readonly dataSecret: Uint8Array
   /** From this height on the path refuses. */

@@ -1,10 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../backend.ts'
-import type { PhantomKey } from './blinded-paths.ts'
 import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { LndCredentials } from './connection.ts'
-import { Interceptor, type InterceptorCommand, type InterceptorReport } from './interceptor.ts'
+import { Interceptor, type InterceptorCommand, type InterceptorKey, type InterceptorReport } from './interceptor.ts'
 
 /** Where an interceptor lives. */
 export interface InterceptorHost {
@@ -59,7 +58,7 @@ export class ThreadHost implements InterceptorHost {
   readonly #needs: HostNeeds
   readonly #credentials: LndCredentials
   /** What a new thread has to be told. */
-  readonly #keys = new Map<string, PhantomKey>()
+  readonly #keys = new Map<string, InterceptorKey>()
   #height = 0
   #isOpen = false
   #stopped = false

@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes, toHex } from '../../wire/bytes.ts'
 import type { Clock, Verdict } from '../backend.ts'
+import { Code } from '../../wire/errors.ts'
 import type { PhantomKey } from './blinded-paths.ts'
 import {
   EAGER_MS,
@@ -13,14 +14,18 @@ import {
 } from './bounds.ts'
 import { isDenied, Status, type DuplexStream, type LndClient, type RpcError } from './client.ts'
 import { examineOffer } from './examine-offer.ts'
+import type { NodePhantomKey, Refuser } from './node-phantom.ts'
 import { hashRequest } from './raw-route.ts'
 import type { CircuitKey, RawOffer, RawVerdict } from './messages.ts'
+
+/** What opens payments: of a path, or to the node's own phantom. */
+export type InterceptorKey = PhantomKey | NodePhantomKey
 
 /** What an interceptor is told. Plain data, so that it can live in another thread. */
 export type InterceptorCommand =
   /** Open the stream, or try again now. */
   | { readonly type: 'open' }
-  | { readonly type: 'add'; readonly keys: readonly PhantomKey[] }
+  | { readonly type: 'add'; readonly keys: readonly InterceptorKey[] }
   | { readonly type: 'remove'; readonly chanIds: readonly string[] }
   | { readonly type: 'answer'; readonly offerId: string; readonly verdict: Verdict }
   | { readonly type: 'height'; readonly height: number }
@@ -34,7 +39,8 @@ export type InterceptorReport =
   | {
       readonly type: 'offer'
       readonly offerId: string
-      readonly pathId: string
+      /** Absent at the node's own phantom. */
+      readonly pathId?: string
       readonly record: Uint8Array
       readonly amountMsat: bigint
       readonly hash: Uint8Array
@@ -51,6 +57,8 @@ interface Held {
   readonly circuit: CircuitKey
   readonly hash: Uint8Array
   readonly amountMsat: bigint
+  /** Where the payer can be told why. */
+  readonly refuser: Refuser | undefined
   readonly onChain: boolean
   readonly autoFailHeight: number
   readonly cancelDeadline: () => void
@@ -70,7 +78,7 @@ export interface InterceptorNeeds {
 export class Interceptor {
   readonly #needs: InterceptorNeeds
   /** By made-up channel. */
-  readonly #keys = new Map<string, PhantomKey>()
+  readonly #keys = new Map<string, InterceptorKey>()
   /** By offer id. */
   readonly #held = new Map<string, Held>()
   /** Circuits of this stream that are held or answered: one word for each. */
@@ -208,20 +216,21 @@ export class Interceptor {
     if (this.#met.size > MAX_SETTLED) this.#met.delete(this.#met.values().next().value as string)
     const examined = examineOffer(offer, key, this.#height)
     if (!examined.ok || this.#held.size >= MAX_HELD_OFFERS) {
-      if (!onChain) this.#fail(circuit)
+      if (!onChain) this.#fail(circuit, examined.ok ? examined.refuser?.refusal(Code.BUSY) : examined.failure)
       if (!examined.ok && (examined.shortMsat ?? 0n) > 0n) this.#warnOfShort()
       return
     }
-    const { record, amountMsat } = examined
+    const { record, amountMsat, refuser } = examined
     const hash = Uint8Array.from(offer.payment_hash)
     const settled = this.#settled.get(toHex(hash))
     const offerId = `o${++this.#offers}`
     const { clock } = this.#needs
     const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
     const autoFailHeight = offer.auto_fail_height
-    this.#held.set(offerId, { offerId, circuit, hash, amountMsat, onChain, autoFailHeight, cancelDeadline })
+    this.#held.set(offerId, { offerId, circuit, hash, amountMsat, refuser, onChain, autoFailHeight, cancelDeadline })
     if (settled !== undefined) return this.#answer(offerId, { action: 'settle', preimage: settled })
-    this.#needs.report({ type: 'offer', offerId, pathId: key.pathId, record, amountMsat, hash })
+    const path = 'pathId' in key ? { pathId: key.pathId } : {}
+    this.#needs.report({ type: 'offer', offerId, ...path, record, amountMsat, hash })
   }
 
   #answer(offerId: string, verdict: Verdict): void {
@@ -232,13 +241,13 @@ export class Interceptor {
     // lnd fails it by itself at that height; a word after it ends the stream.
     if (!held.onChain && this.#height >= held.autoFailHeight) return
     if (verdict.action === 'refuse') {
-      if (!held.onChain) this.#fail(held.circuit)
+      if (!held.onChain) this.#fail(held.circuit, held.refuser?.refusal(verdict.code))
       return
     }
     if (!equalBytes(sha256(verdict.preimage), held.hash)) {
       const message = 'a verdict had a preimage that does not hash to its payment; the payment was refused'
       this.#needs.report({ type: 'warning', code: 'wrong-preimage', message })
-      return this.#fail(held.circuit)
+      return this.#fail(held.circuit, held.refuser?.refusal(Code.INTERNAL))
     }
     this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
     this.#settled.set(toHex(held.hash), verdict.preimage)
@@ -247,13 +256,14 @@ export class Interceptor {
   }
 
   #late(offerId: string): void {
-    this.#answer(offerId, { action: 'refuse', code: 0 })
+    this.#answer(offerId, { action: 'refuse', code: Code.BUSY })
     this.#needs.report({ type: 'offer-gone', offerId })
   }
 
   /** On a blinded lane the payer sees invalid_onion_blinding from the introduction node, whatever is said here. */
-  #fail(circuit: CircuitKey): void {
-    this.#write({ incoming_circuit_key: circuit, action: 'FAIL', failure_code: 'TEMPORARY_CHANNEL_FAILURE' })
+  #fail(circuit: CircuitKey, sealed: Uint8Array | undefined): void {
+    const failure = sealed === undefined ? { failure_code: 'TEMPORARY_CHANNEL_FAILURE' } : { failure_message: sealed }
+    this.#write({ incoming_circuit_key: circuit, action: 'FAIL', ...failure })
   }
 
   #write(verdict: RawVerdict): void {

@@ -79,6 +79,7 @@ export class LndBackend implements Backend {
       parts.liveness.start()
       // A thread takes half a second to come up.
       if (this.#target.credentials !== undefined) parts.phantom.prepare()
+      if (options.phantomLane === true) await parts.phantom.listen()
       return {
         publicKey: fromHex(info.identity_pubkey),
         blockHeight: info.block_height,
@@ -136,11 +137,11 @@ export class LndBackend implements Backend {
     })
   }
 
-  /** lnd's ECDH with the node's own key: SHA-256 of the compressed point. */
   routeHints(): Promise<readonly RouteHint[]> {
     return this.#run('getChanInfo', ({ hints }) => hints())
   }
 
+  /** lnd's ECDH with the node's own key: SHA-256 of the compressed point. */
   async #sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     const { shared_key: secret } = await this.#client.call('deriveSharedKey', { ephemeral_pubkey: point })
     return Uint8Array.from(secret)

@@ -88,6 +88,8 @@ export interface RawRoute {
 export interface RawFailure {
   readonly code: string
   readonly failure_source_index: number
+  /** Of incorrect_or_unknown_payment_details. */
+  readonly height: number
 }
 
 export interface RawAttempt {
@@ -132,10 +134,10 @@ export interface RawVerdict {
   readonly action: 'SETTLE' | 'FAIL' | 'RESUME'
   readonly preimage?: Uint8Array
   readonly failure_code?: string
-}
-
   /** Sealed by the hop that failed, 292 bytes; in place of a code. */
   readonly failure_message?: Uint8Array
+}
+
 /** The type of our record: ASCII "sock" (spec/tlv-registry.md). */
 export const RECORD_TYPE = '1936679787'
 /** As a key of a map that was received: its eight bytes, lowest first, a character each. */

@@ -1,3 +1,4 @@
+import { isMadeUpChannel } from '../../wire/bolt4/phantom.ts'
 import type { FailureReason, PaymentFailure, PaymentOutcome } from '../backend.ts'
 import type { RawFailure, RawPayment } from './messages.ts'
 import type { RoutePlan } from './route-costs.ts'
@@ -35,9 +36,18 @@ export function failureOf(failure: RawFailure | null, plan: RoutePlan): PaymentF
     const isEarly = code === 'EXPIRY_TOO_SOON'
     return { status: 'failed', reason: isEarly ? 'expiry' : 'blinded', place: 'introduction' }
   }
+  if (plan.phantom === true && position >= last - 1) return phantomFailure(failure, position < last)
   if (position >= last) return { status: 'failed', reason: finalReason(code), place: 'destination' }
   const reason = REASONS[code] ?? 'temporary-channel-failure'
   return { status: 'failed', reason, place: 'route', ...channelAfter(plan, position) }
+}
+
+/** What the phantom of a node answered (spec §2.10), or the node in its place. */
+function phantomFailure({ code, height }: RawFailure, fromItsNode: boolean): PaymentFailure {
+  const place = 'destination'
+  if (fromItsNode) return { status: 'failed', reason: REASONS[code] ?? 'temporary-channel-failure', place }
+  if (code !== 'INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS') return { status: 'failed', reason: finalReason(code), place }
+  return { status: 'failed', reason: 'refused', place, refusal: height }
 }
 
 function localReason(code: string): FailureReason {
@@ -70,7 +80,8 @@ export function outcomeOf(payment: RawPayment): PaymentOutcome | { readonly stat
 
 function isPhantom({ htlcs }: RawPayment): boolean {
   const last = htlcs.find((htlc) => htlc.status === 'SUCCEEDED')?.route?.hops.at(-1)
-  return (last?.encrypted_data?.length ?? 0) > 0
+  if (last === undefined) return false
+  return (last.encrypted_data?.length ?? 0) > 0 || isMadeUpChannel(BigInt(last.chan_id))
 }
 
 /** The fees of a blinded route as lnd counts them; its own sum stands in the attempt. */

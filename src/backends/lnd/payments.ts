@@ -7,7 +7,7 @@ import type { RawAttempt, RawPayment } from './messages.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
 import type { OwnChannels } from './own-channels.ts'
 import { hashRequest, sendToRouteRequest } from './raw-route.ts'
-import { amountsFor, recordFits, type HopPolicy } from './route-costs.ts'
+import { amountsFor, endsAtPhantom, recordFits, type HopPolicy } from './route-costs.ts'
 import type { PinnedRoute, Routes } from './routes.ts'
 
 export interface PaymentsNeeds {
@@ -138,7 +138,7 @@ export class Payments {
 
   #decided(hash: string, pinned: PinnedRoute, attempt: RawAttempt, feeMsat: bigint): void {
     if (attempt.status === 'SUCCEEDED') {
-      const status = pinned.plan.blinded === undefined ? 'settled' : 'delivered'
+      const status = endsAtPhantom(pinned.plan) ? 'delivered' : 'settled'
       return this.#finish(hash, { status, feeMsat })
     }
     const failure = failureOf(attempt.failure, pinned.plan)
@@ -231,7 +231,7 @@ function isValid(pinned: PinnedRoute, payment: Payment, height: number): boolean
       ? record.length <= route.recordBytes
       : recordFits(plan, amountMsat, height, record.length)
   if (!fits) return false
-  if (plan.blinded !== undefined) return preimage === undefined
+  if (endsAtPhantom(plan)) return preimage === undefined
   return preimage !== undefined && equalBytes(sha256(preimage), hash)
 }
 

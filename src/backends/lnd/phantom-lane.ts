@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat } from '../../wire/bytes.ts'
+import { concat, fromHex } from '../../wire/bytes.ts'
 import {
   BackendError,
   type BackendEvent,
@@ -19,6 +19,7 @@ import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
 import type { InterceptorReport, InterceptorState } from './interceptor.ts'
 import { Introductions, type Introduction } from './introductions.ts'
+import { nodePhantomKey } from './node-phantom.ts'
 import type { OwnChannels } from './own-channels.ts'
 import { hopPolicy } from './policies.ts'
 import { publicGraph } from './public-graph.ts'
@@ -97,6 +98,14 @@ export class PhantomLane {
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
     const paths = made.map(({ path }) => path)
     return { paths, candidates: await this.#candidates(paths[0] as ReplyPath, request.payer) }
+  }
+
+  /** From now on what is paid to the phantom of this node is offered, too (spec §2.9). @throws BackendError 'unsupported', 'permission' or 'offline' */
+  async listen(): Promise<void> {
+    this.prepare()
+    // Before the stream stands: what lnd kept for this process is offered at once.
+    this.#host?.command({ type: 'add', keys: [nodePhantomKey(fromHex(this.#needs.ownKey))] })
+    await this.#openInterceptor()
   }
 
   closePaths(pathIds: readonly string[]): void {

@@ -25,11 +25,18 @@ export interface RoutePlan {
   readonly hops: readonly HopPolicy[]
   /** The path behind the last of `hops`, on the phantom lane. */
   readonly blinded?: PathParts
+  /** The last of `hops` leads to the phantom of a node (spec §2.9). */
+  readonly phantom?: boolean
   /** Blocks that the final expiry is later than it needs to be. */
   readonly shadowBlocks: number
 }
 
 const MILLION = 1_000_000n
+
+/** Whether the process behind the last node decides, and derives the preimage (spec §2.3). */
+export function endsAtPhantom({ blinded, phantom }: RoutePlan): boolean {
+  return phantom === true || blinded !== undefined
+}
 
 /** What each clear channel carries, so that `amountMsat` arrives. */
 export function amountsFor({ hops, blinded }: RoutePlan, amountMsat: bigint): bigint[] {
@@ -48,8 +55,9 @@ function blindedFee(totals: PathTotals, amountMsat: bigint): bigint {
 }
 
 /** What the payload of the last hop says: the least expiry of what comes in there. */
-export function finalExpiry({ blinded, shadowBlocks }: RoutePlan, height: number): number {
-  return height + EXPIRY_MARGIN_BLOCKS + shadowBlocks + (blinded === undefined ? FINAL_DELTA_BLOCKS : 0)
+export function finalExpiry({ blinded, phantom, shadowBlocks }: RoutePlan, height: number): number {
+  const finalDelta = blinded === undefined && phantom !== true ? FINAL_DELTA_BLOCKS : 0
+  return height + EXPIRY_MARGIN_BLOCKS + shadowBlocks + finalDelta
 }
 
 /** The expiry of the HTLC on each clear channel. */
@@ -71,7 +79,11 @@ function hopSizes(plan: RoutePlan, amountMsat: bigint, height: number): HopSize[
   for (let i = 1; i < plan.hops.length; i++)
     sizes.push({ kind: 'clear', amountMsat: Number(amounts[i]), expiry: expiries[i] ?? 0 })
   const expiry = finalExpiry(plan, height)
-  if (plan.blinded === undefined) return [...sizes, { kind: 'keysend', amountMsat: Number(amountMsat), expiry }]
+  if (plan.blinded === undefined)
+    return [
+      ...sizes,
+      { kind: plan.phantom === true ? 'clear-phantom' : 'keysend', amountMsat: Number(amountMsat), expiry },
+    ]
   const { data } = plan.blinded
   for (const [i, { length: encryptedBytes }] of data.entries()) {
     if (i < data.length - 1) sizes.push({ kind: 'blinded', encryptedBytes, introduction: i === 0 })

@@ -1,6 +1,8 @@
+import { phantomOf } from '../../wire/bolt4/phantom.ts'
+import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { toHex } from '../../wire/bytes.ts'
 import { BackendError, type Clock, type Entropy, type Route, type RouteRequest } from '../backend.ts'
-import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
+import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import { MAX_AMOUNT_MSAT, MAX_PINNED_ROUTES, MAX_ROUTES, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { OwnChannels } from './own-channels.ts'
@@ -58,10 +60,10 @@ export class Routes {
   async find(request: RouteRequest): Promise<readonly Route[]> {
     checkRequest(request)
     const { destination } = request
-    const blinded = destination.lane === 'phantom' ? decodePath(destination.path) : undefined
-    const to = toHex(
-      destination.lane === 'phantom' ? (blinded?.introduction ?? new Uint8Array()) : destination.publicKey,
-    )
+    const blinded = 'path' in destination ? decodePath(destination.path) : undefined
+    const to = toHex('path' in destination ? (blinded?.introduction ?? new Uint8Array()) : destination.publicKey)
+    const phantom =
+      destination.lane === 'phantom' && !('path' in destination) ? phantomHop(destination.publicKey) : undefined
     // spec §9.6: a payee could hold what we send for as long as its path allows.
     if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
     const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
@@ -72,16 +74,18 @@ export class Routes {
       amountMsat: request.amountMsat,
       maxFeeMsat: request.maxFeeMsat,
       count: request.count,
-      finalDelta: deltaOnArrival(blinded?.totals.cltvDelta, shadowBlocks),
+      finalDelta: deltaOnArrival(blinded?.totals.cltvDelta ?? phantom?.cltvDelta, shadowBlocks),
       avoid: new Set(request.avoid),
-      hints: destination.lane === 'node' ? (destination.hints ?? []) : [],
+      hints: 'path' in destination ? [] : (destination.hints ?? []),
       own,
     }
     const ways = await this.#finder.find(search)
     const slots = new Map(own.map((channel) => [channel.chan_id, channel.local_constraints?.max_accepted_htlcs ?? 483]))
     const routes: PinnedRoute[] = []
-    for (const hops of ways) {
-      const pinned = this.#pin({ hops, shadowBlocks, ...(blinded && { blinded }) }, request.amountMsat, slots)
+    for (const way of ways) {
+      const hops = phantom === undefined ? way : [...way, phantom]
+      const plan: RoutePlan = { hops, shadowBlocks, phantom: phantom !== undefined, ...(blinded && { blinded }) }
+      const pinned = this.#pin(plan, request.amountMsat, slots)
       if (pinned.route.recordBytes >= 0 && feeAt(pinned.route, request.amountMsat) <= request.maxFeeMsat)
         routes.push(pinned)
     }
@@ -114,6 +118,22 @@ export class Routes {
   #keep(pinned: PinnedRoute): void {
     this.#pinned.set(pinned.route.id, pinned)
     if (this.#pinned.size > MAX_PINNED_ROUTES) this.#pinned.delete(this.#pinned.keys().next().value as string)
+  }
+}
+
+/** From a node to the phantom behind it, over a channel that does not exist, without a fee (spec §2.9). */
+function phantomHop(node: Uint8Array): HopPolicy {
+  const { publicKey, channelId } = phantomOf(node)
+  return {
+    channel: formatShortChannelId(channelId),
+    chanId: channelId.toString(),
+    from: toHex(node),
+    to: toHex(publicKey),
+    feeBaseMsat: 0n,
+    feePpm: 0n,
+    cltvDelta: PHANTOM_DELTA_BLOCKS,
+    minHtlcMsat: 1n,
+    maxHtlcMsat: MAX_AMOUNT_MSAT - 1n,
   }
 }
 

@@ -38,7 +38,9 @@ export interface AttemptPlan {
   readonly record: Uint8Array
   /** What the last hop's payload says. */
   readonly amountMsat: number
-  /** Phantom lane: position of the introduction node, and the path where the network knows it. */
+  /** The payment ends at a phantom behind the last node: that node's process decides. */
+  readonly phantom: boolean
+  /** Over a blinded path: position of the introduction node, and the path where the network knows it. */
   readonly blinded?: { readonly introduction: number; readonly path: OpenPath | undefined; readonly pathKey: string }
 }
 
@@ -57,6 +59,8 @@ export class Attempt implements Due {
   /** The last link's HTLC fails although the payment settled: a relay keeps the money. */
   lastHopUnpaid = false
   #failure: PaymentFailure | undefined
+  /** spec §2.10 */
+  #refusal: number | undefined
   #holdUntilMs = 0
 
   constructor(
@@ -129,6 +133,15 @@ export class Attempt implements Due {
     else this.#sendBack()
   }
 
+  /** The phantom turns it down with a code or a reason; over a blinded path the payer hears of neither (spec §2.10). */
+  refuse(why: number | FailureReason): void {
+    if (this.plan.blinded !== undefined) this.fail('blinded')
+    else if (typeof why === 'number') {
+      this.#refusal = why
+      this.fail('refused')
+    } else this.fail(why)
+  }
+
   /** Goes on after its node has come back. */
   unpark(): void {
     const { engine } = this.network
@@ -142,7 +155,10 @@ export class Attempt implements Due {
     if (blinded !== undefined && this.position >= blinded.introduction) {
       return { status: 'failed', reason: 'blinded', place: 'introduction' }
     }
-    if (this.position === this.last) return { status: 'failed', reason, place: 'destination' }
+    if (this.position === this.last) {
+      const refusal = reason === 'refused' ? this.#refusal : undefined
+      return { status: 'failed', reason, place: 'destination', ...(refusal !== undefined && { refusal }) }
+    }
     return { status: 'failed', reason, place: 'route', ...(over && { channel: over.channel.id }) }
   }
 
@@ -169,7 +185,7 @@ export class Attempt implements Due {
       return
     }
     if (this.trouble?.failAt === this.position) this.fail(this.trouble.failReason ?? 'temporary-channel-failure')
-    else if (this.plan.blinded !== undefined) node.interceptor.htlcArrived(this)
+    else if (this.plan.phantom) node.interceptor.htlcArrived(this)
     else this.network.engine.push(node.writeUntil(this.network.engine.nowMs, END_WORK), this, FINAL_WRITTEN)
   }
 
@@ -272,7 +288,7 @@ export class Attempt implements Due {
     link.release(plan.amounts[this.position - 1] as number, settled)
     network.trace('back', this.id, link.index, settled ? 1 : 0)
     observeEnd(this, link, settled)
-    if (isLast && settled && plan.blinded !== undefined) link.to.interceptor.paid(this)
+    if (isLast && settled && plan.phantom) link.to.interceptor.paid(this)
     this.position--
     if (this.position > 0) this.#sendBack()
     else network.decided(this, this.#failure)

@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes } from '@noble/curves/utils.js'
-import type { Verdict } from '../backend.ts'
+import { Code } from '../../wire/errors.ts'
+import type { FailureReason, Verdict } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
 import {
   INTERCEPT_MARGIN_BLOCKS,
@@ -37,6 +38,8 @@ class Held implements Due {
   checked = false
   /** lnd is about to fail it, since its stream was lost; it is not offered again. */
   doomed = false
+  /** What the payer is told when it fails. */
+  why: number | FailureReason = 'unknown-next-peer'
   /** Settled long ago: what is offered is a zombie (design §4), and no money hangs on it. */
   readonly ghost: boolean
 
@@ -119,23 +122,27 @@ export class Interceptor {
     })
   }
 
-  /** An HTLC came in over one of the node's blinded paths, or over one that it doesn't know. */
+  /** An HTLC came in for a phantom behind the node: over one of its blinded paths, over one that it doesn't know, or openly. */
   htlcArrived(attempt: Attempt): void {
-    const path = attempt.plan.blinded?.path
-    const usable =
-      path !== undefined &&
-      path.maker === this.node &&
-      !path.closed &&
-      this.#network.height < path.expiryHeight &&
-      path.process === this.node.process
-    if (!usable || (!this.#connected && !this.node.plan.requireInterceptor) || this.#held.size >= MAX_HELD_OFFERS) {
-      attempt.fail('blinded')
+    const { blinded } = attempt.plan
+    const isOpen =
+      blinded === undefined ||
+      (blinded.path?.maker === this.node && !blinded.path.closed && this.#network.height < blinded.path.expiryHeight)
+    const takes = isOpen && this.#hasKeys(attempt) && (this.#connected || this.node.plan.requireInterceptor)
+    if (!takes || this.#held.size >= MAX_HELD_OFFERS) {
+      attempt.refuse(takes ? Code.BUSY : 'unknown-next-peer')
       return
     }
     const held = new Held(attempt, this, false)
     this.#held.add(held)
     const { engine } = this.#network
     engine.push(this.node.writeUntil(engine.nowMs, INTERCEPT_WORK), held, OFFER)
+  }
+
+  /** Whether the process can open it: keys of paths die with the one that made them, those of the node's phantom are anybody's. */
+  #hasKeys({ plan }: Attempt): boolean {
+    const { process } = this.node
+    return plan.blinded === undefined ? process?.phantomLane === true : plan.blinded.path?.process === process
   }
 
   /** The money of a settled HTLC is ours. */
@@ -162,8 +169,10 @@ export class Interceptor {
     this.#closeOffers(held)
     held.deadlineMs = Infinity
     if (held.ghost) this.#held.delete(held)
-    else if (verdict.action === 'refuse') this.#schedule(0, held, FAIL_NOW)
-    else this.#schedule(0, held, SETTLE_NOW)
+    else if (verdict.action === 'refuse') {
+      held.why = verdict.code
+      this.#schedule(0, held, FAIL_NOW)
+    } else this.#schedule(0, held, SETTLE_NOW)
   }
 
   fire(held: Held, phase: number): void {
@@ -175,16 +184,16 @@ export class Interceptor {
         if (this.#connected && !held.doomed && this.#held.has(held)) this.#offer(held)
         break
       case DEADLINE:
-        if (this.#network.engine.nowMs >= held.deadlineMs) this.#refuse(held)
+        if (this.#network.engine.nowMs >= held.deadlineMs) this.#refuse(held, Code.BUSY)
         break
       case FAIL_NOW:
-        if (this.#held.delete(held)) held.attempt.fail('blinded')
+        if (this.#held.delete(held)) held.attempt.refuse(held.why)
         break
       case SETTLE_NOW:
         if (this.#held.delete(held)) this.#settle(held)
         break
       case EXPIRING:
-        if (this.#held.has(held) && held.offers.size === 0) this.#refuse(held)
+        if (this.#held.has(held) && held.offers.size === 0) this.#refuse(held, 'temporary-channel-failure')
         break
     }
   }
@@ -198,20 +207,20 @@ export class Interceptor {
     if (incomingMsat < plan.amountMsat) {
       const message = `a payment of ${plan.amountMsat} msat came with ${incomingMsat} msat: a relay of the path keeps money. It was refused.`
       if (this.node.canTell) this.node.process?.tell({ type: 'warning', code: 'short-amount', message })
-      this.#refuse(held)
-    } else if (expiry < this.#network.height + INTERCEPT_MARGIN_BLOCKS) this.#refuse(held)
+      this.#refuse(held, 'rejected-by-node')
+    } else if (expiry < this.#network.height + INTERCEPT_MARGIN_BLOCKS) this.#refuse(held, 'expiry')
     else if (this.#connected) {
       this.#offer(held)
       if (this.#network.faults.take('duplicate-offer', this.node) !== undefined) this.#schedule(1, held, OFFER_AGAIN)
     } else if (this.node.plan.requireInterceptor) this.#keepUntilExpiry(held)
-    else this.#refuse(held)
+    else this.#refuse(held, 'unknown-next-peer')
   }
 
   #offer(held: Held): void {
     const { plan, id } = held.attempt
-    // The keys died with the process that made the path: what it left held can't be opened by the next one.
-    if (plan.blinded?.path?.process !== this.node.process) {
-      this.#refuse(held)
+    // What a former process left held can't be opened by the next one.
+    if (!this.#hasKeys(held.attempt)) {
+      this.#refuse(held, 'unknown-next-peer')
       return
     }
     const now = this.#network.engine.nowMs
@@ -224,7 +233,7 @@ export class Interceptor {
     this.node.process?.tell({
       type: 'offer',
       offerId,
-      pathId: plan.blinded?.path?.pathId ?? '',
+      ...(plan.blinded?.path && { pathId: plan.blinded.path.pathId }),
       record: plan.record.slice(),
       amountMsat: BigInt(plan.amountMsat),
       hash: plan.hash.slice(),
@@ -237,11 +246,11 @@ export class Interceptor {
     this.#schedule(this.#network.msUntilHeight(expiry - AUTO_FAIL_BLOCKS), held, EXPIRING)
   }
 
-  #refuse(held: Held): void {
+  #refuse(held: Held, why: number | FailureReason): void {
     for (const offerId of this.#closeOffers(held)) {
       if (this.node.canTell) this.node.process?.tell({ type: 'offer-gone', offerId })
     }
-    if (this.#held.delete(held) && !held.ghost) held.attempt.fail('blinded')
+    if (this.#held.delete(held) && !held.ghost) held.attempt.refuse(why)
   }
 
   #settle(held: Held): void {
@@ -250,7 +259,7 @@ export class Interceptor {
     if (lost !== undefined && lost.end === 'offered-again') {
       this.#held.add(held)
       this.#schedule(INTERCEPTOR_RECONNECT_MS, held, OFFER_AGAIN)
-    } else if (lost !== undefined && lost.end !== 'relay-keeps') attempt.fail('blinded')
+    } else if (lost !== undefined && lost.end !== 'relay-keeps') attempt.refuse('unknown-next-peer')
     else {
       attempt.lastHopUnpaid = lost !== undefined
       attempt.settle()

@@ -146,7 +146,7 @@ export class Network {
   decided(attempt: Attempt, failure: PaymentFailure | undefined): void {
     const { sender, plan } = attempt
     const outcome: PaymentOutcome = failure ?? {
-      status: plan.blinded === undefined ? 'settled' : 'delivered',
+      status: plan.phantom ? 'delivered' : 'settled',
       feeMsat: BigInt(attempt.feeMsat),
     }
     sender.underWay.delete(attempt)

@@ -19,6 +19,8 @@ export interface Arrival {
 
 /** The process that is attached to a node, as the network sees it. */
 export interface AttachedProcess {
+  /** It takes packets at the node's own phantom, too (spec §2.9). */
+  readonly phantomLane: boolean
   /** Hands an event up; only from inside an event of the network. */
   tell(event: BackendEvent): void
   /** There are arrivals that it may not have read. */

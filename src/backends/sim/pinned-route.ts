@@ -5,6 +5,7 @@ import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bou
 import type { Link } from './channel.ts'
 import { fee, feeRoundedUp, forwardedByBlindedRelay } from './fees.ts'
 import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
+import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import type { OpenPath } from './open-paths.ts'
 import type { Hop } from './pathfinding.ts'
 
@@ -15,12 +16,15 @@ export interface BlindedEnd {
   readonly open: OpenPath | undefined
 }
 
+/** Where a route ends: at a node, at the phantom behind a node that does not hide (spec §2.9), or on a blinded path. */
+export type RouteEnd = 'node' | 'phantom' | BlindedEnd
+
 /** A route as its payer's node keeps it: with the policies of the time when it was found. */
 export interface PinnedRoute {
   readonly route: Route
   readonly hops: readonly Hop[]
   readonly links: readonly Link[]
-  readonly blinded: BlindedEnd | undefined
+  readonly end: RouteEnd
   /** Records of the route's `recordBytes` fit for amounts up to this. */
   readonly askedMsat: number
 }
@@ -29,10 +33,11 @@ export interface PinnedRoute {
 export function pinRoute(
   id: string,
   hops: readonly Hop[],
-  blinded: BlindedEnd | undefined,
+  end: RouteEnd,
   askedMsat: number,
   height: number,
 ): PinnedRoute {
+  const blinded = blindedEnd(end)
   const links = [...hops.map((hop) => hop.link), ...(blinded?.open?.links ?? [])]
   const { baseFeeMsat, feePpm } = wholeFee(hops, blinded)
   const channels = hops.map((hop) => hop.link.channel.id)
@@ -41,16 +46,21 @@ export function pinRoute(
   const range = amountRange(hops, blinded)
   const route: Route = {
     id,
-    recordBytes: largestRecord(hopSizes(hops, blinded, Math.max(askedMsat, range.min), height)),
+    recordBytes: largestRecord(hopSizes(hops, end, Math.max(askedMsat, range.min), height)),
     minAmountMsat: BigInt(range.min),
     maxAmountMsat: BigInt(range.max),
     feeBaseMsat: baseFeeMsat,
     feePpm,
     channels,
     firstChannelSlots: (hops[0] as Hop).link.policy.maxHtlcs,
-    cltvDelta: hops.slice(1).reduce((sum, hop) => sum + hop.cltvDelta, finalDelta(blinded)),
+    cltvDelta: hops.slice(1).reduce((sum, hop) => sum + hop.cltvDelta, finalDelta(end)),
   }
-  return { route, hops, links, blinded, askedMsat: Math.max(askedMsat, range.min) }
+  return { route, hops, links, end, askedMsat: Math.max(askedMsat, range.min) }
+}
+
+/** The blinded part of a route, if it has one. */
+function blindedEnd(end: RouteEnd): BlindedEnd | undefined {
+  return typeof end === 'object' ? end : undefined
 }
 
 /** What each channel carries, so that `amountMsat` arrives: the payer's own channel first. Clear channels only. */
@@ -67,15 +77,16 @@ function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amoun
 /** Whether a record of this length fits, for this amount. */
 export function recordFits(pinned: PinnedRoute, recordBytes: number, amountMsat: number, height: number): boolean {
   if (amountMsat <= pinned.askedMsat) return recordBytes <= pinned.route.recordBytes
-  return onionBytes(hopSizes(pinned.hops, pinned.blinded, amountMsat, height), recordBytes) <= ONION_BYTES
+  return onionBytes(hopSizes(pinned.hops, pinned.end, amountMsat, height), recordBytes) <= ONION_BYTES
 }
 
 /** Lays a payment out over its channels. */
 export function planAttempt(pinned: PinnedRoute, payment: Payment, hashKey: string, height: number): AttemptPlan {
-  const { hops, blinded } = pinned
+  const { hops, end } = pinned
+  const blinded = blindedEnd(end)
   const amountMsat = Number(payment.amountMsat)
   const amounts = amountsFor(hops, blinded, amountMsat)
-  const expiries = expiriesFor(hops, blinded, height)
+  const expiries = expiriesFor(hops, end, height)
   const open = blinded?.open
   if (open !== undefined) {
     // The onion tells blinded relays no amounts: each takes its fee from what comes in.
@@ -96,17 +107,19 @@ export function planAttempt(pinned: PinnedRoute, payment: Payment, hashKey: stri
     hashKey,
     record: payment.record.slice(),
     amountMsat,
+    phantom: end !== 'node',
     ...(blinded && { blinded: { introduction: hops.length, path: open, pathKey: blinded.pathKey } }),
   }
 }
 
-function finalDelta(blinded: BlindedEnd | undefined): number {
-  return EXPIRY_MARGIN_BLOCKS + (blinded === undefined ? FINAL_DELTA_BLOCKS : blinded.parts.totals.cltvDelta)
+function finalDelta(end: RouteEnd): number {
+  if (typeof end === 'object') return EXPIRY_MARGIN_BLOCKS + end.parts.totals.cltvDelta
+  return EXPIRY_MARGIN_BLOCKS + (end === 'phantom' ? PHANTOM_DELTA_BLOCKS : FINAL_DELTA_BLOCKS)
 }
 
-function expiriesFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, height: number): number[] {
+function expiriesFor(hops: readonly Hop[], end: RouteEnd, height: number): number[] {
   const expiries = Array.from({ length: hops.length }, () => 0)
-  let expiry = height + finalDelta(blinded)
+  let expiry = height + finalDelta(end)
   for (let i = hops.length - 1; i >= 0; i--) {
     expiries[i] = expiry
     if (i > 0) expiry += (hops[i] as Hop).cltvDelta
@@ -115,19 +128,21 @@ function expiriesFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, heig
 }
 
 /** The payloads of the route's onion, the payer's first peer first. */
-function hopSizes(
-  hops: readonly Hop[],
-  blinded: BlindedEnd | undefined,
-  amountMsat: number,
-  height: number,
-): HopSize[] {
+function hopSizes(hops: readonly Hop[], end: RouteEnd, amountMsat: number, height: number): HopSize[] {
+  const blinded = blindedEnd(end)
   const amounts = amountsFor(hops, blinded, amountMsat)
-  const expiries = expiriesFor(hops, blinded, height)
+  const expiries = expiriesFor(hops, end, height)
   const sizes: HopSize[] = []
   for (let i = 1; i < hops.length; i++)
     sizes.push({ kind: 'clear', amountMsat: amounts[i] as number, expiry: expiries[i] as number })
+  const expiry = expiries.at(-1) as number
+  if (end === 'phantom') {
+    // Its node hands on what comes in; a made-up channel, and no fee.
+    sizes.push({ kind: 'clear', amountMsat, expiry })
+    sizes.push({ kind: 'clear-phantom', amountMsat, expiry: height + EXPIRY_MARGIN_BLOCKS })
+  }
   if (blinded === undefined) {
-    sizes.push({ kind: 'keysend', amountMsat, expiry: expiries.at(-1) as number })
+    if (end === 'node') sizes.push({ kind: 'keysend', amountMsat, expiry })
     return sizes
   }
   const { encryptedBytes } = blinded.parts

@@ -8,6 +8,7 @@ import {
   type BackendEvent,
   type BackendStart,
   type Clock,
+  type Destination,
   type Entropy,
   type FailureReason,
   type NodeInfo,
@@ -17,8 +18,8 @@ import {
   type PaymentOutcome,
   type ReplyPath,
   type Route,
-  type RouteRequest,
   type RouteHint,
+  type RouteRequest,
   type Verdict,
 } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
@@ -26,12 +27,12 @@ import { decodePath } from './blinded-path.ts'
 import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
 import { candidateInitiators } from '../paths/candidates.ts'
 import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
-import type { Network } from './network.ts'
 import type { Link } from './channel.ts'
+import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { chooseIntroduction, makePath, type OpenPath } from './open-paths.ts'
 import { findWays } from './pathfinding.ts'
-import { pinRoute, planAttempt, recordFits, type BlindedEnd, type PinnedRoute } from './pinned-route.ts'
+import { pinRoute, planAttempt, recordFits, type BlindedEnd, type PinnedRoute, type RouteEnd } from './pinned-route.ts'
 import { publicGraph } from './public-graph.ts'
 import type { Random } from './random.ts'
 import { fingerprint } from './trace.ts'
@@ -51,6 +52,7 @@ export class SimBackend implements Backend, AttachedProcess {
   readonly #watched: boolean
   readonly #routes = new Map<string, PinnedRoute>()
   readonly #paths = new Map<string, { readonly key: string; readonly open: OpenPath }>()
+  #phantomLane = false
   #state: 'new' | 'started' | 'stopped' | 'crashed' = 'new'
   #sink: ((event: BackendEvent) => void) | undefined
   /** The last arrival that was handed up. */
@@ -84,6 +86,7 @@ export class SimBackend implements Backend, AttachedProcess {
     if (!node.online) throw new BackendError('offline', `node '${node.name}' is away; try again when it is back`)
     this.#state = 'started'
     this.#sink = options.sink
+    this.#phantomLane = options.phantomLane === true
     this.#settleIndex = options.settleIndex === undefined ? node.settleIndex : Number(options.settleIndex)
     node.process = this
     node.streamUp = true
@@ -92,7 +95,7 @@ export class SimBackend implements Backend, AttachedProcess {
     node.interceptor.connect()
     this.#network.after(0, () => this.arrivalsWaiting())
     const info: NodeInfo = { publicKey: node.publicKey.slice(), blockHeight: this.#network.height, network: 'sim' }
-    return this.#log('start', { settleIndex: options.settleIndex }, info)
+    return this.#log('start', { settleIndex: options.settleIndex, phantomLane: this.#phantomLane }, info)
   }
 
   async stop(): Promise<void> {
@@ -108,9 +111,9 @@ export class SimBackend implements Backend, AttachedProcess {
       throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES} routes`)
     if (request.amountMsat < 1n || request.amountMsat > BigInt(MAX_AMOUNT_MSAT))
       throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_AMOUNT_MSAT}`)
-    const blinded = request.destination.lane === 'phantom' ? this.#readPath(request.destination.path) : undefined
+    const end = this.#endOf(request.destination)
     await this.#delay(this.#network.plan.rpc.findRoutesMs)
-    return this.#log('findRoutes', request, this.#findRoutes(request, blinded))
+    return this.#log('findRoutes', request, this.#findRoutes(request, end))
   }
 
   pay(payment: Payment): Promise<PaymentOutcome> {
@@ -126,9 +129,6 @@ export class SimBackend implements Backend, AttachedProcess {
     return this.#log('track', hash, typeof status === 'string' ? { status } : status)
   }
 
-  async makePaths(request: PathRequest): Promise<PathResult> {
-    this.#mustRun()
-    if (!(request.count >= 1 && request.count <= MAX_PATHS))
   async routeHints(): Promise<readonly RouteHint[]> {
     this.#mustRun()
     const links = this.#node.links.filter((link) => !link.channel.closed)
@@ -137,6 +137,9 @@ export class SimBackend implements Backend, AttachedProcess {
     return this.#log('routeHints', undefined, hints)
   }
 
+  async makePaths(request: PathRequest): Promise<PathResult> {
+    this.#mustRun()
+    if (!(request.count >= 1 && request.count <= MAX_PATHS))
       throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS} paths`)
     if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MOST_LIFETIME_BLOCKS)) {
       throw new BackendError(
@@ -180,6 +183,10 @@ export class SimBackend implements Backend, AttachedProcess {
   }
 
   // What the network tells
+
+  get phantomLane(): boolean {
+    return this.#phantomLane
+  }
 
   tell(event: BackendEvent): void {
     if (this.#state !== 'started') return
@@ -260,7 +267,12 @@ export class SimBackend implements Backend, AttachedProcess {
     return { parts, pathKey, open: known !== undefined && equalBytes(known.bytes, bytes) ? known : undefined }
   }
 
-  #findRoutes(request: RouteRequest, blinded: BlindedEnd | undefined): Route[] {
+  #endOf(destination: Destination): RouteEnd {
+    if ('path' in destination) return this.#readPath(destination.path)
+    return destination.lane
+  }
+
+  #findRoutes(request: RouteRequest, end: RouteEnd): Route[] {
     const network = this.#network
     const { destination } = request
     const blinded = typeof end === 'object' ? end : undefined
@@ -285,7 +297,7 @@ export class SimBackend implements Backend, AttachedProcess {
     })
     const routes: Route[] = []
     for (const hops of ways) {
-      const pinned = pinRoute(`r${++this.#made}`, hops, blinded, amountMsat, network.height)
+      const pinned = pinRoute(`r${++this.#made}`, hops, end, amountMsat, network.height)
       const { route } = pinned
       const feeMsat = route.feeBaseMsat + (request.amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
       if (feeMsat > request.maxFeeMsat || route.recordBytes < 0) continue
@@ -327,7 +339,7 @@ export class SimBackend implements Backend, AttachedProcess {
     )
       return false
     if (!recordFits(pinned, payment.record.length, Number(payment.amountMsat), this.#network.height)) return false
-    if (pinned.blinded !== undefined) return payment.preimage === undefined
+    if (pinned.end !== 'node') return payment.preimage === undefined
     return payment.preimage !== undefined && equalBytes(sha256(payment.preimage), payment.hash)
   }
 

@@ -23,6 +23,8 @@ export type HopSize =
   | { readonly kind: 'blinded'; readonly encryptedBytes: number; readonly introduction: boolean }
   /** The last hop of a keysend: amount, expiry, preimage, our record. No payment_data. */
   | { readonly kind: 'keysend'; readonly amountMsat: number; readonly expiry: number }
+  /** The last hop of a payment to a phantom that does not hide: amount, expiry, our record. */
+  | { readonly kind: 'clear-phantom'; readonly amountMsat: number; readonly expiry: number }
   /** The last hop of a blinded path: amount, expiry, total, encrypted data, our record; a preimage only for comparison. */
   | {
       readonly kind: 'phantom'
@@ -60,6 +62,8 @@ function payloadBytes(hop: HopSize): number {
       return tlvBytes(10, hop.encryptedBytes) + (hop.introduction ? tlvBytes(12, POINT_BYTES) : 0)
     case 'keysend':
       return amountAndExpiry(hop) + tlvBytes(KEYSEND_TYPE, PREIMAGE_BYTES)
+    case 'clear-phantom':
+      return amountAndExpiry(hop)
     case 'phantom':
       return (
         amountAndExpiry(hop) +

@@ -1,0 +1,140 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { expect } from 'vitest'
+import type { Payment, Route } from '../backend.ts'
+import { AMOUNT_MSAT, Probe, recordOf, startEnds, type Ends } from './probe.ts'
+import { feeOf } from './routes.ts'
+import type { ContractCase } from './cases.ts'
+import type { ContractWorld } from './harness.ts'
+
+const VERDICT_MS = 3_000
+
+/** A case whose receiver takes packets at its node's own phantom. */
+function listening(body: (ends: Ends) => Promise<void>): ContractCase['run'] {
+  return async (world) => {
+    const ends = await startEnds(world, { phantomLane: true })
+    await body(ends)
+    await world.settle(Promise.all([ends.payer.backend.stop(), ends.receiver.backend.stop()]))
+  }
+}
+
+/** The unblinded phantom lane (spec §2.9): a refusal costs nothing and says why. */
+export const UNBLINDED_CASES: readonly ContractCase[] = [
+  {
+    title: 'an offer names no path; settled means delivered and confirmed, and nothing arrives at the node',
+    needs: ['phantom lane'],
+    run: listening(async (ends) => {
+      const { payer, receiver } = ends
+      const { payment, preimage, route } = await paymentTo(ends, 1)
+      receiver.verdictFor = () => ({ action: 'settle', preimage })
+      const outcome = await payer.pay(payment)
+      expect(outcome).toMatchObject({ status: 'delivered' })
+      if (outcome.status === 'delivered') expect(outcome.feeMsat).toBeLessThanOrEqual(feeOf(route, AMOUNT_MSAT))
+      expect(receiver.offers()).toMatchObject([{ record: payment.record, amountMsat: AMOUNT_MSAT, hash: payment.hash }])
+      expect(receiver.offers()[0]?.pathId).toBeUndefined()
+      await receiver.until((events) => events.some((event) => event.type === 'offer-confirmed'))
+      expect(receiver.arrivals()).toEqual([])
+      expect(await ends.world.settle(payer.backend.track(payment.hash))).toMatchObject({ status: 'delivered' })
+    }),
+  },
+
+  {
+    title: "a refusal reaches the payer with its code, from the route's end",
+    needs: ['phantom lane'],
+    run: listening(async (ends) => {
+      const { payer, receiver } = ends
+      for (const code of [5, 0, 0xffff_ffff]) {
+        const { payment } = await paymentTo(ends, 1)
+        receiver.verdictFor = () => ({ action: 'refuse', code })
+        expect(await payer.pay(payment)).toEqual({
+          status: 'failed',
+          reason: 'refused',
+          place: 'destination',
+          refusal: code,
+        })
+      }
+      expect(receiver.events.filter((event) => event.type === 'offer-confirmed')).toEqual([])
+    }),
+  },
+
+  {
+    title: 'the largest record of the route passes, one more byte is invalid',
+    needs: ['phantom lane'],
+    run: listening(async (ends) => {
+      const { payer, receiver } = ends
+      const { payment, preimage, route } = await paymentTo(ends, 1)
+      receiver.verdictFor = () => ({ action: 'settle', preimage })
+      const tooLong = recordOf(route.recordBytes + 1, 1)
+      expect(await payer.pay({ ...payment, record: tooLong })).toMatchObject({ status: 'failed', reason: 'invalid' })
+      const record = recordOf(route.recordBytes, 2)
+      expect(await payer.pay({ ...payment, record })).toMatchObject({ status: 'delivered' })
+      expect(receiver.offers()[0]?.record).toEqual(record)
+    }),
+  },
+
+  {
+    title: 'a preimage does not travel: a payment with one is invalid',
+    needs: ['phantom lane'],
+    run: listening(async (ends) => {
+      const { payment, preimage } = await paymentTo(ends, 1)
+      expect(await ends.payer.pay({ ...payment, preimage })).toMatchObject({ status: 'failed', reason: 'invalid' })
+    }),
+  },
+
+  {
+    title: 'an offer without a verdict is refused at its deadline',
+    needs: ['phantom lane', 'time'],
+    run: listening(async (ends) => {
+      const { world, payer, receiver } = ends
+      const { payment } = await paymentTo(ends, 1)
+      const outcome = payer.backend.pay(payment)
+      await receiver.until(() => receiver.offers().length === 1)
+      await world.advance?.(VERDICT_MS + 1_000)
+      expect(await world.settle(outcome)).toMatchObject({ status: 'failed', reason: 'refused', place: 'destination' })
+    }),
+  },
+
+  {
+    title: 'where no process listens the payer hears so, and gets the money back',
+    needs: ['phantom lane'],
+    run: async (world: ContractWorld) => {
+      const ends = await startEnds(world)
+      const { payment } = await paymentTo(ends, 1)
+      expect(await ends.payer.pay(payment)).toMatchObject({
+        status: 'failed',
+        reason: 'unknown-next-peer',
+        place: 'destination',
+      })
+      expect(ends.receiver.offers()).toEqual([])
+      await world.settle(Promise.all([ends.payer.backend.stop(), ends.receiver.backend.stop()]))
+    },
+  },
+
+  {
+    title: 'a later process of the node takes packets there, too',
+    needs: ['phantom lane', 'restart'],
+    run: listening(async (ends) => {
+      const { world, payer, receiver } = ends
+      const { payment, preimage } = await paymentTo(ends, 1)
+      await world.settle(receiver.backend.stop())
+      const later = new Probe(world, world.receiver)
+      await later.start({ phantomLane: true })
+      later.verdictFor = () => ({ action: 'settle', preimage })
+      expect(await payer.pay(payment)).toMatchObject({ status: 'delivered' })
+      await world.settle(later.backend.stop())
+    }),
+  },
+]
+
+/** A payment to the receiver's phantom. The hash is of a preimage that only the tests know. */
+async function paymentTo(
+  { world, payer, receiver }: Ends,
+  mark: number,
+): Promise<{ payment: Payment; preimage: Uint8Array; route: Route }> {
+  const route = await payer.route({ lane: 'phantom', publicKey: receiver.publicKey })
+  const preimage = world.entropy.bytes(32)
+  return {
+    payment: { routeId: route.id, hash: sha256(preimage), record: recordOf(300, mark), amountMsat: AMOUNT_MSAT },
+    preimage,
+    route,
+  }
+}
