@@ -35,7 +35,11 @@ const LAYERS: readonly Layer[] = [
     files: ['src/backends/sim/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/wire/'],
     packages: [NOBLE, NODE, 'eventemitter3'],
   },
-  { path: 'src/backends/paths/', files: ['src/backends/paths/', 'src/wire/'], packages: [NOBLE] },
+  {
+    path: 'src/backends/paths/',
+    files: ['src/backends/paths/', 'src/backends/backend.ts', 'src/wire/'],
+    packages: [NOBLE],
+  },
   {
     // The only layer that loads gRPC: neither keysock nor keysock/sim reaches it.
     path: 'src/backends/lnd/',

@@ -5,7 +5,7 @@ import { makeBlindedPath, type PhantomKey } from '../../src/backends/lnd/blinded
 import { LndClient } from '../../src/backends/lnd/client.ts'
 import { Interceptor, type InterceptorReport } from '../../src/backends/lnd/interceptor.ts'
 import type { RawOffer, RawVerdict } from '../../src/backends/lnd/messages.ts'
-import { decodePath } from '../../src/backends/lnd/reply-path.ts'
+import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { encodePayload } from '../../src/wire/bolt4/payload.ts'
 import type { Clock } from '../../src/backends/backend.ts'
 import { publicKey } from '../../src/wire/keys.ts'

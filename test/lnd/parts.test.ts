@@ -10,7 +10,7 @@ import { recordOf } from '../../src/backends/lnd/messages.ts'
 import { failureOf, outcomeOf } from '../../src/backends/lnd/outcome.ts'
 import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
 import { Payments } from '../../src/backends/lnd/payments.ts'
-import { decodePath, encodePath, type PathParts } from '../../src/backends/lnd/reply-path.ts'
+import { decodePath, encodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
 import {
   amountRange,
   amountsFor,

@@ -9,7 +9,7 @@ import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import { EXPIRY_MARGIN_BLOCKS, MAX_SHADOW_BLOCKS, RELAY_DATA_BYTES } from './bounds.ts'
 import type { Introduction } from './introductions.ts'
 import type { NodePhantomKey } from './node-phantom.ts'
-import { encodePath } from './reply-path.ts'
+import { encodePath } from '../paths/reply-path.ts'
 
 /** What opens the payments of one path. Plain data; holds secrets. */
 export interface PhantomKey extends NodePhantomKey {

@@ -23,7 +23,7 @@ import { nodePhantomKey } from './node-phantom.ts'
 import type { OwnChannels } from './own-channels.ts'
 import { hopPolicy } from './policies.ts'
 import { publicGraph } from './public-graph.ts'
-import { decodePath } from './reply-path.ts'
+import { decodePath } from '../paths/reply-path.ts'
 import type { HopPolicy } from './route-costs.ts'
 
 const POINT_BYTES = 33

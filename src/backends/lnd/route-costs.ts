@@ -1,7 +1,7 @@
 import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
 import type { PathTotals } from '../paths/path-classes.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bounds.ts'
-import type { PathParts } from './reply-path.ts'
+import type { PathParts } from '../paths/reply-path.ts'
 
 /** Amounts, expiries and sizes of a route, from the policies of its channels. Pure. */
 

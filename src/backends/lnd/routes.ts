@@ -7,7 +7,7 @@ import { MAX_AMOUNT_MSAT, MAX_PINNED_ROUTES, MAX_ROUTES, MAX_SHADOW_BLOCKS, CHAN
 import type { LndClient } from './client.ts'
 import type { OwnChannels } from './own-channels.ts'
 import type { Policies } from './policies.ts'
-import { decodePath } from './reply-path.ts'
+import { decodePath } from '../paths/reply-path.ts'
 import { amountRange, recordRoom, totalDelta, wholeFee, type HopPolicy, type RoutePlan } from './route-costs.ts'
 import { deltaOnArrival, RouteFinder, type WaySearch } from './route-finder.ts'
 

@@ -1,14 +1,18 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { BackendError, type PathRequest, type ReplyPath } from '../backend.ts'
-import { encodePath, PHANTOM_DATA_BYTES, RELAY_DATA_BYTES } from './blinded-path.ts'
 import type { Link } from './channel.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../paths/path-classes.ts'
+import { encodePath } from '../paths/reply-path.ts'
 import type { Random } from './random.ts'
 
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth, in msat. */
 const INBOUND_ROOM_MSAT = 100_000
+/** Encrypted data of a relay: 25 bytes of short_channel_id, payment_relay and payment_constraints, padded, and a tag of 16. */
+const RELAY_DATA_BYTES = 41
+/** Encrypted data of the phantom: one byte of padding and a tag of 16. */
+const PHANTOM_DATA_BYTES = 17
 
 /** A blinded path as its maker and the network know it. */
 export interface OpenPath {
@@ -116,16 +120,14 @@ export function makePath(options: {
   const data = Array.from({ length: relays + 1 }, (_, i) =>
     random.bytes(i === relays ? PHANTOM_DATA_BYTES : RELAY_DATA_BYTES),
   )
-  const bytes = encodePath(
-    {
-      introduction: (chain.links[0] as Link).from.publicKey,
-      pathKey,
-      blindedIds,
-      encryptedBytes: data.map((piece) => piece.length),
-      totals: chain.totals,
-    },
+  // The keys and the data are random: only the network knows, by a table of its own, where a path leads.
+  const bytes = encodePath({
+    introduction: (chain.links[0] as Link).from.publicKey,
+    pathKey,
+    blindedIds,
     data,
-  )
+    totals: chain.totals,
+  })
   const costs = chain.links.map(({ policy }) => ({
     baseFeeMsat: policy.baseFeeMsat,
     feePpm: policy.feePpm,

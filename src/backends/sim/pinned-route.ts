@@ -1,6 +1,6 @@
 import type { Payment, Route } from '../backend.ts'
 import type { AttemptPlan } from './attempt.ts'
-import type { PathParts } from './blinded-path.ts'
+import type { PathParts } from '../paths/reply-path.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bounds.ts'
 import type { Link } from './channel.ts'
 import { fee, feeRoundedUp, forwardedByBlindedRelay } from './fees.ts'
@@ -145,11 +145,11 @@ function hopSizes(hops: readonly Hop[], end: RouteEnd, amountMsat: number, heigh
     if (end === 'node') sizes.push({ kind: 'keysend', amountMsat, expiry })
     return sizes
   }
-  const { encryptedBytes } = blinded.parts
-  for (const [i, bytes] of encryptedBytes.entries()) {
-    const last = i === encryptedBytes.length - 1
-    if (last) sizes.push({ kind: 'phantom', amountMsat, expiry: height + EXPIRY_MARGIN_BLOCKS, encryptedBytes: bytes })
-    else sizes.push({ kind: 'blinded', encryptedBytes: bytes, introduction: i === 0 })
+  const { data } = blinded.parts
+  for (const [i, { length: encryptedBytes }] of data.entries()) {
+    const last = i === data.length - 1
+    if (last) sizes.push({ kind: 'phantom', amountMsat, expiry: height + EXPIRY_MARGIN_BLOCKS, encryptedBytes })
+    else sizes.push({ kind: 'blinded', encryptedBytes, introduction: i === 0 })
   }
   return sizes
 }

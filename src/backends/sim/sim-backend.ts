@@ -23,7 +23,7 @@ import {
   type Verdict,
 } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
-import { decodePath } from './blinded-path.ts'
+import { decodePath } from '../paths/reply-path.ts'
 import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
 import { candidateInitiators } from '../paths/candidates.ts'
 import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { BackendError } from '../backend.ts'
-import type { PathTotals } from '../paths/path-classes.ts'
+import type { PathTotals } from './path-classes.ts'
 
 /**
  * The bytes of a reply path: what a payer needs of BOLT 4's blinded_path and
