@@ -57,7 +57,7 @@ export async function transfer(
   const startMs = now()
   const { socket, error } = await simulation.drive(sendAll(simulation, ends, read))
   const endMs = read.timeOf(TRANSFER_BYTES) ?? now()
-  const hedges = socket.stats?.hedgedAttempts ?? 0
+  const hedges = socket.stats.hedgedAttempts
   const result = describe({ startMs, endMs, read, sender, receiver, hedges, error })
   const timeline = timelineOf({ startMs, endMs, read, payments: sender.payments, replies: receiver.payments })
   await simulation.drive(Promise.all([ends.sender.close(), ends.receiver.close()]))

@@ -49,6 +49,7 @@ export class ConnectionMaker {
       port: target.port,
       replies: direct ? { lane: 'direct', publicKey } : { lane: 'phantom', paths: [] },
       blockHeight: this.#owner.blockHeight,
+      lane: options.lane ?? 'node',
       ...(options.identify === true ? { identify: { publicKey } } : {}),
     })
     return { connection, id: toHex(connectionId) }

@@ -23,6 +23,8 @@ export interface DriverOptions {
   readonly peerCapMsat: bigint
   readonly processCapMsat: bigint
   readonly relays: 1 | 2
+  /** Take packets at the phantom of the node, too (spec §2.9). */
+  readonly phantomLane: boolean
   readonly warn: (code: string, message: string) => void
   /** The store cannot go on: everything ends. */
   readonly fail: (error: KeysockError) => void

@@ -291,6 +291,8 @@ export class Driver {
 
   refuse(open: AuthenticOpen, code: Code, reason: string): DriverLink | undefined {
     this.counts.opensRefused += 1
+    // spec §6.9: its payer reads the code in the failure.
+    if (open.arrival.lane === 'phantom') return undefined
     if (!this.hasRoom()) return undefined
     return this.#addResponder(this.#maker.refuse(open, code, reason), open)
   }

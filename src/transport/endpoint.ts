@@ -20,6 +20,7 @@ import {
 import type { Host, Link, Listener } from './link.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import {
+  checkBoolean,
   checkConnectOptions,
   checkNames,
   checkReplies,
@@ -54,6 +55,12 @@ export interface EndpointOptions {
   readonly maxFee?: Msat
   /** `replies` of connections that don't say. Default 'phantom'. */
   readonly replies?: 'phantom' | 'direct'
+  /**
+   * Also take connections at the phantom of this node (spec §2.9), for those who connect with `lane: 'phantom'`: what
+   * is refused there costs them nothing, and nothing is written into the node's invoices. It takes the node's HTLC
+   * interceptor from the start on. Default false.
+   */
+  readonly phantomLane?: boolean
   /** Blinded hops before this process in its reply paths. Default 1. 2 costs about 80 bytes of each packet. */
   readonly relays?: 1 | 2
 }
@@ -128,6 +135,7 @@ export class Endpoint extends EventEmitter implements Host {
       peerCapMsat: optionalMsat(options.caps?.peer, 'caps.peer', DEFAULT_PEER_CAP_MSAT),
       processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
       relays: options.relays ?? 1,
+      phantomLane: options.phantomLane ?? false,
       warn: (code, message) => made.endpoint?.emit('warning', { code, message }),
       fail: (error) => made.endpoint?.fail(error),
       onStep,
@@ -382,6 +390,7 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   maxFee: true,
   replies: true,
   relays: true,
+  phantomLane: true,
 }
 
 /** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
@@ -393,5 +402,6 @@ function checkEndpointOptions(options: EndpointOptions): void {
     throw invalidOption('backend must be a Backend: from keysock/sim, or another that implements the contract')
   }
   if (options.replies !== undefined) checkReplies(options.replies)
+  if (options.phantomLane !== undefined) checkBoolean(options.phantomLane, 'phantomLane')
   if (options.relays !== undefined && ![1, 2].includes(options.relays)) throw invalidOption('relays must be 1 or 2')
 }

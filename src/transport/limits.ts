@@ -93,6 +93,8 @@ export const MAX_CONNECTIONS = 65_536
 /** Connections of a listener that are being accepted and did not reach the application yet. */
 export const DEFAULT_BACKLOG = 511
 export const MAX_KEY_AGREEMENTS = 256
+/** Of these, for OPENs on the phantom lane of this node: refused ones cost their sender nothing. */
+export const MAX_UNPAID_KEY_AGREEMENTS = 128
 export const KEY_AGREEMENTS_PER_SECOND = 20
 export const KEY_AGREEMENT_BURST = 100
 export const MAX_OPENS_SEEN = 65_536

@@ -1,9 +1,11 @@
 import type { Backend } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
+import { equalBytes } from '../wire/bytes.ts'
 import { Code } from '../wire/errors.ts'
+import { paymentHash, preimage } from '../wire/keys.ts'
 import type { OpenHeader } from '../wire/packets.ts'
 import { openOpen, type OpenedPacket } from './connection/opening.ts'
-import type { Arrival, Reception } from './connection/interface.ts'
+import type { Arrival, Lane, Reception } from './connection/interface.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
 import {
@@ -11,8 +13,11 @@ import {
   KEY_AGREEMENTS_PER_SECOND,
   MAX_KEY_AGREEMENTS,
   MAX_OPEN_COPIES,
+  MAX_UNPAID_KEY_AGREEMENTS,
   OPEN_AGE_BLOCKS,
   OPEN_AHEAD_BLOCKS,
+  VERDICT_MARGIN_MS,
+  VERDICT_MS,
 } from './limits.ts'
 import type { Listener } from './link.ts'
 import type { LogFields } from './logger.ts'
@@ -36,6 +41,7 @@ export interface OpenerOwner {
   /** Whether one more connection fits. */
   hasRoom(): boolean
   accept(open: AuthenticOpen, listener: Listener): DriverLink
+  /** Undefined where the REFUSE needs no connection, or finds no room for one. */
   refuse(open: AuthenticOpen, code: Code, reason: string): DriverLink | undefined
   dropped(why: string): void
   debug(fields: LogFields, message: string): void
@@ -61,7 +67,8 @@ interface Copy {
 /** Everything that stands before a connection of the responder's side (spec §6.2 to §6.5). */
 export class Opener {
   readonly #owner: OpenerOwner
-  readonly #bucket: TokenBucket
+  /** One for each lane: what costs its sender nothing must not use up what others pay for. */
+  readonly #buckets: Readonly<Record<Lane, TokenBucket>>
   /** By e_i: the OPENs whose key is being agreed on, with copies that came meanwhile. */
   readonly #pending: Map<string, Copy[]> = new Map()
   /** Connections that are being accepted, by port. */
@@ -69,11 +76,8 @@ export class Opener {
 
   constructor(owner: OpenerOwner) {
     this.#owner = owner
-    this.#bucket = new TokenBucket({
-      perSecond: KEY_AGREEMENTS_PER_SECOND,
-      burst: KEY_AGREEMENT_BURST,
-      now: owner.now(),
-    })
+    const bucket = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: owner.now() }
+    this.#buckets = { node: new TokenBucket(bucket), phantom: new TokenBucket(bucket) }
   }
 
   get pending(): number {
@@ -99,7 +103,8 @@ export class Opener {
       else this.#drop('too many copies of an OPEN', decide, Code.BUSY)
       return
     }
-    if (this.#pending.size >= MAX_KEY_AGREEMENTS || !this.#bucket.take(owner.now())) {
+    const most = arrival.lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
+    if (this.#pending.size >= most || !this.#buckets[arrival.lane].take(owner.now())) {
       return this.#drop('too many OPENs', decide, Code.BUSY)
     }
     this.#pending.set(ephemeral, [{ arrival, decide }])
@@ -120,13 +125,17 @@ export class Opener {
     arrival: Arrival,
   ): Promise<DriverLink | Code> {
     const owner = this.#owner
+    const startedMs = owner.now()
     const sharedSecret = await owner.backend.sharedSecret(header.ephemeral)
     if (owner.stopped()) return Code.SHUTDOWN
     const opened = openOpen({ record: arrival.record, responderKey: owner.publicKey, sharedSecret })
     if (opened === undefined) return Code.PROTOCOL
     const open: AuthenticOpen = { header, connectionId, ephemeral, opened, arrival }
-    const verdict = this.#judge(opened)
+    const verdict = isPaid(open) ? this.#judge(opened) : Code.PROTOCOL
     if (typeof verdict !== 'object') return this.#refuse(open, verdict)
+    if (creditMsat(opened) > arrival.amountMsat && arrival.lane === 'phantom') return this.#refuse(open, Code.PRICE)
+    // Its payer has been told so already (spec §2.5); the next copy finds the node less busy.
+    if (arrival.lane === 'phantom' && owner.now() - startedMs >= VERDICT_MS - VERDICT_MARGIN_MS) return Code.BUSY
     const { port } = opened
     this.#backlog.set(port, (this.#backlog.get(port) ?? 0) + 1)
     try {
@@ -183,4 +192,14 @@ export class Opener {
     this.#owner.dropped(why)
     decide?.({ action: 'refuse', code }, undefined)
   }
+}
+
+/** spec §2.4: whether this copy's preimage is that of its payment. On the node lane the money is there already. */
+function isPaid({ header, opened, arrival }: AuthenticOpen): boolean {
+  if (arrival.lane === 'node') return true
+  return equalBytes(paymentHash(preimage(opened.session.early.settle, 0, header.attempt)), arrival.hash)
+}
+
+function creditMsat({ frames }: OpenedPacket): bigint {
+  return frames.reduce((sum, frame) => (frame.type === 'credit' ? sum + frame.amountMsat : sum), 0n)
 }

@@ -60,7 +60,7 @@ function checkIdleTimeout(value: unknown): number {
   throw invalidOption(`idleTimeout must be 0 (none) or at least ${LEAST_IDLE_TIMEOUT_MS} ms; got ${ms}`)
 }
 
-function checkBoolean(value: unknown, name: string): boolean {
+export function checkBoolean(value: unknown, name: string): boolean {
   if (typeof value === 'boolean') return value
   throw invalidOption(`${name} must be true or false; got ${kindOf(value)}`)
 }
@@ -93,6 +93,12 @@ export interface ConnectOptions extends ConnectionOptions {
    * keysend to this node's own public key ('direct', the other side learns it). Default: the endpoint's.
    */
   readonly replies?: 'phantom' | 'direct'
+  /**
+   * How packets go to the other side: by keysend to its node ('node'), or to the phantom of its node ('phantom',
+   * spec §2.9), where its endpoint has `phantomLane: true`. There a refused connection costs nothing and is told of
+   * at once, and packets that arrive need no acknowledgement. Default 'node'.
+   */
+  readonly lane?: 'node' | 'phantom'
   /** Proves this node's public key to the other side (spec §12.7). Default false. */
   readonly identify?: boolean
   /** The most that the other side may ask for each packet it sends, and for each 1,000 bytes; msat. Default 0: nothing. */
@@ -148,6 +154,7 @@ const CONNECT_NAMES: Readonly<Record<keyof ConnectArguments, true>> = {
   connectTimeout: true,
   signal: true,
   replies: true,
+  lane: true,
   identify: true,
   maxPacketPrice: true,
   maxKilobytePrice: true,
@@ -187,6 +194,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
     throw invalidOption('signal must be an AbortSignal')
   }
   if (options.replies !== undefined) checkReplies(options.replies)
+  if (options.lane !== undefined) checkLane(options.lane)
   if (options.identify !== undefined) checkBoolean(options.identify, 'identify')
   optionalMsat(options.maxPacketPrice, 'maxPacketPrice', 0n)
   optionalMsat(options.maxKilobytePrice, 'maxKilobytePrice', 0n)
@@ -204,6 +212,11 @@ function checkConnectionOptions(options: ConnectionOptions): void {
 export function checkReplies(value: unknown): 'phantom' | 'direct' {
   if (value === 'phantom' || value === 'direct') return value
   throw invalidOption(`replies must be 'phantom' or 'direct'; got ${shown(value)}`)
+}
+
+function checkLane(value: unknown): void {
+  if (value === 'node' || value === 'phantom') return
+  throw invalidOption(`lane must be 'node' or 'phantom'; got ${shown(value)}`)
 }
 
 function shown(value: unknown): string {

@@ -1,6 +1,6 @@
 import type { Backend, Destination, Route, RouteHint } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
-import type { Attempt, Target, Want } from './connection/interface.ts'
+import type { Attempt, Lane, Target, Want } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
@@ -35,13 +35,14 @@ export class Sender {
   readonly peer: Peer
   /** Whose cap pays: the public key, or '' for an anonymous peer. */
   readonly capKey: string
+  readonly #lane: Lane
   /** Payments that have no outcome. */
   users = 0
   /** Stands in the driver's row. */
   isMarked = false
   #someoneWaits = false
   #destinations: readonly Destination[]
-  /** Of the paths that `#destinations` stand for; -1 on the node lane. */
+  /** Of the paths that `#destinations` stand for; -1 for a public key. */
   #generation: number
   /** The generation for which a route was found, where that is not the newest. */
   readonly #generationOf: Map<string, number> = new Map()
@@ -50,14 +51,15 @@ export class Sender {
 
   constructor(owner: SenderOwner, target: Target) {
     this.#owner = owner
-    this.capKey = target.lane === 'node' ? toHex(target.publicKey) : ''
+    this.capKey = 'publicKey' in target ? toHex(target.publicKey) : ''
     this.peer = new Peer({
       lane: target.lane,
-      anonymous: target.lane === 'phantom',
+      anonymous: 'paths' in target,
       random: (length) => owner.random(length),
       slots: owner.slots,
       maxFeeMsat: owner.maxFeeMsat,
     })
+    this.#lane = target.lane
     this.#destinations = destinationsOf(target)
     this.#generation = generationOf(target)
     this.#deadline = owner.deadlines.add(() => {
@@ -182,7 +184,7 @@ export class Sender {
   #provide(routes: readonly Route[]): void {
     if (this.#owner.stopped()) return
     this.peer.provideRoutes(this.#owner.now(), routes)
-    this.#owner.debug({ routes: routes.length, lane: this.capKey === '' ? 'phantom' : 'node' }, 'routes found')
+    this.#owner.debug({ routes: routes.length, lane: this.#lane }, 'routes found')
     this.#owner.ready(this)
   }
 
@@ -194,7 +196,7 @@ export class Sender {
   }
 }
 
-/** All ways: one for each public key, kept for a while after its last use, and one for each connection over paths. */
+/** All ways: one for each public key and lane, kept for a while after its last use, and one for each connection over paths. */
 export class Senders {
   readonly #owner: SenderOwner
   readonly #byKey: Map<string, Sender> = new Map()
@@ -205,12 +207,12 @@ export class Senders {
 
   /** The way to `target` for a connection. */
   for(link: DriverLink, target: Target): Sender {
-    if (target.lane === 'phantom') {
+    if ('paths' in target) {
       link.ownSender ??= this.#made(target)
       link.ownSender.follow(target)
       return link.ownSender
     }
-    const key = toHex(target.publicKey)
+    const key = `${target.lane} ${toHex(target.publicKey)}`
     let sender = this.#byKey.get(key)
     if (sender === undefined) {
       this.#forgetIdle()
@@ -250,10 +252,13 @@ export function later(atMs: number | undefined, now: number): number | undefined
 }
 
 function destinationsOf(target: Target): Destination[] {
-  if (target.lane === 'node') return [{ lane: 'node', publicKey: target.publicKey }]
+  if ('publicKey' in target) {
+    const { lane, publicKey } = target
+    return [lane === 'node' ? { lane, publicKey } : { lane, publicKey }]
+  }
   return target.paths.map((path) => ({ lane: 'phantom', path: path.bytes }))
 }
 
 function generationOf(target: Target): number {
-  return target.lane === 'node' ? -1 : target.generation
+  return 'paths' in target ? target.generation : -1
 }

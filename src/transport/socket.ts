@@ -11,7 +11,7 @@ import type { Link, LinkSettings } from './link.ts'
 import { type Callback, Outbox } from './outbox.ts'
 import { checkMs, checkMsat, type Msat, type Target } from './options.ts'
 import { keepAliveMs } from './settings.ts'
-import { type SocketStats, socketStats } from './stats.ts'
+import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
 import { writeAfterEnd } from './write-after-end.ts'
 
 /** What the application hears of a socket beside the events of a Duplex and those of net.Socket. */
@@ -217,9 +217,9 @@ export class Socket extends Duplex {
     return this.#link?.candidates
   }
 
-  /** Bytes, packets, round trip and money of this connection; undefined before it has an endpoint. */
-  get stats(): SocketStats | undefined {
-    return this.#link === undefined ? undefined : socketStats(this.#link.stats, this.#link.account)
+  /** Bytes, packets, round trip and money of this connection; nothing but zeros before it has an endpoint. */
+  get stats(): SocketStats {
+    return this.#link === undefined ? NOTHING_DONE : socketStats(this.#link.stats, this.#link.account)
   }
 
   /**

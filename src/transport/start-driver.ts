@@ -23,6 +23,7 @@ export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'
     const info = await backend.start({
       sink: (event) => sink(event),
       ...(settleIndex === undefined ? {} : { settleIndex }),
+      ...(options.phantomLane ? { phantomLane: true } : {}),
     })
     const driver = new Driver({ ...options, info, stored })
     const begin = (): void => {

@@ -31,3 +31,21 @@ export function socketStats(stats: ConnectionStats, account: Account): SocketSta
     satPerKilobyte: stats.bytesAcknowledged === 0 ? undefined : (satPaid * 1_000) / stats.bytesAcknowledged,
   }
 }
+
+/** Of a socket that waits for its endpoint. */
+export const NOTHING_DONE: SocketStats = socketStats(
+  {
+    bytesWritten: 0,
+    bytesAcknowledged: 0,
+    bytesRead: 0,
+    packetsReceived: 0,
+    packetsDropped: 0,
+    attempts: 0,
+    failedAttempts: 0,
+    refusedAttempts: 0,
+    hedgedAttempts: 0,
+    unresolvedAttempts: 0,
+    roundTripMs: undefined,
+  },
+  { capMsat: 0n, spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, receivedMsat: 0n, pendingIncomeMsat: 0n },
+)

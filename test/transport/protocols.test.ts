@@ -178,7 +178,7 @@ describe('streams over keysock', () => {
     function* chunks(): Generator<Buffer> {
       for (let sent = 0; sent < total; sent += 50_000) {
         const written = sender.bytesWritten
-        mostBuffered = Math.max(mostBuffered, written - (sender.stats?.bytesAcknowledged ?? 0))
+        mostBuffered = Math.max(mostBuffered, written - sender.stats.bytesAcknowledged)
         yield Buffer.alloc(50_000, sent & 0xff)
       }
     }

@@ -1,5 +1,5 @@
 /** The effect of frames that were judged sound. Each is idempotent (spec §5.12). */
-import { Code, codeName, codes, peerError } from '../../wire/errors.ts'
+import { Code } from '../../wire/errors.ts'
 import type { Frame, PriceFrame, StreamFrame } from '../../wire/frames.ts'
 import type { Parameters } from '../../wire/parameters.ts'
 import { Control } from './controls.ts'
@@ -8,6 +8,7 @@ import { packetPrice } from './credit.ts'
 import type { Arrival, Lane } from './interface.ts'
 import { close, reset } from './lifecycle.ts'
 import { armProbe, deliver, onAck } from './recovery.ts'
+import { peerFailure } from './refused.ts'
 
 export interface Application {
   readonly frames: readonly Frame[]
@@ -53,10 +54,10 @@ function applyFrame(core: Core, now: number, frame: Frame, lane: Lane): void {
       if (frame.keepalive) core.touch(now)
       break
     case 'reset':
-      closeBy(core, frame, 'reset')
+      close(core, peerFailure(frame.code, 'reset', frame.reason))
       break
     case 'refuse':
-      closeBy(core, frame, 'refuse')
+      close(core, peerFailure(frame.code, 'refuse', frame.reason))
       break
     case 'message':
       if (!core.messages.receive(frame.id)) break
@@ -123,20 +124,6 @@ function applyBlocked(core: Core, now: number, limit: number): void {
   // spec §7.5, §7.8: room that there is, or that the peer has not heard of.
   if (core.window.unblock(now, core.in.readOffset, core.in.readable)) core.controls.want(Control.MAX_DATA)
   else if (limit < core.window.limit) core.controls.ensure(Control.MAX_DATA)
-}
-
-function closeBy(core: Core, frame: { code: number; reason: string }, type: 'reset' | 'refuse'): void {
-  const meaning = codes[frame.code]?.meaning ?? codeName(frame.code)
-  const message = type === 'reset' ? `the peer reset the connection: ${meaning}` : `the peer refused: ${meaning}`
-  // Foreign text: nothing in it may steer a terminal or reorder a line.
-  const reason = frame.reason.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').trim()
-  const saysMore = reason !== '' && reason !== meaning && reason !== codeName(frame.code)
-  const wireCode = frame.code as Code
-  close(core, {
-    code: peerError(frame.code, type),
-    message: saysMore ? `${message} (${reason})` : message,
-    wireCode,
-  })
 }
 
 function applyPrice(core: Core, now: number, frame: PriceFrame): void {

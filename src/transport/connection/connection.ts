@@ -15,6 +15,7 @@ import type {
   ConnectionStats,
   Grant,
   GrowWindow,
+  Lane,
   Outcome,
   OwnPath,
   RandomBytes,
@@ -53,6 +54,8 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly replies:
     | { readonly lane: 'phantom'; readonly paths: readonly OwnPath[] }
     | { readonly lane: 'direct'; readonly publicKey: Uint8Array }
+  /** How packets go to the responder: keysend, or to the phantom of its node (spec §2.9). Default 'node'. */
+  readonly lane?: Lane
   /** Prove to the responder that we hold this node key (spec §12.7). */
   readonly identify?: { readonly publicKey: Uint8Array }
 }
@@ -87,7 +90,7 @@ export class Connection {
   static connect(options: ConnectOptions): Connection {
     const { replies, identify, connectionId } = options
     const core = new Core({ ...options, role: 'initiator', state: 'opening' })
-    core.nodeTarget = { lane: 'node', publicKey: options.responderKey }
+    core.nodeTarget = { lane: options.lane ?? 'node', publicKey: options.responderKey }
     core.identifyKey = identify?.publicKey
     core.opening = {
       responderKey: options.responderKey,
@@ -96,6 +99,8 @@ export class Connection {
       initiation: undefined,
       copies: 0,
       due: true,
+      arrived: false,
+      unanswered: 0,
       againAt: undefined,
       againDelayMs: 0,
       earlyEnd: 0,

@@ -57,6 +57,10 @@ export interface Opening {
   copies: number
   /** A copy has to go. */
   due: boolean
+  /** A copy was settled on the phantom lane: the responder has it. */
+  arrived: boolean
+  /** Copies in a row that met nobody at the phantom of the responder's node (spec §6.9). */
+  unanswered: number
   /** On the node lane, settled without an answer: when to send it again, and the delay after that. */
   againAt: number | undefined
   againDelayMs: number
@@ -124,7 +128,7 @@ export class Core {
   buyer: Buyer | undefined
   readonly peerPaths: PeerPaths = new PeerPaths()
   readonly ownPaths: OwnPaths = new OwnPaths()
-  /** The node lane to the peer; undefined: reply paths only. */
+  /** The peer by its node key, on either lane; undefined: reply paths only. */
   nodeTarget: Target | undefined
   peerParameters: Parameters | undefined
   /** Our idle_timeout as it was told: ACCEPT stays the same (spec §15.1). */

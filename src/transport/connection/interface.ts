@@ -17,9 +17,9 @@ export type Lane = 'node' | 'phantom'
 /** spec §6.1 */
 export type State = 'opening' | 'open' | 'closing' | 'lingering' | 'resetting' | 'closed'
 
-/** How the other side is reached: by its node key, or over the newest reply paths it gave. */
+/** How the other side is reached: by its node key, at the phantom of its node (spec §2.9), or over the newest reply paths it gave. */
 export type Target =
-  | { readonly lane: 'node'; readonly publicKey: Uint8Array }
+  | { readonly lane: Lane; readonly publicKey: Uint8Array }
   | { readonly lane: 'phantom'; readonly generation: number; readonly paths: readonly PathOffer[] }
 
 /** A path that the other side gave: REPLY_PATHS, spec §9. */
@@ -35,7 +35,7 @@ export interface Arrival {
   readonly amountMsat: bigint
   /** 32 bytes; the phantom lane checks the preimage against it before it settles. */
   readonly hash: Uint8Array
-  /** Phantom lane: over which of our own paths. */
+  /** Phantom lane: over which of our own paths; absent at the phantom of our node. */
   readonly pathId?: string
 }
 

@@ -70,6 +70,8 @@ export const ROUND_TRIP_GAIN = 0.125
 export const OPEN_SLACK_BYTES = 104
 /** Copies of one OPEN: one attempt byte (spec §3.8). */
 export const MAX_OPEN_COPIES = 256
+/** Copies in a row that meet nobody at the phantom of a node before the connection is refused (spec §6.9): its stream may just be opening again. */
+export const MAX_UNANSWERED = 3
 /**
  * EARLY packets that may be under way, or have settled, before the OPEN has: a responder keeps 64 (spec §14). A few
  * less, since OPENs that failed are taken for EARLY packets that did.

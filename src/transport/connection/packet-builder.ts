@@ -62,7 +62,8 @@ function buildPacket(core: Core, now: number, options: BuildOptions): Attempt | 
   const kind = kindOf(core)
   const number = core.nextNumber
   // spec §3.3
-  const addressing = grant.lane === 'node' || kind === 'early' ? 'cid' : 'path'
+  const ownPath = grant.lane === 'phantom' && core.peerPaths.target(core.height) !== undefined
+  const addressing = ownPath && kind !== 'early' ? 'path' : 'cid'
   const capacity = frameCapacity(kind, addressing, number, grant.recordBytes)
   if (capacity <= 0) return undefined
   const draft = emptyDraft({ reason, kind, number, job })

@@ -6,6 +6,7 @@ import type { CopyJob, Core } from './core.ts'
 import type { Draft } from './draft.ts'
 import type { Grant, Outcome } from './interface.ts'
 import { advance, close, resetDone } from './lifecycle.ts'
+import { endRefused } from './refused.ts'
 import {
   LOST_UNREACHED_MS,
   MAX_HEDGES,
@@ -131,7 +132,7 @@ function linkCopy(core: Core, now: number, copy: Sent, job: CopyJob): void {
 /** Whether something that `sent` carries is still to arrive, and no newer packet took it over. */
 export function isWaiting(core: Core, sent: Sent): boolean {
   if (sent.phase !== 'flying' || sent.delivered) return false
-  if (sent.open) return core.state === 'opening'
+  if (sent.open) return core.state === 'opening' && core.opening?.arrived !== true
   for (let i = 0; i < sent.ranges.length; i += 2) {
     if (core.out.undelivered(sent.ranges[i] ?? 0, sent.ranges[i + 1] ?? 0).length > 0) return true
   }
@@ -256,6 +257,7 @@ function onFailure(core: Core, now: number, sent: Sent, failure: Extract<Outcome
   }
   if (failure.avoid.length > 0) core.avoid = failure.avoid
   requeue(core, now, sent)
+  if (failure.refused && sent.lane === 'phantom') endRefused(core, sent, failure.code)
 }
 
 /** The packet never left, or came back, or was lost at the process: its frames go again, at once. */
@@ -264,7 +266,7 @@ export function requeue(core: Core, now: number, sent: Sent): void {
   if (!sent.delivered) dropHold(core, sent)
   if (sent.delivered || core.state === 'closed') return
   if (sent.ackNews > 0) core.ack.fail(now, sent.ackNews)
-  if (sent.open && core.opening !== undefined && core.state === 'opening') core.opening.due = true
+  if (sent.open && core.opening?.arrived === false && core.state === 'opening') core.opening.due = true
   const { copies } = sent
   const fresh = copies?.filter((each) => each !== sent && each.phase === 'flying' && !each.overdue) ?? []
   if (core.isLive) {
@@ -294,6 +296,10 @@ export function deliver(core: Core, now: number, sent: Sent): void {
   core.overdue.unwatch(sent)
   if (sent.delivered) return
   sent.delivered = true
+  if (sent.open && core.opening !== undefined) {
+    core.opening.arrived = true
+    core.opening.due = false
+  }
   if (sent.creditMsat > 0n) core.buyer?.arrived(sent.creditHeld ? 0n : sent.creditMsat)
   sent.creditHeld = false
   if (sent.priceMsat > 0n) core.seller?.charge(sent.priceMsat, sent.priceHeld)

@@ -35,17 +35,23 @@ export function sendable(core: Core): number {
   return Math.max(0, Math.min(core.out.written, limit) - core.out.sentEnd)
 }
 
+/** spec §6.6: an EARLY packet that overtakes its OPEN on the phantom lane is refused. */
+function earlyMayGo(core: Core): boolean {
+  return core.state !== 'opening' || core.nodeTarget?.lane !== 'phantom' || core.opening?.arrived === true
+}
+
 // spec §6.6, §14: a responder keeps a bounded number of packets that overtake their OPEN; the others would be paid for
 // and lost. Once the OPEN has settled, what is sent comes after it.
 function mayOvertake(core: Core): boolean {
   const { opening } = core
   if (core.state !== 'opening' || opening === undefined || opening.againAt !== undefined) return true
+  if (core.nodeTarget?.lane === 'phantom') return opening.arrived
   return core.attemptCount - opening.copies - core.failedCount < EARLY_PACKETS
 }
 
 /** Whether there is stream data, or the FIN, that should go now. */
 export function hasData(core: Core, now: number): boolean {
-  if (core.noSign || !core.isLive) return false
+  if (core.noSign || !core.isLive || !earlyMayGo(core)) return false
   // spec §12.5
   if (core.seller !== undefined && !core.seller.allowsStream()) {
     return finDue(core) && core.out.unsent === 0 && !core.out.hasAgain && mayControl(core)
@@ -73,7 +79,7 @@ export function creditDue(core: Core): boolean {
 
 function hasControl(core: Core, now: number): boolean {
   if (core.state === 'lingering') return core.ack.dueAt !== undefined && core.ack.dueAt <= now
-  if (core.state === 'opening') return core.opening?.due === true || dueControls(core) !== 0
+  if (core.state === 'opening') return core.opening?.due === true || (dueControls(core) !== 0 && earlyMayGo(core))
   if (dueControls(core) !== 0) return mayControl(core)
   if (!core.isLive || core.noSign) return false
   if (!mayControl(core)) return false
