@@ -261,6 +261,13 @@ export interface Backend {
   routeHints?(): Promise<readonly RouteHint[]>
   /** SHA-256 of the compressed point (node key x `point`), 32 bytes: BOLT 8's ECDH. `point`: 33 bytes. */
   sharedSecret(point: Uint8Array): Promise<Uint8Array>
+  /**
+   * Where several programs share the node: OPENs for this port (1..65535) are for this one from now on. Throws
+   * BackendError 'port-in-use'. Absent: every OPEN of the node comes here.
+   */
+  claimPort?(port: number): Promise<void>
+  /** Gives a port back; one that was not claimed changes nothing. */
+  releasePort?(port: number): Promise<void>
 }
 
 export type BackendErrorCode =
@@ -271,6 +278,8 @@ export type BackendErrorCode =
   | 'bad-request'
   | 'permission'
   | 'unsupported'
+  /** Another program listens on this port of the node. */
+  | 'port-in-use'
 
 /** A call to a backend that could not be carried out. `message` says what to do. */
 export class BackendError extends Error {
