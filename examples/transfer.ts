@@ -138,7 +138,7 @@ function watch(sim: Simulation, socket: Socket, onProgress: (progress: Progress)
   const report = (): void => {
     const stats = socket.stats
     const seconds = (sim.clock.now() - startMs) / 1_000
-    if (stats !== undefined && seconds > 0) {
+    if (seconds > 0) {
       onProgress({
         bytes: stats.bytesAcknowledged,
         bytesPerSecond: stats.bytesAcknowledged / seconds,

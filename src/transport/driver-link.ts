@@ -51,7 +51,6 @@ export class DriverLink implements Link {
   isClosed = false
   /** The endpoint closed before the connection had ended. */
   isShutDown = false
-  #isDelivered = false
   /** Nothing of ours was on its way since; while the endpoint closes. */
   #idleSince: number | undefined
   candidates: number | undefined
@@ -159,7 +158,6 @@ export class DriverLink implements Link {
 
   /** The other side has all that was written. An application that has gone is not waited for any longer. */
   finished(): void {
-    this.#isDelivered = true
     if (this.listener === undefined) this.hold(false)
   }
 

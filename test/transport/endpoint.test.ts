@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, get as httpGet, type IncomingMessage } from 'node:http'
-import type { Socket as NetSocket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import * as keysock from '../../src/index.ts'
@@ -287,9 +286,9 @@ describe('two endpoints that close at once', () => {
       )
       .listen(80)
     const socket = alice.createConnection(bob.publicKeyHex, 80).on('error', (e) => errors.push(e))
-    const response = new Promise<IncomingMessage>((resolve) =>
-      httpGet({ host: 'bob', createConnection: () => socket as unknown as NetSocket }, resolve),
-    )
+    const response = new Promise<IncomingMessage>((resolve) => {
+      httpGet({ host: 'bob', createConnection: () => socket }, resolve)
+    })
     expect(await sim.drive(response.then(text))).toBe('hello')
     const startMs = sim.clock.now()
     await sim.drive(Promise.all([alice.close(), bob.close()]))
