@@ -43,8 +43,26 @@ const LAYERS: readonly Layer[] = [
   {
     // The only layer that loads gRPC: neither keysock nor keysock/sim reaches it.
     path: 'src/backends/lnd/',
-    files: ['src/backends/lnd/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/wire/'],
+    files: [
+      'src/backends/lnd/',
+      'src/backends/paths/',
+      'src/backends/backend.ts',
+      'src/backends/realtime.ts',
+      'src/wire/',
+    ],
     packages: [NOBLE, NODE, 'lightning', '@grpc/grpc-js'],
+  },
+  {
+    // Loads no gRPC either: a program that attaches needs none.
+    path: 'src/backends/daemon/',
+    files: [
+      'src/backends/daemon/',
+      'src/backends/backend.ts',
+      'src/backends/realtime.ts',
+      'src/backends/lnd/address.ts',
+      'src/wire/',
+    ],
+    packages: [NOBLE, NODE],
   },
   {
     path: 'src/backends/contract/',
@@ -53,7 +71,17 @@ const LAYERS: readonly Layer[] = [
     packages: [NOBLE, NODE, 'vitest'],
   },
   { path: 'src/backends/', files: ['src/backends/', 'src/wire/'], packages: [NODE, '*'] },
-  { path: 'src/cli/', files: ['src/cli/', 'src/index.ts', 'src/lnd.ts', 'src/sim.ts'], packages: [NODE, '*'] },
+  {
+    path: 'src/cli/',
+    files: ['src/cli/', 'src/index.ts', 'src/daemon.ts', 'src/lnd.ts', 'src/sim.ts'],
+    packages: [NODE, '*'],
+  },
+  {
+    // A daemon has an endpoint of its own, which refuses what nobody listens for.
+    path: 'src/daemon.ts',
+    files: ['src/backends/daemon/', 'src/backends/backend.ts', 'src/backends/realtime.ts', 'src/transport/'],
+    packages: [],
+  },
   { path: 'src/lnd.ts', files: ['src/backends/lnd/', 'src/backends/backend.ts'], packages: [] },
   {
     path: 'src/sim.ts',

@@ -1,7 +1,7 @@
 import { asBackendError, isDenied, isStarting, LndClient, Status, type CallName, type RpcError } from './client.ts'
 import { hashRequest } from './raw-route.ts'
 import { blindsRoutes, type RawChannel, type RawInfo } from './messages.ts'
-import { processClock, processEntropy } from './realtime.ts'
+import { processClock, processEntropy } from '../realtime.ts'
 import { Introductions } from './introductions.ts'
 import { OwnChannels } from './own-channels.ts'
 import { openTarget, type LndOptions, type LndTarget } from './target.ts'

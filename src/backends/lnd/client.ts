@@ -1,4 +1,4 @@
-import { processClock } from './realtime.ts'
+import { processClock } from '../realtime.ts'
 import { BackendError } from '../backend.ts'
 import { ALIVE_MS, CALL_MS } from './bounds.ts'
 import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './messages.ts'

@@ -3,7 +3,7 @@ import { HEARTBEAT_MS } from './bounds.ts'
 import { LndClient } from './client.ts'
 import { openServices, type LndCredentials } from './connection.ts'
 import { Interceptor, type InterceptorCommand } from './interceptor.ts'
-import { processClock } from './realtime.ts'
+import { processClock } from '../realtime.ts'
 
 /** The thread of an interceptor: it reads lnd's stream, whatever the application's thread does. */
 

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
-import type { Clock, Entropy } from '../backend.ts'
+import type { Clock, Entropy } from './backend.ts'
 
-/** The lnd backend's edge to real time and real chance: the only file with either in it. */
+/** The edge of backends on real nodes to real time and real chance: the only file with either in it. */
 
 /** Longest delay that one timer of Node takes: 2^31 - 1 ms. */
 const LONGEST_TIMER_MS = 2_147_483_647
