@@ -1,0 +1,38 @@
+import { type NodeAddress, openBare } from './bare-node.ts'
+import { epochNs, now } from './now.ts'
+
+/** More than are made in any stretch of time that is asked about. */
+const MOST_PAYMENTS = 100
+
+interface Lightning {
+  listPayments(
+    request: object,
+    done: (
+      error: Error | null,
+      answer: { readonly payments: readonly { readonly creation_time_ns: string }[] },
+    ) => void,
+  ): void
+}
+
+/** lnd's own word on how many payments it was told to make. */
+export async function openLedger(address: NodeAddress): Promise<{
+  /** Between two moments of `now`, told soon after. */
+  countBetween(fromMs: number, toMs: number): Promise<number>
+  close(): void
+}> {
+  const { services } = await openBare(address)
+  const lightning = services.default as Lightning
+  return {
+    countBetween: async (fromMs, toMs) => {
+      // lnd stamps by the calendar's clock.
+      const toEpoch = (ms: number): bigint => epochNs() - BigInt(Math.round((now() - ms) * 1e6))
+      const [fromNs, toNs] = [toEpoch(fromMs), toEpoch(toMs)]
+      const request = { include_incomplete: true, reversed: true, max_payments: String(MOST_PAYMENTS) }
+      const { promise, resolve, reject } = Promise.withResolvers<readonly { readonly creation_time_ns: string }[]>()
+      lightning.listPayments(request, (error, answer) => (error === null ? resolve(answer.payments) : reject(error)))
+      const made = (await promise).map(({ creation_time_ns }) => BigInt(creation_time_ns))
+      return made.filter((atNs) => atNs >= fromNs && atNs <= toNs).length
+    },
+    close: () => services.close(),
+  }
+}

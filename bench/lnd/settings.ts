@@ -1,0 +1,41 @@
+/** What the bench on real nodes measures with, and what it asks for. Amounts are millisatoshi, times milliseconds. */
+
+export const NAMES = ['alice', 'bob', 'carol'] as const
+export type Name = (typeof NAMES)[number]
+
+/** Neighbours share a channel of this size, half on each side: thousands of payments of 1 sat don't tilt it. */
+export const CAPACITY_SAT = 10_000_000
+
+/** Payments in flight of the floods that look for the best size, in this order or backwards. */
+export const SWEEP_IN_FLIGHT = [1, 4, 16, 64, 128, 256] as const
+/** A flood of the sweep ends when so many payments have arrived, or after this time. */
+export const SWEEP_PAYMENTS = 320
+export const SWEEP_MS = 4_000
+
+export const DEFAULT_BYTES = 2_000_000
+export const DEFAULT_ROUNDS = 3
+
+/** (c) A payment of this much at a time, for so long, as the first program of this kind sent. */
+export const CHUNK_BYTES = 800
+export const ONE_BY_ONE_MS = 10_000
+
+/** (d) Pairs of samples a round, the size of a write, and the longest pause before a sample, drawn at random. */
+export const LATENCY_SAMPLES = 50
+export const SMALL_WRITE_BYTES = 32
+export const LATENCY_PAUSE_MS = 60
+
+/** (e) Connections a round; the first of them on an endpoint that never had one. */
+export const CONNECTS = 5
+
+export const LEAST_RATIO = 0.85
+export const MOST_RATIO = 1.02
+export const LEAST_TIMES_ONE_BY_ONE = 15
+export const MOST_LATENCY = 1.15
+export const CONNECT_PAYMENTS = 2
+
+/** Series for plots: goodput in steps of this, and what is in flight as often. */
+export const STEP_MS = 250
+
+/** Money is no bound here. */
+export const PLENTY_MSAT = 1_000_000_000_000n
+export const MOST_FEE_MSAT = 100_000n
