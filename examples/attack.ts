@@ -4,6 +4,7 @@
  */
 import { pathToFileURL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
+import type { CandidateGraph } from '../src/backends/paths/candidates.ts'
 import { createEndpoint } from '../src/index.ts'
 import {
   candidateInitiators,
@@ -14,12 +15,11 @@ import {
   line,
   type NetworkDescription,
   type Observation,
-  type PublicGraph,
 } from '../src/sim.ts'
 
 /** What a responder holds: the public graph, its own key, and the reply paths that it was given. */
 export interface Holdings {
-  readonly graph: PublicGraph
+  readonly graph: CandidateGraph
   readonly responder: Uint8Array
   readonly paths: readonly Uint8Array[]
 }

@@ -1,7 +1,7 @@
-/** `./dev demo`: sends a file over a simulated Lightning network and shows what happened. */
-import { SingleBar } from 'cli-progress'
-import { Command, InvalidArgumentError } from 'commander'
-import { type Progress, transfer, type TransferResult } from './transfer.ts'
+/** `./dev demo`: sends a file over a Lightning network, simulated or (--lnd) real, and shows what happened. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { progressBar } from './progress-bar.ts'
+import { transfer, type TransferResult } from './transfer.ts'
 
 interface Flags {
   readonly bytes: number
@@ -10,6 +10,7 @@ interface Flags {
   readonly hang: number
   readonly replies: 'phantom' | 'direct'
   readonly json?: boolean
+  readonly lnd?: boolean
 }
 
 const flags = new Command('demo')
@@ -19,60 +20,45 @@ const flags = new Command('demo')
   .option('--failure <p>', 'probability that a payment fails, 0 to 0.9', probability, 0.1)
   .option('--hang <p>', 'probability that a payment hangs for minutes, 0 to 0.9', probability, 0.01)
   .option('--replies <how>', 'phantom (answers are hidden) or direct (as a control: they are not)', replies, 'phantom')
+  .addOption(
+    new Option('--lnd', 'on real lnd nodes, alice - bob - carol, and a file back').conflicts([
+      'seed',
+      'failure',
+      'hang',
+    ]),
+  )
   .option('--json', 'one JSON object on the last line, no progress')
   .parse()
   .opts<Flags>()
 
-if (flags.json !== true) {
-  console.log(`alice sends ${flags.bytes.toLocaleString('en')} bytes to bob: five nodes, no common channel,`)
-  console.log(
-    `${percent(flags.failure)} of the payments fail, ${percent(flags.hang)} hang for minutes; seed ${flags.seed}`,
-  )
-}
-const bar = flags.json === true ? undefined : progressBar(flags.bytes)
-const result = await transfer({
-  ...flags,
-  onProgress: (progress) => bar?.update(Math.min(progress.bytes, flags.bytes), shown(progress)),
-})
-bar?.update(result.bytes, {
-  rate: (result.bytesPerSecond / 1_000).toFixed(1),
-  inFlight: result.hangingPayments,
-  failed: result.failedPayments,
-  sat: Math.round(result.paidMsat / 1_000),
-})
-bar?.stop()
-if (flags.json === true) console.log(JSON.stringify(result))
-else print(result)
-process.exitCode = result.ok ? 0 : 1
-
-function progressBar(total: number): SingleBar | undefined {
-  const columns = process.stderr.isTTY ? process.stderr.columns : 80
-  const bytes = columns < 100 ? '{value} B' : '{value}/{total} B'
-  const format = `{bar} {percentage}% ${bytes} {rate} kB/s {inFlight} in flight {failed} failed {sat} sat`
-  const single = new SingleBar({
-    format,
-    barsize: Math.max(4, Math.min(30, columns - 66)),
-    barCompleteChar: '#',
-    barIncompleteChar: '-',
-    stream: process.stderr,
-    fps: 30,
-    hideCursor: true,
-    linewrap: false,
-    // Without a terminal a line every two seconds; a log can read that.
-    noTTYOutput: true,
-    notTTYSchedule: 2_000,
-  })
-  single.start(total, 0, { rate: '0.0', inFlight: 0, failed: 0, sat: 0 })
-  return single
+if (flags.lnd === true) {
+  // Loaded only here: the simulated demo needs no gRPC.
+  const { lndDemo } = await import('./lnd-demo.ts')
+  process.exitCode = await lndDemo({ bytes: flags.bytes, replies: flags.replies, json: flags.json === true })
+} else {
+  process.exitCode = await simulatedDemo()
 }
 
-function shown(progress: Progress): Record<string, string | number> {
-  return {
-    rate: (progress.bytesPerSecond / 1_000).toFixed(1),
-    inFlight: progress.inFlight,
-    failed: progress.failed,
-    sat: Math.round(progress.sat),
+async function simulatedDemo(): Promise<number> {
+  if (flags.json !== true) {
+    console.log(`alice sends ${flags.bytes.toLocaleString('en')} bytes to bob: five nodes, no common channel,`)
+    console.log(
+      `${percent(flags.failure)} of the payments fail, ${percent(flags.hang)} hang for minutes; seed ${flags.seed}`,
+    )
   }
+  const bar = flags.json === true ? undefined : progressBar(flags.bytes)
+  const result = await transfer({ ...flags, onProgress: (progress) => bar?.update(progress) })
+  bar?.update({
+    bytes: result.bytes,
+    bytesPerSecond: result.bytesPerSecond,
+    inFlight: result.hangingPayments,
+    failed: result.failedPayments,
+    sat: result.paidMsat / 1_000,
+  })
+  bar?.stop()
+  if (flags.json === true) console.log(JSON.stringify(result))
+  else print(result)
+  return result.ok ? 0 : 1
 }
 
 function print(done: TransferResult): void {
