@@ -80,7 +80,7 @@ const LAYERS: readonly Layer[] = [
     // A daemon has an endpoint of its own, which refuses what nobody listens for.
     path: 'src/daemon.ts',
     files: ['src/backends/daemon/', 'src/backends/backend.ts', 'src/backends/realtime.ts', 'src/transport/'],
-    packages: [],
+    packages: [NODE],
   },
   { path: 'src/lnd.ts', files: ['src/backends/lnd/', 'src/backends/backend.ts'], packages: [] },
   {

@@ -4,6 +4,8 @@ import type { Backend, Entropy } from '../backend.ts'
 export type ContractPart =
   /** `makePaths`, offers and verdicts. */
   | 'phantom lane'
+  /** A node whose own phantom nobody takes packets at, unless a process asks for it. */
+  | 'phantom lane off'
   /** `ContractWorld.advance`: time that can be let pass, for deadlines and expiries. */
   | 'time'
   /** `ContractWorld.failNextPayment`, `hangNextPayment`. */

@@ -95,7 +95,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
 
   {
     title: 'where no process listens the payer hears so, and gets the money back',
-    needs: ['phantom lane'],
+    needs: ['phantom lane', 'phantom lane off'],
     run: async (world: ContractWorld) => {
       const ends = await startEnds(world)
       const { payment } = await paymentTo(ends, 1)

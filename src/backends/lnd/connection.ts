@@ -5,6 +5,7 @@ import { credentials as grpcCredentials, Metadata, type ChannelCredentials } fro
 // Not the whole package, which loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
 import { BackendError } from '../backend.ts'
+import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
 import { RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
 
@@ -31,8 +32,6 @@ export interface LndCredentials {
   readonly macaroon: string | undefined
 }
 
-const DEFAULT_SOCKET = 'localhost:10009'
-
 /**
  * Reads where a node is. The environment: LNCLI_LNDDIR, LNCLI_NETWORK, LNCLI_RPCSERVER, LNCLI_TLSCERTPATH and
  * LNCLI_MACAROONPATH as lncli reads them, and LND_DIR, LND_NETWORK, LND_SOCKET, LND_CERT and LND_MACAROON (files),
@@ -45,7 +44,7 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
     names.map((name) => environment[name]).find((value) => value !== undefined && value !== '')
   const lndDir = tilde(location.lndDir ?? variable('LNCLI_LNDDIR', 'LND_DIR') ?? defaultDir())
   const network = location.network ?? variable('LNCLI_NETWORK', 'LND_NETWORK') ?? 'mainnet'
-  const socket = location.socket ?? variable('LNCLI_RPCSERVER', 'LND_SOCKET') ?? DEFAULT_SOCKET
+  const socket = lndSocket(location.socket, environment)
   const cert =
     location.cert ??
     variable('LNCLI_TLSCERTPATH', 'LND_CERT', 'LND_CERT_BASE64', 'LND_CERT_HEX') ??

@@ -1,0 +1,85 @@
+/**
+ * Every bound and default of the daemon and of its clients, with its reason. Times are milliseconds. The ones that
+ * an attached program meets stand in spec/daemon.md §8.
+ */
+
+/** Versions of the protocol that are spoken (spec/daemon.md §2). */
+export const VERSIONS: readonly number[] = [1]
+
+// ---- Messages ----------------------------------------------------------------------------------------
+
+/** The longest line: the connections of a program that comes back, 15 characters each, and some. */
+export const MAX_LINE_BYTES = 262_144
+/** What is written to a program that does not read, before it is cut off: the replay of all recent arrivals four times over. */
+export const MAX_UNSENT_BYTES = 8_388_608
+/** Calls of one program under way, payments not counted: none takes longer than a look at the graph. */
+export const MAX_CALLS = 1_024
+/** Payments of one program under way: a full channel's slots on eight channels. */
+export const MAX_PAYMENTS = 4_096
+/** Names of routes, paths and offers. */
+export const MAX_NAME_CHARACTERS = 96
+/** Names of channels; lnd's are shorter. */
+export const MAX_CHANNEL_CHARACTERS = 192
+/** A route has 20 hops at most, and a blinded part behind them. */
+export const MAX_HOPS = 64
+/** Words for people. */
+export const MAX_WORDS = 2_048
+
+// ---- What is shared ----------------------------------------------------------------------------------
+
+/** Programs at once. */
+export const MAX_CLIENTS = 64
+/** Routes that one program may pay over, as many as lnd's backend pins for all; the oldest goes first and answers 'route-gone'. */
+export const MAX_ROUTES = 4_096
+/** Reply paths of one program: a quarter of what the node takes, so that one program never has them all. */
+export const MAX_PATHS = 1_024
+/** Ports of one program. */
+export const MAX_PORTS = 1_024
+/** Offers of one program that wait for its verdict; an endpoint holds no more. */
+export const MAX_OFFERS = 483
+/** Connection ids whose owner is known, of each role; the oldest go, and what comes for them goes to everyone. */
+export const MAX_CONNECTIONS = 65_536
+/** Connection ids of each role that a program names when it comes back: its latest. */
+export const MAX_NAMED_CONNECTIONS = 4_096
+/** Settled offers whose confirmation is waited for, and payments that the node lost sight of. */
+export const MAX_REMEMBERED = 16_384
+/** From this part of a channel's slots on, only those who hold less than a fair part get one: the last quarter. */
+export const SLOTS_FREE_NUMERATOR = 3
+export const SLOTS_FREE_DENOMINATOR = 4
+
+// ---- Arrivals ----------------------------------------------------------------------------------------
+
+/** Arrivals kept for a program that comes back: ten seconds of the node lane's fastest. */
+export const MAX_RECENT = 1_024
+/** A daemon that starts again asks for so many settled invoices before the last one that it has seen: programs may not have read them. */
+export const RESUME_BEHIND = 256n
+/** OPENs whose port waits to be claimed again. */
+export const MAX_HELD_OPENS = 256
+/** How long an OPEN waits for a program that died or for a daemon that just started: a program restarts in less. */
+export const HOLD_MS = 5_000
+/** Ports of programs that died, remembered for HOLD_MS. */
+export const MAX_FREED_PORTS = 4_096
+/** Key agreements: spec §14, as in an endpoint. */
+export const MAX_AGREEMENTS = 256
+export const AGREEMENTS_PER_SECOND = 20
+export const AGREEMENT_BURST = 100
+/** Shared secrets kept, so that the program which the OPEN is for does not cost the node another call. */
+export const MAX_SECRETS = 1_024
+/** Kept back from an offer's time while its port is found out. */
+export const OFFER_MARGIN_MS = 500
+
+// ---- The socket and the client -----------------------------------------------------------------------
+
+/** `sun_path` has 104 bytes on macOS, 108 on Linux, with a zero at the end. */
+export const MAX_SOCKET_PATH_BYTES = 103
+/** For this user alone. */
+export const SOCKET_MODE = 0o600
+/** First and longest delay between tries to reach a daemon that is away. */
+export const RECONNECT_MS = 20
+export const RECONNECT_MAX_MS = 2_000
+/** How long a program that stops waits for the daemon to have let go of what it had. */
+export const DETACH_MS = 2_000
+/** How long the daemon is given to greet: one that is alive does so at once. */
+export const GREETING_MS = 5_000
+/** The last settle index is written this often at most. */
+export const MARK_EVERY_MS = 500

@@ -1,0 +1,345 @@
+import type { Duplex } from 'node:stream'
+import { equalBytes } from '../../wire/bytes.ts'
+import {
+  BackendError,
+  type Backend,
+  type BackendEvent,
+  type BackendStart,
+  type Clock,
+  type Entropy,
+  type NodeInfo,
+  type PathRequest,
+  type PathResult,
+  type Payment,
+  type PaymentOutcome,
+  type Route,
+  type RouteHint,
+  type RouteRequest,
+  type Verdict,
+} from '../backend.ts'
+import { DETACH_MS, GREETING_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
+import { Calling } from './calling.ts'
+import type { Attached, CallName, Calls } from './calls.ts'
+import { Names } from './names.ts'
+import { failed } from './payments.ts'
+import { RecentConnections } from './recent-connections.ts'
+import type { SentEvent, Tracked } from './values.ts'
+
+export interface DaemonBackendOptions {
+  /** Connects to the daemon, at first and again whenever the connection ends. */
+  readonly open: () => Promise<Duplex>
+  readonly clock: Clock
+  readonly entropy: Entropy
+}
+
+/**
+ * A node that a daemon owns, as if this program had it alone. While the daemon is away the node counts as away;
+ * it is called again with growing pauses, ports are claimed again, and what settled meanwhile is told.
+ */
+export class DaemonBackend implements Backend {
+  readonly name: string = 'daemon'
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly #open: () => Promise<Duplex>
+  readonly #ports = new Set<number>()
+  readonly #connections = new RecentConnections()
+  readonly #names = new Names()
+  readonly #session: Uint8Array
+  #state: 'new' | 'started' | 'stopped' = 'new'
+  #start: BackendStart | undefined
+  #node: NodeInfo | undefined
+  #calling: Calling | undefined
+  /** The last arrival that was handed up, or that was before this program's time. */
+  #settleIndex: bigint | undefined
+  /** What the program above was told last. */
+  #isOnline = true
+  #height = 0
+  #retryMs = RECONNECT_MS
+  #cancelRetry: (() => void) | undefined
+  /** Calls that wait for the daemon to be back. */
+  readonly #waiting = new Set<() => void>()
+
+  constructor(options: DaemonBackendOptions) {
+    this.#open = options.open
+    this.clock = options.clock
+    this.entropy = options.entropy
+    this.#session = options.entropy.bytes(16)
+  }
+
+  // ---- The contract ------------------------------------------------------------------------------------
+
+  async start(options: BackendStart): Promise<NodeInfo> {
+    if (this.#state !== 'new')
+      throw new BackendError('stopped', 'this backend was started before; take a new one for every process')
+    this.#state = 'started'
+    this.#start = options
+    this.#settleIndex = options.settleIndex
+    try {
+      const { node } = await this.#attach(false)
+      this.#node = node
+      return node
+    } catch (error) {
+      this.#state = 'stopped'
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#cancelRetry?.()
+    this.#start = undefined
+    for (const wake of this.#waiting) wake()
+    const calling = this.#calling
+    this.#calling = undefined
+    if (calling?.isOpen === true) await this.#detach(calling)
+  }
+
+  async findRoutes(request: RouteRequest): Promise<readonly Route[]> {
+    const routes = await this.#call('findRoutes', request)
+    return routes.map((route) => ({ ...route, id: this.#names.out(route.id) }))
+  }
+
+  async pay(payment: Payment): Promise<PaymentOutcome> {
+    const calling = this.#state === 'started' ? this.#calling : undefined
+    if (calling?.isOpen !== true) return failed('node-away')
+    const routeId = this.#names.in(payment.routeId)
+    if (routeId === undefined) return failed('route-gone')
+    this.#connections.sent(payment.record)
+    try {
+      return await calling.call('pay', { ...payment, routeId })
+    } catch (error) {
+      // Whether it was sent nobody knows, unless it could not even be written down.
+      return error instanceof BackendError && error.code === 'bad-request' ? failed('invalid') : { status: 'unknown' }
+    }
+  }
+
+  track(hash: Uint8Array): Promise<Tracked> {
+    return this.#call('track', { hash })
+  }
+
+  async makePaths(request: PathRequest): Promise<PathResult> {
+    const { paths, candidates } = await this.#call('makePaths', request)
+    const named = paths.map((path) => ({ ...path, pathId: this.#names.openPath(path.pathId) }))
+    return { paths: named, candidates }
+  }
+
+  async closePaths(pathIds: readonly string[]): Promise<void> {
+    const known = pathIds.map((pathId) => this.#names.closePath(pathId)).filter((pathId) => pathId !== undefined)
+    await this.#call('closePaths', { pathIds: known })
+  }
+
+  async answer(offerId: string, verdict: Verdict): Promise<void> {
+    const known = this.#names.in(offerId)
+    // One of an earlier connection is gone.
+    if (known !== undefined) await this.#call('answer', { offerId: known, verdict })
+  }
+
+  routeHints(): Promise<readonly RouteHint[]> {
+    return this.#call('routeHints', undefined)
+  }
+
+  sharedSecret(point: Uint8Array): Promise<Uint8Array> {
+    return this.#call('sharedSecret', { point })
+  }
+
+  /** Waits for a daemon that is away. @throws BackendError 'port-in-use', 'stopped' */
+  async claimPort(port: number): Promise<void> {
+    for (;;) {
+      try {
+        await this.#call('claimPort', { port })
+        this.#ports.add(port)
+        return
+      } catch (error) {
+        if (!(error instanceof BackendError) || error.code !== 'offline') throw error
+      }
+      await this.#untilBack()
+    }
+  }
+
+  async releasePort(port: number): Promise<void> {
+    this.#ports.delete(port)
+    if (this.#calling?.isOpen === true) await this.#call('releasePort', { port })
+  }
+
+  // ---- The connection ----------------------------------------------------------------------------------
+
+  async #attach(isBack: boolean): Promise<Attached> {
+    const stream = await this.#open()
+    // Events that come with the answer are told when what it says has been.
+    const early: SentEvent[] = []
+    let take = (event: SentEvent): void => void early.push(event)
+    const calling = new Calling(stream, {
+      event: (event) => take(event),
+      closed: (why) => this.#closed(calling, why),
+    })
+    const cancelGreeting = this.clock.schedule(this.clock.now() + GREETING_MS, () =>
+      calling.close('it does not answer'),
+    )
+    try {
+      await calling.greet()
+      const attached = await calling.call('attach', this.#describe(isBack))
+      this.#check(attached)
+      this.#calling = calling
+      this.#settleIndex ??= attached.settleIndex
+      this.#welcome(attached, isBack)
+      take = (event) => this.#take(calling, event)
+      for (const event of early) this.#take(calling, event)
+      return attached
+    } catch (error) {
+      calling.close('not attached')
+      throw error
+    } finally {
+      cancelGreeting()
+    }
+  }
+
+  #describe(isBack: boolean): Calls['attach']['argument'] {
+    const { phantomLane } = this.#start ?? {}
+    return {
+      session: this.#session,
+      isBack,
+      ...(this.#settleIndex === undefined ? {} : { settleIndex: this.#settleIndex }),
+      ...(phantomLane === undefined ? {} : { phantomLane }),
+      ports: [...this.#ports],
+      initiators: this.#connections.initiators,
+      responders: this.#connections.responders,
+    }
+  }
+
+  /** @throws BackendError where the program was stopped, or the daemon owns another node by now */
+  #check({ node }: Attached): void {
+    if (this.#state !== 'started') throw new BackendError('stopped', 'this backend was stopped; take a new one')
+    if (this.#node !== undefined && !equalBytes(node.publicKey, this.#node.publicKey)) {
+      this.#tell({
+        type: 'warning',
+        code: 'other-node',
+        message: 'the daemon owns another node now; this program waits for its own one to come back',
+      })
+      throw new BackendError('offline', 'the daemon owns another node')
+    }
+  }
+
+  /** Tells what has changed since the last attachment. */
+  #welcome({ node, isOnline, portsInUse }: Attached, isBack: boolean): void {
+    this.#retryMs = RECONNECT_MS
+    const stale = this.#names.next()
+    if (isOnline !== this.#isOnline) {
+      this.#isOnline = isOnline
+      const detail = isOnline ? 'the daemon is back' : 'the daemon is there, its node is away'
+      this.#tell({ type: isOnline ? 'online' : 'offline', detail })
+    }
+    if (isBack && node.blockHeight > this.#height) this.#tell({ type: 'block', height: node.blockHeight })
+    this.#height = node.blockHeight
+    if (stale.length > 0) this.#tell({ type: 'paths-stale', pathIds: stale })
+    for (const port of portsInUse) {
+      this.#ports.delete(port)
+      const message = `another program took port ${port} while the daemon was away: this one gets no connections there; listen again`
+      this.#tell({ type: 'warning', code: 'port-lost', message })
+    }
+    for (const wake of this.#waiting) wake()
+  }
+
+  #closed(calling: Calling, why: string): void {
+    if (this.#state !== 'started' || this.#calling !== calling) return
+    this.#calling = undefined
+    if (this.#isOnline) {
+      this.#isOnline = false
+      this.#tell({ type: 'offline', detail: `the daemon is away: ${why}` })
+    }
+    this.#retry()
+  }
+
+  #retry(): void {
+    this.#cancelRetry = this.clock.schedule(this.clock.now() + this.#retryMs, () => {
+      this.#attach(true).catch(() => {
+        if (this.#state === 'started' && this.#calling === undefined) this.#retry()
+      })
+    })
+    this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MAX_MS)
+  }
+
+  /** What it had is let go of before another process may start. */
+  async #detach(calling: Calling): Promise<void> {
+    const cancel = this.clock.schedule(this.clock.now() + DETACH_MS, () => calling.close('it does not answer'))
+    try {
+      await calling.call('detach', undefined)
+    } catch {
+      // The connection ended, which is as good.
+    } finally {
+      cancel()
+      calling.close('this program stops')
+    }
+  }
+
+  async #call<Name extends CallName>(call: Name, argument: Calls[Name]['argument']): Promise<Calls[Name]['result']> {
+    this.#mustRun()
+    const calling = this.#calling
+    if (calling === undefined) throw new BackendError('offline', "the daemon is away; wait for 'online'")
+    const result = await calling.call(call, argument)
+    this.#mustRun()
+    return result
+  }
+
+  #mustRun(): void {
+    if (this.#state === 'started') return
+    throw new BackendError(
+      'stopped',
+      this.#state === 'new' ? 'start this backend first' : 'this backend was stopped; take a new one',
+    )
+  }
+
+  #untilBack(): Promise<void> {
+    if (this.#calling !== undefined || this.#state !== 'started') return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.#waiting.delete(wake)
+        resolve()
+      }
+      this.#waiting.add(wake)
+    })
+  }
+
+  // ---- Events ------------------------------------------------------------------------------------------
+
+  #take(calling: Calling, event: SentEvent): void {
+    if (this.#calling !== calling) return
+    switch (event.type) {
+      case 'arrival':
+        if (this.#settleIndex === undefined || event.settleIndex > this.#settleIndex)
+          this.#settleIndex = event.settleIndex
+        this.#connections.received(event.record)
+        return this.#tell(event)
+      case 'offer': {
+        const { leftMs, pathId, offerId, ...rest } = event
+        const path = pathId === undefined ? undefined : this.#names.out(pathId)
+        if (pathId === undefined) this.#connections.received(event.record)
+        return this.#tell({
+          ...rest,
+          offerId: this.#names.out(offerId),
+          ...(path === undefined ? {} : { pathId: path }),
+          deadlineMs: this.clock.now() + leftMs,
+        })
+      }
+      case 'offer-gone':
+        return this.#tell({ ...event, offerId: this.#names.out(event.offerId) })
+      case 'paths-stale':
+        return this.#tell({ ...event, pathIds: event.pathIds.map((pathId) => this.#names.out(pathId)) })
+      case 'online':
+      case 'offline':
+        this.#isOnline = event.type === 'online'
+        return this.#tell(event)
+      case 'block':
+        this.#height = event.height
+        return this.#tell(event)
+      case 'offer-confirmed':
+      case 'payment-resolved':
+      case 'warning':
+        return this.#tell(event)
+    }
+  }
+
+  #tell(event: BackendEvent): void {
+    this.#start?.sink(event)
+  }
+}

@@ -1,0 +1,66 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import type { Clock } from '../backend.ts'
+import { BackendError } from '../backend.ts'
+import { MARK_EVERY_MS } from './bounds.ts'
+
+/**
+ * How far the node's invoices were handed on, in a file: where the next daemon goes on. What a crash leaves out
+ * comes twice, which receivers bear.
+ */
+export class SettleMark {
+  readonly #file: string
+  readonly #clock: Clock
+  readonly #failed: (error: Error) => void
+  #index: bigint | undefined
+  #written: bigint | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #cancel: (() => void) | undefined
+
+  constructor(options: { readonly file: string; readonly clock: Clock; readonly failed: (error: Error) => void }) {
+    this.#file = options.file
+    this.#clock = options.clock
+    this.#failed = options.failed
+  }
+
+  /** @throws BackendError 'bad-request' where the file holds something else */
+  async read(): Promise<bigint | undefined> {
+    let content: string
+    try {
+      content = (await readFile(this.#file, 'utf8')).trim()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw new BackendError('bad-request', `cannot read ${this.#file}: ${(error as Error).message}`, { cause: error })
+    }
+    if (!/^[0-9]{1,19}$/.test(content))
+      throw new BackendError('bad-request', `${this.#file} holds no settle index; remove it to begin at the present`)
+    this.#index = this.#written = BigInt(content)
+    return this.#index
+  }
+
+  /** Written before long. */
+  set(index: bigint): void {
+    this.#index = index
+    this.#cancel ??= this.#clock.schedule(this.#clock.now() + MARK_EVERY_MS, () => {
+      this.#cancel = undefined
+      this.#writing = this.#writing.then(() => this.#write())
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#cancel?.()
+    await this.#writing
+    await this.#write()
+  }
+
+  async #write(): Promise<void> {
+    const index = this.#index
+    if (index === undefined || index === this.#written) return
+    try {
+      await writeFile(`${this.#file}.next`, `${index}\n`, { mode: 0o600 })
+      await rename(`${this.#file}.next`, this.#file)
+      this.#written = index
+    } catch (error) {
+      this.#failed(error as Error)
+    }
+  }
+}

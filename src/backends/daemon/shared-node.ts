@@ -1,0 +1,335 @@
+import type { Duplex } from 'node:stream'
+import { BackendError, type Backend, type BackendEvent, type Clock, type NodeInfo, type Route } from '../backend.ts'
+import { Agreements } from './agreements.ts'
+import { Arrivals } from './arrivals.ts'
+import { Attachment, type AttachmentOwner, type Handlers } from './attachment.ts'
+import { MAX_CLIENTS, MAX_PATHS, MAX_PORTS, MAX_ROUTES, RESUME_BEHIND } from './bounds.ts'
+import type { Attach, Attached, DaemonStatus } from './calls.ts'
+import { Connections } from './connections.ts'
+import { Offers } from './offers.ts'
+import { Payments, type SharedRoute } from './payments.ts'
+import { PortTable } from './port-table.ts'
+import { SlotShares } from './slot-shares.ts'
+
+export interface SharedNodeOptions {
+  /** Not started yet. */
+  readonly backend: Backend
+  readonly clock: Clock
+  /** Up to here a former daemon has handed on what settled; undefined: begin at the present. */
+  readonly settleIndex?: bigint | undefined
+  /** This index and all before it were handed on. */
+  readonly passed?: ((settleIndex: bigint) => void) | undefined
+  /** Whether the node's unblinded phantom lane is used (spec §2.9). */
+  readonly phantomLane?: boolean
+  /** What a person who looks after the daemon should know. */
+  readonly log?: ((message: string) => void) | undefined
+}
+
+interface Parts {
+  readonly info: NodeInfo
+  readonly agreements: Agreements
+  readonly arrivals: Arrivals<Attachment>
+  readonly offers: Offers<Attachment>
+}
+
+/** A node with one backend, shared by programs: each sees it as if it had the node alone (spec/daemon.md). */
+export class SharedNode implements AttachmentOwner {
+  readonly handlers: Handlers
+  readonly #options: SharedNodeOptions
+  readonly #backend: Backend
+  readonly #clock: Clock
+  readonly #startedMs: number
+  readonly #clients = new Set<Attachment>()
+  readonly #ports: PortTable<Attachment>
+  readonly #connections = new Connections<Attachment>()
+  readonly #slots = new SlotShares()
+  readonly #payments: Payments<Attachment>
+  readonly #pathOwners = new Map<string, Attachment>()
+  #rest: Attachment | undefined
+  #parts: Parts | undefined
+  /** Events of the backend's that came before it had started. */
+  readonly #early: BackendEvent[] = []
+  #height = 0
+  #isOnline = true
+  #isStopped = false
+  #made = 0
+
+  constructor(options: SharedNodeOptions) {
+    const { backend, clock } = options
+    this.#options = options
+    this.#backend = backend
+    this.#clock = clock
+    this.#startedMs = clock.now()
+    this.#ports = new PortTable(this.#startedMs)
+    this.#payments = new Payments({
+      slots: this.#slots,
+      connections: this.#connections,
+      pay: (payment) => backend.pay(payment),
+      everyone: () => this.#everyone(),
+    })
+    this.handlers = this.#makeHandlers()
+  }
+
+  /** @throws BackendError as the backend's `start` */
+  async start(): Promise<NodeInfo> {
+    const { settleIndex } = this.#options
+    const from = settleIndex !== undefined && settleIndex > RESUME_BEHIND ? settleIndex - RESUME_BEHIND : 0n
+    const info = await this.#backend.start({
+      sink: (event) => this.#take(event),
+      ...(settleIndex === undefined ? {} : { settleIndex: from }),
+      ...(this.#options.phantomLane === true ? { phantomLane: true } : {}),
+    })
+    this.#height = info.blockHeight
+    this.#parts = this.#assemble(info)
+    for (const event of this.#early.splice(0)) this.#take(event)
+    return info
+  }
+
+  /** Ends every connection, then the backend's subscription. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#parts?.arrivals.stop()
+    for (const client of this.#clients) client.hangUp('the daemon ends')
+    this.#rest?.hangUp('the daemon ends')
+    await this.#backend.stop()
+  }
+
+  /**
+   * Serves a program.
+   *
+   * @param takesRest it gets OPENs for ports that nobody has: an endpoint of the daemon's own, that refuses them
+   */
+  serve(stream: Duplex, takesRest = false): void {
+    const client = new Attachment(this, ++this.#made, stream)
+    if (takesRest) this.#rest = client
+    else if (this.#isStopped) client.hangUp('the daemon ends')
+  }
+
+  // ---- What connections ask for ------------------------------------------------------------------------
+
+  status(): DaemonStatus {
+    const { info, arrivals } = this.#started()
+    const now = this.#clock.now()
+    return {
+      node: { ...info, blockHeight: this.#height },
+      isOnline: this.#isOnline,
+      runningMs: Math.floor(now - this.#startedMs),
+      clients: [...this.#everyone()].map((client) => ({
+        id: client.id,
+        attachedMs: Math.floor(now - client.attachedMs),
+        ports: [...client.ports].toSorted((a, b) => a - b),
+        paths: client.paths.size,
+        connections: this.#connections.count(client),
+        offers: client.offers.size,
+        payments: client.payments,
+      })),
+      heldOpens: arrivals.counts.held,
+      recentArrivals: arrivals.counts.recent,
+      strays: arrivals.counts.strays,
+      payments: this.#payments.size,
+    }
+  }
+
+  attach(client: Attachment, attach: Attach): Attached {
+    const { info, arrivals } = this.#started()
+    if (client !== this.#rest && this.#clients.size >= MAX_CLIENTS)
+      throw new BackendError('unsupported', `${MAX_CLIENTS} programs are attached to this daemon; end some`)
+    this.#clients.add(client)
+    client.attachedMs = this.#clock.now()
+    this.#connections.adopt(client, attach)
+    const portsInUse = attach.ports.filter((port) => !this.#claim(client, port))
+    return {
+      node: { ...info, blockHeight: this.#height },
+      isOnline: this.#isOnline,
+      settleIndex: arrivals.settleIndex,
+      portsInUse,
+    }
+  }
+
+  begin(client: Attachment, { settleIndex, isBack }: Attach): void {
+    this.#options.log?.(`program ${client.id} ${isBack ? 'is back' : 'attached'}`)
+    const { arrivals } = this.#started()
+    if (settleIndex !== undefined) arrivals.attached(client, settleIndex, isBack)
+    for (const port of client.ports) arrivals.claimed(port, client)
+  }
+
+  async leave(client: Attachment): Promise<void> {
+    if (client.isGone) return
+    client.isGone = true
+    if (client === this.#rest) this.#rest = undefined
+    if (!this.#clients.delete(client)) return
+    this.#options.log?.(`program ${client.id} left`)
+    for (const port of client.ports) this.#ports.vacate(port, client, this.#clock.now())
+    this.#slots.leave(client)
+    this.#parts?.offers.leave(client)
+    const paths = [...client.paths]
+    for (const pathId of paths) this.#pathOwners.delete(pathId)
+    client.paths.clear()
+    if (paths.length === 0 || this.#isStopped) return
+    try {
+      await this.#backend.closePaths(paths)
+    } catch (error) {
+      this.#options.log?.(`paths of program ${client.id} were not closed: ${String(error)}`)
+    }
+  }
+
+  closed(client: Attachment, why: string): void {
+    if (!client.isGone && client.session !== '') this.#options.log?.(`program ${client.id}: ${why}`)
+    void this.leave(client)
+  }
+
+  // ---- What the backend tells --------------------------------------------------------------------------
+
+  #take(event: BackendEvent): void {
+    if (this.#isStopped) return
+    if (this.#parts === undefined) return void this.#early.push(event)
+    const { arrivals, offers } = this.#parts
+    switch (event.type) {
+      case 'arrival':
+        return arrivals.take(event)
+      case 'offer':
+        return offers.take(event)
+      case 'offer-gone':
+        return offers.gone(event.offerId)
+      case 'offer-confirmed':
+        return offers.confirmed(event.hash, event.amountMsat)
+      case 'payment-resolved':
+        return this.#payments.resolved(event.hash, event.outcome)
+      case 'paths-stale':
+        return this.#stale(event.pathIds)
+      case 'block':
+        this.#height = event.height
+        return this.#tellAll(event)
+      case 'online':
+      case 'offline':
+        this.#isOnline = event.type === 'online'
+        this.#options.log?.(`the node is ${this.#isOnline ? 'back' : 'away'}: ${event.detail}`)
+        return this.#tellAll(event)
+      case 'warning':
+        this.#options.log?.(event.message)
+        return this.#tellAll(event)
+    }
+  }
+
+  #stale(pathIds: readonly string[]): void {
+    const byOwner = Map.groupBy(pathIds, (pathId) => this.#pathOwners.get(pathId))
+    for (const [client, ids] of byOwner) client?.tell({ type: 'paths-stale', pathIds: ids })
+  }
+
+  #tellAll(event: Extract<BackendEvent, { readonly type: 'block' | 'online' | 'offline' | 'warning' }>): void {
+    for (const client of this.#clients) client.tell(event)
+  }
+
+  // ---- Inside ------------------------------------------------------------------------------------------
+
+  #assemble(info: NodeInfo): Parts {
+    const [backend, clock, ports, connections] = [this.#backend, this.#clock, this.#ports, this.#connections]
+    const agreements = new Agreements({
+      clock,
+      publicKey: info.publicKey,
+      sharedSecret: (point) => backend.sharedSecret(point),
+    })
+    const arrivals = new Arrivals(
+      {
+        clock,
+        agreements,
+        connections,
+        ports,
+        everyone: () => this.#everyone(),
+        rest: () => this.#rest,
+        passed: (settleIndex) => this.#options.passed?.(settleIndex),
+      },
+      this.#options.settleIndex,
+    )
+    const offers = new Offers<Attachment>({
+      clock,
+      agreements,
+      connections,
+      ports,
+      pathOwner: (pathId) => this.#pathOwners.get(pathId),
+      everyone: () => this.#everyone(),
+      answer: (offerId, verdict) => backend.answer(offerId, verdict),
+    })
+    return { info, agreements, arrivals, offers }
+  }
+
+  /** Of what a program names, only what is its own counts: names of others are as good as made up. */
+  #makeHandlers(): Handlers {
+    const backend = this.#backend
+    return {
+      findRoutes: async (client, request) => {
+        const routes = await backend.findRoutes(request)
+        for (const route of routes) this.#pin(client, route, request.destination.lane)
+        return routes
+      },
+      pay: (client, payment) => this.#payments.pay(client, payment),
+      track: async (_, { hash }) => {
+        if (this.#payments.isUnderWay(hash)) return { status: 'in-flight' }
+        const found = await backend.track(hash)
+        if (found.status !== 'in-flight' && found.status !== 'unknown') this.#payments.found(hash)
+        return found
+      },
+      makePaths: async (client, request) => {
+        if (client.paths.size + request.count > MAX_PATHS)
+          throw new BackendError('bad-request', `${client.paths.size} paths are open; close some first`)
+        const made = await backend.makePaths(request)
+        const pathIds = made.paths.map(({ pathId }) => pathId)
+        if (client.isGone) {
+          await backend.closePaths(pathIds)
+          return made
+        }
+        for (const pathId of pathIds) {
+          client.paths.add(pathId)
+          this.#pathOwners.set(pathId, client)
+        }
+        return made
+      },
+      closePaths: async (client, { pathIds }) => {
+        const own = pathIds.filter((pathId) => client.paths.delete(pathId))
+        for (const pathId of own) this.#pathOwners.delete(pathId)
+        await backend.closePaths(own)
+        return undefined
+      },
+      answer: async (client, { offerId, verdict }) => {
+        await this.#started().offers.answer(client, offerId, verdict)
+        return undefined
+      },
+      routeHints: async () => (await backend.routeHints?.()) ?? [],
+      sharedSecret: (_, { point }) => this.#started().agreements.sharedSecret(point),
+      claimPort: async (client, { port }) => {
+        if (!this.#claim(client, port))
+          throw new BackendError('port-in-use', `another program listens on port ${port} of this node`)
+        this.#started().arrivals.claimed(port, client)
+        return undefined
+      },
+      releasePort: async (client, { port }) => {
+        if (client.ports.delete(port)) this.#ports.release(port, client)
+        return undefined
+      },
+    }
+  }
+
+  #claim(client: Attachment, port: number): boolean {
+    if (client.ports.size >= MAX_PORTS && !client.ports.has(port))
+      throw new BackendError('bad-request', `a program listens on ${MAX_PORTS} ports at most`)
+    if (!this.#ports.claim(port, client)) return false
+    client.ports.add(port)
+    return true
+  }
+
+  #pin(client: Attachment, route: Route, lane: SharedRoute['lane']): void {
+    const [channel = ''] = route.channels
+    const routes = client.routes
+    routes.set(route.id, { lane, channel, slots: route.firstChannelSlots })
+    if (routes.size > MAX_ROUTES) routes.delete(routes.keys().next().value as string)
+  }
+
+  *#everyone(): Generator<Attachment> {
+    for (const client of this.#clients) if (client !== this.#rest) yield client
+  }
+
+  #started(): Parts {
+    if (this.#parts === undefined) throw new BackendError('offline', 'the daemon is starting; try again')
+    return this.#parts
+  }
+}

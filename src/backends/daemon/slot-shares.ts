@@ -1,0 +1,53 @@
+import { SLOTS_FREE_DENOMINATOR, SLOTS_FREE_NUMERATOR } from './bounds.ts'
+
+interface Channel {
+  total: number
+  /** What each program holds; one that holds nothing is not in it. */
+  readonly holders: Map<object, number>
+}
+
+/**
+ * HTLC slots of the node's own channels, shared by programs as peers share them inside of one: who comes first
+ * may take three quarters, the rest is for those who hold less than a fair part (spec/daemon.md §6).
+ */
+export class SlotShares {
+  readonly #channels = new Map<string, Channel>()
+  readonly #gone = new WeakSet<object>()
+
+  /** Takes a slot; false where there is none for this program now. */
+  take(client: object, name: string, slots: number): boolean {
+    const channel = this.#channels.get(name)
+    if (channel === undefined) {
+      this.#channels.set(name, { total: 1, holders: new Map([[client, 1]]) })
+      return true
+    }
+    if (!this.#has(channel, client, slots)) return false
+    channel.total += 1
+    channel.holders.set(client, (channel.holders.get(client) ?? 0) + 1)
+    return true
+  }
+
+  give(client: object, name: string): void {
+    const channel = this.#channels.get(name)
+    const held = channel?.holders.get(client)
+    if (channel === undefined || held === undefined) throw new Error(`no slot of ${name} is held by this program`)
+    channel.total -= 1
+    if (held === 1) channel.holders.delete(client)
+    else channel.holders.set(client, held - 1)
+    if (channel.total === 0) this.#channels.delete(name)
+  }
+
+  /** The program died: what it holds comes free as its payments end, but it has no part any more. */
+  leave(client: object): void {
+    this.#gone.add(client)
+  }
+
+  #has(channel: Channel, client: object, slots: number): boolean {
+    if (channel.total >= slots) return false
+    if (channel.total * SLOTS_FREE_DENOMINATOR < slots * SLOTS_FREE_NUMERATOR) return true
+    const held = channel.holders.get(client) ?? 0
+    let parts = held === 0 ? 1 : 0
+    for (const holder of channel.holders.keys()) if (!this.#gone.has(holder)) parts += 1
+    return held * parts < slots
+  }
+}

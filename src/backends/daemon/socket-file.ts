@@ -1,0 +1,122 @@
+import { chmod, mkdir, mkdtemp, rename, rm, stat, unlink } from 'node:fs/promises'
+import net from 'node:net'
+import { dirname, join } from 'node:path'
+import { BackendError } from '../backend.ts'
+import { MAX_SOCKET_PATH_BYTES } from './bounds.ts'
+import { fits } from './location.ts'
+
+/** A listening socket of the file system. */
+export interface SocketFile {
+  /** Stops to listen, and removes the file where it is still this one. */
+  close(): Promise<void>
+}
+
+/**
+ * Listens on a Unix socket that has its mode before anybody can see it: it is made in a folder of its own, then
+ * renamed. The file of a daemon that died is replaced.
+ *
+ * @throws BackendError 'unsupported' where a daemon listens there, 'bad-request' for a path that cannot be used
+ */
+export async function listenOn(
+  path: string,
+  mode: number,
+  onConnection: (socket: net.Socket) => void,
+): Promise<SocketFile> {
+  const folder = dirname(path)
+  // What it is made as is about as long as what it becomes.
+  const made = join(folder, '.ks-XXXXXX', 's')
+  if (!fits(path) || !fits(made)) {
+    const message = `the socket's path ${path} is too long: the system takes ${MAX_SOCKET_PATH_BYTES} bytes. Name a shorter one (--socket, or KEYSOCK_DAEMON for programs)`
+    throw new BackendError('bad-request', message)
+  }
+  const server = net.createServer(onConnection)
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (await answers(path)) throw inUse(path)
+    await mustBeSocket(path)
+    const nest = await mkdtemp(join(folder, '.ks-'))
+    try {
+      const first = join(nest, 's')
+      await listening(server, first)
+      await chmod(first, mode)
+      await rename(first, path)
+    } finally {
+      await rm(nest, { recursive: true, force: true })
+    }
+    const { ino } = await stat(path)
+    return { close: () => closed(server, path, ino) }
+  } catch (error) {
+    server.close()
+    if (error instanceof BackendError) throw error
+    throw new BackendError('bad-request', `cannot listen on ${path}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Connects to a daemon. @throws BackendError 'offline', 'permission' */
+export function connectTo(path: string): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(path)
+    socket.once('connect', () => {
+      socket.off('error', failed)
+      resolve(socket)
+    })
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (error.code === 'EACCES' || error.code === 'EPERM')
+        reject(new BackendError('permission', `this user may not use the daemon at ${path} (its --mode says who may)`))
+      else
+        reject(new BackendError('offline', `no daemon answers at ${path} (${error.code}); start one: keysock daemon`))
+    }
+    socket.once('error', failed)
+  })
+}
+
+/** Whether a daemon listens there. One that this user may not reach does. */
+export async function answers(path: string): Promise<boolean> {
+  try {
+    const socket = await connectTo(path)
+    socket.destroy()
+    return true
+  } catch (error) {
+    return error instanceof BackendError && error.code === 'permission'
+  }
+}
+
+/** Never replaces anything but a socket. */
+async function mustBeSocket(path: string): Promise<void> {
+  try {
+    if ((await stat(path)).isSocket()) return
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  throw new BackendError('bad-request', `${path} is there and is no socket; name another path, or remove it`)
+}
+
+function listening(server: net.Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+async function closed(server: net.Server, path: string, ino: number): Promise<void> {
+  try {
+    // Another daemon may have taken the name.
+    if ((await stat(path)).ino === ino) await unlink(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve())
+  })
+}
+
+function inUse(path: string): BackendError {
+  return new BackendError(
+    'unsupported',
+    `a daemon listens on ${path} already: programs can attach to it. Stop it first, or name another socket`,
+  )
+}

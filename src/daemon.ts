@@ -1,0 +1,155 @@
+/** One process owns a Lightning node, any number of programs use it over a Unix socket (spec/daemon.md). */
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { duplexPair } from 'node:stream'
+import { BackendError, type Backend, type Clock, type Entropy, type NodeInfo } from './backends/backend.ts'
+import { SOCKET_MODE } from './backends/daemon/bounds.ts'
+import type { DaemonStatus } from './backends/daemon/calls.ts'
+import { Calling } from './backends/daemon/calling.ts'
+import { DaemonBackend } from './backends/daemon/daemon-backend.ts'
+import { daemonChoice, daemonFolder, SOCKET_NAME } from './backends/daemon/location.ts'
+import { SettleMark } from './backends/daemon/settle-mark.ts'
+import { SharedNode } from './backends/daemon/shared-node.ts'
+import { answers, connectTo, listenOn, type SocketFile } from './backends/daemon/socket-file.ts'
+import { processClock, processEntropy } from './backends/realtime.ts'
+import { Endpoint } from './transport/endpoint.ts'
+import { FolderStore } from './transport/store/folder.ts'
+import { MemoryStore } from './transport/store/memory.ts'
+import type { Store } from './transport/store/store.ts'
+
+export type { ClientStatus, DaemonStatus } from './backends/daemon/calls.ts'
+
+export interface DaemonOptions {
+  /** Of the node that the daemon will own; not started yet. */
+  readonly backend: Backend
+  /** Path of the Unix socket. Its folder is made, for this user alone, where it is missing. */
+  readonly socket: string
+  /** Who may attach, by the socket's file mode. Default 0o600: this user. Whoever may attach can spend the node's money. */
+  readonly mode?: number
+  /** Folder for what outlives the daemon; without one a daemon begins at the present. One daemon uses it at a time. */
+  readonly state?: string
+  /** Whether programs may take connections at the node's phantom (spec §2.9). Default true; it takes the interceptor at once. */
+  readonly phantomLane?: boolean
+  /** What a person who looks after the daemon should know, line by line. */
+  readonly log?: (message: string) => void
+}
+
+/** A daemon that runs. */
+export interface Daemon {
+  readonly info: NodeInfo
+  readonly socket: string
+  status(): DaemonStatus
+  /** Lets go of the node, and of the programs, which then wait for another daemon. Idempotent. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a daemon. OPENs for ports on which no program listens are refused by an endpoint of its own, as any endpoint
+ * would.
+ *
+ * @throws BackendError 'unsupported' where another daemon listens on the socket, 'bad-request' for paths that cannot be used
+ * @throws KeysockError ERR_KEYSOCK_STORE_LOCKED where another daemon has the state folder; and what the backend throws
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { backend, state } = options
+  const clock = backend.clock ?? processClock
+  const entropy = backend.entropy ?? processEntropy
+  // Tried before anything is touched, for a clear answer; the socket's name is taken last.
+  if (await answers(options.socket))
+    throw new BackendError('unsupported', `a daemon listens on ${options.socket} already`)
+  let mark: SettleMark | undefined
+  let store: Store = new MemoryStore()
+  if (state !== undefined) {
+    await mkdir(state, { recursive: true, mode: 0o700 })
+    store = new FolderStore(join(state, 'endpoint'))
+    const failed = (error: Error): void => options.log?.(`cannot keep how far invoices were read: ${error.message}`)
+    mark = new SettleMark({ file: join(state, 'settle-index'), clock, failed })
+  }
+  const node = new SharedNode({
+    backend,
+    clock,
+    settleIndex: await mark?.read(),
+    passed: (index) => mark?.set(index),
+    phantomLane: options.phantomLane ?? true,
+    log: options.log,
+  })
+  const running: { endpoint?: Endpoint; file?: SocketFile } = {}
+  const stop = async (): Promise<void> => {
+    await running.file?.close()
+    await running.endpoint?.close()
+    await node.stop()
+    await mark?.close()
+  }
+  try {
+    const info = await node.start()
+    running.endpoint = await refusing(node, { clock, entropy, store })
+    running.file = await listenOn(options.socket, options.mode ?? SOCKET_MODE, (socket) => node.serve(socket))
+    let stopping: Promise<void> | undefined
+    return { info, socket: options.socket, status: () => node.status(), stop: () => (stopping ??= stop()) }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** An endpoint on which nobody listens, attached inside of this process. */
+async function refusing(
+  node: SharedNode,
+  { clock, entropy, store }: { readonly clock: Clock; readonly entropy: Entropy; readonly store: Store },
+): Promise<Endpoint> {
+  const open = (): Promise<ReturnType<typeof duplexPair>[0]> => {
+    const [program, daemon] = duplexPair()
+    node.serve(daemon, true)
+    return Promise.resolve(program)
+  }
+  return await Endpoint.open({ backend: new DaemonBackend({ open, clock, entropy }), store })
+}
+
+/** A backend for the node that the daemon on this socket owns. */
+export function createDaemonBackend(options: { readonly socket: string }): Backend {
+  const { socket } = options
+  return new DaemonBackend({ open: () => connectTo(socket), clock: processClock, entropy: processEntropy })
+}
+
+/** For KEYSOCK_BACKEND=keysock/daemon. */
+export function createBackend(environment: NodeJS.ProcessEnv): Backend {
+  return createDaemonBackend({ socket: daemonSocket(environment) })
+}
+
+/**
+ * A backend for the daemon of the node that the environment names, as lncli's variables do: undefined where none
+ * runs. KEYSOCK_DAEMON=PATH names a daemon that has to run, KEYSOCK_DAEMON=off means none.
+ */
+export async function findDaemon(environment: NodeJS.ProcessEnv): Promise<Backend | undefined> {
+  const choice = daemonChoice(environment)
+  switch (choice.type) {
+    case 'none':
+      return undefined
+    case 'this':
+      return createDaemonBackend(choice)
+    case 'perhaps':
+      return (await answers(choice.socket)) ? createDaemonBackend(choice) : undefined
+  }
+}
+
+/** Where the daemon of the node that the environment names has its socket. */
+export function daemonSocket(environment: NodeJS.ProcessEnv): string {
+  const choice = daemonChoice(environment)
+  return choice.type === 'none' ? join(daemonFolder(environment), SOCKET_NAME) : choice.socket
+}
+
+/** Where it keeps what outlives it: beside its socket. */
+export function daemonState(environment: NodeJS.ProcessEnv): string {
+  return dirname(daemonSocket(environment))
+}
+
+/** What the daemon on this socket tells of itself. @throws BackendError 'offline', 'permission' */
+export async function daemonStatus(options: { readonly socket: string }): Promise<DaemonStatus> {
+  const calling = new Calling(await connectTo(options.socket), { event: () => undefined, closed: () => undefined })
+  try {
+    await calling.greet()
+    return await calling.call('status', undefined)
+  } finally {
+    calling.close('done')
+  }
+}
