@@ -24,6 +24,7 @@ interface Exchange {
   readonly client: Socket
   readonly codes: readonly string[]
   readonly hash: string
+  readonly closedMs: number
 }
 
 /** Sends data both ways at once, and lets time pass until both sockets have closed. */
@@ -58,9 +59,18 @@ async function exchange(
   client.end(sent)
   during?.(sim)
   await sim.run({ until: () => closed === 2, withinMs: 180 * MINUTE })
-  const hash = sim.traceHash()
+  const [hash, closedMs] = [sim.traceHash(), sim.stats().nowMs]
   await sim.drive(Promise.all([alice.close(), bob.close()]))
-  return { sent, answered, atServer: Buffer.concat(atServer), atClient: Buffer.concat(atClient), client, codes, hash }
+  return {
+    sent,
+    answered,
+    atServer: Buffer.concat(atServer),
+    atClient: Buffer.concat(atClient),
+    client,
+    codes,
+    hash,
+    closedMs,
+  }
 }
 
 function expectAll(result: Exchange): void {
@@ -124,6 +134,20 @@ describe('data goes both ways, all of it', () => {
     const [first, second, other] = [await play(1), await play(1), await play(2)]
     expect(second).toBe(first)
     expect(other).not.toBe(first)
+  })
+})
+
+describe('an interceptor stream that is away for two seconds', () => {
+  it('delays an answer by seconds, however many packets were refused meanwhile', async () => {
+    const sim = createSimulation(demoNetwork(), { seed: 3 })
+    const dropAtMs = 2_000
+    const result = await exchange(sim, {
+      size: 250_000,
+      during: () => sim.fault({ name: 'interceptor-drops', node: 'alice', forMs: 2_000 }, dropAtMs),
+    })
+    expectAll(result)
+    expect(result.closedMs).toBeGreaterThan(dropAtMs + 2_000)
+    expect(result.closedMs).toBeLessThan(dropAtMs + 20_000)
   })
 })
 

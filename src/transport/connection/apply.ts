@@ -7,7 +7,7 @@ import type { Core } from './core.ts'
 import { packetPrice } from './credit.ts'
 import type { Arrival, Lane } from './interface.ts'
 import { close, reset } from './lifecycle.ts'
-import { armProbe, deliver, onAck } from './recovery.ts'
+import { armProbe, deliver, forgetRefusals, onAck } from './recovery.ts'
 import { peerFailure } from './refused.ts'
 
 export interface Application {
@@ -46,7 +46,7 @@ function applyFrame(core: Core, now: number, frame: Frame, lane: Lane): void {
       applyBlocked(core, now, frame.limit)
       break
     case 'reply-paths':
-      core.peerPaths.learn(frame)
+      if (core.peerPaths.learn(frame)) forgetRefusals(core)
       break
     case 'ping':
       // spec §8.4: PING(1) on the phantom lane is answered by its settlement; PING(0) asks about earlier packets, too.

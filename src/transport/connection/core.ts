@@ -148,6 +148,8 @@ export class Core {
   /** Channels to go around: those that the last failures named. */
   avoid: readonly string[] = NOTHING
   refusals = 0
+  /** When the last of them was counted. */
+  refusedAt = -Infinity
   refusedUntil = 0
 
   // Times, ms.

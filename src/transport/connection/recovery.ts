@@ -191,8 +191,7 @@ export function resolve(core: Core, now: number, attemptId: number, outcome: Out
     return
   }
   core.account.spend(sent.amountMsat, sent.feeMsat, outcome.feeMsat)
-  core.refusals = 0
-  core.refusedUntil = 0
+  forgetRefusals(core)
   core.avoid = NOTHING
   sample(core, now - sent.sentAt)
   if (outcome.status === 'delivered') {
@@ -249,15 +248,27 @@ export function armProbe(core: Core, now: number): void {
 function onFailure(core: Core, now: number, sent: Sent, failure: Extract<Outcome, { status: 'failed' }>): void {
   if (failure.refused) {
     core.refusedCount++
-    core.refusals++
-    if (core.refusals > REFUSALS_IN_A_ROW) {
-      const delayMs = REFUSED_LEAST_MS * 2 ** (core.refusals - REFUSALS_IN_A_ROW - 1)
-      core.refusedUntil = now + Math.min(delayMs, REFUSED_MOST_MS)
-    }
+    // spec §8.10: what was under way when the last one came adds nothing to it.
+    if (sent.sentAt >= core.refusedAt) countRefusal(core, now)
   }
   if (failure.avoid.length > 0) core.avoid = failure.avoid
   requeue(core, now, sent)
   if (failure.refused && sent.lane === 'phantom') endRefused(core, sent, failure.code)
+}
+
+function countRefusal(core: Core, now: number): void {
+  core.refusals++
+  core.refusedAt = now
+  if (core.refusals <= REFUSALS_IN_A_ROW) return
+  const delayMs = REFUSED_LEAST_MS * 2 ** (core.refusals - REFUSALS_IN_A_ROW - 1)
+  core.refusedUntil = now + Math.min(delayMs, REFUSED_MOST_MS)
+}
+
+/** A payment settled, or there are other paths to pay over (spec §8.10). */
+export function forgetRefusals(core: Core): void {
+  core.refusals = 0
+  core.refusedAt = -Infinity
+  core.refusedUntil = 0
 }
 
 /** The packet never left, or came back, or was lost at the process: its frames go again, at once. */
