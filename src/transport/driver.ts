@@ -89,7 +89,12 @@ export class Driver {
     this.seen = new SeenOpens(stored)
     this.tombstones = new Tombstones(stored.tombstones)
     this.#messages = new MessageIds(stored.messages)
-    this.ports = new Ports({ address: toHex(info.publicKey), random: this.#randomBytes })
+    this.ports = new Ports({
+      address: toHex(info.publicKey),
+      random: this.#randomBytes,
+      backend,
+      failed: (reason) => this.debug({ reason }, 'a port was not given back'),
+    })
     this.#maker = new ConnectionMaker(this, options.defaults)
     this.opener = new Opener(this)
     this.offers = new Offers(this)

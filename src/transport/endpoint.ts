@@ -236,7 +236,7 @@ export class Endpoint extends EventEmitter implements Host {
   // ---- Host ------------------------------------------------------------------------------------------
 
   /** @internal */
-  listen(port: number, listener: Listener): number {
+  listen(port: number, listener: Listener): number | Promise<number> {
     this.#checkOpen()
     return this.#driver.ports.take(port, listener)
   }

@@ -40,17 +40,37 @@ function forget(made: Promise<Endpoint>): void {
   if (chosen === made) chosen = undefined
 }
 
-/** What the environment means when it speaks of lnd, and of no backend. */
 const LND = 'keysock/lnd'
+const DAEMON = 'keysock/daemon'
 
-/** Whether one of the variables that lnd's own tools read is set. */
-function namesLnd(environment: NodeJS.ProcessEnv): boolean {
-  return Object.entries(environment).some(([name, value]) => /^(LNCLI|LND)_/.test(name) && value !== '')
+/** What `keysock/daemon` gives to look for a daemon. */
+interface DaemonModule {
+  readonly findDaemon: (environment: NodeJS.ProcessEnv) => Promise<Backend | undefined>
+}
+
+/** What the environment means when it names no backend: a daemon, or lnd as its own tools find it; '' for neither. */
+function impliedBy(environment: NodeJS.ProcessEnv): string {
+  if (!['', 'off'].includes(environment['KEYSOCK_DAEMON'] ?? '')) return DAEMON
+  const namesLnd = Object.entries(environment).some(([name, value]) => /^(LNCLI|LND)_/.test(name) && value !== '')
+  return namesLnd ? LND : ''
+}
+
+/** A daemon that owns the lnd node meant. */
+async function attached(specifier: string, environment: NodeJS.ProcessEnv): Promise<Backend | undefined> {
+  if (specifier !== LND) return undefined
+  const { findDaemon } = (await import(DAEMON)) as DaemonModule
+  return await findDaemon(environment)
+}
+
+async function create(specifier: string, environment: NodeJS.ProcessEnv): Promise<Backend | EndpointOptions> {
+  const module = (await import(specifier)) as BackendModule
+  if (typeof module.createBackend !== 'function') throw new Error('it exports no function createBackend')
+  return await module.createBackend(environment)
 }
 
 async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Endpoint> {
   const named = environment['KEYSOCK_BACKEND'] ?? ''
-  const specifier = named === '' && namesLnd(environment) ? LND : named
+  const specifier = named === '' ? impliedBy(environment) : named
   if (specifier === '') {
     throw new KeysockError(
       'ERR_KEYSOCK_NO_BACKEND',
@@ -59,9 +79,7 @@ async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Endpoint
   }
   let made: Backend | EndpointOptions
   try {
-    const module = (await import(specifier)) as BackendModule
-    if (typeof module.createBackend !== 'function') throw new Error('it exports no function createBackend')
-    made = await module.createBackend(environment)
+    made = (await attached(specifier, environment)) ?? (await create(specifier, environment))
   } catch (error) {
     throw new KeysockError('ERR_KEYSOCK_BAD_BACKEND', `the backend ${specifier} cannot be used: ${messageOf(error)}`, {
       cause: error,

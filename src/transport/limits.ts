@@ -125,6 +125,8 @@ export const MAX_TRACKING = 16
 export const MAX_PORT = 65_535
 /** `listen(0)` picks from here, as IANA's dynamic ports do. */
 export const FIRST_FREE_PORT = 49_152
+/** Ports that `listen(0)` tries where other programs of the node have some: of 16,384, so many are not taken by chance. */
+export const MAX_PORT_CLAIMS = 64
 
 // ---- The folder store --------------------------------------------------------------------------------
 

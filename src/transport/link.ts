@@ -53,8 +53,11 @@ export interface Listener {
 export interface Host {
   readonly publicKeyHex: string
   readonly defaults: ConnectionDefaults
-  /** @returns the port that was taken: `port`, or a free one for 0. @throws KeysockError EADDRINUSE, ERR_KEYSOCK_ENDPOINT_CLOSED */
-  listen(port: number, listener: Listener): number
+  /**
+   * @returns the port that was taken: `port`, or a free one for 0; a promise where other programs of the node are asked
+   * @throws KeysockError EADDRINUSE, ERR_KEYSOCK_ENDPOINT_CLOSED
+   */
+  listen(port: number, listener: Listener): number | Promise<number>
   unlisten(port: number, listener: Listener): void
   /** @throws KeysockError ERR_KEYSOCK_ENDPOINT_CLOSED, ERR_KEYSOCK_TOO_MANY_CONNECTIONS */
   link(target: Target, options: ConnectOptions): Link

@@ -134,7 +134,8 @@ export class Server extends EventEmitter {
       // A host that is there binds at once, as net does.
       const host = this.#host instanceof Promise ? await this.#host : this.#host
       if (this.#closing) throw new KeysockError('ERR_SERVER_NOT_RUNNING', 'the server was closed before it listened')
-      this.#binding = this.#bind(host, options)
+      const binding = this.#bind(host, options)
+      this.#binding = binding instanceof Promise ? await binding : binding
     } finally {
       this.#starting = false
     }
@@ -147,15 +148,28 @@ export class Server extends EventEmitter {
     return this
   }
 
-  #bind(host: Host, { port: wanted, backlog, signal }: CheckedListen): Binding {
+  #bind(host: Host, options: CheckedListen): Binding | Promise<Binding> {
+    let port = options.port
     const listener: Listener = {
       settings: responderSettings(this.#options, host.defaults),
-      backlog,
+      backlog: options.backlog,
       admit: () => this.#admit(),
-      accept: (link) => this.#accept(link, address),
+      accept: (link) => this.#accept(link, { address: host.publicKeyHex, family: 'keysock', port }),
     }
-    const port = host.listen(wanted, listener)
-    const address: SocketAddress = { address: host.publicKeyHex, family: 'keysock', port }
+    const taken = host.listen(port, listener)
+    if (typeof taken === 'number') {
+      port = taken
+      return this.#bound(host, taken, listener, options)
+    }
+    return taken.then((claimed) => {
+      port = claimed
+      if (!this.#closing) return this.#bound(host, claimed, listener, options)
+      host.unlisten(claimed, listener)
+      throw new KeysockError('ERR_SERVER_NOT_RUNNING', 'the server was closed before it listened')
+    })
+  }
+
+  #bound(host: Host, port: number, listener: Listener, { signal }: CheckedListen): Binding {
     const close = (): void => {
       this.close()
     }
@@ -167,7 +181,7 @@ export class Server extends EventEmitter {
       forget()
       signal?.removeEventListener('abort', close)
     }
-    return { host, address, end }
+    return { host, address: { address: host.publicKeyHex, family: 'keysock', port }, end }
   }
 
   #admit(): boolean {
