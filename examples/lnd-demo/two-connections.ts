@@ -35,10 +35,6 @@ export interface ComparedField {
 
 /** Shorter runs repeat by chance, or are lengths and counters: 8 kB beside 8 kB share six bytes once in four million times. */
 const RUN_BYTES = 6
-/** How a path begins, and how it ends: version, hops, introduction node; the published classes. */
-const PATH_HEAD_BYTES = 2 + 33
-const PATH_TOTALS_BYTES = 14
-
 interface Connection extends OpenedConnection {
   readonly paths: readonly PathParts[]
   readonly payments: readonly IncomingPayment[]
@@ -118,13 +114,16 @@ export function compare(first: readonly Field[], second: readonly Field[]): Comp
   })
 }
 
-/** Runs of six bytes that stand in the packets (as they came) and paths of both, in hex; what may be equal is left out. */
+/** Runs of six bytes that stand in the packets (as they came) and the paths of both, in hex, beside what may be equal. */
 export function sharedRuns(first: OpenedConnection, second: OpenedConnection): string[] {
-  const [one, other] = [first, second].map(({ records, frames }) => grams([...records, ...pathsIn(frames)], RUN_BYTES))
-  const equal = pathsIn([...first.frames, ...second.frames]).flatMap((path) => [
-    path.subarray(0, PATH_HEAD_BYTES),
-    path.subarray(-PATH_TOTALS_BYTES),
-  ])
-  const may = grams(equal, RUN_BYTES)
-  return [...(one ?? [])].filter((run) => other?.has(run) === true && !may.has(run))
+  const [one, other] = [first, second].map(({ records, frames }) =>
+    grams([...records, ...freshParts(frames)], RUN_BYTES),
+  )
+  return [...(one ?? [])].filter((run) => other?.has(run))
+}
+
+/** Of the paths, all but the introduction node and the published classes. */
+function freshParts(frames: OpenedConnection['frames']): Uint8Array[] {
+  const paths = pathsIn(frames).map((path) => decodePath(path))
+  return paths.flatMap(({ pathKey, blindedIds, data }) => [pathKey, ...blindedIds, ...data])
 }
