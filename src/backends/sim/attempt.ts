@@ -1,4 +1,5 @@
 import type { FailureReason, PaymentFailure, PaymentOutcome } from '../backend.ts'
+import { CLAIM_BLOCKS } from './bounds.ts'
 import type { Link } from './channel.ts'
 import type { Due } from './event-queue.ts'
 import { fee } from './fees.ts'
@@ -38,6 +39,8 @@ export interface AttemptPlan {
   readonly record: Uint8Array
   /** What the last hop's payload says. */
   readonly amountMsat: number
+  /** Somebody else's: there is no record of ours in it. */
+  readonly bare?: boolean
   /** The payment ends at a phantom behind the last node: that node's process decides. */
   readonly phantom: boolean
   /** Over a blinded path: position of the introduction node, and the path where the network knows it. */
@@ -200,7 +203,7 @@ export class Attempt implements Due {
       // lnd is paid for a settled hash again, and the payload is lost (design §4).
       if (!node.hasSettled(plan.hashKey)) {
         node.noteSettled(plan.hashKey)
-        network.arrived(node, this)
+        if (plan.bare !== true) network.arrived(node, this)
       }
       this.settle()
     }
@@ -266,6 +269,19 @@ export class Attempt implements Due {
     else this.fail('temporary-channel-failure', this.plan.links[this.position])
   }
 
+  /** On a channel that was ended on chain a claim takes blocks, and what is not claimed stays until it expires. */
+  #waitsForChain({ channel }: Link): boolean {
+    if (channel.onChainFrom === undefined) return false
+    const { engine, height } = this.network
+    const decidedAt =
+      this.#failure === undefined
+        ? channel.onChainFrom + CLAIM_BLOCKS
+        : (this.plan.expiries[this.position - 1] as number) + CLAIM_BLOCKS
+    if (height >= decidedAt) return false
+    engine.push(engine.nowMs + this.network.msUntilHeight(decidedAt) + 1, this, BACK)
+    return true
+  }
+
   #sendBack(): void {
     const { engine, plan: networkPlan } = this.network
     const way = this.network.way(this.plan.links[this.position - 1] as Link)
@@ -283,6 +299,7 @@ export class Attempt implements Due {
       away.parked.push(this)
       return
     }
+    if (this.#waitsForChain(link)) return
     const isLast = this.position === this.last
     const settled = this.#failure === undefined && !(isLast && this.lastHopUnpaid)
     link.release(plan.amounts[this.position - 1] as number, settled)

@@ -78,5 +78,25 @@ export const INTERCEPTOR_LOST_FAIL_MS = 200
 /** The backend opens a lost interceptor stream again after this. */
 export const INTERCEPTOR_RECONNECT_MS = 50
 
+/** How long a node that restarts is away. */
+export const RESTART_MS = 3_000
+
+/** A node that is killed so soon after a settle was written forgets it: nobody is paid; later, and up to the second, its peer is (verified: 0 and 5 to 30 ms). */
+export const SETTLE_FORGOTTEN_MS = 5
+export const SETTLE_UNPAID_MS = 50
+
+/** A node that is killed from the first to the second of these after a call to send keeps a payment in flight of which no channel knows (verified: 6 to 50 ms). */
+export const GHOST_FROM_MS = 6
+export const GHOST_UNTIL_MS = 50
+
+/** The backend looks at such a payment again after this time before it counts as failed. */
+export const GHOST_MS = 15_000
+
+/** A claim on chain is final after this many blocks. */
+export const CLAIM_BLOCKS = 6
+
+/** Payments of others that one fault sends. */
+export const MAX_FOREIGN_PAYMENTS = 100_000
+
 /** A channel that refused is avoided by its sender's pathfinding for this long, as by mission control. */
 export const MISSION_CONTROL_MS = 600_000

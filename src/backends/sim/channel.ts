@@ -16,6 +16,8 @@ export interface Channel {
   readonly capacityMsat: number
   readonly private: boolean
   closed: boolean
+  /** Height at which it was ended on chain, if it was. */
+  onChainFrom: number | undefined
 }
 
 /** What a link needs of its network. */

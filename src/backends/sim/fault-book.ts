@@ -16,6 +16,9 @@ type ArmedName =
   | 'duplicate-offer'
   | 'verdict-lost'
   | 'offered-again'
+  | 'zombie-offers'
+  | 'killed-after-settle'
+  | 'killed-after-send'
 interface Armed {
   readonly fault: Fault
   left: number
@@ -47,11 +50,19 @@ export class FaultBook {
   }
 
   /** The fault of this name that is due at this node now, used up by the asking. */
-  take<Name extends 'duplicate-offer' | 'verdict-lost' | 'offered-again'>(
-    name: Name,
-    node: SimNode,
-  ): FaultArguments[Name] | undefined {
-    const armed = this.#takeArmed(name, (fault) => !('node' in fault) || fault.node === node.name)
+  take<
+    Name extends
+      | 'duplicate-offer'
+      | 'verdict-lost'
+      | 'offered-again'
+      | 'zombie-offers'
+      | 'killed-after-settle'
+      | 'killed-after-send',
+  >(name: Name, node: SimNode): FaultArguments[Name] | undefined {
+    const armed = this.#takeArmed(
+      name,
+      (fault) => !('node' in fault && fault.node !== node.name) && !('from' in fault && fault.from !== node.name),
+    )
     if (armed !== undefined) return armed as FaultArguments[Name]
     for (const chance of this.#chances) {
       if (chance.name === name && this.#random.chance(chance.chance ?? 0)) return chance.with ?? {}
@@ -88,7 +99,8 @@ export class FaultBook {
       }
     }
     for (const chance of this.#chances) {
-      if (FAULTS[chance.name as FaultName] !== 'payment' || !random.chance(chance.chance ?? 0)) continue
+      const isDrawn = FAULTS[chance.name as FaultName] === 'payment' && chance.name !== 'killed-after-send'
+      if (!isDrawn || !random.chance(chance.chance ?? 0)) continue
       const options = chance.with ?? {}
       if (chance.name === 'payment-fails') trouble = { ...trouble, ...this.#failing(links, options) }
       else if (chance.name === 'payment-hangs') trouble = { ...trouble, ...this.#hanging(links, options) }

@@ -1,13 +1,14 @@
 import type { Blocks } from './blocks.ts'
-import { INTERCEPTOR_RECONNECT_MS } from './bounds.ts'
+import { INTERCEPTOR_RECONNECT_MS, RESTART_MS } from './bounds.ts'
 import type { Channel, Link } from './channel.ts'
 import type { RandomFault } from './description.ts'
 import { SimulationError } from './errors.ts'
 import type { Due } from './event-queue.ts'
 import { FAULTS, type Fault, type FaultArguments, type FaultName } from './fault-table.ts'
+import { ForeignPayments } from './foreign.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
-import type { OpenPath } from './open-paths.ts'
+import type { Outages } from './outages.ts'
 import type { Random } from './random.ts'
 import { changePolicy } from './resolve.ts'
 
@@ -15,14 +16,20 @@ const HOUR_MS = 3_600_000
 /** Base fees that change by chance stay below this, so that a long run doesn't price everybody out. */
 const MOST_DRAWN_BASE_MSAT = 20_000
 
+type ChannelFault = 'channel-drained' | 'channel-closed' | 'channel-force-closed' | 'policy-change' | 'liquidity-shift'
+
 /** Carries faults out: those that wait for a payment are armed, all others happen. */
 export class FaultEffects {
   readonly #network: Network
   readonly #blocks: Blocks
   readonly #random: Random
+  readonly #outages: Outages
+  readonly #foreign: ForeignPayments
 
   constructor(network: Network, blocks: Blocks) {
     this.#network = network
+    this.#outages = network.outages
+    this.#foreign = new ForeignPayments(network)
     this.#blocks = blocks
     this.#random = network.random('fault targets')
     for (const fault of network.plan.faults) {
@@ -47,17 +54,23 @@ export class FaultEffects {
   #happen(fault: Fault): void {
     switch (fault.name) {
       case 'node-offline':
-        return this.#goOffline(this.#node(fault.node), fault.forMs)
+        return this.#outages.goOffline(this.#node(fault.node), fault.forMs)
       case 'node-restart':
-        return this.#goOffline(this.#node(fault.node), fault.forMs ?? 3_000)
+        return this.#outages.goOffline(this.#node(fault.node), fault.forMs ?? RESTART_MS)
       case 'node-online':
-        return this.#comeOnline(this.#node(fault.node))
+        return this.#outages.comeOnline(this.#node(fault.node))
       case 'process-crash':
         return this.#attached(fault.node)?.process?.crash()
       case 'interceptor-drops':
         return this.#attached(fault.node)?.interceptor.drop(fault.forMs ?? INTERCEPTOR_RECONNECT_MS)
       case 'stream-lost':
-        return this.#loseStream(this.#attached(fault.node), fault.forMs ?? 5_000)
+        return this.#loseStream(fault)
+      case 'process-blocked':
+        return this.#attached(fault.node)?.process?.block(fault.forMs ?? 300_000)
+      case 'foreign-payments':
+        return this.#foreign.pay(fault)
+      case 'foreign-bytes':
+        return this.#foreign.forge(fault)
       case 'arrivals-replayed':
         return this.#attached(fault.node)?.process?.replayArrivals(fault.count ?? 1)
       case 'routes-forgotten':
@@ -69,6 +82,7 @@ export class FaultEffects {
         return this.#blocks.setInterval(Math.max(1, fault.intervalMs ?? HOUR_MS))
       case 'channel-drained':
       case 'channel-closed':
+      case 'channel-force-closed':
       case 'policy-change':
       case 'liquidity-shift':
         return this.#changeChannel(fault)
@@ -78,76 +92,34 @@ export class FaultEffects {
       case 'verdict-lost':
       case 'duplicate-offer':
       case 'offered-again':
+      case 'zombie-offers':
+      case 'killed-after-settle':
+      case 'killed-after-send':
         this.#network.faults.arm(fault)
     }
   }
 
-  #changeChannel(
-    fault: Extract<Fault, { name: 'channel-drained' | 'channel-closed' | 'policy-change' | 'liquidity-shift' }>,
-  ): void {
+  #loseStream(fault: FaultArguments['stream-lost']): void {
+    const node = this.#attached(fault.node)
+    if (node !== undefined) this.#outages.loseStream(node, fault.forMs ?? 5_000)
+  }
+
+  #changeChannel(fault: Extract<Fault, { name: ChannelFault }>): void {
     const network = this.#network
     const channel = this.#channel(fault.channel)
-    if (fault.name === 'channel-closed') {
-      channel.closed = true
-      this.#pathsOver((link) => link.channel === channel)
-      return
+    if (channel === undefined) return
+    if (fault.name === 'channel-closed' || fault.name === 'channel-force-closed') {
+      return this.#outages.closeChannel(channel, fault.name === 'channel-force-closed')
     }
     const link = this.#direction(channel, fault.from)
     if (fault.name === 'policy-change') {
       const change = fault.policy ?? { baseFeeMsat: (link.policy.baseFeeMsat + 1_000) % MOST_DRAWN_BASE_MSAT }
       link.policy = changePolicy(`fault on ${channel.id}`, link.policy, change, channel.capacityMsat)
-      this.#pathsOver((other) => other === link)
+      this.#outages.pathsOver((other) => other === link)
       return
     }
     const most = fault.name === 'channel-drained' ? link.balanceMsat : (fault.msat ?? Math.floor(link.balanceMsat / 2))
     network.trace('traffic', link.index, link.shift(most))
-  }
-
-  #goOffline(node: SimNode, forMs: number | undefined): void {
-    if (!node.online) return
-    const { process } = node
-    node.interceptor.disconnect()
-    node.online = false
-    process?.tell({ type: 'offline', detail: `node '${node.name}' went away` })
-    process?.loseSight()
-    this.#pathsOver((link) => link.from === node)
-    if (forMs !== undefined) this.#network.after(forMs, () => this.#comeOnline(node))
-  }
-
-  #comeOnline(node: SimNode): void {
-    if (node.online) return
-    node.online = true
-    for (const attempt of node.parked.splice(0)) attempt.unpark()
-    this.#reconnect(node)
-  }
-
-  #loseStream(node: SimNode | undefined, forMs: number): void {
-    if (node === undefined || !node.streamUp) return
-    const { process } = node
-    node.interceptor.disconnect()
-    node.streamUp = false
-    process?.tell({ type: 'offline', detail: `the streams of node '${node.name}' are lost` })
-    process?.loseSight()
-    this.#network.after(forMs, () => {
-      if (node.process !== process) return
-      node.streamUp = true
-      if (node.online) this.#reconnect(node)
-    })
-  }
-
-  /** What a process hears when its node is there again: that it is, what was decided, what arrived, what is held. */
-  #reconnect(node: SimNode): void {
-    const { process } = node
-    if (process === undefined || !node.canTell) return
-    process.tell({ type: 'online', detail: `node '${node.name}' is back` })
-    for (const { hash, outcome } of node.untold.splice(0)) process.tell({ type: 'payment-resolved', hash, outcome })
-    process.arrivalsWaiting()
-    node.interceptor.connect()
-  }
-
-  #pathsOver(broken: (link: Link) => boolean): void {
-    const isBroken = (path: OpenPath): boolean => path.links.some(broken)
-    for (const { process } of this.#network.nodes) process?.checkPaths(isBroken)
   }
 
   #node(name: string | undefined): SimNode {
@@ -162,12 +134,11 @@ export class FaultEffects {
     return nodes[this.#random.below(nodes.length)]
   }
 
-  #channel(id: string | undefined): Channel {
+  /** Without an id any open one, if there is one. */
+  #channel(id: string | undefined): Channel | undefined {
     if (id !== undefined) return this.#network.channel(id)
     const open = this.#network.channels.filter((channel) => !channel.closed)
-    const channel = open[this.#random.below(open.length)]
-    if (channel === undefined) throw new SimulationError('bad-fault', 'no channel is left for a fault of a channel')
-    return channel
+    return open[this.#random.below(open.length)]
   }
 
   #direction(channel: Channel, from: string | undefined): Link {

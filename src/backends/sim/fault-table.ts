@@ -26,6 +26,8 @@ export interface FaultArguments {
   'channel-drained': { channel?: string; from?: string }
   /** HTLCs under way are decided, new ones fail. */
   'channel-closed': { channel?: string }
+  /** Ended on chain: HTLCs under way over it that are settled are paid 6 blocks later, all others fail at their expiry; what is held is offered again. */
+  'channel-force-closed': { channel?: string }
   /** The sending node of this direction asks for something else from now on. Default: a base fee 1 sat higher, from 20 sat on back to 0. */
   'policy-change': { channel?: string; from?: string; policy?: PolicyChange }
   /** The interceptor's stream is lost for `forMs` (default 50 ms). */
@@ -36,6 +38,25 @@ export interface FaultArguments {
   'duplicate-offer': { node?: string; count?: number }
   /** A settled HTLC is offered again `afterMs` (default 1 min) later: lnd's zombies. */
   'offered-again': { node?: string; afterMs?: number; count?: number }
+  /** A settled HTLC is offered again each time that the interceptor's stream is opened: zombies that stay. */
+  'zombie-offers': { node?: string; count?: number }
+  /** A settle is written, and the node is killed `afterMs` (default 0) later, for `forMs` (default 3 s). Before 5 ms nobody is paid, before 50 ms the relay before it keeps the money, from then on nothing is lost. */
+  'killed-after-settle': { node?: string; afterMs?: number; forMs?: number; count?: number }
+  /** A payment is sent, and its node is killed `afterMs` (default 10) later, for `forMs` (default 3 s). Before 6 ms it was never sent; up to 50 ms it stays in flight at its node although no channel holds it, until the backend sees that after `ghostMs` (default 15 s); later it goes on. */
+  'killed-after-send': { from?: string; afterMs?: number; forMs?: number; ghostMs?: number; count?: number }
+  /** The process does nothing for `forMs` (default 5 min): events, answers and timers reach it afterwards. What runs in the interceptor's thread goes on. */
+  'process-blocked': { node?: string; forMs?: number }
+  /** `count` (default 200) payments of others within `overMs` (default 1 min), `msat` (default 10,000) each, between these nodes or random ones. */
+  'foreign-payments': { from?: string; to?: string; msat?: number; count?: number; overMs?: number }
+  /** `count` (default 1000) keysends within `overMs` (default 1 min) with bytes under our type that are no packet: random, former ones of this node cut, changed or whole (default: by turns); or to the phantom of the node. */
+  'foreign-bytes': {
+    from?: string
+    node?: string
+    kind?: Forgery
+    lane?: 'node' | 'phantom'
+    count?: number
+    overMs?: number
+  }
   /** The process loses its node's streams for `forMs` (default 5 s); payments go on unseen. */
   'stream-lost': { node?: string; forMs?: number }
   /** The last `count` arrivals come again, with the same settle indexes. */
@@ -49,6 +70,9 @@ export interface FaultArguments {
   /** Blocks come at this mean interval from now on. */
   'block-interval': { intervalMs?: number }
 }
+
+/** What strangers put under our type. */
+export type Forgery = 'random' | 'truncated' | 'altered' | 'replayed'
 
 export interface PolicyChange {
   baseFeeMsat?: number
@@ -72,12 +96,19 @@ export const FAULTS: Readonly<Record<FaultName, FaultScope>> = {
   'duplicate-offer': 'offer',
   'verdict-lost': 'verdict',
   'offered-again': 'verdict',
+  'zombie-offers': 'verdict',
+  'killed-after-settle': 'verdict',
+  'killed-after-send': 'payment',
   'node-offline': 'time',
   'node-online': 'time',
   'node-restart': 'time',
   'process-crash': 'time',
+  'process-blocked': 'time',
+  'foreign-payments': 'time',
+  'foreign-bytes': 'time',
   'channel-drained': 'time',
   'channel-closed': 'time',
+  'channel-force-closed': 'time',
   'policy-change': 'time',
   'interceptor-drops': 'time',
   'stream-lost': 'time',

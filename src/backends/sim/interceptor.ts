@@ -9,9 +9,14 @@ import {
   INTERCEPTOR_RECONNECT_MS,
   MAX_HELD_OFFERS,
   MAX_REMEMBERED_HASHES,
+  RESTART_MS,
+  SETTLE_FORGOTTEN_MS,
+  SETTLE_UNPAID_MS,
   VERDICT_MS,
 } from './bounds.ts'
+import type { Channel } from './channel.ts'
 import type { Due } from './event-queue.ts'
+import type { FaultArguments } from './fault-table.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import { INTERCEPT_WORK } from './timing.ts'
@@ -40,13 +45,14 @@ class Held implements Due {
   doomed = false
   /** What the payer is told when it fails. */
   why: number | FailureReason = 'unknown-next-peer'
-  /** Settled long ago: what is offered is a zombie (design §4), and no money hangs on it. */
-  readonly ghost: boolean
+  /** Settled long ago: what is offered is a zombie (design §4), and no money hangs on it. 'once', or each time that a stream is opened. */
+  readonly ghost: false | 'once' | 'always'
 
-  constructor(attempt: Attempt, interceptor: Interceptor, ghost: boolean) {
+  constructor(attempt: Attempt, interceptor: Interceptor, ghost: false | 'once' | 'always') {
     this.attempt = attempt
     this.#interceptor = interceptor
     this.ghost = ghost
+    this.checked = ghost !== false
   }
 
   fire(phase: number): void {
@@ -104,12 +110,21 @@ export class Interceptor {
     this.#open.clear()
     for (const held of this.#held) {
       held.deadlineMs = Infinity
-      if (!held.checked || held.ghost) continue
+      if (!held.checked || held.ghost !== false) continue
       if (this.node.plan.requireInterceptor) this.#keepUntilExpiry(held)
       else {
         held.doomed = true
         this.#schedule(INTERCEPTOR_LOST_FAIL_MS, held, FAIL_NOW)
       }
+    }
+  }
+
+  /** What is held over a channel that was ended on chain is offered once more. */
+  closedOnChain(channel: Channel): void {
+    for (const held of this.#held) {
+      const { plan, last } = held.attempt
+      const isOver = plan.links[last - 1]?.channel === channel
+      if (isOver && held.checked && held.ghost === false && !held.doomed) this.#schedule(0, held, OFFER_AGAIN)
     }
   }
 
@@ -168,7 +183,7 @@ export class Interceptor {
     }
     this.#closeOffers(held)
     held.deadlineMs = Infinity
-    if (held.ghost) this.#held.delete(held)
+    if (held.ghost !== false) this.#endGhost(held)
     else if (verdict.action === 'refuse') {
       held.why = verdict.code
       this.#schedule(0, held, FAIL_NOW)
@@ -250,13 +265,16 @@ export class Interceptor {
     for (const offerId of this.#closeOffers(held)) {
       if (this.node.canTell) this.node.process?.tell({ type: 'offer-gone', offerId })
     }
-    if (this.#held.delete(held) && !held.ghost) held.attempt.refuse(why)
+    if (held.ghost !== false) this.#endGhost(held)
+    else if (this.#held.delete(held)) held.attempt.refuse(why)
   }
 
   #settle(held: Held): void {
     const { attempt } = held
     const lost = this.#network.faults.take('verdict-lost', this.node)
-    if (lost !== undefined && lost.end === 'offered-again') {
+    const killed = this.#network.faults.take('killed-after-settle', this.node)
+    if (killed !== undefined) this.#settleAndDie(attempt, killed)
+    else if (lost !== undefined && lost.end === 'offered-again') {
       this.#held.add(held)
       this.#schedule(INTERCEPTOR_RECONNECT_MS, held, OFFER_AGAIN)
     } else if (lost !== undefined && lost.end !== 'relay-keeps') attempt.refuse('unknown-next-peer')
@@ -264,12 +282,29 @@ export class Interceptor {
       attempt.lastHopUnpaid = lost !== undefined
       attempt.settle()
       const zombie = this.#network.faults.take('offered-again', this.node)
-      if (zombie === undefined) return
-      const ghost = new Held(attempt, this, true)
-      ghost.checked = true
-      this.#held.add(ghost)
-      this.#schedule(zombie.afterMs ?? 60_000, ghost, OFFER_AGAIN)
+      if (zombie !== undefined) this.#schedule(zombie.afterMs ?? 60_000, this.#ghostOf(attempt, 'once'), OFFER_AGAIN)
+      if (this.#network.faults.take('zombie-offers', this.node) !== undefined) this.#ghostOf(attempt, 'always')
     }
+  }
+
+  /** The node is killed after it took a settle: how much of it lasts depends on how soon (design §4). */
+  #settleAndDie(attempt: Attempt, { afterMs = 0, forMs = RESTART_MS }: FaultArguments['killed-after-settle']): void {
+    if (afterMs < SETTLE_FORGOTTEN_MS) attempt.refuse('unknown-next-peer')
+    else {
+      attempt.lastHopUnpaid = afterMs < SETTLE_UNPAID_MS
+      attempt.settle()
+    }
+    this.#network.after(afterMs, () => this.#network.outages.goOffline(this.node, forMs))
+  }
+
+  #ghostOf(attempt: Attempt, ghost: 'once' | 'always'): Held {
+    const held = new Held(attempt, this, ghost)
+    this.#held.add(held)
+    return held
+  }
+
+  #endGhost(held: Held): void {
+    if (held.ghost === 'once') this.#held.delete(held)
   }
 
   /** lnd ends the stream over a wrong preimage, and everything held goes with it. */

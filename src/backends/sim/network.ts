@@ -5,7 +5,10 @@ import { Link, type Channel } from './channel.ts'
 import type { Engine } from './engine.ts'
 import { SimulationError } from './errors.ts'
 import type { Due } from './event-queue.ts'
+import { GHOST_FROM_MS, GHOST_MS, GHOST_UNTIL_MS, RESTART_MS } from './bounds.ts'
 import { FaultBook } from './fault-book.ts'
+import type { FaultArguments } from './fault-table.ts'
+import { Outages } from './outages.ts'
 import { Interceptor } from './interceptor.ts'
 import { nodeKeys, SimNode } from './node.ts'
 import type { Observations } from './observations.ts'
@@ -35,6 +38,9 @@ export class Network {
   /** Blinded paths by their path key in hex. */
   readonly paths: Map<string, OpenPath> = new Map()
   readonly counts: PaymentCounts = { sent: 0, settled: 0, failed: 0 }
+  /** Payments of others. */
+  readonly foreign: PaymentCounts = { sent: 0, settled: 0, failed: 0 }
+  readonly outages: Outages = new Outages(this)
   height: number
   /** When the next block is due, and how far apart they are. */
   nextBlockMs = 0
@@ -68,6 +74,7 @@ export class Network {
       capacityMsat,
       private: hidden,
       closed: false,
+      onChainFrom: undefined,
     }))
     this.#trace = new Trace(options.keepTrace, {
       node: (index) => this.nodes[index]?.name ?? `node ${index}`,
@@ -138,20 +145,46 @@ export class Network {
     this.counts.sent++
     sender.noteSent(plan.hashKey, undefined)
     sender.underWay.add(attempt)
-    attempt.start()
+    const killed = this.faults.take('killed-after-send', sender)
+    if (killed === undefined) attempt.start()
+    else this.#sendAndDie(attempt, killed)
     return attempt
+  }
+
+  /** Sends a payment that no process asked for and nobody is told of. */
+  sendForeign(sender: SimNode, plan: AttemptPlan): void {
+    this.foreign.sent++
+    new Attempt(++this.#attempts, this, sender, plan, undefined, (outcome) => {
+      this.foreign[outcome.status === 'failed' ? 'failed' : 'settled']++
+    }).start()
+  }
+
+  /** The payment's node is killed: what becomes of the payment depends on how soon (design §4). */
+  #sendAndDie(attempt: Attempt, { afterMs = 10, forMs = RESTART_MS, ghostMs = GHOST_MS }: Killed): void {
+    const { sender } = attempt
+    this.after(afterMs, () => this.outages.goOffline(sender, forMs))
+    if (afterMs > GHOST_UNTIL_MS) {
+      attempt.start()
+      return
+    }
+    // Neither sent nor forgotten, until somebody looks for its HTLC and finds none.
+    const doubtMs = afterMs < GHOST_FROM_MS ? 0 : ghostMs
+    if (doubtMs < Infinity) this.after(afterMs + forMs + doubtMs, () => this.decided(attempt, NEVER_SENT))
   }
 
   /** A payment came to its end, for good or ill. */
   decided(attempt: Attempt, failure: PaymentFailure | undefined): void {
     const { sender, plan } = attempt
+    const isForeign = !sender.underWay.has(attempt)
     const outcome: PaymentOutcome = failure ?? {
       status: plan.phantom ? 'delivered' : 'settled',
       feeMsat: BigInt(attempt.feeMsat),
     }
     sender.underWay.delete(attempt)
-    sender.noteSent(plan.hashKey, outcome)
-    this.counts[failure === undefined ? 'settled' : 'failed']++
+    if (!isForeign) {
+      sender.noteSent(plan.hashKey, outcome)
+      this.counts[failure === undefined ? 'settled' : 'failed']++
+    }
     this.trace(
       'decided',
       attempt.id,
@@ -159,7 +192,8 @@ export class Network {
       failure === undefined ? 1 : 0,
       failure === undefined ? attempt.feeMsat : 0,
     )
-    if (attempt.resolve !== undefined) {
+    if (isForeign) attempt.resolve?.(outcome)
+    else if (attempt.resolve !== undefined) {
       this.engine.callOut()
       attempt.resolve(outcome)
     } else if (sender.canTell) sender.process?.tell({ type: 'payment-resolved', hash: plan.hash.slice(), outcome })
@@ -227,6 +261,10 @@ export class Network {
     return [there, back]
   }
 }
+
+type Killed = FaultArguments['killed-after-send']
+
+const NEVER_SENT: PaymentFailure = { status: 'failed', reason: 'node-away', place: 'local' }
 
 class Call implements Due {
   readonly background: boolean

@@ -28,6 +28,8 @@ export interface AttachedProcess {
   /** Payments under way become 'unknown'. */
   loseSight(): void
   crash(): void
+  /** It does nothing for so long. */
+  block(forMs: number): void
   /** Hands the last `count` arrivals up again. */
   replayArrivals(count: number): void
   forgetRoutes(): void
@@ -137,6 +139,16 @@ export class SimNode {
       this.#firstKept = this.settleIndex - MAX_KEPT_ARRIVALS + 1
     }
     if (this.canTell) this.process?.arrivalsWaiting()
+  }
+
+  /** Arrivals that are still known. */
+  get keptArrivals(): number {
+    return this.#arrivals.length
+  }
+
+  /** One of those, the oldest at 0. */
+  arrivalAt(index: number): Arrival | undefined {
+    return this.#arrivals[index]
   }
 
   /** The first arrival after this index, if it is still known. */

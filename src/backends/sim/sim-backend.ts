@@ -23,6 +23,7 @@ import {
   type Verdict,
 } from '../backend.ts'
 import type { Attempt } from './attempt.ts'
+import { Blocking } from './blocking.ts'
 import { decodePath } from '../paths/reply-path.ts'
 import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
 import { candidateInitiators } from '../paths/candidates.ts'
@@ -49,6 +50,7 @@ export class SimBackend implements Backend, AttachedProcess {
   readonly #network: Network
   readonly #node: SimNode
   readonly #random: Random
+  readonly #blocking: Blocking
   readonly #watched: boolean
   readonly #routes = new Map<string, PinnedRoute>()
   readonly #paths = new Map<string, { readonly key: string; readonly open: OpenPath }>()
@@ -63,8 +65,9 @@ export class SimBackend implements Backend, AttachedProcess {
   constructor(network: Network, node: SimNode, attachment: number) {
     this.#network = network
     this.#node = node
+    this.#blocking = new Blocking(network)
     this.name = `sim:${node.name}`
-    this.clock = network.engine
+    this.clock = this.#blocking.clock
     this.#random = network.random(`process/${node.name}/${attachment}`)
     const bytes = this.#random.child('entropy')
     this.entropy = { bytes: (length) => bytes.bytes(length) }
@@ -189,6 +192,10 @@ export class SimBackend implements Backend, AttachedProcess {
   }
 
   tell(event: BackendEvent): void {
+    this.#blocking.whenFree(() => this.#tell(event))
+  }
+
+  #tell(event: BackendEvent): void {
     if (this.#state !== 'started') return
     this.#network.engine.callOut()
     this.#network.trace('told', this.#node.index, this.#network.word(event.type))
@@ -225,13 +232,19 @@ export class SimBackend implements Backend, AttachedProcess {
       attempt.resolve = undefined
       if (resolve === undefined) continue
       this.#network.engine.callOut()
-      resolve({ status: 'unknown' })
+      this.#blocking.whenFree(() => resolve({ status: 'unknown' }))
     }
+  }
+
+  block(forMs: number): void {
+    this.#network.trace('blocked', this.#node.index, forMs)
+    this.#blocking.block(forMs)
   }
 
   /** The process is gone: nothing that it waited for comes. */
   crash(): void {
     for (const attempt of this.#node.underWay) attempt.resolve = undefined
+    this.#blocking.drop()
     this.#detach('crashed')
   }
 
@@ -326,7 +339,7 @@ export class SimBackend implements Backend, AttachedProcess {
         plan.amountMsat,
         fingerprint(plan.record),
       )
-      this.#network.send(node, plan, resolve)
+      this.#network.send(node, plan, (outcome) => this.#blocking.whenFree(() => resolve(outcome)))
     })
   }
 
@@ -409,11 +422,13 @@ export class SimBackend implements Backend, AttachedProcess {
   async #delay(ms: number): Promise<void> {
     if (ms === 0) return
     await new Promise<void>((resolve) => {
-      this.#network.after(ms, () => {
-        if (this.#state === 'crashed') return
-        this.#network.engine.callOut()
-        resolve()
-      })
+      this.#network.after(ms, () =>
+        this.#blocking.whenFree(() => {
+          if (this.#state === 'crashed') return
+          this.#network.engine.callOut()
+          resolve()
+        }),
+      )
     })
     this.#mustRun()
   }

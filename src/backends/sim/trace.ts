@@ -23,6 +23,7 @@ export type TraceEvent =
   | 'block'
   | 'traffic'
   | 'fault'
+  | 'blocked'
 
 /** The numbers told of each event, `name` or `name:kind`; an event's place in this table is its number in the hash. */
 const EVENTS: Readonly<Record<TraceEvent, string>> = {
@@ -45,6 +46,7 @@ const EVENTS: Readonly<Record<TraceEvent, string>> = {
   block: 'height',
   traffic: 'over:link amountMsat',
   fault: 'fault:word',
+  blocked: 'node:node forMs',
 }
 
 const NUMBERS = Object.fromEntries(Object.keys(EVENTS).map((name, i) => [name, i])) as Record<TraceEvent, number>

@@ -1,0 +1,63 @@
+import type { Clock } from '../backend.ts'
+import type { Network } from './network.ts'
+
+/** A process that may be blocked: what reaches it then waits, timers included, and comes in its order afterwards. */
+export class Blocking {
+  /** The network's time, with timers that fire when the process is free. */
+  readonly clock: Clock
+  readonly #network: Network
+  readonly #waiting: (() => void)[] = []
+  #isBlocked = false
+
+  constructor(network: Network) {
+    const { engine } = network
+    this.#network = network
+    this.clock = {
+      now: () => engine.now(),
+      schedule: (atMs, callback, options) => {
+        let isCancelled = false
+        const cancel = engine.schedule(
+          atMs,
+          () => {
+            if (!this.#isBlocked) callback()
+            else
+              this.#waiting.push(() => {
+                if (!isCancelled) callback()
+              })
+          },
+          options,
+        )
+        return () => {
+          isCancelled = true
+          cancel()
+        }
+      },
+    }
+  }
+
+  /** Now, or when the process is free again. */
+  whenFree(act: () => void): void {
+    if (this.#isBlocked) this.#waiting.push(act)
+    else act()
+  }
+
+  block(forMs: number): void {
+    if (this.#isBlocked) return
+    this.#isBlocked = true
+    this.#network.after(forMs, () => this.#free())
+  }
+
+  /** What waits is never done: the process is gone. */
+  drop(): void {
+    this.#waiting.length = 0
+  }
+
+  #free(): void {
+    this.#isBlocked = false
+    const { engine } = this.#network
+    for (const act of this.#waiting.splice(0)) {
+      engine.callOut()
+      act()
+    }
+  }
+}
