@@ -17,7 +17,19 @@ describe('./dev, called from another folder with no terminal', () => {
   it('names its commands', () => {
     const { status, stdout } = dev('help')
     expect(status).toBe(0)
-    const commands = ['demo', 'test', 'coverage', 'check', 'format', 'build', 'bench', 'network', 'lnd-build', 'node']
+    const commands = [
+      'demo',
+      'test',
+      'coverage',
+      'check',
+      'format',
+      'build',
+      'bench',
+      'keysock',
+      'network',
+      'lnd-build',
+      'node',
+    ]
     for (const command of [...commands, 'npm', 'help']) {
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
     }

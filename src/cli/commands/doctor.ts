@@ -1,0 +1,46 @@
+import { Command } from 'commander'
+import { lndPermissions } from '../../lnd.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { createDisplay } from '../display/display.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addNodeOptions, type NodeFlags, nodeLocation } from '../node-options.ts'
+
+interface DoctorFlags extends NodeFlags {
+  readonly json?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  keysock doctor
+  keysock doctor --network regtest --rpcserver localhost:10011 --lnddir ~/alice
+
+It changes nothing and pays nothing. Exit code 0: works, perhaps not everything; 1: something is bad.`
+
+export function doctorCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
+  const command = new Command('doctor')
+    .summary('look at the node and say what is missing')
+    .description('Look at the lnd node for what keysock needs, and say what to do where something is missing.')
+  addNodeOptions(command)
+  command.optionsGroup('Output:').option('--json', 'one JSON object a line')
+  command.addHelpText('after', EXAMPLES)
+  command.action(async (flags: DoctorFlags) => {
+    ended(await doctor(dependencies, flags))
+  })
+  return command
+}
+
+async function doctor(dependencies: Dependencies, flags: DoctorFlags): Promise<ExitCode> {
+  const { stdout, stderr, environment, clock, checkLnd } = dependencies
+  const display = createDisplay({ stdout, stderr, environment, time: clock, json: flags.json === true, quiet: false })
+  const findings = await checkLnd(nodeLocation(flags))
+  for (const finding of findings) display.emit({ event: 'finding', ...finding })
+  if (findings.some(({ name, verdict }) => name === 'permissions' && verdict === 'bad')) {
+    display.emit({
+      event: 'hint',
+      message: 'a macaroon with all that is needed, and no more, comes from:',
+      command: `lncli bakemacaroon --save_to keysock.macaroon ${lndPermissions.join(' ')}`,
+    })
+  }
+  display.close()
+  return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.failed : EXIT.done
+}

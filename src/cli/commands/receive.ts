@@ -1,0 +1,201 @@
+import { Command, InvalidArgumentError } from 'commander'
+import type { Endpoint } from '../../index.ts'
+import { countArgument, portArgument, satArgument, sizeArgument } from '../arguments.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { createDisplay } from '../display/display.ts'
+import type { Display } from '../display/events.ts'
+import { satInWords } from '../display/words.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
+import { satOf } from '../money.ts'
+import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
+import { Receiving, type ReceivingEnd } from '../receiving.ts'
+import { quoted, resumeCommand } from '../resume-command.ts'
+import { StopSignal } from '../stop-signal.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/bounds.ts'
+import { codeOf, messageOf } from '../transfer/errors.ts'
+import { FolderStorage } from '../transfer/folder-storage.ts'
+import type { Storage } from '../transfer/storage.ts'
+import { StreamStorage } from '../transfer/stream-storage.ts'
+
+interface ReceiveFlags extends EndpointFlags, OutputFlags {
+  readonly port: number
+  readonly out: string
+  readonly once?: boolean
+  readonly count?: number
+  readonly overwrite?: boolean
+  readonly maxSize: number
+  readonly maxCost?: bigint
+}
+
+const STANDARD_OUTPUT = '-'
+
+const EXAMPLES = `
+Examples:
+  keysock receive                    files go to this folder; Ctrl-C ends it
+  keysock receive --out downloads --once
+  keysock receive - | tar x          one stream, to standard output
+
+Files that did not come whole stay as NAME.*.keysock-part and go on when they are sent again.
+Nothing that is there is overwritten: another file of the same name becomes "name (2)".
+
+${EXIT_HELP}`
+
+export function receiveCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
+  const command = new Command('receive')
+    .summary('take files from whoever sends them')
+    .description("Take files that are sent to this node's public key. Senders stay anonymous.")
+    .argument('[-]', 'write one stream to standard output', standardOutput)
+    .option('-p, --port <port>', 'where to listen', portArgument, DEFAULT_PORT)
+    .option('-o, --out <dir>', 'where files go; - for standard output', '.')
+    .option('--once', 'end after one file')
+    .option('--count <n>', 'end after so many files', countArgument(1e9))
+    .option('--overwrite', 'replace files of the same name')
+    .option('--max-size <size>', 'refuse what is larger: 500k, 20M, 4G', sizeArgument, DEFAULT_MAX_SIZE_BYTES)
+  addEndpointOptions(command)
+  command.option(
+    '--max-cost <sat>',
+    'spend at most so much on answers (default: what senders pay, and 1000)',
+    satArgument,
+  )
+  addOutputOptions(command)
+  command.addHelpText('after', EXAMPLES)
+  command.options.find(({ long }) => long === '--max-size')?.default(DEFAULT_MAX_SIZE_BYTES, '1Gi')
+  command.action(async (dash: string | undefined, flags: ReceiveFlags) => {
+    ended(await new ReceiveRun(dependencies, { ...flags, out: dash ?? flags.out }).run())
+  })
+  return command
+}
+
+function standardOutput(text: string): string {
+  if (text === STANDARD_OUTPUT) return text
+  throw new InvalidArgumentError('Only - may stand here; a folder is given with --out.')
+}
+
+class ReceiveRun {
+  readonly #dependencies: Dependencies
+  readonly #flags: ReceiveFlags
+  readonly #display: Display
+  readonly #stop: StopSignal
+
+  constructor(dependencies: Dependencies, flags: ReceiveFlags) {
+    const { stdout, stderr, environment, clock } = dependencies
+    const { json = false, quiet = false } = flags
+    this.#dependencies = dependencies
+    this.#flags = flags
+    const isOutputTaken = flags.out === STANDARD_OUTPUT
+    this.#display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
+    this.#stop = new StopSignal(dependencies.signals)
+  }
+
+  async run(): Promise<ExitCode> {
+    let endpoint: Endpoint | undefined
+    let receiving: Receiving | undefined
+    try {
+      const storage = await this.#openStorage()
+      endpoint = await this.#openEndpoint()
+      receiving = this.#receiving(endpoint, storage)
+      await receiving.start()
+      await this.#announce(endpoint)
+      const end = await this.#stop.orStop(receiving.ended)
+      const unfinished = this.#unfinished(receiving)
+      await receiving.stop()
+      return this.#report(end, unfinished, endpoint)
+    } catch (error) {
+      if (this.#stop.isGiven) return await this.#interrupted(receiving, endpoint)
+      this.#display.emit({ event: 'error', code: codeOf(error), message: messageOf(error) })
+      return EXIT.failed
+    } finally {
+      this.#display.close()
+      await endpoint?.close().catch((error: unknown) => this.#warn(codeOf(error), messageOf(error)))
+      this.#stop.release()
+    }
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const { out, overwrite = false } = this.#flags
+    const { stdout, entropy } = this.#dependencies
+    if (out === STANDARD_OUTPUT) return new StreamStorage(stdout)
+    return await FolderStorage.open(out, { overwrite, entropy })
+  }
+
+  async #openEndpoint(): Promise<Endpoint> {
+    const { openEndpoint, environment } = this.#dependencies
+    const { maxCost } = this.#flags
+    const opening = openEndpoint({ environment, flags: this.#flags, capMsat: maxCost, maxCostMsat: maxCost })
+    try {
+      const endpoint = await this.#stop.orStop(opening)
+      endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.#warn(code, message))
+      return endpoint
+    } catch (error) {
+      // It may still come, and then nobody wants it.
+      opening.then((late) => late.close()).catch(() => undefined)
+      throw error
+    }
+  }
+
+  #receiving(endpoint: Endpoint, storage: Storage): Receiving {
+    const { out, once = false, count, port, maxSize, maxCost } = this.#flags
+    const isStream = out === STANDARD_OUTPUT
+    return new Receiving({
+      endpoint,
+      storage,
+      port,
+      maxSizeBytes: maxSize,
+      count: once || isStream ? 1 : count,
+      maxCostMsat: maxCost,
+      isStream,
+      time: this.#dependencies.clock,
+      display: this.#display,
+    })
+  }
+
+  async #announce(endpoint: Endpoint): Promise<void> {
+    const { port, out } = this.#flags
+    const address = await endpoint.address()
+    const program = this.#dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+    const target = port === DEFAULT_PORT ? address : `${address}:${port}`
+    const command = `${program} send FILE ${quoted(target)}`
+    this.#display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
+  }
+
+  #report(end: ReceivingEnd, unfinished: string, endpoint: Endpoint): ExitCode {
+    switch (end.type) {
+      case 'count':
+        return EXIT.done
+      case 'failed':
+        return EXIT.failed
+      case 'cost': {
+        const cap = satOf(this.#flags.maxCost ?? 0n)
+        const more = Math.max(1, Math.ceil(cap * 2))
+        this.#stopped('cost', `the cap of ${satInWords(cap)} is reached${unfinished}`, endpoint, more)
+        return EXIT.stopped
+      }
+    }
+  }
+
+  async #interrupted(receiving: Receiving | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
+    const unfinished = receiving === undefined ? '' : this.#unfinished(receiving)
+    await receiving?.stop()
+    this.#stopped('interrupted', `interrupted${unfinished}`, endpoint)
+    return this.#stop.exitCode
+  }
+
+  #unfinished(receiving: Receiving): string {
+    const { unfinished } = receiving
+    if (unfinished.length === 0) return ''
+    return this.#flags.out === STANDARD_OUTPUT
+      ? `; ${unfinished.join(', ')} is not whole`
+      : `; kept so far: ${unfinished.join(', ')}`
+  }
+
+  #stopped(reason: 'interrupted' | 'cost', message: string, endpoint?: Endpoint, maxCostSat?: number): void {
+    const { words, environment } = this.#dependencies
+    const resume = resumeCommand(words, environment, maxCostSat === undefined ? {} : { maxCostSat })
+    const sat = satOf(endpoint?.stats.spentMsat ?? 0n)
+    this.#display.emit({ event: 'stopped', reason, bytes: 0, sat, message, resume })
+  }
+
+  #warn(code: string, message: string): void {
+    this.#display.emit({ event: 'warning', code, message })
+  }
+}

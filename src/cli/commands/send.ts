@@ -1,0 +1,279 @@
+import { Command } from 'commander'
+import type { Endpoint } from '../../index.ts'
+import { durationArgument, satArgument, type TargetArgument, targetArgument } from '../arguments.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { createDisplay } from '../display/display.ts'
+import type { Display } from '../display/events.ts'
+import { bytesInWords, durationInWords, satInWords } from '../display/words.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
+import { capFor, satOf, timeFor } from '../money.ts'
+import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
+import { resumeCommand } from '../resume-command.ts'
+import { nameOf, Sending, type SendingEnd } from '../sending.ts'
+import { StopSignal } from '../stop-signal.ts'
+import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/bounds.ts'
+import { codeOf, messageOf } from '../transfer/errors.ts'
+import { shown } from '../transfer/hashing.ts'
+import { openFile, type Source } from '../transfer/source.ts'
+import { openSpool } from '../transfer/spool.ts'
+import { createReadStream } from 'node:fs'
+
+interface SendFlags extends EndpointFlags, OutputFlags {
+  readonly name?: string
+  readonly wait: number
+  readonly maxCost?: bigint
+  readonly dryRun?: boolean
+}
+
+const DEFAULT_WAIT_MS = 600_000
+const STREAM_NAME = 'stdin'
+
+const EXAMPLES = `
+Examples:
+  keysock send photo.jpg 02ab...cd                 to keysock receive on that node
+  keysock send photo.jpg 02ab...cd --dry-run       what would it cost, and how long would it take?
+  keysock send disk.img 02ab...cd --max-cost 5000  spend at most 5,000 sat
+  tar c folder | keysock send - 02ab...cd --name folder.tar
+
+Interrupted, or at its cap, it says what to type; that goes on where it stopped. Without
+--max-cost it spends at most 1,000 sat, and does not begin what would cost more.
+
+${EXIT_HELP}`
+
+export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
+  const command = new Command('send')
+    .summary('send a file to a node')
+    .description('Send a file, or standard input, to keysock receive on the node with that public key.')
+    .argument('<file>', 'a file, or - for standard input')
+    .argument(
+      '<pubkey[:port]>',
+      `the receiver's public key or address; port ${DEFAULT_PORT} unless told`,
+      targetArgument,
+    )
+    .option('--name <name>', 'the name that it gets there (default: the name of the file, or stdin)')
+    .option(
+      '--wait <duration>',
+      'how long to wait for the receiver, and for a lost connection: 30s, 10m, 2h',
+      durationArgument,
+      DEFAULT_WAIT_MS,
+    )
+    .option('--dry-run', 'only estimate cost and time; nothing is sent, nothing is paid')
+  addEndpointOptions(command)
+  command.option('--max-cost <sat>', 'spend at most so much, fees included (default: 1000)', satArgument)
+  addOutputOptions(command)
+  command.addHelpText('after', EXAMPLES)
+  command.action(async (file: string, target: TargetArgument, flags: SendFlags) => {
+    ended(await new SendRun(dependencies, { file, target, flags }).run())
+  })
+  // The default is a number of ms, which says nothing to a person.
+  command.options.find(({ long }) => long === '--wait')?.default(DEFAULT_WAIT_MS, '10m')
+  return command
+}
+
+class SendRun {
+  readonly #dependencies: Dependencies
+  readonly #file: string
+  readonly #target: TargetArgument
+  readonly #flags: SendFlags
+  readonly #display: Display
+  readonly #stop: StopSignal
+
+  constructor(
+    dependencies: Dependencies,
+    given: { readonly file: string; readonly target: TargetArgument; readonly flags: SendFlags },
+  ) {
+    this.#dependencies = dependencies
+    this.#file = given.file
+    this.#target = given.target
+    this.#flags = given.flags
+    const { stdout, stderr, environment, clock } = dependencies
+    const { json = false, quiet = false } = given.flags
+    this.#display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet })
+    this.#stop = new StopSignal(dependencies.signals)
+  }
+
+  async run(): Promise<ExitCode> {
+    let source: Source | undefined
+    let endpoint: Endpoint | undefined
+    try {
+      source = await this.#stop.orStop(this.#openSource())
+      endpoint = await this.#openEndpoint()
+      if (this.#flags.dryRun === true) return await this.#dryRun(endpoint, source)
+      return await this.#send(endpoint, source)
+    } catch (error) {
+      if (this.#stop.isGiven) return this.#interrupted(0, 0)
+      this.#display.emit({ event: 'error', code: codeOf(error), message: messageOf(error) })
+      return EXIT.failed
+    } finally {
+      this.#display.close()
+      await source?.close().catch(() => undefined)
+      await endpoint?.close().catch((error: unknown) => this.#warn(codeOf(error), messageOf(error)))
+      this.#stop.release()
+    }
+  }
+
+  async #openSource(): Promise<Source> {
+    const { name } = this.#flags
+    const { stdin } = this.#dependencies
+    if (this.#file === '-') return await openSpool(stdin, name ?? STREAM_NAME)
+    const file = await openFile(this.#file, { name })
+    return file ?? (await openSpool(createReadStream(this.#file), name ?? STREAM_NAME))
+  }
+
+  async #openEndpoint(): Promise<Endpoint> {
+    const { openEndpoint, environment } = this.#dependencies
+    const opening = openEndpoint({ environment, flags: this.#flags })
+    try {
+      const endpoint = await this.#stop.orStop(opening)
+      endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.#warn(code, message))
+      return endpoint
+    } catch (error) {
+      // It may still come, and then nobody wants it.
+      opening.then((late) => late.close()).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #send(endpoint: Endpoint, source: Source): Promise<ExitCode> {
+    const { clock, entropy } = this.#dependencies
+    const capMsat = this.#flags.maxCost ?? endpoint.defaults.maxCostMsat
+    endpoint.setCaps({ process: capMsat, peer: { publicKey: this.#target.address, cap: capMsat } })
+    if (!(await this.#isWithin(capMsat, endpoint, source))) return EXIT.stopped
+    const sending = new Sending({
+      endpoint,
+      target: this.#target,
+      source,
+      session: entropy.bytes(SESSION_BYTES),
+      maxCostMsat: capMsat,
+      waitMs: this.#flags.wait,
+      time: clock,
+      stop: this.#stop,
+      display: this.#display,
+    })
+    try {
+      const code = await this.#report(await sending.run(), sending, endpoint, source)
+      await this.#stop.orStop(sending.farewell).catch(() => undefined)
+      return code
+    } catch (error) {
+      this.#display.emit({ event: 'error', ...nameOf(source), code: codeOf(error), message: messageOf(error) })
+      return EXIT.failed
+    }
+  }
+
+  /** Without a word about money, nothing is begun that the usual cap does not pay for. */
+  async #isWithin(capMsat: bigint, endpoint: Endpoint, source: Source): Promise<boolean> {
+    if (source.content === undefined) return true
+    // Where there is no route yet, there is no estimate; the transfer waits for one.
+    const quote = await endpoint.quote(this.#target.address, source.content.size).catch(() => undefined)
+    if (quote === undefined || quote.costMsat <= capMsat) return true
+    const estimate = `${source.name} would cost about ${satInWords(satOf(quote.costMsat))}, and the cap is ${satInWords(satOf(capMsat))}`
+    if (this.#flags.maxCost !== undefined) {
+      this.#warn('ERR_CLI_COST', `${estimate}: it will stop on the way`)
+      return true
+    }
+    this.#stopped('cost', `${estimate}; nothing was sent`, { bytes: 0, sat: 0, maxCostSat: capFor(quote) })
+    return false
+  }
+
+  async #report(end: SendingEnd, sending: Sending, endpoint: Endpoint, source: Source): Promise<ExitCode> {
+    const sat = satOf(endpoint.stats.spentMsat)
+    const { bytes } = sending
+    switch (end.type) {
+      case 'done':
+        this.#display.emit({
+          event: 'done',
+          ...nameOf(source),
+          size: end.sent.size,
+          bytes: end.sent.size,
+          bytesMoved: end.sent.bytes,
+          sha256: shown(end.sent.sha256),
+          path: null,
+          seconds: Number(end.seconds.toFixed(3)),
+          failed: sending.failed,
+          sat,
+          feesSat: satOf(sending.feesMsat),
+          receivedSat: 0,
+          wasThere: end.sent.bytes === 0 && end.sent.size > 0,
+        })
+        return EXIT.done
+      case 'interrupted':
+        return this.#interrupted(bytes, sat, source)
+      case 'wait': {
+        const waited = durationInWords(this.#flags.wait / 1_000)
+        this.#stopped(
+          'wait',
+          `nothing went forward for ${waited} (${codeOf(end.error)}); ${this.#progress(bytes, sat, source)}`,
+          { bytes, sat },
+        )
+        return EXIT.stopped
+      }
+      case 'cost': {
+        const left = (source.content?.size ?? bytes * 2) - bytes
+        const quote = await endpoint.quote(this.#target.address, Math.max(1, left)).catch(() => undefined)
+        const cap = satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat)
+        const maxCostSat = quote === undefined ? Math.max(1, cap * 2) : capFor(quote)
+        this.#stopped('cost', `the cap of ${satInWords(cap)} is reached; ${this.#progress(bytes, sat, source)}`, {
+          bytes,
+          sat,
+          maxCostSat,
+        })
+        return EXIT.stopped
+      }
+    }
+  }
+
+  #interrupted(bytes: number, sat: number, source?: Source): ExitCode {
+    const progress = source === undefined ? 'nothing was sent' : this.#progress(bytes, sat, source)
+    this.#stopped('interrupted', `interrupted; ${progress}`, { bytes, sat })
+    return this.#stop.exitCode
+  }
+
+  #progress(bytes: number, sat: number, { content, name }: Source): string {
+    const spent = `${satInWords(sat)} spent`
+    if (content === undefined) return `the receiver has ${bytesInWords(bytes)} of ${name}, ${spent}`
+    const percent = content.size === 0 ? 0 : Math.floor((bytes / content.size) * 100)
+    return `the receiver has ${percent} % of ${name} (${bytesInWords(bytes)} of ${bytesInWords(content.size)}), ${spent}`
+  }
+
+  #stopped(
+    reason: 'interrupted' | 'cost' | 'wait',
+    message: string,
+    { bytes, sat, maxCostSat }: { readonly bytes: number; readonly sat: number; readonly maxCostSat?: number },
+  ): void {
+    const { words, environment } = this.#dependencies
+    const resume = resumeCommand(words, environment, maxCostSat === undefined ? {} : { maxCostSat })
+    this.#display.emit({ event: 'stopped', reason, bytes, sat, message, resume })
+  }
+
+  #warn(code: string, message: string): void {
+    this.#display.emit({ event: 'warning', code, message })
+  }
+
+  async #dryRun(endpoint: Endpoint, source: Source): Promise<ExitCode> {
+    if (source.content === undefined) {
+      this.#display.emit({
+        event: 'error',
+        code: 'ERR_CLI_FILE',
+        message: '--dry-run needs a file: nobody knows how long a stream will be',
+      })
+      return EXIT.usage
+    }
+    const { size } = source.content
+    const quote = await this.#stop.orStop(endpoint.quote(this.#target.address, size))
+    const { from, to } = timeFor(size)
+    this.#display.emit({
+      event: 'quote',
+      name: source.name,
+      bytes: size,
+      packets: quote.packets,
+      sat: satOf(quote.costMsat),
+      feesSat: satOf(quote.feeMsat),
+      packetBytes: quote.packetBytes,
+      packetSat: satOf(quote.packetMsat),
+      secondsFrom: Math.round(from),
+      secondsTo: Math.round(to),
+      maxCostSat: satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat),
+    })
+    return EXIT.done
+  }
+}

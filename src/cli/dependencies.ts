@@ -1,0 +1,31 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Clock, Endpoint, Entropy } from '../index.ts'
+import type { Finding, LndLocation } from '../lnd.ts'
+import type { EndpointRequest } from './endpoint.ts'
+
+export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** All that a command meets of the outside. */
+export interface Dependencies {
+  readonly openEndpoint: (request: EndpointRequest) => Promise<Endpoint>
+  readonly checkLnd: (location: LndLocation) => Promise<readonly Finding[]>
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: Terminal
+  readonly stderr: Terminal
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly signals: Signals
+  readonly environment: NodeJS.ProcessEnv
+  /** The words after the program's name, for the command that goes on. */
+  readonly words: readonly string[]
+}
+
+export type SignalName = 'SIGINT' | 'SIGTERM'
+
+/** Signals of a person or a system that wants an end. */
+export interface Signals {
+  /** The result stops to listen. */
+  on(listener: (signal: SignalName) => void): () => void
+  /** Ends the process at once. */
+  exit(code: number): void
+}

@@ -1,0 +1,33 @@
+import type { Terminal } from '../dependencies.ts'
+import type { Time } from '../transfer/time.ts'
+import type { Display } from './events.ts'
+import { JsonDisplay } from './json-display.ts'
+import { LineWriter } from './line-writer.ts'
+import { PlainDisplay } from './plain-display.ts'
+import { TerminalDisplay } from './terminal-display.ts'
+
+export interface DisplayOptions {
+  readonly stdout: Terminal
+  readonly stderr: Terminal
+  readonly environment: NodeJS.ProcessEnv
+  readonly time: Time
+  readonly json: boolean
+  readonly quiet: boolean
+  /** Standard output carries a file: results go to standard error. */
+  readonly isOutputTaken?: boolean
+}
+
+/** A line that moves on a terminal; lines every few seconds in a log; objects with --json. */
+export function createDisplay(options: DisplayOptions): Display {
+  const { stdout, stderr, environment, time, quiet, isOutputTaken = false } = options
+  const results = new LineWriter(isOutputTaken ? stderr : stdout)
+  if (options.json) return new JsonDisplay(results, { time, quiet })
+  const remarks = new LineWriter(stderr)
+  const moves = stderr.isTTY === true && environment['TERM'] !== 'dumb' && !isSet(environment['CI'])
+  if (moves && !quiet) return new TerminalDisplay({ results, remarks, stderr })
+  return new PlainDisplay({ results, remarks, time, quiet })
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '' && value !== 'false' && value !== '0'
+}

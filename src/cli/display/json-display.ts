@@ -1,0 +1,28 @@
+import type { Time } from '../transfer/time.ts'
+import type { CliEvent, Display } from './events.ts'
+import type { LineWriter } from './line-writer.ts'
+import { Sparse } from './sparse.ts'
+
+const EVERY_MS = 1_000
+
+/** One object a line; progress at most once a second. */
+export class JsonDisplay implements Display {
+  readonly #writer: LineWriter
+  readonly #sparse: Sparse
+  readonly #quiet: boolean
+
+  constructor(writer: LineWriter, { time, quiet }: { readonly time: Time; readonly quiet: boolean }) {
+    this.#writer = writer
+    this.#sparse = new Sparse(time, EVERY_MS)
+    this.#quiet = quiet
+  }
+
+  emit(event: CliEvent): void {
+    if (event.event === 'progress' && (this.#quiet || !this.#sparse.lets(event.transfer))) return
+    this.#writer.line(JSON.stringify(event))
+  }
+
+  close(): void {
+    // Nothing is held back.
+  }
+}

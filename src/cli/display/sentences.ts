@@ -1,0 +1,77 @@
+import type { CliEvent } from './events.ts'
+import { bytesInWords, durationInWords, satInWords, wholeNumber } from './words.ts'
+
+/** What a person reads about an event, without progress; no line where there is nothing to say. */
+export function sentences(event: CliEvent): readonly string[] {
+  switch (event.event) {
+    case 'listening':
+      return [
+        `waiting for files${event.out === '-' ? '' : ` for ${event.out}`}; whoever has one types:`,
+        `  ${event.command}`,
+      ]
+    case 'waiting':
+      return [
+        `${event.message}; trying on for ${durationInWords(event.secondsLeft)}${event.sat > 0 ? `, ${satInWords(event.sat)} spent so far` : ''}`,
+      ]
+    case 'start':
+      return event.offset === 0
+        ? []
+        : [`${event.name}: ${bytesInWords(event.offset)}${ofSize(event.size)} are there already; going on from there`]
+    case 'progress':
+      return []
+    case 'quote':
+      return quoteLines(event)
+    case 'done':
+      return [doneLine(event)]
+    case 'stopped':
+      return event.resume === null
+        ? [event.message]
+        : [`${event.message}; this goes on where it stopped:`, `  ${event.resume}`]
+    case 'finding':
+      return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
+    case 'hint':
+      return [event.message, `  ${event.command}`]
+    case 'warning':
+      return [`warning: ${event.message}`]
+    case 'error':
+      return [`${event.name === undefined ? '' : `${event.name}: `}${event.message} (${event.code})`]
+  }
+}
+
+function ofSize(size: number | null): string {
+  return size === null ? '' : ` of ${bytesInWords(size)}`
+}
+
+function doneLine(event: Extract<CliEvent, { event: 'done' }>): string {
+  const { name, path, bytes, sha256, seconds, sat, feesSat, bytesMoved, receivedSat } = event
+  const what = `${wholeNumber(bytes)} bytes, SHA-256 ${sha256}`
+  const isReceiver = path !== null
+  const subject = isReceiver ? (path === '-' ? `${name}: received` : `received ${path}`) : `sent ${name}`
+  if (event.wasThere) {
+    return isReceiver ? `${path}: there already, ${what}` : `${name}: the receiver has it already, ${what}`
+  }
+  const rate = seconds > 0 && bytesMoved > 0 ? ` at ${bytesInWords(bytesMoved / seconds)}/s` : ''
+  const money = isReceiver
+    ? `${satInWords(receivedSat)} came in, ${satInWords(sat)} for answers`
+    : `${satInWords(sat)} of which ${satInWords(feesSat)} fees`
+  return `${subject}: ${what}; ${durationInWords(seconds)}${rate}; ${money}`
+}
+
+function quoteLines(event: Extract<CliEvent, { event: 'quote' }>): readonly string[] {
+  const { name, bytes, packets, sat, feesSat, packetBytes, packetSat, secondsFrom, secondsTo, maxCostSat } = event
+  const time =
+    secondsFrom === secondsTo
+      ? durationInWords(secondsFrom)
+      : `${durationInWords(secondsFrom)} to ${durationInWords(secondsTo)}`
+  const cap =
+    sat > maxCostSat
+      ? `the cap of ${satInWords(maxCostSat)} is too low: give --max-cost`
+      : `the cap is ${satInWords(maxCostSat)}`
+  return [
+    `${name}: ${wholeNumber(bytes)} bytes in ${wholeNumber(packets)} packets of ${packetBytes} bytes, one payment each`,
+    `  cost  about ${satInWords(sat)}, of which ${satInWords(feesSat)} fees (${satInWords(packetSat)} a packet); ${cap}`,
+    `  time  about ${time}`,
+    '  The cost is that of the best route now; copies of packets that take too long come on top (a few per cent).',
+    '  The time assumes 20 to 130 kB/s, which real nodes reach over two or three hops; a first answer takes seconds.',
+  ]
+}

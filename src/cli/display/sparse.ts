@@ -1,0 +1,24 @@
+import type { Time } from '../transfer/time.ts'
+
+/** Lets something pass at most every so often, for each of several. */
+export class Sparse {
+  readonly #time: Time
+  readonly #everyMs: number
+  readonly #lastMs: Map<number, number> = new Map()
+
+  constructor(time: Time, everyMs: number) {
+    this.#time = time
+    this.#everyMs = everyMs
+  }
+
+  lets(which: number): boolean {
+    const now = this.#time.now()
+    if (now - (this.#lastMs.get(which) ?? -Infinity) < this.#everyMs) return false
+    this.#lastMs.set(which, now)
+    return true
+  }
+
+  forget(which: number): void {
+    this.#lastMs.delete(which)
+  }
+}

@@ -1,0 +1,84 @@
+import { MultiBar, type SingleBar } from 'cli-progress'
+import type { Terminal } from '../dependencies.ts'
+import { type CliEvent, type Display, isResult } from './events.ts'
+import type { LineWriter } from './line-writer.ts'
+import { progressLine } from './progress-line.ts'
+import { coloured } from './colours.ts'
+import { sentences } from './sentences.ts'
+
+const FRAMES_PER_SECOND = 8
+/** Of a terminal that does not say. */
+const USUAL_COLUMNS = 80
+
+type ProgressEvent = Extract<CliEvent, { event: 'progress' }>
+
+/** A line for each transfer that changes in its place, and everything else above it. */
+export class TerminalDisplay implements Display {
+  readonly #results: LineWriter
+  readonly #remarks: LineWriter
+  readonly #stderr: Terminal
+  readonly #rows: Map<number, SingleBar> = new Map()
+  #bars: MultiBar | undefined
+
+  constructor(options: { readonly results: LineWriter; readonly remarks: LineWriter; readonly stderr: Terminal }) {
+    this.#results = options.results
+    this.#remarks = options.remarks
+    this.#stderr = options.stderr
+  }
+
+  emit(event: CliEvent): void {
+    if (event.event === 'progress') return this.#progress(event)
+    const transfer = 'transfer' in event ? event.transfer : undefined
+    const isOver = event.event === 'done' || event.event === 'stopped' || event.event === 'error'
+    if (isOver && transfer !== undefined) this.#remove(transfer)
+    const lines = sentences(event)
+    if (lines.length === 0) return
+    // What is printed stands above the lines that move.
+    this.#clear()
+    const writer = isResult(event) ? this.#results : this.#remarks
+    for (const line of lines) writer.line(coloured(event, line, writer.stream))
+  }
+
+  close(): void {
+    this.#clear()
+    this.#rows.clear()
+  }
+
+  #progress(event: ProgressEvent): void {
+    const bars = (this.#bars ??= this.#create())
+    let row = this.#rows.get(event.transfer)
+    if (row === undefined) {
+      row = bars.create(1, 0, { event })
+      this.#rows.set(event.transfer, row)
+    }
+    row.update(0, { event })
+  }
+
+  #create(): MultiBar {
+    return new MultiBar({
+      stream: this.#stderr,
+      fps: FRAMES_PER_SECOND,
+      hideCursor: true,
+      linewrap: false,
+      clearOnComplete: true,
+      gracefulExit: false,
+      emptyOnZero: true,
+      format: (_options, _parameters, payload: { readonly event: ProgressEvent }) =>
+        progressLine(payload.event, (this.#stderr.columns ?? USUAL_COLUMNS) - 1),
+    })
+  }
+
+  #remove(transfer: number): void {
+    const row = this.#rows.get(transfer)
+    if (row === undefined) return
+    this.#rows.delete(transfer)
+    this.#bars?.remove(row)
+  }
+
+  /** Takes the moving lines away; the next progress brings them back. */
+  #clear(): void {
+    this.#bars?.stop()
+    this.#bars = undefined
+    this.#rows.clear()
+  }
+}

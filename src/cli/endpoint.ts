@@ -1,0 +1,52 @@
+import { type Backend, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
+import { createBackend as createDaemonBackend, findDaemon } from '../daemon.ts'
+import { createBackend as createLndBackend } from '../lnd.ts'
+import { type EndpointFlags, nodeEnvironment } from './node-options.ts'
+
+/** An endpoint as a command wants it. */
+export interface EndpointRequest {
+  readonly environment: NodeJS.ProcessEnv
+  readonly flags: EndpointFlags
+  /** What the process spends at most, msat; undefined: the library's default. */
+  readonly capMsat?: bigint | undefined
+  /** What a connection spends at most that does not say. */
+  readonly maxCostMsat?: bigint | undefined
+}
+
+/** The one place where a command gets its endpoint. @throws what the backend or the store throws */
+export async function openEndpoint(request: EndpointRequest): Promise<Endpoint> {
+  const { environment, flags } = request
+  return await openEndpointOn(await backendOf(nodeEnvironment(environment, flags)), request)
+}
+
+/** The daemon of the node where one runs, else the node itself. */
+async function backendOf(environment: NodeJS.ProcessEnv): Promise<Backend> {
+  const named = environment['KEYSOCK_BACKEND'] ?? ''
+  switch (named) {
+    case '':
+      return (await findDaemon(environment)) ?? createLndBackend(environment)
+    case 'keysock/lnd':
+      return createLndBackend(environment)
+    case 'keysock/daemon':
+      return createDaemonBackend(environment)
+    default:
+      throw new KeysockError(
+        'ERR_KEYSOCK_BAD_BACKEND',
+        `the keysock command knows the backends keysock/lnd and keysock/daemon; KEYSOCK_BACKEND is ${named}`,
+      )
+  }
+}
+
+/** The same on a given backend. */
+export async function openEndpointOn(backend: Backend, request: EndpointRequest): Promise<Endpoint> {
+  const { flags, capMsat, maxCostMsat } = request
+  return await createEndpoint({
+    backend,
+    ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
+    ...(maxCostMsat !== undefined && { maxCost: maxCostMsat }),
+    ...(capMsat !== undefined && { caps: { peer: capMsat, process: capMsat } }),
+    ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),
+    ...(flags.replies !== undefined && { replies: flags.replies }),
+    ...(flags.relays !== undefined && { relays: flags.relays === 2 ? 2 : 1 }),
+  })
+}

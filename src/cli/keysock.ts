@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+/** The keysock command. */
+import { checkLnd } from '../lnd.ts'
+import { openEndpoint } from './endpoint.ts'
+import { processSignals } from './process-signals.ts'
+import { runProgram } from './program.ts'
+import { processClock, processEntropy } from './realtime.ts'
+
+const { stdin, stdout, stderr, env } = process
+const code = await runProgram({
+  openEndpoint,
+  checkLnd,
+  stdin,
+  stdout,
+  stderr,
+  clock: processClock,
+  entropy: processEntropy,
+  signals: processSignals,
+  environment: env,
+  words: process.argv.slice(2),
+})
+if (code !== undefined) process.exitCode = code

@@ -1,0 +1,142 @@
+import type { Socket } from '../index.ts'
+import type { Display, TransferName } from './display/events.ts'
+import { RateMeter } from './display/rate-meter.ts'
+import { bytesInWords } from './display/words.ts'
+import { satOf } from './money.ts'
+import { codeOf, messageOf } from './transfer/errors.ts'
+import { shown } from './transfer/hashing.ts'
+import type { Offer } from './transfer/messages.ts'
+import type { Received, ReceiveWatcher } from './transfer/receiver.ts'
+import type { Time } from './transfer/time.ts'
+
+/** What is shown of one connection that sends to us. */
+export class ReceivingRow implements ReceiveWatcher {
+  bytes = 0
+  readonly #socket: Socket
+  readonly #display: Display
+  readonly #time: Time
+  readonly #nextNumber: () => number
+  readonly #meter: RateMeter = new RateMeter()
+  #name: TransferName | undefined
+  #offset = 0
+  #startMs: number
+
+  constructor(options: {
+    readonly socket: Socket
+    readonly display: Display
+    readonly time: Time
+    /** The number of a transfer, once it is one. */
+    readonly nextNumber: () => number
+  }) {
+    this.#socket = options.socket
+    this.#display = options.display
+    this.#time = options.time
+    this.#nextNumber = options.nextNumber
+    this.#startMs = options.time.now()
+  }
+
+  /** Undefined before anything was offered. */
+  get inWords(): string | undefined {
+    if (this.#name === undefined) return undefined
+    const { name, size } = this.#name
+    return size === null
+      ? `${name} (${bytesInWords(this.bytes)})`
+      : `${name} (${percent(this.bytes, size)} of ${bytesInWords(size)})`
+  }
+
+  offered({ name, content }: Offer): void {
+    this.#name = { transfer: this.#nextNumber(), name, size: content?.size ?? null }
+    this.#startMs = this.#time.now()
+  }
+
+  waits(): void {
+    const { name } = this.#known()
+    this.#display.emit({
+      event: 'warning',
+      code: 'ERR_TRANSFER_BUSY',
+      message: `${name}: offered by a second sender, which waits for the first`,
+    })
+  }
+
+  started(offset: number): void {
+    this.#offset = offset
+    this.bytes = offset
+    this.#startMs = this.#time.now()
+    this.#display.emit({ event: 'start', ...this.#known(), offset })
+    this.tick()
+  }
+
+  received(bytes: number): void {
+    this.bytes = bytes
+  }
+
+  tick(): void {
+    const name = this.#name
+    if (name === undefined) return
+    this.#meter.add(this.#time.now(), this.bytes)
+    const rate = this.#meter.bytesPerSecond
+    const { stats } = this.#socket
+    this.#display.emit({
+      event: 'progress',
+      ...name,
+      bytes: this.bytes,
+      bytesSettled: this.bytes,
+      bytesPerSecond: Math.round(rate),
+      inFlight: stats.unresolvedAttempts,
+      failed: stats.failedAttempts,
+      sat: stats.satPaid,
+      reservedSat: satOf(stats.reservedMsat),
+      secondsLeft: name.size === null || rate <= 0 ? null : Math.round((name.size - this.bytes) / rate),
+    })
+  }
+
+  done({ path, size, sha256, wasThere }: Received): void {
+    const { stats } = this.#socket
+    this.#display.emit({
+      event: 'done',
+      ...this.#known(),
+      size,
+      bytes: size,
+      bytesMoved: wasThere ? 0 : size - this.#offset,
+      sha256: shown(sha256),
+      path,
+      seconds: Number(((this.#time.now() - this.#startMs) / 1_000).toFixed(3)),
+      failed: stats.failedAttempts,
+      sat: stats.satPaid,
+      feesSat: satOf(stats.feesMsat),
+      receivedSat: stats.satReceived,
+      wasThere,
+    })
+  }
+
+  /** The connection went; what came is kept. */
+  lost(): void {
+    const name = this.#name
+    // Whoever connects and offers nothing is of no interest.
+    if (name === undefined) return
+    this.#display.emit({
+      event: 'stopped',
+      ...name,
+      reason: 'lost',
+      bytes: this.bytes,
+      sat: this.#socket.stats.satPaid,
+      message: `${this.inWords ?? name.name}: the sender went away; what came is kept until it comes back`,
+      resume: null,
+    })
+  }
+
+  failed(error: Error): void {
+    // The cause holds what the sender need not know: a path of ours.
+    const message = typeof error.cause === 'string' ? `${messageOf(error)}; ${error.cause}` : messageOf(error)
+    this.#display.emit({ event: 'error', ...this.#name, code: codeOf(error), message })
+  }
+
+  #known(): TransferName {
+    if (this.#name === undefined) throw new Error('nothing was offered yet')
+    return this.#name
+  }
+}
+
+function percent(bytes: number, size: number): string {
+  return `${size === 0 ? 100 : Math.floor((bytes / size) * 100)} %`
+}

@@ -1,0 +1,162 @@
+import type { Endpoint, Server, Socket } from '../index.ts'
+import type { Display } from './display/events.ts'
+import { ReceivingRow } from './receiving-row.ts'
+import { CAP_REACHED_MS, LAST_WORD_MS, MAX_TRANSFERS } from './transfer/bounds.ts'
+import { ConnectionLost, TransferError } from './transfer/errors.ts'
+import { receiveFrom } from './transfer/receiver.ts'
+import type { Storage } from './transfer/storage.ts'
+import { closed, every, type Time } from './transfer/time.ts'
+import { Turns } from './transfer/turns.ts'
+
+export interface ReceivingOptions {
+  readonly endpoint: Endpoint
+  readonly storage: Storage
+  readonly port: number
+  readonly maxSizeBytes: number
+  /** Ends after so many files; undefined: never by itself. */
+  readonly count: number | undefined
+  /** What a person allowed to be spent in all, msat; undefined: what the packets bring in, and a little in advance. */
+  readonly maxCostMsat: bigint | undefined
+  /** One output for one transfer: what fails in it cannot be made good. */
+  readonly isStream: boolean
+  readonly time: Time
+  readonly display: Display
+}
+
+/** How it ended, where it was not by a signal. */
+export type ReceivingEnd =
+  | { readonly type: 'count' }
+  | { readonly type: 'cost' }
+  | { readonly type: 'failed'; readonly error: Error }
+
+/** Answers to a connection cost at most so much more than its packets brought in, msat: a few hundred answers. */
+const ADVANCE_MSAT = 1_000_000n
+/** And all of them together. */
+const ADVANCE_ALL_MSAT = 100_000_000n
+const TICK_MS = 250
+
+/** Takes files from whoever connects. */
+export class Receiving {
+  readonly #options: ReceivingOptions
+  readonly #server: Server
+  readonly #turns: Turns
+  readonly #sockets: Set<Socket> = new Set()
+  readonly #rows: Map<Socket, ReceivingRow> = new Map()
+  readonly #running: Set<Promise<void>> = new Set()
+  readonly #ended: PromiseWithResolvers<ReceivingEnd> = Promise.withResolvers()
+  #transfers = 0
+  #done = 0
+  /** What connections that are over brought in, msat. */
+  #pastIncomeMsat = 0n
+  /** Since when the person's cap stops it, and how much was there. */
+  #paused: { readonly atMs: number; readonly bytes: number } | undefined
+  #isStopping = false
+  #stopTicking = (): void => undefined
+
+  constructor(options: ReceivingOptions) {
+    this.#options = options
+    this.#turns = new Turns(options.time)
+    this.#server = options.endpoint.createServer(
+      { allowHalfOpen: true, ...(options.maxCostMsat === undefined && { maxCost: ADVANCE_MSAT }) },
+      (socket) => this.#take(socket),
+    )
+    this.#server.maxConnections = MAX_TRANSFERS
+  }
+
+  /** What it ends with by itself. */
+  get ended(): Promise<ReceivingEnd> {
+    return this.#ended.promise
+  }
+
+  /** Transfers that have begun and not ended, in words. */
+  get unfinished(): readonly string[] {
+    return [...this.#rows.values()].map((row) => row.inWords).filter((text) => text !== undefined)
+  }
+
+  /** @throws KeysockError EADDRINUSE and others of listen */
+  async start(): Promise<void> {
+    await this.#server.listen(this.#options.port)
+    this.#stopTicking = every(this.#options.time, TICK_MS, () => this.#tick())
+  }
+
+  /** Ends what runs; what came is on the disk when it resolves. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#stopTicking()
+    this.#server.close()
+    for (const socket of this.#sockets) if (!socket.writableEnded) socket.destroy()
+    await Promise.all(this.#running)
+    await Promise.all([...this.#sockets].map((socket) => closed(socket, this.#options.time, LAST_WORD_MS)))
+  }
+
+  #tick(): void {
+    const { time } = this.#options
+    let bytes = 0
+    for (const row of this.#rows.values()) {
+      row.tick()
+      bytes += row.bytes
+    }
+    if (this.#paused === undefined) return
+    // What is under way may come back, and make room.
+    if (bytes !== this.#paused.bytes) this.#paused = { atMs: time.now(), bytes }
+    else if (time.now() - this.#paused.atMs >= CAP_REACHED_MS) this.#ended.resolve({ type: 'cost' })
+  }
+
+  #take(socket: Socket): void {
+    // Whoever reads or writes hears it.
+    socket.on('error', () => undefined)
+    socket.on('paused', () => this.#meetCap(socket))
+    this.#sockets.add(socket)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#pastIncomeMsat += socket.stats.receivedMsat
+    })
+    const running = this.#receive(socket).finally(() => this.#running.delete(running))
+    this.#running.add(running)
+  }
+
+  async #receive(socket: Socket): Promise<void> {
+    const { time, display, storage, maxSizeBytes } = this.#options
+    const row = new ReceivingRow({ socket, display, time, nextNumber: () => ++this.#transfers })
+    this.#rows.set(socket, row)
+    try {
+      const received = await receiveFrom(socket, { storage, turns: this.#turns, maxSizeBytes, time, watcher: row })
+      this.#rows.delete(socket)
+      row.done(received)
+      if (++this.#done === this.#options.count) this.#ended.resolve({ type: 'count' })
+    } catch (error) {
+      this.#rows.delete(socket)
+      this.#failed(row, error as Error)
+    }
+  }
+
+  #failed(row: ReceivingRow, error: Error): void {
+    const { isStream } = this.#options
+    // A person who ends it is told what is unfinished in one line.
+    if (this.#isStopping) return
+    if (error instanceof ConnectionLost) return row.lost()
+    row.failed(error)
+    const isOurs = !(error instanceof TransferError) || error.reason === 'STORAGE' || error.reason === 'NO_SPACE'
+    if (isStream && (isOurs || row.bytes > 0)) this.#ended.resolve({ type: 'failed', error })
+  }
+
+  /** A cap was met: the person's own, or what the sender's packets have paid for so far. */
+  #meetCap(socket: Socket): void {
+    const { maxCostMsat, endpoint, display } = this.#options
+    if (maxCostMsat !== undefined) {
+      this.#paused ??= { atMs: this.#options.time.now(), bytes: -1 }
+      return
+    }
+    const income = socket.stats.receivedMsat
+    if (income + ADVANCE_MSAT > socket.maxCost) socket.maxCost = income + ADVANCE_MSAT
+    const all = [...this.#sockets].reduce((sum, { stats }) => sum + stats.receivedMsat, this.#pastIncomeMsat)
+    if (all + ADVANCE_ALL_MSAT > endpoint.stats.capMsat) endpoint.setCaps({ process: all + ADVANCE_ALL_MSAT })
+    if (socket.stats.paidMsat < socket.maxCost) return
+    display.emit({
+      event: 'warning',
+      code: 'ERR_CLI_COST',
+      message: 'answers to a sender cost more than it pays; its connection is closed',
+    })
+    socket.destroy()
+  }
+}

@@ -1,0 +1,51 @@
+/** Every bound and time of file transfers, with its reason. Times are milliseconds. */
+
+// ---- The protocol (file-transfer §1, §2) ---------------------------------------------------------------
+
+/** file-transfer §1.1 */
+export const DEFAULT_PORT = 18_004
+/** file-transfer §1.3 */
+export const PREAMBLE: Uint8Array = Uint8Array.of(0x4b, 0x53, 0x46, 0x54, 1)
+export const OFFER_BYTES = 1_024
+export const MAX_DATA_BYTES = 32_768
+export const REASON_BYTES = 200
+/** Leaves room for what §4.1 adds, in the 255 bytes that a file system gives a name. */
+export const NAME_BYTES = 200
+export const SESSION_BYTES = 16
+export const HASH_BYTES = 32
+export const PART_SUFFIX = '.keysock-part'
+
+// ---- The receiver (file-transfer §4.5) -----------------------------------------------------------------
+
+export const MAX_TRANSFERS = 16
+/** 1 GiB takes two hours at the medium's ceiling. */
+export const DEFAULT_MAX_SIZE_BYTES: number = 2 ** 30
+export const MAX_PARTS = 64
+/** Parts that are proposed before a transfer starts from nothing. */
+export const MAX_PROPOSALS = 4
+/** Copies of one name: `name (2)` to `name (99)`. */
+export const MAX_COPIES = 99
+/** Two windows of a slow day, and less than a person waits for. */
+export const FIRST_MESSAGE_MS = 120_000
+export const SILENT_MS = 20_000
+export const IDLE_MS = 600_000
+/** After the last word, the other side has this long to end: some round trips of a slow day. */
+export const LAST_WORD_MS = 20_000
+/** How often a waiting offer looks again whether it is its turn. */
+export const TURN_MS = 1_000
+/** Kept free on the disk: an answer needs a journal, a log. */
+export const DISK_MARGIN_BYTES: number = 16 * 2 ** 20
+
+// ---- The sender --------------------------------------------------------------------------------------
+
+/** First and longest pause between two tries to connect; each try is a payment. */
+export const RETRY_MS = 2_000
+export const RETRY_MAX_MS = 30_000
+/** One try to connect: as long as the library's own. */
+export const CONNECT_MS = 120_000
+/** With the cost cap reached, what is under way has this long to bring an answer or room. */
+export const CAP_REACHED_MS = 10_000
+/** A DATA message of ours: some ten packets, so that its head weighs nothing, and the receiver sees steps of it. */
+export const DATA_BYTES = 8_192
+/** Bytes of standard input that are taken ahead of what was sent. */
+export const SPOOL_AHEAD_BYTES: number = 2 ** 20

@@ -1,0 +1,35 @@
+import { NAME_BYTES, PART_SUFFIX } from './bounds.ts'
+
+/**
+ * Control characters, separators of lines and paragraphs, and what changes the direction of writing: in a name
+ * they could hide what it is, or write to the terminal.
+ */
+const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u
+const ALL_UNSEEN = new RegExp(UNSEEN, 'gu')
+
+/** Why a name may not be that of a file that a stranger sends (file-transfer §2.2); undefined: it may. */
+export function nameComplaint(name: string): string | undefined {
+  const bytes = Buffer.byteLength(name)
+  if (bytes === 0) return 'it is empty'
+  if (bytes > NAME_BYTES) return `it has ${bytes} bytes; ${NAME_BYTES} at most`
+  if (!name.isWellFormed()) return 'it is not well-formed text'
+  if (/[/\\]/.test(name)) return 'it has a path separator in it'
+  if (UNSEEN.test(name)) return 'it has a control character in it'
+  if (/^[.\-~ ]/.test(name)) return `it begins with "${name.slice(0, 1)}"`
+  if (/[. ]$/.test(name)) return `it ends with "${name.slice(-1)}"`
+  if (name.endsWith(PART_SUFFIX)) return `it ends with ${PART_SUFFIX}`
+  return undefined
+}
+
+/** Text of a stranger, fit for a terminal. */
+export function visible(text: string): string {
+  return text.toWellFormed().replaceAll(ALL_UNSEEN, '\ufffd')
+}
+
+/** `name (2).ext` for 2 and so on; the first is the name itself (file-transfer §4.3). */
+export function numberedName(name: string, number: number): string {
+  if (number === 1) return name
+  const dot = name.lastIndexOf('.')
+  const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, '']
+  return `${stem} (${number})${extension}`
+}

@@ -1,0 +1,196 @@
+import { HASH_BYTES, MAX_DATA_BYTES, NAME_BYTES, OFFER_BYTES, REASON_BYTES, SESSION_BYTES } from './bounds.ts'
+import { type CodeName, codeName, CODES, TransferError } from './errors.ts'
+import { nameComplaint, visible } from './file-name.ts'
+
+/** What is known of a file before it is sent; a stream has none. */
+export interface Content {
+  readonly size: number
+  readonly sha256: Uint8Array
+}
+
+export interface Offer {
+  readonly name: string
+  /** 16 bytes */
+  readonly session: Uint8Array
+  readonly content: Content | undefined
+}
+
+/** file-transfer §1.4 */
+export type Message =
+  | ({ readonly type: 'offer' } & Offer)
+  | { readonly type: 'start'; readonly offset: number; readonly sha256: Uint8Array }
+  | { readonly type: 'data'; readonly bytes: Uint8Array }
+  | { readonly type: 'end'; readonly size: number; readonly sha256: Uint8Array }
+  | { readonly type: 'have'; readonly offset: number }
+  | { readonly type: 'wait' }
+  | { readonly type: 'done' }
+  | { readonly type: 'error'; readonly code: CodeName; readonly reason: string }
+
+export type MessageType = Message['type']
+
+interface Shape {
+  readonly number: number
+  readonly type: MessageType
+  readonly least: number
+  readonly most: number
+}
+
+const SHAPES: readonly Shape[] = [
+  { number: 1, type: 'offer', least: 0, most: OFFER_BYTES },
+  { number: 2, type: 'start', least: 8 + HASH_BYTES, most: 8 + HASH_BYTES },
+  { number: 3, type: 'data', least: 1, most: MAX_DATA_BYTES },
+  { number: 4, type: 'end', least: 8 + HASH_BYTES, most: 8 + HASH_BYTES },
+  { number: 16, type: 'have', least: 8, most: 8 },
+  { number: 17, type: 'wait', least: 0, most: 0 },
+  { number: 18, type: 'done', least: 0, most: 0 },
+  { number: 32, type: 'error', least: 1, most: 1 + REASON_BYTES },
+]
+
+/** Bytes of a message before its body. */
+export const HEAD_BYTES = 3
+
+const FIELD = { name: 0, session: 2, size: 4, sha256: 6 } as const
+
+/** What the head of a message announces. @throws TransferError MALFORMED, before a byte of the body is waited for */
+export function readHead(head: Uint8Array): { readonly type: MessageType; readonly length: number } {
+  const [number = 0, high = 0, low = 0] = head
+  const length = high * 256 + low
+  const shape = SHAPES.find((other) => other.number === number)
+  if (shape === undefined) throw malformed(`a message of type ${number}`)
+  if (length < shape.least || length > shape.most) throw malformed(`${shape.type} with ${length} bytes`)
+  return { type: shape.type, length }
+}
+
+/** @throws TransferError MALFORMED, UNSUPPORTED or NAME */
+export function decodeBody(type: MessageType, body: Uint8Array): Message {
+  switch (type) {
+    case 'offer':
+      return { type, ...decodeOffer(body) }
+    case 'start':
+      return { type, offset: readNumber(body), sha256: body.slice(8) }
+    case 'data':
+      return { type, bytes: body }
+    case 'end':
+      return { type, size: readNumber(body), sha256: body.slice(8) }
+    case 'have':
+      return { type, offset: readNumber(body) }
+    case 'wait':
+    case 'done':
+      return { type }
+    case 'error':
+      return { type, code: codeName(body[0] ?? 0), reason: visible(Buffer.from(body.subarray(1)).toString('utf8')) }
+  }
+}
+
+export function encodeMessage(message: Message): Uint8Array {
+  const body = encodeBody(message)
+  const shape = SHAPES.find(({ type }) => type === message.type)
+  if (shape === undefined || body.length > shape.most) throw new RangeError(`${message.type}: ${body.length} bytes`)
+  const bytes = new Uint8Array(HEAD_BYTES + body.length)
+  bytes.set([shape.number, body.length >> 8, body.length & 0xff])
+  bytes.set(body, HEAD_BYTES)
+  return bytes
+}
+
+function encodeBody(message: Message): Uint8Array {
+  switch (message.type) {
+    case 'offer':
+      return encodeOffer(message)
+    case 'start':
+      return Buffer.concat([encodeNumber(message.offset), message.sha256])
+    case 'data':
+      return message.bytes
+    case 'end':
+      return Buffer.concat([encodeNumber(message.size), message.sha256])
+    case 'have':
+      return encodeNumber(message.offset)
+    case 'wait':
+    case 'done':
+      return new Uint8Array(0)
+    case 'error':
+      return Buffer.concat([Uint8Array.of(CODES[message.code]), cut(Buffer.from(message.reason), REASON_BYTES)])
+  }
+}
+
+/** file-transfer §2.1 */
+function encodeOffer({ name, session, content }: Offer): Uint8Array {
+  const fields: (readonly [number, Uint8Array])[] = [
+    [FIELD.name, Buffer.from(name)],
+    [FIELD.session, session],
+  ]
+  if (content !== undefined) {
+    fields.push([FIELD.size, encodeNumber(content.size)], [FIELD.sha256, content.sha256])
+  }
+  return Buffer.concat(fields.flatMap(([type, value]) => [Uint8Array.of(type, value.length), value]))
+}
+
+function decodeOffer(body: Uint8Array): Offer {
+  const fields = readFields(body)
+  const name = fields.get(FIELD.name)
+  const session = fields.get(FIELD.session)
+  const size = fields.get(FIELD.size)
+  const sha256 = fields.get(FIELD.sha256)
+  if (name === undefined || session?.length !== SESSION_BYTES) throw malformed('an offer without name or session')
+  if ((size === undefined) !== (sha256 === undefined)) throw malformed('an offer with only one of size and hash')
+  if (size === undefined || sha256 === undefined) return { name: readName(name), session, content: undefined }
+  if (size.length !== 8 || sha256.length !== HASH_BYTES) throw malformed('an offer with a size or hash of wrong length')
+  return { name: readName(name), session, content: { size: readNumber(size), sha256 } }
+}
+
+/** Ascending types; unknown odd ones stay unread, unknown even ones must be understood (file-transfer §2.1). */
+function readFields(body: Uint8Array): Map<number, Uint8Array> {
+  const fields = new Map<number, Uint8Array>()
+  const known: readonly number[] = Object.values(FIELD)
+  let last = -1
+  for (let at = 0; at < body.length;) {
+    const type = body[at] ?? 0
+    const length = body[at + 1]
+    if (length === undefined || at + 2 + length > body.length) throw malformed('a field that ends beyond the offer')
+    if (type <= last) throw malformed('fields that do not ascend')
+    if (!known.includes(type) && type % 2 === 0) {
+      throw new TransferError('UNSUPPORTED', `the offer has a field of type ${type}, which this version does not know`)
+    }
+    fields.set(type, body.slice(at + 2, at + 2 + length))
+    last = type
+    at += 2 + length
+  }
+  return fields
+}
+
+/** @throws TransferError NAME */
+function readName(bytes: Uint8Array): string {
+  let name: string
+  try {
+    if (bytes.length > NAME_BYTES) throw new RangeError('long')
+    name = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw new TransferError('NAME', `the name must be at most ${NAME_BYTES} bytes of UTF-8`)
+  }
+  const complaint = nameComplaint(name)
+  if (complaint !== undefined) throw new TransferError('NAME', `the name cannot be taken: ${complaint}`)
+  return name
+}
+
+function encodeNumber(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(value))
+  return bytes
+}
+
+/** The first 8 bytes. @throws TransferError MALFORMED above 2^53 - 1 */
+function readNumber(bytes: Uint8Array): number {
+  const value = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0)
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw malformed('a number above 2^53 - 1')
+  return Number(value)
+}
+
+/** At most so many bytes, and no torn character at the end. */
+function cut(text: Buffer, most: number): Uint8Array {
+  let length = Math.min(text.length, most)
+  while (length > 0 && length < text.length && ((text[length] ?? 0) & 0xc0) === 0x80) length--
+  return text.subarray(0, length)
+}
+
+export function malformed(what: string): TransferError {
+  return new TransferError('MALFORMED', `not the file transfer protocol: ${what}`)
+}

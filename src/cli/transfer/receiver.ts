@@ -1,0 +1,246 @@
+import type { Duplex } from 'node:stream'
+import { FIRST_MESSAGE_MS, IDLE_MS, LAST_WORD_MS, MAX_PROPOSALS } from './bounds.ts'
+import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
+import { sameBytes } from './hashing.ts'
+import { MessageReader } from './message-reader.ts'
+import { encodeMessage, malformed, type Message, type Offer } from './messages.ts'
+import { sayLast } from './sender.ts'
+import type { Part, Storage } from './storage.ts'
+import { closed, type Time } from './time.ts'
+import type { Turn, Turns } from './turns.ts'
+
+/** What a person wants to know of a connection that receives. */
+export interface ReceiveWatcher {
+  offered(offer: Offer): void
+  waits(): void
+  /** Bytes from this place on will come. */
+  started(offset: number): void
+  /** So many bytes of the whole are there. */
+  received(bytes: number): void
+}
+
+export interface Received {
+  readonly offer: Offer
+  /** Where it is now. */
+  readonly path: string
+  readonly size: number
+  readonly sha256: Uint8Array
+  /** It was there before, and nothing was sent. */
+  readonly wasThere: boolean
+}
+
+export interface ReceiveOptions {
+  readonly storage: Storage
+  readonly turns: Turns
+  readonly maxSizeBytes: number
+  readonly time: Time
+  readonly watcher: ReceiveWatcher
+}
+
+/**
+ * Takes one transfer from a connection. Resolves when the file is in its place and DONE is on its way. The
+ * connection ends by itself; what came of a transfer that did not end is kept.
+ * @throws TransferError (either side's last word), ConnectionLost
+ */
+export async function receiveFrom(socket: Duplex, options: ReceiveOptions): Promise<Received> {
+  const session = new ReceiveSession(socket, options)
+  try {
+    return await session.run()
+  } catch (error) {
+    if (error instanceof TransferError && !error.isRemote) sayLast(socket, error)
+    else socket.destroy()
+    throw error
+  } finally {
+    await session.close()
+  }
+}
+
+class ReceiveSession implements Turn {
+  readonly #socket: Duplex
+  readonly #options: ReceiveOptions
+  readonly #reader: MessageReader
+  readonly #over: AbortController = new AbortController()
+  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers()
+  #offer: Offer | undefined
+  #part: Part | undefined
+  #lastByteMs: number
+  #cancelDeadline: () => void = () => undefined
+
+  constructor(socket: Duplex, options: ReceiveOptions) {
+    this.#socket = socket
+    this.#options = options
+    this.#reader = new MessageReader(socket, 'sender')
+    this.#lastByteMs = options.time.now()
+    socket.once('close', () => this.#over.abort())
+  }
+
+  get offer(): Offer {
+    if (this.#offer === undefined) throw new Error('nothing was offered yet')
+    return this.#offer
+  }
+
+  get lastByteMs(): number {
+    return this.#lastByteMs
+  }
+
+  async giveWay(): Promise<void> {
+    this.#socket.destroy()
+    await this.#closed.promise
+  }
+
+  async run(): Promise<Received> {
+    const { storage, turns, watcher } = this.#options
+    const offer = await this.#takeOffer()
+    await turns.take(this, { wait: () => this.#wait(), signal: this.#over.signal })
+    if (this.#over.signal.aborted) throw this.#lost()
+    await this.#checkSize(offer)
+    const there = await storage.find(offer)
+    if (there !== undefined && offer.content !== undefined) {
+      this.#finish()
+      return { offer, path: there, ...offer.content, wasThere: true }
+    }
+    const part = await this.#agree(offer)
+    watcher.started(part.size)
+    const end = await this.#takeData(part, offer)
+    this.#part = undefined
+    const path = await part.finish()
+    this.#finish()
+    return { offer, path, ...end, wasThere: false }
+  }
+
+  /** Lets go of everything but the connection. */
+  async close(): Promise<void> {
+    this.#options.turns.remove(this)
+    this.#cancelDeadline()
+    const part = this.#part
+    this.#part = undefined
+    try {
+      await part?.suspend()
+    } finally {
+      this.#closed.resolve()
+      this.#reader.discard()
+      // After a last word, the other side has to end as well.
+      void closed(this.#socket, this.#options.time, LAST_WORD_MS)
+    }
+  }
+
+  #wait(): void {
+    this.#write({ type: 'wait' })
+    this.#options.watcher.waits()
+  }
+
+  async #takeOffer(): Promise<Offer> {
+    const message = await this.#next(FIRST_MESSAGE_MS)
+    if (message.type !== 'offer') throw malformed(`${message.type} before an offer`)
+    this.#offer = message
+    this.#options.watcher.offered(message)
+    return message
+  }
+
+  /** file-transfer §2.3 */
+  async #checkSize({ content }: Offer): Promise<void> {
+    if (content === undefined) return
+    const { maxSizeBytes, storage } = this.#options
+    if (content.size > maxSizeBytes) throw tooLarge(maxSizeBytes)
+    if (content.size > (await storage.room()))
+      throw new TransferError('NO_SPACE', 'the receiver has no room for so much')
+  }
+
+  /** file-transfer §3.1, §3.2: a part whose bytes the sender has. */
+  async #agree(offer: Offer): Promise<Part> {
+    const { storage } = this.#options
+    const most = offer.content?.size ?? this.#options.maxSizeBytes
+    const parts = (await storage.parts(offer)).filter(({ size }) => size > 0 && size <= most)
+    for (const part of parts.slice(0, MAX_PROPOSALS)) {
+      const start = await this.#propose(part.size)
+      if (start.offset === 0) break
+      if (start.offset !== part.size) throw malformed('a start at another offset than was proposed')
+      if (await part.continueFrom(start.offset, start.sha256)) return (this.#part = part)
+    }
+    const part = await storage.create(offer)
+    const start = await this.#propose(0)
+    if (start.offset !== 0 || !(await part.continueFrom(0, start.sha256))) {
+      await part.discard()
+      throw malformed('a start with the hash of other bytes than none')
+    }
+    return (this.#part = part)
+  }
+
+  /** HAVE, and the START that answers it; what was sent from a place that did not hold is passed over. */
+  async #propose(offset: number): Promise<Extract<Message, { type: 'start' }>> {
+    this.#write({ type: 'have', offset })
+    for (;;) {
+      const message = await this.#next(IDLE_MS)
+      if (message.type === 'start') return message
+      if (message.type !== 'data' && message.type !== 'end') throw malformed(`${message.type} before a start`)
+    }
+  }
+
+  /** file-transfer §3.3 */
+  async #takeData(part: Part, { content }: Offer): Promise<{ readonly size: number; readonly sha256: Uint8Array }> {
+    const most = content?.size ?? this.#options.maxSizeBytes
+    for (;;) {
+      const message = await this.#next(IDLE_MS)
+      if (message.type === 'data') {
+        if (part.size + message.bytes.length > most) {
+          if (content !== undefined) throw malformed('more bytes than were offered')
+          await this.#discard(part)
+          throw tooLarge(most)
+        }
+        await part.append(message.bytes)
+        this.#options.watcher.received(part.size)
+      } else if (message.type === 'end') {
+        const sha256 = part.digest()
+        const isWhole = content === undefined || (content.size === message.size && sameBytes(content.sha256, sha256))
+        if (message.size === part.size && sameBytes(message.sha256, sha256) && isWhole)
+          return { size: part.size, sha256 }
+        await this.#discard(part)
+        throw new TransferError('HASH', 'what arrived is not what was promised; it was dropped')
+      } else throw malformed(`${message.type} between the data`)
+    }
+  }
+
+  async #discard(part: Part): Promise<void> {
+    this.#part = undefined
+    await part.discard()
+  }
+
+  /** @throws ConnectionLost, TransferError; the sender's own ERROR as well */
+  async #next(withinMs: number): Promise<Message> {
+    const { time } = this.#options
+    this.#cancelDeadline = time.schedule(time.now() + withinMs, () => this.#socket.destroy())
+    let message: Message | undefined
+    try {
+      message = await this.#reader.next()
+    } catch (error) {
+      throw error instanceof TransferError ? error : this.#lost(error)
+    } finally {
+      this.#cancelDeadline()
+    }
+    if (message === undefined) throw this.#lost()
+    this.#lastByteMs = time.now()
+    if (message.type !== 'error') return message
+    // file-transfer §3.4
+    if (message.code === 'CHANGED' && this.#part !== undefined) await this.#discard(this.#part)
+    throw new TransferError(message.code, message.reason, { isRemote: true })
+  }
+
+  #lost(cause?: unknown): ConnectionLost {
+    if (cause === undefined) return new ConnectionLost('ECONNRESET', 'the sender ended the connection')
+    return new ConnectionLost(codeOf(cause), messageOf(cause), cause)
+  }
+
+  #write(message: Message): void {
+    if (this.#socket.writable) this.#socket.write(encodeMessage(message))
+  }
+
+  /** DONE, and this side's end. */
+  #finish(): void {
+    if (!this.#socket.writable) return
+    this.#socket.end(encodeMessage({ type: 'done' }))
+  }
+}
+
+function tooLarge(most: number): TransferError {
+  return new TransferError('TOO_LARGE', `the receiver takes at most ${most} bytes`)
+}

@@ -1,0 +1,75 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { KeysockError } from '../../index.ts'
+import { codeOf, messageOf } from './errors.ts'
+import { nameComplaint } from './file-name.ts'
+import { hashPrefix } from './hashing.ts'
+import type { Content } from './messages.ts'
+
+/** What is sent: it can be read again from any place before the furthest that was read. */
+export interface Source {
+  readonly name: string
+  /** Undefined for a stream: size and hash are known at its end. */
+  readonly content: Content | undefined
+  /** At most so many bytes from a place; none at the end. Waits where a stream has no more yet. */
+  read(offset: number, length: number): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** @throws KeysockError ERR_CLI_NAME for a name that no receiver takes (file-transfer §2.2) */
+export function checkedName(name: string): string {
+  const complaint = nameComplaint(name)
+  if (complaint === undefined) return name
+  throw new KeysockError(
+    'ERR_CLI_NAME',
+    `no receiver takes the name ${JSON.stringify(name)}: ${complaint}; give another with --name`,
+  )
+}
+
+/**
+ * A file, hashed as a whole. Undefined where it is none that can be read twice (a pipe, a device): a stream.
+ * @throws KeysockError ERR_CLI_FILE, ERR_CLI_NAME
+ */
+export async function openFile(
+  path: string,
+  options: { readonly name?: string | undefined; readonly onHashed?: (bytes: number, size: number) => void },
+): Promise<Source | undefined> {
+  const name = checkedName(options.name ?? basename(path))
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
+  try {
+    const stat = await file.stat()
+    if (stat.isDirectory()) {
+      throw new KeysockError(
+        'ERR_CLI_FILE',
+        `${path} is a folder; send an archive of it: tar c ${path} | keysock send - PUBKEY --name ${name}.tar`,
+      )
+    }
+    if (!stat.isFile()) {
+      await file.close()
+      return undefined
+    }
+    const { size } = stat
+    const read = readFrom(file)
+    const hash = await hashPrefix(read, size, (bytes) => options.onHashed?.(bytes, size))
+    if (hash === undefined) throw new KeysockError('ERR_CLI_FILE', `${path} became shorter while it was read`)
+    return { name, content: { size, sha256: hash.digest() }, read, close: () => file.close() }
+  } catch (error) {
+    await file.close().catch(() => undefined)
+    throw error instanceof KeysockError ? error : unreadable(path, error)
+  }
+}
+
+function unreadable(path: string, error: unknown): KeysockError {
+  const why = codeOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error)
+  return new KeysockError('ERR_CLI_FILE', `cannot read ${path}: ${why}`, { cause: error })
+}
+
+/** Reads of a file at any place. */
+export function readFrom(file: FileHandle): (offset: number, length: number) => Promise<Uint8Array> {
+  return async (offset, length) => {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(length), 0, length, offset)
+    return buffer.subarray(0, bytesRead)
+  }
+}

@@ -1,0 +1,30 @@
+import type { Offer } from './messages.ts'
+
+/** Where what arrives is kept. */
+export interface Storage {
+  /** Where the offered file is, complete, if it is there already (file-transfer §2.4). */
+  find(offer: Offer): Promise<string | undefined>
+  /** Parts that may hold the beginning of what is offered and that nothing writes, the longest first. */
+  parts(offer: Offer): Promise<readonly Part[]>
+  /** An empty part, or this part emptied where there can be only one. @throws TransferError BUSY, STORAGE */
+  create(offer: Offer): Promise<Part>
+  /** How many bytes more would fit. */
+  room(): Promise<number>
+}
+
+/** What is there of a transfer, and can be continued. In use by one transfer at a time: `take` until `suspend`. */
+export interface Part {
+  /** Bytes that are there. */
+  readonly size: number
+  /** Whether these are its first bytes, by their SHA-256; if so they are all that it holds from then on, and it can be written. */
+  continueFrom(offset: number, sha256: Uint8Array): Promise<boolean>
+  append(bytes: Uint8Array): Promise<void>
+  /** SHA-256 of all of it. */
+  digest(): Uint8Array
+  /** Gives it its name: `where` it is now, for a person (file-transfer §3.3). Nothing else may be called afterwards. */
+  finish(): Promise<string>
+  /** Keeps it for later. */
+  suspend(): Promise<void>
+  /** Drops it: it is not what was promised. */
+  discard(): Promise<void>
+}

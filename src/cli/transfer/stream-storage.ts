@@ -1,0 +1,109 @@
+import type { Writable } from 'node:stream'
+import { once } from 'node:events'
+import { codeOf, messageOf, TransferError } from './errors.ts'
+import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
+import type { Content, Offer } from './messages.ts'
+import type { Part, Storage } from './storage.ts'
+
+/**
+ * One output stream, for one transfer. What was written cannot be taken back: a connection that is lost is
+ * continued where it stopped, or not at all.
+ */
+export class StreamStorage implements Storage {
+  readonly #output: Writable
+  #part: StreamPart | undefined
+
+  constructor(output: Writable) {
+    this.#output = output
+  }
+
+  find(): Promise<undefined> {
+    return Promise.resolve(undefined)
+  }
+
+  parts(offer: Offer): Promise<readonly Part[]> {
+    const part = this.#part
+    const fits = part !== undefined && !part.isUsed && part.size > 0 && isSame(part.offer, offer)
+    return Promise.resolve(fits ? [part] : [])
+  }
+
+  create(offer: Offer): Promise<Part> {
+    if (this.#part !== undefined && (this.#part.isUsed || this.#part.size > 0)) {
+      return Promise.reject(new TransferError('BUSY', 'the receiver is in the middle of another stream'))
+    }
+    this.#part = new StreamPart(this.#output, offer)
+    return Promise.resolve(this.#part)
+  }
+
+  room(): Promise<number> {
+    return Promise.resolve(Infinity)
+  }
+}
+
+function isSame(a: Offer, b: Offer): boolean {
+  return a.name === b.name && isSameContent(a.content, b.content)
+}
+
+function isSameContent(a: Content | undefined, b: Content | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a.size === b.size && sameBytes(a.sha256, b.sha256)
+}
+
+class StreamPart implements Part {
+  readonly offer: Offer
+  isUsed = false
+  readonly #output: Writable
+  readonly #hash: RunningHash = runningHash()
+  #size = 0
+
+  constructor(output: Writable, offer: Offer) {
+    this.#output = output
+    this.offer = offer
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  continueFrom(offset: number, sha256: Uint8Array): Promise<boolean> {
+    const fits = !this.isUsed && offset === this.#size && sameBytes(this.digest(), sha256)
+    if (fits) this.isUsed = true
+    return Promise.resolve(fits)
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    const output = this.#output
+    this.#hash.update(bytes)
+    this.#size += bytes.length
+    try {
+      if (output.destroyed || output.errored !== null) throw output.errored ?? new Error('it is closed')
+      if (!output.write(bytes)) await once(output, 'drain')
+    } catch (error) {
+      throw new TransferError('STORAGE', `the receiver cannot write: ${codeOf(error)}`, { cause: messageOf(error) })
+    }
+  }
+
+  digest(): Uint8Array {
+    return this.#hash.digest()
+  }
+
+  async finish(): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#output.write('', (error) => {
+        if (error === null || error === undefined) resolve()
+        else reject(new TransferError('STORAGE', `the receiver cannot write: ${codeOf(error)}`))
+      })
+    })
+    return '-'
+  }
+
+  suspend(): Promise<void> {
+    this.isUsed = false
+    return Promise.resolve()
+  }
+
+  discard(): Promise<void> {
+    this.isUsed = false
+    return Promise.resolve()
+  }
+}

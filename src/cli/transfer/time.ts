@@ -1,0 +1,44 @@
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../../index.ts'
+
+/** The clock, as commands use it. */
+export type Time = Pick<Clock, 'now' | 'schedule'>
+
+/** Resolves after so many ms, or when the signal comes. Holds the process. */
+export function sleep(time: Time, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = time.schedule(time.now() + ms, done, { ref: true })
+    if (signal?.aborted === true) done()
+    else signal?.addEventListener('abort', done, { once: true })
+  })
+}
+
+/** Calls back every so many ms until the result is called. Does not hold the process. */
+export function every(time: Time, ms: number, callback: () => void): () => void {
+  let cancel: (() => void) | undefined
+  const arm = (): void => {
+    cancel = time.schedule(time.now() + ms, () => {
+      arm()
+      callback()
+    })
+  }
+  arm()
+  return () => cancel?.()
+}
+
+/** Resolves when a stream has closed; after so many ms it is made to. */
+export function closed(stream: Duplex, time: Time, withinMs: number): Promise<void> {
+  if (stream.closed) return Promise.resolve()
+  return new Promise((resolve) => {
+    const cancel = time.schedule(time.now() + withinMs, () => stream.destroy(), { ref: true })
+    stream.once('close', () => {
+      cancel()
+      resolve()
+    })
+  })
+}
