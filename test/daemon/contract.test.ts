@@ -40,7 +40,5 @@ backendContract({
       },
     }
   },
-  lacks: {
-    'phantom lane off': 'a daemon takes packets there for all its programs, and says itself that nobody listens',
-  },
+  sharesNodes: true,
 })

@@ -4,8 +4,6 @@ import type { Backend, Entropy } from '../backend.ts'
 export type ContractPart =
   /** `makePaths`, offers and verdicts. */
   | 'phantom lane'
-  /** A node whose own phantom nobody takes packets at, unless a process asks for it. */
-  | 'phantom lane off'
   /** `ContractWorld.advance`: time that can be let pass, for deadlines and expiries. */
   | 'time'
   /** `ContractWorld.failNextPayment`, `hangNextPayment`. */
@@ -21,6 +19,8 @@ export interface BackendHarness {
   readonly name: string
   /** A fresh world for one test. */
   open(): Promise<ContractWorld>
+  /** Several processes may be on one node at once: then ports are tested, too. */
+  readonly sharesNodes?: boolean
   readonly lacks?: Readonly<Partial<Record<ContractPart, string>>>
 }
 

@@ -15,6 +15,7 @@ import { LIFECYCLE_CASES } from './lifecycle.ts'
 import { NODE_LANE_CASES } from './node-lane.ts'
 import { PATH_CASES, VERDICT_CASES } from './phantom-lane.ts'
 import { ROUTE_CASES } from './routes.ts'
+import { PORT_CASES } from './shared-ports.ts'
 import { UNBLINDED_CASES } from './unblinded-lane.ts'
 
 export type { BackendHarness, ContractNode, ContractPart, ContractWorld } from './harness.ts'
@@ -27,10 +28,12 @@ const GROUPS: readonly { readonly group: string; readonly cases: readonly Contra
   { group: 'the unblinded phantom lane', cases: UNBLINDED_CASES },
   { group: 'life cycle', cases: LIFECYCLE_CASES },
 ]
+const SHARING = { group: 'ports of a shared node', cases: PORT_CASES }
 
 /** Defines the contract's tests for a backend. To be called in a test file. */
 export function backendContract(harness: BackendHarness): void {
-  describe.for(GROUPS)(`${harness.name} keeps the contract: $group`, ({ cases }) => {
+  const groups = harness.sharesNodes === true ? [...GROUPS, SHARING] : GROUPS
+  describe.for(groups)(`${harness.name} keeps the contract: $group`, ({ cases }) => {
     test.for(cases)('$title', async ({ needs, run }, context) => {
       const missing = needs.find((part) => harness.lacks?.[part] !== undefined)
       if (missing !== undefined) context.skip(`${harness.name} lacks ${missing}: ${harness.lacks?.[missing]}`)

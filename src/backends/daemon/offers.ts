@@ -109,7 +109,7 @@ export class Offers<Client extends Taker> {
   /** What is no packet is for nobody; it takes one verdict, so one program gives it. */
   #anyone(offer: Offer): void {
     for (const client of this.#needs.everyone()) if (client.phantomLane) return this.#give(client, offer)
-    this.#refuse(offer.offerId, Code.PROTOCOL)
+    this.#refuse(offer.offerId, Code.NO_LISTENER)
   }
 
   #give(client: Client, offer: Offer): void {
