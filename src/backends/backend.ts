@@ -94,6 +94,12 @@ export interface Payment {
   readonly record: Uint8Array
   /** What arrives at the last hop. Fees come on top. */
   readonly amountMsat: bigint
+  /**
+   * 0 to 2^32 - 1, one for all payments of a connection. What a backend adds to expiries at random follows from it: with
+   * one for each payment a relay would see the least of many, with one for a route a payee could tell that two
+   * connections have the same payer.
+   */
+  readonly shadowSeed?: number
 }
 
 /** What became of a payment. An unresolved payment has no outcome yet; that may last for hours. */

@@ -43,6 +43,8 @@ export class DriverLink implements Link {
   readonly remoteKey: Uint8Array | undefined
   /** Private channels to the other side's node. */
   readonly hints: readonly RouteHint[]
+  /** Of `Payment`: as random as the connection id, which no relay sees. */
+  readonly shadowSeed: number
   readonly deadline: Deadline
   /** Stands in the driver's row. */
   isMarked = false
@@ -77,6 +79,7 @@ export class DriverLink implements Link {
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
     this.hints = parts.hints ?? []
+    this.shadowSeed = Number.parseInt(parts.id.slice(0, 8), 16)
     this.deadline = owner.deadlines.add(() => this.wake())
   }
 

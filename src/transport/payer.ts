@@ -133,11 +133,14 @@ export class Payer {
   async #pay(unresolved: Unresolved, reservation: Reservation, attempt: Attempt): Promise<void> {
     await this.#owner.store([{ type: 'reserve', ...reservation }])
     if (this.#owner.stopped()) return // never sent; the next process asks for it and hears so
-    const outcome = await this.#outcomeOf(attempt)
+    const outcome = await this.#outcomeOf(attempt, unresolved.sent?.link.shadowSeed)
     if (this.#unresolved.get(unresolved.hashHex) === unresolved) this.#resolve(unresolved, outcome)
   }
 
-  async #outcomeOf({ routeId, hash, preimage, record, amountMsat }: Attempt): Promise<PaymentOutcome> {
+  async #outcomeOf(
+    { routeId, hash, preimage, record, amountMsat }: Attempt,
+    shadowSeed: number | undefined,
+  ): Promise<PaymentOutcome> {
     try {
       return await this.#owner.backend.pay({
         routeId,
@@ -145,6 +148,7 @@ export class Payer {
         ...(preimage === undefined ? {} : { preimage }),
         record,
         amountMsat,
+        ...(shadowSeed === undefined ? {} : { shadowSeed }),
       })
     } catch (error) {
       // Against its contract; whether anything was sent is unknown, so it is asked for as what was lost sight of.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { EventEmitter } from 'node:events'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { MAX_SHADOW_BLOCKS } from '../../src/backends/lnd/bounds.ts'
 import { LndClient } from '../../src/backends/lnd/client.ts'
 import { readCredentials } from '../../src/backends/lnd/connection.ts'
 import { recordOf } from '../../src/backends/lnd/messages.ts'
@@ -18,6 +19,7 @@ import {
   finalExpiry,
   type HopPolicy,
   recordRoom,
+  shadowed,
   wholeFee,
 } from '../../src/backends/lnd/route-costs.ts'
 import type { Routes } from '../../src/backends/lnd/routes.ts'
@@ -82,6 +84,19 @@ describe('the costs of a route', () => {
     expect(recordRoom(plan, 2_000n, HEIGHT)).toBe(1_154)
     // 996 beside a keysend record of 42 bytes, with relay data of 41: here each has 48.
     expect(recordRoom({ hops: [hop(1)], blinded: parts, shadowBlocks: 0 }, 2_000n, HEIGHT)).toBe(1_038 - 2 * 7 + 1)
+  })
+
+  it('have one shadow for each connection, within the bound that the route was judged by', () => {
+    const plan = { hops: [hop(1), hop(2)], shadowBlocks: MAX_SHADOW_BLOCKS }
+    const expiry = (seed: number | undefined): number => finalExpiry(shadowed(plan, seed), HEIGHT)
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 0xffff_ffff }), (seed) => {
+        expect(expiry(seed)).toBe(expiry(seed))
+        expect(expiry(seed)).toBeLessThanOrEqual(expiry(undefined))
+        expect(expiry(seed)).toBeGreaterThanOrEqual(expiry(undefined) - MAX_SHADOW_BLOCKS)
+      }),
+    )
+    expect(new Set([0, 1, 72, 73].map(expiry)).size).toBe(3)
   })
 
   it('leave the room for a record that has no preimage beside it, at the phantom of a node', () => {

@@ -341,6 +341,27 @@ describe('what an endpoint knows', () => {
     await sim.drive(Promise.all([alice.close(), bob.close()]))
   })
 
+  it('gives all payments of a connection one seed for their expiries, and each connection another', async () => {
+    const sim = createSimulation(demoNetwork(), { seed: 1, observe: ['alice'] })
+    const { alice, bob } = await pairOn(sim)
+    await bob.createServer((socket) => socket.pipe(socket)).listen(7)
+    const seedsOf = async (): Promise<Set<unknown>> => {
+      const before = sim.observed('alice').length
+      const socket = alice.createConnection(bob.publicKeyHex, 7)
+      socket.end(Buffer.alloc(5_000))
+      await sim.drive(socket.toArray())
+      const calls = sim.observed('alice').slice(before)
+      const payments = calls.flatMap((each) => (each.kind === 'call' && each.call === 'pay' ? [each.argument] : []))
+      expect(payments.length).toBeGreaterThan(4)
+      return new Set(payments.map((payment) => (payment as { readonly shadowSeed?: unknown }).shadowSeed))
+    }
+    const [first, second] = [[...(await seedsOf())], [...(await seedsOf())]]
+    expect(first).toEqual([expect.any(Number)])
+    expect(second).toEqual([expect.any(Number)])
+    expect(first).not.toEqual(second)
+    await sim.drive(Promise.all([alice.close(), bob.close()]))
+  })
+
   it('explains that no path can hide it', async () => {
     const sim = createSimulation(line(2), { seed: 1 })
     const [a, b] = [

@@ -104,6 +104,7 @@ export const payment: Codec<Payment> = object<Payment>({
   routeId: name,
   hash: short,
   preimage: optional(short),
+  shadowSeed: optional(count()),
   record,
   amountMsat: amount,
 })

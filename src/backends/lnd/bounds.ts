@@ -23,7 +23,7 @@ export const MAX_AMOUNT_MSAT = 2_100_000_000_000_000_000n
 export const EXPIRY_MARGIN_BLOCKS = 10
 /** lnd takes keysends with 18 blocks or more to go; 40 leaves room. */
 export const FINAL_DELTA_BLOCKS = 40
-/** A route's expiries are this much higher at most, at random, so that they tell a relay less about its place. Drawn once a route: a relay that sees many payments would find the least of many draws. */
+/** A route's expiries are this much higher at most, at random, so that they tell a relay less about its place. Drawn once a connection: see `Payment.shadowSeed`. */
 export const MAX_SHADOW_BLOCKS = 72
 
 // ---- Payments ----------------------------------------------------------------------------------------

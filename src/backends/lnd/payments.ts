@@ -7,7 +7,7 @@ import type { RawAttempt, RawPayment } from './messages.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
 import type { OwnChannels } from './own-channels.ts'
 import { hashRequest, sendToRouteRequest } from './raw-route.ts'
-import { amountsFor, endsAtPhantom, recordFits, type HopPolicy } from './route-costs.ts'
+import { amountsFor, endsAtPhantom, recordFits, shadowed, type HopPolicy } from './route-costs.ts'
 import type { PinnedRoute, Routes } from './routes.ts'
 
 export interface PaymentsNeeds {
@@ -56,7 +56,7 @@ export class Payments {
     const hash = toHex(payment.hash)
     if (this.#used.has(hash)) return failed('duplicate-hash')
     this.#remember(hash)
-    const request = sendToRouteRequest(pinned.plan, copied(payment), height)
+    const request = sendToRouteRequest(shadowed(pinned.plan, payment.shadowSeed), copied(payment), height)
     const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
     return new Promise((resolve) => {
       const firstChannel = (pinned.plan.hops[0] as HopPolicy).channel

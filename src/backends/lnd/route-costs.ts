@@ -1,6 +1,6 @@
 import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
 import type { PathTotals } from '../paths/path-classes.ts'
-import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bounds.ts'
+import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT, MAX_SHADOW_BLOCKS } from './bounds.ts'
 import type { PathParts } from '../paths/reply-path.ts'
 
 /** Amounts, expiries and sizes of a route, from the policies of its channels. Pure. */
@@ -27,8 +27,13 @@ export interface RoutePlan {
   readonly blinded?: PathParts
   /** The last of `hops` leads to the phantom of a node (spec §2.9). */
   readonly phantom?: boolean
-  /** Blocks that the final expiry is later than it needs to be. */
+  /** Blocks that the final expiry is later than it needs to be; the most, until a payment over it has its own. */
   readonly shadowBlocks: number
+}
+
+/** The plan for one payment: later than needed by as much as all payments of its connection are. */
+export function shadowed(plan: RoutePlan, shadowSeed: number | undefined): RoutePlan {
+  return shadowSeed === undefined ? plan : { ...plan, shadowBlocks: shadowSeed % (MAX_SHADOW_BLOCKS + 1) }
 }
 
 const MILLION = 1_000_000n

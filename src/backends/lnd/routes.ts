@@ -10,6 +10,7 @@ import type { Policies } from './policies.ts'
 import { decodePath } from '../paths/reply-path.ts'
 import { amountRange, recordRoom, totalDelta, wholeFee, type HopPolicy, type RoutePlan } from './route-costs.ts'
 import { deltaOnArrival, RouteFinder, type WaySearch } from './route-finder.ts'
+import { Shadows } from './shadow.ts'
 
 /** A route that can be paid over until it is dropped. */
 export interface PinnedRoute {
@@ -34,16 +35,23 @@ export interface RoutesNeeds {
 export class Routes {
   readonly #needs: RoutesNeeds
   readonly #finder: RouteFinder
+  readonly #shadows: Shadows
   readonly #pinned = new Map<string, PinnedRoute>()
   #made = 0
 
   constructor(needs: RoutesNeeds) {
     this.#needs = needs
     this.#finder = new RouteFinder(needs.client, needs.policies)
+    this.#shadows = new Shadows(needs.entropy)
   }
 
   get(routeId: string): PinnedRoute | undefined {
     return this.#pinned.get(routeId)
+  }
+
+  /** What a payment with this record goes by. Its expiries are not above those of the pinned plan. */
+  planFor({ plan }: PinnedRoute, record: Uint8Array): RoutePlan {
+    return plan.blinded === undefined ? { ...plan, shadowBlocks: this.#shadows.of(record) } : plan
   }
 
   /** Drops every route over a channel whose policy is not what it was. */
@@ -67,14 +75,13 @@ export class Routes {
     // spec §9.6: a payee could hold what we send for as long as its path allows.
     if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
     const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
-    const shadowBlocks = (this.#needs.entropy.bytes(1)[0] ?? 0) % (MAX_SHADOW_BLOCKS + 1)
     const search: WaySearch = {
       from: this.#needs.ownKey,
       to,
       amountMsat: request.amountMsat,
       maxFeeMsat: request.maxFeeMsat,
       count: request.count,
-      finalDelta: deltaOnArrival(blinded?.totals.cltvDelta ?? phantom?.cltvDelta, shadowBlocks),
+      finalDelta: deltaOnArrival(blinded?.totals.cltvDelta ?? phantom?.cltvDelta, MAX_SHADOW_BLOCKS),
       avoid: new Set(request.avoid),
       hints: 'path' in destination ? [] : (destination.hints ?? []),
       own,
@@ -84,7 +91,12 @@ export class Routes {
     const routes: PinnedRoute[] = []
     for (const way of ways) {
       const hops = phantom === undefined ? way : [...way, phantom]
-      const plan: RoutePlan = { hops, shadowBlocks, phantom: phantom !== undefined, ...(blinded && { blinded }) }
+      const plan: RoutePlan = {
+        hops,
+        shadowBlocks: MAX_SHADOW_BLOCKS,
+        phantom: phantom !== undefined,
+        ...(blinded && { blinded }),
+      }
       const pinned = this.#pin(plan, request.amountMsat, slots)
       if (pinned.route.recordBytes >= 0 && feeAt(pinned.route, request.amountMsat) <= request.maxFeeMsat)
         routes.push(pinned)
