@@ -1,8 +1,18 @@
 import { duplexPair, type Duplex } from 'node:stream'
 import type { Backend } from '../../src/backends/backend.ts'
+import { createEndpoint } from '../../src/index.ts'
 import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
 import { SharedNode } from '../../src/backends/daemon/shared-node.ts'
 import type { Simulation } from '../../src/sim.ts'
+import type { Endpoint, EndpointOptions } from '../../src/transport/endpoint.ts'
+import { MemoryStore } from '../../src/transport/store/memory.ts'
+
+interface Program {
+  readonly endpoint: Endpoint
+  kill(): Promise<void>
+  /** Breaks its connection, which it makes again. */
+  cut(): void
+}
 
 /** A daemon on a simulated node, in memory and virtual time: programs attach over pairs of streams. */
 export class MemoryDaemon {
@@ -13,6 +23,8 @@ export class MemoryDaemon {
   settleIndex: bigint | undefined
   readonly #sim: Simulation
   readonly #name: string
+  readonly #store: MemoryStore = new MemoryStore()
+  #refusing: Endpoint | undefined
   #isUp = false
 
   constructor(sim: Simulation, name: string) {
@@ -24,12 +36,16 @@ export class MemoryDaemon {
   async start(): Promise<void> {
     await this.node.start()
     this.#isUp = true
+    const { clock, entropy } = this.#sim
+    const backend = new DaemonBackend({ open: () => this.open(true), clock, entropy })
+    this.#refusing = await createEndpoint({ backend, store: this.#store })
   }
 
   /** Ends the process: what it has not kept is lost. */
   async kill(): Promise<void> {
     this.#isUp = false
     for (const stream of this.streams.splice(0)) stream.destroy()
+    await this.#refusing?.close()
     await this.node.stop()
   }
 
@@ -44,12 +60,38 @@ export class MemoryDaemon {
     return new DaemonBackend({ open: () => this.open(), clock: this.#sim.clock, entropy: this.#sim.entropy })
   }
 
+  /** A program's endpoint. */
+  endpoint(options: Partial<EndpointOptions> = {}): Promise<Endpoint> {
+    return this.#sim.drive(createEndpoint({ backend: this.attach(), ...options }))
+  }
+
+  /** A program that can be killed: its connection breaks, and it never comes back. */
+  async program(options: Partial<EndpointOptions> = {}): Promise<Program> {
+    let stream: Duplex | undefined
+    let isDead = false
+    const open = async (): Promise<Duplex> => {
+      if (isDead) throw new Error('this program is dead')
+      stream = await this.open()
+      return stream
+    }
+    const backend = new DaemonBackend({ open, clock: this.#sim.clock, entropy: this.#sim.entropy })
+    const endpoint = await this.#sim.drive(createEndpoint({ backend, ...options }))
+    const kill = async (): Promise<void> => {
+      isDead = true
+      stream?.destroy()
+      await this.#sim.runFor(1)
+      // A process that ends lets go of its store, too.
+      await this.#sim.drive(endpoint.close())
+    }
+    return { endpoint, kill, cut: () => stream?.destroy() }
+  }
+
   /** A program's end of a new connection. */
-  open(): Promise<Duplex> {
+  open(takesRest = false): Promise<Duplex> {
     if (!this.#isUp) return Promise.reject(new Error('the daemon is not up'))
     const [program, daemon] = duplexPair()
     this.streams.push(daemon)
-    this.node.serve(daemon)
+    this.node.serve(daemon, takesRest)
     return Promise.resolve(program)
   }
 
