@@ -10,7 +10,6 @@ import type { Policies } from './policies.ts'
 import { decodePath } from '../paths/reply-path.ts'
 import { amountRange, recordRoom, totalDelta, wholeFee, type HopPolicy, type RoutePlan } from './route-costs.ts'
 import { deltaOnArrival, RouteFinder, type WaySearch } from './route-finder.ts'
-import { Shadows } from './shadow.ts'
 
 /** A route that can be paid over until it is dropped. */
 export interface PinnedRoute {
@@ -35,23 +34,16 @@ export interface RoutesNeeds {
 export class Routes {
   readonly #needs: RoutesNeeds
   readonly #finder: RouteFinder
-  readonly #shadows: Shadows
   readonly #pinned = new Map<string, PinnedRoute>()
   #made = 0
 
   constructor(needs: RoutesNeeds) {
     this.#needs = needs
     this.#finder = new RouteFinder(needs.client, needs.policies)
-    this.#shadows = new Shadows(needs.entropy)
   }
 
   get(routeId: string): PinnedRoute | undefined {
     return this.#pinned.get(routeId)
-  }
-
-  /** What a payment with this record goes by. Its expiries are not above those of the pinned plan. */
-  planFor({ plan }: PinnedRoute, record: Uint8Array): RoutePlan {
-    return plan.blinded === undefined ? { ...plan, shadowBlocks: this.#shadows.of(record) } : plan
   }
 
   /** Drops every route over a channel whose policy is not what it was. */
