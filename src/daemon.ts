@@ -1,6 +1,6 @@
 /** One process owns a Lightning node, any number of programs use it over a Unix socket (spec/daemon.md). */
 import { mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
 import { BackendError, type Backend, type Clock, type Entropy, type NodeInfo } from './backends/backend.ts'
 import { SOCKET_MODE } from './backends/daemon/bounds.ts'
@@ -138,9 +138,9 @@ export function daemonSocket(environment: NodeJS.ProcessEnv): string {
   return choice.type === 'none' ? join(daemonFolder(environment), SOCKET_NAME) : choice.socket
 }
 
-/** Where it keeps what outlives it: beside its socket. */
+/** Where it keeps what outlives it: a folder of the node. */
 export function daemonState(environment: NodeJS.ProcessEnv): string {
-  return dirname(daemonSocket(environment))
+  return daemonFolder(environment)
 }
 
 /** What the daemon on this socket tells of itself. @throws BackendError 'offline', 'permission' */

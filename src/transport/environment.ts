@@ -56,8 +56,7 @@ function impliedBy(environment: NodeJS.ProcessEnv): string {
 }
 
 /** A daemon that owns the lnd node meant. */
-async function attached(specifier: string, environment: NodeJS.ProcessEnv): Promise<Backend | undefined> {
-  if (specifier !== LND) return undefined
+async function attached(environment: NodeJS.ProcessEnv): Promise<Backend | undefined> {
   const { findDaemon } = (await import(DAEMON)) as DaemonModule
   return await findDaemon(environment)
 }
@@ -79,7 +78,9 @@ async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Endpoint
   }
   let made: Backend | EndpointOptions
   try {
-    made = (await attached(specifier, environment)) ?? (await create(specifier, environment))
+    // Whoever names keysock/lnd means the node itself.
+    const daemon = named === '' && specifier === LND ? await attached(environment) : undefined
+    made = daemon ?? (await create(specifier, environment))
   } catch (error) {
     throw new KeysockError('ERR_KEYSOCK_BAD_BACKEND', `the backend ${specifier} cannot be used: ${messageOf(error)}`, {
       cause: error,

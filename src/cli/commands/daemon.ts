@@ -1,0 +1,149 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { daemonSocket, daemonState, type DaemonStatus, daemonStatus, startDaemon } from '../../daemon.ts'
+import type { Backend } from '../../index.ts'
+import { createBackend as createLndBackend } from '../../lnd.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { durationInWords } from '../display/words.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../node-options.ts'
+import { StopSignal } from '../stop-signal.ts'
+import { codeOf, messageOf } from '../transfer/errors.ts'
+
+/** What the commands need of the outside. */
+export type DaemonDependencies = Pick<Dependencies, 'stdout' | 'stderr' | 'signals' | 'environment'> & {
+  /** The node's own backend; default lnd's. */
+  readonly openBackend?: (environment: NodeJS.ProcessEnv) => Backend
+}
+
+interface DaemonFlags extends NodeFlags {
+  readonly socket?: string
+  readonly json?: boolean
+}
+
+interface StartFlags extends DaemonFlags {
+  readonly mode: number
+  readonly state?: string
+  /** False with --no-phantom-lane. */
+  readonly phantomLane: boolean
+}
+
+const OWNER_ONLY = 0o600
+
+const EXAMPLES = `
+Examples:
+  keysock daemon                       owns the node; send, receive and others attach by themselves
+  keysock daemon --mode 0660           the file's group may attach, too: it can spend the node's money
+  keysock daemon status
+
+Programs look for the socket in ~/.keysock, in a folder for each node; KEYSOCK_DAEMON=PATH names another,
+KEYSOCK_DAEMON=off has them use the node themselves. Ctrl-C ends it: programs wait for the next daemon.`
+
+export function daemonCommand(dependencies: DaemonDependencies, ended: (code: ExitCode) => void): Command {
+  const command = new Command('daemon')
+    .summary('own the node, for any number of programs at once')
+    .description('Own the lnd node, so that any number of programs use it at once, each as if it had the node alone.')
+    .enablePositionalOptions()
+    .option('--socket <path>', 'the Unix socket on which programs attach', undefined)
+    .option('--mode <octal>', "the socket's file mode: who may attach", modeArgument, OWNER_ONLY)
+    .option('--state <dir>', 'what outlives it (default: a folder of the node in ~/.keysock)')
+    .option('--no-phantom-lane', "leave the node's forwards alone until a program needs hidden replies")
+    .option('--json', 'one JSON object when it is ready')
+  command.options.find(({ long }) => long === '--mode')?.default(OWNER_ONLY, '0600: this user')
+  addNodeOptions(command)
+  command.addHelpText('after', EXAMPLES)
+  command.action(async (flags: StartFlags) => {
+    ended(await run(dependencies, flags))
+  })
+  command.addCommand(statusCommand(dependencies, ended))
+  return command
+}
+
+function statusCommand(dependencies: DaemonDependencies, ended: (code: ExitCode) => void): Command {
+  const command = new Command('status')
+    .description('Show the node, the programs that are attached, and what they have.')
+    .option('--socket <path>', "the daemon's Unix socket")
+    .option('--json', 'one JSON object')
+  addNodeOptions(command)
+  command.action(async (flags: DaemonFlags) => {
+    const { stdout, stderr, environment } = dependencies
+    try {
+      const socket = flags.socket ?? daemonSocket(nodeEnvironment(environment, flags))
+      const status = await daemonStatus({ socket })
+      stdout.write(flags.json === true ? `${JSON.stringify(statusJson(status, socket))}\n` : statusText(status))
+      ended(EXIT.done)
+    } catch (error) {
+      stderr.write(`${messageOf(error)} (${codeOf(error)})\n`)
+      ended(EXIT.failed)
+    }
+  })
+  return command
+}
+
+async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise<ExitCode> {
+  const { stdout, stderr, signals, openBackend = createLndBackend } = dependencies
+  const environment = nodeEnvironment(dependencies.environment, flags)
+  const stop = new StopSignal(signals)
+  const log = (message: string): void => void stderr.write(`${message}\n`)
+  try {
+    const daemon = await startDaemon({
+      backend: openBackend(environment),
+      socket: flags.socket ?? daemonSocket(environment),
+      mode: flags.mode,
+      state: flags.state ?? daemonState(environment),
+      phantomLane: flags.phantomLane,
+      log,
+    })
+    const { publicKey, network } = daemon.info
+    const key = Buffer.from(publicKey).toString('hex')
+    const { socket } = daemon
+    stdout.write(
+      flags.json === true
+        ? `${JSON.stringify({ event: 'ready', publicKey: key, network, socket })}\n`
+        : `ready: node ${key} (${network}), socket ${socket}\n`,
+    )
+    await until(stop.signal)
+    log('ending')
+    await daemon.stop()
+    return EXIT.done
+  } catch (error) {
+    log(`${messageOf(error)} (${codeOf(error)})`)
+    return EXIT.failed
+  } finally {
+    stop.release()
+  }
+}
+
+async function until(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function modeArgument(text: string): number {
+  if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8)
+  throw new InvalidArgumentError('It is a file mode in octal, such as 0600 or 0660.')
+}
+
+/** The same fields as `DaemonStatus`, keys in hexadecimal. */
+function statusJson(status: DaemonStatus, socket: string): object {
+  const { node, ...rest } = status
+  return { socket, node: { ...node, publicKey: Buffer.from(node.publicKey).toString('hex') }, ...rest }
+}
+
+function statusText(status: DaemonStatus): string {
+  const { node, isOnline, clients } = status
+  const lines = [
+    `node     ${Buffer.from(node.publicKey).toString('hex')} (${node.network}), block ${node.blockHeight}, ${isOnline ? 'there' : 'away'}`,
+    `running  ${durationInWords(status.runningMs / 1_000)}, ${status.payments} payments under way`,
+    `packets  ${status.recentArrivals} kept for programs that come back, ${status.heldOpens} connections wait for a port, ${status.strays} were for nobody`,
+    clients.length === 0 ? 'no program is attached' : `${clients.length} attached:`,
+  ]
+  for (const client of clients) {
+    const ports = client.ports.length === 0 ? 'no port' : `port ${client.ports.join(', ')}`
+    lines.push(
+      `  ${client.id}: ${ports}; ${client.connections} connections, ${client.paths} paths, ${client.payments} payments, ${client.offers} offers; for ${durationInWords(client.attachedMs / 1_000)}`,
+    )
+  }
+  return `${lines.join('\n')}\n`
+}
