@@ -2,12 +2,21 @@
  * `./dev bench lnd`: keysock on real lnd nodes beside floods of bare payments, one payment at a time, and single
  * payments, on the same nodes in turn. Exits with 1 where a threshold is missed.
  */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import { styleText } from 'node:util'
 import { Command, InvalidArgumentError } from 'commander'
+import { getWalletInfo } from 'lightning'
 import { startNetwork } from '../test/nodes/network.ts'
 import { buildLnd } from '../tools/lnd-build/build.ts'
-import { measureRound, type Round } from './lnd/round.ts'
+import { plotsOf } from './lnd/plots.ts'
+import { asMarkdown, asText } from './lnd/report.ts'
+import { measureRound, type Round, warmUp } from './lnd/round.ts'
 import { CAPACITY_SAT, DEFAULT_BYTES, DEFAULT_ROUNDS, NAMES } from './lnd/settings.ts'
 import { setStage } from './lnd/stage.ts'
+import { failuresOf, type Results, thresholdsOf } from './lnd/summary.ts'
+
+const RESULTS = new URL('results/', import.meta.url)
 
 interface Options {
   readonly json: boolean
@@ -45,10 +54,47 @@ await using network = await startNetwork({
   ],
 })
 const stage = setStage(network)
+note('warming up')
+await warmUp(stage)
 const rounds: Round[] = []
 for (let i = 0; i < options.rounds; i++) {
   note(`round ${i + 1} of ${options.rounds}`)
   rounds.push(await measureRound(stage, { bytes: options.bytes, oursFirst: i % 2 === 1, note }))
 }
 stage.close()
-console.log(JSON.stringify(rounds, (_key, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)))
+const { version } = await getWalletInfo({ lnd: network.node('bob').lnd })
+const thresholds = thresholdsOf(rounds)
+const results: Results = {
+  bench: 'lnd',
+  node: process.versions.node,
+  lnd: version.split(' ')[0] ?? version,
+  cores: availableParallelism(),
+  memoryGigabytes: Math.round(totalmem() / 1e9),
+  bytes: options.bytes,
+  thresholds,
+  rounds,
+  realSeconds: (performance.now() - startedMs) / 1_000,
+  failures: failuresOf(thresholds),
+}
+console.log(asText(results, (title) => styleText('bold', title, { stream: process.stdout })))
+if (options.write) await write(results)
+if (options.json) console.log(asJson(results))
+process.exitCode = results.failures.length === 0 ? 0 : 1
+
+async function write(all: Results): Promise<void> {
+  await mkdir(RESULTS, { recursive: true })
+  const plots = await plotsOf(all)
+  for (const { file, svg } of plots) await writeFile(new URL(file, RESULTS), svg)
+  await writeFile(new URL('lnd.md', RESULTS), asMarkdown(all, plots))
+  await writeFile(new URL('lnd.json', RESULTS), `${asJson(all, 1)}\n`)
+}
+
+/** Amounts are small here: numbers. Times and rates to a thousandth. */
+function asJson(all: Results, indent?: number): string {
+  return JSON.stringify(all, (_key, value: unknown) => plain(value), indent)
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value)
+  return typeof value === 'number' ? Math.round(value * 1_000) / 1_000 : value
+}

@@ -1,10 +1,5 @@
 import { LndClient } from '../../src/backends/lnd/client.ts'
-import {
-  type LndCredentials,
-  type OpenedServices,
-  openServices,
-  readCredentials,
-} from '../../src/backends/lnd/connection.ts'
+import { type OpenedServices, openServices, readCredentials } from '../../src/backends/lnd/connection.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../src/backends/lnd/bounds.ts'
 import { hopPolicy } from '../../src/backends/lnd/policies.ts'
 import type { HopPolicy } from '../../src/backends/lnd/route-costs.ts'
@@ -26,12 +21,8 @@ export interface BareNode {
   readonly height: number
 }
 
-export function credentialsOf({ socket, cert, macaroon }: NodeAddress): LndCredentials {
-  return readCredentials({ socket, cert, macaroon })
-}
-
 export async function openBare(address: NodeAddress): Promise<BareNode> {
-  const services = openServices(credentialsOf(address))
+  const services = openServices(readCredentials(address))
   const client = new LndClient(services)
   const { block_height: height } = await client.call('getInfo', {})
   return { client, services, height }

@@ -1,5 +1,6 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import { createLndBackend } from '../../src/lnd.ts'
 import { watch, type WatchedPayment } from '../sim/watch.ts'
@@ -15,6 +16,8 @@ const PORTS = { take: 7, give: 8, echo: 9 } as const
 const PIECE_BYTES = 65_536
 /** All that may go before the connection is open (spec §7.2): the buffer of a stream is a quarter of it. */
 const EARLY_BYTES = 262_144
+/** Between two looks whether payments are under way. */
+const LOOK_MS = 5
 const QUESTION = 'are you there?'
 
 /** Payments of one end since a moment. */
@@ -138,7 +141,7 @@ class End {
 
   /** Waits until no payment is under way. */
   async quiet(): Promise<void> {
-    while (this.#endpoint.stats.paymentsUnresolved > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (this.#endpoint.stats.paymentsUnresolved > 0) await sleep(LOOK_MS)
   }
 
   async letGo(): Promise<void> {

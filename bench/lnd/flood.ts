@@ -80,7 +80,7 @@ export class FloodEnds {
 
   async full(inFlight: number, bytes: number): Promise<Flood> {
     const { startMs, endMs, arrived, sent, cpu } = await this.#run(inFlight, (until) => until(bytes))
-    const seconds = ((endMs as number) - startMs) / 1_000
+    const seconds = (endMs - startMs) / 1_000
     return {
       inFlight,
       recordBytes: this.recordBytes,

@@ -1,5 +1,5 @@
 import { type NodeAddress, openBare } from './bare-node.ts'
-import { epochNs, now } from './now.ts'
+import { toEpochNs } from './now.ts'
 
 /** More than are made in any stretch of time that is asked about. */
 const MOST_PAYMENTS = 100
@@ -24,9 +24,7 @@ export async function openLedger(address: NodeAddress): Promise<{
   const lightning = services.default as Lightning
   return {
     countBetween: async (fromMs, toMs) => {
-      // lnd stamps by the calendar's clock.
-      const toEpoch = (ms: number): bigint => epochNs() - BigInt(Math.round((now() - ms) * 1e6))
-      const [fromNs, toNs] = [toEpoch(fromMs), toEpoch(toMs)]
+      const [fromNs, toNs] = [toEpochNs(fromMs), toEpochNs(toMs)]
       const request = { include_incomplete: true, reversed: true, max_payments: String(MOST_PAYMENTS) }
       const { promise, resolve, reject } = Promise.withResolvers<readonly { readonly creation_time_ns: string }[]>()
       lightning.listPayments(request, (error, answer) => (error === null ? resolve(answer.payments) : reject(error)))

@@ -3,7 +3,7 @@ export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** Nanoseconds since 1970, as lnd stamps payments. */
-export function epochNs(): bigint {
-  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e6))
+/** A moment of `now` in nanoseconds since 1970, as lnd stamps payments. */
+export function toEpochNs(ms: number): bigint {
+  return BigInt(Math.round((performance.timeOrigin + performance.now() - (now() - ms)) * 1e6))
 }

@@ -1,7 +1,7 @@
 import { type Connect, measureConnects } from './connect.ts'
 import { type Direction, type Flood, FloodEnds, type SweepPoint } from './flood.ts'
 import { type Latency, measureLatency } from './latency.ts'
-import { CHUNK_BYTES, ONE_BY_ONE_MS } from './settings.ts'
+import { CHUNK_BYTES, ONE_BY_ONE_MS, WARM_UP_BYTES } from './settings.ts'
 import type { Stage } from './stage.ts'
 import { Ends, type Transfer } from './transfer.ts'
 
@@ -63,6 +63,13 @@ export async function measureRound(stage: Stage, plan: RoundPlan): Promise<Round
     bareBackMs: await measureBareBack(stage),
     connects,
   }
+}
+
+/** A little each way, not measured. */
+export async function warmUp(stage: Stage): Promise<void> {
+  const ends = await Ends.open(stage)
+  for (const direction of ['there', 'back'] as const) await ends.transfer(direction, WARM_UP_BYTES)
+  await ends.close()
 }
 
 async function measurePair(stage: Stage, direction: Direction, plan: RoundPlan): Promise<Pair> {

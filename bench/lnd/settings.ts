@@ -15,6 +15,11 @@ export const SWEEP_MS = 4_000
 export const DEFAULT_BYTES = 2_000_000
 export const DEFAULT_ROUNDS = 3
 
+/** Between opening both endpoints and using them. */
+export const SETTLE_MS = 2_000
+/** Bytes each way before the first round: programs and nodes start cold, and a flood warms up by its sweep. */
+export const WARM_UP_BYTES = 200_000
+
 /** (c) A payment of this much at a time, for so long, as the first program of this kind sent. */
 export const CHUNK_BYTES = 800
 export const ONE_BY_ONE_MS = 10_000

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Remote } from './programs.ts'
 import type { Cpu, Direction } from './flood.ts'
 import type { Paid } from './end.ts'
+import { SETTLE_MS } from './settings.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './tally.ts'
 
@@ -38,6 +40,8 @@ export class Ends {
       stage.ours.carol.open('end', { node: stage.carol }),
     ])
     await carol.call('listen')
+    // A thread of each is still starting; it is no part of a transfer.
+    await sleep(SETTLE_MS)
     return new Ends(stage, alice, carol)
   }
 

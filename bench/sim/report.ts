@@ -1,3 +1,4 @@
+import { type Section, sectionsAsMarkdown, sectionsAsText } from '../report/sections.ts'
 import type { FirstByte } from './first-byte.ts'
 import { type GoodputRow, LEAST_RATIO, LEAST_WINDOW, MOST_RATIO } from './goodput.ts'
 import { type IdleMemory, MOST_BYTES_PER_CONNECTION } from './memory.ts'
@@ -15,14 +16,6 @@ export interface Results {
   readonly firstByte?: readonly FirstByte[]
   readonly realSeconds: number
   readonly failures: readonly string[]
-}
-
-/** A part of the report: a title, what the numbers mean, and a table whose first column is text. */
-interface Section {
-  readonly title: string
-  readonly text: readonly string[]
-  readonly head: readonly string[]
-  readonly rows: readonly (readonly string[])[]
 }
 
 const NETWORK = [
@@ -146,34 +139,17 @@ function sections({ goodput, packets, memory, firstByte, seeds }: Results): Sect
 
 /** For a terminal. */
 export function asText(results: Results, bold: (text: string) => string): string {
-  const parts = sections(results).map(({ title, text, head, rows }) => {
-    const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)))
-    const line = (cells: readonly string[]): string =>
-      cells
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-        .join('  ')
-        .trimEnd()
-    return [bold(title), ...text, '', line(head), ...rows.map(line)].join('\n')
-  })
-  return `${parts.join('\n\n')}\n\n${verdict(results)}`
+  return `${sectionsAsText(sections(results), bold)}\n\n${verdict(results)}`
 }
 
 export function asMarkdown(results: Results): string {
-  const parts = sections(results).map(({ title, text, head, rows }) => {
-    const rule = `|-${'|-:'.repeat(head.length - 1)}|`
-    return [`## ${title}`, ...text, '', markdownRow(head), rule, ...rows.map(markdownRow)].join('\n')
-  })
   const intro = `What \`./dev bench sim --write\` measured on Node ${results.node}, in ${results.realSeconds.toFixed(0)} s.`
-  return `# Bench: sim\n\n${intro}\n\n${parts.join('\n\n')}\n\n${verdict(results)}\n`
+  return `# Bench: sim\n\n${intro}\n\n${sectionsAsMarkdown(sections(results))}\n\n${verdict(results)}\n`
 }
 
 function verdict({ failures, realSeconds }: Results): string {
   if (failures.length === 0) return `All thresholds hold. ${realSeconds.toFixed(0)} s.`
   return [`${failures.length} failed:`, ...failures.map((failure) => `- ${failure}`)].join('\n')
-}
-
-function markdownRow(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`
 }
 
 function kilo(bytes: number): string {
