@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
@@ -45,6 +46,7 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     sendCommand(dependencies, ended),
     receiveCommand(dependencies, ended),
     doctorCommand(dependencies, ended),
+    daemonCommand(dependencies, ended),
   ]) {
     command.copyInheritedSettings(program)
     program.addCommand(command)
