@@ -26,7 +26,7 @@ export async function plotsOf(results: Results): Promise<Plot[]> {
   const size = `${results.bytes / 1e6} MB each way`
   const where = 'alice - bob - carol on real lnd nodes, all on one machine'
   const titles = { there: 'alice to carol: keysends', back: 'carol to alice: over a blinded path, alice hidden' }
-  const x = { title: 'seconds since the first payment was asked for' }
+  const x = { title: 'seconds from the start' }
   return [
     {
       file: 'lnd-goodput.svg',

@@ -14,7 +14,7 @@ export interface Pair {
   readonly ratio: number
 }
 
-export interface OneByOne {
+interface OneByOne {
   readonly payments: number
   readonly bytesPerSecond: number
 }

@@ -21,6 +21,8 @@ export interface LinePlot {
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7']
 const WIDTH = 680
 const HEIGHT = 210
+/** Without a browser the width of a text is only guessed, and the picture is made wide enough for the guess. */
+const SUBTITLE_CHARACTERS = 74
 const TEXT = { labelFontSize: 12, titleFontSize: 13 } as const
 
 export function linePlot({ title, subtitle, x, y, panels }: LinePlot): TopLevelSpec {
@@ -29,10 +31,17 @@ export function linePlot({ title, subtitle, x, y, panels }: LinePlot): TopLevelS
     field: 'name',
     type: 'nominal',
     scale: { domain: names, range: COLOURS.slice(0, names.length) },
-    legend: { title: null, orient: 'top', labelFontSize: 13, symbolStrokeWidth: 3, symbolType: 'stroke' },
+    legend: {
+      title: null,
+      orient: 'top',
+      labelFontSize: 13,
+      symbolStrokeWidth: 3,
+      symbolType: 'stroke',
+      labelLimit: WIDTH,
+    },
   } as const
   const scale = x.log === undefined ? { nice: false } : { type: 'log' as const, base: 2, nice: false }
-  const axis = x.log === undefined ? {} : { values: [...x.log] }
+  const axis = x.log === undefined ? { format: 'd', tickMinStep: 1 } : { values: [...x.log] }
   const layers = ({ lines }: LinePlot['panels'][number]) =>
     lines.map(({ name, points, dashed = false, dots = false }) => ({
       data: { values: points.map((point) => ({ ...point, name })) },
@@ -54,7 +63,7 @@ export function linePlot({ title, subtitle, x, y, panels }: LinePlot): TopLevelS
     padding: 12,
     title: {
       text: title,
-      subtitle,
+      subtitle: wrapped(subtitle),
       anchor: 'start',
       fontSize: 17,
       subtitleFontSize: 12,
@@ -73,4 +82,14 @@ export function linePlot({ title, subtitle, x, y, panels }: LinePlot): TopLevelS
       font: 'sans-serif',
     },
   }
+}
+
+function wrapped(text: string): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`.trimStart()
+    if (longer.length > SUBTITLE_CHARACTERS) lines.push(word)
+    else lines[lines.length - 1] = longer
+  }
+  return lines
 }
