@@ -3,7 +3,14 @@ import { lndAvailable } from '../test/nodes/available.ts'
 import { told } from '../test/nodes/until.ts'
 import { type HubResult, runHub } from './lnd-demo/hub.ts'
 import { type LineResult, runLine } from './lnd-demo/line.ts'
-import { printDirections, printHub, printLineCandidates, printSearch, printVerdict } from './lnd-demo/print.ts'
+import {
+  printDirections,
+  printHub,
+  printLineCandidates,
+  printSearch,
+  printVerdict,
+  say as speak,
+} from './lnd-demo/print.ts'
 import { TwoBars } from './lnd-demo/two-bars.ts'
 import { foundCount } from './lnd-demo/search.ts'
 import { onNetwork } from './lnd-demo/stage.ts'
@@ -81,6 +88,9 @@ async function showLine({ bytes, replies, json }: LndDemoOptions): Promise<LineR
       const how = replies === 'phantom' ? 'over hidden paths' : "straight to alice's own key, as a control"
       say(`alice sends ${bytes.toLocaleString('en')} bytes to carol, and carol as many back; replies go ${how}`)
       const bars = json ? undefined : new TwoBars(bytes)
+      const stopBars = (): void => bars?.stop()
+      // A bar hides the cursor: a signal must not leave it so.
+      process.once('exit', stopBars)
       const result = await runLine({
         network,
         bytes,
@@ -90,7 +100,7 @@ async function showLine({ bytes, replies, json }: LndDemoOptions): Promise<LineR
           bars?.arrived()
           say("searching what carol's node and program have ...")
         },
-      }).finally(() => bars?.stop())
+      }).finally(stopBars)
       if (!json) {
         console.log()
         printDirections(result)
@@ -143,5 +153,5 @@ function hubFailures({ candidates, fields, sharedRuns }: HubResult): string[] {
 }
 
 function sayUnless(json: boolean): (text: string) => void {
-  return json ? () => undefined : console.log
+  return json ? () => undefined : speak
 }

@@ -57,7 +57,7 @@ export async function runHub(network: Network<HubName>): Promise<HubResult> {
   return {
     nodes: graph.nodes.length,
     paths: paths.length,
-    candidates: candidates.map((key) => names.get(key) ?? key),
+    candidates: candidates.map((key) => names.get(key) ?? key).toSorted(),
     fields: compare(one, other),
     sharedRuns: sharedRuns(first, second),
   }

@@ -88,6 +88,12 @@ export function printHub({ nodes, paths, candidates, fields, sharedRuns }: HubRe
     console.log(columns([field.name, shown(field, 'first'), shown(field, 'second'), verdictOf(field)]))
   const runs = sharedRuns.length === 0 ? 'none' : `${sharedRuns.length}: ${sharedRuns.slice(0, 3).join(', ')}`
   say(`Runs of six bytes in packets and paths of both, beside those fields: ${runs}.`)
+  const isFresh = sharedRuns.length === 0 && fields.every(({ ok }) => ok)
+  say(
+    isFresh
+      ? `\n=> carol is left with ${candidates.length} candidates, and the two connections share only what is public.`
+      : '\n=> FAILED: the two connections share what is not public.',
+  )
 }
 
 function columns([name, first, second, verdict]: readonly [string, string, string, string]): string {
@@ -107,7 +113,8 @@ function shown(field: ComparedField, side: 'first' | 'second'): string {
   return only.length <= 12 ? only : `${only.slice(0, 8)}..`
 }
 
-function say(text: string): void {
+/** Text of any length, in lines. */
+export function say(text: string): void {
   for (const line of wrapped(text, COLUMNS)) console.log(line)
 }
 

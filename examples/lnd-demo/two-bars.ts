@@ -8,6 +8,7 @@ export class TwoBars {
   #direction: 'there' | 'back' | undefined
   #bar: ProgressBar | undefined
   #last: Progress | undefined
+  #seconds = 0
 
   /** @param bytes of each file */
   constructor(bytes: number) {
@@ -22,6 +23,7 @@ export class TwoBars {
       this.#direction = direction
       this.#bar = progressBar(this.#bytes)
     }
+    this.#seconds = seconds
     this.#last = {
       bytes: stats.bytesAcknowledged,
       bytesPerSecond: stats.bytesAcknowledged / seconds,
@@ -34,7 +36,8 @@ export class TwoBars {
 
   /** The file is there, though its last acknowledgement may be on the way. */
   arrived(): void {
-    if (this.#last !== undefined) this.#bar?.update({ ...this.#last, bytes: this.#bytes })
+    const whole = { bytes: this.#bytes, bytesPerSecond: this.#bytes / this.#seconds }
+    if (this.#last !== undefined) this.#bar?.update({ ...this.#last, ...whole })
     this.stop()
   }
 

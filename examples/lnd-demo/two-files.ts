@@ -67,9 +67,12 @@ export async function sendTwoFiles(options: TwoFilesOptions): Promise<TwoFiles> 
     return { received: await sha256(client), endMs: performance.now() }
   }
   try {
-    const closed = once(client, 'close')
     const [there, back] = await within('the two files', Promise.all([respond(), ask()]), DEADLINE_MS)
-    await within('the end of the connection', Promise.all([closed, untilClosed(there.socket)]), DEADLINE_MS)
+    await within(
+      'the end of the connection',
+      Promise.all([untilClosed(client), untilClosed(there.socket)]),
+      DEADLINE_MS,
+    )
     return {
       there: directionOf(client, files.there, there.received, there.middleMs - startMs),
       back: directionOf(there.socket, files.back, back.received, back.endMs - there.middleMs),
