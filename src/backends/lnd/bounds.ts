@@ -45,7 +45,12 @@ export const HEIGHT_POLL_MS = 3_000
 export const ALIVE_MS = 15_000
 /** First and longest delay between tries to reach a node that is away. */
 export const RECONNECT_MS = 5
-export const RECONNECT_MAX_MS = 2_000
+export const RECONNECT_MAX_MS = 200
+/** A connection of which nothing is heard is tried after this time (5 s is the least that lnd takes from its clients), and given up after that one. */
+export const KEEPALIVE_MS = 6_000
+export const KEEPALIVE_TIMEOUT_MS = 10_000
+/** What is lost is asked for again after this time where the node answered and another connection to it did not. */
+export const LOOK_AGAIN_MS = 200
 /** lnd lets go of held HTLCs about a second after its RPC comes back: a lost stream is opened again every few ms for so long. */
 export const EAGER_MS = 3_000
 /** After that, while another program holds the interceptor or the stream does not stay. */
@@ -69,6 +74,8 @@ export const MAX_LIFETIME_BLOCKS = 2_016
 export const MAX_SETTLED = 65_536
 /** The policies along open paths are compared with what was published when they were made this often. */
 export const PATH_POLICY_MS = 30_000
+/** When the interceptor's stream comes back, open paths are replaced, at most this often: each connection pays for the packet that says so. */
+export const PATH_RENEW_MS = 10_000
 /** The interceptor's thread is given so long to end by itself. */
 export const THREAD_END_MS = 2_000
 /** Offers held at once: lnd's slots of one channel, on eight channels. */

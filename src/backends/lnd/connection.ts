@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
+import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
 // Not the whole package, which loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
 import { BackendError } from '../backend.ts'
 import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
-import { RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
+import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
 
 /** How to reach a node. What is not given comes from the environment, then from lnd's own defaults. */
 export interface LndLocation {
@@ -100,11 +100,12 @@ export interface OpenedServices extends LndServices {
   close(): void
 }
 
-type ClientClass = new (socket: string, credentials: ChannelCredentials, options: object) => { close(): void }
+type ClientClass = new (socket: string, credentials: ChannelCredentials, options: object) => unknown
 
 /**
  * Clients of a node. npm lightning loads lnd's interface; its clients are made again with reconnects that
  * start at once, since lnd lets go of held HTLCs a second after it came up (gRPC's own back-off is 1 to 120 s).
+ * They share one connection: either all of the node is there or nothing.
  */
 export function openServices(given: LndCredentials): OpenedServices {
   const { socket } = given
@@ -119,21 +120,22 @@ export function openServices(given: LndCredentials): OpenedServices {
     'grpc.max_send_message_length': -1,
     'grpc.initial_reconnect_backoff_ms': RECONNECT_MS,
     'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': 1,
     // TLS knows no names that are addresses; lnd's certificate always has this one.
     ...(/^(?:127\.0\.0\.1|\[::1\]):/.test(socket) && { 'grpc.ssl_target_name_override': 'localhost' }),
   }
-  const renew = (client: unknown): { close(): void } =>
-    new ((client as object).constructor as ClientClass)(socket, credentials, options)
-  const clients = { default: renew(loaded.default), router: renew(loaded.router), signer: renew(loaded.signer) }
+  const channelOverride = new Channel(socket, credentials, options)
+  const renew = (client: unknown): unknown =>
+    new ((client as object).constructor as ClientClass)(socket, credentials, { channelOverride })
+  const { default: main, router, signer } = loaded
   for (const client of Object.values(loaded)) client.close()
   return {
-    ...clients,
-    close: () => {
-      for (const client of Object.values(clients)) client.close()
-    },
+    default: renew(main),
+    router: renew(router),
+    signer: renew(signer),
+    close: () => channelOverride.close(),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { BackendEvent, Clock } from '../backend.ts'
-import { HEIGHT_POLL_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
-import { isAway, type LndClient, type RpcError } from './client.ts'
+import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
+import { isAway, Status, type LndClient, type RpcError } from './client.ts'
 import type { Invoices } from './invoices.ts'
 import type { Payments } from './payments.ts'
 import type { PhantomLane } from './phantom-lane.ts'
@@ -49,10 +49,11 @@ export class Liveness {
     this.#cancel?.()
   }
 
-  /** A call or a stream broke: the node is asked at once. */
+  /** A call or a stream broke: the node is asked at once, and nothing is sent before it has answered. */
   suspect(error: unknown): void {
-    if (error === undefined || !isAway(error) || !this.#isOnline || this.#asking) return
-    this.#askIn(0)
+    if (this.#stopped || error === undefined || !isAway(error) || !this.#isOnline) return
+    if ((error as RpcError).code === Status.unavailable) this.#gone(error)
+    if (!this.#asking) this.#askIn(0)
   }
 
   #askIn(ms: number): void {
@@ -90,7 +91,9 @@ export class Liveness {
       if (payments.lost > 0) await payments.resolveLost()
       await phantom.checkPaths()
     } catch (error) {
-      this.suspect(error)
+      if (this.#stopped) return
+      // Another connection to the same node may take longer to come back.
+      if (isAway(error)) this.#askIn(LOOK_AGAIN_MS)
     }
   }
 

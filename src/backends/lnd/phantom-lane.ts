@@ -13,7 +13,15 @@ import {
 } from '../backend.ts'
 import { candidateInitiators, type CandidateGraph } from '../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
-import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, MAX_OPEN_PATHS, MAX_PATHS, PATH_POLICY_MS, VERDICT_MS } from './bounds.ts'
+import {
+  GRAPH_AGE_MS,
+  MAX_LIFETIME_BLOCKS,
+  MAX_OPEN_PATHS,
+  MAX_PATHS,
+  PATH_POLICY_MS,
+  PATH_RENEW_MS,
+  VERDICT_MS,
+} from './bounds.ts'
 import { isAway, type LndClient } from './client.ts'
 import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
@@ -64,6 +72,9 @@ export class PhantomLane {
   readonly #waiting = new Set<() => void>()
   #made = 0
   #policiesMs = -Infinity
+  /** The stream stood before. */
+  #wasOpen = false
+  #renewedMs = -Infinity
 
   constructor(needs: PhantomNeeds) {
     this.#needs = needs
@@ -267,6 +278,7 @@ export class PhantomLane {
     this.#state = state
     this.#detail = detail
     if (state !== 'down') this.#settleWaiting()
+    if (state === 'open' && isNew) this.#opened()
     if (!isNew || (state !== 'taken' && state !== 'denied')) return
     const message =
       state === 'taken'
@@ -275,6 +287,16 @@ export class PhantomLane {
     this.#needs.tell({ type: 'warning', code: `interceptor-${state}`, message })
     // Whoever asks for others hears why there are none.
     if (this.#paths.size > 0) this.#needs.tell({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
+  }
+
+  /** Payers have been refused on paths that work again, and wait for a minute or more to try: they get others. */
+  #opened(): void {
+    const now = this.#needs.clock.now()
+    const isRenewed = this.#wasOpen && now - this.#renewedMs >= PATH_RENEW_MS
+    this.#wasOpen = true
+    if (!isRenewed || this.#paths.size === 0) return
+    this.#renewedMs = now
+    this.#needs.tell({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
   }
 
   async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number> {
