@@ -6,6 +6,7 @@ export interface Exchanged {
   readonly atServer: string
   readonly atClient: string
   readonly client: Socket
+  readonly server: Socket
 }
 
 /** As long as the first program of this kind sent. */
@@ -32,6 +33,13 @@ function whole(socket: Socket): Promise<string> {
   })
 }
 
+/** Something to do in the middle: when so many bytes of the question or of the answer have come. */
+export interface Midway {
+  readonly of?: 'question' | 'answer'
+  readonly bytes: number
+  readonly act: () => void
+}
+
 /** Sends a file each way over one connection: what is asked first, the answer when it has come whole. */
 export async function exchange(options: {
   readonly from: Endpoint
@@ -41,33 +49,40 @@ export async function exchange(options: {
   readonly question: Buffer
   readonly answer: Buffer
   readonly replies?: 'phantom' | 'direct'
-  /** Called when so many bytes of the answer have come. */
-  readonly midway?: { readonly bytes: number; readonly act: () => void }
+  /** What each side may spend, msat. */
+  readonly maxCost?: bigint
+  readonly midway?: Midway | readonly Midway[]
 }): Promise<Exchanged> {
-  const { from, to, publicKey, port, question, answer, midway } = options
-  const atServer = Promise.withResolvers<string>()
-  const server = to.createServer({ allowHalfOpen: true }, (socket) => {
-    whole(socket).then((hash) => {
-      socket.end(answer)
-      atServer.resolve(hash)
+  const { from, to, publicKey, port, question, answer, maxCost = 2_000_000_000n } = options
+  const midway = [options.midway ?? []].flat()
+  const atServer = Promise.withResolvers<{ readonly hash: string; readonly server: Socket }>()
+  const listening = to.createServer({ allowHalfOpen: true, maxCost }, (server) => {
+    watch(
+      server,
+      midway.filter((each) => each.of === 'question'),
+    )
+    whole(server).then((hash) => {
+      server.end(answer)
+      atServer.resolve({ hash, server })
     }, atServer.reject)
   })
-  await server.listen(port)
-  const client = await from.connect(publicKey, port, {
-    maxCost: 2_000_000_000n,
-    ...(options.replies && { replies: options.replies }),
-  })
-  if (midway !== undefined) {
-    const look = (): void => {
-      if (client.bytesRead < midway.bytes) return
-      client.off('data', look)
-      midway.act()
-    }
-    client.on('data', look)
-  }
+  await listening.listen(port)
+  const client = await from.connect(publicKey, port, { maxCost, ...(options.replies && { replies: options.replies }) })
+  watch(
+    client,
+    midway.filter((each) => each.of !== 'question'),
+  )
   const atClient = whole(client)
   client.end(question)
-  const result = { atServer: await atServer.promise, atClient: await atClient, client }
-  server.close()
+  const { hash, server } = await atServer.promise
+  const result = { atServer: hash, atClient: await atClient, client, server }
+  listening.close()
   return result
+}
+
+function watch(socket: Socket, midway: readonly Midway[]): void {
+  const waiting = midway.toSorted((a, b) => a.bytes - b.bytes)
+  socket.on('data', () => {
+    while (socket.bytesRead >= (waiting[0]?.bytes ?? Infinity)) waiting.shift()?.act()
+  })
 }

@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
+import { lndAvailable } from '../nodes/available.ts'
+import { startNetwork, type Network } from '../nodes/network.ts'
+import { until } from '../nodes/until.ts'
+import { exchange, file, sha256Hex, type Midway } from './exchange.ts'
+import { readLedger, type Ledger } from './ledger.ts'
+import { Proxy } from './proxy.ts'
+
+const START_MS = 20 * 60_000
+const TRANSFER_MS = 300_000
+/** 1,000 sat: twice what a file each way costs its sender. */
+const CAP_MSAT = 1_000_000n
+const available = lndAvailable()
+type Name = 'alice' | 'bob' | 'carol'
+type End = 'alice' | 'carol'
+
+describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
+  let network: Network<Name>
+  let port = 0
+  const question = file(1)
+  const answer = file(2)
+  const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
+
+  beforeAll(async () => {
+    network = await startNetwork<Name>({
+      nodes: ['alice', 'bob', 'carol'],
+      channels: [
+        { between: ['alice', 'bob'], ...half },
+        { between: ['bob', 'carol'], ...half },
+      ],
+      // How long lnd keeps a client of which it hears nothing: 1 min and 20 s unless told.
+      every: { args: ['--grpc.server-ping-time=5s', '--grpc.server-ping-timeout=5s'] },
+    })
+  }, START_MS)
+
+  afterAll(async () => {
+    await network.close()
+  })
+
+  /** A program at its node, with something in between. */
+  async function attach(name: End): Promise<Attached> {
+    const node = network.node(name)
+    const { base64 } = await node.bakeMacaroon(lndPermissions)
+    const proxy = await Proxy.start(node.socket)
+    const backend = createLndBackend({ socket: proxy.socket, cert: node.certPath, macaroon: base64 })
+    const endpoint = await createEndpoint({ backend, caps: { process: CAP_MSAT } })
+    return { name, proxy, endpoint, before: await readLedger(node) }
+  }
+
+  /** A file each way, with something that happens midway; every byte once, and the account as lnd's. */
+  async function transfer(midway: (ends: Readonly<Record<End, Attached>>) => readonly Midway[]): Promise<void> {
+    const [alice, carol] = [await attach('alice'), await attach('carol')]
+    const publicKey = network.node('carol').publicKey
+    const [from, to] = [alice.endpoint, carol.endpoint]
+    const options = { from, to, publicKey, port: ++port, question, answer, maxCost: CAP_MSAT }
+    const got = await exchange({ ...options, midway: midway({ alice, carol }) })
+    expect(got.atServer).toBe(sha256Hex(question))
+    expect(got.atClient).toBe(sha256Hex(answer))
+    await Promise.all([settledUp(alice), settledUp(carol)])
+    expect(got.client.stats.paidMsat).toBe(from.stats.spentMsat)
+    expect(got.server.stats.paidMsat).toBe(to.stats.spentMsat)
+    await Promise.all([from.close(), to.close()])
+    await Promise.all([alice.proxy.close(), carol.proxy.close()])
+  }
+
+  /** Nothing stays reserved, and what was spent is to the millisatoshi what lnd says. */
+  async function settledUp({ name, endpoint, before }: Attached): Promise<void> {
+    const look = (): true | undefined => endpoint.stats.paymentsUnresolved === 0 || undefined
+    await until(`every payment of ${name} is decided`, look, { deadlineMs: 120_000 })
+    const after = await readLedger(network.node(name), before.lastIndex)
+    expect(after.inFlight).toEqual([])
+    expect(endpoint.stats).toMatchObject({ reservedMsat: 0n, spentMsat: after.paidMsat })
+    expect(after.paidMsat).toBeLessThanOrEqual(CAP_MSAT)
+  }
+
+  it.for(['alice', 'carol'] as const)(
+    'can be cut at %s in the middle of a transfer, again and again, and refused for two seconds',
+    { timeout: TRANSFER_MS },
+    async (name) => {
+      const refuse = ({ proxy }: Attached): void => {
+        proxy.refuse()
+        proxy.cut('reset')
+        setTimeout(() => proxy.admit(), 2_000)
+      }
+      await transfer((ends) =>
+        (['question', 'answer'] as const).flatMap((of) => [
+          { of, bytes: 30_000, act: () => ends[name].proxy.cut('reset') },
+          { of, bytes: 75_000, act: () => ends[name].proxy.cut('end') },
+          { of, bytes: 120_000, act: () => refuse(ends[name]) },
+        ]),
+      )
+    },
+  )
+
+  it('can stall at one end in a question, and at the other in an answer', { timeout: TRANSFER_MS }, async () => {
+    await transfer(({ alice, carol }) => [
+      { of: 'question', bytes: 60_000, act: () => carol.proxy.stall() },
+      { of: 'answer', bytes: 60_000, act: () => alice.proxy.stall() },
+    ])
+  })
+
+  it('can be lost without a word to either side, with offers on their way', { timeout: TRANSFER_MS }, async () => {
+    await transfer(({ alice, carol }) => [
+      { of: 'answer', bytes: 40_000, act: () => alice.proxy.stall('lost') },
+      { of: 'answer', bytes: 100_000, act: () => carol.proxy.stall('lost') },
+    ])
+  })
+})
+
+interface Attached {
+  readonly name: End
+  readonly proxy: Proxy
+  readonly endpoint: Endpoint
+  readonly before: Ledger
+}
