@@ -42,7 +42,6 @@ export function daemonCommand(dependencies: DaemonDependencies, ended: (code: Ex
   const command = new Command('daemon')
     .summary('own the node, for any number of programs at once')
     .description('Own the lnd node, so that any number of programs use it at once, each as if it had the node alone.')
-    .enablePositionalOptions()
     .option('--socket <path>', 'the Unix socket on which programs attach', undefined)
     .option('--mode <octal>', "the socket's file mode: who may attach", modeArgument, OWNER_ONLY)
     .option('--state <dir>', 'what outlives it (default: a folder of the node in ~/.keysock)')
@@ -64,7 +63,9 @@ function statusCommand(dependencies: DaemonDependencies, ended: (code: ExitCode)
     .option('--socket <path>', "the daemon's Unix socket")
     .option('--json', 'one JSON object')
   addNodeOptions(command)
-  command.action(async (flags: DaemonFlags) => {
+  command.action(async () => {
+    // The command above knows the same options, and takes them wherever they stand.
+    const flags = command.optsWithGlobals<DaemonFlags>()
     const { stdout, stderr, environment } = dependencies
     try {
       const socket = flags.socket ?? daemonSocket(nodeEnvironment(environment, flags))
