@@ -110,7 +110,7 @@ describe.skipIf(!available.ok)(
       LNCLI_RPCSERVER: network.node(name).socket,
     })
 
-    function command(words: readonly string[], given: Variables): Command {
+    function command(words: readonly string[], given: Variables): Program {
       const started = new Program(words, given)
       running.push(started)
       return started
