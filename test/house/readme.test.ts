@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { lndPermissions } from '../../src/lnd.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -13,6 +14,12 @@ test('the README leads nowhere that is not there, and has no blank left', async 
   expect(links.length).toBeGreaterThan(5)
   for (const link of links) await expect(access(new URL(link, root))).resolves.toBeUndefined()
   expect(readme).not.toContain('NUMBERS')
+})
+
+test('the README asks for the permissions that lnd is asked for, and no others', async () => {
+  const readme = await readFile(new URL('README.md', root), 'utf8')
+  const line = /lncli bakemacaroon[\s\S]*?```/.exec(readme)?.[0] ?? ''
+  expect([...line.matchAll(/uri:\S+/g)].map(([uri]) => uri).toSorted()).toEqual(lndPermissions.toSorted())
 })
 
 test("the README's first program works as it stands", async () => {
