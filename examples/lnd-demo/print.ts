@@ -39,6 +39,7 @@ export function printSearch(search: SearchResult, bobFound: number): void {
   const forms = search.forms.filter((form) => !form.includes(','))
   console.log()
   say(`Forms: ${forms.join(', ')}; each whole and as x alone, forwards and backwards: ${search.patterns} patterns.`)
+  say("The log is at level trace, the contract court's at debug.")
   say(`Check: the same search finds the key of bob, carol's only peer, in ${number(bobFound)} pieces.`)
   console.log('\nIn the public graph, where every node finds her:')
   for (const { name, why, found } of search.publicGraph) {
