@@ -126,14 +126,20 @@ describe('an anonymous peer', () => {
     expect(fill(peer, 600)).toHaveLength(1)
   })
 
-  test('that holds both for hours gets no third', () => {
+  test('that holds both gets a third after 60 s, a fourth after 120 s, and so on: seven in half an hour', () => {
     const peer = ready(anonymous)
     fill(peer, 0)
-    peer.wake(7_200_000)
-    expect(peer.stats().stuck).toBe(2)
     for (const reason of ['control', 'hedge', 'stuck'] as const) {
-      expect(peer.grant(7_200_000, { ...data, reason })).toBeUndefined()
+      expect(peer.grant(59_999, { ...data, reason })).toBeUndefined()
     }
+    const heldAt = [60_000, 119_999, 120_000, 240_000, 1_800_000].map((now) => {
+      peer.wake(now)
+      fill(peer, now)
+      const { hung, inFlight } = peer.stats()
+      return hung + inFlight
+    })
+    expect(heldAt).toEqual([3, 3, 4, 5, 7])
+    expect(peer.deadline()).toBeLessThanOrEqual(1_920_000)
   })
 })
 

@@ -155,7 +155,8 @@ function checkBounds(runs: readonly Run[], slots: SlotPool): void {
     expect(inFlight + hung).toBe(run.open.length)
     expect(window).toBeGreaterThanOrEqual(2)
     expect(hedges).toBeLessThanOrEqual(8 + run.known.size / 20)
-    if (run.anonymous) expect(run.open.length).toBeLessThanOrEqual(2 + run.settled)
+    // One more each time that the oldest has waited twice as long, from 60 s on; what is told here lasts some days.
+    if (run.anonymous) expect(run.open.length).toBeLessThanOrEqual(2 + run.settled + 14)
   }
 }
 

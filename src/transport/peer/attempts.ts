@@ -37,6 +37,13 @@ export class Attempts {
     return this.#inWindow.size + this.#hung.size
   }
 
+  /** Since when the oldest has been without outcome, hanging ones included. */
+  get oldestSince(): number | undefined {
+    let oldest = this.#oldest()?.since
+    for (const { since } of this.#hung.values()) oldest = Math.min(oldest ?? since, since)
+    return oldest
+  }
+
   add(from: Pick<PeerAttempt, 'route' | 'channel' | 'hedge' | 'hedgeAfterMs'>, now: number, delivered: number): number {
     const ticket = this.#nextTicket
     this.#nextTicket += 1

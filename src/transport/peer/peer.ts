@@ -211,6 +211,7 @@ export class Peer {
     if (this.#refused || this.#turns.size > 0) {
       at(this.#awayUntil)
       at(this.#retrySlotsAt)
+      at(this.#nextDoubling())
       at(this.#routes.nextSuspensionEnd(this.#now))
       for (const channel of this.#channels.all) at(channel.haltedUntil)
     }
@@ -275,9 +276,7 @@ export class Peer {
   ): { readonly state: RouteState; readonly channel: FirstChannel } | undefined {
     if (now < this.#awayUntil) return undefined
     if (want.reason === 'hedge' && this.#hedge.left === 0) return undefined
-    // spec §9.7: two unresolved to begin with, one more per settlement.
-    if (this.#options.anonymous && this.#attempts.unresolved >= WINDOW_START_ANONYMOUS + this.#delivered)
-      return undefined
+    if (this.#options.anonymous && this.#owesEnough(now)) return undefined
     const extra = want.reason === 'control' ? WINDOW_CONTROL_EXTRA : 0
     if (this.#attempts.inWindow >= this.#size + extra) return undefined
     for (const state of this.#ranked(now, want)) {
@@ -303,6 +302,19 @@ export class Peer {
     const least = ranked[0]?.shared ?? avoid.size
     if (least > 0 && (want.reason === 'hedge' || want.reason === 'stuck')) this.#renewal.wishAround(want.avoid)
     return ranked.map((entry) => entry.state)
+  }
+
+  /** spec §9.7: two unresolved to begin with, one more per settlement, and one more at each doubling of the wait. */
+  #owesEnough(now: number): boolean {
+    const over = this.#attempts.unresolved - WINDOW_START_ANONYMOUS - this.#delivered
+    return over >= 0 && over >= doublings(now - (this.#attempts.oldestSince ?? now))
+  }
+
+  /** When one more will be allowed. */
+  #nextDoubling(): number | undefined {
+    const since = this.#attempts.oldestSince
+    if (!this.#options.anonymous || since === undefined) return undefined
+    return since + STUCK_AFTER_MS * 2 ** doublings(this.#now - since)
   }
 
   #release(now: number, attempt: PeerAttempt): void {
@@ -385,4 +397,9 @@ export class Peer {
   #observe(now: number): void {
     this.#window.observe(now, this.#attempts.inWindow)
   }
+}
+
+/** 1 from 60 s on, 2 from 120 s on, 3 from 240 s on ... */
+function doublings(waitedMs: number): number {
+  return waitedMs < STUCK_AFTER_MS ? 0 : 1 + Math.floor(Math.log2(waitedMs / STUCK_AFTER_MS))
 }
