@@ -8,6 +8,7 @@ export class Blocking {
   readonly #network: Network
   readonly #waiting: (() => void)[] = []
   #isBlocked = false
+  #isEnded = false
 
   constructor(network: Network) {
     const { engine } = network
@@ -18,13 +19,10 @@ export class Blocking {
         let isCancelled = false
         const cancel = engine.schedule(
           atMs,
-          () => {
-            if (!this.#isBlocked) callback()
-            else
-              this.#waiting.push(() => {
-                if (!isCancelled) callback()
-              })
-          },
+          () =>
+            this.whenFree(() => {
+              if (!isCancelled) callback()
+            }),
           options,
         )
         return () => {
@@ -37,8 +35,8 @@ export class Blocking {
 
   /** Now, or when the process is free again. */
   whenFree(act: () => void): void {
-    if (this.#isBlocked) this.#waiting.push(act)
-    else act()
+    if (this.#isBlocked && !this.#isEnded) this.#waiting.push(act)
+    else if (!this.#isEnded) act()
   }
 
   block(forMs: number): void {
@@ -47,8 +45,9 @@ export class Blocking {
     this.#network.after(forMs, () => this.#free())
   }
 
-  /** What waits is never done: the process is gone. */
-  drop(): void {
+  /** Nothing reaches it any more: the process is gone. */
+  end(): void {
+    this.#isEnded = true
     this.#waiting.length = 0
   }
 

@@ -49,6 +49,11 @@ export class FaultBook {
     this.#armed.push({ fault, left: ('count' in fault ? fault.count : undefined) ?? 1 })
   }
 
+  /** Payments, offers and verdicts that armed faults still wait for. */
+  get waiting(): number {
+    return this.#armed.reduce((sum, { left }) => sum + left, 0)
+  }
+
   /** The fault of this name that is due at this node now, used up by the asking. */
   take<
     Name extends

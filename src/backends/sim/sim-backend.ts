@@ -244,7 +244,7 @@ export class SimBackend implements Backend, AttachedProcess {
   /** The process is gone: nothing that it waited for comes. */
   crash(): void {
     for (const attempt of this.#node.underWay) attempt.resolve = undefined
-    this.#blocking.drop()
+    this.#blocking.end()
     this.#detach('crashed')
   }
 

@@ -38,6 +38,8 @@ export interface SimulationStats {
     readonly failed: number
     readonly underWay: number
   }
+  /** Payments, offers and verdicts that armed faults still wait for. */
+  readonly faultsWaiting: number
   /** Payments of others, by the fault 'foreign-payments' or 'foreign-bytes'. */
   readonly foreign: { readonly sent: number; readonly settled: number; readonly failed: number }
   readonly nodes: readonly NodeStats[]
@@ -184,6 +186,7 @@ class LiveSimulation implements Simulation {
       events: this.#engine.events,
       turns: this.#engine.turns,
       payments: { ...counts, underWay: counts.sent - counts.settled - counts.failed },
+      faultsWaiting: this.#network.faults.waiting,
       foreign: { ...this.#network.foreign },
       nodes: nodes.map((node) => ({
         name: node.name,
