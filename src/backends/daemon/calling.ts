@@ -71,11 +71,13 @@ export class Calling {
     if ('event' in told) return this.#needs.event(told.event)
     const pending = this.#pending.get(told.id)
     if (pending === undefined) throw new MessageError('an answer to no call')
+    // What cannot be read ends the connection, and with it this call.
+    const result = 'error' in told ? undefined : calls[pending.call].result.read(told.result, pending.call)
     this.#pending.delete(told.id)
     if (pending.call !== 'pay') this.#underWay -= 1
     this.#hold()
     if ('error' in told) pending.reject(new BackendError(told.error.code, told.error.message))
-    else pending.resolve(calls[pending.call].result.read(told.result, pending.call) as never)
+    else pending.resolve(result as never)
   }
 
   #closed(why: string): void {

@@ -132,7 +132,7 @@ export class SharedNode implements AttachmentOwner {
 
   attach(client: Attachment, attach: Attach): Attached {
     const { info, arrivals } = this.#started()
-    if (client !== this.#rest && this.#clients.size >= MAX_CLIENTS)
+    if (client !== this.#rest && [...this.#everyone()].length >= MAX_CLIENTS)
       throw new BackendError('unsupported', `${MAX_CLIENTS} programs are attached to this daemon; end some`)
     this.#clients.add(client)
     client.attachedMs = this.#clock.now()
