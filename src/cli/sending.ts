@@ -1,13 +1,12 @@
 import type { Endpoint, Socket } from '../index.ts'
 import type { TargetArgument } from './arguments.ts'
 import type { Display, TransferName } from './display/events.ts'
-import { RateMeter } from './display/rate-meter.ts'
 import { satOf } from './money.ts'
+import { SendProgress } from './send-progress.ts'
 import type { StopSignal } from './stop-signal.ts'
-import { CAP_REACHED_MS, CONNECT_MS, DATA_BYTES, LAST_WORD_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
+import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './transfer/errors.ts'
-import { HEAD_BYTES } from './transfer/messages.ts'
-import { sendOver, type Sent } from './transfer/sender.ts'
+import { sendOver, type SendWatcher, type Sent } from './transfer/sender.ts'
 import type { Source } from './transfer/source.ts'
 import { closed, every, sleep, type Time } from './transfer/time.ts'
 
@@ -32,29 +31,24 @@ export type SendingEnd =
   | { readonly type: 'wait'; readonly error: Error }
 
 const TICK_MS = 250
+const PUBLIC_KEY_DIGITS = 66
 
 /** Sends one source, over as many connections as it takes. */
 export class Sending {
   readonly #options: SendingOptions
-  readonly #meter: RateMeter = new RateMeter()
   #socket: Socket | undefined
+  /** Of the last connection on which anything was sent. */
+  #progress: SendProgress | undefined
   /** Of connections that are over. */
   readonly #past = { failed: 0, feesMsat: 0n, moved: 0 }
-  /** The receiver has this much of the source, and `#before` bytes of protocol came first on this connection. */
-  #offset = 0
-  #before = 0
-  #written = 0
   #isStarted = false
-  #isWhole = false
-  /** What a packet carries on the best route; 0: not known. */
-  #packetBytes = 0
   /** When it last went forward, ms. */
   #forwardMs: number
   #pausedMs: number | undefined
   #isCostReached = false
+  /** What a packet carries on the best route; 0: not known. */
+  #packetBytes = 0
   #hashFailures = 0
-  #shownBytes = 0
-  #settledBytes = 0
   #farewell: Promise<void> = Promise.resolve()
 
   constructor(options: SendingOptions) {
@@ -62,9 +56,9 @@ export class Sending {
     this.#forwardMs = options.time.now()
   }
 
-  /** Bytes that the receiver has, as far as this side knows. */
+  /** Bytes that the receiver has, as far as this side knows for certain. */
   get bytes(): number {
-    return this.#shownBytes
+    return this.#progress?.acknowledged ?? 0
   }
 
   get failed(): number {
@@ -84,17 +78,16 @@ export class Sending {
   async run(): Promise<SendingEnd> {
     const { time, stop } = this.#options
     const startMs = time.now()
+    this.#sayConnecting()
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
       for (let pauseMs = RETRY_MS; ; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
         const tryMs = time.now()
         const failure = await this.#try()
-        if ('size' in failure)
-          return {
-            type: 'done',
-            sent: { ...failure, bytes: this.#past.moved },
-            seconds: (time.now() - startMs) / 1_000,
-          }
+        if ('size' in failure) {
+          const sent = { ...failure, bytes: this.#past.moved }
+          return { type: 'done', sent, seconds: (time.now() - startMs) / 1_000 }
+        }
         if (stop.isGiven) return { type: 'interrupted' }
         if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
         if (!this.#mayTryAgain(failure)) throw failure
@@ -112,7 +105,7 @@ export class Sending {
 
   /** One connection: what was sent, or why not. */
   async #try(): Promise<Sent | Error> {
-    const { endpoint, target, source, session, maxCostMsat, stop } = this.#options
+    const { endpoint, target, source, session, maxCostMsat, stop, time } = this.#options
     try {
       const socket = await endpoint.connect(target.address, target.port, {
         maxCost: maxCostMsat,
@@ -121,18 +114,10 @@ export class Sending {
         signal: stop.signal,
       })
       this.#use(socket)
-      const sent = await sendOver(socket, source, {
-        session,
-        watcher: {
-          started: (offset, before) => this.#started(offset, before),
-          sent: (bytes) => (this.#written = bytes),
-          waits: () => this.#sayOtherFirst(),
-        },
-      })
-      this.#written = sent.size
-      this.#shownBytes = sent.size
-      this.#isWhole = true
-      this.#farewell = closed(socket.end(), this.#options.time, LAST_WORD_MS)
+      const sent = await sendOver(socket, source, { session, watcher: this.#watcher() })
+      this.#progress ??= new SendProgress({ offset: sent.size, before: 0, nowMs: time.now() })
+      this.#progress.complete(sent.size)
+      this.#farewell = closed(socket.end(), time, LAST_WORD_MS)
       return sent
     } catch (error) {
       return error instanceof Error ? error : new Error(messageOf(error), { cause: error })
@@ -142,18 +127,38 @@ export class Sending {
   }
 
   #use(socket: Socket): void {
-    const { endpoint, target } = this.#options
+    const { endpoint, target, time } = this.#options
     this.#socket = socket
+    this.#pausedMs = undefined
+    this.#isStarted = false
+    // Whoever reads or writes hears it.
+    socket.on('error', () => undefined)
+    socket.on('paused', () => (this.#pausedMs ??= time.now()))
     // Only for what is shown between two acknowledgements.
     endpoint.quote(target.address, 1).then(
       ({ packetBytes }) => (this.#packetBytes = packetBytes),
       () => undefined,
     )
-    this.#pausedMs = undefined
-    this.#isStarted = false
-    // Whoever reads or writes hears it.
-    socket.on('error', () => undefined)
-    socket.on('paused', () => (this.#pausedMs ??= this.#options.time.now()))
+  }
+
+  #watcher(): SendWatcher {
+    return {
+      started: (offset, before) => this.#started(offset, before),
+      mayWrite: async (bytes) => this.#progress?.mayWrite(bytes),
+      sent: (bytes) => {
+        if (this.#progress !== undefined) this.#progress.written = bytes
+      },
+      waits: () => this.#sayOtherFirst(),
+    }
+  }
+
+  #started(offset: number, before: number): void {
+    const { display, source, time } = this.#options
+    this.#countMoved()
+    this.#progress = new SendProgress({ offset, before, nowMs: time.now() })
+    this.#isStarted = true
+    this.#forwardMs = time.now()
+    display.emit({ event: 'start', ...nameOf(source), offset })
   }
 
   #dropSocket(): void {
@@ -161,75 +166,66 @@ export class Sending {
     if (socket === undefined) return
     this.#tick()
     this.#socket = undefined
-    if (this.#isStarted) this.#past.moved += Math.max(0, this.#shownBytes - this.#offset)
+    this.#countMoved()
     this.#past.failed += socket.stats.failedAttempts
     this.#past.feesMsat += socket.stats.feesMsat
     // After a last word of ours, that is still on its way; otherwise nothing more is.
     if (!socket.writableEnded) socket.destroy()
   }
 
-  #started(offset: number, before: number): void {
-    const { display, source, time } = this.#options
-    this.#offset = offset
-    this.#before = before
-    this.#written = offset
-    this.#isStarted = true
-    this.#settledBytes = offset
-    this.#forwardMs = time.now()
-    display.emit({ event: 'start', ...nameOf(source), offset })
+  #countMoved(): void {
+    const progress = this.#progress
+    if (progress === undefined || !this.#isStarted) return
+    progress.end()
+    this.#isStarted = false
+    this.#past.moved += Math.max(0, progress.acknowledged - progress.offset)
   }
 
-  /** Four times a second: how far it is, and whether the cap ended it. */
+  /** Four times a second: how far it is, and whether it still goes. */
   #tick(): void {
     const socket = this.#socket
     if (socket === undefined) return
-    const isOwed = !this.#isStarted || this.#shownBytes < this.#written
-    if (isOwed && this.#leftMs() <= 0) socket.destroy()
-    if (!this.#isStarted) return
-    const { time, source, display, endpoint } = this.#options
-    const now = time.now()
-    const bytes = this.#acknowledged(socket)
-    const settled = Math.max(bytes, this.#settled(socket))
-    if (bytes > this.#shownBytes || settled > this.#settledBytes) {
-      this.#forwardMs = now
-      if (this.#pausedMs !== undefined) this.#pausedMs = now
+    const progress = this.#isStarted ? this.#progress : undefined
+    const nowMs = this.#options.time.now()
+    progress?.update(socket.stats, { nowMs, packetBytes: this.#packetBytes })
+    if (progress !== undefined) {
+      this.#report(progress)
+      if (progress.forwardMs > this.#forwardMs) {
+        this.#forwardMs = progress.forwardMs
+        if (this.#pausedMs !== undefined) this.#pausedMs = nowMs
+      }
     }
-    this.#shownBytes = bytes
-    this.#settledBytes = settled
-    this.#meter.add(now, settled)
+    this.#checkCap(socket, progress, nowMs)
+    if (this.#pausedMs !== undefined) progress?.excuse(nowMs)
+    const isOwed = progress?.isAllAcknowledged !== true
+    if ((isOwed && this.#leftMs() <= 0) || progress?.isDead(nowMs) === true) socket.destroy()
+  }
+
+  #checkCap(socket: Socket, progress: SendProgress | undefined, nowMs: number): void {
+    if (this.#pausedMs === undefined) return
+    const isDry = this.#options.endpoint.stats.reservedMsat === 0n && progress?.isAllAcknowledged === false
+    if (!isDry && nowMs - this.#pausedMs < CAP_REACHED_MS) return
+    this.#isCostReached = true
+    socket.destroy()
+  }
+
+  #report(progress: SendProgress): void {
+    const { source, display, endpoint } = this.#options
     const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
-    const rate = this.#meter.bytesPerSecond
+    const { acknowledged, settled, bytesPerSecond } = progress
     const size = source.content?.size ?? null
     display.emit({
       event: 'progress',
       ...nameOf(source),
-      bytes,
+      bytes: acknowledged,
       bytesSettled: settled,
-      bytesPerSecond: Math.round(rate),
+      bytesPerSecond: Math.round(bytesPerSecond),
       inFlight: paymentsUnresolved,
       failed: this.failed,
       sat: satOf(spentMsat),
       reservedSat: satOf(reservedMsat),
-      secondsLeft: size === null || rate <= 0 ? null : Math.round((size - settled) / rate),
+      secondsLeft: size === null || bytesPerSecond <= 0 ? null : Math.round((size - settled) / bytesPerSecond),
     })
-    const isDry = reservedMsat === 0n && bytes < this.#written
-    if (this.#pausedMs !== undefined && (isDry || now - this.#pausedMs >= CAP_REACHED_MS)) {
-      this.#isCostReached = true
-      socket.destroy()
-    }
-  }
-
-  /** Of the source: what is acknowledged, without the heads of messages. */
-  #acknowledged(socket: Socket): number {
-    const stream = Math.max(0, socket.stats.bytesAcknowledged - this.#before)
-    const heads = Math.ceil(stream / (DATA_BYTES + HEAD_BYTES)) * HEAD_BYTES
-    return this.#isWhole ? this.#written : Math.min(this.#written, this.#offset + Math.max(0, stream - heads))
-  }
-
-  /** Of the source, by payments that settled: about, since packets differ in length and some are copies. */
-  #settled({ stats }: Socket): number {
-    const packets = stats.attempts - stats.failedAttempts - stats.unresolvedAttempts
-    return Math.min(this.#written, this.#offset + Math.max(0, packets * this.#packetBytes - this.#before))
   }
 
   #leftMs(): number {
@@ -243,6 +239,12 @@ export class Sending {
       return error.reason === 'BUSY'
     }
     return error instanceof ConnectionLost || LOST.has(codeOf(error))
+  }
+
+  #sayConnecting(): void {
+    const { display, source, target } = this.#options
+    const publicKey = target.address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+    display.emit({ event: 'connecting', ...nameOf(source), publicKey, port: target.port })
   }
 
   #sayWaiting(error: Error, leftMs: number): void {

@@ -76,6 +76,7 @@ class ReceiveRun {
   readonly #flags: ReceiveFlags
   readonly #display: Display
   readonly #stop: StopSignal
+  readonly #warnings: Set<string> = new Set()
 
   constructor(dependencies: Dependencies, flags: ReceiveFlags) {
     const { stdout, stderr, environment, clock } = dependencies
@@ -195,7 +196,10 @@ class ReceiveRun {
     this.#display.emit({ event: 'stopped', reason, bytes: 0, sat, message, resume })
   }
 
+  /** Each once: every connection may bring the same again. */
   #warn(code: string, message: string): void {
+    if (this.#warnings.has(message)) return
+    this.#warnings.add(message)
     this.#display.emit({ event: 'warning', code, message })
   }
 }

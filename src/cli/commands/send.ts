@@ -77,6 +77,7 @@ class SendRun {
   readonly #flags: SendFlags
   readonly #display: Display
   readonly #stop: StopSignal
+  readonly #warnings: Set<string> = new Set()
 
   constructor(
     dependencies: Dependencies,
@@ -230,9 +231,10 @@ class SendRun {
 
   #progress(bytes: number, sat: number, { content, name }: Source): string {
     const spent = `${satInWords(sat)} spent`
-    if (content === undefined) return `the receiver has ${bytesInWords(bytes)} of ${name}, ${spent}`
+    // What came last is not acknowledged yet.
+    if (content === undefined) return `the receiver has at least ${bytesInWords(bytes)} of ${name}, ${spent}`
     const percent = content.size === 0 ? 0 : Math.floor((bytes / content.size) * 100)
-    return `the receiver has ${percent} % of ${name} (${bytesInWords(bytes)} of ${bytesInWords(content.size)}), ${spent}`
+    return `the receiver has at least ${percent} % of ${name} (${bytesInWords(bytes)} of ${bytesInWords(content.size)}), ${spent}`
   }
 
   #stopped(
@@ -245,7 +247,10 @@ class SendRun {
     this.#display.emit({ event: 'stopped', reason, bytes, sat, message, resume })
   }
 
+  /** Each once: every connection may bring the same again. */
   #warn(code: string, message: string): void {
+    if (this.#warnings.has(message)) return
+    this.#warnings.add(message)
     this.#display.emit({ event: 'warning', code, message })
   }
 

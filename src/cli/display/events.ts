@@ -12,6 +12,7 @@ export type CliEvent =
       /** Where files go; "-" for standard output. */
       readonly out: string
     }
+  | ({ readonly event: 'connecting'; readonly publicKey: string; readonly port: number } & TransferName)
   | {
       readonly event: 'quote'
       readonly name: string

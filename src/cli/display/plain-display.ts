@@ -7,6 +7,7 @@ import { Sparse } from './sparse.ts'
 
 /** A log is read later, by lines. */
 const EVERY_MS = 5_000
+const SAME_EVERY_MS = 60_000
 /** As wide as everything is long; nothing is cut in a log. */
 const COLUMNS = 120
 
@@ -15,7 +16,9 @@ export class PlainDisplay implements Display {
   readonly #results: LineWriter
   readonly #remarks: LineWriter
   readonly #sparse: Sparse
+  readonly #sparseSame: Sparse
   readonly #quiet: boolean
+  #lastLine = ''
 
   constructor(options: {
     readonly results: LineWriter
@@ -26,19 +29,29 @@ export class PlainDisplay implements Display {
     this.#results = options.results
     this.#remarks = options.remarks
     this.#sparse = new Sparse(options.time, EVERY_MS)
+    this.#sparseSame = new Sparse(options.time, SAME_EVERY_MS)
     this.#quiet = options.quiet
   }
 
   emit(event: CliEvent): void {
     if (event.event === 'done') this.#sparse.forget(event.transfer)
     if (event.event === 'progress') {
-      if (!this.#quiet && this.#sparse.lets(event.transfer))
-        this.#remarks.line(progressLine(event, COLUMNS).replace(/ {2}\[.*\]$/, ''))
+      if (!this.#quiet) this.#progress(event)
       return
     }
     const writer = isResult(event) ? this.#results : this.#remarks
     if (this.#quiet && !isResult(event) && !isLoud(event)) return
     for (const line of sentences(event)) writer.line(line)
+  }
+
+  /** The same line again is worth saying only now and then. */
+  #progress(event: Extract<CliEvent, { event: 'progress' }>): void {
+    if (!this.#sparse.lets(event.transfer)) return
+    const line = progressLine(event, COLUMNS).replace(/ {2}\[.*\]$/, '')
+    if (line === this.#lastLine && !this.#sparseSame.lets(event.transfer)) return
+    if (line !== this.#lastLine) this.#sparseSame.restart(event.transfer)
+    this.#lastLine = line
+    this.#remarks.line(line)
   }
 
   close(): void {

@@ -4,13 +4,14 @@ import { bytesInWords, clockTime, fitText, widthOf, wholeNumber } from './words.
 interface Piece {
   readonly long: string
   readonly short: string
-  /** What is shortened and left out first when there is no room: the highest. */
+  /** What is left out first when there is no room: the highest. */
   readonly rank: number
 }
 
 const NAME_COLUMNS = 24
 const SHORT_NAME_COLUMNS = 12
-const BAR_COLUMNS = { least: 8, most: 30 } as const
+/** Steps of ten columns: a bar that changes with every digit of its line cannot be read. */
+const BAR_COLUMNS = { step: 10, most: 30 } as const
 
 /** One line about a transfer that fits into so many columns: what matters least is shortened, then left out. */
 export function progressLine(state: TransferName & Progress, columns: number): string {
@@ -18,8 +19,9 @@ export function progressLine(state: TransferName & Progress, columns: number): s
   const line = fit(pieces, columns)
   const { size, bytesSettled: bytes } = state
   const room = columns - widthOf(line) - 4
-  if (size === null || room < BAR_COLUMNS.least) return line
-  return withBar(line, size === 0 ? 1 : Math.min(1, bytes / size), Math.min(room, BAR_COLUMNS.most))
+  const bar = Math.min(BAR_COLUMNS.most, room - (room % BAR_COLUMNS.step))
+  if (size === null || bar <= 0) return line
+  return withBar(line, size === 0 ? 1 : Math.min(1, bytes / size), bar)
 }
 
 function piecesOf(state: TransferName & Progress): readonly Piece[] {
@@ -35,8 +37,8 @@ function piecesOf(state: TransferName & Progress): readonly Piece[] {
       : piece(6, `${amount} of ${bytesInWords(size)}`, amount.replace(' ', '')),
     piece(0, percent && `${percent} %`, percent && `${percent}%`),
     piece(3, `${rate}/s`, `${rate.replace(' ', '')}/s`),
-    piece(7, `${state.inFlight} in flight`, `${state.inFlight} fl`),
-    piece(8, `${state.failed} failed`, `${state.failed} x`),
+    piece(7, `${state.inFlight} in flight`, `${state.inFlight} fly`),
+    piece(8, `${state.failed} failed`, `${state.failed} fail`),
     piece(4, `${wholeNumber(state.sat)} sat`, `${wholeNumber(state.sat)}sat`),
     piece(1, size === null ? '' : `${left} left`, size === null ? '' : left),
   ]
@@ -47,24 +49,22 @@ function piece(rank: number, long: string, short: string): Piece {
   return { rank, long, short }
 }
 
+/** What is shortened first, by rank: what says most with fewest letters lost. */
+const SHORTENED = [6, 8, 7, 1, 3, 4, 0, 2] as const
+
 function fit(pieces: readonly Piece[], columns: number): string {
-  const ranks = pieces.map(({ rank }) => rank).toSorted((a, b) => b - a)
-  let texts = pieces.map(({ rank, long }) => ({ rank, text: long }))
+  let texts = pieces.map(({ rank, long, short }) => ({ rank, text: long, short }))
   const line = (separator: string): string => texts.map(({ text }) => text).join(separator)
-  for (const rank of ranks) {
+  for (const rank of SHORTENED) {
     if (widthOf(line('  ')) <= columns) return line('  ')
-    texts = texts.map((item) => (item.rank === rank ? { rank, text: shortOf(pieces, rank) } : item))
+    texts = texts.map((item) => (item.rank === rank ? { ...item, text: item.short } : item))
   }
   if (widthOf(line('  ')) <= columns) return line('  ')
-  for (const rank of ranks.slice(0, -1)) {
-    if (widthOf(line(' ')) <= columns) return line(' ')
-    texts = texts.filter((item) => item.rank !== rank)
+  while (texts.length > 1 && widthOf(line(' ')) > columns) {
+    const highest = Math.max(...texts.map(({ rank }) => rank))
+    texts = texts.filter(({ rank }) => rank !== highest)
   }
   return fitText(line(' '), Math.max(1, columns))
-}
-
-function shortOf(pieces: readonly Piece[], rank: number): string {
-  return pieces.find((item) => item.rank === rank)?.short ?? ''
 }
 
 function withBar(line: string, share: number, columns: number): string {

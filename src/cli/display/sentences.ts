@@ -6,8 +6,14 @@ export function sentences(event: CliEvent): readonly string[] {
   switch (event.event) {
     case 'listening':
       return [
-        `waiting for files${event.out === '-' ? '' : ` for ${event.out}`}; whoever has one types:`,
+        event.out === '-'
+          ? 'waiting for a stream; whoever has one types:'
+          : `waiting for files, which go to ${event.out}; whoever has one types:`,
         `  ${event.command}`,
+      ]
+    case 'connecting':
+      return [
+        `sending ${event.name}${event.size === null ? '' : ` (${bytesInWords(event.size)})`} to ${event.publicKey.slice(0, 8)}..${event.publicKey.slice(-8)}, port ${event.port}: connecting`,
       ]
     case 'waiting':
       return [

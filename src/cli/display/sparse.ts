@@ -18,6 +18,11 @@ export class Sparse {
     return true
   }
 
+  /** As if it had just passed. */
+  restart(which: number): void {
+    this.#lastMs.set(which, this.#time.now())
+  }
+
   forget(which: number): void {
     this.#lastMs.delete(which)
   }

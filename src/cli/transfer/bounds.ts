@@ -43,6 +43,14 @@ export const RETRY_MS = 2_000
 export const RETRY_MAX_MS = 30_000
 /** One try to connect: as long as the library's own. */
 export const CONNECT_MS = 120_000
+/**
+ * Bytes that are paid for and not acknowledged, at most: what is lost when the receiver dies. Two rounds of
+ * acknowledgements (spec §8.4) on top of a hundred packets in flight, or what was acknowledged in the last seconds.
+ */
+export const UNACKNOWLEDGED_BYTES = 262_144
+export const UNACKNOWLEDGED_SECONDS = 8
+/** A receiver acknowledges within 30 s (spec §8.4); without a sign for so long, another connection is made. */
+export const DEAD_MS = 45_000
 /** With the cost cap reached, what is under way has this long to bring an answer or room. */
 export const CAP_REACHED_MS = 10_000
 /** A DATA message of ours: some ten packets, so that its head weighs nothing, and the receiver sees steps of it. */

@@ -11,6 +11,8 @@ import type { Source } from './source.ts'
 export interface SendWatcher {
   /** The receiver has the first `offset` bytes; `before` bytes of protocol went over the connection so far. */
   started(offset: number, before: number): void
+  /** Resolves when bytes up to here may be written to the connection: each costs money, and the other side may be gone. */
+  mayWrite(bytes: number): Promise<void>
   /** So many bytes of the whole are written to the connection. */
   sent(bytes: number): void
   /** The same file is being received already (file-transfer §3.5). */
@@ -178,16 +180,23 @@ class Pump {
     this.#stopped = true
   }
 
+  /** It may have changed while something was waited for. */
+  #isStopped(): boolean {
+    return this.#stopped
+  }
+
   async #run(): Promise<void> {
     const { source, watcher, write } = this.#owner
     let at = this.offset
     for (;;) {
       const bytes = await source.read(at, DATA_BYTES)
-      if (this.#stopped) return
+      if (this.#isStopped()) return
       if (bytes.length === 0) break
       this.#hash.update(bytes)
       at += bytes.length
       if (source.content !== undefined && at > source.content.size) throw changed(source)
+      await watcher.mayWrite(at)
+      if (this.#isStopped()) return
       await write(encodeMessage({ type: 'data', bytes }))
       watcher.sent(at)
     }
