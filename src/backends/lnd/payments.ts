@@ -97,8 +97,10 @@ export class Payments {
       this.#ghosts.delete(hash)
       return outcome
     }
-    if (this.#underWay.has(hash) || !(await this.#isGhost(hash))) return outcome
-    return await failed('node-away')
+    if (this.#underWay.has(hash)) return outcome
+    // Also what a former process sent: it is asked for again until it is decided.
+    if (this.#lost.size < MAX_USED_HASHES) this.#lost.add(hash)
+    return (await this.#isGhost(hash)) ? await failed('node-away') : outcome
   }
 
   /**
