@@ -1,0 +1,80 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { toHex } from '../../src/wire/bytes.ts'
+import type { BackendEvent, Destination, PaymentOutcome } from '../../src/backends/backend.ts'
+import { createLndBackend } from '../../src/lnd.ts'
+import type { LndNode } from '../nodes/lnd-node.ts'
+import { until } from '../nodes/until.ts'
+
+type Backend = ReturnType<typeof createLndBackend>
+
+/** A payment that was begun, and all that was heard of it. */
+export interface Begun {
+  readonly hash: Uint8Array
+  /** What `pay` told; undefined while it has not. */
+  first: PaymentOutcome | undefined
+  /** What was told after 'unknown'. */
+  resolved: PaymentOutcome | undefined
+}
+
+/** A backend without a transport, that begins payments and keeps all that it hears of them. */
+export class BarePayer {
+  readonly backend: Backend
+  readonly events: BackendEvent[] = []
+  readonly #begun = new Map<string, Begun>()
+
+  private constructor(backend: Backend) {
+    this.backend = backend
+  }
+
+  static async attach(node: LndNode, socket: string = node.socket): Promise<BarePayer> {
+    const payer = new BarePayer(createLndBackend({ socket, cert: node.certPath, macaroon: node.macaroonPath }))
+    await payer.backend.start({ sink: (event) => payer.#hear(event) })
+    return payer
+  }
+
+  get isOnline(): boolean {
+    return this.events.findLast(({ type }) => type === 'online' || type === 'offline')?.type !== 'offline'
+  }
+
+  /** The outcomes that were told last. */
+  get begun(): readonly Begun[] {
+    return [...this.#begun.values()]
+  }
+
+  /** Begins one payment, of 1,000 msat unless told. Its record is its preimage, so that whoever is paid can settle it. */
+  async begin(destination: Destination, amountMsat: bigint = 1_000n): Promise<Begun> {
+    const route = await until('there is a route', async () => {
+      const request = { destination, amountMsat, maxFeeMsat: 20_000n, count: 1 }
+      return (await this.backend.findRoutes(request))[0]
+    })
+    const preimage = this.backend.entropy.bytes(32)
+    const hash = sha256(preimage)
+    const begun: Begun = { hash, first: undefined, resolved: undefined }
+    this.#begun.set(toHex(hash), begun)
+    const ofNodeLane = destination.lane === 'node' ? { preimage } : {}
+    void this.backend.pay({ routeId: route.id, hash, record: preimage, amountMsat, ...ofNodeLane }).then((outcome) => {
+      begun.first = outcome
+    })
+    return begun
+  }
+
+  /** Pays, and waits until it is known what became of it. */
+  async pay(destination: Destination, amountMsat?: bigint): Promise<PaymentOutcome['status'] | undefined> {
+    const begun = await this.begin(destination, amountMsat)
+    const decided = (): true | undefined => outcomeOf(begun) !== undefined || undefined
+    await until('the payment is decided', decided, { deadlineMs: 120_000 })
+    return outcomeOf(begun)?.status
+  }
+
+  #hear(event: BackendEvent): void {
+    this.events.push(event)
+    if (event.type !== 'payment-resolved') return
+    const begun = this.#begun.get(toHex(event.hash))
+    if (begun !== undefined) begun.resolved = event.outcome
+  }
+}
+
+/** What is known of a payment by now; undefined while it may go either way. */
+export function outcomeOf({ first, resolved }: Begun): PaymentOutcome | undefined {
+  return first?.status === 'unknown' ? resolved : first
+}
