@@ -89,8 +89,6 @@ async function showLine({ bytes, replies, json }: LndDemoOptions): Promise<LineR
       say(`alice sends ${bytes.toLocaleString('en')} bytes to carol, and carol as many back; replies go ${how}`)
       const bars = json ? undefined : new TwoBars(bytes)
       const stopBars = (): void => bars?.stop()
-      // A bar hides the cursor: a signal must not leave it so.
-      process.once('exit', stopBars)
       const result = await runLine({
         network,
         bytes,

@@ -19,7 +19,8 @@ export function progressBar(total: number): ProgressBar {
     barIncompleteChar: '-',
     stream: process.stderr,
     fps: 30,
-    hideCursor: true,
+    // A demo that is interrupted must not leave a terminal without one.
+    hideCursor: false,
     linewrap: false,
     // Without a terminal a line every two seconds; a log can read that.
     noTTYOutput: true,
