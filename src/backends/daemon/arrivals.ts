@@ -1,7 +1,7 @@
 import type { DecodedHeader } from '../../wire/packets.ts'
 import type { Clock } from '../backend.ts'
 import type { Agreements, ReadPort } from './agreements.ts'
-import { MAX_HELD_OPENS, MAX_RECENT } from './bounds.ts'
+import { MAX_HELD_OPENS, MAX_RECENT, MAX_WAITING } from './bounds.ts'
 import { headerOf, type Connections, type Owner } from './connections.ts'
 import type { PortTable } from './port-table.ts'
 import type { Arrival } from './values.ts'
@@ -87,6 +87,9 @@ export class Arrivals<Client extends Receiver> {
         this.#handOn()
       })
     }
+    // The node hangs: an OPEN whose port it does not help to find is sent again by its initiator.
+    const [first] = this.#waiting
+    if (this.#waiting.length > MAX_WAITING && first !== undefined) first.isReady = true
     this.#handOn()
   }
 

@@ -29,6 +29,8 @@ export const MAX_WORDS = 2_048
 
 /** Programs at once. */
 export const MAX_CLIENTS = 64
+/** Connections at once, those included that attach, or ask for the status. */
+export const MAX_SOCKETS: number = 2 * MAX_CLIENTS
 /** Routes that one program may pay over, as many as lnd's backend pins for all; the oldest goes first and answers 'route-gone'. */
 export const MAX_ROUTES = 4_096
 /** Reply paths of one program: a quarter of what the node takes, so that one program never has them all. */
@@ -55,6 +57,8 @@ export const MAX_RECENT = 1_024
 export const RESUME_BEHIND = 256n
 /** OPENs whose port waits to be claimed again. */
 export const MAX_HELD_OPENS = 256
+/** Arrivals that wait behind an OPEN whose port is being found out: a minute's worth, which is the longest that lnd is waited for. */
+export const MAX_WAITING = 8_192
 /** How long an OPEN waits for a program that died or for a daemon that just started: a program restarts in less. */
 export const HOLD_MS = 5_000
 /** Ports of programs that died, remembered for HOLD_MS. */
@@ -79,7 +83,7 @@ export const RECONNECT_MS = 20
 export const RECONNECT_MAX_MS = 2_000
 /** How long a program that stops waits for the daemon to have let go of what it had. */
 export const DETACH_MS = 2_000
-/** How long the daemon is given to greet: one that is alive does so at once. */
+/** How long either side is given to greet and to attach: one that is alive does so at once. */
 export const GREETING_MS = 5_000
 /** The last settle index is written this often at most. */
 export const MARK_EVERY_MS = 500

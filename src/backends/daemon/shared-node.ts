@@ -3,7 +3,7 @@ import { BackendError, type Backend, type BackendEvent, type Clock, type NodeInf
 import { Agreements } from './agreements.ts'
 import { Arrivals } from './arrivals.ts'
 import { Attachment, type AttachmentOwner, type Handlers } from './attachment.ts'
-import { MAX_CLIENTS, MAX_PATHS, MAX_PORTS, MAX_ROUTES, RESUME_BEHIND } from './bounds.ts'
+import { GREETING_MS, MAX_CLIENTS, MAX_PATHS, MAX_PORTS, MAX_ROUTES, MAX_SOCKETS, RESUME_BEHIND } from './bounds.ts'
 import type { Attach, Attached, DaemonStatus } from './calls.ts'
 import { Connections } from './connections.ts'
 import { Offers } from './offers.ts'
@@ -39,6 +39,8 @@ export class SharedNode implements AttachmentOwner {
   readonly #backend: Backend
   readonly #clock: Clock
   readonly #startedMs: number
+  /** All connections, attached or not. */
+  readonly #sockets = new Set<Attachment>()
   readonly #clients = new Set<Attachment>()
   readonly #ports: PortTable<Attachment>
   readonly #connections = new Connections<Attachment>()
@@ -89,8 +91,7 @@ export class SharedNode implements AttachmentOwner {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#parts?.arrivals.stop()
-    for (const client of this.#clients) client.hangUp('the daemon ends')
-    this.#rest?.hangUp('the daemon ends')
+    for (const client of this.#sockets) client.hangUp('the daemon ends')
     await this.#backend.stop()
   }
 
@@ -101,8 +102,13 @@ export class SharedNode implements AttachmentOwner {
    */
   serve(stream: Duplex, takesRest = false): void {
     const client = new Attachment(this, ++this.#made, stream)
+    this.#sockets.add(client)
     if (takesRest) this.#rest = client
-    else if (this.#isStopped) client.hangUp('the daemon ends')
+    if (this.#isStopped) client.hangUp('the daemon ends')
+    else if (this.#sockets.size > MAX_SOCKETS) client.hangUp('too many connections')
+    this.#clock.schedule(this.#clock.now() + GREETING_MS, () => {
+      if (!this.#clients.has(client)) client.hangUp('it did not attach')
+    })
   }
 
   // ---- What connections ask for ------------------------------------------------------------------------
@@ -134,6 +140,8 @@ export class SharedNode implements AttachmentOwner {
     const { info, arrivals } = this.#started()
     if (client !== this.#rest && [...this.#everyone()].length >= MAX_CLIENTS)
       throw new BackendError('unsupported', `${MAX_CLIENTS} programs are attached to this daemon; end some`)
+    // Of a process that is back, the connection before is dead, whether that has been noticed or not.
+    for (const other of this.#clients) if (other.session === client.session) other.hangUp('the program is back')
     this.#clients.add(client)
     client.attachedMs = this.#clock.now()
     this.#connections.adopt(client, attach)
@@ -174,6 +182,7 @@ export class SharedNode implements AttachmentOwner {
   }
 
   closed(client: Attachment, why: string): void {
+    this.#sockets.delete(client)
     if (!client.isGone && client.session !== '') this.#options.log?.(`program ${client.id}: ${why}`)
     void this.leave(client)
   }
