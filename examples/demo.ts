@@ -72,7 +72,7 @@ function print(done: TransferResult): void {
     ['  hang still', `${done.hangingPayments}; what they carry went again`],
     ['fees', `${sat(done.feesMsat)} sat`],
     ['cost', `${sat(done.paidMsat)} sat with fees; bob paid ${sat(done.repliesPaidMsat)} sat for his answers`],
-    ['price', `${sat(done.msatPerKB)} sat per 1000 bytes`],
+    ['price', `${sat(done.msatPerKilobyte)} sat per 1000 bytes`],
     ['time', `${done.simulatedSeconds.toFixed(1)} s simulated, ${done.realSeconds.toFixed(1)} s real`],
     ['rate', `${(done.bytesPerSecond / 1_000).toFixed(1)} kB/s`],
     ['alice seen by bob', done.initiatorSeen ? 'YES: her key is in what his node or program saw' : 'no'],

@@ -42,7 +42,7 @@ export interface TransferResult {
   readonly feesMsat: number
   /** All that alice paid, fees included. */
   readonly paidMsat: number
-  readonly msatPerKB: number
+  readonly msatPerKilobyte: number
   /** What bob paid for acknowledgements. */
   readonly repliesPaidMsat: number
   /** Whether alice's public key occurs in anything that bob's node or process saw. */
@@ -90,7 +90,7 @@ export async function transfer(options: TransferOptions): Promise<TransferResult
     bytesPerSecond: Math.round(received.bytes / simulatedSeconds),
     feesMsat: Number(stats.feesMsat),
     paidMsat: Number(stats.paidMsat),
-    msatPerKB: Math.round((Number(stats.paidMsat) * 1_000) / received.bytes),
+    msatPerKilobyte: Math.round((Number(stats.paidMsat) * 1_000) / received.bytes),
     repliesPaidMsat: Number(repliesPaidMsat),
     initiatorSeen: appearances(sim.observed('bob'), sim.keyOf('alice')).length > 0,
   }
