@@ -1,0 +1,111 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { demoNetwork, type Fault, type NetworkDescription } from '../../src/sim.ts'
+import { expectNothingLeft, openEnds, transfer, type Direction, type Lane } from './transfer.ts'
+
+// Any faults at any times in the middle of a transfer. `FC_SEED` and `FC_RUNS` choose others.
+
+const end = fc.constantFrom('alice', 'bob')
+const node = fc.constantFrom('alice', 'bob', 'carol', 'dave', 'erin')
+const delayMs = fc.constantFrom(0, 2, 5, 10, 20, 30, 50, 100)
+const count = fc.integer({ min: 1, max: 8 })
+
+/** Channels as the names of their ends; the test looks up the id. */
+type Planned = Fault | { readonly name: ChannelFault; readonly between: readonly [string, string] }
+type ChannelFault = 'channel-closed' | 'channel-force-closed' | 'liquidity-shift' | 'policy-change'
+
+/** Of the two routes between alice and bob this one stays. */
+const upper = fc.constantFrom<readonly [string, string]>(['alice', 'carol'], ['carol', 'bob'], ['carol', 'dave'])
+const anywhere = fc.oneof(
+  upper,
+  fc.constantFrom<readonly [string, string]>(['alice', 'dave'], ['dave', 'erin'], ['erin', 'bob']),
+)
+
+const planned: fc.Arbitrary<Planned> = fc.oneof(
+  fc.record({ name: fc.constant('node-restart' as const), node, forMs: fc.integer({ min: 100, max: 20_000 }) }),
+  fc.record({ name: fc.constant('node-offline' as const), node, forMs: fc.integer({ min: 1, max: 60_000 }) }),
+  fc.record({ name: fc.constant('stream-lost' as const), node: end, forMs: fc.integer({ min: 1, max: 20_000 }) }),
+  fc.record({ name: fc.constant('interceptor-drops' as const), node: end, forMs: fc.integer({ min: 1, max: 5_000 }) }),
+  fc.record({ name: fc.constant('process-blocked' as const), node: end, forMs: fc.integer({ min: 1, max: 300_000 }) }),
+  fc.record({ name: fc.constant('killed-after-settle' as const), node: end, afterMs: delayMs }),
+  fc.record({ name: fc.constant('killed-after-send' as const), from: end, afterMs: delayMs }),
+  fc.record({
+    name: fc.constant('verdict-lost' as const),
+    node: end,
+    end: fc.constantFrom('payer-fails' as const, 'relay-keeps' as const, 'offered-again' as const),
+    count,
+  }),
+  fc.record({ name: fc.constant('zombie-offers' as const), node: end, count }),
+  fc.record({ name: fc.constant('offered-again' as const), node: end, count }),
+  fc.record({ name: fc.constant('duplicate-offer' as const), node: end, count }),
+  fc.record({ name: fc.constant('payment-fails' as const), from: end, count }),
+  fc.record({
+    name: fc.constant('payment-hangs' as const),
+    from: end,
+    end: fc.constantFrom('fail' as const, 'land' as const),
+    count,
+  }),
+  fc.record({ name: fc.constant('relay-keeps' as const), from: end, count }),
+  fc.record({ name: fc.constant('routes-forgotten' as const), node: end }),
+  fc.record({ name: fc.constant('arrivals-replayed' as const), node: end, count: fc.integer({ min: 1, max: 50 }) }),
+  fc.record({ name: fc.constant('blocks-found' as const), count }),
+  fc.record({ name: fc.constant('foreign-payments' as const), count: fc.integer({ min: 1, max: 200 }) }),
+  fc.record({
+    name: fc.constant('foreign-bytes' as const),
+    node: end,
+    lane: fc.constantFrom('node' as const, 'phantom' as const),
+    count: fc.integer({ min: 1, max: 500 }),
+  }),
+  fc.record({ name: fc.constantFrom('channel-closed' as const, 'channel-force-closed' as const), between: upper }),
+  fc.record({ name: fc.constantFrom('liquidity-shift' as const, 'policy-change' as const), between: anywhere }),
+)
+
+/** Most while the transfer is in full swing, which takes seconds. */
+const atMs = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: 0, max: 2_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 60_000 }) },
+)
+
+const story = fc.record({
+  seed: fc.integer({ min: 0, max: 1_000_000 }),
+  lane: fc.constantFrom<Lane>('node', 'phantom'),
+  direction: fc.constantFrom<Direction>('up', 'down'),
+  requireInterceptor: fc.boolean(),
+  faults: fc.array(fc.record({ planned, atMs }), { minLength: 1, maxLength: 8 }),
+})
+type Story = typeof story extends fc.Arbitrary<infer Value> ? Value : never
+
+function network(requireInterceptor: boolean): NetworkDescription {
+  const demo = demoNetwork()
+  const ends = new Set(['alice', 'bob'])
+  return {
+    ...demo,
+    nodes: demo.nodes.map((each) => ({ ...each, requireInterceptor: requireInterceptor && ends.has(each.name) })),
+  }
+}
+
+async function play({ seed, lane, direction, requireInterceptor, faults }: Story): Promise<void> {
+  const ends = await openEnds(network(requireInterceptor), lane, seed)
+  await transfer(ends, {
+    lane,
+    direction,
+    midway: (sim) => {
+      for (const { planned: fault, atMs } of faults) {
+        const named =
+          'between' in fault
+            ? { name: fault.name, channel: sim.channelBetween(fault.between[0], fault.between[1]) }
+            : fault
+        sim.fault(named, sim.clock.now() + atMs)
+      }
+    },
+  })
+  await expectNothingLeft(ends)
+}
+
+const seed = Number(process.env['FC_SEED'] ?? 20_262)
+const numRuns = Number(process.env['FC_RUNS'] ?? 60)
+
+it(`whatever happens, and when, everything comes, and nothing is left behind (FC_SEED=${seed})`, async () => {
+  expect.hasAssertions()
+  await fc.assert(fc.asyncProperty(story, play), { seed, numRuns, endOnFailure: false })
+})
