@@ -61,7 +61,7 @@ const planned: fc.Arbitrary<Planned> = fc.oneof(
 )
 
 /** Most while the transfer is in full swing, which takes seconds. */
-const atMs = fc.oneof(
+const moment = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 2_000 }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 60_000 }) },
 )
@@ -71,7 +71,7 @@ const story = fc.record({
   lane: fc.constantFrom<Lane>('node', 'phantom'),
   direction: fc.constantFrom<Direction>('up', 'down'),
   requireInterceptor: fc.boolean(),
-  faults: fc.array(fc.record({ planned, atMs }), { minLength: 1, maxLength: 8 }),
+  faults: fc.array(fc.record({ planned, atMs: moment }), { minLength: 1, maxLength: 8 }),
 })
 type Story = typeof story extends fc.Arbitrary<infer Value> ? Value : never
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { createSimulation, type Fault, type NetworkDescription, type Simulation } from '../../src/sim.ts'
+import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 import type { Connection } from '../../src/transport/connection/connection.ts'
 import { Endpoint, type EndpointOptions } from '../../src/transport/endpoint.ts'
 import type { Socket } from '../../src/transport/socket.ts'
@@ -27,7 +27,7 @@ export function bytes(length: number, salt: number): Buffer {
 }
 
 /** Holds of every connection, whatever happens. */
-export function checkConnections(sim: Simulation, connections: Iterable<Connection>): void {
+function checkConnections(sim: Simulation, connections: Iterable<Connection>): void {
   for (const connection of connections) {
     connection.checkInvariant(sim.clock.now())
     const { spentMsat, reservedMsat, capMsat } = connection.account
@@ -48,7 +48,7 @@ export function checkedEndpoint(
   )
 }
 
-export interface Ends {
+interface Ends {
   readonly sim: Simulation
   readonly alice: Endpoint
   readonly bob: Endpoint
@@ -154,5 +154,3 @@ export async function expectNothingLeft({ sim, alice, bob }: Ends): Promise<void
 export function balances(sim: Simulation): ReadonlyMap<string, number> {
   return new Map(sim.stats().nodes.map(({ name, balanceMsat }) => [name, balanceMsat]))
 }
-
-export type Faults = (sim: Simulation) => readonly Fault[]
