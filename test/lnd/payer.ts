@@ -44,7 +44,7 @@ export class BarePayer {
   /** Begins one payment, of 1,000 msat unless told. Its record is its preimage, so that whoever is paid can settle it. */
   async begin(destination: Destination, amountMsat: bigint = 1_000n): Promise<Begun> {
     const route = await until('there is a route', async () => {
-      const request = { destination, amountMsat, maxFeeMsat: 20_000n, count: 1 }
+      const request = { destination, amountMsat, maxFeeMsat: 1_000_000n, count: 1 }
       return (await this.backend.findRoutes(request))[0]
     })
     const preimage = this.backend.entropy.bytes(32)

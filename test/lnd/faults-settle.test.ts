@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getChannels } from 'lightning'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fromHex, toHex } from '../../src/wire/bytes.ts'
+import { lndAvailable } from '../nodes/available.ts'
+import { startNetwork, type Network } from '../nodes/network.ts'
+import { until } from '../nodes/until.ts'
+import { BarePayer, outcomeOf } from './payer.ts'
+import { Proxy } from './proxy.ts'
+import { BareReceiver } from './receiver.ts'
+
+const START_MS = 20 * 60_000
+const TEST_MS = 300_000
+const AMOUNT_MSAT = 20_000n
+/** What lnd may lose when it dies between a verdict and its payment (design §4). */
+const KILLS_MS = [0, 5, 10, 30, 50]
+const available = lndAvailable()
+type Name = 'alice' | 'bob' | 'carol'
+
+describe.skipIf(!available.ok)('a settled payment over a hidden path', () => {
+  let network: Network<Name>
+  let payer: BarePayer
+  let receiver: BareReceiver
+  const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
+
+  beforeAll(async () => {
+    network = await startNetwork<Name>({
+      nodes: ['alice', 'bob', 'carol'],
+      channels: [
+        { between: ['carol', 'bob'], ...half },
+        { between: ['bob', 'alice'], ...half },
+      ],
+    })
+    payer = await BarePayer.attach(network.node('carol'))
+    receiver = await BareReceiver.attach(network.node('alice'))
+  }, START_MS)
+
+  afterAll(async () => {
+    await Promise.all([payer.backend.stop(), receiver.backend.stop()])
+    await network.close()
+  })
+
+  const newPath = async (by: BareReceiver): Promise<Uint8Array> =>
+    await until('there is a path', () => by.path(fromHex(network.node('carol').publicKey)))
+
+  async function balanceSat(): Promise<number> {
+    const { channels } = await getChannels({ lnd: network.node('alice').lnd })
+    return channels.reduce((sum, channel) => sum + channel.local_balance, 0)
+  }
+
+  it(
+    'is settled again when lnd was killed right after the word, and delivered once',
+    { timeout: TEST_MS },
+    async () => {
+      const alice = network.node('alice')
+      const before = await balanceSat()
+      const outcomes: (string | undefined)[] = []
+      for (const ms of KILLS_MS) {
+        const path = await newPath(receiver)
+        const killed = new Promise<void>((resolve, reject) => {
+          receiver.settled = () => {
+            receiver.settled = () => undefined
+            sleep(ms)
+              .then(() => alice.kill())
+              .then(resolve, reject)
+          }
+        })
+        const begun = await payer.begin({ lane: 'phantom', path }, AMOUNT_MSAT)
+        await killed
+        await alice.start()
+        await network.waitActive()
+        const decided = (): true | undefined => outcomeOf(begun) !== undefined || undefined
+        await until('the payment is decided', decided, { deadlineMs: 120_000 })
+        outcomes.push(outcomeOf(begun)?.status)
+      }
+      const hashes = receiver.offers.map(({ hash }) => toHex(hash))
+      expect(new Set(hashes).size).toBe(hashes.length)
+      expect(new Set(receiver.confirmed).size).toBe(receiver.confirmed.length)
+      const delivered = outcomes.filter((status) => status === 'delivered').length
+      expect(outcomes.filter((status) => status !== 'delivered' && status !== 'failed')).toEqual([])
+      // What the payer paid is here, whatever lnd did between.
+      await until(
+        'the money is here',
+        async () => (await balanceSat()) - before >= delivered * Number(AMOUNT_MSAT / 1_000n) || undefined,
+      )
+      expect(receiver.confirmed.length).toBeLessThanOrEqual(delivered)
+    },
+  )
+
+  it('is not delivered twice at later restarts, whose offers do not end the stream', { timeout: TEST_MS }, async () => {
+    const alice = network.node('alice')
+    const before = receiver.offers.length
+    for (let restarts = 0; restarts < 2; restarts++) {
+      await alice.restart()
+      await network.waitActive()
+      const path = await newPath(receiver)
+      expect(await payer.pay({ lane: 'phantom', path })).toBe('delivered')
+    }
+    expect(receiver.offers.length - before).toBe(2)
+    expect(receiver.warnings).toEqual([])
+    // One that knows nothing of them.
+    await receiver.backend.stop()
+    receiver = await BareReceiver.attach(alice)
+    const path = await newPath(receiver)
+    await alice.restart()
+    await network.waitActive()
+    await until('it is paid', async () => (await payer.pay({ lane: 'phantom', path })) === 'delivered' || undefined)
+    expect(receiver.warnings).toEqual([])
+  })
+
+  it('waits for a stream that broke where lnd requires an interceptor', { timeout: TEST_MS }, async () => {
+    const alice = network.node('alice')
+    await receiver.backend.stop()
+    await alice.restart({ requireInterceptor: true })
+    await network.waitActive()
+    const proxy = await Proxy.start(alice.socket)
+    receiver = await BareReceiver.attach(alice, proxy.socket)
+    const path = await newPath(receiver)
+    receiver.holds = true
+    const begun = await payer.begin({ lane: 'phantom', path })
+    const [first] = await until('it is offered', () => (receiver.offers.length > 0 ? receiver.offers : undefined))
+    proxy.cut('reset')
+    const [, second] = await until('it is offered again', () =>
+      receiver.offers.length > 1 ? receiver.offers : undefined,
+    )
+    expect(receiver.gone).toEqual([first?.offerId])
+    expect(second?.hash).toEqual(first?.hash)
+    expect(second?.offerId).not.toBe(first?.offerId)
+    if (second !== undefined) receiver.settle(second)
+    await until('it is decided', () => outcomeOf(begun))
+    expect(outcomeOf(begun)?.status).toBe('delivered')
+    expect(receiver.offers).toHaveLength(2)
+    await receiver.backend.stop()
+    await proxy.close()
+  })
+})
