@@ -1,12 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createEndpoint, type Endpoint } from '../../src/index.ts'
-import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import { lndAvailable } from '../nodes/available.ts'
 import { startNetwork, type Network } from '../nodes/network.ts'
-import { until } from '../nodes/until.ts'
 import { exchange, file, sha256Hex, type Midway } from './exchange.ts'
-import { readLedger, type Ledger } from './ledger.ts'
-import { Proxy } from './proxy.ts'
+import { attachProxied, type Proxied, settledUp } from './program-end.ts'
 
 const START_MS = 20 * 60_000
 const TRANSFER_MS = 300_000
@@ -39,47 +35,28 @@ describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
     await network.close()
   })
 
-  /** A program at its node, with something in between. */
-  async function attach(name: End): Promise<Attached> {
-    const node = network.node(name)
-    const { base64 } = await node.bakeMacaroon(lndPermissions)
-    const proxy = await Proxy.start(node.socket)
-    const backend = createLndBackend({ socket: proxy.socket, cert: node.certPath, macaroon: base64 })
-    const endpoint = await createEndpoint({ backend, caps: { process: CAP_MSAT } })
-    return { name, proxy, endpoint, before: await readLedger(node) }
-  }
-
   /** A file each way, with something that happens midway; every byte once, and the account as lnd's. */
-  async function transfer(midway: (ends: Readonly<Record<End, Attached>>) => readonly Midway[]): Promise<void> {
-    const [alice, carol] = [await attach('alice'), await attach('carol')]
+  async function transfer(midway: (ends: Readonly<Record<End, Proxied>>) => readonly Midway[]): Promise<void> {
+    const alice = await attachProxied(network.node('alice'), CAP_MSAT)
+    const carol = await attachProxied(network.node('carol'), CAP_MSAT)
     const publicKey = network.node('carol').publicKey
     const [from, to] = [alice.endpoint, carol.endpoint]
     const options = { from, to, publicKey, port: ++port, question, answer, maxCost: CAP_MSAT }
     const got = await exchange({ ...options, midway: midway({ alice, carol }) })
     expect(got.atServer).toBe(sha256Hex(question))
     expect(got.atClient).toBe(sha256Hex(answer))
-    await Promise.all([settledUp(alice), settledUp(carol)])
+    await Promise.all([settledUp(alice, CAP_MSAT), settledUp(carol, CAP_MSAT)])
     expect(got.client.stats.paidMsat).toBe(from.stats.spentMsat)
     expect(got.server.stats.paidMsat).toBe(to.stats.spentMsat)
     await Promise.all([from.close(), to.close()])
     await Promise.all([alice.proxy.close(), carol.proxy.close()])
   }
 
-  /** Nothing stays reserved, and what was spent is to the millisatoshi what lnd says. */
-  async function settledUp({ name, endpoint, before }: Attached): Promise<void> {
-    const look = (): true | undefined => endpoint.stats.paymentsUnresolved === 0 || undefined
-    await until(`every payment of ${name} is decided`, look, { deadlineMs: 120_000 })
-    const after = await readLedger(network.node(name), before.lastIndex)
-    expect(after.inFlight).toEqual([])
-    expect(endpoint.stats).toMatchObject({ reservedMsat: 0n, spentMsat: after.paidMsat })
-    expect(after.paidMsat).toBeLessThanOrEqual(CAP_MSAT)
-  }
-
   it.for(['alice', 'carol'] as const)(
     'can be cut at %s in the middle of a transfer, again and again, and refused for two seconds',
     { timeout: TRANSFER_MS },
     async (name) => {
-      const refuse = ({ proxy }: Attached): void => {
+      const refuse = ({ proxy }: Proxied): void => {
         proxy.refuse()
         proxy.cut('reset')
         setTimeout(() => proxy.admit(), 2_000)
@@ -108,10 +85,3 @@ describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
     ])
   })
 })
-
-interface Attached {
-  readonly name: End
-  readonly proxy: Proxy
-  readonly endpoint: Endpoint
-  readonly before: Ledger
-}

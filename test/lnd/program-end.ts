@@ -1,0 +1,43 @@
+import { expect } from 'vitest'
+import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
+import type { LndNode } from '../nodes/lnd-node.ts'
+import { until } from '../nodes/until.ts'
+import { readLedger, type Ledger } from './ledger.ts'
+import { Proxy } from './proxy.ts'
+
+/** One end of a transfer: a program at its node. */
+export interface ProgramEnd {
+  readonly node: LndNode
+  readonly endpoint: Endpoint
+  /** What the node had paid before. */
+  readonly before: Ledger
+}
+
+/** With something in between. */
+export interface Proxied extends ProgramEnd {
+  readonly proxy: Proxy
+}
+
+/** With only what spec/lnd.md asks for, and a cap for the whole process. */
+export async function attach(node: LndNode, capMsat: bigint, socket: string = node.socket): Promise<ProgramEnd> {
+  const { base64 } = await node.bakeMacaroon(lndPermissions)
+  const backend = createLndBackend({ socket, cert: node.certPath, macaroon: base64 })
+  const endpoint = await createEndpoint({ backend, caps: { process: capMsat } })
+  return { node, endpoint, before: await readLedger(node) }
+}
+
+export async function attachProxied(node: LndNode, capMsat: bigint): Promise<Proxied> {
+  const proxy = await Proxy.start(node.socket)
+  return { ...(await attach(node, capMsat, proxy.socket)), proxy }
+}
+
+/** Nothing stays reserved, and what was spent is to the millisatoshi what lnd says, within the cap. */
+export async function settledUp({ node, endpoint, before }: ProgramEnd, capMsat: bigint): Promise<void> {
+  const look = (): true | undefined => endpoint.stats.paymentsUnresolved === 0 || undefined
+  await until(`every payment of ${node.name} is decided`, look, { deadlineMs: 120_000 })
+  const after = await readLedger(node, before.lastIndex)
+  expect(after.inFlight).toEqual([])
+  expect(endpoint.stats).toMatchObject({ reservedMsat: 0n, spentMsat: after.paidMsat })
+  expect(after.paidMsat).toBeLessThanOrEqual(capMsat)
+}
