@@ -14,7 +14,7 @@ export class RawProgram {
   readonly #stream: Duplex
   #text = ''
   #made = 0
-  #waiting: (() => void)[] = []
+  readonly #waiting: (() => void)[] = []
 
   constructor(stream: Duplex) {
     this.#stream = stream

@@ -15,7 +15,7 @@ export interface Receiver extends Owner {
 
 export interface ArrivalsNeeds<Client extends Receiver> {
   readonly clock: Clock
-  readonly agreements: Agreements
+  readonly agreements: Pick<Agreements, 'portOf'>
   readonly connections: Connections<Client>
   readonly ports: PortTable<Client>
   /** Every program that is attached, without the one that takes the rest. */

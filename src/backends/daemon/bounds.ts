@@ -10,8 +10,8 @@ export const VERSIONS: readonly number[] = [1]
 
 /** The longest line: the connections of a program that comes back, 15 characters each, and some. */
 export const MAX_LINE_BYTES = 262_144
-/** What is written to a program that does not read, before it is cut off: the replay of all recent arrivals four times over. */
-export const MAX_UNSENT_BYTES = 8_388_608
+/** What is written to a program that does not read, before it is cut off: the replay of all recent arrivals twice over. */
+export const MAX_UNSENT_BYTES = 16_777_216
 /** Calls of one program under way, payments not counted: none takes longer than a look at the graph. */
 export const MAX_CALLS = 1_024
 /** Payments of one program under way: a full channel's slots on eight channels. */
@@ -51,8 +51,8 @@ export const SLOTS_FREE_DENOMINATOR = 4
 
 // ---- Arrivals ----------------------------------------------------------------------------------------
 
-/** Arrivals kept for a program that comes back: ten seconds of the node lane's fastest. */
-export const MAX_RECENT = 1_024
+/** Arrivals kept for a program that comes back: half a minute of the node lane's fastest. */
+export const MAX_RECENT = 4_096
 /** A daemon that starts again asks for so many settled invoices before the last one that it has seen: programs may not have read them. */
 export const RESUME_BEHIND = 256n
 /** OPENs whose port waits to be claimed again. */

@@ -21,7 +21,7 @@ export interface Taker extends Owner {
 
 export interface OffersNeeds<Client extends Taker> {
   readonly clock: Clock
-  readonly agreements: Agreements
+  readonly agreements: Pick<Agreements, 'portOf'>
   readonly connections: Connections<Client>
   readonly ports: PortTable<Client>
   /** Who made this path. */

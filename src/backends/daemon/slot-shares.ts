@@ -4,6 +4,8 @@ interface Channel {
   total: number
   /** What each program holds; one that holds nothing is not in it. */
   readonly holders: Map<object, number>
+  /** Those that hold nothing and were refused since the channel was that full. */
+  readonly waiting: Set<object>
 }
 
 /**
@@ -18,10 +20,14 @@ export class SlotShares {
   take(client: object, name: string, slots: number): boolean {
     const channel = this.#channels.get(name)
     if (channel === undefined) {
-      this.#channels.set(name, { total: 1, holders: new Map([[client, 1]]) })
+      this.#channels.set(name, { total: 1, holders: new Map([[client, 1]]), waiting: new Set() })
       return true
     }
-    if (!this.#has(channel, client, slots)) return false
+    if (!this.#has(channel, client, slots)) {
+      if (!channel.holders.has(client)) channel.waiting.add(client)
+      return false
+    }
+    channel.waiting.delete(client)
     channel.total += 1
     channel.holders.set(client, (channel.holders.get(client) ?? 0) + 1)
     return true
@@ -40,13 +46,17 @@ export class SlotShares {
   /** The program died: what it holds comes free as its payments end, but it has no part any more. */
   leave(client: object): void {
     this.#gone.add(client)
+    for (const { waiting } of this.#channels.values()) waiting.delete(client)
   }
 
   #has(channel: Channel, client: object, slots: number): boolean {
     if (channel.total >= slots) return false
-    if (channel.total * SLOTS_FREE_DENOMINATOR < slots * SLOTS_FREE_NUMERATOR) return true
+    if (channel.total * SLOTS_FREE_DENOMINATOR < slots * SLOTS_FREE_NUMERATOR) {
+      channel.waiting.clear()
+      return true
+    }
     const held = channel.holders.get(client) ?? 0
-    let parts = held === 0 ? 1 : 0
+    let parts = channel.waiting.size + (held === 0 && !channel.waiting.has(client) ? 1 : 0)
     for (const holder of channel.holders.keys()) if (!this.#gone.has(holder)) parts += 1
     return held * parts < slots
   }
