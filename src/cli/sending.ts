@@ -32,6 +32,8 @@ export type SendingEnd =
 
 const TICK_MS = 250
 const PUBLIC_KEY_DIGITS = 66
+/** How long a person waits for an answer without a word. */
+const NO_ANSWER_MS = 15_000
 
 /** Sends one source, over as many connections as it takes. */
 export class Sending {
@@ -41,6 +43,9 @@ export class Sending {
   #progress: SendProgress | undefined
   /** Of connections that are over. */
   readonly #past = { failed: 0, feesMsat: 0n, moved: 0 }
+  #isConnecting = false
+  /** When a person last heard that there is no answer, ms. */
+  #toldMs = 0
   #isStarted = false
   /** When it last went forward, ms. */
   #forwardMs: number
@@ -106,6 +111,8 @@ export class Sending {
   /** One connection: what was sent, or why not. */
   async #try(): Promise<Sent | Error> {
     const { endpoint, target, source, session, maxCostMsat, stop, time } = this.#options
+    this.#isConnecting = true
+    this.#toldMs = time.now()
     try {
       const socket = await endpoint.connect(target.address, target.port, {
         maxCost: maxCostMsat,
@@ -122,6 +129,7 @@ export class Sending {
     } catch (error) {
       return error instanceof Error ? error : new Error(messageOf(error), { cause: error })
     } finally {
+      this.#isConnecting = false
       this.#dropSocket()
     }
   }
@@ -129,6 +137,7 @@ export class Sending {
   #use(socket: Socket): void {
     const { endpoint, target, time } = this.#options
     this.#socket = socket
+    this.#isConnecting = false
     this.#pausedMs = undefined
     this.#isStarted = false
     // Whoever reads or writes hears it.
@@ -184,7 +193,7 @@ export class Sending {
   /** Four times a second: how far it is, and whether it still goes. */
   #tick(): void {
     const socket = this.#socket
-    if (socket === undefined) return
+    if (socket === undefined) return this.#sayNoAnswer()
     const progress = this.#isStarted ? this.#progress : undefined
     const nowMs = this.#options.time.now()
     progress?.update(socket.stats, { nowMs, packetBytes: this.#packetBytes })
@@ -256,6 +265,14 @@ export class Sending {
       sat: satOf(endpoint.stats.spentMsat),
       secondsLeft: Math.round(leftMs / 1_000),
     })
+  }
+
+  /** A connection that takes long: each try is paid for, so nobody waits in silence. */
+  #sayNoAnswer(): void {
+    const nowMs = this.#options.time.now()
+    if (!this.#isConnecting || nowMs - this.#toldMs < NO_ANSWER_MS) return
+    this.#toldMs = nowMs
+    this.#sayWaiting(new ConnectionLost('ETIMEDOUT', 'no answer'), this.#leftMs())
   }
 
   #sayOtherFirst(): void {

@@ -39,7 +39,7 @@ export function clockTime(seconds: number): string {
 /** 9 s, 12 min, 2 h 5 min: for sentences. */
 export function durationInWords(seconds: number): string {
   if (seconds < 10) return `${Number(seconds.toFixed(1))} s`
-  if (seconds < 100) return `${Math.round(seconds)} s`
+  if (seconds < 120) return `${Math.round(seconds)} s`
   const minutes = Math.round(seconds / 60)
   if (minutes < 100) return `${minutes} min`
   const hours = Math.floor(minutes / 60)

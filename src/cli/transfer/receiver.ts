@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { FIRST_MESSAGE_MS, IDLE_MS, LAST_WORD_MS, MAX_PROPOSALS } from './bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
-import { sameBytes } from './hashing.ts'
+import { runningHash, sameBytes } from './hashing.ts'
 import { MessageReader } from './message-reader.ts'
 import { encodeMessage, malformed, type Message, type Offer } from './messages.ts'
 import { sayLast } from './sender.ts'
@@ -157,13 +157,14 @@ class ReceiveSession implements Turn {
       if (start.offset !== part.size) throw malformed('a start at another offset than was proposed')
       if (await part.continueFrom(start.offset, start.sha256)) return (this.#part = part)
     }
-    const part = await storage.create(offer)
     const start = await this.#propose(0)
-    if (start.offset !== 0 || !(await part.continueFrom(0, start.sha256))) {
-      await part.discard()
+    if (start.offset !== 0 || !sameBytes(start.sha256, runningHash().digest())) {
       throw malformed('a start with the hash of other bytes than none')
     }
-    return (this.#part = part)
+    const part = await storage.create(offer)
+    this.#part = part
+    await part.continueFrom(0, start.sha256)
+    return part
   }
 
   /** HAVE, and the START that answers it; what was sent from a place that did not hold is passed over. */

@@ -4,9 +4,9 @@ import type { Offer } from './messages.ts'
 export interface Storage {
   /** Where the offered file is, complete, if it is there already (file-transfer §2.4). */
   find(offer: Offer): Promise<string | undefined>
-  /** Parts that may hold the beginning of what is offered and that nothing writes, the longest first. */
+  /** Parts that may hold the beginning of what is offered and that nothing writes, the longest first. @throws TransferError BUSY */
   parts(offer: Offer): Promise<readonly Part[]>
-  /** An empty part, or this part emptied where there can be only one. @throws TransferError BUSY, STORAGE */
+  /** An empty part. @throws TransferError BUSY, STORAGE */
   create(offer: Offer): Promise<Part>
   /** How many bytes more would fit. */
   room(): Promise<number>

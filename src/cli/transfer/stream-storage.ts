@@ -23,14 +23,12 @@ export class StreamStorage implements Storage {
 
   parts(offer: Offer): Promise<readonly Part[]> {
     const part = this.#part
-    const fits = part !== undefined && !part.isUsed && part.size > 0 && isSame(part.offer, offer)
-    return Promise.resolve(fits ? [part] : [])
+    if (part === undefined || (!part.isUsed && part.size === 0)) return Promise.resolve([])
+    return !part.isUsed && isSame(part.offer, offer) ? Promise.resolve([part]) : Promise.reject(busy())
   }
 
   create(offer: Offer): Promise<Part> {
-    if (this.#part !== undefined && (this.#part.isUsed || this.#part.size > 0)) {
-      return Promise.reject(new TransferError('BUSY', 'the receiver is in the middle of another stream'))
-    }
+    if (this.#part !== undefined && (this.#part.isUsed || this.#part.size > 0)) return Promise.reject(busy())
     this.#part = new StreamPart(this.#output, offer)
     return Promise.resolve(this.#part)
   }
@@ -38,6 +36,10 @@ export class StreamStorage implements Storage {
   room(): Promise<number> {
     return Promise.resolve(Infinity)
   }
+}
+
+function busy(): TransferError {
+  return new TransferError('BUSY', 'the receiver is in the middle of another stream')
 }
 
 function isSame(a: Offer, b: Offer): boolean {

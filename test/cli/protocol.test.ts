@@ -1,0 +1,307 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/bounds.ts'
+import { hashOf } from '../../src/cli/transfer/hashing.ts'
+import { encodeMessage, type Message } from '../../src/cli/transfer/messages.ts'
+import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
+import { pattern } from './desk.ts'
+import { fileOf, Place, sendTo, streamOf, turns } from './wire.ts'
+
+let place: Place
+
+beforeEach(() => {
+  place = new Place()
+})
+afterEach(() => {
+  place.close()
+})
+
+/** Sends, and gives what the receiver made of it. */
+async function send(...[source, options]: [Parameters<typeof sendTo>[1], Parameters<typeof sendTo>[2]?]): Promise<{
+  readonly from: number
+  readonly path: string
+  readonly wasThere: boolean
+}> {
+  const { line, received } = await place.take()
+  const { from } = await sendTo(line, source, options)
+  const { path, wasThere } = await received
+  return { from, path: path.slice(place.folder.length + 1), wasThere }
+}
+
+/** Sends until the line is cut, and waits until the receiver has let go. */
+async function sendCut(source: Parameters<typeof sendTo>[1], cutAt: number): Promise<void> {
+  const { line, received } = await place.take()
+  await expect(sendTo(line, source, { cutAt })).rejects.toMatchObject({ name: 'ConnectionLost' })
+  await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
+}
+
+describe('a transfer', () => {
+  it.each([0, 1, 8_192, 100_000])('of %d bytes arrives, and nothing else is left', async (length) => {
+    const source = fileOf('a.bin', pattern(length))
+    expect(await send(source)).toEqual({ from: 0, path: 'a.bin', wasThere: false })
+    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+    expect(place.parts).toEqual({})
+  })
+
+  it('of a stream arrives, although nobody knew its length', async () => {
+    const source = streamOf('stdin', pattern(50_000))
+    expect(await send(source)).toEqual({ from: 0, path: 'stdin', wasThere: false })
+    expect(place.read('stdin').equals(source.bytes)).toBe(true)
+  })
+
+  it('cut anywhere, any number of times, goes on where it stopped and arrives whole', async () => {
+    const cuts = fc.array(fc.integer({ min: 1, max: 60_000 }), { maxLength: 5 })
+    const property = fc.asyncProperty(cuts, fc.boolean(), async (at, isStream) => {
+      place.close()
+      place = new Place()
+      const source = (isStream ? streamOf : fileOf)('a.bin', pattern(60_001))
+      let least = 0
+      for (const cutAt of at) {
+        const { line, received } = await place.take()
+        await sendTo(line, source, { cutAt }).catch(() => undefined)
+        await received.catch(() => undefined)
+        const now = place.parts['a.bin']?.[0] ?? 0
+        expect(now).toBeGreaterThanOrEqual(least)
+        least = now
+      }
+      expect((await send(source)).from).toBe(least)
+      expect(place.files).toEqual(['a.bin'])
+      expect(place.parts).toEqual({})
+      expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+    })
+    await fc.assert(property, { numRuns: 30 })
+  })
+
+  it('of a file that changed since is another one: nothing of both is mixed', async () => {
+    await sendCut(fileOf('a.bin', pattern(60_000, 1)), 30_000)
+    const changed = fileOf('a.bin', pattern(60_000, 2))
+    expect((await send(changed)).from).toBe(0)
+    expect(place.read('a.bin').equals(changed.bytes)).toBe(true)
+    expect(place.parts['a.bin']).toHaveLength(1)
+  })
+
+  it('of a stream that is another one this time starts from nothing, and keeps the other part', async () => {
+    await sendCut(streamOf('stdin', pattern(60_000, 1)), 30_000)
+    const other = streamOf('stdin', pattern(60_000, 2))
+    expect((await send(other)).from).toBe(0)
+    expect(place.read('stdin').equals(other.bytes)).toBe(true)
+    expect(place.parts['stdin']).toHaveLength(1)
+  })
+
+  it('of a stream that is shorter than the part of another one arrives as well', async () => {
+    await sendCut(streamOf('stdin', pattern(60_000, 1)), 50_000)
+    const short = streamOf('stdin', pattern(100, 2))
+    expect((await send(short)).from).toBe(0)
+    expect(place.read('stdin').equals(short.bytes)).toBe(true)
+  })
+
+  it('does not go on from a part that the disk has damaged', async () => {
+    const source = fileOf('a.bin', pattern(60_000))
+    await sendCut(source, 40_000)
+    const damaged = place.read(place.part)
+    damaged[17] = (damaged[17] ?? 0) ^ 1
+    place.put(place.part, damaged)
+    expect((await send(source)).from).toBe(0)
+    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+    expect(place.parts).toEqual({})
+  })
+
+  it('ends at once where the same file is there already', async () => {
+    const source = fileOf('a.bin', pattern(60_000))
+    place.put('a.bin', source.bytes)
+    expect(await send(source)).toEqual({ from: 0, path: 'a.bin', wasThere: true })
+    expect(place.files).toEqual(['a.bin'])
+  })
+
+  it('never replaces another file of that name', async () => {
+    place.put('a.bin', Buffer.from('mine'))
+    const source = fileOf('a.bin', pattern(1_000))
+    expect(await send(source)).toMatchObject({ path: 'a (2).bin', wasThere: false })
+    expect(await send(source)).toMatchObject({ path: 'a (2).bin', wasThere: true })
+    expect(await send(fileOf('a.bin', pattern(1_000, 3)))).toMatchObject({ path: 'a (3).bin' })
+    expect(place.read('a.bin').toString()).toBe('mine')
+  })
+
+  it('replaces it where the user said so', async () => {
+    place.put('a.bin', Buffer.from('mine'))
+    const { line, received } = await place.take(await place.storage(true))
+    await sendTo(line, fileOf('a.bin', pattern(1_000)))
+    await received
+    expect(place.files).toEqual(['a.bin'])
+    expect(place.read('a.bin').equals(pattern(1_000))).toBe(true)
+  })
+
+  it('of a file that changes on the way is given up by the sender, and nothing stays', async () => {
+    const source = fileOf('a.bin', pattern(60_000))
+    source.bytes = pattern(60_000, 9)
+    const { line, received } = await place.take()
+    await expect(sendTo(line, source)).rejects.toMatchObject({ code: 'ERR_TRANSFER_CHANGED', isRemote: false })
+    await expect(received).rejects.toMatchObject({ code: 'ERR_TRANSFER_CHANGED', isRemote: true })
+    expect(place.files).toEqual([])
+    expect(place.parts).toEqual({})
+  })
+})
+
+describe('several senders', () => {
+  it('are served at once', async () => {
+    const sources = [1, 2, 3, 4].map((mark) => fileOf(`${mark}.bin`, pattern(40_000, mark)))
+    await Promise.all(sources.map((source) => send(source)))
+    expect(place.files).toEqual(['1.bin', '2.bin', '3.bin', '4.bin'])
+    for (const { name, bytes } of sources) expect(place.read(name).equals(bytes)).toBe(true)
+  })
+
+  it('of the same file: the second waits for the first, and then need not send', async () => {
+    const source = fileOf('a.bin', pattern(60_000))
+    const first = await place.take()
+    const reader = await begin(first.line, source)
+    const second = await place.take()
+    const sending = sendTo(second.line, source, { session: 2 })
+    await turns()
+    expect(second.seen).toEqual(['offered a.bin', 'waits'])
+    first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
+    first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(30_000) }))
+    first.line.write(encodeMessage({ type: 'end', size: 60_000, sha256: hashOf(source.bytes) }))
+    expect(await reader.next()).toEqual({ type: 'done' })
+    await place.time.pass(1_000)
+    expect(await sending).toMatchObject({ bytes: 0 })
+    expect(await second.received).toMatchObject({ wasThere: true })
+  })
+
+  it('of the same file: the second takes over when the first has been silent for long', async () => {
+    const source = fileOf('a.bin', pattern(60_000))
+    const first = await place.take()
+    await begin(first.line, source)
+    first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
+    await turns()
+    const second = await place.take()
+    const sending = sendTo(second.line, source, { session: 2 })
+    await turns()
+    await place.time.pass(SILENT_MS)
+    expect(await sending).toMatchObject({ from: 30_000 })
+    await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
+    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+  })
+
+  it('that are one, over another connection, take over at once', async () => {
+    const source = fileOf('a.bin', pattern(60_000))
+    const first = await place.take()
+    await begin(first.line, source)
+    first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
+    await turns()
+    const second = await place.take()
+    expect(await sendTo(second.line, source, { session: 1 })).toMatchObject({ from: 30_000 })
+    await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
+    expect(place.parts).toEqual({})
+  })
+
+  it('leave no more parts than there is room for; the smallest goes', async () => {
+    for (let i = 0; i < MAX_PARTS; i++)
+      place.put(`x.0000000000000000-${String(i).padStart(8, '0')}.keysock-part`, pattern(100 + i))
+    await sendCut(fileOf('a.bin', pattern(60_000)), 30_000)
+    expect(place.parts['x']).toHaveLength(MAX_PARTS - 1)
+    expect(Math.min(...(place.parts['x'] ?? []))).toBe(101)
+    expect(place.parts['a.bin']).toHaveLength(1)
+  })
+})
+
+describe('a hostile sender', () => {
+  const source = fileOf('a.bin', pattern(10_000))
+  const offer: Message = { type: 'offer', name: 'a.bin', session: new Uint8Array(16), content: source.content }
+  const start: Message = { type: 'start', offset: 0, sha256: hashOf() }
+  const whole: Message = { type: 'data', bytes: source.bytes }
+  const end: Message = { type: 'end', size: 10_000, sha256: hashOf(source.bytes) }
+  const wrong: Message = { type: 'data', bytes: pattern(10_000, 5) }
+
+  it.each<readonly [string, string, readonly Message[]]>([
+    [
+      'an offer of a size beyond the bound',
+      'TOO_LARGE',
+      [{ ...offer, content: { size: 10_000_001, sha256: hashOf() } }],
+    ],
+    ['data before an offer', 'MALFORMED', [whole]],
+    ['two offers', 'MALFORMED', [offer, offer]],
+    ['a start at a place that nobody proposed', 'MALFORMED', [offer, { ...start, offset: 5 }]],
+    ['a start with the hash of something', 'MALFORMED', [offer, { ...start, sha256: hashOf(source.bytes) }]],
+    ['two starts', 'MALFORMED', [offer, start, start]],
+    ['more data than was offered', 'MALFORMED', [offer, start, whole, { type: 'data', bytes: Uint8Array.of(1) }]],
+    ['an end before the end', 'HASH', [offer, start, { ...end, size: 0, sha256: hashOf() }]],
+    ['an end with the hash of other bytes', 'HASH', [offer, start, whole, { ...end, sha256: hashOf() }]],
+    [
+      'other bytes than were offered, with their true hash',
+      'HASH',
+      [offer, start, wrong, { ...end, sha256: hashOf(pattern(10_000, 5)) }],
+    ],
+    ['a stream without end', 'TOO_LARGE', [{ ...offer, content: undefined }, start, whole, whole]],
+  ])('with %s is told %s, and leaves nothing that looks complete', async (_, code, messages) => {
+    if (code === 'TOO_LARGE') place.maxSizeBytes = messages.length === 1 ? 10_000_000 : 15_000
+    const { line, received } = await place.take()
+    line.write(PREAMBLE)
+    for (const message of messages) line.write(encodeMessage(message))
+    const reader = new MessageReader(line, 'receiver')
+    let last = await reader.next()
+    while (last?.type === 'have') last = await reader.next()
+    expect(last).toMatchObject({ type: 'error', code })
+    await expect(received).rejects.toMatchObject({ reason: code, isRemote: false })
+    expect(await reader.next()).toBeUndefined()
+    expect(place.files).toEqual([])
+    place.maxSizeBytes = 10_000_000
+    expect(await send(source)).toMatchObject({ path: 'a.bin' })
+  })
+
+  it('cannot append to a part whose bytes it does not know, nor take it away', async () => {
+    const long = fileOf('a.bin', pattern(60_000))
+    await sendCut(long, 40_000)
+    const kept = place.parts['a.bin']
+    const { line, received } = await place.take()
+    line.write(PREAMBLE)
+    line.write(encodeMessage({ ...offer, content: long.content }))
+    const reader = new MessageReader(line, 'receiver')
+    const have = await reader.next()
+    expect(have).toMatchObject({ type: 'have', offset: kept?.[0] })
+    line.write(encodeMessage({ ...start, offset: kept?.[0] ?? 0, sha256: hashOf(Uint8Array.of(1)) }))
+    expect(await reader.next()).toEqual({ type: 'have', offset: 0 })
+    line.write(encodeMessage(start))
+    line.write(encodeMessage(wrong))
+    line.write(encodeMessage(end))
+    expect(await reader.next()).toMatchObject({ type: 'error', code: 'HASH' })
+    await expect(received).rejects.toMatchObject({ reason: 'HASH' })
+    expect(place.parts['a.bin']).toEqual(kept)
+    expect((await send(long)).from).toBe(kept?.[0])
+  })
+
+  it('that says anything at all is only ever refused', async () => {
+    const message = fc.constantFrom<Message>(offer, start, whole, end, wrong, { ...end, size: 7 })
+    const noise = fc.oneof(message.map(encodeMessage), fc.uint8Array({ minLength: 1, maxLength: 40 }))
+    const property = fc.asyncProperty(fc.array(noise, { maxLength: 8 }), async (pieces) => {
+      const { line, received } = await place.take()
+      line.resume()
+      line.write(PREAMBLE)
+      for (const piece of pieces) line.write(piece)
+      line.end()
+      const outcome = await received.catch((error: unknown) => error)
+      const isWhole = (outcome as { size?: number }).size === 10_000
+      if (!isWhole) expect((outcome as Error).name).toMatch(/^(?:TransferError|ConnectionLost)$/)
+      for (const name of place.files) expect(place.read(name).equals(source.bytes)).toBe(true)
+    })
+    await fc.assert(property, { numRuns: 200 })
+  })
+
+  it('that says nothing is let go', async () => {
+    const { received } = await place.take()
+    await place.time.pass(120_000)
+    await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
+  })
+})
+
+/** A sender by hand: up to its START. */
+async function begin(line: Parameters<typeof sendTo>[0], source: ReturnType<typeof fileOf>): Promise<MessageReader> {
+  const reader = new MessageReader(line, 'receiver')
+  line.write(PREAMBLE)
+  line.write(
+    encodeMessage({ type: 'offer', name: source.name, session: new Uint8Array(16).fill(1), content: source.content }),
+  )
+  expect(await reader.next()).toEqual({ type: 'have', offset: 0 })
+  line.write(encodeMessage({ type: 'start', offset: 0, sha256: hashOf() }))
+  await turns()
+  return reader
+}

@@ -1,0 +1,174 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Duplex, duplexPair } from 'node:stream'
+import { PART_SUFFIX } from '../../src/cli/transfer/bounds.ts'
+import { FolderStorage } from '../../src/cli/transfer/folder-storage.ts'
+import { runningHash } from '../../src/cli/transfer/hashing.ts'
+import { type Received, receiveFrom } from '../../src/cli/transfer/receiver.ts'
+import { sendOver, type Sent } from '../../src/cli/transfer/sender.ts'
+import type { Source } from '../../src/cli/transfer/source.ts'
+import type { Storage } from '../../src/cli/transfer/storage.ts'
+import type { Time } from '../../src/cli/transfer/time.ts'
+import { Turns } from '../../src/cli/transfer/turns.ts'
+
+/** Time that passes when told. */
+export class ManualTime implements Time {
+  #now = 0
+  readonly #timers: Set<{ readonly atMs: number; readonly callback: () => void }> = new Set()
+
+  now(): number {
+    return this.#now
+  }
+
+  schedule(atMs: number, callback: () => void): () => void {
+    const timer = { atMs, callback }
+    this.#timers.add(timer)
+    return () => this.#timers.delete(timer)
+  }
+
+  /** Lets so many ms pass; what is due happens in order. */
+  async pass(ms: number): Promise<void> {
+    const untilMs = this.#now + ms
+    for (;;) {
+      const due = [...this.#timers].filter(({ atMs }) => atMs <= untilMs).toSorted((a, b) => a.atMs - b.atMs)[0]
+      if (due === undefined) break
+      this.#timers.delete(due)
+      this.#now = Math.max(this.#now, due.atMs)
+      due.callback()
+      await turns()
+    }
+    this.#now = untilMs
+  }
+}
+
+/** Lets what is under way go on: as many turns of the event loop, and questions to the disk, as any of it takes. */
+export async function turns(): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    await stat(tmpdir())
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve)
+    })
+  }
+}
+
+/** A receiver with a folder, and lines that lead to it. */
+export class Place {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'keysock-transfer-'))
+  readonly time: ManualTime = new ManualTime()
+  readonly #turns: Turns = new Turns(this.time)
+  maxSizeBytes = 10_000_000
+  #random = 0
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  storage(overwrite = false): Promise<FolderStorage> {
+    const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(++this.#random)
+    return FolderStorage.open(this.folder, { overwrite, entropy: { bytes } })
+  }
+
+  /** Takes one connection; the other end of it, and what the receiver makes of it. */
+  async take(
+    storage?: Storage,
+  ): Promise<{ readonly line: Duplex; readonly received: Promise<Received>; readonly seen: string[] }> {
+    const [line, other] = duplexPair()
+    for (const end of [line, other]) end.on('error', () => undefined)
+    // As a connection does: where one end goes, the other hears it.
+    line.once('close', () => other.destroy())
+    other.once('close', () => setImmediate(() => line.destroy()))
+    const seen: string[] = []
+    const received = receiveFrom(other, {
+      storage: storage ?? (await this.storage()),
+      turns: this.#turns,
+      maxSizeBytes: this.maxSizeBytes,
+      time: this.time,
+      watcher: {
+        offered: ({ name }) => seen.push(`offered ${name}`),
+        waits: () => seen.push('waits'),
+        started: (offset) => seen.push(`started at ${offset}`),
+        received: () => undefined,
+      },
+    })
+    received.catch(() => undefined)
+    return { line, received, seen }
+  }
+
+  put(name: string, bytes: Uint8Array): void {
+    writeFileSync(join(this.folder, name), bytes)
+  }
+
+  read(name: string): Buffer {
+    return readFileSync(join(this.folder, name))
+  }
+
+  /** Complete files. */
+  get files(): string[] {
+    return readdirSync(this.folder)
+      .filter((name) => !name.endsWith(PART_SUFFIX))
+      .toSorted()
+  }
+
+  /** Incomplete ones: their lengths, by the names that they will have. */
+  get parts(): Record<string, number[]> {
+    const found: Record<string, number[]> = {}
+    for (const name of readdirSync(this.folder).filter((other) => other.endsWith(PART_SUFFIX))) {
+      const whole = name.replace(/\.[0-9a-f]{16}-[0-9a-f]{8}\.keysock-part$/, '')
+      ;(found[whole] ??= []).push(this.read(name).length)
+    }
+    return found
+  }
+
+  /** The name of the only part. */
+  get part(): string {
+    const [part, ...others] = readdirSync(this.folder).filter((name) => name.endsWith(PART_SUFFIX))
+    if (part === undefined || others.length > 0) throw new Error('there is not exactly one part')
+    return part
+  }
+}
+
+/** A file in memory. */
+export function fileOf(name: string, bytes: Uint8Array): Source & { bytes: Uint8Array } {
+  const hash = runningHash()
+  hash.update(bytes)
+  return { ...streamOf(name, bytes), content: { size: bytes.length, sha256: hash.digest() } }
+}
+
+/** The same as a stream of unknown length. */
+export function streamOf(name: string, bytes: Uint8Array): Source & { bytes: Uint8Array } {
+  return {
+    name,
+    bytes,
+    content: undefined,
+    read(offset, length) {
+      return Promise.resolve(this.bytes.subarray(offset, offset + length))
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+/** Sends over a line, which is cut before byte `cutAt` of the source would go. */
+export async function sendTo(
+  line: Duplex,
+  source: Source,
+  { session = 1, cutAt = Infinity }: { readonly session?: number; readonly cutAt?: number } = {},
+): Promise<Sent & { readonly from: number }> {
+  let from = 0
+  const sent = await sendOver(line, source, {
+    session: new Uint8Array(16).fill(session),
+    watcher: {
+      started: (offset) => (from = offset),
+      mayWrite: async (bytes) => {
+        if (bytes < cutAt) return
+        await turns() // what was sent before arrives
+        line.destroy()
+      },
+      sent: () => undefined,
+      waits: () => undefined,
+    },
+  })
+  line.end()
+  return { ...sent, from }
+}
