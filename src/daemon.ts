@@ -17,7 +17,7 @@ import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
 import type { Store } from './transport/store/store.ts'
 
-export type { ClientStatus, DaemonStatus } from './backends/daemon/calls.ts'
+export type { DaemonStatus } from './backends/daemon/calls.ts'
 
 export interface DaemonOptions {
   /** Of the node that the daemon will own; not started yet. */

@@ -48,13 +48,19 @@ let passed: number[]
 let answers: ((port: ReadPort) => void)[]
 let index: number
 
+function portOf(): Promise<ReadPort> {
+  return new Promise((resolve) => {
+    answers.push(resolve)
+  })
+}
+
 function make(settleIndex?: bigint): void {
   ports = new PortTable(sim.clock.now())
   connections = new Connections()
   arrivals = new Arrivals(
     {
       clock: sim.clock,
-      agreements: { portOf: () => new Promise((resolve) => answers.push(resolve)) },
+      agreements: { portOf },
       connections,
       ports,
       everyone: () => programs,

@@ -52,7 +52,7 @@ export interface DaemonStatus {
   readonly payments: number
 }
 
-export interface ClientStatus {
+interface ClientStatus {
   /** Counted from 1 on as they attach. */
   readonly id: number
   readonly attachedMs: number
