@@ -56,6 +56,14 @@ describe('two machines joined by an adversarial medium', () => {
     expect(checkMany([30_000, 30_300], { prices: true })).toBeGreaterThan(285)
   })
 
+  test('read all over the unblinded phantom lane: 400 lives', () => {
+    expect(checkMany([40_000, 40_400], { lanes: 'unblinded' })).toBeGreaterThan(390)
+  })
+
+  test('end in time over the unblinded phantom lane when either side resets or asks for money: 200 lives', () => {
+    checkMany([50_000, 50_200], { lanes: 'unblinded', resets: true, prices: true })
+  })
+
   test('the same seed gives the same trace', () => {
     for (let seed = 500; seed < 520; seed++) {
       expect(live(seed, { keepTrace: true }).joined.trace).toEqual(live(seed, { keepTrace: true }).joined.trace)
@@ -63,7 +71,7 @@ describe('two machines joined by an adversarial medium', () => {
   })
 
   test('no connection outlives its idle timeout by more than a minute when nothing goes through any more', () => {
-    for (const lanes of ['replies-phantom', 'direct', 'phantom'] as const) {
+    for (const lanes of ['replies-phantom', 'direct', 'phantom', 'unblinded'] as const) {
       let cut = false
       const joined = new Joined({
         seed: 8,

@@ -21,7 +21,8 @@ import type {
 } from '../../src/transport/connection/interface.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
 
-export type Lanes = 'replies-phantom' | 'direct' | 'phantom'
+/** 'phantom': over paths both ways; 'unblinded': to the phantom of the responder's node, and back over paths. */
+export type Lanes = 'replies-phantom' | 'direct' | 'phantom' | 'unblinded'
 export type Side = 'a' | 'b'
 
 export interface Medium {
@@ -183,6 +184,7 @@ export class Joined {
       responderKey: RESPONDER,
       connectionId,
       port: PORT,
+      lane: this.lanes === 'unblinded' ? 'phantom' : 'node',
       replies:
         this.lanes === 'direct'
           ? { lane: 'direct', publicKey: DIRECT }
@@ -387,7 +389,17 @@ export class Joined {
   }
 
   #land(end: End, attempt: Attempt, fate: Fate): void {
-    let outcome: Outcome = { status: 'failed', refused: fate.refused === true, avoid: [], local: false }
+    // spec §2.10: what is refused there says why.
+    const says = this.lanes === 'unblinded' && end.side === 'a'
+    const refused = (code: Code): Outcome => ({
+      status: 'failed',
+      refused: true,
+      avoid: [],
+      local: false,
+      ...(says && { code }),
+    })
+    let outcome: Outcome =
+      fate.refused === true ? refused(Code.BUSY) : { status: 'failed', refused: false, avoid: [], local: false }
     if (fate.arrives) {
       const other = end.side === 'a' ? this.b : this.a
       if (attempt.lane === 'node') {
@@ -400,7 +412,7 @@ export class Joined {
         if (fate.repeated === true) this.deliver(other, attempt)
         if (reception.action === 'settle' && fate.verdictLost !== true)
           outcome = { status: 'delivered', feeMsat: attempt.feeMsat }
-        if (reception.action === 'refuse') outcome = { status: 'failed', refused: true, avoid: [], local: false }
+        if (reception.action === 'refuse') outcome = refused(reception.code)
       }
     }
     this.note(`${end.side} ${attempt.id} ${outcome.status}`)

@@ -36,9 +36,13 @@ function chooseMedium(random: Random): Partial<Medium> {
 }
 
 /** Lives one life to its end, or for 20 hours. */
-export function live(seed: number, options: { keepTrace?: boolean; resets?: boolean; prices?: boolean } = {}): Life {
+export function live(
+  seed: number,
+  options: { keepTrace?: boolean; resets?: boolean; prices?: boolean; lanes?: Lanes } = {},
+): Life {
   const random = randomFrom(seed ^ 0x5eed)
-  const lanes = (['replies-phantom', 'direct', 'phantom'] as const)[random.between(0, 2)] ?? ('direct' satisfies Lanes)
+  const drawn = (['replies-phantom', 'direct', 'phantom'] as const)[random.between(0, 2)] ?? ('direct' satisfies Lanes)
+  const lanes = options.lanes ?? drawn
   const price =
     options.prices === true
       ? { packetMsat: BigInt(random.between(0, 2_000)), kilobyteMsat: BigInt(random.between(1, 3_000)) }

@@ -105,7 +105,11 @@ async function play({ seed, lane, direction, requireInterceptor, faults }: Story
 const seed = Number(process.env['FC_SEED'] ?? 20_262)
 const numRuns = Number(process.env['FC_RUNS'] ?? 60)
 
-it(`whatever happens, and when, everything comes, and nothing is left behind (FC_SEED=${seed})`, async () => {
-  expect.hasAssertions()
-  await fc.assert(fc.asyncProperty(story, play), { seed, numRuns, endOnFailure: false })
-})
+it(
+  `whatever happens, and when, everything comes, and nothing is left behind (FC_SEED=${seed})`,
+  { timeout: 60_000 + 5_000 * numRuns },
+  async () => {
+    expect.hasAssertions()
+    await fc.assert(fc.asyncProperty(story, play), { seed, numRuns, endOnFailure: false })
+  },
+)

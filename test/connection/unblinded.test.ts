@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { Connection } from '../../src/transport/connection/connection.ts'
+import type { Attempt, ConnectionFailure, Outcome } from '../../src/transport/connection/interface.ts'
+import { Code } from '../../src/wire/errors.ts'
+import { publicKey } from '../../src/wire/keys.ts'
+import { accept, arrivalOf, events, send, START } from './pair.ts'
+import { SETTINGS } from './joined.ts'
+import { randomFrom } from './random.ts'
+
+const random = randomFrom(7)
+const DELIVERED: Outcome = { status: 'delivered', feeMsat: 0n }
+
+function connect(): Connection {
+  return Connection.connect({
+    now: START,
+    random: (length) => random.bytes(length),
+    grow: () => true,
+    settings: SETTINGS,
+    // The responder of pair.ts.
+    responderKey: publicKey(new Uint8Array(32).fill(7)),
+    connectionId: random.bytes(8),
+    port: 7,
+    lane: 'phantom',
+    replies: { lane: 'phantom', paths: [{ pathId: 'a0', bytes: random.bytes(240), expiryHeight: 800_144 }] },
+    blockHeight: 800_000,
+  })
+}
+
+function refused(code?: Code): Outcome {
+  return { status: 'failed', refused: true, avoid: [], local: false, ...(code !== undefined && { code }) }
+}
+
+function only(attempts: readonly Attempt[]): Attempt {
+  expect(attempts).toHaveLength(1)
+  return attempts[0] as Attempt
+}
+
+function failureOf(machine: Connection): ConnectionFailure | undefined {
+  return events(machine).find((event) => event.type === 'ended')?.error
+}
+
+const kindOf = ({ record }: Attempt): number => (record[0] ?? 0) & 7
+const hasId = ({ record }: Attempt): boolean => ((record[0] ?? 0) & 8) !== 0
+
+describe('an initiator on the unblinded phantom lane', () => {
+  it.for([
+    [Code.NO_LISTENER, 'ECONNREFUSED'],
+    [Code.NO_ROOM, 'ECONNREFUSED'],
+    [Code.STALE, 'ECONNREFUSED'],
+    [Code.UNSUPPORTED, 'ECONNREFUSED'],
+    [Code.PRICE, 'ERR_KEYSOCK_PRICE'],
+  ] as const)('ends at once when its OPEN is refused with code %i: %s', ([code, error]) => {
+    const machine = connect()
+    machine.resolve(START + 300, only(send(machine, START)).id, refused(code))
+    expect(machine.state).toBe('closed')
+    expect(failureOf(machine)).toMatchObject({ code: error, wireCode: code })
+  })
+
+  it.for([Code.BUSY, Code.DUPLICATE] as const)('sends the next copy after code %i, with a hash of its own', (code) => {
+    const machine = connect()
+    const first = only(send(machine, START))
+    machine.resolve(START + 300, first.id, refused(code))
+    const second = only(send(machine, START + 300))
+    expect([first, second].map(({ record }) => record[9])).toEqual([0, 1])
+    expect(second.record.slice(10)).toEqual(first.record.slice(10))
+    expect(second.hash).not.toEqual(first.hash)
+    expect(second.preimage).toBeUndefined()
+  })
+
+  it('is refused when three copies in a row meet nobody', () => {
+    const machine = connect()
+    for (let copy = 0; copy < 3; copy++) {
+      expect(machine.state).toBe('opening')
+      machine.resolve(START + copy, only(send(machine, START + copy)).id, refused())
+    }
+    expect(failureOf(machine)).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('is not refused when one of them is told that the other side is busy', () => {
+    const machine = connect()
+    for (const [i, code] of [undefined, undefined, Code.BUSY, undefined, undefined].entries())
+      machine.resolve(START + i, only(send(machine, START + i)).id, refused(code))
+    expect(machine.state).toBe('opening')
+  })
+
+  it('keeps what follows its OPEN until that is settled, then sends no further copy', () => {
+    const machine = connect()
+    const open = only(send(machine, START))
+    machine.write(START, new Uint8Array(3_000))
+    expect(send(machine, START + 100)).toEqual([])
+    machine.resolve(START + 300, open.id, DELIVERED)
+    const early = send(machine, START + 300)
+    expect(early.map(kindOf)).toEqual(early.map(() => 1))
+    expect(early.length).toBeGreaterThan(1)
+    for (const each of early) machine.resolve(START + 600, each.id, DELIVERED)
+    machine.wake(START + 60_000)
+    expect(send(machine, START + 60_000)).toEqual([])
+    expect(machine.stats.bytesAcknowledged).toBe(3_000)
+  })
+
+  it('names its connection in every packet, and takes settlement for delivery', () => {
+    const machine = connect()
+    const open = only(send(machine, START))
+    const responder = accept(open)
+    expect(responder.openReception).toMatchObject({ action: 'settle' })
+    machine.resolve(START + 300, open.id, DELIVERED)
+    responder.wake(START + 10)
+    const answer = only(send(responder, START + 10))
+    machine.arrive(START + 400, arrivalOf(answer, 'a0'))
+    machine.write(START + 400, new Uint8Array(5_000))
+    const data = send(machine, START + 500)
+    expect(data.every((each) => kindOf(each) === 2 && hasId(each) && each.lane === 'phantom')).toBe(true)
+    for (const each of data) {
+      expect(responder.arrive(START + 600, arrivalOf(each))).toMatchObject({ action: 'settle' })
+      machine.resolve(START + 700, each.id, DELIVERED)
+    }
+    expect(machine.bufferedBytes).toBe(0)
+    // No acknowledgement travels back.
+    responder.wake(START + 60_000)
+    const later = send(responder, START + 60_000)
+    expect(later).toEqual([])
+  })
+
+  it('ends with ECONNRESET when the other process does not know it any more', () => {
+    const machine = connect()
+    const open = only(send(machine, START))
+    const responder = accept(open)
+    machine.resolve(START + 300, open.id, DELIVERED)
+    responder.wake(START + 10)
+    machine.arrive(START + 400, arrivalOf(only(send(responder, START + 10)), 'a0'))
+    events(machine)
+    machine.write(START + 400, new Uint8Array(500))
+    machine.resolve(START + 900, only(send(machine, START + 500)).id, refused(Code.CLOSED))
+    expect(failureOf(machine)).toMatchObject({ code: 'ECONNRESET', wireCode: Code.CLOSED })
+  })
+})
