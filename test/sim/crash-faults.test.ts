@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Probe, recordOf } from '../../src/backends/contract/probe.ts'
-import { demoNetwork } from '../../src/sim.ts'
+import { demoNetwork, FAULTS } from '../../src/sim.ts'
 import { keysend, pairOn, phantomPayment, routeToBob, type Pair } from './world.ts'
 
 const HOUR_MS = 3_600_000
@@ -188,5 +189,17 @@ describe('what strangers do', () => {
     expect(pair.sim.stats().payments.sent).toBe(0)
     expect([...pair.alice.events, ...pair.bob.events].filter(({ type }) => type !== 'block')).toEqual([])
     expect(balance(pair, 'carol')).toBeGreaterThanOrEqual(before)
+  })
+})
+
+describe('the table of faults', () => {
+  it('stands in spec/simulator.md, each with what it hangs on', () => {
+    const page = readFileSync(new URL('../../spec/simulator.md', import.meta.url), 'utf8')
+    const rows = [...page.matchAll(/^\| `([a-z-]+)` \| ([^|]+) \| ([^|]*) \|/gm)].map(([, name, scope]) => [
+      name,
+      scope,
+    ])
+    const scopes = Object.entries(FAULTS).map(([name, scope]) => [name, scope === 'time' ? '(per hour)' : scope])
+    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(scopes))
   })
 })
