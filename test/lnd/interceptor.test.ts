@@ -337,6 +337,51 @@ describe('the interceptor', () => {
     expect(words(bench.stream)).toEqual(['RESUME'])
   })
 
+  it('settles again what goes to the chain after its word was said, on the same stream', () => {
+    const bench = new Bench()
+    const { raw, preimage } = bench.offer()
+    bench.stream.emit('data', raw)
+    const verdict = { action: 'settle', preimage } as const
+    bench.interceptor.command({ type: 'answer', offerId: bench.offers[0]?.offerId ?? '', verdict })
+    bench.stream.emit('data', { ...raw, auto_fail_height: raw.incoming_expiry })
+    expect(words(bench.stream)).toEqual(['SETTLE', 'SETTLE'])
+    expect(bench.offers).toHaveLength(1)
+  })
+
+  it('offers anew what goes to the chain while it is held', () => {
+    const bench = new Bench()
+    const { raw, preimage } = bench.offer()
+    bench.stream.emit('data', raw)
+    bench.stream.emit('data', { ...raw, auto_fail_height: raw.incoming_expiry })
+    const [first, second] = bench.offers.map(({ offerId }) => offerId)
+    expect(bench.reports).toContainEqual({ type: 'offer-gone', offerId: first })
+    bench.clock.pass(2_999)
+    const verdict = { action: 'settle', preimage } as const
+    bench.interceptor.command({ type: 'answer', offerId: second ?? '', verdict })
+    expect(words(bench.stream)).toEqual(['SETTLE'])
+  })
+
+  it('says nothing to a wrong preimage for what is offered on chain: to fail it would end the stream', () => {
+    const bench = new Bench()
+    bench.stream.emit('data', bench.offer({ auto_fail_height: EXPIRY }).raw)
+    const verdict = { action: 'settle', preimage: new Uint8Array(32) } as const
+    bench.interceptor.command({ type: 'answer', offerId: bench.offers[0]?.offerId ?? '', verdict })
+    expect(words(bench.stream)).toEqual([])
+  })
+
+  it('settles again what was settled over a path that was closed since', () => {
+    const bench = new Bench()
+    const { raw, preimage } = bench.offer()
+    bench.stream.emit('data', raw)
+    const verdict = { action: 'settle', preimage } as const
+    bench.interceptor.command({ type: 'answer', offerId: bench.offers[0]?.offerId ?? '', verdict })
+    bench.interceptor.command({ type: 'remove', chanIds: [bench.key.chanId] })
+    bench.stream.fail('the connection broke')
+    bench.clock.pass(5)
+    bench.stream.emit('data', raw)
+    expect(words(bench.stream)).toEqual(['SETTLE'])
+  })
+
   it('says nothing after lnd has failed an HTLC by itself', () => {
     const bench = new Bench()
     const { raw, preimage } = bench.offer()

@@ -83,8 +83,8 @@ export class Interceptor {
   readonly #held = new Map<string, Held>()
   /** Circuits of this stream that are held or answered: one word for each. */
   readonly #met = new Set<string>()
-  /** Preimages of what was settled, by hash: offered again, it is settled again (design §4). */
-  readonly #settled = new Map<string, Uint8Array>()
+  /** What was settled, by hash: offered again, it is settled again (design §4), also when its path was closed since. */
+  readonly #settled = new Map<string, { readonly preimage: Uint8Array; readonly amountMsat: bigint }>()
   #stream: DuplexStream | undefined
   #state: InterceptorState = 'down'
   #height = 0
@@ -206,14 +206,19 @@ export class Interceptor {
     // After a force-close lnd offers an HTLC with both heights equal; to resume it would end the stream.
     const onChain = offer.auto_fail_height === offer.incoming_expiry
     const circuit = offer.incoming_circuit_key
-    if (key === undefined) {
+    const settled = this.#settled.get(toHex(offer.payment_hash))
+    if (key === undefined && settled === undefined) {
       if (!onChain) this.#write({ incoming_circuit_key: circuit, action: 'RESUME' })
       return
     }
-    const name = `${circuit.chan_id}/${circuit.htlc_id}`
-    if (this.#met.has(name)) return
+    const name = nameOf(circuit)
+    // What went to the chain waits for a word again, whatever was said before.
+    if (onChain) this.#withdraw(name)
+    else if (this.#met.has(name)) return
     this.#met.add(name)
     if (this.#met.size > MAX_SETTLED) this.#met.delete(this.#met.values().next().value as string)
+    if (settled !== undefined) return this.#settleAgain(offer, onChain, settled)
+    if (key === undefined) return
     const examined = examineOffer(offer, key, this.#height)
     if (!examined.ok || this.#held.size >= MAX_HELD_OFFERS) {
       if (!onChain) this.#fail(circuit, examined.ok ? examined.refuser?.refusal(Code.BUSY) : examined.failure)
@@ -222,13 +227,11 @@ export class Interceptor {
     }
     const { record, amountMsat, refuser } = examined
     const hash = Uint8Array.from(offer.payment_hash)
-    const settled = this.#settled.get(toHex(hash))
     const offerId = `o${++this.#offers}`
     const { clock } = this.#needs
     const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
     const autoFailHeight = offer.auto_fail_height
     this.#held.set(offerId, { offerId, circuit, hash, amountMsat, refuser, onChain, autoFailHeight, cancelDeadline })
-    if (settled !== undefined) return this.#answer(offerId, { action: 'settle', preimage: settled })
     const path = 'pathId' in key ? { pathId: key.pathId } : {}
     this.#needs.report({ type: 'offer', offerId, ...path, record, amountMsat, hash })
   }
@@ -247,12 +250,30 @@ export class Interceptor {
     if (!equalBytes(sha256(verdict.preimage), held.hash)) {
       const message = 'a verdict had a preimage that does not hash to its payment; the payment was refused'
       this.#needs.report({ type: 'warning', code: 'wrong-preimage', message })
-      return this.#fail(held.circuit, held.refuser?.refusal(Code.INTERNAL))
+      if (!held.onChain) this.#fail(held.circuit, held.refuser?.refusal(Code.INTERNAL))
+      return
     }
     this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
-    this.#settled.set(toHex(held.hash), verdict.preimage)
+    this.#settled.set(toHex(held.hash), { preimage: verdict.preimage, amountMsat: held.amountMsat })
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(this.#settled.keys().next().value as string)
     this.#needs.report({ type: 'settled', hash: held.hash, amountMsat: held.amountMsat })
+  }
+
+  #settleAgain(offer: RawOffer, onChain: boolean, known: { preimage: Uint8Array; amountMsat: bigint }): void {
+    if (!onChain && this.#height >= offer.auto_fail_height) return
+    const { preimage, amountMsat } = known
+    this.#write({ incoming_circuit_key: offer.incoming_circuit_key, action: 'SETTLE', preimage })
+    this.#needs.report({ type: 'settled', hash: Uint8Array.from(offer.payment_hash), amountMsat })
+  }
+
+  /** Nobody can answer the offers of this circuit any more. */
+  #withdraw(name: string): void {
+    for (const { offerId, circuit, cancelDeadline } of this.#held.values()) {
+      if (nameOf(circuit) !== name) continue
+      cancelDeadline()
+      this.#held.delete(offerId)
+      this.#needs.report({ type: 'offer-gone', offerId })
+    }
   }
 
   #late(offerId: string): void {
@@ -275,4 +296,8 @@ export class Interceptor {
       'a payment came with less than its payer sent to us: a relay of the path keeps money. It was refused.'
     this.#needs.report({ type: 'warning', code: 'short-amount', message })
   }
+}
+
+function nameOf({ chan_id, htlc_id }: CircuitKey): string {
+  return `${chan_id}/${htlc_id}`
 }
