@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Endpoint } from '../../src/index.ts'
 import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import { lndAvailable } from '../nodes/available.ts'
@@ -76,6 +77,11 @@ describe.skipIf(!available.ok)(
       return await createEndpoint({ backend, ...options })
     }
 
+    function backendOf(name: Name): Backend {
+      const { socket, certPath: cert, macaroon } = nodeOf(name)
+      return createLndBackend({ socket, cert, macaroon: macaroon.base64 })
+    }
+
     const client = (name: Name): RawClient => nodeOf(name).lnd.default as RawClient
     const invoices = async (name: Name): Promise<number> =>
       (await ask<{ invoices: readonly unknown[] }>((done) => client(name).listInvoices({}, done))).invoices.length
@@ -148,6 +154,53 @@ describe.skipIf(!available.ok)(
         expect(socket.stats.paidMsat).toBeGreaterThan(0n)
         expect(await invoices('carol')).toBe(0)
         server.close()
+      },
+      TRANSFER_MS,
+    )
+
+    it.for(['carol', 'bob'] as const)(
+      'loses nothing when the lnd of %s restarts in the middle of a question',
+      { timeout: TRANSFER_MS },
+      async (name) => {
+        const question = file(4, 80_000)
+        const asked = Promise.withResolvers<Buffer>()
+        let restarted: Promise<void> | undefined
+        const server = carol.createServer({ allowHalfOpen: true }, (socket) => {
+          socket.on('data', () => {
+            if (socket.bytesRead > 10_000) restarted ??= nodeOf(name).restart()
+          })
+          buffer(socket).then((all) => {
+            socket.end('thanks')
+            asked.resolve(all)
+          }, asked.reject)
+        })
+        await server.listen(8)
+        const socket = await alice.connect(carol.publicKeyHex, 8, { lane: 'phantom' })
+        socket.end(question)
+        expect((await asked.promise).equals(question)).toBe(true)
+        expect((await buffer(socket)).toString()).toBe('thanks')
+        await restarted
+        expect(await invoices('carol')).toBe(0)
+        server.close()
+      },
+    )
+
+    it(
+      'ends at once when the process that takes them is another one by now',
+      async () => {
+        const backend = backendOf('dave')
+        const first = await createEndpoint({ backend, phantomLane: true })
+        await first.createServer((socket) => socket.resume().on('error', () => undefined)).listen(7)
+        const socket = await alice.connect(first.publicKeyHex, 7, { lane: 'phantom' })
+        const error = new Promise<NodeJS.ErrnoException>((resolve) => {
+          socket.on('error', resolve)
+        })
+        // It is gone without a word to anybody.
+        await backend.stop()
+        const second = await endpoint('dave', { phantomLane: true })
+        socket.write('still there?')
+        expect(await error).toMatchObject({ code: 'ECONNRESET' })
+        await second.close()
       },
       TRANSFER_MS,
     )
