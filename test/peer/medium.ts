@@ -250,6 +250,33 @@ export class Measured {
   }
 }
 
+/** A medium whose results come in bursts: half of the time it holds them back, as nodes do that work on a disk. */
+export class Bursts {
+  readonly #world: World
+  readonly #pay: (done: (outcome: PaymentOutcome) => void) => void
+  readonly #held: (() => void)[] = []
+  #holds = false
+
+  constructor(world: World, medium: Measured, burstMs: number) {
+    this.#world = world
+    this.#pay = (done) => medium.pay(done)
+    this.#turn(burstMs)
+  }
+
+  pay(done: (outcome: PaymentOutcome) => void): void {
+    this.#pay((outcome) => {
+      if (this.#holds) this.#held.push(() => done(outcome))
+      else done(outcome)
+    })
+  }
+
+  #turn(burstMs: number): void {
+    this.#holds = this.#world.random() < 0.5
+    if (!this.#holds) for (const release of this.#held.splice(0)) release()
+    this.#world.at(this.#world.now + burstMs * (0.5 + this.#world.random()), () => this.#turn(burstMs))
+  }
+}
+
 export const oneHopRates: readonly (readonly [number, number])[] = [
   [1, 12.6],
   [8, 63],
@@ -261,6 +288,24 @@ export const twoHopRates: readonly (readonly [number, number])[] = [
   [8, 38],
   [32, 86],
   [100, 114],
+]
+/** Two hops, as `./dev bench lnd` finds them: it bends yet more slowly. */
+export const bentRates: readonly (readonly [number, number])[] = [
+  [1, 5.8],
+  [8, 38],
+  [32, 70],
+  [64, 92],
+  [128, 108],
+  [256, 124],
+]
+/** Answers over a blinded path, from the same. */
+export const blindedRates: readonly (readonly [number, number])[] = [
+  [1, 5.8],
+  [8, 27],
+  [32, 50],
+  [64, 62],
+  [128, 66],
+  [256, 60],
 ]
 
 export function route(id: string, channels: readonly string[], slots: number, more: Partial<Route> = {}): Route {

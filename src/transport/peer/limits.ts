@@ -57,7 +57,7 @@ export const BASE_SPAN_MS: number = 300_000
 /** A window that was not used for so long begins again at half its size. */
 export const IDLE_RESTART_MS: number = 60_000
 
-/** Slow start ends when a round trip brings less than this times the rate before ... */
+/** Slow start ends when two round trips in a row each bring less than this times the rate before ... */
 export const START_LEAST_GAIN: number = 1.25
 /** ... while payments take this many times the base latency: one of the two alone is noise. */
 export const START_QUEUE: number = 1.4

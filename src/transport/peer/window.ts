@@ -54,10 +54,11 @@ interface Measured {
 /**
  * How many payments to keep in flight to a peer. It climbs on the delivered rate (design §6.4).
  *
- * 'start': one more per delivery, which doubles it each round trip, until a round trip brings little more
- * and payments take longer. 'steady': two sizes are kept in turn, and the window moves by what the larger
- * one delivers more. What latency tells (median over base) is the expectation as long as few payments
- * were compared, and sets the pace: nothing queued means grow, a long queue means shrink.
+ * 'start': one more per delivery, which doubles it each round trip, until two round trips in a row bring
+ * little more and payments take longer (one alone may be a pause of a node). 'steady': two sizes are kept
+ * in turn, and the window moves by what the larger one delivers more. What latency tells (median over base)
+ * is the expectation as long as few payments were compared, and sets the pace: nothing queued means grow, a
+ * long queue means shrink.
  *
  * Failed payments are not counted as service. Both ways were measured: where a relay refuses what is too
  * much for it, failures come back fast, and a rate that counts them climbs for ever.
@@ -74,6 +75,8 @@ export class WindowControl {
   #usedAt: number | undefined
   #span: Span | undefined
   #rounds = 0
+  /** In flight before a round of the slow start that brought little more. */
+  #enough: number | undefined
   #before: Measured | undefined
   /** Place in the pattern high, low, low, high: a drift of the medium cancels out. */
   #turn = 0
@@ -170,6 +173,7 @@ export class WindowControl {
     this.#span = undefined
     this.#before = undefined
     this.#rounds = 0
+    this.#enough = undefined
     this.#gainWeight = 0
     this.#gainSum = 0
   }
@@ -184,14 +188,24 @@ export class WindowControl {
     this.#rounds += 1
     this.#before = round
     this.#span = emptySpan(now)
-    if (!judged || round.perMs >= START_LEAST_GAIN * before.perMs) return
-    // Too much in flight shows as a queue, or as failures where a relay has too few slots.
-    if (this.queue < START_QUEUE && round.failing < FAILING_CROWDED) return
+    if (!judged || round.perMs >= START_LEAST_GAIN * before.perMs || !this.#isCrowded(round)) {
+      this.#enough = undefined
+      return
+    }
+    const isFirst = this.#enough === undefined
     // What was in flight a round trip ago is what brought this rate.
-    this.#window = Math.max(WINDOW_LEAST, Math.min(before.inFlight, this.#most))
+    this.#enough ??= before.inFlight
+    // A node may have paused for a moment; what fails does not look like that.
+    if (isFirst && round.failing < FAILING_CROWDED) return
+    this.#window = Math.max(WINDOW_LEAST, Math.min(this.#enough, this.#most))
     this.#phase = 'steady'
     this.#forget()
     this.#nextMeasurement(now, median)
+  }
+
+  /** Too much in flight shows as a queue, or as failures where a relay has too few slots. */
+  #isCrowded(round: Measured): boolean {
+    return this.queue >= START_QUEUE || round.failing >= FAILING_CROWDED
   }
 
   get #high(): boolean {
