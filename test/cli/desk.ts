@@ -164,6 +164,14 @@ export class Desk {
     }
   }
 
+  /** Resolves when so much of the simulated time has passed. */
+  after(ms: number): Promise<void> {
+    const { clock } = this.sim
+    return new Promise((resolve) => {
+      clock.schedule(clock.now() + ms, resolve, { ref: true })
+    })
+  }
+
   /** `keysock receive` into a folder, once it listens. */
   async receive(
     words: readonly string[] = [],

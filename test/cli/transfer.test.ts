@@ -1,16 +1,27 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Desk, pattern, sha256Hex } from './desk.ts'
+import type { CliEvent } from '../../src/cli/display/events.ts'
+import { Desk, Paper, pattern, sha256Hex, tap } from './desk.ts'
+
+let desk: Desk
+
+beforeEach(() => {
+  desk = new Desk()
+})
+afterEach(() => {
+  desk.close()
+})
+
+const is =
+  (name: CliEvent['event']) =>
+  ({ event }: CliEvent): boolean =>
+    event === name
+const isBeyond =
+  (bytes: number) =>
+  (event: CliEvent): boolean =>
+    event.event === 'progress' && event.bytes >= bytes
 
 describe('keysock send and keysock receive', () => {
-  let desk: Desk
-
-  beforeEach(() => {
-    desk = new Desk()
-  })
-  afterEach(() => {
-    desk.close()
-  })
-
   it('move a file, and both say what it was', async () => {
     const file = pattern(100_000)
     const path = desk.write('photo.jpg', file)
@@ -20,15 +31,245 @@ describe('keysock send and keysock receive', () => {
     expect(await receive.code).toBe(0)
     expect(desk.list('in')).toEqual(['photo.jpg'])
     expect(desk.read('in', 'photo.jpg').equals(file)).toBe(true)
-    const done = {
-      event: 'done',
-      name: 'photo.jpg',
-      size: 100_000,
-      bytes: 100_000,
-      bytesMoved: 100_000,
-      sha256: sha256Hex(file),
+    const what = { name: 'photo.jpg', size: 100_000, bytes: 100_000, bytesMoved: 100_000, sha256: sha256Hex(file) }
+    expect(send.events().at(-1)).toMatchObject({ event: 'done', ...what, path: null })
+    expect(receive.events().at(-1)).toMatchObject({ event: 'done', ...what, path: desk.path('in', 'photo.jpg') })
+  })
+
+  it('do so on the port that was told, with answers that are direct', async () => {
+    const path = desk.write('a.bin', pattern(5_000))
+    const receive = await desk.receive(['--once', '--port', '77'])
+    const send = desk.run('alice', ['send', path, `${desk.key('bob')}:77`, '--replies', 'direct'])
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+  })
+
+  it('serve several senders at once, and end after as many files as told', async () => {
+    const receive = await desk.receive(['--count', '3'])
+    const senders = (['alice', 'carol', 'dave'] as const).map((name, mark) =>
+      desk.run(name, ['send', desk.write(`${name}.bin`, pattern(30_000, mark)), desk.key('bob')]),
+    )
+    expect(await Promise.all(senders.map(({ code }) => code))).toEqual([0, 0, 0])
+    expect(await receive.code).toBe(0)
+    for (const [mark, name] of ['alice', 'carol', 'dave'].entries()) {
+      expect(desk.read('in', `${name}.bin`).equals(pattern(30_000, mark))).toBe(true)
     }
-    expect(send.events().at(-1)).toMatchObject({ ...done, path: null })
-    expect(receive.events().at(-1)).toMatchObject({ ...done, path: desk.path('in', 'photo.jpg') })
+  })
+
+  it('go on where an interrupted sender stopped, by the command that it printed', async () => {
+    const file = pattern(400_000)
+    const path = desk.write('a.bin', file)
+    const receive = await desk.receive(['--once'])
+    const words = ['send', path, desk.key('bob'), '--max-cost', '2000', '--json']
+    const first = desk.run('alice', words)
+    await receive.event(isBeyond(60_000))
+    first.signal()
+    expect(await first.code).toBe(130)
+    const stopped = first.events().find(is('stopped'))
+    expect(stopped).toMatchObject({ reason: 'interrupted', resume: `keysock ${words.join(' ')}` })
+    await receive.event(is('stopped'))
+    const second = desk.run('alice', words)
+    expect(await second.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    const start = second.events().find(is('start')) as { offset: number }
+    expect(start.offset).toBeGreaterThanOrEqual(60_000)
+    expect(second.events().at(-1)).toMatchObject({ bytes: 400_000, bytesMoved: 400_000 - start.offset })
+    expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
+    expect(desk.list('in')).toEqual(['a.bin'])
+  })
+
+  it('go on by themselves when the receiver was ended and is there again', async () => {
+    const file = pattern(400_000)
+    const path = desk.write('a.bin', file)
+    const first = await desk.receive()
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '2000', '--json'])
+    await first.event(isBeyond(60_000))
+    first.signal('SIGTERM')
+    expect(await first.code).toBe(143)
+    expect(first.events().at(-1)).toMatchObject({
+      event: 'stopped',
+      message: expect.stringContaining('kept so far: a.bin'),
+    })
+    const second = await desk.receive(['--once'])
+    expect(await send.code).toBe(0)
+    expect(await second.code).toBe(0)
+    const offsets = send.events().flatMap((event) => (event.event === 'start' ? [event.offset] : []))
+    expect(offsets).toEqual([0, expect.any(Number)])
+    expect(offsets[1]).toBeGreaterThanOrEqual(60_000)
+    expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
+  })
+
+  it('wait for a receiver that starts a minute later, and say so', async () => {
+    const path = desk.write('a.bin', pattern(20_000))
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    await desk.after(60_000)
+    const receive = await desk.receive(['--once'])
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(send.events().filter(is('waiting')).length).toBeGreaterThan(0)
+  })
+
+  it('end in a state that can be taken up when nobody receives for as long as told', async () => {
+    const path = desk.write('a.bin', pattern(20_000))
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--wait', '20s', '--json'])
+    expect(await send.code).toBe(3)
+    expect(send.events().at(-1)).toMatchObject({
+      event: 'stopped',
+      reason: 'wait',
+      resume: expect.stringContaining('--wait 20s'),
+    })
+  })
+
+  it('end where the receiver refuses, with its reason', async () => {
+    const path = desk.write('a.bin', pattern(20_000))
+    const receive = await desk.receive(['--max-size', '10k'])
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    expect(await send.code).toBe(1)
+    expect(send.events().at(-1)).toMatchObject({
+      event: 'error',
+      code: 'ERR_TRANSFER_TOO_LARGE',
+      message: 'the receiver takes at most 10000 bytes',
+    })
+    receive.signal()
+    expect(await receive.code).toBe(130)
+  })
+})
+
+describe('money', () => {
+  it('is asked for before anything is sent that costs more than the usual cap', async () => {
+    const path = desk.write('a.bin', pattern(1_200_000))
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    expect(await send.code).toBe(3)
+    const [stopped] = send.events()
+    expect(stopped).toMatchObject({ event: 'stopped', reason: 'cost', sat: 0 })
+    expect((stopped as { resume: string }).resume).toMatch(/ --max-cost 1\d00$/)
+  })
+
+  it('is never spent beyond the cap that was told; the rest goes with another one', async () => {
+    const file = pattern(200_000)
+    const path = desk.write('a.bin', file)
+    const receive = await desk.receive(['--once'])
+    const first = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '100', '--json'])
+    expect(await first.code).toBe(3)
+    const stopped = first.events().at(-1) as Extract<CliEvent, { event: 'stopped' }>
+    expect(stopped).toMatchObject({ event: 'stopped', reason: 'cost' })
+    expect(stopped.sat).toBeLessThanOrEqual(100)
+    expect(stopped.sat).toBeGreaterThan(90)
+    expect(first.events().find(is('warning'))).toMatchObject({ code: 'ERR_CLI_COST' })
+    const words = (stopped.resume ?? '').split(' ').slice(1)
+    expect(words).toEqual(['send', path, desk.key('bob'), '--json', '--max-cost', expect.any(String)])
+    const second = desk.run('alice', words)
+    expect(await second.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(second.events().find(is('start'))).toMatchObject({ offset: expect.any(Number) })
+    expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
+  })
+
+  it('is only estimated with --dry-run', async () => {
+    const path = desk.write('a.bin', pattern(100_000))
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--dry-run', '--json'])
+    expect(await send.code).toBe(0)
+    expect(send.events()).toEqual([
+      expect.objectContaining({ event: 'quote', name: 'a.bin', bytes: 100_000, maxCostSat: 1_000 }),
+    ])
+    expect(desk.sim.stats().payments.sent).toBe(0)
+  })
+
+  it('of the receiver is not spent beyond its cap either', async () => {
+    const path = desk.write('a.bin', pattern(400_000))
+    const receive = await desk.receive(['--max-cost', '3'])
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '1000', '--json'])
+    expect(await receive.code).toBe(3)
+    expect(receive.events().at(-1)).toMatchObject({ event: 'stopped', reason: 'cost' })
+    expect((receive.events().at(-1) as { sat: number }).sat).toBeLessThanOrEqual(3)
+    send.signal()
+    expect(await send.code).toBe(130)
+  })
+})
+
+describe('standard input and output', () => {
+  it('carry a stream of unknown length', async () => {
+    const stream = pattern(60_000)
+    const out = new Paper()
+    const receive = desk.run('bob', ['receive', '-'], { out })
+    await receive.err.shows('whoever has one types')
+    const stdin = tap()
+    const send = desk.run('alice', ['send', '-', desk.key('bob'), '--name', 'folder.tar'], { stdin })
+    stdin.end(stream)
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(out.bytes.equals(stream)).toBe(true)
+    expect(receive.err.text).toContain('folder.tar: received: 60,000 bytes')
+    expect(send.out.text).toContain(`sent folder.tar: 60,000 bytes, SHA-256 ${sha256Hex(stream)}`)
+  })
+
+  it('carry what comes as it comes', async () => {
+    const out = new Paper()
+    const receive = desk.run('bob', ['receive', '--out', '-'], { out })
+    await receive.err.shows('whoever has one types')
+    const stdin = tap()
+    const send = desk.run('alice', ['send', '-', desk.key('bob')], { stdin })
+    stdin.write('first\n')
+    await out.shows('first')
+    stdin.end('second\n')
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(out.text).toBe('first\nsecond\n')
+  })
+
+  it('go on with the same stream after an interruption, in a file', async () => {
+    const stream = pattern(300_000)
+    const receive = await desk.receive(['--once'])
+    const words = ['send', '-', desk.key('bob'), '--name', 'a.tar', '--json']
+    const [one, two] = [tap(), tap()]
+    const first = desk.run('alice', words, { stdin: one })
+    one.end(stream)
+    await receive.event(isBeyond(60_000))
+    first.signal()
+    expect(await first.code).toBe(130)
+    await receive.event(is('stopped'))
+    const second = desk.run('alice', words, { stdin: two })
+    two.end(stream)
+    expect(await second.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect((second.events().find(is('start')) as { offset: number }).offset).toBeGreaterThanOrEqual(60_000)
+    expect(desk.read('in', 'a.tar').equals(stream)).toBe(true)
+  })
+
+  it('end with an error where nobody reads the output any more', async () => {
+    const out = new Paper()
+    const receive = desk.run('bob', ['receive', '-'], { out })
+    await receive.err.shows('whoever has one types')
+    out.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    const stdin = tap()
+    const send = desk.run('alice', ['send', '-', desk.key('bob')], { stdin })
+    stdin.end(pattern(10_000))
+    expect(await receive.code).toBe(1)
+    expect(await send.code).toBe(1)
+    expect(send.err.text).toContain('the receiver cannot write')
+  })
+})
+
+describe('a signal', () => {
+  it('the second time ends the process at once', async () => {
+    const path = desk.write('a.bin', pattern(400_000))
+    const receive = await desk.receive()
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    await receive.event(isBeyond(1))
+    send.signal()
+    send.signal()
+    expect(send.exits).toEqual([130])
+    await send.code
+    receive.signal()
+    await receive.code
+  })
+
+  it('ends a sender that waits for nobody', async () => {
+    const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10)), desk.key('bob')])
+    await send.err.shows('connecting')
+    await turn()
+    send.signal()
+    expect(await send.code).toBe(130)
+    expect(send.err.text).toContain('interrupted; the receiver has at least 0 % of a.bin')
   })
 })

@@ -15,6 +15,8 @@ export class StreamStorage implements Storage {
 
   constructor(output: Writable) {
     this.#output = output
+    // Whoever writes hears it.
+    output.on('error', () => undefined)
   }
 
   find(): Promise<undefined> {
