@@ -3,6 +3,9 @@ import { told } from '../nodes/until.ts'
 
 interface RawAttempt {
   readonly status: string
+  /** Of lnd's own clock, in nanoseconds. */
+  readonly attempt_time_ns: string
+  readonly resolve_time_ns: string
   readonly route: { readonly total_amt_msat: string } | null
 }
 
@@ -34,14 +37,7 @@ export interface Ledger {
 
 /** Reads a node's payments after an index. */
 export async function readLedger(node: LndNode, afterIndex: bigint = 0n): Promise<Ledger> {
-  const client = node.lnd.default as RawClient
-  const payments = await new Promise<readonly RawPayment[]>((resolve, reject) => {
-    const request = { include_incomplete: true, index_offset: afterIndex.toString(), max_payments: '100000' }
-    client.listPayments(request, (error, answer) => {
-      if (error === null) resolve(answer.payments)
-      else reject(new Error(told(error)))
-    })
-  })
+  const payments = await paymentsOf(node, afterIndex)
   let paidMsat = 0n
   for (const { route } of payments.flatMap(({ htlcs }) => htlcs).filter(({ status }) => status === 'SUCCEEDED'))
     paidMsat += BigInt(route?.total_amt_msat ?? 0)
@@ -53,9 +49,35 @@ export async function readLedger(node: LndNode, afterIndex: bigint = 0n): Promis
       .map(({ payment_hash }) => payment_hash),
     failed: count('FAILED'),
     succeeded: count('SUCCEEDED'),
-    lastIndex: payments.reduce(
-      (last, { payment_index }) => (BigInt(payment_index) > last ? BigInt(payment_index) : last),
-      afterIndex,
-    ),
+    lastIndex: lastOf(payments, afterIndex),
   }
+}
+
+/** How long the payments after an index took that went through, by lnd's own clock. */
+export async function readAttempts(
+  node: LndNode,
+  afterIndex: bigint = 0n,
+): Promise<{ readonly delaysMs: readonly number[]; readonly lastIndex: bigint }> {
+  const payments = await paymentsOf(node, afterIndex)
+  const paid = payments.flatMap(({ htlcs }) => htlcs).filter(({ status }) => status === 'SUCCEEDED')
+  const delaysMs = paid.map((each) => Number(BigInt(each.resolve_time_ns) - BigInt(each.attempt_time_ns)) / 1e6)
+  return { delaysMs, lastIndex: lastOf(payments, afterIndex) }
+}
+
+async function paymentsOf(node: LndNode, afterIndex: bigint): Promise<readonly RawPayment[]> {
+  const client = node.lnd.default as RawClient
+  return await new Promise((resolve, reject) => {
+    const request = { include_incomplete: true, index_offset: afterIndex.toString(), max_payments: '100000' }
+    client.listPayments(request, (error, answer) => {
+      if (error === null) resolve(answer.payments)
+      else reject(new Error(told(error)))
+    })
+  })
+}
+
+function lastOf(payments: readonly RawPayment[], afterIndex: bigint): bigint {
+  return payments.reduce((last, payment) => {
+    const index = BigInt(payment.payment_index)
+    return index > last ? index : last
+  }, afterIndex)
 }
