@@ -30,9 +30,9 @@ export async function sendFile(from: LndNode, to: LndNode, path: string): Promis
     const [answer] = await Promise.all([text(socket), pipeline(createReadStream(path), tee(hash), socket)])
     const seconds = (Date.now() - started) / 1_000
     const same = answer === hash.digest('hex')
-    const { bytesWritten, stats } = socket
+    const { bytesWritten } = socket
+    const { satPaid, feesMsat } = socket.stats
     const rate = (bytesWritten / 1_000 / seconds).toFixed(1)
-    const { satPaid, feesMsat } = stats ?? { satPaid: 0, feesMsat: 0n }
     const cost = `${satPaid.toLocaleString('en')} sat, of which ${Number(feesMsat) / 1_000} sat are fees`
     const outcome = same ? 'arrived whole' : `DIFFERS: ${to.name} has ${answer}`
     return `${bytesWritten} bytes ${outcome}; ${seconds.toFixed(1)} s, ${rate} kB/s; ${cost}`

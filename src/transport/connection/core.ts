@@ -149,7 +149,7 @@ export class Core {
   avoid: readonly string[] = NOTHING
   refusals = 0
   /** When the last of them was counted. */
-  refusedAt = -Infinity
+  refusedAt: number = -Infinity
   refusedUntil = 0
 
   // Times, ms.
