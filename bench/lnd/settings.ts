@@ -9,8 +9,8 @@ export const CAPACITY_SAT = 10_000_000
 /** Payments in flight of the floods that look for the best size, in this order or backwards. */
 export const SWEEP_IN_FLIGHT = [1, 4, 16, 64, 128, 256] as const
 /** A flood of the sweep ends when so many payments have arrived, or after this time. */
-export const SWEEP_PAYMENTS = 320
-export const SWEEP_MS = 4_000
+export const SWEEP_PAYMENTS = 256
+export const SWEEP_MS = 2_500
 
 export const DEFAULT_BYTES = 2_000_000
 export const DEFAULT_ROUNDS = 3
