@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import type { Dependencies, SignalName } from '../../src/cli/dependencies.ts'
 import type { CliEvent } from '../../src/cli/display/events.ts'
-import { openEndpointOn } from '../../src/cli/endpoint.ts'
+import { type EndpointRequest, openEndpointOn } from '../../src/cli/endpoint.ts'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Finding } from '../../src/lnd.ts'
 import { createSimulation, demoNetwork, type NetworkDescription, type Simulation } from '../../src/sim.ts'
@@ -74,6 +74,7 @@ interface RunOptions {
   readonly environment?: NodeJS.ProcessEnv
   readonly findings?: readonly Finding[]
   readonly out?: Paper
+  readonly open?: Dependencies['openEndpoint']
 }
 
 /** A simulated network that runs by itself, with people at its nodes who type commands. */
@@ -120,7 +121,7 @@ export class Desk {
     const listeners = new Set<(name: SignalName) => void>()
     const { clock, entropy } = this.sim
     const dependencies: Dependencies = {
-      openEndpoint: (request) => openEndpointOn(this.sim.backend(node), request),
+      openEndpoint: options.open ?? ((request) => openEndpointOn(this.sim.backend(node), request)),
       checkLnd: () => Promise.resolve(options.findings ?? []),
       stdin: options.stdin ?? Readable.from([]),
       stdout: out,
@@ -162,6 +163,16 @@ export class Desk {
         }
       },
     }
+  }
+
+  /** Types a command whose endpoint cannot be opened: how it asked for one. */
+  ask(words: readonly string[]): { readonly code: Promise<number | undefined>; readonly requests: EndpointRequest[] } {
+    const requests: EndpointRequest[] = []
+    const open = (request: EndpointRequest): Promise<never> => {
+      requests.push(request)
+      return Promise.reject(new Error('no node'))
+    }
+    return { code: this.run('alice', [...words, '--out', this.path('in')], { open }).code, requests }
   }
 
   /** Resolves when so much of the simulated time has passed. */

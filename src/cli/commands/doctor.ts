@@ -14,7 +14,8 @@ Examples:
   keysock doctor
   keysock doctor --network regtest --rpcserver localhost:10011 --lnddir ~/alice
 
-It changes nothing and pays nothing. Exit code 0: works, perhaps not everything; 1: something is bad.`
+It changes nothing and pays nothing.
+Exit code 0: it works, perhaps not everything; 1: something is bad; 2: the command line is wrong.`
 
 export function doctorCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const command = new Command('doctor')

@@ -63,13 +63,17 @@ function characterWidth(character: string): number {
     : 1
 }
 
+/** Below this there is no room for two ends. */
+const LEAST_CUT_COLUMNS = 6
+
 /** At most so many columns; what is left out in the middle is marked. */
 export function fitText(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text
   const characters = Array.from(text)
-  const tail = characters.slice(-Math.floor((columns - 1) / 3))
+  const tail = columns < LEAST_CUT_COLUMNS ? [] : characters.slice(-Math.floor((columns - 1) / 3))
   const head: string[] = []
   let width = widthOf(tail.join('')) + 1
+  if (width > columns) return '~'.repeat(columns)
   for (const character of characters) {
     width += characterWidth(character)
     if (width > columns) break

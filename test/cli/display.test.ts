@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest'
+import { createDisplay } from '../../src/cli/display/display.ts'
+import type { CliEvent } from '../../src/cli/display/events.ts'
+import { progressLine } from '../../src/cli/display/progress-line.ts'
+import { RateMeter } from '../../src/cli/display/rate-meter.ts'
+import { bytesInWords, clockTime, durationInWords, fitText, satInWords, widthOf } from '../../src/cli/display/words.ts'
+import { Paper } from './desk.ts'
+import { ManualTime } from './wire.ts'
+
+const PROGRESS = {
+  event: 'progress',
+  transfer: 1,
+  name: 'holiday.tar',
+  size: 1_500_000,
+  bytes: 600_000,
+  bytesSettled: 675_000,
+  bytesPerSecond: 52_340,
+  inFlight: 87,
+  failed: 12,
+  sat: 1_312,
+  reservedSat: 87,
+  secondsLeft: 16,
+} as const satisfies CliEvent
+
+const DONE = {
+  event: 'done',
+  transfer: 1,
+  name: 'holiday.tar',
+  size: 1_500_000,
+  bytes: 1_500_000,
+  bytesMoved: 1_500_000,
+  sha256: 'ab'.repeat(32),
+  path: null,
+  seconds: 29,
+  failed: 12,
+  sat: 2_910,
+  feesSat: 1_455,
+  receivedSat: 0,
+  wasThere: false,
+} as const satisfies CliEvent
+
+describe('the line that shows progress', () => {
+  it('says everything where there is room, and the most important where there is little', () => {
+    const lines = [140, 120, 100, 80, 60, 40, 30, 20].map((columns) => `${columns}: ${progressLine(PROGRESS, columns)}`)
+    expect(lines).toMatchInlineSnapshot(`
+      [
+        "140: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left  [##############----------------]",
+        "120: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left  [#########-----------]",
+        "100: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left",
+        "80: holiday.tar  675kB  45 %  52.3 kB/s  87 in flight  12 fail  1,312 sat  0:16 left",
+        "60: holiday.tar 675kB 45% 52.3kB/s 87 fly 12 fail 1,312sat 0:16",
+        "40: holiday.tar 45% 52.3kB/s 1,312sat 0:16",
+        "30: holiday.tar 45% 52.3kB/s 0:16",
+        "20: holiday.tar 45% 0:16",
+      ]
+    `)
+  })
+
+  it('of a stream has no share and no end', () => {
+    const stream = { ...PROGRESS, size: null, secondsLeft: null }
+    expect([100, 40].map((columns) => progressLine(stream, columns))).toMatchInlineSnapshot(`
+      [
+        "holiday.tar  675 kB  52.3 kB/s  87 in flight  12 failed  1,312 sat",
+        "holiday.tar 675kB 52.3kB/s 1,312sat",
+      ]
+    `)
+  })
+
+  it('never takes more columns than there are', () => {
+    const names = [
+      'a',
+      'a very long name of a file indeed.tar.gz',
+      '写真写真写真写真写真写真写真.jpg',
+      '🙂🙂🙂🙂🙂🙂🙂🙂🙂🙂🙂🙂🙂',
+    ]
+    for (const name of names) {
+      for (let columns = 1; columns <= 200; columns++) {
+        expect(widthOf(progressLine({ ...PROGRESS, name }, columns))).toBeLessThanOrEqual(columns)
+      }
+    }
+  })
+})
+
+describe('what is shown', () => {
+  const show = (
+    options: {
+      readonly columns?: number
+      readonly json?: boolean
+      readonly quiet?: boolean
+      readonly environment?: NodeJS.ProcessEnv
+    },
+    events: readonly CliEvent[],
+  ): { readonly out: string; readonly err: string } => {
+    const out = new Paper({ columns: options.columns })
+    const err = new Paper({ columns: options.columns })
+    const { json = false, quiet = false, environment = {} } = options
+    const display = createDisplay({ stdout: out, stderr: err, environment, time: new ManualTime(), json, quiet })
+    for (const event of events) display.emit(event)
+    display.close()
+    return { out: out.text, err: err.text }
+  }
+  const warning: CliEvent = { event: 'warning', code: 'A', message: 'mind the gap' }
+  const stopped: CliEvent = {
+    event: 'stopped',
+    reason: 'cost',
+    bytes: 1,
+    sat: 2,
+    message: 'the cap is reached',
+    resume: 'keysock send x',
+  }
+
+  it('in a log is lines without any control character: results on one stream, remarks on the other', () => {
+    const { out, err } = show({}, [warning, PROGRESS, DONE])
+    expect(err).toBe(`warning: mind the gap\n${progressLine(PROGRESS, 200).replace(/ {2}\[.*/, '')}\n`)
+    expect(out).toBe(
+      `sent holiday.tar: 1,500,000 bytes, SHA-256 ${DONE.sha256}; 29 s at 51.7 kB/s; 2,910 sat of which 1,455 sat fees\n`,
+    )
+  })
+
+  it('on a terminal moves in one line, which is gone at the end', async () => {
+    const [out, err] = [new Paper({ columns: 60 }), new Paper({ columns: 60 })]
+    const time = new ManualTime()
+    const display = createDisplay({ stdout: out, stderr: err, environment: {}, time, json: false, quiet: false })
+    display.emit(PROGRESS)
+    await err.shows(progressLine(PROGRESS, 59))
+    display.emit(DONE)
+    display.close()
+    expect(err.text.endsWith('\u001b[0J')).toBe(true)
+    expect(out.text).toContain('sent holiday.tar')
+  })
+
+  it.each([{ CI: 'true' }, { TERM: 'dumb' }])('with %j on a terminal is as in a log', (environment) => {
+    expect(show({ columns: 60, environment }, [PROGRESS]).err).not.toContain('\u001b')
+  })
+
+  it('with --quiet is results, errors and what to type', () => {
+    const error: CliEvent = { event: 'error', code: 'ECONNREFUSED', message: 'nobody' }
+    expect(show({ quiet: true }, [warning, PROGRESS, stopped, error, DONE])).toEqual({
+      out: expect.stringMatching(/^sent holiday.tar.*\n$/),
+      err: 'the cap is reached; this goes on where it stopped:\n  keysock send x\nnobody (ECONNREFUSED)\n',
+    })
+  })
+
+  it('with --json is one object a line, all on standard output', () => {
+    const { out, err } = show({ json: true, columns: 60 }, [warning, PROGRESS, PROGRESS, stopped, DONE])
+    expect(err).toBe('')
+    // The second progress came in the same second.
+    expect(
+      out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([warning, PROGRESS, stopped, DONE])
+  })
+})
+
+describe('numbers in words', () => {
+  it('have three digits, and units that people know', () => {
+    expect([0, 999, 1_000, 1_234, 99_949, 184_302, 999_600, 1_500_000, 2 ** 40].map(bytesInWords)).toEqual([
+      '0 B',
+      '999 B',
+      '1 kB',
+      '1.23 kB',
+      '99.9 kB',
+      '184 kB',
+      '1 MB',
+      '1.5 MB',
+      '1.1 TB',
+    ])
+    expect([0.5, 9.123, 10.4, 1_312].map(satInWords)).toEqual(['0.5 sat', '9.123 sat', '10 sat', '1,312 sat'])
+    expect([0, 9, 75, 3_723, 200_000].map(clockTime)).toEqual(['0:00', '0:09', '1:15', '1:02:03', '2 d 7 h'])
+    expect([0.25, 9, 95, 150, 7_500, 200_000].map(durationInWords)).toEqual([
+      '0.3 s',
+      '9 s',
+      '95 s',
+      '3 min',
+      '2 h 5 min',
+      '2 days',
+    ])
+  })
+
+  it('that are names are cut in the middle', () => {
+    expect(fitText('a very long name.tar.gz', 12)).toBe('a very l~.gz')
+    expect(widthOf('写真.jpg')).toBe(8)
+  })
+})
+
+describe('the rate', () => {
+  it('is that of the last ten seconds', () => {
+    const meter = new RateMeter()
+    expect(meter.bytesPerSecond).toBe(0)
+    for (let second = 0; second <= 20; second++) meter.add(second * 1_000, second * 100)
+    expect(meter.bytesPerSecond).toBe(100)
+    for (let second = 21; second <= 40; second++) meter.add(second * 1_000, 2_000)
+    expect(meter.bytesPerSecond).toBe(0)
+  })
+})
