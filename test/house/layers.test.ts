@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { layerViolations } from './layers.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import { layerViolations, packagesOf } from './layers.ts'
 import { readSources } from './sources.ts'
 
 describe('the layers of src', () => {
   it('hold: every import points downwards', () => {
     expect(layerViolations(readSources('src'))).toEqual([])
+  })
+
+  it('import what a user of the package gets with it, and no tool of its developers', () => {
+    const given = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]
+    expect([...packagesOf(readSources('src'))].toSorted()).toEqual(given.toSorted())
   })
 })
 

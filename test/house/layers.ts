@@ -103,6 +103,17 @@ export function layerViolations(sources: readonly Source[], layers: readonly Lay
   })
 }
 
+/** The packages that `sources` import, without Node's own modules. */
+export function packagesOf(sources: readonly Source[]): Set<string> {
+  const names = sources.flatMap((source) => [...imports(source)].map(({ specifier }) => specifier))
+  return new Set(
+    names.flatMap((name) => {
+      if (name === undefined || name.startsWith('.') || isBuiltin(name)) return []
+      return [name.split('/', name.startsWith('@') ? 2 : 1).join('/')]
+    }),
+  )
+}
+
 /** The one place where a user names a module: KEYSOCK_BACKEND. */
 const COMPUTED = 'src/transport/environment.ts'
 
