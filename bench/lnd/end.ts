@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import { createLndBackend } from '../../src/lnd.ts'
+import { median } from '../sim/statistics.ts'
 import { watch, type WatchedPayment } from '../sim/watch.ts'
 import type { Arrived } from './arrivals.ts'
 import type { NodeAddress } from './bare-node.ts'
@@ -28,7 +29,8 @@ export interface Paid {
   readonly costMsat: bigint
   /** Payments without outcome, every STEP_MS from that moment to the other. */
   readonly inFlight: readonly number[]
-  readonly latenciesMs: readonly number[]
+  /** Median of what settled. */
+  readonly latencyMs: number
 }
 
 /** One end of keysock: an endpoint on a node, watched from below and read from above. */
@@ -177,7 +179,7 @@ class End {
       recordBytes: payments.reduce((sum, { bytes }) => sum + bytes, 0),
       costMsat: settled.reduce((sum, { costMsat }) => sum + costMsat, 0n),
       inFlight,
-      latenciesMs: settled.map(({ sentMs, endedMs }) => (endedMs ?? sentMs) - sentMs),
+      latencyMs: median(settled.map(({ sentMs, endedMs }) => (endedMs ?? sentMs) - sentMs)),
     }
   }
 

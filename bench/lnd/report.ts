@@ -31,7 +31,20 @@ function pairs(title: string, text: readonly string[], of: readonly Pair[]): Sec
   return {
     title,
     text,
-    head: ['round', 'flood', '@', 'kB/s', 'ratio', 'p50/p95', 'payload', 'failed', 'replies', 'sat/kB', 'start s'],
+    head: [
+      'round',
+      'flood',
+      '@',
+      'kB/s',
+      'ratio',
+      'p50/p95',
+      'payload',
+      'failed',
+      'replies',
+      'sat/kB',
+      'ms',
+      'start s',
+    ],
     rows: of.map(({ flood, transfer, ratio }, i) => {
       const { sender } = transfer
       return [
@@ -45,6 +58,7 @@ function pairs(title: string, text: readonly string[], of: readonly Pair[]): Sec
         String(sender.failed),
         String(transfer.replies),
         (Number(sender.costMsat) / transfer.bytes).toFixed(2),
+        sender.latencyMs.toFixed(0),
         (((transfer.series[0]?.atMs ?? Number.NaN) - transfer.startMs) / 1_000).toFixed(2),
       ]
     }),
@@ -128,7 +142,7 @@ function sections(results: Results): Section[] {
         'until the last byte is at the reading process, with as many in flight as were best;',
         'kB/s: keysock, user bytes, from createConnection until the last is read; p50/p95: in',
         'flight; payload: user bytes in the record bytes paid for; replies: payments of the',
-        'other end; start: s until the first byte is read.',
+        'other end; ms: median of a payment; start: s until the first byte is read.',
       ],
       rounds.map(({ there }) => there),
     ),
