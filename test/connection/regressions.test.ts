@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Code } from '../../src/wire/errors.ts'
 import type { Attempt } from '../../src/transport/connection/interface.ts'
+import { LINGER_MOST_MS } from '../../src/transport/connection/limits.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import {
@@ -83,7 +84,7 @@ describe('the end of a stream', () => {
     readAll(pair.a, pair.now)
     readAll(pair.b, pair.now)
     exchange(pair)
-    pass(pair, 121_000)
+    pass(pair, LINGER_MOST_MS + 1_000)
     for (const machine of [pair.a, pair.b]) {
       const last = events(machine).slice(-2)
       expect(last).toEqual([{ type: 'ended', error: undefined }, { type: 'closed' }])
@@ -576,7 +577,7 @@ describe('ending', () => {
   test('a clean close leaves nothing to wait for but the lingering', () => {
     const pair = openPair()
     closeCleanly(pair)
-    pass(pair, 130_000)
+    pass(pair, LINGER_MOST_MS + 10_000)
     expect([pair.a.state, pair.b.state]).toEqual(['closed', 'closed'])
     expect([pair.a.deadline(), pair.b.deadline()]).toEqual([undefined, undefined])
   })
@@ -587,7 +588,7 @@ describe('ending', () => {
     pair.a.finish(pair.now)
     pair.b.finish(pair.now)
     exchange(pair)
-    pass(pair, 130_000)
+    pass(pair, LINGER_MOST_MS + 10_000)
     expect(pair.b.state).toBe('closed')
     expect(types(pair.b)).not.toContain('closed')
     expect(readAll(pair.b, pair.now)).toBe(1_000)

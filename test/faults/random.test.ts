@@ -105,6 +105,16 @@ async function play({ seed, lane, direction, requireInterceptor, faults }: Story
 const seed = Number(process.env['FC_SEED'] ?? 20_262)
 const numRuns = Number(process.env['FC_RUNS'] ?? 60)
 
+it('who lingers waits for a peer that was refused until it tries once a minute only', async () => {
+  await play({
+    seed: 91_102,
+    lane: 'node',
+    direction: 'down',
+    requireInterceptor: false,
+    faults: [{ planned: { name: 'process-blocked', node: 'alice', forMs: 93_419 }, atMs: 1_993 }],
+  })
+})
+
 it(
   `whatever happens, and when, everything comes, and nothing is left behind (FC_SEED=${seed})`,
   { timeout: 60_000 + 5_000 * numRuns },

@@ -120,8 +120,9 @@ export const MAX_MESSAGES_WAITING = 1_024
 
 // -- ending, spec §6.1, §13 --
 
-export const LINGER_MS = 60_000
-export const LINGER_MOST_MS = 120_000
+/** Longer than the longest wait of a peer that is refused or finds no route: a minute (§8.10), or two where every route is suspended. */
+export const LINGER_MS = 180_000
+export const LINGER_MOST_MS = 360_000
 export const RESET_MS = 60_000
 /** spec §4.7: 2^36 */
 export const MAX_WRONG_TAGS = 68_719_476_736
