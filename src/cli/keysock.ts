@@ -6,6 +6,8 @@ import { processSignals } from './process-signals.ts'
 import { runProgram } from './program.ts'
 import { processClock, processEntropy } from './realtime.ts'
 
+// gRPC to an IP address warns of a deprecation that no user of this command can do anything about.
+process.noDeprecation = true
 const { stdin, stdout, stderr, env } = process
 const code = await runProgram({
   openEndpoint,

@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { CliEvent } from '../../src/cli/display/events.ts'
+import { lndAvailable } from '../nodes/available.ts'
+import { type Network, startNetwork } from '../nodes/network.ts'
+import { until } from '../nodes/until.ts'
+import { pattern } from './desk.ts'
+
+const START_MS = 20 * 60_000
+const TRANSFER_MS = 300_000
+const FILE_BYTES = 700_000
+const MIDWAY_BYTES = 150_000
+const PROGRAM = fileURLToPath(import.meta.resolve('../../src/cli/keysock.ts'))
+const available = lndAvailable()
+type Name = 'alice' | 'bob' | 'carol'
+
+/** A keysock command in a process of its own, with --json. */
+class Command {
+  readonly events: CliEvent[] = []
+  readonly process: ChildProcess
+  readonly #ended: Promise<unknown[]>
+
+  constructor(words: readonly string[], environment: Readonly<Record<string, string>>) {
+    this.process = spawn(process.execPath, ['--disable-warning=DEP0123', PROGRAM, ...words, '--json'], {
+      env: { ...process.env, ...environment, KEYSOCK_DAEMON: 'off' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#ended = once(this.process, 'exit')
+    if (this.process.stdout === null) throw new Error('it has no output')
+    createInterface({ input: this.process.stdout }).on('line', (line) => this.events.push(JSON.parse(line) as CliEvent))
+  }
+
+  /** Its exit code, or the signal that ended it. */
+  async end(): Promise<unknown> {
+    const [code, signal] = await this.#ended
+    return code ?? signal
+  }
+
+  find<Type extends CliEvent['event']>(type: Type): Extract<CliEvent, { event: Type }> | undefined {
+    return this.events.findLast((event): event is Extract<CliEvent, { event: Type }> => event.event === type)
+  }
+
+  async sees<Type extends CliEvent['event']>(
+    type: Type,
+    fits: (event: Extract<CliEvent, { event: Type }>) => boolean = () => true,
+  ): Promise<void> {
+    const hopeless = (): string | undefined =>
+      this.process.exitCode === null ? undefined : JSON.stringify(this.events.at(-1))
+    await until(
+      `${type} is told`,
+      () => {
+        const event = this.find(type)
+        return (event !== undefined && fits(event)) || undefined
+      },
+      { hopeless },
+    )
+  }
+}
+
+describe.skipIf(!available.ok)(
+  `the keysock command on real nodes${available.ok ? '' : ` (skipped: ${available.reason})`}`,
+  () => {
+    let network: Network<Name>
+    let folder = ''
+    const running: Command[] = []
+    const file = pattern(FILE_BYTES)
+
+    beforeAll(async () => {
+      const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
+      network = await startNetwork<Name>({
+        nodes: ['alice', 'bob', 'carol'],
+        channels: [
+          { between: ['alice', 'bob'], ...half },
+          { between: ['bob', 'carol'], ...half },
+        ],
+      })
+      folder = mkdtempSync(join(tmpdir(), 'keysock-cli-lnd-'))
+      writeFileSync(join(folder, 'film.bin'), file)
+    }, START_MS)
+
+    afterEach(async () => {
+      for (const { process } of running) process.kill('SIGKILL')
+      await Promise.all(running.splice(0).map((command) => command.end()))
+    })
+
+    afterAll(async () => {
+      await network.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    function run(name: Name, ...words: readonly string[]): Command {
+      const command = new Command(words, network.node(name).environment)
+      running.push(command)
+      return command
+    }
+
+    async function receive(out: string): Promise<Command> {
+      const command = run('carol', 'receive', '--out', join(folder, out), '--state', join(folder, 'state'), '--once')
+      await command.sees('listening')
+      return command
+    }
+
+    function send(): Command {
+      return run('alice', 'send', join(folder, 'film.bin'), network.node('carol').publicKey, '--max-cost', '5000')
+    }
+
+    const isMidway = ({ bytes }: { readonly bytes: number }): boolean => bytes >= MIDWAY_BYTES
+
+    it('finds nothing bad with a node that works', async () => {
+      const doctor = run('alice', 'doctor')
+      expect(await doctor.end()).toBe(0)
+      expect(doctor.events).toContainEqual(expect.objectContaining({ name: 'connection', verdict: 'good' }))
+    })
+
+    it(
+      'sends a file, is interrupted midway, and goes on with the same command',
+      async () => {
+        const receiver = await receive('one')
+        const first = send()
+        await receiver.sees('progress', isMidway)
+        first.process.kill('SIGINT')
+        expect(await first.end()).toBe(130)
+        expect(first.find('stopped')).toMatchObject({
+          reason: 'interrupted',
+          resume: expect.stringContaining('keysock send'),
+        })
+        await receiver.sees('stopped')
+        const second = send()
+        expect(await second.end()).toBe(0)
+        expect(await receiver.end()).toBe(0)
+        expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
+        expect(readdirSync(join(folder, 'one'))).toEqual(['film.bin'])
+        expect(readFileSync(join(folder, 'one', 'film.bin')).equals(file)).toBe(true)
+        expect(second.find('done')?.sat).toBeLessThan(5_000)
+      },
+      TRANSFER_MS,
+    )
+
+    it(
+      'goes on by itself when the receiver is killed midway and started again',
+      async () => {
+        const first = await receive('two')
+        const sender = send()
+        await first.sees('progress', isMidway)
+        first.process.kill('SIGKILL')
+        expect(await first.end()).toBe('SIGKILL')
+        const second = await receive('two')
+        expect(await sender.end()).toBe(0)
+        expect(await second.end()).toBe(0)
+        expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
+        expect(readdirSync(join(folder, 'two'))).toEqual(['film.bin'])
+        expect(readFileSync(join(folder, 'two', 'film.bin')).equals(file)).toBe(true)
+      },
+      TRANSFER_MS,
+    )
+
+    it(
+      'goes on when both ends were killed midway',
+      async () => {
+        const receiver = await receive('three')
+        const sender = send()
+        await receiver.sees('progress', isMidway)
+        for (const command of [sender, receiver]) command.process.kill('SIGKILL')
+        await Promise.all([sender.end(), receiver.end()])
+        const again = await receive('three')
+        const second = send()
+        expect(await second.end()).toBe(0)
+        expect(await again.end()).toBe(0)
+        expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
+        expect(readFileSync(join(folder, 'three', 'film.bin')).equals(file)).toBe(true)
+      },
+      TRANSFER_MS,
+    )
+  },
+)
