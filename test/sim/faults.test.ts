@@ -258,7 +258,9 @@ describe('a fault', () => {
     const faults = names.map(([name, scope]) => ({ name, ...(scope === 'time' ? { perHour: 20 } : { chance: 0.2 }) }))
     const pair = await pairOn(
       demoNetwork({
-        faults: faults.filter(({ name }) => !['process-crash', 'channel-closed', 'channel-force-closed', 'node-offline'].includes(name)),
+        faults: faults.filter(
+          ({ name }) => !['process-crash', 'channel-closed', 'channel-force-closed', 'node-offline'].includes(name),
+        ),
       }),
     )
     for (let i = 0; i < 60; i++) {
