@@ -12,6 +12,10 @@ export const MEASURED: readonly Measured[] = [
   { lane: '2 hops', inFlight: 8, perSecond: 38, medianMs: 212 },
   { lane: '2 hops', inFlight: 32, perSecond: 86, medianMs: 365 },
   { lane: '2 hops', inFlight: 100, perSecond: 114, medianMs: 783 },
+  { lane: '2 hops + phantom', inFlight: 1, perSecond: 5.7, medianMs: 172 },
+  { lane: '2 hops + phantom', inFlight: 8, perSecond: 31, medianMs: 245 },
+  { lane: '2 hops + phantom', inFlight: 32, perSecond: 76, medianMs: 406 },
+  { lane: '2 hops + phantom', inFlight: 100, perSecond: 94, medianMs: 1_051 },
   { lane: 'blinded', inFlight: 1, perSecond: 5.8, medianMs: 174 },
   { lane: 'blinded', inFlight: 8, perSecond: 27, medianMs: 289 },
   { lane: 'blinded', inFlight: 32, perSecond: 60, medianMs: 540 },
@@ -19,7 +23,7 @@ export const MEASURED: readonly Measured[] = [
 ]
 
 export interface Measured {
-  readonly lane: '1 hop' | '2 hops' | 'blinded'
+  readonly lane: '1 hop' | '2 hops' | '2 hops + phantom' | 'blinded'
   readonly inFlight: number
   readonly perSecond: number
   readonly medianMs: number
@@ -32,7 +36,7 @@ const ROUNDS = 30
 /** The same load on the simulated network. */
 export async function simulate({ lane, inFlight }: Measured): Promise<{ perSecond: number; medianMs: number }> {
   const payments = inFlight * ROUNDS
-  if (lane === 'blinded') return blinded(inFlight, payments)
+  if (lane === 'blinded' || lane === '2 hops + phantom') return phantom(lane === 'blinded', inFlight, payments)
   const hops = lane === '1 hop' ? 1 : 2
   const result = await flood(createSimulation(line(hops + 1)), {
     from: 'n0',
@@ -62,13 +66,18 @@ export async function measurementTable(): Promise<string[]> {
   return lines
 }
 
-/** Replies over a blinded path n1 -> n2 -> phantom; the process settles each at once. */
-async function blinded(inFlight: number, payments: number): Promise<{ perSecond: number; medianMs: number }> {
+/** Payments n0 -> n1 -> n2 -> phantom, over a blinded path from n1 on or not; the process settles each at once. */
+async function phantom(
+  isBlinded: boolean,
+  inFlight: number,
+  payments: number,
+): Promise<{ perSecond: number; medianMs: number }> {
   const sim = createSimulation(line(3))
   const [payer, maker] = [sim.backend('n0'), sim.backend('n2')]
   const preimages = new Map<string, Uint8Array>()
   await payer.start({ sink: () => {} })
   await maker.start({
+    phantomLane: true,
     sink: (event) => {
       if (event.type !== 'offer') return
       const preimage = preimages.get(bytesToHex(event.hash)) ?? new Uint8Array()
@@ -79,9 +88,9 @@ async function blinded(inFlight: number, payments: number): Promise<{ perSecond:
     maker.makePaths({ count: 1, payer: sim.keyOf('n0'), relays: 1, lifetimeBlocks: 1_000 }),
   )
   const path = paths[0]?.bytes ?? new Uint8Array()
-  const [route] = await sim.drive(
-    payer.findRoutes({ destination: { lane: 'phantom', path }, amountMsat: 1_000n, maxFeeMsat: 100_000n, count: 1 }),
-  )
+  const lane = 'phantom' as const
+  const destination = isBlinded ? { lane, path } : { lane, publicKey: sim.keyOf('n2') }
+  const [route] = await sim.drive(payer.findRoutes({ destination, amountMsat: 1_000n, maxFeeMsat: 100_000n, count: 1 }))
   const startMs = sim.clock.now()
   const waits: number[] = []
   let sent = 0

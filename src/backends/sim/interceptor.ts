@@ -19,7 +19,7 @@ import type { Due } from './event-queue.ts'
 import type { FaultArguments } from './fault-table.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
-import { INTERCEPT_WORK } from './timing.ts'
+import { CLEAR_INTERCEPT_WORK, INTERCEPT_WORK } from './timing.ts'
 
 const OFFER = 0
 const DEADLINE = 1
@@ -151,7 +151,8 @@ export class Interceptor {
     const held = new Held(attempt, this, false)
     this.#held.add(held)
     const { engine } = this.#network
-    engine.push(this.node.writeUntil(engine.nowMs, INTERCEPT_WORK), held, OFFER)
+    const work = blinded === undefined ? CLEAR_INTERCEPT_WORK : INTERCEPT_WORK
+    engine.push(this.node.writeUntil(engine.nowMs, work), held, OFFER)
   }
 
   /** Whether the process can open it: keys of paths die with the one that made them, those of the node's phantom are anybody's. */

@@ -26,6 +26,8 @@ export const RELAY_WORK = 1.4
 
 /** Disk work at a node that hands an HTLC to an interceptor and waits for its verdict. */
 export const INTERCEPT_WORK = 2.5
+/** The same for one that came without blinding. */
+export const CLEAR_INTERCEPT_WORK = 1.7
 
 /** Work at a relay that does not wait for the disk, as a part of the way that leads to it. */
 export const RELAY_WAY = 1.1
