@@ -1,6 +1,7 @@
 import { type Backend, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
 import { createBackend as createDaemonBackend, findDaemon } from '../daemon.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
+import { codeOf, messageOf } from './transfer/errors.ts'
 import { type EndpointFlags, nodeEnvironment } from './node-options.ts'
 
 /** An endpoint as a command wants it. */
@@ -35,6 +36,12 @@ async function backendOf(environment: NodeJS.ProcessEnv): Promise<Backend> {
         `the keysock command knows the backends keysock/lnd and keysock/daemon; KEYSOCK_BACKEND is ${named}`,
       )
   }
+}
+
+/** Why there is no endpoint, for a person. */
+export function unusable(error: unknown): KeysockError {
+  const message = `the node cannot be used: ${messageOf(error)}; keysock doctor says what to do`
+  return new KeysockError(codeOf(error), message, { cause: error })
 }
 
 /** The same on a given backend. */

@@ -195,7 +195,7 @@ export class Desk {
 }
 
 /** Fast and cheap: what is tested is what stands above it. */
-export function quickNetwork(): NetworkDescription {
+function quickNetwork(): NetworkDescription {
   return demoNetwork({
     policyDefaults: { minHtlcMsat: 1_000, baseFeeMsat: 0, feePpm: 0 },
     nodeDefaults: { paymentsPerSecond: 2_000 },

@@ -270,6 +270,6 @@ describe('a signal', () => {
     await turn()
     send.signal()
     expect(await send.code).toBe(130)
-    expect(send.err.text).toContain('interrupted; the receiver has at least 0 % of a.bin')
+    expect(send.err.text).toContain('interrupted; nothing of a.bin has arrived for certain')
   })
 })

@@ -1,18 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSources, ROOT } from './sources.ts'
-import { citationViolations, EDGE_FILES, specClauses, tidyViolations } from './tidy.ts'
-
-const SPEC = join(ROOT, 'spec/protocol.md')
+import { citationViolations, EDGE_FILES, FILE_TRANSFER, PROTOCOL, specClauses, tidyViolations } from './tidy.ts'
 
 describe('the sources', () => {
   it('keep the rules of the house', () => {
     expect(tidyViolations(readSources('src'))).toEqual([])
   })
 
-  it.skipIf(!existsSync(SPEC))('cite only clauses that the specification has', () => {
-    expect(citationViolations(readSources('src'), specClauses(readFileSync(SPEC, 'utf8')))).toEqual([])
+  it.each([PROTOCOL, FILE_TRANSFER])('cite only clauses that $file has', (page) => {
+    const clauses = specClauses(readFileSync(join(ROOT, page.file), 'utf8'))
+    expect(citationViolations(readSources('src'), clauses, page)).toEqual([])
   })
 
   it('have the same edges for the linter as for this test', () => {
@@ -100,6 +99,14 @@ describe('the check of citations', () => {
 
   it('lets a citation of a clause stand', () => {
     expect(citationViolations([{ path: 'a.ts', text: '// spec §4.3, §5.1 and §5.2.1. Then.' }], clauses)).toEqual([])
+  })
+
+  it('tells the pages apart', () => {
+    const sources = [{ path: 'a.ts', text: '// file-transfer §9.9, spec §4.3' }]
+    expect(citationViolations(sources, clauses)).toEqual([])
+    expect(citationViolations(sources, clauses, FILE_TRANSFER)).toEqual([
+      'a.ts:1: cites §9.9, which spec/file-transfer.md does not have',
+    ])
   })
 
   it('catches a citation of a clause that does not exist', () => {

@@ -104,14 +104,28 @@ export function specClauses(markdown: string): Set<string> {
   return new Set(matches(markdown, start).map(({ match }) => match[1] ?? ''))
 }
 
-/** Citations of clauses (`spec §4.3`, `spec §4.3, §5`) that the specification does not have. */
-export function citationViolations(sources: readonly Source[], clauses: ReadonlySet<string>): string[] {
+/** A page whose clauses are cited, and the word before the citation. */
+export interface CitedPage {
+  readonly word: string
+  readonly file: string
+}
+
+export const PROTOCOL: CitedPage = { word: 'spec', file: 'spec/protocol.md' }
+export const FILE_TRANSFER: CitedPage = { word: 'file-transfer', file: 'spec/file-transfer.md' }
+
+/** Citations of clauses (`spec §4.3`, `spec §4.3, §5`) that the page does not have. */
+export function citationViolations(
+  sources: readonly Source[],
+  clauses: ReadonlySet<string>,
+  { word, file }: CitedPage = PROTOCOL,
+): string[] {
+  const citation = new RegExp(`\\b${word} (§[\\w.]*\\w(?:(?:,| and| or|, and|, or|;)\\s§[\\w.]*\\w)*)`, 'gi')
   return sources.flatMap(({ path, text }) =>
-    matches(text, /\bspec (§[\w.]*\w(?:(?:,| and| or|, and|, or|;)\s§[\w.]*\w)*)/gi).flatMap(({ line, match }) =>
+    matches(text, citation).flatMap(({ line, match }) =>
       (match[1] ?? '')
         .split(/[^§\w.]+/)
         .filter((part) => part.startsWith('§') && !clauses.has(part.slice(1)))
-        .map((part) => `${path}:${line}: cites ${part}, which spec/protocol.md does not have`),
+        .map((part) => `${path}:${line}: cites ${part}, which ${file} does not have`),
     ),
   )
 }

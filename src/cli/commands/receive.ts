@@ -7,6 +7,7 @@ import type { Display } from '../display/events.ts'
 import { satInWords } from '../display/words.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
 import { satOf } from '../money.ts'
+import { unusable } from '../endpoint.ts'
 import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
 import { Receiving, type ReceivingEnd } from '../receiving.ts'
 import { quoted, resumeCommand } from '../resume-command.ts'
@@ -130,7 +131,7 @@ class ReceiveRun {
     } catch (error) {
       // It may still come, and then nobody wants it.
       opening.then((late) => late.close()).catch(() => undefined)
-      throw error
+      throw this.#stop.isGiven ? error : unusable(error)
     }
   }
 

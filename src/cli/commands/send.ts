@@ -7,6 +7,7 @@ import type { Display } from '../display/events.ts'
 import { bytesInWords, durationInWords, satInWords } from '../display/words.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
 import { capFor, satOf, timeFor } from '../money.ts'
+import { unusable } from '../endpoint.ts'
 import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
 import { resumeCommand } from '../resume-command.ts'
 import { nameOf, Sending, type SendingEnd } from '../sending.ts'
@@ -131,7 +132,7 @@ class SendRun {
     } catch (error) {
       // It may still come, and then nobody wants it.
       opening.then((late) => late.close()).catch(() => undefined)
-      throw error
+      throw this.#stop.isGiven ? error : unusable(error)
     }
   }
 
@@ -231,9 +232,10 @@ class SendRun {
 
   #progress(bytes: number, sat: number, { content, name }: Source): string {
     const spent = `${satInWords(sat)} spent`
+    if (bytes === 0) return `nothing of ${name} has arrived for certain, ${spent}`
     // What came last is not acknowledged yet.
     if (content === undefined) return `the receiver has at least ${bytesInWords(bytes)} of ${name}, ${spent}`
-    const percent = content.size === 0 ? 0 : Math.floor((bytes / content.size) * 100)
+    const percent = Math.floor((bytes / content.size) * 100)
     return `the receiver has at least ${percent} % of ${name} (${bytesInWords(bytes)} of ${bytesInWords(content.size)}), ${spent}`
   }
 

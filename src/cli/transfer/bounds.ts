@@ -36,7 +36,7 @@ export const TURN_MS = 1_000
 /** Kept free on the disk: an answer needs a journal, a log. */
 export const DISK_MARGIN_BYTES: number = 16 * 2 ** 20
 
-// ---- The sender --------------------------------------------------------------------------------------
+// ---- The sender (file-transfer §5) --------------------------------------------------------------------
 
 /** First and longest pause between two tries to connect; each try is a payment. */
 export const RETRY_MS = 2_000

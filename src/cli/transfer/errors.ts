@@ -1,4 +1,4 @@
-/** file-transfer §5 */
+/** file-transfer §6 */
 export const CODES = {
   MALFORMED: 1,
   UNSUPPORTED: 2,
@@ -14,7 +14,7 @@ export const CODES = {
 
 export type CodeName = keyof typeof CODES
 
-/** A transfer ended by one side's word, with a code of file-transfer §5. */
+/** A transfer ended by one side's word, with a code of file-transfer §6. */
 export class TransferError extends Error {
   readonly code: `ERR_TRANSFER_${CodeName}`
   readonly reason: CodeName
