@@ -1,6 +1,8 @@
 /** The files of spec/vectors, read as another implementation would read them. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { phantomOf } from '../../src/wire/bolt4/phantom.ts'
+import { formatShortChannelId } from '../../src/wire/bolt4/short-channel-id.ts'
 import { equalBytes, fromHex, toHex } from '../../src/wire/bytes.ts'
 import { codeName, ProtocolError } from '../../src/wire/errors.ts'
 import { decodeFrames } from '../../src/wire/frame-reader.ts'
@@ -225,5 +227,20 @@ describe('handshake.json', () => {
     expect(toHex(publicKey(fromHex(secret)))).toBe(key)
     expect(toHex(ecdh(field('responderEphemeralSecret'), fromHex(key)))).toBe(shared)
     expect(equalBytes(identifyProof(fromHex(shared), field('h2')), fromHex(proof))).toBe(true)
+  })
+})
+
+describe('phantoms.json', () => {
+  interface PhantomVector {
+    readonly node: string
+    readonly secret: string
+    readonly key: string
+    readonly shortChannelId: string
+  }
+  it.each(read('phantoms.json') as PhantomVector[])('has the phantom of $node', ({ node, ...expected }) => {
+    const { secretKey, publicKey: key, channelId } = phantomOf(fromHex(node))
+    expect({ secret: toHex(secretKey), key: toHex(key), shortChannelId: formatShortChannelId(channelId) }).toEqual(
+      expected,
+    )
   })
 })

@@ -210,6 +210,18 @@ function invalidPackets(): object[] {
   ]
 }
 
+/** spec §2.9, with Node's own hash. Counts above 0 are one in 2^127, so that no vector can show one. */
+function phantomVectors(): object[] {
+  return [1, 2, 3].map((secret) => {
+    const node = noise.publicKey(Buffer.alloc(32, secret))
+    const phantomSecret = noise.sha256(Buffer.from('keysock phantom key'), node, Uint8Array.of(0))
+    const seed = noise.sha256(Buffer.from('keysock phantom channel'), node)
+    const block = 16_300_000 + (seed.readUInt32BE(0) % 477_216)
+    const shortChannelId = `${block}x${seed.readUIntBE(4, 3)}x${seed.readUInt16BE(7)}`
+    return { node: hex(node), secret: hex(phantomSecret), key: hex(noise.publicKey(phantomSecret)), shortChannelId }
+  })
+}
+
 /** File name to content. */
 export function vectorFiles(): ReadonlyMap<string, string> {
   const text = (content: object): string => `${JSON.stringify(content, null, 2)}\n`
@@ -217,6 +229,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ['handshake.json', text(handshakeVectors())],
     ['packets.json', text(packetVectors())],
     ['frames.json', text(frameVectors())],
+    ['phantoms.json', text(phantomVectors())],
   ])
 }
 
