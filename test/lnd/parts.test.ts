@@ -177,7 +177,7 @@ describe("lnd's failures", () => {
       status: 'delivered',
       feeMsat: 7n,
     })
-    expect(outcomeOf({ status: 'FAILED', fee_msat: '0', htlcs: [] })).toMatchObject({ status: 'failed' })
+    expect(outcomeOf({ status: 'FAILED', fee_msat: '0', htlcs })).toMatchObject({ status: 'failed' })
     expect(outcomeOf({ status: 'INITIATED', fee_msat: '0', htlcs: [] })).toEqual({ status: 'in-flight' })
   })
 })
@@ -225,7 +225,9 @@ describe('where a node is', () => {
 describe('a payment that lnd calls in flight', () => {
   const hash = 'ee'.repeat(32)
 
-  /** lnd that calls every payment in flight, with these channels. */
+  const htlcs = [{ status: 'IN_FLIGHT', route: { hops: [{ chan_id: '1', pub_key: '' }] }, failure: null }]
+
+  /** lnd that calls every payment in flight, over channel 1, with these channels. */
   function world(channels: () => object[]): { payments: Payments; at: (ms: number) => void } {
     let now = 0
     const services = {
@@ -262,7 +264,7 @@ describe('a payment that lnd calls in flight', () => {
   }
 
   it('has failed when no channel holds it for a while, with all channels up', async () => {
-    const { payments, at } = world(() => [{ active: true, pending_htlcs: [] }])
+    const { payments, at } = world(() => [{ chan_id: '1', active: true, pending_htlcs: [] }])
     expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
     at(14_999)
     expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
@@ -270,9 +272,20 @@ describe('a payment that lnd calls in flight', () => {
     expect(await payments.track(hash)).toMatchObject({ status: 'failed', place: 'local' })
   })
 
+  it('is in flight as long as the chain may decide, where its channel is closed', async () => {
+    const { payments, at } = world(() => [{ chan_id: '2', active: true, pending_htlcs: [] }])
+    await payments.track(hash)
+    at(60_000)
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+  })
+
   it('is in flight as long as a channel holds it, or is down', async () => {
-    const held = { active: true, pending_htlcs: [{ incoming: false, hash_lock: Buffer.from(hash, 'hex') }] }
-    for (const channel of [held, { active: false, pending_htlcs: [] }]) {
+    const held = {
+      chan_id: '1',
+      active: true,
+      pending_htlcs: [{ incoming: false, hash_lock: Buffer.from(hash, 'hex') }],
+    }
+    for (const channel of [held, { chan_id: '1', active: false, pending_htlcs: [] }]) {
       const { payments, at } = world(() => [channel])
       await payments.track(hash)
       at(60_000)

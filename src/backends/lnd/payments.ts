@@ -100,19 +100,23 @@ export class Payments {
     if (this.#underWay.has(hash)) return outcome
     // Also what a former process sent: it is asked for again until it is decided.
     if (this.#lost.size < MAX_USED_HASHES) this.#lost.add(hash)
-    return (await this.#isGhost(hash)) ? await failed('node-away') : outcome
+    return (await this.#isGhost(hash, payment)) ? await failed('node-away') : outcome
   }
 
   /**
    * lnd that dies within 50 ms of a call can leave a payment in flight for ever without an HTLC
    * anywhere (design §4). It is one when all channels are up and none holds it, now and a while ago.
+   * Where the channel that it was sent over is closed, the chain decides.
    */
-  async #isGhost(hash: string): Promise<boolean> {
+  async #isGhost(hash: string, { htlcs }: RawPayment): Promise<boolean> {
     const channels = await this.#needs.channels.list(1_000)
+    const open = new Set(channels.map((channel) => channel.chan_id))
+    const sentOver = htlcs.filter(({ status }) => status === 'IN_FLIGHT').map(({ route }) => route?.hops[0]?.chan_id)
+    const isOnChain = sentOver.some((chanId) => chanId === undefined || !open.has(chanId))
     const isHeld = channels.some((channel) =>
       channel.pending_htlcs.some((htlc) => !htlc.incoming && toHex(htlc.hash_lock) === hash),
     )
-    if (isHeld || channels.some((channel) => !channel.active)) {
+    if (isHeld || isOnChain || channels.some((channel) => !channel.active)) {
       this.#ghosts.delete(hash)
       return false
     }
