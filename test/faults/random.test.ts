@@ -43,6 +43,8 @@ const planned: fc.Arbitrary<Planned> = fc.oneof(
     name: fc.constant('payment-hangs' as const),
     from: end,
     end: fc.constantFrom('fail' as const, 'land' as const),
+    // A young connection owes few payments (spec §9.7): many that hang for an hour would end it.
+    forMs: fc.integer({ min: 5_000, max: 600_000 }),
     count,
   }),
   fc.record({ name: fc.constant('relay-keeps' as const), from: end, count }),
