@@ -9,6 +9,8 @@ export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?:
 export interface Dependencies {
   readonly openEndpoint: (request: EndpointRequest) => Promise<Endpoint>
   readonly checkLnd: (location: LndLocation) => Promise<readonly Finding[]>
+  /** Whether a daemon owns the node that the environment names. */
+  readonly hasDaemon: (environment: NodeJS.ProcessEnv) => Promise<boolean>
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: Terminal
   readonly stderr: Terminal

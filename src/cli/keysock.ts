@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The keysock command. */
+import { findDaemon } from '../daemon.ts'
 import { checkLnd } from '../lnd.ts'
 import { openEndpoint } from './endpoint.ts'
 import { processSignals } from './process-signals.ts'
@@ -12,6 +13,7 @@ const { stdin, stdout, stderr, env } = process
 const code = await runProgram({
   openEndpoint,
   checkLnd,
+  hasDaemon: async (environment) => (await findDaemon(environment)) !== undefined,
   stdin,
   stdout,
   stderr,

@@ -31,6 +31,8 @@ export type SendingEnd =
   | { readonly type: 'wait'; readonly error: Error }
 
 const TICK_MS = 250
+/** The code of a connection that we ended, since the other side was silent. */
+const SILENT = 'ERR_CLI_SILENT'
 const PUBLIC_KEY_DIGITS = 66
 /** How long a person waits for an answer without a word. */
 const NO_ANSWER_MS = 15_000
@@ -138,6 +140,7 @@ export class Sending {
     const { endpoint, target, time } = this.#options
     this.#socket = socket
     this.#isConnecting = false
+    this.#forwardMs = time.now()
     this.#pausedMs = undefined
     this.#isStarted = false
     // Whoever reads or writes hears it.
@@ -207,7 +210,9 @@ export class Sending {
     this.#checkCap(socket, progress, nowMs)
     if (this.#pausedMs !== undefined) progress?.excuse(nowMs)
     const isOwed = progress?.isAllAcknowledged !== true
-    if ((isOwed && this.#leftMs() <= 0) || progress?.isDead(nowMs) === true) socket.destroy()
+    if ((isOwed && this.#leftMs() <= 0) || progress?.isDead(nowMs) === true) {
+      socket.destroy(new ConnectionLost(SILENT, 'the receiver gave no sign any more'))
+    }
   }
 
   #checkCap(socket: Socket, progress: SendProgress | undefined, nowMs: number): void {
@@ -301,6 +306,7 @@ function whyWaiting(error: Error, port: number): string {
       return 'no answer yet: keysock receive does not run there, or its node is offline'
     case 'EHOSTUNREACH':
       return 'no route to that node at the moment'
+    case SILENT:
     case 'ERR_TRANSFER_BUSY':
     case 'ERR_TRANSFER_HASH':
       return error.message

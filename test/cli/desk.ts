@@ -72,6 +72,7 @@ interface RunOptions {
   /** Columns of the terminal that standard error is; none: it is a file. */
   readonly columns?: number
   readonly environment?: NodeJS.ProcessEnv
+  readonly hasDaemon?: boolean
   readonly findings?: readonly Finding[]
   readonly out?: Paper
   readonly open?: Dependencies['openEndpoint']
@@ -122,6 +123,7 @@ export class Desk {
     const { clock, entropy } = this.sim
     const dependencies: Dependencies = {
       openEndpoint: options.open ?? ((request) => openEndpointOn(this.sim.backend(node), request)),
+      hasDaemon: () => Promise.resolve(options.hasDaemon ?? false),
       checkLnd: () => Promise.resolve(options.findings ?? []),
       stdin: options.stdin ?? Readable.from([]),
       stdout: out,

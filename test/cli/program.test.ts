@@ -98,6 +98,13 @@ describe('a command line', () => {
       expect(running.out.text).toContain('lncli bakemacaroon --save_to keysock.macaroon uri:/lnrpc.Lightning/GetInfo')
     })
 
+    it('takes its own daemon for nobody else', async () => {
+      const held: Finding = { name: 'interceptor', verdict: 'poor', message: 'another program holds it' }
+      const running = desk.run('alice', ['doctor'], { findings: [held], hasDaemon: true })
+      expect(await running.code).toBe(0)
+      expect(running.out.text).toMatch(/^good {2}interceptor {3}the keysock daemon/)
+    })
+
     it('prints objects with --json', async () => {
       const running = desk.run('alice', ['doctor', '--json'], { findings: [good, bad] })
       await running.code
