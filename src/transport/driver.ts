@@ -207,6 +207,7 @@ export class Driver {
     this.isOnline = online
     this.#options.logger.info?.({ detail }, online ? 'the node is back' : 'the node is away')
     if (!online) return
+    this.#paths.online()
     this.payer.trackAll()
     for (const sender of this.senders.all()) this.ready(sender)
     for (const link of this.demultiplexer.links()) {

@@ -1,4 +1,4 @@
-import type { Backend, PathResult } from '../backends/backend.ts'
+import { type Backend, BackendError, type PathResult } from '../backends/backend.ts'
 import type { Demultiplexer } from './demultiplexer.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
@@ -10,6 +10,8 @@ export interface PathOwner {
   readonly backend: Backend
   readonly demultiplexer: Demultiplexer
   readonly relays: 1 | 2
+  /** False while the node is away. */
+  readonly isOnline: boolean
   now(): number
   touch(link: DriverLink): void
   warn(code: string, message: string): void
@@ -21,6 +23,8 @@ export interface PathOwner {
 export class PathMaker {
   readonly #owner: PathOwner
   #warnedOf = Infinity
+  /** Connections that asked while the node was away, with how many paths they want. */
+  readonly #waiting: Map<DriverLink, number> = new Map()
 
   constructor(owner: PathOwner) {
     this.#owner = owner
@@ -42,10 +46,19 @@ export class PathMaker {
         (error: unknown) => {
           if (this.#owner.stopped()) return
           this.#owner.debug({ connection: link.id, reason: messageOf(error) }, 'no reply paths')
+          const isAway = error instanceof BackendError && error.code === 'offline' && !this.#owner.isOnline
+          if (isAway) return void this.#waiting.set(link, count)
           link.connection.pathsFailed(this.#owner.now(), messageOf(error))
           this.#owner.touch(link)
         },
       )
+  }
+
+  /** The node is back: whoever asked meanwhile gets paths now. */
+  online(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const [link, count] of waiting) if (!link.isClosed) this.make(link, count)
   }
 
   /** Nobody pays over these any more. */
