@@ -1,5 +1,5 @@
 import { duplexPair, type Duplex } from 'node:stream'
-import type { Backend } from '../../src/backends/backend.ts'
+import { type Backend, BackendError } from '../../src/backends/backend.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
 import { SharedNode } from '../../src/backends/daemon/shared-node.ts'
@@ -49,10 +49,21 @@ export class MemoryDaemon {
     await this.node.stop()
   }
 
+  /** Starts again, as often as a supervisor has to. */
   async restart(): Promise<void> {
     await this.kill()
-    this.node = this.#make()
-    await this.start()
+    for (;;) {
+      this.node = this.#make()
+      try {
+        return await this.start()
+      } catch (error) {
+        if (!(error instanceof BackendError) || error.code !== 'offline') throw error
+        const { clock } = this.#sim
+        await new Promise<void>((resolve) => {
+          clock.schedule(clock.now() + 1_000, resolve)
+        })
+      }
+    }
   }
 
   /** A program's backend. */

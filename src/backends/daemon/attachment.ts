@@ -50,6 +50,7 @@ export class Attachment {
   session = ''
   isGone = false
   attachedMs = 0
+  goneMs: number = Infinity
   /** Takes packets at the node's phantom. */
   phantomLane = false
   /** Routes that it was given, the latest last. */

@@ -3,13 +3,15 @@ import { Code } from '../../wire/errors.ts'
 import type { DecodedHeader } from '../../wire/packets.ts'
 import type { Clock, Verdict } from '../backend.ts'
 import type { Agreements } from './agreements.ts'
-import { MAX_OFFERS, MAX_REMEMBERED, OFFER_MARGIN_MS } from './bounds.ts'
+import { HOLD_MS, MAX_OFFERS, MAX_REMEMBERED, OFFER_MARGIN_MS } from './bounds.ts'
 import { type Connections, headerOf, type Owner } from './connections.ts'
 import type { PortTable } from './port-table.ts'
 import type { Offer, SentOffer } from './values.ts'
 
 /** A program, as offers know it. */
 export interface Taker extends Owner {
+  /** When it went; Infinity before. */
+  readonly goneMs: number
   /** Takes packets at the node's phantom. */
   readonly phantomLane: boolean
   /** Offers that wait for its verdict. */
@@ -29,6 +31,9 @@ export interface OffersNeeds<Client extends Taker> {
   everyone(): Iterable<Client>
   answer(offerId: string, verdict: Verdict): Promise<void>
 }
+
+/** Nobody has it, or had: it is held as long as any is after the start. */
+const NO_PORT = 0
 
 /** Phantom lane: each offer goes to one program, whose verdict alone counts. What nobody takes is refused at once. */
 export class Offers<Client extends Taker> {
@@ -86,6 +91,9 @@ export class Offers<Client extends Taker> {
     const owner = this.#needs.connections.ownerOf(header.header)
     if (owner?.isGone === false) return this.#give(owner, offer)
     if (header.header.kind === 'open') return void this.#open(offer, header)
+    // spec §6.10: CLOSED would end a connection whose program may be about to come back.
+    const holdUntilMs = owner === undefined ? this.#needs.ports.holdUntil(NO_PORT) : owner.goneMs + HOLD_MS
+    if (this.#needs.clock.now() < holdUntilMs) return this.#refuse(offer.offerId, Code.BUSY)
     // spec §6.6, §6.10
     this.#refuse(offer.offerId, header.header.kind === 'early' ? Code.STALE : Code.CLOSED)
   }

@@ -164,6 +164,7 @@ export class SharedNode implements AttachmentOwner {
   async leave(client: Attachment): Promise<void> {
     if (client.isGone) return
     client.isGone = true
+    client.goneMs = this.#clock.now()
     if (client === this.#rest) this.#rest = undefined
     if (!this.#clients.delete(client)) return
     this.#options.log?.(`program ${client.id} left`)
