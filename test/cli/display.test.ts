@@ -113,7 +113,7 @@ describe('what is shown', () => {
     const { out, err } = show({}, [warning, PROGRESS, DONE])
     expect(err).toBe(`warning: mind the gap\n${progressLine(PROGRESS, 200).replace(/ {2}\[.*/, '')}\n`)
     expect(out).toBe(
-      `sent holiday.tar: 1,500,000 bytes, SHA-256 ${DONE.sha256}; 29 s at 51.7 kB/s; 2,910 sat of which 1,455 sat fees\n`,
+      `sent holiday.tar: 1,500,000 bytes in 29 s (51.7 kB/s); 2,910 sat, of which 1,455 sat fees\n  SHA-256 ${DONE.sha256}\n`,
     )
   })
 
@@ -136,7 +136,7 @@ describe('what is shown', () => {
   it('with --quiet is results, errors and what to type', () => {
     const error: CliEvent = { event: 'error', code: 'ECONNREFUSED', message: 'nobody' }
     expect(show({ quiet: true }, [warning, PROGRESS, stopped, error, DONE])).toEqual({
-      out: expect.stringMatching(/^sent holiday.tar.*\n$/),
+      out: expect.stringMatching(/^sent holiday.tar.*\n {2}SHA-256 .*\n$/),
       err: 'the cap is reached; this goes on where it stopped:\n  keysock send x\nnobody (ECONNREFUSED)\n',
     })
   })

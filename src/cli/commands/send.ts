@@ -29,6 +29,8 @@ interface SendFlags extends EndpointFlags, OutputFlags {
 const DEFAULT_WAIT_MS = 600_000
 const STREAM_NAME = 'stdin'
 
+const NO_PATH_HINT = " Or send with --replies direct: the receiver then learns this node's public key."
+
 const EXAMPLES = `
 Examples:
   keysock send photo.jpg 02ab...cd                 to keysock receive on that node
@@ -157,7 +159,8 @@ class SendRun {
       await this.#stop.orStop(sending.farewell).catch(() => undefined)
       return code
     } catch (error) {
-      this.#display.emit({ event: 'error', ...nameOf(source), code: codeOf(error), message: messageOf(error) })
+      const hint = codeOf(error) === 'ERR_KEYSOCK_NO_PATH' ? NO_PATH_HINT : ''
+      this.#display.emit({ event: 'error', ...nameOf(source), code: codeOf(error), message: messageOf(error) + hint })
       return EXIT.failed
     }
   }

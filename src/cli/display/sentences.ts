@@ -28,7 +28,7 @@ export function sentences(event: CliEvent): readonly string[] {
     case 'quote':
       return quoteLines(event)
     case 'done':
-      return [doneLine(event)]
+      return doneLines(event)
     case 'stopped':
       return event.resume === null
         ? [event.message]
@@ -48,19 +48,20 @@ function ofSize(size: number | null): string {
   return size === null ? '' : ` of ${bytesInWords(size)}`
 }
 
-function doneLine(event: Extract<CliEvent, { event: 'done' }>): string {
+function doneLines(event: Extract<CliEvent, { event: 'done' }>): readonly string[] {
   const { name, path, bytes, sha256, seconds, sat, feesSat, bytesMoved, receivedSat } = event
-  const what = `${wholeNumber(bytes)} bytes, SHA-256 ${sha256}`
+  const size = `${wholeNumber(bytes)} bytes`
+  const hash = `  SHA-256 ${sha256}`
   const isReceiver = path !== null
-  const subject = isReceiver ? (path === '-' ? `${name}: received` : `received ${path}`) : `sent ${name}`
   if (event.wasThere) {
-    return isReceiver ? `${path}: there already, ${what}` : `${name}: the receiver has it already, ${what}`
+    return [isReceiver ? `${path}: there already, ${size}` : `${name}: the receiver has it already, ${size}`, hash]
   }
-  const rate = seconds > 0 && bytesMoved > 0 ? ` at ${bytesInWords(bytesMoved / seconds)}/s` : ''
+  const what = isReceiver ? `received ${path === '-' ? name : path}` : `sent ${name}`
+  const rate = seconds > 0 && bytesMoved > 0 ? ` (${bytesInWords(bytesMoved / seconds)}/s)` : ''
   const money = isReceiver
     ? `${satInWords(receivedSat)} came in, ${satInWords(sat)} for answers`
-    : `${satInWords(sat)} of which ${satInWords(feesSat)} fees`
-  return `${subject}: ${what}; ${durationInWords(seconds)}${rate}; ${money}`
+    : `${satInWords(sat)}, of which ${satInWords(feesSat)} fees`
+  return [`${what}: ${size} in ${durationInWords(seconds)}${rate}; ${money}`, hash]
 }
 
 function quoteLines(event: Extract<CliEvent, { event: 'quote' }>): readonly string[] {
