@@ -1,4 +1,6 @@
+import { getChannels } from 'lightning'
 import type { LndNode } from '../nodes/lnd-node.ts'
+import { recordOf, type RawRecords } from '../../src/backends/lnd/messages.ts'
 import { told } from '../nodes/until.ts'
 
 interface RawAttempt {
@@ -6,7 +8,10 @@ interface RawAttempt {
   /** Of lnd's own clock, in nanoseconds. */
   readonly attempt_time_ns: string
   readonly resolve_time_ns: string
-  readonly route: { readonly total_amt_msat: string } | null
+  readonly route: {
+    readonly total_amt_msat: string
+    readonly hops: readonly { readonly custom_records: RawRecords }[]
+  } | null
 }
 
 interface RawPayment {
@@ -35,9 +40,12 @@ export interface Ledger {
   readonly lastIndex: bigint
 }
 
-/** Reads a node's payments after an index. */
+/** Reads what a node paid with a packet in it, after an index. */
 export async function readLedger(node: LndNode, afterIndex: bigint = 0n): Promise<Ledger> {
-  const payments = await paymentsOf(node, afterIndex)
+  const all = await paymentsOf(node, afterIndex)
+  const payments = all.filter(({ htlcs }) =>
+    htlcs.some(({ route }) => recordOf(route?.hops.at(-1)?.custom_records ?? {})),
+  )
   let paidMsat = 0n
   for (const { route } of payments.flatMap(({ htlcs }) => htlcs).filter(({ status }) => status === 'SUCCEEDED'))
     paidMsat += BigInt(route?.total_amt_msat ?? 0)
@@ -49,7 +57,7 @@ export async function readLedger(node: LndNode, afterIndex: bigint = 0n): Promis
       .map(({ payment_hash }) => payment_hash),
     failed: count('FAILED'),
     succeeded: count('SUCCEEDED'),
-    lastIndex: lastOf(payments, afterIndex),
+    lastIndex: lastOf(all, afterIndex),
   }
 }
 
@@ -62,6 +70,12 @@ export async function readAttempts(
   const paid = payments.flatMap(({ htlcs }) => htlcs).filter(({ status }) => status === 'SUCCEEDED')
   const delaysMs = paid.map((each) => Number(BigInt(each.resolve_time_ns) - BigInt(each.attempt_time_ns)) / 1e6)
   return { delaysMs, lastIndex: lastOf(payments, afterIndex) }
+}
+
+/** Payment hashes, in hex, of the HTLCs in the node's channels. */
+export async function heldHashes(node: LndNode): Promise<Set<string>> {
+  const { channels } = await getChannels({ lnd: node.lnd })
+  return new Set(channels.flatMap((channel) => channel.pending_payments.map(({ id }) => id)))
 }
 
 async function paymentsOf(node: LndNode, afterIndex: bigint): Promise<readonly RawPayment[]> {

@@ -3,7 +3,7 @@ import { createEndpoint, type Endpoint } from '../../src/index.ts'
 import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import type { LndNode } from '../nodes/lnd-node.ts'
 import { until } from '../nodes/until.ts'
-import { readLedger, type Ledger } from './ledger.ts'
+import { heldHashes, readLedger, type Ledger } from './ledger.ts'
 import { Proxy } from './proxy.ts'
 
 /** One end of a transfer: a program at its node. */
@@ -37,7 +37,9 @@ export async function settledUp({ node, endpoint, before }: ProgramEnd, capMsat:
   const look = (): true | undefined => endpoint.stats.paymentsUnresolved === 0 || undefined
   await until(`every payment of ${node.name} is decided`, look, { deadlineMs: 120_000 })
   const after = await readLedger(node, before.lastIndex)
-  expect(after.inFlight).toEqual([])
+  // lnd that was killed may call a payment in flight for ever which it never sent (design §4): no channel holds it.
+  const held = await heldHashes(node)
+  expect(after.inFlight.filter((hash) => held.has(hash))).toEqual([])
   expect(endpoint.stats).toMatchObject({ reservedMsat: 0n, spentMsat: after.paidMsat })
   expect(after.paidMsat).toBeLessThanOrEqual(capMsat)
 }
