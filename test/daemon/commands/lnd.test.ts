@@ -224,6 +224,34 @@ describe.skipIf(!available.ok)(
       TRANSFER_MS,
     )
 
+    it.for(['alice', 'carol'] as const)(
+      'a transfer outlives a restart of the lnd of %s under its daemon',
+      { timeout: TRANSFER_MS },
+      async (name) => {
+        await Promise.all([daemon('alice'), daemon('carol')])
+        const [alice, carol] = [await program('alice'), await program('carol')]
+        const [question, answer] = [file(8, 20_000), file(9)]
+        let restarted: Promise<void> | undefined
+        const got = await exchange({
+          from: alice,
+          to: carol,
+          publicKey: network.node('carol').publicKey,
+          port: 9,
+          question,
+          answer,
+          midway: {
+            bytes: 40_000,
+            act: () => {
+              restarted = network.node(name).restart()
+            },
+          },
+        })
+        await restarted
+        expect([got.atServer, got.atClient]).toEqual([sha256Hex(question), sha256Hex(answer)])
+        await network.waitActive()
+      },
+    )
+
     it('says what it serves, gives up where another runs, and ends at a signal', async () => {
       const first = await daemon('alice')
       const second = command(['daemon'], await owner('alice'))
