@@ -2,7 +2,14 @@ import { duplexPair } from 'node:stream'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Backend, BackendEvent, PathResult, Route } from '../../src/backends/backend.ts'
-import { MAX_CALLS, MAX_CLIENTS, MAX_LINE_BYTES, MAX_PATHS, MAX_PORTS } from '../../src/backends/daemon/bounds.ts'
+import {
+  GREETING_MS,
+  MAX_CALLS,
+  MAX_CLIENTS,
+  MAX_LINE_BYTES,
+  MAX_PATHS,
+  MAX_PORTS,
+} from '../../src/backends/daemon/bounds.ts'
 import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { RawProgram } from './raw-program.ts'
@@ -111,6 +118,22 @@ describe('a program that does not keep to the protocol is cut off', () => {
   it('speaking no version that the daemon speaks', async () => {
     expect(await sim.drive(raw.call('hello', { versions: [2, 7] }))).toMatchObject({ error: { code: 'unsupported' } })
     expect(await sim.drive(raw.closed())).toBe(true)
+  })
+
+  it('saying nothing', async () => {
+    await sim.runFor(GREETING_MS + 1)
+    expect(await sim.drive(raw.closed())).toBe(true)
+  })
+
+  it('attaching again on another connection: the older one ends, and its ports are at hand', async () => {
+    await sim.drive(raw.attach(1, { ports: [7] }))
+    const again = new RawProgram(await daemon.open())
+    expect(await sim.drive(again.attach(1, { ports: [7], isBack: true }))).toMatchObject({
+      result: { portsInUse: [] },
+    })
+    expect(await sim.drive(raw.closed())).toBe(true)
+    const stranger = new RawProgram(await daemon.open())
+    expect(await sim.drive(stranger.attach(2, { ports: [7] }))).toMatchObject({ result: { portsInUse: [7] } })
   })
 
   it('leaving unread what it is told', async () => {

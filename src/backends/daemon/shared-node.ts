@@ -101,7 +101,7 @@ export class SharedNode implements AttachmentOwner {
    * @param takesRest it gets OPENs for ports that nobody has: an endpoint of the daemon's own, that refuses them
    */
   serve(stream: Duplex, takesRest = false): void {
-    const client = new Attachment(this, ++this.#made, stream)
+    const client = new Attachment(this, takesRest ? 0 : ++this.#made, stream)
     this.#sockets.add(client)
     if (takesRest) this.#rest = client
     if (this.#isStopped) client.hangUp('the daemon ends')
@@ -155,7 +155,7 @@ export class SharedNode implements AttachmentOwner {
   }
 
   begin(client: Attachment, { settleIndex, isBack }: Attach): void {
-    this.#options.log?.(`program ${client.id} ${isBack ? 'is back' : 'attached'}`)
+    this.#tellOf(client, isBack ? 'is back' : 'attached')
     const { arrivals } = this.#started()
     if (settleIndex !== undefined) arrivals.attached(client, settleIndex, isBack)
     for (const port of client.ports) arrivals.claimed(port, client)
@@ -167,7 +167,6 @@ export class SharedNode implements AttachmentOwner {
     client.goneMs = this.#clock.now()
     if (client === this.#rest) this.#rest = undefined
     if (!this.#clients.delete(client)) return
-    this.#options.log?.(`program ${client.id} left`)
     for (const port of client.ports) this.#ports.vacate(port, client, this.#clock.now())
     this.#slots.leave(client)
     this.#parts?.offers.leave(client)
@@ -178,13 +177,13 @@ export class SharedNode implements AttachmentOwner {
     try {
       await this.#backend.closePaths(paths)
     } catch (error) {
-      this.#options.log?.(`paths of program ${client.id} were not closed: ${String(error)}`)
+      this.#tellOf(client, `its paths were not closed: ${String(error)}`)
     }
   }
 
   closed(client: Attachment, why: string): void {
     this.#sockets.delete(client)
-    if (!client.isGone && client.session !== '') this.#options.log?.(`program ${client.id}: ${why}`)
+    if (client.session !== '') this.#tellOf(client, `left: ${why}`)
     void this.leave(client)
   }
 
@@ -332,6 +331,10 @@ export class SharedNode implements AttachmentOwner {
     const routes = client.routes
     routes.set(route.id, { lane, channel, slots: route.firstChannelSlots })
     if (routes.size > MAX_ROUTES) routes.delete(routes.keys().next().value as string)
+  }
+
+  #tellOf(client: Attachment, what: string): void {
+    if (client.id > 0) this.#options.log?.(`program ${client.id} ${what}`)
   }
 
   *#everyone(): Generator<Attachment> {

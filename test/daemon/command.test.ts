@@ -1,0 +1,144 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { daemonCommand } from '../../src/cli/commands/daemon.ts'
+import type { SignalName } from '../../src/cli/dependencies.ts'
+import { createDaemonBackend, daemonSocket } from '../../src/daemon.ts'
+import { createEndpoint } from '../../src/index.ts'
+import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
+import { toHex } from '../../src/wire/bytes.ts'
+import { Paper } from '../cli/desk.ts'
+
+let sim: Simulation
+let folder: string
+let environment: NodeJS.ProcessEnv
+const running: { signal: (name: SignalName) => void; ended: Promise<unknown> }[] = []
+
+beforeEach(() => {
+  sim = createSimulation(demoNetwork(), { mode: 'real-time', speed: 50 })
+  folder = mkdtempSync(join(tmpdir(), 'ks-'))
+  environment = { KEYSOCK_HOME: folder, LNCLI_RPCSERVER: 'localhost:10011' }
+})
+
+afterEach(async () => {
+  for (const { signal, ended } of running.splice(0)) {
+    signal('SIGTERM')
+    await ended
+  }
+  sim.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Types a command line after `keysock daemon`. */
+function type(...words: string[]): {
+  readonly out: Paper
+  readonly err: Paper
+  readonly code: Promise<number | undefined>
+  readonly signal: (name: SignalName) => void
+} {
+  const [out, err] = [new Paper(), new Paper()]
+  let heard: (name: SignalName) => void = () => undefined
+  let code: number | undefined
+  const command = daemonCommand(
+    {
+      stdout: out,
+      stderr: err,
+      environment,
+      signals: {
+        on: (listener) => {
+          heard = listener
+          return () => undefined
+        },
+        exit: () => undefined,
+      },
+      openBackend: () => sim.backend('bob'),
+    },
+    (ended) => {
+      code = ended
+    },
+  )
+  const program = new Command('keysock').exitOverride().configureOutput({ writeErr: (text) => void err.write(text) })
+  command.copyInheritedSettings(program)
+  const ended = program
+    .addCommand(command)
+    .parseAsync(['daemon', ...words], { from: 'user' })
+    .then(
+      () => code,
+      () => 2,
+    )
+  const signal = (name: SignalName): void => heard(name)
+  running.push({ signal, ended })
+  return { out, err, code: ended, signal }
+}
+
+describe('keysock daemon', () => {
+  it('prints one line when it is ready, and ends at a signal', async () => {
+    const daemon = type()
+    const socket = daemonSocket(environment)
+    await daemon.out.shows('ready: ')
+    expect(daemon.out.text).toBe(`ready: node ${toHex(sim.keyOf('bob'))} (sim), socket ${socket}\n`)
+    expect(readdirSync(join(folder, 'localhost-10011')).toSorted()).toEqual(['daemon.sock', 'endpoint'])
+    daemon.signal('SIGINT')
+    expect(await daemon.code).toBe(0)
+    expect(existsSync(socket)).toBe(false)
+  })
+
+  it('prints an object with --json, and takes other places', async () => {
+    const socket = join(folder, 'elsewhere')
+    const daemon = type('--json', '--socket', socket, '--state', join(folder, 'kept'))
+    await daemon.out.shows('\n')
+    expect(JSON.parse(daemon.out.text)).toEqual({
+      event: 'ready',
+      publicKey: toHex(sim.keyOf('bob')),
+      network: 'sim',
+      socket,
+    })
+    expect(existsSync(join(folder, 'kept', 'endpoint'))).toBe(true)
+  })
+
+  it('says what is wrong, and ends', async () => {
+    const first = type()
+    await first.out.shows('ready: ')
+    const second = type()
+    expect(await second.code).toBe(1)
+    expect(second.err.text).toContain('a daemon listens on')
+    const third = type('--mode', '0999')
+    expect(await third.code).toBe(2)
+    expect(third.err.text).toContain('0660')
+  })
+})
+
+describe('keysock daemon status', () => {
+  it('shows the node and the programs', async () => {
+    const daemon = type()
+    await daemon.out.shows('ready: ')
+    const endpoint = await createEndpoint({ backend: createDaemonBackend({ socket: daemonSocket(environment) }) })
+    await endpoint.createServer().listen(7)
+    const shown = type('status')
+    expect(await shown.code).toBe(0)
+    expect(shown.out.lines).toMatchObject([
+      expect.stringMatching(/^node +0[23][0-9a-f]{64} \(sim\), block \d+, there$/),
+      expect.stringMatching(/^running +.*, 0 payments under way$/),
+      expect.stringMatching(/^packets +0 kept/),
+      '1 attached:',
+      expect.stringMatching(/^ {2}\d+: port 7; 0 connections, 0 paths, 0 payments, 0 offers; for /),
+    ])
+    const json = type('status', '--json')
+    expect(await json.code).toBe(0)
+    expect(JSON.parse(json.out.text)).toMatchObject({
+      socket: daemonSocket(environment),
+      node: { publicKey: toHex(sim.keyOf('bob')), network: 'sim' },
+      isOnline: true,
+      clients: [{ ports: [7], connections: 0 }],
+    })
+    await endpoint.close()
+  })
+
+  it('says so where none runs', async () => {
+    const shown = type('status')
+    expect(await shown.code).toBe(1)
+    expect(shown.err.text).toContain('no daemon answers')
+  })
+})
