@@ -73,7 +73,9 @@ export class FloodEnds {
       const enough = SWEEP_PAYMENTS * this.recordBytes
       const { atMs, arrived } = await this.#run(inFlight, (until) => Promise.race([until(enough), sleep(SWEEP_MS)]))
       const bytes = arrived.bytes - this.recordBytes
-      points.push({ inFlight, bytesPerSecond: (bytes * 1_000) / (atMs - arrived.firstMs) })
+      // The first arrival begins the count; with fewer than two there is no rate.
+      const isRate = bytes > 0 && atMs > arrived.firstMs
+      points.push({ inFlight, bytesPerSecond: isRate ? (bytes * 1_000) / (atMs - arrived.firstMs) : 0 })
     }
     return points
   }
