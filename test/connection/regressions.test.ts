@@ -121,6 +121,46 @@ describe('the end of a stream', () => {
   })
 })
 
+describe('an initiator that lingers', () => {
+  test('gives fresh paths when its own stop working: the responder may not know yet that all came', () => {
+    const pair = openPair()
+    pair.a.finish(pair.now)
+    exchange(pair)
+    pair.b.write(pair.now, new Uint8Array(500))
+    pair.b.finish(pair.now)
+    // It arrives, and the payer is told otherwise: its last word was over a channel that is gone.
+    const last = only(send(pair.b, pair.now))
+    expect(pair.a.arrive(pair.now, arrivalOf(last, 'a0'))).toMatchObject({ action: 'settle' })
+    readAll(pair.a, pair.now)
+    fail(pair, 'b', last)
+    expect([pair.a.state, pair.b.state]).toEqual(['lingering', 'closing'])
+    pair.a.pathsStale(pair.now, ['a0'])
+    expect(pair.a.pollRequest()).toEqual({ type: 'paths', count: 2 })
+    pair.a.providePaths(pair.now, [{ pathId: 'a1', bytes: new Uint8Array(240), expiryHeight: 800_144 }])
+    for (const attempt of send(pair.a, pair.now)) deliver(pair, 'a', attempt)
+    expect(pair.b.want(pair.now)?.target).toMatchObject({ generation: 2 })
+    for (const again of send(pair.b, pair.now)) {
+      expect(pair.a.arrive(pair.now, arrivalOf(again, 'a1'))).toMatchObject({ action: 'settle' })
+      pair.b.resolve(pair.now, again.id, { status: 'delivered', feeMsat: 0n })
+    }
+    expect([pair.a.state, pair.b.state]).toEqual(['lingering', 'lingering'])
+  })
+
+  test('sends paths again that failed when it began to linger', () => {
+    const pair = openPair()
+    pair.a.finish(pair.now)
+    exchange(pair)
+    pair.a.providePaths(pair.now, [{ pathId: 'a1', bytes: new Uint8Array(240), expiryHeight: 800_144 }])
+    const paths = only(send(pair.a, pair.now))
+    pair.b.finish(pair.now)
+    for (const attempt of send(pair.b, pair.now)) deliver(pair, 'b', attempt)
+    expect(pair.a.state).toBe('lingering')
+    fail(pair, 'a', paths)
+    expect(deliver(pair, 'a', only(send(pair.a, pair.now)))).toEqual({ action: 'taken' })
+    expect(send(pair.a, pair.now)).toEqual([])
+  })
+})
+
 describe('flow control', () => {
   test('control frames flow while a slow reader lets the window fill', () => {
     const pair = openPair()

@@ -117,6 +117,21 @@ it('who lingers waits for a peer that was refused until it tries once a minute o
   })
 })
 
+it('who lingers gives the peer a way to it when its own channels are closed', async () => {
+  await play({
+    seed: 566_283,
+    lane: 'node',
+    direction: 'down',
+    requireInterceptor: false,
+    faults: [
+      { planned: { name: 'channel-closed', between: ['alice', 'carol'] }, atMs: 1_197 },
+      { planned: { name: 'foreign-bytes', node: 'alice', lane: 'node', count: 1 }, atMs: 437 },
+      { planned: { name: 'node-offline', node: 'bob', forMs: 1_055 }, atMs: 1_518 },
+      { planned: { name: 'channel-force-closed', between: ['carol', 'bob'] }, atMs: 1_106 },
+    ],
+  })
+})
+
 it(
   `whatever happens, and when, everything comes, and nothing is left behind (FC_SEED=${seed})`,
   { timeout: 60_000 + 5_000 * numRuns },

@@ -271,7 +271,7 @@ export class Connection {
     core.pathsRequested = false
     core.pathsDelayMs = 0
     if (paths.length === 0) return
-    if (!core.isLive) {
+    if (!givesPaths(core)) {
       core.ask({ type: 'close-paths', pathIds: paths.map((path) => path.pathId) })
       return
     }
@@ -303,7 +303,7 @@ export class Connection {
     const core = this.#core
     runTimers(core, now)
     const newest = core.ownPaths.newest?.paths ?? []
-    if (core.isLive && newest.some((path) => pathIds.includes(path.pathId))) requestPaths(core)
+    if (givesPaths(core) && newest.some((path) => pathIds.includes(path.pathId))) requestPaths(core)
   }
 
   /** Answers the request 'shared-secret'. */
@@ -447,4 +447,9 @@ export class Connection {
   checkInvariant(now: number): void {
     checkConsistency(this.#core, now)
   }
+}
+
+/** spec §9.4, §13.4: a peer that does not know yet that all came needs a way to hear of it. */
+function givesPaths(core: Core): boolean {
+  return core.isLive || core.state === 'lingering'
 }

@@ -39,14 +39,15 @@ function linger(core: Core, now: number): void {
   core.state = 'lingering'
   core.lingerUntil = now + LINGER_MS
   core.lingerEnd = now + LINGER_MOST_MS
-  quiet(core)
+  // spec §13.4: paths that are on their way still have to arrive.
+  quiet(core, Control.PATHS)
   // What the peer waits for goes at once: nobody would ask for it later.
   if (core.ack.hasNews) core.ack.hurry(now)
 }
 
 // Nothing is sent, repeated or waited for any more. Attempts without outcome stay in the account.
-function quiet(core: Core): void {
-  core.controls.drop(~0)
+function quiet(core: Core, kept = 0): void {
+  core.controls.drop(~kept)
   core.overdue.clear()
   core.attempts.clear()
   core.out.clear()

@@ -21,6 +21,8 @@ export function dueControls(core: Core): number {
     case 'resetting':
       return due & (Control.RESET | Control.REFUSE)
     case 'lingering':
+      // spec §13.4
+      return due & Control.PATHS
     case 'closed':
       return 0
   }
@@ -78,7 +80,8 @@ export function creditDue(core: Core): boolean {
 }
 
 function hasControl(core: Core, now: number): boolean {
-  if (core.state === 'lingering') return core.ack.dueAt !== undefined && core.ack.dueAt <= now
+  if (core.state === 'lingering')
+    return dueControls(core) !== 0 || (core.ack.dueAt !== undefined && core.ack.dueAt <= now)
   if (core.state === 'opening') return core.opening?.due === true || (dueControls(core) !== 0 && earlyMayGo(core))
   if (dueControls(core) !== 0) return mayControl(core)
   if (!core.isLive || core.noSign) return false
