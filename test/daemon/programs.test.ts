@@ -218,3 +218,24 @@ describe('a connection to the daemon that breaks', () => {
     expect(await sim.drive(whole(question))).toBe('one a')
   })
 })
+
+describe('a daemon that hangs', () => {
+  it('counts as away after a while, and as back when it answers', async () => {
+    const backend = daemon.attach()
+    const told: string[] = []
+    await sim.drive(backend.start({ sink: ({ type }) => told.push(type) }))
+    const stream = daemon.streams.at(-1)
+    stream?.pause()
+    const request = {
+      destination: { lane: 'node' as const, publicKey: sim.keyOf('alice') },
+      amountMsat: 5_000n,
+      maxFeeMsat: 100_000n,
+      count: 1,
+    }
+    await expect(sim.drive(backend.findRoutes(request))).rejects.toMatchObject({ code: 'offline' })
+    await sim.runFor(1_000)
+    expect(told).toEqual(['offline', 'online'])
+    expect(await sim.drive(backend.findRoutes(request))).toHaveLength(1)
+    await sim.drive(backend.stop())
+  })
+})

@@ -85,5 +85,7 @@ export const RECONNECT_MAX_MS = 2_000
 export const DETACH_MS = 2_000
 /** How long either side is given to greet and to attach: one that is alive does so at once. */
 export const GREETING_MS = 5_000
+/** A call but a payment that is not answered for so long: the daemon hangs. None at the node takes more than a minute. */
+export const ANSWER_MS = 90_000
 /** The last settle index is written this often at most. */
 export const MARK_EVERY_MS = 500

@@ -17,7 +17,7 @@ import {
   type RouteRequest,
   type Verdict,
 } from '../backend.ts'
-import { DETACH_MS, GREETING_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
+import { ANSWER_MS, DETACH_MS, GREETING_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
 import { Calling } from './calling.ts'
 import type { Attached, CallName, Calls } from './calls.ts'
 import { Names } from './names.ts'
@@ -276,9 +276,15 @@ export class DaemonBackend implements Backend {
     this.#mustRun()
     const calling = this.#calling
     if (calling === undefined) throw new BackendError('offline', "the daemon is away; wait for 'online'")
-    const result = await calling.call(call, argument)
-    this.#mustRun()
-    return result
+    const hangs = (): void => calling.close('it does not answer')
+    const cancel = this.clock.schedule(this.clock.now() + ANSWER_MS, hangs)
+    try {
+      const result = await calling.call(call, argument)
+      this.#mustRun()
+      return result
+    } finally {
+      cancel()
+    }
   }
 
   #mustRun(): void {

@@ -38,11 +38,11 @@ export class SharedNode implements AttachmentOwner {
   readonly #options: SharedNodeOptions
   readonly #backend: Backend
   readonly #clock: Clock
-  readonly #startedMs: number
+  #startedMs: number
   /** All connections, attached or not. */
   readonly #sockets = new Set<Attachment>()
   readonly #clients = new Set<Attachment>()
-  readonly #ports: PortTable<Attachment>
+  #ports: PortTable<Attachment>
   readonly #connections = new Connections<Attachment>()
   readonly #slots = new SlotShares()
   readonly #payments: Payments<Attachment>
@@ -81,6 +81,9 @@ export class SharedNode implements AttachmentOwner {
       ...(settleIndex === undefined ? {} : { settleIndex: from }),
       ...(this.#options.phantomLane === true ? { phantomLane: true } : {}),
     })
+    // Programs can come from now on.
+    this.#startedMs = this.#clock.now()
+    this.#ports = new PortTable(this.#startedMs)
     this.#height = info.blockHeight
     this.#parts = this.#assemble(info)
     for (const event of this.#early.splice(0)) this.#take(event)

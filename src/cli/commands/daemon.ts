@@ -32,7 +32,8 @@ const OWNER_ONLY = 0o600
 const EXAMPLES = `
 Examples:
   keysock daemon                       owns the node; send, receive and others attach by themselves
-  keysock daemon --mode 0660           the file's group may attach, too: it can spend the node's money
+  keysock daemon --socket /run/keysock/node.sock --mode 0660
+                                       the file's group may attach, too: it can spend the node's money
   keysock daemon status
 
 Programs look for the socket in ~/.keysock, in a folder for each node; KEYSOCK_DAEMON=PATH names another,
