@@ -122,6 +122,19 @@ describe('what settles at the node', () => {
     expect([one().got, two().got]).toEqual([[], [1]])
   })
 
+  it('stays with the program that has the connection, whoever else names it', () => {
+    const header = { kind: 'data', cid: cid(1), number: 0 } as const
+    connections.receives(header, one())
+    connections.adopt(two(), { initiators: [], responders: [cid(1)] })
+    connections.receives(header, two())
+    settle(data(1))
+    expect([one().got, two().got]).toEqual([[1], []])
+    one().isGone = true
+    connections.adopt(two(), { initiators: [], responders: [cid(1)] })
+    settle(data(1))
+    expect([one().got, two().got]).toEqual([[1], [2]])
+  })
+
   it('is handed on in order, also behind an OPEN whose port is not known yet', async () => {
     ports.claim(7, one())
     settle(open(1))

@@ -45,6 +45,8 @@ export const MAX_CONNECTIONS = 65_536
 export const MAX_NAMED_CONNECTIONS = 4_096
 /** Settled offers whose confirmation is waited for, and payments that the node lost sight of. */
 export const MAX_REMEMBERED = 16_384
+/** One in so many slots, one at least, is kept for programs that hold none: others' payments may hang for hours. */
+export const SLOTS_KEPT_DIVISOR = 16
 /** From this part of a channel's slots on, only those who hold less than a fair part get one: the last quarter. */
 export const SLOTS_FREE_NUMERATOR = 3
 export const SLOTS_FREE_DENOMINATOR = 4

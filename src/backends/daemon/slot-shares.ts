@@ -1,4 +1,4 @@
-import { SLOTS_FREE_DENOMINATOR, SLOTS_FREE_NUMERATOR } from './bounds.ts'
+import { SLOTS_FREE_DENOMINATOR, SLOTS_FREE_NUMERATOR, SLOTS_KEPT_DIVISOR } from './bounds.ts'
 
 interface Channel {
   total: number
@@ -10,7 +10,8 @@ interface Channel {
 
 /**
  * HTLC slots of the node's own channels, shared by programs as peers share them inside of one: who comes first
- * may take three quarters, the rest is for those who hold less than a fair part (spec/daemon.md §6).
+ * may take three quarters, the rest is for those who hold less than a fair part, and the last for those who hold
+ * nothing (spec/daemon.md §6.7).
  */
 export class SlotShares {
   readonly #channels = new Map<string, Channel>()
@@ -56,6 +57,8 @@ export class SlotShares {
       return true
     }
     const held = channel.holders.get(client) ?? 0
+    const kept = Math.max(1, Math.floor(slots / SLOTS_KEPT_DIVISOR))
+    if (held > 0 && channel.total >= slots - kept) return false
     let parts = channel.waiting.size + (held === 0 && !channel.waiting.has(client) ? 1 : 0)
     for (const holder of channel.holders.keys()) if (!this.#gone.has(holder)) parts += 1
     return held * parts < slots
