@@ -6,7 +6,7 @@ import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
 import { MAX_OFFERS_HELD, VERDICT_MARGIN_MS, VERDICT_MS } from './limits.ts'
 import type { LogFields } from './logger.ts'
-import { hashKey, Verdicts } from './tables/verdicts.ts'
+import { offerKey, Verdicts } from './tables/verdicts.ts'
 
 export type Offer = Extract<BackendEvent, { readonly type: 'offer' }>
 
@@ -30,14 +30,14 @@ interface Held {
 
 const busy: Verdict = { action: 'refuse', code: Code.BUSY }
 
-/** Every offer gets one verdict, within 3 s, and the same one whenever its hash comes again (spec §2.5). */
+/** Every offer gets one verdict, within 3 s, and the same one whenever its hash comes again over its path (spec §2.5). */
 export class Offers {
   readonly #owner: OfferOwner
   readonly #verdicts: Verdicts<DriverLink> = new Verdicts()
-  /** By hash. */
+  /** By `offerKey`. */
   readonly #held: Map<string, Held> = new Map()
-  /** Hash of what is held, by offer id. */
-  readonly #hashOf: Map<string, string> = new Map()
+  /** `offerKey` of what is held, by offer id. */
+  readonly #keyOf: Map<string, string> = new Map()
 
   constructor(owner: OfferOwner) {
     this.#owner = owner
@@ -53,13 +53,13 @@ export class Offers {
 
   /** Answers what is known; asks `judge` about what is not. */
   take(offer: Offer, judge: (offer: Offer, decide: Decide) => void): void {
-    const known = this.#verdicts.get(offer.hash)
+    const key = offerKey(offer)
+    const known = this.#verdicts.get(key)
     if (known !== undefined) return this.#answer(offer.offerId, known.verdict)
-    const key = hashKey(offer.hash)
     const held = this.#held.get(key)
     if (held !== undefined) {
       held.offerIds.add(offer.offerId)
-      this.#hashOf.set(offer.offerId, key)
+      this.#keyOf.set(offer.offerId, key)
       return
     }
     // Not remembered: it is no judgement of the packet.
@@ -70,15 +70,15 @@ export class Offers {
 
   /** It cannot be answered any more. */
   gone(offerId: string): void {
-    const key = this.#hashOf.get(offerId)
+    const key = this.#keyOf.get(offerId)
     if (key === undefined) return
-    this.#hashOf.delete(offerId)
+    this.#keyOf.delete(offerId)
     // What is being judged still is: when the hash comes again, the verdict is there.
     this.#held.get(key)?.offerIds.delete(offerId)
   }
 
   confirmed(hash: Uint8Array, amountMsat: bigint): void {
-    const link = this.#verdicts.get(hash)?.owner
+    const link = this.#verdicts.ownerOf(hash)
     if (link === undefined) return
     link.connection.arrivalConfirmed(this.#owner.now(), amountMsat)
     this.#owner.touch(link)
@@ -88,7 +88,7 @@ export class Offers {
     const dueMs = Math.min(offer.deadlineMs, this.#owner.now() + VERDICT_MS) - VERDICT_MARGIN_MS
     const deadline = this.#owner.deadlines.add(() => this.#decide(offer, key, busy, undefined))
     this.#held.set(key, { offerIds: new Set([offer.offerId]), deadline })
-    this.#hashOf.set(offer.offerId, key)
+    this.#keyOf.set(offer.offerId, key)
     this.#owner.deadlines.set(deadline, dueMs)
   }
 
@@ -97,9 +97,9 @@ export class Offers {
     if (held === undefined) return // decided already: too late
     this.#held.delete(key)
     this.#owner.deadlines.set(held.deadline, undefined)
-    this.#verdicts.add(offer.hash, { verdict, owner: link })
+    this.#verdicts.add(key, offer.hash, { verdict, owner: link })
     for (const offerId of held.offerIds) {
-      this.#hashOf.delete(offerId)
+      this.#keyOf.delete(offerId)
       this.#answer(offerId, verdict)
     }
   }

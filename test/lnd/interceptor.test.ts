@@ -382,6 +382,24 @@ describe('the interceptor', () => {
     expect(words(bench.stream)).toEqual(['SETTLE'])
   })
 
+  it('cannot be found by a hash that it settled: over other circuits that hash is like any other', () => {
+    const bench = new Bench()
+    const { raw, preimage } = bench.offer()
+    bench.stream.emit('data', raw)
+    const verdict = { action: 'settle', preimage } as const
+    bench.interceptor.command({ type: 'answer', offerId: bench.offers[0]?.offerId ?? '', verdict })
+    const probe = (htlcId: string, changes: Partial<RawOffer>): void => {
+      const circuit = { chan_id: '77', htlc_id: htlcId }
+      bench.stream.emit('data', { ...raw, incoming_circuit_key: circuit, incoming_amount_msat: '1', ...changes })
+    }
+    probe('1', { outgoing_requested_chan_id: '769658139444346880' })
+    probe('2', { onion_blob: new Uint8Array(1366) })
+    bench.interceptor.command({ type: 'remove', chanIds: [bench.key.chanId] })
+    probe('3', {})
+    expect(words(bench.stream)).toEqual(['SETTLE', 'RESUME', 'FAIL', 'RESUME'])
+    expect(bench.reports.filter(({ type }) => type === 'settled')).toHaveLength(1)
+  })
+
   it('says nothing after lnd has failed an HTLC by itself', () => {
     const bench = new Bench()
     const { raw, preimage } = bench.offer()

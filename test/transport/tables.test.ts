@@ -4,7 +4,7 @@ import { Deadlines, type Deadline } from '../../src/transport/deadlines.ts'
 import { SeenOpens } from '../../src/transport/tables/seen-opens.ts'
 import { TokenBucket } from '../../src/transport/tables/token-bucket.ts'
 import { Tombstones } from '../../src/transport/tables/tombstones.ts'
-import { Verdicts } from '../../src/transport/tables/verdicts.ts'
+import { offerKey, Verdicts } from '../../src/transport/tables/verdicts.ts'
 import { ManualClock } from './scripted-backend.ts'
 
 describe('the table of OPENs seen', () => {
@@ -63,10 +63,14 @@ describe('tombstones', () => {
 it('verdicts are bounded: the oldest go', () => {
   const verdicts = new Verdicts<string>()
   const hash = (i: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, at) => (i >>> (8 * (at % 4))) & 0xff)
-  for (let i = 0; i < 65_537; i++) verdicts.add(hash(i), { verdict: { action: 'refuse', code: 0 }, owner: undefined })
+  const settle = { action: 'settle', preimage: new Uint8Array(32) } as const
+  for (let i = 0; i < 65_537; i++)
+    verdicts.add(offerKey({ hash: hash(i) }), hash(i), { verdict: settle, owner: String(i) })
   expect(verdicts.size).toBe(65_536)
-  expect(verdicts.get(hash(0))).toBe(undefined)
-  expect(verdicts.get(hash(65_536))).toBeDefined()
+  expect(verdicts.get(offerKey({ hash: hash(0) }))).toBe(undefined)
+  expect(verdicts.get(offerKey({ hash: hash(65_536) }))).toBeDefined()
+  expect(verdicts.ownerOf(hash(0))).toBe(undefined)
+  expect(verdicts.ownerOf(hash(65_536))).toBe('65536')
 })
 
 it('a token bucket gives a burst, and then its rate', () => {

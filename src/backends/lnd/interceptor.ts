@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { equalBytes, toHex } from '../../wire/bytes.ts'
+import { equalBytes } from '../../wire/bytes.ts'
 import type { Clock, Verdict } from '../backend.ts'
 import { Code } from '../../wire/errors.ts'
 import type { PhantomKey } from './blinded-paths.ts'
@@ -64,6 +64,13 @@ interface Held {
   readonly cancelDeadline: () => void
 }
 
+/** An HTLC that was taken. */
+interface Settled {
+  readonly hash: Uint8Array
+  readonly preimage: Uint8Array
+  readonly amountMsat: bigint
+}
+
 export interface InterceptorNeeds {
   readonly client: LndClient
   readonly clock: Clock
@@ -83,8 +90,11 @@ export class Interceptor {
   readonly #held = new Map<string, Held>()
   /** Circuits of this stream that are held or answered: one word for each. */
   readonly #met = new Set<string>()
-  /** What was settled, by hash: offered again, it is settled again (design §4), also when its path was closed since. */
-  readonly #settled = new Map<string, { readonly preimage: Uint8Array; readonly amountMsat: bigint }>()
+  /**
+   * What was settled, by circuit: offered again, it is settled again (design §4), also when its path was closed since.
+   * Never by hash alone: who paid us would find us by paying the same hash through every node.
+   */
+  readonly #settled = new Map<string, Settled>()
   #stream: DuplexStream | undefined
   #state: InterceptorState = 'down'
   #height = 0
@@ -206,12 +216,12 @@ export class Interceptor {
     // After a force-close lnd offers an HTLC with both heights equal; to resume it would end the stream.
     const onChain = offer.auto_fail_height === offer.incoming_expiry
     const circuit = offer.incoming_circuit_key
-    const settled = this.#settled.get(toHex(offer.payment_hash))
+    const name = nameOf(circuit)
+    const settled = this.#settledOn(name, offer.payment_hash)
     if (key === undefined && settled === undefined) {
       if (!onChain) this.#write({ incoming_circuit_key: circuit, action: 'RESUME' })
       return
     }
-    const name = nameOf(circuit)
     // What went to the chain waits for a word again, whatever was said before.
     if (onChain) this.#withdraw(name)
     else if (this.#met.has(name)) return
@@ -254,12 +264,18 @@ export class Interceptor {
       return
     }
     this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
-    this.#settled.set(toHex(held.hash), { preimage: verdict.preimage, amountMsat: held.amountMsat })
+    const { hash, amountMsat } = held
+    this.#settled.set(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat })
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(this.#settled.keys().next().value as string)
-    this.#needs.report({ type: 'settled', hash: held.hash, amountMsat: held.amountMsat })
+    this.#needs.report({ type: 'settled', hash, amountMsat })
   }
 
-  #settleAgain(offer: RawOffer, onChain: boolean, known: { preimage: Uint8Array; amountMsat: bigint }): void {
+  #settledOn(name: string, hash: Uint8Array): Settled | undefined {
+    const settled = this.#settled.get(name)
+    return settled !== undefined && equalBytes(settled.hash, hash) ? settled : undefined
+  }
+
+  #settleAgain(offer: RawOffer, onChain: boolean, known: Settled): void {
     if (!onChain && this.#height >= offer.auto_fail_height) return
     const { preimage, amountMsat } = known
     this.#write({ incoming_circuit_key: offer.incoming_circuit_key, action: 'SETTLE', preimage })

@@ -7,28 +7,51 @@ export interface Remembered<Owner> {
   readonly owner: Owner | undefined
 }
 
-/** The same hash gets the same verdict, whenever it is offered again (spec §2.5). */
+/**
+ * The same hash over the same path gets the same verdict, whenever it is offered again (spec §2.5). Over another path it
+ * is judged for itself: else a payer could tell that two paths lead to one process.
+ */
 export class Verdicts<Owner> {
-  readonly #byHash: Map<string, Remembered<Owner>> = new Map()
+  /** By path and hash. */
+  readonly #byOffer: Map<string, Remembered<Owner>> = new Map()
+  /** Who was paid, by hash. */
+  readonly #owners: Map<string, Owner> = new Map()
 
   get size(): number {
-    return this.#byHash.size
+    return this.#byOffer.size
   }
 
-  get(hash: Uint8Array): Remembered<Owner> | undefined {
-    return this.#byHash.get(hashKey(hash))
+  /** @param key of `offerKey` */
+  get(key: string): Remembered<Owner> | undefined {
+    return this.#byOffer.get(key)
   }
 
-  add(hash: Uint8Array, remembered: Remembered<Owner>): void {
-    this.#byHash.set(hashKey(hash), remembered)
-    for (const oldest of this.#byHash.keys()) {
-      if (this.#byHash.size <= MAX_VERDICTS) return
-      this.#byHash.delete(oldest)
-    }
+  ownerOf(hash: Uint8Array): Owner | undefined {
+    return this.#owners.get(hashKey(hash))
+  }
+
+  add(key: string, hash: Uint8Array, remembered: Remembered<Owner>): void {
+    this.#byOffer.set(key, remembered)
+    dropOldest(this.#byOffer)
+    if (remembered.verdict.action !== 'settle' || remembered.owner === undefined) return
+    this.#owners.set(hashKey(hash), remembered.owner)
+    dropOldest(this.#owners)
   }
 }
 
+/** What an offer is remembered by; no path: the unblinded phantom lane. */
+export function offerKey({ pathId = '', hash }: { readonly pathId?: string; readonly hash: Uint8Array }): string {
+  return hashKey(hash) + pathId
+}
+
 /** Half of the size of hexadecimal, and there are many. */
-export function hashKey(hash: Uint8Array): string {
+function hashKey(hash: Uint8Array): string {
   return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1')
+}
+
+function dropOldest(table: Map<string, unknown>): void {
+  for (const oldest of table.keys()) {
+    if (table.size <= MAX_VERDICTS) return
+    table.delete(oldest)
+  }
 }
