@@ -79,7 +79,9 @@ export class DriverLink implements Link {
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
     this.hints = parts.hints ?? []
-    this.shadowSeed = Number.parseInt(parts.id.slice(0, 8), 16)
+    // Each direction has its own: a relay of both would know them by it.
+    const half = parts.connection.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)
+    this.shadowSeed = Number.parseInt(half, 16)
     this.deadline = owner.deadlines.add(() => this.wake())
   }
 

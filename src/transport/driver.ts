@@ -84,8 +84,7 @@ export class Driver {
     this.deadlines = new Deadlines(clock)
     const reservations = [...stored.reservations.values()]
     this.purse = new Purse({ peerCapMsat: options.peerCapMsat, processCapMsat, reservations })
-    // All anonymous ones have no key to be told apart by: their own caps and the process's bind them.
-    this.purse.setPeerCap('', processCapMsat)
+    this.purse.setProcessCap(processCapMsat)
     this.seen = new SeenOpens(stored)
     this.tombstones = new Tombstones(stored.tombstones)
     this.#messages = new MessageIds(stored.messages)

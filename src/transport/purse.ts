@@ -16,6 +16,9 @@ export interface PurseOptions {
   readonly reservations?: Iterable<Reservation>
 }
 
+/** Stands for every peer without a known key. */
+const ANONYMOUS = ''
+
 interface Account {
   capMsat: bigint
   spentMsat: bigint
@@ -89,8 +92,10 @@ export class Purse {
     this.#forgetIfIdle(peer)
   }
 
+  /** It also caps all anonymous peers, which have no key to be told apart by. */
   setProcessCap(capMsat: bigint): void {
     this.#process.capMsat = notNegative(capMsat)
+    this.setPeerCap(ANONYMOUS, capMsat)
   }
 
   peer(peer: string): PurseAccount {

@@ -1,10 +1,11 @@
 import type { Backend, Destination, Route, RouteHint } from '../backends/backend.ts'
+import { formatAddress } from './address.ts'
 import { toHex } from './hex.ts'
 import type { Attempt, Lane, Target, Want } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
-import { LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_ROUTE_HINTS, MAX_TURNS_REFUSED } from './limits.ts'
+import { LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_TURNS_REFUSED } from './limits.ts'
 import type { LogFields } from './logger.ts'
 import type { PeerGrant } from './peer/interface.ts'
 import { Peer } from './peer/peer.ts'
@@ -49,7 +50,7 @@ export class Sender {
   readonly #owner: SenderOwner
   readonly #deadline: Deadline
 
-  constructor(owner: SenderOwner, target: Target) {
+  constructor(owner: SenderOwner, target: Target, hints: readonly RouteHint[]) {
     this.#owner = owner
     this.capKey = 'publicKey' in target ? toHex(target.publicKey) : ''
     this.peer = new Peer({
@@ -60,7 +61,7 @@ export class Sender {
       maxFeeMsat: owner.maxFeeMsat,
     })
     this.#lane = target.lane
-    this.#destinations = destinationsOf(target)
+    this.#destinations = destinationsOf(target, hints)
     this.#generation = generationOf(target)
     this.#deadline = owner.deadlines.add(() => {
       this.peer.wake(owner.now())
@@ -68,20 +69,12 @@ export class Sender {
     })
   }
 
-  /** Private channels that lead there, told by whoever connects: the newest that fit the bound. */
-  hint(hints: readonly RouteHint[]): void {
-    const [first] = this.#destinations
-    if (first === undefined || !('publicKey' in first)) return
-    const known = (first.hints ?? []).filter((old) => !hints.some((hint) => hint.channelId === old.channelId))
-    this.#destinations = [{ ...first, hints: [...hints, ...known].slice(0, MAX_ROUTE_HINTS) }]
-  }
-
   /** The other side gave new paths: routes over older ones are given up when they come up next. */
   follow(target: Target): void {
     const generation = generationOf(target)
     if (generation <= this.#generation) return
     this.#generation = generation
-    this.#destinations = destinationsOf(target)
+    this.#destinations = destinationsOf(target, [])
   }
 
   /** Gives leave to whoever's turn it is, as long as there is leave to give. */
@@ -212,14 +205,14 @@ export class Senders {
       link.ownSender.follow(target)
       return link.ownSender
     }
-    const key = `${target.lane} ${toHex(target.publicKey)}`
+    // Hints are of the connection that brought them: over others', who gave them would see which belong together.
+    const key = `${target.lane} ${formatAddress({ publicKey: target.publicKey, hints: link.hints })}`
     let sender = this.#byKey.get(key)
     if (sender === undefined) {
       this.#forgetIdle()
-      sender = this.#made(target)
+      sender = this.#made(target, link.hints)
       this.#byKey.set(key, sender)
     }
-    if (link.hints.length > 0) sender.hint(link.hints)
     return sender
   }
 
@@ -231,8 +224,8 @@ export class Senders {
     return this.#byKey.size
   }
 
-  #made(target: Target): Sender {
-    return new Sender(this.#owner, target)
+  #made(target: Target, hints: readonly RouteHint[] = []): Sender {
+    return new Sender(this.#owner, target, hints)
   }
 
   #forgetIdle(): void {
@@ -251,10 +244,10 @@ export function later(atMs: number | undefined, now: number): number | undefined
   return atMs !== undefined && atMs <= now ? now + 1 : atMs
 }
 
-function destinationsOf(target: Target): Destination[] {
+function destinationsOf(target: Target, hints: readonly RouteHint[]): Destination[] {
   if ('publicKey' in target) {
     const { lane, publicKey } = target
-    return [lane === 'node' ? { lane, publicKey } : { lane, publicKey }]
+    return [lane === 'node' ? { lane, publicKey, hints } : { lane, publicKey, hints }]
   }
   return target.paths.map((path) => ({ lane: 'phantom', path: path.bytes }))
 }

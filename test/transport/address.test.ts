@@ -93,6 +93,8 @@ describe('an address', () => {
     expect(socket.remoteAddress).toBe(carol.publicKeyHex)
     socket.end('over a private channel')
     expect(Buffer.concat(await sim.drive(socket.toArray())).toString()).toBe('over a private channel')
+    // The hints are that connection's: others don't go over them.
+    await expect(sim.drive(alice.connect(carol.publicKeyHex, 7))).rejects.toThrow('EHOSTUNREACH')
     await sim.drive(Promise.all([alice.close(), carol.close()]))
   })
 })

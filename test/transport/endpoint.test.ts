@@ -468,4 +468,18 @@ describe('what an endpoint knows', () => {
     expect(got).toBe(50_000)
     await sim.drive(Promise.all([alice.close(), bob.close()]))
   })
+
+  it('raises with the cap of the process what it may spend on anonymous callers', async () => {
+    const sim = simulate()
+    const { alice, bob } = await pairOn(sim, { bob: { caps: { process: 30_000 } } })
+    await bob.createServer((socket) => socket.on('error', () => undefined).end(Buffer.alloc(50_000))).listen(7)
+    const socket = alice.createConnection(bob.publicKeyHex, 7)
+    const read = socket.toArray()
+    await sim.runFor(20_000)
+    expect(bob.stats.spentMsat + bob.stats.reservedMsat).toBeLessThanOrEqual(30_000n)
+    expect(socket.bytesRead).toBeLessThan(50_000)
+    bob.setCaps({ process: 1_000_000 })
+    expect(Buffer.concat(await sim.drive(read))).toHaveLength(50_000)
+    await sim.drive(Promise.all([alice.close(), bob.close()]))
+  })
 })
