@@ -137,7 +137,7 @@ export async function expectNothingLeft({ sim, alice, bob }: Ends): Promise<void
       keyAgreements: 0,
       replyPaths: 0,
     })
-    expect(stats.earlyPackets).toBeLessThanOrEqual(64)
+    expect(stats.earlyPackets).toBeLessThanOrEqual(1_024)
     expect(stats.tombstones).toBeLessThan(10)
     expect(stats.opensSeen).toBeLessThan(10)
     // Those of the endpoint itself.
