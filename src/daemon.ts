@@ -83,6 +83,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     const info = await node.start()
     running.endpoint = await refusing(node, { clock, entropy, store })
+    running.endpoint.on('error', (error: Error) =>
+      options.log?.(`nobody refuses connections any more: ${error.message}`),
+    )
     running.file = await listenOn(options.socket, options.mode ?? SOCKET_MODE, (socket) => node.serve(socket))
     let stopping: Promise<void> | undefined
     return { info, socket: options.socket, status: () => node.status(), stop: () => (stopping ??= stop()) }

@@ -85,6 +85,27 @@ describe('keysock daemon', () => {
     expect(existsSync(socket)).toBe(false)
   })
 
+  it('ends although programs are attached, which then wait for the next', async () => {
+    const daemon = type()
+    await daemon.out.shows('ready: ')
+    const told: string[] = []
+    const backend = createDaemonBackend({ socket: daemonSocket(environment) })
+    const back = Promise.withResolvers<void>()
+    await backend.start({
+      sink: ({ type: kind }) => {
+        told.push(kind)
+        if (kind === 'online') back.resolve()
+      },
+    })
+    daemon.signal('SIGTERM')
+    expect(await daemon.code).toBe(0)
+    const next = type()
+    await next.out.shows('ready: ')
+    await back.promise
+    expect(told).toEqual(['offline', 'online'])
+    await backend.stop()
+  })
+
   it('prints an object with --json, and takes other places', async () => {
     const socket = join(folder, 'elsewhere')
     const daemon = type('--json', '--socket', socket, '--state', join(folder, 'kept'))

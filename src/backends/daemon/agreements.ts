@@ -14,6 +14,9 @@ export interface AgreementsNeeds {
   sharedSecret(point: Uint8Array): Promise<Uint8Array>
 }
 
+/** How an OPEN came: paid, or as an offer. */
+type OpenLane = 'node' | 'phantom'
+
 /** An OPEN's port; 'busy' where a bound or the node says not now, undefined where it is to be dropped. */
 export type ReadPort = number | 'busy' | undefined
 
@@ -25,12 +28,13 @@ export class Agreements {
   readonly #needs: AgreementsNeeds
   readonly #secrets = new Map<string, Promise<Uint8Array>>()
   #underWay = 0
-  #tokens = AGREEMENT_BURST
-  #atMs: number
+  /** Each lane has its own: unpaid OPENs must not keep paid ones from being read (spec §14). */
+  readonly #tokens: Readonly<Record<OpenLane, { left: number; atMs: number }>>
 
   constructor(needs: AgreementsNeeds) {
     this.#needs = needs
-    this.#atMs = needs.clock.now()
+    const atMs = needs.clock.now()
+    this.#tokens = { node: { left: AGREEMENT_BURST, atMs }, phantom: { left: AGREEMENT_BURST, atMs } }
   }
 
   /** For a program that asks. @throws BackendError as the node's backend */
@@ -48,10 +52,11 @@ export class Agreements {
     return asked
   }
 
-  async portOf(record: Uint8Array, { header, sealedOffset }: DecodedHeader): Promise<ReadPort> {
+  async portOf(record: Uint8Array, { header, sealedOffset }: DecodedHeader, lane: OpenLane): Promise<ReadPort> {
     if (header.kind !== 'open') return undefined
     const isNew = !this.#secrets.has(toHex(header.ephemeral))
-    if (isNew && (this.#underWay >= MAX_AGREEMENTS || !this.#mayAgree())) return 'busy'
+    const most = lane === 'node' ? MAX_AGREEMENTS : MAX_UNPAID_AGREEMENTS
+    if (isNew && (this.#underWay >= most || !this.#mayAgree(lane))) return 'busy'
     this.#underWay += 1
     try {
       const sharedSecret = await this.sharedSecret(header.ephemeral)
@@ -67,12 +72,13 @@ export class Agreements {
     }
   }
 
-  #mayAgree(): boolean {
+  #mayAgree(lane: OpenLane): boolean {
     const now = this.#needs.clock.now()
-    this.#tokens = Math.min(AGREEMENT_BURST, this.#tokens + ((now - this.#atMs) * AGREEMENTS_PER_SECOND) / 1_000)
-    this.#atMs = now
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
+    const tokens = this.#tokens[lane]
+    tokens.left = Math.min(AGREEMENT_BURST, tokens.left + ((now - tokens.atMs) * AGREEMENTS_PER_SECOND) / 1_000)
+    tokens.atMs = now
+    if (tokens.left < 1) return false
+    tokens.left -= 1
     return true
   }
 }

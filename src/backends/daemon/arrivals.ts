@@ -81,7 +81,7 @@ export class Arrivals<Client extends Receiver> {
     this.#waiting.push(entry)
     if (header?.header.kind === 'open' && this.#livingOwner(header) === undefined) {
       entry.isReady = false
-      void this.#needs.agreements.portOf(record, header).then((port) => {
+      void this.#needs.agreements.portOf(record, header, 'node').then((port) => {
         entry.port = port
         entry.isReady = true
         this.#handOn()
@@ -152,10 +152,10 @@ export class Arrivals<Client extends Receiver> {
       entry.isOver = true
       return this.#stray()
     }
-    const client = this.#needs.ports.get(port)
-    if (client !== undefined) return this.#open(entry, client)
     // A former daemon had it handed on or refused. It is kept for a program that says it did not get it.
     if (entry.arrival.settleIndex <= this.#oldIndex) return
+    const client = this.#needs.ports.get(port)
+    if (client !== undefined) return this.#open(entry, client)
     const untilMs = this.#needs.ports.holdUntil(port)
     if (untilMs <= this.#needs.clock.now() || this.#held.size >= MAX_HELD_OPENS) return this.#refuse(entry)
     const held: Held = {

@@ -12,8 +12,11 @@ export interface Owner {
 class Ids<Client extends Owner> {
   readonly #owners = new Map<string, Client>()
 
+  /** What is used stays longer. */
   get(id: string): Client | undefined {
-    return this.#owners.get(id)
+    const owner = this.#owners.get(id)
+    if (owner?.isGone === false) this.learn(id, owner)
+    return owner
   }
 
   /** An id that a living program has stays with it. */

@@ -43,6 +43,8 @@ export class DaemonBackend implements Backend {
   readonly #open: () => Promise<Duplex>
   readonly #ports = new Set<number>()
   readonly #connections = new RecentConnections()
+  /** Offers of the unblinded lane that wait for a verdict: what was refused may be anybody's. */
+  readonly #unpaid = new Map<string, Uint8Array>()
   readonly #names = new Names()
   readonly #session: Uint8Array
   #state: 'new' | 'started' | 'stopped' = 'new'
@@ -130,6 +132,9 @@ export class DaemonBackend implements Backend {
   }
 
   async answer(offerId: string, verdict: Verdict): Promise<void> {
+    const record = this.#unpaid.get(offerId)
+    this.#unpaid.delete(offerId)
+    if (record !== undefined && verdict.action === 'settle') this.#connections.received(record)
     const known = this.#names.in(offerId)
     // One of an earlier connection is gone.
     if (known !== undefined) await this.#call('answer', { offerId: known, verdict })
@@ -319,16 +324,20 @@ export class DaemonBackend implements Backend {
       case 'offer': {
         const { leftMs, pathId, offerId, ...rest } = event
         const path = pathId === undefined ? undefined : this.#names.out(pathId)
-        if (pathId === undefined) this.#connections.received(event.record)
+        const outOfferId = this.#names.out(offerId)
+        if (pathId === undefined) this.#unpaid.set(outOfferId, event.record)
         return this.#tell({
           ...rest,
-          offerId: this.#names.out(offerId),
+          offerId: outOfferId,
           ...(path === undefined ? {} : { pathId: path }),
           deadlineMs: this.clock.now() + leftMs,
         })
       }
-      case 'offer-gone':
-        return this.#tell({ ...event, offerId: this.#names.out(event.offerId) })
+      case 'offer-gone': {
+        const offerId = this.#names.out(event.offerId)
+        this.#unpaid.delete(offerId)
+        return this.#tell({ ...event, offerId })
+      }
       case 'paths-stale':
         return this.#tell({ ...event, pathIds: event.pathIds.map((pathId) => this.#names.out(pathId)) })
       case 'online':

@@ -1,6 +1,6 @@
 import { toHex } from '../../wire/bytes.ts'
 import { Code } from '../../wire/errors.ts'
-import type { DecodedHeader } from '../../wire/packets.ts'
+import type { DecodedHeader, Header } from '../../wire/packets.ts'
 import type { Clock, Verdict } from '../backend.ts'
 import type { Agreements } from './agreements.ts'
 import { HOLD_MS, MAX_OFFERS, MAX_REMEMBERED, OFFER_MARGIN_MS } from './bounds.ts'
@@ -32,13 +32,21 @@ export interface OffersNeeds<Client extends Taker> {
   answer(offerId: string, verdict: Verdict): Promise<void>
 }
 
+interface Held<Client> {
+  readonly client: Client
+  readonly hash: string
+  readonly open: Header | undefined
+}
+
 /** Nobody has it, or had: it is held as long as any is after the start. */
 const NO_PORT = 0
 
 /** Phantom lane: each offer goes to one program, whose verdict alone counts. What nobody takes is refused at once. */
 export class Offers<Client extends Taker> {
   readonly #needs: OffersNeeds<Client>
-  readonly #held = new Map<string, { readonly client: Client; readonly hash: string }>()
+  readonly #held = new Map<string, Held<Client>>()
+  /** Whose OPEN waits for a verdict, by connection id: it is that program's connection once it is paid for. */
+  readonly #opening = new Map<string, Client>()
   /** Who settled what, by hash; until it is confirmed. */
   readonly #settled = new Map<string, Client>()
 
@@ -59,7 +67,10 @@ export class Offers<Client extends Taker> {
     const held = this.#held.get(offerId)
     if (held === undefined || held.client !== client) return
     this.#forget(offerId)
-    if (verdict.action === 'settle') this.#remember(held.hash, client)
+    if (verdict.action === 'settle') {
+      this.#remember(held.hash, client)
+      if (held.open !== undefined) this.#needs.connections.receives(held.open, client)
+    }
     await this.#needs.answer(offerId, verdict)
   }
 
@@ -88,7 +99,9 @@ export class Offers<Client extends Taker> {
   #unblinded(offer: Offer): void {
     const header = headerOf(offer.record)
     if (header === undefined) return this.#anyone(offer)
-    const owner = this.#needs.connections.ownerOf(header.header)
+    const { cid } = header.header
+    const opening = cid === undefined ? undefined : this.#opening.get(toHex(cid))
+    const owner = this.#needs.connections.ownerOf(header.header) ?? opening
     if (owner?.isGone === false) return this.#give(owner, offer)
     if (header.header.kind === 'open') return void this.#open(offer, header)
     // spec §6.10: CLOSED would end a connection whose program may be about to come back.
@@ -99,15 +112,14 @@ export class Offers<Client extends Taker> {
   }
 
   async #open(offer: Offer, header: DecodedHeader): Promise<void> {
-    const { clock, ports, connections } = this.#needs
-    const port = await this.#needs.agreements.portOf(offer.record, header)
+    const { clock, ports } = this.#needs
+    const port = await this.#needs.agreements.portOf(offer.record, header, 'phantom')
     if (port === undefined) return this.#refuse(offer.offerId, Code.PROTOCOL)
     const now = clock.now()
     if (port === 'busy' || now > offer.deadlineMs - OFFER_MARGIN_MS) return this.#refuse(offer.offerId, Code.BUSY)
     const client = ports.get(port)
     if (client?.phantomLane === true) {
-      connections.receives(header.header, client)
-      return this.#give(client, offer)
+      return this.#give(client, offer, header.header)
     }
     // spec §6.9: BUSY is asked again later, when a program that died may be back.
     const isHeld = client === undefined && now < ports.holdUntil(port)
@@ -120,16 +132,20 @@ export class Offers<Client extends Taker> {
     this.#refuse(offer.offerId, Code.NO_LISTENER)
   }
 
-  #give(client: Client, offer: Offer): void {
+  /** `open`: the header of an OPEN that is no copy. */
+  #give(client: Client, offer: Offer, open?: Header): void {
     if (client.offers.size >= MAX_OFFERS) return this.#refuse(offer.offerId, Code.BUSY)
-    this.#held.set(offer.offerId, { client, hash: toHex(offer.hash) })
+    this.#held.set(offer.offerId, { client, hash: toHex(offer.hash), open })
+    if (open?.cid !== undefined) this.#opening.set(toHex(open.cid), client)
     client.offers.add(offer.offerId)
     const { deadlineMs, ...rest } = offer
     client.offered({ ...rest, leftMs: Math.max(0, Math.floor(deadlineMs - this.#needs.clock.now())) })
   }
 
   #forget(offerId: string): void {
-    this.#held.get(offerId)?.client.offers.delete(offerId)
+    const held = this.#held.get(offerId)
+    held?.client.offers.delete(offerId)
+    if (held?.open?.cid !== undefined) this.#opening.delete(toHex(held.open.cid))
     this.#held.delete(offerId)
   }
 

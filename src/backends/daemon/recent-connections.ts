@@ -15,10 +15,11 @@ export class RecentConnections {
     return [...this.#responders.values()]
   }
 
-  /** An OPEN that came makes this program its responder; other packets may be somebody else's. */
+  /** An OPEN that was paid makes this program its responder; other packets may be somebody else's. */
   received(record: Uint8Array): void {
     const header = headerOf(record)?.header
-    if (header?.kind === 'open') keep(this.#responders, header.cid)
+    if (header?.cid === undefined) return
+    if (header.kind === 'open' || this.#responders.has(toHex(header.cid))) keep(this.#responders, header.cid)
   }
 
   /** On the node lane, what is sent names its connection. */

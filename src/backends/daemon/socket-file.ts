@@ -109,9 +109,8 @@ async function closed(server: net.Server, path: string, ino: number): Promise<vo
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve())
-  })
+  // Connections that stand are ended by those who serve them.
+  server.close()
 }
 
 function inUse(path: string): BackendError {
