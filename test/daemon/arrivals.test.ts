@@ -102,6 +102,16 @@ async function answer(port: ReadPort): Promise<void> {
 const [one, two] = [(): Program => programs[0] as Program, (): Program => programs[1] as Program]
 
 describe('what settles at the node', () => {
+  it('is not handed to a program that is new where a former daemon had passed it', async () => {
+    make(10n)
+    settle(open(1))
+    // A program that never was here claims the port while the key is agreed on.
+    ports.claim(7, one())
+    await answer(7)
+    expect(one().got).toEqual([])
+    expect(arrivals.counts.recent).toBe(1)
+  })
+
   it('goes to the program whose port an OPEN is for, and so does the rest of the connection', async () => {
     ports.claim(7, one())
     ports.claim(8, two())

@@ -4,7 +4,7 @@ import type { Frame } from '../../wire/frames.ts'
 import { respond } from '../../wire/handshake.ts'
 import type { DecodedHeader } from '../../wire/packets.ts'
 import { BackendError, type Clock } from '../backend.ts'
-import { AGREEMENT_BURST, AGREEMENTS_PER_SECOND, MAX_AGREEMENTS, MAX_SECRETS } from './bounds.ts'
+import { AGREEMENT_BURST, AGREEMENTS_PER_SECOND, MAX_AGREEMENTS, MAX_SECRETS, MAX_UNPAID_AGREEMENTS } from './bounds.ts'
 
 export interface AgreementsNeeds {
   readonly clock: Clock

@@ -229,6 +229,7 @@ export class DaemonBackend implements Backend {
   #welcome({ node, isOnline, portsInUse }: Attached, isBack: boolean): void {
     this.#retryMs = RECONNECT_MS
     const stale = this.#names.next()
+    this.#unpaid.clear()
     if (isOnline !== this.#isOnline) {
       this.#isOnline = isOnline
       const detail = isOnline ? 'the daemon is back' : 'the daemon is there, its node is away'

@@ -1,0 +1,134 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Verdict } from '../../src/backends/backend.ts'
+import { Agreements } from '../../src/backends/daemon/agreements.ts'
+import { AGREEMENT_BURST, HOLD_MS, MAX_CONNECTIONS } from '../../src/backends/daemon/bounds.ts'
+import { Connections } from '../../src/backends/daemon/connections.ts'
+import { Offers, type Taker } from '../../src/backends/daemon/offers.ts'
+import { PortTable } from '../../src/backends/daemon/port-table.ts'
+import type { SentOffer } from '../../src/backends/daemon/values.ts'
+import { Writer } from '../../src/wire/writer.ts'
+import { Code } from '../../src/wire/errors.ts'
+import { publicKey } from '../../src/wire/keys.ts'
+import { encodeHeader, type Header } from '../../src/wire/packets.ts'
+
+class Program implements Taker {
+  readonly isGone = false
+  readonly goneMs = Infinity
+  readonly phantomLane = true
+  readonly offers: Set<string> = new Set()
+  readonly got: string[] = []
+  offered({ offerId }: SentOffer): void {
+    this.got.push(offerId)
+  }
+  confirmed(): void {}
+  offerGone(): void {}
+}
+
+const cid = (id: number): Uint8Array => Uint8Array.of(0, 0, 0, 0, id >>> 24, id >>> 16, id >>> 8, id)
+const ephemeral = publicKey(new Uint8Array(32).fill(9))
+const open = (id: number, e_i = ephemeral): Uint8Array =>
+  packet({ kind: 'open', cid: cid(id), number: 0, attempt: 0, ephemeral: e_i })
+const data = (id: number): Uint8Array => packet({ kind: 'data', cid: cid(id), number: 5 })
+
+function packet(header: Header): Uint8Array {
+  const record = new Uint8Array(100)
+  encodeHeader(new Writer(record), header)
+  return record
+}
+
+const clock = { now: () => HOLD_MS, schedule: () => () => undefined }
+let connections: Connections<Program>
+let ports: PortTable<Program>
+let program: Program
+let words: Map<string, Verdict>
+let offers: Offers<Program>
+let count: number
+
+beforeEach(() => {
+  connections = new Connections()
+  ports = new PortTable(0)
+  program = new Program()
+  words = new Map()
+  count = 0
+  ports.claim(7, program)
+  offers = make({ portOf: async () => 7 })
+})
+
+function make(agreements: Pick<Agreements, 'portOf'>): Offers<Program> {
+  return new Offers({
+    clock,
+    agreements,
+    connections,
+    ports,
+    pathOwner: () => undefined,
+    everyone: () => [program],
+    answer: async (offerId, verdict) => void words.set(offerId, verdict),
+  })
+}
+
+async function offer(record: Uint8Array): Promise<string> {
+  const offerId = `o${++count}`
+  const hash = new Uint8Array(32)
+  offers.take({ type: 'offer', offerId, record, amountMsat: 1_000n, hash, deadlineMs: HOLD_MS + 3_000 })
+  await Promise.resolve()
+  await Promise.resolve()
+  return offerId
+}
+
+const refuse = { action: 'refuse', code: Code.PRICE } as const
+const settle = { action: 'settle', preimage: new Uint8Array(32) } as const
+
+describe('an OPEN at the phantom of the node', () => {
+  it('makes its connection a program’s once it is paid for, and copies follow it before', async () => {
+    const first = await offer(open(1))
+    const copy = await offer(open(1))
+    const early = await offer(data(1))
+    expect(program.got).toEqual([first, copy, early])
+    await offers.answer(program, first, settle)
+    expect(connections.count(program)).toBe(1)
+    expect(program.got).toContain(await offer(data(1)))
+  })
+
+  it('leaves nothing behind where it is refused', async () => {
+    await offers.answer(program, await offer(open(1)), refuse)
+    expect(connections.count(program)).toBe(0)
+    expect(words.get(await offer(data(1)))).toEqual({ action: 'refuse', code: Code.CLOSED })
+  })
+
+  it('does not push out connections that live, however many are refused unpaid', async () => {
+    await offers.answer(program, await offer(open(0)), settle)
+    for (let id = 1; id <= MAX_CONNECTIONS; id++) await offers.answer(program, await offer(open(id)), refuse)
+    expect(program.got).toContain(await offer(data(0)))
+  })
+
+  it('cannot keep paid ones from being read: each lane has its own share of key agreements', async () => {
+    let calls = 0
+    const sharedSecret = async (): Promise<Uint8Array> => new Uint8Array(32).fill(++calls & 0xff)
+    const agreements = new Agreements({ clock, publicKey: ephemeral, sharedSecret })
+    offers = make(agreements)
+    const key = (id: number): Uint8Array => publicKey(Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? 1 : id)))
+    for (let id = 1; id <= AGREEMENT_BURST + 20; id++) await offer(open(id, key(id)))
+    expect(calls).toBe(AGREEMENT_BURST)
+    const paid = open(200, key(200))
+    const header = {
+      header: { kind: 'open', cid: cid(200), number: 0, attempt: 0, ephemeral: key(200) },
+      sealedOffset: 43,
+    } as const
+    // A wrong tag, but it was read.
+    expect(await agreements.portOf(paid, header, 'node')).toBe(undefined)
+    expect(calls).toBe(AGREEMENT_BURST + 1)
+  })
+})
+
+describe('a connection that is used', () => {
+  it('stays known while others come and go', () => {
+    const header: Header = { kind: 'data', cid: cid(0), number: 1 }
+    connections.receives(header, program)
+    for (let id = 1; id < MAX_CONNECTIONS + 10; id++) {
+      connections.receives({ kind: 'data', cid: cid(id), number: 1 }, program)
+      if (id % 1_000 === 0) expect(connections.ownerOf(header)).toBe(program)
+    }
+    expect(connections.ownerOf(header)).toBe(program)
+    expect(connections.ownerOf({ kind: 'data', cid: cid(1), number: 1 })).toBe(undefined)
+  })
+})
