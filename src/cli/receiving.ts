@@ -84,7 +84,7 @@ export class Receiving {
     this.#isStopping = true
     this.#stopTicking()
     this.#server.close()
-    for (const socket of this.#sockets) if (!socket.writableEnded) socket.destroy()
+    for (const socket of this.#sockets) if (!socket.writableEnded) socket.resetAndDestroy()
     await Promise.all(this.#running)
     await Promise.all([...this.#sockets].map((socket) => closed(socket, this.#options.time, LAST_WORD_MS)))
   }

@@ -46,6 +46,8 @@ export class Sending {
   /** Of connections that are over. */
   readonly #past = { failed: 0, feesMsat: 0n, moved: 0 }
   #isConnecting = false
+  /** This connection was ended by us, since the other side was silent. */
+  #isSilent = false
   /** When a person last heard that there is no answer, ms. */
   #toldMs = 0
   #isStarted = false
@@ -113,6 +115,13 @@ export class Sending {
   /** One connection: what was sent, or why not. */
   async #try(): Promise<Sent | Error> {
     const { endpoint, target, source, session, maxCostMsat, stop, time } = this.#options
+    const connecting = new AbortController()
+    // What is written already would still be sent, and paid for, after a mere destroy().
+    const interrupt = (): void => {
+      if (this.#socket === undefined) connecting.abort()
+      else this.#socket.resetAndDestroy()
+    }
+    stop.signal.addEventListener('abort', interrupt, { once: true })
     this.#isConnecting = true
     this.#toldMs = time.now()
     try {
@@ -120,7 +129,7 @@ export class Sending {
         maxCost: maxCostMsat,
         allowHalfOpen: true,
         connectTimeout: Math.max(1, Math.min(CONNECT_MS, this.#leftMs())),
-        signal: stop.signal,
+        signal: connecting.signal,
       })
       this.#use(socket)
       const sent = await sendOver(socket, source, { session, watcher: this.#watcher() })
@@ -129,8 +138,10 @@ export class Sending {
       this.#farewell = closed(socket.end(), time, LAST_WORD_MS)
       return sent
     } catch (error) {
+      if (this.#isSilent) return new ConnectionLost(SILENT, 'the receiver gave no sign any more', error)
       return error instanceof Error ? error : new Error(messageOf(error), { cause: error })
     } finally {
+      stop.signal.removeEventListener('abort', interrupt)
       this.#isConnecting = false
       this.#dropSocket()
     }
@@ -143,6 +154,7 @@ export class Sending {
     this.#forwardMs = time.now()
     this.#pausedMs = undefined
     this.#isStarted = false
+    this.#isSilent = false
     // Whoever reads or writes hears it.
     socket.on('error', () => undefined)
     socket.on('paused', () => (this.#pausedMs ??= time.now()))
@@ -182,7 +194,7 @@ export class Sending {
     this.#past.failed += socket.stats.failedAttempts
     this.#past.feesMsat += socket.stats.feesMsat
     // After a last word of ours, that is still on its way; otherwise nothing more is.
-    if (!socket.writableEnded) socket.destroy()
+    if (!socket.writableEnded) socket.resetAndDestroy()
   }
 
   #countMoved(): void {
@@ -211,7 +223,8 @@ export class Sending {
     if (this.#pausedMs !== undefined) progress?.excuse(nowMs)
     const isOwed = progress?.isAllAcknowledged !== true
     if ((isOwed && this.#leftMs() <= 0) || progress?.isDead(nowMs) === true) {
-      socket.destroy(new ConnectionLost(SILENT, 'the receiver gave no sign any more'))
+      this.#isSilent = true
+      socket.resetAndDestroy()
     }
   }
 
@@ -220,7 +233,7 @@ export class Sending {
     const isDry = this.#options.endpoint.stats.reservedMsat === 0n && progress?.isAllAcknowledged === false
     if (!isDry && nowMs - this.#pausedMs < CAP_REACHED_MS) return
     this.#isCostReached = true
-    socket.destroy()
+    socket.resetAndDestroy()
   }
 
   #report(progress: SendProgress): void {

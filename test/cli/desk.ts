@@ -15,7 +15,7 @@ export class Paper extends Writable {
   readonly isTTY: boolean
   readonly columns: number
   readonly #chunks: Buffer[] = []
-  #watchers: { readonly text: string; readonly found: () => void }[] = []
+  readonly #waiting: (() => void)[] = []
 
   constructor({ columns }: { readonly columns?: number | undefined } = {}) {
     super()
@@ -37,17 +37,19 @@ export class Paper extends Writable {
 
   /** Resolves when a text was written. */
   async shows(text: string): Promise<void> {
-    if (this.text.includes(text)) return
-    await new Promise<void>((resolve) => {
-      this.#watchers.push({ text, found: resolve })
+    while (!this.text.includes(text)) await this.changes()
+  }
+
+  /** Resolves at the next write. */
+  changes(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
     })
   }
 
   override _write(chunk: Buffer | string, _encoding: BufferEncoding, callback: () => void): void {
     this.#chunks.push(Buffer.from(chunk))
-    const { text } = this
-    for (const watcher of this.#watchers) if (text.includes(watcher.text)) watcher.found()
-    this.#watchers = this.#watchers.filter((watcher) => !text.includes(watcher.text))
+    for (const resolve of this.#waiting.splice(0)) resolve()
     callback()
   }
 }
@@ -83,7 +85,7 @@ export class Desk {
   readonly sim: Simulation
   readonly folder: string
 
-  constructor(network: NetworkDescription = quickNetwork(), speed = 50) {
+  constructor(network: NetworkDescription = quickNetwork(), speed = 10) {
     this.sim = createSimulation(network, { seed: 5, mode: 'real-time', speed })
     this.folder = mkdtempSync(join(tmpdir(), 'keysock-cli-'))
   }
@@ -154,14 +156,7 @@ export class Desk {
         for (;;) {
           const found = events().find(fits)
           if (found !== undefined) return found
-          const { length } = out.bytes
-          await new Promise<void>((resolve) => {
-            const look = (): void => {
-              if (out.bytes.length === length) setImmediate(look)
-              else resolve()
-            }
-            look()
-          })
+          await out.changes()
         }
       },
     }
@@ -196,11 +191,11 @@ export class Desk {
   }
 }
 
-/** Fast and cheap: what is tested is what stands above it. */
+/** Cheap, and as slow as real nodes, so that something is there to interrupt. */
 function quickNetwork(): NetworkDescription {
   return demoNetwork({
     policyDefaults: { minHtlcMsat: 1_000, baseFeeMsat: 0, feePpm: 0 },
-    nodeDefaults: { paymentsPerSecond: 2_000 },
+    nodeDefaults: { paymentsPerSecond: 60 },
     latency: 'none',
     rpc: { findRoutesMs: 0, makePathsMs: 0, sharedSecretMs: 0 },
   })

@@ -78,6 +78,20 @@ describe('keysock send and keysock receive', () => {
     expect(desk.list('in')).toEqual(['a.bin'])
   })
 
+  it('spend nothing more once interrupted, though the rest is written already', async () => {
+    const path = desk.write('a.bin', pattern(200_000))
+    const receive = await desk.receive()
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    await receive.event(isBeyond(60_000))
+    send.signal()
+    expect(await send.code).toBe(130)
+    await receive.event(is('stopped'))
+    expect(receive.events().find(is('done'))).toBeUndefined()
+    expect(desk.list('in')).toEqual([expect.stringMatching(/^a\.bin\..*\.keysock-part$/)])
+    receive.signal()
+    await receive.code
+  })
+
   it('go on by themselves when the receiver was ended and is there again', async () => {
     const file = pattern(400_000)
     const path = desk.write('a.bin', file)
@@ -223,7 +237,7 @@ describe('standard input and output', () => {
     const words = ['send', '-', desk.key('bob'), '--name', 'a.tar', '--json']
     const [one, two] = [tap(), tap()]
     const first = desk.run('alice', words, { stdin: one })
-    one.end(stream)
+    one.write(stream.subarray(0, 200_000))
     await receive.event(isBeyond(60_000))
     first.signal()
     expect(await first.code).toBe(130)
