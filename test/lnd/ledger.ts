@@ -1,6 +1,7 @@
 import { getChannels } from 'lightning'
 import type { LndNode } from '../nodes/lnd-node.ts'
 import { recordOf, type RawRecords } from '../../src/backends/lnd/messages.ts'
+import { parseShortChannelId } from '../../src/wire/bolt4/short-channel-id.ts'
 import { told } from '../nodes/until.ts'
 
 interface RawAttempt {
@@ -10,7 +11,7 @@ interface RawAttempt {
   readonly resolve_time_ns: string
   readonly route: {
     readonly total_amt_msat: string
-    readonly hops: readonly { readonly custom_records: RawRecords }[]
+    readonly hops: readonly { readonly chan_id: string; readonly custom_records: RawRecords }[]
   } | null
 }
 
@@ -34,6 +35,8 @@ export interface Ledger {
   readonly paidMsat: bigint
   /** Hashes of payments without outcome. */
   readonly inFlight: readonly string[]
+  /** Those of them whose channel is not open any more. */
+  readonly onChain: readonly string[]
   readonly failed: number
   readonly succeeded: number
   /** To begin the next look behind it. */
@@ -50,11 +53,15 @@ export async function readLedger(node: LndNode, afterIndex: bigint = 0n): Promis
   for (const { route } of payments.flatMap(({ htlcs }) => htlcs).filter(({ status }) => status === 'SUCCEEDED'))
     paidMsat += BigInt(route?.total_amt_msat ?? 0)
   const count = (status: string): number => payments.filter((payment) => payment.status === status).length
+  const { channels } = await getChannels({ lnd: node.lnd })
+  const open = new Set(channels.map(({ id }) => parseShortChannelId(id).toString()))
+  const inFlight = payments.filter(({ status }) => status === 'IN_FLIGHT' || status === 'INITIATED')
+  const isOnChain = ({ htlcs }: RawPayment): boolean =>
+    htlcs.some(({ route }) => !open.has(route?.hops[0]?.chan_id ?? ''))
   return {
     paidMsat,
-    inFlight: payments
-      .filter(({ status }) => status === 'IN_FLIGHT' || status === 'INITIATED')
-      .map(({ payment_hash }) => payment_hash),
+    inFlight: inFlight.map(({ payment_hash }) => payment_hash),
+    onChain: inFlight.filter(isOnChain).map(({ payment_hash }) => payment_hash),
     failed: count('FAILED'),
     succeeded: count('SUCCEEDED'),
     lastIndex: lastOf(all, afterIndex),
