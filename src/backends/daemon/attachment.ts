@@ -167,16 +167,11 @@ export class Attachment {
     if (this.#calls + counts > MAX_CALLS)
       return this.#fail(id, { code: 'bad-request', message: `${MAX_CALLS} calls are under way; wait for some` })
     this.#calls += counts
-    this.#owner.handlers[call](this, argument).then(
-      (result) => {
-        this.#calls -= counts
-        this.#reply(id, call, result)
-      },
-      (error: unknown) => {
-        this.#calls -= counts
-        this.#fail(id, asSentError(error))
-      },
-    )
+    this.#owner.handlers[call](this, argument)
+      .finally(() => (this.#calls -= counts))
+      .then((result) => this.#reply(id, call, result))
+      // Also where a result has no form on the wire: that is this program's trouble, not the daemon's.
+      .catch((error: unknown) => this.#fail(id, asSentError(error)))
   }
 
   #expect(...states: readonly ('new' | 'greeted' | 'attached')[]): void {

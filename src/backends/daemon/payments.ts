@@ -64,7 +64,7 @@ export class Payments<Client extends Payer> {
     if (route.lane === 'node') this.#learn(client, payment.record)
     this.#underWay.set(key, { client, hash: payment.hash, channel: route.channel })
     client.payments += 1
-    const outcome = await this.#needs.pay(payment)
+    const outcome = await this.#needs.pay(payment).catch((): PaymentOutcome => ({ status: 'unknown' }))
     if (outcome.status === 'unknown') this.#lose(key)
     else this.#end(key)
     // A program that has gone asks for it when it comes back, or its successor hears it.

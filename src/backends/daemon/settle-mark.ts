@@ -56,7 +56,8 @@ export class SettleMark {
     const index = this.#index
     if (index === undefined || index === this.#written) return
     try {
-      await writeFile(`${this.#file}.next`, `${index}\n`, { mode: 0o600 })
+      // On the disk before it has the name: an empty one would stop the next daemon.
+      await writeFile(`${this.#file}.next`, `${index}\n`, { mode: 0o600, flush: true })
       await rename(`${this.#file}.next`, this.#file)
       this.#written = index
     } catch (error) {
