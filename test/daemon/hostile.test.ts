@@ -230,6 +230,33 @@ describe("a program that names another's things", () => {
 })
 
 describe('a program whose daemon does not keep to the protocol', () => {
+  it('says so once when the next daemon speaks another version, and goes on calling', async () => {
+    let isOther = false
+    let calls = 0
+    const open = async (): ReturnType<MemoryDaemon['open']> => {
+      if (!isOther) return await daemon.open()
+      calls += 1
+      const [program, other] = duplexPair()
+      other.once('data', () => void other.write('{"id":1,"error":{"code":"unsupported","message":"version 9"}}\n'))
+      return program
+    }
+    const told: BackendEvent[] = []
+    const backend = new DaemonBackend({ open, clock: sim.clock, entropy: sim.entropy })
+    await sim.drive(backend.start({ sink: (event) => told.push(event) }))
+    isOther = true
+    daemon.streams.at(-1)?.destroy()
+    await sim.runFor(10_000)
+    expect(calls).toBeGreaterThan(4)
+    isOther = false
+    await sim.runFor(3_000)
+    expect(told).toMatchObject([
+      { type: 'offline' },
+      { type: 'warning', code: 'unsupported', message: 'version 9' },
+      { type: 'online' },
+    ])
+    await sim.drive(backend.stop())
+  })
+
   it.each<[string, (ask: { id: number; call: string }) => unknown]>([
     ['answers what was not asked', ({ id }) => ({ id: id + 1, result: null })],
     ['answers with something else', ({ id }) => ({ id, result: { version: 'one' } })],

@@ -57,6 +57,7 @@ export class DaemonBackend implements Backend {
   #isOnline = true
   #height = 0
   #retryMs = RECONNECT_MS
+  #hasComplained = false
   #cancelRetry: (() => void) | undefined
   /** Calls that wait for the daemon to be back. */
   readonly #waiting = new Set<() => void>()
@@ -228,6 +229,7 @@ export class DaemonBackend implements Backend {
   /** Tells what has changed since the last attachment. */
   #welcome({ node, isOnline, portsInUse }: Attached, isBack: boolean): void {
     this.#retryMs = RECONNECT_MS
+    this.#hasComplained = false
     const stale = this.#names.next()
     this.#unpaid.clear()
     if (isOnline !== this.#isOnline) {
@@ -258,11 +260,20 @@ export class DaemonBackend implements Backend {
 
   #retry(): void {
     this.#cancelRetry = this.clock.schedule(this.clock.now() + this.#retryMs, () => {
-      this.#attach(true).catch(() => {
-        if (this.#state === 'started' && this.#calling === undefined) this.#retry()
+      this.#attach(true).catch((error: unknown) => {
+        if (this.#state !== 'started' || this.#calling !== undefined) return
+        this.#complain(error)
+        this.#retry()
       })
     })
     this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MAX_MS)
+  }
+
+  /** What waiting does not mend is told once: another version, a mode that shuts this user out. */
+  #complain(error: unknown): void {
+    if (!(error instanceof BackendError) || error.code === 'offline' || this.#hasComplained) return
+    this.#hasComplained = true
+    this.#tell({ type: 'warning', code: error.code, message: error.message })
   }
 
   /** What it had is let go of before another process may start. */
