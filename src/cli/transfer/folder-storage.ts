@@ -94,7 +94,10 @@ export class FolderStorage implements Storage {
       if (!name.startsWith(start) || !name.endsWith(PART_SUFFIX)) continue
       const path = join(this.#folder, name)
       const stat = await lstat(path).catch(() => undefined)
-      if (stat?.isFile() === true) found.push({ path, size: stat.size })
+      if (stat?.isFile() !== true) continue
+      // It has its name already: the process ended before the other one went. To write to it would change a whole file.
+      if (stat.nlink === 1) found.push({ path, size: stat.size })
+      else if (!this.#used.has(path)) await unlink(path).catch(() => undefined)
     }
     return found
   }

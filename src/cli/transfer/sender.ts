@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { once } from 'node:events'
-import { DATA_BYTES, PREAMBLE } from './bounds.ts'
+import { DATA_BYTES, MAX_PROPOSALS, PREAMBLE } from './bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { hashPrefix, runningHash, type RunningHash, sameBytes } from './hashing.ts'
 import { MessageReader } from './message-reader.ts'
@@ -73,14 +73,19 @@ class SendSession {
     await this.#write(PREAMBLE)
     await this.#write(encodeMessage({ type: 'offer', name, session: this.#session, content }))
     let pump: Pump | undefined
+    let haves = 0
     for (;;) {
       const answer = pump === undefined ? await this.#next() : await pump.nextOr(this.#next())
       switch (answer.type) {
         case 'wait':
+          // file-transfer §3.5
+          if (pump !== undefined) throw malformed('to wait after an answer')
           this.#watcher.waits()
           break
         case 'have':
           pump?.stop()
+          haves += 1
+          if (haves > MAX_PROPOSALS + 1) throw malformed('another beginning')
           pump = await this.#start(answer.offset)
           break
         case 'done':

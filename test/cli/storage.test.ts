@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { duplexPair } from 'node:stream'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { FolderStorage } from '../../src/cli/transfer/folder-storage.ts'
+import { encodeMessage, type Offer } from '../../src/cli/transfer/messages.ts'
+import { sendOver } from '../../src/cli/transfer/sender.ts'
+import type { Source } from '../../src/cli/transfer/source.ts'
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keysock-storage-'))
+})
+
+afterEach(async () => {
+  await rm(folder, { recursive: true })
+})
+
+const sha256 = (bytes: Uint8Array): Uint8Array => Uint8Array.from(createHash('sha256').update(bytes).digest())
+
+it('a part whose file has its name already is never written to again', async () => {
+  let count = 0
+  const entropy = { bytes: (length: number) => new Uint8Array(length).fill(++count) }
+  const options = { overwrite: false, entropy }
+  const offer: Offer = { name: 'log.txt', session: new Uint8Array(16), content: undefined }
+  const storage = await FolderStorage.open(folder, options)
+  const part = await storage.create(offer)
+  await part.continueFrom(0, sha256(new Uint8Array()))
+  await part.append(Buffer.from('complete'))
+  await part.suspend()
+  // The process is killed between the two halves of a move.
+  const [name = ''] = await readdir(folder)
+  await link(join(folder, name), join(folder, 'log.txt'))
+  const restarted = await FolderStorage.open(folder, options)
+  expect(await restarted.parts(offer)).toEqual([])
+  expect(await readdir(folder)).toEqual(['log.txt'])
+  expect(await readFile(join(folder, 'log.txt'), 'utf8')).toBe('complete')
+})
+
+const data = new Uint8Array(50_000).fill(7)
+const source: Source = {
+  name: 'f',
+  content: { size: data.length, sha256: sha256(data) },
+  read: async (offset, length) => data.subarray(offset, offset + length),
+  close: async () => undefined,
+}
+const watcher = {
+  started: () => undefined,
+  mayWrite: async () => undefined,
+  sent: () => undefined,
+  waits: () => undefined,
+}
+
+it('a receiver that asks for another beginning again and again is not paid for it', async () => {
+  const [near, far] = duplexPair()
+  far.resume()
+  for (let i = 0; i < 6; i++) far.write(encodeMessage({ type: 'have', offset: 0 }))
+  const sent = sendOver(near, source, { session: new Uint8Array(16), watcher })
+  await expect(sent).rejects.toMatchObject({ reason: 'MALFORMED' })
+})
+
+it('a receiver that asks to wait after it has answered is not waited for', async () => {
+  const [near, far] = duplexPair()
+  far.resume()
+  far.write(encodeMessage({ type: 'have', offset: 0 }))
+  far.write(encodeMessage({ type: 'wait' }))
+  const sent = sendOver(near, source, { session: new Uint8Array(16), watcher })
+  await expect(sent).rejects.toMatchObject({ reason: 'MALFORMED' })
+})
