@@ -1,7 +1,7 @@
 import type { Endpoint, Server, Socket } from '../index.ts'
 import type { Display } from './display/events.ts'
 import { ReceivingRow } from './receiving-row.ts'
-import { CAP_REACHED_MS, LAST_WORD_MS, MAX_TRANSFERS } from './transfer/bounds.ts'
+import { ADVANCE_ALL_MSAT, ADVANCE_MSAT, CAP_REACHED_MS, LAST_WORD_MS, MAX_TRANSFERS } from './transfer/bounds.ts'
 import { ConnectionLost, TransferError } from './transfer/errors.ts'
 import { receiveFrom } from './transfer/receiver.ts'
 import type { Storage } from './transfer/storage.ts'
@@ -29,10 +29,6 @@ export type ReceivingEnd =
   | { readonly type: 'cost' }
   | { readonly type: 'failed'; readonly error: Error }
 
-/** Answers to a connection cost at most so much more than its packets brought in, msat: a few hundred answers. */
-const ADVANCE_MSAT = 1_000_000n
-/** And all of them together. */
-const ADVANCE_ALL_MSAT = 100_000_000n
 const TICK_MS = 250
 
 /** Takes files from whoever connects. */
@@ -48,6 +44,8 @@ export class Receiving {
   #done = 0
   /** What connections that are over brought in, msat. */
   #pastIncomeMsat = 0n
+  /** Connections whose answers wait for their sender to pay: since when, and what it had paid. */
+  readonly #unpaid: Map<Socket, { readonly atMs: number; readonly incomeMsat: bigint }> = new Map()
   /** Since when the person's cap stops it, and how much was there. */
   #paused: { readonly atMs: number; readonly bytes: number } | undefined
   #isStopping = false
@@ -75,6 +73,7 @@ export class Receiving {
 
   /** @throws KeysockError EADDRINUSE and others of listen */
   async start(): Promise<void> {
+    this.#followIncome()
     await this.#server.listen(this.#options.port)
     this.#stopTicking = every(this.#options.time, TICK_MS, () => this.#tick())
   }
@@ -96,6 +95,7 @@ export class Receiving {
       row.tick()
       bytes += row.bytes
     }
+    this.#followIncome()
     if (this.#paused === undefined) return
     // What is under way may come back, and make room.
     if (bytes !== this.#paused.bytes) this.#paused = { atMs: time.now(), bytes }
@@ -109,6 +109,7 @@ export class Receiving {
     this.#sockets.add(socket)
     socket.once('close', () => {
       this.#sockets.delete(socket)
+      this.#unpaid.delete(socket)
       this.#pastIncomeMsat += socket.stats.receivedMsat
     })
     const running = this.#receive(socket).finally(() => this.#running.delete(running))
@@ -142,21 +143,33 @@ export class Receiving {
 
   /** A cap was met: the person's own, or what the sender's packets have paid for so far. */
   #meetCap(socket: Socket): void {
-    const { maxCostMsat, endpoint, display } = this.#options
-    if (maxCostMsat !== undefined) {
-      this.#paused ??= { atMs: this.#options.time.now(), bytes: -1 }
-      return
+    const { maxCostMsat, time } = this.#options
+    if (maxCostMsat !== undefined) this.#paused ??= { atMs: time.now(), bytes: -1 }
+    else this.#unpaid.set(socket, { atMs: time.now(), incomeMsat: socket.stats.receivedMsat })
+  }
+
+  /** Without a cap of the person's: what packets bring in may be spent on answers, and a little in advance. */
+  #followIncome(): void {
+    const { maxCostMsat, endpoint, display, time } = this.#options
+    if (maxCostMsat !== undefined) return
+    let all = this.#pastIncomeMsat + ADVANCE_ALL_MSAT
+    for (const socket of this.#sockets) {
+      const { receivedMsat } = socket.stats
+      all += receivedMsat
+      if (receivedMsat + ADVANCE_MSAT > socket.maxCost) socket.maxCost = receivedMsat + ADVANCE_MSAT
     }
-    const income = socket.stats.receivedMsat
-    if (income + ADVANCE_MSAT > socket.maxCost) socket.maxCost = income + ADVANCE_MSAT
-    const all = [...this.#sockets].reduce((sum, { stats }) => sum + stats.receivedMsat, this.#pastIncomeMsat)
-    if (all + ADVANCE_ALL_MSAT > endpoint.stats.capMsat) endpoint.setCaps({ process: all + ADVANCE_ALL_MSAT })
-    if (socket.stats.paidMsat < socket.maxCost) return
-    display.emit({
-      event: 'warning',
-      code: 'ERR_CLI_COST',
-      message: 'answers to a sender cost more than it pays; its connection is closed',
-    })
-    socket.destroy()
+    if (all !== endpoint.stats.capMsat) endpoint.setCaps({ process: all })
+    for (const [socket, { atMs, incomeMsat }] of this.#unpaid) {
+      if (socket.stats.receivedMsat > incomeMsat) this.#unpaid.delete(socket)
+      else if (time.now() - atMs >= CAP_REACHED_MS) {
+        this.#unpaid.delete(socket)
+        display.emit({
+          event: 'warning',
+          code: 'ERR_CLI_COST',
+          message: 'answers to a sender cost more than it pays; its connection is closed',
+        })
+        socket.resetAndDestroy()
+      }
+    }
   }
 }

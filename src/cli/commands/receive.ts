@@ -55,7 +55,7 @@ export function receiveCommand(dependencies: Dependencies, ended: (code: ExitCod
   addEndpointOptions(command)
   command.option(
     '--max-cost <sat>',
-    'spend at most so much on answers (default: what senders pay, and 1000)',
+    'spend at most so much on answers (default: what senders pay, and in advance 100 for each, 10000 in all)',
     satArgument,
   )
   addOutputOptions(command)

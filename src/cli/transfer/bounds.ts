@@ -36,6 +36,11 @@ export const TURN_MS = 1_000
 /** Kept free on the disk: an answer needs a journal, a log. */
 export const DISK_MARGIN_BYTES: number = 16 * 2 ** 20
 
+/** Answers to a connection cost at most so much more than its packets brought in, msat: some fifty answers at 2 sat. */
+export const ADVANCE_MSAT = 100_000n
+/** And all connections together: what a person loses at most to senders that pay less than their answers cost. */
+export const ADVANCE_ALL_MSAT = 10_000_000n
+
 // ---- The sender (file-transfer §5) --------------------------------------------------------------------
 
 /** First and longest pause between two tries to connect; each try is a payment. */

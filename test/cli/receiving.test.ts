@@ -1,0 +1,115 @@
+import { EventEmitter } from 'node:events'
+import { Duplex } from 'node:stream'
+import { expect, it } from 'vitest'
+import { Receiving } from '../../src/cli/receiving.ts'
+import type { Endpoint, Socket } from '../../src/index.ts'
+
+/** As much of a socket as the caps ask for. */
+class PaidSocket extends Duplex {
+  maxCost = 0n
+  stats: { receivedMsat: bigint; paidMsat: bigint } = { receivedMsat: 0n, paidMsat: 0n }
+  override _read(): void {}
+  override _write(_chunk: unknown, _encoding: unknown, done: () => void): void {
+    done()
+  }
+  resetAndDestroy(): void {
+    this.destroy()
+  }
+}
+
+async function bench(): Promise<{
+  readonly socket: PaidSocket
+  readonly stats: { capMsat: bigint }
+  readonly warnings: unknown[]
+  readonly pass: (ms: number) => void
+}> {
+  let now = 0
+  const due: { atMs: number; call: () => void }[] = []
+  const warnings: unknown[] = []
+  const stats = { capMsat: 100_000_000n }
+  let take: ((socket: Socket) => void) | undefined
+  const endpoint = {
+    stats,
+    setCaps: ({ process }: { readonly process: bigint }) => {
+      stats.capMsat = process
+    },
+    createServer: (_options: unknown, onConnection: (socket: Socket) => void) => {
+      take = onConnection
+      return Object.assign(new EventEmitter(), { listen: async () => undefined, close: () => undefined })
+    },
+  }
+  const receiving = new Receiving({
+    endpoint: endpoint as unknown as Endpoint,
+    storage: {} as ConstructorParameters<typeof Receiving>[0]['storage'],
+    port: 1,
+    maxSizeBytes: 1,
+    count: undefined,
+    maxCostMsat: undefined,
+    isStream: false,
+    time: {
+      now: () => now,
+      schedule: (atMs, call) => {
+        const entry = { atMs, call }
+        due.push(entry)
+        return () => void due.splice(due.indexOf(entry), 1)
+      },
+    },
+    display: { emit: (event: unknown) => void warnings.push(event) } as unknown as ConstructorParameters<
+      typeof Receiving
+    >[0]['display'],
+  })
+  await receiving.start()
+  const socket = new PaidSocket()
+  take?.(socket as unknown as Socket)
+  return {
+    socket,
+    stats,
+    warnings,
+    pass(ms) {
+      const end = now + ms
+      for (;;) {
+        const next = due.filter(({ atMs }) => atMs <= end).toSorted((a, b) => a.atMs - b.atMs)[0]
+        if (next === undefined) break
+        due.splice(due.indexOf(next), 1)
+        now = next.atMs
+        next.call()
+      }
+      now = end
+    },
+  }
+}
+
+it('spends on answers what a sender pays and an advance, for each and for all', async () => {
+  const { socket, stats, pass } = await bench()
+  expect(stats.capMsat).toBe(10_000_000n)
+  pass(300)
+  expect(socket.maxCost).toBe(100_000n)
+  socket.stats = { receivedMsat: 500_000n, paidMsat: 20_000n }
+  pass(300)
+  expect(socket.maxCost).toBe(600_000n)
+  expect(stats.capMsat).toBe(10_500_000n)
+})
+
+it('goes on with a sender that pays after its answers were stopped', async () => {
+  const { socket, pass } = await bench()
+  pass(300)
+  socket.stats = { receivedMsat: 0n, paidMsat: 99_000n }
+  socket.emit('paused', 'cost', {})
+  pass(5_000)
+  socket.stats = { receivedMsat: 2_000n, paidMsat: 99_000n }
+  pass(30_000)
+  expect(socket.destroyed).toBe(false)
+  expect(socket.maxCost).toBe(102_000n)
+})
+
+it('closes the connection of a sender that does not pay for its answers', async () => {
+  const { socket, warnings, pass } = await bench()
+  pass(300)
+  socket.stats = { receivedMsat: 0n, paidMsat: 99_000n }
+  socket.emit('paused', 'cost', {})
+  pass(9_000)
+  expect(socket.destroyed).toBe(false)
+  pass(2_000)
+  expect(socket.destroyed).toBe(true)
+  expect(warnings).toContainEqual(expect.objectContaining({ code: 'ERR_CLI_COST' }))
+})
