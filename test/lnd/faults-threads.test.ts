@@ -40,7 +40,7 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
   function start(...more: string[]): Program {
     const { socket, certPath, macaroonPath } = network.node('alice')
     const args = [socket, certPath, macaroonPath, network.node('carol').publicKey, ...more]
-    return new Program('receiver', args, ['--import', blocker])
+    return new Program(import.meta.resolve('./fixtures/receiver.ts'), args, ['--import', blocker])
   }
 
   /** A payment that alice only relays. */

@@ -18,6 +18,7 @@ const START_MS = 20 * 60_000
 const TEST_MS = 300_000
 const available = lndAvailable()
 type Name = 'alice' | 'bob' | 'carol'
+const sender = import.meta.resolve('./fixtures/sender.ts')
 
 describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
   let network: Network<Name>
@@ -83,7 +84,7 @@ describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
     await receiver.createServer((socket) => socket.resume().on('error', () => undefined)).listen(7)
     const before = await readLedger(alice)
     const { socket, certPath, macaroonPath } = alice
-    const program = new Program('sender', [socket, certPath, macaroonPath, folder, receiver.publicKeyHex, '7'])
+    const program = new Program(sender, [socket, certPath, macaroonPath, folder, receiver.publicKeyHex, '7'])
     await program.told('connected')
     await until(
       'a good deal was sent',

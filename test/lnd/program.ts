@@ -9,9 +9,11 @@ export class Program {
   readonly #lines: string[] = []
   #isOver = false
 
-  constructor(name: string, args: readonly string[], nodeArgs: readonly string[] = []) {
-    const file = fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url))
-    this.#child = spawn(process.execPath, [...nodeArgs, file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  /** @param file the URL of its source */
+  constructor(file: string, args: readonly string[], nodeArgs: readonly string[] = []) {
+    this.#child = spawn(process.execPath, [...nodeArgs, fileURLToPath(file), ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     if (this.#child.stdout !== null)
       createInterface({ input: this.#child.stdout }).on('line', (line) => this.#lines.push(line))
     this.#child.once('exit', () => {
