@@ -153,15 +153,19 @@ class ReceiveSession implements Turn {
     const parts = (await storage.parts(offer)).filter(({ size }) => size > 0 && size <= most)
     for (const part of parts.slice(0, MAX_PROPOSALS)) {
       const start = await this.#propose(part.size)
-      if (start.offset === 0) break
+      // The sender's stream is another: its first bytes are on their way already.
+      if (start.offset === 0) return await this.#begin(offer, start)
       if (start.offset !== part.size) throw malformed('a start at another offset than was proposed')
       if (await part.continueFrom(start.offset, start.sha256)) return (this.#part = part)
     }
-    const start = await this.#propose(0)
+    return await this.#begin(offer, await this.#propose(0))
+  }
+
+  async #begin(offer: Offer, start: Extract<Message, { type: 'start' }>): Promise<Part> {
     if (start.offset !== 0 || !sameBytes(start.sha256, runningHash().digest())) {
       throw malformed('a start with the hash of other bytes than none')
     }
-    const part = await storage.create(offer)
+    const part = await this.#options.storage.create(offer)
     this.#part = part
     await part.continueFrom(0, start.sha256)
     return part
