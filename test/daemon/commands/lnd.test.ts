@@ -252,6 +252,24 @@ describe.skipIf(!available.ok)(
       },
     )
 
+    it(
+      "a port is one command's until it dies",
+      async () => {
+        await daemon('alice')
+        const words = ['receive', '--out', folder]
+        const first = command(words, variables('alice'))
+        await first.shows('waiting for files')
+        const second = command(words, variables('alice'))
+        expect(await second.ends()).toMatchObject({ code: 1 })
+        expect(second.errors).toContain('EADDRINUSE')
+        first.kill('SIGKILL')
+        await first.ends()
+        await command(words, variables('alice')).shows('waiting for files')
+        expect((await statusOf('alice')).clients).toHaveLength(1)
+      },
+      TRANSFER_MS,
+    )
+
     it('says what it serves, gives up where another runs, and ends at a signal', async () => {
       const first = await daemon('alice')
       const second = command(['daemon'], await owner('alice'))
