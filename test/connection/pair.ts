@@ -111,7 +111,7 @@ export function openPair(a: Partial<ConnectionSettings> = {}, b: Partial<Connect
   if (open === undefined) throw new Error('no OPEN')
   const responder = accept(open, b)
   initiator.resolve(START, open.id, { status: 'settled', feeMsat: 0n })
-  const pair = { a: initiator, b: responder, now: START + 10 }
+  const pair = { a: initiator, b: responder, now: START + 20 }
   responder.wake(pair.now)
   exchange(pair)
   events(initiator)

@@ -182,7 +182,7 @@ describe('flow control', () => {
       exchange(pair)
       readA += readAll(pair.a, pair.now)
       readB += readAll(pair.b, pair.now)
-      pass(pair, 5)
+      pass(pair, 20)
     }
     expect([readA, readB]).toEqual([600_000, 600_000])
   })
@@ -191,7 +191,7 @@ describe('flow control', () => {
     const pair = openPair()
     pair.a.write(pair.now, new Uint8Array(400_000))
     exchange(pair)
-    pass(pair, 5)
+    pass(pair, 20)
     const before = pair.a.stats.attempts
     pass(pair, 36_000)
     // 5, 15, 35 s
@@ -214,7 +214,7 @@ describe('flow control', () => {
     const pair = openPair()
     pair.b.stopReading(pair.now)
     pair.a.write(pair.now, new Uint8Array(10))
-    pair.now += 10
+    pair.now += 20
     pair.a.wake(pair.now)
     exchange(pair)
     const ended = events(pair.a).find((event) => event.type === 'ended')
@@ -258,7 +258,7 @@ describe('opening', () => {
       expect(a.arrive(START, arrivalOf(reply, 'a0')).action).toBe('settle')
     }
     expect(types(a)).toContain('connected')
-    expect(readAll(a, START + 10)).toBeGreaterThan(1_000)
+    expect(readAll(a, START + 20)).toBeGreaterThan(1_000)
   })
 
   test('two copies of one OPEN that both land lead to one connection with the same keys', () => {
@@ -270,8 +270,8 @@ describe('opening', () => {
     expect(second.hash).not.toEqual(first.hash)
     const b = accept(second)
     expect(b.arrive(START, arrivalOf(first))).toEqual({ action: 'taken' })
-    b.wake(START + 5)
-    for (const answer of send(b, START + 5)) expect(a.arrive(START + 5, arrivalOf(answer, 'a0')).action).toBe('settle')
+    b.wake(START + 20)
+    for (const answer of send(b, START + 20)) expect(a.arrive(START + 5, arrivalOf(answer, 'a0')).action).toBe('settle')
     expect(a.state).toBe('open')
   })
 
@@ -341,8 +341,8 @@ describe('a peer that breaks the rules', () => {
   for (const [what, { code, frame }] of Object.entries(frames)) {
     test(`${what} resets it with code ${code}`, () => {
       const peer = new Stranger()
-      peer.handshake(START + 5)
-      peer.machine.arrive(START + 6, peer.data(START + 6, [frame]))
+      peer.handshake(START + 20)
+      peer.machine.arrive(START + 21, peer.data(START + 21, [frame]))
       expect(peer.machine.state).toBe('resetting')
       const ended = events(peer.machine).find((event) => event.type === 'ended')
       expect(ended).toMatchObject({ error: { code: 'ECONNRESET' } })
@@ -356,14 +356,14 @@ describe('a peer that breaks the rules', () => {
       { type: 'stream', offset: 20, data: new Uint8Array(0), fin: true },
     ] as const) {
       const peer = new Stranger([{ type: 'stream', offset: 0, data: new Uint8Array(10), fin: true }])
-      peer.machine.arrive(START + 6, peer.data(START + 6, [second]))
+      peer.machine.arrive(START + 21, peer.data(START + 21, [second]))
       expect(peer.machine.state).toBe('resetting')
     }
   })
 
   test('two frames of one packet that contradict each other have no effect at all', () => {
     const peer = new Stranger()
-    const at = START + 6
+    const at = START + 21
     peer.machine.arrive(
       at,
       peer.data(at, [
@@ -379,27 +379,27 @@ describe('a peer that breaks the rules', () => {
     const peer = new Stranger()
     peer.machine.providePaths(START, [{ pathId: 'b0', bytes: new Uint8Array(240), expiryHeight: 900_000 }])
     const arrival = peer.phantom(
-      START + 6,
+      START + 21,
       [{ type: 'stream', offset: 300_000, data: new Uint8Array(1), fin: false }],
       'b0',
     )
-    expect(peer.machine.arrive(START + 6, arrival)).toEqual({ action: 'refuse', code: Code.FLOW_CONTROL })
+    expect(peer.machine.arrive(START + 21, arrival)).toEqual({ action: 'refuse', code: Code.FLOW_CONTROL })
   })
 
   test('a payment whose hash is not that of the packet is refused, whatever the packet says', () => {
     const peer = new Stranger()
     peer.machine.providePaths(START, [{ pathId: 'b0', bytes: new Uint8Array(240), expiryHeight: 900_000 }])
-    const arrival = peer.phantom(START + 6, [{ type: 'stream', offset: 0, data: new Uint8Array(1), fin: false }], 'b0')
-    expect(peer.machine.arrive(START + 6, { ...arrival, hash: new Uint8Array(32) }).action).toBe('refuse')
-    expect(readAll(peer.machine, START + 7)).toBe(0)
-    expect(peer.machine.arrive(START + 7, arrival).action).toBe('settle')
+    const arrival = peer.phantom(START + 21, [{ type: 'stream', offset: 0, data: new Uint8Array(1), fin: false }], 'b0')
+    expect(peer.machine.arrive(START + 21, { ...arrival, hash: new Uint8Array(32) }).action).toBe('refuse')
+    expect(readAll(peer.machine, START + 22)).toBe(0)
+    expect(peer.machine.arrive(START + 22, arrival).action).toBe('settle')
   })
 
   test('a packet with a wrong tag has no effect', () => {
     const peer = new Stranger()
-    const arrival = peer.data(START + 6, [{ type: 'reset', code: 0, reason: '' }])
+    const arrival = peer.data(START + 21, [{ type: 'reset', code: 0, reason: '' }])
     arrival.record[arrival.record.length - 1] = (arrival.record.at(-1) ?? 0) ^ 1
-    expect(peer.machine.arrive(START + 6, arrival)).toEqual({ action: 'dropped' })
+    expect(peer.machine.arrive(START + 21, arrival)).toEqual({ action: 'dropped' })
     expect(peer.machine.state).toBe('open')
   })
 
@@ -407,16 +407,16 @@ describe('a peer that breaks the rules', () => {
     const peer = new Stranger()
     for (const number of [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, 2 ** 32, 2 ** 31]) {
       const frame = { type: 'stream', offset: 0, data: Uint8Array.of(1), fin: false } as const
-      expect(peer.machine.arrive(START + 6, peer.data(START + 6, [frame], number))).toEqual({ action: 'taken' })
+      expect(peer.machine.arrive(START + 21, peer.data(START + 21, [frame], number))).toEqual({ action: 'taken' })
     }
-    expect(readAll(peer.machine, START + 6)).toBe(1)
-    peer.machine.arrive(START + 6, peer.data(START + 6, [{ type: 'ping', keepalive: false }]))
-    expect(send(peer.machine, START + 6)).toHaveLength(1)
+    expect(readAll(peer.machine, START + 21)).toBe(1)
+    peer.machine.arrive(START + 21, peer.data(START + 21, [{ type: 'ping', keepalive: false }]))
+    expect(send(peer.machine, START + 21)).toHaveLength(1)
   })
 
   test('numbers that were forgotten are not told as received, and a late landing among them still counts', () => {
     const peer = new Stranger()
-    const at = START + 6
+    const at = START + 21
     for (let number = 2_000; number > 2; number -= 2) {
       peer.machine.arrive(at, peer.data(at, [{ type: 'blocked', limit: 0 }], number))
     }
@@ -448,7 +448,7 @@ describe('when payments go wrong', () => {
   test('a verdict that was lost after the packet was taken costs a packet, not a byte', () => {
     const pair = openPair()
     pair.b.write(pair.now, new Uint8Array(500))
-    pair.now += 5
+    pair.now += 20
     pair.b.wake(pair.now)
     const taken = only(send(pair.b, pair.now))
     expect(pair.a.arrive(pair.now, arrivalOf(taken, 'a0')).action).toBe('settle')
@@ -472,7 +472,7 @@ describe('when payments go wrong', () => {
   test('what a stuck payment carries goes again after its hedge delay, and its late landing changes nothing', () => {
     const pair = openPair()
     pair.b.write(pair.now, new Uint8Array(500))
-    pair.now += 5
+    pair.now += 20
     pair.b.wake(pair.now)
     const stuck = only(send(pair.b, pair.now))
     pass(pair, 6_000)
@@ -486,7 +486,7 @@ describe('when payments go wrong', () => {
   test('a hedge over a route with smaller packets takes several, and counts once', () => {
     const pair = openPair()
     pair.b.write(pair.now, new Uint8Array(1_000))
-    pair.now += 5
+    pair.now += 20
     pair.b.wake(pair.now)
     only(send(pair.b, pair.now))
     // Nothing has an outcome from here on; each round of copies takes packets of 600 bytes.
@@ -502,7 +502,7 @@ describe('when payments go wrong', () => {
   test('a hedge over the same route is one packet, as the original was', () => {
     const pair = openPair()
     pair.b.write(pair.now, new Uint8Array(10_000))
-    pair.now += 5
+    pair.now += 20
     pair.b.wake(pair.now)
     const originals = send(pair.b, pair.now)
     pair.now += 5_000
@@ -514,7 +514,7 @@ describe('when payments go wrong', () => {
   test('the last packet before a silence that settled and was never read is noticed', () => {
     const pair = openPair()
     pair.a.write(pair.now, new Uint8Array(500))
-    pair.now += 5
+    pair.now += 20
     pair.a.wake(pair.now)
     const unread = only(send(pair.a, pair.now))
     pair.a.resolve(pair.now + 300, unread.id, { status: 'settled', feeMsat: 0n })
@@ -536,7 +536,7 @@ describe('when payments go wrong', () => {
     pair.a.wake(pair.now)
     settle()
     pair.a.write(pair.now, new Uint8Array(50_000))
-    pair.now += 10
+    pair.now += 20
     pair.a.wake(pair.now)
     expect(settle()).toBe(0)
     pair.now += 60_000
@@ -558,7 +558,7 @@ describe('money', () => {
     const { spentMsat, reservedMsat, capMsat } = pair.a.account
     expect(spentMsat + reservedMsat).toBeLessThanOrEqual(capMsat)
     pair.a.configure(pair.now, { capMsat: 1_000_000n })
-    pass(pair, 5)
+    pass(pair, 20)
     exchange(pair)
     expect(readAll(pair.b, pair.now)).toBe(30_000)
   })
@@ -598,7 +598,7 @@ describe('money', () => {
 
   test('a CREDIT with less money than it says is ignored on the node lane', () => {
     const peer = new Stranger([], { packetPriceMsat: 1_000n })
-    const at = START + 6
+    const at = START + 21
     peer.machine.write(at, new Uint8Array(100))
     peer.machine.finish(at)
     peer.machine.arrive(at, peer.data(at, [{ type: 'credit', id: 1, amountMsat: 1_000_000n }]))
@@ -650,9 +650,9 @@ describe('ending', () => {
     const b = accept(open)
     a.resolve(START, open.id, { status: 'settled', feeMsat: 0n })
     a.reset(START, Code.CANCELLED, '')
-    b.wake(START + 5)
-    for (const answer of send(b, START + 5)) a.arrive(START + 5, arrivalOf(answer, 'a0'))
-    for (const attempt of send(a, START + 6)) b.arrive(START + 6, arrivalOf(attempt))
+    b.wake(START + 20)
+    for (const answer of send(b, START + 20)) a.arrive(START + 5, arrivalOf(answer, 'a0'))
+    for (const attempt of send(a, START + 21)) b.arrive(START + 21, arrivalOf(attempt))
     expect(b.state).toBe('closed')
   })
 

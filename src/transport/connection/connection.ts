@@ -25,7 +25,7 @@ import type {
   Want,
 } from './interface.ts'
 import { close, reset } from './lifecycle.ts'
-import { ACK_DELAY_MS, COALESCE_MS, PATHS_AGAIN_MS, RESET_MS, SILENCE_LEAST_MS } from './limits.ts'
+import { ACCEPT_MS, ACK_DELAY_MS, COALESCE_MS, PATHS_AGAIN_MS, RESET_MS, SILENCE_LEAST_MS } from './limits.ts'
 import { answerOpen, ephemeralSecret, openDigest, type OpenedPacket } from './opening.ts'
 import { transmit } from './packet-builder.ts'
 import { arrive, openSettlement } from './receiver.ts'
@@ -121,7 +121,7 @@ export class Connection {
     const connection = Connection.#respond(options, 'open')
     const core = connection.#core
     learnParameters(core, open.parameters)
-    core.acceptAt = now + COALESCE_MS
+    core.acceptAt = now + ACCEPT_MS
     if (core.seller !== undefined) core.controls.want(Control.PRICE)
     core.openHadCredit = open.frames.some((frame) => frame.type === 'credit')
     core.ack.note(now, 0, arrival.lane === 'node', ACK_DELAY_MS)
