@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { link, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
@@ -7,7 +7,10 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { FolderStorage } from '../../src/cli/transfer/folder-storage.ts'
 import { encodeMessage, type Offer } from '../../src/cli/transfer/messages.ts'
 import { sendOver } from '../../src/cli/transfer/sender.ts'
+import { receiveFrom } from '../../src/cli/transfer/receiver.ts'
 import type { Source } from '../../src/cli/transfer/source.ts'
+import type { Storage } from '../../src/cli/transfer/storage.ts'
+import { Turns } from '../../src/cli/transfer/turns.ts'
 
 let folder: string
 
@@ -69,4 +72,42 @@ it('a receiver that asks to wait after it has answered is not waited for', async
   far.write(encodeMessage({ type: 'wait' }))
   const sent = sendOver(near, source, { session: new Uint8Array(16), watcher })
   await expect(sent).rejects.toMatchObject({ reason: 'MALFORMED' })
+})
+
+it('a disk that fills up ends a stream before it is full, and what came is kept', async () => {
+  const storage = await FolderStorage.open(folder, { overwrite: false, entropy: { bytes: (n) => new Uint8Array(n) } })
+  let left = 4
+  const filling: Storage = {
+    find: (offer) => storage.find(offer),
+    parts: (offer) => storage.parts(offer),
+    create: (offer) => storage.create(offer),
+    room: async () => Math.max(0, left--),
+  }
+  const time = { now: () => 0, schedule: () => () => undefined }
+  const [near, far] = duplexPair({ allowHalfOpen: true })
+  const stream: Source = {
+    name: 's',
+    content: undefined,
+    read: async (_offset, length) => new Uint8Array(length),
+    close: async () => undefined,
+  }
+  const hears = {
+    offered: () => undefined,
+    waits: () => undefined,
+    started: () => undefined,
+    received: () => undefined,
+  }
+  const taken = receiveFrom(far, {
+    storage: filling,
+    turns: new Turns(time),
+    maxSizeBytes: 2 ** 30,
+    time,
+    watcher: hears,
+  })
+  const sent = sendOver(near, stream, { session: new Uint8Array(16), watcher })
+  const reasons = (await Promise.allSettled([taken, sent])).map((end) => end.status === 'rejected' && end.reason)
+  expect(reasons).toMatchObject([{ reason: 'NO_SPACE' }, { reason: 'NO_SPACE', isRemote: true }])
+  const [part = ''] = await readdir(folder)
+  expect((await stat(join(folder, part))).size).toBeGreaterThan(4 * 2 ** 20)
+  expect((await stat(join(folder, part))).size).toBeLessThan(6 * 2 ** 20)
 })

@@ -35,6 +35,8 @@ export const LAST_WORD_MS = 20_000
 export const TURN_MS = 1_000
 /** Kept free on the disk: an answer needs a journal, a log. */
 export const DISK_MARGIN_BYTES: number = 16 * 2 ** 20
+/** How often a transfer looks at the room that is left: all of them at once stay within the margin. */
+export const ROOM_EVERY_BYTES: number = 2 ** 20
 
 /** Answers to a connection cost at most so much more than its packets brought in, msat: some fifty answers at 2 sat. */
 export const ADVANCE_MSAT = 100_000n

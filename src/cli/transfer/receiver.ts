@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { FIRST_MESSAGE_MS, IDLE_MS, LAST_WORD_MS, MAX_PROPOSALS } from './bounds.ts'
+import { FIRST_MESSAGE_MS, IDLE_MS, LAST_WORD_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { runningHash, sameBytes } from './hashing.ts'
 import { MessageReader } from './message-reader.ts'
@@ -142,8 +142,7 @@ class ReceiveSession implements Turn {
     if (content === undefined) return
     const { maxSizeBytes, storage } = this.#options
     if (content.size > maxSizeBytes) throw tooLarge(maxSizeBytes)
-    if (content.size > (await storage.room()))
-      throw new TransferError('NO_SPACE', 'the receiver has no room for so much')
+    if (content.size > (await storage.room())) throw noSpace()
   }
 
   /** file-transfer §3.1, §3.2: a part whose bytes the sender has. */
@@ -183,7 +182,9 @@ class ReceiveSession implements Turn {
 
   /** file-transfer §3.3 */
   async #takeData(part: Part, { content }: Offer): Promise<{ readonly size: number; readonly sha256: Uint8Array }> {
-    const most = content?.size ?? this.#options.maxSizeBytes
+    const { storage, maxSizeBytes } = this.#options
+    const most = content?.size ?? maxSizeBytes
+    let checkedAt = part.size
     for (;;) {
       const message = await this.#next(IDLE_MS)
       if (message.type === 'data') {
@@ -191,6 +192,11 @@ class ReceiveSession implements Turn {
           if (content !== undefined) throw malformed('more bytes than were offered')
           await this.#discard(part)
           throw tooLarge(most)
+        }
+        if (part.size - checkedAt >= ROOM_EVERY_BYTES) {
+          checkedAt = part.size
+          // Other transfers, and other programs, fill the disk as well.
+          if ((await storage.room()) === 0) throw noSpace()
         }
         await part.append(message.bytes)
         this.#options.watcher.received(part.size)
@@ -248,4 +254,8 @@ class ReceiveSession implements Turn {
 
 function tooLarge(most: number): TransferError {
   return new TransferError('TOO_LARGE', `the receiver takes at most ${most} bytes`)
+}
+
+function noSpace(): TransferError {
+  return new TransferError('NO_SPACE', 'the receiver has no room for so much')
 }
