@@ -92,7 +92,7 @@ function bytesOf(random: Random, stranger: Stranger, kind: number, at: number): 
 }
 
 function attack(random: Random, stranger: Stranger, kinds: readonly number[], packets: number): void {
-  let now = START + 10
+  let now = START + 20
   const { machine } = stranger
   stranger.handshake(now)
   for (let i = 0; i < packets; i++) {
@@ -150,7 +150,7 @@ describe('a connection under attack', () => {
   test('does not grow: what a peer can make it keep is bounded', () => {
     const random = randomFrom(SEED + 2)
     const stranger = new Stranger()
-    const now = START + 10
+    const now = START + 20
     stranger.handshake(now)
     const feed = (packets: number): void => {
       for (let i = 0; i < packets; i++) {
