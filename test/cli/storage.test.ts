@@ -105,7 +105,9 @@ it('a disk that fills up ends a stream before it is full, and what came is kept'
     watcher: hears,
   })
   const sent = sendOver(near, stream, { session: new Uint8Array(16), watcher })
-  const reasons = (await Promise.allSettled([taken, sent])).map((end) => end.status === 'rejected' && end.reason)
+  const reasons = (await Promise.allSettled([taken, sent])).map(
+    (end) => end.status === 'rejected' && (end.reason as unknown),
+  )
   expect(reasons).toMatchObject([{ reason: 'NO_SPACE' }, { reason: 'NO_SPACE', isRemote: true }])
   const [part = ''] = await readdir(folder)
   expect((await stat(join(folder, part))).size).toBeGreaterThan(4 * 2 ** 20)
