@@ -57,10 +57,10 @@ describe('keysock send and keysock receive', () => {
   })
 
   it('go on where an interrupted sender stopped, by the command that it printed', async () => {
-    const file = pattern(400_000)
+    const file = pattern(1_200_000)
     const path = desk.write('a.bin', file)
     const receive = await desk.receive(['--once'])
-    const words = ['send', path, desk.key('bob'), '--max-cost', '2000', '--json']
+    const words = ['send', path, desk.key('bob'), '--max-cost', '5000', '--json']
     const first = desk.run('alice', words)
     await receive.event(isBeyond(60_000))
     first.signal()
@@ -73,15 +73,16 @@ describe('keysock send and keysock receive', () => {
     expect(await receive.code).toBe(0)
     const start = second.events().find(is('start')) as { offset: number }
     expect(start.offset).toBeGreaterThanOrEqual(60_000)
-    expect(second.events().at(-1)).toMatchObject({ bytes: 400_000, bytesMoved: 400_000 - start.offset })
+    expect(second.events().at(-1)).toMatchObject({ bytes: 1_200_000, bytesMoved: 1_200_000 - start.offset })
     expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
     expect(desk.list('in')).toEqual(['a.bin'])
   })
 
   it('spend nothing more once interrupted, though the rest is written already', async () => {
-    const path = desk.write('a.bin', pattern(200_000))
+    // So much that a busy machine cannot take all of it between two reports.
+    const path = desk.write('a.bin', pattern(2_000_000))
     const receive = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000', '--json'])
     await receive.event(isBeyond(60_000))
     send.signal()
     expect(await send.code).toBe(130)
@@ -93,10 +94,10 @@ describe('keysock send and keysock receive', () => {
   })
 
   it('go on by themselves when the receiver was ended and is there again', async () => {
-    const file = pattern(400_000)
+    const file = pattern(1_200_000)
     const path = desk.write('a.bin', file)
     const first = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '2000', '--json'])
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '5000', '--json'])
     await first.event(isBeyond(60_000))
     first.signal('SIGTERM')
     expect(await first.code).toBe(143)
@@ -266,9 +267,9 @@ describe('standard input and output', () => {
 
 describe('a signal', () => {
   it('the second time ends the process at once', async () => {
-    const path = desk.write('a.bin', pattern(400_000))
+    const path = desk.write('a.bin', pattern(2_000_000))
     const receive = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000', '--json'])
     await receive.event(isBeyond(1))
     send.signal()
     send.signal()
