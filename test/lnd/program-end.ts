@@ -39,7 +39,10 @@ export async function attachProxied(node: LndNode, capMsat: bigint): Promise<Pro
 export async function settledUp({ node, endpoint, before }: ProgramEnd, capMsat: bigint): Promise<void> {
   const ledger = (): Promise<Ledger> => readLedger(node, before.lastIndex)
   const look = async (): Promise<Ledger | undefined> => {
+    const { spentMsat } = endpoint.stats
     const now = await ledger()
+    // What was under way while lnd was asked is in one of the two only.
+    if (endpoint.stats.spentMsat !== spentMsat) return undefined
     return endpoint.stats.paymentsUnresolved <= now.onChain.length ? now : undefined
   }
   const after = await until(`every payment of ${node.name} is decided`, look, { deadlineMs: 120_000, everyMs: 250 })
