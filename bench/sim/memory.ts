@@ -72,7 +72,8 @@ function start(what: 'listen' | 'connect'): ChildProcess {
 
 function relay(from: ChildProcess, to: ChildProcess): void {
   from.on('message', (message: EndMessage) => {
-    if (message.type === 'pair') to.send(message)
+    // One end may be gone while the other still says goodbye.
+    if (message.type === 'pair' && to.connected) to.send(message, () => undefined)
   })
 }
 
