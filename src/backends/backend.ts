@@ -52,6 +52,9 @@ export interface RouteHint {
   readonly minAmountMsat?: bigint
 }
 
+/** Route hints of a node, at most (spec §1.6): one with private channels only seldom has more that are worth telling of. */
+export const MAX_ROUTE_HINTS: number = 4
+
 export interface RouteRequest {
   readonly destination: Destination
   /** What is to arrive at the last hop; a route's own minimum may be higher. */
@@ -263,7 +266,7 @@ export interface Backend {
   closePaths(pathIds: readonly string[]): Promise<void>
   /** One answer per offer; a second one, or one to an offer that is gone, is ignored. Resolves when it is written. */
   answer(offerId: string, verdict: Verdict): Promise<void>
-  /** Where only private channels lead to this node: those by which others find it, the best first. Empty for a public node. */
+  /** Where only private channels lead to this node: those by which others find it, the best first, at most MAX_ROUTE_HINTS. Empty for a public node. */
   routeHints?(): Promise<readonly RouteHint[]>
   /** SHA-256 of the compressed point (node key x `point`), 32 bytes: BOLT 8's ECDH. `point`: 33 bytes. */
   sharedSecret(point: Uint8Array): Promise<Uint8Array>

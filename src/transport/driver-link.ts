@@ -1,5 +1,6 @@
 import type { RouteHint } from '../backends/backend.ts'
 import { Code } from '../wire/errors.ts'
+import { formatHints } from './address.ts'
 import type { Connection } from './connection/connection.ts'
 import type { Account, Arrival, ConnectionEvent, ConnectionStats, Reception } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
@@ -43,6 +44,8 @@ export class DriverLink implements Link {
   readonly remoteKey: Uint8Array | undefined
   /** Private channels to the other side's node. */
   readonly hints: readonly RouteHint[]
+  /** Tells apart ways to one node over other hints; '' without any. */
+  readonly hintsKey: string
   /** Of `Payment`: as random as the connection id, which no relay sees. */
   readonly shadowSeed: number
   readonly deadline: Deadline
@@ -79,6 +82,7 @@ export class DriverLink implements Link {
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
     this.hints = parts.hints ?? []
+    this.hintsKey = formatHints(this.hints)
     // Each direction has its own: a relay of both would know them by it.
     const half = parts.connection.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)
     this.shadowSeed = Number.parseInt(half, 16)

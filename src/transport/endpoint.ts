@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { addAbortSignal } from 'node:stream'
-import type { Backend, NodeInfo } from '../backends/backend.ts'
+import { type Backend, MAX_ROUTE_HINTS, type NodeInfo } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
 import { realClock } from './clock.ts'
 import type { CostPause } from './connection/interface.ts'
@@ -15,7 +15,6 @@ import {
   DEFAULT_MAX_FEE_MSAT,
   DEFAULT_PEER_CAP_MSAT,
   DEFAULT_PROCESS_CAP_MSAT,
-  MAX_ROUTE_HINTS,
 } from './limits.ts'
 import type { Host, Link, Listener } from './link.ts'
 import { type Logger, silentLogger } from './logger.ts'

@@ -84,9 +84,6 @@ export const ALL_WINDOWS_BYTES = 268_435_456
 /** Header, tag and frame heads of a full packet, for `quote`: 1 + 8 + 4 + 16 + 6, and an ACK now and then. */
 export const PACKET_OVERHEAD_BYTES = 40
 
-/** Route hints of an address (spec §1.6): a node with private channels only seldom has more that are worth telling of. */
-export const MAX_ROUTE_HINTS = 4
-
 // ---- Tables (spec §14) -------------------------------------------------------------------------------
 
 export const MAX_CONNECTIONS = 65_536

@@ -1,9 +1,7 @@
-import { fromHex } from '../wire/bytes.ts'
-import { checkedPoint } from '../wire/keys.ts'
 import type { RouteHint } from '../backends/backend.ts'
-import { parseHints } from './address.ts'
+import { checkAddress } from './address.ts'
 import { toHex } from './hex.ts'
-import { invalidOption, KeysockError } from './errors.ts'
+import { invalidOption, kindOf, KeysockError } from './errors.ts'
 import { DEFAULT_MAX_COST_MSAT, LEAST_IDLE_TIMEOUT_MS, MAX_PORT } from './limits.ts'
 
 /** An amount in msat: a bigint, or a number that is a whole one. */
@@ -11,22 +9,6 @@ export type Msat = bigint | number
 
 /** A node's public key: 66 hexadecimal digits, or the 33 bytes of a compressed point; or an address as text (spec §1.6). */
 export type PublicKey = string | Uint8Array
-
-const PUBLIC_KEY_BYTES = 33
-
-/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
-function checkPublicKey(key: unknown, name = 'the public key'): Uint8Array {
-  const expected = `${name} must be a node's public key: 66 hexadecimal digits that begin with 02 or 03, or its 33 bytes`
-  if (typeof key !== 'string' && !(key instanceof Uint8Array)) throw invalidOption(`${expected}; got ${kindOf(key)}`)
-  if (typeof key === 'string' && !/^0[23][0-9a-fA-F]{64}$/.test(key)) throw invalidOption(expected)
-  const bytes = typeof key === 'string' ? fromHex(key) : Uint8Array.from(key)
-  if (bytes.length !== PUBLIC_KEY_BYTES || (bytes[0] !== 2 && bytes[0] !== 3)) throw invalidOption(expected)
-  try {
-    return checkedPoint(bytes)
-  } catch {
-    throw invalidOption(`${name} is not a point of secp256k1, so no node has it; check it for a typing error`)
-  }
-}
 
 /** `least` is 0 for `listen` (any free port) and 1 to connect. @throws KeysockError ERR_SOCKET_BAD_PORT */
 export function checkPort(port: unknown, least: 0 | 1): number {
@@ -129,15 +111,8 @@ export interface Target {
 }
 
 export function checkTarget(publicKey: unknown, port: unknown): Target {
-  const at = typeof publicKey === 'string' ? publicKey.indexOf('@') : -1
-  const [node, hints] = at < 0 ? [publicKey] : [String(publicKey).slice(0, at), String(publicKey).slice(at + 1)]
-  const key = checkPublicKey(node)
-  return {
-    publicKey: key,
-    publicKeyHex: toHex(key),
-    hints: hints === undefined ? [] : parseHints(hints),
-    port: checkPort(port, 1),
-  }
+  const address = checkAddress(publicKey)
+  return { ...address, publicKeyHex: toHex(address.publicKey), port: checkPort(port, 1) }
 }
 
 const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {
@@ -223,8 +198,4 @@ function shown(value: unknown): string {
   return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string'
     ? String(value)
     : kindOf(value)
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
 }

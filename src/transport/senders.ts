@@ -1,5 +1,4 @@
 import type { Backend, Destination, Route, RouteHint } from '../backends/backend.ts'
-import { formatAddress } from './address.ts'
 import { toHex } from './hex.ts'
 import type { Attempt, Lane, Target, Want } from './connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
@@ -206,7 +205,7 @@ export class Senders {
       return link.ownSender
     }
     // Hints are of the connection that brought them: over others', who gave them would see which belong together.
-    const key = `${target.lane} ${formatAddress({ publicKey: target.publicKey, hints: link.hints })}`
+    const key = `${target.lane} ${toHex(target.publicKey)}${link.hintsKey}`
     let sender = this.#byKey.get(key)
     if (sender === undefined) {
       this.#forgetIdle()

@@ -41,6 +41,13 @@ describe('an address', () => {
     )
   })
 
+  it('says 0 where a backend does not know the least amount of a channel', () => {
+    const known = parseHints(HINT)
+    const unknown = known.map(({ minAmountMsat: _unknown, ...rest }) => rest)
+    const text = formatAddress({ publicKey: fromHex(NODE), hints: unknown })
+    expect(checkTarget(text, 7).hints).toEqual(known.map((each) => ({ ...each, minAmountMsat: 0n })))
+  })
+
   it('is the public key where no hint is needed', () => {
     expect(formatAddress({ publicKey: fromHex(NODE), hints: [] })).toBe(NODE)
   })

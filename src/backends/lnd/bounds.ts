@@ -102,6 +102,3 @@ export const HEARTBEAT_MS = 1_000
 
 /** The longest record that fits into an onion: one hop (design §4), some slack. */
 export const MAX_RECORD_BYTES = 1_300
-
-/** Route hints that are given out; no address has room for more (spec §1.6). */
-export const MAX_ROUTE_HINTS = 4

@@ -7,6 +7,7 @@ import type { LndClient } from './client.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from './messages.ts'
 import type { OwnChannels } from './own-channels.ts'
 import { hopPolicy } from './policies.ts'
+import { nodeInfo } from './public-graph.ts'
 import type { HopPolicy } from './route-costs.ts'
 
 /** A chain of blinded channels to this node, introduction node first. */
@@ -44,7 +45,7 @@ export class Introductions {
     let single: Introduction | undefined
     for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {
       const complaint = unfit(channel, payer)
-      const peer = complaint === undefined ? await this.#node(channel.remote_pubkey) : undefined
+      const peer = complaint === undefined ? await nodeInfo(this.#needs.client, channel.remote_pubkey) : undefined
       const link = peer && linkTo(peer, channel.chan_id)
       const missing = complaint ?? this.#missing(peer, link)
       if (missing !== undefined || link === undefined) {
@@ -75,7 +76,7 @@ export class Introductions {
       .map((edge) => ({ edge, key: otherEnd(edge, inner.from) }))
       .filter(({ key }) => key !== this.#needs.ownKey && key !== payer)
     for (const { edge, key } of this.#inOrder(fronts, (front) => front.key)) {
-      const node = await this.#node(key)
+      const node = await nodeInfo(this.#needs.client, key)
       const link = isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
       if (link === undefined || this.#missing(node, link) !== undefined) continue
       const found = introduction([link, inner])
@@ -91,15 +92,6 @@ export class Introductions {
     if (link === undefined) return 'has published no policy towards us, or has disabled the channel'
     const others = node.channels.some((edge) => otherEnd(edge, link.from) !== link.to)
     return others ? undefined : 'has no public channel with anybody else'
-  }
-
-  async #node(key: string): Promise<RawNodeInfo | undefined> {
-    try {
-      return await this.#needs.client.call('getNodeInfo', { pub_key: key, include_channels: true })
-    } catch (error) {
-      if ((error as { code?: number }).code === 5) return undefined // not found
-      throw error
-    }
   }
 
   #inOrder<T>(items: readonly T[], keyOf: (item: T) => string): T[] {

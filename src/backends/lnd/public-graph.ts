@@ -1,6 +1,6 @@
 import type { CandidateGraph } from '../paths/candidates.ts'
-import type { LndClient } from './client.ts'
-import { blindsRoutes, type RawPolicy } from './messages.ts'
+import { type LndClient, type RpcError, Status } from './client.ts'
+import { blindsRoutes, type RawNodeInfo, type RawPolicy } from './messages.ts'
 
 type Cost = CandidateGraph['channels'][number]['policies'][number]
 
@@ -16,6 +16,16 @@ export async function publicGraph(client: LndClient): Promise<CandidateGraph> {
       ends: [edge.node1_pub, edge.node2_pub],
       policies: [costOf(edge.node1_policy), costOf(edge.node2_policy)],
     })),
+  }
+}
+
+/** A node of the public graph with its channels; undefined where it is not in there. @throws RpcError */
+export async function nodeInfo(client: LndClient, key: string): Promise<RawNodeInfo | undefined> {
+  try {
+    return await client.call('getNodeInfo', { pub_key: key, include_channels: true })
+  } catch (error) {
+    if ((error as RpcError).code === Status.notFound) return undefined
+    throw error
   }
 }
 

@@ -1,11 +1,12 @@
 import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { fromHex } from '../../wire/bytes.ts'
-import type { RouteHint } from '../backend.ts'
-import { CHANNELS_AGE_MS, MAX_ROUTE_HINTS } from './bounds.ts'
+import { MAX_ROUTE_HINTS, type RouteHint } from '../backend.ts'
+import { CHANNELS_AGE_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { RawChannel } from './messages.ts'
 import type { OwnChannels } from './own-channels.ts'
 import type { Policies } from './policies.ts'
+import { nodeInfo } from './public-graph.ts'
 
 export interface HintNeeds {
   readonly client: LndClient
@@ -46,11 +47,6 @@ function sharedId({ chan_id: id, peer_scid_alias: alias }: RawChannel): string {
 }
 
 async function isPublic(client: LndClient, key: string, ownKey: string): Promise<boolean> {
-  try {
-    const { channels } = await client.call('getNodeInfo', { pub_key: key, include_channels: true })
-    return channels.some((edge) => edge.node1_pub !== ownKey && edge.node2_pub !== ownKey)
-  } catch (error) {
-    if ((error as { code?: number }).code === 5) return false // not found
-    throw error
-  }
+  const node = await nodeInfo(client, key)
+  return node?.channels.some((edge) => edge.node1_pub !== ownKey && edge.node2_pub !== ownKey) ?? false
 }
