@@ -91,6 +91,7 @@ export class Sending {
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
       for (let pauseMs = RETRY_MS; ; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
+        if (stop.isGiven) return { type: 'interrupted' }
         const tryMs = time.now()
         const failure = await this.#try()
         if ('size' in failure) {
@@ -105,7 +106,6 @@ export class Sending {
         if (leftMs <= 0) return { type: 'wait', error: failure }
         this.#sayWaiting(failure, leftMs)
         await sleep(time, Math.min(pauseMs, leftMs), stop.signal)
-        if (stop.signal.aborted) return { type: 'interrupted' }
       }
     } finally {
       stopTicking()

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/display/events.ts'
 import { Desk, Paper, pattern, sha256Hex, tap } from './desk.ts'
@@ -262,29 +261,5 @@ describe('standard input and output', () => {
     expect(await receive.code).toBe(1)
     expect(await send.code).toBe(1)
     expect(send.err.text).toContain('the receiver cannot write')
-  })
-})
-
-describe('a signal', () => {
-  it('the second time ends the process at once', async () => {
-    const path = desk.write('a.bin', pattern(2_000_000))
-    const receive = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000', '--json'])
-    await receive.event(isBeyond(1))
-    send.signal()
-    send.signal()
-    expect(send.exits).toEqual([130])
-    await send.code
-    receive.signal()
-    await receive.code
-  })
-
-  it('ends a sender that waits for nobody', async () => {
-    const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10)), desk.key('bob')])
-    await send.err.shows('connecting')
-    await turn()
-    send.signal()
-    expect(await send.code).toBe(130)
-    expect(send.err.text).toContain('interrupted; nothing of a.bin has arrived for certain')
   })
 })

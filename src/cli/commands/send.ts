@@ -169,7 +169,9 @@ class SendRun {
   async #isWithin(capMsat: bigint, endpoint: Endpoint, source: Source): Promise<boolean> {
     if (source.content === undefined) return true
     // Where there is no route yet, there is no estimate; the transfer waits for one.
-    const quote = await endpoint.quote(this.#target.address, source.content.size).catch(() => undefined)
+    const quote = await this.#stop.orStop(
+      endpoint.quote(this.#target.address, source.content.size).catch(() => undefined),
+    )
     if (quote === undefined || quote.costMsat <= capMsat) return true
     const estimate = `${source.name} would cost about ${satInWords(satOf(quote.costMsat))}, and the cap is ${satInWords(satOf(capMsat))}`
     if (this.#flags.maxCost !== undefined) {
@@ -214,7 +216,9 @@ class SendRun {
       }
       case 'cost': {
         const left = (source.content?.size ?? bytes * 2) - bytes
-        const quote = await endpoint.quote(this.#target.address, Math.max(1, left)).catch(() => undefined)
+        const quote = await this.#stop
+          .orStop(endpoint.quote(this.#target.address, Math.max(1, left)))
+          .catch(() => undefined)
         const cap = satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat)
         const maxCostSat = quote === undefined ? Math.max(1, cap * 2) : capFor(quote)
         this.#stopped('cost', `the cap of ${satInWords(cap)} is reached; ${this.#progress(bytes, sat, source)}`, {
