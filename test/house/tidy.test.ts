@@ -60,6 +60,9 @@ describe('the check of the house rules', () => {
     ['crypto.getRandomValues(a)', 'crypto.getRandomValues'],
     [`import * as timers from 'node:timers'`, 'node:timers'],
     [`import { randomBytes } from 'node:crypto'`, 'node:crypto'],
+    [`import { createHash, randomBytes } from 'node:crypto'`, 'node:crypto'],
+    [`import * as crypto from 'node:crypto'`, 'node:crypto'],
+    [`import 'node:crypto'`, 'node:crypto'],
   ])('catches %s', (text, name) => {
     expect(check(`\n${text}`)).toEqual([`src/wire/frames.ts:2: time and chance come in as arguments: uses ${name}`])
   })
@@ -73,6 +76,7 @@ describe('the check of the house rules', () => {
     'const a = "Math.random()"',
     'Math.max(1, 2)',
     'const seal = (crypto: Cipher) => crypto.seal()',
+    `import { createHash } from 'node:crypto'`,
   ])('lets stand: %s', (text) => {
     expect(check(text)).toEqual([])
   })

@@ -1,4 +1,4 @@
-import { isNode, lineAt, walk, type Source, type Visit } from './sources.ts'
+import { isNode, lineAt, walk, type Source, type SyntaxNode, type Visit } from './sources.ts'
 
 /** The only files that meet real time or real chance. .oxlintrc.json excepts the same ones. */
 export const EDGE_FILES: readonly string[] = [
@@ -34,6 +34,8 @@ const OUTSIDE_PROPERTIES = [
 ]
 const GLOBAL_OBJECTS = ['globalThis', 'global']
 const OUTSIDE_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks', 'node:crypto']
+/** No chance in it: what the same bytes give is always the same. */
+const PURE_IMPORTS = ['createHash']
 
 const RULES: readonly Rule[] = [
   {
@@ -82,7 +84,7 @@ export function tidyViolations(sources: readonly Source[], rules: readonly Rule[
 function outsideName({ node, parent, role }: Visit): string | undefined {
   if (node.type === 'ImportDeclaration' && isNode(node.source)) {
     const module = String(node.source.value)
-    return OUTSIDE_MODULES.includes(module) ? module : undefined
+    return OUTSIDE_MODULES.includes(module) && !isPureImport(node) ? module : undefined
   }
   if (node.type === 'MemberExpression' && isNode(node.object) && isNode(node.property)) {
     const object = String(node.object.name)
@@ -96,6 +98,15 @@ function outsideName({ node, parent, role }: Visit): string | undefined {
   const isMember = (role === 'property' || role === 'key') && parent?.computed !== true
   const isType = parent?.type === 'TSTypeReference' || parent?.type === 'TSQualifiedName'
   return isMember || isType ? undefined : String(node.name)
+}
+
+/** Whether an import names only what is no source of time or chance. */
+function isPureImport({ specifiers }: SyntaxNode): boolean {
+  if (!Array.isArray(specifiers) || specifiers.length === 0) return false
+  return specifiers.every(
+    (specifier) =>
+      isNode(specifier) && isNode(specifier.imported) && PURE_IMPORTS.includes(String(specifier.imported.name)),
+  )
 }
 
 /** The clauses that a specification has: headings and paragraphs that start with their number. */

@@ -1,4 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
+import { createHash } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 
 /** SHA-256 over pieces. */
@@ -8,16 +8,17 @@ export interface RunningHash {
   digest(): Uint8Array
 }
 
+/** Node's own: a file is as long as it likes, and is hashed on the thread of the protocol. */
 export function runningHash(): RunningHash {
-  const hash = sha256.create()
+  const hash = createHash('sha256')
   return {
     update: (bytes) => void hash.update(bytes),
-    digest: () => hash.clone().digest(),
+    digest: () => Uint8Array.from(hash.copy().digest()),
   }
 }
 
 export function hashOf(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = sha256.create()
+  const hash = runningHash()
   for (const part of parts) hash.update(part)
   return hash.digest()
 }
@@ -34,23 +35,33 @@ export function shown(bytes: Uint8Array): string {
 /** Reads at a place; fewer bytes than asked for, or none, at the end. */
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>
 
+export interface HashOptions {
+  /** Ends it: no further piece is read. */
+  readonly signal?: AbortSignal | undefined
+  /** Hears after each piece how far it is. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
+}
+
 const PIECE_BYTES = 262_144
 
 /**
- * The hash of the first `length` bytes; undefined where there are fewer. `onBytes` hears how far it is.
+ * The hash of the first `length` bytes; undefined where there are fewer.
+ * @throws the signal's reason, and what `read` does
  */
 export async function hashPrefix(
   read: ReadAt,
   length: number,
-  onBytes?: (bytes: number) => void,
+  { signal, onBytes }: HashOptions = {},
 ): Promise<RunningHash | undefined> {
   const hash = runningHash()
   for (let at = 0; at < length;) {
+    signal?.throwIfAborted()
     const bytes = await read(at, Math.min(PIECE_BYTES, length - at))
     if (bytes.length === 0) return undefined
     hash.update(bytes)
     at += bytes.length
     onBytes?.(at)
   }
+  signal?.throwIfAborted()
   return hash
 }

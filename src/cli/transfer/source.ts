@@ -26,14 +26,20 @@ export function checkedName(name: string): string {
   )
 }
 
+export interface OpenFileOptions {
+  /** What it is called there; the file's own name unless told. */
+  readonly name?: string | undefined
+  /** Hears how much of it is hashed. */
+  readonly onHashed?: ((bytes: number, size: number) => void) | undefined
+  /** Ends the hashing, and closes the file. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
  * A file, hashed as a whole. Undefined where it is none that can be read twice (a pipe, a device): a stream.
- * @throws KeysockError ERR_CLI_FILE, ERR_CLI_NAME
+ * @throws KeysockError ERR_CLI_FILE, ERR_CLI_NAME; the signal's reason
  */
-export async function openFile(
-  path: string,
-  options: { readonly name?: string | undefined; readonly onHashed?: (bytes: number, size: number) => void },
-): Promise<Source | undefined> {
+export async function openFile(path: string, options: OpenFileOptions): Promise<Source | undefined> {
   const name = checkedName(options.name ?? basename(path))
   const file = await open(path, 'r').catch((error: unknown) => {
     throw unreadable(path, error)
@@ -52,11 +58,13 @@ export async function openFile(
     }
     const { size } = stat
     const read = readFrom(file)
-    const hash = await hashPrefix(read, size, (bytes) => options.onHashed?.(bytes, size))
+    const { signal, onHashed } = options
+    const hash = await hashPrefix(read, size, { signal, onBytes: (bytes) => onHashed?.(bytes, size) })
     if (hash === undefined) throw new KeysockError('ERR_CLI_FILE', `${path} became shorter while it was read`)
     return { name, content: { size, sha256: hash.digest() }, read, close: () => file.close() }
   } catch (error) {
     await file.close().catch(() => undefined)
+    options.signal?.throwIfAborted()
     throw error instanceof KeysockError ? error : unreadable(path, error)
   }
 }
