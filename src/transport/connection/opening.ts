@@ -13,7 +13,8 @@ import { Control } from './controls.ts'
 import type { Core } from './core.ts'
 import { type BuildOptions, emptyDraft } from './draft.ts'
 import type { Attempt, RandomBytes } from './interface.ts'
-import { ACK_DELAY_MS, INITIAL_LIMIT, MAX_OPEN_COPIES, OPEN_SLACK_BYTES, REFUSED_LEAST_MS } from './limits.ts'
+import { ACK_DELAY_MS, INITIAL_LIMIT, MAX_OPEN_COPIES, OPEN_SLACK_BYTES } from './limits.ts'
+import { avoidShort } from './recovery.ts'
 import { finDue } from './sending.ts'
 
 /** An OPEN that is authentic and well-formed: what the endpoint decides on (spec §6.2). */
@@ -101,14 +102,16 @@ export function buildOpen(core: Core, now: number, options: BuildOptions): Attem
     return undefined
   }
   if (opening.initiation === undefined) {
-    if (!makeOpen(core, options)) return undefined
+    if (!makeOpen(core, options)) {
+      avoidShort(core, now, options.grant)
+      return undefined
+    }
     core.nextNumber = 1
   }
   const { initiation } = opening
   if (initiation === undefined) throw new Error('an OPEN was not made')
   if (initiation.packet.length > options.grant.recordBytes) {
-    // This route is too short for it; another may come.
-    core.refusedUntil = now + REFUSED_LEAST_MS
+    avoidShort(core, now, options.grant)
     return undefined
   }
   const attempt = opening.copies++

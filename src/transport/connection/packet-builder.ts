@@ -11,7 +11,8 @@ import type { Attempt, Grant } from './interface.ts'
 import { reset } from './lifecycle.ts'
 import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, SEND_LOW_BYTES } from './limits.ts'
 import { acceptFrame, buildOpen, ownsOpenDue } from './opening.ts'
-import { creditDue, dueControls, finDue, hasData, nextCopy, sendable } from './sending.ts'
+import { avoidShort } from './recovery.ts'
+import { creditDue, dueControls, finDue, hasData, nextCopy, sendable, want } from './sending.ts'
 
 const NO_DATA = new Uint8Array()
 
@@ -65,7 +66,10 @@ function buildPacket(core: Core, now: number, options: BuildOptions): Attempt | 
   const ownPath = grant.lane === 'phantom' && core.peerPaths.target(core.height) !== undefined
   const addressing = ownPath && kind !== 'early' ? 'path' : 'cid'
   const capacity = frameCapacity(kind, addressing, number, grant.recordBytes)
-  if (capacity <= 0) return undefined
+  if (capacity <= 0) {
+    avoidShort(core, now, grant)
+    return undefined
+  }
   const draft = emptyDraft({ reason, kind, number, job })
   const writer = new FrameWriter(capacity)
   const { unsent } = core.out
@@ -76,7 +80,10 @@ function buildPacket(core: Core, now: number, options: BuildOptions): Attempt | 
   addMessages(core, writer, draft)
   core.capacity = Math.max(1, lastStreamDataRoom(core.out.sentEnd, capacity))
   addStream(core, now, writer, draft)
-  if (writer.length === preface && (core.controls.due & draft.controls) === 0) return undefined
+  if (writer.length === preface && (core.controls.due & draft.controls) === 0) {
+    if (want(core, now) !== undefined) avoidShort(core, now, grant)
+    return undefined
+  }
   const keys =
     kind === 'early' ? core.early : core.role === 'initiator' ? core.main?.toResponder : core.main?.toInitiator
   if (keys === undefined) throw new Error(`no keys for ${kind}`)

@@ -264,6 +264,12 @@ function countRefusal(core: Core, now: number): void {
   core.refusedUntil = now + Math.min(delayMs, REFUSED_MOST_MS)
 }
 
+/** What has to go does not fit the route of this grant: another one may come (spec §2.7). */
+export function avoidShort(core: Core, now: number, grant: Grant): void {
+  core.avoid = grant.channels
+  core.refusedUntil = Math.max(core.refusedUntil, now + REFUSED_LEAST_MS)
+}
+
 /** A payment settled, or there are other paths to pay over (spec §8.10). */
 export function forgetRefusals(core: Core): void {
   core.refusals = 0

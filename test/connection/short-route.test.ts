@@ -1,0 +1,61 @@
+/** Routes that leave too little room for what has to go. */
+import { expect, test } from 'vitest'
+import type { Grant } from '../../src/transport/connection/interface.ts'
+import { connect, openPair, send, START } from './pair.ts'
+
+const grant: Grant = {
+  lane: 'node',
+  routeId: 'short',
+  recordBytes: 200,
+  minAmountMsat: 1_000n,
+  maxAmountMsat: 10n ** 9n,
+  feeBaseMsat: 1_000n,
+  feePpm: 0,
+  channels: ['c', 'd'],
+  hedgeAfterMs: 5_000,
+}
+
+test('an OPEN that does not fit its first route goes a moment later, over another one', () => {
+  const machine = connect()
+  expect(machine.transmit(START, grant)).toBeUndefined()
+  expect(machine.want(START)).toBeUndefined()
+  const again = machine.deadline() ?? Infinity
+  expect(again).toBeLessThanOrEqual(START + 1_000)
+  machine.wake(again)
+  expect(machine.want(again)).toMatchObject({ reason: 'control', avoid: ['c', 'd'] })
+  expect(send(machine, again)).toHaveLength(1)
+})
+
+test('a copy of it that does not fit its route does so, too', () => {
+  const machine = connect()
+  const [open] = send(machine, START)
+  machine.resolve(START, open?.id ?? 0, { status: 'failed', refused: false, avoid: [], local: false })
+  expect(machine.transmit(START, grant)).toBeUndefined()
+  const again = machine.deadline() ?? Infinity
+  machine.wake(again)
+  expect(machine.want(again)).toMatchObject({ reason: 'control', avoid: ['c', 'd'] })
+  expect(send(machine, again)).toHaveLength(1)
+})
+
+test('any packet waits a moment where its route has no room for a frame', () => {
+  const { a, now } = openPair()
+  a.write(now, new Uint8Array(5_000))
+  expect(a.want(now)).toMatchObject({ reason: 'data' })
+  expect(a.transmit(now, { ...grant, recordBytes: 20 })).toBeUndefined()
+  expect(a.want(now)).toBeUndefined()
+  const again = now + 1_000
+  a.wake(again)
+  expect(a.want(again)).toMatchObject({ reason: 'data', avoid: ['c', 'd'] })
+  expect(send(a, again).length).toBeGreaterThan(1)
+})
+
+test('so does a frame that is larger than what its route lets pass', () => {
+  const { a, now } = openPair()
+  a.sendMessage(now, new Uint8Array(16), new Uint8Array(512))
+  expect(a.transmit(now, grant)).toBeUndefined()
+  const again = a.deadline() ?? Infinity
+  expect(again).toBeLessThanOrEqual(now + 1_000)
+  a.wake(again)
+  expect(a.want(again)).toMatchObject({ avoid: ['c', 'd'] })
+  expect(send(a, again)).toHaveLength(1)
+})
