@@ -323,7 +323,8 @@ export function connectArguments(given: readonly unknown[]): CheckedConnect {
 
 export function createSocket(source: HostSource, { target, options, onConnect }: CheckedConnect): Socket {
   const { allowHalfOpen = false, highWaterMark, signal } = options
-  const socket = new Socket({ allowHalfOpen, highWaterMark, target })
+  const maxCost = optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT)
+  const socket = new Socket({ allowHalfOpen, highWaterMark, target, maxCost })
   if (onConnect !== undefined) socket.once('connect', onConnect)
   if (signal !== undefined) addAbortSignal(signal, socket)
   const attach = (host: Host): void => {

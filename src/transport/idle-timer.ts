@@ -21,11 +21,14 @@ export class IdleTimer {
     this.#link.setDeadline(this.#deadline, this.#activeMs + timeoutMs)
   }
 
+  /** There was activity. As in net, a timer that has fired runs again. */
   touch(): void {
     this.#activeMs = this.#link.now()
+    if (this.#timeoutMs > 0 && this.#deadline.atMs === Infinity) this.start(this.#timeoutMs)
   }
 
   stop(): void {
+    this.#timeoutMs = 0
     this.#link.setDeadline(this.#deadline, undefined)
   }
 

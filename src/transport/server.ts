@@ -9,7 +9,7 @@ import { Socket, type SocketAddress } from './socket.ts'
 export interface ListenOptions {
   /** 0, or absent: any free port. */
   readonly port?: number
-  /** Connections that are being accepted at once, at most. Default 511. */
+  /** Connections that are being accepted at once, at most. 0, or absent: 511. */
   readonly backlog?: number
   /** Closes the server. */
   readonly signal?: AbortSignal
@@ -236,7 +236,9 @@ interface CheckedListen {
 function listenOptions([first, second]: readonly unknown[]): CheckedListen {
   const options = (typeof first === 'object' && first !== null ? first : { port: first }) as ListenOptions
   const port: unknown = typeof first === 'function' ? undefined : options.port
-  const backlog = options.backlog ?? (typeof second === 'number' ? second : DEFAULT_BACKLOG)
+  const backlog = options.backlog ?? (typeof second === 'number' ? second : 0)
   if (!Number.isInteger(backlog) || backlog < 0) throw invalidOption('backlog must be a whole number, 0 or more')
-  return { port: port === undefined ? 0 : checkPort(port, 0), backlog, signal: options.signal }
+  const { signal } = options
+  // As in net, 0 does not mean that nobody is let in.
+  return { port: port === undefined ? 0 : checkPort(port, 0), backlog: backlog || DEFAULT_BACKLOG, signal }
 }

@@ -5,7 +5,7 @@ import { Code } from '../wire/errors.ts'
 import type { ConnectionEvent, ConnectionFailure } from './connection/interface.ts'
 import { ENDPOINT_CLOSED } from './driver-options.ts'
 import { invalidOption, KeysockError } from './errors.ts'
-import { MESSAGE_BYTES, MESSAGE_ID_BYTES } from './limits.ts'
+import { DEFAULT_MAX_COST_MSAT, MESSAGE_BYTES, MESSAGE_ID_BYTES } from './limits.ts'
 import { IdleTimer } from './idle-timer.ts'
 import type { Link, LinkSettings } from './link.ts'
 import { type Callback, Outbox } from './outbox.ts'
@@ -26,6 +26,8 @@ export interface SocketAddress {
 export interface SocketInit {
   readonly allowHalfOpen: boolean
   readonly highWaterMark: number | undefined
+  /** What `maxCost` says before there is a connection. */
+  readonly maxCost?: bigint
   /** The initiator's side: where to. */
   readonly target?: Target
   /** The responder's side: where the connection came in. */
@@ -56,6 +58,7 @@ export class Socket extends Duplex {
   readonly #target: Target | undefined
   readonly #local: SocketAddress | undefined
   readonly #closed: (() => void) | undefined
+  readonly #maxCost: bigint
   #link: Link | undefined
   /** The connection has ended; nothing that is done here reaches it. */
   #over = false
@@ -92,6 +95,7 @@ export class Socket extends Duplex {
     this.#target = init.target
     this.#local = init.local
     this.#closed = init.closed
+    this.#maxCost = init.maxCost ?? DEFAULT_MAX_COST_MSAT
     this.#outbox = new Outbox(this.writableHighWaterMark)
     this.once('end', onEnd)
   }
@@ -203,9 +207,12 @@ export class Socket extends Duplex {
 
   // ---- keysock's own ---------------------------------------------------------------------------------
 
-  /** What this side pays at most, msat, fees included. Raise it to go on after 'paused'. */
+  /**
+   * What this side pays at most, msat, fees included. Raise it to go on after 'paused'. Before there is an endpoint,
+   * whose own default may be another one: the option that was given, or the default.
+   */
   get maxCost(): bigint {
-    return this.#link?.account.capMsat ?? this.#settings?.capMsat ?? 0n
+    return this.#link?.account.capMsat ?? this.#settings?.capMsat ?? this.#maxCost
   }
 
   set maxCost(msat: Msat) {

@@ -68,6 +68,13 @@ describe('the default endpoint', () => {
     expect(error.code).toBe('ERR_KEYSOCK_NO_BACKEND')
   })
 
+  it('is not needed to say what a connection may cost', async () => {
+    const given = [{}, { maxCost: 5 }].map((options) => keysock.createConnection(somebody, 1, options))
+    const ended = Promise.all(given.map((socket) => once(socket, 'error')))
+    expect(given.map(({ maxCost }) => maxCost)).toEqual([1_000_000n, 5n])
+    await ended
+  })
+
   it('says when KEYSOCK_BACKEND cannot be used', async () => {
     process.env['KEYSOCK_BACKEND'] = 'node:path'
     await expect(keysock.connect(somebody, 1)).rejects.toThrow(
@@ -167,6 +174,18 @@ describe('servers', () => {
     await sim.drive(alice.connect(bob.publicKeyHex, 7))
     await expect(sim.drive(alice.connect(bob.publicKeyHex, 7))).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     expect(drops).toBe(1)
+  })
+
+  it.each<[string, readonly [number, number] | readonly [{ readonly port: number; readonly backlog: number }]]>([
+    ['as an argument', [7, 0]],
+    ['as an option', [{ port: 7, backlog: 0 }]],
+  ])('take a backlog of 0, %s, for the default, as in net', async (_name, args) => {
+    const { sim, alice, bob } = await pair()
+    const server = bob.createServer((socket) => socket.end('hello'))
+    await (server.listen as (...given: readonly unknown[]) => Promise<unknown>)(...args)
+    const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+    socket.end()
+    expect(await sim.drive(text(socket))).toBe('hello')
   })
 
   it('close by a signal', async () => {

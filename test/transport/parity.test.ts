@@ -292,6 +292,21 @@ const scripts: readonly Script[] = [
     },
   },
   {
+    name: 'timeout comes again when there was activity since',
+    onConnection: (socket, stage) => stage.watch('server', socket),
+    async client(stage) {
+      const client = stage.watch('client', stage.world.connect())
+      await once(client, 'connect')
+      client.setTimeout(20)
+      await once(client, 'timeout')
+      client.write('x')
+      await once(client, 'timeout')
+      client.setTimeout(0)
+      client.end()
+      await stage.allClosed()
+    },
+  },
+  {
     name: 'a large write before connect drains after it',
     onConnection: (socket, stage) => stage.watch('server', socket),
     async client(stage) {
