@@ -16,6 +16,7 @@ import type { Attempt, RandomBytes } from './interface.ts'
 import { ACK_DELAY_MS, INITIAL_LIMIT, MAX_OPEN_COPIES, OPEN_SLACK_BYTES } from './limits.ts'
 import { avoidShort } from './recovery.ts'
 import { finDue } from './sending.ts'
+import { judgeOpen } from './validation.ts'
 
 /** An OPEN that is authentic and well-formed: what the endpoint decides on (spec §6.2). */
 export interface OpenedPacket {
@@ -28,7 +29,7 @@ export interface OpenedPacket {
   readonly ephemeral: Uint8Array
   /** The keys so far, for `Connection.accept` and `Connection.refuse`. */
   readonly session: Response
-  /** An unknown even frame or parameter: it has to be refused with this code. */
+  /** It has to be refused with this code: an unknown even frame or parameter, or a stream that breaks a rule. */
   readonly refusal: Code | undefined
 }
 
@@ -55,7 +56,8 @@ export function openOpen(options: {
     const answerable = open.parameters.directReply !== undefined || frames.some((frame) => frame.type === 'reply-paths')
     if (!answerable) return undefined
     const { port, height, parameters } = open
-    return { frames, port, height, parameters, connectionId: cid, ephemeral, session, refusal }
+    const asked = { port, height, parameters, connectionId: cid, ephemeral }
+    return { ...asked, frames, session, refusal: refusal ?? judgeOpen(frames) }
   } catch {
     // A malformed OPEN has no effect but a count, which is the endpoint's.
     return undefined

@@ -6,13 +6,12 @@ import { ecdh, identifyProof } from '../../wire/keys.ts'
 import type { Parameters } from '../../wire/parameters.ts'
 import type { Core } from './core.ts'
 import type { Arrival } from './interface.ts'
-import { MAX_SEGMENTS } from './limits.ts'
+import { INITIAL_LIMIT, MAX_SEGMENTS } from './limits.ts'
 
 // The stream as it would be after the frames checked so far.
 interface StreamView {
   end: number
   final: number | undefined
-  waiting: number
 }
 
 /**
@@ -22,13 +21,17 @@ interface StreamView {
  * @throws ProtocolError when the peer broke the protocol: the connection is reset
  */
 export function judge(core: Core, arrival: Arrival, frames: readonly Frame[]): Code | undefined {
-  const stream: StreamView = { end: core.receivedEnd, final: core.finalOffset, waiting: core.in.segments }
+  const stream: StreamView = { end: core.receivedEnd, final: core.finalOffset }
+  let { segments } = core.in
   let refusal: Code | undefined
   let creditMsat = 0n
   for (const frame of frames) {
     switch (frame.type) {
       case 'stream':
-        refusal ??= checkStream(core, stream, frame)
+        followStream(stream, frame, core.window.limit)
+        if (frame.data.length === 0) break
+        refusal ??= checkRoom(core, segments, frame)
+        segments++
         break
       case 'ack':
         checkAck(core, frame)
@@ -66,11 +69,23 @@ export function judge(core: Core, arrival: Arrival, frames: readonly Frame[]): C
   return refusal
 }
 
-function checkStream(core: Core, stream: StreamView, frame: StreamFrame): Code | undefined {
+/** spec §6.2: the code of the rule of streams that an OPEN breaks. It has no connection yet that could be reset. */
+export function judgeOpen(frames: readonly Frame[]): Code | undefined {
+  const stream: StreamView = { end: 0, final: undefined }
+  try {
+    // spec §7.2: its sender knows no other limit.
+    for (const frame of frames) if (frame.type === 'stream') followStream(stream, frame, INITIAL_LIMIT)
+    return undefined
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.code
+    throw error
+  }
+}
+
+function followStream(stream: StreamView, frame: StreamFrame, limit: number): void {
   const end = frame.offset + frame.data.length
   // spec §7.3
-  if (end > core.window.limit)
-    throw new ProtocolError(Code.FLOW_CONTROL, `bytes up to ${end}, limit ${core.window.limit}`)
+  if (end > limit) throw new ProtocolError(Code.FLOW_CONTROL, `bytes up to ${end}, limit ${limit}`)
   // spec §7.4
   if (stream.final !== undefined && (end > stream.final || (frame.fin && end !== stream.final))) {
     throw new ProtocolError(Code.FINAL_OFFSET, `the stream ended at ${stream.final}, not ${end}`)
@@ -80,13 +95,12 @@ function checkStream(core: Core, stream: StreamView, frame: StreamFrame): Code |
     stream.final = end
   }
   stream.end = Math.max(stream.end, end)
-  if (frame.data.length === 0) return undefined
-  // spec §14
-  if (!core.in.hasRoom(frame.offset) || stream.waiting >= MAX_SEGMENTS) {
-    if (frame.offset > core.in.contiguous) return Code.NO_ROOM
-  }
-  stream.waiting++
-  return undefined
+}
+
+// spec §14; what continues the stream is always taken.
+function checkRoom(core: Core, segments: number, frame: StreamFrame): Code | undefined {
+  const isFull = !core.in.hasRoom(frame.offset) || segments >= MAX_SEGMENTS
+  return isFull && frame.offset > core.in.contiguous ? Code.NO_ROOM : undefined
 }
 
 // spec §5.4

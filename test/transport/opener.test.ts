@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEndpoint } from '../../src/index.ts'
+import type { Endpoint } from '../../src/transport/endpoint.ts'
+import type { Socket } from '../../src/transport/socket.ts'
+import { Code } from '../../src/wire/errors.ts'
+import type { Frame } from '../../src/wire/frames.ts'
+import { Opens } from './foreign-open.ts'
+import { ScriptedBackend, settle } from './scripted-backend.ts'
+
+let backend: ScriptedBackend
+let opens: Opens
+let endpoint: Endpoint
+let accepted: Socket[]
+
+async function listen(): Promise<void> {
+  await endpoint
+    .createServer((socket) => {
+      accepted.push(socket)
+      socket.resume().on('error', () => undefined)
+    })
+    .listen(7)
+}
+
+beforeEach(async () => {
+  backend = new ScriptedBackend()
+  opens = new Opens(backend)
+  endpoint = await createEndpoint({ backend })
+  accepted = []
+})
+
+afterEach(async () => {
+  const closing = endpoint.close()
+  await backend.clock.advance(60_000)
+  await closing
+  expect(endpoint.stats.deadlines).toBe(0)
+})
+
+describe('an OPEN whose early data breaks the rules of streams', () => {
+  const stream = (offset: number, text: string, fin = false): Frame => ({
+    type: 'stream',
+    offset,
+    data: Buffer.from(text),
+    fin,
+  })
+  const broken: readonly (readonly [string, readonly Frame[], Code])[] = [
+    ['bytes far beyond the limit', [stream(2 ** 50, 'x')], Code.FLOW_CONTROL],
+    ['a byte at the limit', [stream(262_144, 'x')], Code.FLOW_CONTROL],
+    ['bytes beyond the end', [stream(0, 'abc', true), stream(3, 'def')], Code.FINAL_OFFSET],
+    ['an end before other bytes', [stream(3, 'def'), stream(0, 'abc', true)], Code.FINAL_OFFSET],
+    ['two ends', [stream(0, 'abc', true), stream(0, 'ab', true)], Code.FINAL_OFFSET],
+  ]
+
+  it.for(broken)('(%s) is refused on the node lane: the application sees nothing of it', async ([, frames]) => {
+    await listen()
+    opens.arrive(opens.make({ frames }).packet)
+    await backend.clock.advance(100)
+    expect(accepted).toEqual([])
+    expect(endpoint.stats).toMatchObject({ opensRefused: 1, connectionsAccepted: 0, opensSeen: 0 })
+    expect(backend.payments.length, 'the REFUSE').toBe(1)
+  })
+
+  it.for(broken)('(%s) is refused unpaid on the phantom lane, with the code of the rule', async ([, frames, code]) => {
+    await listen()
+    opens.offer('a', opens.make({ frames }))
+    await settle()
+    expect(accepted).toEqual([])
+    expect(opens.verdicts).toEqual([`a ${code}`])
+  })
+
+  it('is taken at the edge: the last byte of the limit, and the end twice', async () => {
+    await listen()
+    opens.offer('a', opens.make({ frames: [stream(262_143, 'x')] }))
+    opens.offer('b', opens.make({ frames: [stream(0, 'abc', true), stream(0, 'abc', true)] }))
+    await settle()
+    expect(opens.verdicts).toEqual(['a settle', 'b settle'])
+    expect(accepted.length).toBe(2)
+  })
+})
