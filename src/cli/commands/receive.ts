@@ -1,19 +1,15 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
 import { countArgument, portArgument, satArgument, sizeArgument } from '../arguments.ts'
+import { CommandRun } from '../command-run.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { createDisplay } from '../display/display.ts'
-import type { Display } from '../display/events.ts'
 import { satInWords } from '../display/words.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
 import { satOf } from '../money.ts'
-import { unusable } from '../endpoint.ts'
 import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
 import { Receiving, type ReceivingEnd } from '../receiving.ts'
-import { quoted, resumeCommand } from '../resume-command.ts'
-import { StopSignal } from '../stop-signal.ts'
+import { quoted } from '../resume-command.ts'
 import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/bounds.ts'
-import { codeOf, messageOf } from '../transfer/errors.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
@@ -75,41 +71,35 @@ function standardOutput(text: string): string {
 class ReceiveRun {
   readonly #dependencies: Dependencies
   readonly #flags: ReceiveFlags
-  readonly #display: Display
-  readonly #stop: StopSignal
-  readonly #warnings: Set<string> = new Set()
+  readonly #run: CommandRun
 
   constructor(dependencies: Dependencies, flags: ReceiveFlags) {
-    const { stdout, stderr, environment, clock } = dependencies
-    const { json = false, quiet = false } = flags
     this.#dependencies = dependencies
     this.#flags = flags
-    const isOutputTaken = flags.out === STANDARD_OUTPUT
-    this.#display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
-    this.#stop = new StopSignal(dependencies.signals)
+    this.#run = new CommandRun(dependencies, flags, { isOutputTaken: flags.out === STANDARD_OUTPUT })
   }
 
   async run(): Promise<ExitCode> {
+    const { stop } = this.#run
+    const { maxCost } = this.#flags
     let endpoint: Endpoint | undefined
     let receiving: Receiving | undefined
     try {
       const storage = await this.#openStorage()
-      endpoint = await this.#openEndpoint()
+      endpoint = await this.#run.openEndpoint({ flags: this.#flags, capMsat: maxCost, maxCostMsat: maxCost })
       receiving = this.#receiving(endpoint, storage)
       await receiving.start()
       await this.#announce(endpoint)
-      const end = await this.#stop.orStop(receiving.ended)
+      const end = await stop.orStop(receiving.ended)
       const unfinished = this.#unfinished(receiving)
       await receiving.stop()
       return this.#report(end, unfinished, endpoint)
     } catch (error) {
-      if (this.#stop.isGiven) return await this.#interrupted(receiving, endpoint)
-      this.#display.emit({ event: 'error', code: codeOf(error), message: messageOf(error) })
+      if (stop.isGiven) return await this.#interrupted(receiving, endpoint)
+      this.#run.failed(error)
       return EXIT.failed
     } finally {
-      this.#display.close()
-      await endpoint?.close().catch((error: unknown) => this.#warn(codeOf(error), messageOf(error)))
-      this.#stop.release()
+      await this.#run.close()
     }
   }
 
@@ -118,21 +108,6 @@ class ReceiveRun {
     const { stdout, entropy } = this.#dependencies
     if (out === STANDARD_OUTPUT) return new StreamStorage(stdout)
     return await FolderStorage.open(out, { overwrite, entropy })
-  }
-
-  async #openEndpoint(): Promise<Endpoint> {
-    const { openEndpoint, environment } = this.#dependencies
-    const { maxCost } = this.#flags
-    const opening = openEndpoint({ environment, flags: this.#flags, capMsat: maxCost, maxCostMsat: maxCost })
-    try {
-      const endpoint = await this.#stop.orStop(opening)
-      endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.#warn(code, message))
-      return endpoint
-    } catch (error) {
-      // It may still come, and then nobody wants it.
-      opening.then((late) => late.close()).catch(() => undefined)
-      throw this.#stop.isGiven ? error : unusable(error)
-    }
   }
 
   #receiving(endpoint: Endpoint, storage: Storage): Receiving {
@@ -147,7 +122,7 @@ class ReceiveRun {
       maxCostMsat: maxCost,
       isStream,
       time: this.#dependencies.clock,
-      display: this.#display,
+      display: this.#run.display,
     })
   }
 
@@ -157,7 +132,7 @@ class ReceiveRun {
     const program = this.#dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
     const target = port === DEFAULT_PORT ? address : `${address}:${port}`
     const command = `${program} send FILE ${quoted(target)}`
-    this.#display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
+    this.#run.display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
   }
 
   #report(end: ReceivingEnd, unfinished: string, endpoint: Endpoint): ExitCode {
@@ -179,7 +154,7 @@ class ReceiveRun {
     const unfinished = receiving === undefined ? '' : this.#unfinished(receiving)
     await receiving?.stop()
     this.#stopped('interrupted', `interrupted${unfinished}`, endpoint)
-    return this.#stop.exitCode
+    return this.#run.stop.exitCode
   }
 
   #unfinished(receiving: Receiving): string {
@@ -191,16 +166,6 @@ class ReceiveRun {
   }
 
   #stopped(reason: 'interrupted' | 'cost', message: string, endpoint?: Endpoint, maxCostSat?: number): void {
-    const { words, environment } = this.#dependencies
-    const resume = resumeCommand(words, environment, maxCostSat === undefined ? {} : { maxCostSat })
-    const sat = satOf(endpoint?.stats.spentMsat ?? 0n)
-    this.#display.emit({ event: 'stopped', reason, bytes: 0, sat, message, resume })
-  }
-
-  /** Each once: every connection may bring the same again. */
-  #warn(code: string, message: string): void {
-    if (this.#warnings.has(message)) return
-    this.#warnings.add(message)
-    this.#display.emit({ event: 'warning', code, message })
+    this.#run.stopped({ reason, message, bytes: 0, sat: satOf(endpoint?.stats.spentMsat ?? 0n), maxCostSat })
   }
 }

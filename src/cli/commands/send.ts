@@ -1,19 +1,15 @@
 import { Command } from 'commander'
 import type { Endpoint } from '../../index.ts'
 import { durationArgument, satArgument, type TargetArgument, targetArgument } from '../arguments.ts'
+import { CommandRun } from '../command-run.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { createDisplay } from '../display/display.ts'
-import type { Display } from '../display/events.ts'
 import { bytesInWords, durationInWords, satInWords } from '../display/words.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
 import { capFor, satOf, timeFor } from '../money.ts'
-import { unusable } from '../endpoint.ts'
 import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
-import { resumeCommand } from '../resume-command.ts'
 import { nameOf, Sending, type SendingEnd } from '../sending.ts'
-import { StopSignal } from '../stop-signal.ts'
 import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/bounds.ts'
-import { codeOf, messageOf } from '../transfer/errors.ts'
+import { codeOf } from '../transfer/errors.ts'
 import { shown } from '../transfer/hashing.ts'
 import { openFile, type Source } from '../transfer/source.ts'
 import { openSpool } from '../transfer/spool.ts'
@@ -78,9 +74,7 @@ class SendRun {
   readonly #file: string
   readonly #target: TargetArgument
   readonly #flags: SendFlags
-  readonly #display: Display
-  readonly #stop: StopSignal
-  readonly #warnings: Set<string> = new Set()
+  readonly #run: CommandRun
 
   constructor(
     dependencies: Dependencies,
@@ -90,29 +84,24 @@ class SendRun {
     this.#file = given.file
     this.#target = given.target
     this.#flags = given.flags
-    const { stdout, stderr, environment, clock } = dependencies
-    const { json = false, quiet = false } = given.flags
-    this.#display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet })
-    this.#stop = new StopSignal(dependencies.signals)
+    this.#run = new CommandRun(dependencies, given.flags)
   }
 
   async run(): Promise<ExitCode> {
+    const { stop } = this.#run
     let source: Source | undefined
-    let endpoint: Endpoint | undefined
     try {
-      source = await this.#stop.orStop(this.#openSource())
-      endpoint = await this.#openEndpoint()
+      source = await stop.orStop(this.#openSource())
+      const endpoint = await this.#run.openEndpoint({ flags: this.#flags })
       if (this.#flags.dryRun === true) return await this.#dryRun(endpoint, source)
       return await this.#send(endpoint, source)
     } catch (error) {
-      if (this.#stop.isGiven) return this.#interrupted(0, 0)
-      this.#display.emit({ event: 'error', code: codeOf(error), message: messageOf(error) })
+      if (stop.isGiven) return this.#interrupted(0, 0)
+      this.#run.failed(error)
       return EXIT.failed
     } finally {
-      this.#display.close()
+      await this.#run.close()
       await source?.close().catch(() => undefined)
-      await endpoint?.close().catch((error: unknown) => this.#warn(codeOf(error), messageOf(error)))
-      this.#stop.release()
     }
   }
 
@@ -122,20 +111,6 @@ class SendRun {
     if (this.#file === '-') return await openSpool(stdin, name ?? STREAM_NAME)
     const file = await openFile(this.#file, { name })
     return file ?? (await openSpool(createReadStream(this.#file), name ?? STREAM_NAME))
-  }
-
-  async #openEndpoint(): Promise<Endpoint> {
-    const { openEndpoint, environment } = this.#dependencies
-    const opening = openEndpoint({ environment, flags: this.#flags })
-    try {
-      const endpoint = await this.#stop.orStop(opening)
-      endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.#warn(code, message))
-      return endpoint
-    } catch (error) {
-      // It may still come, and then nobody wants it.
-      opening.then((late) => late.close()).catch(() => undefined)
-      throw this.#stop.isGiven ? error : unusable(error)
-    }
   }
 
   async #send(endpoint: Endpoint, source: Source): Promise<ExitCode> {
@@ -151,16 +126,16 @@ class SendRun {
       maxCostMsat: capMsat,
       waitMs: this.#flags.wait,
       time: clock,
-      stop: this.#stop,
-      display: this.#display,
+      stop: this.#run.stop,
+      display: this.#run.display,
     })
     try {
       const code = await this.#report(await sending.run(), sending, endpoint, source)
-      await this.#stop.orStop(sending.farewell).catch(() => undefined)
+      await this.#run.stop.orStop(sending.farewell).catch(() => undefined)
       return code
     } catch (error) {
       const hint = codeOf(error) === 'ERR_KEYSOCK_NO_PATH' ? NO_PATH_HINT : ''
-      this.#display.emit({ event: 'error', ...nameOf(source), code: codeOf(error), message: messageOf(error) + hint })
+      this.#run.failed(error, { name: nameOf(source), hint })
       return EXIT.failed
     }
   }
@@ -169,16 +144,17 @@ class SendRun {
   async #isWithin(capMsat: bigint, endpoint: Endpoint, source: Source): Promise<boolean> {
     if (source.content === undefined) return true
     // Where there is no route yet, there is no estimate; the transfer waits for one.
-    const quote = await this.#stop.orStop(
+    const quote = await this.#run.stop.orStop(
       endpoint.quote(this.#target.address, source.content.size).catch(() => undefined),
     )
     if (quote === undefined || quote.costMsat <= capMsat) return true
     const estimate = `${source.name} would cost about ${satInWords(satOf(quote.costMsat))}, and the cap is ${satInWords(satOf(capMsat))}`
     if (this.#flags.maxCost !== undefined) {
-      this.#warn('ERR_CLI_COST', `${estimate}: it will stop on the way`)
+      this.#run.warn('ERR_CLI_COST', `${estimate}: it will stop on the way`)
       return true
     }
-    this.#stopped('cost', `${estimate}; nothing was sent`, { bytes: 0, sat: 0, maxCostSat: capFor(quote) })
+    const message = `${estimate}; nothing was sent`
+    this.#run.stopped({ reason: 'cost', message, bytes: 0, sat: 0, maxCostSat: capFor(quote) })
     return false
   }
 
@@ -187,7 +163,7 @@ class SendRun {
     const { bytes } = sending
     switch (end.type) {
       case 'done':
-        this.#display.emit({
+        this.#run.display.emit({
           event: 'done',
           ...nameOf(source),
           size: end.sent.size,
@@ -207,25 +183,19 @@ class SendRun {
         return this.#interrupted(bytes, sat, source)
       case 'wait': {
         const waited = durationInWords(this.#flags.wait / 1_000)
-        this.#stopped(
-          'wait',
-          `nothing went forward for ${waited} (${codeOf(end.error)}); ${this.#progress(bytes, sat, source)}`,
-          { bytes, sat },
-        )
+        const message = `nothing went forward for ${waited} (${codeOf(end.error)}); ${this.#progress(bytes, sat, source)}`
+        this.#run.stopped({ reason: 'wait', message, bytes, sat })
         return EXIT.stopped
       }
       case 'cost': {
         const left = (source.content?.size ?? bytes * 2) - bytes
-        const quote = await this.#stop
+        const quote = await this.#run.stop
           .orStop(endpoint.quote(this.#target.address, Math.max(1, left)))
           .catch(() => undefined)
         const cap = satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat)
         const maxCostSat = quote === undefined ? Math.max(1, cap * 2) : capFor(quote)
-        this.#stopped('cost', `the cap of ${satInWords(cap)} is reached; ${this.#progress(bytes, sat, source)}`, {
-          bytes,
-          sat,
-          maxCostSat,
-        })
+        const message = `the cap of ${satInWords(cap)} is reached; ${this.#progress(bytes, sat, source)}`
+        this.#run.stopped({ reason: 'cost', message, bytes, sat, maxCostSat })
         return EXIT.stopped
       }
     }
@@ -233,8 +203,8 @@ class SendRun {
 
   #interrupted(bytes: number, sat: number, source?: Source): ExitCode {
     const progress = source === undefined ? 'nothing was sent' : this.#progress(bytes, sat, source)
-    this.#stopped('interrupted', `interrupted; ${progress}`, { bytes, sat })
-    return this.#stop.exitCode
+    this.#run.stopped({ reason: 'interrupted', message: `interrupted; ${progress}`, bytes, sat })
+    return this.#run.stop.exitCode
   }
 
   #progress(bytes: number, sat: number, { content, name }: Source): string {
@@ -246,26 +216,9 @@ class SendRun {
     return `the receiver has at least ${percent} % of ${name} (${bytesInWords(bytes)} of ${bytesInWords(content.size)}), ${spent}`
   }
 
-  #stopped(
-    reason: 'interrupted' | 'cost' | 'wait',
-    message: string,
-    { bytes, sat, maxCostSat }: { readonly bytes: number; readonly sat: number; readonly maxCostSat?: number },
-  ): void {
-    const { words, environment } = this.#dependencies
-    const resume = resumeCommand(words, environment, maxCostSat === undefined ? {} : { maxCostSat })
-    this.#display.emit({ event: 'stopped', reason, bytes, sat, message, resume })
-  }
-
-  /** Each once: every connection may bring the same again. */
-  #warn(code: string, message: string): void {
-    if (this.#warnings.has(message)) return
-    this.#warnings.add(message)
-    this.#display.emit({ event: 'warning', code, message })
-  }
-
   async #dryRun(endpoint: Endpoint, source: Source): Promise<ExitCode> {
     if (source.content === undefined) {
-      this.#display.emit({
+      this.#run.display.emit({
         event: 'error',
         code: 'ERR_CLI_FILE',
         message: '--dry-run needs a file: nobody knows how long a stream will be',
@@ -273,9 +226,9 @@ class SendRun {
       return EXIT.usage
     }
     const { size } = source.content
-    const quote = await this.#stop.orStop(endpoint.quote(this.#target.address, size))
+    const quote = await this.#run.stop.orStop(endpoint.quote(this.#target.address, size))
     const { from, to } = timeFor(size)
-    this.#display.emit({
+    this.#run.display.emit({
       event: 'quote',
       name: source.name,
       bytes: size,

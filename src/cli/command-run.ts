@@ -1,0 +1,76 @@
+import type { Endpoint } from '../index.ts'
+import type { Dependencies } from './dependencies.ts'
+import { createDisplay } from './display/display.ts'
+import type { CliEvent, Display, TransferName } from './display/events.ts'
+import { type EndpointRequest, unusable } from './endpoint.ts'
+import type { OutputFlags } from './node-options.ts'
+import { resumeCommand } from './resume-command.ts'
+import { StopSignal } from './stop-signal.ts'
+import { codeOf, messageOf } from './transfer/errors.ts'
+
+type Stopped = Extract<CliEvent, { event: 'stopped' }>
+
+/** What send and receive have in common: a display, a person who may end it, an endpoint, and last words. */
+export class CommandRun {
+  readonly display: Display
+  readonly stop: StopSignal
+  readonly #dependencies: Dependencies
+  readonly #warnings: Set<string> = new Set()
+  #endpoint: Endpoint | undefined
+
+  constructor(
+    dependencies: Dependencies,
+    { json = false, quiet = false }: OutputFlags,
+    { isOutputTaken = false }: { readonly isOutputTaken?: boolean } = {},
+  ) {
+    const { stdout, stderr, environment, clock } = dependencies
+    this.#dependencies = dependencies
+    this.display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
+    this.stop = new StopSignal(dependencies.signals)
+  }
+
+  /** @throws KeysockError that tells a person why there is none; the signal's reason */
+  async openEndpoint(request: Omit<EndpointRequest, 'environment'>): Promise<Endpoint> {
+    const { openEndpoint, environment } = this.#dependencies
+    const opening = openEndpoint({ environment, ...request })
+    try {
+      const endpoint = await this.stop.orStop(opening)
+      this.#endpoint = endpoint
+      endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.warn(code, message))
+      return endpoint
+    } catch (error) {
+      // It may still come, and then nobody wants it.
+      opening.then((late) => late.close()).catch(() => undefined)
+      throw this.stop.isGiven ? error : unusable(error)
+    }
+  }
+
+  /** Each once: every connection may bring the same again. */
+  warn(code: string, message: string): void {
+    if (this.#warnings.has(message)) return
+    this.#warnings.add(message)
+    this.display.emit({ event: 'warning', code, message })
+  }
+
+  /** It ends with an error. */
+  failed(error: unknown, { name, hint = '' }: { readonly name?: TransferName; readonly hint?: string } = {}): void {
+    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: messageOf(error) + hint })
+  }
+
+  /** It ends where the same command goes on, perhaps with another cap. */
+  stopped({
+    maxCostSat,
+    ...rest
+  }: Pick<Stopped, 'reason' | 'message' | 'bytes' | 'sat'> & { readonly maxCostSat?: number | undefined }): void {
+    const { words, environment } = this.#dependencies
+    const resume = resumeCommand(words, environment, maxCostSat === undefined ? {} : { maxCostSat })
+    this.display.emit({ event: 'stopped', ...rest, resume })
+  }
+
+  /** The last of a run: leaves the terminal as it was, and lets go of the node. */
+  async close(): Promise<void> {
+    this.display.close()
+    await this.#endpoint?.close().catch((error: unknown) => this.warn(codeOf(error), messageOf(error)))
+    this.stop.release()
+  }
+}
