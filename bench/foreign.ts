@@ -13,7 +13,7 @@ import { fromHex } from '../src/wire/bytes.ts'
 import { readAttempts } from '../test/lnd/ledger.ts'
 import { BareReceiver } from '../test/lnd/receiver.ts'
 import type { LndNode } from '../test/nodes/lnd-node.ts'
-import { startNetwork } from '../test/nodes/network.ts'
+import { type Network, startNetwork } from '../test/nodes/network.ts'
 import { until } from '../test/nodes/until.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
@@ -97,26 +97,37 @@ class Stream {
   }
 }
 
-await using network = await startNetwork({
-  nodes: ['carol', 'bob', 'alice', 'dave'],
-  channels: (['carol bob', 'bob alice', 'alice dave'] as const).map((pair) => ({
-    between: pair.split(' ') as ['carol' | 'bob' | 'alice', 'bob' | 'alice' | 'dave'],
-    capacitySat: 10_000_000,
-    pushSat: 5_000_000,
-  })),
-})
-const [alice, bob, carol, dave] = (['alice', 'bob', 'carol', 'dave'] as const).map((name) => network.node(name)) as [
-  LndNode,
-  LndNode,
-  LndNode,
-  LndNode,
-]
-const foreign = await Stream.open(bob)
-await foreign.aim({ lane: 'node', publicKey: fromHex(dave.publicKey) })
-const own = await Stream.open(carol)
+const names = Object.keys(SETTINGS) as Setting[]
+
+type Line = Network<'carol' | 'bob' | 'alice' | 'dave'>
+
+/** Delays of each round, and the payments that failed. */
+async function measureRounds(network: Line): Promise<{
+  readonly rounds: readonly Readonly<Record<Setting, number>>[]
+  readonly failed: { readonly foreign: number; readonly own: number }
+}> {
+  const foreign = await Stream.open(network.node('bob'))
+  await foreign.aim({ lane: 'node', publicKey: fromHex(network.node('dave').publicKey) })
+  const own = await Stream.open(network.node('carol'))
+  const measure = (setting: Setting): Promise<number> => measureDelay(network, { setting, foreign, own })
+  const rounds: Record<Setting, number>[] = []
+  // Not counted: caches fill, and channels become active.
+  for (const name of names) await measure(name)
+  for (let i = 0; i < options.rounds; i++) {
+    const round: Record<Setting, number> = { bare: NaN, idle: NaN, busy: NaN }
+    for (const name of i % 2 === 0 ? names : names.toReversed()) round[name] = await measure(name)
+    rounds.push(round)
+  }
+  await Promise.all([foreign.close(), own.close()])
+  return { rounds, failed: { foreign: foreign.failed, own: own.failed } }
+}
 
 /** Median delay of what alice relayed meanwhile, ms. */
-async function measure(setting: Setting): Promise<number> {
+async function measureDelay(
+  network: Line,
+  { setting, foreign, own }: { readonly setting: Setting; readonly foreign: Stream; readonly own: Stream },
+): Promise<number> {
+  const [alice, bob, carol] = [network.node('alice'), network.node('bob'), network.node('carol')]
   const receiver = setting === 'bare' ? undefined : await BareReceiver.attach(alice)
   const path = await receiver?.path(fromHex(carol.publicKey))
   const destination: Destination =
@@ -136,22 +147,20 @@ function median(values: readonly number[]): number {
   return ((sorted[(sorted.length - 1) >> 1] ?? NaN) + (sorted[sorted.length >> 1] ?? NaN)) / 2
 }
 
-const names = Object.keys(SETTINGS) as Setting[]
-const rounds: Record<Setting, number>[] = []
-// Not counted: caches fill, and channels become active.
-for (const name of names) await measure(name)
-for (let i = 0; i < options.rounds; i++) {
-  const round: Record<Setting, number> = { bare: NaN, idle: NaN, busy: NaN }
-  for (const name of i % 2 === 0 ? names : names.toReversed()) round[name] = await measure(name)
-  rounds.push(round)
-}
-await Promise.all([foreign.close(), own.close()])
+const network = await startNetwork({
+  nodes: ['carol', 'bob', 'alice', 'dave'],
+  channels: (['carol bob', 'bob alice', 'alice dave'] as const).map((pair) => ({
+    between: pair.split(' ') as ['carol' | 'bob' | 'alice', 'bob' | 'alice' | 'dave'],
+    capacitySat: 10_000_000,
+    pushSat: 5_000_000,
+  })),
+})
+const { rounds, failed } = await measureRounds(network).finally(async () => await network.close())
 
 const delayMs = (name: Setting): number => median(rounds.map((round) => round[name]))
 /** Each round beside its own bare flood, so that what slows the machine for a while counts on both sides. */
 const growth = (name: Setting): number => median(rounds.map((round) => round[name] / round.bare))
 const rows = names.map((name) => ({ name, ms: Math.round(delayMs(name)), growth: Number(growth(name).toFixed(3)) }))
-const failed = { foreign: foreign.failed, own: own.failed }
 const failures = rows
   .filter((row) => !(row.growth <= MOST_GROWTH))
   .map(({ name, growth: by }) => `${name} grew by ${by}`)

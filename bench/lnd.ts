@@ -46,28 +46,33 @@ function note(text: string): void {
 
 await buildLnd(note)
 note(`starting ${NAMES.join(' - ')}`)
-await using network = await startNetwork({
+const network = await startNetwork({
   nodes: NAMES,
   channels: [
     { between: ['alice', 'bob'], capacitySat: CAPACITY_SAT, pushSat: CAPACITY_SAT / 2 },
     { between: ['bob', 'carol'], capacitySat: CAPACITY_SAT, pushSat: CAPACITY_SAT / 2 },
   ],
 })
-const stage = setStage(network)
-note('warming up')
-await warmUp(stage)
 const rounds: Round[] = []
-for (let i = 0; i < options.rounds; i++) {
-  note(`round ${i + 1} of ${options.rounds}`)
-  rounds.push(await measureRound(stage, { bytes: options.bytes, oursFirst: i % 2 === 1, note }))
+let lndVersion: string
+try {
+  const stage = setStage(network)
+  note('warming up')
+  await warmUp(stage)
+  for (let i = 0; i < options.rounds; i++) {
+    note(`round ${i + 1} of ${options.rounds}`)
+    rounds.push(await measureRound(stage, { bytes: options.bytes, oursFirst: i % 2 === 1, note }))
+  }
+  stage.close()
+  lndVersion = (await getWalletInfo({ lnd: network.node('bob').lnd })).version
+} finally {
+  await network.close()
 }
-stage.close()
-const { version } = await getWalletInfo({ lnd: network.node('bob').lnd })
 const thresholds = thresholdsOf(rounds)
 const results: Results = {
   bench: 'lnd',
   node: process.versions.node,
-  lnd: version.split(' ')[0] ?? version,
+  lnd: lndVersion.split(' ')[0] ?? lndVersion,
   cores: availableParallelism(),
   memoryGigabytes: Math.round(totalmem() / 1e9),
   bytes: options.bytes,

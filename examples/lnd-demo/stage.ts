@@ -9,7 +9,7 @@ export async function onNetwork<const Name extends string, T>(
   act: (network: Network<Name>) => Promise<T>,
 ): Promise<T> {
   // A signal while it starts ends this process, and with it the nodes: their guard sees to that.
-  await using network = await startNetwork(description)
+  const network = await startNetwork(description)
   const handlers = Object.entries(SIGNALS).map(([signal, status]) => {
     const handler = (): void => void network.close().finally(() => process.exit(status))
     process.once(signal, handler)
@@ -19,5 +19,6 @@ export async function onNetwork<const Name extends string, T>(
     return await act(network)
   } finally {
     for (const remove of handlers) remove()
+    await network.close()
   }
 }

@@ -236,6 +236,6 @@ export function vectorFiles(): ReadonlyMap<string, string> {
 /** Where the files are. */
 export const vectorFolder: URL = new URL('../../spec/vectors/', import.meta.url)
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   for (const [name, content] of vectorFiles()) writeFileSync(new URL(name, vectorFolder), content)
 }
