@@ -1,74 +1,23 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { makeBlindedPath, type PhantomKey } from '../../src/backends/lnd/blinded-paths.ts'
 import { LndClient } from '../../src/backends/lnd/client.ts'
 import { Interceptor, type InterceptorReport } from '../../src/backends/lnd/interceptor.ts'
-import type { RawOffer, RawVerdict } from '../../src/backends/lnd/messages.ts'
+import type { RawOffer } from '../../src/backends/lnd/messages.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { encodePayload } from '../../src/wire/bolt4/payload.ts'
-import type { Clock } from '../../src/backends/backend.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { phantomOf } from '../../src/wire/bolt4/phantom.ts'
 import { fromHex, toHex } from '../../src/wire/bytes.ts'
 import { nodePhantomKey } from '../../src/backends/lnd/node-phantom.ts'
 import { openFailure } from '../wire/bolt4/failure-opener.ts'
 import { buildOnion, framed } from '../wire/bolt4/onion-builder.ts'
+import { FakeStream, HandClock } from './scripted-lnd.ts'
 
 const HEIGHT = 800_000
 const EXPIRY = HEIGHT + 100
 const RECORD = Uint8Array.of(1, 2, 3)
 const RECORD_TYPE = 1_936_679_787n
-
-/** Time that stands until it is moved. */
-class HandClock implements Clock {
-  #now = 0
-  readonly #due: { readonly atMs: number; readonly callback: () => void }[] = []
-
-  now(): number {
-    return this.#now
-  }
-
-  schedule(atMs: number, callback: () => void): () => void {
-    const entry = { atMs, callback }
-    this.#due.push(entry)
-    return () => {
-      const at = this.#due.indexOf(entry)
-      if (at >= 0) this.#due.splice(at, 1)
-    }
-  }
-
-  pass(ms: number): void {
-    const end = this.#now + ms
-    for (;;) {
-      const next = this.#due.filter(({ atMs }) => atMs <= end).toSorted((a, b) => a.atMs - b.atMs)[0]
-      if (next === undefined) break
-      this.#due.splice(this.#due.indexOf(next), 1)
-      this.#now = Math.max(this.#now, next.atMs)
-      next.callback()
-    }
-    this.#now = end
-  }
-}
-
-/** One stream as grpc-js gives it. */
-class FakeStream extends EventEmitter {
-  readonly written: RawVerdict[] = []
-  isCancelled = false
-
-  write(verdict: RawVerdict): boolean {
-    this.written.push(verdict)
-    return true
-  }
-
-  cancel(): void {
-    this.isCancelled = true
-  }
-
-  fail(details: string): void {
-    this.emit('error', Object.assign(new Error(details), { code: 2, details }))
-  }
-}
 
 /** An interceptor on an lnd that is not there. */
 class Bench {

@@ -1,16 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { EventEmitter } from 'node:events'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MAX_SHADOW_BLOCKS } from '../../src/backends/lnd/bounds.ts'
-import { LndClient } from '../../src/backends/lnd/client.ts'
 import { readCredentials } from '../../src/backends/lnd/connection.ts'
 import { recordOf } from '../../src/backends/lnd/messages.ts'
 import { failureOf, outcomeOf } from '../../src/backends/lnd/outcome.ts'
-import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
-import { Payments } from '../../src/backends/lnd/payments.ts'
 import { decodePath, encodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
 import {
   amountRange,
@@ -22,7 +18,6 @@ import {
   shadowed,
   wholeFee,
 } from '../../src/backends/lnd/route-costs.ts'
-import type { Routes } from '../../src/backends/lnd/routes.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 
 const HEIGHT = 850_000
@@ -219,77 +214,5 @@ describe('where a node is', () => {
     const cert = '-----BEGIN CERTIFICATE-----'
     expect(() => readCredentials({ cert, macaroon: secret })).toThrow(/macaroon is neither/)
     expect(() => readCredentials({ cert, macaroon: secret })).not.toThrow(/cdcd/)
-  })
-})
-
-describe('a payment that lnd calls in flight', () => {
-  const hash = 'ee'.repeat(32)
-
-  const htlcs = [{ status: 'IN_FLIGHT', route: { hops: [{ chan_id: '1', pub_key: '' }] }, failure: null }]
-
-  /** lnd that calls every payment in flight, over channel 1, with these channels. */
-  function world(channels: () => object[]): { payments: Payments; at: (ms: number) => void } {
-    let now = 0
-    const services = {
-      default: {
-        getInfo: () => undefined,
-        listChannels: (_: object, done: (error: null, answer: object) => void) => {
-          done(null, { channels: channels() })
-          return { cancel: () => undefined }
-        },
-      },
-      signer: { deriveSharedKey: () => undefined },
-      router: {
-        sendToRouteV2: () => undefined,
-        trackPaymentV2: () => {
-          const stream = Object.assign(new EventEmitter(), { cancel: () => undefined })
-          queueMicrotask(() => stream.emit('data', { status: 'IN_FLIGHT', fee_msat: '0', htlcs }))
-          return stream
-        },
-      },
-    }
-    const clock = { now: () => now, schedule: () => () => undefined }
-    const client = new LndClient(services)
-    const payments = new Payments({
-      client,
-      clock,
-      routes: undefined as unknown as Routes,
-      channels: new OwnChannels(client, clock),
-      isOnline: () => true,
-      height: () => HEIGHT,
-      tell: () => undefined,
-      trouble: () => undefined,
-    })
-    return { payments, at: (ms) => (now = ms) }
-  }
-
-  it('has failed when no channel holds it for a while, with all channels up', async () => {
-    const { payments, at } = world(() => [{ chan_id: '1', active: true, pending_htlcs: [] }])
-    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
-    at(14_999)
-    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
-    at(15_000)
-    expect(await payments.track(hash)).toMatchObject({ status: 'failed', place: 'local' })
-  })
-
-  it('is in flight as long as the chain may decide, where its channel is closed', async () => {
-    const { payments, at } = world(() => [{ chan_id: '2', active: true, pending_htlcs: [] }])
-    await payments.track(hash)
-    at(60_000)
-    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
-  })
-
-  it('is in flight as long as a channel holds it, or is down', async () => {
-    const held = {
-      chan_id: '1',
-      active: true,
-      pending_htlcs: [{ incoming: false, hash_lock: Buffer.from(hash, 'hex') }],
-    }
-    for (const channel of [held, { chan_id: '1', active: false, pending_htlcs: [] }]) {
-      const { payments, at } = world(() => [channel])
-      await payments.track(hash)
-      at(60_000)
-      expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
-    }
   })
 })

@@ -37,6 +37,8 @@ export class Payments {
   readonly #lost = new Set<string>()
   /** Hashes that lnd calls in flight although no channel holds them, and since when. */
   readonly #ghosts = new Map<string, number>()
+  /** Hashes that lnd does not know, and since when. */
+  readonly #absent = new Map<string, number>()
   #complainedMs = -Infinity
 
   constructor(needs: PaymentsNeeds) {
@@ -91,16 +93,37 @@ export class Payments {
   /** What lnd remembers of a payment. @throws RpcError */
   async track(hash: string): Promise<Tracked> {
     const payment = await this.#first(hash)
-    if (payment === undefined) return { status: 'never' }
+    if (payment === undefined) return this.#isNever(hash) ? { status: 'never' } : { status: 'in-flight' }
+    this.#absent.delete(hash)
     const outcome = outcomeOf(payment)
     if (outcome.status !== 'in-flight') {
       this.#ghosts.delete(hash)
       return outcome
     }
     if (this.#underWay.has(hash)) return outcome
-    // Also what a former process sent: it is asked for again until it is decided.
-    if (this.#lost.size < MAX_USED_HASHES) this.#lost.add(hash)
+    this.#lose(hash)
     return (await this.#isGhost(hash, payment)) ? await failed('node-away') : outcome
+  }
+
+  /** Also what a former process sent: it is asked for again until it is decided. */
+  #lose(hash: string): void {
+    if (this.#lost.size < MAX_USED_HASHES) this.#lost.add(hash)
+  }
+
+  /**
+   * lnd goes on with a payment whose connection broke, and does not know it before it is written: for a
+   * moment, one that is about to go out looks like one that was never sent. So it has to be unknown
+   * now and a while ago.
+   */
+  #isNever(hash: string): boolean {
+    if (this.#underWay.has(hash)) return false
+    const now = this.#needs.clock.now()
+    const since = this.#absent.get(hash)
+    if (since !== undefined && now - since >= GHOST_MS) return true
+    this.#lose(hash)
+    if (since === undefined) this.#absent.set(hash, now)
+    if (this.#absent.size > MAX_USED_HASHES) this.#absent.delete(this.#absent.keys().next().value as string)
+    return false
   }
 
   /**

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest'
+import type { BackendEvent } from '../../src/backends/backend.ts'
+import { GHOST_MS } from '../../src/backends/lnd/bounds.ts'
+import { Status } from '../../src/backends/lnd/client.ts'
+import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
+import { Payments } from '../../src/backends/lnd/payments.ts'
+import type { PinnedRoute, Routes } from '../../src/backends/lnd/routes.ts'
+import { fromHex } from '../../src/wire/bytes.ts'
+import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+
+const HEIGHT = 850_000
+const hash = 'ee'.repeat(32)
+const [from, to] = [`02${'11'.repeat(32)}`, `03${'22'.repeat(32)}`]
+
+/** One hop to a phantom, so that a payment needs no preimage. */
+const pinned: PinnedRoute = {
+  route: {
+    id: 'r1',
+    recordBytes: 100,
+    minAmountMsat: 1n,
+    maxAmountMsat: 1_000_000n,
+    feeBaseMsat: 0n,
+    feePpm: 0,
+    channels: ['1x1x1'],
+    firstChannelSlots: 483,
+    cltvDelta: 80,
+  },
+  plan: {
+    hops: [
+      {
+        channel: '1x1x1',
+        chanId: '1',
+        from,
+        to,
+        feeBaseMsat: 0n,
+        feePpm: 0n,
+        cltvDelta: 0,
+        minHtlcMsat: 1n,
+        maxHtlcMsat: 1_000_000n,
+      },
+    ],
+    shadowBlocks: 0,
+    phantom: true,
+  },
+  sizedForMsat: 1_000_000n,
+}
+
+/** Payments on an lnd with these words. */
+class World {
+  readonly lnd: ScriptedLnd
+  readonly told: BackendEvent[] = []
+  readonly payments: Payments
+
+  constructor(script: Script) {
+    this.lnd = new ScriptedLnd(script)
+    const { client, clock } = this.lnd
+    this.payments = new Payments({
+      client,
+      clock,
+      routes: { get: () => pinned } as unknown as Routes,
+      channels: new OwnChannels(client, clock),
+      isOnline: () => true,
+      height: () => HEIGHT,
+      tell: (event) => this.told.push(event),
+      trouble: () => undefined,
+    })
+  }
+
+  pay(): ReturnType<Payments['pay']> {
+    return this.payments.pay({ routeId: 'r1', hash: fromHex(hash), record: new Uint8Array(10), amountMsat: 1_000n })
+  }
+}
+
+const unknown = (): never => {
+  throw rpcError(Status.notFound, "payment isn't initiated")
+}
+const cut = (): never => {
+  throw rpcError(Status.unavailable, 'the connection broke')
+}
+const settled = { status: 'SUCCEEDED', fee_msat: '0', htlcs: [] }
+
+describe('a payment that lnd calls in flight', () => {
+  const htlcs = [{ status: 'IN_FLIGHT', route: { hops: [{ chan_id: '1', pub_key: '' }] }, failure: null }]
+
+  /** lnd that calls every payment in flight, over channel 1, with these channels. */
+  const over = (channels: object[]): World =>
+    new World({
+      listChannels: () => ({ channels }),
+      trackPaymentV2: () => ({ status: 'IN_FLIGHT', fee_msat: '0', htlcs }),
+    })
+
+  it('has failed when no channel holds it for a while, with all channels up', async () => {
+    const { payments, lnd } = over([{ chan_id: '1', active: true, pending_htlcs: [] }])
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    lnd.clock.pass(GHOST_MS - 1)
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    lnd.clock.pass(1)
+    expect(await payments.track(hash)).toMatchObject({ status: 'failed', place: 'local' })
+  })
+
+  it('is in flight as long as the chain may decide, where its channel is closed', async () => {
+    const { payments, lnd } = over([{ chan_id: '2', active: true, pending_htlcs: [] }])
+    await payments.track(hash)
+    lnd.clock.pass(60_000)
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+  })
+
+  it('is in flight as long as a channel holds it, or is down', async () => {
+    const held = {
+      chan_id: '1',
+      active: true,
+      pending_htlcs: [{ incoming: false, hash_lock: Buffer.from(hash, 'hex') }],
+    }
+    for (const channel of [held, { chan_id: '1', active: false, pending_htlcs: [] }]) {
+      const { payments, lnd } = over([channel])
+      await payments.track(hash)
+      lnd.clock.pass(60_000)
+      expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    }
+  })
+})
+
+describe('a payment that lnd does not know', () => {
+  it('was never sent when lnd does not know it now and a while ago', async () => {
+    const { payments, lnd } = new World({ trackPaymentV2: unknown })
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    lnd.clock.pass(GHOST_MS - 1)
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
+    lnd.clock.pass(1)
+    expect(await payments.track(hash)).toEqual({ status: 'never' })
+  })
+
+  it('is not given up while lnd may be writing it down: its call broke, and it goes out after the first question', async () => {
+    const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
+    const { payments, lnd, told } = world
+    expect(await world.pay()).toEqual({ status: 'unknown' })
+    await payments.resolveLost()
+    expect(told).toEqual([])
+    expect(payments.lost).toBe(1)
+    lnd.script = { trackPaymentV2: () => settled }
+    lnd.clock.pass(GHOST_MS)
+    await payments.resolveLost()
+    expect(told).toMatchObject([{ type: 'payment-resolved', outcome: { status: 'settled' } }])
+  })
+
+  it('is told as failed once it counts as never sent, and not asked for again', async () => {
+    const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
+    await world.pay()
+    await world.payments.resolveLost()
+    world.lnd.clock.pass(GHOST_MS)
+    expect(await world.payments.resolveLost()).toBe(true)
+    expect(world.told).toMatchObject([
+      { type: 'payment-resolved', outcome: { status: 'failed', reason: 'node-away', place: 'local' } },
+    ])
+  })
+
+  it('is in flight while its call has no answer, for however long', async () => {
+    const world = new World({ trackPaymentV2: unknown })
+    void world.pay()
+    expect(await world.payments.track(hash)).toEqual({ status: 'in-flight' })
+    world.lnd.clock.pass(10 * GHOST_MS)
+    expect(await world.payments.track(hash)).toEqual({ status: 'in-flight' })
+  })
+})

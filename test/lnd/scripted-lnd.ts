@@ -1,0 +1,144 @@
+import { EventEmitter } from 'node:events'
+import type { Clock } from '../../src/backends/backend.ts'
+import { LndClient, Status, type LndServices, type RpcError } from '../../src/backends/lnd/client.ts'
+import type { RawVerdict } from '../../src/backends/lnd/messages.ts'
+
+/** Time that stands until it is moved. */
+export class HandClock implements Clock {
+  #now = 0
+  readonly #due: { readonly atMs: number; readonly callback: () => void }[] = []
+
+  now(): number {
+    return this.#now
+  }
+
+  schedule(atMs: number, callback: () => void): () => void {
+    const entry = { atMs, callback }
+    this.#due.push(entry)
+    return () => {
+      const at = this.#due.indexOf(entry)
+      if (at >= 0) this.#due.splice(at, 1)
+    }
+  }
+
+  pass(ms: number): void {
+    const end = this.#now + ms
+    for (;;) {
+      const next = this.#due.filter(({ atMs }) => atMs <= end).toSorted((a, b) => a.atMs - b.atMs)[0]
+      if (next === undefined) break
+      this.#due.splice(this.#due.indexOf(next), 1)
+      this.#now = Math.max(this.#now, next.atMs)
+      next.callback()
+    }
+    this.#now = end
+  }
+}
+
+/** One stream as grpc-js gives it. */
+export class FakeStream extends EventEmitter {
+  readonly written: RawVerdict[] = []
+  isCancelled = false
+
+  write(verdict: RawVerdict): boolean {
+    this.written.push(verdict)
+    return true
+  }
+
+  cancel(): void {
+    this.isCancelled = true
+  }
+
+  fail(details: string, code: number = Status.unknown): void {
+    this.emit('error', rpcError(code, details))
+  }
+}
+
+/** What grpc-js rejects with. */
+export function rpcError(code: number, details: string): RpcError {
+  return Object.assign(new Error(details), { code, details })
+}
+
+/** What an lnd that is not there says: for a call an answer, for a stream its first message; an error is thrown. */
+export type Script = Readonly<Record<string, ((request: never) => unknown) | undefined>>
+
+/** An lnd whose words are written down beforehand. A call that the script leaves out has no answer. */
+export class ScriptedLnd {
+  readonly clock: HandClock = new HandClock()
+  readonly client: LndClient
+  readonly services: LndServices
+  /** In their order. */
+  readonly calls: { readonly name: string; readonly request: object }[] = []
+  /** By the name of the call. */
+  readonly streams: Record<string, FakeStream[]> = {}
+  script: Script
+
+  constructor(script: Script) {
+    this.script = script
+    const unary = (name: string) => (request: object, done: (error: RpcError | null, answer?: unknown) => void) =>
+      this.#call(name, request, done)
+    const stream = (name: string) => (request: object) => this.#open(name, request)
+    this.services = {
+      default: {
+        getInfo: unary('getInfo'),
+        listChannels: unary('listChannels'),
+        describeGraph: unary('describeGraph'),
+        getNodeInfo: unary('getNodeInfo'),
+        getChanInfo: unary('getChanInfo'),
+        queryRoutes: unary('queryRoutes'),
+        subscribeInvoices: stream('subscribeInvoices'),
+      },
+      router: {
+        sendToRouteV2: unary('sendToRouteV2'),
+        trackPaymentV2: stream('trackPaymentV2'),
+        htlcInterceptor: stream('htlcInterceptor'),
+      },
+      signer: { deriveSharedKey: unary('deriveSharedKey') },
+    }
+    this.client = new LndClient(this.services)
+  }
+
+  /** How often a call was made. */
+  count(name: string): number {
+    return this.calls.filter((call) => call.name === name).length
+  }
+
+  #call(
+    name: string,
+    request: object,
+    done: (error: RpcError | null, answer?: unknown) => void,
+  ): { cancel: () => void } {
+    this.calls.push({ name, request })
+    let isOpen = true
+    const end = (error: RpcError | null, answer?: unknown): void => {
+      if (isOpen) done(error, answer)
+      isOpen = false
+    }
+    const answer = this.script[name] as ((request: object) => unknown) | undefined
+    if (answer !== undefined) {
+      void Promise.resolve(request)
+        .then(answer)
+        .then(
+          (value) => end(null, value),
+          (error: unknown) => end(error as RpcError),
+        )
+    }
+    return { cancel: () => queueMicrotask(() => end(rpcError(Status.cancelled, 'Cancelled on client'))) }
+  }
+
+  #open(name: string, request: object): FakeStream {
+    this.calls.push({ name, request })
+    const stream = new FakeStream()
+    const streams = (this.streams[name] ??= [])
+    streams.push(stream)
+    const answer = this.script[name] as ((request: object) => unknown) | undefined
+    if (answer !== undefined) {
+      void Promise.resolve(request)
+        .then(answer)
+        .then(
+          (value) => stream.emit('data', value),
+          (error: unknown) => stream.emit('error', error),
+        )
+    }
+    return stream
+  }
+}
