@@ -41,6 +41,7 @@ export class Sender {
   /** Stands in the driver's row. */
   isMarked = false
   #someoneWaits = false
+  #isStopped = false
   #destinations: readonly Destination[]
   /** Of the paths that `#destinations` stand for; -1 for a public key. */
   #generation: number
@@ -78,6 +79,7 @@ export class Sender {
 
   /** Gives leave to whoever's turn it is, as long as there is leave to give. */
   serve(): void {
+    if (this.#isStopped) return
     const owner = this.#owner
     if (owner.isOnline) {
       this.#ask()
@@ -88,7 +90,9 @@ export class Sender {
     owner.deadlines.set(this.#deadline, waits ? later(this.peer.deadline(), owner.now()) : undefined)
   }
 
+  /** Nobody comes back to it; payments that hang still have their outcomes counted. */
   stop(): void {
+    this.#isStopped = true
     this.#owner.deadlines.set(this.#deadline, undefined)
   }
 
@@ -140,7 +144,10 @@ export class Sender {
   }
 
   #ask(): void {
-    const wish = this.peer.request(this.#owner.now())
+    const now = this.#owner.now()
+    // What only hangs needs no routes.
+    if (this.peer.waiting === 0 && this.peer.lacksRoutes(now)) return
+    const wish = this.peer.request(now)
     if (wish === undefined) return
     this.#findRoutes(wish.count, wish.avoid).then(
       (routes) => this.#provide(routes),

@@ -79,6 +79,12 @@ export class Peer {
     return this.#renewal.take(now, this.#need(now), [...new Set(poor)])
   }
 
+  /** Whether there is no route, or none that does well. */
+  lacksRoutes(now: number): boolean {
+    this.#tick(now)
+    return this.#need(now) !== 'content'
+  }
+
   /** The answer to `request`, best route first. Routes beyond the bounds are left out (spec §9.6). */
   provideRoutes(now: number, routes: readonly Route[]): void {
     this.#tick(now)
@@ -118,6 +124,11 @@ export class Peer {
 
   nextTurn(): object | undefined {
     return this.#turns.next()
+  }
+
+  /** How many stand in the row. */
+  get waiting(): number {
+    return this.#turns.size
   }
 
   /** The connection has ended, or wants nothing any more. */
@@ -242,7 +253,7 @@ export class Peer {
       failed: this.#failed,
       routes: this.#routes.size,
       suspendedRoutes: this.#routes.size - usable,
-      waiting: this.#turns.size,
+      waiting: this.waiting,
     }
   }
 
