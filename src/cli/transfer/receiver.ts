@@ -93,7 +93,6 @@ class ReceiveSession implements Turn {
     const offer = await this.#takeOffer()
     await turns.take(this, { wait: () => this.#wait(), signal: this.#over.signal })
     if (this.#over.signal.aborted) throw this.#lost()
-    await this.#checkSize(offer)
     const there = await storage.find(offer)
     if (there !== undefined && offer.content !== undefined) {
       this.#finish()
@@ -134,15 +133,15 @@ class ReceiveSession implements Turn {
     if (message.type !== 'offer') throw malformed(`${message.type} before an offer`)
     this.#offer = message
     this.#options.watcher.offered(message)
+    const { maxSizeBytes } = this.#options
+    if (message.content !== undefined && message.content.size > maxSizeBytes) throw tooLarge(maxSizeBytes)
     return message
   }
 
   /** file-transfer §2.3 */
-  async #checkSize({ content }: Offer): Promise<void> {
+  async #checkRoom({ content }: Offer, heldBytes: number): Promise<void> {
     if (content === undefined) return
-    const { maxSizeBytes, storage } = this.#options
-    if (content.size > maxSizeBytes) throw tooLarge(maxSizeBytes)
-    if (content.size > (await storage.room())) throw noSpace()
+    if (content.size - heldBytes > (await this.#options.storage.room())) throw noSpace()
   }
 
   /** file-transfer §3.1, §3.2: a part whose bytes the sender has. */
@@ -151,12 +150,17 @@ class ReceiveSession implements Turn {
     const most = offer.content?.size ?? this.#options.maxSizeBytes
     const parts = (await storage.parts(offer)).filter(({ size }) => size > 0 && size <= most)
     for (const part of parts.slice(0, MAX_PROPOSALS)) {
+      await this.#checkRoom(offer, part.size)
       const start = await this.#propose(part.size)
       // The sender's stream is another: its first bytes are on their way already.
-      if (start.offset === 0) return await this.#begin(offer, start)
+      if (start.offset === 0) {
+        await this.#checkRoom(offer, 0)
+        return await this.#begin(offer, start)
+      }
       if (start.offset !== part.size) throw malformed('a start at another offset than was proposed')
       if (await part.continueFrom(start.offset, start.sha256)) return (this.#part = part)
     }
+    await this.#checkRoom(offer, 0)
     return await this.#begin(offer, await this.#propose(0))
   }
 
