@@ -155,7 +155,13 @@ const network = await startNetwork({
     pushSat: 5_000_000,
   })),
 })
-const { rounds, failed } = await measureRounds(network).finally(async () => await network.close())
+let measured: Awaited<ReturnType<typeof measureRounds>>
+try {
+  measured = await measureRounds(network)
+} finally {
+  await network.close()
+}
+const { rounds, failed } = measured
 
 const delayMs = (name: Setting): number => median(rounds.map((round) => round[name]))
 /** Each round beside its own bare flood, so that what slows the machine for a while counts on both sides. */
