@@ -40,6 +40,8 @@ export class Sender {
   users = 0
   /** Stands in the driver's row. */
   isMarked = false
+  /** The higher, the later a connection came to it. */
+  lastUse = 0
   #someoneWaits = false
   #isStopped = false
   #destinations: readonly Destination[]
@@ -67,6 +69,11 @@ export class Sender {
       this.peer.wake(owner.now())
       owner.ready(this)
     })
+  }
+
+  /** A payment has no outcome, or a connection waits for its turn. */
+  get isBusy(): boolean {
+    return this.users > 0 || this.peer.waiting > 0
   }
 
   /** The other side gave new paths: routes over older ones are given up when they come up next. */
@@ -199,6 +206,7 @@ export class Sender {
 export class Senders {
   readonly #owner: SenderOwner
   readonly #byKey: Map<string, Sender> = new Map()
+  #uses = 0
 
   constructor(owner: SenderOwner) {
     this.#owner = owner
@@ -219,6 +227,7 @@ export class Senders {
       sender = this.#made(target, link.hints)
       this.#byKey.set(key, sender)
     }
+    sender.lastUse = ++this.#uses
     return sender
   }
 
@@ -236,12 +245,14 @@ export class Senders {
 
   #forgetIdle(): void {
     if (this.#byKey.size < MAX_IDLE_SENDERS) return
-    for (const [key, sender] of this.#byKey) {
-      if (sender.users > 0) continue
-      sender.stop()
-      this.#byKey.delete(key)
-      return
+    let idlest: [string, Sender] | undefined
+    for (const entry of this.#byKey) {
+      const [, sender] = entry
+      if (!sender.isBusy && (idlest === undefined || sender.lastUse < idlest[1].lastUse)) idlest = entry
     }
+    if (idlest === undefined) return
+    idlest[1].stop()
+    this.#byKey.delete(idlest[0])
   }
 }
 

@@ -127,3 +127,23 @@ it('has routes looked for as soon as somebody needs one', async () => {
   await settle()
   expect([stage.asked, stage.paid.length]).toEqual([2, 2])
 })
+
+it('keeps a way that a connection waits for, however many others are used meanwhile', () => {
+  const stage = new Stage()
+  stage.backend.routes = []
+  const waiting = stage.enqueue(stage.link(key(0), 1), key(0))
+  const idle = stage.link(key(1), 0)
+  for (let i = 1; i <= MAX_IDLE_SENDERS; i++) stage.senders.for(idle, key(i))
+  expect(stage.senders.for(idle, key(0))).toBe(waiting)
+})
+
+it('forgets the way whose last use is the longest ago', () => {
+  const stage = new Stage()
+  const link = stage.link(key(0), 0)
+  const made = Array.from({ length: MAX_IDLE_SENDERS }, (_, i) => stage.senders.for(link, key(i)))
+  stage.senders.for(link, key(0))
+  stage.senders.for(link, key(MAX_IDLE_SENDERS))
+  expect(stage.senders.size).toBe(MAX_IDLE_SENDERS)
+  expect(stage.senders.for(link, key(0))).toBe(made[0])
+  expect(stage.senders.for(link, key(1))).not.toBe(made[1])
+})
