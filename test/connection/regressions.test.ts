@@ -614,6 +614,24 @@ describe('money', () => {
 })
 
 describe('ending', () => {
+  test('a RESET from a peer that never heard that all came takes nothing from a reader that is slow', () => {
+    const pair = openPair()
+    pair.a.write(pair.now, new Uint8Array(1_000))
+    pair.a.finish(pair.now)
+    pair.b.finish(pair.now)
+    // What a sends arrives; no word of it, nor what b sends, comes back.
+    for (const attempt of send(pair.a, pair.now)) pair.b.arrive(pair.now, arrivalOf(attempt))
+    for (const attempt of send(pair.b, pair.now))
+      pair.b.resolve(pair.now, attempt.id, { status: 'delivered', feeMsat: 0n })
+    expect([pair.a.state, pair.b.state]).toEqual(['open', 'lingering'])
+    pair.a.reset(pair.now, Code.IDLE, 'idle')
+    for (const attempt of send(pair.a, pair.now)) pair.b.arrive(pair.now, arrivalOf(attempt))
+    expect(pair.b.state).toBe('closed')
+    expect(types(pair.b)).not.toContain('ended')
+    expect(readAll(pair.b, pair.now)).toBe(1_000)
+    expect(events(pair.b).slice(-3)).toEqual([{ type: 'end' }, { type: 'ended', error: undefined }, { type: 'closed' }])
+  })
+
   test('a clean close leaves nothing to wait for but the lingering', () => {
     const pair = openPair()
     closeCleanly(pair)

@@ -54,7 +54,8 @@ function applyFrame(core: Core, now: number, frame: Frame, lane: Lane): void {
       if (frame.keepalive) core.touch(now)
       break
     case 'reset':
-      close(core, peerFailure(frame.code, 'reset', frame.reason))
+      // spec §13.4
+      close(core, core.state === 'lingering' ? undefined : peerFailure(frame.code, 'reset', frame.reason))
       break
     case 'refuse':
       close(core, peerFailure(frame.code, 'refuse', frame.reason))
