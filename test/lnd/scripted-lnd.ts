@@ -94,7 +94,7 @@ export class ScriptedLnd {
       },
       signer: { deriveSharedKey: unary('deriveSharedKey') },
     }
-    this.client = new LndClient(this.services)
+    this.client = new LndClient(this.services, this.clock)
   }
 
   /** How often a call was made. */

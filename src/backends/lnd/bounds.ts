@@ -7,8 +7,14 @@
 
 /** The contract allows 1..16 routes a request, ... */
 export const MAX_ROUTES = 16
-/** ... of which each may take this many queries: queryRoutes takes up to 10 s on big graphs. */
+/** Where the graph has one way only, others that part from it at one of this many of its channels are looked for. */
 export const QUERIES_PER_ROUTE = 3
+/**
+ * A search is many queries (QUERY_AMOUNTS_MSAT with mission control and without, for each way and for each detour),
+ * and each takes up to 10 s on big graphs: after this time what was found has to do. An attached program takes a
+ * daemon that says nothing for 90 s for dead.
+ */
+export const FIND_MS = 30_000
 /** Pinned routes kept; the oldest goes first and answers 'route-gone'. */
 export const MAX_PINNED_ROUTES = 4_096
 /** A policy is asked for again after this time; a refusal over it asks at once. */

@@ -1,5 +1,5 @@
 import { processClock } from '../realtime.ts'
-import { BackendError } from '../backend.ts'
+import { BackendError, type Clock } from '../backend.ts'
 import { ALIVE_MS, CALL_MS } from './bounds.ts'
 import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './messages.ts'
 
@@ -37,6 +37,8 @@ export interface RpcError extends Error {
   /** A gRPC status code. */
   readonly code?: number
   readonly details?: string
+  /** lnd did not answer within the time that it was given: the call was cancelled here. */
+  readonly isLate?: boolean
 }
 
 /** gRPC status codes that mean something here. */
@@ -87,8 +89,10 @@ type Open = (request: object) => DuplexStream
 /** One lnd, called by name. */
 export class LndClient {
   readonly #services: LndServices
+  readonly #clock: Clock
 
-  constructor(services: LndServices) {
+  /** @throws BackendError 'bad-request' where `services` is no lnd object */
+  constructor(services: LndServices, clock: Clock = processClock) {
     for (const [service, method] of [
       ['default', 'getInfo'],
       ['router', 'sendToRouteV2'],
@@ -99,20 +103,30 @@ export class LndClient {
         throw new BackendError('bad-request', `this is no lnd object of npm lightning: it has no ${service}.${method}`)
     }
     this.#services = services
+    this.#clock = clock
   }
 
-  /** @throws RpcError what lnd or gRPC said */
-  call<Name extends CallName>(name: Name, request: object): Promise<Answers[Name]> {
+  /**
+   * `withinMs`: less time than the call has by itself.
+   *
+   * @throws RpcError what lnd or gRPC said, with `isLate` where the time was over
+   */
+  call<Name extends CallName>(name: Name, request: object, withinMs: number = Infinity): Promise<Answers[Name]> {
     const { service, timeoutMs } = CALLS[name]
+    const leastMs = Math.min(timeoutMs, withinMs)
     return new Promise((resolve, reject) => {
       let cancelTimer: (() => void) | undefined
+      let isLate = false
       const call = (this.#method(service, name) as Unary)(request, (error, answer) => {
         cancelTimer?.()
         if (error === null) resolve(answer as Answers[Name])
-        else reject(error)
+        else reject(Object.assign(error, { isLate }))
       })
-      if (timeoutMs !== Infinity)
-        cancelTimer = processClock.schedule(processClock.now() + timeoutMs, () => call.cancel())
+      if (leastMs === Infinity) return
+      cancelTimer = this.#clock.schedule(this.#clock.now() + leastMs, () => {
+        isLate = true
+        call.cancel()
+      })
     })
   }
 
@@ -136,6 +150,11 @@ export function isAway(error: unknown): boolean {
   if (code === Status.unavailable || code === Status.cancelled || code === Status.deadline) return true
   if (code === Status.unimplemented) return details.includes('unknown service')
   return code === Status.unknown && isStarting(details)
+}
+
+/** Whether lnd was not heard within the time that a call was given: it may be there, and slow at this one. */
+export function isLate(error: unknown): boolean {
+  return (error as RpcError).isLate === true
 }
 
 /** What lnd says while its wallet is locked or its server is not up yet. */

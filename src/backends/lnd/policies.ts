@@ -21,12 +21,12 @@ export class Policies {
     this.#clock = clock
   }
 
-  /** The channel with this id (decimal). @throws RpcError where the node does not know it */
-  async edge(chanId: string): Promise<RawEdge> {
+  /** The channel with this id (decimal). @throws RpcError where the node does not know it, or says nothing in time */
+  async edge(chanId: string, withinMs: number = Infinity): Promise<RawEdge> {
     const now = this.#clock.now()
     const known = this.#known.get(chanId)
     if (known !== undefined && now - known.atMs < POLICY_AGE_MS) return known.edge
-    const edge = await this.#client.call('getChanInfo', { chan_id: chanId })
+    const edge = await this.#client.call('getChanInfo', { chan_id: chanId }, withinMs)
     this.#known.delete(chanId)
     this.#known.set(chanId, { edge, atMs: now })
     if (this.#known.size > MAX_POLICIES) this.#known.delete(this.#known.keys().next().value as string)
@@ -38,9 +38,9 @@ export class Policies {
     this.#known.delete(chanId)
   }
 
-  /** The channel from a node, or undefined where the node has published no policy for it. */
-  async hop(chanId: string, from: string): Promise<HopPolicy | undefined> {
-    return hopPolicy(await this.edge(chanId), from)
+  /** The channel from a node, or undefined where the node has published no policy for it. @throws RpcError as `edge` */
+  async hop(chanId: string, from: string, withinMs: number = Infinity): Promise<HopPolicy | undefined> {
+    return hopPolicy(await this.edge(chanId, withinMs), from)
   }
 }
 

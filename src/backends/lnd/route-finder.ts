@@ -1,14 +1,15 @@
 import { parseShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { fromHex, toHex } from '../../wire/bytes.ts'
-import { BackendError, type RouteHint } from '../backend.ts'
+import { BackendError, type Clock, type RouteHint } from '../backend.ts'
 import {
   EXPIRY_MARGIN_BLOCKS,
   FINAL_DELTA_BLOCKS,
+  FIND_MS,
   MAX_AMOUNT_MSAT,
   QUERIES_PER_ROUTE,
   QUERY_AMOUNTS_MSAT,
 } from './bounds.ts'
-import { isAway, isDenied, type LndClient } from './client.ts'
+import { isAway, isDenied, isLate, type LndClient } from './client.ts'
 import type { RawChannel, RawHop } from './messages.ts'
 import type { Policies } from './policies.ts'
 import type { HopPolicy } from './route-costs.ts'
@@ -30,6 +31,17 @@ export interface WaySearch {
   readonly own: readonly RawChannel[]
 }
 
+/** A search that is under way. */
+interface Hunt extends WaySearch {
+  readonly untilMs: number
+}
+
+export interface RouteFinderNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  readonly policies: Policies
+}
+
 /** What a query goes around. */
 interface Detour {
   /** Directed pairs of nodes, `from>to`. lnd knows no single channels here. */
@@ -40,18 +52,31 @@ interface Detour {
 
 /** Finds ways by lnd's own pathfinding, one query for each. */
 export class RouteFinder {
-  readonly #client: LndClient
-  readonly #policies: Policies
+  readonly #needs: RouteFinderNeeds
   /** Pairs of nodes by channel, for `avoid`. */
   readonly #pairs = new Map<string, string>()
 
-  constructor(client: LndClient, policies: Policies) {
-    this.#client = client
-    this.#policies = policies
+  constructor(needs: RouteFinderNeeds) {
+    this.#needs = needs
   }
 
-  /** Up to `count` ways, without common channels as far as the graph allows. */
+  /**
+   * Up to `count` ways, without common channels as far as the graph and FIND_MS allow.
+   *
+   * @throws BackendError 'unsupported' where lnd gave none and was too slow to say that there is none; RpcError
+   */
   async find(search: WaySearch): Promise<HopPolicy[][]> {
+    const hunt: Hunt = { ...search, untilMs: this.#needs.clock.now() + FIND_MS }
+    const ways = await this.#ways(hunt)
+    if (ways.length === 0 && this.#leftMs(hunt) <= 0)
+      throw new BackendError(
+        'unsupported',
+        `lnd found no route within ${FIND_MS / 1_000} s; its pathfinding is slow at the moment: try again`,
+      )
+    return ways
+  }
+
+  async #ways(search: Hunt): Promise<HopPolicy[][]> {
     const avoided = this.#detour(search.avoid, search)
     const disjoint = await this.#disjoint(search, avoided)
     // `avoid` is a wish: with no way around, the way through is better than none.
@@ -63,7 +88,7 @@ export class RouteFinder {
     return [...disjoint, ...(await this.#overlapping(search, avoided, disjoint))]
   }
 
-  async #disjoint(search: WaySearch, avoided: Detour): Promise<HopPolicy[][]> {
+  async #disjoint(search: Hunt, avoided: Detour): Promise<HopPolicy[][]> {
     const found: HopPolicy[][] = []
     const pairs = new Set(avoided.pairs)
     const firstChannels = new Set(avoided.firstChannels)
@@ -78,7 +103,7 @@ export class RouteFinder {
   }
 
   /** Ways that differ from the only one in a channel or more. */
-  async #overlapping(search: WaySearch, avoided: Detour, found: readonly HopPolicy[][]): Promise<HopPolicy[][]> {
+  async #overlapping(search: Hunt, avoided: Detour, found: readonly HopPolicy[][]): Promise<HopPolicy[][]> {
     const more: HopPolicy[][] = []
     const [only] = found
     if (only === undefined) return more
@@ -98,13 +123,14 @@ export class RouteFinder {
   }
 
   /** The best way that lnd finds; undefined where it finds none. */
-  async #query(search: WaySearch, detour: Detour): Promise<HopPolicy[] | undefined> {
+  async #query(search: Hunt, detour: Detour): Promise<HopPolicy[] | undefined> {
     const outgoing = search.own.filter((channel) => channel.active && !detour.firstChannels.has(channel.chan_id))
     if (outgoing.length === 0) return undefined
     const amounts = [search.amountMsat, ...QUERY_AMOUNTS_MSAT.filter((amount) => amount > search.amountMsat)]
     // What lnd's memory of failures rules out may be the only way, so that it is asked without, at last.
     for (const useMissionControl of [true, false]) {
       for (const amountMsat of amounts) {
+        if (this.#leftMs(search) <= 0) return undefined
         const hops = await this.#ask(search, detour, { amountMsat, outgoing, useMissionControl })
         const way = hops && (await this.#withPolicies(search, hops))
         if (way !== undefined) return way
@@ -114,39 +140,40 @@ export class RouteFinder {
   }
 
   async #ask(
-    search: WaySearch,
+    search: Hunt,
     detour: Detour,
     query: { amountMsat: bigint; outgoing: readonly RawChannel[]; useMissionControl: boolean },
   ): Promise<readonly RawHop[] | undefined> {
-    try {
-      const { routes } = await this.#client.call('queryRoutes', {
-        pub_key: search.to,
-        amt_msat: query.amountMsat.toString(),
-        final_cltv_delta: search.finalDelta,
-        fee_limit: {
-          fixed_msat: (search.maxFeeMsat < MAX_AMOUNT_MSAT ? search.maxFeeMsat : MAX_AMOUNT_MSAT).toString(),
-        },
-        use_mission_control: query.useMissionControl,
-        ignored_pairs: [...detour.pairs].map((pair) => {
-          const [from = '', to = ''] = pair.split('>')
-          return { from: fromHex(from), to: fromHex(to) }
-        }),
-        ...(detour.firstChannels.size > 0 && { outgoing_chan_ids: query.outgoing.map((channel) => channel.chan_id) }),
-        ...(search.hints.length > 0 && { route_hints: search.hints.map(rawHint) }),
-      })
-      return routes[0]?.hops
-    } catch (error) {
-      // lnd says "unable to find a path" and its like as an unknown error.
-      if (isAway(error) || isDenied(error)) throw error
-      return undefined
+    const request = {
+      pub_key: search.to,
+      amt_msat: query.amountMsat.toString(),
+      final_cltv_delta: search.finalDelta,
+      fee_limit: {
+        fixed_msat: (search.maxFeeMsat < MAX_AMOUNT_MSAT ? search.maxFeeMsat : MAX_AMOUNT_MSAT).toString(),
+      },
+      use_mission_control: query.useMissionControl,
+      ignored_pairs: [...detour.pairs].map((pair) => {
+        const [from = '', to = ''] = pair.split('>')
+        return { from: fromHex(from), to: fromHex(to) }
+      }),
+      ...(detour.firstChannels.size > 0 && { outgoing_chan_ids: query.outgoing.map((channel) => channel.chan_id) }),
+      ...(search.hints.length > 0 && { route_hints: search.hints.map(rawHint) }),
     }
+    const answer = await unlessNone(this.#needs.client.call('queryRoutes', request, this.#leftMs(search)))
+    return answer?.routes[0]?.hops
   }
 
-  async #withPolicies(search: WaySearch, hops: readonly RawHop[]): Promise<HopPolicy[] | undefined> {
+  #leftMs({ untilMs }: Hunt): number {
+    return untilMs - this.#needs.clock.now()
+  }
+
+  async #withPolicies(search: Hunt, hops: readonly RawHop[]): Promise<HopPolicy[] | undefined> {
     const way: HopPolicy[] = []
     let from = search.from
     for (const hop of hops) {
-      const policy = hintedPolicy(search.hints, hop, from, search.to) ?? (await this.#policies.hop(hop.chan_id, from))
+      const policy =
+        hintedPolicy(search.hints, hop, from, search.to) ??
+        (await unlessNone(this.#needs.policies.hop(hop.chan_id, from, this.#leftMs(search))))
       if (policy === undefined) return undefined
       way.push(policy)
       this.#pairs.set(policy.channel, pairOf(policy))
@@ -168,6 +195,17 @@ export class RouteFinder {
       }
     }
     return { pairs, firstChannels }
+  }
+}
+
+/** Undefined where lnd finds nothing, or not in time. @throws RpcError where the node is away or does not permit the call */
+async function unlessNone<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    // lnd says "unable to find a path" and its like as an unknown error.
+    if (!isLate(error) && (isAway(error) || isDenied(error))) throw error
+    return undefined
   }
 }
 

@@ -39,7 +39,7 @@ export class Routes {
 
   constructor(needs: RoutesNeeds) {
     this.#needs = needs
-    this.#finder = new RouteFinder(needs.client, needs.policies)
+    this.#finder = new RouteFinder(needs)
   }
 
   get(routeId: string): PinnedRoute | undefined {
@@ -56,7 +56,7 @@ export class Routes {
     }
   }
 
-  /** @throws BackendError 'bad-request', RpcError */
+  /** @throws BackendError 'bad-request', or 'unsupported' where lnd found none in time; RpcError */
   async find(request: RouteRequest): Promise<readonly Route[]> {
     checkRequest(request)
     const { destination } = request

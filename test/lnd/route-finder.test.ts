@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { FIND_MS } from '../../src/backends/lnd/bounds.ts'
+import { Status } from '../../src/backends/lnd/client.ts'
+import type { RawChannel } from '../../src/backends/lnd/messages.ts'
+import { Policies } from '../../src/backends/lnd/policies.ts'
+import { RouteFinder, type WaySearch } from '../../src/backends/lnd/route-finder.ts'
+import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+
+const [alice, bob, carol] = [`02${'aa'.repeat(32)}`, `02${'bb'.repeat(32)}`, `02${'cc'.repeat(32)}`]
+const policy = {
+  time_lock_delta: 80,
+  min_htlc: '1000',
+  fee_base_msat: '1000',
+  fee_rate_milli_msat: '1',
+  disabled: false,
+  max_htlc_msat: '990000000',
+}
+
+/** Two channels from alice to bob, 1 and 2, and 3 from bob to carol. */
+const edges: Script = {
+  getChanInfo: ({ chan_id: id }: { chan_id: string }) => ({
+    channel_id: id,
+    node1_pub: id === '3' ? bob : alice,
+    node2_pub: id === '3' ? carol : bob,
+    capacity: '1000000',
+    node1_policy: policy,
+    node2_policy: policy,
+  }),
+}
+const own = ['1', '2'].map((id) => ({ chan_id: id, active: true })) as unknown as RawChannel[]
+const way = (first: string): object => ({
+  routes: [
+    {
+      hops: [
+        { chan_id: first, pub_key: bob },
+        { chan_id: '3', pub_key: carol },
+      ],
+    },
+  ],
+})
+const none = (): never => {
+  throw rpcError(Status.unknown, 'unable to find a path to destination')
+}
+
+/** A search on an lnd with these words. */
+class World {
+  readonly lnd: ScriptedLnd
+  readonly finder: RouteFinder
+  readonly search: WaySearch = {
+    from: alice,
+    to: carol,
+    amountMsat: 1_000n,
+    maxFeeMsat: 100_000n,
+    count: 4,
+    finalDelta: 40,
+    avoid: new Set(),
+    hints: [],
+    own,
+  }
+
+  constructor(queryRoutes: (asked: number) => unknown) {
+    this.lnd = new ScriptedLnd({
+      ...edges,
+      queryRoutes: () => queryRoutes(this.lnd.count('queryRoutes')),
+    })
+    const { client, clock } = this.lnd
+    this.finder = new RouteFinder({ client, clock, policies: new Policies(client, clock) })
+  }
+
+  /** The first channels of what is found. */
+  async find(changes: Partial<WaySearch> = {}): Promise<(string | undefined)[]> {
+    const ways = await this.finder.find({ ...this.search, ...changes })
+    return ways.map((hops) => hops[0]?.chanId)
+  }
+
+  /** Lets this many queries begin. */
+  async begun(queries: number): Promise<void> {
+    while (this.lnd.count('queryRoutes') < queries) await Promise.resolve()
+  }
+}
+
+const hangs = (): Promise<never> => new Promise(() => undefined)
+
+describe('a search for routes', () => {
+  it('asks for one way after another, and for detours where there is only one', async () => {
+    const world = new World((asked) => (asked === 1 ? way('1') : asked < 10 ? none() : way('2')))
+    expect(await world.find()).toEqual(['1', '2'])
+  })
+
+  it('ends in time with the ways that it has when lnd is slow', async () => {
+    const world = new World((asked) => (asked === 1 ? way('1') : hangs()))
+    const found = world.find()
+    await world.begun(2)
+    world.lnd.clock.pass(FIND_MS)
+    expect(await found).toEqual(['1'])
+    expect(world.lnd.count('queryRoutes')).toBe(2)
+  })
+
+  it('ends in time however many queries are slow', async () => {
+    const world = new World((asked) => {
+      world.lnd.clock.pass(3_000)
+      return asked === 1 ? way('1') : none()
+    })
+    expect(await world.find()).toEqual(['1'])
+    expect(world.lnd.clock.now()).toBe(FIND_MS)
+  })
+
+  it('says so when lnd was too slow to find any', async () => {
+    const world = new World(hangs)
+    const found = world.find()
+    await world.begun(1)
+    world.lnd.clock.pass(FIND_MS)
+    await expect(found).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('within 30 s') })
+  })
+
+  it('fails where the node goes away', async () => {
+    const world = new World(() => {
+      throw rpcError(Status.unavailable, 'no connection')
+    })
+    await expect(world.find()).rejects.toMatchObject({ code: Status.unavailable })
+  })
+})
