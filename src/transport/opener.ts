@@ -24,6 +24,7 @@ import type { LogFields } from './logger.ts'
 import type { Decide } from './offers.ts'
 import type { StoreChange } from './store/store.ts'
 import type { SeenOpens } from './tables/seen-opens.ts'
+import type { Tombstones } from './tables/tombstones.ts'
 import { TokenBucket } from './tables/token-bucket.ts'
 
 /** What opening needs of its driver. */
@@ -31,6 +32,7 @@ export interface OpenerOwner {
   readonly backend: Backend
   readonly publicKey: Uint8Array
   readonly seen: SeenOpens
+  readonly tombstones: Tombstones
   readonly blockHeight: number
   now(): number
   /** On disk when it resolves. */
@@ -96,7 +98,9 @@ export class Opener {
       else this.#drop('connection id in use', decide, Code.CLOSED)
       return
     }
-    if (owner.seen.has(ephemeral)) return this.#drop('copy of an OPEN that has ended', decide, Code.CLOSED)
+    // spec §6.5
+    const isOver = owner.seen.has(ephemeral) || owner.tombstones.isOfOpen(connectionId, ephemeral)
+    if (isOver) return this.#drop('copy of an OPEN that has ended', decide, Code.CLOSED)
     const copies = this.#pending.get(ephemeral)
     if (copies !== undefined) {
       if (copies.length < MAX_OPEN_COPIES) copies.push({ arrival, decide })

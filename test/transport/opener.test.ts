@@ -4,7 +4,8 @@ import type { Endpoint } from '../../src/transport/endpoint.ts'
 import type { Socket } from '../../src/transport/socket.ts'
 import { Code } from '../../src/wire/errors.ts'
 import type { Frame } from '../../src/wire/frames.ts'
-import { Opens } from './foreign-open.ts'
+import { withAttempt } from '../../src/wire/handshake.ts'
+import { type ForeignOpen, Opens } from './foreign-open.ts'
 import { ScriptedBackend, settle } from './scripted-backend.ts'
 
 let backend: ScriptedBackend
@@ -74,5 +75,58 @@ describe('an OPEN whose early data breaks the rules of streams', () => {
     await settle()
     expect(opens.verdicts).toEqual(['a settle', 'b settle'])
     expect(accepted.length).toBe(2)
+  })
+})
+
+describe('a copy of a refused OPEN', () => {
+  async function refused(): Promise<ForeignOpen> {
+    const open = opens.make()
+    opens.arrive(open.packet)
+    await backend.clock.advance(100)
+    expect(endpoint.stats.opensRefused).toBe(1)
+    return open
+  }
+
+  it('adds nothing while the REFUSE is on its way', async () => {
+    const open = await refused()
+    for (let attempt = 1; attempt < 20; attempt++) opens.arrive(withAttempt(open.packet, attempt))
+    await backend.clock.advance(100)
+    expect(backend.payments.length).toBe(1)
+    expect(backend.agreements).toBe(1)
+  })
+
+  it('that lands hours later opens nothing, though somebody listens by then, and costs nothing', async () => {
+    const open = await refused()
+    backend.payments[0]?.resolve({ status: 'settled', feeMsat: 0n })
+    await backend.clock.advance(60_000)
+    expect(endpoint.stats).toMatchObject({ connections: 0, tombstones: 1 })
+    await listen()
+    opens.arrive(withAttempt(open.packet, 1))
+    await backend.clock.advance(3_600_000)
+    opens.arrive(withAttempt(open.packet, 2))
+    await backend.clock.advance(100)
+    expect(accepted).toEqual([])
+    expect(backend.agreements).toBe(1)
+    expect(backend.payments.length).toBe(1)
+  })
+
+  it('is known by its key, not by its connection id: another OPEN under that id is taken', async () => {
+    const { cid } = await refused()
+    backend.payments[0]?.resolve({ status: 'settled', feeMsat: 0n })
+    await backend.clock.advance(60_000)
+    await listen()
+    opens.arrive(opens.make({ cid }).packet)
+    await settle()
+    expect(accepted.length).toBe(1)
+  })
+
+  it('is refused with CLOSED on the phantom lane, where its sender reads why', async () => {
+    const open = await refused()
+    backend.payments[0]?.resolve({ status: 'settled', feeMsat: 0n })
+    await backend.clock.advance(60_000)
+    await listen()
+    opens.offer('copy', open, 1)
+    await settle()
+    expect(opens.verdicts).toEqual([`copy ${Code.CLOSED}`])
   })
 })

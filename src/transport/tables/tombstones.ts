@@ -17,6 +17,11 @@ export class Tombstones {
     return this.#byId.has(connectionId)
   }
 
+  /** Whether this OPEN led to a connection that has ended. Its id alone tells nothing: another OPEN may carry it, too. */
+  isOfOpen(connectionId: string, ephemeral: string): boolean {
+    return this.#byId.get(connectionId)?.ephemeral === ephemeral
+  }
+
   add(tombstone: Tombstone): StoreChange {
     this.#byId.delete(tombstone.connectionId)
     this.#byId.set(tombstone.connectionId, tombstone)
