@@ -36,6 +36,8 @@ export class CommandRun {
     try {
       const endpoint = await this.stop.orStop(opening)
       this.#endpoint = endpoint
+      // Its store failed: nothing can be paid or taken any more.
+      endpoint.on('error', (error: Error) => this.stop.fail(error))
       endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.warn(code, message))
       return endpoint
     } catch (error) {
@@ -53,8 +55,8 @@ export class CommandRun {
   }
 
   /** It ends with an error. */
-  failed(error: unknown, { name, hint = '' }: { readonly name?: TransferName; readonly hint?: string } = {}): void {
-    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: messageOf(error) + hint })
+  failed(error: unknown, { name, more = '' }: { readonly name?: TransferName; readonly more?: string } = {}): void {
+    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: messageOf(error) + more })
   }
 
   /** It ends where the same command goes on, perhaps with another cap. */

@@ -3,7 +3,6 @@ import type { TargetArgument } from './arguments.ts'
 import type { Display, TransferName } from './display/events.ts'
 import { satOf } from './money.ts'
 import { SendProgress } from './send-progress.ts'
-import type { StopSignal } from './stop-signal.ts'
 import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './transfer/errors.ts'
 import { sendOver, type SendWatcher, type Sent } from './transfer/sender.ts'
@@ -19,7 +18,8 @@ export interface SendingOptions {
   /** How long nothing may go forward before it stops, ms. */
   readonly waitMs: number
   readonly time: Time
-  readonly stop: StopSignal
+  /** Ends it. */
+  readonly signal: AbortSignal
   readonly display: Display
 }
 
@@ -85,43 +85,49 @@ export class Sending {
 
   /** @throws TransferError, KeysockError: what trying again does not mend */
   async run(): Promise<SendingEnd> {
-    const { time, stop } = this.#options
+    const { time, signal } = this.#options
     const startMs = time.now()
     this.#sayConnecting()
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
-      for (let pauseMs = RETRY_MS; ; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
-        if (stop.isGiven) return { type: 'interrupted' }
+      for (let pauseMs = RETRY_MS; !signal.aborted; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
         const tryMs = time.now()
-        const failure = await this.#try()
-        if ('size' in failure) {
-          const sent = { ...failure, bytes: this.#past.moved }
+        const outcome = await this.#try()
+        if ('size' in outcome) {
+          const sent = { ...outcome, bytes: this.#past.moved }
           return { type: 'done', sent, seconds: (time.now() - startMs) / 1_000 }
         }
-        if (stop.isGiven) return { type: 'interrupted' }
-        if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
-        if (!this.#mayTryAgain(failure)) throw failure
+        const end = this.#endOf(outcome)
+        if (end !== undefined) return end
         if (this.#forwardMs > tryMs) pauseMs = RETRY_MS
         const leftMs = this.#leftMs()
-        if (leftMs <= 0) return { type: 'wait', error: failure }
-        this.#sayWaiting(failure, leftMs)
-        await sleep(time, Math.min(pauseMs, leftMs), stop.signal)
+        this.#sayWaiting(outcome, leftMs)
+        await sleep(time, Math.min(pauseMs, leftMs), signal)
       }
+      return { type: 'interrupted' }
     } finally {
       stopTicking()
     }
   }
 
+  /** Where a connection that failed was the last. @throws what trying again does not mend */
+  #endOf(failure: Error): SendingEnd | undefined {
+    if (this.#options.signal.aborted) return { type: 'interrupted' }
+    if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
+    if (!this.#mayTryAgain(failure)) throw failure
+    return this.#leftMs() <= 0 ? { type: 'wait', error: failure } : undefined
+  }
+
   /** One connection: what was sent, or why not. */
   async #try(): Promise<Sent | Error> {
-    const { endpoint, target, source, session, maxCostMsat, stop, time } = this.#options
+    const { endpoint, target, source, session, maxCostMsat, signal, time } = this.#options
     const connecting = new AbortController()
     // What is written already would still be sent, and paid for, after a mere destroy().
     const interrupt = (): void => {
       if (this.#socket === undefined) connecting.abort()
       else this.#socket.resetAndDestroy()
     }
-    stop.signal.addEventListener('abort', interrupt, { once: true })
+    signal.addEventListener('abort', interrupt, { once: true })
     this.#isConnecting = true
     this.#toldMs = time.now()
     try {
@@ -141,7 +147,7 @@ export class Sending {
       if (this.#isSilent) return new ConnectionLost(SILENT, 'the receiver gave no sign any more', error)
       return error instanceof Error ? error : new Error(messageOf(error), { cause: error })
     } finally {
-      stop.signal.removeEventListener('abort', interrupt)
+      signal.removeEventListener('abort', interrupt)
       this.#isConnecting = false
       this.#dropSocket()
     }

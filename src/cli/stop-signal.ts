@@ -1,11 +1,12 @@
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { SignalName, Signals } from './dependencies.ts'
 
-/** The first signal asks for a clean end, the second ends at once. */
+/** The first signal asks for a clean end, the second ends at once. What the run cannot go on without may fail, too. */
 export class StopSignal {
   readonly #controller: AbortController = new AbortController()
   readonly #off: () => void
   #name: SignalName | undefined
+  #failure: Error | undefined
 
   constructor(signals: Signals) {
     this.#off = signals.on((name) => {
@@ -19,8 +20,16 @@ export class StopSignal {
     return this.#controller.signal
   }
 
+  /** Whether a person or the system asked for the end. */
   get isGiven(): boolean {
-    return this.#name !== undefined
+    return this.#name !== undefined && this.#failure === undefined
+  }
+
+  /** Ends what waits, with why nothing can go on. */
+  fail(error: Error): void {
+    if (this.signal.aborted) return
+    this.#failure = error
+    this.#controller.abort(error)
   }
 
   /** 130 or 143. */
@@ -28,7 +37,7 @@ export class StopSignal {
     return exitCodeOf(this.#name ?? 'SIGINT')
   }
 
-  /** What a promise comes to; rejects when the signal comes first. */
+  /** What a promise comes to; rejects when the signal comes first, or the failure, with that. */
   async orStop<Result>(promise: Promise<Result>): Promise<Result> {
     promise.catch(() => undefined)
     const { signal } = this

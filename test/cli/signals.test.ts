@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/display/events.ts'
 import { openEndpointOn } from '../../src/cli/endpoint.ts'
-import type { Quote } from '../../src/index.ts'
+import { createEndpoint, KeysockError, MemoryStore, type Quote, type StoreChange } from '../../src/index.ts'
 import { Desk, pattern } from './desk.ts'
 
 let desk: Desk
@@ -61,5 +61,56 @@ describe('a signal', () => {
     expect(await send.code).toBe(130)
     expect(send.events().map(({ event }) => event)).toEqual(['stopped'])
     expect(desk.sim.stats().payments.sent).toBe(0)
+  })
+})
+
+/** A store on a disk that breaks. */
+class FailingStore extends MemoryStore {
+  isBroken = false
+
+  override async write(changes: readonly StoreChange[]): Promise<void> {
+    if (this.isBroken) throw new KeysockError('ERR_KEYSOCK_STORE', 'the disk is broken')
+    await super.write(changes)
+  }
+}
+
+describe('a store that fails', () => {
+  const isStoreError = {
+    event: 'error',
+    code: 'ERR_KEYSOCK_STORE',
+    message: expect.stringContaining('the disk is broken'),
+  }
+
+  it('ends a receiver with what it says and what is kept', async () => {
+    const store = new FailingStore()
+    const receive = await desk.receive([], {
+      open: () => createEndpoint({ backend: desk.sim.backend('bob'), store }),
+    })
+    const path = desk.write('a.bin', pattern(2_000_000))
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000'])
+    await receive.event(isBeyond(1))
+    store.isBroken = true
+    expect(await receive.code).toBe(1)
+    const error = receive.events().findLast(({ event }) => event === 'error')
+    expect(error).toMatchObject(isStoreError)
+    expect(error).toMatchObject({ message: expect.stringContaining('kept so far: a.bin') })
+    send.signal()
+    await send.code
+  })
+
+  it('ends a sender with what it says, without another try', async () => {
+    const store = new FailingStore()
+    const receive = await desk.receive()
+    const path = desk.write('a.bin', pattern(2_000_000))
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000', '--json'], {
+      open: () => createEndpoint({ backend: desk.sim.backend('alice'), store }),
+    })
+    await receive.event(isBeyond(1))
+    store.isBroken = true
+    expect(await send.code).toBe(1)
+    expect(send.events().find(({ event }) => event === 'waiting')).toBeUndefined()
+    expect(send.events().at(-1)).toMatchObject({ ...isStoreError, name: 'a.bin' })
+    receive.signal()
+    await receive.code
   })
 })

@@ -96,7 +96,9 @@ class ReceiveRun {
       return this.#report(end, unfinished, endpoint)
     } catch (error) {
       if (stop.isGiven) return await this.#interrupted(receiving, endpoint)
-      this.#run.failed(error)
+      const unfinished = receiving === undefined ? '' : this.#unfinished(receiving)
+      await receiving?.stop()
+      this.#run.failed(error, { more: unfinished })
       return EXIT.failed
     } finally {
       await this.#run.close()

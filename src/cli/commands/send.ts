@@ -126,7 +126,7 @@ class SendRun {
       maxCostMsat: capMsat,
       waitMs: this.#flags.wait,
       time: clock,
-      stop: this.#run.stop,
+      signal: this.#run.stop.signal,
       display: this.#run.display,
     })
     try {
@@ -135,7 +135,7 @@ class SendRun {
       return code
     } catch (error) {
       const hint = codeOf(error) === 'ERR_KEYSOCK_NO_PATH' ? NO_PATH_HINT : ''
-      this.#run.failed(error, { name: nameOf(source), hint })
+      this.#run.failed(error, { name: nameOf(source), more: hint })
       return EXIT.failed
     }
   }
@@ -180,6 +180,7 @@ class SendRun {
         })
         return EXIT.done
       case 'interrupted':
+        if (!this.#run.stop.isGiven) throw this.#run.stop.signal.reason as Error
         return this.#interrupted(bytes, sat, source)
       case 'wait': {
         const waited = durationInWords(this.#flags.wait / 1_000)
