@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A build of lnd takes four minutes on two idle cores, much longer on busy ones. */
@@ -12,26 +12,48 @@ const MOST_WAIT_MS = 30 * 60_000
 export async function lockFile(file: string, onWait: () => void): Promise<() => void> {
   const deadline = Date.now() + MOST_WAIT_MS
   for (let told = false; ; told = true) {
-    try {
-      const handle = openSync(file, 'wx')
-      writeSync(handle, String(process.pid))
-      closeSync(handle)
-      return () => rmSync(file, { force: true })
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-    }
+    if (take(file)) return () => rmSync(file, { force: true })
     const holder = holderOf(file)
-    if (holder !== undefined && !isRunning(holder)) rmSync(file, { force: true })
-    else if (Date.now() > deadline)
-      throw new Error(`its holder does not give ${file} back; remove it if nothing uses it`)
-    else {
-      if (!told) onWait()
-      await sleep(1_000)
-    }
+    if (holder !== undefined && !isRunning(holder) && releaseDead(file, holder)) continue
+    if (Date.now() > deadline)
+      throw new Error(`its holder does not give ${file} back; remove ${file}* if nothing uses it`)
+    if (!told) onWait()
+    await sleep(1_000)
   }
 }
 
-/** The process that holds a lock; undefined while it has not said so yet, or when the lock is gone. */
+/** The name comes with what it says: a lock never stands without its holder. */
+function take(file: string): boolean {
+  const own = `${file}.${process.pid}`
+  writeFileSync(own, String(process.pid))
+  try {
+    linkSync(own, file)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(own, { force: true })
+  }
+}
+
+/**
+ * Removes the lock of a process that died. One process at a time does, and looks again first: between a look and a
+ * removal, another could have taken the lock over, and would lose it.
+ * @returns false where another process is at it
+ */
+export function releaseDead(file: string, holder: number): boolean {
+  const guard = `${file}.release`
+  if (!take(guard)) return false
+  try {
+    if (holderOf(file) === holder) rmSync(file, { force: true })
+  } finally {
+    rmSync(guard, { force: true })
+  }
+  return true
+}
+
+/** The process that holds a lock; undefined when the lock is gone. */
 function holderOf(file: string): number | undefined {
   try {
     const pid = Number(readFileSync(file, 'utf8'))
