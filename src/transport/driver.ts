@@ -378,8 +378,11 @@ export class Driver {
   /** spec §6.1: without any route the connect timeout says that there is no way, as a router would. */
   #failure(link: DriverLink, failure: ConnectionFailure): ConnectionFailure {
     if (link.isShutDown) return ENDPOINT_CLOSED
-    const isUnreachable =
-      failure.code === 'ETIMEDOUT' && link.connection.role === 'initiator' && link.stats.attempts === 0
+    const sentNothing = link.connection.role === 'initiator' && link.stats.attempts === 0
+    const isUnreachable = sentNothing && failure.code === 'ETIMEDOUT'
+    if (sentNothing && link.isPaused && (isUnreachable || failure.code === 'EHOSTUNREACH')) {
+      return { ...failure, code: 'ERR_KEYSOCK_COST', message: "the endpoint's caps let no packet pass; raise them" }
+    }
     return isUnreachable ? { ...failure, code: 'EHOSTUNREACH', message: 'no route to this node was found' } : failure
   }
 

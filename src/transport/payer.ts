@@ -51,6 +51,8 @@ export class Payer {
   /** By payment hash. */
   readonly #unresolved: Map<string, Unresolved> = new Map()
   readonly #paused: Set<DriverLink> = new Set()
+  /** Those that were told why since a cap was last set, and whether it was for good. */
+  readonly #told: Map<DriverLink, boolean> = new Map()
   readonly #trackDeadline: Deadline
   #trackDelayMs = TRACK_AGAIN_MS
   /** How many of them the node lost sight of. */
@@ -79,6 +81,13 @@ export class Payer {
     this.#lost += 1
   }
 
+  /** Whether the caps of the peer and of the process let a packet of this price pass now; if not, the connection pauses (spec §12.2). */
+  affords(sender: Sender, link: DriverLink, priceMsat: bigint): boolean {
+    if (priceMsat <= this.#owner.purse.availableMsat(sender.capKey)) return true
+    this.#pause(link, this.#obstacle(link, sender.capKey, priceMsat))
+    return false
+  }
+
   send(sender: Sender, link: DriverLink, grant: PeerGrant, attempt: Attempt): void {
     const { amountMsat, feeMsat } = attempt
     const hashHex = toHex(attempt.hash)
@@ -87,7 +96,7 @@ export class Payer {
     if (!this.#owner.purse.reserve(reservation)) {
       sender.peer.cancel(grant.ticket)
       link.connection.unsent(now, attempt.id)
-      this.#pause(link, this.#obstacle(link, reservation))
+      this.#pause(link, this.#obstacle(link, sender.capKey, amountMsat + feeMsat))
       return
     }
     sender.peer.sent(now, grant.ticket)
@@ -117,17 +126,23 @@ export class Payer {
     this.#armTracking()
   }
 
-  /** A cap was raised. */
+  /** A cap was set anew: what stops a connection from now on is told of again. */
   resume(): void {
+    this.#told.clear()
+    this.#goOn()
+  }
+
+  forget(link: DriverLink): void {
+    this.#paused.delete(link)
+    this.#told.delete(link)
+  }
+
+  #goOn(): void {
     for (const link of this.#paused) {
       link.isPaused = false
       this.#owner.touch(link)
     }
     this.#paused.clear()
-  }
-
-  forget(link: DriverLink): void {
-    this.#paused.delete(link)
   }
 
   async #pay(unresolved: Unresolved, reservation: Reservation, attempt: Attempt): Promise<void> {
@@ -187,12 +202,11 @@ export class Payer {
     else this.#owner.purse.release(hashHex)
     // Not waited for: without it the next process asks the node once more. A failing store has told the driver.
     this.#owner.store([{ type: 'release', hash: hashHex }]).catch(() => undefined)
-    if (this.#paused.size > 0) this.resume()
+    if (this.#paused.size > 0) this.#goOn()
   }
 
   /** Which of the two caps it is, and whether payments that come back make room under it. */
-  #obstacle(link: DriverLink, { peer, amountMsat, feeMsat }: Reservation): CostPause {
-    const priceMsat = amountMsat + feeMsat
+  #obstacle(link: DriverLink, peer: string, priceMsat: bigint): CostPause {
     const { purse } = this.#owner
     const isFull = ({ capMsat, spentMsat }: PurseAccount): boolean => spentMsat + priceMsat > capMsat
     const [ofPeer, ofProcess] = [purse.peer(peer), purse.process()]
@@ -204,7 +218,11 @@ export class Payer {
   #pause(link: DriverLink, pause: CostPause): void {
     link.isPaused = true
     this.#paused.add(link)
-    this.#owner.paused(link, pause)
+    const wasFinal = this.#told.get(link)
+    if (wasFinal === undefined || (pause.isFinal && !wasFinal)) {
+      this.#told.set(link, pause.isFinal)
+      this.#owner.paused(link, pause)
+    }
     if (this.#warned) return
     this.#warned = true
     this.#owner.warn(

@@ -1,6 +1,7 @@
 import type { Backend, Destination, Route, RouteHint } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
 import type { Attempt, Lane, Target, Want } from './connection/interface.ts'
+import { feeOf } from './connection/draft.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
@@ -20,6 +21,8 @@ export interface SenderOwner {
   readonly isOnline: boolean
   now(): number
   random(length: number): Uint8Array
+  /** Whether the endpoint's caps let a packet of this price pass; pauses the connection where they don't. */
+  readonly payer: { affords(sender: Sender, link: DriverLink, priceMsat: bigint): boolean }
   /** Pays for an attempt. */
   send(sender: Sender, link: DriverLink, grant: PeerGrant, attempt: Attempt): void
   /** Has what the connection tells polled. */
@@ -119,6 +122,10 @@ export class Sender {
       const grant = this.#grant(now, want)
       if (grant === undefined) {
         refused.push(link)
+        continue
+      }
+      if (!owner.payer.affords(this, link, grant.minAmountMsat + feeOf(grant, grant.minAmountMsat))) {
+        this.peer.cancel(grant.ticket)
         continue
       }
       const attempt = link.connection.transmit(now, grant)

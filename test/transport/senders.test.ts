@@ -18,6 +18,7 @@ class Stage implements SenderOwner {
   readonly slots: SlotPool = new SlotPool()
   readonly maxFeeMsat = 10_000n
   readonly isOnline = true
+  readonly payer = { affords: (): boolean => true }
   readonly senders: Senders = new Senders(this)
   readonly paid: { readonly sender: Sender; readonly ticket: number; readonly routeId: string }[] = []
   asked = 0
