@@ -171,24 +171,30 @@ export class Sending {
     )
   }
 
+  /** Of one connection: what is written to it never counts for the next. */
   #watcher(): SendWatcher {
+    let progress: SendProgress | undefined
     return {
-      started: (offset, before) => this.#started(offset, before),
-      mayWrite: async (bytes) => this.#progress?.mayWrite(bytes),
+      started: (offset, before) => {
+        progress = this.#started(offset, before)
+      },
+      mayWrite: async (bytes) => progress?.mayWrite(bytes),
       sent: (bytes) => {
-        if (this.#progress !== undefined) this.#progress.written = bytes
+        if (progress !== undefined) progress.written = bytes
       },
       waits: () => this.#sayOtherFirst(),
     }
   }
 
-  #started(offset: number, before: number): void {
+  #started(offset: number, before: number): SendProgress {
     const { display, source, time } = this.#options
     this.#countMoved()
-    this.#progress = new SendProgress({ offset, before, nowMs: time.now() })
+    const progress = new SendProgress({ offset, before, nowMs: time.now() })
+    this.#progress = progress
     this.#isStarted = true
     this.#forwardMs = time.now()
     display.emit({ event: 'start', ...nameOf(source), offset })
+    return progress
   }
 
   #dropSocket(): void {

@@ -44,7 +44,7 @@ export async function sendOver(
     if (error instanceof TransferError && !error.isRemote) sayLast(socket, error)
     throw error
   } finally {
-    session.stopReading()
+    session.end()
   }
 }
 
@@ -55,6 +55,7 @@ class SendSession {
   readonly #watcher: SendWatcher
   readonly #reader: MessageReader
   #written = 0
+  #pump: Pump | undefined
 
   constructor(
     socket: Duplex,
@@ -72,27 +73,24 @@ class SendSession {
     const { name, content } = this.#source
     await this.#write(PREAMBLE)
     await this.#write(encodeMessage({ type: 'offer', name, session: this.#session, content }))
-    let pump: Pump | undefined
     let haves = 0
     for (;;) {
-      const answer = pump === undefined ? await this.#next() : await pump.nextOr(this.#next())
+      const answer = this.#pump === undefined ? await this.#next() : await this.#pump.nextOr(this.#next())
       switch (answer.type) {
         case 'wait':
           // file-transfer §3.5
-          if (pump !== undefined) throw malformed('to wait after an answer')
+          if (this.#pump !== undefined) throw malformed('to wait after an answer')
           this.#watcher.waits()
           break
         case 'have':
-          pump?.stop()
+          this.#pump?.stop()
           haves += 1
           if (haves > MAX_PROPOSALS + 1) throw malformed('another beginning')
-          pump = await this.#start(answer.offset)
+          this.#pump = await this.#start(answer.offset)
           break
         case 'done':
-          pump?.stop()
-          return this.#done(pump)
+          return this.#done(this.#pump)
         case 'error':
-          pump?.stop()
           throw new TransferError(answer.code, answer.reason, { isRemote: true })
         case 'offer':
         case 'start':
@@ -103,7 +101,9 @@ class SendSession {
     }
   }
 
-  stopReading(): void {
+  /** However it ended: nothing more is read from the source for this connection, nor asked of the watcher. */
+  end(): void {
+    this.#pump?.stop()
     this.#reader.discard()
   }
 
