@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ANSWER_MS } from '../../src/backends/daemon/bounds.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import type { Endpoint } from '../../src/transport/endpoint.ts'
@@ -216,6 +217,28 @@ describe('a connection to the daemon that breaks', () => {
     await sim.runFor(3_000)
     await sim.drive(daemon.restart())
     expect(await sim.drive(whole(question))).toBe('one a')
+  })
+})
+
+describe('a call that takes long at the node', () => {
+  it('is waited for while the daemon says how it is, and nothing else suffers', async () => {
+    const slow = createSimulation({ ...demoNetwork(), rpc: { findRoutesMs: 5 * ANSWER_MS } }, { seed: 12 })
+    const slowDaemon = new MemoryDaemon(slow, 'bob')
+    await slow.drive(slowDaemon.start())
+    const backend = slowDaemon.attach()
+    const told: string[] = []
+    await slow.drive(backend.start({ sink: ({ type }) => told.push(type) }))
+    const request = {
+      destination: { lane: 'node' as const, publicKey: slow.keyOf('alice') },
+      amountMsat: 5_000n,
+      maxFeeMsat: 100_000n,
+      count: 1,
+    }
+    const found = await slow.drive(Promise.all([backend.findRoutes(request), backend.findRoutes(request)]))
+    expect(found.map((routes) => routes.length)).toEqual([1, 1])
+    expect(told).toEqual([])
+    await slow.drive(backend.stop())
+    await slow.drive(slowDaemon.kill())
   })
 })
 

@@ -12,7 +12,7 @@ export const VERSIONS: readonly number[] = [1]
 export const MAX_LINE_BYTES = 262_144
 /** What is written to a program that does not read, before it is cut off: the replay of all recent arrivals twice over. */
 export const MAX_UNSENT_BYTES = 16_777_216
-/** Calls of one program under way, payments not counted: none takes longer than a look at the graph. */
+/** Calls of one program under way, payments not counted: an endpoint makes a few for each of its connections. */
 export const MAX_CALLS = 1_024
 /** Payments of one program under way: a full channel's slots on eight channels. */
 export const MAX_PAYMENTS = 4_096
@@ -88,9 +88,9 @@ export const RECONNECT_MS = 20
 export const RECONNECT_MAX_MS = 2_000
 /** How long a program that stops waits for the daemon to have let go of what it had. */
 export const DETACH_MS = 2_000
-/** How long either side is given to greet and to attach: one that is alive does so at once. */
+/** How long either side is given to greet and to attach, or to say how it is: one that is alive does so at once. */
 export const GREETING_MS = 5_000
-/** A call but a payment that is not answered for so long: the daemon hangs. None at the node takes more than a minute. */
-export const ANSWER_MS = 90_000
+/** Where a call but a payment is not answered for so long, the daemon is asked how it is: the call may be slow at the node. */
+export const ANSWER_MS = 30_000
 /** The last settle index is written this often at most. */
 export const MARK_EVERY_MS = 500

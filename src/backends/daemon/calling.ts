@@ -11,6 +11,12 @@ export interface CallingNeeds {
   closed(why: string): void
 }
 
+/**
+ * Calls that MAX_CALLS does not count: payments have a bound of their own, and may take for hours; the status is
+ * answered at once, and asked for where calls take long.
+ */
+const UNCOUNTED: ReadonlySet<CallName> = new Set(['pay', 'status'])
+
 interface Pending {
   readonly call: CallName
   readonly resolve: (result: never) => void
@@ -23,6 +29,9 @@ export class Calling {
   readonly #needs: CallingNeeds
   readonly #lines: Lines
   readonly #pending = new Map<number, Pending>()
+  /** Of those that MAX_CALLS counts. */
+  #counted = 0
+  /** Calls that are waited for: all but payments. */
   #underWay = 0
   #made = 0
 
@@ -48,16 +57,14 @@ export class Calling {
   /** @throws BackendError as the daemon's, or 'offline' where the connection ends before the answer */
   async call<Name extends CallName>(call: Name, argument: Calls[Name]['argument']): Promise<Calls[Name]['result']> {
     if (!this.isOpen) throw away('the connection is closed')
-    // Payments have a bound of their own, and may take for hours.
-    if (call !== 'pay' && this.#underWay >= MAX_CALLS)
+    if (!UNCOUNTED.has(call) && this.#counted >= MAX_CALLS)
       throw new BackendError('bad-request', `${MAX_CALLS} calls are under way; wait for some`)
     const id = ++this.#made
     const json = written(id, call, argument)
     const answer = new Promise<Calls[Name]['result']>((resolve, reject) => {
       this.#pending.set(id, { call, resolve, reject })
     })
-    if (call !== 'pay') this.#underWay += 1
-    this.#hold()
+    this.#count(call, 1)
     this.#lines.send(json)
     return await answer
   }
@@ -74,8 +81,7 @@ export class Calling {
     // What cannot be read ends the connection, and with it this call.
     const result = 'error' in told ? undefined : calls[pending.call].result.read(told.result, pending.call)
     this.#pending.delete(told.id)
-    if (pending.call !== 'pay') this.#underWay -= 1
-    this.#hold()
+    this.#count(pending.call, -1)
     if ('error' in told) pending.reject(new BackendError(told.error.code, told.error.message))
     else pending.resolve(result as never)
   }
@@ -88,7 +94,9 @@ export class Calling {
   }
 
   /** Only what is waited for keeps the process; endpoints hold it by their clock. */
-  #hold(): void {
+  #count(call: CallName, change: 1 | -1): void {
+    if (!UNCOUNTED.has(call)) this.#counted += change
+    if (call !== 'pay') this.#underWay += change
     const socket = this.#stream as Duplex & { ref?: () => void; unref?: () => void }
     if (this.#underWay > 0) socket.ref?.()
     else socket.unref?.()

@@ -51,6 +51,8 @@ export class DaemonBackend implements Backend {
   #start: BackendStart | undefined
   #node: NodeInfo | undefined
   #calling: Calling | undefined
+  /** The one that is asked how it is. */
+  #probed: Calling | undefined
   /** The last arrival that was handed up, or that was before this program's time. */
   #settleIndex: bigint | undefined
   /** What the program above was told last. */
@@ -293,14 +295,41 @@ export class DaemonBackend implements Backend {
     this.#mustRun()
     const calling = this.#calling
     if (calling === undefined) throw new BackendError('offline', "the daemon is away; wait for 'online'")
-    const hangs = (): void => calling.close('it does not answer')
-    const cancel = this.clock.schedule(this.clock.now() + ANSWER_MS, hangs)
+    const cancel = this.#watch(calling)
     try {
       const result = await calling.call(call, argument)
       this.#mustRun()
       return result
     } finally {
       cancel()
+    }
+  }
+
+  /** spec/daemon.md §4.5: looks after a call, as long as it takes. Returns what ends that. */
+  #watch(calling: Calling): () => void {
+    let cancel: () => void
+    const arm = (): void => {
+      cancel = this.clock.schedule(this.clock.now() + ANSWER_MS, () => {
+        void this.#probe(calling)
+        arm()
+      })
+    }
+    arm()
+    return () => cancel()
+  }
+
+  /** The call may be slow at the node; the daemon hangs where it does not say how it is either. */
+  async #probe(calling: Calling): Promise<void> {
+    if (this.#probed === calling) return
+    this.#probed = calling
+    const cancel = this.clock.schedule(this.clock.now() + GREETING_MS, () => calling.close('it does not answer'))
+    try {
+      await calling.call('status', undefined)
+    } catch {
+      // The connection ended, which those whose calls wait are told.
+    } finally {
+      cancel()
+      if (this.#probed === calling) this.#probed = undefined
     }
   }
 

@@ -99,9 +99,7 @@ export class Offers<Client extends Taker> {
   #unblinded(offer: Offer): void {
     const header = headerOf(offer.record)
     if (header === undefined) return this.#anyone(offer)
-    const { cid } = header.header
-    const opening = cid === undefined ? undefined : this.#opening.get(toHex(cid))
-    const owner = this.#needs.connections.ownerOf(header.header) ?? opening
+    const owner = this.#responderOf(header.header)
     if (owner?.isGone === false) return this.#give(owner, offer)
     if (header.header.kind === 'open') return void this.#open(offer, header)
     // spec §6.10: CLOSED would end a connection whose program may be about to come back.
@@ -109,6 +107,14 @@ export class Offers<Client extends Taker> {
     if (this.#needs.clock.now() < holdUntilMs) return this.#refuse(offer.offerId, Code.BUSY)
     // spec §6.6, §6.10
     this.#refuse(offer.offerId, header.header.kind === 'early' ? Code.STALE : Code.CLOSED)
+  }
+
+  /** Who answers for this packet's connection; it may be gone. */
+  #responderOf(header: Header): Client | undefined {
+    const { cid, kind } = header
+    // spec §3.3: initiators take nothing here, so nothing may hang on whose an id is.
+    if (cid === undefined || kind === 'answer' || kind === 'reply') return undefined
+    return this.#needs.connections.ownerOf(header) ?? this.#opening.get(toHex(cid))
   }
 
   async #open(offer: Offer, header: DecodedHeader): Promise<void> {
