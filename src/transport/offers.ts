@@ -25,6 +25,8 @@ export interface OfferOwner {
 /** An offer that has no verdict yet, under every id that it came with. */
 interface Held {
   readonly offerIds: Set<string>
+  /** When its verdict falls, if nothing else was said. */
+  readonly dueMs: number
   readonly deadline: Deadline
 }
 
@@ -68,12 +70,18 @@ export class Offers {
     judge(offer, (reception, link) => this.#decide(offer, key, verdictOf(reception), link))
   }
 
+  /** Whether a verdict about this hash would still be somebody's: it is not answered, not due, and not gone. */
+  isHeld(offer: { readonly pathId?: string; readonly hash: Uint8Array }): boolean {
+    const held = this.#held.get(offerKey(offer))
+    return held !== undefined && held.offerIds.size > 0 && this.#owner.now() < held.dueMs
+  }
+
   /** It cannot be answered any more. */
   gone(offerId: string): void {
     const key = this.#keyOf.get(offerId)
     if (key === undefined) return
     this.#keyOf.delete(offerId)
-    // What is being judged still is: when the hash comes again, the verdict is there.
+    // What is being judged still is: when the hash comes again in time, it gets that verdict.
     this.#held.get(key)?.offerIds.delete(offerId)
   }
 
@@ -87,7 +95,7 @@ export class Offers {
   #hold(offer: Offer, key: string): void {
     const dueMs = Math.min(offer.deadlineMs, this.#owner.now() + VERDICT_MS) - VERDICT_MARGIN_MS
     const deadline = this.#owner.deadlines.add(() => this.#decide(offer, key, busy, undefined))
-    this.#held.set(key, { offerIds: new Set([offer.offerId]), deadline })
+    this.#held.set(key, { offerIds: new Set([offer.offerId]), dueMs, deadline })
     this.#keyOf.set(offer.offerId, key)
     this.#owner.deadlines.set(deadline, dueMs)
   }

@@ -16,12 +16,10 @@ import {
   MAX_UNPAID_KEY_AGREEMENTS,
   OPEN_AGE_BLOCKS,
   OPEN_AHEAD_BLOCKS,
-  VERDICT_MARGIN_MS,
-  VERDICT_MS,
 } from './limits.ts'
 import type { Listener } from './link.ts'
 import type { LogFields } from './logger.ts'
-import type { Decide } from './offers.ts'
+import type { Decide, Offers } from './offers.ts'
 import type { StoreChange } from './store/store.ts'
 import type { SeenOpens } from './tables/seen-opens.ts'
 import type { Tombstones } from './tables/tombstones.ts'
@@ -33,6 +31,7 @@ export interface OpenerOwner {
   readonly publicKey: Uint8Array
   readonly seen: SeenOpens
   readonly tombstones: Tombstones
+  readonly offers: Pick<Offers, 'isHeld'>
   readonly blockHeight: number
   now(): number
   /** On disk when it resolves. */
@@ -129,7 +128,6 @@ export class Opener {
     arrival: Arrival,
   ): Promise<DriverLink | Code> {
     const owner = this.#owner
-    const startedMs = owner.now()
     const sharedSecret = await owner.backend.sharedSecret(header.ephemeral)
     if (owner.stopped()) return Code.SHUTDOWN
     const opened = openOpen({ record: arrival.record, responderKey: owner.publicKey, sharedSecret })
@@ -138,8 +136,7 @@ export class Opener {
     const verdict = isPaid(open) ? this.#judge(opened) : Code.PROTOCOL
     if (typeof verdict !== 'object') return this.#refuse(open, verdict)
     if (creditMsat(opened) > arrival.amountMsat && arrival.lane === 'phantom') return this.#refuse(open, Code.PRICE)
-    // Its payer has been told so already (spec §2.5); the next copy finds the node less busy.
-    if (arrival.lane === 'phantom' && owner.now() - startedMs >= VERDICT_MS - VERDICT_MARGIN_MS) return Code.BUSY
+    if (this.#isUnpaid(arrival)) return Code.BUSY
     const { port } = opened
     this.#backlog.set(port, (this.#backlog.get(port) ?? 0) + 1)
     try {
@@ -151,10 +148,20 @@ export class Opener {
       else this.#backlog.set(port, left)
     }
     if (owner.stopped()) return Code.SHUTDOWN
+    if (this.#isUnpaid(arrival)) {
+      // Its next copy is as good as the first (spec §6.9).
+      owner.seen.forget(ephemeral)
+      return Code.BUSY
+    }
     if (owner.responder(connectionId) !== undefined) return Code.CLOSED // spec §6.8, in the meantime
     // The listener may have closed, or its bound been reached, in the meantime.
     if (owner.listenerOn(port) !== verdict) return this.#refuse(open, Code.NO_LISTENER)
     return verdict.admit() ? owner.accept(open, verdict) : this.#refuse(open, Code.NO_ROOM)
+  }
+
+  /** Nobody waits for the verdict any more: its payer has been told so already (spec §2.5), or never will be. */
+  #isUnpaid(arrival: Arrival): boolean {
+    return arrival.lane === 'phantom' && !this.#owner.offers.isHeld(arrival)
   }
 
   #refuse(open: AuthenticOpen, code: Code): DriverLink | Code {

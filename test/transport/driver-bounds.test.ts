@@ -5,18 +5,20 @@ import type { Endpoint, EndpointOptions } from '../../src/transport/endpoint.ts'
 import type { Socket } from '../../src/transport/socket.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { encodeFrames } from '../../src/wire/frame-writer.ts'
-import { type Initiation, initiate, withAttempt } from '../../src/wire/handshake.ts'
-import { paymentHash, preimage, publicKey } from '../../src/wire/keys.ts'
-import { DEFAULT_PARAMETERS } from '../../src/wire/parameters.ts'
+import { withAttempt } from '../../src/wire/handshake.ts'
+import { publicKey } from '../../src/wire/keys.ts'
 import { sealPacket } from '../../src/wire/packets.ts'
+import { type ForeignOpen, type OpenOptions, Opens } from './foreign-open.ts'
 import { ScriptedBackend, settle } from './scripted-backend.ts'
 
 let backend: ScriptedBackend
+let opens: Opens
 let endpoint: Endpoint
 let accepted: Socket[]
 
 async function start(options: Partial<EndpointOptions> = {}): Promise<void> {
   backend = new ScriptedBackend()
+  opens = new Opens(backend)
   endpoint = await createEndpoint({ backend, ...options })
   accepted = []
 }
@@ -39,43 +41,10 @@ afterEach(async () => {
   expect(endpoint.stats.deadlines).toBe(0)
 })
 
-let made = 0
-
-/** An OPEN that asks for direct replies, as another node's process makes it. */
-function makeOpen(
-  options: { readonly port?: number; readonly height?: number; readonly cid?: Uint8Array } = {},
-): Initiation & { readonly cid: Uint8Array } {
-  made += 1
-  const { port = 7, height = 1_000 } = options
-  const cid = options.cid ?? Uint8Array.from({ length: 8 }, (_, i) => (made >>> (8 * (i % 3))) & 0xff)
-  const ephemeralSecret = new Uint8Array(32).fill(1)
-  ephemeralSecret.set([made >>> 8, made & 0xff], 3)
-  const directReply = publicKey(new Uint8Array(32).fill(9))
-  const frames = encodeFrames([{ type: 'open', port, height, parameters: { ...DEFAULT_PARAMETERS, directReply } }])
-  return { ...initiate({ responderKey: backend.publicKey, cid, ephemeralSecret, frames }), cid }
-}
-
-let settleIndex = 0n
-function arrive(record: Uint8Array): void {
-  settleIndex += 1n
-  backend.emit({
-    type: 'arrival',
-    record,
-    amountMsat: 1_000n,
-    hash: new Uint8Array(32).fill(Number(settleIndex & 0xffn)),
-    settleIndex,
-  })
-}
-
-function offer(offerId: string, open: Initiation, attempt = 0): void {
-  const hash = paymentHash(preimage(open.early.settle, 0, attempt))
-  const record = withAttempt(open.packet, attempt)
-  const deadlineMs = backend.clock.now() + 10_000
-  backend.emit({ type: 'offer', offerId, pathId: 'shared', record, amountMsat: 1_000n, hash, deadlineMs })
-}
-
-const verdicts = (): string[] =>
-  backend.answers.map(({ offerId, verdict }) => `${offerId} ${verdict.action === 'settle' ? 'settle' : verdict.code}`)
+const makeOpen = (options: OpenOptions = {}): ForeignOpen => opens.make(options)
+const arrive = (record: Uint8Array): void => opens.arrive(record)
+const offer = (...args: Parameters<Opens['offer']>): void => opens.offer(...args)
+const verdicts = (): string[] => opens.verdicts
 
 describe('what arrives for nobody', () => {
   it('is counted, and does nothing else', async () => {
@@ -244,14 +213,14 @@ describe('a verdict', () => {
     expect(endpoint.stats.offersHeld).toBe(0)
   })
 
-  it('is not given for an offer that is gone, but is when the hash comes again', async () => {
+  it('is not given for an offer that is gone, but is when the hash comes again in time', async () => {
     await listen()
     const open = makeOpen()
     offer('lost', open)
     backend.emit({ type: 'offer-gone', offerId: 'lost' })
-    await settle()
     expect(verdicts()).toEqual([])
     offer('back', open)
+    await settle()
     expect(verdicts()).toEqual(['back settle'])
   })
 

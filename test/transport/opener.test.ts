@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createEndpoint } from '../../src/index.ts'
+import { createEndpoint, MemoryStore } from '../../src/index.ts'
 import type { Endpoint } from '../../src/transport/endpoint.ts'
 import type { Socket } from '../../src/transport/socket.ts'
+import type { StoreChange } from '../../src/transport/store/store.ts'
 import { Code } from '../../src/wire/errors.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { withAttempt } from '../../src/wire/handshake.ts'
@@ -128,5 +129,76 @@ describe('a copy of a refused OPEN', () => {
     opens.offer('copy', open, 1)
     await settle()
     expect(opens.verdicts).toEqual([`copy ${Code.CLOSED}`])
+  })
+})
+
+describe('an OPEN whose payment comes to nothing while it is judged', () => {
+  /** Holds what is written of OPENs until it is let go. */
+  class SlowStore extends MemoryStore {
+    release: () => void = () => undefined
+    override async write(changes: readonly StoreChange[]): Promise<void> {
+      if (changes.some((change) => change.type === 'open-seen'))
+        await new Promise<void>((resolve) => {
+          this.release = resolve
+        })
+      await super.write(changes)
+    }
+  }
+
+  let store: SlowStore
+  beforeEach(async () => {
+    await endpoint.close()
+    store = new SlowStore()
+    endpoint = await createEndpoint({ backend, store })
+    await listen()
+  })
+
+  async function finish(): Promise<void> {
+    store.release()
+    await settle()
+  }
+
+  it('is not accepted where the disk took longer than the verdict could wait', async () => {
+    opens.offer('a', opens.make())
+    await backend.clock.advance(3_000)
+    expect(opens.verdicts).toEqual([`a ${Code.BUSY}`])
+    await finish()
+    expect(accepted).toEqual([])
+    expect(endpoint.stats).toMatchObject({ connections: 0, connectionsAccepted: 0 })
+  })
+
+  it('is not accepted where the offer is gone; what comes again gets BUSY', async () => {
+    const open = opens.make()
+    opens.offer('a', open)
+    await settle()
+    backend.emit({ type: 'offer-gone', offerId: 'a' })
+    await finish()
+    expect(accepted).toEqual([])
+    opens.offer('again', open)
+    expect(opens.verdicts).toEqual([`again ${Code.BUSY}`])
+  })
+
+  it('is accepted where its offer came again meanwhile', async () => {
+    const open = opens.make()
+    opens.offer('a', open)
+    await settle()
+    backend.emit({ type: 'offer-gone', offerId: 'a' })
+    opens.offer('b', open)
+    await finish()
+    expect(accepted.length).toBe(1)
+    expect(opens.verdicts).toEqual(['b settle'])
+  })
+
+  it('is accepted when its next copy comes', async () => {
+    const open = opens.make()
+    opens.offer('a', open)
+    await settle()
+    backend.emit({ type: 'offer-gone', offerId: 'a' })
+    await finish()
+    opens.offer('b', open, 1)
+    await settle()
+    await finish()
+    expect(accepted.length).toBe(1)
+    expect(opens.verdicts).toEqual(['b settle'])
   })
 })

@@ -37,6 +37,11 @@ export class SeenOpens {
     return changes
   }
 
+  /** It led to nothing; for this process a copy is a first one. In the store it stays, which is the safe side. */
+  forget(ephemeral: string): void {
+    this.#heights.delete(ephemeral)
+  }
+
   /** What is so old that it would be refused anyway is forgotten. */
   block(height: number): StoreChange[] {
     return this.#raise(height - SEEN_BLOCKS)
