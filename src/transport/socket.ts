@@ -40,7 +40,8 @@ export interface SocketInit {
  * One end of a connection: a Duplex that behaves like a net.Socket. What differs is said where it does:
  *
  * - `write` calls back when the bytes are in the send buffer, also before 'connect': they are early data then.
- * - A clean 'close' (hadError false) after 'end' and 'finish' says more than in TCP: the other process took every byte.
+ * - A clean 'close' (hadError false) after 'end' and 'finish' says more than in TCP: the other process took every
+ *   byte, unless this side reset or destroyed the socket.
  * - `destroy()` with bytes that were written and not handed on resets, so that the other side never takes a
  *   part for the whole.
  *
@@ -194,9 +195,15 @@ export class Socket extends Duplex {
     else this.once('finish', this.destroy.bind(this, undefined))
   }
 
-  /** Closes at once, with ECONNRESET at the other side. */
+  /** Closes at once, with ECONNRESET at the other side; also where both sides have ended and only that is not acknowledged. */
   resetAndDestroy(): this {
-    if (this.destroyed) return this
+    if (this.destroyed) {
+      const closing = this.#onceOver
+      this.#onceOver = undefined
+      if (closing !== undefined) this.#link?.reset(Code.NO_ERROR, '')
+      closing?.()
+      return this
+    }
     if (this.connecting) {
       this.once('connect', () => this.resetAndDestroy())
       return this
