@@ -89,6 +89,24 @@ describe('an OPEN at the phantom of the node', () => {
     expect(program.got).toContain(await offer(data(1)))
   })
 
+  it('makes its connection a program’s where the first was refused and a copy is paid for', async () => {
+    const first = await offer(open(1))
+    const copy = await offer(open(1))
+    await offers.answer(program, first, refuse)
+    const early = await offer(data(1))
+    expect(program.got).toEqual([first, copy, early])
+    await offers.answer(program, copy, settle)
+    expect(connections.count(program)).toBe(1)
+    expect(program.got).toContain(await offer(data(1)))
+  })
+
+  it('leaves nothing behind where all copies are refused', async () => {
+    const copies = [await offer(open(1)), await offer(open(1))]
+    for (const copy of copies) await offers.answer(program, copy, refuse)
+    expect(connections.count(program)).toBe(0)
+    expect(words.get(await offer(data(1)))).toEqual({ action: 'refuse', code: Code.CLOSED })
+  })
+
   it('leaves nothing behind where it is refused', async () => {
     await offers.answer(program, await offer(open(1)), refuse)
     expect(connections.count(program)).toBe(0)

@@ -38,6 +38,12 @@ interface Held<Client> {
   readonly open: Header | undefined
 }
 
+interface Opening<Client> {
+  readonly client: Client
+  /** Offers of it that wait: each copy may be the one that is paid for. */
+  readonly copies: number
+}
+
 /** Nobody has it, or had: it is held as long as any is after the start. */
 const NO_PORT = 0
 
@@ -46,7 +52,7 @@ export class Offers<Client extends Taker> {
   readonly #needs: OffersNeeds<Client>
   readonly #held = new Map<string, Held<Client>>()
   /** Whose OPEN waits for a verdict, by connection id: it is that program's connection once it is paid for. */
-  readonly #opening = new Map<string, Client>()
+  readonly #opening = new Map<string, Opening<Client>>()
   /** Who settled what, by hash; until it is confirmed. */
   readonly #settled = new Map<string, Client>()
 
@@ -100,7 +106,7 @@ export class Offers<Client extends Taker> {
     const header = headerOf(offer.record)
     if (header === undefined) return this.#anyone(offer)
     const owner = this.#responderOf(header.header)
-    if (owner?.isGone === false) return this.#give(owner, offer)
+    if (owner?.isGone === false) return this.#give(owner, offer, header.header)
     if (header.header.kind === 'open') return void this.#open(offer, header)
     // spec §6.10: CLOSED would end a connection whose program may be about to come back.
     const holdUntilMs = owner === undefined ? this.#needs.ports.holdUntil(NO_PORT) : owner.goneMs + HOLD_MS
@@ -114,7 +120,7 @@ export class Offers<Client extends Taker> {
     const { cid, kind } = header
     // spec §3.3: initiators take nothing here, so nothing may hang on whose an id is.
     if (cid === undefined || kind === 'answer' || kind === 'reply') return undefined
-    return this.#needs.connections.ownerOf(header) ?? this.#opening.get(toHex(cid))
+    return this.#needs.connections.ownerOf(header) ?? this.#opening.get(toHex(cid))?.client
   }
 
   async #open(offer: Offer, header: DecodedHeader): Promise<void> {
@@ -138,11 +144,11 @@ export class Offers<Client extends Taker> {
     this.#refuse(offer.offerId, Code.NO_LISTENER)
   }
 
-  /** `open`: the header of an OPEN that is no copy. */
-  #give(client: Client, offer: Offer, open?: Header): void {
+  #give(client: Client, offer: Offer, header?: Header): void {
     if (client.offers.size >= MAX_OFFERS) return this.#refuse(offer.offerId, Code.BUSY)
+    const open = header?.kind === 'open' ? header : undefined
     this.#held.set(offer.offerId, { client, hash: toHex(offer.hash), open })
-    if (open?.cid !== undefined) this.#opening.set(toHex(open.cid), client)
+    this.#opens(open, client, 1)
     client.offers.add(offer.offerId)
     const { deadlineMs, ...rest } = offer
     client.offered({ ...rest, leftMs: Math.max(0, Math.floor(deadlineMs - this.#needs.clock.now())) })
@@ -151,8 +157,17 @@ export class Offers<Client extends Taker> {
   #forget(offerId: string): void {
     const held = this.#held.get(offerId)
     held?.client.offers.delete(offerId)
-    if (held?.open?.cid !== undefined) this.#opening.delete(toHex(held.open.cid))
+    if (held !== undefined) this.#opens(held.open, held.client, -1)
     this.#held.delete(offerId)
+  }
+
+  #opens(open: Header | undefined, client: Client, change: 1 | -1): void {
+    if (open?.cid === undefined) return
+    const id = toHex(open.cid)
+    const opening = this.#opening.get(id) ?? { client, copies: 0 }
+    const copies = opening.copies + change
+    if (copies > 0) this.#opening.set(id, { ...opening, copies })
+    else this.#opening.delete(id)
   }
 
   #remember(hash: string, client: Client): void {
