@@ -367,13 +367,24 @@ describe('paths', () => {
 
   test('of ours are kept for two generations, and until nothing can come over them', () => {
     const own = new OwnPaths()
-    for (let n = 0; n < 5; n++) own.provide([{ ...path, pathId: `p${n}` }], 0)
+    for (let n = 0; n < 4; n++) own.provide([{ ...path, pathId: `p${n}` }], 0)
     expect(own.drain(1_000_000, 0)).toEqual([])
-    own.used(0, 'p4')
+    own.used(0, 'p3')
     expect(own.drain(59_999, 0)).toEqual([])
-    expect(own.drain(60_000, 0)).toEqual(['p1', 'p0'])
+    expect(own.drain(60_000, 0)).toEqual(['p0'])
+    expect(own.owns('p1')).toBe(true)
+    expect(own.close()).toEqual(['p3', 'p2', 'p1'])
+  })
+
+  test('of ours are of four generations at most: the oldest goes, but for the newest that was used', () => {
+    const own = new OwnPaths()
+    for (let n = 0; n < 5; n++) own.provide([{ ...path, pathId: `p${n}` }], 0)
+    expect(own.drain(0, 0)).toEqual(['p0'])
+    own.used(0, 'p2')
+    own.used(0, 'p1')
+    for (let n = 5; n < 9; n++) own.provide([{ ...path, pathId: `p${n}` }], 0)
+    expect(own.drain(0, 0).toSorted()).toEqual(['p1', 'p3', 'p4', 'p5'])
     expect(own.owns('p2')).toBe(true)
-    expect(own.close()).toEqual(['p4', 'p3', 'p2'])
   })
 
   test('are due for renewal at half of their life', () => {

@@ -276,6 +276,7 @@ export class Connection {
       return
     }
     core.ownPaths.provide(paths, core.height)
+    drainPaths(core, now)
     // Those that an OPEN will carry need no frame of their own.
     if (core.opening?.initiation !== undefined || core.state !== 'opening') core.controls.want(Control.PATHS)
     if (core.pingWithPaths && core.state !== 'opening') core.controls.want(Control.PING)

@@ -91,6 +91,8 @@ export const MAX_PEER_PATHS = 8
 export const MAX_PEER_GENERATIONS = 2
 /** Generations that a replaced path of ours keeps working for (spec §9.3). */
 export const OWN_GENERATIONS = 2
+/** Generations of ours that are open at once (spec §9.3): else a peer that pays over the first one alone makes them grow by one a minute. */
+export const MAX_OWN_GENERATIONS = 4
 /** spec §9.3 */
 export const PATH_DRAIN_MS = 60_000
 /** spec §9.4 */
@@ -109,6 +111,8 @@ export const CREDIT_FIRST_BYTES = 16_384
 export const CREDIT_MOST_BYTES = 262_144
 /** Stream bytes that a priced packet is assumed to hold when credit is reckoned: small, so that credit rather lasts. */
 export const CREDIT_PACKET_BYTES = 512
+/** Largest amount of one CREDIT, msat: the largest number of a frame (spec §1.3). */
+export const MAX_CREDIT_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
 /** CREDIT ids in flight or counted are kept as ranges, at most so many. */
 export const MAX_CREDIT_RANGES = 256
 

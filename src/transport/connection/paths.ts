@@ -1,6 +1,6 @@
 import type { ReplyPathsFrame } from '../../wire/frames.ts'
 import type { OwnPath, PathOffer, Target } from './interface.ts'
-import { MAX_PEER_GENERATIONS, MAX_PEER_PATHS, OWN_GENERATIONS, PATH_DRAIN_MS } from './limits.ts'
+import { MAX_OWN_GENERATIONS, MAX_PEER_GENERATIONS, MAX_PEER_PATHS, OWN_GENERATIONS, PATH_DRAIN_MS } from './limits.ts'
 
 interface PeerGeneration {
   readonly generation: number
@@ -64,6 +64,8 @@ export class OwnPaths {
   // Newest first.
   #generations: OwnGeneration[] = []
   #next = 1
+  /** The newest generation that a packet came over: the peer may know no newer one. */
+  #inUse = 0
 
   get newest(): OwnGeneration | undefined {
     return this.#generations[0]
@@ -89,8 +91,14 @@ export class OwnPaths {
   /** A packet came over this path. */
   used(now: number, pathId: string): void {
     const newest = this.#generations[0]
-    if (newest === undefined || newest.usedAt !== undefined || this.#generations.length === 1) return
-    if (newest.paths.some((path) => path.pathId === pathId)) newest.usedAt = now
+    if (newest === undefined || newest.usedAt !== undefined) return
+    if (this.#generations.length === 1) {
+      this.#inUse = newest.generation
+      return
+    }
+    const found = this.#generations.find((each) => each.paths.some((path) => path.pathId === pathId))
+    if (found === newest) newest.usedAt = now
+    if (found !== undefined) this.#inUse = Math.max(this.#inUse, found.generation)
   }
 
   /** When replaced paths can be given up; undefined: not foreseeable. */
@@ -103,16 +111,17 @@ export class OwnPaths {
   /** Takes out what is not needed any more (spec §9.3); ids for 'close-paths'. */
   drain(now: number, height: number): string[] {
     const drained = this.drainAt !== undefined && this.drainAt <= now
-    const kept: OwnGeneration[] = []
-    const gone: string[] = []
-    for (const [age, each] of this.#generations.entries()) {
+    const gone = this.#generations.filter((each, age) => {
       const expired = each.paths.every((path) => path.expiryHeight <= height)
-      if (age > 0 && (expired || (drained && age > OWN_GENERATIONS)))
-        gone.push(...each.paths.map((path) => path.pathId))
-      else kept.push(each)
+      return age > 0 && (expired || (drained && age > OWN_GENERATIONS))
+    })
+    const kept = this.#generations.filter((each) => !gone.includes(each))
+    while (kept.length > MAX_OWN_GENERATIONS) {
+      const oldest = kept.findLastIndex(({ generation }) => generation !== this.#inUse)
+      gone.push(...kept.splice(oldest, 1))
     }
     this.#generations = kept
-    return gone
+    return gone.flatMap((each) => each.paths.map((path) => path.pathId))
   }
 
   /** Takes all out: the connection is over. */
