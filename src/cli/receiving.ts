@@ -129,6 +129,13 @@ export class Receiving {
       this.#rows.delete(socket)
       this.#failed(row, error as Error)
     }
+    void this.#leave(socket)
+  }
+
+  /** After a last word, the other side has to end as well, and to say that it knows. */
+  async #leave(socket: Socket): Promise<void> {
+    await closed(socket, this.#options.time, LAST_WORD_MS)
+    if (!socket.closed) socket.resetAndDestroy()
   }
 
   #failed(row: ReceivingRow, error: Error): void {

@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
 import { Receiving } from '../../src/cli/receiving.ts'
 import type { Endpoint, Socket } from '../../src/index.ts'
+import { turns } from './wire.ts'
 
 /** As much of a socket as the caps ask for. */
 class PaidSocket extends Duplex {
@@ -112,4 +113,20 @@ it('closes the connection of a sender that does not pay for its answers', async 
   pass(2_000)
   expect(socket.destroyed).toBe(true)
   expect(warnings).toContainEqual(expect.objectContaining({ code: 'ERR_CLI_COST' }))
+})
+
+it('gives the place of a sender to others when its end is not acknowledged for long', async () => {
+  const { socket, pass } = await bench()
+  let resets = 0
+  socket.resetAndDestroy = () => void resets++
+  // Both sides have ended, and the other one's process is gone: nothing closes it.
+  socket._destroy = () => undefined
+  socket.push(null)
+  await turns()
+  pass(19_000)
+  await turns()
+  expect(resets).toBe(0)
+  pass(2_000)
+  await turns()
+  expect(resets).toBe(1)
 })

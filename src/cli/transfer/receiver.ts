@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream'
-import { FIRST_MESSAGE_MS, IDLE_MS, LAST_WORD_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './bounds.ts'
+import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { runningHash, sameBytes } from './hashing.ts'
 import { MessageReader } from './message-reader.ts'
 import { encodeMessage, malformed, type Message, type Offer } from './messages.ts'
 import { sayLast } from './sender.ts'
 import type { Part, Storage } from './storage.ts'
-import { closed, type Time } from './time.ts'
+import type { Time } from './time.ts'
 import type { Turn, Turns } from './turns.ts'
 
 /** What a person wants to know of a connection that receives. */
@@ -38,8 +38,8 @@ export interface ReceiveOptions {
 }
 
 /**
- * Takes one transfer from a connection. Resolves when the file is in its place and DONE is on its way. The
- * connection ends by itself; what came of a transfer that did not end is kept.
+ * Takes one transfer from a connection. Resolves when the file is in its place and DONE is on its way. This side of
+ * the connection has ended then; what came of a transfer that did not end is kept.
  * @throws TransferError (either side's last word), ConnectionLost
  */
 export async function receiveFrom(socket: Duplex, options: ReceiveOptions): Promise<Received> {
@@ -118,8 +118,6 @@ class ReceiveSession implements Turn {
     } finally {
       this.#closed.resolve()
       this.#reader.discard()
-      // After a last word, the other side has to end as well.
-      void closed(this.#socket, this.#options.time, LAST_WORD_MS)
     }
   }
 

@@ -31,14 +31,23 @@ export function every(time: Time, ms: number, callback: () => void): () => void 
   return () => cancel?.()
 }
 
-/** Resolves when a stream has closed; after so many ms it is made to. */
+/**
+ * Resolves when a stream has closed, or after so many ms; it is destroyed then. (A socket of which both sides have
+ * ended closes only when the other process has said that it knows.)
+ */
 export function closed(stream: Duplex, time: Time, withinMs: number): Promise<void> {
   if (stream.closed) return Promise.resolve()
   return new Promise((resolve) => {
-    const cancel = time.schedule(time.now() + withinMs, () => stream.destroy(), { ref: true })
-    stream.once('close', () => {
+    const done = (): void => {
       cancel()
+      stream.off('close', done)
       resolve()
-    })
+    }
+    const giveUp = (): void => {
+      stream.destroy()
+      done()
+    }
+    const cancel = time.schedule(time.now() + withinMs, giveUp, { ref: true })
+    stream.once('close', done)
   })
 }
