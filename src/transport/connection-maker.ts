@@ -16,6 +16,14 @@ export interface MakerOwner {
   random(length: number): Uint8Array
 }
 
+interface Connecting {
+  readonly connection: Connection
+  /** Its connection id in hexadecimal. */
+  readonly id: string
+  /** Answers come over the node lane. */
+  readonly asksDirect: boolean
+}
+
 /** Makes state machines, for either role, and shares the endpoint's receive windows out among them. */
 export class ConnectionMaker {
   readonly #owner: MakerOwner
@@ -34,11 +42,11 @@ export class ConnectionMaker {
     this.#defaults = defaults
   }
 
-  /** The initiator's end, and its connection id in hexadecimal. */
-  connect(target: Target, options: ConnectOptions): { readonly connection: Connection; readonly id: string } {
+  /** The initiator's end. */
+  connect(target: Target, options: ConnectOptions): Connecting {
     const { publicKey } = this.#owner
     const connectionId = this.#owner.random(CID_BYTES)
-    const direct = checkReplies(options.replies ?? this.#defaults.replies) === 'direct'
+    const asksDirect = checkReplies(options.replies ?? this.#defaults.replies) === 'direct'
     const connection = Connection.connect({
       now: this.#owner.now(),
       random: this.#random,
@@ -47,12 +55,12 @@ export class ConnectionMaker {
       responderKey: target.publicKey,
       connectionId,
       port: target.port,
-      replies: direct ? { lane: 'direct', publicKey } : { lane: 'phantom', paths: [] },
+      replies: asksDirect ? { lane: 'direct', publicKey } : { lane: 'phantom', paths: [] },
       blockHeight: this.#owner.blockHeight,
       lane: options.lane ?? 'node',
       ...(options.identify === true ? { identify: { publicKey } } : {}),
     })
-    return { connection, id: toHex(connectionId) }
+    return { connection, id: toHex(connectionId), asksDirect }
   }
 
   accept(open: AuthenticOpen, settings: ConnectionSettings): Connection {

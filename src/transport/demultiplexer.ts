@@ -3,7 +3,7 @@ import { toHex } from './hex.ts'
 import { Code, ProtocolError } from '../wire/errors.ts'
 import { decodeHeader, type Header } from '../wire/packets.ts'
 import type { Connection } from './connection/connection.ts'
-import type { Arrival } from './connection/interface.ts'
+import type { Arrival, Lane } from './connection/interface.ts'
 import type { DriverLink } from './driver-link.ts'
 import type { Decide, Offer } from './offers.ts'
 import type { Opener } from './opener.ts'
@@ -95,7 +95,7 @@ export class Demultiplexer {
     const header = headerOf(record)
     if (header === undefined) return this.#owner.stray('malformed', amountMsat)
     if (header.kind === 'open') return this.#owner.opener.take(header, arrival, undefined)
-    const link = this.#linkOf(header)
+    const link = this.#linkOf(header, 'node')
     if (link !== undefined) {
       link.receive(arrival)
       return
@@ -118,13 +118,13 @@ export class Demultiplexer {
     const header = headerOf(record)
     if (header === undefined) return this.#refuse(decide, Code.PROTOCOL)
     if (header.kind === 'open') return this.#owner.opener.take(header, arrival, decide)
-    const known = this.#linkOf(header)
+    const known = this.#linkOf(header, 'phantom')
     if (known !== undefined) return decide(known.receive(arrival), known)
     // spec §6.6
     this.#refuse(decide, header.kind === 'early' ? Code.STALE : Code.CLOSED)
   }
 
-  #linkOf(header: Header): DriverLink | undefined {
+  #linkOf(header: Header, lane: Lane): DriverLink | undefined {
     if (header.cid === undefined) return undefined
     const id = toHex(header.cid)
     switch (header.kind) {
@@ -133,8 +133,11 @@ export class Demultiplexer {
       case 'data':
         return this.#responders.get(id)
       case 'answer':
-      case 'reply':
-        return this.#initiators.get(id)
+      case 'reply': {
+        // spec §3.3: an initiator that hides is met over its paths only. Here anyone could ask whether it is this node's.
+        const link = lane === 'node' ? this.#initiators.get(id) : undefined
+        return link?.asksDirect === true ? link : undefined
+      }
     }
   }
 

@@ -42,6 +42,8 @@ export class DriverLink implements Link {
   readonly ephemeral: string
   /** The other side's key; undefined for an anonymous one. */
   readonly remoteKey: Uint8Array | undefined
+  /** An initiator's answers come over the node lane; who did not ask for that takes none there. */
+  readonly asksDirect: boolean
   /** Private channels to the other side's node. */
   readonly hints: readonly RouteHint[]
   /** Tells apart ways to one node over other hints; '' without any. */
@@ -73,6 +75,7 @@ export class DriverLink implements Link {
       readonly id: string
       readonly ephemeral: string
       readonly remoteKey: Uint8Array | undefined
+      readonly asksDirect?: boolean
       readonly hints?: readonly RouteHint[]
     },
   ) {
@@ -81,6 +84,7 @@ export class DriverLink implements Link {
     this.id = parts.id
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
+    this.asksDirect = parts.asksDirect ?? false
     this.hints = parts.hints ?? []
     this.hintsKey = formatHints(this.hints)
     // Each direction has its own: a relay of both would know them by it.

@@ -129,11 +129,10 @@ export class Driver {
         `this endpoint has ${MAX_CONNECTIONS} connections; close some`,
       )
     }
-    const { connection, id } = this.#maker.connect(target, options)
+    const { connection, id, asksDirect } = this.#maker.connect(target, options)
     this.counts.connectionsOpened += 1
-    return this.#add(
-      new DriverLink(this, { connection, id, ephemeral: '', remoteKey: target.publicKey, hints: target.hints }),
-    )
+    const { publicKey: remoteKey, hints } = target
+    return this.#add(new DriverLink(this, { connection, id, ephemeral: '', remoteKey, asksDirect, hints }))
   }
 
   /** Keeps the process alive; a link or a server that does so says when it stops. */
