@@ -16,6 +16,9 @@ export const DEFAULT_PROCESS_CAP_MSAT = 100_000_000n
 /** What `quote` and the first route request ask to deliver, msat: the least there is; a route's own minimum is higher. */
 export const LEAST_AMOUNT_MSAT = 1n
 
+/** Largest price, msat: the largest number of a frame (spec §1.3). It is more money than a channel holds. */
+export const MAX_PRICE_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
+
 // ---- Time --------------------------------------------------------------------------------------------
 
 /** spec §10.2 */
@@ -24,6 +27,8 @@ export const DEFAULT_CONNECT_TIMEOUT_MS = 120_000
 export const DEFAULT_IDLE_TIMEOUT_MS = 1_800_000
 /** spec §5.9: a shorter idle timeout is not 0 and not legal. */
 export const LEAST_IDLE_TIMEOUT_MS = 10_000
+/** The largest number of a frame (spec §1.3), which tells the other side. */
+export const LONGEST_IDLE_TIMEOUT_MS: number = Number.MAX_SAFE_INTEGER
 /** http.Agent asks for a sign of life every second; each is a payment here. */
 export const LEAST_KEEP_ALIVE_MS = 60_000
 /** spec §2.5 */

@@ -2,7 +2,13 @@ import type { RouteHint } from '../backends/backend.ts'
 import { checkAddress } from './address.ts'
 import { toHex } from './hex.ts'
 import { invalidOption, kindOf, KeysockError } from './errors.ts'
-import { DEFAULT_MAX_COST_MSAT, LEAST_IDLE_TIMEOUT_MS, MAX_PORT } from './limits.ts'
+import {
+  DEFAULT_MAX_COST_MSAT,
+  LEAST_IDLE_TIMEOUT_MS,
+  LONGEST_IDLE_TIMEOUT_MS,
+  MAX_PORT,
+  MAX_PRICE_MSAT,
+} from './limits.ts'
 
 /** An amount in msat: a bigint, or a number that is a whole one. */
 export type Msat = bigint | number
@@ -36,10 +42,18 @@ export function checkMs(value: unknown, name: string): number {
 }
 
 /** spec §5.9: none at all (0), or 10 s at least. */
-function checkIdleTimeout(value: unknown): number {
+function checkIdleTimeout(value: unknown): void {
   const ms = checkMs(value, 'idleTimeout')
-  if (ms === 0 || ms >= LEAST_IDLE_TIMEOUT_MS) return Math.floor(ms)
-  throw invalidOption(`idleTimeout must be 0 (none) or at least ${LEAST_IDLE_TIMEOUT_MS} ms; got ${ms}`)
+  if (ms === 0 || (ms >= LEAST_IDLE_TIMEOUT_MS && ms <= LONGEST_IDLE_TIMEOUT_MS)) return
+  throw invalidOption(
+    `idleTimeout must be 0 (none) or from ${LEAST_IDLE_TIMEOUT_MS} to ${LONGEST_IDLE_TIMEOUT_MS} ms; got ${ms}`,
+  )
+}
+
+/** spec §12.3 */
+function checkPrice(value: unknown, name: string): void {
+  if (optionalMsat(value, name, 0n) <= MAX_PRICE_MSAT) return
+  throw invalidOption(`${name} must be at most ${MAX_PRICE_MSAT} msat, which a PRICE can say; got ${shown(value)}`)
 }
 
 export function checkBoolean(value: unknown, name: string): boolean {
@@ -51,7 +65,7 @@ export function checkBoolean(value: unknown, name: string): boolean {
 export interface ConnectionOptions {
   /** What this side pays at most for the connection, fees included, msat. Default 1,000,000 (1,000 sat). */
   readonly maxCost?: Msat
-  /** A connection without activity for so long ends with ETIMEDOUT; ms, 0: never (spec §10.3). Default 30 min. */
+  /** A connection without activity for so long ends with ETIMEDOUT; ms, 10,000 at least, 0: never (spec §10.3). Default 30 min. */
   readonly idleTimeout?: number
   /** As in net: `end()` is not called by itself when the other side ends. Default false. */
   readonly allowHalfOpen?: boolean
@@ -91,7 +105,7 @@ export interface ConnectOptions extends ConnectionOptions {
 export interface ServerOptions extends ConnectionOptions {
   /** As in net: accepted sockets don't read by themselves. Default false. */
   readonly pauseOnConnect?: boolean
-  /** What a peer pays for each packet that this side sends to it, and for each 1,000 bytes; msat. Default 0: nothing. */
+  /** What a peer pays for each packet that this side sends to it, and for each 1,000 bytes; msat, 2^53 - 1 at most. Default 0: nothing. */
   readonly packetPrice?: Msat
   readonly kilobytePrice?: Msat
 }
@@ -158,6 +172,8 @@ export function checkNames(options: object, names: Readonly<Record<string, true>
 export function checkServerOptions(options: ServerOptions): void {
   checkNames(options, SERVER_NAMES)
   checkConnectionOptions(options)
+  checkPrice(options.packetPrice, 'packetPrice')
+  checkPrice(options.kilobytePrice, 'kilobytePrice')
 }
 
 /** @throws KeysockError for the first option that is not what its documentation says. */

@@ -34,7 +34,7 @@ export function responderSettings(options: ServerOptions, defaults: ConnectionDe
 
 function commonSettings(options: ConnectionOptions, defaults: ConnectionDefaults): ConnectionSettings {
   return {
-    idleTimeoutMs: options.idleTimeout ?? DEFAULT_IDLE_TIMEOUT_MS,
+    idleTimeoutMs: Math.floor(options.idleTimeout ?? DEFAULT_IDLE_TIMEOUT_MS),
     connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
     keepAliveMs: options.keepAlive === true ? keepAliveMs(options.keepAliveInitialDelay ?? 0) : undefined,
     noDelay: options.noDelay ?? false,

@@ -26,7 +26,7 @@ const HEIGHT = 800_000
 
 const random = randomFrom(42)
 
-function grant(lane: Lane, recordBytes = 1_100, minAmountMsat = 1_000n): Grant {
+export function grant(lane: Lane, recordBytes = 1_100, minAmountMsat = 1_000n): Grant {
   return {
     lane,
     routeId: 'route',

@@ -13,6 +13,7 @@ import {
   events,
   exchange,
   fail,
+  grant,
   openPair,
   type Pair,
   pass,
@@ -594,6 +595,18 @@ describe('money', () => {
   test('a price above what is allowed resets with PRICE', () => {
     const pair = openPair({}, { packetPriceMsat: 1n, kilobytePriceMsat: 0n })
     expect(pair.a.state).toBe('closed')
+  })
+
+  test('a CREDIT is never larger than a frame can say, whatever the price and the route allow', () => {
+    const largest = 2n ** 53n - 1n
+    const pair = openPair(
+      { maxPacketPriceMsat: largest, capMsat: 20_000n },
+      { packetPriceMsat: largest, kilobytePriceMsat: 0n },
+    )
+    pair.a.configure(pair.now, { capMsat: 10n ** 20n })
+    expect(pair.a.want(pair.now)).toBeDefined()
+    const attempt = pair.a.transmit(pair.now, { ...grant('node'), maxAmountMsat: 10n ** 19n })
+    expect(attempt?.amountMsat).toBe(largest)
   })
 
   test('a CREDIT with less money than it says is ignored on the node lane', () => {

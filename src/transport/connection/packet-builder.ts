@@ -9,7 +9,7 @@ import type { CopyJob, Core } from './core.ts'
 import { type BuildOptions, type Draft, emptyDraft, feeOf, NO_MESSAGES } from './draft.ts'
 import type { Attempt, Grant } from './interface.ts'
 import { reset } from './lifecycle.ts'
-import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, SEND_LOW_BYTES } from './limits.ts'
+import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT, SEND_LOW_BYTES } from './limits.ts'
 import { acceptFrame, buildOpen, ownsOpenDue } from './opening.ts'
 import { avoidShort } from './recovery.ts'
 import { creditDue, dueControls, finDue, hasData, nextCopy, sendable, want } from './sending.ts'
@@ -190,7 +190,8 @@ function addCredit(core: Core, grant: Grant, writer: FrameWriter, draft: Draft):
   if (buyer === undefined || !creditDue(core) || !core.isLive || core.noSign) return
   // The packet pays the route's least amount in any case: all of it is credit.
   const wished = buyer.dueMsat > grant.minAmountMsat ? buyer.dueMsat : grant.minAmountMsat
-  const amountMsat = wished < grant.maxAmountMsat ? wished : grant.maxAmountMsat
+  const mostMsat = grant.maxAmountMsat < MAX_CREDIT_MSAT ? grant.maxAmountMsat : MAX_CREDIT_MSAT
+  const amountMsat = wished < mostMsat ? wished : mostMsat
   const feeMsat = feeOf(grant, amountMsat)
   if (!core.account.allows(amountMsat, feeMsat)) {
     // spec §12.2: what else there is to send may still be within the cap.

@@ -1,0 +1,33 @@
+import { once } from 'node:events'
+import { expect, it } from 'vitest'
+import { createSimulation, demoNetwork } from '../../src/sim.ts'
+import type { ServerOptions } from '../../src/transport/options.ts'
+import { pairOn } from './worlds.ts'
+
+const LARGEST = 2n ** 53n - 1n
+
+it.for<ServerOptions>([
+  { packetPrice: LARGEST + 1n },
+  { kilobytePrice: 10n ** 30n },
+  { idleTimeout: Number(LARGEST) + 1 },
+  { idleTimeout: 1e300 },
+])('what no frame can say is refused when it is set: %o', async (options) => {
+  const { bob } = await pairOn(createSimulation(demoNetwork(), { seed: 3 }))
+  const invalid = expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' })
+  expect(() => bob.createServer(options, () => undefined)).toThrow(invalid)
+})
+
+it('the largest prices that a frame can say, and parts of a ms, reach the other side, which says no', async () => {
+  const { sim, alice, bob } = await pairOn(createSimulation(demoNetwork(), { seed: 3 }))
+  const options = { packetPrice: LARGEST, kilobytePrice: LARGEST, idleTimeout: 123_456.7 }
+  await bob.createServer(options, (socket) => socket.on('error', () => undefined)).listen(7)
+  const socket = alice.createConnection(bob.publicKeyHex, 7, { maxPacketPrice: LARGEST, idleTimeout: Number(LARGEST) })
+  const [error] = await sim.drive(once(socket, 'error'))
+  expect(error).toMatchObject({ code: 'ERR_KEYSOCK_PRICE' })
+})
+
+it('an initiator that cannot say its idle timeout is told so at once', async () => {
+  const { alice, bob } = await pairOn(createSimulation(demoNetwork(), { seed: 3 }))
+  const invalid = expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' })
+  expect(() => alice.createConnection(bob.publicKeyHex, 7, { idleTimeout: 1e300 })).toThrow(invalid)
+})
