@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createDisplay } from '../../src/cli/display/display.ts'
 import type { CliEvent } from '../../src/cli/display/events.ts'
-import { progressLine } from '../../src/cli/display/progress-line.ts'
+import { movingLine, progressLine } from '../../src/cli/display/progress-line.ts'
 import { RateMeter } from '../../src/cli/display/rate-meter.ts'
 import { bytesInWords, clockTime, durationInWords, fitText, satInWords, widthOf } from '../../src/cli/display/words.ts'
 import { Paper } from './desk.ts'
@@ -62,6 +62,23 @@ describe('the line that shows progress', () => {
       [
         "holiday.tar  675 kB  52.3 kB/s  87 in flight  12 failed  1,312 sat",
         "holiday.tar 675kB 52.3kB/s 1,312sat",
+      ]
+    `)
+  })
+
+  it('of a file that is read first says so', () => {
+    const reading = {
+      event: 'reading',
+      transfer: 1,
+      name: 'holiday.tar',
+      size: 1_500_000,
+      bytes: 375_000,
+    } as const satisfies CliEvent
+    expect([80, 40, 20].map((columns) => movingLine(reading, columns))).toMatchInlineSnapshot(`
+      [
+        "reading holiday.tar  375 kB of 1.5 MB  25 %  [########----------------------]",
+        "reading holiday.tar  375kB  25 %",
+        "reading holi~ar 25%",
       ]
     `)
   })

@@ -1,3 +1,6 @@
+import { createReadStream } from 'node:fs'
+import { basename } from 'node:path'
+import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import type { Endpoint } from '../../index.ts'
 import { durationArgument, satArgument, type TargetArgument, targetArgument } from '../arguments.ts'
@@ -13,7 +16,6 @@ import { codeOf } from '../transfer/errors.ts'
 import { shown } from '../transfer/hashing.ts'
 import { openFile, type Source } from '../transfer/source.ts'
 import { openSpool } from '../transfer/spool.ts'
-import { createReadStream } from 'node:fs'
 
 interface SendFlags extends EndpointFlags, OutputFlags {
   readonly name?: string
@@ -24,6 +26,8 @@ interface SendFlags extends EndpointFlags, OutputFlags {
 
 const DEFAULT_WAIT_MS = 600_000
 const STREAM_NAME = 'stdin'
+/** Hashing a file that takes longer is shown. */
+const READING_MS = 1_000
 
 const NO_PATH_HINT = " Or send with --replies direct: the receiver then learns this node's public key."
 
@@ -91,7 +95,7 @@ class SendRun {
     const { stop } = this.#run
     let source: Source | undefined
     try {
-      source = await stop.orStop(this.#openSource())
+      source = await this.#openSource()
       const endpoint = await this.#run.openEndpoint({ flags: this.#flags })
       if (this.#flags.dryRun === true) return await this.#dryRun(endpoint, source)
       return await this.#send(endpoint, source)
@@ -106,11 +110,34 @@ class SendRun {
   }
 
   async #openSource(): Promise<Source> {
-    const { name } = this.#flags
-    const { stdin } = this.#dependencies
-    if (this.#file === '-') return await openSpool(stdin, name ?? STREAM_NAME)
-    const file = await openFile(this.#file, { name })
-    return file ?? (await openSpool(createReadStream(this.#file), name ?? STREAM_NAME))
+    const { stop } = this.#run
+    const opening = this.#file === '-' ? this.#openStream(this.#dependencies.stdin) : this.#openFile(this.#file)
+    try {
+      return await stop.orStop(opening)
+    } catch (error) {
+      // It may still come, and then nobody wants it.
+      opening.then((late) => late.close()).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #openFile(path: string): Promise<Source> {
+    const { clock } = this.#dependencies
+    const { display, stop } = this.#run
+    const startMs = clock.now()
+    const file = await openFile(path, {
+      name: this.#flags.name,
+      signal: stop.signal,
+      onHashed: (bytes, size) => {
+        if (clock.now() - startMs < READING_MS) return
+        display.emit({ event: 'reading', transfer: 1, name: this.#flags.name ?? basename(path), size, bytes })
+      },
+    })
+    return file ?? (await this.#openStream(createReadStream(path)))
+  }
+
+  async #openStream(input: Readable): Promise<Source> {
+    return await openSpool(input, this.#flags.name ?? STREAM_NAME)
   }
 
   async #send(endpoint: Endpoint, source: Source): Promise<ExitCode> {

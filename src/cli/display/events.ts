@@ -12,6 +12,8 @@ export type CliEvent =
       /** Where files go; "-" for standard output. */
       readonly out: string
     }
+  /** A file is read and hashed before it is sent; only where that takes a while. */
+  | ({ readonly event: 'reading'; readonly bytes: number } & TransferName)
   | ({ readonly event: 'connecting'; readonly publicKey: string; readonly port: number } & TransferName)
   | {
       readonly event: 'quote'
@@ -94,6 +96,13 @@ interface Summary {
   /** Receiver: what the packets paid. */
   readonly receivedSat: number
   readonly wasThere: boolean
+}
+
+/** What changes often: a line that moves, or one now and then. */
+export type MovingEvent = Extract<CliEvent, { event: 'reading' | 'progress' }>
+
+export function isMoving(event: CliEvent): event is MovingEvent {
+  return event.event === 'reading' || event.event === 'progress'
 }
 
 /** Shows what happens, in one of the ways in which somebody may look. */

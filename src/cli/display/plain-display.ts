@@ -1,7 +1,7 @@
 import type { Time } from '../transfer/time.ts'
-import { type CliEvent, type Display, isLoud, isResult } from './events.ts'
+import { type CliEvent, type Display, isLoud, isMoving, isResult, type MovingEvent } from './events.ts'
 import type { LineWriter } from './line-writer.ts'
-import { progressLine } from './progress-line.ts'
+import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'
 import { Sparse } from './sparse.ts'
 
@@ -35,8 +35,8 @@ export class PlainDisplay implements Display {
 
   emit(event: CliEvent): void {
     if (event.event === 'done') this.#sparse.forget(event.transfer)
-    if (event.event === 'progress') {
-      if (!this.#quiet) this.#progress(event)
+    if (isMoving(event)) {
+      if (!this.#quiet) this.#moving(event)
       return
     }
     const writer = isResult(event) ? this.#results : this.#remarks
@@ -45,9 +45,9 @@ export class PlainDisplay implements Display {
   }
 
   /** The same line again is worth saying only now and then. */
-  #progress(event: Extract<CliEvent, { event: 'progress' }>): void {
+  #moving(event: MovingEvent): void {
     if (!this.#sparse.lets(event.transfer)) return
-    const line = progressLine(event, COLUMNS).replace(/ {2}\[.*\]$/, '')
+    const line = movingLine(event, COLUMNS).replace(/ {2}\[.*\]$/, '')
     if (line === this.#lastLine && !this.#sparseSame.lets(event.transfer)) return
     if (line !== this.#lastLine) this.#sparseSame.restart(event.transfer)
     this.#lastLine = line

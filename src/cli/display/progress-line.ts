@@ -1,4 +1,4 @@
-import type { Progress, TransferName } from './events.ts'
+import type { MovingEvent, Progress, TransferName } from './events.ts'
 import { bytesInWords, clockTime, fitText, widthOf, wholeNumber } from './words.ts'
 
 interface Piece {
@@ -10,14 +10,30 @@ interface Piece {
 
 const NAME_COLUMNS = 24
 const SHORT_NAME_COLUMNS = 12
+const SHORTEST_NAME_COLUMNS = 7
 /** Steps of ten columns: a bar that changes with every digit of its line cannot be read. */
 const BAR_COLUMNS = { step: 10, most: 30 } as const
 
-/** One line about a transfer that fits into so many columns: what matters least is shortened, then left out. */
+/** One line that fits into so many columns: what matters least is shortened, then left out. */
+export function movingLine(event: MovingEvent, columns: number): string {
+  if (event.event === 'progress') return progressLine(event, columns)
+  return lineOf(readingPieces(event), event, columns)
+}
+
+/** The same about a transfer. */
 export function progressLine(state: TransferName & Progress, columns: number): string {
-  const pieces = piecesOf(state)
-  const line = fit(pieces, columns)
-  const { size, bytesSettled: bytes } = state
+  return lineOf(piecesOf(state), { size: state.size, bytes: state.bytesSettled }, columns)
+}
+
+function lineOf(
+  pieces: readonly Piece[],
+  { size, bytes }: { readonly size: number | null; readonly bytes: number },
+  columns: number,
+): string {
+  const line = fit(
+    pieces.filter(({ long }) => long !== ''),
+    columns,
+  )
   const room = columns - widthOf(line) - 4
   const bar = Math.min(BAR_COLUMNS.most, room - (room % BAR_COLUMNS.step))
   if (size === null || bar <= 0) return line
@@ -26,23 +42,34 @@ export function progressLine(state: TransferName & Progress, columns: number): s
 
 function piecesOf(state: TransferName & Progress): readonly Piece[] {
   const { name, size, bytesSettled: bytes } = state
-  const percent = size === null ? '' : String(size === 0 ? 100 : Math.floor((Math.min(bytes, size) / size) * 100))
   const rate = bytesInWords(state.bytesPerSecond)
   const left = state.secondsLeft === null ? '-:--' : clockTime(state.secondsLeft)
-  const amount = bytesInWords(bytes)
-  const pieces: readonly Piece[] = [
+  return [
     piece(2, fitText(name, NAME_COLUMNS), fitText(name, SHORT_NAME_COLUMNS)),
-    size === null
-      ? piece(0, amount, amount.replace(' ', ''))
-      : piece(6, `${amount} of ${bytesInWords(size)}`, amount.replace(' ', '')),
-    piece(0, percent && `${percent} %`, percent && `${percent}%`),
+    ...amountPieces(bytes, size),
     piece(3, `${rate}/s`, `${rate.replace(' ', '')}/s`),
     piece(7, `${state.inFlight} in flight`, `${state.inFlight} fly`),
     piece(8, `${state.failed} failed`, `${state.failed} fail`),
     piece(4, `${wholeNumber(state.sat)} sat`, `${wholeNumber(state.sat)}sat`),
     piece(1, size === null ? '' : `${left} left`, size === null ? '' : left),
   ]
-  return pieces.filter(({ long }) => long !== '')
+}
+
+function readingPieces({ name, size, bytes }: TransferName & { readonly bytes: number }): readonly Piece[] {
+  return [
+    piece(2, `reading ${fitText(name, NAME_COLUMNS)}`, `reading ${fitText(name, SHORTEST_NAME_COLUMNS)}`),
+    ...amountPieces(bytes, size),
+  ]
+}
+
+function amountPieces(bytes: number, size: number | null): readonly Piece[] {
+  const amount = bytesInWords(bytes)
+  if (size === null) return [piece(0, amount, amount.replace(' ', ''))]
+  const percent = size === 0 ? 100 : Math.floor((Math.min(bytes, size) / size) * 100)
+  return [
+    piece(6, `${amount} of ${bytesInWords(size)}`, amount.replace(' ', '')),
+    piece(0, `${percent} %`, `${percent}%`),
+  ]
 }
 
 function piece(rank: number, long: string, short: string): Piece {

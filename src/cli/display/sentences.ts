@@ -23,6 +23,7 @@ export function sentences(event: CliEvent): readonly string[] {
       return event.offset === 0
         ? []
         : [`${event.name}: ${bytesInWords(event.offset)}${ofSize(event.size)} are there already; going on from there`]
+    case 'reading':
     case 'progress':
       return []
     case 'quote':

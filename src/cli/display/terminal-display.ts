@@ -1,16 +1,14 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import type { Terminal } from '../dependencies.ts'
-import { type CliEvent, type Display, isResult } from './events.ts'
+import { type CliEvent, type Display, isMoving, isResult, type MovingEvent } from './events.ts'
 import type { LineWriter } from './line-writer.ts'
-import { progressLine } from './progress-line.ts'
+import { movingLine } from './progress-line.ts'
 import { coloured } from './colours.ts'
 import { sentences } from './sentences.ts'
 
 const FRAMES_PER_SECOND = 8
 /** Of a terminal that does not say. */
 const USUAL_COLUMNS = 80
-
-type ProgressEvent = Extract<CliEvent, { event: 'progress' }>
 
 /** A line for each transfer that changes in its place, and everything else above it. */
 export class TerminalDisplay implements Display {
@@ -27,7 +25,7 @@ export class TerminalDisplay implements Display {
   }
 
   emit(event: CliEvent): void {
-    if (event.event === 'progress') return this.#progress(event)
+    if (isMoving(event)) return this.#move(event)
     const transfer = 'transfer' in event ? event.transfer : undefined
     const isOver = event.event === 'done' || event.event === 'stopped' || event.event === 'error'
     if (isOver && transfer !== undefined) this.#remove(transfer)
@@ -44,7 +42,7 @@ export class TerminalDisplay implements Display {
     this.#rows.clear()
   }
 
-  #progress(event: ProgressEvent): void {
+  #move(event: MovingEvent): void {
     const bars = (this.#bars ??= this.#create())
     let row = this.#rows.get(event.transfer)
     if (row === undefined) {
@@ -63,8 +61,8 @@ export class TerminalDisplay implements Display {
       clearOnComplete: true,
       gracefulExit: false,
       emptyOnZero: true,
-      format: (_options, _parameters, payload: { readonly event: ProgressEvent }) =>
-        progressLine(payload.event, (this.#stderr.columns ?? USUAL_COLUMNS) - 1),
+      format: (_options, _parameters, payload: { readonly event: MovingEvent }) =>
+        movingLine(payload.event, (this.#stderr.columns ?? USUAL_COLUMNS) - 1),
     })
   }
 
