@@ -162,6 +162,33 @@ describe('a program gets no more than its share', () => {
     expect(codes.filter((code) => code === 'bad-request')).toHaveLength(1)
   })
 
+  it('of calls under way, but may answer offers and let go of what it has all the same', async () => {
+    await sim.drive(raw.attach())
+    const finds = Array.from({ length: MAX_CALLS }, () => raw.call('findRoutes', request()))
+    const verdict = { action: 'refuse', code: 0 }
+    const others = [
+      raw.call('answer', { offerId: 'o1', verdict }),
+      raw.call('releasePort', { port: 7 }),
+      raw.call('closePaths', { pathIds: [] }),
+      raw.call('claimPort', { port: 7 }),
+    ]
+    const codes = (await sim.drive(Promise.all(others))).map((answer) => answer?.error?.code)
+    expect(codes).toEqual([undefined, undefined, undefined, 'bad-request'])
+    await sim.drive(Promise.all(finds))
+  })
+
+  it('of calls under way, which the library keeps to itself', async () => {
+    const backend = victim as Required<Backend>
+    await sim.drive(backend.claimPort(7))
+    const made = await victimPath()
+    const finds = Array.from({ length: MAX_CALLS }, () => backend.findRoutes(toBob()))
+    const letGo = [backend.releasePort(7), backend.closePaths(made.paths.map(({ pathId }) => pathId))]
+    await expect(backend.findRoutes(toBob())).rejects.toMatchObject({ code: 'bad-request' })
+    await sim.drive(Promise.all(letGo))
+    expect(daemon.node.status().clients).toMatchObject([{ ports: [], paths: 0 }])
+    await sim.drive(Promise.allSettled(finds))
+  })
+
   it('of ports', async () => {
     await sim.drive(raw.attach())
     for (let port = 1; port <= MAX_PORTS; port++) void raw.call('claimPort', { port })

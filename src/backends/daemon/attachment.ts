@@ -11,6 +11,7 @@ import {
   isCall,
   readCall,
   type SentCall,
+  UNCOUNTED,
   writeError,
   writeEvent,
   writeResult,
@@ -162,8 +163,7 @@ export class Attachment {
 
   /** Calls run side by side; each is answered when it is done. */
   #serve<Name extends ServedCall>(id: number, call: Name, argument: Calls[Name]['argument']): void {
-    // Payments have a bound of their own, which answers with an outcome.
-    const counts = call === 'pay' ? 0 : 1
+    const counts = UNCOUNTED.has(call) ? 0 : 1
     if (this.#calls + counts > MAX_CALLS)
       return this.#fail(id, { code: 'bad-request', message: `${MAX_CALLS} calls are under way; wait for some` })
     this.#calls += counts

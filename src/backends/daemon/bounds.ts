@@ -12,7 +12,7 @@ export const VERSIONS: readonly number[] = [1]
 export const MAX_LINE_BYTES = 262_144
 /** What is written to a program that does not read, before it is cut off: the replay of all recent arrivals twice over. */
 export const MAX_UNSENT_BYTES = 16_777_216
-/** Calls of one program under way, payments not counted: an endpoint makes a few for each of its connections. */
+/** Calls of one program under way, without those that have another bound: an endpoint makes a few for each of its connections. */
 export const MAX_CALLS = 1_024
 /** Payments of one program under way: a full channel's slots on eight channels. */
 export const MAX_PAYMENTS = 4_096

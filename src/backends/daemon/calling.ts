@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { BackendError } from '../backend.ts'
 import { MAX_CALLS, VERSIONS } from './bounds.ts'
-import { type CallName, type Calls, calls, readTold, writeCall } from './calls.ts'
+import { type CallName, type Calls, calls, readTold, UNCOUNTED, writeCall } from './calls.ts'
 import { MessageError } from './fields.ts'
 import { Lines } from './lines.ts'
 import type { SentEvent } from './values.ts'
@@ -10,12 +10,6 @@ export interface CallingNeeds {
   event(event: SentEvent): void
   closed(why: string): void
 }
-
-/**
- * Calls that MAX_CALLS does not count: payments have a bound of their own, and may take for hours; the status is
- * answered at once, and asked for where calls take long.
- */
-const UNCOUNTED: ReadonlySet<CallName> = new Set(['pay', 'status'])
 
 interface Pending {
   readonly call: CallName

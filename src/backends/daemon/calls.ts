@@ -83,6 +83,12 @@ export interface Calls {
 
 export type CallName = keyof Calls
 
+/**
+ * Calls that MAX_CALLS does not count. Payments, offers and paths have bounds of their own, and a port is given back
+ * at once: whoever waits for a slow node can still answer and let go. The status says whether the daemon is there.
+ */
+export const UNCOUNTED: ReadonlySet<CallName> = new Set(['pay', 'answer', 'closePaths', 'releasePort', 'status'])
+
 const port = count(65_535)
 const ports = list(port, MAX_PORTS)
 const connections = list(bytes(8), MAX_NAMED_CONNECTIONS)

@@ -299,7 +299,7 @@ export class SharedNode implements AttachmentOwner {
       closePaths: async (client, { pathIds }) => {
         const own = pathIds.filter((pathId) => client.paths.delete(pathId))
         for (const pathId of own) this.#pathOwners.delete(pathId)
-        await backend.closePaths(own)
+        if (own.length > 0) await backend.closePaths(own)
         return undefined
       },
       answer: async (client, { offerId, verdict }) => {
