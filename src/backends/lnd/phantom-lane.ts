@@ -71,6 +71,8 @@ export class PhantomLane {
   #detail = ''
   readonly #waiting = new Set<() => void>()
   #made = 0
+  /** Paths that are being made. */
+  #making = 0
   #policiesMs = -Infinity
   /** The stream stood before. */
   #wasOpen = false
@@ -89,12 +91,21 @@ export class PhantomLane {
   /** @throws BackendError 'no-path', 'bad-request', 'bad-point', 'unsupported', 'offline', or RpcError */
   async makePaths(request: PathRequest): Promise<PathResult> {
     checkPathRequest(request)
-    if (this.#paths.size + request.count > MAX_OPEN_PATHS)
-      throw new BackendError('bad-request', `${this.#paths.size} paths are open; close some first`)
+    const open = this.#paths.size + this.#making
+    if (open + request.count > MAX_OPEN_PATHS)
+      throw new BackendError('bad-request', `${open} paths are open; close some first`)
+    this.#making += request.count
+    try {
+      return await this.#make(request)
+    } finally {
+      this.#making -= request.count
+    }
+  }
+
+  async #make(request: PathRequest): Promise<PathResult> {
     this.#introductions ??= this.#prepare()
     const introductions = await this.#introductions
     const chain = await introductions.choose(request)
-    const host = await this.#openInterceptor()
     const expiryHeight = this.#needs.height() + request.lifetimeBlocks
     const made = Array.from({ length: request.count }, () =>
       makeBlindedPath({
@@ -105,10 +116,13 @@ export class PhantomLane {
         entropy: this.#needs.entropy,
       }),
     )
+    const paths = made.map(({ path }) => path)
+    const candidates = await this.#candidates(paths[0] as ReplyPath, request.payer)
+    // What can fail comes before: nobody closes paths that he was never given.
+    const host = await this.#openInterceptor()
     host.command({ type: 'add', keys: made.map(({ key }) => key) })
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
-    const paths = made.map(({ path }) => path)
-    return { paths, candidates: await this.#candidates(paths[0] as ReplyPath, request.payer) }
+    return { paths, candidates }
   }
 
   /** From now on what is paid to the phantom of this node is offered, too (spec §2.9). @throws BackendError 'unsupported', 'permission' or 'offline' */

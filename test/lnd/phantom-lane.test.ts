@@ -1,0 +1,166 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { describe, expect, it } from 'vitest'
+import type { BackendEvent, PathRequest, PathResult } from '../../src/backends/backend.ts'
+import { MAX_OPEN_PATHS, MAX_PATHS } from '../../src/backends/lnd/bounds.ts'
+import { Status } from '../../src/backends/lnd/client.ts'
+import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/interceptor.ts'
+import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
+import { PhantomLane } from '../../src/backends/lnd/phantom-lane.ts'
+import { toHex } from '../../src/wire/bytes.ts'
+import { publicKey } from '../../src/wire/keys.ts'
+import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+
+const HEIGHT = 800_000
+const [alice, bob, carol] = [1, 2, 3].map((n) => toHex(publicKey(sha256(Uint8Array.of(n))))) as [string, string, string]
+
+const policy = {
+  time_lock_delta: 80,
+  min_htlc: '1000',
+  fee_base_msat: '1000',
+  fee_rate_milli_msat: '1',
+  disabled: false,
+  max_htlc_msat: '990000000',
+}
+const edge = (id: string, from: string, to: string): object => ({
+  channel_id: id,
+  node1_pub: from,
+  node2_pub: to,
+  capacity: '1000000',
+  node1_policy: policy,
+  node2_policy: policy,
+})
+const [first, second] = ['769658139444346880', '769658139444346881'] as const
+const edges = [edge(first, alice, bob), edge(second, bob, carol)]
+const nodeOf = (key: string): object => ({ pub_key: key, features: { 25: {} } })
+
+/** alice - bob - carol, as alice's lnd tells of it. */
+const graph: Script = {
+  listChannels: () => ({
+    channels: [
+      {
+        chan_id: first,
+        active: true,
+        private: false,
+        remote_pubkey: bob,
+        remote_balance: '1000000',
+        remote_constraints: null,
+        pending_htlcs: [],
+      },
+    ],
+  }),
+  getNodeInfo: () => ({ node: nodeOf(bob), channels: edges }),
+  getChanInfo: ({ chan_id: id }: { chan_id: string }) => edges[id === first ? 0 : 1],
+  describeGraph: () => ({ nodes: [alice, bob, carol].map(nodeOf), edges }),
+}
+
+/** The phantom lane of alice. */
+class World {
+  readonly lnd: ScriptedLnd
+  readonly lane: PhantomLane
+  readonly told: BackendEvent[] = []
+  readonly commands: InterceptorCommand[] = []
+  report: (report: InterceptorReport) => void = () => undefined
+
+  constructor(script: Script = {}) {
+    this.lnd = new ScriptedLnd({ ...graph, ...script })
+    const { client, clock } = this.lnd
+    let count = 0
+    this.lane = new PhantomLane({
+      client,
+      clock,
+      entropy: { bytes: (length) => sha256(Uint8Array.of(++count >> 8, count & 0xff)).slice(0, length) },
+      channels: new OwnChannels(client, clock),
+      ownKey: alice,
+      height: () => HEIGHT,
+      tell: (event) => this.told.push(event),
+      sharedSecret: async () => new Uint8Array(32).fill(7),
+      startHost: (report) => {
+        this.report = report
+        return { command: (command) => this.#take(command), stop: async () => undefined }
+      },
+    })
+  }
+
+  /** Keys that the interceptor takes payments for. */
+  get keys(): number {
+    return this.commands.reduce((sum, command) => {
+      if (command.type === 'add') return sum + command.keys.length
+      return command.type === 'remove' ? sum - command.chanIds.length : sum
+    }, 0)
+  }
+
+  make(changes: Partial<PathRequest> = {}): Promise<PathResult> {
+    const payer = publicKey(sha256(Uint8Array.of(3)))
+    return this.lane.makePaths({ count: 2, payer, relays: 1, lifetimeBlocks: 144, ...changes })
+  }
+
+  #take(command: InterceptorCommand): void {
+    this.commands.push(command)
+    if (command.type === 'open') this.report({ type: 'state', state: 'open', detail: 'the stream stands' })
+  }
+}
+
+const denied = (): never => {
+  throw rpcError(Status.unknown, 'permission denied')
+}
+
+describe('hidden paths', () => {
+  it('are open as soon as they are made', async () => {
+    const world = new World()
+    const { paths, candidates } = await world.make()
+    expect(paths.map(({ expiryHeight }) => expiryHeight)).toEqual([HEIGHT + 144, HEIGHT + 144])
+    expect(candidates).toBe(1)
+    expect(world.keys).toBe(2)
+    world.lane.closePaths(paths.map(({ pathId }) => pathId))
+    expect(world.keys).toBe(0)
+  })
+
+  it('leave nothing open where the graph cannot be read', async () => {
+    const world = new World({ describeGraph: denied })
+    await expect(world.make()).rejects.toMatchObject({ code: Status.unknown })
+    expect(world.keys).toBe(0)
+  })
+
+  it('are never more than the bound, however many are asked for at once', async () => {
+    const world = new World({ listChannels: () => new Promise(() => undefined) })
+    for (let i = 0; i < MAX_OPEN_PATHS / MAX_PATHS; i++) void world.make({ count: MAX_PATHS })
+    await expect(world.make({ count: 1 })).rejects.toMatchObject({ code: 'bad-request' })
+  })
+
+  it('are told to be stale when their channel is gone', async () => {
+    const world = new World()
+    const { paths } = await world.make()
+    await world.lane.checkPaths()
+    expect(world.told).toEqual([])
+    world.lnd.script = { ...world.lnd.script, listChannels: () => ({ channels: [] }) }
+    world.lnd.clock.pass(2_000)
+    await world.lane.checkPaths()
+    expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
+  })
+
+  it('are told to be stale when a relay asks for something else', async () => {
+    const world = new World()
+    const { paths } = await world.make()
+    world.lnd.script = {
+      ...world.lnd.script,
+      getChanInfo: () => ({ ...edges[0], node2_policy: { ...policy, fee_base_msat: '2000' } }),
+    }
+    await world.lane.checkPaths()
+    expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
+  })
+
+  it('are told to be stale when the interceptor comes back, and when another program has it', async () => {
+    const world = new World()
+    const { paths } = await world.make()
+    const pathIds = paths.map(({ pathId }) => pathId)
+    world.report({ type: 'state', state: 'down', detail: 'the stream broke' })
+    expect(world.told).toEqual([])
+    world.report({ type: 'state', state: 'open', detail: 'the stream stands' })
+    expect(world.told).toEqual([{ type: 'paths-stale', pathIds }])
+    world.report({ type: 'state', state: 'taken', detail: 'interceptor already exists' })
+    expect(world.told.slice(1)).toMatchObject([
+      { type: 'warning', code: 'interceptor-taken' },
+      { type: 'paths-stale', pathIds },
+    ])
+  })
+})
