@@ -109,6 +109,11 @@ export const MAX_MESSAGE_IDS = 65_536
 export const MAX_OFFERS_HELD = 483
 /** Copies of one OPEN that wait while its key is agreed on; each is a payment, so more are not likely. */
 export const MAX_OPEN_COPIES = 8
+/**
+ * Of these, where the last came over the phantom lane of this node: each is an offer held, and cost nothing. With
+ * MAX_UNPAID_KEY_AGREEMENTS they leave some 200 of MAX_OFFERS_HELD to what is no OPEN.
+ */
+export const MAX_UNPAID_OPEN_COPIES = 2
 /** Payments of former processes that are looked after at most: a full channel's slots on many channels. */
 export const MAX_RESERVATIONS = 65_536
 

@@ -14,6 +14,7 @@ import {
   MAX_KEY_AGREEMENTS,
   MAX_OPEN_COPIES,
   MAX_UNPAID_KEY_AGREEMENTS,
+  MAX_UNPAID_OPEN_COPIES,
   OPEN_AGE_BLOCKS,
   OPEN_AHEAD_BLOCKS,
 } from './limits.ts'
@@ -102,7 +103,8 @@ export class Opener {
     if (isOver) return this.#drop('copy of an OPEN that has ended', decide, Code.CLOSED)
     const copies = this.#pending.get(ephemeral)
     if (copies !== undefined) {
-      if (copies.length < MAX_OPEN_COPIES) copies.push({ arrival, decide })
+      const most = arrival.lane === 'node' ? MAX_OPEN_COPIES : MAX_UNPAID_OPEN_COPIES
+      if (copies.length < most) copies.push({ arrival, decide })
       else this.#drop('too many copies of an OPEN', decide, Code.BUSY)
       return
     }

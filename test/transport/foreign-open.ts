@@ -54,12 +54,13 @@ export class Opens {
     })
   }
 
-  /** A copy on the unblinded phantom lane. */
-  offer(offerId: string, open: Initiation, attempt = 0): void {
+  /** A copy on the unblinded phantom lane, or over a path. */
+  offer(offerId: string, open: Initiation, attempt = 0, pathId?: string): void {
     const hash = paymentHash(preimage(open.early.settle, 0, attempt))
     const record = withAttempt(open.packet, attempt)
     const deadlineMs = this.#backend.clock.now() + 10_000
-    this.#backend.emit({ type: 'offer', offerId, record, amountMsat: 1_000n, hash, deadlineMs })
+    const over = pathId === undefined ? {} : { pathId }
+    this.#backend.emit({ type: 'offer', offerId, ...over, record, amountMsat: 1_000n, hash, deadlineMs })
   }
 
   /** What was answered to offers: `id settle`, or `id` and the code. */

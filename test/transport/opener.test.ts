@@ -132,6 +132,32 @@ describe('a copy of a refused OPEN', () => {
   })
 })
 
+describe('while keys are agreed on', () => {
+  it('copies of OPENs on the phantom lane leave room for what comes over paths', async () => {
+    backend.agrees = false
+    for (let second = 0; second < 2; second++) {
+      for (let i = 0; i < 100; i++) {
+        const open = opens.make()
+        for (let attempt = 0; attempt < 8; attempt++) opens.offer(`${second} ${i} ${attempt}`, open, attempt)
+      }
+      await backend.clock.advance(1_000)
+    }
+    expect(endpoint.stats.offersHeld).toBeLessThanOrEqual(256)
+    opens.offer('reply', opens.make(), 0, 'somebody else')
+    expect(opens.verdicts).not.toContain(`reply ${Code.BUSY}`)
+  })
+
+  it('the next copy waits with the first, and both are settled', async () => {
+    await listen()
+    const open = opens.make()
+    opens.offer('a', open)
+    opens.offer('b', open, 1)
+    opens.offer('c', open, 2)
+    await settle()
+    expect(opens.verdicts).toEqual([`c ${Code.BUSY}`, 'a settle', 'b settle'])
+  })
+})
+
 describe('an OPEN whose payment comes to nothing while it is judged', () => {
   /** Holds what is written of OPENs until it is let go. */
   class SlowStore extends MemoryStore {
