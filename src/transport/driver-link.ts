@@ -42,6 +42,8 @@ export class DriverLink implements Link {
   readonly ephemeral: string
   /** The other side's key; undefined for an anonymous one. */
   readonly remoteKey: Uint8Array | undefined
+  /** Whose server it belongs to; undefined for an initiator. */
+  readonly port: number | undefined
   /** An initiator's answers come over the node lane; who did not ask for that takes none there. */
   readonly asksDirect: boolean
   /** Private channels to the other side's node. */
@@ -75,6 +77,7 @@ export class DriverLink implements Link {
       readonly id: string
       readonly ephemeral: string
       readonly remoteKey: Uint8Array | undefined
+      readonly port?: number
       readonly asksDirect?: boolean
       readonly hints?: readonly RouteHint[]
     },
@@ -84,6 +87,7 @@ export class DriverLink implements Link {
     this.id = parts.id
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
+    this.port = parts.port
     this.asksDirect = parts.asksDirect ?? false
     this.hints = parts.hints ?? []
     this.hintsKey = formatHints(this.hints)

@@ -303,8 +303,9 @@ export class Driver {
 
   // ---- Inside ----------------------------------------------------------------------------------------
 
-  #addResponder(connection: Connection, { connectionId, ephemeral }: AuthenticOpen): DriverLink {
-    return this.#add(new DriverLink(this, { connection, id: connectionId, ephemeral, remoteKey: undefined }))
+  #addResponder(connection: Connection, { connectionId: id, ephemeral, opened }: AuthenticOpen): DriverLink {
+    const { port } = opened
+    return this.#add(new DriverLink(this, { connection, id, ephemeral, remoteKey: undefined, port }))
   }
 
   #add(link: DriverLink): DriverLink {
@@ -353,7 +354,7 @@ export class Driver {
   }
 
   #tell(link: DriverLink, event: ConnectionEvent): void {
-    if (event.type === 'message' && this.#isKnownMessage(event.id)) return
+    if (event.type === 'message' && this.#isKnownMessage(link, event.id)) return
     if (event.type === 'ended') return this.#end(link, event.error)
     if (event.type === 'closed') this.#remove(link)
     if (event.type === 'finished') link.finished()
@@ -367,9 +368,11 @@ export class Driver {
     link.emit({ type: 'ended', error })
   }
 
-  /** A message that came before is not told again. */
-  #isKnownMessage(id: Uint8Array): boolean {
-    const change = this.#messages.add(id)
+  /** A message that came to this server before is not told again. */
+  #isKnownMessage({ port }: DriverLink, id: Uint8Array): boolean {
+    // spec §9.9: what came to an initiator must not show in what a server of this node takes.
+    if (port === undefined) return false
+    const change = this.#messages.add(port, id)
     if (change !== undefined) this.#note([change])
     return change === undefined
   }

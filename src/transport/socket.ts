@@ -238,7 +238,8 @@ export class Socket extends Duplex {
 
   /**
    * Sends a datagram beside the stream: at most 512 bytes, delivered once, in no order, as the other side's
-   * 'message' event. The same `id` (32 hexadecimal digits) is never delivered twice. Returns the id.
+   * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits) once.
+   * Returns the id.
    */
   sendMessage(data: Uint8Array | string, id?: string): string {
     const link = this.#link

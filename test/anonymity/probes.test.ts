@@ -9,6 +9,7 @@ const text = (word: string): Uint8Array => new TextEncoder().encode(word)
 const ping: Frame = { type: 'ping', keepalive: false }
 const accept: Frame = { type: 'accept', parameters: DEFAULT_PARAMETERS }
 const fin: Frame = { type: 'stream', offset: 0, data: new Uint8Array(), fin: true }
+const message: Frame = { type: 'message', id: new Uint8Array(16).fill(5), data: text('a message') }
 const stream: Frame = { type: 'stream', offset: 0, data: text('a stream'), fin: false }
 
 const DEAD = 'has died with its program'
@@ -16,14 +17,14 @@ const DEAD = 'has died with its program'
 /** How far the anonymous connection has come when the prober knocks. */
 const STATES: Readonly<Record<string, (prober: Prober, programs: Programs) => void | Promise<void>>> = {
   'still opens': () => undefined,
-  'is open': (prober) => prober.overPath(...prober.back('answer', 'path', [accept])),
+  'is open': (prober) => prober.overPath(...prober.back('answer', 'path', [accept, message])),
   // Its FIN was in the OPEN.
   lingers: (prober) => {
     const ack: Frame = { type: 'ack', delivered: 1, ranges: [{ smallest: 0, largest: 0 }] }
     prober.overPath(...prober.back('answer', 'path', [accept, ack, fin]))
   },
   'was reset': async (prober) => {
-    prober.overPath(...prober.back('answer', 'path', [accept]))
+    prober.overPath(...prober.back('answer', 'path', [accept, message]))
     await prober.pass(20)
     prober.overPath(...prober.back('reply', 'path', [{ type: 'reset', code: 0, reason: '' }]))
   },
@@ -60,6 +61,7 @@ const PROBES: Readonly<Record<string, (prober: Prober) => void | Promise<void>>>
   'an OPEN with its connection id': (prober) => prober.sendOpen('node', prober.open([stream], prober.anonymous.cid)),
   'an OPEN with its connection id on the unblinded lane': (prober) =>
     prober.sendOpen('unblinded', prober.open([stream], prober.anonymous.cid)),
+  'a MESSAGE that it sent over it before': (prober) => prober.sendOpen('node', prober.open([message])),
 }
 
 async function start(household: Household, connects: boolean): Promise<Programs> {
@@ -68,6 +70,7 @@ async function start(household: Household, connects: boolean): Promise<Programs>
     socket.on('error', () => undefined)
     // It answers what it gets, so that nothing comes unseen.
     socket.on('data', (data: Buffer) => socket.write(`got ${data.toString()}`))
+    socket.on('message', (data: Buffer) => socket.write(`got ${data.toString()}`))
   })
   await listening(programs, server.listen(7))
   return programs
@@ -167,5 +170,6 @@ it('the probes show what a server answers to anyone', async () => {
     'DATA and EARLY with its connection id': [`refuse ${Code.STALE}`, closed],
     'an OPEN with its connection id': [taken],
     'an OPEN with its connection id on the unblinded lane': ['settle', 'answer accept,stream'],
+    'a MESSAGE that it sent over it before': [taken],
   })
 })

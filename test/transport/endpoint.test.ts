@@ -394,6 +394,20 @@ describe('what an endpoint knows', () => {
     await sim.drive(Promise.all([a.close(), b.close()]))
   })
 
+  it('gets a message on each of its connections: the other side learns nothing from what is known', async () => {
+    const sim = simulate()
+    const { alice, bob } = await pairOn(sim)
+    await bob.createServer((socket) => void socket.resume().sendMessage('to whom', 'ab'.repeat(16))).listen(7)
+    const got: string[] = []
+    for (const name of ['first', 'second']) {
+      const socket = alice.createConnection(bob.publicKeyHex, 7)
+      socket.resume().on('message', () => got.push(name))
+      await sim.runFor(10_000)
+    }
+    expect(got).toEqual(['first', 'second'])
+    await sim.drive(Promise.all([alice.close(), bob.close()]))
+  })
+
   it('gives EHOSTUNREACH where no route leads', async () => {
     const sim = simulate()
     const { alice, bob } = await pairOn(sim)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Deadlines, type Deadline } from '../../src/transport/deadlines.ts'
+import { MessageIds } from '../../src/transport/tables/message-ids.ts'
 import { SeenOpens } from '../../src/transport/tables/seen-opens.ts'
 import { TokenBucket } from '../../src/transport/tables/token-bucket.ts'
 import { Tombstones } from '../../src/transport/tables/tombstones.ts'
@@ -58,6 +59,14 @@ describe('tombstones', () => {
     expect(tombstones.block(2_117)).toEqual([{ type: 'tombstones-forgotten', belowHeight: 101 }])
     expect(tombstones.size).toBe(0)
   })
+})
+
+it('a message is known by the port that it came to and its id', () => {
+  const messages = new MessageIds(new Set())
+  const id = new Uint8Array(16).fill(1)
+  expect(messages.add(7, id)).toEqual({ type: 'message', id: `7/${'01'.repeat(16)}` })
+  expect(messages.add(7, id)).toBe(undefined)
+  expect(messages.add(8, id)).toBeDefined()
 })
 
 it('verdicts are bounded: the oldest go', () => {

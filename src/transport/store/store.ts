@@ -38,7 +38,7 @@ export type StoreChange =
   | ({ readonly type: 'reserve' } & Reservation)
   /** The payment is decided. */
   | { readonly type: 'release'; readonly hash: string }
-  /** A MESSAGE with this id was handed to the application. */
+  /** A MESSAGE was handed to the application: the port of its server, a slash, its id. */
   | { readonly type: 'message'; readonly id: string }
 
 /** What a former process left. */

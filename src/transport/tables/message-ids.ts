@@ -2,7 +2,7 @@ import { toHex } from '../hex.ts'
 import { MAX_MESSAGE_IDS } from '../limits.ts'
 import type { StoreChange } from '../store/store.ts'
 
-/** Messages that an application got: once for each id, over all connections and processes (spec §12.8). */
+/** Messages that servers got: once for each port and id, over all connections and processes (spec §12.8). */
 export class MessageIds {
   readonly #ids: Set<string>
 
@@ -15,8 +15,8 @@ export class MessageIds {
   }
 
   /** What to store for an id that is new; undefined for one that is known. */
-  add(id: Uint8Array): StoreChange | undefined {
-    const key = toHex(id)
+  add(port: number, id: Uint8Array): StoreChange | undefined {
+    const key = `${port}/${toHex(id)}`
     if (this.#ids.has(key)) return undefined
     this.#ids.add(key)
     for (const oldest of this.#ids) {
