@@ -206,6 +206,16 @@ describe('a program gets no more than its share', () => {
     expect((await victimPath()).paths).toHaveLength(1)
   })
 
+  it('of paths that it asks for all at once', async () => {
+    await sim.drive(raw.attach())
+    const payerKey = Buffer.from(sim.keyOf('alice')).toString('base64')
+    const wish = { count: 8, payer: payerKey, relays: 1, lifetimeBlocks: 10 }
+    const asked = Array.from({ length: MAX_PATHS / 8 + 1 }, () => raw.call('makePaths', wish))
+    const codes = (await sim.drive(Promise.all(asked))).map((answer) => answer?.error?.code)
+    expect(codes.filter((code) => code === 'bad-request')).toHaveLength(1)
+    expect(daemon.node.status().clients.map(({ paths }) => paths).toSorted((a, b) => a - b)).toEqual([0, MAX_PATHS])
+  })
+
   it('and there are not more programs than fit', async () => {
     const codes: (string | undefined)[] = []
     for (let i = 0; i < MAX_CLIENTS; i++) {

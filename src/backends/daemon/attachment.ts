@@ -57,6 +57,7 @@ export class Attachment {
   /** Routes that it was given, the latest last. */
   readonly routes: Map<string, SharedRoute> = new Map()
   readonly paths: Set<string> = new Set()
+  pathsToCome = 0
   readonly ports: Set<number> = new Set()
   readonly offers: Set<string> = new Set()
   payments = 0

@@ -3,10 +3,11 @@ import { BackendError, type Backend, type BackendEvent, type Clock, type NodeInf
 import { Agreements } from './agreements.ts'
 import { Arrivals } from './arrivals.ts'
 import { Attachment, type AttachmentOwner, type Handlers } from './attachment.ts'
-import { GREETING_MS, MAX_CLIENTS, MAX_PATHS, MAX_PORTS, MAX_ROUTES, MAX_SOCKETS, RESUME_BEHIND } from './bounds.ts'
+import { GREETING_MS, MAX_CLIENTS, MAX_PORTS, MAX_ROUTES, MAX_SOCKETS, RESUME_BEHIND } from './bounds.ts'
 import type { Attach, Attached, DaemonStatus } from './calls.ts'
 import { Connections } from './connections.ts'
 import { Offers } from './offers.ts'
+import { PathOwners } from './path-owners.ts'
 import { Payments, type SharedRoute } from './payments.ts'
 import { PortTable } from './port-table.ts'
 import { SlotShares } from './slot-shares.ts'
@@ -46,7 +47,7 @@ export class SharedNode implements AttachmentOwner {
   readonly #connections = new Connections<Attachment>()
   readonly #slots = new SlotShares()
   readonly #payments: Payments<Attachment>
-  readonly #pathOwners = new Map<string, Attachment>()
+  readonly #paths: PathOwners<Attachment>
   #rest: Attachment | undefined
   #parts: Parts | undefined
   /** Events of the backend's that came before it had started. */
@@ -63,6 +64,7 @@ export class SharedNode implements AttachmentOwner {
     this.#clock = clock
     this.#startedMs = clock.now()
     this.#ports = new PortTable(this.#startedMs)
+    this.#paths = new PathOwners(backend)
     this.#payments = new Payments({
       slots: this.#slots,
       connections: this.#connections,
@@ -173,9 +175,7 @@ export class SharedNode implements AttachmentOwner {
     for (const port of client.ports) this.#ports.vacate(port, client, this.#clock.now())
     this.#slots.leave(client)
     this.#parts?.offers.leave(client)
-    const paths = [...client.paths]
-    for (const pathId of paths) this.#pathOwners.delete(pathId)
-    client.paths.clear()
+    const paths = this.#paths.leave(client)
     if (paths.length === 0 || this.#isStopped) return
     try {
       await this.#backend.closePaths(paths)
@@ -224,7 +224,7 @@ export class SharedNode implements AttachmentOwner {
   }
 
   #stale(pathIds: readonly string[]): void {
-    const byOwner = Map.groupBy(pathIds, (pathId) => this.#pathOwners.get(pathId))
+    const byOwner = Map.groupBy(pathIds, (pathId) => this.#paths.of(pathId))
     for (const [client, ids] of byOwner) client?.tell({ type: 'paths-stale', pathIds: ids })
   }
 
@@ -258,7 +258,7 @@ export class SharedNode implements AttachmentOwner {
       agreements,
       connections,
       ports,
-      pathOwner: (pathId) => this.#pathOwners.get(pathId),
+      pathOwner: (pathId) => this.#paths.of(pathId),
       everyone: () => this.#everyone(),
       answer: (offerId, verdict) => backend.answer(offerId, verdict),
     })
@@ -281,25 +281,9 @@ export class SharedNode implements AttachmentOwner {
         if (found.status !== 'in-flight' && found.status !== 'unknown') this.#payments.found(hash)
         return found
       },
-      makePaths: async (client, request) => {
-        if (client.paths.size + request.count > MAX_PATHS)
-          throw new BackendError('bad-request', `${client.paths.size} paths are open; close some first`)
-        const made = await backend.makePaths(request)
-        const pathIds = made.paths.map(({ pathId }) => pathId)
-        if (client.isGone) {
-          await backend.closePaths(pathIds)
-          return made
-        }
-        for (const pathId of pathIds) {
-          client.paths.add(pathId)
-          this.#pathOwners.set(pathId, client)
-        }
-        return made
-      },
+      makePaths: (client, request) => this.#paths.make(client, request),
       closePaths: async (client, { pathIds }) => {
-        const own = pathIds.filter((pathId) => client.paths.delete(pathId))
-        for (const pathId of own) this.#pathOwners.delete(pathId)
-        if (own.length > 0) await backend.closePaths(own)
+        await this.#paths.close(client, pathIds)
         return undefined
       },
       answer: async (client, { offerId, verdict }) => {
