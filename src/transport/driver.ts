@@ -396,6 +396,8 @@ export class Driver {
     this.payer.forget(link)
     this.demultiplexer.remove(link)
     this.#maker.ended(link.connection)
+    // spec §9.9: whoever knows an initiator's id could feel its tombstone.
+    if (link.connection.role === 'initiator') return
     const ending = link.ending ?? 'clean'
     const height = this.blockHeight
     this.#note([this.tombstones.add({ connectionId: link.id, ephemeral: link.ephemeral, ending, height })])

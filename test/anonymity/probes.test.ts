@@ -61,6 +61,12 @@ const PROBES: Readonly<Record<string, (prober: Prober) => void | Promise<void>>>
   'an OPEN with its connection id': (prober) => prober.sendOpen('node', prober.open([stream], prober.anonymous.cid)),
   'an OPEN with its connection id on the unblinded lane': (prober) =>
     prober.sendOpen('unblinded', prober.open([stream], prober.anonymous.cid)),
+  'EARLY before an OPEN with its connection id': async (prober) => {
+    const own = prober.open([], prober.anonymous.cid)
+    prober.send('node', ...prober.early(own, 1, [stream]))
+    await prober.pass(1_000)
+    prober.sendOpen('node', own)
+  },
   'a MESSAGE that it sent over it before': (prober) => prober.sendOpen('node', prober.open([message])),
 }
 
@@ -170,6 +176,7 @@ it('the probes show what a server answers to anyone', async () => {
     'DATA and EARLY with its connection id': [`refuse ${Code.STALE}`, closed],
     'an OPEN with its connection id': [taken],
     'an OPEN with its connection id on the unblinded lane': ['settle', 'answer accept,stream'],
+    'EARLY before an OPEN with its connection id': [taken],
     'a MESSAGE that it sent over it before': [taken],
   })
 })

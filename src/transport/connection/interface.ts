@@ -141,7 +141,7 @@ export type ConnectionEvent =
   | { readonly type: 'paused'; readonly reason: 'cost'; readonly pause: CostPause }
   /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
   | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
-  /** The machine is of no further use; the owner puts a tombstone in its place. Last event, once. */
+  /** The machine is of no further use; the owner forgets it, and a responder's leaves a tombstone. Last event, once. */
   | { readonly type: 'closed' }
 
 /** What did not fit under which cap. */

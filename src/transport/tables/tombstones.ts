@@ -1,7 +1,7 @@
 import { MAX_TOMBSTONES, TOMBSTONE_BLOCKS } from '../limits.ts'
 import type { StoreChange, Tombstone } from '../store/store.ts'
 
-/** Connections that have ended, by connection id (spec §13.5): a packet for one opens nothing. */
+/** Connections of servers that have ended, by connection id (spec §13.5): a packet for one opens nothing. */
 export class Tombstones {
   readonly #byId: Map<string, Tombstone>
 
