@@ -19,9 +19,9 @@ export function progressBar(total: number): ProgressBar {
     barIncompleteChar: '-',
     stream: process.stderr,
     fps: 30,
-    // A demo that is interrupted must not leave a terminal without one.
+    // A demo that is interrupted must not leave a terminal without a cursor, or one that cuts lines.
     hideCursor: false,
-    linewrap: false,
+    linewrap: true,
     // Without a terminal a line every two seconds; a log can read that.
     noTTYOutput: true,
     notTTYSchedule: 2_000,

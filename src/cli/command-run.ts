@@ -26,7 +26,7 @@ export class CommandRun {
     const { stdout, stderr, environment, clock } = dependencies
     this.#dependencies = dependencies
     this.display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
-    this.stop = new StopSignal(dependencies.signals)
+    this.stop = new StopSignal(dependencies.signals, () => this.display.close())
   }
 
   /** @throws KeysockError that tells a person why there is none; the signal's reason */

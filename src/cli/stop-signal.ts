@@ -8,9 +8,13 @@ export class StopSignal {
   #name: SignalName | undefined
   #failure: Error | undefined
 
-  constructor(signals: Signals) {
+  /** @param beforeExit what must be left in order even where the second signal ends it at once */
+  constructor(signals: Signals, beforeExit: () => void = () => undefined) {
     this.#off = signals.on((name) => {
-      if (this.#name !== undefined) return signals.exit(exitCodeOf(name))
+      if (this.#name !== undefined) {
+        beforeExit()
+        return signals.exit(exitCodeOf(name))
+      }
       this.#name = name
       this.#controller.abort()
     })

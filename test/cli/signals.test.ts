@@ -5,6 +5,12 @@ import { openEndpointOn } from '../../src/cli/endpoint.ts'
 import { createEndpoint, KeysockError, MemoryStore, type Quote, type StoreChange } from '../../src/index.ts'
 import { Desk, pattern } from './desk.ts'
 
+/** What a terminal is told (DEC private modes 25 and 7). */
+const HIDE_CURSOR = '\u001B[?25l'
+const SHOW_CURSOR = '\u001B[?25h'
+const CUT_LINES = '\u001B[?7l'
+const WRAP_LINES = '\u001B[?7h'
+
 let desk: Desk
 
 beforeEach(() => {
@@ -28,6 +34,23 @@ describe('a signal', () => {
     send.signal()
     send.signal()
     expect(send.exits).toEqual([130])
+    await send.code
+    receive.signal()
+    await receive.code
+  })
+
+  it('the second time leaves the terminal as it was', async () => {
+    const path = desk.write('a.bin', pattern(2_000_000))
+    const receive = await desk.receive()
+    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000'], { columns: 80 })
+    await send.err.shows(HIDE_CURSOR)
+    send.signal()
+    expect(send.exits).toEqual([])
+    send.signal()
+    expect(send.exits).toEqual([130])
+    const { text } = send.err
+    expect(text.lastIndexOf(SHOW_CURSOR)).toBeGreaterThan(text.lastIndexOf(HIDE_CURSOR))
+    expect(text.lastIndexOf(WRAP_LINES)).toBeGreaterThan(text.lastIndexOf(CUT_LINES))
     await send.code
     receive.signal()
     await receive.code
