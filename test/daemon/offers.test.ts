@@ -61,7 +61,6 @@ function make(agreements: Pick<Agreements, 'portOf'>): Offers<Program> {
     connections,
     ports,
     pathOwner: () => undefined,
-    everyone: () => [program],
     answer: async (offerId, verdict) => void words.set(offerId, verdict),
   })
 }
@@ -135,6 +134,13 @@ describe('an OPEN at the phantom of the node', () => {
     // A wrong tag, but it was read.
     expect(await agreements.portOf(paid, header, 'node')).toBe(undefined)
     expect(calls).toBe(AGREEMENT_BURST + 1)
+  })
+})
+
+describe('what is no packet', () => {
+  it('is refused by the daemon itself: it is for no program', async () => {
+    expect(words.get(await offer(Uint8Array.of(255, 1, 2)))).toEqual({ action: 'refuse', code: Code.PROTOCOL })
+    expect(program.got).toEqual([])
   })
 })
 
