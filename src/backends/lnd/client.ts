@@ -115,17 +115,18 @@ export class LndClient {
     const { service, timeoutMs } = CALLS[name]
     const leastMs = Math.min(timeoutMs, withinMs)
     return new Promise((resolve, reject) => {
-      let cancelTimer: (() => void) | undefined
-      let isLate = false
+      let isOver = false
+      const cancelTimer =
+        leastMs === Infinity
+          ? undefined
+          : this.#clock.schedule(this.#clock.now() + leastMs, () => {
+              isOver = true
+              call.cancel()
+            })
       const call = (this.#method(service, name) as Unary)(request, (error, answer) => {
         cancelTimer?.()
         if (error === null) resolve(answer as Answers[Name])
-        else reject(Object.assign(error, { isLate }))
-      })
-      if (leastMs === Infinity) return
-      cancelTimer = this.#clock.schedule(this.#clock.now() + leastMs, () => {
-        isLate = true
-        call.cancel()
+        else reject(Object.assign(error, { isLate: isOver }))
       })
     })
   }
