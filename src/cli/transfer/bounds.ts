@@ -25,6 +25,8 @@ export const MAX_PARTS = 64
 export const MAX_PROPOSALS = 4
 /** Copies of one name: `name (2)` to `name (99)`. */
 export const MAX_COPIES = 99
+/** Hashes of files that are remembered: those of all copies of two names. */
+export const MAX_HASHES = 256
 /** Two windows of a slow day, and less than a person waits for. */
 export const FIRST_MESSAGE_MS = 120_000
 export const SILENT_MS = 20_000

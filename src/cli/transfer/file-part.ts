@@ -1,15 +1,18 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { unwritable } from './errors.ts'
-import { hashPrefix, runningHash, type RunningHash, sameBytes } from './hashing.ts'
+import { codeOf, unwritable } from './errors.ts'
+import type { FileHashes } from './file-hashes.ts'
+import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
+import type { PartUses } from './part-uses.ts'
 import { readFrom } from './source.ts'
 import type { Part } from './storage.ts'
 
 interface FilePartOptions {
   readonly path: string
   readonly size: number
-  /** Takes it for one transfer; false where another one has it. */
-  readonly use: () => boolean
-  readonly free: () => void
+  readonly uses: PartUses
+  readonly hashes: FileHashes
+  /** Of an empty part that is held already. */
+  readonly file?: FileHandle
   /** Gives the file its name. */
   readonly name: () => Promise<string>
 }
@@ -18,38 +21,45 @@ interface FilePartOptions {
 export class FilePart implements Part {
   readonly #options: FilePartOptions
   #size: number
+  /** While it is held. */
   #file: FileHandle | undefined
   #hash: RunningHash = runningHash()
 
   constructor(options: FilePartOptions) {
     this.#options = options
     this.#size = options.size
+    this.#file = options.file
   }
 
   get size(): number {
     return this.#size
   }
 
-  async continueFrom(offset: number, sha256: Uint8Array): Promise<boolean> {
-    const { path, use, free } = this.#options
-    if (!use()) return false
+  async continueFrom(offset: number, sha256: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    const { path, uses, hashes } = this.#options
+    // Only who knows the bytes takes the part from others.
+    const look = uses.look(path)
+    if (look === undefined) return false
+    let file: FileHandle | undefined
     try {
-      const file = await open(path, 'r+')
-      const hash = await hashPrefix(readFrom(file), offset).catch(() => undefined)
-      if (hash !== undefined && sameBytes(hash.digest(), sha256)) {
-        await file.truncate(offset)
-        this.#size = offset
-        this.#file = file
-        this.#hash = hash
-        return true
-      }
-      await file.close()
+      file = await open(path, 'r+')
+      const hash = await hashes.ofPrefix(readFrom(file), offset, signal)
+      if (hash === undefined || !sameBytes(hash.digest(), sha256) || !look.take()) return false
+      this.#file = file
+      await file.truncate(offset)
+      this.#size = offset
+      this.#hash = hash
+      return true
     } catch (error) {
-      free()
+      if (this.#file !== undefined) uses.free(path)
+      this.#file = undefined
+      signal.throwIfAborted()
+      if (codeOf(error) === 'ENOENT') return false
       throw unwritable(path, error)
+    } finally {
+      look.end()
+      if (this.#file === undefined) await file?.close()
     }
-    free()
-    return false
   }
 
   async append(bytes: Uint8Array): Promise<void> {
@@ -70,32 +80,36 @@ export class FilePart implements Part {
   }
 
   async finish(): Promise<string> {
+    const { path, name, uses } = this.#options
     try {
       await this.#sync()
-      return await this.#options.name()
+      return await name()
     } catch (error) {
-      throw error instanceof Error && error.name === 'TransferError' ? error : unwritable(this.#options.path, error)
+      throw error instanceof Error && error.name === 'TransferError' ? error : unwritable(path, error)
     } finally {
-      this.#options.free()
+      uses.free(path)
     }
   }
 
   async suspend(): Promise<void> {
     if (this.#file === undefined) return
+    const { path, uses } = this.#options
     try {
       await this.#sync()
       // Nothing is worth keeping of it.
-      if (this.#size === 0) await unlink(this.#options.path).catch(() => undefined)
+      if (this.#size === 0) await unlink(path).catch(() => undefined)
     } finally {
-      this.#options.free()
+      uses.free(path)
     }
   }
 
   async discard(): Promise<void> {
-    await this.#file?.close().catch(() => undefined)
+    if (this.#file === undefined) return
+    const { path, uses } = this.#options
+    await this.#file.close().catch(() => undefined)
     this.#file = undefined
-    await unlink(this.#options.path).catch(() => undefined)
-    this.#options.free()
+    await unlink(path).catch(() => undefined)
+    uses.free(path)
   }
 
   async #sync(): Promise<void> {

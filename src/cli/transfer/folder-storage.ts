@@ -4,10 +4,11 @@ import type { Entropy } from '../../index.ts'
 import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, PART_SUFFIX } from './bounds.ts'
 import { codeOf, TransferError, unwritable } from './errors.ts'
 import { numberedName } from './file-name.ts'
-import { hashOf, hashPrefix, sameBytes, shown } from './hashing.ts'
+import { FileHashes } from './file-hashes.ts'
 import { FilePart } from './file-part.ts'
+import { hashOf, sameBytes, shown } from './hashing.ts'
 import type { Offer } from './messages.ts'
-import { readFrom } from './source.ts'
+import { PartUses } from './part-uses.ts'
 import type { Part, Storage } from './storage.ts'
 
 interface PartFile {
@@ -20,8 +21,8 @@ export class FolderStorage implements Storage {
   readonly #folder: string
   readonly #overwrite: boolean
   readonly #entropy: Entropy
-  /** Paths of parts that a transfer holds. */
-  readonly #used: Set<string> = new Set()
+  readonly #uses: PartUses = new PartUses()
+  readonly #hashes: FileHashes = new FileHashes()
 
   private constructor(folder: string, options: { readonly overwrite: boolean; readonly entropy: Entropy }) {
     this.#folder = folder
@@ -38,35 +39,35 @@ export class FolderStorage implements Storage {
     return new FolderStorage(folder, options)
   }
 
-  async find({ name, content }: Offer): Promise<string | undefined> {
+  async find({ name, content }: Offer, signal: AbortSignal): Promise<string | undefined> {
     if (content === undefined) return undefined
     for (let number = 1; number <= MAX_COPIES; number++) {
       const path = join(this.#folder, numberedName(name, number))
       const stat = await lstat(path).catch(() => undefined)
       if (stat === undefined) return undefined
-      if (stat.isFile() && stat.size === content.size && sameBytes(await hashFile(path, stat.size), content.sha256)) {
-        return path
-      }
+      if (!stat.isFile() || stat.size !== content.size) continue
+      const sha256 = await this.#hashes.ofFile(path, signal)
+      if (sha256 !== undefined && sameBytes(sha256, content.sha256)) return path
     }
     return undefined
   }
 
   async parts(offer: Offer): Promise<readonly Part[]> {
-    const start = `${offer.name}.${partKey(offer)}-`
-    const files = (await this.#partFiles(start)).filter(({ path }) => !this.#used.has(path))
-    return files.toSorted((a, b) => b.size - a.size).map(({ path, size }) => this.#part(offer, path, size))
+    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.#uses.isHeld(path))
+    return files.toSorted((a, b) => b.size - a.size).map((file) => this.#part(offer, file))
   }
 
   async create(offer: Offer): Promise<Part> {
     await this.#makeRoom()
     const random = shown(this.#entropy.bytes(4))
-    const path = join(this.#folder, `${offer.name}.${partKey(offer)}-${random}${PART_SUFFIX}`)
+    const path = join(this.#folder, `${partStart(offer)}${random}${PART_SUFFIX}`)
+    this.#uses.take(path)
     try {
-      await (await open(path, 'wx')).close()
+      return this.#part(offer, { path, size: 0, file: await open(path, 'wx') })
     } catch (error) {
+      this.#uses.free(path)
       throw unwritable(path, error)
     }
-    return this.#part(offer, path, 0)
   }
 
   async room(): Promise<number> {
@@ -74,18 +75,9 @@ export class FolderStorage implements Storage {
     return Math.max(0, bavail * bsize - DISK_MARGIN_BYTES)
   }
 
-  #part(offer: Offer, path: string, size: number): Part {
-    return new FilePart({
-      path,
-      size,
-      use: () => {
-        if (this.#used.has(path)) return false
-        this.#used.add(path)
-        return true
-      },
-      free: () => void this.#used.delete(path),
-      name: () => this.#name(offer, path),
-    })
+  #part(offer: Offer, file: PartFile & { readonly file?: FileHandle }): Part {
+    const name = (): Promise<string> => this.#name(offer, file.path)
+    return new FilePart({ ...file, uses: this.#uses, hashes: this.#hashes, name })
   }
 
   async #partFiles(start: string): Promise<PartFile[]> {
@@ -97,9 +89,17 @@ export class FolderStorage implements Storage {
       if (stat?.isFile() !== true) continue
       // It has its name already: the process ended before the other one went. To write to it would change a whole file.
       if (stat.nlink === 1) found.push({ path, size: stat.size })
-      else if (!this.#used.has(path)) await unlink(path).catch(() => undefined)
+      else await this.#drop(path)
     }
     return found
+  }
+
+  /** Deletes a part that no transfer holds; false where one does. */
+  async #drop(path: string): Promise<boolean> {
+    if (!this.#uses.take(path)) return false
+    await unlink(path).catch(() => undefined)
+    this.#uses.free(path)
+    return true
   }
 
   /** file-transfer §4.5: the smallest goes, since the least was paid for it. */
@@ -108,9 +108,7 @@ export class FolderStorage implements Storage {
     for (let excess = files.length + 1 - MAX_PARTS; excess > 0;) {
       const smallest = files.pop()
       if (smallest === undefined) return
-      if (this.#used.has(smallest.path)) continue
-      await unlink(smallest.path).catch(() => undefined)
-      excess--
+      if (await this.#drop(smallest.path)) excess--
     }
   }
 
@@ -131,12 +129,17 @@ export class FolderStorage implements Storage {
     }
     await syncFolder(this.#folder)
     // Other parts of the same file have nothing left to be of use for.
-    if (offer.content !== undefined) for (const left of await this.parts(offer)) await left.discard()
+    if (offer.content !== undefined)
+      for (const left of await this.#partFiles(partStart(offer))) await this.#drop(left.path)
     return path
   }
 }
 
-/** file-transfer §4.1 */
+/** What names of parts of an offer begin with (file-transfer §4.1). */
+function partStart(offer: Offer): string {
+  return `${offer.name}.${partKey(offer)}-`
+}
+
 function partKey({ name, content }: Offer): string {
   if (content === undefined) return shown(hashOf(utf8('keysock stream'), utf8(name)).subarray(0, 8))
   const size = Buffer.alloc(8)
@@ -146,16 +149,6 @@ function partKey({ name, content }: Offer): string {
 
 function utf8(text: string): Uint8Array {
   return Buffer.from(text)
-}
-
-async function hashFile(path: string, size: number): Promise<Uint8Array> {
-  const file = await open(path, 'r').catch(() => undefined)
-  if (file === undefined) return new Uint8Array(0)
-  try {
-    return (await hashPrefix(readFrom(file), size))?.digest() ?? new Uint8Array(0)
-  } finally {
-    await file.close()
-  }
 }
 
 /** False where something is there. A link fails then, where a rename would replace it. */

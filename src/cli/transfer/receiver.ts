@@ -71,7 +71,7 @@ class ReceiveSession implements Turn {
     this.#options = options
     this.#reader = new MessageReader(socket, 'sender')
     this.#lastByteMs = options.time.now()
-    socket.once('close', () => this.#over.abort())
+    socket.once('close', () => this.#over.abort(this.#lost(socket.errored ?? undefined)))
   }
 
   get offer(): Offer {
@@ -92,8 +92,8 @@ class ReceiveSession implements Turn {
     const { storage, turns, watcher } = this.#options
     const offer = await this.#takeOffer()
     await turns.take(this, { wait: () => this.#wait(), signal: this.#over.signal })
-    if (this.#over.signal.aborted) throw this.#lost()
-    const there = await storage.find(offer)
+    this.#over.signal.throwIfAborted()
+    const there = await storage.find(offer, this.#over.signal)
     if (there !== undefined && offer.content !== undefined) {
       this.#finish()
       return { offer, path: there, ...offer.content, wasThere: true }
@@ -156,7 +156,7 @@ class ReceiveSession implements Turn {
         return await this.#begin(offer, start)
       }
       if (start.offset !== part.size) throw malformed('a start at another offset than was proposed')
-      if (await part.continueFrom(start.offset, start.sha256)) return (this.#part = part)
+      if (await part.continueFrom(start.offset, start.sha256, this.#over.signal)) return (this.#part = part)
     }
     await this.#checkRoom(offer, 0)
     return await this.#begin(offer, await this.#propose(0))
@@ -166,10 +166,7 @@ class ReceiveSession implements Turn {
     if (start.offset !== 0 || !sameBytes(start.sha256, runningHash().digest())) {
       throw malformed('a start with the hash of other bytes than none')
     }
-    const part = await this.#options.storage.create(offer)
-    this.#part = part
-    await part.continueFrom(0, start.sha256)
-    return part
+    return (this.#part = await this.#options.storage.create(offer))
   }
 
   /** HAVE, and the START that answers it; what was sent from a place that did not hold is passed over. */

@@ -2,22 +2,28 @@ import type { Offer } from './messages.ts'
 
 /** Where what arrives is kept. */
 export interface Storage {
-  /** Where the offered file is, complete, if it is there already (file-transfer §2.4). */
-  find(offer: Offer): Promise<string | undefined>
+  /** Where the offered file is, complete, if it is there already (file-transfer §2.4). @throws the signal's reason */
+  find(offer: Offer, signal: AbortSignal): Promise<string | undefined>
   /** Parts that may hold the beginning of what is offered and that nothing writes, the longest first. @throws TransferError BUSY */
   parts(offer: Offer): Promise<readonly Part[]>
-  /** An empty part. @throws TransferError BUSY, STORAGE */
+  /** An empty part, taken. @throws TransferError BUSY, STORAGE */
   create(offer: Offer): Promise<Part>
   /** How many bytes more would fit. */
   room(): Promise<number>
 }
 
-/** What is there of a transfer, and can be continued. In use by one transfer at a time: `take` until `suspend`. */
+/**
+ * What is there of a transfer, and can be continued. One transfer at a time has taken it: from `create` or
+ * `continueFrom` until it is finished, suspended or discarded.
+ */
 export interface Part {
   /** Bytes that are there. */
   readonly size: number
-  /** Whether these are its first bytes, by their SHA-256; if so they are all that it holds from then on, and it can be written. */
-  continueFrom(offset: number, sha256: Uint8Array): Promise<boolean>
+  /**
+   * Takes it where these are its first bytes, by their SHA-256; they are all that it holds from then on. False where
+   * they are others, or another transfer took it. @throws TransferError STORAGE, and the signal's reason
+   */
+  continueFrom(offset: number, sha256: Uint8Array, signal: AbortSignal): Promise<boolean>
   append(bytes: Uint8Array): Promise<void>
   /** SHA-256 of all of it. */
   digest(): Uint8Array

@@ -55,7 +55,7 @@ function isSameContent(a: Content | undefined, b: Content | undefined): boolean 
 
 class StreamPart implements Part {
   readonly offer: Offer
-  isUsed = false
+  isUsed = true
   readonly #output: Writable
   readonly #hash: RunningHash = runningHash()
   #size = 0
