@@ -116,6 +116,10 @@ class Bench {
     return this.reports.filter((report) => report.type === 'offer')
   }
 
+  get warnings(): InterceptorReport[] {
+    return this.reports.filter((report) => report.type === 'warning')
+  }
+
   /** An HTLC of 5,000 msat over our path, as lnd offers it. */
   offer(changes: Partial<RawOffer> = {}, mark = 1): { readonly raw: RawOffer; readonly preimage: Uint8Array } {
     const preimage = sha256(Uint8Array.of(9, mark))
@@ -212,6 +216,25 @@ describe('the interceptor', () => {
     bench.stream.emit('data', bench.offer(changes).raw)
     expect(words(bench.stream)).toEqual(['FAIL'])
     expect(bench.offers).toEqual([])
+  })
+
+  it('warns once a minute of payments that came short, with their number', () => {
+    const bench = new Bench()
+    const short = (mark: number): void =>
+      void bench.stream.emit('data', bench.offer({ incoming_amount_msat: '4999' }, mark).raw)
+    for (let mark = 1; mark <= 5; mark++) short(mark)
+    expect(bench.warnings).toMatchObject([{ code: 'short-amount', message: expect.stringContaining('(1 since') }])
+    bench.clock.pass(60_000)
+    short(6)
+    expect(bench.warnings.slice(1)).toMatchObject([{ message: expect.stringContaining('(5 since') }])
+  })
+
+  it('blames no relay for what comes short to the phantom of its node: anybody can claim to have sent more', () => {
+    const bench = new Bench()
+    bench.interceptor.command({ type: 'add', keys: [nodePhantomKey(bench.own)] })
+    bench.stream.emit('data', bench.openOffer({ incoming_amount_msat: '4999' }).raw)
+    expect(words(bench.stream)).toEqual(['FAIL'])
+    expect(bench.warnings).toEqual([])
   })
 
   it('refuses over a path that has expired, and resumes over one that was closed', () => {

@@ -36,7 +36,7 @@ export const MAX_SHADOW_BLOCKS = 72
 
 /** Hashes that this process has used; lnd itself knows the settled ones. */
 export const MAX_USED_HASHES = 200_000
-/** Payments that lnd refused to send for want of a permission are told of once in this time. */
+/** Warnings that payments cause (lnd refused to send for want of a permission; one came short) are told once in this time, whoever makes them. */
 export const COMPLAINT_MS = 60_000
 /** A payment that lnd does not know, or calls in flight while no channel holds it, is looked at again after this time before it counts as failed: lnd may be about to send it. */
 export const GHOST_MS = 15_000

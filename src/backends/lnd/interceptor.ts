@@ -4,6 +4,7 @@ import type { Clock, Verdict } from '../backend.ts'
 import { Code } from '../../wire/errors.ts'
 import type { PhantomKey } from './blinded-paths.ts'
 import {
+  COMPLAINT_MS,
   EAGER_MS,
   INTERCEPTOR_RETRY_MS,
   MAX_HELD_OFFERS,
@@ -102,6 +103,9 @@ export class Interceptor {
   #eagerUntilMs = 0
   #cancelRetry: (() => void) | undefined
   #stopped = false
+  /** Payments that came short since the last warning, and when that was. */
+  #short = 0
+  #warnedMs = -Infinity
 
   constructor(needs: InterceptorNeeds) {
     this.#needs = needs
@@ -232,7 +236,8 @@ export class Interceptor {
     const examined = examineOffer(offer, key, this.#height)
     if (!examined.ok || this.#held.size >= MAX_HELD_OFFERS) {
       if (!onChain) this.#fail(circuit, examined.ok ? examined.refuser?.refusal(Code.BUSY) : examined.failure)
-      if (!examined.ok && (examined.shortMsat ?? 0n) > 0n) this.#warnOfShort()
+      // At the node's own phantom anybody can claim to have sent more, at no cost.
+      if (!examined.ok && (examined.shortMsat ?? 0n) > 0n && 'pathId' in key) this.#warnOfShort()
       return
     }
     const { record, amountMsat, refuser } = examined
@@ -307,9 +312,15 @@ export class Interceptor {
     this.#stream?.write(verdict)
   }
 
+  /** Once a minute: whoever pays over a path can make as many as he likes. */
   #warnOfShort(): void {
-    const message =
-      'a payment came with less than its payer sent to us: a relay of the path keeps money. It was refused.'
+    this.#short += 1
+    const now = this.#needs.clock.now()
+    if (now - this.#warnedMs < COMPLAINT_MS) return
+    this.#warnedMs = now
+    const count = this.#short
+    this.#short = 0
+    const message = `payments over hidden paths came with less than their onions say (${count} since the last such warning): a relay of the path keeps money, or their payer sends less than it says. They were refused.`
     this.#needs.report({ type: 'warning', code: 'short-amount', message })
   }
 }
