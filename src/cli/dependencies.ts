@@ -3,7 +3,7 @@ import type { Clock, Endpoint, Entropy } from '../index.ts'
 import type { Finding, LndLocation } from '../lnd.ts'
 import type { EndpointRequest } from './endpoint.ts'
 
-export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
 
 /** All that a command meets of the outside. */
 export interface Dependencies {

@@ -14,13 +14,15 @@ import { createSimulation, demoNetwork, type NetworkDescription, type Simulation
 export class Paper extends Writable {
   readonly isTTY: boolean
   readonly columns: number
+  readonly rows: number
   readonly #chunks: Buffer[] = []
   readonly #waiting: (() => void)[] = []
 
-  constructor({ columns }: { readonly columns?: number | undefined } = {}) {
+  constructor({ columns, rows = 24 }: { readonly columns?: number | undefined; readonly rows?: number } = {}) {
     super()
     this.isTTY = columns !== undefined
     this.columns = columns ?? 80
+    this.rows = rows
   }
 
   get bytes(): Buffer {

@@ -146,6 +146,48 @@ describe('what is shown', () => {
     expect(out.text).toContain('sent holiday.tar')
   })
 
+  it('on a terminal that does not say its size is as wide and as high as most', async () => {
+    const err = new Paper({ columns: 0, rows: 0 })
+    const display = createDisplay({
+      stdout: new Paper(),
+      stderr: err,
+      environment: {},
+      time: new ManualTime(),
+      json: false,
+      quiet: false,
+    })
+    for (let transfer = 1; transfer <= 16; transfer++) display.emit({ ...PROGRESS, transfer })
+    await err.shows(progressLine(PROGRESS, 79))
+    display.close()
+    expect(err.text.split('holiday.tar').length - 1).toBe(16)
+  })
+
+  it('on a terminal with fewer rows than transfers leaves out the last ones, and lets them in when others end', async () => {
+    const err = new Paper({ columns: 60, rows: 5 })
+    const display = createDisplay({
+      stdout: new Paper(),
+      stderr: err,
+      environment: {},
+      time: new ManualTime(),
+      json: false,
+      quiet: false,
+    })
+    const names = (): string[] => [...new Set(err.text.match(/file \d+/g))]
+    const showFrom = (from: number): void => {
+      for (let transfer = from; transfer <= 16; transfer++) {
+        display.emit({ ...PROGRESS, transfer, name: `file ${transfer}` })
+      }
+    }
+    showFrom(1)
+    await err.shows('file 4')
+    expect(names()).toEqual(['file 1', 'file 2', 'file 3', 'file 4'])
+    display.emit({ ...DONE, transfer: 1, name: 'file 1' })
+    showFrom(2)
+    await err.shows('file 5')
+    display.close()
+    expect(names()).toEqual(['file 1', 'file 2', 'file 3', 'file 4', 'file 5'])
+  })
+
   it.each([{ CI: 'true' }, { TERM: 'dumb' }])('with %j on a terminal is as in a log', (environment) => {
     expect(show({ columns: 60, environment }, [PROGRESS]).err).not.toContain('\u001b')
   })

@@ -7,8 +7,9 @@ import { coloured } from './colours.ts'
 import { sentences } from './sentences.ts'
 
 const FRAMES_PER_SECOND = 8
-/** Of a terminal that does not say. */
+/** Of a terminal that does not say, or says 0. */
 const USUAL_COLUMNS = 80
+const USUAL_ROWS = 24
 
 /** A line for each transfer that changes in its place, and everything else above it. */
 export class TerminalDisplay implements Display {
@@ -43,13 +44,14 @@ export class TerminalDisplay implements Display {
   }
 
   #move(event: MovingEvent): void {
+    const most = Math.max(1, saidOr(this.#stderr.rows, USUAL_ROWS) - 1)
+    // A line that has left the screen cannot be changed any more.
+    if (this.#rows.size > most) this.#clear()
+    const row = this.#rows.get(event.transfer)
+    if (row !== undefined) return row.update(0, { event })
+    if (this.#rows.size === most) return
     const bars = (this.#bars ??= this.#create())
-    let row = this.#rows.get(event.transfer)
-    if (row === undefined) {
-      row = bars.create(1, 0, { event })
-      this.#rows.set(event.transfer, row)
-    }
-    row.update(0, { event })
+    this.#rows.set(event.transfer, bars.create(1, 0, { event }))
   }
 
   #create(): MultiBar {
@@ -62,7 +64,7 @@ export class TerminalDisplay implements Display {
       gracefulExit: false,
       emptyOnZero: true,
       format: (_options, _parameters, payload: { readonly event: MovingEvent }) =>
-        movingLine(payload.event, (this.#stderr.columns ?? USUAL_COLUMNS) - 1),
+        movingLine(payload.event, saidOr(this.#stderr.columns, USUAL_COLUMNS) - 1),
     })
   }
 
@@ -79,4 +81,8 @@ export class TerminalDisplay implements Display {
     this.#bars = undefined
     this.#rows.clear()
   }
+}
+
+function saidOr(said: number | undefined, usual: number): number {
+  return said === undefined || said === 0 ? usual : said
 }
