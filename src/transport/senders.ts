@@ -1,6 +1,6 @@
 import type { Backend, Destination, Route, RouteHint } from '../backends/backend.ts'
 import { toHex } from './hex.ts'
-import type { Attempt, Lane, Target, Want } from './connection/interface.ts'
+import type { Attempt, Lane, Target } from './connection/interface.ts'
 import { feeOf } from './connection/draft.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'
@@ -50,8 +50,6 @@ export class Sender {
   #destinations: readonly Destination[]
   /** Of the paths that `#destinations` stand for; -1 for a public key. */
   #generation: number
-  /** The generation for which a route was found, where that is not the newest. */
-  readonly #generationOf: Map<string, number> = new Map()
   readonly #owner: SenderOwner
   readonly #deadline: Deadline
 
@@ -79,12 +77,13 @@ export class Sender {
     return this.users > 0 || this.peer.waiting > 0
   }
 
-  /** The other side gave new paths: routes over older ones are given up when they come up next. */
+  /** The other side gave new paths: older ones are not used for new attempts, and what befell them is forgotten (spec §8.10, §9.2). */
   follow(target: Target): void {
     const generation = generationOf(target)
     if (generation <= this.#generation) return
     this.#generation = generation
     this.#destinations = destinationsOf(target, [])
+    this.peer.forgetRoutes(this.#owner.now())
   }
 
   /** Gives leave to whoever's turn it is, as long as there is leave to give. */
@@ -119,7 +118,7 @@ export class Sender {
       const now = owner.now()
       const want = link.isClosed || link.isPaused ? undefined : link.connection.want(now)
       if (want === undefined) continue
-      const grant = this.#grant(now, want)
+      const grant = this.peer.grant(now, want)
       if (grant === undefined) {
         refused.push(link)
         continue
@@ -141,37 +140,21 @@ export class Sender {
     for (const link of refused) this.peer.enqueue(link)
   }
 
-  /** A grant over a route to the newest paths. */
-  #grant(now: number, want: Want): PeerGrant | undefined {
-    for (;;) {
-      const grant = this.peer.grant(now, want)
-      if (grant === undefined || this.#isCurrent(grant.routeId)) return grant
-      // spec §9.2: what leads over replaced paths is not used for new attempts.
-      this.peer.sent(now, grant.ticket)
-      this.peer.resolve(now, grant.ticket, { status: 'failed', reason: 'route-gone', place: 'local' })
-      this.#generationOf.delete(grant.routeId)
-    }
-  }
-
-  #isCurrent(routeId: string): boolean {
-    return (this.#generationOf.get(routeId) ?? this.#generation) >= this.#generation
-  }
-
   #ask(): void {
     const now = this.#owner.now()
     // What only hangs needs no routes.
     if (this.peer.waiting === 0 && this.peer.lacksRoutes(now)) return
     const wish = this.peer.request(now)
     if (wish === undefined) return
+    const generation = this.#generation
     this.#findRoutes(wish.count, wish.avoid).then(
-      (routes) => this.#provide(routes),
-      (error: unknown) => this.#failed(messageOf(error)),
+      (routes) => this.#provide(routes, generation),
+      (error: unknown) => this.#failed(messageOf(error), generation),
     )
   }
 
   async #findRoutes(count: number, avoid: readonly string[]): Promise<Route[]> {
     const destinations = this.#destinations
-    const generation = this.#generation
     const each = Math.ceil(count / destinations.length)
     const found = await Promise.all(
       destinations.map((destination) =>
@@ -184,27 +167,26 @@ export class Sender {
         }),
       ),
     )
-    const routes = found.flat()
-    if (generation >= 0) {
-      for (const route of routes) this.#generationOf.set(route.id, generation)
-      for (const [id, of] of this.#generationOf) {
-        if (of < generation - 1) this.#generationOf.delete(id)
-      }
-    }
-    return routes
+    return found.flat()
   }
 
-  #provide(routes: readonly Route[]): void {
+  #provide(routes: readonly Route[], generation: number): void {
     if (this.#owner.stopped()) return
     this.peer.provideRoutes(this.#owner.now(), routes)
     this.#owner.debug({ routes: routes.length, lane: this.#lane }, 'routes found')
-    this.#owner.ready(this)
+    this.#answered(generation)
   }
 
-  #failed(message: string): void {
+  #failed(message: string, generation: number): void {
     if (this.#owner.stopped()) return
     this.peer.routesFailed(this.#owner.now())
     this.#owner.debug({ reason: message }, 'no routes')
+    this.#answered(generation)
+  }
+
+  #answered(generation: number): void {
+    // It was about paths that were replaced meanwhile.
+    if (generation < this.#generation) this.peer.forgetRoutes(this.#owner.now())
     this.#owner.ready(this)
   }
 }

@@ -347,8 +347,9 @@ describe('routes', () => {
     const peer = ready()
     const { ticket } = send(peer, 0)
     peer.forgetRoutes(10)
-    expect(peer.request(10)).toBeDefined()
-    peer.resolve(200, ticket, settled)
+    expect(peer.deadline()).toBe(1_000)
+    expect(peer.request(1_000)).toBeDefined()
+    peer.resolve(1_200, ticket, settled)
     expect(peer.stats()).toMatchObject({ routes: 0, delivered: 1, inFlight: 0 })
   })
 

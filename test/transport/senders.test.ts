@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest'
-import type { Route } from '../../src/backends/backend.ts'
+import { describe, expect, it } from 'vitest'
+import type { PaymentFailure, Route } from '../../src/backends/backend.ts'
 import type { Attempt, Target } from '../../src/transport/connection/interface.ts'
 import { Deadlines } from '../../src/transport/deadlines.ts'
 import type { DriverLink } from '../../src/transport/driver-link.ts'
@@ -9,6 +9,8 @@ import { type Sender, type SenderOwner, Senders } from '../../src/transport/send
 import { ManualClock, ScriptedBackend, settle } from './scripted-backend.ts'
 
 const MINUTE = 60_000
+const GONE = { reason: 'no-route', place: 'local' } as const
+const REFUSED = { reason: 'blinded', place: 'introduction' } as const
 
 /** A driver of nothing but senders: links that want a number of packets, payments whose outcomes a test gives. */
 class Stage implements SenderOwner {
@@ -78,15 +80,11 @@ class Stage implements SenderOwner {
     return sender
   }
 
-  /** The payment's route is of no use any more. */
-  failForGood(payment: (typeof this.paid)[number]): void {
-    payment.sender.peer.resolve(this.now(), payment.ticket, {
-      status: 'failed',
-      reason: 'no-route',
-      place: 'local',
-    })
-    payment.sender.users -= 1
-    payment.sender.serve()
+  /** The payment failed. */
+  fail({ sender, ticket }: (typeof this.paid)[number], failure: Omit<PaymentFailure, 'status'>): void {
+    sender.peer.resolve(this.now(), ticket, { status: 'failed', ...failure })
+    sender.users -= 1
+    sender.serve()
   }
 }
 
@@ -110,7 +108,7 @@ it.each([
   if (closes) sender.stop()
   stage.backend.routes = []
   const [first] = stage.paid
-  if (first !== undefined) stage.failForGood(first)
+  if (first !== undefined) stage.fail(first, GONE)
   await stage.clock.advance(30 * MINUTE)
   expect(stage.asked).toBe(1)
 })
@@ -121,7 +119,7 @@ it('has routes looked for as soon as somebody needs one', async () => {
   await settle()
   stage.backend.routes = []
   const [first] = stage.paid
-  if (first !== undefined) stage.failForGood(first)
+  if (first !== undefined) stage.fail(first, GONE)
   await stage.clock.advance(MINUTE)
   stage.backend.routes = await new ScriptedBackend().findRoutes()
   stage.enqueue(stage.link(key(1), 1), key(1))
@@ -147,4 +145,71 @@ it('forgets the way whose last use is the longest ago', () => {
   expect(stage.senders.size).toBe(MAX_IDLE_SENDERS)
   expect(stage.senders.for(link, key(0))).toBe(made[0])
   expect(stage.senders.for(link, key(1))).not.toBe(made[1])
+})
+
+describe('fresh paths', () => {
+  const fresh = { id: 'fresh', channels: ['a', 'b'] }
+
+  it('are paid over at once, though the ones before are refused', async () => {
+    const stage = new Stage()
+    const link = stage.link(paths(1), 1_000)
+    stage.enqueue(link, paths(1))
+    await settle()
+    for (let next = stage.paid[0], i = 1; next !== undefined; next = stage.paid[i++]) stage.fail(next, REFUSED)
+    const refused = stage.paid.length
+    const [route] = stage.backend.routes
+    if (route === undefined) throw new Error('no route')
+    stage.backend.routes = [{ ...route, ...fresh }]
+    await stage.clock.advance(1_000)
+    stage.enqueue(link, paths(2))
+    await settle()
+    expect(stage.asked).toBe(2)
+    expect(stage.paid.length).toBeGreaterThan(refused)
+    expect(stage.paid.slice(refused).every(({ routeId }) => routeId === 'fresh')).toBe(true)
+  })
+
+  it('are paid over at once, though nothing was found over the ones before for long', async () => {
+    const stage = new Stage()
+    const found = stage.backend.routes
+    stage.backend.routes = []
+    const link = stage.link(paths(1), 1)
+    stage.enqueue(link, paths(1))
+    await stage.clock.advance(5 * MINUTE + 10_000)
+    const { asked } = stage
+    stage.backend.routes = found
+    stage.enqueue(link, paths(2))
+    await settle()
+    expect([stage.asked, stage.paid.length]).toEqual([asked + 1, 1])
+  })
+
+  it('are paid over at once, though routes to the ones before are still being looked for', async () => {
+    const stage = new Stage()
+    const link = stage.link(paths(1), 1)
+    const looking: ((routes: readonly Route[]) => void)[] = []
+    stage.backend.findRoutes = () =>
+      new Promise((resolve) => {
+        looking.push(resolve)
+      })
+    stage.enqueue(link, paths(1))
+    stage.enqueue(link, paths(2))
+    await stage.clock.advance(1_000)
+    const [route] = stage.backend.routes
+    if (route === undefined) throw new Error('no route')
+    looking[0]?.([route])
+    await settle()
+    expect(stage.paid).toEqual([])
+    looking[1]?.([{ ...route, ...fresh }])
+    await settle()
+    expect(stage.paid.map(({ routeId }) => routeId)).toEqual(['fresh'])
+  })
+
+  it('have routes looked for once a second, however often they change', async () => {
+    const stage = new Stage()
+    const link = stage.link(paths(1), 1_000_000)
+    for (let generation = 1; generation <= 100; generation++) {
+      stage.enqueue(link, paths(generation))
+      await stage.clock.advance(100)
+    }
+    expect(stage.asked).toBeLessThanOrEqual(11)
+  })
 })

@@ -85,13 +85,19 @@ export class Peer {
     return this.#need(now) !== 'content'
   }
 
-  /** The answer to `request`, best route first. Routes beyond the bounds are left out (spec §9.6). */
-  provideRoutes(now: number, routes: readonly Route[]): void {
+  /**
+   * The answer to `request`, best route first. Routes beyond the bounds are left out (spec §9.6). Returns what a packet
+   * costs on the cheapest that was left out for its cost, where none was taken; msat.
+   */
+  provideRoutes(now: number, routes: readonly Route[]): bigint | undefined {
     this.#tick(now)
     const hadNone = this.#routes.size === 0
-    if (this.#routes.merge(now, routes, this.#options.maxFeeMsat) === 0) {
+    const { anonymous, hinted = false, maxFeeMsat } = this.#options
+    const ceiling = { mostMsat: maxFeeMsat, countsAmount: anonymous || hinted }
+    const { taken, tooDearMsat } = this.#routes.merge(now, routes, ceiling)
+    if (taken === 0) {
       this.#renewal.failed(now)
-      return
+      return tooDearMsat
     }
     this.#renewal.found(now)
     for (const { route, firstChannel } of this.#routes.all) this.#channels.know(firstChannel, route.firstChannelSlots)
@@ -101,6 +107,7 @@ export class Peer {
       this.#latency.forget()
       this.#window.restart()
     }
+    return undefined
   }
 
   /** No answer to `request`: it will be made again later. */
@@ -109,11 +116,11 @@ export class Peer {
     this.#renewal.failed(now)
   }
 
-  /** The routes lead nowhere any more: the peer gave other paths (spec §9.2). What is under way goes on. */
+  /** The routes lead nowhere any more, and others can be looked for at once: the peer gave other paths (spec §8.10, §9.2). What is under way goes on. */
   forgetRoutes(now: number): void {
     this.#tick(now)
     for (const state of this.#routes.all) this.#routes.drop(state)
-    this.#renewal.worked()
+    this.#renewal.changed()
   }
 
   // -- turns --

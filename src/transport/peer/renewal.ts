@@ -83,6 +83,14 @@ export class Renewal {
     if (this.#failures === 0) this.#notBefore = 0
   }
 
+  /** What is looked for has changed: no failure before says anything about it. A peer may change it as often as it likes, so not all at once. */
+  changed(): void {
+    this.#failures = 0
+    this.#answers = 0
+    this.#notBefore = this.#askedAt === undefined ? 0 : this.#askedAt + ROUTES_BACKOFF_MS
+    this.#avoid = []
+  }
+
   failed(now: number): void {
     this.#pending = false
     this.#notBefore = now + this.#wait(this.#failures)
