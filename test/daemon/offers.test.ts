@@ -61,6 +61,7 @@ function make(agreements: Pick<Agreements, 'portOf'>): Offers<Program> {
     connections,
     ports,
     pathOwner: () => undefined,
+    everyone: () => [program],
     answer: async (offerId, verdict) => void words.set(offerId, verdict),
   })
 }
@@ -138,9 +139,11 @@ describe('an OPEN at the phantom of the node', () => {
 })
 
 describe('what is no packet', () => {
-  it('is refused by the daemon itself: it is for no program', async () => {
-    expect(words.get(await offer(Uint8Array.of(255, 1, 2)))).toEqual({ action: 'refuse', code: Code.PROTOCOL })
-    expect(program.got).toEqual([])
+  it('goes to one program, as it would to one that had the node alone', async () => {
+    const offerId = await offer(Uint8Array.of(255, 1, 2))
+    expect(program.got).toEqual([offerId])
+    await offers.answer(program, offerId, refuse)
+    expect(words.get(offerId)).toEqual(refuse)
   })
 })
 

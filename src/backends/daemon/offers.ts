@@ -28,6 +28,7 @@ export interface OffersNeeds<Client extends Taker> {
   readonly ports: PortTable<Client>
   /** Who made this path. */
   pathOwner(pathId: string): Client | undefined
+  everyone(): Iterable<Client>
   answer(offerId: string, verdict: Verdict): Promise<void>
 }
 
@@ -103,7 +104,7 @@ export class Offers<Client extends Taker> {
   /** spec §2.9: the packet names its connection, or its OPEN the port. */
   #unblinded(offer: Offer): void {
     const header = headerOf(offer.record)
-    if (header === undefined) return this.#refuse(offer.offerId, Code.PROTOCOL)
+    if (header === undefined) return this.#anyone(offer)
     const owner = this.#responderOf(header.header)
     if (owner?.isGone === false) return this.#give(owner, offer, header.header)
     if (header.header.kind === 'open') return void this.#open(offer, header)
@@ -135,6 +136,12 @@ export class Offers<Client extends Taker> {
     // spec §6.9: BUSY is asked again later, when a program that died may be back.
     const isHeld = client === undefined && now < ports.holdUntil(port)
     this.#refuse(offer.offerId, isHeld ? Code.BUSY : Code.NO_LISTENER)
+  }
+
+  /** What is no packet is for nobody, but the backend contract hands up any record. One verdict: one program gives it. */
+  #anyone(offer: Offer): void {
+    for (const client of this.#needs.everyone()) if (client.phantomLane) return this.#give(client, offer)
+    this.#refuse(offer.offerId, Code.NO_LISTENER)
   }
 
   #give(client: Client, offer: Offer, header?: Header): void {

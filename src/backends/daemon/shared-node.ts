@@ -259,6 +259,7 @@ export class SharedNode implements AttachmentOwner {
       connections,
       ports,
       pathOwner: (pathId) => this.#paths.of(pathId),
+      everyone: () => this.#everyone(),
       answer: (offerId, verdict) => backend.answer(offerId, verdict),
     })
     return { info, agreements, arrivals, offers }
