@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Destination, Payment, PaymentOutcome, RouteRequest } from '../../src/backends/backend.ts'
 import { readCall, readTold, writeCall, writeError, writeEvent, writeResult } from '../../src/backends/daemon/calls.ts'
-import { amount, bytes, type Codec, count, list, MessageError, object, text } from '../../src/backends/daemon/fields.ts'
+import { amount, bytes, type Codec, count, list, MessageError, object, oneOf, text } from '../../src/backends/daemon/fields.ts'
 import * as values from '../../src/backends/daemon/values.ts'
 
 const overTheWire = (json: unknown): unknown => JSON.parse(JSON.stringify(json))
@@ -12,7 +12,7 @@ function carried<T>(codec: Codec<T>, value: T): T {
   return codec.read(overTheWire(codec.write(value)), 'value')
 }
 
-const msat = fc.bigInt({ min: -(10n ** 19n), max: 10n ** 19n })
+const msat = fc.bigInt({ min: 0n, max: 10n ** 20n - 1n })
 const blob = (most: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: most })
 const id = fc.string({ maxLength: 60 })
 
@@ -60,6 +60,21 @@ const outcome: fc.Arbitrary<PaymentOutcome> = fc.oneof(
     { requiredKeys: ['status', 'reason', 'place'] },
   ),
 )
+
+describe('what the other side would not read', () => {
+  it.each<[string, () => unknown]>([
+    ['a negative amount', () => amount.write(-1n)],
+    ['an amount of more digits than money has', () => amount.write(10n ** 20n)],
+    ['a fraction', () => count().write(0.5)],
+    ['a count beyond the bound', () => count(3).write(4)],
+    ['a text that is too long', () => text(3).write('four')],
+    ['too many bytes', () => bytes(2).write(new Uint8Array(3))],
+    ['a list that is too long', () => list(count(), 1).write([1, 2])],
+    ['a word that is none', () => oneOf(['a']).write('b' as 'a')],
+  ])('is not written: %s', (_, write) => {
+    expect(write).toThrow(MessageError)
+  })
+})
 
 describe('values between a daemon and its programs', () => {
   it('come out as they went in', () => {
@@ -127,6 +142,7 @@ describe('values between a daemon and its programs', () => {
     ['a number for an amount', amount, 7],
     ['leading zeros', amount, '007'],
     ['minus zero', amount, '-0'],
+    ['a negative amount', amount, '-5000'],
     ['more digits than money has', amount, '1'.repeat(21)],
     ['a fraction', count(), 1.5],
     ['a negative count', count(), -1],

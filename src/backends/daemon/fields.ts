@@ -28,7 +28,7 @@ export type Fields<T> = {
 }
 
 const BASE64 = /^[0-9A-Za-z+/]*={0,2}$/
-const DECIMAL = /^(?:0|-?[1-9][0-9]{0,19})$/
+const DECIMAL = /^(?:0|[1-9][0-9]{0,19})$/
 
 export function optional<T>(codec: Codec<T>): OptionalCodec<T> {
   return { isOptional: true, write: (value) => codec.write(value), read: (json, at) => codec.read(json, at) }
@@ -50,14 +50,12 @@ export function words(most: number): Codec<string> {
 
 /** A whole number from 0 on. */
 export function count(most: number = Number.MAX_SAFE_INTEGER): Codec<number> {
-  return {
-    write: (value) => value,
-    read(json, at) {
-      if (typeof json !== 'number' || !Number.isSafeInteger(json) || json < 0 || json > most)
-        throw wrong(at, `a whole number from 0 to ${most}`)
-      return json
-    },
+  const read = (json: unknown, at: string): number => {
+    if (typeof json !== 'number' || !Number.isSafeInteger(json) || json < 0 || json > most)
+      throw wrong(at, `a whole number from 0 to ${most}`)
+    return json
   }
+  return { write: (value) => read(value, 'a value'), read }
 }
 
 export const flag: Codec<boolean> = {
@@ -68,9 +66,13 @@ export const flag: Codec<boolean> = {
   },
 }
 
-/** A bigint, as decimal digits in a string: 20 at most. */
+/** A bigint from 0 on, as decimal digits in a string: 20 at most. */
 export const amount: Codec<bigint> = {
-  write: (value) => value.toString(),
+  write(value) {
+    const digits = value.toString()
+    if (!DECIMAL.test(digits)) throw wrong('a value', 'an amount of 20 digits at most')
+    return digits
+  },
   read(json, at) {
     if (typeof json !== 'string' || !DECIMAL.test(json)) throw wrong(at, 'decimal digits in a string')
     return BigInt(json)
@@ -98,14 +100,12 @@ export function bytes(least: number, most: number = least): Codec<Uint8Array> {
 
 /** One of these words or numbers. */
 export function oneOf<const T extends string | number>(values: readonly T[]): Codec<T> {
-  return {
-    write: (value) => value,
-    read(json, at) {
-      const found = values.find((value) => value === json)
-      if (found === undefined) throw wrong(at, `one of ${values.join(', ')}`)
-      return found
-    },
+  const read = (json: unknown, at: string): T => {
+    const found = values.find((value) => value === json)
+    if (found === undefined) throw wrong(at, `one of ${values.join(', ')}`)
+    return found
   }
+  return { write: (value) => read(value, 'a value'), read }
 }
 
 export function list<T>(item: Codec<T>, most: number): Codec<readonly T[]> {
