@@ -109,10 +109,11 @@ export class Demultiplexer {
   /** Phantom lane. */
   offer(offer: Offer, decide: Decide): void {
     const { record, amountMsat, hash, pathId } = offer
-    const link = pathId === undefined ? undefined : this.#byPath.get(pathId)
-    if (link !== undefined && pathId !== undefined) {
-      decide(link.receive({ lane: 'phantom', record, amountMsat, hash, pathId }), link)
-      return
+    if (pathId !== undefined) {
+      const link = this.#byPath.get(pathId)
+      // spec §9.3: one that was closed belongs to nobody, least of all to those who take packets at the node's phantom.
+      if (link === undefined) return this.#refuse(decide, Code.CLOSED)
+      return decide(link.receive({ lane: 'phantom', record, amountMsat, hash, pathId }), link)
     }
     const arrival: Arrival = { lane: 'phantom', record, amountMsat, hash }
     const header = headerOf(record)

@@ -68,6 +68,14 @@ const PROBES: Readonly<Record<string, (prober: Prober) => void | Promise<void>>>
     prober.sendOpen('node', own)
   },
   'a MESSAGE that it sent over it before': (prober) => prober.sendOpen('node', prober.open([message])),
+  'packets over its path, an OPEN for the node among them': async (prober) => {
+    const own = prober.open([stream])
+    prober.openOverPath(own)
+    prober.overPath(...prober.early(own, 1, [stream]))
+    prober.overPath(...prober.back('reply', 'cid', [ping]))
+    prober.overPath(...prober.back('answer', 'cid', [accept, ping]))
+    await prober.pass(100)
+  },
 }
 
 async function start(household: Household, connects: boolean): Promise<Programs> {
@@ -178,5 +186,6 @@ it('the probes show what a server answers to anyone', async () => {
     'an OPEN with its connection id on the unblinded lane': ['settle', 'answer accept,stream'],
     'EARLY before an OPEN with its connection id': [taken],
     'a MESSAGE that it sent over it before': [taken],
+    'packets over its path, an OPEN for the node among them': ['refuse', 'refuse', 'refuse', 'refuse'],
   })
 })

@@ -63,10 +63,20 @@ export class WatchedBackend extends ScriptedBackend {
     for (const pathId of pathIds) this.openPaths.delete(pathId)
   }
 
+  override async sharedSecret(point: Uint8Array): Promise<Uint8Array> {
+    await new Promise<void>((resolve) => {
+      this.clock.schedule(this.clock.now() + AGREEMENT_MS, resolve)
+    })
+    return await super.sharedSecret(point)
+  }
+
   override async answer(offerId: string, verdict: Verdict): Promise<void> {
     this.verdicts.set(offerId, { atMs: this.clock.now(), verdict })
   }
 }
+
+/** What a key agreement takes at lnd: a verdict that waited for one is late. */
+const AGREEMENT_MS = 11
 
 function placeOf(destination: Destination): string {
   return 'path' in destination ? `path ${toHex(destination.path)}` : toHex(destination.publicKey)

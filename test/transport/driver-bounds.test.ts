@@ -60,7 +60,6 @@ describe('what arrives for nobody', () => {
       backend.emit({
         type: 'offer',
         offerId,
-        pathId: 'gone',
         record,
         amountMsat: 1n,
         hash: new Uint8Array(32).fill(offerId.charCodeAt(0)),
@@ -71,6 +70,14 @@ describe('what arrives for nobody', () => {
     const early = makeOpen()
     offered('c', sealPacket({ kind: 'early', cid: early.cid, number: 1 }, early.early, new Uint8Array(2)))
     expect(verdicts()).toEqual([`a ${Code.PROTOCOL}`, `b ${Code.CLOSED}`, `c ${Code.STALE}`])
+  })
+
+  it('is refused over a path that was closed, and not read: an OPEN is not for that process', async () => {
+    await listen()
+    offer('over a path', makeOpen(), 0, 'closed')
+    await settle()
+    expect(verdicts()).toEqual([`over a path ${Code.CLOSED}`])
+    expect(backend.agreements).toBe(0)
   })
 })
 
