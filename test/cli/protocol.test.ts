@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/bounds.ts'
+import { IDLE_MS, MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/bounds.ts'
 import { hashOf } from '../../src/cli/transfer/hashing.ts'
 import { encodeMessage, type Message } from '../../src/cli/transfer/messages.ts'
 import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
@@ -182,6 +182,24 @@ describe('several senders', () => {
     expect(place.read('a.bin').equals(source.bytes)).toBe(true)
   })
 
+  it('of the same file: the second waits as long as bytes of the first come, however few', async () => {
+    const source = fileOf('a.bin', pattern(60_000))
+    const first = await place.take()
+    await begin(first.line, source)
+    const second = await place.take()
+    const sending = sendTo(second.line, source, { session: 2 })
+    sending.catch(() => undefined)
+    const message = encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) })
+    for (let at = 0; at < 10; at++) {
+      first.line.write(message.subarray(at, at + 1))
+      await turns()
+      await place.time.pass(SILENT_MS - 1_000)
+    }
+    expect(second.seen).toEqual(['offered a.bin', 'waits'])
+    await place.time.pass(2_000)
+    expect(await sending).toMatchObject({ from: 0 })
+  })
+
   it('that are one, over another connection, take over at once', async () => {
     const source = fileOf('a.bin', pattern(60_000))
     const first = await place.take()
@@ -284,6 +302,21 @@ describe('a hostile sender', () => {
       for (const name of place.files) expect(place.read(name).equals(source.bytes)).toBe(true)
     })
     await fc.assert(property, { numRuns: 200 })
+  })
+
+  it('that is slow is let go when no byte came for ten minutes, not before', async () => {
+    const { line, received } = await place.take()
+    await begin(line, source)
+    let isOver = false
+    received.catch(() => (isOver = true))
+    for (const byte of encodeMessage(whole).subarray(0, 5)) {
+      line.write(Uint8Array.of(byte))
+      await turns()
+      await place.time.pass(IDLE_MS - 1)
+      expect(isOver).toBe(false)
+    }
+    await place.time.pass(1)
+    await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })
 
   it('that says nothing is let go', async () => {

@@ -57,7 +57,7 @@ export async function turns(): Promise<void> {
 export class Place {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'keysock-transfer-'))
   readonly time: ManualTime = new ManualTime()
-  readonly #turns: Turns = new Turns(this.time)
+  readonly turns: Turns = new Turns(this.time)
   maxSizeBytes = 10_000_000
   #random = 0
 
@@ -82,7 +82,7 @@ export class Place {
     const seen: string[] = []
     const received = receiveFrom(other, {
       storage: storage ?? (await this.storage()),
-      turns: this.#turns,
+      turns: this.turns,
       maxSizeBytes: this.maxSizeBytes,
       time: this.time,
       watcher: {

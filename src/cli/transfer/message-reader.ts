@@ -13,12 +13,15 @@ const FROM_RECEIVER: readonly MessageType[] = ['have', 'wait', 'done', 'error']
 export class MessageReader {
   readonly #chunks: AsyncIterator<Uint8Array>
   readonly #from: 'sender' | 'receiver'
+  readonly #onBytes: () => void
   #rest: Uint8Array = new Uint8Array(0)
   #begun: boolean
 
-  constructor(stream: Readable, from: 'sender' | 'receiver') {
+  /** @param onBytes hears that some came, also where they are no whole message yet */
+  constructor(stream: Readable, from: 'sender' | 'receiver', onBytes: () => void = () => undefined) {
     this.#chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
     this.#from = from
+    this.#onBytes = onBytes
     this.#begun = from === 'receiver' // only the sender's stream has a preamble
   }
 
@@ -59,6 +62,7 @@ export class MessageReader {
         if (this.#rest.length === 0) return undefined
         throw malformed('an end in the middle of a message')
       }
+      this.#onBytes()
       this.#rest = this.#rest.length === 0 ? chunk.value : Buffer.concat([this.#rest, chunk.value])
     }
     const taken = Uint8Array.from(this.#rest.subarray(0, length))

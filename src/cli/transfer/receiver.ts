@@ -69,7 +69,7 @@ class ReceiveSession implements Turn {
   constructor(socket: Duplex, options: ReceiveOptions) {
     this.#socket = socket
     this.#options = options
-    this.#reader = new MessageReader(socket, 'sender')
+    this.#reader = new MessageReader(socket, 'sender', () => this.#heard())
     this.#lastByteMs = options.time.now()
     socket.once('close', () => this.#over.abort(this.#lost(socket.errored ?? undefined)))
   }
@@ -173,7 +173,7 @@ class ReceiveSession implements Turn {
   async #propose(offset: number): Promise<Extract<Message, { type: 'start' }>> {
     this.#write({ type: 'have', offset })
     for (;;) {
-      const message = await this.#next(IDLE_MS)
+      const message = await this.#next()
       if (message.type === 'start') return message
       if (message.type !== 'data' && message.type !== 'end') throw malformed(`${message.type} before a start`)
     }
@@ -185,7 +185,7 @@ class ReceiveSession implements Turn {
     const most = content?.size ?? maxSizeBytes
     let checkedAt = part.size
     for (;;) {
-      const message = await this.#next(IDLE_MS)
+      const message = await this.#next()
       if (message.type === 'data') {
         if (part.size + message.bytes.length > most) {
           if (content !== undefined) throw malformed('more bytes than were offered')
@@ -215,10 +215,21 @@ class ReceiveSession implements Turn {
     await part.discard()
   }
 
-  /** @throws ConnectionLost, TransferError; the sender's own ERROR as well */
-  async #next(withinMs: number): Promise<Message> {
+  #heard(): void {
+    this.#lastByteMs = this.#options.time.now()
+    if (this.#offer !== undefined) this.#allow(IDLE_MS)
+  }
+
+  /** Ends the connection when so much time has passed. */
+  #allow(ms: number): void {
     const { time } = this.#options
-    this.#cancelDeadline = time.schedule(time.now() + withinMs, () => this.#socket.destroy())
+    this.#cancelDeadline()
+    this.#cancelDeadline = time.schedule(time.now() + ms, () => this.#socket.destroy())
+  }
+
+  /** @throws ConnectionLost, TransferError; the sender's own ERROR as well */
+  async #next(withinMs: number = IDLE_MS): Promise<Message> {
+    this.#allow(withinMs)
     let message: Message | undefined
     try {
       message = await this.#reader.next()
@@ -228,7 +239,6 @@ class ReceiveSession implements Turn {
       this.#cancelDeadline()
     }
     if (message === undefined) throw this.#lost()
-    this.#lastByteMs = time.now()
     if (message.type !== 'error') return message
     // file-transfer §3.4
     if (message.code === 'CHANGED' && this.#part !== undefined) await this.#discard(this.#part)
