@@ -63,6 +63,8 @@ export const EAGER_MS = 3_000
 export const INTERCEPTOR_RETRY_MS = 5_000
 /** How long lnd is given to object to a second interceptor, once it has answered a call that came after it. */
 export const OBJECTION_MS = 40
+/** `checkLnd` waits for a refusal for so long: lnd says it at once, and sends all of its graph for seconds. */
+export const PROBE_MS = 5_000
 /** `checkLnd` looks at a stream for so long. */
 export const STREAM_STANDS_MS = 250
 

@@ -6,7 +6,7 @@ import { Introductions } from './introductions.ts'
 import { OwnChannels } from './own-channels.ts'
 import { openTarget, type LndOptions, type LndTarget } from './target.ts'
 import { BackendError } from '../backend.ts'
-import { INBOUND_ROOM_MSAT, STREAM_STANDS_MS } from './bounds.ts'
+import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './bounds.ts'
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -130,29 +130,30 @@ class Check {
       )
   }
 
-  /** Each call as harmlessly as it can be made: an answer or another complaint means that it is permitted. */
+  /** Each call as harmlessly as it can be made: an answer, another complaint or a long silence means that it is permitted. */
   async #permissions(): Promise<void> {
     const zero = '00'.repeat(32)
     const calls: readonly [CallName, object][] = [
       ['listChannels', { active_only: true }],
       ['getNodeInfo', { pub_key: `02${zero}` }],
       ['getChanInfo', { chan_id: '1' }],
+      ['describeGraph', {}],
       ['queryRoutes', { pub_key: `02${zero}`, amt_msat: '1' }],
       ['sendToRouteV2', {}],
       ['deriveSharedKey', {}],
     ]
     const denied: string[] = []
     for (const [name, request] of calls) {
-      const error = await this.#client.call(name, request).then(
+      const error = await this.#client.call(name, request, PROBE_MS).then(
         () => undefined,
         (reason: unknown) => reason,
       )
-      if (error !== undefined && isDenied(error)) denied.push(asBackendError(error, name).message)
+      if (error !== undefined && isDenied(error)) denied.push(asBackendError(error).message)
     }
     for (const name of ['trackPaymentV2', 'subscribeInvoices'] as const) {
       const request = name === 'trackPaymentV2' ? hashRequest(zero) : {}
       const error = await firstError(this.#client.stream(name, request))
-      if (error !== undefined && isDenied(error)) denied.push(asBackendError(error, name).message)
+      if (error !== undefined && isDenied(error)) denied.push(asBackendError(error).message)
     }
     if (denied.length === 0) this.#say('permissions', 'good', 'the macaroon permits what is needed')
     else for (const message of denied) this.#say('permissions', 'bad', message)
@@ -203,7 +204,7 @@ class Check {
       this.#say('introduction', 'good', 'a peer can introduce this node, so its replies can be hidden')
     } catch (error) {
       if (error instanceof BackendError) this.#say('introduction', 'poor', error.message)
-      else this.#say('introduction', 'poor', asBackendError(error, 'getNodeInfo').message)
+      else this.#say('introduction', 'poor', asBackendError(error).message)
     }
   }
 
@@ -215,14 +216,14 @@ class Check {
         : ''
       return this.#say('interceptor', 'good', `the HTLC interceptor is free${held}`)
     }
-    if (isDenied(error)) return this.#say('interceptor', 'bad', asBackendError(error, 'htlcInterceptor').message)
+    if (isDenied(error)) return this.#say('interceptor', 'bad', asBackendError(error).message)
     if ((error.details ?? '').includes('already exists'))
       return this.#say(
         'interceptor',
         'poor',
         'another program holds the HTLC interceptor, and lnd takes one: hidden replies do not arrive until it lets go; it may be a keysock process of yours',
       )
-    this.#say('interceptor', 'poor', asBackendError(error, 'htlcInterceptor').message)
+    this.#say('interceptor', 'poor', asBackendError(error).message)
   }
 }
 

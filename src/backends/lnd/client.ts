@@ -37,6 +37,8 @@ export interface RpcError extends Error {
   /** A gRPC status code. */
   readonly code?: number
   readonly details?: string
+  /** What was called, as it stands in lnd's permissions. */
+  readonly uri?: string
   /** lnd did not answer within the time that it was given: the call was cancelled here. */
   readonly isLate?: boolean
 }
@@ -81,7 +83,11 @@ export type CallName = keyof Answers
 const STREAMS = {
   subscribeInvoices: { service: 'default', uri: '/lnrpc.Lightning/SubscribeInvoices' },
   trackPaymentV2: { service: 'router', uri: '/routerrpc.Router/TrackPaymentV2' },
+  htlcInterceptor: { service: 'router', uri: '/routerrpc.Router/HtlcInterceptor' },
 } as const
+
+/** Streams that lnd alone writes. */
+type StreamName = Exclude<keyof typeof STREAMS, 'htlcInterceptor'>
 
 type Unary = (request: object, done: (error: RpcError | null, answer: unknown) => void) => { cancel(): void }
 type Open = (request: object) => DuplexStream
@@ -112,7 +118,7 @@ export class LndClient {
    * @throws RpcError what lnd or gRPC said, with `isLate` where the time was over
    */
   call<Name extends CallName>(name: Name, request: object, withinMs: number = Infinity): Promise<Answers[Name]> {
-    const { service, timeoutMs } = CALLS[name]
+    const { service, uri, timeoutMs } = CALLS[name]
     const leastMs = Math.min(timeoutMs, withinMs)
     return new Promise((resolve, reject) => {
       let isOver = false
@@ -126,17 +132,25 @@ export class LndClient {
       const call = (this.#method(service, name) as Unary)(request, (error, answer) => {
         cancelTimer?.()
         if (error === null) resolve(answer as Answers[Name])
-        else reject(Object.assign(error, { isLate: isOver }))
+        else reject(Object.assign(error, { uri, isLate: isOver }))
       })
     })
   }
 
-  stream(name: keyof typeof STREAMS, request: object): ServerStream {
-    return (this.#method(STREAMS[name].service, name) as Open)(request)
+  stream(name: StreamName, request: object): ServerStream {
+    return this.#open(name, request)
   }
 
   interceptor(): DuplexStream {
-    return (this.#method('router', 'htlcInterceptor') as Open)({})
+    return this.#open('htlcInterceptor', {})
+  }
+
+  #open(name: keyof typeof STREAMS, request: object): DuplexStream {
+    const { service, uri } = STREAMS[name]
+    const stream = (this.#method(service, name) as Open)(request)
+    // Before whoever asked hears of it.
+    stream.on('error', (error) => Object.assign(error, { uri }))
+    return stream
   }
 
   #method(service: Service, name: string): unknown {
@@ -173,24 +187,17 @@ export function isDenied(error: unknown): boolean {
 }
 
 /** What a call that failed means for the caller of the backend. Never holds what was asked. */
-export function asBackendError(
-  error: unknown,
-  name: CallName | 'htlcInterceptor' | keyof typeof STREAMS,
-): BackendError {
+export function asBackendError(error: unknown): BackendError {
   if (error instanceof BackendError) return error
-  const said = (error as RpcError).details ?? (error instanceof Error ? error.message : 'an error')
+  const { uri = 'the lnd backend', details } = error as RpcError
+  const said = details ?? (error instanceof Error ? error.message : 'an error')
   if (isDenied(error)) {
     return new BackendError(
       'permission',
-      `lnd does not permit ${uriOf(name)} with this macaroon; spec/lnd.md has the line for lncli bakemacaroon`,
+      `lnd does not permit ${uri} with this macaroon; spec/lnd.md has the line for lncli bakemacaroon`,
       { cause: error },
     )
   }
   if (isAway(error)) return new BackendError('offline', `lnd is away (${said}); wait for 'online'`, { cause: error })
-  return new BackendError('unsupported', `${uriOf(name)} failed: ${said}`, { cause: error })
-}
-
-function uriOf(name: CallName | 'htlcInterceptor' | keyof typeof STREAMS): string {
-  if (name === 'htlcInterceptor') return '/routerrpc.Router/HtlcInterceptor'
-  return name in STREAMS ? STREAMS[name as keyof typeof STREAMS].uri : CALLS[name as CallName].uri
+  return new BackendError('unsupported', `${uri} failed: ${said}`, { cause: error })
 }

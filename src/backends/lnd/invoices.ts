@@ -81,7 +81,7 @@ export class Invoices {
     if (this.#stopped) return
     this.#needs.trouble(error)
     if (error !== undefined && isDenied(error) && this.#retryMs === RECONNECT_MS) {
-      const { message } = asBackendError(error, 'subscribeInvoices')
+      const { message } = asBackendError(error)
       this.#needs.tell({ type: 'warning', code: 'permission', message })
     }
     this.#cancelRetry = this.#needs.clock.schedule(this.#needs.clock.now() + this.#retryMs, () => this.open())

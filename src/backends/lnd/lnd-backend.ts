@@ -17,7 +17,7 @@ import {
   type RouteRequest,
   type Verdict,
 } from '../backend.ts'
-import { asBackendError, LndClient, type CallName } from './client.ts'
+import { asBackendError, LndClient } from './client.ts'
 import { Invoices } from './invoices.ts'
 import { Liveness } from './liveness.ts'
 import { LocalHost, ThreadHost, type InterceptorHost } from './interceptor-host.ts'
@@ -87,7 +87,7 @@ export class LndBackend implements Backend {
       }
     } catch (error) {
       await this.stop()
-      throw asBackendError(error, 'getInfo')
+      throw asBackendError(error)
     }
   }
 
@@ -105,7 +105,7 @@ export class LndBackend implements Backend {
   }
 
   findRoutes(request: RouteRequest): Promise<readonly Route[]> {
-    return this.#run('queryRoutes', ({ routes }) => routes.find(request))
+    return this.#run(({ routes }) => routes.find(request))
   }
 
   async pay(payment: Payment): Promise<PaymentOutcome> {
@@ -114,23 +114,23 @@ export class LndBackend implements Backend {
   }
 
   track(hash: Uint8Array): Promise<PaymentOutcome | { readonly status: 'in-flight' | 'never' }> {
-    return this.#run('trackPaymentV2', ({ payments }) => payments.track(toHex(hash)))
+    return this.#run(({ payments }) => payments.track(toHex(hash)))
   }
 
   makePaths(request: PathRequest): Promise<PathResult> {
-    return this.#run('getNodeInfo', ({ phantom }) => phantom.makePaths(request))
+    return this.#run(({ phantom }) => phantom.makePaths(request))
   }
 
   closePaths(pathIds: readonly string[]): Promise<void> {
-    return this.#run('getNodeInfo', async ({ phantom }) => phantom.closePaths(pathIds))
+    return this.#run(async ({ phantom }) => phantom.closePaths(pathIds))
   }
 
   answer(offerId: string, verdict: Verdict): Promise<void> {
-    return this.#run('htlcInterceptor', async ({ phantom }) => phantom.answer(offerId, verdict))
+    return this.#run(async ({ phantom }) => phantom.answer(offerId, verdict))
   }
 
   sharedSecret(point: Uint8Array): Promise<Uint8Array> {
-    return this.#run('deriveSharedKey', async () => {
+    return this.#run(async () => {
       if (point.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(point, true))
         throw new BackendError('bad-point', 'sharedSecret takes a compressed point of secp256k1, 33 bytes')
       return await this.#sharedSecret(point)
@@ -138,7 +138,7 @@ export class LndBackend implements Backend {
   }
 
   routeHints(): Promise<readonly RouteHint[]> {
-    return this.#run('getChanInfo', ({ hints }) => hints())
+    return this.#run(({ hints }) => hints())
   }
 
   /** lnd's ECDH with the node's own key: SHA-256 of the compressed point. */
@@ -182,7 +182,7 @@ export class LndBackend implements Backend {
     return credentials === undefined ? new LocalHost(this.#client, needs) : new ThreadHost(credentials, needs)
   }
 
-  async #run<T>(name: CallName | 'htlcInterceptor' | 'trackPaymentV2', body: (parts: Parts) => Promise<T>): Promise<T> {
+  async #run<T>(body: (parts: Parts) => Promise<T>): Promise<T> {
     if (this.#state !== 'started' || this.#parts === undefined) {
       throw new BackendError(
         'stopped',
@@ -192,7 +192,7 @@ export class LndBackend implements Backend {
     try {
       return await body(this.#parts)
     } catch (error) {
-      throw asBackendError(error, name)
+      throw asBackendError(error)
     }
   }
 

@@ -217,7 +217,7 @@ export class Payments {
     const now = this.#needs.clock.now()
     if (now - this.#complainedMs < COMPLAINT_MS) return
     this.#complainedMs = now
-    const { message } = asBackendError(error, 'sendToRouteV2')
+    const { message } = asBackendError(error)
     this.#needs.tell({ type: 'warning', code: 'permission', message })
   }
 

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { Status } from '../../src/backends/lnd/client.ts'
+import { LndBackend } from '../../src/backends/lnd/lnd-backend.ts'
+import { checkLnd, lndPermissions, type Finding } from '../../src/lnd.ts'
+import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+
+const info = {
+  version: '0.21.1-beta',
+  identity_pubkey: `02${'aa'.repeat(32)}`,
+  block_height: 800_000,
+  synced_to_chain: true,
+  synced_to_graph: true,
+  num_pending_channels: 0,
+  chains: [{ network: 'regtest' }],
+  features: { 25: {}, 55: {} },
+  require_htlc_interceptor: false,
+}
+
+const says = (code: number, details: string) => (): never => {
+  throw rpcError(code, details)
+}
+const invalid = says(Status.unknown, 'invalid request')
+const denied = says(Status.unknown, 'permission denied')
+
+/** An lnd that permits everything and has nothing; its streams end at once, so that nobody waits for them. */
+const empty: Script = {
+  getInfo: () => info,
+  listChannels: () => ({ channels: [] }),
+  describeGraph: () => ({ nodes: [], edges: [] }),
+  getNodeInfo: says(Status.notFound, 'unable to find node'),
+  getChanInfo: says(Status.notFound, 'edge not found'),
+  queryRoutes: invalid,
+  sendToRouteV2: invalid,
+  deriveSharedKey: invalid,
+  subscribeInvoices: invalid,
+  trackPaymentV2: says(Status.notFound, "payment isn't initiated"),
+  htlcInterceptor: says(Status.unknown, 'interceptor already exists'),
+}
+
+async function check(script: Script = {}): Promise<{ lnd: ScriptedLnd; findings: Finding[] }> {
+  const lnd = new ScriptedLnd({ ...empty, ...script })
+  return { lnd, findings: await checkLnd({ lnd: lnd.services }) }
+}
+
+describe('a look at a node', () => {
+  it('asks for everything that its macaroon has to permit, and nothing else', async () => {
+    const { lnd, findings } = await check()
+    const called = new Set(lnd.calls.map(({ name }) => name.toLowerCase()))
+    const permitted = lndPermissions.map((uri) => (uri.split('/').at(-1) ?? '').toLowerCase())
+    expect([...called].toSorted()).toEqual(permitted.toSorted())
+    expect(findings).toContainEqual({
+      name: 'permissions',
+      verdict: 'good',
+      message: 'the macaroon permits what is needed',
+    })
+  })
+
+  it.for([
+    ['describeGraph', '/lnrpc.Lightning/DescribeGraph'],
+    ['queryRoutes', '/lnrpc.Lightning/QueryRoutes'],
+    ['subscribeInvoices', '/lnrpc.Lightning/SubscribeInvoices'],
+    ['trackPaymentV2', '/routerrpc.Router/TrackPaymentV2'],
+  ] as const)('says that %s is not permitted', async ([name, uri]) => {
+    const { findings } = await check({ [name]: denied })
+    const complaints = findings.filter((finding) => finding.name === 'permissions')
+    expect(complaints).toMatchObject([{ verdict: 'bad', message: expect.stringContaining(uri) }])
+  })
+})
+
+describe('what a call fails with', () => {
+  it('names the call that lnd did not permit, whoever made it', async () => {
+    const { services } = new ScriptedLnd({ ...empty, listChannels: denied })
+    const backend = new LndBackend({ services, credentials: undefined, close: () => undefined })
+    await backend.start({ sink: () => undefined })
+    const destination = { lane: 'node', publicKey: new Uint8Array(33).fill(2) } as const
+    const request = { destination, amountMsat: 1_000n, maxFeeMsat: 0n, count: 1 }
+    const message = expect.stringContaining('/lnrpc.Lightning/ListChannels')
+    await expect(backend.findRoutes(request)).rejects.toMatchObject({ code: 'permission', message })
+    await backend.stop()
+  })
+})
