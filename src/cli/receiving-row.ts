@@ -16,7 +16,8 @@ export class ReceivingRow implements ReceiveWatcher {
   readonly #display: Display
   readonly #time: Time
   readonly #nextNumber: () => number
-  readonly #meter: RateMeter = new RateMeter()
+  /** From where this connection began. */
+  #meter: RateMeter | undefined
   #name: TransferName | undefined
   #offset = 0
   #startMs: number
@@ -62,6 +63,7 @@ export class ReceivingRow implements ReceiveWatcher {
     this.#offset = offset
     this.bytes = offset
     this.#startMs = this.#time.now()
+    this.#meter = new RateMeter()
     this.#display.emit({ event: 'start', ...this.#known(), offset })
     this.tick()
   }
@@ -71,8 +73,8 @@ export class ReceivingRow implements ReceiveWatcher {
   }
 
   tick(): void {
-    const name = this.#name
-    if (name === undefined) return
+    if (this.#meter === undefined) return
+    const name = this.#known()
     this.#meter.add(this.#time.now(), this.bytes)
     const rate = this.#meter.bytesPerSecond
     const { stats } = this.#socket
