@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Backend, BackendError } from '../../src/backends/backend.ts'
 import { daemonCommand } from '../../src/cli/commands/daemon.ts'
 import type { SignalName } from '../../src/cli/dependencies.ts'
 import { createDaemonBackend, daemonSocket } from '../../src/daemon.ts'
@@ -14,11 +15,14 @@ import { Paper } from '../cli/desk.ts'
 let sim: Simulation
 let folder: string
 let environment: NodeJS.ProcessEnv
+/** The node that `keysock daemon` owns. */
+let openBackend: () => Backend
 const running: { signal: (name: SignalName) => void; ended: Promise<unknown> }[] = []
 
 beforeEach(() => {
   sim = createSimulation(demoNetwork(), { mode: 'real-time', speed: 50 })
   folder = mkdtempSync(join(tmpdir(), 'ks-'))
+  openBackend = () => sim.backend('bob')
   environment = { KEYSOCK_HOME: folder, LNCLI_RPCSERVER: 'localhost:10011' }
 })
 
@@ -53,7 +57,7 @@ function type(...words: string[]): {
         },
         exit: () => undefined,
       },
-      openBackend: () => sim.backend('bob'),
+      openBackend,
     },
     (ended) => {
       code = ended
@@ -71,6 +75,19 @@ function type(...words: string[]): {
   const signal = (name: SignalName): void => heard(name)
   running.push({ signal, ended })
   return { out, err, code: ended, signal }
+}
+
+/** A node that hangs: `start` ends with `stop` only. */
+function neverStarting(backend: Backend): Backend {
+  const stopped = Promise.withResolvers<never>()
+  stopped.promise.catch(() => undefined)
+  return new Proxy(backend, {
+    get(target, property) {
+      if (property === 'start') return () => stopped.promise
+      if (property !== 'stop') return Reflect.get(target, property, target) as unknown
+      return async () => stopped.reject(new BackendError('stopped', 'this backend was stopped'))
+    },
+  })
 }
 
 describe('keysock daemon', () => {
@@ -117,6 +134,18 @@ describe('keysock daemon', () => {
       socket,
     })
     expect(existsSync(join(folder, 'kept', 'endpoint'))).toBe(true)
+  })
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('ends at %s while the node does not answer yet', async (name, code) => {
+    openBackend = () => neverStarting(sim.backend('bob'))
+    const daemon = type()
+    daemon.signal(name)
+    expect(await daemon.code).toBe(code)
+    expect(daemon.out.text).toBe('')
+    expect(existsSync(daemonSocket(environment))).toBe(false)
   })
 
   it('says what is wrong, and ends', async () => {

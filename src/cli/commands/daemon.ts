@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { daemonSocket, daemonState, type DaemonStatus, daemonStatus, startDaemon } from '../../daemon.ts'
+import { type Daemon, daemonSocket, daemonState, type DaemonStatus, daemonStatus, startDaemon } from '../../daemon.ts'
 import type { Backend } from '../../index.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
@@ -87,14 +87,22 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
   const stop = new StopSignal(signals)
   const log = (message: string): void => void stderr.write(`${message}\n`)
   try {
-    const daemon = await startDaemon({
-      backend: openBackend(environment),
+    const backend = openBackend(environment)
+    const starting = startDaemon({
+      backend,
       socket: flags.socket ?? daemonSocket(environment),
       mode: flags.mode,
       state: flags.state ?? daemonState(environment),
       phantomLane: flags.phantomLane,
       log,
     })
+    const daemon = await stop.orStop(starting).catch((error: unknown) => {
+      if (!stop.isGiven) throw error
+    })
+    if (daemon === undefined) {
+      await giveUp(starting, backend)
+      return stop.exitCode
+    }
     const { publicKey, network } = daemon.info
     const key = Buffer.from(publicKey).toString('hex')
     const { socket } = daemon
@@ -112,6 +120,17 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
     return EXIT.failed
   } finally {
     stop.release()
+  }
+}
+
+/** Ends a start that is under way: what waits for the node ends with its backend. */
+async function giveUp(starting: Promise<Daemon>, backend: Backend): Promise<void> {
+  await backend.stop()
+  try {
+    const daemon = await starting
+    await daemon.stop()
+  } catch {
+    // It did not start, as was asked for.
   }
 }
 
