@@ -71,11 +71,13 @@ export class LndBackend implements Backend {
     this.#sink = options.sink
     try {
       const info = await this.#client.call('getInfo', {})
+      this.#mustBeStarted()
       const parts = this.#assemble(info, options.settleIndex)
       this.#parts = parts
       parts.invoices.open()
       // Once this is answered lnd has the subscription, which came before it on the same connection.
       await this.#client.call('getInfo', {})
+      this.#mustBeStarted()
       parts.liveness.start()
       // A thread takes half a second to come up.
       if (this.#target.credentials !== undefined) parts.phantom.prepare()
@@ -102,6 +104,11 @@ export class LndBackend implements Backend {
     parts?.invoices.stop()
     await parts?.phantom.stop()
     this.#target.close()
+  }
+
+  /** `stop` may come while lnd is asked; it ends what there is by then. */
+  #mustBeStarted(): void {
+    if (this.#state !== 'started') throw new BackendError('stopped', 'this backend was stopped while it started')
   }
 
   findRoutes(request: RouteRequest): Promise<readonly Route[]> {
