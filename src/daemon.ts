@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
 import { BackendError, type Backend, type Clock, type Entropy, type NodeInfo } from './backends/backend.ts'
-import { SOCKET_MODE } from './backends/daemon/bounds.ts'
+import { REFUSAL_CAP_MSAT, SOCKET_MODE } from './backends/daemon/bounds.ts'
 import type { DaemonStatus } from './backends/daemon/calls.ts'
 import { Calling } from './backends/daemon/calling.ts'
 import { DaemonBackend } from './backends/daemon/daemon-backend.ts'
@@ -30,6 +30,8 @@ export interface DaemonOptions {
   readonly state?: string
   /** Whether programs may take connections at the node's phantom (spec §2.9). Default true; it takes the interceptor at once. */
   readonly phantomLane?: boolean
+  /** What it pays at most in its life to refuse connections on the node lane, msat. Default 10,000 sat. */
+  readonly refusalCap?: bigint
   /** What a person who looks after the daemon should know, line by line. */
   readonly log?: (message: string) => void
 }
@@ -82,9 +84,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
   try {
     const info = await node.start()
-    running.endpoint = await refusing(node, { clock, entropy, store })
+    const cap = options.refusalCap ?? REFUSAL_CAP_MSAT
+    running.endpoint = await refusing(node, { clock, entropy, store, cap })
     running.endpoint.on('error', (error: Error) =>
       options.log?.(`nobody refuses connections any more: ${error.message}`),
+    )
+    running.endpoint.on('warning', ({ message }: { readonly message: string }) =>
+      options.log?.(`refusing connections: ${message}`),
     )
     running.file = await listenOn(options.socket, options.mode ?? SOCKET_MODE, (socket) => node.serve(socket))
     let stopping: Promise<void> | undefined
@@ -98,14 +104,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 /** An endpoint on which nobody listens, attached inside of this process. */
 async function refusing(
   node: SharedNode,
-  { clock, entropy, store }: { readonly clock: Clock; readonly entropy: Entropy; readonly store: Store },
+  {
+    clock,
+    entropy,
+    store,
+    cap,
+  }: { readonly clock: Clock; readonly entropy: Entropy; readonly store: Store; readonly cap: bigint },
 ): Promise<Endpoint> {
   const open = (): Promise<ReturnType<typeof duplexPair>[0]> => {
     const [program, daemon] = duplexPair()
     node.serve(daemon, true)
     return Promise.resolve(program)
   }
-  return await Endpoint.open({ backend: new DaemonBackend({ open, clock, entropy }), store })
+  const backend = new DaemonBackend({ open, clock, entropy })
+  return await Endpoint.open({ backend, store, caps: { peer: cap, process: cap } })
 }
 
 /** A backend for the node that the daemon on this socket owns. */

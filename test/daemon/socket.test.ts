@@ -12,8 +12,10 @@ import {
   findDaemon,
   startDaemon,
 } from '../../src/daemon.ts'
+import type { BackendStart } from '../../src/backends/backend.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
+import { toHex } from '../../src/wire/bytes.ts'
 
 let folder: string
 let socket: string
@@ -145,6 +147,43 @@ describe('programs over the socket', () => {
     await daemon?.stop()
     writeFileSync(join(state, 'settle-index'), 'seven\n')
     await expect(start({ backend: sim.backend('dave'), state })).rejects.toMatchObject({ code: 'bad-request' })
+  })
+})
+
+describe('what a daemon logs', () => {
+  it('holds what refusing connections meets: here the end of its money', async () => {
+    const told = Promise.withResolvers<string>()
+    const log = (message: string): void => {
+      if (message.startsWith('refusing connections: ')) told.resolve(message)
+    }
+    await start({ log, refusalCap: 1n })
+    const alice = await createEndpoint({ backend: sim.backend('alice') })
+    const socketOfAlice = alice.createConnection(toHex(sim.keyOf('bob')), 99)
+    socketOfAlice.on('error', () => undefined)
+    expect(await told.promise).toContain('cap')
+    socketOfAlice.destroy()
+    await alice.close()
+  })
+
+  it('says what the node warns of once', async () => {
+    const backend = sim.backend('bob')
+    let sink: BackendStart['sink'] = () => undefined
+    const watched = new Proxy(backend, {
+      get(target, property) {
+        const value = Reflect.get(target, property, target) as unknown
+        if (property !== 'start') return typeof value === 'function' ? (value.bind(target) as unknown) : value
+        return (options: BackendStart) => {
+          sink = options.sink
+          return target.start(options)
+        }
+      },
+    })
+    const log: string[] = []
+    await start({ backend: watched, log: (message) => log.push(message) })
+    sink({ type: 'warning', code: 'odd', message: 'the node is odd' })
+    // What was told before this answer has been taken by then.
+    await daemonStatus({ socket })
+    expect(log.filter((message) => message.includes('odd'))).toEqual(['the node is odd'])
   })
 })
 

@@ -77,6 +77,9 @@ export const MAX_SECRETS = 1_024
 /** Kept back from an offer's time while its port is found out. */
 export const OFFER_MARGIN_MS = 500
 
+/** What refusing connections that nobody takes may cost in the life of a daemon, msat: thousands, each paid for by its caller. */
+export const REFUSAL_CAP_MSAT = 10_000_000n
+
 // ---- The socket and the client -----------------------------------------------------------------------
 
 /** `sun_path` has 104 bytes on macOS, 108 on Linux, with a zero at the end. */

@@ -219,7 +219,8 @@ export class SharedNode implements AttachmentOwner {
         return this.#tellAll(event)
       case 'warning':
         this.#options.log?.(event.message)
-        return this.#tellAll(event)
+        for (const client of this.#everyone()) client.tell(event)
+        return
     }
   }
 
@@ -228,7 +229,7 @@ export class SharedNode implements AttachmentOwner {
     for (const [client, ids] of byOwner) client?.tell({ type: 'paths-stale', pathIds: ids })
   }
 
-  #tellAll(event: Extract<BackendEvent, { readonly type: 'block' | 'online' | 'offline' | 'warning' }>): void {
+  #tellAll(event: Extract<BackendEvent, { readonly type: 'block' | 'online' | 'offline' }>): void {
     for (const client of this.#clients) client.tell(event)
   }
 
