@@ -10,7 +10,7 @@ import { processClock, processEntropy } from './realtime.ts'
 // gRPC to an IP address warns of a deprecation that no user of this command can do anything about.
 process.noDeprecation = true
 const { stdin, stdout, stderr, env } = process
-const code = await runProgram({
+process.exitCode = await runProgram({
   openEndpoint,
   checkLnd,
   hasDaemon: async (environment) => (await findDaemon(environment)) !== undefined,
@@ -23,4 +23,3 @@ const code = await runProgram({
   environment: env,
   words: process.argv.slice(2),
 })
-if (code !== undefined) process.exitCode = code

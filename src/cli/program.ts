@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -14,9 +15,9 @@ Examples:
 
 keysock COMMAND --help says more.`
 
-/** Runs a command line. Undefined: the command speaks of its end itself. */
-export async function runProgram(dependencies: Dependencies): Promise<ExitCode | undefined> {
-  let code: ExitCode | undefined
+/** Runs a command line, and gives how it ended. */
+export async function runProgram(dependencies: Dependencies): Promise<ExitCode> {
+  let code: ExitCode = EXIT.done
   const ended = (given: ExitCode): void => {
     code = given
   }
@@ -25,7 +26,7 @@ export async function runProgram(dependencies: Dependencies): Promise<ExitCode |
     await program.parseAsync([...dependencies.words], { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    code = error.exitCode === 0 ? EXIT.done : EXIT.usage
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage
   }
   return code
 }
@@ -34,6 +35,7 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
   const { stdout, stderr } = dependencies
   const program = new Command('keysock')
     .description('Files and streams over Lightning: no IP address, no open port, no account.')
+    .version(version(), '-V, --version', 'show the version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
@@ -48,8 +50,20 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     doctorCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
   ]) {
-    command.copyInheritedSettings(program)
+    inherit(command, program)
     program.addCommand(command)
   }
   return program
+}
+
+/** What a program writes and how it ends holds for its commands, and for theirs. */
+function inherit(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent)
+  for (const below of command.commands) inherit(below, command)
+}
+
+/** Of the package: its package.json stands two folders above, as source and when built. */
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
 }

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { durationArgument, satArgument, sizeArgument, targetArgument } from '../../src/cli/arguments.ts'
 import { resumeCommand } from '../../src/cli/resume-command.ts'
 import type { Finding } from '../../src/lnd.ts'
+import { ROOT } from '../house/sources.ts'
 import { Desk } from './desk.ts'
 
 const KEY = `02${'ab'.repeat(32)}`
@@ -26,11 +29,21 @@ describe('a command line', () => {
     [['receive', '--port', '0']],
     [['receive', 'folder']],
     [['receive', '--replies', 'maybe']],
+    [['daemon', '--mode', '9']],
+    [['daemon', 'status', '--bogus']],
+    [['daemon', 'status', 'now']],
   ])('that is wrong ends with 2 and says where help is: %j', async (words) => {
     const running = desk.run('alice', words)
     expect(await running.code).toBe(2)
     expect(running.out.text).toBe('')
     expect(running.err.text).toMatch(/--help/)
+  })
+
+  it.each([[['--version']], [['-V']]])('that asks for the version gets it: %j', async (words) => {
+    const running = desk.run('alice', words)
+    expect(await running.code).toBe(0)
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string }
+    expect(running.out.text).toBe(`${version}\n`)
   })
 
   it.each([[['--help']], [['send', '--help']], [['receive', '--help']], [['doctor', '--help']]])(
