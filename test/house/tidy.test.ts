@@ -1,17 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readSources, ROOT } from './sources.ts'
-import { citationViolations, EDGE_FILES, FILE_TRANSFER, PROTOCOL, specClauses, tidyViolations } from './tidy.ts'
+import { readSources, ROOT, type Source } from './sources.ts'
+import { citationViolations, EDGE_FILES, FILE_TRANSFER, PAGES, specClauses, tidyViolations } from './tidy.ts'
 
 describe('the sources', () => {
   it('keep the rules of the house', () => {
     expect(tidyViolations(readSources('src'))).toEqual([])
   })
 
-  it.each([PROTOCOL, FILE_TRANSFER])('cite only clauses that $file has', (page) => {
+  it.each(PAGES)('cite only clauses that $file has, as "$word §"', (page) => {
     const clauses = specClauses(readFileSync(join(ROOT, page.file), 'utf8'))
-    expect(citationViolations(readSources('src'), clauses, page)).toEqual([])
+    expect(citationViolations(citing(), clauses, page)).toEqual([])
   })
 
   it('have the same edges for the linter as for this test', () => {
@@ -21,6 +21,19 @@ describe('the sources', () => {
     expect(excepted.map(({ files }) => files)).toEqual([EDGE_FILES])
   })
 })
+
+/** Whatever may cite a page, but the tests of this check. */
+function citing(): Source[] {
+  const code = ['src', 'test', 'examples', 'bench', 'tools'].flatMap((folder) => readSources(folder))
+  const pages = [
+    'README.md',
+    ...readdirSync(join(ROOT, 'spec'), { recursive: true, encoding: 'utf8' }).map((name) => `spec/${name}`),
+  ]
+  const texts = pages
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }))
+  return [...code, ...texts].filter(({ path }) => !path.startsWith('test/house/'))
+}
 
 describe('the check of the house rules', () => {
   const check = (text: string, path = 'src/wire/frames.ts'): string[] => tidyViolations([{ path, text }])
@@ -110,6 +123,22 @@ describe('the check of citations', () => {
     expect(citationViolations(sources, clauses)).toEqual([])
     expect(citationViolations(sources, clauses, FILE_TRANSFER)).toEqual([
       'a.ts:1: cites §9.9, which spec/file-transfer.md does not have',
+    ])
+  })
+
+  it('knows a page by its file, in code and in Markdown', () => {
+    const page = { word: 'spec/lnd.md', file: 'spec/lnd.md' }
+    const sources = [
+      { path: 'a.ts', text: '// spec/lnd.md §4.3, §9.8' },
+      {
+        path: 'a.md',
+        text: 'in [`spec/lnd.md`](spec/lnd.md) §9.9, `spec/lnd.md §4`; not spec/lnd-md §9, my/spec/lnd.md §9',
+      },
+    ]
+    expect(citationViolations(sources, clauses)).toEqual([])
+    expect(citationViolations(sources, clauses, page)).toEqual([
+      'a.ts:1: cites §9.8, which spec/lnd.md does not have',
+      'a.md:1: cites §9.9, which spec/lnd.md does not have',
     ])
   })
 

@@ -115,7 +115,7 @@ export function specClauses(markdown: string): Set<string> {
   return new Set(matches(markdown, start).map(({ match }) => match[1] ?? ''))
 }
 
-/** A page whose clauses are cited, and the word before the citation. */
+/** A page whose clauses are cited, and what stands before the citation. */
 export interface CitedPage {
   readonly word: string
   readonly file: string
@@ -123,6 +123,14 @@ export interface CitedPage {
 
 export const PROTOCOL: CitedPage = { word: 'spec', file: 'spec/protocol.md' }
 export const FILE_TRANSFER: CitedPage = { word: 'file-transfer', file: 'spec/file-transfer.md' }
+export const PAGES: readonly CitedPage[] = [
+  PROTOCOL,
+  FILE_TRANSFER,
+  ...['protocol', 'file-transfer', 'daemon', 'lnd', 'simulator'].map((name) => {
+    const file = `spec/${name}.md`
+    return { word: file, file }
+  }),
+]
 
 /** Citations of clauses (`spec §4.3`, `spec §4.3, §5`) that the page does not have. */
 export function citationViolations(
@@ -130,12 +138,14 @@ export function citationViolations(
   clauses: ReadonlySet<string>,
   { word, file }: CitedPage = PROTOCOL,
 ): string[] {
-  const citation = new RegExp(`\\b${word} (§[\\w.]*\\w(?:(?:,| and| or|, and|, or|;)\\s§[\\w.]*\\w)*)`, 'gi')
+  // In Markdown the page may be a link.
+  const page = `(?<![\\w./-])${word.replaceAll('.', '\\.')}[)\`]*`
+  const citation = new RegExp(`${page} (§[\\w.]*\\w(?:(?:,| and| or|, and|, or|;)\\s§[\\w.]*\\w)*)`, 'gi')
   return sources.flatMap(({ path, text }) =>
     matches(text, citation).flatMap(({ line, match }) =>
       (match[1] ?? '')
         .split(/[^§\w.]+/)
-        .filter((part) => part.startsWith('§') && !clauses.has(part.slice(1)))
+        .filter((part) => /^§[\dA-Z]/.test(part) && !clauses.has(part.slice(1)))
         .map((part) => `${path}:${line}: cites ${part}, which ${file} does not have`),
     ),
   )
