@@ -121,7 +121,7 @@ export interface CitedPage {
   readonly file: string
 }
 
-export const PROTOCOL: CitedPage = { word: 'spec', file: 'spec/protocol.md' }
+const PROTOCOL: CitedPage = { word: 'spec', file: 'spec/protocol.md' }
 export const FILE_TRANSFER: CitedPage = { word: 'file-transfer', file: 'spec/file-transfer.md' }
 export const PAGES: readonly CitedPage[] = [
   PROTOCOL,
