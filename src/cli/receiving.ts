@@ -59,6 +59,7 @@ export class Receiving {
       (socket) => this.#take(socket),
     )
     this.#server.maxConnections = MAX_TRANSFERS
+    this.#server.on('drop', () => this.#turns.makeRoom())
   }
 
   /** What it ends with by itself. */

@@ -5,7 +5,7 @@ import { hashOf } from '../../src/cli/transfer/hashing.ts'
 import { encodeMessage, type Message } from '../../src/cli/transfer/messages.ts'
 import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
 import { pattern } from './desk.ts'
-import { fileOf, Place, sendTo, streamOf, turns } from './wire.ts'
+import { begin, fileOf, Place, sendTo, streamOf, turns } from './wire.ts'
 
 let place: Place
 
@@ -325,16 +325,3 @@ describe('a hostile sender', () => {
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })
 })
-
-/** A sender by hand: up to its START. */
-async function begin(line: Parameters<typeof sendTo>[0], source: ReturnType<typeof fileOf>): Promise<MessageReader> {
-  const reader = new MessageReader(line, 'receiver')
-  line.write(PREAMBLE)
-  line.write(
-    encodeMessage({ type: 'offer', name: source.name, session: new Uint8Array(16).fill(1), content: source.content }),
-  )
-  expect(await reader.next()).toEqual({ type: 'have', offset: 0 })
-  line.write(encodeMessage({ type: 'start', offset: 0, sha256: hashOf() }))
-  await turns()
-  return reader
-}

@@ -23,12 +23,15 @@ async function bench(): Promise<{
   readonly stats: { capMsat: bigint }
   readonly warnings: unknown[]
   readonly pass: (ms: number) => void
+  /** A connection that finds no place. */
+  readonly drop: () => void
 }> {
   let now = 0
   const due: { atMs: number; call: () => void }[] = []
   const warnings: unknown[] = []
   const stats = { capMsat: 100_000_000n }
   let take: ((socket: Socket) => void) | undefined
+  const server = Object.assign(new EventEmitter(), { listen: async () => undefined, close: () => undefined })
   const endpoint = {
     stats,
     setCaps: ({ process }: { readonly process: bigint }) => {
@@ -36,7 +39,7 @@ async function bench(): Promise<{
     },
     createServer: (_options: unknown, onConnection: (socket: Socket) => void) => {
       take = onConnection
-      return Object.assign(new EventEmitter(), { listen: async () => undefined, close: () => undefined })
+      return server
     },
   }
   const receiving = new Receiving({
@@ -66,6 +69,7 @@ async function bench(): Promise<{
     socket,
     stats,
     warnings,
+    drop: () => server.emit('drop', {}),
     pass(ms) {
       const end = now + ms
       for (;;) {
@@ -129,4 +133,14 @@ it('gives the place of a sender to others when its end is not acknowledged for l
   pass(2_000)
   await turns()
   expect(resets).toBe(1)
+})
+
+it('gives the place of a silent sender to another one that comes', async () => {
+  const { socket, pass, drop } = await bench()
+  pass(19_000)
+  drop()
+  expect(socket.destroyed).toBe(false)
+  pass(1_000)
+  drop()
+  expect(socket.destroyed).toBe(true)
 })

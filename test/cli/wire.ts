@@ -3,9 +3,11 @@ import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
-import { PART_SUFFIX } from '../../src/cli/transfer/bounds.ts'
+import { PART_SUFFIX, PREAMBLE } from '../../src/cli/transfer/bounds.ts'
 import { FolderStorage } from '../../src/cli/transfer/folder-storage.ts'
-import { runningHash } from '../../src/cli/transfer/hashing.ts'
+import { hashOf, runningHash } from '../../src/cli/transfer/hashing.ts'
+import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
+import { encodeMessage } from '../../src/cli/transfer/messages.ts'
 import { type Received, receiveFrom } from '../../src/cli/transfer/receiver.ts'
 import { sendOver, type Sent } from '../../src/cli/transfer/sender.ts'
 import type { Source } from '../../src/cli/transfer/source.ts'
@@ -171,4 +173,18 @@ export async function sendTo(
   })
   line.end()
   return { ...sent, from }
+}
+
+/** A sender by hand: up to its START. */
+export async function begin(line: Duplex, source: Source): Promise<MessageReader> {
+  const reader = new MessageReader(line, 'receiver')
+  line.write(PREAMBLE)
+  line.write(
+    encodeMessage({ type: 'offer', name: source.name, session: new Uint8Array(16).fill(1), content: source.content }),
+  )
+  const answer = await reader.next()
+  if (answer?.type !== 'have' || answer.offset !== 0) throw new Error(`not a HAVE of nothing: ${answer?.type}`)
+  line.write(encodeMessage({ type: 'start', offset: 0, sha256: hashOf() }))
+  await turns()
+  return reader
 }

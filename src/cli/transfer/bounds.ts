@@ -18,6 +18,8 @@ export const PART_SUFFIX = '.keysock-part'
 // ---- The receiver (file-transfer §4.5) -----------------------------------------------------------------
 
 export const MAX_TRANSFERS = 16
+/** Of these, connections that wait for their turn: half, so that who waits for one file does not stop all others. */
+export const MAX_WAITING = 8
 /** 1 GiB takes two hours at the medium's ceiling. */
 export const DEFAULT_MAX_SIZE_BYTES: number = 2 ** 30
 export const MAX_PARTS = 64

@@ -71,6 +71,7 @@ class ReceiveSession implements Turn {
     this.#options = options
     this.#reader = new MessageReader(socket, 'sender', () => this.#heard())
     this.#lastByteMs = options.time.now()
+    options.turns.enter(this)
     socket.once('close', () => this.#over.abort(this.#lost(socket.errored ?? undefined)))
   }
 
@@ -109,7 +110,7 @@ class ReceiveSession implements Turn {
 
   /** Lets go of everything but the connection. */
   async close(): Promise<void> {
-    this.#options.turns.remove(this)
+    this.#options.turns.leave(this)
     this.#cancelDeadline()
     const part = this.#part
     this.#part = undefined

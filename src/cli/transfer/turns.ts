@@ -1,52 +1,86 @@
-import { SILENT_MS, TURN_MS } from './bounds.ts'
+import { MAX_WAITING, SILENT_MS, TURN_MS } from './bounds.ts'
+import { TransferError } from './errors.ts'
 import { sameBytes } from './hashing.ts'
 import type { Offer } from './messages.ts'
 import { sleep, type Time } from './time.ts'
 
-/** A transfer that has its turn. */
-export interface Turn {
-  readonly offer: Offer
+/** A connection that sends. */
+export interface Guest {
   /** When the last byte came, ms of the clock. */
   readonly lastByteMs: number
   /** Ends it for another connection; resolves when its part is let go. */
   giveWay(): Promise<void>
 }
 
-/** Who writes what: one connection for each file, and for each stream of one sender (file-transfer §4.4). */
+/** A transfer that has its turn. */
+export interface Turn extends Guest {
+  readonly offer: Offer
+}
+
+/** Who is there, and who writes what: one connection for each file, and for each stream of one sender (file-transfer §4.4). */
 export class Turns {
   readonly #time: Time
+  readonly #guests: Set<Guest> = new Set()
   readonly #turns: Set<Turn> = new Set()
+  #waiting = 0
 
   constructor(time: Time) {
     this.#time = time
   }
 
+  enter(guest: Guest): void {
+    this.#guests.add(guest)
+  }
+
+  /** Its turn is over as well. */
+  leave(turn: Turn): void {
+    this.#guests.delete(turn)
+    this.#turns.delete(turn)
+  }
+
+  /** Ends the connection that was silent longest, where that was too long: another one found no place (file-transfer §4.5). */
+  makeRoom(): void {
+    const [silent] = [...this.#guests].toSorted((a, b) => a.lastByteMs - b.lastByteMs)
+    if (silent === undefined || !this.#isSilent(silent)) return
+    this.#guests.delete(silent)
+    void silent.giveWay()
+  }
+
   /**
    * Takes the turn when nobody else receives what is offered.
    * @param wait told once, where it takes longer than at once; the signal ends the waiting, and the turn is not taken
+   * @throws TransferError BUSY where enough wait already
    */
   async take(turn: Turn, options: { readonly wait: () => void; readonly signal: AbortSignal }): Promise<void> {
     const { offer } = turn
-    let told = false
-    while (!options.signal.aborted) {
-      const other = [...this.#turns].find((held) => contends(held.offer, offer))
-      if (other === undefined) {
-        this.#turns.add(turn)
-        return
+    let isWaiting = false
+    try {
+      while (!options.signal.aborted) {
+        const other = [...this.#turns].find((held) => contends(held.offer, offer))
+        if (other === undefined) {
+          this.#turns.add(turn)
+          return
+        }
+        if (this.#isSilent(other) || sameBytes(other.offer.session, offer.session)) {
+          await other.giveWay()
+          continue
+        }
+        if (!isWaiting) {
+          if (this.#waiting >= MAX_WAITING)
+            throw new TransferError('BUSY', 'enough senders wait for their turn already')
+          this.#waiting++
+          isWaiting = true
+          options.wait()
+        }
+        await sleep(this.#time, TURN_MS, options.signal)
       }
-      const isSilent = this.#time.now() - other.lastByteMs >= SILENT_MS
-      if (isSilent || sameBytes(other.offer.session, offer.session)) {
-        await other.giveWay()
-        continue
-      }
-      if (!told) options.wait()
-      told = true
-      await sleep(this.#time, TURN_MS, options.signal)
+    } finally {
+      if (isWaiting) this.#waiting--
     }
   }
 
-  remove(turn: Turn): void {
-    this.#turns.delete(turn)
+  #isSilent({ lastByteMs }: Guest): boolean {
+    return this.#time.now() - lastByteMs >= SILENT_MS
   }
 }
 
