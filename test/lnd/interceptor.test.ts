@@ -47,6 +47,7 @@ class Bench {
     this.interceptor = new Interceptor({
       client: new LndClient(services),
       clock: this.clock,
+      offerPrefix: '',
       report: (report) => this.reports.push(report),
     })
     let count = 0

@@ -3,6 +3,7 @@ import type { Clock } from '../backend.ts'
 import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { LndCredentials } from './connection.ts'
+import type { ThreadData } from './interceptor-thread.ts'
 import { Interceptor, type InterceptorCommand, type InterceptorKey, type InterceptorReport } from './interceptor.ts'
 
 /** Where an interceptor lives. */
@@ -28,7 +29,8 @@ export class LocalHost implements InterceptorHost {
 
   constructor(client: LndClient, needs: HostNeeds) {
     this.#clock = needs.clock
-    this.#interceptor = new Interceptor({ client, clock: needs.clock, report: (report) => needs.report(report) })
+    const { clock } = needs
+    this.#interceptor = new Interceptor({ client, clock, offerPrefix: '', report: (report) => needs.report(report) })
     this.#beat()
   }
 
@@ -53,9 +55,13 @@ export class LocalHost implements InterceptorHost {
   }
 }
 
+/** What is used of a worker thread. */
+export type InterceptorThread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate' | 'unref'>
+
 /** In a thread of its own, which nothing that the application does can stall. It is watched: silent for too long, it is ended. */
 export class ThreadHost implements InterceptorHost {
   readonly #needs: HostNeeds
+  readonly #startThread: (data: ThreadData) => InterceptorThread
   readonly #credentials: LndCredentials
   /** What a new thread has to be told. */
   readonly #keys = new Map<string, InterceptorKey>()
@@ -64,12 +70,20 @@ export class ThreadHost implements InterceptorHost {
   #stopped = false
   /** Whether the thread has said anything yet. */
   #isUp = false
-  #worker: Worker
+  #worker: InterceptorThread
+  #started = 0
+  /** Offers of this thread that can be answered. */
+  readonly #offers = new Set<string>()
   /** Looks of the watchdog without a beat in between. */
   #silent = 0
   #cancelWatch: (() => void) | undefined
 
-  constructor(credentials: LndCredentials, needs: HostNeeds) {
+  constructor(
+    credentials: LndCredentials,
+    needs: HostNeeds,
+    startThread: (data: ThreadData) => InterceptorThread = startWorker,
+  ) {
+    this.#startThread = startThread
     this.#credentials = credentials
     this.#needs = needs
     this.#worker = this.#start()
@@ -81,6 +95,7 @@ export class ThreadHost implements InterceptorHost {
     else if (command.type === 'add') for (const key of command.keys) this.#keys.set(key.chanId, key)
     else if (command.type === 'remove') for (const chanId of command.chanIds) this.#keys.delete(chanId)
     else if (command.type === 'height') this.#height = command.height
+    else if (command.type === 'answer' && !this.#offers.delete(command.offerId)) return
     tell(this.#worker, command)
   }
 
@@ -107,18 +122,16 @@ export class ThreadHost implements InterceptorHost {
     cancel()
   }
 
-  #start(): Worker {
-    // The build renames the file and leaves strings alone.
-    const file = import.meta.url.endsWith('.ts') ? './interceptor-thread.ts' : './interceptor-thread.js'
-    const worker = new Worker(new URL(file, import.meta.url), {
-      workerData: this.#credentials,
-      name: 'keysock interceptor',
-    })
+  #start(): InterceptorThread {
+    this.#started += 1
+    const worker = this.#startThread({ credentials: this.#credentials, offerPrefix: `t${this.#started}` })
     worker.unref()
     worker.on('message', (report: InterceptorReport) => {
       if (worker !== this.#worker) return
       this.#isUp = true
       this.#silent = 0
+      if (report.type === 'offer') this.#offers.add(report.offerId)
+      else if (report.type === 'offer-gone') this.#offers.delete(report.offerId)
       if (report.type !== 'beat') this.#needs.report(report)
     })
     worker.on('error', (error) => {
@@ -128,6 +141,7 @@ export class ThreadHost implements InterceptorHost {
         code: 'interceptor-thread',
         message: `the interceptor's thread failed: ${String(error)}`,
       })
+      this.#letGo('its thread failed')
       // Not at once: what fails at its start would fail for ever.
       const { clock } = this.#needs
       clock.schedule(clock.now() + INTERCEPTOR_RETRY_MS, () => {
@@ -144,10 +158,17 @@ export class ThreadHost implements InterceptorHost {
     // Its connections end with it, so that lnd lets go of what it held.
     void old.terminate()
     this.#silent = 0
-    this.#needs.report({ type: 'state', state: 'down', detail })
+    this.#letGo(detail)
     tell(this.#worker, { type: 'height', height: this.#height })
     tell(this.#worker, { type: 'add', keys: [...this.#keys.values()] })
     if (this.#isOpen) tell(this.#worker, { type: 'open' })
+  }
+
+  /** Nobody can answer what the thread held. */
+  #letGo(detail: string): void {
+    for (const offerId of this.#offers) this.#needs.report({ type: 'offer-gone', offerId })
+    this.#offers.clear()
+    this.#needs.report({ type: 'state', state: 'down', detail })
   }
 
   #watch(): void {
@@ -161,7 +182,13 @@ export class ThreadHost implements InterceptorHost {
   }
 }
 
-function tell(worker: Worker, command: InterceptorCommand): void {
+function startWorker(data: ThreadData): Worker {
+  // The build renames the file and leaves strings alone.
+  const file = import.meta.url.endsWith('.ts') ? './interceptor-thread.ts' : './interceptor-thread.js'
+  return new Worker(new URL(file, import.meta.url), { workerData: data, name: 'keysock interceptor' })
+}
+
+function tell(worker: InterceptorThread, command: InterceptorCommand): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin, a window has
   worker.postMessage(command)
 }

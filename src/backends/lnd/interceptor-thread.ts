@@ -5,15 +5,23 @@ import { openServices, type LndCredentials } from './connection.ts'
 import { Interceptor, type InterceptorCommand } from './interceptor.ts'
 import { processClock } from '../realtime.ts'
 
+/** What the thread is given. */
+export interface ThreadData {
+  readonly credentials: LndCredentials
+  readonly offerPrefix: string
+}
+
 /** The thread of an interceptor: it reads lnd's stream, whatever the application's thread does. */
 
 const port = parentPort
 if (port === null) throw new Error('this file is started as a worker thread')
 
-const services = openServices(workerData as LndCredentials)
+const { credentials, offerPrefix } = workerData as ThreadData
+const services = openServices(credentials)
 const interceptor = new Interceptor({
   client: new LndClient(services),
   clock: processClock,
+  offerPrefix,
   report: (report) => port.postMessage(report),
 })
 

@@ -75,6 +75,8 @@ interface Settled {
 export interface InterceptorNeeds {
   readonly client: LndClient
   readonly clock: Clock
+  /** What the ids of its offers begin with: an interceptor that takes another's place must not use them again. */
+  readonly offerPrefix: string
   report(report: InterceptorReport): void
 }
 
@@ -242,7 +244,7 @@ export class Interceptor {
     }
     const { record, amountMsat, refuser } = examined
     const hash = Uint8Array.from(offer.payment_hash)
-    const offerId = `o${++this.#offers}`
+    const offerId = `${this.#needs.offerPrefix}o${++this.#offers}`
     const { clock } = this.#needs
     const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
     const autoFailHeight = offer.auto_fail_height
