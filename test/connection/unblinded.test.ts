@@ -26,6 +26,13 @@ function connect(): Connection {
   })
 }
 
+/** What it sends at its next deadline. */
+function next(machine: Connection): Attempt[] {
+  const now = machine.deadline() ?? 0
+  machine.wake(now)
+  return send(machine, now)
+}
+
 function refused(code?: Code): Outcome {
   return { status: 'failed', refused: true, avoid: [], local: false, ...(code !== undefined && { code }) }
 }
@@ -60,26 +67,47 @@ describe('an initiator on the unblinded phantom lane', () => {
     const machine = connect()
     const first = only(send(machine, START))
     machine.resolve(START + 300, first.id, refused(code))
-    const second = only(send(machine, START + 300))
+    const second = only(next(machine))
     expect([first, second].map(({ record }) => record[9])).toEqual([0, 1])
     expect(second.record.slice(10)).toEqual(first.record.slice(10))
     expect(second.hash).not.toEqual(first.hash)
     expect(second.preimage).toBeUndefined()
   })
 
-  it('is refused when three copies in a row meet nobody', () => {
+  it('sends them at growing distances while the other side is busy', () => {
     const machine = connect()
-    for (let copy = 0; copy < 3; copy++) {
+    const waits: number[] = []
+    let now = START
+    machine.resolve(now, only(send(machine, now)).id, refused(Code.BUSY))
+    for (let copy = 1; copy <= 5; copy++) {
+      const at = machine.deadline() ?? 0
+      waits.push(at - now)
+      now = at
+      machine.resolve(now, only(next(machine)).id, refused(Code.BUSY))
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000])
+  })
+
+  it('is refused when four copies in a row meet nobody: its interceptor would have been back', () => {
+    const machine = connect()
+    machine.resolve(START, only(send(machine, START)).id, refused())
+    let now = START
+    for (let copy = 1; copy < 4; copy++) {
       expect(machine.state).toBe('opening')
-      machine.resolve(START + copy, only(send(machine, START + copy)).id, refused())
+      now = machine.deadline() ?? 0
+      machine.resolve(now, only(next(machine)).id, refused())
     }
     expect(failureOf(machine)).toMatchObject({ code: 'ECONNREFUSED' })
+    expect(now - START).toBeGreaterThan(5_000)
   })
 
   it('is not refused when one of them is told that the other side is busy', () => {
     const machine = connect()
-    for (const [i, code] of [undefined, undefined, Code.BUSY, undefined, undefined].entries())
-      machine.resolve(START + i, only(send(machine, START + i)).id, refused(code))
+    machine.resolve(START, only(send(machine, START)).id, refused())
+    for (const code of [undefined, undefined, Code.BUSY, undefined, undefined]) {
+      const now = machine.deadline() ?? 0
+      machine.resolve(now, only(next(machine)).id, refused(code))
+    }
     expect(machine.state).toBe('opening')
   })
 

@@ -57,8 +57,9 @@ export const PROBE_MOST_MS = 600_000
 /** spec §8.7: from then on an ACK of a later packet is enough, whether or not its ranges reach so far down. */
 export const LOST_UNREACHED_MS = 60_000
 /**
- * Refusals in a row over the whole connection, without anything delivered between, before it waits: a peer
- * object delays single paths much earlier (spec §8.10); this only bounds what no route can help.
+ * Refusals in a row over the whole connection, without anything delivered between, before it waits (spec §8.10): what
+ * fails for want of balance behind an introduction node looks the same, and where that is a third of all, fewer would
+ * hold up what works. An OPEN waits from the first one on.
  */
 export const REFUSALS_IN_A_ROW = 8
 export const REFUSED_LEAST_MS = 1_000
@@ -72,8 +73,8 @@ export const ROUND_TRIP_GAIN = 0.125
 export const OPEN_SLACK_BYTES = 104
 /** Copies of one OPEN: one attempt byte (spec §3.8). */
 export const MAX_OPEN_COPIES = 256
-/** Copies in a row that meet nobody at the phantom of a node before the connection is refused (spec §6.9): its stream may just be opening again. */
-export const MAX_UNANSWERED = 3
+/** Copies in a row that meet nobody at the phantom of a node before the connection is refused (spec §6.9): at the delays of §8.10 the last goes after seven seconds, and an interceptor may take five to be back. */
+export const MAX_UNANSWERED = 4
 /**
  * EARLY packets that may be under way, or have settled, before the OPEN has: a responder keeps 64 (spec §14). A few
  * less, since OPENs that failed are taken for EARLY packets that did.

@@ -249,18 +249,19 @@ function onFailure(core: Core, now: number, sent: Sent, failure: Extract<Outcome
   if (failure.refused) {
     core.refusedCount++
     // spec §8.10: what was under way when the last one came adds nothing to it.
-    if (sent.sentAt >= core.refusedAt) countRefusal(core, now)
+    if (sent.sentAt >= core.refusedAt) countRefusal(core, now, sent)
   }
   if (failure.avoid.length > 0) core.avoid = failure.avoid
   requeue(core, now, sent)
   if (failure.refused && sent.lane === 'phantom') endRefused(core, sent, failure.code)
 }
 
-function countRefusal(core: Core, now: number): void {
+function countRefusal(core: Core, now: number, { open }: Sent): void {
   core.refusals++
   core.refusedAt = now
-  if (core.refusals <= REFUSALS_IN_A_ROW) return
-  const delayMs = REFUSED_LEAST_MS * 2 ** (core.refusals - REFUSALS_IN_A_ROW - 1)
+  const free = open ? 0 : REFUSALS_IN_A_ROW
+  if (core.refusals <= free) return
+  const delayMs = REFUSED_LEAST_MS * 2 ** (core.refusals - free - 1)
   core.refusedUntil = now + Math.min(delayMs, REFUSED_MOST_MS)
 }
 
