@@ -1,6 +1,6 @@
 import type { Socket } from '../index.ts'
 import { RateMeter } from './display/rate-meter.ts'
-import { DATA_BYTES, DEAD_MS, UNACKNOWLEDGED_BYTES, UNACKNOWLEDGED_SECONDS } from './transfer/bounds.ts'
+import { DATA_BYTES, UNACKNOWLEDGED_BYTES, UNACKNOWLEDGED_SECONDS } from './transfer/bounds.ts'
 import { HEAD_BYTES } from './transfer/messages.ts'
 
 type Stats = Socket['stats']
@@ -20,7 +20,6 @@ export class SendProgress {
   readonly #before: number
   readonly #meter: RateMeter = new RateMeter()
   readonly #acknowledgedMeter: RateMeter = new RateMeter()
-  #signMs: number
   #waiting: { readonly bytes: number; readonly resolve: () => void } | undefined
   #isOver = false
 
@@ -31,7 +30,6 @@ export class SendProgress {
     this.settled = offset
     this.written = offset
     this.forwardMs = nowMs
-    this.#signMs = nowMs
   }
 
   /** Of what settles, bytes a second. */
@@ -47,23 +45,12 @@ export class SendProgress {
   update(stats: Stats, { nowMs, packetBytes }: { readonly nowMs: number; readonly packetBytes: number }): void {
     const acknowledged = this.#acknowledgedOf(stats)
     const settled = Math.max(acknowledged, this.#settledOf(stats, packetBytes))
-    if (acknowledged > this.acknowledged || this.isAllAcknowledged) this.#signMs = nowMs
     if (acknowledged > this.acknowledged || settled > this.settled) this.forwardMs = nowMs
     this.acknowledged = acknowledged
     this.settled = settled
     this.#meter.add(nowMs, settled)
     this.#acknowledgedMeter.add(nowMs, acknowledged)
     this.#grant()
-  }
-
-  /** A pause of our own is no fault of the other side. */
-  excuse(nowMs: number): void {
-    this.#signMs = nowMs
-  }
-
-  /** Something is owed, and the other process has given no sign for too long. */
-  isDead(nowMs: number): boolean {
-    return nowMs - this.#signMs >= DEAD_MS
   }
 
   /** The other side has everything. */

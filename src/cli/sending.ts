@@ -3,6 +3,7 @@ import type { TargetArgument } from './arguments.ts'
 import type { Display, TransferName } from './display/events.ts'
 import { satOf } from './money.ts'
 import { SendProgress } from './send-progress.ts'
+import { Silence } from './silence.ts'
 import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './transfer/errors.ts'
 import { sendOver, type SendWatcher, type Sent } from './transfer/sender.ts'
@@ -41,6 +42,8 @@ const NO_ANSWER_MS = 15_000
 export class Sending {
   readonly #options: SendingOptions
   #socket: Socket | undefined
+  /** Of this connection. */
+  #silence: Silence | undefined
   /** Of the last connection on which anything was sent. */
   #progress: SendProgress | undefined
   /** Of connections that are over. */
@@ -156,6 +159,7 @@ export class Sending {
   #use(socket: Socket): void {
     const { endpoint, target, time } = this.#options
     this.#socket = socket
+    this.#silence = new Silence(time.now())
     this.#isConnecting = false
     this.#forwardMs = time.now()
     this.#pausedMs = undefined
@@ -232,9 +236,10 @@ export class Sending {
       }
     }
     this.#checkCap(socket, progress, nowMs)
-    if (this.#pausedMs !== undefined) progress?.excuse(nowMs)
+    this.#silence?.update({ written: socket.bytesWritten, acknowledged: socket.stats.bytesAcknowledged, nowMs })
+    if (this.#pausedMs !== undefined) this.#silence?.excuse(nowMs)
     const isOwed = progress?.isAllAcknowledged !== true
-    if ((isOwed && this.#leftMs() <= 0) || progress?.isDead(nowMs) === true) {
+    if ((isOwed && this.#leftMs() <= 0) || this.#silence?.isTooLong(nowMs) === true) {
       this.#isSilent = true
       socket.resetAndDestroy()
     }

@@ -1,0 +1,80 @@
+import { Duplex } from 'node:stream'
+import { expect, it } from 'vitest'
+import type { CliEvent } from '../../src/cli/display/events.ts'
+import { Sending } from '../../src/cli/sending.ts'
+import { encodeMessage } from '../../src/cli/transfer/messages.ts'
+import type { Endpoint } from '../../src/index.ts'
+import { fileOf, ManualTime, turns } from './wire.ts'
+
+/** A connection whose other end never acknowledges, until told. */
+class SilentSocket extends Duplex {
+  bytesWritten = 0
+  readonly stats = { bytesAcknowledged: 0, attempts: 0, failedAttempts: 0, unresolvedAttempts: 0, feesMsat: 0n }
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: unknown, done: () => void): void {
+    this.bytesWritten += chunk.length
+    done()
+  }
+  resetAndDestroy(): void {
+    this.destroy()
+  }
+}
+
+async function begin(): Promise<{
+  readonly time: ManualTime
+  readonly sockets: SilentSocket[]
+  readonly events: CliEvent[]
+  readonly ended: Promise<unknown>
+  readonly interrupt: () => void
+}> {
+  const time = new ManualTime()
+  const sockets: SilentSocket[] = []
+  const events: CliEvent[] = []
+  const stop = new AbortController()
+  const endpoint = {
+    stats: { spentMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 },
+    quote: () => Promise.reject(new Error('no route')),
+    connect: async () => {
+      const socket = new SilentSocket()
+      sockets.push(socket)
+      return socket
+    },
+  }
+  const sending = new Sending({
+    endpoint: endpoint as unknown as Endpoint,
+    target: { address: `02${'ab'.repeat(32)}`, port: 1 },
+    source: fileOf('a.bin', new Uint8Array(1_000)),
+    session: new Uint8Array(16),
+    maxCostMsat: 1_000n,
+    waitMs: 600_000,
+    time,
+    signal: stop.signal,
+    display: { emit: (event) => void events.push(event), close: () => undefined },
+  })
+  const ended = sending.run()
+  await turns()
+  return { time, sockets, events, ended, interrupt: () => stop.abort() }
+}
+
+it('makes another connection where the OFFER is not acknowledged for 45 s', async () => {
+  const { time, sockets, events, ended, interrupt } = await begin()
+  await time.pass(44_000)
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
+  await time.pass(4_000)
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, false])
+  expect(events).toContainEqual(expect.objectContaining({ event: 'waiting', code: 'ERR_CLI_SILENT' }))
+  interrupt()
+  expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('waits for its turn on a connection that has acknowledged the OFFER', async () => {
+  const { time, sockets, ended, interrupt } = await begin()
+  const [socket] = sockets
+  if (socket === undefined) throw new Error('there is no connection')
+  socket.stats.bytesAcknowledged = socket.bytesWritten
+  socket.push(encodeMessage({ type: 'wait' }))
+  await time.pass(300_000)
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
+  interrupt()
+  expect(await ended).toEqual({ type: 'interrupted' })
+})
