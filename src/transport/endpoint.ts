@@ -50,7 +50,11 @@ export interface EndpointOptions {
   readonly maxCost?: Msat
   /** What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and 100,000 sat. */
   readonly caps?: { readonly peer?: Msat; readonly process?: Msat }
-  /** Routes whose fee for the least payment is above this are not taken, msat. Default 10,000 (10 sat). */
+  /**
+   * Routes whose fee for the least payment is above this are not taken, msat. Where the other side itself says what its
+   * way costs, the amount of that payment counts with the fee: over the reply path of an anonymous one, and over the
+   * route hints of an address. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10 sat).
+   */
   readonly maxFee?: Msat
   /** `replies` of connections that don't say. Default 'phantom'. */
   readonly replies?: 'phantom' | 'direct'

@@ -19,6 +19,8 @@ export type OwnCode =
   | 'ERR_KEYSOCK_NO_PATH'
   /** The other side's price is above what this side pays. */
   | 'ERR_KEYSOCK_PRICE'
+  /** Every way to the other side costs more for each packet than `maxFee` allows. */
+  | 'ERR_KEYSOCK_FEE'
   /** The cost cap ended the connection. */
   | 'ERR_KEYSOCK_COST'
   /** The store could not be read or written: nothing is paid without it. */

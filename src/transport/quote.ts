@@ -40,6 +40,14 @@ export async function quoteFor(
   const { minAmountMsat, feeBaseMsat, feePpm } = route
   // The formula of Route, rounded up.
   const fee = feeBaseMsat + (minAmountMsat * BigInt(feePpm) + 999_999n) / 1_000_000n
+  // spec §9.6
+  if (hints.length > 0 && minAmountMsat + fee > maxFeeMsat) {
+    throw new KeysockError(
+      'ERR_KEYSOCK_FEE',
+      `a packet over the channels that this address names costs ${minAmountMsat + fee} msat, amount and fee together; maxFee allows ${maxFeeMsat}`,
+      { syscall: 'quote' },
+    )
+  }
   const packetBytes = Math.max(1, route.recordBytes - PACKET_OVERHEAD_BYTES)
   // The OPEN is one more, and so is the FIN where it has no room.
   const packets = Math.ceil(bytes / packetBytes) + 1

@@ -5,7 +5,7 @@ import { feeOf } from './connection/draft.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DriverLink } from './driver-link.ts'
 import { messageOf } from './errors.ts'
-import { LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_TURNS_REFUSED } from './limits.ts'
+import { ANY_FEE_MSAT, LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_TURNS_REFUSED } from './limits.ts'
 import type { LogFields } from './logger.ts'
 import type { PeerGrant } from './peer/interface.ts'
 import { Peer } from './peer/peer.ts'
@@ -39,6 +39,8 @@ export class Sender {
   /** Whose cap pays: the public key, or '' for an anonymous peer. */
   readonly capKey: string
   readonly #lane: Lane
+  /** By the paths that it gave, or by the hints of its address (spec §9.6). */
+  readonly #payeeSaysCost: boolean
   /** Payments that have no outcome. */
   users = 0
   /** Stands in the driver's row. */
@@ -61,9 +63,11 @@ export class Sender {
       anonymous: 'paths' in target,
       random: (length) => owner.random(length),
       slots: owner.slots,
+      hinted: hints.length > 0,
       maxFeeMsat: owner.maxFeeMsat,
     })
     this.#lane = target.lane
+    this.#payeeSaysCost = 'paths' in target || hints.length > 0
     this.#destinations = destinationsOf(target, hints)
     this.#generation = generationOf(target)
     this.#deadline = owner.deadlines.add(() => {
@@ -154,6 +158,12 @@ export class Sender {
   }
 
   async #findRoutes(count: number, avoid: readonly string[]): Promise<Route[]> {
+    const routes = await this.#routesWithin(this.#owner.maxFeeMsat, count, avoid)
+    // What there is none of within the fee may be there for more: then the application is told so.
+    return routes.length > 0 || !this.#payeeSaysCost ? routes : await this.#routesWithin(ANY_FEE_MSAT, 1, [])
+  }
+
+  async #routesWithin(maxFeeMsat: bigint, count: number, avoid: readonly string[]): Promise<Route[]> {
     const destinations = this.#destinations
     const each = Math.ceil(count / destinations.length)
     const found = await Promise.all(
@@ -161,7 +171,7 @@ export class Sender {
         this.#owner.backend.findRoutes({
           destination,
           amountMsat: LEAST_AMOUNT_MSAT,
-          maxFeeMsat: this.#owner.maxFeeMsat,
+          maxFeeMsat,
           count: each,
           avoid,
         }),
@@ -172,9 +182,25 @@ export class Sender {
 
   #provide(routes: readonly Route[], generation: number): void {
     if (this.#owner.stopped()) return
-    this.peer.provideRoutes(this.#owner.now(), routes)
+    const tooDearMsat = this.peer.provideRoutes(this.#owner.now(), routes)
+    if (tooDearMsat !== undefined && generation === this.#generation) this.#giveUp(tooDearMsat)
     this.#owner.debug({ routes: routes.length, lane: this.#lane }, 'routes found')
     this.#answered(generation)
+  }
+
+  /** spec §9.6: what costs so much by the payee's own word doesn't become cheaper by waiting. */
+  #giveUp(packetMsat: bigint): void {
+    const owner = this.#owner
+    const { routes, delivered } = this.peer.stats()
+    // A relay on the way to a known key may have changed its policy.
+    if (!this.#payeeSaysCost || routes > 0 || (this.capKey !== '' && delivered > 0)) return
+    const now = owner.now()
+    for (let turn = this.peer.nextTurn(); turn !== undefined; turn = this.peer.nextTurn()) {
+      const link = turn as DriverLink
+      if (link.connection.want(now) === undefined) continue
+      link.connection.tooDear(now, { packetMsat, mostMsat: owner.maxFeeMsat })
+      owner.touch(link)
+    }
   }
 
   #failed(message: string, generation: number): void {

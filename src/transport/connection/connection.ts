@@ -299,6 +299,19 @@ export class Connection {
     core.pingWithPaths = false
   }
 
+  /**
+   * Every way to the peer costs more for one packet than its owner pays (spec §9.6): it ends, as nothing can be said.
+   * Amounts in msat.
+   */
+  tooDear(now: number, cost: { readonly packetMsat: bigint; readonly mostMsat: bigint }): void {
+    const core = this.#core
+    runTimers(core, now)
+    const message = `each packet to the other side would cost at least ${cost.packetMsat} msat, amount and fee together; maxFee allows ${cost.mostMsat}`
+    // spec §13.4: what lingers has said and heard all.
+    close(core, core.state === 'lingering' ? undefined : { code: 'ERR_KEYSOCK_FEE', message })
+    settleInput(core, now)
+  }
+
   /** These of our paths stopped working or soon will (spec §9.4). */
   pathsStale(now: number, pathIds: readonly string[]): void {
     const core = this.#core

@@ -32,6 +32,27 @@ export interface RouteState {
   deliveries: number
 }
 
+/** What one packet may cost on a route that is taken (spec §9.6). */
+export interface CostCeiling {
+  readonly mostMsat: bigint
+  /** The route's least amount is part of the cost: it is the payee's word. Otherwise the fee alone is. */
+  readonly countsAmount: boolean
+}
+
+export interface Merged {
+  /** How many of the routes are within the bounds. */
+  readonly taken: number
+  /** Cost of the cheapest that was left out for its cost. */
+  readonly tooDearMsat: bigint | undefined
+}
+
+/** An attempt on a route that failed. */
+export interface RouteFailure {
+  readonly failure: PaymentFailure
+  /** ms */
+  readonly sentAt: number
+}
+
 /** The routes to one peer, ranked by what happens on them. */
 export class RouteTable {
   #routes: RouteState[] = []
@@ -46,13 +67,19 @@ export class RouteTable {
 
   /**
    * Takes routes that the backend found. One that goes over the same channels as a known one takes its
-   * place, with its history. Returns how many of `routes` are within the bounds.
+   * place, with its history.
    */
-  merge(now: number, routes: readonly Route[], maxFeeMsat: bigint): number {
+  merge(now: number, routes: readonly Route[], { mostMsat, countsAmount }: CostCeiling): Merged {
     let taken = 0
+    let tooDearMsat: bigint | undefined
     for (const route of routes) {
-      if (route.channels.length === 0 || route.cltvDelta > ROUTE_CLTV_MOST) continue // spec §9.6
-      if (feeMsat(route, route.minAmountMsat) > maxFeeMsat) continue
+      // spec §9.6
+      if (route.channels.length === 0 || route.cltvDelta > ROUTE_CLTV_MOST) continue
+      const costMsat = feeMsat(route, route.minAmountMsat) + (countsAmount ? route.minAmountMsat : 0n)
+      if (costMsat > mostMsat) {
+        if (tooDearMsat === undefined || costMsat < tooDearMsat) tooDearMsat = costMsat
+        continue
+      }
       taken += 1
       const key = route.channels.join(' ')
       const known = this.#routes.find((state) => state.route.id === route.id || state.route.channels.join(' ') === key)
@@ -60,7 +87,7 @@ export class RouteTable {
       else known.route = route
     }
     while (this.#routes.length > ROUTES_MOST) this.#dropWorst(now)
-    return taken
+    return { taken, tooDearMsat }
   }
 
   drop(state: RouteState): void {
@@ -85,10 +112,11 @@ export class RouteTable {
   }
 
   /** A failure beyond our own node. A channel that is named in it counts, by half, against every route over it. */
-  failed(now: number, state: RouteState, failure: PaymentFailure): void {
+  failed(now: number, state: RouteState, { failure, sentAt }: RouteFailure): void {
     this.#blame(now, state, 1)
     state.streak += 1
-    if (state.streak >= ROUTE_DEAD_STREAK && state.suspendedUntil <= now) {
+    // spec §8.10: what was under way when it was suspended does not count again.
+    if (state.streak >= ROUTE_DEAD_STREAK && sentAt >= state.suspendedUntil) {
       const span = Math.min(ROUTE_SUSPEND_MS * 2 ** state.suspensions, ROUTE_SUSPEND_MOST_MS)
       state.suspendedUntil = now + span
       state.suspensions = Math.min(state.suspensions + 1, 30)
