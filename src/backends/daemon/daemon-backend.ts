@@ -17,9 +17,8 @@ import {
   type RouteRequest,
   type Verdict,
 } from '../backend.ts'
-import { ANSWER_MS, DETACH_MS, GREETING_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
-import { Calling } from './calling.ts'
 import type { Attached, CallName, Calls } from './calls.ts'
+import { Link } from './link.ts'
 import { Names } from './names.ts'
 import { failed } from './payments.ts'
 import { RecentConnections } from './recent-connections.ts'
@@ -40,7 +39,7 @@ export class DaemonBackend implements Backend {
   readonly name: string = 'daemon'
   readonly clock: Clock
   readonly entropy: Entropy
-  readonly #open: () => Promise<Duplex>
+  readonly #link: Link
   readonly #ports = new Set<number>()
   readonly #connections = new RecentConnections()
   /** Offers of the unblinded lane that wait for a verdict: what was refused may be anybody's. */
@@ -50,25 +49,26 @@ export class DaemonBackend implements Backend {
   #state: 'new' | 'started' | 'stopped' = 'new'
   #start: BackendStart | undefined
   #node: NodeInfo | undefined
-  #calling: Calling | undefined
-  /** The one that is asked how it is. */
-  #probed: Calling | undefined
   /** The last arrival that was handed up, or that was before this program's time. */
   #settleIndex: bigint | undefined
   /** What the program above was told last. */
   #isOnline = true
   #height = 0
-  #retryMs = RECONNECT_MS
-  #hasComplained = false
-  #cancelRetry: (() => void) | undefined
-  /** Calls that wait for the daemon to be back. */
-  readonly #waiting = new Set<() => void>()
 
   constructor(options: DaemonBackendOptions) {
-    this.#open = options.open
     this.clock = options.clock
     this.entropy = options.entropy
     this.#session = options.entropy.bytes(16)
+    this.#link = new Link({
+      clock: options.clock,
+      open: options.open,
+      describe: (isBack) => this.#describe(isBack),
+      check: (attached) => this.#check(attached),
+      attached: (attached, isBack) => this.#attached(attached, isBack),
+      event: (event) => this.#take(event),
+      lost: (why) => this.#lost(why),
+      hindered: ({ code, message }) => this.#tell({ type: 'warning', code, message }),
+    })
   }
 
   // ---- The contract ------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ export class DaemonBackend implements Backend {
     this.#start = options
     this.#settleIndex = options.settleIndex
     try {
-      const { node } = await this.#attach(false)
+      const { node } = await this.#link.start()
       this.#node = node
       return node
     } catch (error) {
@@ -92,12 +92,8 @@ export class DaemonBackend implements Backend {
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
-    this.#cancelRetry?.()
     this.#start = undefined
-    for (const wake of this.#waiting) wake()
-    const calling = this.#calling
-    this.#calling = undefined
-    if (calling?.isOpen === true) await this.#detach(calling)
+    await this.#link.stop()
   }
 
   async findRoutes(request: RouteRequest): Promise<readonly Route[]> {
@@ -106,13 +102,12 @@ export class DaemonBackend implements Backend {
   }
 
   async pay(payment: Payment): Promise<PaymentOutcome> {
-    const calling = this.#state === 'started' ? this.#calling : undefined
-    if (calling?.isOpen !== true) return failed('node-away')
+    if (this.#state !== 'started' || !this.#link.isAttached) return failed('node-away')
     const routeId = this.#names.in(payment.routeId)
     if (routeId === undefined) return failed('route-gone')
     this.#connections.sent(payment.record)
     try {
-      return await calling.call('pay', { ...payment, routeId })
+      return (await this.#link.pay({ ...payment, routeId })) ?? failed('node-away')
     } catch (error) {
       // Whether it was sent nobody knows, unless it could not even be written down.
       return error instanceof BackendError && error.code === 'bad-request' ? failed('invalid') : { status: 'unknown' }
@@ -161,46 +156,16 @@ export class DaemonBackend implements Backend {
       } catch (error) {
         if (!(error instanceof BackendError) || error.code !== 'offline') throw error
       }
-      await this.#untilBack()
+      await this.#link.untilBack()
     }
   }
 
   async releasePort(port: number): Promise<void> {
     this.#ports.delete(port)
-    if (this.#calling?.isOpen === true) await this.#call('releasePort', { port })
+    if (this.#link.isAttached) await this.#call('releasePort', { port })
   }
 
   // ---- The connection ----------------------------------------------------------------------------------
-
-  async #attach(isBack: boolean): Promise<Attached> {
-    const stream = await this.#open()
-    // Events that come with the answer are told when what it says has been.
-    const early: SentEvent[] = []
-    let take = (event: SentEvent): void => void early.push(event)
-    const calling = new Calling(stream, {
-      event: (event) => take(event),
-      closed: (why) => this.#closed(calling, why),
-    })
-    const cancelGreeting = this.clock.schedule(this.clock.now() + GREETING_MS, () =>
-      calling.close('it does not answer'),
-    )
-    try {
-      await calling.greet()
-      const attached = await calling.call('attach', this.#describe(isBack))
-      this.#check(attached)
-      this.#calling = calling
-      this.#settleIndex ??= attached.settleIndex
-      this.#welcome(attached, isBack)
-      take = (event) => this.#take(calling, event)
-      for (const event of early) this.#take(calling, event)
-      return attached
-    } catch (error) {
-      calling.close('not attached')
-      throw error
-    } finally {
-      cancelGreeting()
-    }
-  }
 
   #describe(isBack: boolean): Calls['attach']['argument'] {
     const { phantomLane } = this.#start ?? {}
@@ -215,9 +180,8 @@ export class DaemonBackend implements Backend {
     }
   }
 
-  /** @throws BackendError where the program was stopped, or the daemon owns another node by now */
+  /** @throws BackendError where the daemon owns another node by now */
   #check({ node }: Attached): void {
-    if (this.#state !== 'started') throw new BackendError('stopped', 'this backend was stopped; take a new one')
     if (this.#node !== undefined && !equalBytes(node.publicKey, this.#node.publicKey)) {
       this.#tell({
         type: 'warning',
@@ -229,9 +193,8 @@ export class DaemonBackend implements Backend {
   }
 
   /** Tells what has changed since the last attachment. */
-  #welcome({ node, isOnline, portsInUse }: Attached, isBack: boolean): void {
-    this.#retryMs = RECONNECT_MS
-    this.#hasComplained = false
+  #attached({ node, isOnline, settleIndex, portsInUse }: Attached, isBack: boolean): void {
+    this.#settleIndex ??= settleIndex
     const stale = this.#names.next()
     this.#unpaid.clear()
     if (isOnline !== this.#isOnline) {
@@ -247,90 +210,22 @@ export class DaemonBackend implements Backend {
       const message = `another program took port ${port} while the daemon was away: this one gets no connections there; listen again`
       this.#tell({ type: 'warning', code: 'port-lost', message })
     }
-    for (const wake of this.#waiting) wake()
   }
 
-  #closed(calling: Calling, why: string): void {
-    if (this.#state !== 'started' || this.#calling !== calling) return
-    this.#calling = undefined
-    if (this.#isOnline) {
-      this.#isOnline = false
-      this.#tell({ type: 'offline', detail: `the daemon is away: ${why}` })
-    }
-    this.#retry()
+  #lost(why: string): void {
+    if (!this.#isOnline) return
+    this.#isOnline = false
+    this.#tell({ type: 'offline', detail: `the daemon is away: ${why}` })
   }
 
-  #retry(): void {
-    this.#cancelRetry = this.clock.schedule(this.clock.now() + this.#retryMs, () => {
-      this.#attach(true).catch((error: unknown) => {
-        if (this.#state !== 'started' || this.#calling !== undefined) return
-        this.#complain(error)
-        this.#retry()
-      })
-    })
-    this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MAX_MS)
-  }
-
-  /** What waiting does not mend is told once: another version, a mode that shuts this user out. */
-  #complain(error: unknown): void {
-    if (!(error instanceof BackendError) || error.code === 'offline' || this.#hasComplained) return
-    this.#hasComplained = true
-    this.#tell({ type: 'warning', code: error.code, message: error.message })
-  }
-
-  /** What it had is let go of before another process may start. */
-  async #detach(calling: Calling): Promise<void> {
-    const cancel = this.clock.schedule(this.clock.now() + DETACH_MS, () => calling.close('it does not answer'))
-    try {
-      await calling.call('detach', undefined)
-    } catch {
-      // The connection ended, which is as good.
-    } finally {
-      cancel()
-      calling.close('this program stops')
-    }
-  }
-
-  async #call<Name extends CallName>(call: Name, argument: Calls[Name]['argument']): Promise<Calls[Name]['result']> {
+  async #call<Name extends Exclude<CallName, 'pay'>>(
+    call: Name,
+    argument: Calls[Name]['argument'],
+  ): Promise<Calls[Name]['result']> {
     this.#mustRun()
-    const calling = this.#calling
-    if (calling === undefined) throw new BackendError('offline', "the daemon is away; wait for 'online'")
-    const cancel = this.#watch(calling)
-    try {
-      const result = await calling.call(call, argument)
-      this.#mustRun()
-      return result
-    } finally {
-      cancel()
-    }
-  }
-
-  /** spec/daemon.md §4.5: looks after a call, as long as it takes. Returns what ends that. */
-  #watch(calling: Calling): () => void {
-    let cancel: () => void
-    const arm = (): void => {
-      cancel = this.clock.schedule(this.clock.now() + ANSWER_MS, () => {
-        void this.#probe(calling)
-        arm()
-      })
-    }
-    arm()
-    return () => cancel()
-  }
-
-  /** The call may be slow at the node; the daemon hangs where it does not say how it is either. */
-  async #probe(calling: Calling): Promise<void> {
-    if (this.#probed === calling) return
-    this.#probed = calling
-    const cancel = this.clock.schedule(this.clock.now() + GREETING_MS, () => calling.close('it does not answer'))
-    try {
-      await calling.call('status', undefined)
-    } catch {
-      // The connection ended, which those whose calls wait are told.
-    } finally {
-      cancel()
-      if (this.#probed === calling) this.#probed = undefined
-    }
+    const result = await this.#link.call(call, argument)
+    this.#mustRun()
+    return result
   }
 
   #mustRun(): void {
@@ -341,21 +236,9 @@ export class DaemonBackend implements Backend {
     )
   }
 
-  #untilBack(): Promise<void> {
-    if (this.#calling !== undefined || this.#state !== 'started') return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.#waiting.delete(wake)
-        resolve()
-      }
-      this.#waiting.add(wake)
-    })
-  }
-
   // ---- Events ------------------------------------------------------------------------------------------
 
-  #take(calling: Calling, event: SentEvent): void {
-    if (this.#calling !== calling) return
+  #take(event: SentEvent): void {
     switch (event.type) {
       case 'arrival':
         if (this.#settleIndex === undefined || event.settleIndex > this.#settleIndex)
