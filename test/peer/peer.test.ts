@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { FailureReason, PaymentOutcome } from '../../src/backends/backend.ts'
+import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../src/backends/backend.ts'
 import type { PeerOptions } from '../../src/transport/peer/interface.ts'
 import { Peer } from '../../src/transport/peer/peer.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
@@ -45,7 +45,7 @@ function send(peer: Peer, now: number, want: Parameters<Peer['grant']>[1] = data
   return grant
 }
 
-function failure(reason: FailureReason, place: 'local' | 'route' | 'destination', channel?: string): PaymentOutcome {
+function failure(reason: FailureReason, place: PaymentFailure['place'], channel?: string): PaymentOutcome {
   return { status: 'failed', reason, place, ...(channel === undefined ? {} : { channel }) }
 }
 
@@ -253,9 +253,40 @@ describe('failures', () => {
     const tickets = fill(peer, 0)
     for (const ticket of tickets) peer.resolve(300, ticket, failure('temporary-channel-failure', 'route', 'd'))
     expect(peer.grant(300, data)).toBeUndefined()
-    expect(peer.deadline()).toBe(5_300)
-    peer.wake(5_300)
-    expect(fill(peer, 5_300)).toHaveLength(2)
+    expect(peer.deadline()).toBe(1_300)
+    peer.wake(1_300)
+    expect(fill(peer, 1_300)).toHaveLength(2)
+  })
+
+  test('a route that goes on failing is tried seldom, once a minute in the end, and at once in full when it works', () => {
+    const peer = ready()
+    for (const ticket of fill(peer, 0)) peer.resolve(300, ticket, failure('blinded', 'introduction'))
+    const waits: number[] = []
+    let now = 300
+    for (let failedAt = 300; waits.length < 8;) {
+      now = peer.deadline() ?? Infinity
+      peer.wake(now)
+      if (peer.request(now) !== undefined) peer.routesFailed(now)
+      const probes = fill(peer, now)
+      if (probes.length === 0) continue
+      expect(probes).toHaveLength(2)
+      waits.push(now - failedAt)
+      for (const ticket of probes) peer.resolve(now, ticket, failure('blinded', 'introduction'))
+      failedAt = now
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000])
+    now += 60_000
+    peer.resolve(now + 500, send(peer, now).ticket, { status: 'delivered', feeMsat: 0n })
+    expect(fill(peer, now + 500).length).toBeGreaterThan(30)
+  })
+
+  test('what was under way when a route was suspended does not keep it away for longer', () => {
+    const peer = ready()
+    const tickets = fill(peer, 0)
+    for (const ticket of tickets.slice(0, 20)) peer.resolve(300, ticket, failure('blinded', 'introduction'))
+    peer.wake(1_300)
+    for (const ticket of tickets.slice(20)) peer.resolve(1_300, ticket, failure('blinded', 'introduction'))
+    expect(peer.grant(1_300, data)).toBeDefined()
   })
 
   test('a refusal at the destination says nothing against the route', () => {

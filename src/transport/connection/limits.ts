@@ -127,7 +127,7 @@ export const MAX_MESSAGES_WAITING = 1_024
 
 // -- ending, spec §6.1, §13 --
 
-/** Longer than the longest wait of a peer that is refused or finds no route: a minute (§8.10), or two where every route is suspended. */
+/** Longer than the longest wait of a peer that is refused or finds no route: a minute for each (§8.10). */
 export const LINGER_MS = 180_000
 export const LINGER_MOST_MS = 360_000
 export const RESET_MS = 60_000

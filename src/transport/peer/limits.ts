@@ -118,9 +118,10 @@ export const ROUTE_GAIN: number = 1 / 16
 export const PENALTY_HALF_LIFE_MS: number = 60_000
 /** So many failures in a row, without a success between, suspend a route: at 30 % failing this is 1 in 170,000. */
 export const ROUTE_DEAD_STREAK: number = 10
-export const ROUTE_SUSPEND_MS: number = 5_000
-export const ROUTE_SUSPEND_MOST_MS: number = 120_000
-/** In flight at most, in all, while every route is suspended. */
+/** spec §8.10: an interceptor whose stream dropped is back within a second or so; doubling. */
+export const ROUTE_SUSPEND_MS: number = 1_000
+export const ROUTE_SUSPEND_MOST_MS: number = 60_000
+/** In flight at most on a route that failed so often, until one settles. */
 export const PROBES_MOST: number = 2
 /** Weight of a route that only serves to be known, and of every route but the first to begin with. */
 export const ROUTE_WEIGHT_LEAST: number = 1 / 32

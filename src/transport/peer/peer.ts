@@ -381,7 +381,7 @@ export class Peer {
       case 'route':
         this.#channels.resolved(attempt.channel)
         this.#window.failed()
-        this.#routes.failed(now, attempt.route, failure)
+        this.#routes.failed(now, attempt.route, { failure, sentAt: attempt.since })
     }
   }
 
