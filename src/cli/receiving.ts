@@ -31,6 +31,12 @@ export type ReceivingEnd =
 
 const TICK_MS = 250
 
+interface Pause {
+  readonly atMs: number
+  /** What does not fit. */
+  readonly priceMsat: bigint
+}
+
 /** Takes files from whoever connects. */
 export class Receiving {
   readonly #options: ReceivingOptions
@@ -44,10 +50,10 @@ export class Receiving {
   #done = 0
   /** What connections that are over brought in, msat. */
   #pastIncomeMsat = 0n
-  /** Connections whose answers wait for their sender to pay: since when, and what it had paid. */
-  readonly #unpaid: Map<Socket, { readonly atMs: number; readonly incomeMsat: bigint }> = new Map()
+  /** Connections whose answers wait for their sender to pay: since when, what it had paid, and what the next costs. */
+  readonly #unpaid: Map<Socket, Pause & { readonly incomeMsat: bigint }> = new Map()
   /** Since when the person's cap stops it, and how much was there. */
-  #paused: { readonly atMs: number; readonly bytes: number } | undefined
+  #paused: (Pause & { readonly bytes: number }) | undefined
   #isStopping = false
   #stopTicking = (): void => undefined
 
@@ -99,14 +105,17 @@ export class Receiving {
     this.#followIncome()
     if (this.#paused === undefined) return
     // What is under way may come back, and make room.
-    if (bytes !== this.#paused.bytes) this.#paused = { atMs: time.now(), bytes }
+    if (this.#hasRoom(this.#paused)) this.#paused = undefined
+    else if (bytes !== this.#paused.bytes) this.#paused = { ...this.#paused, atMs: time.now(), bytes }
     else if (time.now() - this.#paused.atMs >= CAP_REACHED_MS) this.#ended.resolve({ type: 'cost' })
   }
 
   #take(socket: Socket): void {
     // Whoever reads or writes hears it.
     socket.on('error', () => undefined)
-    socket.on('paused', () => this.#meetCap(socket))
+    socket.on('paused', (_reason: string, { priceMsat }: { readonly priceMsat: bigint }) => {
+      this.#meetCap(socket, priceMsat)
+    })
     this.#sockets.add(socket)
     socket.once('close', () => {
       this.#sockets.delete(socket)
@@ -150,10 +159,18 @@ export class Receiving {
   }
 
   /** A cap was met: the person's own, or what the sender's packets have paid for so far. */
-  #meetCap(socket: Socket): void {
+  #meetCap(socket: Socket, priceMsat: bigint): void {
     const { maxCostMsat, time } = this.#options
-    if (maxCostMsat !== undefined) this.#paused ??= { atMs: time.now(), bytes: -1 }
-    else this.#unpaid.set(socket, { atMs: time.now(), incomeMsat: socket.stats.receivedMsat })
+    const pause: Pause = { atMs: time.now(), priceMsat }
+    if (maxCostMsat !== undefined) this.#paused ??= { ...pause, bytes: -1 }
+    else if (!this.#unpaid.has(socket)) this.#unpaid.set(socket, { ...pause, incomeMsat: socket.stats.receivedMsat })
+  }
+
+  /** Whether what did not fit fits by now: under the cap of all, and of its connection. */
+  #hasRoom({ priceMsat }: Pause, socket?: Socket): boolean {
+    const { spentMsat, reservedMsat, capMsat } = this.#options.endpoint.stats
+    if (spentMsat + reservedMsat + priceMsat > capMsat) return false
+    return socket === undefined || socket.stats.paidMsat + socket.stats.reservedMsat + priceMsat <= socket.maxCost
   }
 
   /** Without a cap of the person's: what packets bring in may be spent on answers, and a little in advance. */
@@ -167,9 +184,10 @@ export class Receiving {
       if (receivedMsat + ADVANCE_MSAT > socket.maxCost) socket.maxCost = receivedMsat + ADVANCE_MSAT
     }
     if (all !== endpoint.stats.capMsat) endpoint.setCaps({ process: all })
-    for (const [socket, { atMs, incomeMsat }] of this.#unpaid) {
-      if (socket.stats.receivedMsat > incomeMsat) this.#unpaid.delete(socket)
-      else if (time.now() - atMs >= CAP_REACHED_MS) {
+    for (const [socket, pause] of this.#unpaid) {
+      const hasPaid = socket.stats.receivedMsat > pause.incomeMsat
+      if (hasPaid || this.#hasRoom(pause, socket)) this.#unpaid.delete(socket)
+      else if (time.now() - pause.atMs >= CAP_REACHED_MS) {
         this.#unpaid.delete(socket)
         display.emit({
           event: 'warning',
