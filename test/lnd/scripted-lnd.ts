@@ -58,6 +58,9 @@ export function rpcError(code: number, details: string): RpcError {
   return Object.assign(new Error(details), { code, details })
 }
 
+/** Rounds of promises after which nothing goes on by itself. */
+const TURNS = 200
+
 /** What an lnd that is not there says: for a call an answer, for a stream its first message; an error is thrown. */
 export type Script = Readonly<Record<string, ((request: never) => unknown) | undefined>>
 
@@ -100,6 +103,17 @@ export class ScriptedLnd {
   /** How often a call was made. */
   count(name: string): number {
     return this.calls.filter((call) => call.name === name).length
+  }
+
+  /** Lets everything run that waits for no timer. */
+  async idle(): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) await Promise.resolve()
+  }
+
+  /** Lets everything run until this holds. */
+  async until(holds: () => boolean): Promise<void> {
+    for (let turn = 0; turn < TURNS && !holds(); turn++) await Promise.resolve()
+    if (!holds()) throw new Error('it did not come to that')
   }
 
   #call(

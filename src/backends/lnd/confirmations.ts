@@ -9,15 +9,24 @@ export interface ConfirmationsNeeds {
   tell(event: BackendEvent): void
 }
 
+/** A SETTLE that was written. */
+export interface WrittenSettle {
+  readonly hash: Uint8Array
+  readonly amountMsat: bigint
+  /** The channel that the HTLC came over, as lnd numbers it. */
+  readonly chanId: string
+}
+
 /**
  * Tells when the money of a settled offer is really here. A SETTLE that was written is not a
- * payment yet (design §4): it is one when the HTLC has left the channel while the stream stood.
+ * payment yet (design §4): it is one when the HTLC has left the channel while the stream stood
+ * and the channel is open still. Where the channel was closed, the chain decides and nothing is told.
  * What was settled on a stream that broke is told only when it was offered and settled again.
  */
 export class Confirmations {
   readonly #needs: ConfirmationsNeeds
-  /** Amounts by hash. */
-  readonly #waiting = new Map<string, bigint>()
+  /** By hash. */
+  readonly #waiting = new Map<string, Pick<WrittenSettle, 'amountMsat' | 'chanId'>>()
   readonly #told = new Set<string>()
   #polling = false
   #stopped = false
@@ -26,10 +35,10 @@ export class Confirmations {
     this.#needs = needs
   }
 
-  settled(hash: Uint8Array, amountMsat: bigint): void {
+  settled({ hash, amountMsat, chanId }: WrittenSettle): void {
     const name = toHex(hash)
     if (this.#told.has(name) || this.#waiting.size >= MAX_UNCONFIRMED) return
-    this.#waiting.set(name, amountMsat)
+    this.#waiting.set(name, { amountMsat, chanId })
     this.#poll()
   }
 
@@ -56,15 +65,17 @@ export class Confirmations {
 
   async #look(): Promise<void> {
     const asked = [...this.#waiting]
+    let open: Set<string>
     let held: Set<string>
     try {
       const channels = await this.#needs.channels.list(0)
+      open = new Set(channels.map((channel) => channel.chan_id))
       held = new Set(channels.flatMap((channel) => channel.pending_htlcs.map((htlc) => toHex(htlc.hash_lock))))
     } catch {
       return // away: asked again, or forgotten with the stream
     }
-    for (const [name, amountMsat] of asked) {
-      if (held.has(name) || !this.#waiting.delete(name)) continue
+    for (const [name, { amountMsat, chanId }] of asked) {
+      if (held.has(name) || !this.#waiting.delete(name) || !open.has(chanId)) continue
       this.#told.add(name)
       if (this.#told.size > MAX_UNCONFIRMED) this.#told.delete(this.#told.values().next().value as string)
       this.#needs.tell({ type: 'offer-confirmed', hash: fromHex(name), amountMsat })

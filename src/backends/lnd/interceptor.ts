@@ -47,8 +47,8 @@ export type InterceptorReport =
       readonly hash: Uint8Array
     }
   | { readonly type: 'offer-gone'; readonly offerId: string }
-  /** A SETTLE was written. */
-  | { readonly type: 'settled'; readonly hash: Uint8Array; readonly amountMsat: bigint }
+  /** A SETTLE was written, for what came over this channel. */
+  | { readonly type: 'settled'; readonly hash: Uint8Array; readonly amountMsat: bigint; readonly chanId: string }
   | { readonly type: 'state'; readonly state: InterceptorState; readonly detail: string }
   | { readonly type: 'warning'; readonly code: string; readonly message: string }
   | { readonly type: 'beat' }
@@ -274,7 +274,7 @@ export class Interceptor {
     const { hash, amountMsat } = held
     this.#settled.set(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat })
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(this.#settled.keys().next().value as string)
-    this.#needs.report({ type: 'settled', hash, amountMsat })
+    this.#needs.report({ type: 'settled', hash, amountMsat, chanId: held.circuit.chan_id })
   }
 
   #settledOn(name: string, hash: Uint8Array): Settled | undefined {
@@ -285,8 +285,9 @@ export class Interceptor {
   #settleAgain(offer: RawOffer, onChain: boolean, known: Settled): void {
     if (!onChain && this.#height >= offer.auto_fail_height) return
     const { preimage, amountMsat } = known
-    this.#write({ incoming_circuit_key: offer.incoming_circuit_key, action: 'SETTLE', preimage })
-    this.#needs.report({ type: 'settled', hash: Uint8Array.from(offer.payment_hash), amountMsat })
+    const { incoming_circuit_key: circuit, payment_hash: hash } = offer
+    this.#write({ incoming_circuit_key: circuit, action: 'SETTLE', preimage })
+    this.#needs.report({ type: 'settled', hash: Uint8Array.from(hash), amountMsat, chanId: circuit.chan_id })
   }
 
   /** Nobody can answer the offers of this circuit any more. */

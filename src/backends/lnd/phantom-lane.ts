@@ -278,7 +278,7 @@ export class PhantomLane {
       case 'warning':
         return this.#needs.tell(report)
       case 'settled':
-        return this.#confirmations.settled(report.hash, report.amountMsat)
+        return this.#confirmations.settled(report)
       case 'state':
         return this.#turned(report.state, report.detail)
       case 'beat':
