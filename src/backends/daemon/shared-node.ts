@@ -1,14 +1,15 @@
 import type { Duplex } from 'node:stream'
-import { BackendError, type Backend, type BackendEvent, type Clock, type NodeInfo, type Route } from '../backend.ts'
+import { BackendError, type Backend, type BackendEvent, type Clock, type NodeInfo } from '../backend.ts'
 import { Agreements } from './agreements.ts'
 import { Arrivals } from './arrivals.ts'
 import { Attachment, type AttachmentOwner, type Handlers } from './attachment.ts'
-import { GREETING_MS, MAX_CLIENTS, MAX_PORTS, MAX_ROUTES, MAX_SOCKETS, RESUME_BEHIND } from './bounds.ts'
+import { GREETING_MS, MAX_CLIENTS, MAX_PORTS, MAX_SOCKETS, RESUME_BEHIND } from './bounds.ts'
 import type { Attach, Attached, DaemonStatus } from './calls.ts'
 import { Connections } from './connections.ts'
+import { makeHandlers } from './handlers.ts'
 import { Offers } from './offers.ts'
 import { PathOwners } from './path-owners.ts'
-import { Payments, type SharedRoute } from './payments.ts'
+import { Payments } from './payments.ts'
 import { PortTable } from './port-table.ts'
 import { SlotShares } from './slot-shares.ts'
 
@@ -71,7 +72,16 @@ export class SharedNode implements AttachmentOwner {
       pay: (payment) => backend.pay(payment),
       everyone: () => this.#everyone(),
     })
-    this.handlers = this.#makeHandlers()
+    this.handlers = makeHandlers({
+      backend,
+      payments: this.#payments,
+      paths: this.#paths,
+      parts: () => this.#started(),
+      claim: (client, port) => this.#claim(client, port),
+      release: (client, port) => {
+        if (client.ports.delete(port)) this.#ports.release(port, client)
+      },
+    })
   }
 
   /** @throws BackendError as the backend's `start` */
@@ -266,59 +276,12 @@ export class SharedNode implements AttachmentOwner {
     return { info, agreements, arrivals, offers }
   }
 
-  /** Of what a program names, only what is its own counts: names of others are as good as made up. */
-  #makeHandlers(): Handlers {
-    const backend = this.#backend
-    return {
-      findRoutes: async (client, request) => {
-        const routes = await backend.findRoutes(request)
-        for (const route of routes) this.#pin(client, route, request.destination.lane)
-        return routes
-      },
-      pay: (client, payment) => this.#payments.pay(client, payment),
-      track: async (_, { hash }) => {
-        if (this.#payments.isUnderWay(hash)) return { status: 'in-flight' }
-        const found = await backend.track(hash)
-        if (found.status !== 'in-flight' && found.status !== 'unknown') this.#payments.found(hash)
-        return found
-      },
-      makePaths: (client, request) => this.#paths.make(client, request),
-      closePaths: async (client, { pathIds }) => {
-        await this.#paths.close(client, pathIds)
-        return undefined
-      },
-      answer: async (client, { offerId, verdict }) => {
-        await this.#started().offers.answer(client, offerId, verdict)
-        return undefined
-      },
-      routeHints: async () => (await backend.routeHints?.()) ?? [],
-      sharedSecret: (_, { point }) => this.#started().agreements.sharedSecret(point),
-      claimPort: async (client, { port }) => {
-        if (!this.#claim(client, port))
-          throw new BackendError('port-in-use', `another program listens on port ${port} of this node`)
-        this.#started().arrivals.claimed(port, client)
-        return undefined
-      },
-      releasePort: async (client, { port }) => {
-        if (client.ports.delete(port)) this.#ports.release(port, client)
-        return undefined
-      },
-    }
-  }
-
   #claim(client: Attachment, port: number): boolean {
     if (client.ports.size >= MAX_PORTS && !client.ports.has(port))
       throw new BackendError('bad-request', `a program listens on ${MAX_PORTS} ports at most`)
     if (!this.#ports.claim(port, client)) return false
     client.ports.add(port)
     return true
-  }
-
-  #pin(client: Attachment, route: Route, lane: SharedRoute['lane']): void {
-    const [channel = ''] = route.channels
-    const routes = client.routes
-    routes.set(route.id, { lane, channel, slots: route.firstChannelSlots })
-    if (routes.size > MAX_ROUTES) routes.delete(routes.keys().next().value as string)
   }
 
   #tellOf(client: Attachment, what: string): void {
