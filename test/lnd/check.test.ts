@@ -67,6 +67,26 @@ describe('a look at a node', () => {
   })
 })
 
+describe('a look at the interceptor', () => {
+  const offer = (htlcId: string, autoFailHeight: number): object => ({
+    incoming_circuit_key: { chan_id: '1', htlc_id: htlcId },
+    incoming_expiry: 100,
+    auto_fail_height: autoFailHeight,
+  })
+
+  it('resumes what comes meanwhile, and leaves alone what is on chain', async () => {
+    const lnd = new ScriptedLnd({ ...empty, htlcInterceptor: undefined })
+    const findings = checkLnd({ lnd: lnd.services })
+    await lnd.until(() => lnd.count('htlcInterceptor') === 1)
+    const stream = lnd.streams['htlcInterceptor']?.[0]
+    stream?.emit('data', offer('1', 81))
+    stream?.emit('data', offer('2', 100))
+    stream?.fail('the node stops')
+    await findings
+    expect(stream?.written).toEqual([{ incoming_circuit_key: { chan_id: '1', htlc_id: '1' }, action: 'RESUME' }])
+  })
+})
+
 describe('what a call fails with', () => {
   it('names the call that lnd did not permit, whoever made it', async () => {
     const { services } = new ScriptedLnd({ ...empty, listChannels: denied })

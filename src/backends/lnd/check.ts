@@ -1,6 +1,6 @@
 import { asBackendError, isDenied, isStarting, LndClient, Status, type CallName, type RpcError } from './client.ts'
 import { hashRequest } from './raw-route.ts'
-import { blindsRoutes, type RawChannel, type RawInfo } from './messages.ts'
+import { blindsRoutes, isOnChain, type RawChannel, type RawInfo, type RawOffer } from './messages.ts'
 import { processClock, processEntropy } from '../realtime.ts'
 import { Introductions } from './introductions.ts'
 import { OwnChannels } from './own-channels.ts'
@@ -209,7 +209,13 @@ class Check {
   }
 
   async #interceptor(info: RawInfo): Promise<void> {
-    const error = await firstError(this.#client.interceptor())
+    const stream = this.#client.interceptor()
+    // With requireinterceptor lnd holds on to what nobody answered.
+    stream.on('data', (message) => {
+      const offer = message as RawOffer
+      if (!isOnChain(offer)) stream.write({ incoming_circuit_key: offer.incoming_circuit_key, action: 'RESUME' })
+    })
+    const error = await firstError(stream)
     if (error === undefined) {
       const held = info.require_htlc_interceptor
         ? ' (requireinterceptor is set: without a program that holds it, this node forwards nothing)'
@@ -227,7 +233,7 @@ class Check {
   }
 }
 
-/** Whether a stream stands for a moment; foreign forwards that come meanwhile are let go when it ends. */
+/** What a stream ends with; undefined where it stands for a moment. */
 function firstError(stream: {
   on(event: 'error', listener: (error: RpcError) => void): unknown
   on(event: 'data', listener: () => void): unknown
