@@ -134,6 +134,17 @@ describe('what is shown', () => {
     )
   })
 
+  it.each([
+    DONE,
+    { ...stopped, transfer: 1, name: 'holiday.tar', size: 1 },
+    { event: 'error', code: 'A', message: 'b', transfer: 1, name: 'holiday.tar', size: 1 },
+  ] satisfies readonly CliEvent[])('of a transfer that is over ($event) is forgotten', (over) => {
+    const events = [PROGRESS, over, PROGRESS]
+    const lines = (text: string): string[] => text.split('\n').filter((line) => line.includes('45 %'))
+    expect(lines(show({}, events).err)).toHaveLength(2)
+    expect(show({ json: true }, events).out.match(/"event":"progress"/g)).toHaveLength(2)
+  })
+
   it('on a terminal moves in one line, which is gone at the end', async () => {
     const [out, err] = [new Paper({ columns: 60 }), new Paper({ columns: 60 })]
     const time = new ManualTime()

@@ -105,6 +105,11 @@ export function isMoving(event: CliEvent): event is MovingEvent {
   return event.event === 'reading' || event.event === 'progress'
 }
 
+/** The transfer that an event ends. */
+export function endedTransfer(event: CliEvent): number | undefined {
+  return event.event === 'done' || event.event === 'stopped' || event.event === 'error' ? event.transfer : undefined
+}
+
 /** Shows what happens, in one of the ways in which somebody may look. */
 export interface Display {
   emit(event: CliEvent): void

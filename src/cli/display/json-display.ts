@@ -1,5 +1,5 @@
 import type { Time } from '../transfer/time.ts'
-import { type CliEvent, type Display, isMoving } from './events.ts'
+import { type CliEvent, type Display, endedTransfer, isMoving } from './events.ts'
 import type { LineWriter } from './line-writer.ts'
 import { Sparse } from './sparse.ts'
 
@@ -18,6 +18,8 @@ export class JsonDisplay implements Display {
   }
 
   emit(event: CliEvent): void {
+    const ended = endedTransfer(event)
+    if (ended !== undefined) this.#sparse.forget(ended)
     if (isMoving(event) && (this.#quiet || !this.#sparse.lets(event.transfer))) return
     this.#writer.line(JSON.stringify(event))
   }

@@ -1,5 +1,5 @@
 import type { Time } from '../transfer/time.ts'
-import { type CliEvent, type Display, isLoud, isMoving, isResult, type MovingEvent } from './events.ts'
+import { type CliEvent, type Display, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from './events.ts'
 import type { LineWriter } from './line-writer.ts'
 import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'
@@ -34,7 +34,8 @@ export class PlainDisplay implements Display {
   }
 
   emit(event: CliEvent): void {
-    if (event.event === 'done') this.#sparse.forget(event.transfer)
+    const ended = endedTransfer(event)
+    if (ended !== undefined) for (const sparse of [this.#sparse, this.#sparseSame]) sparse.forget(ended)
     if (isMoving(event)) {
       if (!this.#quiet) this.#moving(event)
       return

@@ -1,6 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import type { Terminal } from '../dependencies.ts'
-import { type CliEvent, type Display, isMoving, isResult, type MovingEvent } from './events.ts'
+import { type CliEvent, type Display, endedTransfer, isMoving, isResult, type MovingEvent } from './events.ts'
 import type { LineWriter } from './line-writer.ts'
 import { movingLine } from './progress-line.ts'
 import { coloured } from './colours.ts'
@@ -27,9 +27,8 @@ export class TerminalDisplay implements Display {
 
   emit(event: CliEvent): void {
     if (isMoving(event)) return this.#move(event)
-    const transfer = 'transfer' in event ? event.transfer : undefined
-    const isOver = event.event === 'done' || event.event === 'stopped' || event.event === 'error'
-    if (isOver && transfer !== undefined) this.#remove(transfer)
+    const ended = endedTransfer(event)
+    if (ended !== undefined) this.#remove(ended)
     const lines = sentences(event)
     if (lines.length === 0) return
     // What is printed stands above the lines that move.
