@@ -5,6 +5,7 @@ import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
 import type { PartUses } from './part-uses.ts'
 import { readFrom } from './source.ts'
 import type { Part } from './storage.ts'
+import { writeAll } from './write-all.ts'
 
 interface FilePartOptions {
   readonly path: string
@@ -64,10 +65,7 @@ export class FilePart implements Part {
 
   async append(bytes: Uint8Array): Promise<void> {
     try {
-      for (let written = 0; written < bytes.length;) {
-        const result = await this.#open().write(bytes, written, bytes.length - written, this.#size + written)
-        written += result.bytesWritten
-      }
+      await writeAll(this.#open(), bytes, this.#size)
     } catch (error) {
       throw unwritable(this.#options.path, error)
     }

@@ -71,7 +71,9 @@ export class FolderStorage implements Storage {
   }
 
   async room(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#folder)
+    const { bavail, bsize } = await statfs(this.#folder).catch((error: unknown) => {
+      throw unwritable(this.#folder, error)
+    })
     return Math.max(0, bavail * bsize - DISK_MARGIN_BYTES)
   }
 
@@ -82,7 +84,10 @@ export class FolderStorage implements Storage {
 
   async #partFiles(start: string): Promise<PartFile[]> {
     const found: PartFile[] = []
-    for (const name of await readdir(this.#folder)) {
+    const names = await readdir(this.#folder).catch((error: unknown) => {
+      throw unwritable(this.#folder, error)
+    })
+    for (const name of names) {
       if (!name.startsWith(start) || !name.endsWith(PART_SUFFIX)) continue
       const path = join(this.#folder, name)
       const stat = await lstat(path).catch(() => undefined)

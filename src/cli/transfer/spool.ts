@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { SPOOL_AHEAD_BYTES } from './bounds.ts'
 import { checkedName, readFrom, type Source } from './source.ts'
+import { writeAll } from './write-all.ts'
 
 /**
  * A stream as a source: what it gave is kept in a file without a name (gone with the process), so that a
@@ -73,7 +74,7 @@ class Spool implements Source {
     try {
       for await (const chunk of this.#input as AsyncIterable<Buffer | string>) {
         const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
-        await this.#file.write(bytes, 0, bytes.length, this.#written)
+        await writeAll(this.#file, bytes, this.#written)
         this.#written += bytes.length
         this.#wake()
         while (this.#written > this.#wanted + SPOOL_AHEAD_BYTES && !this.#closed) {
