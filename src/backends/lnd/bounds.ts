@@ -15,7 +15,7 @@ export const QUERIES_PER_ROUTE = 3
  * daemon that says nothing for 90 s for dead.
  */
 export const FIND_MS = 30_000
-/** Pinned routes kept; the oldest goes first and answers 'route-gone'. */
+/** Pinned routes kept; the one that was not paid over for longest goes first and answers 'route-gone'. */
 export const MAX_PINNED_ROUTES = 4_096
 /** A policy is asked for again after this time; a refusal over it asks at once. */
 export const POLICY_AGE_MS = 600_000

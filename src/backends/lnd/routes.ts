@@ -43,7 +43,12 @@ export class Routes {
   }
 
   get(routeId: string): PinnedRoute | undefined {
-    return this.#pinned.get(routeId)
+    const pinned = this.#pinned.get(routeId)
+    if (pinned === undefined) return undefined
+    // Last in line to be dropped: one that is paid over stays, however often others look for theirs.
+    this.#pinned.delete(routeId)
+    this.#pinned.set(routeId, pinned)
+    return pinned
   }
 
   /** Drops every route over a channel whose policy is not what it was. */

@@ -1,0 +1,58 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { describe, expect, it } from 'vitest'
+import type { Route } from '../../src/backends/backend.ts'
+import { MAX_PINNED_ROUTES } from '../../src/backends/lnd/bounds.ts'
+import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
+import { Policies } from '../../src/backends/lnd/policies.ts'
+import { Routes } from '../../src/backends/lnd/routes.ts'
+import { fromHex, toHex } from '../../src/wire/bytes.ts'
+import { publicKey } from '../../src/wire/keys.ts'
+import { ScriptedLnd } from './scripted-lnd.ts'
+
+const [alice, bob] = [1, 2].map((n) => toHex(publicKey(sha256(Uint8Array.of(n))))) as [string, string]
+const policy = {
+  time_lock_delta: 80,
+  min_htlc: '1000',
+  fee_base_msat: '0',
+  fee_rate_milli_msat: '0',
+  disabled: false,
+  max_htlc_msat: '990000000',
+}
+
+describe('pinned routes', () => {
+  it('are kept while they are paid over, however many others are found', async () => {
+    const { client, clock } = new ScriptedLnd({
+      listChannels: () => ({ channels: [{ chan_id: '1', active: true, local_constraints: null }] }),
+      queryRoutes: () => ({ routes: [{ hops: [{ chan_id: '1', pub_key: bob }] }] }),
+      getChanInfo: () => ({
+        channel_id: '1',
+        node1_pub: alice,
+        node2_pub: bob,
+        capacity: '1000000',
+        node1_policy: policy,
+        node2_policy: policy,
+      }),
+    })
+    const routes = new Routes({
+      client,
+      clock,
+      entropy: { bytes: (length) => new Uint8Array(length) },
+      policies: new Policies(client, clock),
+      channels: new OwnChannels(client, clock),
+      ownKey: alice,
+      height: () => 800_000,
+    })
+    const find = async (): Promise<Route> => {
+      const destination = { lane: 'node', publicKey: fromHex(bob) } as const
+      const [route] = await routes.find({ destination, amountMsat: 1_000n, maxFeeMsat: 0n, count: 1 })
+      return route as Route
+    }
+    const idle = await find()
+    const used = await find()
+    for (let i = 0; i < MAX_PINNED_ROUTES; i++) {
+      await find()
+      expect(routes.get(used.id)).toBeDefined()
+    }
+    expect(routes.get(idle.id)).toBeUndefined()
+  })
+})
