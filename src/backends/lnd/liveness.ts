@@ -1,6 +1,6 @@
 import type { BackendEvent, Clock } from '../backend.ts'
 import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
-import { isAway, Status, type LndClient, type RpcError } from './client.ts'
+import { asBackendError, isAway, Status, type LndClient, type RpcError } from './client.ts'
 import type { Invoices } from './invoices.ts'
 import type { Payments } from './payments.ts'
 import type { PhantomLane } from './phantom-lane.ts'
@@ -24,6 +24,9 @@ export class Liveness {
   #isOnline = true
   #stopped = false
   #asking = false
+  #looking = false
+  /** A person was told that looking around fails, and it has not worked since. */
+  #complained = false
   #retryMs = RECONNECT_MS
   #cancel: (() => void) | undefined
 
@@ -75,7 +78,7 @@ export class Liveness {
       if (!this.#isOnline) this.#back()
       this.#retryMs = RECONNECT_MS
       this.#askIn(HEIGHT_POLL_MS)
-      await this.#lookAround()
+      void this.#lookAround()
     } catch (error) {
       if (this.#stopped) return
       if (isAway(error)) this.#gone(error)
@@ -84,17 +87,34 @@ export class Liveness {
     }
   }
 
-  /** What can wait a little: lost payments and paths that no longer lead here. */
+  /** What can wait a little: lost payments and paths that no longer lead here. Once at a time: it may take longer than a poll. */
   async #lookAround(): Promise<void> {
+    if (this.#looking) return
+    this.#looking = true
     const { payments, phantom } = this.#needs
     try {
       if (payments.lost > 0) await payments.resolveLost()
       await phantom.checkPaths()
+      this.#complained = false
     } catch (error) {
-      if (this.#stopped) return
-      // Another connection to the same node may take longer to come back.
-      if (isAway(error)) this.#askIn(LOOK_AGAIN_MS)
+      this.#lookFailed(error)
+    } finally {
+      this.#looking = false
     }
+  }
+
+  #lookFailed(error: unknown): void {
+    if (this.#stopped) return
+    // Another connection to the same node may take longer to come back.
+    if (isAway(error)) return this.#askIn(LOOK_AGAIN_MS)
+    if (this.#complained) return
+    this.#complained = true
+    const { message } = asBackendError(error)
+    this.#needs.tell({
+      type: 'warning',
+      code: 'node-call',
+      message: `payments and paths cannot be looked after: ${message}`,
+    })
   }
 
   #rose(height: number): void {

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import type { BackendEvent } from '../../src/backends/backend.ts'
+import { HEIGHT_POLL_MS } from '../../src/backends/lnd/bounds.ts'
+import { Status } from '../../src/backends/lnd/client.ts'
+import type { Invoices } from '../../src/backends/lnd/invoices.ts'
+import { Liveness } from '../../src/backends/lnd/liveness.ts'
+import type { Payments } from '../../src/backends/lnd/payments.ts'
+import type { PhantomLane } from '../../src/backends/lnd/phantom-lane.ts'
+import { rpcError, ScriptedLnd } from './scripted-lnd.ts'
+
+const none = (): void => undefined
+
+/** A node at height 5 that is asked for its height, with a payment that was lost sight of. */
+class World {
+  readonly lnd: ScriptedLnd = new ScriptedLnd({ getInfo: () => ({ block_height: 5 }) })
+  readonly told: BackendEvent[] = []
+  readonly liveness: Liveness
+  looks = 0
+
+  constructor(look: () => Promise<boolean>) {
+    const { client, clock } = this.lnd
+    const resolveLost = (): Promise<boolean> => {
+      this.looks += 1
+      return look()
+    }
+    this.liveness = new Liveness(
+      {
+        client,
+        clock,
+        tell: (event) => this.told.push(event),
+        payments: { lost: 1, resolveLost, loseSight: none } as unknown as Payments,
+        invoices: { open: none, drop: none } as unknown as Invoices,
+        phantom: { checkPaths: async () => undefined, online: none, block: none } as unknown as PhantomLane,
+      },
+      5,
+    )
+    this.liveness.start()
+  }
+
+  async poll(): Promise<void> {
+    this.lnd.clock.pass(HEIGHT_POLL_MS)
+    await this.lnd.idle()
+  }
+}
+
+describe('the look at a node', () => {
+  it('asks for lost payments at every poll, once at a time', async () => {
+    const answer = Promise.withResolvers<boolean>()
+    const world = new World(() => answer.promise)
+    await world.poll()
+    await world.poll()
+    expect(world.lnd.count('getInfo')).toBe(2)
+    expect(world.looks).toBe(1)
+    answer.resolve(false)
+    await world.lnd.idle()
+    await world.poll()
+    expect(world.looks).toBe(2)
+  })
+
+  it('says once what lnd does not permit', async () => {
+    const world = new World(async () => {
+      throw rpcError(Status.unknown, 'permission denied')
+    })
+    await world.poll()
+    await world.poll()
+    expect(world.looks).toBe(2)
+    expect(world.told).toMatchObject([{ type: 'warning', code: 'node-call' }])
+  })
+
+  it('tells when the node goes away and comes back, and of blocks', async () => {
+    const world = new World(async () => true)
+    world.lnd.script = {
+      getInfo: () => {
+        throw rpcError(Status.unavailable, 'no connection')
+      },
+    }
+    await world.poll()
+    world.lnd.script = { getInfo: () => ({ block_height: 6 }) }
+    await world.poll()
+    expect(world.told).toMatchObject([{ type: 'offline' }, { type: 'block', height: 6 }, { type: 'online' }])
+  })
+})
