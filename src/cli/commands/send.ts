@@ -177,7 +177,7 @@ class SendRun {
     if (quote === undefined || quote.costMsat <= capMsat) return true
     const estimate = `${source.name} would cost about ${satInWords(satOf(quote.costMsat))}, and the cap is ${satInWords(satOf(capMsat))}`
     if (this.#flags.maxCost !== undefined) {
-      this.#run.warn('ERR_CLI_COST', `${estimate}: it will stop on the way`)
+      this.#run.warn('ERR_CLI_COST', `${estimate}: it may stop on the way, unless a part of it is there`)
       return true
     }
     const message = `${estimate}; nothing was sent`
