@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entropy } from '../../index.ts'
@@ -15,6 +16,9 @@ interface PartFile {
   readonly path: string
   readonly size: number
 }
+
+/** Of `.KEY-RANDOM.keysock-part`. */
+const PART_ENDING_LENGTH: number = 1 + 16 + 1 + 8 + PART_SUFFIX.length
 
 /** Files in one folder, incomplete ones beside them (file-transfer §4.1). */
 export class FolderStorage implements Storage {
@@ -92,11 +96,21 @@ export class FolderStorage implements Storage {
       const path = join(this.#folder, name)
       const stat = await lstat(path).catch(() => undefined)
       if (stat?.isFile() !== true) continue
-      // It has its name already: the process ended before the other one went. To write to it would change a whole file.
+      // To write to a file that has another name as well would change that one.
       if (stat.nlink === 1) found.push({ path, size: stat.size })
-      else await this.#drop(path)
+      else if (await this.#isNamed(name, stat)) await this.#drop(path)
     }
     return found
+  }
+
+  /** Whether a part has the name of its file already: the process ended before the other one went (file-transfer §4.1). */
+  async #isNamed(part: string, { dev, ino }: Stats): Promise<boolean> {
+    const name = part.slice(0, -PART_ENDING_LENGTH)
+    for (let number = 1; number <= MAX_COPIES; number++) {
+      const stat = await lstat(join(this.#folder, numberedName(name, number))).catch(() => undefined)
+      if (stat?.dev === dev && stat.ino === ino) return true
+    }
+    return false
   }
 
   /** Deletes a part that no transfer holds; false where one does. */

@@ -110,13 +110,14 @@ class ReceiveSession implements Turn {
 
   /** Lets go of everything but the connection. */
   async close(): Promise<void> {
-    this.#options.turns.leave(this)
     this.#cancelDeadline()
     const part = this.#part
     this.#part = undefined
     try {
       await part?.suspend()
     } finally {
+      // Whoever comes next finds the part.
+      this.#options.turns.leave(this)
       this.#closed.resolve()
       this.#reader.discard()
     }

@@ -1,0 +1,100 @@
+import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import type * as Disk from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { MAX_PARTS } from '../../src/cli/transfer/bounds.ts'
+import type { Offer } from '../../src/cli/transfer/messages.ts'
+import { pattern } from './desk.ts'
+import { Place, sendTo, streamOf, turns } from './wire.ts'
+
+/** What is to be over before something is on the disk. */
+const disk = vi.hoisted(() => ({ synced: Promise.resolve() }))
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof Disk>()
+  return {
+    ...real,
+    open: async (...given: Parameters<typeof Disk.open>): Promise<Disk.FileHandle> => {
+      const file = await real.open(...given)
+      const sync = file.sync.bind(file)
+      return Object.assign(file, {
+        sync: async () => {
+          await disk.synced
+          await sync()
+        },
+      })
+    },
+  }
+})
+
+let place: Place
+
+beforeEach(() => {
+  place = new Place()
+  disk.synced = Promise.resolve()
+})
+afterEach(() => {
+  place.close()
+})
+
+const offer: Offer = { name: 'log', session: new Uint8Array(16), content: undefined }
+
+/** Makes a part of so many bytes, and lets go of it. */
+async function cut(length: number): Promise<void> {
+  const part = await (await place.storage()).create(offer)
+  await part.append(pattern(length))
+  await part.suspend()
+}
+
+describe('parts', () => {
+  it('that a person has linked elsewhere are left alone: neither deleted nor written to', async () => {
+    await cut(5_000)
+    const { part } = place
+    mkdirSync(join(place.folder, 'copy'))
+    linkSync(join(place.folder, part), join(place.folder, 'copy', part))
+    const storage = await place.storage()
+    expect(await storage.parts(offer)).toEqual([])
+    expect(place.part).toBe(part)
+    rmSync(join(place.folder, 'copy'), { recursive: true })
+    expect(await storage.parts(offer)).toHaveLength(1)
+  })
+
+  it('that have their names already, the second of that name, go', async () => {
+    await cut(5_000)
+    place.put('log', Buffer.from('mine'))
+    linkSync(join(place.folder, place.part), join(place.folder, 'log (2)'))
+    expect(await (await place.storage()).parts(offer)).toEqual([])
+    expect(readdirSync(place.folder).toSorted()).toEqual(['log', 'log (2)'])
+  })
+
+  it('that have just been made do not go for others', async () => {
+    const storage = await place.storage()
+    for (let i = 0; i < MAX_PARTS - 1; i++)
+      place.put(`x.0000000000000000-${String(i).padStart(8, '0')}.keysock-part`, pattern(100))
+    const first = await storage.create(offer)
+    const second = await storage.create({ ...offer, name: 'other' })
+    for (const part of [first, second]) {
+      await part.append(pattern(10))
+      await part.suspend()
+    }
+    expect(place.parts).toMatchObject({ log: [10], other: [10] })
+  })
+
+  it('that are still on their way to the disk are waited for by who sends them again', async () => {
+    const storage = await place.storage()
+    const source = streamOf('log', pattern(60_000))
+    const synced = Promise.withResolvers<void>()
+    disk.synced = synced.promise
+    const first = await place.take(storage)
+    await expect(sendTo(first.line, source, { cutAt: 40_000 })).rejects.toMatchObject({ name: 'ConnectionLost' })
+    const second = await place.take(storage)
+    const sending = sendTo(second.line, source)
+    await turns()
+    disk.synced = Promise.resolve()
+    synced.resolve()
+    const { from } = await sending
+    expect(from).toBeGreaterThan(30_000)
+    await second.received
+    expect(place.parts).toEqual({})
+  })
+})
