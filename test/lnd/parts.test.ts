@@ -165,6 +165,13 @@ describe("lnd's failures", () => {
     })
   })
 
+  it('blame no channel where lnd could not read who failed, unless there is only one', () => {
+    const unreadable = { code: 'UNREADABLE_FAILURE', failure_source_index: 0, height: 0 }
+    for (const plan of [clear, blinded, phantom, { ...blinded, hops: [hop(1)] }])
+      expect(failureOf(unreadable, plan)).not.toHaveProperty('channel')
+    expect(failureOf(unreadable, { ...clear, hops: [hop(1)] })).toMatchObject({ place: 'route', channel: '1x1x0' })
+  })
+
   it('are remembered by lnd as what became of the money', () => {
     const route = { hops: [{ chan_id: '1', pub_key: '', encrypted_data: Buffer.of(1) }], total_fees_msat: '7' }
     const attempt = { status: 'SUCCEEDED', route, failure: null } as const

@@ -24,13 +24,17 @@ const REASONS: Readonly<Record<string, FailureReason>> = {
   MPP_TIMEOUT: 'timeout',
 }
 
+const UNREADABLE: ReadonlySet<string> = new Set(['UNREADABLE_FAILURE', 'UNKNOWN_FAILURE'])
+
 /** Of a failure that a live call told. Position 0 of lnd's is this node, 1 the first peer. */
 export function failureOf(failure: RawFailure | null, plan: RoutePlan): PaymentFailure {
   if (failure === null) return { status: 'failed', reason: 'timeout', place: 'route' }
   const { code, failure_source_index: position } = failure
+  // lnd gives position 0 to what it cannot read: nobody knows who failed, unless there is one who can have.
+  if (position === 0 && UNREADABLE.has(code))
+    return { status: 'failed', reason: 'temporary-channel-failure', place: 'route', ...onlyChannel(plan) }
   const last = plan.hops.length
-  if (position === 0 && code !== 'UNREADABLE_FAILURE' && code !== 'UNKNOWN_FAILURE')
-    return { status: 'failed', reason: localReason(code), place: 'local', ...channelAfter(plan, 0) }
+  if (position === 0) return { status: 'failed', reason: localReason(code), place: 'local', ...channelAfter(plan, 0) }
   if (plan.blinded !== undefined && (position >= last || code === 'INVALID_ONION_BLINDING')) {
     // Where one path refuses, the next relay's channel is not to blame: nobody knows which it is.
     const isEarly = code === 'EXPIRY_TOO_SOON'
@@ -58,6 +62,10 @@ function localReason(code: string): FailureReason {
 function finalReason(code: string): FailureReason {
   const reason = REASONS[code]
   return reason === 'expiry' || reason === 'timeout' ? reason : 'rejected-by-node'
+}
+
+function onlyChannel(plan: RoutePlan): { channel: string } | object {
+  return plan.hops.length === 1 && plan.blinded === undefined ? channelAfter(plan, 0) : {}
 }
 
 /** The channel that leads on from the node at this position. */
