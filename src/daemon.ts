@@ -41,7 +41,10 @@ export interface Daemon {
   readonly info: NodeInfo
   readonly socket: string
   status(): DaemonStatus
-  /** Lets go of the node, and of the programs, which then wait for another daemon. Idempotent. */
+  /**
+   * Lets go of the node, and of the programs, which then wait for another daemon. Idempotent. Rejects where something
+   * could not be let go of, a socket file in a folder that is gone for one, after all the rest was.
+   */
   stop(): Promise<void>
 }
 
@@ -77,10 +80,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   })
   const running: { endpoint?: Endpoint; file?: SocketFile } = {}
   const stop = async (): Promise<void> => {
-    await running.file?.close()
-    await running.endpoint?.close()
-    await node.stop()
-    await mark?.close()
+    const { file, endpoint } = running
+    const failures: Error[] = []
+    // One after the other, and each whatever became of those before it.
+    for (const end of [() => file?.close(), () => endpoint?.close(), () => node.stop(), () => mark?.close()]) {
+      await Promise.resolve(end()).catch((error: Error) => failures.push(error))
+    }
+    if (failures[0] !== undefined) throw failures[0]
   }
   try {
     const info = await node.start()

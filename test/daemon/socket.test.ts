@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { once } from 'node:events'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -100,6 +110,31 @@ describe("the daemon's socket", () => {
     writeFileSync(socket, "somebody else's")
     await second.stop()
     expect(existsSync(socket)).toBe(true)
+  })
+
+  it('that cannot be removed keeps nothing else from ending', async () => {
+    const state = join(folder, 'state')
+    const first = await start({ state })
+    const away: string[] = []
+    const program = createDaemonBackend({ socket })
+    const left = Promise.withResolvers<void>()
+    await program.start({
+      sink: ({ type }) => {
+        away.push(type)
+        left.resolve()
+      },
+    })
+    // Where its folder was there is a file.
+    renameSync(join(folder, 'node'), join(folder, 'gone'))
+    writeFileSync(join(folder, 'node'), '')
+    await expect(first.stop()).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await left.promise
+    expect(away).toEqual(['offline'])
+    await expect(
+      createDaemonBackend({ socket: join(folder, 'gone', 'daemon.sock') }).start({ sink: () => undefined }),
+    ).rejects.toMatchObject({ code: 'offline' })
+    await program.stop()
+    await start({ state, socket: join(folder, 'next', 'daemon.sock') })
   })
 
   it('is told apart from one that this user may not use', async () => {

@@ -108,9 +108,11 @@ async function closed(server: net.Server, path: string, ino: number): Promise<vo
     if ((await stat(path)).ino === ino) await unlink(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  } finally {
+    // Not before: as long as it answers, no other daemon takes the name. Connections that stand end with those who
+    // serve them.
+    server.close()
   }
-  // Connections that stand are ended by those who serve them.
-  server.close()
 }
 
 function inUse(path: string): BackendError {
