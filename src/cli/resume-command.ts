@@ -5,11 +5,15 @@ export function resumeCommand(
   options: { readonly maxCostSat?: number } = {},
 ): string {
   const program = environment['KEYSOCK_PROGRAM'] ?? 'keysock'
-  const kept =
-    options.maxCostSat === undefined
-      ? words
-      : [...withoutOption(words, '--max-cost'), '--max-cost', String(options.maxCostSat)]
+  const { maxCostSat } = options
+  const kept = maxCostSat === undefined ? words : withOption(words, '--max-cost', String(maxCostSat))
   return [program, ...kept.map(quoted)].join(' ')
+}
+
+/** Nothing behind `--` is an option. */
+function withOption(words: readonly string[], name: string, value: string): readonly string[] {
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  return [...withoutOption(words.slice(0, end), name), name, value, ...words.slice(end)]
 }
 
 function withoutOption(words: readonly string[], name: string): readonly string[] {

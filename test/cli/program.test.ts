@@ -178,4 +178,10 @@ describe('the command that goes on', () => {
       expect(resumeCommand(words, {}, { maxCostSat: 700 })).toBe(`keysock a ${KEY} --max-cost 700`)
     }
   })
+
+  it('has its cap before what is behind --', () => {
+    expect(resumeCommand(['send', '--max-cost', '5', '--', '--max-cost', KEY], {}, { maxCostSat: 700 })).toBe(
+      `keysock send --max-cost 700 -- --max-cost ${KEY}`,
+    )
+  })
 })
