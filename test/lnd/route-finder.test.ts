@@ -75,7 +75,7 @@ class World {
 
   /** Lets this many queries begin. */
   async begun(queries: number): Promise<void> {
-    while (this.lnd.count('queryRoutes') < queries) await Promise.resolve()
+    await this.lnd.until(() => this.lnd.count('queryRoutes') >= queries)
   }
 }
 

@@ -19,7 +19,7 @@ export const FIND_MS = 30_000
 export const MAX_PINNED_ROUTES = 4_096
 /** A policy is asked for again after this time; a refusal over it asks at once. */
 export const POLICY_AGE_MS = 600_000
-/** Policies kept. */
+/** Policies kept, and channels of which it is known whom they join. */
 export const MAX_POLICIES = 16_384
 /** lnd leaves out channels whose least amount is above what is asked for; 1000 msat is its default least amount, the others are tried where that finds nothing. */
 export const QUERY_AMOUNTS_MSAT: readonly bigint[] = [1_000n, 10_000n, 100_000n]

@@ -6,6 +6,7 @@ import {
   FINAL_DELTA_BLOCKS,
   FIND_MS,
   MAX_AMOUNT_MSAT,
+  MAX_POLICIES,
   QUERIES_PER_ROUTE,
   QUERY_AMOUNTS_MSAT,
 } from './bounds.ts'
@@ -176,10 +177,16 @@ export class RouteFinder {
         (await unlessNone(this.#needs.policies.hop(hop.chan_id, from, this.#leftMs(search))))
       if (policy === undefined) return undefined
       way.push(policy)
-      this.#pairs.set(policy.channel, pairOf(policy))
+      this.#pair(policy)
       from = hop.pub_key
     }
     return way
+  }
+
+  #pair(policy: HopPolicy): void {
+    this.#pairs.delete(policy.channel)
+    this.#pairs.set(policy.channel, pairOf(policy))
+    if (this.#pairs.size > MAX_POLICIES) this.#pairs.delete(this.#pairs.keys().next().value as string)
   }
 
   #detour(avoid: ReadonlySet<string>, search: WaySearch): Detour {
