@@ -4,7 +4,7 @@ import type { Display, TransferName } from './display/events.ts'
 import { satOf } from './money.ts'
 import { SendProgress } from './send-progress.ts'
 import { Silence } from './silence.ts'
-import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
+import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, LEAST_TRY_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './transfer/errors.ts'
 import { sendOver, type SendWatcher, type Sent } from './transfer/sender.ts'
 import type { Source } from './transfer/source.ts'
@@ -137,7 +137,7 @@ export class Sending {
       const socket = await endpoint.connect(target.address, target.port, {
         maxCost: maxCostMsat,
         allowHalfOpen: true,
-        connectTimeout: Math.max(1, Math.min(CONNECT_MS, this.#leftMs())),
+        connectTimeout: Math.min(CONNECT_MS, Math.max(LEAST_TRY_MS, this.#leftMs())),
         signal: connecting.signal,
       })
       this.#use(socket)
@@ -239,7 +239,8 @@ export class Sending {
     this.#silence?.update({ written: socket.bytesWritten, acknowledged: socket.stats.bytesAcknowledged, nowMs })
     if (this.#pausedMs !== undefined) this.#silence?.excuse(nowMs)
     const isOwed = progress?.isAllAcknowledged !== true
-    if ((isOwed && this.#leftMs() <= 0) || this.#silence?.isTooLong(nowMs) === true) {
+    const isStuck = nowMs - this.#forwardMs >= Math.max(LEAST_TRY_MS, this.#options.waitMs)
+    if ((isOwed && isStuck) || this.#silence?.isTooLong(nowMs) === true) {
       this.#isSilent = true
       socket.resetAndDestroy()
     }

@@ -20,21 +20,26 @@ class SilentSocket extends Duplex {
   }
 }
 
-async function begin(): Promise<{
+async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
   readonly time: ManualTime
   readonly sockets: SilentSocket[]
+  /** What each try was allowed, ms. */
+  readonly timeouts: number[]
   readonly events: CliEvent[]
   readonly ended: Promise<unknown>
   readonly interrupt: () => void
 }> {
   const time = new ManualTime()
   const sockets: SilentSocket[] = []
+  const timeouts: number[] = []
   const events: CliEvent[] = []
   const stop = new AbortController()
   const endpoint = {
     stats: { spentMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 },
     quote: () => Promise.reject(new Error('no route')),
-    connect: async () => {
+    connect: async (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
+      timeouts.push(connectTimeout)
+      if (!answers) throw Object.assign(new Error('nobody there'), { code: 'ECONNREFUSED' })
       const socket = new SilentSocket()
       sockets.push(socket)
       return socket
@@ -46,14 +51,14 @@ async function begin(): Promise<{
     source: fileOf('a.bin', new Uint8Array(1_000)),
     session: new Uint8Array(16),
     maxCostMsat: 1_000n,
-    waitMs: 600_000,
+    waitMs,
     time,
     signal: stop.signal,
     display: { emit: (event) => void events.push(event), close: () => undefined },
   })
   const ended = sending.run()
   await turns()
-  return { time, sockets, events, ended, interrupt: () => stop.abort() }
+  return { time, sockets, timeouts, events, ended, interrupt: () => stop.abort() }
 }
 
 it('makes another connection where the OFFER is not acknowledged for 45 s', async () => {
@@ -77,4 +82,15 @@ it('waits for its turn on a connection that has acknowledged the OFFER', async (
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
   interrupt()
   expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('tries once, and long enough for an answer, where it is not to wait at all', async () => {
+  const away = await begin({ waitMs: 0, answers: false })
+  await expect(away.ended).resolves.toMatchObject({ type: 'wait' })
+  expect(away.timeouts).toEqual([10_000])
+  const there = await begin({ waitMs: 0 })
+  await there.time.pass(9_000)
+  expect(there.sockets.map(({ destroyed }) => destroyed)).toEqual([false])
+  await there.time.pass(2_000)
+  await expect(there.ended).resolves.toMatchObject({ type: 'wait' })
 })

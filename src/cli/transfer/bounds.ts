@@ -54,6 +54,8 @@ export const RETRY_MS = 2_000
 export const RETRY_MAX_MS = 30_000
 /** One try to connect: as long as the library's own. */
 export const CONNECT_MS = 120_000
+/** However little a person waits, one try is long enough for a route and a first answer. */
+export const LEAST_TRY_MS = 10_000
 /**
  * Bytes that are paid for and not acknowledged, at most: what is lost when the receiver dies. Two rounds of
  * acknowledgements (spec §8.4) on top of a hundred packets in flight, or what was acknowledged in the last seconds.
