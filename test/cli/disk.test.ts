@@ -64,7 +64,7 @@ const never = new AbortController().signal
 /** Makes a part of so many bytes, and lets go of it. */
 async function cut(length: number): Promise<void> {
   const part = await (await place.storage()).create(offer)
-  await part.append(pattern(length))
+  await part.append(pattern(length), never)
   await part.suspend()
 }
 

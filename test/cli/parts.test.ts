@@ -37,12 +37,13 @@ afterEach(() => {
   place.close()
 })
 
+const never = new AbortController().signal
 const offer: Offer = { name: 'log', session: new Uint8Array(16), content: undefined }
 
 /** Makes a part of so many bytes, and lets go of it. */
 async function cut(length: number): Promise<void> {
   const part = await (await place.storage()).create(offer)
-  await part.append(pattern(length))
+  await part.append(pattern(length), never)
   await part.suspend()
 }
 
@@ -74,7 +75,7 @@ describe('parts', () => {
     const first = await storage.create(offer)
     const second = await storage.create({ ...offer, name: 'other' })
     for (const part of [first, second]) {
-      await part.append(pattern(10))
+      await part.append(pattern(10), never)
       await part.suspend()
     }
     expect(place.parts).toMatchObject({ log: [10], other: [10] })

@@ -31,7 +31,7 @@ it('a part whose file has its name already is never written to again', async () 
   const offer: Offer = { name: 'log.txt', session: new Uint8Array(16), content: undefined }
   const storage = await FolderStorage.open(folder, options)
   const part = await storage.create(offer)
-  await part.append(Buffer.from('complete'))
+  await part.append(Buffer.from('complete'), new AbortController().signal)
   await part.suspend()
   // The process is killed between the two halves of a move.
   const [name = ''] = await readdir(folder)

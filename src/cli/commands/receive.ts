@@ -102,7 +102,16 @@ class ReceiveRun {
       return EXIT.failed
     } finally {
       await this.#run.close()
+      this.#leaveOutput()
     }
+  }
+
+  /** What nobody reads would hold the process after a signal, and it is not whole anyway. */
+  #leaveOutput(): void {
+    const { stdout, signals } = this.#dependencies
+    const { stop } = this.#run
+    const isHeld = this.#flags.out === STANDARD_OUTPUT && stdout.writableLength > 0
+    if (isHeld && stop.isGiven) signals.exit(stop.exitCode)
   }
 
   async #openStorage(): Promise<Storage> {

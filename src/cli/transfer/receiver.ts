@@ -102,8 +102,8 @@ class ReceiveSession implements Turn {
     const part = await this.#agree(offer)
     watcher.started(part.size)
     const end = await this.#takeData(part, offer)
+    const path = await part.finish(this.#over.signal)
     this.#part = undefined
-    const path = await part.finish()
     this.#finish()
     return { offer, path, ...end, wasThere: false }
   }
@@ -199,7 +199,7 @@ class ReceiveSession implements Turn {
           // Other transfers, and other programs, fill the disk as well.
           if ((await storage.room()) === 0) throw noSpace()
         }
-        await part.append(message.bytes)
+        await part.append(message.bytes, this.#over.signal)
         this.#options.watcher.received(part.size)
       } else if (message.type === 'end') {
         const sha256 = part.digest()

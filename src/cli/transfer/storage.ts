@@ -24,11 +24,15 @@ export interface Part {
    * they are others, or another transfer took it. @throws TransferError STORAGE, and the signal's reason
    */
   continueFrom(offset: number, sha256: Uint8Array, signal: AbortSignal): Promise<boolean>
-  append(bytes: Uint8Array): Promise<void>
+  /** Resolves when there is room for more. @throws TransferError NO_SPACE, STORAGE; the signal's reason */
+  append(bytes: Uint8Array, signal: AbortSignal): Promise<void>
   /** SHA-256 of all of it. */
   digest(): Uint8Array
-  /** Gives it its name: `where` it is now, for a person (file-transfer §3.3). Nothing else may be called afterwards. */
-  finish(): Promise<string>
+  /**
+   * Gives it its name: `where` it is now, for a person (file-transfer §3.3). Nothing else may be called afterwards.
+   * @throws TransferError EXISTS, NO_SPACE, STORAGE; where it takes long, the signal's reason: it is still taken then
+   */
+  finish(signal: AbortSignal): Promise<string>
   /** Keeps it for later. */
   suspend(): Promise<void>
   /** Drops it: it is not what was promised. */

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { once } from 'node:events'
+import { orAborted } from './abort.ts'
 import { codeOf, messageOf, TransferError } from './errors.ts'
 import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
 import type { Content, Offer } from './messages.ts'
@@ -75,15 +76,18 @@ class StreamPart implements Part {
     return Promise.resolve(fits)
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
+  async append(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const output = this.#output
-    this.#hash.update(bytes)
-    this.#size += bytes.length
     try {
+      // Of a connection that went while nobody read.
+      if (output.writableNeedDrain) await drained(output, signal)
       if (output.destroyed || output.errored !== null) throw output.errored ?? new Error('it is closed')
-      if (!output.write(bytes)) await once(output, 'drain')
+      this.#hash.update(bytes)
+      this.#size += bytes.length
+      if (!output.write(bytes)) await drained(output, signal)
     } catch (error) {
-      throw new TransferError('STORAGE', `the receiver cannot write: ${codeOf(error)}`, { cause: messageOf(error) })
+      signal.throwIfAborted()
+      throw unwritten(error)
     }
   }
 
@@ -91,13 +95,14 @@ class StreamPart implements Part {
     return this.#hash.digest()
   }
 
-  async finish(): Promise<string> {
-    await new Promise<void>((resolve, reject) => {
+  async finish(signal: AbortSignal): Promise<string> {
+    const written = new Promise<void>((resolve, reject) => {
       this.#output.write('', (error) => {
         if (error === null || error === undefined) resolve()
-        else reject(new TransferError('STORAGE', `the receiver cannot write: ${codeOf(error)}`))
+        else reject(unwritten(error))
       })
     })
+    await orAborted(written, signal)
     return '-'
   }
 
@@ -110,4 +115,22 @@ class StreamPart implements Part {
     this.isUsed = false
     return Promise.resolve()
   }
+}
+
+/** Resolves when the output takes more. @throws what it fails with, and the signal's reason */
+async function drained(output: Writable, signal: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  const until = { signal: over.signal }
+  const closed = once(output, 'close', until).then(() => {
+    throw new Error('it is closed')
+  })
+  try {
+    await orAborted(Promise.race([once(output, 'drain', until), closed]), signal)
+  } finally {
+    over.abort()
+  }
+}
+
+function unwritten(error: unknown): TransferError {
+  return new TransferError('STORAGE', `the receiver cannot write: ${codeOf(error)}`, { cause: messageOf(error) })
 }
