@@ -44,7 +44,7 @@ interface Unresolved {
 
 /**
  * Turns attempts into payments: money is set aside and on disk before anything is sent, and stays so until
- * the outcome is certain (spec §12.2, design §6.8).
+ * the outcome is certain (spec §12.2).
  */
 export class Payer {
   readonly #owner: PayerOwner

@@ -98,6 +98,12 @@ describe('the check of the house rules', () => {
     expect(check('export const now = (): number => Date.now() + Math.random()', path)).toEqual([])
   })
 
+  it('catches a citation of a page that is not in the tree', () => {
+    expect(check('\n// design §4 names it')).toEqual([
+      'src/wire/frames.ts:2: what is cited is in the tree: cites design §4',
+    ])
+  })
+
   it.each(['TODO', 'FIXME'])('catches %s', (word) => {
     expect(check(`// ${word}: later`)).toEqual([`src/wire/frames.ts:1: nothing is left for later in the code: ${word}`])
   })

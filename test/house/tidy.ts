@@ -63,6 +63,11 @@ const RULES: readonly Rule[] = [
       }),
   },
   {
+    name: 'what is cited is in the tree',
+    complaints: ({ text }) =>
+      matches(text, /\bdesign §[\w.]*\w/gi).map(({ line, match: [citation] }) => ({ line, text: `cites ${citation}` })),
+  },
+  {
     name: 'nothing is left for later in the code',
     complaints: ({ text }) =>
       matches(text, /\b(?:TODO|FIXME)\b/g).map(({ line, match: [word] }) => ({ line, text: word })),

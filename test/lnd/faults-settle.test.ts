@@ -12,7 +12,7 @@ import { BareReceiver } from './receiver.ts'
 const START_MS = 20 * 60_000
 const TEST_MS = 300_000
 const AMOUNT_MSAT = 20_000n
-/** What lnd may lose when it dies between a verdict and its payment (design §4). */
+/** What lnd may lose when it dies between a verdict and its payment. */
 const KILLS_MS = [0, 5, 10, 30, 50]
 const available = lndAvailable()
 type Name = 'alice' | 'bob' | 'carol'

@@ -190,7 +190,7 @@ export function pay(world: World, over: Way, done: (outcome: PaymentOutcome) => 
 }
 
 /**
- * The reference network of design §4: what a number of payments in flight brings there is known, but not why.
+ * The reference network (spec/simulator.md): what a number of payments in flight brings there is known, but not why.
  * Payments share the measured rate; each has its own amount of work.
  */
 export class Measured {

@@ -20,7 +20,7 @@ export interface PhantomKey extends NodePhantomKey {
   readonly expiryHeight: number
 }
 
-/** Makes one path over a chain, with fresh keys and a fresh channel id (design §3). */
+/** Makes one path over a chain, with fresh keys and a fresh channel id (spec/lnd.md §5). */
 export function makeBlindedPath(options: {
   readonly pathId: string
   /** Hex. */

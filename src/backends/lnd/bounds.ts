@@ -70,7 +70,7 @@ export const STREAM_STANDS_MS = 250
 
 // ---- The phantom lane --------------------------------------------------------------------------------
 
-/** A verdict falls within 3 s (design §3), else the backend refuses by itself. */
+/** A verdict falls within 3 s (spec §2.5), else the backend refuses by itself. */
 export const VERDICT_MS = 3_000
 /** The contract allows 1..8 paths a request. */
 export const MAX_PATHS = 8
@@ -108,5 +108,5 @@ export const HEARTBEAT_MS = 1_000
 
 // ---- The node lane -----------------------------------------------------------------------------------
 
-/** The longest record that fits into an onion: one hop (design §4), some slack. */
+/** The longest record that fits into an onion: one hop (BOLT 4), some slack. */
 export const MAX_RECORD_BYTES = 1_300

@@ -28,7 +28,7 @@ export type FindingName =
   | 'introduction'
   | 'interceptor'
 
-/** The first version whose interceptor and blinded routes were seen to do what is needed (design §4). */
+/** The first version whose interceptor and blinded routes were seen to do what is needed. */
 const LEAST_VERSION: readonly [number, number] = [0, 18]
 /** The bit of keysend (bLIP 3). */
 const KEYSEND_BITS = ['54', '55'] as const

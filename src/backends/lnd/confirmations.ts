@@ -19,7 +19,7 @@ export interface WrittenSettle {
 
 /**
  * Tells when the money of a settled offer is really here. A SETTLE that was written is not a
- * payment yet (design §4): it is one when the HTLC has left the channel while the stream stood
+ * payment yet (spec/lnd.md §5): it is one when the HTLC has left the channel while the stream stood
  * and the channel is open still. Where the channel was closed, the chain decides and nothing is told.
  * What was settled on a stream that broke is told only when it was offered and settled again.
  */

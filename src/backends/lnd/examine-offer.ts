@@ -17,7 +17,7 @@ export type Examined =
 type Final = Pick<ClearFinalPayload, 'amountMsat' | 'cltvExpiry' | 'totalMsat' | 'customRecords'>
 
 /**
- * Opens an offer and checks what the phantom hop has to (design §3, "Before settling"): the onion is
+ * Opens an offer and checks what the phantom hop has to (spec/lnd.md §5): the onion is
  * authentic over the payment hash, our record is in it, and amount and expiry are what the payer said.
  */
 export function examineOffer(offer: RawOffer, key: PhantomKey | NodePhantomKey, height: number): Examined {

@@ -10,14 +10,15 @@ import {
   MAX_HELD_OFFERS,
   MAX_SETTLED,
   OBJECTION_MS,
+  RECONNECT_MAX_MS,
   RECONNECT_MS,
   VERDICT_MS,
 } from './bounds.ts'
-import { isDenied, Status, type DuplexStream, type LndClient, type RpcError } from './client.ts'
+import { isAway, isDenied, type DuplexStream, type LndClient, type RpcError } from './client.ts'
 import { examineOffer } from './examine-offer.ts'
 import type { NodePhantomKey, Refuser } from './node-phantom.ts'
 import { hashRequest } from './raw-route.ts'
-import type { CircuitKey, RawOffer, RawVerdict } from './messages.ts'
+import { isOnChain, type CircuitKey, type RawOffer, type RawVerdict } from './messages.ts'
 
 /** What opens payments: of a path, or to the node's own phantom. */
 export type InterceptorKey = PhantomKey | NodePhantomKey
@@ -82,7 +83,7 @@ export interface InterceptorNeeds {
 
 /**
  * The interceptor stream of one lnd, which has to be read at all times: lnd blocks for the
- * whole node when nobody does (design §4). Foreign forwards are resumed first and at once;
+ * whole node when nobody does (spec/lnd.md §5). Foreign forwards are resumed first and at once;
  * ours are opened, checked and offered, each gets one answer, within 3 s.
  */
 export class Interceptor {
@@ -94,7 +95,7 @@ export class Interceptor {
   /** Circuits of this stream that are held or answered: one word for each. */
   readonly #met = new Set<string>()
   /**
-   * What was settled, by circuit: offered again, it is settled again (design §4), also when its path was closed since.
+   * What was settled, by circuit: offered again, it is settled again (spec/lnd.md §5), also when its path was closed since.
    * Never by hash alone: who paid us would find us by paying the same hash through every node.
    */
   readonly #settled = new Map<string, Settled>()
@@ -108,6 +109,10 @@ export class Interceptor {
   /** Payments that came short since the last warning, and when that was. */
   #short = 0
   #warnedMs = -Infinity
+  /** When an offer was last told of that could not be looked at. */
+  #stumbledMs = -Infinity
+  /** Written so far. */
+  #words = 0
 
   constructor(needs: InterceptorNeeds) {
     this.#needs = needs
@@ -156,7 +161,7 @@ export class Interceptor {
     this.#stream = stream
     this.#met.clear()
     stream.on('data', (message) => {
-      if (stream === this.#stream) this.#take(message as RawOffer)
+      if (stream === this.#stream) this.#guard(message as RawOffer)
     })
     stream.on('error', (error) => this.#ended(stream, error))
     stream.on('end', () => this.#ended(stream, undefined))
@@ -180,7 +185,11 @@ export class Interceptor {
       probe.cancel()
     })
     probe.on('error', (error) => {
-      if (error.code === Status.notFound) answered()
+      // lnd has read what came before, whatever it says to this.
+      if (!isAway(error)) return answered()
+      clock.schedule(clock.now() + RECONNECT_MAX_MS, () => {
+        if (stream === this.#stream) this.#probe(stream)
+      })
     })
   }
 
@@ -217,10 +226,26 @@ export class Interceptor {
     this.#needs.report({ type: 'state', state, detail })
   }
 
+  /** Nothing that an offer holds may end the stream, or what reads it: lnd would let go of all that is held. */
+  #guard(offer: RawOffer): void {
+    const before = this.#words
+    try {
+      this.#take(offer)
+    } catch (error) {
+      const circuit = offer.incoming_circuit_key
+      this.#withdraw(nameOf(circuit))
+      if (this.#words === before && !isOnChain(offer)) this.#fail(circuit, undefined)
+      const now = this.#needs.clock.now()
+      if (now - this.#stumbledMs < COMPLAINT_MS) return
+      this.#stumbledMs = now
+      const message = `an offer could not be looked at, and was refused; please report this: ${String(error)}`
+      this.#needs.report({ type: 'warning', code: 'offer-failed', message })
+    }
+  }
+
   #take(offer: RawOffer): void {
     const key = this.#keys.get(offer.outgoing_requested_chan_id)
-    // After a force-close lnd offers an HTLC with both heights equal; to resume it would end the stream.
-    const onChain = offer.auto_fail_height === offer.incoming_expiry
+    const onChain = isOnChain(offer)
     const circuit = offer.incoming_circuit_key
     const name = nameOf(circuit)
     const settled = this.#settledOn(name, offer.payment_hash)
@@ -312,6 +337,7 @@ export class Interceptor {
   }
 
   #write(verdict: RawVerdict): void {
+    this.#words += 1
     this.#stream?.write(verdict)
   }
 

@@ -12,7 +12,7 @@ export interface InvoicesNeeds {
 
 /**
  * Keysends with our record, read from the invoice stream with an index of our own: npm
- * lightning's wrapper loses its cursor at a reconnect (design §4). Everything else that
+ * lightning's wrapper loses its cursor at a reconnect (spec/lnd.md §4). Everything else that
  * settles is left alone; only its index is taken notice of.
  */
 export class Invoices {

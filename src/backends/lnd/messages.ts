@@ -128,7 +128,7 @@ export interface RawOffer {
   readonly auto_fail_height: number
 }
 
-/** After a force-close lnd offers an HTLC with both heights equal (design §4): RESUME and FAIL would end the stream. */
+/** After a force-close lnd offers an HTLC with both heights equal (spec/lnd.md §5): RESUME and FAIL would end the stream. */
 export function isOnChain({ auto_fail_height, incoming_expiry }: RawOffer): boolean {
   return auto_fail_height === incoming_expiry
 }

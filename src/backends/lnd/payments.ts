@@ -128,7 +128,7 @@ export class Payments {
 
   /**
    * lnd that dies within 50 ms of a call can leave a payment in flight for ever without an HTLC
-   * anywhere (design §4). It is one when all channels are up and none holds it, now and a while ago.
+   * anywhere (spec/lnd.md §7). It is one when all channels are up and none holds it, now and a while ago.
    * Where the channel that it was sent over is closed, the chain decides.
    */
   async #isGhost(hash: string, { htlcs }: RawPayment): Promise<boolean> {

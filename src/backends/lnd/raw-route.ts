@@ -5,7 +5,7 @@ import { amountsFor, expiriesFor, finalExpiry, type RoutePlan } from './route-co
 
 /**
  * The request of routerrpc.SendToRouteV2 for a payment. What lnd checks on blinded hops
- * (design §3): amount and expiry 0 before the last, set on the last with the total;
+ * (BOLT 4): amount and expiry 0 before the last, set on the last with the total;
  * channel 0 after the introduction node; encrypted data on all, the path key on the first.
  */
 export function sendToRouteRequest(plan: RoutePlan, payment: Payment, height: number): object {

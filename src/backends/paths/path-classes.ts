@@ -1,6 +1,6 @@
 /**
  * What a blinded path publishes of its costs. Exact sums would name the channel
- * that they come from, so they are rounded up to a few classes (design §3); what
+ * that they come from, so they are rounded up to a few classes (spec/lnd.md §5); what
  * is overpaid ends at the path's maker.
  */
 

@@ -200,7 +200,7 @@ export class Attempt implements Due {
     else if ((plan.amounts[this.last - 1] as number) < plan.amountMsat) this.fail('rejected-by-node')
     else if ((plan.expiries[this.last - 1] as number) <= network.height) this.fail('expiry')
     else {
-      // lnd is paid for a settled hash again, and the payload is lost (design §4).
+      // lnd is paid for a settled hash again, and the payload is lost.
       if (!node.hasSettled(plan.hashKey)) {
         node.noteSettled(plan.hashKey)
         if (plan.bare !== true) network.arrived(node, this)
@@ -229,7 +229,7 @@ export class Attempt implements Due {
     if (trouble?.skimAt === position) this.#skim(position, trouble.skimMsat ?? 0)
     if (link.channel.closed) return 'unknown-next-peer'
     if (!link.to.online) return 'temporary-channel-failure'
-    // A node that requires its interceptor forwards nothing while there is none (design §4).
+    // A node that requires its interceptor forwards nothing while there is none (spec/lnd.md §5).
     if (position > 0 && link.from.plan.requireInterceptor && !link.from.interceptor.connected)
       return 'temporary-channel-failure'
     const { policy } = link

@@ -60,7 +60,7 @@ export const MAX_OBSERVATIONS = 500_000
 /** Faults that wait for their payment. */
 export const MAX_ARMED_FAULTS = 10_000
 
-/** A verdict falls within 3 s (design §3), else the backend refuses by itself. */
+/** A verdict falls within 3 s (spec §2.5), else the backend refuses by itself. */
 export const VERDICT_MS = 3_000
 
 /** lnd needs incoming_expiry >= height + 22 to offer an HTLC to an interceptor (verified on lnd 0.21.1). */

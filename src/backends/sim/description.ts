@@ -80,7 +80,7 @@ export interface ChannelDescription {
   readonly hopMs?: number
 }
 
-/** 'reference': the three-node lnd bench of design §4. 'fast', 'slow': medians near 0.2 s and 2 s over two hops. 'none': no way at all. */
+/** 'reference': three lnd nodes on one machine (spec/simulator.md). 'fast', 'slow': medians near 0.2 s and 2 s over two hops. 'none': no way at all. */
 export type LatencyName = 'reference' | 'fast' | 'slow' | 'none'
 
 export interface LatencyOptions {

@@ -45,7 +45,7 @@ class Held implements Due {
   doomed = false
   /** What the payer is told when it fails. */
   why: number | FailureReason = 'unknown-next-peer'
-  /** Settled long ago: what is offered is a zombie (design §4), and no money hangs on it. 'once', or each time that a stream is opened. */
+  /** Settled long ago: what is offered is a zombie, as lnd offers some at every restart, and no money hangs on it. 'once', or each time that a stream is opened. */
   readonly ghost: false | 'once' | 'always'
 
   constructor(attempt: Attempt, interceptor: Interceptor, ghost: false | 'once' | 'always') {
@@ -63,7 +63,7 @@ class Held implements Due {
 /**
  * A node's HTLC interceptor with the library behind it: it holds what arrives over
  * our blinded paths, offers it to the process, carries out verdicts, and behaves as
- * lnd does when the stream is lost (design §4).
+ * lnd does when the stream is lost (spec/lnd.md §5).
  */
 export class Interceptor {
   readonly node: SimNode
@@ -288,7 +288,7 @@ export class Interceptor {
     }
   }
 
-  /** The node is killed after it took a settle: how much of it lasts depends on how soon (design §4). */
+  /** The node is killed after it took a settle: how much of it lasts depends on how soon. */
   #settleAndDie(attempt: Attempt, { afterMs = 0, forMs = RESTART_MS }: FaultArguments['killed-after-settle']): void {
     if (afterMs < SETTLE_FORGOTTEN_MS) attempt.refuse('unknown-next-peer')
     else {

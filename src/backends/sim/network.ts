@@ -159,7 +159,7 @@ export class Network {
     }).start()
   }
 
-  /** The payment's node is killed: what becomes of the payment depends on how soon (design §4). */
+  /** The payment's node is killed: what becomes of the payment depends on how soon. */
   #sendAndDie(attempt: Attempt, { afterMs = 10, forMs = RESTART_MS, ghostMs = GHOST_MS }: Killed): void {
     const { sender } = attempt
     this.after(afterMs, () => this.outages.goOffline(sender, forMs))

@@ -1,7 +1,7 @@
 import type { LatencyName, LatencyOptions } from './description.ts'
 
 /**
- * How long things take. The numbers are fitted to the measurements of design §4
+ * How long things take. The numbers are fitted to measurements
  * (three lnd nodes, btcd and Node on two cores); spec/simulator.md has the table
  * of what was measured and what comes out here.
  */

@@ -97,7 +97,7 @@ interface Young {
 
 /**
  * The latency of now and the base latency. The base is the least *median* over a window of samples:
- * with natural jitter the least sample is far below what payments take on an idle network (design §6.4).
+ * with natural jitter the least sample is far below what payments take on an idle network.
  *
  * While the window grows, what comes back first is what was quick, so its median is too low (by a third at the
  * public network's jitter). So the base is taken from payments by the time when they were *sent*, once the slow

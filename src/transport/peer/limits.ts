@@ -22,7 +22,7 @@ export const HEDGE_LATE_SHARE: number = 0.1
 /** Before the first sample: as patient as the spec's least allows. */
 export const HEDGE_UNKNOWN_MS: number = 10_000
 
-// -- the window, design §6.4 --
+// -- the window, spec/decisions/0009 --
 
 /** To begin with: below the slots of any implementation together with the reserve, and three doublings below what 2 s and 100 payments a second need. */
 export const WINDOW_START: number = 32
@@ -130,7 +130,7 @@ export const ROUTE_WEIGHT_POWER: number = 0.5
 
 // -- steady climbing on the delivered rate --
 
-/** Two sizes are tried in turn, apart by this factor: 25 % (design §6.4) while nothing is queued, more where a smaller one costs nothing. */
+/** Two sizes are tried in turn, apart by this factor: 25 % while nothing is queued, more where a smaller one costs nothing. */
 export const PROBE_RATIO: number = 1.25
 export const PROBE_RATIO_QUEUED: number = 1.4
 /** Median over base from which on payments are queued for certain. */
@@ -142,7 +142,7 @@ export const PROBE_LEAST_MS: number = 500
 /** In flight on average, as a share of the window, for a measurement to speak about the window. */
 export const PROBE_FULL: number = 0.9
 /**
- * Worth it: ln(rate) per ln(in flight). 25 % more in flight that bring 3 % are 0.13; design §6.4 names 5 %, 0.22,
+ * Worth it: ln(rate) per ln(in flight). 25 % more in flight that bring 3 % are 0.13; the first design named 5 %, 0.22,
  * which on a network whose rate bends slowly stops a fifth below what it gives.
  */
 export const GAIN_WORTH: number = 0.13

@@ -52,7 +52,7 @@ interface Measured {
 }
 
 /**
- * How many payments to keep in flight to a peer. It climbs on the delivered rate (design §6.4).
+ * How many payments to keep in flight to a peer. It climbs on the delivered rate (spec/decisions/0009).
  *
  * 'start': one more per delivery, which doubles it each round trip, until two round trips in a row bring
  * little more and payments take longer (one alone may be a pause of a node). 'steady': two sizes are kept
