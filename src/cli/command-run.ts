@@ -8,7 +8,13 @@ import { resumeCommand } from './resume-command.ts'
 import { StopSignal } from './stop-signal.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
 
-type Stopped = Extract<CliEvent, { event: 'stopped' }>
+/** Why it stopped, and with which cap it goes on. */
+export interface LastWords extends Pick<
+  Extract<CliEvent, { event: 'stopped' }>,
+  'reason' | 'message' | 'bytes' | 'sat' | 'needsInput'
+> {
+  readonly maxCostSat?: number | undefined
+}
 
 /** What send and receive have in common: a display, a person who may end it, an endpoint, and last words. */
 export class CommandRun {
@@ -60,13 +66,11 @@ export class CommandRun {
   }
 
   /** It ends where the same command goes on, perhaps with another cap. */
-  stopped({
-    maxCostSat,
-    ...rest
-  }: Pick<Stopped, 'reason' | 'message' | 'bytes' | 'sat'> & { readonly maxCostSat?: number | undefined }): void {
-    const { words, environment } = this.#dependencies
-    const resume = resumeCommand(words, environment, maxCostSat === undefined ? {} : { maxCostSat })
-    this.display.emit({ event: 'stopped', ...rest, resume })
+  stopped({ maxCostSat, ...words }: LastWords): void {
+    const { environment } = this.#dependencies
+    const cap = maxCostSat === undefined ? {} : { maxCostSat }
+    const resume = resumeCommand(this.#dependencies.words, environment, cap)
+    this.display.emit({ event: 'stopped', ...words, resume })
   }
 
   /** The last of a run: leaves the terminal as it was, and lets go of the node. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/display/events.ts'
 import { openEndpointOn } from '../../src/cli/endpoint.ts'
 import { createEndpoint, KeysockError, MemoryStore, type Quote, type StoreChange } from '../../src/index.ts'
-import { Desk, pattern } from './desk.ts'
+import { Desk, pattern, tap } from './desk.ts'
 
 /** What a terminal is told (DEC private modes 25 and 7). */
 const HIDE_CURSOR = '\u001B[?25l'
@@ -63,6 +63,16 @@ describe('a signal', () => {
     send.signal()
     expect(await send.code).toBe(130)
     expect(send.err.text).toContain('interrupted; nothing of a.bin has arrived for certain')
+  })
+
+  it('says of standard input that it has to come again', async () => {
+    const send = desk.run('alice', ['send', '-', desk.key('bob'), '--name', 'a.tar'], { stdin: tap() })
+    await send.err.shows('connecting')
+    send.signal()
+    expect(await send.code).toBe(130)
+    expect(send.err.text).toContain(
+      `with the same input from its beginning, this goes on where it stopped:\n  keysock send - ${desk.key('bob')} --name a.tar\n`,
+    )
   })
 
   it('while the price is asked for ends it before anything is sent', async () => {

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import type { Endpoint } from '../../index.ts'
 import { durationArgument, satArgument, type TargetArgument, targetArgument } from '../arguments.ts'
-import { CommandRun } from '../command-run.ts'
+import { CommandRun, type LastWords } from '../command-run.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { bytesInWords, durationInWords, satInWords } from '../display/words.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
@@ -25,6 +25,7 @@ interface SendFlags extends EndpointFlags, OutputFlags {
 }
 
 const DEFAULT_WAIT_MS = 600_000
+const STANDARD_INPUT = '-'
 const STREAM_NAME = 'stdin'
 /** Hashing a file that takes longer is shown. */
 const READING_MS = 1_000
@@ -79,6 +80,7 @@ class SendRun {
   readonly #target: TargetArgument
   readonly #flags: SendFlags
   readonly #run: CommandRun
+  #isStream: boolean
 
   constructor(
     dependencies: Dependencies,
@@ -86,6 +88,7 @@ class SendRun {
   ) {
     this.#dependencies = dependencies
     this.#file = given.file
+    this.#isStream = given.file === STANDARD_INPUT
     this.#target = given.target
     this.#flags = given.flags
     this.#run = new CommandRun(dependencies, given.flags)
@@ -96,6 +99,7 @@ class SendRun {
     let source: Source | undefined
     try {
       source = await this.#openSource()
+      this.#isStream = source.content === undefined
       const endpoint = await this.#run.openEndpoint({ flags: this.#flags })
       if (this.#flags.dryRun === true) return await this.#dryRun(endpoint, source)
       return await this.#send(endpoint, source)
@@ -111,7 +115,8 @@ class SendRun {
 
   async #openSource(): Promise<Source> {
     const { stop } = this.#run
-    const opening = this.#file === '-' ? this.#openStream(this.#dependencies.stdin) : this.#openFile(this.#file)
+    const opening =
+      this.#file === STANDARD_INPUT ? this.#openStream(this.#dependencies.stdin) : this.#openFile(this.#file)
     try {
       return await stop.orStop(opening)
     } catch (error) {
@@ -181,7 +186,7 @@ class SendRun {
       return true
     }
     const message = `${estimate}; nothing was sent`
-    this.#run.stopped({ reason: 'cost', message, bytes: 0, sat: 0, maxCostSat: capFor(quote) })
+    this.#stopped({ reason: 'cost', message, bytes: 0, sat: 0, maxCostSat: capFor(quote) })
     return false
   }
 
@@ -212,7 +217,7 @@ class SendRun {
       case 'wait': {
         const waited = durationInWords(this.#flags.wait / 1_000)
         const message = `nothing went forward for ${waited} (${codeOf(end.error)}); ${this.#progress(bytes, sat, source)}`
-        this.#run.stopped({ reason: 'wait', message, bytes, sat })
+        this.#stopped({ reason: 'wait', message, bytes, sat })
         return EXIT.stopped
       }
       case 'cost': {
@@ -223,7 +228,7 @@ class SendRun {
         const cap = satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat)
         const maxCostSat = quote === undefined ? Math.max(1, cap * 2) : capFor(quote)
         const message = `the cap of ${satInWords(cap)} is reached; ${this.#progress(bytes, sat, source)}`
-        this.#run.stopped({ reason: 'cost', message, bytes, sat, maxCostSat })
+        this.#stopped({ reason: 'cost', message, bytes, sat, maxCostSat })
         return EXIT.stopped
       }
     }
@@ -231,8 +236,12 @@ class SendRun {
 
   #interrupted(bytes: number, sat: number, source?: Source): ExitCode {
     const progress = source === undefined ? 'nothing was sent' : this.#progress(bytes, sat, source)
-    this.#run.stopped({ reason: 'interrupted', message: `interrupted; ${progress}`, bytes, sat })
+    this.#stopped({ reason: 'interrupted', message: `interrupted; ${progress}`, bytes, sat })
     return this.#run.stop.exitCode
+  }
+
+  #stopped(words: Omit<LastWords, 'needsInput'>): void {
+    this.#run.stopped({ ...words, ...(this.#isStream && { needsInput: true }) })
   }
 
   #progress(bytes: number, sat: number, { content, name }: Source): string {

@@ -47,6 +47,8 @@ export type CliEvent =
       readonly message: string
       /** The command that goes on. */
       readonly resume: string | null
+      /** It needs the same standard input again, from its beginning. */
+      readonly needsInput?: boolean
     } & Partial<TransferName>)
   | {
       readonly event: 'finding'

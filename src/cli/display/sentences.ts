@@ -33,7 +33,10 @@ export function sentences(event: CliEvent): readonly string[] {
     case 'stopped':
       return event.resume === null
         ? [event.message]
-        : [`${event.message}; this goes on where it stopped:`, `  ${event.resume}`]
+        : [
+            `${event.message}; ${event.needsInput === true ? 'with the same input from its beginning, ' : ''}this goes on where it stopped:`,
+            `  ${event.resume}`,
+          ]
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
     case 'hint':
