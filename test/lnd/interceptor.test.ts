@@ -1,7 +1,8 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import { makeBlindedPath, type PhantomKey } from '../../src/backends/lnd/blinded-paths.ts'
-import { LndClient } from '../../src/backends/lnd/client.ts'
+import { OBJECTION_MS } from '../../src/backends/lnd/bounds.ts'
+import { LndClient, Status } from '../../src/backends/lnd/client.ts'
 import { Interceptor, type InterceptorReport } from '../../src/backends/lnd/interceptor.ts'
 import type { RawOffer } from '../../src/backends/lnd/messages.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
@@ -23,20 +24,26 @@ const RECORD_TYPE = 1_936_679_787n
 class Bench {
   readonly clock = new HandClock()
   readonly streams: FakeStream[] = []
+  /** Calls that show whether a stream stands. */
+  readonly probes: FakeStream[] = []
   readonly reports: InterceptorReport[] = []
   readonly interceptor: Interceptor
   readonly key: PhantomKey
   readonly own: Uint8Array
   readonly #phantomId: Uint8Array
 
-  constructor() {
+  constructor(listen: (report: InterceptorReport) => void = () => undefined) {
     const none = (): void => undefined
     const services = {
       default: { getInfo: none },
       signer: { deriveSharedKey: none },
       router: {
         sendToRouteV2: none,
-        trackPaymentV2: () => new FakeStream(),
+        trackPaymentV2: () => {
+          const probe = new FakeStream()
+          this.probes.push(probe)
+          return probe
+        },
         htlcInterceptor: () => {
           const stream = new FakeStream()
           this.streams.push(stream)
@@ -48,7 +55,10 @@ class Bench {
       client: new LndClient(services),
       clock: this.clock,
       offerPrefix: '',
-      report: (report) => this.reports.push(report),
+      report: (report) => {
+        listen(report)
+        this.reports.push(report)
+      },
     })
     let count = 0
     const entropy = { bytes: (length: number) => sha256(Uint8Array.of(++count)).slice(0, length) }
@@ -398,6 +408,51 @@ describe('the interceptor', () => {
     bench.stream.emit('data', settled.raw)
     expect(words(bench.stream)).toEqual(['SETTLE'])
     expect(bench.offers).toHaveLength(2)
+  })
+
+  it('refuses an offer that it stumbles over, says so once, and goes on', () => {
+    const bench = new Bench()
+    const strange = (mark: number, changes: Partial<RawOffer> = {}): RawOffer =>
+      Object.defineProperty({ ...bench.offer(changes, mark).raw }, 'onion_blob', {
+        get: () => {
+          throw new TypeError('nobody thought of this')
+        },
+      })
+    bench.stream.emit('data', strange(1))
+    bench.stream.emit('data', strange(2))
+    bench.stream.emit('data', strange(3, { auto_fail_height: EXPIRY }))
+    bench.stream.emit('data', bench.offer({ outgoing_requested_chan_id: '123' }, 4).raw)
+    expect(words(bench.stream)).toEqual(['FAIL', 'FAIL', 'RESUME'])
+    expect(bench.warnings).toMatchObject([{ code: 'offer-failed' }])
+  })
+
+  it('says one word about an offer that its application cannot be told of', () => {
+    const bench = new Bench((report) => {
+      if (report.type === 'offer') throw new Error('it cannot cross to the application')
+    })
+    bench.stream.emit('data', bench.offer().raw)
+    bench.clock.pass(3_000)
+    expect(words(bench.stream)).toEqual(['FAIL'])
+  })
+
+  it('stands when lnd has answered a call that came after it, whatever the answer is', () => {
+    for (const code of [Status.notFound, Status.permission]) {
+      const bench = new Bench()
+      bench.probes.at(-1)?.fail('no', code)
+      bench.clock.pass(OBJECTION_MS)
+      expect(bench.reports).toMatchObject([{ type: 'state', state: 'open' }])
+    }
+  })
+
+  it('asks again whether it stands where lnd did not answer', () => {
+    const bench = new Bench()
+    bench.probes.at(-1)?.fail('the connection broke', Status.unavailable)
+    bench.clock.pass(1_000)
+    expect(bench.reports).toEqual([])
+    expect(bench.probes).toHaveLength(2)
+    bench.probes.at(-1)?.fail('no such payment', Status.notFound)
+    bench.clock.pass(OBJECTION_MS)
+    expect(bench.reports).toMatchObject([{ type: 'state', state: 'open' }])
   })
 
   it('says that another program has it only when that lasts, and looks again later', () => {
