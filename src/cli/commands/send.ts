@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command } from 'commander'
@@ -138,7 +137,7 @@ class SendRun {
         display.emit({ event: 'reading', transfer: 1, name: this.#flags.name ?? basename(path), size, bytes })
       },
     })
-    return file ?? (await this.#openStream(createReadStream(path)))
+    return 'content' in file ? file : await this.#openStream(file)
   }
 
   async #openStream(input: Readable): Promise<Source> {

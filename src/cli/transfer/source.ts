@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
+import type { Readable } from 'node:stream'
 import { KeysockError } from '../../index.ts'
 import { codeOf, messageOf } from './errors.ts'
 import { nameComplaint } from './file-name.ts'
@@ -36,10 +37,11 @@ export interface OpenFileOptions {
 }
 
 /**
- * A file, hashed as a whole. Undefined where it is none that can be read twice (a pipe, a device): a stream.
+ * A file, hashed as a whole. What cannot be read twice (a pipe, a device) is opened once, as the stream that it is:
+ * the writer of a pipe whose reader goes would lose what it wrote.
  * @throws KeysockError ERR_CLI_FILE, ERR_CLI_NAME; the signal's reason
  */
-export async function openFile(path: string, options: OpenFileOptions): Promise<Source | undefined> {
+export async function openFile(path: string, options: OpenFileOptions): Promise<Source | Readable> {
   const name = checkedName(options.name ?? basename(path))
   const file = await open(path, 'r').catch((error: unknown) => {
     throw unreadable(path, error)
@@ -52,10 +54,7 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
         `${path} is a folder; send an archive of it: tar c ${path} | keysock send - PUBKEY --name ${name}.tar`,
       )
     }
-    if (!stat.isFile()) {
-      await file.close()
-      return undefined
-    }
+    if (!stat.isFile()) return file.createReadStream()
     const { size } = stat
     const read = readFrom(file)
     const { signal, onHashed } = options

@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { openFile } from '../../src/cli/transfer/source.ts'
+import { openSpool } from '../../src/cli/transfer/spool.ts'
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'keysock-pipe-'))
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
+
+it('a named pipe is opened once: its writer keeps its reader', async () => {
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  const [writer, opened] = await Promise.all([open(path, 'w'), openFile(path, {})])
+  if (!(opened instanceof Readable)) throw new Error('it is taken for a file')
+  const source = await openSpool(opened, 'log')
+  await writer.write('first ')
+  await writer.write('second')
+  await writer.close()
+  expect(source).toMatchObject({ name: 'log', content: undefined })
+  const read: Uint8Array[] = []
+  for (let at = 0; ; at += read.at(-1)?.length ?? 0) {
+    const bytes = await source.read(at, 100)
+    if (bytes.length === 0) break
+    read.push(bytes)
+  }
+  expect(Buffer.concat(read).toString()).toBe('first second')
+  await source.close()
+})
