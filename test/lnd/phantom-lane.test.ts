@@ -121,6 +121,13 @@ describe('hidden paths', () => {
     expect(world.keys).toBe(0)
   })
 
+  it('are counted on one reading of the graph', async () => {
+    const world = new World()
+    await world.make({ count: 1 })
+    await world.make({ count: 1, payer: publicKey(sha256(Uint8Array.of(9))) })
+    expect(world.lnd.count('describeGraph')).toBe(1)
+  })
+
   it('are never more than the bound, however many are asked for at once', async () => {
     const world = new World({ listChannels: () => Promise.race([]) })
     for (let i = 0; i < MAX_OPEN_PATHS / MAX_PATHS; i++) void world.make({ count: MAX_PATHS })

@@ -11,7 +11,7 @@ import {
   type ReplyPath,
   type Verdict,
 } from '../backend.ts'
-import { candidateInitiators, type CandidateGraph } from '../paths/candidates.ts'
+import { candidateIndex, candidatesIn, type CandidateIndex } from '../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
 import {
   GRAPH_AGE_MS,
@@ -63,7 +63,7 @@ export class PhantomLane {
   readonly #confirmations: Confirmations
   readonly #paths = new Map<string, OpenPath>()
   #introductions: Promise<Introductions> | undefined
-  #graph: { readonly atMs: number; readonly graph: Promise<CandidateGraph> } | undefined
+  #graph: { readonly atMs: number; readonly graph: Promise<CandidateIndex> } | undefined
   #host: InterceptorHost | undefined
   /** A path was asked for: before that, the node's forwards are left alone. */
   #isWanted = false
@@ -316,13 +316,13 @@ export class PhantomLane {
   async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number> {
     const now = this.#needs.clock.now()
     if (this.#graph === undefined || now - this.#graph.atMs > GRAPH_AGE_MS) {
-      const graph = publicGraph(this.#needs.client)
+      const graph = publicGraph(this.#needs.client).then(candidateIndex)
       this.#graph = { atMs: now, graph }
       graph.catch(() => {
         if (this.#graph?.graph === graph) this.#graph = undefined
       })
     }
-    return candidateInitiators(await this.#graph.graph, decodePath(path.bytes), payer).length
+    return candidatesIn(await this.#graph.graph, decodePath(path.bytes), payer).length
   }
 }
 

@@ -11,6 +11,21 @@ export interface CandidateGraph {
   }[]
 }
 
+/** A graph in the order in which candidates are looked up: of a big one it takes a while to make. */
+export interface CandidateIndex {
+  /** Nodes that relay blinded payments. */
+  readonly blinding: ReadonlySet<string>
+  /** For each node, where its channels lead and what it asks there. */
+  readonly outward: ReadonlyMap<string, readonly { readonly to: string; readonly cost: RelayCost }[]>
+}
+
+export function candidateIndex(graph: CandidateGraph): CandidateIndex {
+  return {
+    blinding: new Set(graph.nodes.filter((node) => node.routeBlinding).map((node) => node.publicKey)),
+    outward: outwardCosts(graph),
+  }
+}
+
 /** What a path's payer reads from its bytes. */
 export interface PublishedPath {
   /** 33 bytes. */
@@ -30,24 +45,26 @@ export interface PublishedPath {
  * the payer, never the introduction node, and only nodes that relay blinded paths.
  */
 export function candidateInitiators(graph: CandidateGraph, path: PublishedPath, payer: Uint8Array): string[] {
+  return candidatesIn(candidateIndex(graph), path, payer)
+}
+
+/** `candidateInitiators` on a graph that was indexed before. */
+export function candidatesIn({ blinding, outward }: CandidateIndex, path: PublishedPath, payer: Uint8Array): string[] {
   const payerHex = bytesToHex(payer)
   const introduction = bytesToHex(path.introduction)
-  const blinding = new Set(
-    graph.nodes.filter((node) => node.routeBlinding && node.publicKey !== payerHex).map((node) => node.publicKey),
-  )
-  if (!blinding.has(introduction)) return []
-  const outward = outwardCosts(graph)
+  const blinds = (key: string): boolean => key !== payerHex && blinding.has(key)
+  if (!blinds(introduction)) return []
   const candidates = new Set<string>()
   // The last blinded id is the phantom's, the one before it the initiator's.
   const relays = path.blindedIds.length - 1
   for (const first of outward.get(introduction) ?? []) {
-    if (!blinding.has(first.to)) continue
+    if (!blinds(first.to)) continue
     if (relays === 1) {
       if (fits([first.cost], path.totals)) candidates.add(first.to)
       continue
     }
     for (const second of outward.get(first.to) ?? []) {
-      if (second.to === introduction || !blinding.has(second.to)) continue
+      if (second.to === introduction || !blinds(second.to)) continue
       if (fits([first.cost, second.cost], path.totals)) candidates.add(second.to)
     }
   }
@@ -65,8 +82,7 @@ function fits(costs: readonly RelayCost[], published: PathTotals): boolean {
   )
 }
 
-/** For each node, where its channels lead and what it asks there. */
-function outwardCosts(graph: CandidateGraph): Map<string, { readonly to: string; readonly cost: RelayCost }[]> {
+function outwardCosts(graph: CandidateGraph): CandidateIndex['outward'] {
   const outward = new Map<string, { readonly to: string; readonly cost: RelayCost }[]>()
   for (const channel of graph.channels) {
     for (const i of [0, 1] as const) {
