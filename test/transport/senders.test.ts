@@ -154,12 +154,11 @@ describe('fresh paths', () => {
     const stage = new Stage()
     const link = stage.link(paths(1), 1_000)
     stage.enqueue(link, paths(1))
-    await settle()
+    await stage.clock.advance(1_000)
     for (let next = stage.paid[0], i = 1; next !== undefined; next = stage.paid[i++]) stage.fail(next, REFUSED)
     const [route] = stage.backend.routes
     if (route === undefined) throw new Error('no route')
     stage.backend.routes = [{ ...route, ...fresh }]
-    await stage.clock.advance(1_000)
     const refused = stage.paid.length
     stage.enqueue(link, paths(2))
     await settle()
