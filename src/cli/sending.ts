@@ -1,8 +1,8 @@
 import type { Endpoint, Socket } from '../index.ts'
 import type { TargetArgument } from './arguments.ts'
-import type { Display, TransferName } from './display/events.ts'
-import { satOf } from './money.ts'
+import type { Display } from './display/events.ts'
 import { SendProgress } from './send-progress.ts'
+import { SendingRow, SILENT } from './sending-row.ts'
 import { Silence } from './silence.ts'
 import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, LEAST_TRY_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './transfer/errors.ts'
@@ -32,15 +32,13 @@ export type SendingEnd =
   | { readonly type: 'wait'; readonly error: Error }
 
 const TICK_MS = 250
-/** The code of a connection that we ended, since the other side was silent. */
-const SILENT = 'ERR_CLI_SILENT'
-const PUBLIC_KEY_DIGITS = 66
 /** How long a person waits for an answer without a word. */
 const NO_ANSWER_MS = 15_000
 
 /** Sends one source, over as many connections as it takes. */
 export class Sending {
   readonly #options: SendingOptions
+  readonly #row: SendingRow
   #socket: Socket | undefined
   /** Of this connection. */
   #silence: Silence | undefined
@@ -65,6 +63,7 @@ export class Sending {
 
   constructor(options: SendingOptions) {
     this.#options = options
+    this.#row = new SendingRow(options)
     this.#forwardMs = options.time.now()
   }
 
@@ -90,7 +89,7 @@ export class Sending {
   async run(): Promise<SendingEnd> {
     const { time, signal } = this.#options
     const startMs = time.now()
-    this.#sayConnecting()
+    this.#row.connecting()
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
       for (let pauseMs = RETRY_MS; !signal.aborted; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
@@ -104,7 +103,7 @@ export class Sending {
         if (end !== undefined) return end
         if (this.#forwardMs > tryMs) pauseMs = RETRY_MS
         const leftMs = this.#leftMs()
-        this.#sayWaiting(outcome, leftMs)
+        this.#row.waiting(outcome, leftMs)
         await sleep(time, Math.min(pauseMs, leftMs), signal)
       }
       return { type: 'interrupted' }
@@ -186,18 +185,21 @@ export class Sending {
       sent: (bytes) => {
         if (progress !== undefined) progress.written = bytes
       },
-      waits: () => this.#sayOtherFirst(),
+      waits: () => {
+        this.#forwardMs = this.#options.time.now()
+        this.#row.otherFirst(this.#leftMs())
+      },
     }
   }
 
   #started(offset: number, before: number): SendProgress {
-    const { display, source, time } = this.#options
+    const { time } = this.#options
     this.#countMoved()
     const progress = new SendProgress({ offset, before, nowMs: time.now() })
     this.#progress = progress
     this.#isStarted = true
     this.#forwardMs = time.now()
-    display.emit({ event: 'start', ...nameOf(source), offset })
+    this.#row.started(offset)
     return progress
   }
 
@@ -229,7 +231,7 @@ export class Sending {
     const nowMs = this.#options.time.now()
     progress?.update(socket.stats, { nowMs, packetBytes: this.#packetBytes })
     if (progress !== undefined) {
-      this.#report(progress)
+      this.#row.progress(progress, this.failed)
       if (progress.forwardMs > this.#forwardMs) {
         this.#forwardMs = progress.forwardMs
         if (this.#pausedMs !== undefined) this.#pausedMs = nowMs
@@ -254,25 +256,6 @@ export class Sending {
     socket.resetAndDestroy()
   }
 
-  #report(progress: SendProgress): void {
-    const { source, display, endpoint } = this.#options
-    const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
-    const { acknowledged, settled, bytesPerSecond } = progress
-    const size = source.content?.size ?? null
-    display.emit({
-      event: 'progress',
-      ...nameOf(source),
-      bytes: acknowledged,
-      bytesSettled: settled,
-      bytesPerSecond: Math.round(bytesPerSecond),
-      inFlight: paymentsUnresolved,
-      failed: this.failed,
-      sat: satOf(spentMsat),
-      reservedSat: satOf(reservedMsat),
-      secondsLeft: size === null || bytesPerSecond <= 0 ? null : Math.round((size - settled) / bytesPerSecond),
-    })
-  }
-
   #leftMs(): number {
     const { waitMs, time } = this.#options
     return this.#forwardMs + waitMs - time.now()
@@ -286,62 +269,13 @@ export class Sending {
     return error instanceof ConnectionLost || LOST.has(codeOf(error))
   }
 
-  #sayConnecting(): void {
-    const { display, source, target } = this.#options
-    const publicKey = target.address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
-    display.emit({ event: 'connecting', ...nameOf(source), publicKey, port: target.port })
-  }
-
-  #sayWaiting(error: Error, leftMs: number): void {
-    const { display, target, endpoint } = this.#options
-    display.emit({
-      event: 'waiting',
-      code: codeOf(error),
-      message: whyWaiting(error, target.port),
-      sat: satOf(endpoint.stats.spentMsat),
-      secondsLeft: Math.round(leftMs / 1_000),
-    })
-  }
-
   /** A connection that takes long: each try is paid for, so nobody waits in silence. */
   #sayNoAnswer(): void {
     const nowMs = this.#options.time.now()
     if (!this.#isConnecting || nowMs - this.#toldMs < NO_ANSWER_MS) return
     this.#toldMs = nowMs
-    this.#sayWaiting(new ConnectionLost('ETIMEDOUT', 'no answer'), this.#leftMs())
+    this.#row.waiting(new ConnectionLost('ETIMEDOUT', 'no answer'), this.#leftMs())
   }
-
-  #sayOtherFirst(): void {
-    this.#forwardMs = this.#options.time.now()
-    this.#options.display.emit({
-      event: 'waiting',
-      code: 'ERR_TRANSFER_BUSY',
-      message: 'the receiver is taking the same file from somebody else at the moment',
-      sat: satOf(this.#options.endpoint.stats.spentMsat),
-      secondsLeft: Math.round(this.#options.waitMs / 1_000),
-    })
-  }
-}
-
-export function nameOf({ name, content }: Source): TransferName {
-  return { transfer: 1, name, size: content?.size ?? null }
 }
 
 const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE'])
-
-function whyWaiting(error: Error, port: number): string {
-  switch (codeOf(error)) {
-    case 'ECONNREFUSED':
-      return `nobody receives on port ${port} there yet, or there is no room`
-    case 'ETIMEDOUT':
-      return 'no answer yet: keysock receive does not run there, or its node is offline'
-    case 'EHOSTUNREACH':
-      return 'no route to that node at the moment'
-    case SILENT:
-    case 'ERR_TRANSFER_BUSY':
-    case 'ERR_TRANSFER_HASH':
-      return error.message
-    default:
-      return 'the connection was lost'
-  }
-}
