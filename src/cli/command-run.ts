@@ -8,6 +8,9 @@ import { resumeCommand } from './resume-command.ts'
 import { StopSignal } from './stop-signal.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
 
+/** Warnings that are remembered, not to be said again: some tell a number that grows. */
+const MAX_WARNINGS = 100
+
 /** Why it stopped, and with which cap it goes on. */
 export interface LastWords extends Pick<
   Extract<CliEvent, { event: 'stopped' }>,
@@ -57,6 +60,8 @@ export class CommandRun {
   warn(code: string, message: string): void {
     if (this.#warnings.has(message)) return
     this.#warnings.add(message)
+    const [oldest] = this.#warnings
+    if (this.#warnings.size > MAX_WARNINGS && oldest !== undefined) this.#warnings.delete(oldest)
     this.display.emit({ event: 'warning', code, message })
   }
 
