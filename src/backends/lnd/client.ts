@@ -127,13 +127,20 @@ export class LndClient {
           ? undefined
           : this.#clock.schedule(this.#clock.now() + leastMs, () => {
               isOver = true
-              call.cancel()
+              call?.cancel()
             })
-      const call = (this.#method(service, name) as Unary)(request, (error, answer) => {
+      let call: { cancel(): void } | undefined
+      try {
+        call = (this.#method(service, name) as Unary)(request, (error, answer) => {
+          cancelTimer?.()
+          if (error === null) resolve(answer as Answers[Name])
+          else reject(Object.assign(error, { uri, isLate: isOver }))
+        })
+      } catch (error) {
+        // A channel that is closed throws before there is a call.
         cancelTimer?.()
-        if (error === null) resolve(answer as Answers[Name])
-        else reject(Object.assign(error, { uri, isLate: isOver }))
-      })
+        throw error
+      }
     })
   }
 
