@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { WATCHDOG_MS } from '../../src/backends/lnd/bounds.ts'
 import { ThreadHost, type InterceptorThread } from '../../src/backends/lnd/interceptor-host.ts'
 import type { ThreadData } from '../../src/backends/lnd/interceptor-thread.ts'
-import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/interceptor.ts'
+import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/interceptor-messages.ts'
 import { HandClock } from './scripted-lnd.ts'
 
 /** A thread that is not there. */

@@ -4,7 +4,8 @@ import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from '
 import type { LndClient } from './client.ts'
 import type { LndCredentials } from './connection.ts'
 import type { ThreadData } from './interceptor-thread.ts'
-import { Interceptor, type InterceptorCommand, type InterceptorKey, type InterceptorReport } from './interceptor.ts'
+import { Interceptor } from './interceptor.ts'
+import type { InterceptorCommand, InterceptorKey, InterceptorReport } from './interceptor-messages.ts'
 
 /** Where an interceptor lives. */
 export interface InterceptorHost {

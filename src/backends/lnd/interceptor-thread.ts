@@ -2,7 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { HEARTBEAT_MS } from './bounds.ts'
 import { LndClient } from './client.ts'
 import { openServices, type LndCredentials } from './connection.ts'
-import { Interceptor, type InterceptorCommand } from './interceptor.ts'
+import { Interceptor } from './interceptor.ts'
+import type { InterceptorCommand } from './interceptor-messages.ts'
 import { processClock } from '../realtime.ts'
 
 /** What the thread is given. */

@@ -2,9 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes } from '../../wire/bytes.ts'
 import type { Clock, Verdict } from '../backend.ts'
 import { Code } from '../../wire/errors.ts'
-import type { PhantomKey } from './blinded-paths.ts'
 import {
-  COMPLAINT_MS,
   EAGER_MS,
   INTERCEPTOR_RETRY_MS,
   MAX_HELD_OFFERS,
@@ -14,45 +12,13 @@ import {
   RECONNECT_MS,
   VERDICT_MS,
 } from './bounds.ts'
+import { Complaint } from './complaint.ts'
 import { isAway, isDenied, type DuplexStream, type LndClient, type RpcError } from './client.ts'
 import { examineOffer } from './examine-offer.ts'
-import type { NodePhantomKey, Refuser } from './node-phantom.ts'
+import type { InterceptorCommand, InterceptorKey, InterceptorReport, InterceptorState } from './interceptor-messages.ts'
+import type { Refuser } from './node-phantom.ts'
 import { hashRequest } from './raw-route.ts'
 import { isOnChain, type CircuitKey, type RawOffer, type RawVerdict } from './messages.ts'
-
-/** What opens payments: of a path, or to the node's own phantom. */
-export type InterceptorKey = PhantomKey | NodePhantomKey
-
-/** What an interceptor is told. Plain data, so that it can live in another thread. */
-export type InterceptorCommand =
-  /** Open the stream, or try again now. */
-  | { readonly type: 'open' }
-  | { readonly type: 'add'; readonly keys: readonly InterceptorKey[] }
-  | { readonly type: 'remove'; readonly chanIds: readonly string[] }
-  | { readonly type: 'answer'; readonly offerId: string; readonly verdict: Verdict }
-  | { readonly type: 'height'; readonly height: number }
-  | { readonly type: 'stop' }
-
-/** 'taken': another program has it. 'denied': the macaroon does not permit it. 'down': lnd is away, or the stream is being opened. */
-export type InterceptorState = 'open' | 'taken' | 'denied' | 'down'
-
-/** What an interceptor tells. */
-export type InterceptorReport =
-  | {
-      readonly type: 'offer'
-      readonly offerId: string
-      /** Absent at the node's own phantom. */
-      readonly pathId?: string
-      readonly record: Uint8Array
-      readonly amountMsat: bigint
-      readonly hash: Uint8Array
-    }
-  | { readonly type: 'offer-gone'; readonly offerId: string }
-  /** A SETTLE was written, for what came over this channel. */
-  | { readonly type: 'settled'; readonly hash: Uint8Array; readonly amountMsat: bigint; readonly chanId: string }
-  | { readonly type: 'state'; readonly state: InterceptorState; readonly detail: string }
-  | { readonly type: 'warning'; readonly code: string; readonly message: string }
-  | { readonly type: 'beat' }
 
 interface Held {
   readonly offerId: string
@@ -106,16 +72,17 @@ export class Interceptor {
   #eagerUntilMs = 0
   #cancelRetry: (() => void) | undefined
   #stopped = false
-  /** Payments that came short since the last warning, and when that was. */
-  #short = 0
-  #warnedMs = -Infinity
-  /** When an offer was last told of that could not be looked at. */
-  #stumbledMs = -Infinity
+  /** Payments that came short. */
+  readonly #short: Complaint
+  /** Offers that could not be looked at. */
+  readonly #stumbled: Complaint
   /** Written so far. */
   #words = 0
 
   constructor(needs: InterceptorNeeds) {
     this.#needs = needs
+    this.#short = new Complaint(needs.clock)
+    this.#stumbled = new Complaint(needs.clock)
   }
 
   command(command: InterceptorCommand): void {
@@ -235,11 +202,10 @@ export class Interceptor {
       const circuit = offer.incoming_circuit_key
       this.#withdraw(nameOf(circuit))
       if (this.#words === before && !isOnChain(offer)) this.#fail(circuit, undefined)
-      const now = this.#needs.clock.now()
-      if (now - this.#stumbledMs < COMPLAINT_MS) return
-      this.#stumbledMs = now
-      const message = `an offer could not be looked at, and was refused; please report this: ${String(error)}`
-      this.#needs.report({ type: 'warning', code: 'offer-failed', message })
+      this.#stumbled.happened((count) => {
+        const message = `offers could not be looked at, and were refused (${count} since the last such warning); please report this: ${String(error)}`
+        this.#needs.report({ type: 'warning', code: 'offer-failed', message })
+      })
     }
   }
 
@@ -341,16 +307,11 @@ export class Interceptor {
     this.#stream?.write(verdict)
   }
 
-  /** Once a minute: whoever pays over a path can make as many as he likes. */
   #warnOfShort(): void {
-    this.#short += 1
-    const now = this.#needs.clock.now()
-    if (now - this.#warnedMs < COMPLAINT_MS) return
-    this.#warnedMs = now
-    const count = this.#short
-    this.#short = 0
-    const message = `payments over hidden paths came with less than their onions say (${count} since the last such warning): a relay of the path keeps money, or their payer sends less than it says. They were refused.`
-    this.#needs.report({ type: 'warning', code: 'short-amount', message })
+    this.#short.happened((count) => {
+      const message = `payments over hidden paths came with less than their onions say (${count} since the last such warning): a relay of the path keeps money, or their payer sends less than it says. They were refused.`
+      this.#needs.report({ type: 'warning', code: 'short-amount', message })
+    })
   }
 }
 

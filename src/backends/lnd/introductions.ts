@@ -1,5 +1,7 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { hmacSha256 } from '../../wire/keys.ts'
-import { fromHex, toHex } from '../../wire/bytes.ts'
+import { concat, fromHex, toHex } from '../../wire/bytes.ts'
 import { BackendError, type PathRequest } from '../backend.ts'
 import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../paths/path-classes.ts'
 import { INBOUND_ROOM_MSAT, CHANNELS_AGE_MS } from './bounds.ts'
@@ -97,6 +99,15 @@ export class Introductions {
   #inOrder<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
     const ranked = items.map((item) => ({ item, rank: toHex(hmacSha256(this.#needs.orderKey, fromHex(keyOf(item)))) }))
     return ranked.toSorted((a, b) => (a.rank < b.rank ? -1 : Number(a.rank > b.rank))).map(({ item }) => item)
+  }
+}
+
+/** A point of which nobody knows the logarithm: the node's key times it is a secret that lasts and needs no file. */
+export function orderPoint(): Uint8Array {
+  const text = new TextEncoder()
+  for (let i = 0; ; i++) {
+    const point = concat(Uint8Array.of(2), sha256(text.encode(`keysock order of introduction nodes ${i}`)))
+    if (secp256k1.utils.isValidPublicKey(point, true)) return point
   }
 }
 

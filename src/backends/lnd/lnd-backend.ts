@@ -1,5 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { fromHex, toHex } from '../../wire/bytes.ts'
+import { POINT_BYTES } from '../../wire/keys.ts'
 import {
   BackendError,
   type Backend,
@@ -21,7 +22,7 @@ import { asBackendError, LndClient } from './client.ts'
 import { Invoices } from './invoices.ts'
 import { Liveness } from './liveness.ts'
 import { LocalHost, ThreadHost, type InterceptorHost } from './interceptor-host.ts'
-import type { InterceptorReport } from './interceptor.ts'
+import type { InterceptorReport } from './interceptor-messages.ts'
 import type { LndTarget } from './target.ts'
 import { OwnChannels } from './own-channels.ts'
 import { Payments } from './payments.ts'
@@ -31,8 +32,6 @@ import { processClock, processEntropy } from '../realtime.ts'
 import { routeHints } from './route-hints.ts'
 import { Routes } from './routes.ts'
 import type { RawInfo } from './messages.ts'
-
-const POINT_BYTES = 33
 
 /** What a started backend consists of. */
 interface Parts {

@@ -1,8 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes, fromHex, toHex } from '../../wire/bytes.ts'
 import type { BackendEvent, Clock, FailureReason, Payment, PaymentOutcome } from '../backend.ts'
-import { COMPLAINT_MS, GHOST_MS, MAX_USED_HASHES } from './bounds.ts'
+import { GHOST_MS, MAX_USED_HASHES } from './bounds.ts'
 import { asBackendError, isAway, isDenied, isStarting, Status, type LndClient, type RpcError } from './client.ts'
+import { Complaint } from './complaint.ts'
 import type { RawAttempt, RawPayment } from './messages.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
 import type { OwnChannels } from './own-channels.ts'
@@ -39,10 +40,11 @@ export class Payments {
   readonly #ghosts = new Map<string, number>()
   /** Hashes that lnd does not know, and since when. */
   readonly #absent = new Map<string, number>()
-  #complainedMs = -Infinity
+  readonly #unpermitted: Complaint
 
   constructor(needs: PaymentsNeeds) {
     this.#needs = needs
+    this.#unpermitted = new Complaint(needs.clock)
   }
 
   get lost(): number {
@@ -214,11 +216,10 @@ export class Payments {
   #denied(hash: string, error: unknown): void {
     this.#used.delete(hash)
     void failed('node-away').then((outcome) => this.#finish(hash, outcome))
-    const now = this.#needs.clock.now()
-    if (now - this.#complainedMs < COMPLAINT_MS) return
-    this.#complainedMs = now
-    const { message } = asBackendError(error)
-    this.#needs.tell({ type: 'warning', code: 'permission', message })
+    this.#unpermitted.happened(() => {
+      const { message } = asBackendError(error)
+      this.#needs.tell({ type: 'warning', code: 'permission', message })
+    })
   }
 
   #askAbout(hash: string): void {

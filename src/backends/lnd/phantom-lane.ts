@@ -1,6 +1,5 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { sha256 } from '@noble/hashes/sha2.js'
-import { concat, fromHex } from '../../wire/bytes.ts'
+import { fromHex } from '../../wire/bytes.ts'
+import { POINT_BYTES } from '../../wire/keys.ts'
 import {
   BackendError,
   type BackendEvent,
@@ -13,28 +12,18 @@ import {
 } from '../backend.ts'
 import { candidateIndex, candidatesIn, type CandidateIndex } from '../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
-import {
-  GRAPH_AGE_MS,
-  MAX_LIFETIME_BLOCKS,
-  MAX_OPEN_PATHS,
-  MAX_PATHS,
-  PATH_POLICY_MS,
-  PATH_RENEW_MS,
-  VERDICT_MS,
-} from './bounds.ts'
-import { isAway, type LndClient } from './client.ts'
+import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, MAX_OPEN_PATHS, MAX_PATHS, PATH_RENEW_MS, VERDICT_MS } from './bounds.ts'
+import type { LndClient } from './client.ts'
 import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
-import type { InterceptorReport, InterceptorState } from './interceptor.ts'
-import { Introductions, type Introduction } from './introductions.ts'
+import type { InterceptorReport, InterceptorState } from './interceptor-messages.ts'
+import { Introductions, orderPoint } from './introductions.ts'
 import { nodePhantomKey } from './node-phantom.ts'
 import type { OwnChannels } from './own-channels.ts'
-import { hopPolicy } from './policies.ts'
+import { PathWatch, type OpenPath } from './path-watch.ts'
 import { publicGraph } from './public-graph.ts'
 import { decodePath } from '../paths/reply-path.ts'
-import type { HopPolicy } from './route-costs.ts'
 
-const POINT_BYTES = 33
 /** How long `makePaths` waits for the interceptor to be in place. */
 const OPEN_MS = 10_000
 
@@ -51,16 +40,11 @@ export interface PhantomNeeds {
   startHost(report: (report: InterceptorReport) => void): InterceptorHost
 }
 
-interface OpenPath {
-  readonly chanId: string
-  readonly chain: Introduction
-  readonly expiryHeight: number
-}
-
 /** Payments to keys that stand behind this node: paths, offers and verdicts. */
 export class PhantomLane {
   readonly #needs: PhantomNeeds
   readonly #confirmations: Confirmations
+  readonly #watch: PathWatch
   readonly #paths = new Map<string, OpenPath>()
   #introductions: Promise<Introductions> | undefined
   #graph: { readonly atMs: number; readonly graph: Promise<CandidateIndex> } | undefined
@@ -73,7 +57,6 @@ export class PhantomLane {
   #made = 0
   /** Paths that are being made. */
   #making = 0
-  #policiesMs = -Infinity
   /** The stream stood before. */
   #wasOpen = false
   #renewedMs = -Infinity
@@ -81,6 +64,7 @@ export class PhantomLane {
   constructor(needs: PhantomNeeds) {
     this.#needs = needs
     this.#confirmations = new Confirmations(needs)
+    this.#watch = new PathWatch(needs)
   }
 
   /** Starts the interceptor's host without its stream, so that the first path need not wait for a thread to come up. */
@@ -159,43 +143,9 @@ export class PhantomLane {
     this.closePaths(expired)
   }
 
-  /** Tells of open paths whose last channel is gone or down, or whose relays ask for something else now. @throws RpcError */
-  async checkPaths(): Promise<void> {
-    if (this.#paths.size === 0) return
-    await this.#checkPolicies()
-    const channels = await this.#needs.channels.list(1_000)
-    const active = new Set(channels.filter((channel) => channel.active).map((channel) => channel.chan_id))
-    const pathIds = [...this.#paths]
-      .filter(([, { chain }]) => !active.has(chain.links.at(-1)?.chanId ?? ''))
-      .map(([pathId]) => pathId)
-    if (pathIds.length > 0) this.#needs.tell({ type: 'paths-stale', pathIds })
-  }
-
-  async #checkPolicies(): Promise<void> {
-    const now = this.#needs.clock.now()
-    if (now - this.#policiesMs < PATH_POLICY_MS) return
-    this.#policiesMs = now
-    const changed = new Set<string>()
-    const links = new Map(
-      [...this.#paths.values()].flatMap(({ chain }) => chain.links.map((link) => [link.channel, link])),
-    )
-    for (const link of links.values()) {
-      if (!isSame(await this.#policyNow(link), link)) changed.add(link.channel)
-    }
-    const pathIds = [...this.#paths]
-      .filter(([, { chain }]) => chain.links.some((link) => changed.has(link.channel)))
-      .map(([pathId]) => pathId)
-    if (pathIds.length > 0) this.#needs.tell({ type: 'paths-stale', pathIds })
-  }
-
-  /** Undefined for a channel that is gone. @throws RpcError */
-  async #policyNow(link: HopPolicy): Promise<HopPolicy | undefined> {
-    try {
-      return hopPolicy(await this.#needs.client.call('getChanInfo', { chan_id: link.chanId }), link.from)
-    } catch (error) {
-      if (isAway(error)) throw error
-      return undefined
-    }
+  /** Tells of open paths that lead here no more, or for other fees. @throws RpcError */
+  checkPaths(): Promise<void> {
+    return this.#watch.look(this.#paths)
   }
 
   async stop(): Promise<void> {
@@ -323,25 +273,6 @@ export class PhantomLane {
       })
     }
     return candidatesIn(await this.#graph.graph, decodePath(path.bytes), payer).length
-  }
-}
-
-function isSame(now: HopPolicy | undefined, then: HopPolicy): boolean {
-  return (
-    now !== undefined &&
-    now.feeBaseMsat === then.feeBaseMsat &&
-    now.feePpm === then.feePpm &&
-    now.cltvDelta === then.cltvDelta &&
-    now.minHtlcMsat === then.minHtlcMsat
-  )
-}
-
-/** A point of which nobody knows the logarithm: the node's key times it is a secret that lasts and needs no file. */
-function orderPoint(): Uint8Array {
-  const text = new TextEncoder()
-  for (let i = 0; ; i++) {
-    const point = concat(Uint8Array.of(2), sha256(text.encode(`keysock order of introduction nodes ${i}`)))
-    if (secp256k1.utils.isValidPublicKey(point, true)) return point
   }
 }
 
