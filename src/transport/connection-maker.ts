@@ -2,7 +2,7 @@ import { toHex } from './hex.ts'
 import type { Code } from '../wire/errors.ts'
 import { CID_BYTES } from '../wire/packets.ts'
 import { Connection } from './connection/connection.ts'
-import type { ConnectionSettings } from './connection/interface.ts'
+import type { ConnectionSettings, GrowWindow, Role } from './connection/interface.ts'
 import { ALL_WINDOWS_BYTES } from './limits.ts'
 import type { AuthenticOpen } from './opener.ts'
 import { type ConnectOptions, checkReplies, type Target } from './options.ts'
@@ -28,13 +28,13 @@ interface Connecting {
 export class ConnectionMaker {
   readonly #owner: MakerOwner
   readonly #defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }
-  #windowBytes = 0
+  /** spec §9.9: one sum for each role, or whoever is served could see how many connections this side makes. */
+  readonly #windowBytes: Record<Role, number> = { initiator: 0, responder: 0 }
   // One function each for all connections.
   readonly #random = (length: number): Uint8Array => this.#owner.random(length)
-  readonly #grow = (bytes: number): boolean => {
-    if (this.#windowBytes + bytes > ALL_WINDOWS_BYTES) return false
-    this.#windowBytes += bytes
-    return true
+  readonly #grow: Readonly<Record<Role, GrowWindow>> = {
+    initiator: (bytes) => this.#growIn('initiator', bytes),
+    responder: (bytes) => this.#growIn('responder', bytes),
   }
 
   constructor(owner: MakerOwner, defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }) {
@@ -50,7 +50,7 @@ export class ConnectionMaker {
     const connection = Connection.connect({
       now: this.#owner.now(),
       random: this.#random,
-      grow: this.#grow,
+      grow: this.#grow.initiator,
       settings: initiatorSettings(options, this.#defaults),
       responderKey: target.publicKey,
       connectionId,
@@ -71,16 +71,18 @@ export class ConnectionMaker {
     return Connection.refuse({ ...this.#responder(open, initiatorSettings({}, this.#defaults)), code, reason })
   }
 
-  /** It has ended: its window is free for others. */
-  ended(connection: Connection): void {
-    this.#windowBytes -= connection.grownBytes
+  #growIn(role: Role, bytes: number): boolean {
+    const sum = this.#windowBytes[role] + bytes
+    if (bytes > 0 && sum > ALL_WINDOWS_BYTES) return false
+    this.#windowBytes[role] = sum
+    return true
   }
 
   #responder(open: AuthenticOpen, settings: ConnectionSettings): Parameters<typeof Connection.accept>[0] {
     return {
       now: this.#owner.now(),
       random: this.#random,
-      grow: this.#grow,
+      grow: this.#grow.responder,
       settings,
       responderKey: this.#owner.publicKey,
       open: open.opened,

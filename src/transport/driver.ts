@@ -395,7 +395,6 @@ export class Driver {
     link.ownSender?.stop()
     this.payer.forget(link)
     this.demultiplexer.remove(link)
-    this.#maker.ended(link.connection)
     // spec §9.9: whoever knows an initiator's id could feel its tombstone.
     if (link.connection.role === 'initiator') return
     const ending = link.ending ?? 'clean'

@@ -86,7 +86,7 @@ export const MESSAGE_ID_BYTES = 16
 /** First and largest receive window of a connection (spec §7.5). */
 export const INITIAL_WINDOW_BYTES = 1_048_576
 export const MAX_WINDOW_BYTES = 16_777_216
-/** Receive windows of an endpoint together (spec §14). */
+/** Receive windows of an endpoint's connections together, in each role (spec §14). */
 export const ALL_WINDOWS_BYTES = 268_435_456
 /** Header, tag and frame heads of a full packet, for `quote`: 1 + 8 + 4 + 16 + 6, and an ACK now and then. */
 export const PACKET_OVERHEAD_BYTES = 40

@@ -11,6 +11,7 @@ import type {
   ConnectionEvent,
   ConnectionSettings,
   Grant,
+  GrowWindow,
   Lane,
   Reception,
 } from '../../src/transport/connection/interface.ts'
@@ -67,11 +68,16 @@ export function types(machine: Connection): string[] {
   return events(machine).map((event) => event.type)
 }
 
-export function connect(settings: Partial<ConnectionSettings> = {}): Connection {
+/** Settings of a machine, and who gives its window room. */
+interface Settings extends Partial<ConnectionSettings> {
+  readonly grow?: GrowWindow
+}
+
+export function connect({ grow = () => true, ...settings }: Settings = {}): Connection {
   return Connection.connect({
     now: START,
     random: (length) => random.bytes(length),
-    grow: () => true,
+    grow,
     settings: { ...SETTINGS, ...settings },
     responderKey: RESPONDER,
     connectionId: CID,
@@ -81,14 +87,15 @@ export function connect(settings: Partial<ConnectionSettings> = {}): Connection 
   })
 }
 
-export function accept(attempt: Attempt, settings: Partial<ConnectionSettings> = {}, now: number = START): Connection {
+export function accept(attempt: Attempt, options: Settings = {}, now: number = START): Connection {
+  const { grow = () => true, ...settings } = options
   const sharedSecret = ecdh(SECRET, attempt.record.subarray(10, 43))
   const open = openOpen({ record: attempt.record, responderKey: RESPONDER, sharedSecret })
   if (open === undefined) throw new Error('the OPEN does not open')
   return Connection.accept({
     now,
     random: (length) => random.bytes(length),
-    grow: () => true,
+    grow,
     settings: { ...SETTINGS, ...settings },
     responderKey: RESPONDER,
     open,
@@ -105,7 +112,7 @@ export interface Pair {
 }
 
 /** Both open, nothing under way; data flows a to b on the node lane and back on the phantom lane. */
-export function openPair(a: Partial<ConnectionSettings> = {}, b: Partial<ConnectionSettings> = {}): Pair {
+export function openPair(a: Settings = {}, b: Settings = {}): Pair {
   const initiator = connect(a)
   const [open] = send(initiator, START)
   if (open === undefined) throw new Error('no OPEN')

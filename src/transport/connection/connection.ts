@@ -435,11 +435,6 @@ export class Connection {
     return this.#core.peerParameters
   }
 
-  /** Bytes that `grow` granted, to be taken back when it is over. */
-  get grownBytes(): number {
-    return this.#core.window.grown
-  }
-
   get stats(): ConnectionStats {
     const core = this.#core
     return {

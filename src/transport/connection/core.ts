@@ -217,7 +217,8 @@ export class Core {
     this.random = options.random
     this.connectionId = options.connectionId
     this.height = options.blockHeight
-    const wished = Math.max(0, settings.initialWindow - INITIAL_LIMIT)
+    // Whoever begins with its end takes no data.
+    const wished = options.state === 'resetting' ? 0 : Math.max(0, settings.initialWindow - INITIAL_LIMIT)
     // spec §7.5: what is above the least comes out of the endpoint's sum, if that has room.
     const grown = wished > 0 && options.grow(wished) ? wished : 0
     this.firstLimit = INITIAL_LIMIT + grown

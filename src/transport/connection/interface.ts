@@ -224,5 +224,8 @@ export interface ConnectionSettings {
 /** Randomness as a function: `length` unpredictable bytes. */
 export type RandomBytes = (length: number) => Uint8Array
 
-/** Leave to grow a receive window, from the endpoint's sum of windows (spec §7.5): grants all of `bytes` or refuses. */
+/**
+ * Leave to grow a receive window, from the endpoint's sum of windows (spec §7.5): grants all of `bytes` or refuses. Below 0
+ * they are given back.
+ */
 export type GrowWindow = (bytes: number) => boolean

@@ -18,6 +18,7 @@ export function advance(core: Core, now: number): void {
 
 /** The application is told of the end of the stream, and of the connection, once it has read everything. */
 function reportEnd(core: Core): void {
+  giveWindowBack(core)
   const readAll = core.finalOffset !== undefined && core.in.readOffset === core.finalOffset
   if (readAll && !core.endReported && core.failure === undefined && !core.endedReported) {
     core.endReported = true
@@ -32,6 +33,14 @@ function reportEnd(core: Core): void {
     core.closedReported = true
     core.emit({ type: 'closed' })
   }
+}
+
+/** spec §7.5: what cannot come any more needs no window. */
+function giveWindowBack(core: Core): void {
+  const takes = core.isLive && !core.readingStopped
+  if (takes && core.finalOffset === undefined) return
+  const toCome = takes ? (core.finalOffset ?? 0) - core.in.contiguous : 0
+  core.window.keep(core.in.readable + toCome)
 }
 
 /** spec §13.4: everything is done, late packets are still answered. */
@@ -76,6 +85,7 @@ export function close(core: Core, failure: ConnectionFailure | undefined): void 
 function reportFailure(core: Core, failure: ConnectionFailure): void {
   core.failure ??= failure
   core.in.clear()
+  giveWindowBack(core)
   if (core.endedReported) return
   core.endedReported = true
   core.emit({ type: 'ended', error: failure })

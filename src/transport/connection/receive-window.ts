@@ -5,6 +5,8 @@ import { WINDOW_FAST_MS } from './limits.ts'
 export class ReceiveWindow {
   #limit: number
   #window: number
+  /** What needs no leave. */
+  readonly #least: number
   readonly #most: number
   readonly #grow: GrowWindow
   // The read offset and the time when the limit was last raised.
@@ -19,6 +21,7 @@ export class ReceiveWindow {
     this.#most = Math.max(options.initial, options.most)
     this.#grow = options.grow
     this.#grown = options.grown ?? 0
+    this.#least = options.initial - this.#grown
     this.#raisedAt = options.now
   }
 
@@ -31,7 +34,7 @@ export class ReceiveWindow {
     return this.#window
   }
 
-  /** Bytes that `grow` granted: the endpoint takes them back when the connection is over. */
+  /** Bytes that `grow` granted and that were not given back. */
   get grown(): number {
     return this.#grown
   }
@@ -72,6 +75,14 @@ export class ReceiveWindow {
     }
     this.#lift(now, readOffset)
     return this.#limit > before
+  }
+
+  /** No more than `bytes` are held or still to come: what `grow` granted for more is given back. */
+  keep(bytes: number): void {
+    const spare = this.#grown - Math.max(0, bytes - this.#least)
+    if (spare <= 0) return
+    this.#grown -= spare
+    this.#grow(-spare)
   }
 
   #double(): void {
