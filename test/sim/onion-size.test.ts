@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { HOP_PAYLOADS_BYTES } from '../../src/wire/bolt4/onion.ts'
 import {
   bigSizeBytes,
   largestRecord,
-  ONION_BYTES,
   onionBytes,
   truncatedBytes,
   type HopSize,
@@ -55,8 +55,8 @@ describe('the largest record', () => {
     for (let channels = 1; channels <= 20; channels++) {
       const hops: HopSize[] = [...clear(channels - 1, 1_000), { kind: 'keysend', amountMsat: 1_000, expiry: EXPIRY }]
       const size = largestRecord(hops)
-      expect(onionBytes(hops, size)).toBeLessThanOrEqual(ONION_BYTES)
-      expect(onionBytes(hops, size + 1)).toBeGreaterThan(ONION_BYTES)
+      expect(onionBytes(hops, size)).toBeLessThanOrEqual(HOP_PAYLOADS_BYTES)
+      expect(onionBytes(hops, size + 1)).toBeGreaterThan(HOP_PAYLOADS_BYTES)
     }
   })
 

@@ -1,3 +1,5 @@
+import { MAX_MSAT } from '../../wire/bolt4/integers.ts'
+
 /**
  * Every bound and default of the lnd backend, with its reason. Amounts are
  * millisatoshi, times are milliseconds, heights are blocks.
@@ -24,7 +26,9 @@ export const MAX_POLICIES = 16_384
 /** lnd leaves out channels whose least amount is above what is asked for; 1000 msat is its default least amount, the others are tried where that finds nothing. */
 export const QUERY_AMOUNTS_MSAT: readonly bigint[] = [1_000n, 10_000n, 100_000n]
 /** 21 million bitcoin. */
-export const MAX_AMOUNT_MSAT = 2_100_000_000_000_000_000n
+export const MAX_AMOUNT_MSAT: bigint = MAX_MSAT
+/** HTLCs that a channel admits in one direction where lnd does not say: the most that BOLT 2 allows. */
+export const MAX_CHANNEL_HTLCS = 483
 /** Blocks that may be found while a payment is under way: added to every final expiry. */
 export const EXPIRY_MARGIN_BLOCKS = 10
 /** lnd takes keysends with 18 blocks or more to go; 40 leaves room. */

@@ -1,4 +1,5 @@
-import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
+import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
+import { largestRecord, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
 import type { PathTotals } from '../paths/path-classes.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT, MAX_SHADOW_BLOCKS } from './bounds.ts'
 import type { PathParts } from '../paths/reply-path.ts'
@@ -103,7 +104,7 @@ export function recordRoom(plan: RoutePlan, amountMsat: bigint, height: number):
 }
 
 export function recordFits(plan: RoutePlan, amountMsat: bigint, height: number, recordBytes: number): boolean {
-  return onionBytes(hopSizes(plan, amountMsat, height), recordBytes) <= ONION_BYTES
+  return onionBytes(hopSizes(plan, amountMsat, height), recordBytes) <= HOP_PAYLOADS_BYTES
 }
 
 /** Blocks until an attempt that is sent now has expired. */

@@ -3,7 +3,14 @@ import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { toHex } from '../../wire/bytes.ts'
 import { BackendError, type Clock, type Entropy, type Route, type RouteRequest } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
-import { MAX_AMOUNT_MSAT, MAX_PINNED_ROUTES, MAX_ROUTES, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from './bounds.ts'
+import {
+  MAX_AMOUNT_MSAT,
+  MAX_CHANNEL_HTLCS,
+  MAX_PINNED_ROUTES,
+  MAX_ROUTES,
+  MAX_SHADOW_BLOCKS,
+  CHANNELS_AGE_MS,
+} from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { OwnChannels } from './own-channels.ts'
 import type { Policies } from './policies.ts'
@@ -84,7 +91,9 @@ export class Routes {
       own,
     }
     const ways = await this.#finder.find(search)
-    const slots = new Map(own.map((channel) => [channel.chan_id, channel.local_constraints?.max_accepted_htlcs ?? 483]))
+    const slots = new Map(
+      own.map((channel) => [channel.chan_id, channel.local_constraints?.max_accepted_htlcs ?? MAX_CHANNEL_HTLCS]),
+    )
     const routes: PinnedRoute[] = []
     for (const way of ways) {
       const hops = phantom === undefined ? way : [...way, phantom]
@@ -118,7 +127,7 @@ export class Routes {
       feeBaseMsat: baseMsat,
       feePpm: ppm,
       channels,
-      firstChannelSlots: slots.get((plan.hops[0] as HopPolicy).chanId) ?? 483,
+      firstChannelSlots: slots.get((plan.hops[0] as HopPolicy).chanId) ?? MAX_CHANNEL_HTLCS,
       cltvDelta: totalDelta(plan),
     }
     return { route, plan, sizedForMsat }

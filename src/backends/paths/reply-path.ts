@@ -1,4 +1,5 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
 import type { PathTotals } from './path-classes.ts'
 
@@ -24,7 +25,6 @@ export interface PathParts {
 }
 
 const VERSION = 1
-const POINT_BYTES = 33
 const TOTALS_BYTES = 14
 /** The contract's bound on a path's bytes. */
 const MAX_PATH_BYTES = 512

@@ -4,7 +4,8 @@ import type { PathParts } from '../paths/reply-path.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bounds.ts'
 import type { Link } from './channel.ts'
 import { fee, feeRoundedUp, forwardedByBlindedRelay } from './fees.ts'
-import { largestRecord, ONION_BYTES, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
+import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
+import { largestRecord, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
 import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import type { OpenPath } from './open-paths.ts'
 import type { Hop } from './pathfinding.ts'
@@ -77,7 +78,7 @@ function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amoun
 /** Whether a record of this length fits, for this amount. */
 export function recordFits(pinned: PinnedRoute, recordBytes: number, amountMsat: number, height: number): boolean {
   if (amountMsat <= pinned.askedMsat) return recordBytes <= pinned.route.recordBytes
-  return onionBytes(hopSizes(pinned.hops, pinned.end, amountMsat, height), recordBytes) <= ONION_BYTES
+  return onionBytes(hopSizes(pinned.hops, pinned.end, amountMsat, height), recordBytes) <= HOP_PAYLOADS_BYTES
 }
 
 /** Lays a payment out over its channels. */

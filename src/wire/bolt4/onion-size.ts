@@ -1,18 +1,17 @@
+import { POINT_BYTES } from '../keys.ts'
+import { HOP_PAYLOADS_BYTES } from './onion.ts'
+import { KEYSEND_TYPE } from './payload.ts'
+
 /**
  * How many bytes of a record an onion has room for, counted from the payloads
  * that BOLT 4 prescribes (bolt04 "Packet Structure", "Route Blinding"). Pure.
  */
 
-/** Bytes of all hop payloads together, with their lengths and HMACs. */
-export const ONION_BYTES = 1_300
 /** The type of keysock's record: ASCII "sock". */
 const RECORD_TYPE = 1_936_679_787
-/** The type of the record that carries a keysend's preimage. */
-const KEYSEND_TYPE = 5_482_373_484
 
 const HMAC_BYTES = 32
 const PREIMAGE_BYTES = 32
-const POINT_BYTES = 33
 const CHANNEL_ID_BYTES = 8
 
 /** One hop of a route, as its payload needs it. */
@@ -61,7 +60,7 @@ function payloadBytes(hop: HopSize): number {
     case 'blinded':
       return tlvBytes(10, hop.encryptedBytes) + (hop.introduction ? tlvBytes(12, POINT_BYTES) : 0)
     case 'keysend':
-      return amountAndExpiry(hop) + tlvBytes(KEYSEND_TYPE, PREIMAGE_BYTES)
+      return amountAndExpiry(hop) + tlvBytes(Number(KEYSEND_TYPE), PREIMAGE_BYTES)
     case 'clear-phantom':
       return amountAndExpiry(hop)
     case 'phantom':
@@ -69,7 +68,7 @@ function payloadBytes(hop: HopSize): number {
         amountAndExpiry(hop) +
         tlvBytes(10, hop.encryptedBytes) +
         tlvBytes(18, truncatedBytes(hop.amountMsat)) +
-        (hop.keysend === true ? tlvBytes(KEYSEND_TYPE, PREIMAGE_BYTES) : 0)
+        (hop.keysend === true ? tlvBytes(Number(KEYSEND_TYPE), PREIMAGE_BYTES) : 0)
       )
   }
 }
@@ -95,7 +94,7 @@ export function onionBytes(hops: readonly HopSize[], recordBytes: number): numbe
 /** The largest record that fits, in bytes, or -1 where not even an empty one does. `hops`: the payer's first peer to the last. */
 export function largestRecord(hops: readonly HopSize[]): number {
   // Lengths of lengths change at 253; away from that, one more byte of record is one more byte of onion.
-  let size = Math.min(ONION_BYTES, Math.max(0, ONION_BYTES - onionBytes(hops, 0)))
-  while (size >= 0 && onionBytes(hops, size) > ONION_BYTES) size--
+  let size = Math.min(HOP_PAYLOADS_BYTES, Math.max(0, HOP_PAYLOADS_BYTES - onionBytes(hops, 0)))
+  while (size >= 0 && onionBytes(hops, size) > HOP_PAYLOADS_BYTES) size--
   return size
 }
