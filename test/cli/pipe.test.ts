@@ -36,3 +36,18 @@ it('a named pipe is opened once: its writer keeps its reader', async () => {
   expect(Buffer.concat(read).toString()).toBe('first second')
   await source.close()
 })
+
+it('a named pipe whose writer is silent is let go of', async () => {
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  const [writer, opened] = await Promise.all([open(path, 'w'), openFile(path, {})])
+  if (!(opened instanceof Readable)) throw new Error('it is taken for a file')
+  const source = await openSpool(opened, 'log')
+  await writer.write('first')
+  expect(Buffer.from(await source.read(0, 100)).toString()).toBe('first')
+  const waiting = source.read(5, 100)
+  await source.close()
+  expect(await waiting).toHaveLength(0)
+  await expect(writer.write('second')).rejects.toMatchObject({ code: 'EPIPE' })
+  await writer.close()
+})

@@ -1,11 +1,16 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { open as openWithCallback } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { KeysockError } from '../../index.ts'
 import { codeOf, messageOf } from './errors.ts'
 import { nameComplaint } from './file-name.ts'
 import { hashPrefix } from './hashing.ts'
 import type { Content } from './messages.ts'
+
+const openDescriptor: (path: string, flags: string) => Promise<number> = promisify(openWithCallback)
 
 /** What is sent: it can be read again from any place before the furthest that was read. */
 export interface Source {
@@ -43,19 +48,21 @@ export interface OpenFileOptions {
  */
 export async function openFile(path: string, options: OpenFileOptions): Promise<Source | Readable> {
   const name = checkedName(options.name ?? basename(path))
-  const file = await open(path, 'r').catch((error: unknown) => {
+  const failed = (error: unknown): never => {
     throw unreadable(path, error)
-  })
+  }
+  if ((await stat(path).catch(failed)).isFIFO()) return await openPipe(path).catch(failed)
+  const file = await open(path, 'r').catch(failed)
   try {
-    const stat = await file.stat()
-    if (stat.isDirectory()) {
+    const found = await file.stat()
+    if (found.isDirectory()) {
       throw new KeysockError(
         'ERR_CLI_FILE',
         `${path} is a folder; send an archive of it: tar c ${path} | keysock send - PUBKEY --name ${name}.tar`,
       )
     }
-    if (!stat.isFile()) return file.createReadStream()
-    const { size } = stat
+    if (!found.isFile()) return file.createReadStream()
+    const { size } = found
     const read = readFrom(file)
     const { signal, onHashed } = options
     const hash = await hashPrefix(read, size, { signal, onBytes: (bytes) => onHashed?.(bytes, size) })
@@ -66,6 +73,11 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
     options.signal?.throwIfAborted()
     throw error instanceof KeysockError ? error : unreadable(path, error)
   }
+}
+
+/** As a socket, which is let go of also while it waits for a silent writer. */
+async function openPipe(path: string): Promise<Readable> {
+  return new Socket({ fd: await openDescriptor(path, 'r'), readable: true, writable: false })
 }
 
 function unreadable(path: string, error: unknown): KeysockError {
