@@ -217,7 +217,7 @@ export class Sender {
   }
 }
 
-/** All ways: one for each public key and lane, kept for a while after its last use, and one for each connection over paths. */
+/** All ways: one for each role, public key and lane, kept for a while after its last use, and one for each connection over paths. */
 export class Senders {
   readonly #owner: SenderOwner
   readonly #byKey: Map<string, Sender> = new Map()
@@ -235,7 +235,8 @@ export class Senders {
       return link.ownSender
     }
     // Hints are of the connection that brought them: over others', who gave them would see which belong together.
-    const key = `${target.lane} ${toHex(target.publicKey)}${link.hintsKey}`
+    // Roles share none (spec §9.9): whoever holds back what an initiator pays would see its server's answers wait.
+    const key = `${link.connection.role} ${target.lane} ${toHex(target.publicKey)}${link.hintsKey}`
     let sender = this.#byKey.get(key)
     if (sender === undefined) {
       this.#forgetIdle()

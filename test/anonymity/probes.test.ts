@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Socket } from '../../src/index.ts'
 import { Code } from '../../src/wire/errors.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { DEFAULT_PARAMETERS } from '../../src/wire/parameters.ts'
@@ -12,16 +13,29 @@ const fin: Frame = { type: 'stream', offset: 0, data: new Uint8Array(), fin: tru
 const message: Frame = { type: 'message', id: new Uint8Array(16).fill(5), data: text('a message') }
 const stream: Frame = { type: 'stream', offset: 0, data: text('a stream'), fin: false }
 
+const HANGING = 'waits for payments that hang'
 const DEAD = 'has died with its program'
 
+interface Reached extends Programs {
+  readonly socket: Socket | undefined
+}
+
 /** How far the anonymous connection has come when the prober knocks. */
-const STATES: Readonly<Record<string, (prober: Prober, programs: Programs) => void | Promise<void>>> = {
+const STATES: Readonly<Record<string, (prober: Prober, reached: Reached) => void | Promise<void>>> = {
   'still opens': () => undefined,
   'is open': (prober) => prober.overPath(...prober.back('answer', 'path', [accept, message])),
   // Its FIN was in the OPEN.
   lingers: (prober) => {
     const ack: Frame = { type: 'ack', delivered: 1, ranges: [{ smallest: 0, largest: 0 }] }
     prober.overPath(...prober.back('answer', 'path', [accept, ack, fin]))
+  },
+  // The prober holds what comes: no more payments to it may be under way.
+  [HANGING]: async (prober, { backend, socket }) => {
+    prober.overPath(...prober.back('answer', 'path', [accept]))
+    await prober.pass(20)
+    backend.settles = false
+    socket?.write(new Uint8Array(100_000))
+    await prober.pass(100)
   },
   'was reset': async (prober) => {
     prober.overPath(...prober.back('answer', 'path', [accept, message]))
@@ -114,7 +128,7 @@ async function connected({ household, state }: Omit<Case, 'probe'>): Promise<Con
   if (state === 'lingers') socket?.end()
   await pass(backend, 100)
   const anonymous = takeOpen(backend)
-  await STATES[state]?.(new Prober(backend, anonymous, 1), programs)
+  await STATES[state]?.(new Prober(backend, anonymous, 1), { ...programs, socket })
   await pass(backend, 100)
   return { ...programs, anonymous }
 }
@@ -138,8 +152,9 @@ async function knock(programs: Programs, anonymous: Anonymous, probe?: string): 
 }
 
 /** The same at a node without any anonymous connection. */
-async function alone(household: Household, anonymous: Anonymous, probe: string): Promise<readonly Seen[]> {
+async function alone({ household, state, probe }: Case, anonymous: Anonymous): Promise<readonly Seen[]> {
   const programs = await start(household, false)
+  programs.backend.settles = state !== HANGING
   await pass(programs.backend, 200)
   return (await knock(programs, anonymous, probe)).seen
 }
@@ -159,7 +174,7 @@ describe.each(HOUSEHOLDS)('a node with a server and an anonymous initiator: $nam
   it.each(cases)('when that $state, $probe tells nothing', async ({ state, probe }) => {
     const programs = await connected({ household, state })
     const { seen, fromClient } = await knock(programs, programs.anonymous, probe)
-    expect(seen).toEqual(await alone(household, programs.anonymous, probe))
+    expect(seen).toEqual(await alone({ household, state, probe }, programs.anonymous))
     expect(fromClient).toEqual(unprobed.get(state))
   })
 })
@@ -167,10 +182,11 @@ describe.each(HOUSEHOLDS)('a node with a server and an anonymous initiator: $nam
 it('the probes show what a server answers to anyone', async () => {
   const [household] = HOUSEHOLDS
   if (household === undefined) throw new Error('no household')
-  const programs = await connected({ household, state: 'is open' })
+  const state = 'is open'
+  const programs = await connected({ household, state })
   await programs.stop()
   const shown = async (probe: string): Promise<string[]> =>
-    (await alone(household, programs.anonymous, probe)).map((seen) =>
+    (await alone({ household, state, probe }, programs.anonymous)).map((seen) =>
       'kind' in seen
         ? `${seen.kind} ${seen.frames.map(({ type }) => type).join()}`
         : [seen.action, seen.code ?? []].flat().join(' '),

@@ -34,6 +34,8 @@ export class WatchedBackend extends ScriptedBackend {
   /** Path id, by the path's bytes in hexadecimal. */
   readonly paths: Map<string, string> = new Map()
   readonly openPaths: Set<string> = new Set()
+  /** False: what is paid from now on hangs. */
+  settles = true
 
   override async findRoutes(request?: RouteRequest): Promise<readonly Route[]> {
     const [route] = this.routes
@@ -44,6 +46,7 @@ export class WatchedBackend extends ScriptedBackend {
   override async pay(payment: Payment): Promise<PaymentOutcome> {
     const { record, amountMsat, routeId: to } = payment
     this.paid.push({ atMs: this.clock.now(), to, record, amountMsat })
+    if (!this.settles) return await new Promise<never>(() => {})
     const status = to.startsWith('path') ? 'delivered' : 'settled'
     return { status, feeMsat: 1_000n }
   }
