@@ -27,8 +27,9 @@ interface SendFlags extends EndpointFlags, OutputFlags {
 const DEFAULT_WAIT_MS = 600_000
 const STANDARD_INPUT = '-'
 const STREAM_NAME = 'stdin'
-/** Hashing a file that takes longer is shown. */
+/** Hashing that takes longer is shown, and only of files so large: a small one waits for the machine, not for its hash. */
 const READING_MS = 1_000
+const READING_BYTES = 64e6
 
 const NO_PATH_HINT = " Or send with --replies direct: the receiver then learns this node's public key."
 
@@ -134,7 +135,7 @@ class SendRun {
       name: this.#flags.name,
       signal: stop.signal,
       onHashed: (bytes, size) => {
-        if (clock.now() - startMs < READING_MS) return
+        if (size < READING_BYTES || clock.now() - startMs < READING_MS) return
         display.emit({ event: 'reading', transfer: 1, name: this.#flags.name ?? basename(path), size, bytes })
       },
     })
