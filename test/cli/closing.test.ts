@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
 import { closed } from '../../src/cli/transfer/time.ts'
+import { Desk, pattern } from './desk.ts'
 import { ManualTime, turns } from './wire.ts'
 
 /** A stream whose end the other side never acknowledges. */
@@ -32,4 +33,23 @@ it('a stream that goes on is destroyed then', async () => {
   await over
   await turns()
   expect(stream.closed).toBe(true)
+})
+
+it('keysock send ends soon after the last word, though the receiver is gone before it learns of that', async () => {
+  const desk = new Desk()
+  try {
+    const receive = await desk.receive()
+    const send = desk.run('alice', ['send', desk.write('a.bin', pattern(5_000)), desk.key('bob'), '--json'])
+    await send.event(({ event }) => event === 'done')
+    // The sender's end is not paid for yet.
+    desk.sim.fault({ name: 'node-offline', node: 'bob', forMs: 7_200_000 })
+    const { clock } = desk.sim
+    const doneMs = clock.now()
+    expect(await send.code).toBe(0)
+    expect(clock.now() - doneMs).toBeLessThan(600_000)
+    receive.signal()
+    await receive.code
+  } finally {
+    desk.close()
+  }
 })
