@@ -2,7 +2,17 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Destination, Payment, PaymentOutcome, RouteRequest } from '../../src/backends/backend.ts'
 import { readCall, readTold, writeCall, writeError, writeEvent, writeResult } from '../../src/backends/daemon/calls.ts'
-import { amount, bytes, type Codec, count, list, MessageError, object, oneOf, text } from '../../src/backends/daemon/fields.ts'
+import {
+  amount,
+  bytes,
+  type Codec,
+  count,
+  list,
+  MessageError,
+  object,
+  oneOf,
+  text,
+} from '../../src/backends/daemon/fields.ts'
 import * as values from '../../src/backends/daemon/values.ts'
 
 const overTheWire = (json: unknown): unknown => JSON.parse(JSON.stringify(json))

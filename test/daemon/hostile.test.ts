@@ -213,7 +213,12 @@ describe('a program gets no more than its share', () => {
     const asked = Array.from({ length: MAX_PATHS / 8 + 1 }, () => raw.call('makePaths', wish))
     const codes = (await sim.drive(Promise.all(asked))).map((answer) => answer?.error?.code)
     expect(codes.filter((code) => code === 'bad-request')).toHaveLength(1)
-    expect(daemon.node.status().clients.map(({ paths }) => paths).toSorted((a, b) => a - b)).toEqual([0, MAX_PATHS])
+    expect(
+      daemon.node
+        .status()
+        .clients.map(({ paths }) => paths)
+        .toSorted((a, b) => a - b),
+    ).toEqual([0, MAX_PATHS])
   })
 
   it('and there are not more programs than fit', async () => {
