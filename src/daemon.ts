@@ -1,7 +1,7 @@
 /** One process owns a Lightning node, any number of programs use it over a Unix socket (spec/daemon.md). */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { duplexPair } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { BackendError, type Backend, type Clock, type Entropy, type NodeInfo } from './backends/backend.ts'
 import { REFUSAL_CAP_MSAT, SOCKET_MODE } from './backends/daemon/bounds.ts'
 import type { DaemonStatus } from './backends/daemon/calls.ts'
@@ -11,6 +11,7 @@ import { daemonChoice, daemonFolder, SOCKET_NAME } from './backends/daemon/locat
 import { SettleMark } from './backends/daemon/settle-mark.ts'
 import { SharedNode } from './backends/daemon/shared-node.ts'
 import { answers, connectTo, listenOn, type SocketFile } from './backends/daemon/socket-file.ts'
+import { streamPair } from './backends/daemon/stream-pair.ts'
 import { processClock, processEntropy } from './backends/realtime.ts'
 import { Endpoint } from './transport/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
@@ -117,8 +118,8 @@ async function refusing(
     cap,
   }: { readonly clock: Clock; readonly entropy: Entropy; readonly store: Store; readonly cap: bigint },
 ): Promise<Endpoint> {
-  const open = (): Promise<ReturnType<typeof duplexPair>[0]> => {
-    const [program, daemon] = duplexPair()
+  const open = (): Promise<Duplex> => {
+    const [program, daemon] = streamPair()
     node.serve(daemon, true)
     return Promise.resolve(program)
   }

@@ -1,4 +1,4 @@
-import { duplexPair } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Backend, BackendEvent, PathResult, Route } from '../../src/backends/backend.ts'
@@ -11,6 +11,7 @@ import {
   MAX_PORTS,
 } from '../../src/backends/daemon/bounds.ts'
 import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
+import { streamPair } from '../../src/backends/daemon/stream-pair.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { RawProgram } from './raw-program.ts'
 import { MemoryDaemon } from './worlds.ts'
@@ -278,7 +279,7 @@ describe('a program whose daemon does not keep to the protocol', () => {
     const open = async (): ReturnType<MemoryDaemon['open']> => {
       if (!isOther) return await daemon.open()
       calls += 1
-      const [program, other] = duplexPair()
+      const [program, other] = streamPair()
       other.once('data', () => void other.write('{"id":1,"error":{"code":"unsupported","message":"version 9"}}\n'))
       return program
     }
@@ -305,8 +306,8 @@ describe('a program whose daemon does not keep to the protocol', () => {
     ['speaks another version', ({ id }) => ({ id, result: { version: 9 } })],
     ['tells events of a kind that is none', () => ({ event: { type: 'gift' } })],
   ])('that %s does not start', async (_, answer) => {
-    const open = (): Promise<ReturnType<typeof duplexPair>[0]> => {
-      const [program, other] = duplexPair()
+    const open = (): Promise<Duplex> => {
+      const [program, other] = streamPair()
       other.on('error', () => undefined)
       other.on('data', (chunk: Buffer) => {
         other.write(`${JSON.stringify(answer(JSON.parse(chunk.toString()) as { id: number; call: string }))}\n`)

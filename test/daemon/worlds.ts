@@ -1,8 +1,9 @@
-import { duplexPair, type Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { type Backend, BackendError } from '../../src/backends/backend.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
 import { SharedNode } from '../../src/backends/daemon/shared-node.ts'
+import { streamPair } from '../../src/backends/daemon/stream-pair.ts'
 import type { Simulation } from '../../src/sim.ts'
 import type { Endpoint, EndpointOptions } from '../../src/transport/endpoint.ts'
 import { MemoryStore } from '../../src/transport/store/memory.ts'
@@ -100,7 +101,7 @@ export class MemoryDaemon {
   /** A program's end of a new connection. */
   open(takesRest = false): Promise<Duplex> {
     if (!this.#isUp) return Promise.reject(new Error('the daemon is not up'))
-    const [program, daemon] = duplexPair()
+    const [program, daemon] = streamPair()
     this.streams.push(daemon)
     this.node.serve(daemon, takesRest)
     return Promise.resolve(program)
