@@ -28,7 +28,7 @@ afterEach(async () => {
 /** Everything that a socket gives until its end. */
 async function whole(socket: Socket): Promise<string> {
   const parts: Buffer[] = []
-  for await (const part of socket) parts.push(part as Buffer)
+  for await (const part of socket.iterator({ destroyOnReturn: false })) parts.push(part as Buffer)
   return Buffer.concat(parts).toString()
 }
 
