@@ -121,6 +121,7 @@ describe('2 MB, ramp and tail included, on nodes whose results come in bursts', 
   test.for([
     ['keysends', bentRates, false, 0.9],
     ['answers of a peer that is anonymous, of which two go at first', blindedRates, true, 0.85],
+    ['such answers on the reference network', twoHopRates, true, 0.78],
   ] as const)('%s: close to the best of all floods', ([, rates, anonymous, least]) => {
     const best = Math.min(
       ...FLOODS.map((window) =>

@@ -57,10 +57,12 @@ export const BASE_SPAN_MS: number = 300_000
 /** A window that was not used for so long begins again at half its size. */
 export const IDLE_RESTART_MS: number = 60_000
 
-/** Slow start ends when two round trips in a row each bring less than this times the rate before ... */
-export const START_LEAST_GAIN: number = 1.25
+/** Slow start ends when two rounds in a row each bring less than this times the rate before ... */
+export const START_LEAST_GAIN: number = 1.15
 /** ... while payments take this many times the base latency: one of the two alone is noise. */
 export const START_QUEUE: number = 1.4
+/** A round of the slow start is a round trip, but no shorter than this: nodes pause for hundreds of milliseconds. */
+export const START_ROUND_LEAST_MS: number = 800
 
 // -- overdue attempts: in flight still, but no service that is waited for --
 

@@ -27,6 +27,7 @@ import {
   START_FULL,
   START_LEAST_GAIN,
   START_QUEUE,
+  START_ROUND_LEAST_MS,
   WINDOW_LEAST,
   WINDOW_MOST,
 } from './limits.ts'
@@ -54,8 +55,8 @@ interface Measured {
 /**
  * How many payments to keep in flight to a peer. It climbs on the delivered rate (spec/decisions/0009).
  *
- * 'start': one more per delivery, which doubles it each round trip, until two round trips in a row bring
- * little more and payments take longer (one alone may be a pause of a node). 'steady': two sizes are kept
+ * 'start': one more per delivery, which doubles it each round trip, until two rounds in a row bring
+ * little more and payments take longer (one alone may be a pause of a node; a round is a round trip or more). 'steady': two sizes are kept
  * in turn, and the window moves by what the larger one delivers more. What latency tells (median over base)
  * is the expectation as long as few payments were compared, and sets the pace: nothing queued means grow, a
  * long queue means shrink.
@@ -182,6 +183,8 @@ export class WindowControl {
     const median = this.#latency.medianMs
     if (median === undefined || span.delivered < MEDIAN_LEAST || now - span.startedAt < median) return
     const round = measure(now, span)
+    // Shorter than a pause of a node it tells little, unless a relay may have no slots left.
+    if (now - span.startedAt < START_ROUND_LEAST_MS && round.failing < FAILING_RANDOM) return
     const before = this.#before
     // A sender that ran out of data, or of the receiver's window, in this round or the one before tells nothing.
     const judged = this.#rounds >= 2 && before?.full === true && round.full
