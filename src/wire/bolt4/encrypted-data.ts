@@ -154,13 +154,16 @@ export function sealEncryptedData(sharedSecret: Uint8Array, stream: Uint8Array):
 
 /** The stream inside encrypted_recipient_data. @throws BoltError `encrypted-data` when it is not of this path or was changed. */
 export function openEncryptedData(sharedSecret: Uint8Array, encrypted: Uint8Array): Uint8Array {
-  const mismatch = new BoltError('encrypted-data', 'encrypted data was not made for this key')
-  if (encrypted.length < TAG_BYTES) throw mismatch
+  if (encrypted.length < TAG_BYTES) throw notOurs()
   const cipher = chacha20poly1305(deriveKey('rho', sharedSecret), ZERO_NONCE)
   try {
     return cipher.decrypt(encrypted)
   } catch {
     // With key, nonce and length as they have to be, the tag alone can be wrong.
-    throw mismatch
+    throw notOurs()
   }
+}
+
+function notOurs(): BoltError {
+  return new BoltError('encrypted-data', 'encrypted data was not made for this key')
 }
