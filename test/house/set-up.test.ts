@@ -1,15 +1,6 @@
 /** `./dev` in a clone of its own, with a PATH on which only what a test puts there is found. */
 import { spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -41,7 +32,6 @@ beforeEach(() => {
   bin = join(folder, 'bin')
   for (const made of [clone, bin]) mkdirSync(made)
   copyFileSync(join(ROOT, 'dev'), join(clone, 'dev'))
-  copyFileSync(join(ROOT, 'package-lock.json'), join(clone, 'package-lock.json'))
   for (const tool of SYSTEM_TOOLS) symlinkSync(whole(tool), join(bin, tool))
 })
 
@@ -63,16 +53,6 @@ function nodeOf(version: string): void {
   const versions = `{ ...process.versions, node: '${version}' }`
   writeFileSync(preload, `Object.defineProperty(process, 'versions', { value: ${versions} })\n`)
   program('node', `exec '${process.execPath}' --require '${preload}' "$@"`)
-}
-
-/** An npm that writes down what it was told of patience. `set`: what the user's npmrc says. */
-function recordingNpm(set: Readonly<Record<string, string>> = {}): string {
-  const record = join(folder, 'record')
-  const known = { 'fetch-timeout': '300000', 'fetch-retries': '2', ...set }
-  const cases = Object.entries(known).map(([key, value]) => `'config get ${key}') echo ${value} ;;`)
-  const told = 'echo "${npm_config_fetch_timeout-unset} ${npm_config_fetch_retries-unset}"'
-  program('npm', `case "$*" in\n${cases.join('\n')}\nci*) ${told} >'${record}'; mkdir -p node_modules ;;\nesac`)
-  return record
 }
 
 function dev(...args: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -97,31 +77,5 @@ describe('the Node that ./dev takes', () => {
       stdout: '',
       stderr: expect.stringMatching(/^dev: needs Node >= 22\.18 \(of 23: 23\.6\), or any npm to install one with/),
     })
-  })
-})
-
-describe('./dev, while it installs', () => {
-  const installed = (record: string, ...words: string[]): string => {
-    nodeOf('24.0.0')
-    expect(dev(...words).stderr).toMatch(/^dev: installing dependencies/)
-    return readFileSync(record, 'utf8').trim()
-  }
-
-  it('has npm give up a connection that stands still after a minute, and try again five times', () => {
-    expect(installed(recordingNpm(), 'build')).toBe('60000 5')
-  })
-
-  it('leaves npm to the patience that its user has set', () => {
-    expect(installed(recordingNpm({ 'fetch-timeout': '900000' }), 'build')).toBe('unset 5')
-    rmSync(join(clone, 'node_modules'), { recursive: true })
-    expect(installed(recordingNpm({ 'fetch-retries': '9' }), 'build')).toBe('60000 unset')
-  })
-
-  it('takes over the lock of a ./dev that died', () => {
-    const record = recordingNpm()
-    const { pid } = spawnSync(process.execPath, ['--version'])
-    mkdirSync(join(clone, '.node', 'lock'), { recursive: true })
-    writeFileSync(join(clone, '.node', 'lock', 'pid'), `${pid}\n`)
-    expect(installed(record, 'build')).toBe('60000 5')
   })
 })
