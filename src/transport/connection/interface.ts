@@ -128,7 +128,7 @@ export type ConnectionEvent =
   | { readonly type: 'readable' }
   /** The peer's FIN stands at the read offset: no more bytes will come. Once. */
   | { readonly type: 'end' }
-  /** Bytes up to `offset` were acknowledged; the send buffer has room again. */
+  /** The send buffer has room again: `bufferedBytes` of the stream are in it, written and not known to have arrived. */
   | { readonly type: 'writable'; readonly bufferedBytes: number }
   /** Own FIN is delivered. Once. */
   | { readonly type: 'finished' }

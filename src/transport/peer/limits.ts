@@ -19,7 +19,7 @@ export const HEDGE_LATE_SAMPLES: number = 64
 /** ... and the least number of them that says anything: one of fewer would be more than a tenth. */
 export const HEDGE_LATE_LEAST: number = 10
 export const HEDGE_LATE_SHARE: number = 0.1
-/** Before the first sample: as patient as the spec's least allows. */
+/** Before the first sample, when nothing says how long the way is: twice the least. */
 export const HEDGE_UNKNOWN_MS: number = 10_000
 
 // -- the window, spec/decisions/0009 --

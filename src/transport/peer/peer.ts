@@ -52,9 +52,9 @@ export class Peer {
   #failed = 0
   #weighAt = 0
   /** A grant was refused since the last wake: somebody waits for a deadline. */
+  #refused = false
   /** The last wish for a grant was turned down: it is the network that limits, not what there is to send. */
   #heldBack = false
-  #refused = false
   #retrySlotsAt: number | undefined
   /** How much other peers of the process queue over the same channel. */
   #others = 1
