@@ -5,8 +5,6 @@ import { RangeSet } from './range-set.ts'
 /** Which packets of the peer came in, and when to tell it so (spec §8.4). */
 export class Acknowledgement {
   readonly #numbers = new RangeSet()
-  // Numbers below may or may not have come: they are not told, and their frames are processed again.
-  #forgotten = 0
   // Grows with whatever an ACK would newly say.
   #news = 0
   #sentNews = 0
@@ -37,8 +35,8 @@ export class Acknowledgement {
   /** A packet was taken, or came again. `elicits`: the peer waits for an ACK of it. */
   note(now: number, number: number, elicits: boolean, delayMs: number): void {
     this.#numbers.add(number, number + 1)
-    // spec §14
-    while (this.#numbers.count > MAX_NUMBER_RANGES) this.#forgotten = this.#numbers.dropLowest()
+    // spec §14; numbers below may or may not have come: they are not told, and their frames are processed again.
+    while (this.#numbers.count > MAX_NUMBER_RANGES) this.#numbers.dropLowest()
     if (!elicits) return
     this.#news++
     this.#waiting++
@@ -87,10 +85,5 @@ export class Acknowledgement {
     this.#dueAt = undefined
     this.#waiting = 0
     this.#sentNews = this.#news
-  }
-
-  /** Below it, numbers are not remembered. */
-  get forgotten(): number {
-    return this.#forgotten
   }
 }

@@ -156,7 +156,6 @@ export class Core {
   readonly startedAt: number
   lastActivityAt: number
   silenceBroken = false
-  lastAuthenticAt: number
   silenceDelayMs: number = SILENCE_LEAST_MS
   silenceFrom: number
   pathsRequested = false
@@ -233,7 +232,6 @@ export class Core {
     this.parameterIdleMs = settings.idleTimeoutMs
     this.startedAt = now
     this.lastActivityAt = now
-    this.lastAuthenticAt = now
     this.silenceFrom = now
     this.lastNow = now
     if (options.role === 'initiator') this.buyer = new Buyer()

@@ -207,7 +207,6 @@ function noteSign(core: Core, now: number, arrival: Arrival): void {
   // What settled meanwhile may be lost at the process: its answer tells (spec §8.7).
   if (core.noSign && core.attempts.unconfirmed > 0) core.controls.want(Control.PING)
   core.noSign = false
-  core.lastAuthenticAt = now
   core.silenceFrom = now
   core.silenceDelayMs = SILENCE_LEAST_MS
   core.probeDelayMs = 0

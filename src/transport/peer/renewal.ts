@@ -34,10 +34,6 @@ export class Renewal {
     this.#random = random
   }
 
-  get pending(): boolean {
-    return this.#pending
-  }
-
   /** Routes were used: they are worth renewing. */
   used(now: number): void {
     this.#usedAt = now
