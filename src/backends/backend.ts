@@ -87,6 +87,11 @@ export interface Route {
   readonly cltvDelta: number
 }
 
+/** The fee of a route at most for delivering this amount, by the formula of `Route`. In msat. */
+export function routeFeeMsat(route: Pick<Route, 'feeBaseMsat' | 'feePpm'>, amountMsat: bigint): bigint {
+  return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
+}
+
 export interface Payment {
   readonly routeId: string
   /** 32 bytes; never used before by this node. */

@@ -1,4 +1,4 @@
-import type { Backend } from '../backends/backend.ts'
+import { type Backend, routeFeeMsat } from '../backends/backend.ts'
 import type { Address } from './address.ts'
 import { KeysockError } from './errors.ts'
 import { LEAST_AMOUNT_MSAT, PACKET_OVERHEAD_BYTES } from './limits.ts'
@@ -37,9 +37,8 @@ export async function quoteFor(
       },
     )
   }
-  const { minAmountMsat, feeBaseMsat, feePpm } = route
-  // The formula of Route, rounded up.
-  const fee = feeBaseMsat + (minAmountMsat * BigInt(feePpm) + 999_999n) / 1_000_000n
+  const { minAmountMsat } = route
+  const fee = routeFeeMsat(route, minAmountMsat)
   // spec §9.6
   if (hints.length > 0 && minAmountMsat + fee > maxFeeMsat) {
     throw new KeysockError(

@@ -1,7 +1,6 @@
 import { expect } from 'vitest'
-import type { PaymentOutcome } from '../backend.ts'
+import { type PaymentOutcome, routeFeeMsat } from '../backend.ts'
 import { AMOUNT_MSAT, Probe, recordOf } from './probe.ts'
-import { feeOf } from './routes.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 
 const HOUR_MS = 3_600_000
@@ -16,7 +15,7 @@ export const NODE_LANE_CASES: readonly ContractCase[] = [
       const payment = payer.keysend(route, recordOf(800, 1))
       const outcome = await payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'settled' })
-      if (outcome.status === 'settled') expect(outcome.feeMsat).toBeLessThanOrEqual(feeOf(route, AMOUNT_MSAT))
+      if (outcome.status === 'settled') expect(outcome.feeMsat).toBeLessThanOrEqual(routeFeeMsat(route, AMOUNT_MSAT))
       await receiver.until(() => receiver.arrivals().length === 1)
       expect(receiver.arrivals()[0]).toMatchObject({
         record: payment.record,

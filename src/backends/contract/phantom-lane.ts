@@ -1,9 +1,8 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { expect } from 'vitest'
-import type { Payment, PathResult, Route } from '../backend.ts'
+import { type Payment, type PathResult, type Route, routeFeeMsat } from '../backend.ts'
 import { AMOUNT_MSAT, Probe, recordOf, type Ends } from './probe.ts'
-import { feeOf } from './routes.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 
 const MOST_PATH_BYTES = 512
@@ -109,7 +108,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
       receiver.verdictFor = () => ({ action: 'settle', preimage })
       const outcome = await payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'delivered' })
-      if (outcome.status === 'delivered') expect(outcome.feeMsat).toBeLessThanOrEqual(feeOf(route, AMOUNT_MSAT))
+      if (outcome.status === 'delivered') expect(outcome.feeMsat).toBeLessThanOrEqual(routeFeeMsat(route, AMOUNT_MSAT))
       expect(receiver.offers()).toHaveLength(1)
       expect(receiver.offers()[0]).toMatchObject({
         pathId: made.paths[0]?.pathId,

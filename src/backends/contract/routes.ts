@@ -1,7 +1,7 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { expect } from 'vitest'
-import type { Route } from '../backend.ts'
+import { type Route, routeFeeMsat } from '../backend.ts'
 import { recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 
@@ -47,7 +47,7 @@ export const ROUTE_CASES: readonly ContractCase[] = [
       const routes = await payer.routes(toReceiver, { count: 3 })
       expect(routes.length).toBeGreaterThanOrEqual(2)
       expect(routes.length).toBeLessThanOrEqual(3)
-      const fees = routes.map((route) => feeOf(route, 5_000n))
+      const fees = routes.map((route) => routeFeeMsat(route, 5_000n))
       expect(fees).toEqual(fees.toSorted((a, b) => Number(a - b)))
       const [first, second] = routes as [Route, Route]
       expect(first.channels.filter((channel) => second.channels.includes(channel))).toEqual([])
@@ -60,7 +60,7 @@ export const ROUTE_CASES: readonly ContractCase[] = [
     needs: [],
     run: withEnds(async ({ payer, toReceiver }) => {
       const route = await payer.route(toReceiver)
-      const fee = feeOf(route, 5_000n)
+      const fee = routeFeeMsat(route, 5_000n)
       expect(await payer.routes(toReceiver, { maxFeeMsat: fee })).toHaveLength(1)
       expect(await payer.routes(toReceiver, { maxFeeMsat: fee - 1n })).toEqual([])
     }),
@@ -115,7 +115,8 @@ export const ROUTE_CASES: readonly ContractCase[] = [
       const route = await payer.route(toReceiver)
       const outcome = await payer.pay(payer.keysend(route, recordOf(100, 3), route.minAmountMsat))
       expect(outcome).toMatchObject({ status: 'settled' })
-      if (outcome.status === 'settled') expect(outcome.feeMsat).toBeLessThanOrEqual(feeOf(route, route.minAmountMsat))
+      if (outcome.status === 'settled')
+        expect(outcome.feeMsat).toBeLessThanOrEqual(routeFeeMsat(route, route.minAmountMsat))
       await receiver.until(() => receiver.arrivals().length === 1)
       expect(receiver.arrivals()[0]?.amountMsat).toBe(route.minAmountMsat)
     }),
@@ -143,8 +144,3 @@ export const ROUTE_CASES: readonly ContractCase[] = [
     }),
   },
 ]
-
-/** What a route says that delivering this amount costs at most. */
-export function feeOf(route: Route, amountMsat: bigint): bigint {
-  return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
-}

@@ -1,9 +1,8 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { expect } from 'vitest'
 import { Code } from '../../wire/errors.ts'
-import type { Payment, Route } from '../backend.ts'
+import { type Payment, type Route, routeFeeMsat } from '../backend.ts'
 import { AMOUNT_MSAT, Probe, recordOf, startEnds, type Ends } from './probe.ts'
-import { feeOf } from './routes.ts'
 import type { ContractCase } from './cases.ts'
 import type { ContractWorld } from './harness.ts'
 
@@ -29,7 +28,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
       receiver.verdictFor = () => ({ action: 'settle', preimage })
       const outcome = await payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'delivered' })
-      if (outcome.status === 'delivered') expect(outcome.feeMsat).toBeLessThanOrEqual(feeOf(route, AMOUNT_MSAT))
+      if (outcome.status === 'delivered') expect(outcome.feeMsat).toBeLessThanOrEqual(routeFeeMsat(route, AMOUNT_MSAT))
       expect(receiver.offers()).toMatchObject([{ record: payment.record, amountMsat: AMOUNT_MSAT, hash: payment.hash }])
       expect(receiver.offers()[0]?.pathId).toBeUndefined()
       await receiver.until((events) => events.some((event) => event.type === 'offer-confirmed'))

@@ -1,7 +1,7 @@
 import { phantomOf } from '../../wire/bolt4/phantom.ts'
 import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { toHex } from '../../wire/bytes.ts'
-import { BackendError, type Clock, type Entropy, type Route, type RouteRequest } from '../backend.ts'
+import { BackendError, type Clock, type Entropy, type Route, routeFeeMsat, type RouteRequest } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import {
   MAX_AMOUNT_MSAT,
@@ -104,7 +104,7 @@ export class Routes {
         ...(blinded && { blinded }),
       }
       const pinned = this.#pin(plan, request.amountMsat, slots)
-      if (pinned.route.recordBytes >= 0 && feeAt(pinned.route, request.amountMsat) <= request.maxFeeMsat)
+      if (pinned.route.recordBytes >= 0 && routeFeeMsat(pinned.route, request.amountMsat) <= request.maxFeeMsat)
         routes.push(pinned)
     }
     const sorted = inOrder(routes, request)
@@ -162,12 +162,8 @@ function checkRequest(request: RouteRequest): void {
     throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_AMOUNT_MSAT}`)
 }
 
-function feeAt(route: Route, amountMsat: bigint): bigint {
-  return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
-}
-
 /** Cheapest first. */
 function inOrder(routes: readonly PinnedRoute[], request: RouteRequest): PinnedRoute[] {
-  const cost = ({ route }: PinnedRoute): bigint => feeAt(route, request.amountMsat)
+  const cost = ({ route }: PinnedRoute): bigint => routeFeeMsat(route, request.amountMsat)
   return routes.toSorted((a, b) => Number(cost(a) - cost(b))).slice(0, request.count)
 }

@@ -18,6 +18,7 @@ import {
   type PaymentOutcome,
   type ReplyPath,
   type Route,
+  routeFeeMsat,
   type RouteHint,
   type RouteRequest,
   type Verdict,
@@ -312,8 +313,7 @@ export class SimBackend implements Backend, AttachedProcess {
     for (const hops of ways) {
       const pinned = pinRoute(`r${++this.#made}`, hops, end, amountMsat, network.height)
       const { route } = pinned
-      const feeMsat = route.feeBaseMsat + (request.amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
-      if (feeMsat > request.maxFeeMsat || route.recordBytes < 0) continue
+      if (routeFeeMsat(route, request.amountMsat) > request.maxFeeMsat || route.recordBytes < 0) continue
       this.#routes.set(route.id, pinned)
       if (this.#routes.size > MAX_PINNED_ROUTES) this.#routes.delete(this.#routes.keys().next().value as string)
       routes.push(route)

@@ -1,4 +1,4 @@
-import type { PaymentFailure, Route } from '../../backends/backend.ts'
+import { type PaymentFailure, type Route, routeFeeMsat } from '../../backends/backend.ts'
 import {
   PENALTY_HALF_LIFE_MS,
   ROUTES_MOST,
@@ -75,7 +75,7 @@ export class RouteTable {
     for (const route of routes) {
       // spec §9.6
       if (route.channels.length === 0 || route.cltvDelta > ROUTE_CLTV_MOST) continue
-      const costMsat = feeMsat(route, route.minAmountMsat) + (countsAmount ? route.minAmountMsat : 0n)
+      const costMsat = routeFeeMsat(route, route.minAmountMsat) + (countsAmount ? route.minAmountMsat : 0n)
       if (costMsat > mostMsat) {
         if (tooDearMsat === undefined || costMsat < tooDearMsat) tooDearMsat = costMsat
         continue
@@ -212,13 +212,8 @@ export class RouteTable {
   }
 }
 
-/** Fee for delivering an amount, rounded up. */
-function feeMsat(route: Route, amountMsat: bigint): bigint {
-  return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
-}
-
 function price(route: Route): bigint {
-  const total = route.minAmountMsat + feeMsat(route, route.minAmountMsat)
+  const total = route.minAmountMsat + routeFeeMsat(route, route.minAmountMsat)
   return total > 0n ? total : 1n
 }
 
