@@ -1,5 +1,5 @@
 import type { ContractPart, ContractWorld } from './harness.ts'
-import { startEnds, type Ends } from './probe.ts'
+import { startEnds, type Ends, type StartOptions } from './probe.ts'
 
 /** One clause of the contract, tested in a fresh world. */
 export interface ContractCase {
@@ -9,10 +9,10 @@ export interface ContractCase {
   readonly run: (world: ContractWorld) => Promise<void>
 }
 
-/** A case that begins with a process started on both nodes, and ends with both stopped. */
-export function withEnds(body: (ends: Ends) => Promise<void>): ContractCase['run'] {
+/** A case that begins with a process started on both nodes, the receiver's with these options, and ends with both stopped. */
+export function withEnds(body: (ends: Ends) => Promise<void>, ofReceiver?: StartOptions): ContractCase['run'] {
   return async (world) => {
-    const ends = await startEnds(world)
+    const ends = await startEnds(world, ofReceiver)
     await body(ends)
     await world.settle(Promise.all([ends.payer.backend.stop(), ends.receiver.backend.stop()]))
   }

@@ -1,8 +1,7 @@
-import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { expect } from 'vitest'
-import { type Payment, type PathResult, type Route, routeFeeMsat } from '../backend.ts'
-import { AMOUNT_MSAT, Probe, recordOf, type Ends } from './probe.ts'
+import { type Destination, type PathResult, routeFeeMsat } from '../backend.ts'
+import { AMOUNT_MSAT, paymentTo, Probe, recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 
 const MOST_PATH_BYTES = 512
@@ -83,9 +82,9 @@ export const PATH_CASES: readonly ContractCase[] = [
     title: 'a path that was closed refuses',
     needs: ['phantom lane'],
     run: withEnds(async (ends) => {
-      const { paths } = await ends.receiver.makePaths(ends.payer.publicKey)
-      const { payment } = await paymentOver(ends, { paths, candidates: 1 }, 1)
-      await ends.world.settle(ends.receiver.backend.closePaths(paths.map((path) => path.pathId)))
+      const made = await ends.receiver.makePaths(ends.payer.publicKey)
+      const { payment } = await paymentTo(ends, overPath(made), 1)
+      await ends.world.settle(ends.receiver.backend.closePaths(made.paths.map((path) => path.pathId)))
       expect(await ends.payer.pay(payment)).toMatchObject({
         status: 'failed',
         reason: 'blinded',
@@ -104,7 +103,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     run: withEnds(async (ends) => {
       const { payer, receiver } = ends
       const made = await receiver.makePaths(payer.publicKey)
-      const { payment, preimage, route } = await paymentOver(ends, made, 1)
+      const { payment, preimage, route } = await paymentTo(ends, overPath(made), 1)
       receiver.verdictFor = () => ({ action: 'settle', preimage })
       const outcome = await payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'delivered' })
@@ -129,7 +128,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     run: withEnds(async (ends) => {
       const { payer, receiver } = ends
       const made = await receiver.makePaths(payer.publicKey)
-      const { payment, preimage, route } = await paymentOver(ends, made, 1)
+      const { payment, preimage, route } = await paymentTo(ends, overPath(made), 1)
       receiver.verdictFor = () => ({ action: 'settle', preimage })
       const tooLong = recordOf(route.recordBytes + 1, 1)
       expect(await payer.pay({ ...payment, record: tooLong })).toMatchObject({ status: 'failed', reason: 'invalid' })
@@ -144,7 +143,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     needs: ['phantom lane'],
     run: withEnds(async (ends) => {
       const { payer, receiver } = ends
-      const { payment } = await paymentOver(ends, await receiver.makePaths(payer.publicKey), 1)
+      const { payment } = await paymentTo(ends, overPath(await receiver.makePaths(payer.publicKey)), 1)
       receiver.verdictFor = () => ({ action: 'refuse', code: 1 })
       expect(await payer.pay(payment)).toMatchObject({ status: 'failed', reason: 'blinded', place: 'introduction' })
       expect(receiver.events.filter((event) => event.type === 'offer-confirmed')).toEqual([])
@@ -156,7 +155,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     needs: ['phantom lane', 'time'],
     run: withEnds(async (ends) => {
       const { world, payer, receiver } = ends
-      const { payment } = await paymentOver(ends, await receiver.makePaths(payer.publicKey), 1)
+      const { payment } = await paymentTo(ends, overPath(await receiver.makePaths(payer.publicKey)), 1)
       const outcome = payer.backend.pay(payment)
       await receiver.until(() => receiver.offers().length === 1)
       await world.advance?.(VERDICT_MS + 1_000)
@@ -169,7 +168,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     needs: ['phantom lane'],
     run: withEnds(async (ends) => {
       const { world, payer, receiver } = ends
-      const { payment, preimage } = await paymentOver(ends, await receiver.makePaths(payer.publicKey), 1)
+      const { payment, preimage } = await paymentTo(ends, overPath(await receiver.makePaths(payer.publicKey)), 1)
       const outcome = payer.backend.pay(payment)
       await receiver.until(() => receiver.offers().length === 1)
       const offerId = receiver.offers()[0]?.offerId ?? ''
@@ -189,7 +188,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     needs: ['phantom lane'],
     run: withEnds(async (ends) => {
       const { payer, receiver } = ends
-      const { payment } = await paymentOver(ends, await receiver.makePaths(payer.publicKey), 1)
+      const { payment } = await paymentTo(ends, overPath(await receiver.makePaths(payer.publicKey)), 1)
       receiver.verdictFor = () => ({ action: 'refuse', code: 1 })
       await payer.pay(payment)
       expect(await payer.pay(payment)).toMatchObject({ status: 'failed', reason: 'duplicate-hash', place: 'local' })
@@ -202,7 +201,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     needs: ['phantom lane', 'restart'],
     run: withEnds(async (ends) => {
       const { world, payer, receiver } = ends
-      const { payment } = await paymentOver(ends, await receiver.makePaths(payer.publicKey), 1)
+      const { payment } = await paymentTo(ends, overPath(await receiver.makePaths(payer.publicKey)), 1)
       await world.settle(receiver.backend.stop())
       const later = new Probe(world, world.receiver)
       await later.start()
@@ -213,18 +212,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
   },
 ]
 
-/** A payment over the first of these paths. The hash is of a preimage that only the tests know. */
-async function paymentOver(
-  { world, payer }: Ends,
-  made: PathResult,
-  mark: number,
-): Promise<{ payment: Payment; preimage: Uint8Array; route: Route }> {
-  const path = made.paths[0]?.bytes ?? new Uint8Array()
-  const route = await payer.route({ lane: 'phantom', path })
-  const preimage = world.entropy.bytes(32)
-  return {
-    payment: { routeId: route.id, hash: sha256(preimage), record: recordOf(300, mark), amountMsat: AMOUNT_MSAT },
-    preimage,
-    route,
-  }
+/** The first of these paths. */
+function overPath({ paths }: PathResult): Destination {
+  return { lane: 'phantom', path: paths[0]?.bytes ?? new Uint8Array() }
 }

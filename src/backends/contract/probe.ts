@@ -121,6 +121,21 @@ export async function startEnds(world: ContractWorld, ofReceiver: StartOptions =
   return { world, payer, receiver, toReceiver: { lane: 'node', publicKey: world.receiver.publicKey } }
 }
 
+/** A payment of the phantom lane with the cheapest route. The hash is of a preimage that only the tests know. */
+export async function paymentTo(
+  { world, payer }: Ends,
+  destination: Destination,
+  mark: number,
+): Promise<{ payment: Payment; preimage: Uint8Array; route: Route }> {
+  const route = await payer.route(destination)
+  const preimage = world.entropy.bytes(HASH_BYTES)
+  return {
+    payment: { routeId: route.id, hash: sha256(preimage), record: recordOf(300, mark), amountMsat: AMOUNT_MSAT },
+    preimage,
+    route,
+  }
+}
+
 /** Records that differ: `length` bytes that start with a mark. */
 export function recordOf(length: number, mark: number): Uint8Array {
   const record = new Uint8Array(length)

@@ -1,20 +1,15 @@
-import { sha256 } from '@noble/hashes/sha2.js'
 import { expect } from 'vitest'
 import { Code } from '../../wire/errors.ts'
-import { type Payment, type Route, routeFeeMsat } from '../backend.ts'
-import { AMOUNT_MSAT, Probe, recordOf, startEnds, type Ends } from './probe.ts'
-import type { ContractCase } from './cases.ts'
+import { type Destination, routeFeeMsat } from '../backend.ts'
+import { AMOUNT_MSAT, paymentTo, Probe, recordOf, startEnds, type Ends } from './probe.ts'
+import { withEnds, type ContractCase } from './cases.ts'
 import type { ContractWorld } from './harness.ts'
 
 const VERDICT_MS = 3_000
 
 /** A case whose receiver takes packets at its node's own phantom. */
 function listening(body: (ends: Ends) => Promise<void>): ContractCase['run'] {
-  return async (world) => {
-    const ends = await startEnds(world, { phantomLane: true })
-    await body(ends)
-    await world.settle(Promise.all([ends.payer.backend.stop(), ends.receiver.backend.stop()]))
-  }
+  return withEnds(body, { phantomLane: true })
 }
 
 /** The unblinded phantom lane (spec §2.9): a refusal costs nothing and says why. */
@@ -24,7 +19,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     needs: ['phantom lane'],
     run: listening(async (ends) => {
       const { payer, receiver } = ends
-      const { payment, preimage, route } = await paymentTo(ends, 1)
+      const { payment, preimage, route } = await paymentTo(ends, phantomOf(ends), 1)
       receiver.verdictFor = () => ({ action: 'settle', preimage })
       const outcome = await payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'delivered' })
@@ -43,7 +38,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     run: listening(async (ends) => {
       const { payer, receiver } = ends
       for (const code of [5, 0, 0xffff_ffff]) {
-        const { payment } = await paymentTo(ends, 1)
+        const { payment } = await paymentTo(ends, phantomOf(ends), 1)
         receiver.verdictFor = () => ({ action: 'refuse', code })
         expect(await payer.pay(payment)).toEqual({
           status: 'failed',
@@ -61,7 +56,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     needs: ['phantom lane'],
     run: listening(async (ends) => {
       const { payer, receiver } = ends
-      const { payment, preimage, route } = await paymentTo(ends, 1)
+      const { payment, preimage, route } = await paymentTo(ends, phantomOf(ends), 1)
       receiver.verdictFor = () => ({ action: 'settle', preimage })
       const tooLong = recordOf(route.recordBytes + 1, 1)
       expect(await payer.pay({ ...payment, record: tooLong })).toMatchObject({ status: 'failed', reason: 'invalid' })
@@ -75,7 +70,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     title: 'a preimage does not travel: a payment with one is invalid',
     needs: ['phantom lane'],
     run: listening(async (ends) => {
-      const { payment, preimage } = await paymentTo(ends, 1)
+      const { payment, preimage } = await paymentTo(ends, phantomOf(ends), 1)
       expect(await ends.payer.pay({ ...payment, preimage })).toMatchObject({ status: 'failed', reason: 'invalid' })
     }),
   },
@@ -85,7 +80,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     needs: ['phantom lane', 'time'],
     run: listening(async (ends) => {
       const { world, payer, receiver } = ends
-      const { payment } = await paymentTo(ends, 1)
+      const { payment } = await paymentTo(ends, phantomOf(ends), 1)
       const outcome = payer.backend.pay(payment)
       await receiver.until(() => receiver.offers().length === 1)
       await world.advance?.(VERDICT_MS + 1_000)
@@ -98,7 +93,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     needs: ['phantom lane'],
     run: async (world: ContractWorld) => {
       const ends = await startEnds(world)
-      const { payment } = await paymentTo(ends, 1)
+      const { payment } = await paymentTo(ends, phantomOf(ends), 1)
       const outcome = await ends.payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'failed', place: 'destination' })
       // What takes packets there for several processes says so itself.
@@ -114,7 +109,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     needs: ['phantom lane', 'restart'],
     run: listening(async (ends) => {
       const { world, payer, receiver } = ends
-      const { payment, preimage } = await paymentTo(ends, 1)
+      const { payment, preimage } = await paymentTo(ends, phantomOf(ends), 1)
       await world.settle(receiver.backend.stop())
       const later = new Probe(world, world.receiver)
       await later.start({ phantomLane: true })
@@ -125,16 +120,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
   },
 ]
 
-/** A payment to the receiver's phantom. The hash is of a preimage that only the tests know. */
-async function paymentTo(
-  { world, payer, receiver }: Ends,
-  mark: number,
-): Promise<{ payment: Payment; preimage: Uint8Array; route: Route }> {
-  const route = await payer.route({ lane: 'phantom', publicKey: receiver.publicKey })
-  const preimage = world.entropy.bytes(32)
-  return {
-    payment: { routeId: route.id, hash: sha256(preimage), record: recordOf(300, mark), amountMsat: AMOUNT_MSAT },
-    preimage,
-    route,
-  }
+/** Where the receiver takes packets without hiding. */
+function phantomOf({ receiver }: Ends): Destination {
+  return { lane: 'phantom', publicKey: receiver.publicKey }
 }
