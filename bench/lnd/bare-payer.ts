@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { KEYSEND_TYPE, RECORD_TYPE, type RawAttempt } from '../../src/backends/lnd/messages.ts'
+import { KEYSEND_KEY, RECORD_KEY, type RawAttempt } from '../../src/backends/lnd/messages.ts'
 import { sendToRouteRequest } from '../../src/backends/lnd/raw-route.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { amountRange, recordRoom, type RoutePlan } from '../../src/backends/lnd/route-costs.ts'
@@ -104,8 +104,8 @@ function payer(
     const hash = createHash('sha256').update(preimage).digest()
     const records =
       plan.blinded === undefined
-        ? { [RECORD_TYPE]: filler, [KEYSEND_TYPE]: preimage }
-        : { [RECORD_TYPE]: Buffer.concat([preimage, filler.subarray(PREIMAGE_BYTES)]) }
+        ? { [RECORD_KEY]: filler, [KEYSEND_KEY]: preimage }
+        : { [RECORD_KEY]: Buffer.concat([preimage, filler.subarray(PREIMAGE_BYTES)]) }
     const route = { ...request.route, hops: [...hops, { ...last, custom_records: records }] }
     return { hash, attempt: client.call('sendToRouteV2', { ...request, payment_hash: hash, route }) }
   }

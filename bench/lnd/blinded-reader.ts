@@ -1,11 +1,11 @@
 import { processClock, processEntropy } from '../../src/backends/realtime.ts'
 import { makeBlindedPath } from '../../src/backends/lnd/blinded-paths.ts'
 import { Introductions } from '../../src/backends/lnd/introductions.ts'
-import { RECORD_TYPE, type RawOffer } from '../../src/backends/lnd/messages.ts'
+import type { RawOffer } from '../../src/backends/lnd/messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
 import { hashRequest } from '../../src/backends/lnd/raw-route.ts'
 import { peelOnion } from '../../src/wire/bolt4/onion.ts'
-import { decodeBlindedFinal } from '../../src/wire/bolt4/payload.ts'
+import { decodeBlindedFinal, RECORD_TYPE } from '../../src/wire/bolt4/payload.ts'
 import { fromHex, toHex } from '../../src/wire/bytes.ts'
 import { type Arrived, Times } from './arrivals.ts'
 import { type NodeAddress, openBare } from './bare-node.ts'
@@ -60,7 +60,7 @@ export async function openBlindedReader({
       return
     }
     const { payload } = peelOnion({ onion, privateKey: key.privateKey, associatedData })
-    const record = decodeBlindedFinal(payload).customRecords.get(BigInt(RECORD_TYPE)) ?? new Uint8Array()
+    const record = decodeBlindedFinal(payload).customRecords.get(RECORD_TYPE) ?? new Uint8Array()
     stream.write({ incoming_circuit_key, action: 'SETTLE', preimage: record.subarray(0, PREIMAGE_BYTES) })
     tally.add(record.length)
     times.set(toHex(associatedData))

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { KEYSEND_TYPE, RECORD_TYPE } from '../../src/backends/lnd/messages.ts'
+import { KEYSEND_KEY, RECORD_KEY } from '../../src/backends/lnd/messages.ts'
 import { fromHex } from '../../src/wire/bytes.ts'
 import { type NodeAddress, openBare } from './bare-node.ts'
 import { now } from './now.ts'
@@ -34,7 +34,7 @@ export async function openOneByOne({
       dest: fromHex(to),
       amt_msat: String(AMOUNT_MSAT),
       payment_hash: createHash('sha256').update(preimage).digest(),
-      dest_custom_records: { [KEYSEND_TYPE]: preimage, [RECORD_TYPE]: chunk },
+      dest_custom_records: { [KEYSEND_KEY]: preimage, [RECORD_KEY]: chunk },
       timeout_seconds: TIMEOUT_SECONDS,
       fee_limit_msat: MOST_FEE_MSAT.toString(),
       no_inflight_updates: true,

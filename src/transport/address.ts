@@ -1,7 +1,7 @@
 import { MAX_ROUTE_HINTS, type RouteHint } from '../backends/backend.ts'
 import { parseShortChannelId } from '../wire/bolt4/short-channel-id.ts'
 import { fromHex } from '../wire/bytes.ts'
-import { checkedPoint } from '../wire/keys.ts'
+import { checkedPoint, POINT_BYTES } from '../wire/keys.ts'
 import { invalidOption, kindOf } from './errors.ts'
 import { toHex } from './hex.ts'
 
@@ -32,14 +32,12 @@ export function checkAddress(given: unknown): Address {
   return { publicKey: checkPublicKey(given.slice(0, at)), hints: parseHints(given.slice(at + 1)) }
 }
 
-const PUBLIC_KEY_BYTES = 33
-
 function checkPublicKey(key: unknown, name = 'the public key'): Uint8Array {
   const expected = `${name} must be a node's public key: 66 hexadecimal digits that begin with 02 or 03, or its 33 bytes`
   if (typeof key !== 'string' && !(key instanceof Uint8Array)) throw invalidOption(`${expected}; got ${kindOf(key)}`)
   if (typeof key === 'string' && !/^0[23][0-9a-fA-F]{64}$/.test(key)) throw invalidOption(expected)
   const bytes = typeof key === 'string' ? fromHex(key) : Uint8Array.from(key)
-  if (bytes.length !== PUBLIC_KEY_BYTES || (bytes[0] !== 2 && bytes[0] !== 3)) throw invalidOption(expected)
+  if (bytes.length !== POINT_BYTES || (bytes[0] !== 2 && bytes[0] !== 3)) throw invalidOption(expected)
   try {
     return checkedPoint(bytes)
   } catch {

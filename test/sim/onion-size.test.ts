@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { HOP_PAYLOADS_BYTES } from '../../src/wire/bolt4/onion.ts'
-import {
-  bigSizeBytes,
-  largestRecord,
-  onionBytes,
-  truncatedBytes,
-  type HopSize,
-} from '../../src/wire/bolt4/onion-size.ts'
+import { largestRecord, onionBytes, truncatedLength, type HopSize } from '../../src/wire/bolt4/onion-size.ts'
 
 const EXPIRY = 850_100
 
@@ -65,19 +59,7 @@ describe('the largest record', () => {
   })
 })
 
-describe('numbers of BOLT 1', () => {
-  it.for([
-    [0, 1],
-    [252, 1],
-    [253, 3],
-    [65_535, 3],
-    [65_536, 5],
-    [4_294_967_295, 5],
-    [4_294_967_296, 9],
-  ])('a BigSize of %i takes %i bytes', ([value, bytes]) => {
-    expect(bigSizeBytes(value as number)).toBe(bytes)
-  })
-
+describe('a truncated integer', () => {
   it.for([
     [0, 0],
     [255, 1],
@@ -85,7 +67,7 @@ describe('numbers of BOLT 1', () => {
     [65_535, 2],
     [65_536, 3],
     [2 ** 40, 6],
-  ])('a truncated integer of %i takes %i bytes', ([value, bytes]) => {
-    expect(truncatedBytes(value as number)).toBe(bytes)
+  ])('of %i takes %i bytes', ([value, bytes]) => {
+    expect(truncatedLength(value as number)).toBe(bytes)
   })
 })

@@ -1,10 +1,10 @@
 import { openEncryptedData } from '../../wire/bolt4/encrypted-data.ts'
 import { BoltError } from '../../wire/bolt4/errors.ts'
 import { peelOnion } from '../../wire/bolt4/onion.ts'
-import { decodeBlindedFinal, decodeClearFinal, type ClearFinalPayload } from '../../wire/bolt4/payload.ts'
+import { decodeBlindedFinal, decodeClearFinal, RECORD_TYPE, type ClearFinalPayload } from '../../wire/bolt4/payload.ts'
 import type { PhantomKey } from './blinded-paths.ts'
 import { INTERCEPT_MARGIN_BLOCKS } from './bounds.ts'
-import { RECORD_TYPE, type RawOffer } from './messages.ts'
+import type { RawOffer } from './messages.ts'
 import { Refuser, type NodePhantomKey } from './node-phantom.ts'
 
 /** What an HTLC to one of our phantoms is worth. */
@@ -47,11 +47,11 @@ function openBlinded(path: PhantomKey, stream: Uint8Array): Final {
 
 // spec §2.4, §2.10
 function examineFinal(offer: RawOffer, payload: Final, height: number, refuser: Refuser | undefined): Examined {
-  const record = payload.customRecords.get(BigInt(RECORD_TYPE))
+  const record = payload.customRecords.get(RECORD_TYPE)
   const { incoming_expiry: expiry } = offer
   const incomingMsat = BigInt(offer.incoming_amount_msat)
   if (record === undefined) {
-    const failure = refuser?.failure({ name: 'invalid_onion_payload', type: BigInt(RECORD_TYPE), offset: 0 })
+    const failure = refuser?.failure({ name: 'invalid_onion_payload', type: RECORD_TYPE, offset: 0 })
     return refused('there is no record of ours', failure)
   }
   if (incomingMsat < payload.amountMsat || payload.totalMsat > payload.amountMsat) {

@@ -1,3 +1,5 @@
+import { KEYSEND_TYPE, RECORD_TYPE } from '../../wire/bolt4/payload.ts'
+
 /**
  * What lnd's gRPC interface says, as npm lightning's protocol loader hands it over:
  * 64-bit numbers as strings, enums as their names, bytes as Buffers. Only the fields
@@ -143,16 +145,16 @@ export interface RawVerdict {
   readonly failure_message?: Uint8Array
 }
 
-/** The type of our record: ASCII "sock" (spec/tlv-registry.md). */
-export const RECORD_TYPE = '1936679787'
+/** The type of our record as a key of a map. */
+export const RECORD_KEY: string = String(RECORD_TYPE)
 /** As a key of a map that was received: its eight bytes, lowest first, a character each. */
 const RECEIVED_KEY = 'kcos\0\0\0\0'
-/** The type of the record that carries a keysend's preimage. */
-export const KEYSEND_TYPE = '5482373484'
+/** The type of the record that carries a keysend's preimage as a key of a map. */
+export const KEYSEND_KEY: string = String(KEYSEND_TYPE)
 
 /** Our record among others, copied. */
 export function recordOf(records: RawRecords): Uint8Array | undefined {
-  const found = records[RECEIVED_KEY] ?? records[RECORD_TYPE]
+  const found = records[RECEIVED_KEY] ?? records[RECORD_KEY]
   return found === undefined ? undefined : Uint8Array.from(found)
 }
 

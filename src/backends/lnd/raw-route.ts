@@ -1,6 +1,6 @@
 import { fromHex, toHex } from '../../wire/bytes.ts'
 import type { Payment } from '../backend.ts'
-import { KEYSEND_TYPE, RECORD_TYPE } from './messages.ts'
+import { KEYSEND_KEY, RECORD_KEY } from './messages.ts'
 import { amountsFor, expiriesFor, finalExpiry, type RoutePlan } from './route-costs.ts'
 
 /**
@@ -18,8 +18,8 @@ export function sendToRouteRequest(plan: RoutePlan, payment: Payment, height: nu
     expiry: finalExpiry(plan, height),
     tlv_payload: true,
     custom_records: {
-      [RECORD_TYPE]: payment.record,
-      ...(payment.preimage && { [KEYSEND_TYPE]: payment.preimage }),
+      [RECORD_KEY]: payment.record,
+      ...(payment.preimage && { [KEYSEND_KEY]: payment.preimage }),
     },
   }
   const clear = hops.map((hop, i) => ({

@@ -38,12 +38,7 @@ function roundUp(classes: readonly number[], value: number): number | undefined 
 }
 
 /** What one relay adds: its own policy on the channel to the next hop. */
-export interface RelayCost {
-  readonly baseFeeMsat: number
-  readonly feePpm: number
-  readonly cltvDelta: number
-  readonly minHtlcMsat: number
-}
+export type RelayCost = PathTotals
 
 /**
  * The exact totals of a chain of relays, first relay first, and the blocks that the

@@ -23,6 +23,7 @@ import {
   type RouteRequest,
   type Verdict,
 } from '../backend.ts'
+import { POINT_BYTES } from '../../wire/keys.ts'
 import type { Attempt } from './attempt.ts'
 import { Blocking } from './blocking.ts'
 import { decodePath } from '../paths/reply-path.ts'
@@ -40,7 +41,6 @@ import type { Random } from './random.ts'
 import { fingerprint } from './trace.ts'
 
 const HASH_BYTES = 32
-const POINT_BYTES = 33
 const MOST_LIFETIME_BLOCKS = 2_016
 
 /** One process on one simulated node. A restarted process is a new one of these. */

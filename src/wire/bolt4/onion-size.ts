@@ -1,14 +1,12 @@
 import { POINT_BYTES } from '../keys.ts'
+import { bigSizeBytes } from './bigsize.ts'
 import { HOP_PAYLOADS_BYTES } from './onion.ts'
-import { KEYSEND_TYPE } from './payload.ts'
+import { KEYSEND_TYPE, RECORD_TYPE } from './payload.ts'
 
 /**
  * How many bytes of a record an onion has room for, counted from the payloads
  * that BOLT 4 prescribes (bolt04 "Packet Structure", "Route Blinding"). Pure.
  */
-
-/** The type of keysock's record: ASCII "sock". */
-const RECORD_TYPE = 1_936_679_787
 
 const HMAC_BYTES = 32
 const PREIMAGE_BYTES = 32
@@ -33,52 +31,50 @@ export type HopSize =
       readonly keysend?: boolean
     }
 
-/** Bytes of a BigSize (bolt01). */
-export function bigSizeBytes(value: number): number {
-  if (value < 0xfd) return 1
-  if (value < 0x1_0000) return 3
-  return value < 0x1_0000_0000 ? 5 : 9
-}
-
-/** Bytes of a tu64 or tu32: big endian without leading zeros; 0 has none. */
-export function truncatedBytes(value: number): number {
+/** How many bytes a tu64 or tu32 has (bolt01): big endian without leading zeros; 0 has none. */
+export function truncatedLength(value: number): number {
   let bytes = 0
   for (let rest = value; rest >= 1; rest /= 256) bytes++
   return bytes
 }
 
 /** Bytes of a TLV with this type and value length. */
-function tlvBytes(type: number, valueBytes: number): number {
-  return bigSizeBytes(type) + bigSizeBytes(valueBytes) + valueBytes
+function tlvBytes(type: bigint, valueBytes: number): number {
+  return bigSizeBytes(type) + framedBytes(valueBytes)
+}
+
+/** Bytes of what stands behind its length. */
+function framedBytes(bytes: number): number {
+  return bigSizeBytes(BigInt(bytes)) + bytes
 }
 
 /** Bytes of a hop's TLVs without our record. */
 function payloadBytes(hop: HopSize): number {
   switch (hop.kind) {
     case 'clear':
-      return amountAndExpiry(hop) + tlvBytes(6, CHANNEL_ID_BYTES)
+      return amountAndExpiry(hop) + tlvBytes(6n, CHANNEL_ID_BYTES)
     case 'blinded':
-      return tlvBytes(10, hop.encryptedBytes) + (hop.introduction ? tlvBytes(12, POINT_BYTES) : 0)
+      return tlvBytes(10n, hop.encryptedBytes) + (hop.introduction ? tlvBytes(12n, POINT_BYTES) : 0)
     case 'keysend':
-      return amountAndExpiry(hop) + tlvBytes(Number(KEYSEND_TYPE), PREIMAGE_BYTES)
+      return amountAndExpiry(hop) + tlvBytes(KEYSEND_TYPE, PREIMAGE_BYTES)
     case 'clear-phantom':
       return amountAndExpiry(hop)
     case 'phantom':
       return (
         amountAndExpiry(hop) +
-        tlvBytes(10, hop.encryptedBytes) +
-        tlvBytes(18, truncatedBytes(hop.amountMsat)) +
-        (hop.keysend === true ? tlvBytes(Number(KEYSEND_TYPE), PREIMAGE_BYTES) : 0)
+        tlvBytes(10n, hop.encryptedBytes) +
+        tlvBytes(18n, truncatedLength(hop.amountMsat)) +
+        (hop.keysend === true ? tlvBytes(KEYSEND_TYPE, PREIMAGE_BYTES) : 0)
       )
   }
 }
 
 function amountAndExpiry(hop: { readonly amountMsat: number; readonly expiry: number }): number {
-  return tlvBytes(2, truncatedBytes(hop.amountMsat)) + tlvBytes(4, truncatedBytes(hop.expiry))
+  return tlvBytes(2n, truncatedLength(hop.amountMsat)) + tlvBytes(4n, truncatedLength(hop.expiry))
 }
 
 function framed(payload: number): number {
-  return bigSizeBytes(payload) + payload + HMAC_BYTES
+  return framedBytes(payload) + HMAC_BYTES
 }
 
 /** Bytes of the whole route's payloads with a record of `recordBytes` at the last hop. */

@@ -23,6 +23,8 @@ import { encodeTlvStream } from './tlv.ts'
 export const FIRST_CUSTOM_TYPE = 65_536n
 /** The custom record that carries a keysend's preimage (bLIP 3). */
 export const KEYSEND_TYPE = 5_482_373_484n
+/** The custom record that carries keysock's packets: ASCII "sock" (spec/tlv-registry.md). */
+export const RECORD_TYPE = 1_936_679_787n
 
 /** payment_data: what an invoice's payer shows. */
 interface PaymentData {
