@@ -1,12 +1,6 @@
 /** A reliable, socket-like transport over Lightning keysend payments. */
-import {
-  connectArguments,
-  connected,
-  createServerOn,
-  createSocket,
-  Endpoint,
-  type EndpointOptions,
-} from './transport/endpoint.ts'
+import { connectArguments, connected, createServerOn, createSocket } from './transport/connecting.ts'
+import { Endpoint, type EndpointOptions } from './transport/endpoint.ts'
 import { defaultEndpoint } from './transport/environment.ts'
 import type { ConnectArguments, ConnectOptions, PublicKey, ServerOptions } from './transport/options.ts'
 import type { Server } from './transport/server.ts'
