@@ -1,5 +1,4 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { equalBytes } from '@noble/curves/utils.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import {
@@ -8,7 +7,6 @@ import {
   type BackendEvent,
   type BackendStart,
   type Clock,
-  type Destination,
   type Entropy,
   type FailureReason,
   type NodeInfo,
@@ -16,9 +14,7 @@ import {
   type PathResult,
   type Payment,
   type PaymentOutcome,
-  type ReplyPath,
   type Route,
-  routeFeeMsat,
   type RouteHint,
   type RouteRequest,
   type Verdict,
@@ -26,22 +22,14 @@ import {
 import { POINT_BYTES } from '../../wire/keys.ts'
 import type { Attempt } from './attempt.ts'
 import { Blocking } from './blocking.ts'
-import { decodePath } from '../paths/reply-path.ts'
-import { MAX_AMOUNT_MSAT, MAX_OPEN_PATHS, MAX_PATHS, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'
-import { candidateInitiators } from '../paths/candidates.ts'
-import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import type { Link } from './channel.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
-import { chooseIntroduction, makePath, type OpenPath } from './open-paths.ts'
-import { findWays } from './pathfinding.ts'
-import { pinRoute, planAttempt, recordFits, type BlindedEnd, type PinnedRoute, type RouteEnd } from './pinned-route.ts'
-import { publicGraph } from './public-graph.ts'
-import type { Random } from './random.ts'
+import type { OpenPath } from './open-paths.ts'
+import { planAttempt } from './pinned-route.ts'
+import { checkPathRequest, ProcessPaths } from './process-paths.ts'
+import { checkRouteRequest, isValidPayment, ProcessRoutes } from './process-routes.ts'
 import { fingerprint } from './trace.ts'
-
-const HASH_BYTES = 32
-const MOST_LIFETIME_BLOCKS = 2_016
 
 /** One process on one simulated node. A restarted process is a new one of these. */
 export class SimBackend implements Backend, AttachedProcess {
@@ -50,17 +38,15 @@ export class SimBackend implements Backend, AttachedProcess {
   readonly entropy: Entropy
   readonly #network: Network
   readonly #node: SimNode
-  readonly #random: Random
   readonly #blocking: Blocking
   readonly #watched: boolean
-  readonly #routes = new Map<string, PinnedRoute>()
-  readonly #paths = new Map<string, { readonly key: string; readonly open: OpenPath }>()
+  readonly #routes: ProcessRoutes
+  readonly #paths: ProcessPaths
   #phantomLane = false
   #state: 'new' | 'started' | 'stopped' | 'crashed' = 'new'
   #sink: ((event: BackendEvent) => void) | undefined
   /** The last arrival that was handed up. */
   #settleIndex = 0
-  #made = 0
 
   /** `attachment`: how many processes this node had before; it sets their randomness apart. */
   constructor(network: Network, node: SimNode, attachment: number) {
@@ -69,10 +55,14 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#blocking = new Blocking(network)
     this.name = `sim:${node.name}`
     this.clock = this.#blocking.clock
-    this.#random = network.random(`process/${node.name}/${attachment}`)
-    const bytes = this.#random.child('entropy')
+    const random = network.random(`process/${node.name}/${attachment}`)
+    const bytes = random.child('entropy')
     this.entropy = { bytes: (length) => bytes.bytes(length) }
     this.#watched = network.observations.watches(node.name)
+    let made = 0
+    const nextId = (): number => ++made
+    this.#routes = new ProcessRoutes({ network, node, nextId })
+    this.#paths = new ProcessPaths({ network, node, process: this, random, nextId })
   }
 
   // The contract's functions
@@ -111,13 +101,10 @@ export class SimBackend implements Backend, AttachedProcess {
 
   async findRoutes(request: RouteRequest): Promise<readonly Route[]> {
     this.#mustRun()
-    if (!(request.count >= 1 && request.count <= MAX_ROUTES))
-      throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES} routes`)
-    if (request.amountMsat < 1n || request.amountMsat > BigInt(MAX_AMOUNT_MSAT))
-      throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_AMOUNT_MSAT}`)
-    const end = this.#endOf(request.destination)
+    checkRouteRequest(request)
+    const end = this.#routes.endOf(request.destination)
     await this.#delay(this.#network.plan.rpc.findRoutesMs)
-    return this.#log('findRoutes', request, this.#findRoutes(request, end))
+    return this.#log('findRoutes', request, this.#routes.find(request, end))
   }
 
   pay(payment: Payment): Promise<PaymentOutcome> {
@@ -143,27 +130,15 @@ export class SimBackend implements Backend, AttachedProcess {
 
   async makePaths(request: PathRequest): Promise<PathResult> {
     this.#mustRun()
-    if (!(request.count >= 1 && request.count <= MAX_PATHS))
-      throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS} paths`)
-    if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MOST_LIFETIME_BLOCKS)) {
-      throw new BackendError(
-        'bad-request',
-        `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MOST_LIFETIME_BLOCKS}`,
-      )
-    }
-    if (request.payer.length !== POINT_BYTES)
-      throw new BackendError(
-        'bad-point',
-        `the payer's key has ${request.payer.length} bytes in place of ${POINT_BYTES}`,
-      )
+    checkPathRequest(request)
     await this.#delay(this.#network.plan.rpc.makePathsMs)
-    return this.#log('makePaths', request, this.#makePaths(request))
+    return this.#log('makePaths', request, this.#paths.make(request))
   }
 
   async closePaths(pathIds: readonly string[]): Promise<void> {
     this.#mustBeStarted()
     let closed = 0
-    for (const pathId of pathIds) if (this.#closePath(pathId)) closed++
+    for (const pathId of pathIds) if (this.#paths.close(pathId)) closed++
     this.#network.trace('paths', this.#node.index, 0, closed)
     this.#log('closePaths', pathIds, undefined)
   }
@@ -261,72 +236,22 @@ export class SimBackend implements Backend, AttachedProcess {
 
   /** Tells of open paths that no longer work, by what has happened to a channel or a node. */
   checkPaths(broken: (path: OpenPath) => boolean): void {
-    const pathIds: string[] = []
-    for (const [pathId, { open }] of this.#paths) if (!open.closed && broken(open)) pathIds.push(pathId)
+    const pathIds = this.#paths.broken(broken)
     if (pathIds.length > 0 && this.#node.canTell) this.tell({ type: 'paths-stale', pathIds })
   }
 
-  /** Paths past their height are forgotten. */
   dropExpiredPaths(): void {
-    for (const [pathId, { open }] of this.#paths) if (open.expiryHeight <= this.#network.height) this.#closePath(pathId)
+    this.#paths.dropExpired()
   }
 
   // How the calls are carried out
-
-  #readPath(bytes: Uint8Array): BlindedEnd {
-    const parts = decodePath(bytes)
-    const pathKey = bytesToHex(parts.pathKey)
-    const known = this.#network.paths.get(pathKey)
-    // Altered bytes lead to the introduction node and no further: the onion's layers don't open.
-    return { parts, pathKey, open: known !== undefined && equalBytes(known.bytes, bytes) ? known : undefined }
-  }
-
-  #endOf(destination: Destination): RouteEnd {
-    if ('path' in destination) return this.#readPath(destination.path)
-    return destination.lane
-  }
-
-  #findRoutes(request: RouteRequest, end: RouteEnd): Route[] {
-    const network = this.#network
-    const { destination } = request
-    const blinded = typeof end === 'object' ? end : undefined
-    const to = network.nodeByKey(
-      'path' in destination ? (blinded as BlindedEnd).parts.introduction : destination.publicKey,
-    )
-    if (to === undefined || to === this.#node) return []
-    // spec §9.6: a payee could hold what we send for as long as its path allows.
-    if (blinded !== undefined && blinded.parts.totals.cltvDelta > MAX_PATH_DELTA_BLOCKS) return []
-    const amountMsat = Number(request.amountMsat)
-    const ways = findWays(network, {
-      from: this.#node,
-      to,
-      amountMsat:
-        amountMsat +
-        (blinded === undefined
-          ? 0
-          : Math.ceil((amountMsat * blinded.parts.totals.feePpm) / 1e6) + blinded.parts.totals.baseFeeMsat),
-      count: request.count,
-      avoid: new Set(request.avoid),
-      hints: 'path' in destination ? [] : (destination.hints ?? []),
-    })
-    const routes: Route[] = []
-    for (const hops of ways) {
-      const pinned = pinRoute(`r${++this.#made}`, hops, end, amountMsat, network.height)
-      const { route } = pinned
-      if (routeFeeMsat(route, request.amountMsat) > request.maxFeeMsat || route.recordBytes < 0) continue
-      this.#routes.set(route.id, pinned)
-      if (this.#routes.size > MAX_PINNED_ROUTES) this.#routes.delete(this.#routes.keys().next().value as string)
-      routes.push(route)
-    }
-    return routes
-  }
 
   #pay(payment: Payment): Promise<PaymentOutcome> {
     const node = this.#node
     if (this.#state !== 'started' || !node.online || !node.streamUp) return failed('node-away')
     const pinned = this.#routes.get(payment.routeId)
     if (pinned === undefined) return failed('route-gone')
-    if (!this.#isValid(pinned, payment)) return failed('invalid')
+    if (!isValidPayment(pinned, payment, this.#network.height)) return failed('invalid')
     const hashKey = bytesToHex(payment.hash)
     if (node.knows(hashKey)) return failed('duplicate-hash')
     const plan = planAttempt(pinned, payment, hashKey, this.#network.height)
@@ -343,59 +268,10 @@ export class SimBackend implements Backend, AttachedProcess {
     })
   }
 
-  #isValid(pinned: PinnedRoute, payment: Payment): boolean {
-    const { route } = pinned
-    if (
-      payment.hash.length !== HASH_BYTES ||
-      payment.amountMsat < route.minAmountMsat ||
-      payment.amountMsat > route.maxAmountMsat
-    )
-      return false
-    if (!recordFits(pinned, payment.record.length, Number(payment.amountMsat), this.#network.height)) return false
-    if (pinned.end !== 'node') return payment.preimage === undefined
-    return payment.preimage !== undefined && equalBytes(sha256(payment.preimage), payment.hash)
-  }
-
-  #makePaths(request: PathRequest): PathResult {
-    const network = this.#network
-    if (this.#paths.size + request.count > MAX_OPEN_PATHS)
-      throw new BackendError('bad-request', `${this.#paths.size} paths are open; close some first`)
-    const chain = chooseIntroduction(this.#node, request)
-    const paths: ReplyPath[] = []
-    for (let i = 0; i < request.count; i++) {
-      const { open, path, key } = makePath({
-        pathId: `p${++this.#made}`,
-        maker: this.#node,
-        process: this,
-        chain,
-        expiryHeight: network.height + request.lifetimeBlocks,
-        random: this.#random,
-      })
-      this.#paths.set(path.pathId, { key, open })
-      network.paths.set(key, open)
-      paths.push(path)
-    }
-    network.trace('paths', this.#node.index, request.count, 0)
-    const candidates = candidateInitiators(
-      publicGraph(network),
-      decodePath((paths[0] as ReplyPath).bytes),
-      request.payer,
-    ).length
-    return { paths, candidates }
-  }
-
-  #closePath(pathId: string): boolean {
-    const path = this.#paths.get(pathId)
-    if (path === undefined) return false
-    path.open.closed = true
-    this.#paths.delete(pathId)
-    return this.#network.paths.delete(path.key)
-  }
-
   #detach(state: 'stopped' | 'crashed'): void {
     this.#state = state
     this.#sink = undefined
-    for (const pathId of this.#paths.keys()) this.#closePath(pathId)
+    this.#paths.closeAll()
     this.#routes.clear()
     this.#node.interceptor.disconnect()
     this.#node.process = undefined
