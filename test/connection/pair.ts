@@ -53,6 +53,13 @@ export function send(machine: Connection, now: number, most = 1_000, recordBytes
   return attempts
 }
 
+/** The one attempt that these are. */
+export function only(attempts: readonly Attempt[]): Attempt {
+  const [attempt] = attempts
+  if (attempt === undefined || attempts.length !== 1) throw new Error(`${attempts.length} attempts instead of one`)
+  return attempt
+}
+
 export function arrivalOf(attempt: Attempt, pathId?: string): Arrival {
   const { lane, record, amountMsat, hash } = attempt
   return { lane, record, amountMsat, hash, ...(pathId === undefined ? {} : { pathId }) }

@@ -3,7 +3,7 @@ import { Connection } from '../../src/transport/connection/connection.ts'
 import type { Attempt, ConnectionFailure, Outcome } from '../../src/transport/connection/interface.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { publicKey } from '../../src/wire/keys.ts'
-import { accept, arrivalOf, events, send, START } from './pair.ts'
+import { accept, arrivalOf, events, only, send, START } from './pair.ts'
 import { SETTINGS } from './joined.ts'
 import { randomFrom } from './random.ts'
 
@@ -35,11 +35,6 @@ function next(machine: Connection): Attempt[] {
 
 function refused(code?: Code): Outcome {
   return { status: 'failed', refused: true, avoid: [], local: false, ...(code !== undefined && { code }) }
-}
-
-function only(attempts: readonly Attempt[]): Attempt {
-  expect(attempts).toHaveLength(1)
-  return attempts[0] as Attempt
 }
 
 function failureOf(machine: Connection): ConnectionFailure | undefined {

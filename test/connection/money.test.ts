@@ -1,0 +1,81 @@
+/** What a connection spends and owes, in situations that broke, or would break, one. */
+import { describe, expect, test } from 'vitest'
+import { exchange, grant, openPair, pass, readAll, send, START, Stranger, types } from './pair.ts'
+import { Joined, pattern } from './joined.ts'
+
+describe('money', () => {
+  test('no packet goes beyond the cap; the pause is reported once; raising the cap goes on', () => {
+    const pair = openPair({ capMsat: 20_000n })
+    pair.a.write(pair.now, new Uint8Array(30_000))
+    exchange(pair)
+    expect(types(pair.a).filter((type) => type === 'paused')).toHaveLength(1)
+    expect(pair.a.want(pair.now)).toBeUndefined()
+    const { spentMsat, reservedMsat, capMsat } = pair.a.account
+    expect(spentMsat + reservedMsat).toBeLessThanOrEqual(capMsat)
+    pair.a.configure(pair.now, { capMsat: 1_000_000n })
+    pass(pair, 20)
+    exchange(pair)
+    expect(readAll(pair.b, pair.now)).toBe(30_000)
+  })
+
+  test('a paused connection ends at its idle timeout', () => {
+    const pair = openPair({ capMsat: 10_000n })
+    pair.a.write(pair.now, new Uint8Array(30_000))
+    exchange(pair)
+    pass(pair, 2 * 1_800_000 + 60_000)
+    expect(pair.a.state).toBe('closed')
+  })
+
+  test('no credit and a zero window at once do not deadlock', () => {
+    const joined = new Joined({
+      seed: 4,
+      medium: { fail: 0.3 },
+      a: { maxPacketPriceMsat: 500n, maxKilobytePriceMsat: 2_000n },
+      b: { packetPriceMsat: 500n, kilobytePriceMsat: 2_000n },
+    })
+    joined.run(30_000, () => joined.a.has('price'))
+    joined.a.reads = false
+    joined.b.reads = false
+    joined.a.connection.write(joined.now, pattern(0, 400_000, 1))
+    joined.b.connection.write(joined.now, pattern(0, 400_000, 2))
+    joined.run(300_000)
+    joined.a.reads = true
+    joined.b.reads = true
+    joined.pump()
+    expect(joined.run(1_000_000, () => joined.a.readBytes === 400_000 && joined.b.readBytes === 400_000)).toBe(true)
+    expect(joined.b.connection.account.receivedMsat).toBeGreaterThan(800_000n)
+  })
+
+  test('a price above what is allowed resets with PRICE', () => {
+    const pair = openPair({}, { packetPriceMsat: 1n, kilobytePriceMsat: 0n })
+    expect(pair.a.state).toBe('closed')
+  })
+
+  test('a CREDIT is never larger than a frame can say, whatever the price and the route allow', () => {
+    const largest = 2n ** 53n - 1n
+    const pair = openPair(
+      { maxPacketPriceMsat: largest, capMsat: 20_000n },
+      { packetPriceMsat: largest, kilobytePriceMsat: 0n },
+    )
+    pair.a.configure(pair.now, { capMsat: 10n ** 20n })
+    expect(pair.a.want(pair.now)).toBeDefined()
+    const attempt = pair.a.transmit(pair.now, { ...grant('node'), maxAmountMsat: 10n ** 19n })
+    expect(attempt?.amountMsat).toBe(largest)
+  })
+
+  test('a CREDIT with less money than it says is ignored on the node lane', () => {
+    const peer = new Stranger([], { packetPriceMsat: 1_000n })
+    const at = START + 21
+    peer.machine.write(at, new Uint8Array(100))
+    peer.machine.finish(at)
+    peer.machine.arrive(at, peer.data(at, [{ type: 'credit', id: 1, amountMsat: 1_000_000n }]))
+    const sent = send(peer.machine, at + 10)
+    for (const attempt of sent) peer.machine.resolve(at + 10, attempt.id, { status: 'delivered', feeMsat: 0n })
+    expect(peer.machine.bufferedBytes).toBe(100)
+    peer.machine.arrive(at + 10, {
+      ...peer.data(at, [{ type: 'credit', id: 1, amountMsat: 5_000n }]),
+      amountMsat: 5_000n,
+    })
+    expect(send(peer.machine, at + 20).length).toBeGreaterThan(0)
+  })
+})
