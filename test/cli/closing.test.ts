@@ -2,7 +2,8 @@ import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
 import { closed } from '../../src/cli/transfer/time.ts'
 import { Desk, pattern } from './desk.ts'
-import { ManualTime, turns } from './wire.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { turns } from './wire.ts'
 
 /** A stream whose end the other side never acknowledges. */
 class Lingering extends Duplex {
@@ -14,22 +15,22 @@ class Lingering extends Duplex {
 }
 
 it('a stream that does not close is waited for no longer than told', async () => {
-  const time = new ManualTime()
+  const time = new ManualClock(turns)
   const stream = new Lingering()
   let isOver = false
   const over = closed(stream, time, 20_000).then(() => (isOver = true))
   stream.destroy()
-  await time.pass(19_999)
+  await time.advance(19_999)
   expect(isOver).toBe(false)
-  await time.pass(1)
+  await time.advance(1)
   await over
 })
 
 it('a stream that goes on is destroyed then', async () => {
-  const time = new ManualTime()
+  const time = new ManualClock(turns)
   const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
   const over = closed(stream, time, 20_000)
-  await time.pass(20_000)
+  await time.advance(20_000)
   await over
   await turns()
   expect(stream.closed).toBe(true)

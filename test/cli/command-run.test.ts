@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { CommandRun } from '../../src/cli/command-run.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
 import { Paper } from './desk.ts'
-import { ManualTime } from './wire.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 it('says a warning once, and remembers no more than the last hundred', () => {
   const stderr = new Paper()
@@ -10,7 +10,7 @@ it('says a warning once, and remembers no more than the last hundred', () => {
     stdout: new Paper(),
     stderr,
     environment: {},
-    clock: new ManualTime(),
+    clock: new ManualClock(),
     signals: { on: () => () => undefined, exit: () => undefined },
   } satisfies Partial<Dependencies>
   const run = new CommandRun(dependencies as unknown as Dependencies, {})

@@ -5,7 +5,7 @@ import { movingLine, progressLine } from '../../src/cli/display/progress-line.ts
 import { RateMeter } from '../../src/cli/display/rate-meter.ts'
 import { bytesInWords, clockTime, durationInWords, fitText, satInWords, widthOf } from '../../src/cli/display/words.ts'
 import { Paper } from './desk.ts'
-import { ManualTime } from './wire.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const PROGRESS = {
   event: 'progress',
@@ -111,7 +111,7 @@ describe('what is shown', () => {
     const out = new Paper({ columns: options.columns })
     const err = new Paper({ columns: options.columns })
     const { json = false, quiet = false, environment = {} } = options
-    const display = createDisplay({ stdout: out, stderr: err, environment, time: new ManualTime(), json, quiet })
+    const display = createDisplay({ stdout: out, stderr: err, environment, time: new ManualClock(), json, quiet })
     for (const event of events) display.emit(event)
     display.close()
     return { out: out.text, err: err.text }
@@ -147,7 +147,7 @@ describe('what is shown', () => {
 
   it('on a terminal moves in one line, which is gone at the end', async () => {
     const [out, err] = [new Paper({ columns: 60 }), new Paper({ columns: 60 })]
-    const time = new ManualTime()
+    const time = new ManualClock()
     const display = createDisplay({ stdout: out, stderr: err, environment: {}, time, json: false, quiet: false })
     display.emit(PROGRESS)
     await err.shows(progressLine(PROGRESS, 59))
@@ -163,7 +163,7 @@ describe('what is shown', () => {
       stdout: new Paper(),
       stderr: err,
       environment: {},
-      time: new ManualTime(),
+      time: new ManualClock(),
       json: false,
       quiet: false,
     })
@@ -179,7 +179,7 @@ describe('what is shown', () => {
       stdout: new Paper(),
       stderr: err,
       environment: {},
-      time: new ManualTime(),
+      time: new ManualClock(),
       json: false,
       quiet: false,
     })

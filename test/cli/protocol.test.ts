@@ -162,7 +162,7 @@ describe('several senders', () => {
     first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(30_000) }))
     first.line.write(encodeMessage({ type: 'end', size: 60_000, sha256: hashOf(source.bytes) }))
     expect(await reader.next()).toEqual({ type: 'done' })
-    await place.time.pass(1_000)
+    await place.time.advance(1_000)
     expect(await sending).toMatchObject({ bytes: 0 })
     expect(await second.received).toMatchObject({ wasThere: true })
   })
@@ -176,7 +176,7 @@ describe('several senders', () => {
     const second = await place.take()
     const sending = sendTo(second.line, source, { session: 2 })
     await turns()
-    await place.time.pass(SILENT_MS)
+    await place.time.advance(SILENT_MS)
     expect(await sending).toMatchObject({ from: 30_000 })
     await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
     expect(place.read('a.bin').equals(source.bytes)).toBe(true)
@@ -193,10 +193,10 @@ describe('several senders', () => {
     for (let at = 0; at < 10; at++) {
       first.line.write(message.subarray(at, at + 1))
       await turns()
-      await place.time.pass(SILENT_MS - 1_000)
+      await place.time.advance(SILENT_MS - 1_000)
     }
     expect(second.seen).toEqual(['offered a.bin', 'waits'])
-    await place.time.pass(2_000)
+    await place.time.advance(2_000)
     expect(await sending).toMatchObject({ from: 0 })
   })
 
@@ -312,16 +312,16 @@ describe('a hostile sender', () => {
     for (const byte of encodeMessage(whole).subarray(0, 5)) {
       line.write(Uint8Array.of(byte))
       await turns()
-      await place.time.pass(IDLE_MS - 1)
+      await place.time.advance(IDLE_MS - 1)
       expect(isOver).toBe(false)
     }
-    await place.time.pass(1)
+    await place.time.advance(1)
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })
 
   it('that says nothing is let go', async () => {
     const { received } = await place.take()
-    await place.time.pass(120_000)
+    await place.time.advance(120_000)
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })
 })

@@ -2,11 +2,12 @@ import { expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/display/events.ts'
 import { ReceivingRow } from '../../src/cli/receiving-row.ts'
 import type { Socket } from '../../src/index.ts'
-import { ManualTime } from './wire.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { turns } from './wire.ts'
 
 it('counts the rate of a transfer that goes on from where it goes on', async () => {
   const events: CliEvent[] = []
-  const time = new ManualTime()
+  const time = new ManualClock(turns)
   const stats = { unresolvedAttempts: 0, failedAttempts: 0, satPaid: 0, reservedMsat: 0n }
   const row = new ReceivingRow({
     socket: { stats } as unknown as Socket,
@@ -17,12 +18,12 @@ it('counts the rate of a transfer that goes on from where it goes on', async () 
   const [session, sha256] = [new Uint8Array(16), new Uint8Array(32)]
   row.offered({ name: 'a.bin', session, content: { size: 2_000_000, sha256 } })
   row.tick()
-  await time.pass(9_000)
+  await time.advance(9_000)
   row.tick()
   expect(events).toEqual([])
   row.started(1_000_000)
   for (let second = 1; second <= 4; second++) {
-    await time.pass(1_000)
+    await time.advance(1_000)
     row.received(1_000_000 + second * 1_000)
     row.tick()
   }

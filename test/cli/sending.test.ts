@@ -4,7 +4,8 @@ import type { CliEvent } from '../../src/cli/display/events.ts'
 import { Sending } from '../../src/cli/sending.ts'
 import { encodeMessage } from '../../src/cli/transfer/messages.ts'
 import type { Endpoint } from '../../src/index.ts'
-import { fileOf, ManualTime, turns } from './wire.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { fileOf, turns } from './wire.ts'
 
 /** A connection whose other end never acknowledges, until told. */
 class SilentSocket extends Duplex {
@@ -21,7 +22,7 @@ class SilentSocket extends Duplex {
 }
 
 async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
-  readonly time: ManualTime
+  readonly time: ManualClock
   readonly sockets: SilentSocket[]
   /** What each try was allowed, ms. */
   readonly timeouts: number[]
@@ -29,7 +30,7 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
   readonly ended: Promise<unknown>
   readonly interrupt: () => void
 }> {
-  const time = new ManualTime()
+  const time = new ManualClock(turns)
   const sockets: SilentSocket[] = []
   const timeouts: number[] = []
   const events: CliEvent[] = []
@@ -63,9 +64,9 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
 
 it('makes another connection where the OFFER is not acknowledged for 45 s', async () => {
   const { time, sockets, events, ended, interrupt } = await begin()
-  await time.pass(44_000)
+  await time.advance(44_000)
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
-  await time.pass(4_000)
+  await time.advance(4_000)
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, false])
   expect(events).toContainEqual(expect.objectContaining({ event: 'waiting', code: 'ERR_CLI_SILENT' }))
   interrupt()
@@ -78,7 +79,7 @@ it('waits for its turn on a connection that has acknowledged the OFFER', async (
   if (socket === undefined) throw new Error('there is no connection')
   socket.stats.bytesAcknowledged = socket.bytesWritten
   socket.push(encodeMessage({ type: 'wait' }))
-  await time.pass(300_000)
+  await time.advance(300_000)
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
   interrupt()
   expect(await ended).toEqual({ type: 'interrupted' })
@@ -89,8 +90,8 @@ it('tries once, and long enough for an answer, where it is not to wait at all', 
   await expect(away.ended).resolves.toMatchObject({ type: 'wait' })
   expect(away.timeouts).toEqual([10_000])
   const there = await begin({ waitMs: 0 })
-  await there.time.pass(9_000)
+  await there.time.advance(9_000)
   expect(there.sockets.map(({ destroyed }) => destroyed)).toEqual([false])
-  await there.time.pass(2_000)
+  await there.time.advance(2_000)
   await expect(there.ended).resolves.toMatchObject({ type: 'wait' })
 })

@@ -12,38 +12,8 @@ import { type Received, receiveFrom } from '../../src/cli/transfer/receiver.ts'
 import { sendOver, type Sent } from '../../src/cli/transfer/sender.ts'
 import type { Source } from '../../src/cli/transfer/source.ts'
 import type { Storage } from '../../src/cli/transfer/storage.ts'
-import type { Time } from '../../src/cli/transfer/time.ts'
 import { Turns } from '../../src/cli/transfer/turns.ts'
-
-/** Time that passes when told. */
-export class ManualTime implements Time {
-  #now = 0
-  readonly #timers: Set<{ readonly atMs: number; readonly callback: () => void }> = new Set()
-
-  now(): number {
-    return this.#now
-  }
-
-  schedule(atMs: number, callback: () => void): () => void {
-    const timer = { atMs, callback }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-
-  /** Lets so many ms pass; what is due happens in order. */
-  async pass(ms: number): Promise<void> {
-    const untilMs = this.#now + ms
-    for (;;) {
-      const due = [...this.#timers].filter(({ atMs }) => atMs <= untilMs).toSorted((a, b) => a.atMs - b.atMs)[0]
-      if (due === undefined) break
-      this.#timers.delete(due)
-      this.#now = Math.max(this.#now, due.atMs)
-      due.callback()
-      await turns()
-    }
-    this.#now = untilMs
-  }
-}
+import { ManualClock } from '../manual-clock.ts'
 
 /** Lets what is under way go on: as many turns of the event loop, and questions to the disk, as any of it takes. */
 export async function turns(): Promise<void> {
@@ -58,7 +28,7 @@ export async function turns(): Promise<void> {
 /** A receiver with a folder, and lines that lead to it. */
 export class Place {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'keysock-transfer-'))
-  readonly time: ManualTime = new ManualTime()
+  readonly time: ManualClock = new ManualClock(turns)
   readonly turns: Turns = new Turns(this.time)
   maxSizeBytes = 10_000_000
   #random = 0

@@ -4,7 +4,7 @@ import { WATCHDOG_MS } from '../../src/backends/lnd/bounds.ts'
 import { ThreadHost, type InterceptorThread } from '../../src/backends/lnd/interceptor-host.ts'
 import type { ThreadData } from '../../src/backends/lnd/interceptor-thread.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/interceptor-messages.ts'
-import { HandClock } from './scripted-lnd.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 /** A thread that is not there. */
 class FakeThread extends EventEmitter {
@@ -41,7 +41,7 @@ class FakeThread extends EventEmitter {
 }
 
 class World {
-  readonly clock = new HandClock()
+  readonly clock = new ManualClock()
   readonly threads: FakeThread[] = []
   readonly reports: InterceptorReport[] = []
   readonly host: ThreadHost

@@ -14,7 +14,8 @@ import { fromHex, toHex } from '../../src/wire/bytes.ts'
 import { nodePhantomKey } from '../../src/backends/lnd/node-phantom.ts'
 import { openFailure } from '../wire/bolt4/failure-opener.ts'
 import { buildOnion, framed } from '../wire/bolt4/onion-builder.ts'
-import { FakeStream, HandClock } from './scripted-lnd.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { FakeStream } from './scripted-lnd.ts'
 
 const HEIGHT = 800_000
 const EXPIRY = HEIGHT + 100
@@ -23,7 +24,7 @@ const RECORD_TYPE = 1_936_679_787n
 
 /** An interceptor on an lnd that is not there. */
 class Bench {
-  readonly clock = new HandClock()
+  readonly clock = new ManualClock()
   readonly streams: FakeStream[] = []
   /** Calls that show whether a stream stands. */
   readonly probes: FakeStream[] = []

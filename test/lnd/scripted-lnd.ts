@@ -1,38 +1,7 @@
 import { EventEmitter } from 'node:events'
-import type { Clock } from '../../src/backends/backend.ts'
 import { LndClient, Status, type LndServices, type RpcError } from '../../src/backends/lnd/client.ts'
 import type { RawVerdict } from '../../src/backends/lnd/messages.ts'
-
-/** Time that stands until it is moved. */
-export class HandClock implements Clock {
-  #now = 0
-  readonly #due: { readonly atMs: number; readonly callback: () => void }[] = []
-
-  now(): number {
-    return this.#now
-  }
-
-  schedule(atMs: number, callback: () => void): () => void {
-    const entry = { atMs, callback }
-    this.#due.push(entry)
-    return () => {
-      const at = this.#due.indexOf(entry)
-      if (at >= 0) this.#due.splice(at, 1)
-    }
-  }
-
-  pass(ms: number): void {
-    const end = this.#now + ms
-    for (;;) {
-      const next = this.#due.filter(({ atMs }) => atMs <= end).toSorted((a, b) => a.atMs - b.atMs)[0]
-      if (next === undefined) break
-      this.#due.splice(this.#due.indexOf(next), 1)
-      this.#now = Math.max(this.#now, next.atMs)
-      next.callback()
-    }
-    this.#now = end
-  }
-}
+import { ManualClock } from '../manual-clock.ts'
 
 /** One stream as grpc-js gives it. */
 export class FakeStream extends EventEmitter {
@@ -66,7 +35,7 @@ export type Script = Readonly<Record<string, ((request: never) => unknown) | und
 
 /** An lnd whose words are written down beforehand. A call that the script leaves out has no answer. */
 export class ScriptedLnd {
-  readonly clock: HandClock = new HandClock()
+  readonly clock: ManualClock = new ManualClock()
   readonly client: LndClient
   readonly services: LndServices
   /** In their order. */

@@ -3,7 +3,6 @@ import type {
   Backend,
   BackendEvent,
   BackendStart,
-  Clock,
   NodeInfo,
   PathResult,
   Payment,
@@ -12,41 +11,7 @@ import type {
   Verdict,
 } from '../../src/backends/backend.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
-
-/** A clock that moves when it is told to. */
-export class ManualClock implements Clock {
-  #now = 0
-  readonly #timers = new Set<{ readonly atMs: number; readonly callback: () => void }>()
-
-  now(): number {
-    return this.#now
-  }
-
-  schedule(atMs: number, callback: () => void): () => void {
-    const timer = { atMs, callback }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-
-  get timers(): number {
-    return this.#timers.size
-  }
-
-  /** Fires what falls due, one after the other, and lets everything settle after each. */
-  async advance(ms: number): Promise<void> {
-    const until = this.#now + ms
-    await settle()
-    for (;;) {
-      const next = [...this.#timers].filter((timer) => timer.atMs <= until).toSorted((a, b) => a.atMs - b.atMs)[0]
-      if (next === undefined) break
-      this.#timers.delete(next)
-      this.#now = Math.max(this.#now, next.atMs)
-      next.callback()
-      await settle()
-    }
-    this.#now = until
-  }
-}
+import { ManualClock } from '../manual-clock.ts'
 
 export async function settle(): Promise<void> {
   for (let i = 0; i < 3; i++) await setImmediate()
@@ -57,7 +22,7 @@ const secret = new Uint8Array(32).fill(7)
 /** A backend whose every answer a test decides, and that writes down what it is asked. */
 export class ScriptedBackend implements Backend {
   readonly name = 'scripted'
-  readonly clock: ManualClock = new ManualClock()
+  readonly clock: ManualClock = new ManualClock(settle)
   readonly entropy: NonNullable<Backend['entropy']>
   readonly publicKey: Uint8Array = publicKey(secret)
   readonly answers: { readonly offerId: string; readonly verdict: Verdict }[] = []

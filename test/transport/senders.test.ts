@@ -6,7 +6,8 @@ import type { DriverLink } from '../../src/transport/driver-link.ts'
 import { MAX_IDLE_SENDERS } from '../../src/transport/limits.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { type Sender, type SenderOwner, Senders } from '../../src/transport/senders.ts'
-import { ManualClock, ScriptedBackend, settle } from './scripted-backend.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { ScriptedBackend, settle } from './scripted-backend.ts'
 
 const MINUTE = 60_000
 const GONE = { reason: 'no-route', place: 'local' } as const
@@ -14,7 +15,7 @@ const REFUSED = { reason: 'blinded', place: 'introduction' } as const
 
 /** A driver of nothing but senders: links that want a number of packets, payments whose outcomes a test gives. */
 class Stage implements SenderOwner {
-  readonly clock: ManualClock = new ManualClock()
+  readonly clock: ManualClock = new ManualClock(settle)
   readonly backend: ScriptedBackend = new ScriptedBackend()
   readonly deadlines: Deadlines = new Deadlines(this.clock)
   readonly slots: SlotPool = new SlotPool()

@@ -6,7 +6,7 @@ import { SeenOpens } from '../../src/transport/tables/seen-opens.ts'
 import { TokenBucket } from '../../src/transport/tables/token-bucket.ts'
 import { Tombstones } from '../../src/transport/tables/tombstones.ts'
 import { offerKey, Verdicts } from '../../src/transport/tables/verdicts.ts'
-import { ManualClock } from './scripted-backend.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 describe('the table of OPENs seen', () => {
   const fresh = (): SeenOpens => new SeenOpens({ floor: 0, opensSeen: new Map() })
