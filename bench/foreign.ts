@@ -15,6 +15,7 @@ import { BareReceiver } from '../test/lnd/receiver.ts'
 import type { LndNode } from '../test/nodes/lnd-node.ts'
 import { type Network, startNetwork } from '../test/nodes/network.ts'
 import { until } from '../test/nodes/until.ts'
+import { median } from './sim/statistics.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const FOREIGN_PER_SECOND = 20
@@ -140,11 +141,6 @@ async function measureDelay(
   const { delaysMs } = await readAttempts(bob, lastIndex)
   await receiver?.backend.stop()
   return median(delaysMs)
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return ((sorted[(sorted.length - 1) >> 1] ?? NaN) + (sorted[sorted.length >> 1] ?? NaN)) / 2
 }
 
 const network = await startNetwork({
