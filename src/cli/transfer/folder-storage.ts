@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, readdir, rename, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entropy } from '../../index.ts'
 import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, PART_SUFFIX } from './bounds.ts'
@@ -8,6 +8,7 @@ import { numberedName } from './file-name.ts'
 import { FileHashes } from './file-hashes.ts'
 import { FilePart } from './file-part.ts'
 import { hashOf, sameBytes, shown } from './hashing.ts'
+import { makeFolder } from './make-folder.ts'
 import type { Offer } from './messages.ts'
 import { PartUses } from './part-uses.ts'
 import type { Part, Storage } from './storage.ts'
@@ -34,12 +35,12 @@ export class FolderStorage implements Storage {
     this.#entropy = options.entropy
   }
 
-  /** Makes the folder where it is missing. @throws what the file system does */
+  /** Makes the folder where it is missing. @throws KeysockError ERR_CLI_FOLDER */
   static async open(
     folder: string,
     options: { readonly overwrite: boolean; readonly entropy: Entropy },
   ): Promise<FolderStorage> {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     return new FolderStorage(folder, options)
   }
 
