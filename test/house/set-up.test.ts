@@ -1,6 +1,15 @@
 /** `./dev` in a clone of its own, with a PATH on which only what a test puts there is found. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -77,5 +86,40 @@ describe('the Node that ./dev takes', () => {
       stdout: '',
       stderr: expect.stringMatching(/^dev: needs Node >= 22\.18 \(of 23: 23\.6\), or any npm to install one with/),
     })
+  })
+})
+
+describe('a program that ./dev node runs', () => {
+  const built = (): string => join(clone, 'dist', 'index.js')
+
+  /** Dependencies that are installed, with a compiler that does this. */
+  function compiler(script: string): void {
+    nodeOf('24.0.0')
+    mkdirSync(join(clone, 'node_modules', '.bin'), { recursive: true })
+    for (const lock of ['package-lock.json', 'node_modules/.installed-lock.json'])
+      writeFileSync(join(clone, lock), '{}')
+    writeFileSync(join(clone, 'node_modules', '.bin', 'tsc'), `#!${whole('bash')}\n${script}\n`, { mode: 0o755 })
+    writeFileSync(join(clone, 'program.mjs'), "import { text } from './dist/index.js'\nconsole.log(text)\n")
+  }
+
+  it('finds the package built, and builds it no second time', () => {
+    compiler('mkdir -p dist; echo "export const text = 1" >dist/index.js')
+    expect(dev('node', 'program.mjs')).toEqual({
+      status: 0,
+      stdout: '1\n',
+      stderr: 'dev: building keysock into dist/\n',
+    })
+    writeFileSync(built(), 'export const text = 2')
+    expect(dev('node', 'program.mjs')).toEqual({ status: 0, stdout: '2\n', stderr: '' })
+  })
+
+  it('is not run where the build fails, which leaves nothing half built', () => {
+    compiler('mkdir -p dist; echo "export const text = 1" >dist/index.js; echo "no such type"; exit 2')
+    expect(dev('node', 'program.mjs')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'dev: building keysock into dist/\nno such type\ndev: the build failed\n',
+    })
+    expect(existsSync(built())).toBe(false)
   })
 })
