@@ -15,10 +15,12 @@ export class ReceivingRow implements ReceiveWatcher {
   readonly #socket: Socket
   readonly #display: Display
   readonly #time: Time
+  readonly #begun: (offer: Offer) => void
   readonly #nextNumber: () => number
   /** From where this connection began. */
   #meter: RateMeter | undefined
   #name: TransferName | undefined
+  #offer: Offer | undefined
   #offset = 0
   #startMs: number
 
@@ -26,28 +28,24 @@ export class ReceivingRow implements ReceiveWatcher {
     readonly socket: Socket
     readonly display: Display
     readonly time: Time
+    /** Hears of each transfer of which bytes will come. */
+    readonly begun: (offer: Offer) => void
     /** The number of a transfer, once it is one. */
     readonly nextNumber: () => number
   }) {
     this.#socket = options.socket
     this.#display = options.display
     this.#time = options.time
+    this.#begun = options.begun
     this.#nextNumber = options.nextNumber
     this.#startMs = options.time.now()
   }
 
-  /** Undefined before anything was offered. */
-  get inWords(): string | undefined {
-    if (this.#name === undefined) return undefined
-    const { name, size } = this.#name
-    return size === null
-      ? `${name} (${bytesInWords(this.bytes)})`
-      : `${name} (${percent(this.bytes, size)} of ${bytesInWords(size)})`
-  }
-
-  offered({ name, content }: Offer): void {
+  offered(offer: Offer): void {
+    const { name, content } = offer
     this.#name = { transfer: this.#nextNumber(), name, size: content?.size ?? null }
     this.#startMs = this.#time.now()
+    this.#offer = offer
   }
 
   waits(): void {
@@ -64,6 +62,7 @@ export class ReceivingRow implements ReceiveWatcher {
     this.bytes = offset
     this.#startMs = this.#time.now()
     this.#meter = new RateMeter()
+    if (this.#offer !== undefined) this.#begun(this.#offer)
     this.#display.emit({ event: 'start', ...this.#known(), offset })
     this.tick()
   }
@@ -113,16 +112,16 @@ export class ReceivingRow implements ReceiveWatcher {
 
   /** The connection went; what came is kept. */
   lost(): void {
-    const name = this.#name
     // Whoever connects and offers nothing is of no interest.
-    if (name === undefined) return
+    if (this.#offer === undefined) return
+    const kept = this.#meter === undefined ? this.#offer.name : keptInWords(this.#offer, this.bytes)
     this.#display.emit({
       event: 'stopped',
-      ...name,
+      ...this.#known(),
       reason: 'lost',
       bytes: this.bytes,
       sat: this.#socket.stats.satPaid,
-      message: `${this.inWords ?? name.name}: the sender went away; what came is kept until it comes back`,
+      message: `${kept}: the sender went away; what came is kept until it comes back`,
       resume: null,
     })
   }
@@ -137,6 +136,12 @@ export class ReceivingRow implements ReceiveWatcher {
     if (this.#name === undefined) throw new Error('nothing was offered yet')
     return this.#name
   }
+}
+
+/** What is there of an offer. */
+export function keptInWords({ name, content }: Offer, bytes: number): string {
+  if (content === undefined) return `${name} (${bytesInWords(bytes)})`
+  return `${name} (${percent(bytes, content.size)} of ${bytesInWords(content.size)})`
 }
 
 function percent(bytes: number, size: number): string {

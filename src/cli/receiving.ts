@@ -3,10 +3,12 @@ import type { Display } from './display/events.ts'
 import { ReceivingRow } from './receiving-row.ts'
 import { ADVANCE_ALL_MSAT, ADVANCE_MSAT, CAP_REACHED_MS, LAST_WORD_MS, MAX_TRANSFERS } from './transfer/bounds.ts'
 import { ConnectionLost, TransferError } from './transfer/errors.ts'
+import type { Offer } from './transfer/messages.ts'
 import { receiveFrom } from './transfer/receiver.ts'
 import type { Storage } from './transfer/storage.ts'
 import { closed, every, type Time } from './transfer/time.ts'
 import { Turns } from './transfer/turns.ts'
+import { Unfinished } from './unfinished.ts'
 
 export interface ReceivingOptions {
   readonly endpoint: Endpoint
@@ -54,6 +56,7 @@ export class Receiving {
   readonly #unpaid: Map<Socket, Pause & { readonly incomeMsat: bigint }> = new Map()
   /** Since when the person's cap stops it, and how much was there. */
   #paused: (Pause & { readonly bytes: number }) | undefined
+  readonly #unfinished: Unfinished = new Unfinished()
   #isStopping = false
   #stopTicking = (): void => undefined
 
@@ -73,9 +76,9 @@ export class Receiving {
     return this.#ended.promise
   }
 
-  /** Transfers that have begun and not ended, in words. */
-  get unfinished(): readonly string[] {
-    return [...this.#rows.values()].map((row) => row.inWords).filter((text) => text !== undefined)
+  /** What is kept of transfers that did not end, in words: what the storage has of it, so after `stop`. */
+  async unfinished(): Promise<readonly string[]> {
+    return await this.#unfinished.inWords(this.#options.storage)
   }
 
   /** @throws KeysockError EADDRINUSE and others of listen */
@@ -128,11 +131,13 @@ export class Receiving {
 
   async #receive(socket: Socket): Promise<void> {
     const { time, display, storage, maxSizeBytes } = this.#options
-    const row = new ReceivingRow({ socket, display, time, nextNumber: () => ++this.#transfers })
+    const begun = (offer: Offer): void => this.#unfinished.add(offer)
+    const row = new ReceivingRow({ socket, display, time, begun, nextNumber: () => ++this.#transfers })
     this.#rows.set(socket, row)
     try {
       const received = await receiveFrom(socket, { storage, turns: this.#turns, maxSizeBytes, time, watcher: row })
       this.#rows.delete(socket)
+      this.#unfinished.remove(received.offer)
       row.done(received)
       if (++this.#done === this.#options.count) this.#ended.resolve({ type: 'count' })
     } catch (error) {

@@ -13,6 +13,7 @@ it('counts the rate of a transfer that goes on from where it goes on', async () 
     socket: { stats } as unknown as Socket,
     display: { emit: (event) => void events.push(event), close: () => undefined },
     time,
+    begun: () => undefined,
     nextNumber: () => 1,
   })
   const [session, sha256] = [new Uint8Array(16), new Uint8Array(32)]

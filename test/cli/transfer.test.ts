@@ -90,6 +90,13 @@ describe('keysock send and keysock receive', () => {
     expect(desk.list('in')).toEqual([expect.stringMatching(/^a\.bin\..*\.keysock-part$/)])
     receive.signal()
     await receive.code
+    // What is on the disk, although its sender went before.
+    const [part = ''] = desk.list('in')
+    const percent = Math.floor(desk.read('in', part).length / 20_000)
+    expect(receive.events().at(-1)).toMatchObject({
+      event: 'stopped',
+      message: `interrupted; kept so far: a.bin (${percent} % of 2 MB)`,
+    })
   })
 
   it('go on by themselves when the receiver was ended and is there again', async () => {

@@ -91,14 +91,10 @@ class ReceiveRun {
       await receiving.start()
       await this.#announce(endpoint)
       const end = await stop.orStop(receiving.ended)
-      const unfinished = this.#unfinished(receiving)
-      await receiving.stop()
-      return this.#report(end, unfinished, endpoint)
+      return this.#report(end, await this.#leave(receiving), endpoint)
     } catch (error) {
       if (stop.isGiven) return await this.#interrupted(receiving, endpoint)
-      const unfinished = receiving === undefined ? '' : this.#unfinished(receiving)
-      await receiving?.stop()
-      this.#run.failed(error, { more: unfinished })
+      this.#run.failed(error, { more: await this.#leave(receiving) })
       return EXIT.failed
     } finally {
       await this.#run.close()
@@ -162,14 +158,14 @@ class ReceiveRun {
   }
 
   async #interrupted(receiving: Receiving | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
-    const unfinished = receiving === undefined ? '' : this.#unfinished(receiving)
-    await receiving?.stop()
-    this.#stopped('interrupted', `interrupted${unfinished}`, endpoint)
+    this.#stopped('interrupted', `interrupted${await this.#leave(receiving)}`, endpoint)
     return this.#run.stop.exitCode
   }
 
-  #unfinished(receiving: Receiving): string {
-    const { unfinished } = receiving
+  /** Ends what runs: what is kept of it, in words. */
+  async #leave(receiving: Receiving | undefined): Promise<string> {
+    await receiving?.stop()
+    const unfinished = (await receiving?.unfinished()) ?? []
     if (unfinished.length === 0) return ''
     return this.#flags.out === STANDARD_OUTPUT
       ? `; ${unfinished.join(', ')} is not whole`
