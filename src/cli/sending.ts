@@ -45,13 +45,15 @@ export class Sending {
   /** Of the last connection on which anything was sent. */
   #progress: SendProgress | undefined
   /** Of connections that are over. */
-  readonly #past = { failed: 0, feesMsat: 0n, moved: 0 }
+  readonly #past = { failed: 0, feesMsat: 0n }
   #isConnecting = false
   /** This connection was ended by us, since the other side was silent. */
   #isSilent = false
   /** When a person last heard that there is no answer, ms. */
   #toldMs = 0
   #isStarted = false
+  /** Where this run began: the least that the receiver had when a connection did. */
+  #leastOffset = Infinity
   /** When it last went forward, ms. */
   #forwardMs: number
   #pausedMs: number | undefined
@@ -96,7 +98,7 @@ export class Sending {
         const tryMs = time.now()
         const outcome = await this.#try()
         if ('size' in outcome) {
-          const sent = { ...outcome, bytes: this.#past.moved }
+          const sent = { ...outcome, bytes: Math.max(0, outcome.size - this.#leastOffset) }
           return { type: 'done', sent, seconds: (time.now() - startMs) / 1_000 }
         }
         const end = this.#endOf(outcome)
@@ -194,8 +196,9 @@ export class Sending {
 
   #started(offset: number, before: number): SendProgress {
     const { time } = this.#options
-    this.#countMoved()
+    this.#endProgress()
     const progress = new SendProgress({ offset, before, nowMs: time.now() })
+    this.#leastOffset = Math.min(this.#leastOffset, offset)
     this.#progress = progress
     this.#isStarted = true
     this.#forwardMs = time.now()
@@ -208,19 +211,16 @@ export class Sending {
     if (socket === undefined) return
     this.#tick()
     this.#socket = undefined
-    this.#countMoved()
+    this.#endProgress()
     this.#past.failed += socket.stats.failedAttempts
     this.#past.feesMsat += socket.stats.feesMsat
     // After a last word of ours, that is still on its way; otherwise nothing more is.
     if (!socket.writableEnded) socket.resetAndDestroy()
   }
 
-  #countMoved(): void {
-    const progress = this.#progress
-    if (progress === undefined || !this.#isStarted) return
-    progress.end()
+  #endProgress(): void {
+    if (this.#isStarted) this.#progress?.end()
     this.#isStarted = false
-    this.#past.moved += Math.max(0, progress.acknowledged - progress.offset)
   }
 
   /** Four times a second: how far it is, and whether it still goes. */

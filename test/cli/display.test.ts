@@ -135,6 +135,21 @@ describe('what is shown', () => {
   })
 
   it.each([
+    [null, 'sent holiday.tar: 1,500,000 bytes (the last 580 kB in 29 s, 20 kB/s); 2,910 sat, of which 1,455 sat fees'],
+    ['in/a', 'received in/a: 1,500,000 bytes (the last 580 kB in 29 s, 20 kB/s); 0 sat came in, 2,910 sat for answers'],
+  ])('of a transfer that went on tells what this run moved: %j', (path, text) => {
+    expect(show({}, [{ ...DONE, path, bytesMoved: 580_000 }]).out).toBe(`${text}\n  SHA-256 ${DONE.sha256}\n`)
+  })
+
+  it.each([
+    [null, 'holiday.tar: the receiver has it already, 1,500,000 bytes; 2,910 sat to ask'],
+    ['in/a', 'in/a: there already, 1,500,000 bytes; 2,910 sat for answers'],
+  ])('of a file that was there already tells what that cost: %j', (path, text) => {
+    const there = { ...DONE, path, bytesMoved: 0, wasThere: true }
+    expect(show({}, [there]).out).toBe(`${text}\n  SHA-256 ${DONE.sha256}\n`)
+  })
+
+  it.each([
     DONE,
     { ...stopped, transfer: 1, name: 'holiday.tar', size: 1 },
     { event: 'error', code: 'A', message: 'b', transfer: 1, name: 'holiday.tar', size: 1 },

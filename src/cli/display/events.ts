@@ -86,7 +86,7 @@ export interface Progress {
 
 interface Summary {
   readonly bytes: number
-  /** Of these, how many went over the wire now. */
+  /** Of these, how many this run moved (receiver: this connection), in `seconds`; the others were there before. */
   readonly bytesMoved: number
   readonly sha256: string
   /** Receiver: where it is now. */

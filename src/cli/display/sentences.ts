@@ -58,14 +58,18 @@ function doneLines(event: Extract<CliEvent, { event: 'done' }>): readonly string
   const hash = `  SHA-256 ${sha256}`
   const isReceiver = path !== null
   if (event.wasThere) {
-    return [isReceiver ? `${path}: there already, ${size}` : `${name}: the receiver has it already, ${size}`, hash]
+    const there = isReceiver ? `${path}: there already` : `${name}: the receiver has it already`
+    return [`${there}, ${size}; ${satInWords(sat)} ${isReceiver ? 'for answers' : 'to ask'}`, hash]
   }
   const what = isReceiver ? `received ${path === '-' ? name : path}` : `sent ${name}`
-  const rate = seconds > 0 && bytesMoved > 0 ? ` (${bytesInWords(bytesMoved / seconds)}/s)` : ''
+  const took = `in ${durationInWords(seconds)}`
+  const rate = seconds > 0 && bytesMoved > 0 ? `${bytesInWords(bytesMoved / seconds)}/s` : ''
+  const now = `(the last ${bytesInWords(bytesMoved)} ${took}${rate === '' ? '' : `, ${rate}`})`
+  const time = bytesMoved < bytes ? now : `${took}${rate === '' ? '' : ` (${rate})`}`
   const money = isReceiver
     ? `${satInWords(receivedSat)} came in, ${satInWords(sat)} for answers`
     : `${satInWords(sat)}, of which ${satInWords(feesSat)} fees`
-  return [`${what}: ${size} in ${durationInWords(seconds)}${rate}; ${money}`, hash]
+  return [`${what}: ${size} ${time}; ${money}`, hash]
 }
 
 function quoteLines(event: Extract<CliEvent, { event: 'quote' }>): readonly string[] {
