@@ -26,6 +26,7 @@ export class CommandRun {
   readonly #dependencies: Dependencies
   readonly #warnings: Set<string> = new Set()
   #endpoint: Endpoint | undefined
+  #isDaemonAway = false
 
   constructor(
     dependencies: Dependencies,
@@ -48,12 +49,27 @@ export class CommandRun {
       // Its store failed: nothing can be paid or taken any more.
       endpoint.on('error', (error: Error) => this.stop.fail(error))
       endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.warn(code, message))
+      endpoint.on('offline', ({ detail }: { readonly detail: string }) => this.#nodeIsAway(detail))
+      endpoint.on('online', () => this.#nodeIsBack())
       return endpoint
     } catch (error) {
       // It may still come, and then nobody wants it.
       opening.then((late) => late.close()).catch(() => undefined)
       throw this.stop.isGiven ? error : unusable(error)
     }
+  }
+
+  /** The daemon's backend says in its first words when the daemon is what went (spec/daemon.md §4.5). */
+  #nodeIsAway(detail: string): void {
+    const isDaemon = detail.startsWith('the daemon is away')
+    const message = isDaemon ? 'the daemon is gone; waiting for one' : 'the node is away; waiting for it'
+    this.#isDaemonAway = isDaemon
+    this.display.emit({ event: 'node', state: 'away', message })
+  }
+
+  #nodeIsBack(): void {
+    const message = this.#isDaemonAway ? 'the daemon is back' : 'the node is back'
+    this.display.emit({ event: 'node', state: 'back', message })
   }
 
   /** Each once: every connection may bring the same again. */

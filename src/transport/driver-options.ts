@@ -26,6 +26,8 @@ export interface DriverOptions {
   /** Take packets at the phantom of the node, too (spec §2.9). */
   readonly phantomLane: boolean
   readonly warn: (code: string, message: string) => void
+  /** The node went away or came back. */
+  readonly nodeIs: (state: 'online' | 'offline', detail: string) => void
   /** The store cannot go on: everything ends. */
   readonly fail: (error: KeysockError) => void
   readonly onStep?: OnStep | undefined

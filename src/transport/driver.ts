@@ -204,7 +204,12 @@ export class Driver {
     if (online === this.isOnline) return
     this.isOnline = online
     this.#options.logger.info?.({ detail }, online ? 'the node is back' : 'the node is away')
-    if (!online) return
+    if (online) this.#resume()
+    this.#options.nodeIs(online ? 'online' : 'offline', detail)
+  }
+
+  /** What waited for the node goes on. */
+  #resume(): void {
     this.#paths.online()
     this.payer.trackAll()
     for (const sender of this.senders.all()) this.ready(sender)

@@ -1,7 +1,9 @@
+import { EventEmitter } from 'node:events'
 import { expect, it } from 'vitest'
 import { CommandRun } from '../../src/cli/command-run.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
-import { Paper } from './desk.ts'
+import type { Endpoint } from '../../src/index.ts'
+import { Desk, Paper, pattern } from './desk.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 it('says a warning once, and remembers no more than the last hundred', () => {
@@ -20,4 +22,38 @@ it('says a warning once, and remembers no more than the last hundred', () => {
   for (let i = 2; i <= 101; i++) run.warn('A', `${i} payments`)
   run.warn('A', '1 payment')
   expect(count()).toBe(2)
+})
+
+it('says that the node is away, and that it is back', async () => {
+  const desk = new Desk()
+  const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10_000)), desk.key('bob')])
+  await send.err.shows('connecting')
+  desk.sim.fault({ name: 'node-offline', node: 'alice', forMs: 5_000 })
+  await send.err.shows('the node is away; waiting for it\n')
+  await send.err.shows('the node is back\n')
+  send.signal()
+  await send.code
+  desk.close()
+})
+
+it('tells a daemon that is gone from a node that is, to programs as well', async () => {
+  const stdout = new Paper()
+  const endpoint = new EventEmitter()
+  const dependencies = {
+    stdout,
+    stderr: new Paper(),
+    environment: {},
+    clock: new ManualClock(),
+    signals: { on: () => () => undefined, exit: () => undefined },
+    openEndpoint: () => Promise.resolve(endpoint as unknown as Endpoint),
+  } satisfies Partial<Dependencies>
+  await new CommandRun(dependencies as unknown as Dependencies, { json: true }).openEndpoint({ flags: {} })
+  endpoint.emit('offline', { detail: 'the daemon is away: the connection ended' })
+  endpoint.emit('online', { detail: 'the daemon is back' })
+  endpoint.emit('offline', { detail: 'lnd does not answer' })
+  expect(stdout.lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { event: 'node', state: 'away', message: 'the daemon is gone; waiting for one' },
+    { event: 'node', state: 'back', message: 'the daemon is back' },
+    { event: 'node', state: 'away', message: 'the node is away; waiting for it' },
+  ])
 })

@@ -35,6 +35,8 @@ export type CliEvent =
       readonly sat: number
       readonly secondsLeft: number
     }
+  /** One's own node, or the daemon that owns it, went away and came back; what is under way waits. */
+  | { readonly event: 'node'; readonly state: 'away' | 'back'; readonly message: string }
   | ({ readonly event: 'start'; readonly offset: number } & TransferName)
   | ({ readonly event: 'progress' } & TransferName & Progress)
   | ({ readonly event: 'done' } & TransferName & Summary)

@@ -39,6 +39,8 @@ export function sentences(event: CliEvent): readonly string[] {
           ]
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
+    case 'node':
+      return [event.message]
     case 'hint':
       return [event.message, `  ${event.command}`]
     case 'warning':
