@@ -3,7 +3,8 @@ import { openTarget, type LndOptions } from './target.ts'
 
 /**
  * A backend for an lnd node. Without options the node is where lnd's own tools find it: by the
- * environment (spec/lnd.md), else in ~/.lnd.
+ * environment (spec/lnd.md), else in ~/.lnd. It is the node itself: a daemon that owns the node is not looked for,
+ * `findDaemon` of keysock/daemon does that (spec/daemon.md §2.2).
  *
  * @throws BackendError 'bad-request' naming the file or variable that can't be read
  */

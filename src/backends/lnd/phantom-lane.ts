@@ -184,7 +184,7 @@ export class PhantomLane {
       case 'taken':
         throw new BackendError(
           'unsupported',
-          'another program holds the HTLC interceptor of this lnd, and lnd takes one: stop it, or let both use one keysock daemon',
+          'another program holds the HTLC interceptor of this lnd, and lnd takes one. If that is keysock daemon, attach to it: by the default endpoint, or by the backend that findDaemon of keysock/daemon gives; else stop it, or run keysock daemon for both',
         )
       case 'denied':
         throw new BackendError(
