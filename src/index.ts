@@ -11,14 +11,20 @@ export function createEndpoint(options: EndpointOptions): Promise<Endpoint> {
   return Endpoint.open(options)
 }
 
-/** Connects over the default endpoint and resolves with a connected socket; rejects with why it is none. */
+/**
+ * Connects over the default endpoint and resolves with a connected socket; rejects with why it is none.
+ * `net.connect` returns a socket: here `createConnection` does. See `defaultEndpoint` on how a process ends.
+ */
 export function connect(publicKey: PublicKey, port: number, options?: ConnectOptions): Promise<Socket>
 export function connect(target: ConnectArguments): Promise<Socket>
 export async function connect(...given: readonly unknown[]): Promise<Socket> {
   return connected(createSocket(defaultEndpoint(), connectArguments(given)))
 }
 
-/** A connecting socket of the default endpoint at once; what is written before 'connect' is early data. */
+/**
+ * A connecting socket of the default endpoint at once; what is written before 'connect' is early data.
+ * See `defaultEndpoint` on how a process ends.
+ */
 export function createConnection(publicKey: PublicKey, port: number, onConnect?: () => void): Socket
 export function createConnection(
   publicKey: PublicKey,
@@ -31,7 +37,7 @@ export function createConnection(...given: readonly unknown[]): Socket {
   return createSocket(defaultEndpoint(), connectArguments(given))
 }
 
-/** A server on the default endpoint. */
+/** A server on the default endpoint. See `defaultEndpoint` on how a process ends. */
 export function createServer(onConnection?: (socket: Socket) => void): Server
 export function createServer(options: ServerOptions, onConnection?: (socket: Socket) => void): Server
 export function createServer(...given: readonly unknown[]): Server {
