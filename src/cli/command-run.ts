@@ -14,7 +14,7 @@ const MAX_WARNINGS = 100
 /** Why it stopped, and with which cap it goes on. */
 export interface LastWords extends Pick<
   Extract<CliEvent, { event: 'stopped' }>,
-  'reason' | 'message' | 'bytes' | 'sat' | 'needsInput'
+  'reason' | 'message' | 'bytes' | 'sat' | 'isBegun' | 'needsInput'
 > {
   readonly maxCostSat?: number | undefined
 }
@@ -83,7 +83,7 @@ export class CommandRun {
 
   /** It ends with an error. */
   failed(error: unknown, { name, more = '' }: { readonly name?: TransferName; readonly more?: string } = {}): void {
-    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: messageOf(error) + more })
+    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: whatFailed(error) + more })
   }
 
   /** It ends where the same command goes on, perhaps with another cap. */
@@ -99,5 +99,17 @@ export class CommandRun {
     this.display.close()
     await this.#endpoint?.close().catch((error: unknown) => this.warn(codeOf(error), messageOf(error)))
     this.stop.release()
+  }
+}
+
+/** An error of the library for a person at a command: what to do first, no code among the words. */
+function whatFailed(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ERR_KEYSOCK_NO_PATH':
+      return `give --replies direct, which tells the receiver this node's public key, or mend this: ${messageOf(error)}`
+    case 'EHOSTUNREACH':
+      return 'no way to that node was found within --max-fee, or it is unknown'
+    default:
+      return messageOf(error)
   }
 }

@@ -60,12 +60,14 @@ export class SendingRow {
 
   /** There is no connection, or none that goes on; `error` says why. */
   waiting(error: Error, leftMs: number): void {
-    this.#waiting(codeOf(error), whyWaiting(error, this.#target.port), leftMs)
+    this.#waiting(codeOf(error), whyNot(error, this.#target.port), leftMs)
   }
 
   /** file-transfer §3.5 */
   otherFirst(leftMs: number): void {
-    this.#waiting('ERR_TRANSFER_BUSY', 'the receiver is taking the same file from somebody else at the moment', leftMs)
+    const message =
+      'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
+    this.#waiting('ERR_TRANSFER_BUSY', message, leftMs)
   }
 
   #waiting(code: string, message: string, leftMs: number): void {
@@ -78,14 +80,15 @@ export function nameOf({ name, content }: Source): TransferName {
   return { transfer: 1, name, size: content?.size ?? null }
 }
 
-function whyWaiting(error: Error, port: number): string {
+/** Why there is no connection, or none that goes on, for a person. */
+export function whyNot(error: Error, port: number): string {
   switch (codeOf(error)) {
     case 'ECONNREFUSED':
-      return `nobody receives on port ${port} there yet, or there is no room`
+      return `nobody receives on port ${port} there, or there is no room`
     case 'ETIMEDOUT':
-      return 'no answer yet: keysock receive does not run there, or its node is offline'
+      return 'no answer: keysock receive does not run there, or its node is offline'
     case 'EHOSTUNREACH':
-      return 'no route to that node at the moment'
+      return 'no way to that node was found, or it is unknown'
     case SILENT:
     case 'ERR_TRANSFER_BUSY':
     case 'ERR_TRANSFER_HASH':

@@ -74,6 +74,11 @@ export class Sending {
     return this.#progress?.acknowledged ?? 0
   }
 
+  /** Whether the receiver ever took the offer, so that there is something to go on from. */
+  get isBegun(): boolean {
+    return this.#leastOffset < Infinity
+  }
+
   get failed(): number {
     return this.#past.failed + (this.#socket?.stats.failedAttempts ?? 0)
   }

@@ -226,6 +226,18 @@ describe('what is shown', () => {
     })
   })
 
+  it('offers to go on only where something was begun, and to wait only where time is left', () => {
+    const nothing = { ...stopped, message: 'nothing was sent', isBegun: false }
+    expect(show({}, [nothing, { ...nothing, needsInput: true }]).err).toBe(
+      'nothing was sent; this tries again:\n  keysock send x\n' +
+        'nothing was sent; with the same input from its beginning, this tries again:\n  keysock send x\n',
+    )
+    const waiting: CliEvent = { event: 'waiting', code: 'A', message: 'no answer', sat: 2, secondsLeft: 0 }
+    expect(show({}, [waiting, { ...waiting, secondsLeft: 60, sat: 0 }]).err).toBe(
+      'no answer, 2 sat spent so far\nno answer; trying on for 60 s\n',
+    )
+  })
+
   it('with --json is one object a line, all on standard output', () => {
     const { out, err } = show({ json: true, columns: 60 }, [warning, PROGRESS, PROGRESS, stopped, DONE])
     expect(err).toBe('')

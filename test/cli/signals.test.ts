@@ -62,7 +62,7 @@ describe('a signal', () => {
     await turn()
     send.signal()
     expect(await send.code).toBe(130)
-    expect(send.err.text).toContain('interrupted; nothing of a.bin has arrived for certain')
+    expect(send.err.text).toContain('interrupted; nothing was sent, 0 sat spent; this tries again:\n')
   })
 
   it('says of standard input that it has to come again', async () => {
@@ -71,7 +71,7 @@ describe('a signal', () => {
     send.signal()
     expect(await send.code).toBe(130)
     expect(send.err.text).toContain(
-      `with the same input from its beginning, this goes on where it stopped:\n  keysock send - ${desk.key('bob')} --name a.tar\n`,
+      `with the same input from its beginning, this tries again:\n  keysock send - ${desk.key('bob')} --name a.tar\n`,
     )
   })
 

@@ -137,8 +137,23 @@ describe('keysock send and keysock receive', () => {
     expect(send.events().at(-1)).toMatchObject({
       event: 'stopped',
       reason: 'wait',
+      message: expect.stringMatching(
+        /^nothing went forward for 20 s: nobody receives on port 18004 there, or there is no room; nothing was sent, \S+ sat spent \(ECONNREFUSED\)$/,
+      ),
+      isBegun: false,
       resume: expect.stringContaining('--wait 20s'),
     })
+  })
+
+  it('say in words that no way to a node is known', async () => {
+    const words = [
+      'send',
+      desk.write('a.bin', pattern(10)),
+      `02${'79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'}`,
+    ]
+    const send = desk.run('alice', [...words, '--dry-run'])
+    expect(await send.code).toBe(1)
+    expect(send.err.text).toBe('no way to that node was found within --max-fee, or it is unknown (EHOSTUNREACH)\n')
   })
 
   it('end where the receiver refuses, with its reason', async () => {

@@ -9,7 +9,7 @@ import { bytesInWords, durationInWords, satInWords } from '../display/words.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
 import { capFor, satOf, timeFor } from '../money.ts'
 import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
-import { nameOf } from '../sending-row.ts'
+import { nameOf, whyNot } from '../sending-row.ts'
 import { Sending, type SendingEnd } from '../sending.ts'
 import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/bounds.ts'
 import { codeOf } from '../transfer/errors.ts'
@@ -30,8 +30,6 @@ const STREAM_NAME = 'stdin'
 /** Hashing that takes longer is shown, and only of files so large: a small one waits for the machine, not for its hash. */
 const READING_MS = 1_000
 const READING_BYTES = 64e6
-
-const NO_PATH_HINT = " Or send with --replies direct: the receiver then learns this node's public key."
 
 const EXAMPLES = `
 Examples:
@@ -75,6 +73,9 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   return command
 }
 
+/** How far it came. */
+type State = Pick<LastWords, 'bytes' | 'sat' | 'isBegun'>
+
 class SendRun {
   readonly #dependencies: Dependencies
   readonly #file: string
@@ -105,7 +106,7 @@ class SendRun {
       if (this.#flags.dryRun === true) return await this.#dryRun(endpoint, source)
       return await this.#send(endpoint, source)
     } catch (error) {
-      if (stop.isGiven) return this.#interrupted(0, 0)
+      if (stop.isGiven) return this.#interrupted('nothing was sent', { bytes: 0, sat: 0, isBegun: false })
       this.#run.failed(error)
       return EXIT.failed
     } finally {
@@ -167,8 +168,7 @@ class SendRun {
       await this.#run.stop.orStop(sending.farewell).catch(() => undefined)
       return code
     } catch (error) {
-      const hint = codeOf(error) === 'ERR_KEYSOCK_NO_PATH' ? NO_PATH_HINT : ''
-      this.#run.failed(error, { name: nameOf(source), more: hint })
+      this.#run.failed(error, { name: nameOf(source) })
       return EXIT.failed
     }
   }
@@ -187,13 +187,15 @@ class SendRun {
       return true
     }
     const message = `${estimate}; nothing was sent`
-    this.#stopped({ reason: 'cost', message, bytes: 0, sat: 0, maxCostSat: capFor(quote) })
+    this.#stopped({ reason: 'cost', message, bytes: 0, sat: 0, isBegun: false, maxCostSat: capFor(quote) })
     return false
   }
 
   async #report(end: SendingEnd, sending: Sending, endpoint: Endpoint, source: Source): Promise<ExitCode> {
     const sat = satOf(endpoint.stats.spentMsat)
-    const { bytes } = sending
+    const { bytes, isBegun } = sending
+    const state = { bytes, sat, isBegun }
+    const progress = this.#progress(state, source)
     switch (end.type) {
       case 'done':
         this.#run.display.emit({
@@ -214,11 +216,12 @@ class SendRun {
         return EXIT.done
       case 'interrupted':
         if (!this.#run.stop.isGiven) throw this.#run.stop.signal.reason as Error
-        return this.#interrupted(bytes, sat, source)
+        return this.#interrupted(progress, state)
       case 'wait': {
-        const waited = durationInWords(this.#flags.wait / 1_000)
-        const message = `nothing went forward for ${waited} (${codeOf(end.error)}); ${this.#progress(bytes, sat, source)}`
-        this.#stopped({ reason: 'wait', message, bytes, sat })
+        const { wait } = this.#flags
+        const waited = wait === 0 ? '' : `nothing went forward for ${durationInWords(wait / 1_000)}: `
+        const why = whyNot(end.error, this.#target.port)
+        this.#stopped({ reason: 'wait', message: `${waited}${why}; ${progress} (${codeOf(end.error)})`, ...state })
         return EXIT.stopped
       }
       case 'cost': {
@@ -228,16 +231,15 @@ class SendRun {
           .catch(() => undefined)
         const cap = satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat)
         const maxCostSat = quote === undefined ? Math.max(1, cap * 2) : capFor(quote)
-        const message = `the cap of ${satInWords(cap)} is reached; ${this.#progress(bytes, sat, source)}`
-        this.#stopped({ reason: 'cost', message, bytes, sat, maxCostSat })
+        const message = `the cap of ${satInWords(cap)} is reached; ${progress}`
+        this.#stopped({ reason: 'cost', message, ...state, maxCostSat })
         return EXIT.stopped
       }
     }
   }
 
-  #interrupted(bytes: number, sat: number, source?: Source): ExitCode {
-    const progress = source === undefined ? 'nothing was sent' : this.#progress(bytes, sat, source)
-    this.#stopped({ reason: 'interrupted', message: `interrupted; ${progress}`, bytes, sat })
+  #interrupted(progress: string, state: State): ExitCode {
+    this.#stopped({ reason: 'interrupted', message: `interrupted; ${progress}`, ...state })
     return this.#run.stop.exitCode
   }
 
@@ -245,8 +247,9 @@ class SendRun {
     this.#run.stopped({ ...words, ...(this.#isStream && { needsInput: true }) })
   }
 
-  #progress(bytes: number, sat: number, { content, name }: Source): string {
+  #progress({ bytes, sat, isBegun }: State, { content, name }: Source): string {
     const spent = `${satInWords(sat)} spent`
+    if (!isBegun) return `nothing was sent, ${spent}`
     if (bytes === 0) return `nothing of ${name} has arrived for certain, ${spent}`
     // What came last is not acknowledged yet.
     if (content === undefined) return `the receiver has at least ${bytesInWords(bytes)} of ${name}, ${spent}`

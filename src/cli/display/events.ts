@@ -49,6 +49,8 @@ export type CliEvent =
       readonly message: string
       /** The command that goes on. */
       readonly resume: string | null
+      /** Sender: false where the receiver has taken nothing yet, so that there is nothing to go on from. */
+      readonly isBegun?: boolean
       /** It needs the same standard input again, from its beginning. */
       readonly needsInput?: boolean
     } & Partial<TransferName>)

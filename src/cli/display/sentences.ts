@@ -17,7 +17,7 @@ export function sentences(event: CliEvent): readonly string[] {
       ]
     case 'waiting':
       return [
-        `${event.message}; trying on for ${durationInWords(event.secondsLeft)}${event.sat > 0 ? `, ${satInWords(event.sat)} spent so far` : ''}`,
+        `${event.message}${event.secondsLeft > 0 ? `; trying on for ${durationInWords(event.secondsLeft)}` : ''}${event.sat > 0 ? `, ${satInWords(event.sat)} spent so far` : ''}`,
       ]
     case 'start':
       return event.offset === 0
@@ -31,12 +31,7 @@ export function sentences(event: CliEvent): readonly string[] {
     case 'done':
       return doneLines(event)
     case 'stopped':
-      return event.resume === null
-        ? [event.message]
-        : [
-            `${event.message}; ${event.needsInput === true ? 'with the same input from its beginning, ' : ''}this goes on where it stopped:`,
-            `  ${event.resume}`,
-          ]
+      return event.resume === null ? [event.message] : [`${event.message}; ${whatResumes(event)}:`, `  ${event.resume}`]
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
     case 'node':
@@ -48,6 +43,11 @@ export function sentences(event: CliEvent): readonly string[] {
     case 'error':
       return [`${event.name === undefined ? '' : `${event.name}: `}${event.message} (${event.code})`]
   }
+}
+
+function whatResumes({ needsInput, isBegun }: Extract<CliEvent, { event: 'stopped' }>): string {
+  const input = needsInput === true ? 'with the same input from its beginning, ' : ''
+  return `${input}${isBegun === false ? 'this tries again' : 'this goes on where it stopped'}`
 }
 
 function ofSize(size: number | null): string {
