@@ -40,7 +40,9 @@ async function backendOf(environment: NodeJS.ProcessEnv): Promise<Backend> {
 
 /** Why there is no endpoint, for a person. */
 export function unusable(error: unknown): KeysockError {
-  const message = `the node cannot be used: ${messageOf(error)}; keysock doctor says what to do`
+  // To wait is for programs.
+  const why = messageOf(error).replace(/; wait for 'online'$/, '')
+  const message = `the node cannot be used: ${why}; keysock doctor says what to do`
   return new KeysockError(codeOf(error), message, { cause: error })
 }
 

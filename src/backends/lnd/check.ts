@@ -6,6 +6,7 @@ import { Introductions } from './introductions.ts'
 import { OwnChannels } from './own-channels.ts'
 import { openTarget, type LndOptions, type LndTarget } from './target.ts'
 import { BackendError } from '../backend.ts'
+import { isCertificate, whyAway } from './why-away.ts'
 import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './bounds.ts'
 
 /** One thing that was looked at. */
@@ -81,7 +82,7 @@ class Check {
   async #connect(): Promise<RawInfo | undefined> {
     try {
       const info = await this.#client.call('getInfo', {})
-      this.#say('connection', 'good', `lnd ${info.version} answers, key ${info.identity_pubkey}`)
+      this.#say('connection', 'good', `lnd ${shortVersion(info.version)} answers, key ${info.identity_pubkey}`)
       return info
     } catch (error) {
       this.#say('connection', 'bad', whyNoAnswer(error as RpcError))
@@ -97,7 +98,7 @@ class Check {
       this.#say(
         'version',
         'bad',
-        `lnd ${version} is too old; install ${least} or newer (0.21 is what keysock is tested with)`,
+        `lnd ${shortVersion(version)} is too old; install ${least} or newer (0.21 is what keysock is tested with)`,
       )
     else if (!blindsRoutes(features))
       this.#say(
@@ -105,7 +106,7 @@ class Check {
         'poor',
         'this lnd does not relay blinded payments: replies cannot be hidden; remove protocol.no-route-blinding from its configuration',
       )
-    else this.#say('version', 'good', `lnd ${version} is new enough and relays blinded payments`)
+    else this.#say('version', 'good', `lnd ${shortVersion(version)} is new enough and relays blinded payments`)
   }
 
   #sync(info: RawInfo): void {
@@ -183,7 +184,7 @@ class Check {
       const reserve = BigInt(remote_constraints?.chan_reserve_sat ?? 0)
       return (BigInt(remote_balance) - reserve) * 1_000n >= INBOUND_ROOM_MSAT
     })
-    if (room.length > 0) this.#say('inbound', 'good', `${room.length} channels have room towards this node`)
+    if (room.length > 0) this.#say('inbound', 'good', `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node`)
     else
       this.#say(
         'inbound',
@@ -256,6 +257,11 @@ function firstError(stream: {
   })
 }
 
+/** Without the commit, which a release does not name: `0.21.1-beta commit=`. */
+function shortVersion(version: string): string {
+  return version.replace(/ commit=.*$/, '')
+}
+
 function whyNoAnswer(error: RpcError): string {
   const details = error.details ?? error.message
   if (/wallet not created/i.test(details)) return 'lnd has no wallet yet; make one with lncli create'
@@ -263,7 +269,6 @@ function whyNoAnswer(error: RpcError): string {
   if (isStarting(details) || error.code === Status.unimplemented)
     return `lnd is starting (${details}); try again in a moment, or unlock its wallet`
   if (isDenied(error)) return `lnd refuses the macaroon (${details}); bake one as spec/lnd.md says`
-  if (/certificate|self.signed|SSL|TLS/i.test(details))
-    return `the TLS certificate is not that of this lnd (${details}); take tls.cert from its folder`
-  return `no lnd answers (${details}); is it running, and is the socket right?`
+  const why = whyAway(details)
+  return isCertificate(details) ? why : `${why}; is it running, and is --rpcserver right?`
 }

@@ -2,6 +2,7 @@ import { processClock } from '../realtime.ts'
 import { BackendError, type Clock } from '../backend.ts'
 import { ALIVE_MS, CALL_MS } from './bounds.ts'
 import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './messages.ts'
+import { whyAway } from './why-away.ts'
 
 /** The services of one lnd: npm lightning's `lnd` object, of which these three are used. */
 export interface LndServices {
@@ -205,6 +206,6 @@ export function asBackendError(error: unknown): BackendError {
       { cause: error },
     )
   }
-  if (isAway(error)) return new BackendError('offline', `lnd is away (${said}); wait for 'online'`, { cause: error })
+  if (isAway(error)) return new BackendError('offline', `${whyAway(said)}; wait for 'online'`, { cause: error })
   return new BackendError('unsupported', `${uri} failed: ${said}`, { cause: error })
 }

@@ -48,7 +48,7 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
   const cert =
     location.cert ??
     variable('LNCLI_TLSCERTPATH', 'LND_CERT', 'LND_CERT_BASE64', 'LND_CERT_HEX') ??
-    join(lndDir, 'tls.cert')
+    defaultCertificate(lndDir)
   const macaroon =
     location.macaroon ??
     variable('LNCLI_MACAROONPATH', 'LND_MACAROON', 'LND_MACAROON_BASE64', 'LND_MACAROON_HEX') ??
@@ -63,6 +63,16 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
 function defaultDir(): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'Lnd')
   return join(homedir(), '.lnd')
+}
+
+/** @throws BackendError 'bad-request' where it is not there */
+function defaultCertificate(lndDir: string): string {
+  const file = join(lndDir, 'tls.cert')
+  if (existsSync(file)) return file
+  throw new BackendError(
+    'bad-request',
+    `no lnd at ${lndDir} (there is no ${file}); give its folder (--lnddir), or for one elsewhere --rpcserver, --tlscertpath and --macaroonpath`,
+  )
 }
 
 function defaultMacaroon(folder: string): string {
