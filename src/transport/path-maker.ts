@@ -101,7 +101,7 @@ export class PathMaker {
     this.#warnedOf = candidates
     this.#owner.warn(
       'ERR_KEYSOCK_FEW_CANDIDATES',
-      `the other side can tell from the public graph that this node is one of ${candidates}; connect to it through a channel of a node with more peers`,
+      `the other side can tell from the public graph ${candidates === 1 ? 'which node this is' : `that this node is one of ${candidates}`}; a channel with a node that has more channels hides it better`,
     )
   }
 }
