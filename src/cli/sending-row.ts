@@ -86,7 +86,7 @@ export function whyNot(error: Error, port: number): string {
     case 'ECONNREFUSED':
       return `nobody receives on port ${port} there, or there is no room`
     case 'ETIMEDOUT':
-      return 'no answer: keysock receive does not run there, or its node is offline'
+      return 'no answer; keysock receive does not run there, or its node is offline'
     case 'EHOSTUNREACH':
       return 'no way to that node was found, or it is unknown'
     case SILENT:

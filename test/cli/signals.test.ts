@@ -62,7 +62,7 @@ describe('a signal', () => {
     await turn()
     send.signal()
     expect(await send.code).toBe(130)
-    expect(send.err.text).toContain('interrupted; nothing was sent, 0 sat spent; this tries again:\n')
+    expect(send.err.text).toContain('interrupted; nothing of a.bin was sent, 0 sat spent; this tries again:\n')
   })
 
   it('says of standard input that it has to come again', async () => {

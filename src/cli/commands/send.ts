@@ -249,7 +249,7 @@ class SendRun {
 
   #progress({ bytes, sat, isBegun }: State, { content, name }: Source): string {
     const spent = `${satInWords(sat)} spent`
-    if (!isBegun) return `nothing was sent, ${spent}`
+    if (!isBegun) return `nothing of ${name} was sent, ${spent}`
     if (bytes === 0) return `nothing of ${name} has arrived for certain, ${spent}`
     // What came last is not acknowledged yet.
     if (content === undefined) return `the receiver has at least ${bytesInWords(bytes)} of ${name}, ${spent}`
