@@ -184,7 +184,12 @@ class Check {
       const reserve = BigInt(remote_constraints?.chan_reserve_sat ?? 0)
       return (BigInt(remote_balance) - reserve) * 1_000n >= INBOUND_ROOM_MSAT
     })
-    if (room.length > 0) this.#say('inbound', 'good', `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node`)
+    if (room.length > 0)
+      this.#say(
+        'inbound',
+        'good',
+        `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node`,
+      )
     else
       this.#say(
         'inbound',
