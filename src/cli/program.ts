@@ -4,7 +4,8 @@ import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
-import type { Dependencies } from './dependencies.ts'
+import type { Dependencies, Terminal } from './dependencies.ts'
+import { wrap } from './display/wrap.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 
 const EXAMPLES = `
@@ -38,8 +39,8 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     .version(version(), '-V, --version', 'show the version')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void stdout.write(text),
-      writeErr: (text) => void stderr.write(text),
+      writeOut: (text) => void stdout.write(fitted(text, stdout)),
+      writeErr: (text) => void stderr.write(fitted(text, stderr)),
     })
     .showHelpAfterError('(keysock COMMAND --help explains it)')
     .helpCommand(false)
@@ -54,6 +55,15 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     program.addCommand(command)
   }
   return program
+}
+
+/** Help, broken at words where a terminal is narrower than it. */
+function fitted(text: string, { isTTY, columns = 0 }: Terminal): string {
+  if (isTTY !== true || columns <= 0) return text
+  return text
+    .split('\n')
+    .flatMap((line) => wrap(line, columns))
+    .join('\n')
 }
 
 /** What a program writes and how it ends holds for its commands, and for theirs. */

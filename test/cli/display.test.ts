@@ -47,10 +47,10 @@ describe('the line that shows progress', () => {
         "140: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left  [##############----------------]",
         "120: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left  [#########-----------]",
         "100: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left",
-        "80: holiday.tar  675kB  45 %  52.3 kB/s  87 in flight  12 fail  1,312 sat  0:16 left",
-        "60: holiday.tar 675kB 45% 52.3kB/s 87 fly 12 fail 1,312sat 0:16",
-        "40: holiday.tar 45% 52.3kB/s 1,312sat 0:16",
-        "30: holiday.tar 45% 52.3kB/s 0:16",
+        "80: holiday.tar  675 kB  45 %  52.3 kB/s  87 fly  12 fail  1,312 sat  0:16 left",
+        "60: holiday.tar 675 kB 45% 52.3 kB/s 87 fly 1,312sat 0:16",
+        "40: holiday.tar 45% 52.3 kB/s 1,312sat 0:16",
+        "30: holiday.tar 45% 52.3 kB/s 0:16",
         "20: holiday.tar 45% 0:16",
       ]
     `)
@@ -61,7 +61,7 @@ describe('the line that shows progress', () => {
     expect([100, 40].map((columns) => progressLine(stream, columns))).toMatchInlineSnapshot(`
       [
         "holiday.tar  675 kB  52.3 kB/s  87 in flight  12 failed  1,312 sat",
-        "holiday.tar 675kB 52.3kB/s 1,312sat",
+        "holiday.tar 675 kB 52.3 kB/s 1,312sat",
       ]
     `)
   })
@@ -77,7 +77,7 @@ describe('the line that shows progress', () => {
     expect([80, 40, 20].map((columns) => movingLine(reading, columns))).toMatchInlineSnapshot(`
       [
         "reading holiday.tar  375 kB of 1.5 MB  25 %  [########----------------------]",
-        "reading holiday.tar  375kB  25 %",
+        "reading holiday.tar  375 kB  25 %",
         "reading holi~ar 25%",
       ]
     `)
@@ -235,6 +235,16 @@ describe('what is shown', () => {
     const waiting: CliEvent = { event: 'waiting', code: 'A', message: 'no answer', sat: 2, secondsLeft: 0 }
     expect(show({}, [waiting, { ...waiting, secondsLeft: 60, sat: 0 }]).err).toBe(
       'no answer, 2 sat spent so far\nno answer; trying on for 60 s\n',
+    )
+  })
+
+  it('on a terminal is broken at words, but not what is to be copied; in a log it is not', () => {
+    const long = { ...stopped, message: 'the cap of 1,000 sat is reached', resume: `keysock send ${'x'.repeat(60)} y` }
+    expect(show({ columns: 40, quiet: true }, [long]).err).toBe(
+      `the cap of 1,000 sat is reached; this\ngoes on where it stopped:\n  ${long.resume}\n`,
+    )
+    expect(show({}, [long]).err).toBe(
+      `the cap of 1,000 sat is reached; this goes on where it stopped:\n  ${long.resume}\n`,
     )
   })
 

@@ -5,7 +5,7 @@ import { durationArgument, satArgument, sizeArgument, targetArgument } from '../
 import { resumeCommand } from '../../src/cli/resume-command.ts'
 import type { Finding } from '../../src/lnd.ts'
 import { ROOT } from '../house/sources.ts'
-import { Desk } from './desk.ts'
+import { Desk, Paper } from './desk.ts'
 
 const KEY = `02${'ab'.repeat(32)}`
 
@@ -53,6 +53,15 @@ describe('a command line', () => {
       expect(await running.code).toBe(0)
       expect(running.out.text).toContain('Examples:')
       expect(Math.max(...running.out.lines.map(({ length }) => length))).toBeLessThanOrEqual(100)
+    },
+  )
+
+  it.each([[['--help']], [['send', '--help']], [['receive', '--help']], [['daemon', '--help']]])(
+    'that asks for help on a terminal gets no line that is longer than it: %j',
+    async (words) => {
+      const running = desk.run('alice', words, { out: new Paper({ columns: 60 }) })
+      expect(await running.code).toBe(0)
+      expect(Math.max(...running.out.lines.map(({ length }) => length))).toBeLessThanOrEqual(60)
     },
   )
 

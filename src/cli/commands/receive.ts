@@ -138,7 +138,7 @@ class ReceiveRun {
     const address = await endpoint.address()
     const program = this.#dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
     const target = port === DEFAULT_PORT ? address : `${address}:${port}`
-    const command = `${program} send FILE ${quoted(target)}`
+    const command = `${program} send ${out === STANDARD_OUTPUT ? '-' : 'FILE'} ${quoted(target)}`
     this.#run.display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
   }
 

@@ -2,7 +2,7 @@ import type { Time } from '../transfer/time.ts'
 import { type CliEvent, type Display, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from './events.ts'
 import type { LineWriter } from './line-writer.ts'
 import { movingLine } from './progress-line.ts'
-import { sentences } from './sentences.ts'
+import { isToCopy, sentences } from './sentences.ts'
 import { Sparse } from './sparse.ts'
 
 /** A log is read later, by lines. */
@@ -42,7 +42,10 @@ export class PlainDisplay implements Display {
     }
     const writer = isResult(event) ? this.#results : this.#remarks
     if (this.#quiet && !isResult(event) && !isLoud(event)) return
-    for (const line of sentences(event)) writer.line(line)
+    for (const line of sentences(event)) {
+      if (isToCopy(event, line)) writer.line(line)
+      else writer.sentence(line)
+    }
   }
 
   /** The same line again is worth saying only now and then. */

@@ -47,7 +47,7 @@ function piecesOf(state: TransferName & Progress): readonly Piece[] {
   return [
     piece(2, fitText(name, NAME_COLUMNS), fitText(name, SHORT_NAME_COLUMNS)),
     ...amountPieces(bytes, size),
-    piece(3, `${rate}/s`, `${rate.replace(' ', '')}/s`),
+    piece(3, `${rate}/s`, `${rate}/s`),
     piece(7, `${state.inFlight} in flight`, `${state.inFlight} fly`),
     piece(8, `${state.failed} failed`, `${state.failed} fail`),
     piece(4, `${wholeNumber(state.sat)} sat`, `${wholeNumber(state.sat)}sat`),
@@ -64,12 +64,9 @@ function readingPieces({ name, size, bytes }: TransferName & { readonly bytes: n
 
 function amountPieces(bytes: number, size: number | null): readonly Piece[] {
   const amount = bytesInWords(bytes)
-  if (size === null) return [piece(0, amount, amount.replace(' ', ''))]
+  if (size === null) return [piece(0, amount, amount)]
   const percent = size === 0 ? 100 : Math.floor((Math.min(bytes, size) / size) * 100)
-  return [
-    piece(6, `${amount} of ${bytesInWords(size)}`, amount.replace(' ', '')),
-    piece(0, `${percent} %`, `${percent}%`),
-  ]
+  return [piece(6, `${amount} of ${bytesInWords(size)}`, amount), piece(0, `${percent} %`, `${percent}%`)]
 }
 
 function piece(rank: number, long: string, short: string): Piece {

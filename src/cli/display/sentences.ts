@@ -1,13 +1,19 @@
 import type { CliEvent } from './events.ts'
 import { bytesInWords, durationInWords, satInWords, wholeNumber } from './words.ts'
 
+/** Whether a line is one to copy: a terminal that breaks it leaves it one line. */
+export function isToCopy(event: CliEvent, line: string): boolean {
+  if (event.event === 'listening' || event.event === 'hint') return line === `  ${event.command}`
+  return event.event === 'stopped' && event.resume !== null && line === `  ${event.resume}`
+}
+
 /** What a person reads about an event, without progress; no line where there is nothing to say. */
 export function sentences(event: CliEvent): readonly string[] {
   switch (event.event) {
     case 'listening':
       return [
         event.out === '-'
-          ? 'waiting for a stream; whoever has one types:'
+          ? 'waiting for a stream, or a file (its name for the -); whoever has one types:'
           : `waiting for files, which go to ${event.out}; whoever has one types:`,
         `  ${event.command}`,
       ]

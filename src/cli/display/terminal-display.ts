@@ -4,7 +4,7 @@ import { type CliEvent, type Display, endedTransfer, isMoving, isResult, type Mo
 import type { LineWriter } from './line-writer.ts'
 import { movingLine } from './progress-line.ts'
 import { coloured } from './colours.ts'
-import { sentences } from './sentences.ts'
+import { isToCopy, sentences } from './sentences.ts'
 
 const FRAMES_PER_SECOND = 8
 /** Of a terminal that does not say, or says 0. */
@@ -34,7 +34,10 @@ export class TerminalDisplay implements Display {
     // What is printed stands above the lines that move.
     this.#clear()
     const writer = isResult(event) ? this.#results : this.#remarks
-    for (const line of lines) writer.line(coloured(event, line, writer.stream))
+    for (const line of lines) {
+      if (isToCopy(event, line)) writer.line(line)
+      else writer.sentence(line, (first) => coloured(event, first, writer.stream))
+    }
   }
 
   close(): void {
