@@ -38,11 +38,14 @@ async function backendOf(environment: NodeJS.ProcessEnv): Promise<Backend> {
   }
 }
 
+/** What a backend says of its node; to wait for an event is for programs. */
+export function whyUnusable(error: unknown): string {
+  return messageOf(error).replace(/; wait for 'online'$/, '')
+}
+
 /** Why there is no endpoint, for a person. */
 export function unusable(error: unknown): KeysockError {
-  // To wait is for programs.
-  const why = messageOf(error).replace(/; wait for 'online'$/, '')
-  const message = `the node cannot be used: ${why}; keysock doctor says what to do`
+  const message = `the node cannot be used: ${whyUnusable(error)}; keysock doctor says what to do`
   return new KeysockError(codeOf(error), message, { cause: error })
 }
 

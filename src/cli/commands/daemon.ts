@@ -4,6 +4,7 @@ import type { Backend } from '../../index.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { durationInWords } from '../display/words.ts'
+import { whyUnusable } from '../endpoint.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../node-options.ts'
 import { StopSignal } from '../stop-signal.ts'
@@ -116,7 +117,7 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
     await daemon.stop()
     return EXIT.done
   } catch (error) {
-    log(`${messageOf(error)} (${codeOf(error)})`)
+    log(`${whyUnusable(error)} (${codeOf(error)})`)
     return EXIT.failed
   } finally {
     stop.release()
