@@ -1,4 +1,6 @@
 /** What the prompt of `./dev network` understands. */
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { getChannelBalance, getChannels, getWalletInfo } from 'lightning'
 import { keysend } from '../test/nodes/keysend.ts'
 import type { LndNode } from '../test/nodes/lnd-node.ts'
@@ -19,16 +21,24 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   open: { usage: 'open A B SAT', about: 'open a channel from A to B; half of it is given to B', arity: 3, run: open },
   close: { usage: 'close A B', about: 'close their channel', arity: 2, run: close },
   pay: { usage: 'pay A B MSAT', about: 'pay by keysend, over any route', arity: 3, run: pay },
-  send: { usage: 'send A B FILE', about: 'send a file over keysock; B does not learn who A is', arity: 3, run: send },
+  send: { usage: 'send A B FILE', about: 'send a file over keysock; B is not told who A is', arity: 3, run: send },
   channels: { usage: 'channels', about: 'who has how much where', arity: 0, run: listChannels },
   stop: { usage: 'stop A', about: 'stop a node', arity: 1, run: stop },
   start: { usage: 'start A', about: 'start it again', arity: 1, run: start },
   info: { usage: 'info', about: 'how to reach each node', arity: 0, run: (network) => describeNodes(network) },
-  env: { usage: 'env A', about: 'the lines that make a shell talk to node A', arity: 1, run: environment },
+  env: {
+    usage: 'env A',
+    about: 'make a shell talk to node A: how, and the lines that do it',
+    arity: 1,
+    run: environment,
+  },
   help: { usage: 'help', about: 'this text', arity: 0, run: () => helpText() },
 }
 
 export const QUIT = 'quit'
+
+const GUESSABLE = `What B gets from keysock does not name A, but the node through which B's answers go. A network as small as this
+has few nodes that could be A behind it, or just one: then B can tell. ./dev node examples/attack.ts shows how.`
 
 /** Runs one line. Returns what to print; an empty line and a comment print nothing. */
 export async function runCommand(network: Network, line: string): Promise<string> {
@@ -42,7 +52,8 @@ export async function runCommand(network: Network, line: string): Promise<string
 
 export function helpText(): string {
   const rows = Object.values(COMMANDS).map(({ usage, about }) => `  ${usage.padEnd(14)} ${about}`)
-  return [...rows, `  ${QUIT.padEnd(14)} stop all nodes; Ctrl-C and Ctrl-D do the same`].join('\n')
+  const quit = `  ${QUIT.padEnd(14)} stop all nodes and delete their folders (KEYSOCK_KEEP_NODES=1 keeps them); so do Ctrl-C and Ctrl-D`
+  return [...rows, quit, '', GUESSABLE].join('\n')
 }
 
 /** How to reach every node. */
@@ -127,8 +138,11 @@ async function start(network: Network, [name = '']: readonly string[]): Promise<
 }
 
 function environment(network: Network, [name = '']: readonly string[]): string {
-  const variables = Object.entries(network.node(name).environment)
-  return variables.map(([variable, value]) => `export ${variable}='${value}'`).join('\n')
+  const node = network.node(name)
+  const lines = Object.entries(node.environment).map(([variable, value]) => `export ${variable}='${value}'`)
+  const file = join(dirname(node.lndDir), `${name}.env`)
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  return [`# in that shell: . '${file}'`, ...lines].join('\n')
 }
 
 function wholeNumber(text: string): number {

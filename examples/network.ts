@@ -1,4 +1,5 @@
 /** `./dev network`: real lnd nodes in a row on a chain of their own, to play with. */
+import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Command, InvalidArgumentError } from 'commander'
 import { type Network, startNetwork } from '../test/nodes/network.ts'
@@ -66,6 +67,7 @@ async function finish(): Promise<void> {
   say('stopping all nodes')
   clearInterval(clock)
   await network.close()
+  say(`${network.folder} is ${existsSync(network.folder) ? 'kept' : 'deleted'}`)
   process.exit()
 }
 

@@ -56,6 +56,10 @@ export async function within<T>(what: string, promise: Promise<T>, deadlineMs: n
 
 /** What an error says. npm `lightning` throws arrays: a number, a code and details. */
 export function told(error: unknown): string {
-  if (Array.isArray(error)) return `${error.slice(0, 2).join(' ')} ${JSON.stringify(error[2] ?? {})}`
+  if (Array.isArray(error)) {
+    const { err } = (error[2] ?? {}) as { readonly err?: { readonly details?: unknown } }
+    const words = typeof err?.details === 'string' ? err.details : JSON.stringify(error[2] ?? {})
+    return `${error.slice(0, 2).join(' ')}: ${words}`
+  }
   return error instanceof Error ? error.message : String(error)
 }
