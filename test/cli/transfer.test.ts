@@ -117,6 +117,8 @@ describe('keysock send and keysock receive', () => {
     const offsets = send.events().flatMap((event) => (event.event === 'start' ? [event.offset] : []))
     expect(offsets).toEqual([0, expect.any(Number)])
     expect(offsets[1]).toBeGreaterThanOrEqual(60_000)
+    // All of it went over in this run, what was not acknowledged when the receiver ended as well.
+    expect(send.events().at(-1)).toMatchObject({ event: 'done', bytesMoved: 1_200_000, wasThere: false })
     expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
   })
 
