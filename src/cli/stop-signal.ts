@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { SignalName, Signals } from './dependencies.ts'
+import { orAborted } from './transfer/abort.ts'
 
 /** The first signal asks for a clean end, the second ends at once. What the run cannot go on without may fail, too. */
 export class StopSignal {
@@ -42,18 +43,8 @@ export class StopSignal {
   }
 
   /** What a promise comes to; rejects when the signal comes first, or the failure, with that. */
-  async orStop<Result>(promise: Promise<Result>): Promise<Result> {
-    promise.catch(() => undefined)
-    const { signal } = this
-    signal.throwIfAborted()
-    const aborted = Promise.withResolvers<never>()
-    const abort = (): void => aborted.reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      return await Promise.race([promise, aborted.promise])
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
+  orStop<Result>(promise: Promise<Result>): Promise<Result> {
+    return orAborted(promise, this.signal)
   }
 
   /** Listens no more. */

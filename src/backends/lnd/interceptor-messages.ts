@@ -1,4 +1,4 @@
-import type { Verdict } from '../backend.ts'
+import type { BackendEvent, Verdict } from '../backend.ts'
 import type { PhantomKey } from './blinded-paths.ts'
 import type { NodePhantomKey } from './node-phantom.ts'
 
@@ -20,15 +20,7 @@ export type InterceptorState = 'open' | 'taken' | 'denied' | 'down'
 
 /** What an interceptor tells. */
 export type InterceptorReport =
-  | {
-      readonly type: 'offer'
-      readonly offerId: string
-      /** Absent at the node's own phantom. */
-      readonly pathId?: string
-      readonly record: Uint8Array
-      readonly amountMsat: bigint
-      readonly hash: Uint8Array
-    }
+  | Omit<Extract<BackendEvent, { readonly type: 'offer' }>, 'deadlineMs'>
   | { readonly type: 'offer-gone'; readonly offerId: string }
   /** A SETTLE was written, for what came over this channel. */
   | { readonly type: 'settled'; readonly hash: Uint8Array; readonly amountMsat: bigint; readonly chanId: string }
