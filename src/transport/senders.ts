@@ -39,8 +39,6 @@ export class Sender {
   /** Whose cap pays: the public key, or '' for an anonymous peer. */
   readonly capKey: string
   readonly #lane: Lane
-  /** By the paths that it gave, or by the hints of its address (spec §9.6). */
-  readonly #payeeSaysCost: boolean
   /** Payments that have no outcome. */
   users = 0
   /** Stands in the driver's row. */
@@ -67,7 +65,6 @@ export class Sender {
       maxFeeMsat: owner.maxFeeMsat,
     })
     this.#lane = target.lane
-    this.#payeeSaysCost = 'paths' in target || hints.length > 0
     this.#destinations = destinationsOf(target, hints)
     this.#generation = generationOf(target)
     this.#deadline = owner.deadlines.add(() => {
@@ -160,7 +157,7 @@ export class Sender {
   async #findRoutes(count: number, avoid: readonly string[]): Promise<Route[]> {
     const routes = await this.#routesWithin(this.#owner.maxFeeMsat, count, avoid)
     // What there is none of within the fee may be there for more: then the application is told so.
-    return routes.length > 0 || !this.#payeeSaysCost ? routes : await this.#routesWithin(ANY_FEE_MSAT, 1, [])
+    return routes.length > 0 || !this.peer.saysItsCost ? routes : await this.#routesWithin(ANY_FEE_MSAT, 1, [])
   }
 
   async #routesWithin(maxFeeMsat: bigint, count: number, avoid: readonly string[]): Promise<Route[]> {
@@ -193,7 +190,7 @@ export class Sender {
     const owner = this.#owner
     const { routes, delivered } = this.peer.stats()
     // A relay on the way to a known key may have changed its policy.
-    if (!this.#payeeSaysCost || routes > 0 || (this.capKey !== '' && delivered > 0)) return
+    if (!this.peer.saysItsCost || routes > 0 || (this.capKey !== '' && delivered > 0)) return
     const now = owner.now()
     for (let turn = this.peer.nextTurn(); turn !== undefined; turn = this.peer.nextTurn()) {
       const link = turn as DriverLink

@@ -68,6 +68,12 @@ export class Peer {
     this.#renewal = new Renewal(() => this.#chance())
   }
 
+  /** What its way costs is its own word: of the paths that it gave, or of the hints in its address (spec §9.6). */
+  get saysItsCost(): boolean {
+    const { anonymous, hinted = false } = this.#options
+    return anonymous || hinted
+  }
+
   // -- routes --
 
   /** Routes to look for now. Once; then an answer is due: `provideRoutes` or `routesFailed`. */
@@ -92,8 +98,7 @@ export class Peer {
   provideRoutes(now: number, routes: readonly Route[]): bigint | undefined {
     this.#tick(now)
     const hadNone = this.#routes.size === 0
-    const { anonymous, hinted = false, maxFeeMsat } = this.#options
-    const ceiling = { mostMsat: maxFeeMsat, countsAmount: anonymous || hinted }
+    const ceiling = { mostMsat: this.#options.maxFeeMsat, countsAmount: this.saysItsCost }
     const { taken, tooDearMsat } = this.#routes.merge(now, routes, ceiling)
     if (taken === 0) {
       this.#renewal.failed(now)
