@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { BackendEvent } from '../../src/backends/backend.ts'
 import { ANSWER_MS } from '../../src/backends/daemon/bounds.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
@@ -246,7 +247,12 @@ describe('a daemon that hangs', () => {
   it('counts as away after a while, and as back when it answers', async () => {
     const backend = daemon.attach()
     const told: string[] = []
-    await sim.drive(backend.start({ sink: ({ type }) => told.push(type) }))
+    const details: string[] = []
+    const sink = (event: BackendEvent): void => {
+      told.push(event.type)
+      if (event.type === 'offline') details.push(event.detail)
+    }
+    await sim.drive(backend.start({ sink }))
     const stream = daemon.streams.at(-1)
     stream?.pause()
     const request = {
@@ -258,6 +264,7 @@ describe('a daemon that hangs', () => {
     await expect(sim.drive(backend.findRoutes(request))).rejects.toMatchObject({ code: 'offline' })
     await sim.runFor(1_000)
     expect(told).toEqual(['offline', 'online'])
+    expect(details).toEqual([expect.stringMatching(/^the daemon is away: /)])
     expect(await sim.drive(backend.findRoutes(request))).toHaveLength(1)
     await sim.drive(backend.stop())
   })
