@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createDisplay } from '../../src/cli/display/display.ts'
-import type { CliEvent } from '../../src/cli/display/events.ts'
+import type { CliEvent, Display } from '../../src/cli/display/events.ts'
 import { movingLine, progressLine } from '../../src/cli/display/progress-line.ts'
 import { RateMeter } from '../../src/cli/display/rate-meter.ts'
 import { bytesInWords, clockTime, durationInWords, fitText, satInWords, widthOf } from '../../src/cli/display/words.ts'
@@ -38,6 +38,12 @@ const DONE = {
   receivedSat: 0,
   wasThere: false,
 } as const satisfies CliEvent
+
+/** For a person at a terminal. */
+function displayOn(stderr: Paper): Display {
+  const time = new ManualClock()
+  return createDisplay({ stdout: new Paper(), stderr, environment: {}, time, json: false, quiet: false })
+}
 
 describe('the line that shows progress', () => {
   it('says everything where there is room, and the most important where there is little', () => {
@@ -174,14 +180,7 @@ describe('what is shown', () => {
 
   it('on a terminal that does not say its size is as wide and as high as most', async () => {
     const err = new Paper({ columns: 0, rows: 0 })
-    const display = createDisplay({
-      stdout: new Paper(),
-      stderr: err,
-      environment: {},
-      time: new ManualClock(),
-      json: false,
-      quiet: false,
-    })
+    const display = displayOn(err)
     for (let transfer = 1; transfer <= 16; transfer++) display.emit({ ...PROGRESS, transfer })
     await err.shows(progressLine(PROGRESS, 79))
     display.close()
@@ -190,14 +189,7 @@ describe('what is shown', () => {
 
   it('on a terminal with fewer rows than transfers leaves out the last ones, and lets them in when others end', async () => {
     const err = new Paper({ columns: 60, rows: 5 })
-    const display = createDisplay({
-      stdout: new Paper(),
-      stderr: err,
-      environment: {},
-      time: new ManualClock(),
-      json: false,
-      quiet: false,
-    })
+    const display = displayOn(err)
     const names = (): string[] => [...new Set(err.text.match(/file \d+/g))]
     const showFrom = (from: number): void => {
       for (let transfer = from; transfer <= 16; transfer++) {

@@ -8,27 +8,11 @@ import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
 import { PhantomLane } from '../../src/backends/lnd/phantom-lane.ts'
 import { toHex } from '../../src/wire/bytes.ts'
 import { publicKey } from '../../src/wire/keys.ts'
-import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+import { edge, policy, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const HEIGHT = 800_000
 const [alice, bob, carol] = [1, 2, 3].map((n) => toHex(publicKey(sha256(Uint8Array.of(n))))) as [string, string, string]
 
-const policy = {
-  time_lock_delta: 80,
-  min_htlc: '1000',
-  fee_base_msat: '1000',
-  fee_rate_milli_msat: '1',
-  disabled: false,
-  max_htlc_msat: '990000000',
-}
-const edge = (id: string, from: string, to: string): object => ({
-  channel_id: id,
-  node1_pub: from,
-  node2_pub: to,
-  capacity: '1000000',
-  node1_policy: policy,
-  node2_policy: policy,
-})
 const [first, second] = ['769658139444346880', '769658139444346881'] as const
 const edges = [edge(first, alice, bob), edge(second, bob, carol)]
 const nodeOf = (key: string): object => ({ pub_key: key, features: { 25: {} } })

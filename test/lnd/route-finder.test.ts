@@ -4,28 +4,13 @@ import { Status } from '../../src/backends/lnd/client.ts'
 import type { RawChannel } from '../../src/backends/lnd/messages.ts'
 import { Policies } from '../../src/backends/lnd/policies.ts'
 import { RouteFinder, type WaySearch } from '../../src/backends/lnd/route-finder.ts'
-import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+import { edge, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const [alice, bob, carol] = [`02${'aa'.repeat(32)}`, `02${'bb'.repeat(32)}`, `02${'cc'.repeat(32)}`]
-const policy = {
-  time_lock_delta: 80,
-  min_htlc: '1000',
-  fee_base_msat: '1000',
-  fee_rate_milli_msat: '1',
-  disabled: false,
-  max_htlc_msat: '990000000',
-}
 
 /** Two channels from alice to bob, 1 and 2, and 3 from bob to carol. */
 const edges: Script = {
-  getChanInfo: ({ chan_id: id }: { chan_id: string }) => ({
-    channel_id: id,
-    node1_pub: id === '3' ? bob : alice,
-    node2_pub: id === '3' ? carol : bob,
-    capacity: '1000000',
-    node1_policy: policy,
-    node2_policy: policy,
-  }),
+  getChanInfo: ({ chan_id: id }: { chan_id: string }) => (id === '3' ? edge(id, bob, carol) : edge(id, alice, bob)),
 }
 const own = ['1', '2'].map((id) => ({ chan_id: id, active: true })) as unknown as RawChannel[]
 const way = (first: string): object => ({

@@ -125,3 +125,24 @@ export class ScriptedLnd {
     return stream
   }
 }
+
+export const policy = {
+  time_lock_delta: 80,
+  min_htlc: '1000',
+  fee_base_msat: '1000',
+  fee_rate_milli_msat: '1',
+  disabled: false,
+  max_htlc_msat: '990000000',
+}
+
+/** A channel of the graph, with the usual policy both ways. */
+export function edge(id: string, from: string, to: string): object {
+  return {
+    channel_id: id,
+    node1_pub: from,
+    node2_pub: to,
+    capacity: '1000000',
+    node1_policy: policy,
+    node2_policy: policy,
+  }
+}
