@@ -1,7 +1,7 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /** Tests that start lnd nodes: several processes each, and the wall clock counts. */
-const REAL_NODES = ['test/lnd/**/*.test.ts', 'test/nodes/**/*.test.ts', 'test/**/lnd.test.ts']
+const REAL_NODES = ['test/lnd/**/*.test.ts', 'test/regtest/**/*.test.ts', 'test/**/lnd.test.ts']
 
 const config: ViteUserConfig = defineConfig({
   test: {

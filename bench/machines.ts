@@ -3,7 +3,8 @@
  * a bulk transfer without network, every payment settled at once. `--json` prints one line of JSON.
  */
 import { Connection } from '../src/transport/connection/connection.ts'
-import type { Attempt, ConnectionSettings, Grant, Lane, Want } from '../src/transport/connection/interface.ts'
+import type { Lane } from '../src/medium/payment.ts'
+import type { Attempt, ConnectionSettings, Grant, Want } from '../src/transport/connection/interface.ts'
 import { openOpen } from '../src/transport/connection/opening.ts'
 import { ecdh, publicKey } from '../src/wire/keys.ts'
 

@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { getChannelBalance, getChannels, getWalletInfo } from 'lightning'
-import { keysend } from '../test/nodes/keysend.ts'
-import type { LndNode } from '../test/nodes/lnd-node.ts'
-import type { Network } from '../test/nodes/network.ts'
+import { keysend } from '../tools/regtest/keysend.ts'
+import type { LndNode } from '../tools/regtest/lnd-node.ts'
+import type { Network } from '../tools/regtest/network.ts'
 import { sendFile } from './network-send.ts'
 
 interface Command {

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
 import { createEndpoint, type Endpoint } from '../src/index.ts'
 import { createLndBackend } from '../src/lnd.ts'
-import type { LndNode } from '../test/nodes/lnd-node.ts'
+import type { LndNode } from '../tools/regtest/lnd-node.ts'
 
 const PORT = 7
 /** Play money: the file, not the default, is what bounds the cost. */

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Command, InvalidArgumentError } from 'commander'
-import { type Network, startNetwork } from '../test/nodes/network.ts'
-import { told } from '../test/nodes/until.ts'
+import { type Network, startNetwork } from '../tools/regtest/network.ts'
+import { told } from '../tools/regtest/until.ts'
 import { buildLnd } from '../tools/lnd-build/build.ts'
 import { describeNodes, helpText, QUIT, runCommand } from './network-commands.ts'
 

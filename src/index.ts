@@ -1,10 +1,10 @@
 /** A reliable, socket-like transport over Lightning keysend payments. */
-import { connectArguments, connected, createServerOn, createSocket } from './transport/connecting.ts'
-import { Endpoint, type EndpointOptions } from './transport/endpoint.ts'
-import { defaultEndpoint } from './transport/environment.ts'
-import type { ConnectArguments, ConnectOptions, PublicKey, ServerOptions } from './transport/options.ts'
-import type { Server } from './transport/server.ts'
-import type { Socket } from './transport/socket.ts'
+import { connectArguments, connected, createServerOn, createSocket } from './transport/sockets/connecting.ts'
+import { Endpoint, type EndpointOptions } from './transport/sockets/endpoint.ts'
+import { defaultEndpoint } from './transport/sockets/default-endpoint.ts'
+import type { ConnectArguments, ConnectOptions, PublicKey, ServerOptions } from './transport/options/options.ts'
+import type { Server } from './transport/sockets/server.ts'
+import type { Socket } from './transport/sockets/socket.ts'
 
 /** Starts a backend and gives an endpoint for it. @throws KeysockError, or what the backend throws */
 export function createEndpoint(options: EndpointOptions): Promise<Endpoint> {
@@ -44,9 +44,9 @@ export function createServer(...given: readonly unknown[]): Server {
   return createServerOn(defaultEndpoint(), given)
 }
 
-export { defaultEndpoint, setDefaultEndpoint } from './transport/environment.ts'
-export type { BackendModule } from './transport/environment.ts'
-export type { Endpoint, EndpointOptions, EndpointStats } from './transport/endpoint.ts'
+export { defaultEndpoint, setDefaultEndpoint } from './transport/sockets/default-endpoint.ts'
+export type { BackendModule } from './transport/sockets/default-endpoint.ts'
+export type { Endpoint, EndpointOptions, EndpointStats } from './transport/sockets/endpoint.ts'
 export { KeysockError } from './transport/errors.ts'
 export type { OwnCode, SystemCode } from './transport/errors.ts'
 export type { Logger, LogFields, LogMethod } from './transport/logger.ts'
@@ -57,13 +57,19 @@ export type {
   Msat,
   PublicKey,
   ServerOptions,
-} from './transport/options.ts'
-export type { Quote } from './transport/quote.ts'
-export type { ListenOptions, Server } from './transport/server.ts'
-export type { Socket, SocketAddress } from './transport/socket.ts'
-export type { SocketStats } from './transport/stats.ts'
+} from './transport/options/options.ts'
+export type { Quote } from './transport/sockets/quote.ts'
+export type { ListenOptions, Server } from './transport/sockets/server.ts'
+export type { Socket, SocketAddress } from './transport/sockets/socket.ts'
+export type { SocketStats } from './transport/sockets/stats.ts'
 export { FolderStore } from './transport/store/folder.ts'
 export { MemoryStore } from './transport/store/memory.ts'
 export type { Reservation, Store, StoreChange, StoredState, Tombstone } from './transport/store/store.ts'
 export { BackendError } from './backends/backend.ts'
 export type * from './backends/backend.ts'
+export type { Clock } from './floor/clock.ts'
+export type { Entropy } from './floor/entropy.ts'
+export type * from './medium/payment.ts'
+export type * from './medium/reply-path.ts'
+export type * from './medium/route.ts'
+export type * from './medium/verdict.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../src/backends/backend.ts'
+import type { Clock } from '../src/floor/clock.ts'
 
 /** A clock that moves when it is told to. */
 export class ManualClock implements Clock {

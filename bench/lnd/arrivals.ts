@@ -1,5 +1,5 @@
 import { recordOf, type RawInvoice } from '../../src/backends/lnd/messages.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { type NodeAddress, openBare } from './bare-node.ts'
 import { CpuTime } from './cpu-time.ts'
 import { now } from './now.ts'

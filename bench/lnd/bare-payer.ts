@@ -3,7 +3,7 @@ import { KEYSEND_KEY, RECORD_KEY, type RawAttempt } from '../../src/backends/lnd
 import { sendToRouteRequest } from '../../src/backends/lnd/raw-route.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { amountRange, recordRoom, type RoutePlan } from '../../src/backends/lnd/route-costs.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { type BareNode, type NodeAddress, openBare, wayTo } from './bare-node.ts'
 import { CpuTime } from './cpu-time.ts'
 import { now } from './now.ts'

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { KEYSEND_KEY, RECORD_KEY } from '../../src/backends/lnd/messages.ts'
-import { fromHex } from '../../src/wire/bytes.ts'
+import { fromHex } from '../../src/floor/bytes.ts'
 import { type NodeAddress, openBare } from './bare-node.ts'
 import { now } from './now.ts'
 import { CHUNK_BYTES, MOST_FEE_MSAT } from './settings.ts'

@@ -1,4 +1,4 @@
-import type { Network } from '../../test/nodes/network.ts'
+import type { Network } from '../../tools/regtest/network.ts'
 import type { NodeAddress } from './bare-node.ts'
 import { cpuMsOf } from './cpu-time.ts'
 import { Program } from './programs.ts'

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { BackendEvent, Route } from '../../src/backends/backend.ts'
+import type { Route } from '../../src/medium/route.ts'
+import type { BackendEvent } from '../../src/backends/backend.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, type Simulation } from '../../src/sim.ts'
 import { network, RECEIVER, SENDER, type Setting, settings } from './settings.ts'

@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import type { Clock } from '../../src/backends/backend.ts'
+import type { Clock } from '../../src/floor/clock.ts'
 import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import { PairBackend, type PairMessage } from './pair-backend.ts'
 

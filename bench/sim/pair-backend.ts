@@ -1,19 +1,11 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import type {
-  Backend,
-  BackendEvent,
-  BackendStart,
-  Clock,
-  NodeInfo,
-  PathRequest,
-  PathResult,
-  Payment,
-  PaymentOutcome,
-  Route,
-  RouteRequest,
-  Verdict,
-} from '../../src/backends/backend.ts'
+import type { Clock } from '../../src/floor/clock.ts'
+import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Route, RouteRequest } from '../../src/medium/route.ts'
+import type { Verdict } from '../../src/medium/verdict.ts'
+import type { Backend, BackendEvent, BackendStart, NodeInfo } from '../../src/backends/backend.ts'
 
 /** What one process tells the other, over any channel that keeps the order. */
 export type PairMessage =

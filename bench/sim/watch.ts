@@ -1,4 +1,5 @@
-import type { Backend, Payment, PaymentOutcome } from '../../src/backends/backend.ts'
+import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Backend } from '../../src/backends/backend.ts'
 import { LevelTimes } from './statistics.ts'
 
 /** What a process paid for, seen below it. */

@@ -1,6 +1,6 @@
 /** Two connections side by side, field by field, as their responder has them. */
 import { decodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import type { OpenFrame } from '../../src/wire/frames.ts'
 import { type OpenedConnection, pathsIn } from '../../test/anonymity/opened-packets.ts'
 import { grams } from '../../test/anonymity/responder-view.ts'

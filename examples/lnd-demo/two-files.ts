@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Endpoint, Socket, SocketStats } from '../../src/index.ts'
-import { within } from '../../test/nodes/until.ts'
+import { within } from '../../tools/regtest/until.ts'
 
 /** What went in one direction, and what its sender paid. */
 export interface Direction {

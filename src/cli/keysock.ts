@@ -5,8 +5,8 @@ import { checkLnd } from '../lnd.ts'
 import { openEndpoint } from './endpoint.ts'
 import { processSignals } from './process-signals.ts'
 import { runProgram } from './program.ts'
-import { processClock, processEntropy } from './realtime.ts'
-
+import { processClock } from '../floor/clock.ts'
+import { processEntropy } from '../floor/entropy.ts'
 // gRPC to an IP address warns of a deprecation that no user of this command can do anything about.
 process.noDeprecation = true
 const { stdin, stdout, stderr, env } = process

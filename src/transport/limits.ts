@@ -47,8 +47,6 @@ export const CLOSE_GRACE_MS = 10_000
 export const CLOSE_ROUND_TRIPS = 4
 /** A round trip that was never measured, ms. */
 export const CLOSE_ROUND_TRIP_UNKNOWN_MS = 1_000
-/** The longest delay that one timer of Node takes: 2^31 - 1 ms. */
-export const LONGEST_TIMER_MS = 2_147_483_647
 
 // ---- Blocks ------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { sealInto, TAG_BYTES, unseal } from './aead.ts'
-import { concat } from './bytes.ts'
+import { concat } from '../floor/bytes.ts'
 import {
   deriveEarlyKeys,
   deriveMainKeys,

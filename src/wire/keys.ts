@@ -1,7 +1,7 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat } from './bytes.ts'
+import { concat } from '../floor/bytes.ts'
 import { malformed } from './errors.ts'
 
 /** Bytes of a compressed point of secp256k1. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { attack, pathsPaidOver } from '../../examples/attack.ts'
 import { appearances, decodePath, demoNetwork, hubNetwork, line } from '../../src/sim.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { grams, type ResponderView, watchResponder } from './responder-view.ts'
 
 const hub = { network: hubNetwork(), initiator: 'leaf0', responder: 'leaf5' } as const

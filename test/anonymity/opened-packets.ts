@@ -1,6 +1,6 @@
 /** Opens what a responder's process opens, with the secrets that it drew. */
 import type { Backend } from '../../src/backends/backend.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { decodeFrames } from '../../src/wire/frame-reader.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { completeResponder, respond } from '../../src/wire/handshake.ts'

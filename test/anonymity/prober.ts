@@ -1,13 +1,13 @@
 /** The other side of an anonymous connection, which knocks at a node's public doors to find out whether it is that node's. */
 import { encodeFrames } from '../../src/wire/frame-writer.ts'
 import { decodeFrames } from '../../src/wire/frame-reader.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { completeInitiator, completeResponder, initiate, type Initiation, respond } from '../../src/wire/handshake.ts'
 import { type DirectionKeys, ecdh, type MainKeys, paymentHash, preimage, publicKey } from '../../src/wire/keys.ts'
 import { decodeHeader, type Header, openPacket, sealPacket } from '../../src/wire/packets.ts'
 import { DEFAULT_PARAMETERS } from '../../src/wire/parameters.ts'
-import type { Verdict } from '../../src/backends/backend.ts'
+import type { Verdict } from '../../src/medium/verdict.ts'
 import { type Paid, pass, type WatchedBackend } from './watched-node.ts'
 
 const SECRET = new Uint8Array(32).fill(3)

@@ -1,22 +1,16 @@
 /** A node whose every payment and verdict is written down with its time, and the programs that use it. */
 import { duplexPair, type Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import type {
-  Backend,
-  Destination,
-  PathRequest,
-  PathResult,
-  Payment,
-  PaymentOutcome,
-  Route,
-  RouteRequest,
-  Verdict,
-} from '../../src/backends/backend.ts'
+import type { Destination, Route, RouteRequest } from '../../src/medium/route.ts'
+import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Verdict } from '../../src/medium/verdict.ts'
+import type { Backend } from '../../src/backends/backend.ts'
 import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
 import { SharedNode } from '../../src/backends/daemon/shared-node.ts'
 import { createEndpoint } from '../../src/index.ts'
-import type { Endpoint, EndpointOptions } from '../../src/transport/endpoint.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { ScriptedBackend } from '../transport/scripted-backend.ts'
 
 /** A payment that left the node. */

@@ -7,9 +7,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/display/events.ts'
-import { lndAvailable } from '../nodes/available.ts'
-import { type Network, startNetwork } from '../nodes/network.ts'
-import { until } from '../nodes/until.ts'
+import { lndAvailable } from '../../tools/regtest/available.ts'
+import { type Network, startNetwork } from '../../tools/regtest/network.ts'
+import { until } from '../../tools/regtest/until.ts'
 import { pattern } from './desk.ts'
 
 const START_MS = 20 * 60_000

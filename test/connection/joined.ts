@@ -4,12 +4,12 @@
  * that are lost. A stand-in for the peer object grants attempts. The same seed gives the same trace.
  */
 import { randomFrom, type Random } from './random.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
+import type { Arrival } from '../../src/medium/arrival.ts'
 import type {
-  Arrival,
   Attempt,
   ConnectionEvent,
   ConnectionSettings,

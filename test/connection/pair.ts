@@ -5,14 +5,14 @@ import { completeInitiator, initiate, type Initiation } from '../../src/wire/han
 import { ecdh, type MainKeys, paymentHash, preimage, publicKey } from '../../src/wire/keys.ts'
 import { sealPacket } from '../../src/wire/packets.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
+import type { Lane } from '../../src/medium/payment.ts'
+import type { Arrival } from '../../src/medium/arrival.ts'
 import type {
-  Arrival,
   Attempt,
   ConnectionEvent,
   ConnectionSettings,
   Grant,
   GrowWindow,
-  Lane,
   Reception,
 } from '../../src/transport/connection/interface.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'

@@ -9,7 +9,7 @@ import type { SignalName } from '../../src/cli/dependencies.ts'
 import { createDaemonBackend, daemonSocket } from '../../src/daemon.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { Paper } from '../cli/desk.ts'
 
 let sim: Simulation

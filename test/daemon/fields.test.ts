@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Destination, Payment, PaymentOutcome, RouteRequest } from '../../src/backends/backend.ts'
+import type { Destination, RouteRequest } from '../../src/medium/route.ts'
+import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
 import { readCall, readTold, writeCall, writeError, writeEvent, writeResult } from '../../src/backends/daemon/calls.ts'
 import {
   amount,

@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Backend, BackendEvent, PathResult, Route } from '../../src/backends/backend.ts'
+import type { PathResult } from '../../src/medium/reply-path.ts'
+import type { Route } from '../../src/medium/route.ts'
+import type { Backend, BackendEvent } from '../../src/backends/backend.ts'
 import {
   GREETING_MS,
   MAX_CALLS,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Verdict } from '../../src/backends/backend.ts'
+import type { Verdict } from '../../src/medium/verdict.ts'
 import { Agreements } from '../../src/backends/daemon/agreements.ts'
 import { AGREEMENT_BURST, HOLD_MS, MAX_CONNECTIONS } from '../../src/backends/daemon/bounds.ts'
 import { Connections } from '../../src/backends/daemon/connections.ts'

@@ -4,7 +4,7 @@ import type { BackendEvent } from '../../src/backends/backend.ts'
 import { ANSWER_MS } from '../../src/backends/daemon/bounds.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
-import type { Endpoint } from '../../src/transport/endpoint.ts'
+import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import { MemoryStore } from '../../src/transport/store/memory.ts'
 import { MemoryDaemon } from './worlds.ts'
 

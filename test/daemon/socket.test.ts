@@ -25,7 +25,7 @@ import {
 import type { BackendStart } from '../../src/backends/backend.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 
 let folder: string
 let socket: string

@@ -5,7 +5,7 @@ import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
 import { SharedNode } from '../../src/backends/daemon/shared-node.ts'
 import { streamPair } from '../../src/backends/daemon/stream-pair.ts'
 import type { Simulation } from '../../src/sim.ts'
-import type { Endpoint, EndpointOptions } from '../../src/transport/endpoint.ts'
+import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import { MemoryStore } from '../../src/transport/store/memory.ts'
 
 interface Program {

@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
 import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 import type { Connection } from '../../src/transport/connection/connection.ts'
-import { Endpoint, type EndpointOptions } from '../../src/transport/endpoint.ts'
-import type { Socket } from '../../src/transport/socket.ts'
+import { Endpoint, type EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
 
 export const MINUTE = 60_000
 export const HOUR: number = 60 * MINUTE

@@ -21,8 +21,8 @@ describe('the check of the layers', () => {
     ['src/wire/frames.ts', `import { a } from './varint.ts'`],
     ['src/wire/bolt4/onion.ts', `import { sha256 } from '@noble/hashes/sha2.js'`],
     ['src/transport/connection/streams.ts', `import type { Frame } from '../../wire/frames.ts'`],
-    ['src/transport/socket.ts', `import { Duplex } from 'node:stream'`],
-    ['src/transport/driver.ts', `import type { Backend } from '../backends/backend.ts'`],
+    ['src/transport/sockets/socket.ts', `import { Duplex } from 'node:stream'`],
+    ['src/transport/driver/driver.ts', `import type { Backend } from '../../backends/backend.ts'`],
     ['src/backends/sim/engine.ts', `import { EventEmitter } from 'eventemitter3'`],
     ['src/backends/lnd/rpc.ts', `import grpc from '@grpc/grpc-js'`],
     ['src/cli/send.ts', `import { connect } from '../index.ts'`],
@@ -32,7 +32,7 @@ describe('the check of the layers', () => {
   })
 
   it.each([
-    ['src/wire/frames.ts', `import { now } from '../transport/clock.ts'`, 'src/transport/clock.ts'],
+    ['src/wire/frames.ts', `import { now } from '../floor/clock.ts'`, 'src/floor/clock.ts'],
     ['src/wire/frames.ts', `import { Buffer } from 'buffer'`, 'node:buffer'],
     ['src/wire/frames.ts', `import pick from 'picocolors'`, 'picocolors'],
     ['src/transport/connection/loss.ts', `import { createHash } from 'node:crypto'`, 'node:crypto'],
@@ -41,10 +41,18 @@ describe('the check of the layers', () => {
       `import type { Clock } from '../../backends/backend.ts'`,
       'src/backends/backend.ts',
     ],
-    ['src/transport/connection/loss.ts', `import { Socket } from '../socket.ts'`, 'src/transport/socket.ts'],
-    ['src/transport/endpoint.ts', `import { Sim } from '../backends/sim/sim.ts'`, 'src/backends/sim/sim.ts'],
-    ['src/transport/endpoint.ts', `import { connect } from '../index.ts'`, 'src/index.ts'],
-    ['src/backends/lnd/rpc.ts', `import { Socket } from '../../transport/socket.ts'`, 'src/transport/socket.ts'],
+    [
+      'src/transport/connection/loss.ts',
+      `import { Socket } from '../sockets/socket.ts'`,
+      'src/transport/sockets/socket.ts',
+    ],
+    ['src/transport/sockets/endpoint.ts', `import { Sim } from '../../backends/sim/sim.ts'`, 'src/backends/sim/sim.ts'],
+    ['src/transport/sockets/endpoint.ts', `import { connect } from '../../index.ts'`, 'src/index.ts'],
+    [
+      'src/backends/lnd/rpc.ts',
+      `import { Socket } from '../../transport/sockets/socket.ts'`,
+      'src/transport/sockets/socket.ts',
+    ],
     ['src/backends/sim/engine.ts', `import { main } from '../../cli/main.ts'`, 'src/cli/main.ts'],
     ['src/backends/sim/engine.ts', `import { Lnd } from '../lnd/lnd.ts'`, 'src/backends/lnd/lnd.ts'],
     ['src/backends/sim/engine.ts', `import fc from 'fast-check'`, 'fast-check'],

@@ -14,81 +14,115 @@ export interface Layer {
 const NOBLE = '@noble/'
 const NODE = 'node:'
 
+/** The floor without the process's edges to real time and chance: what pure code may stand on. */
+const PURE_FLOOR = ['back-off', 'bounded', 'bytes', 'heap', 'token-bucket'].map((name) => `src/floor/${name}.ts`)
+/** What the wings of the transport share. */
+const TRANSPORT_BASE = ['errors', 'limits', 'logger'].map((name) => `src/transport/${name}.ts`)
+const VALUES = ['src/medium/', 'src/wire/']
+const CONTRACT = 'src/backends/backend.ts'
+
 /** The layers of src, the most specific first: a file belongs to the first that holds it. */
 const LAYERS: readonly Layer[] = [
-  { path: 'src/wire/', files: ['src/wire/'], packages: [NOBLE] },
-  { path: 'src/transport/connection/', files: ['src/transport/connection/', 'src/wire/'], packages: [NOBLE] },
+  { path: 'src/floor/', files: ['src/floor/'], packages: [NODE] },
+  { path: 'src/wire/', files: ['src/wire/', ...PURE_FLOOR], packages: [NOBLE] },
+  { path: 'src/medium/', files: ['src/medium/'], packages: [] },
   {
-    // What connections to one peer share; pure as they are, so it knows neither sockets nor endpoints.
-    path: 'src/transport/peer/',
-    files: ['src/transport/peer/', 'src/transport/connection/', 'src/wire/', 'src/backends/backend.ts'],
+    path: 'src/transport/connection/',
+    files: ['src/transport/connection/', ...VALUES, ...PURE_FLOOR],
     packages: [NOBLE],
   },
   {
-    path: 'src/transport/',
-    files: ['src/transport/', 'src/wire/', 'src/backends/backend.ts'],
+    // What connections to one peer share; pure as they are, so it knows neither sockets nor endpoints.
+    path: 'src/transport/peer/',
+    files: ['src/transport/peer/', 'src/transport/connection/', ...VALUES, ...PURE_FLOOR],
+    packages: [NOBLE],
+  },
+  {
+    path: 'src/transport/store/',
+    files: ['src/transport/store/', ...TRANSPORT_BASE, ...VALUES, 'src/floor/'],
+    packages: [NODE],
+  },
+  {
+    path: 'src/transport/tables/',
+    files: ['src/transport/tables/', 'src/transport/store/', ...TRANSPORT_BASE, ...VALUES, 'src/floor/'],
+    packages: [],
+  },
+  {
+    path: 'src/transport/options/',
+    files: ['src/transport/options/', 'src/transport/connection/', ...TRANSPORT_BASE, ...VALUES, 'src/floor/'],
+    packages: [NOBLE, NODE],
+  },
+  {
+    // Drives connections: knows no stream and no emitter.
+    path: 'src/transport/driver/',
+    files: [
+      'src/transport/driver/',
+      'src/transport/connection/',
+      'src/transport/peer/',
+      'src/transport/store/',
+      'src/transport/tables/',
+      'src/transport/options/',
+      ...TRANSPORT_BASE,
+      ...VALUES,
+      CONTRACT,
+      'src/floor/',
+    ],
+    packages: [NOBLE, NODE],
+  },
+  {
+    // What faces Node: sockets, servers, endpoints.
+    path: 'src/transport/sockets/',
+    files: ['src/transport/', ...VALUES, CONTRACT, 'src/floor/'],
     packages: [NOBLE, NODE, 'eventemitter3'],
   },
-  { path: 'src/backends/backend.ts', files: ['src/wire/'], packages: [NOBLE] },
+  { path: 'src/transport/', files: [...TRANSPORT_BASE, ...VALUES, 'src/floor/'], packages: [NODE] },
+  { path: CONTRACT, files: [...VALUES, 'src/floor/'], packages: [NOBLE] },
   {
     path: 'src/backends/sim/',
-    files: ['src/backends/sim/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/wire/'],
+    files: ['src/backends/sim/', 'src/backends/paths/', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE, 'eventemitter3'],
   },
   {
     path: 'src/backends/paths/',
-    files: ['src/backends/paths/', 'src/backends/backend.ts', 'src/wire/'],
+    files: ['src/backends/paths/', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE],
   },
   {
     // The only layer that loads gRPC: neither keysock nor keysock/sim reaches it.
     path: 'src/backends/lnd/',
-    files: [
-      'src/backends/lnd/',
-      'src/backends/paths/',
-      'src/backends/backend.ts',
-      'src/backends/realtime.ts',
-      'src/wire/',
-    ],
+    files: ['src/backends/lnd/', 'src/backends/paths/', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE, 'lightning', '@grpc/grpc-js'],
   },
   {
     // Loads no gRPC either: a program that attaches needs none.
     path: 'src/backends/daemon/',
-    files: [
-      'src/backends/daemon/',
-      'src/backends/backend.ts',
-      'src/backends/realtime.ts',
-      'src/backends/lnd/address.ts',
-      'src/wire/',
-    ],
+    files: ['src/backends/daemon/', 'src/backends/lnd/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE],
   },
   {
     path: 'src/backends/contract/',
-    files: ['src/backends/contract/', 'src/backends/backend.ts', 'src/wire/'],
+    files: ['src/backends/contract/', CONTRACT, ...VALUES, 'src/floor/'],
     // It is a suite of tests; vitest is an optional peer of the package.
     packages: [NOBLE, NODE, 'vitest'],
   },
-  { path: 'src/backends/', files: ['src/backends/', 'src/wire/'], packages: [NODE, '*'] },
   {
     path: 'src/cli/',
-    files: ['src/cli/', 'src/index.ts', 'src/daemon.ts', 'src/lnd.ts', 'src/sim.ts'],
+    files: ['src/cli/', 'src/index.ts', 'src/daemon.ts', 'src/lnd.ts', 'src/sim.ts', 'src/floor/'],
     packages: [NODE, '*'],
   },
   {
     // A daemon has an endpoint of its own, which refuses what nobody listens for.
     path: 'src/daemon.ts',
-    files: ['src/backends/daemon/', 'src/backends/backend.ts', 'src/backends/realtime.ts', 'src/transport/'],
+    files: ['src/backends/daemon/', CONTRACT, 'src/transport/', 'src/floor/'],
     packages: [NODE],
   },
-  { path: 'src/lnd.ts', files: ['src/backends/lnd/', 'src/backends/backend.ts'], packages: [] },
+  { path: 'src/lnd.ts', files: ['src/backends/lnd/', CONTRACT], packages: [] },
   {
     path: 'src/sim.ts',
-    files: ['src/backends/sim/', 'src/backends/paths/', 'src/backends/backend.ts', 'src/transport/'],
+    files: ['src/backends/sim/', 'src/backends/paths/', CONTRACT, 'src/transport/'],
     packages: [],
   },
-  { path: 'src/index.ts', files: ['src/transport/', 'src/backends/backend.ts', 'src/wire/'], packages: [] },
+  { path: 'src/index.ts', files: ['src/transport/', CONTRACT, ...VALUES, 'src/floor/'], packages: [] },
 ]
 
 /** Every import in `sources` that its layer does not allow, as `file:line: what is wrong`. */
@@ -115,7 +149,7 @@ export function packagesOf(sources: readonly Source[]): Set<string> {
 }
 
 /** The one place where a user names a module: KEYSOCK_BACKEND. */
-const COMPUTED = 'src/transport/environment.ts'
+const COMPUTED = 'src/transport/sockets/default-endpoint.ts'
 
 function importComplaint(specifier: string | undefined, importer: string, layer: Layer): string | undefined {
   if (specifier === undefined && importer === COMPUTED) return undefined

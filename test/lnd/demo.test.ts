@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { LndDemoResult } from '../../examples/lnd-demo.ts'
 import { ROOT } from '../house/sources.ts'
-import { lndAvailable } from '../nodes/available.ts'
-import { until } from '../nodes/until.ts'
+import { lndAvailable } from '../../tools/regtest/available.ts'
+import { until } from '../../tools/regtest/until.ts'
 
 const RUN_MS = 10 * 60_000
 const available = lndAvailable()

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lndAvailable } from '../nodes/available.ts'
-import { startNetwork, type Network } from '../nodes/network.ts'
+import { lndAvailable } from '../../tools/regtest/available.ts'
+import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { exchange, file, sha256Hex, type Midway } from './exchange.ts'
 import { attachProxied, type Proxied, settledUp } from './program-end.ts'
 

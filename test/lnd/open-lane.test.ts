@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Endpoint } from '../../src/index.ts'
 import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
-import { lndAvailable } from '../nodes/available.ts'
-import type { LndNode } from '../nodes/lnd-node.ts'
-import { startNetwork, type Network } from '../nodes/network.ts'
+import { lndAvailable } from '../../tools/regtest/available.ts'
+import type { LndNode } from '../../tools/regtest/lnd-node.ts'
+import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { file } from './exchange.ts'
 
 const START_MS = 20 * 60_000

@@ -1,9 +1,11 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { toHex } from '../../src/wire/bytes.ts'
-import type { BackendEvent, Destination, PaymentOutcome } from '../../src/backends/backend.ts'
+import { toHex } from '../../src/floor/bytes.ts'
+import type { Destination } from '../../src/medium/route.ts'
+import type { PaymentOutcome } from '../../src/medium/payment.ts'
+import type { BackendEvent } from '../../src/backends/backend.ts'
 import { createLndBackend } from '../../src/lnd.ts'
-import type { LndNode } from '../nodes/lnd-node.ts'
-import { until } from '../nodes/until.ts'
+import type { LndNode } from '../../tools/regtest/lnd-node.ts'
+import { until } from '../../tools/regtest/until.ts'
 
 type Backend = ReturnType<typeof createLndBackend>
 

@@ -5,7 +5,7 @@ import { Status } from '../../src/backends/lnd/client.ts'
 import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
 import { Payments } from '../../src/backends/lnd/payments.ts'
 import type { PinnedRoute, Routes } from '../../src/backends/lnd/routes.ts'
-import { fromHex } from '../../src/wire/bytes.ts'
+import { fromHex } from '../../src/floor/bytes.ts'
 import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const HEIGHT = 850_000

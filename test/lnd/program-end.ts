@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
 import { createEndpoint, type Endpoint } from '../../src/index.ts'
 import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
-import type { LndNode } from '../nodes/lnd-node.ts'
-import { until } from '../nodes/until.ts'
+import type { LndNode } from '../../tools/regtest/lnd-node.ts'
+import { until } from '../../tools/regtest/until.ts'
 import { heldHashes, readLedger, type Ledger } from './ledger.ts'
 import { Proxy } from './proxy.ts'
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { until } from '../nodes/until.ts'
+import { until } from '../../tools/regtest/until.ts'
 
 /** A program of `fixtures` in a process of its own, which a test talks to by lines. */
 export class Program {

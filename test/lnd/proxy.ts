@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { freePort } from '../nodes/ports.ts'
+import { freePort } from '../../tools/regtest/ports.ts'
 
 /** How connections end: by a reset, as when a machine dies, or in good order. */
 export type Cut = 'reset' | 'end'

@@ -1,7 +1,7 @@
-import { toHex } from '../../src/wire/bytes.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { createLndBackend } from '../../src/lnd.ts'
-import type { LndNode } from '../nodes/lnd-node.ts'
+import type { LndNode } from '../../tools/regtest/lnd-node.ts'
 
 type Offer = Extract<BackendEvent, { type: 'offer' }>
 

@@ -1,9 +1,5 @@
-/**
- * A toy of the medium, in virtual time: nodes that work off payments one after the other, latency with
- * log-normal jitter, payments that fail on the way or hang for minutes, and slots. One seed, one trace.
- */
-import type { PaymentOutcome, Route } from '../../src/backends/backend.ts'
-
+import type { PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Route } from '../../src/medium/route.ts'
 export type Random = () => number
 
 /** mulberry32 */

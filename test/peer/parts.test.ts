@@ -5,7 +5,7 @@ import { Latency, SampleWindow } from '../../src/transport/peer/latency.ts'
 import { Renewal } from '../../src/transport/peer/renewal.ts'
 import { RouteTable } from '../../src/transport/peer/routes.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
-import { FairTurns } from '../../src/transport/peer/turns.ts'
+import { RoundRobin } from '../../src/transport/peer/round-robin.ts'
 import { route } from './medium.ts'
 
 describe('sample window', () => {
@@ -128,7 +128,7 @@ describe('hedge delay', () => {
 
 describe('turns', () => {
   test('go round', () => {
-    const turns = new FairTurns()
+    const turns = new RoundRobin()
     const [a, b] = [{}, {}]
     turns.enqueue(a)
     turns.enqueue(b)
@@ -141,7 +141,7 @@ describe('turns', () => {
   })
 
   test('a connection that leaves is forgotten', () => {
-    const turns = new FairTurns()
+    const turns = new RoundRobin()
     const [a, b] = [{}, {}]
     turns.enqueue(a)
     turns.enqueue(b)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { FailureReason, PaymentOutcome, Route } from '../../src/backends/backend.ts'
-import { Peer } from '../../src/transport/peer/peer.ts'
+import type { FailureReason, PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Route } from '../../src/medium/route.ts'
+import { PeerController } from '../../src/transport/peer/peer-controller.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { route } from './medium.ts'
 
@@ -83,7 +84,7 @@ const routes: readonly Route[] = [
 ]
 
 interface Run {
-  readonly peer: Peer
+  readonly peer: PeerController
   readonly anonymous: boolean
   readonly open: { readonly ticket: number; readonly channel: string }[]
   readonly known: Set<number>
@@ -165,7 +166,7 @@ test('bounds hold, tickets resolve once, and nothing ever waits for nothing, wha
     fc.property(fc.array(step, { maxLength: 120 }), fc.constantFrom(...endings), (steps, ending) => {
       const slots = new SlotPool()
       const runs: Run[] = [false, false, true].map((anonymous) => ({
-        peer: new Peer({
+        peer: new PeerController({
           lane: anonymous ? 'phantom' : 'node',
           anonymous,
           random: (length) => new Uint8Array(length).fill(77),
@@ -258,7 +259,7 @@ test('no connection starves: of those that always want, each gets its turn withi
       fc.integer({ min: 1, max: 20 }),
       fc.array(fc.nat({ max: 19 }), { maxLength: 100 }),
       (count, leaving) => {
-        const peer = new Peer({
+        const peer = new PeerController({
           lane: 'node',
           anonymous: false,
           random: (length) => new Uint8Array(length),

@@ -1,7 +1,7 @@
 /** The peer object driving plain payments over the project's simulator, against its bare floods. */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, test } from 'vitest'
-import { Peer } from '../../src/transport/peer/peer.ts'
+import { PeerController } from '../../src/transport/peer/peer-controller.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { createSimulation, flood, type NetworkDescription } from '../../src/sim.ts'
 
@@ -39,7 +39,7 @@ async function peerRate(description: NetworkDescription): Promise<number> {
   const payer = sim.backend('a')
   await payer.start({ sink: () => {} })
   const destination = { lane: 'node', publicKey: sim.keyOf('d') } as const
-  const peer = new Peer({
+  const peer = new PeerController({
     lane: 'node',
     anonymous: false,
     random: (length) => sim.entropy.bytes(length),

@@ -1,7 +1,7 @@
-/** Transfers over the toy medium: a bare flood with a fixed window, and the peer object driving plain payments. */
-import type { PaymentOutcome, Route } from '../../src/backends/backend.ts'
+import type { PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Route } from '../../src/medium/route.ts'
 import type { PeerOptions } from '../../src/transport/peer/interface.ts'
-import { Peer } from '../../src/transport/peer/peer.ts'
+import { PeerController } from '../../src/transport/peer/peer-controller.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { type World, seeded } from './medium.ts'
 
@@ -33,7 +33,7 @@ export function flood(world: World, window: number, pay: Pay, routeId: string): 
 }
 
 export interface Sender extends Progress {
-  readonly peer: Peer
+  readonly peer: PeerController
   /** Packets that wait to be sent. Infinity: as many as go. */
   backlog: number
   /** Sends what can be sent. */
@@ -50,7 +50,7 @@ export function sender(
 ): Sender {
   const random = seeded(Math.floor(world.random() * 2 ** 32))
   const { backlog = Infinity, ...peerOptions } = options
-  const peer = new Peer({
+  const peer = new PeerController({
     lane: 'node',
     anonymous: false,
     random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),

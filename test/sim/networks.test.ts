@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
-import type { Backend, BackendEvent, PaymentOutcome } from '../../src/backends/backend.ts'
+import type { PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Backend, BackendEvent } from '../../src/backends/backend.ts'
 import { createSimulation, randomNetwork, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 
 interface Load {

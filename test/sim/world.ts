@@ -2,7 +2,9 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { ContractWorld } from '../../src/backends/contract/index.ts'
 import { AMOUNT_MSAT, Probe, recordOf } from '../../src/backends/contract/probe.ts'
-import type { PathRequest, Payment, PaymentOutcome, Route } from '../../src/backends/backend.ts'
+import type { PathRequest } from '../../src/medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Route } from '../../src/medium/route.ts'
 import {
   createSimulation,
   demoNetwork,

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { createEndpoint } from '../../src/index.ts'
-import type { Endpoint } from '../../src/transport/endpoint.ts'
-import type { Socket } from '../../src/transport/socket.ts'
+import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { ScriptedBackend, settle } from './scripted-backend.ts'
 

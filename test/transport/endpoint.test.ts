@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import * as keysock from '../../src/index.ts'
 import { createSimulation, demoNetwork, line, type Simulation } from '../../src/sim.ts'
-import type { Endpoint } from '../../src/transport/endpoint.ts'
-import type { Socket } from '../../src/transport/socket.ts'
+import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
 import { pairOn } from './worlds.ts'
 
 const simulate = (seed = 1): Simulation => createSimulation(demoNetwork(), { seed })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { createSimulation, demoNetwork } from '../../src/sim.ts'
-import type { ServerOptions } from '../../src/transport/options.ts'
+import type { ServerOptions } from '../../src/transport/options/options.ts'
 import { pairOn } from './worlds.ts'
 
 const LARGEST = 2n ** 53n - 1n

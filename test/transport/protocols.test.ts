@@ -8,8 +8,8 @@ import { createGunzip, createGzip } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
-import type { Endpoint } from '../../src/transport/endpoint.ts'
-import type { Socket } from '../../src/transport/socket.ts'
+import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
 
 // Protocols of Node that use timers and threads of their own: the simulator runs in real time, a thousandfold.
 

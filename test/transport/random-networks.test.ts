@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { Backend, Payment } from '../../src/backends/backend.ts'
+import type { Payment } from '../../src/medium/payment.ts'
+import type { Backend } from '../../src/backends/backend.ts'
 import { createSimulation, randomNetwork, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 import type { Connection } from '../../src/transport/connection/connection.ts'
-import { Endpoint } from '../../src/transport/endpoint.ts'
-import type { Socket } from '../../src/transport/socket.ts'
-import { toHex } from '../../src/wire/bytes.ts'
+import { Endpoint } from '../../src/transport/sockets/endpoint.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 
 // Random networks with faults, random conversations: what holds in all of them. `FC_SEED` and `FC_RUNS` choose others.
 

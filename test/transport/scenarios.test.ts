@@ -7,9 +7,9 @@ import { pipeline } from 'node:stream/promises'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createEndpoint, FolderStore, MemoryStore } from '../../src/index.ts'
 import { createSimulation, demoNetwork, hubNetwork, type Simulation } from '../../src/sim.ts'
-import { Endpoint } from '../../src/transport/endpoint.ts'
+import { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import { INITIAL_WINDOW_BYTES, SEND_AHEAD_BYTES, WRITE_PIECE_BYTES } from '../../src/transport/limits.ts'
-import type { Socket } from '../../src/transport/socket.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
 import { pairOn } from './worlds.ts'
 
 const MINUTE = 60_000

@@ -1,15 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import type {
-  Backend,
-  BackendEvent,
-  BackendStart,
-  NodeInfo,
-  PathResult,
-  Payment,
-  PaymentOutcome,
-  Route,
-  Verdict,
-} from '../../src/backends/backend.ts'
+import type { PathResult } from '../../src/medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Route } from '../../src/medium/route.ts'
+import type { Verdict } from '../../src/medium/verdict.ts'
+import type { Backend, BackendEvent, BackendStart, NodeInfo } from '../../src/backends/backend.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import { ManualClock } from '../manual-clock.ts'
 

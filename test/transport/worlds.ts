@@ -3,7 +3,7 @@ import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
-import type { Endpoint, EndpointOptions } from '../../src/transport/endpoint.ts'
+import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 
 /** What net.Socket and keysock's Socket both are. */
 export interface AnySocket extends Duplex {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { concat, equalBytes, fromHex, toHex } from '../../src/wire/bytes.ts'
+import { concat, equalBytes, fromHex, toHex } from '../../src/floor/bytes.ts'
 import { Code, codeName, codes, peerError, ProtocolError } from '../../src/wire/errors.ts'
 import { Reader } from '../../src/wire/reader.ts'
 import { varintSize, Writer } from '../../src/wire/writer.ts'

@@ -1,7 +1,7 @@
 /**
  * Named frames in hexadecimal: the rows of spec/vectors/frames.json, and of the unit tests.
  */
-import { fromHex } from '../../src/wire/bytes.ts'
+import { fromHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 
 export interface ValidCase {

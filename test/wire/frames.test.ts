@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../../src/wire/bytes.ts'
+import { fromHex, toHex } from '../../src/floor/bytes.ts'
 import { Code, ProtocolError } from '../../src/wire/errors.ts'
 import { checkPlaces, decodeFrames, isEliciting, UnsupportedError } from '../../src/wire/frame-reader.ts'
 import {

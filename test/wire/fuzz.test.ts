@@ -12,7 +12,7 @@ import { initiate, respond } from '../../src/wire/handshake.ts'
 import { type DirectionKeys, publicKey } from '../../src/wire/keys.ts'
 import { type Addressing, decodeHeader, kinds, openPacket, sealPacket } from '../../src/wire/packets.ts'
 import { frame } from './arbitraries.ts'
-import { fromHex } from '../../src/wire/bytes.ts'
+import { fromHex } from '../../src/floor/bytes.ts'
 import { invalidFrames, unsupportedFrames, validFrames } from './frame-cases.ts'
 
 const ROUNDS = 100_000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { equalBytes, fromHex, toHex } from '../../src/wire/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../src/floor/bytes.ts'
 import { ProtocolError } from '../../src/wire/errors.ts'
 import {
   completeInitiator,

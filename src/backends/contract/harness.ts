@@ -1,4 +1,5 @@
-import type { Backend, Entropy } from '../backend.ts'
+import type { Entropy } from '../../floor/entropy.ts'
+import type { Backend } from '../backend.ts'
 
 /** What a backend may lack; each part that it lacks is skipped with the reason given. */
 export type ContractPart =

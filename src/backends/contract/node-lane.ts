@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { type PaymentOutcome, routeFeeMsat } from '../backend.ts'
+import type { PaymentOutcome } from '../../medium/payment.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
 import { AMOUNT_MSAT, Probe, recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 

@@ -1,6 +1,8 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { expect } from 'vitest'
-import { type Destination, type PathResult, routeFeeMsat } from '../backend.ts'
+import type { Destination } from '../../medium/route.ts'
+import type { PathResult } from '../../medium/reply-path.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
 import { AMOUNT_MSAT, paymentTo, Probe, recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 

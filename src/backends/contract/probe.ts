@@ -1,17 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import type {
-  Backend,
-  BackendEvent,
-  BackendStart,
-  Destination,
-  NodeInfo,
-  PathRequest,
-  PathResult,
-  Payment,
-  PaymentOutcome,
-  Route,
-  Verdict,
-} from '../backend.ts'
+import type { Destination, Route } from '../../medium/route.ts'
+import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { Verdict } from '../../medium/verdict.ts'
+import type { Backend, BackendEvent, BackendStart, NodeInfo } from '../backend.ts'
 import type { ContractNode, ContractWorld } from './harness.ts'
 
 export type Offer = Extract<BackendEvent, { type: 'offer' }>

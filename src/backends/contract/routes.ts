@@ -1,7 +1,8 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { expect } from 'vitest'
-import { type Route, routeFeeMsat } from '../backend.ts'
+import type { Route } from '../../medium/route.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
 import { recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 

@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import { Code } from '../../wire/errors.ts'
-import { type Destination, routeFeeMsat } from '../backend.ts'
+import type { Destination } from '../../medium/route.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
 import { AMOUNT_MSAT, paymentTo, Probe, recordOf, startEnds, type Ends } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 import type { ContractWorld } from './harness.ts'

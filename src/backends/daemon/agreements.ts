@@ -1,9 +1,10 @@
-import { toHex } from '../../wire/bytes.ts'
+import { toHex } from '../../floor/bytes.ts'
 import { decodeFrames, UnsupportedError } from '../../wire/frame-reader.ts'
 import type { Frame } from '../../wire/frames.ts'
 import { respond } from '../../wire/handshake.ts'
 import type { DecodedHeader } from '../../wire/packets.ts'
-import { BackendError, type Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import { BackendError } from '../backend.ts'
 import { AGREEMENT_BURST, AGREEMENTS_PER_SECOND, MAX_AGREEMENTS, MAX_SECRETS, MAX_UNPAID_AGREEMENTS } from './bounds.ts'
 
 export interface AgreementsNeeds {

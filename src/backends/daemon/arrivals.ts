@@ -1,5 +1,5 @@
 import type { DecodedHeader } from '../../wire/packets.ts'
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import type { Agreements, ReadPort } from './agreements.ts'
 import { MAX_HELD_OPENS, MAX_RECENT, MAX_WAITING } from './bounds.ts'
 import { headerOf, type Connections, type Owner } from './connections.ts'

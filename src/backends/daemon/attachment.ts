@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
-import { toHex } from '../../wire/bytes.ts'
-import { BackendError, type PaymentOutcome } from '../backend.ts'
+import { toHex } from '../../floor/bytes.ts'
+import type { PaymentOutcome } from '../../medium/payment.ts'
+import { BackendError } from '../backend.ts'
 import { MAX_CALLS, VERSIONS } from './bounds.ts'
 import {
   type Attach,

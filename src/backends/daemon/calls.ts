@@ -1,14 +1,8 @@
-import type {
-  NodeInfo,
-  PathRequest,
-  PathResult,
-  Payment,
-  PaymentOutcome,
-  Route,
-  RouteHint,
-  RouteRequest,
-  Verdict,
-} from '../backend.ts'
+import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
+import type { Verdict } from '../../medium/verdict.ts'
+import type { NodeInfo } from '../backend.ts'
 import { MAX_NAMED_CONNECTIONS, MAX_PORTS, MAX_WORDS } from './bounds.ts'
 import { amount, bytes, type Codec, count, flag, list, nothing, object, optional, text } from './fields.ts'
 import * as values from './values.ts'

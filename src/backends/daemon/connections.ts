@@ -1,4 +1,4 @@
-import { toHex } from '../../wire/bytes.ts'
+import { toHex } from '../../floor/bytes.ts'
 import { ProtocolError } from '../../wire/errors.ts'
 import { decodeHeader, type DecodedHeader, type Header } from '../../wire/packets.ts'
 import { MAX_CONNECTIONS } from './bounds.ts'

@@ -1,22 +1,12 @@
 import type { Duplex } from 'node:stream'
-import { equalBytes } from '../../wire/bytes.ts'
-import {
-  BackendError,
-  type Backend,
-  type BackendEvent,
-  type BackendStart,
-  type Clock,
-  type Entropy,
-  type NodeInfo,
-  type PathRequest,
-  type PathResult,
-  type Payment,
-  type PaymentOutcome,
-  type Route,
-  type RouteHint,
-  type RouteRequest,
-  type Verdict,
-} from '../backend.ts'
+import { equalBytes } from '../../floor/bytes.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { Entropy } from '../../floor/entropy.ts'
+import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
+import type { Verdict } from '../../medium/verdict.ts'
+import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
 import type { Attached, CallName, Calls } from './calls.ts'
 import { Link } from './link.ts'
 import { Names } from './names.ts'

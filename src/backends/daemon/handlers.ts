@@ -1,4 +1,5 @@
-import { BackendError, type Backend, type Route } from '../backend.ts'
+import type { Route } from '../../medium/route.ts'
+import { BackendError, type Backend } from '../backend.ts'
 import type { Agreements } from './agreements.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Attachment, Handlers } from './attachment.ts'

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { BackendError, type Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import { BackendError } from '../backend.ts'
 import { ANSWER_MS, DETACH_MS, GREETING_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
 import { Calling } from './calling.ts'
 import type { Attach, Attached, CallName, Calls } from './calls.ts'

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { toHex } from '../../wire/bytes.ts'
+import { toHex } from '../../floor/bytes.ts'
 import { lndSocket } from '../lnd/address.ts'
 import { MAX_SOCKET_PATH_BYTES } from './bounds.ts'
 

@@ -1,4 +1,5 @@
-import { BackendError, type Backend, type PathRequest, type PathResult } from '../backend.ts'
+import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
+import { BackendError, type Backend } from '../backend.ts'
 import { MAX_PATHS } from './bounds.ts'
 import type { Owner } from './connections.ts'
 

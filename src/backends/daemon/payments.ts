@@ -1,5 +1,5 @@
-import { toHex } from '../../wire/bytes.ts'
-import type { FailureReason, Payment, PaymentOutcome } from '../backend.ts'
+import { toHex } from '../../floor/bytes.ts'
+import type { FailureReason, Payment, PaymentOutcome } from '../../medium/payment.ts'
 import { MAX_PAYMENTS, MAX_REMEMBERED } from './bounds.ts'
 import { type Connections, headerOf, type Owner } from './connections.ts'
 import type { SlotShares } from './slot-shares.ts'

@@ -1,4 +1,4 @@
-import { toHex } from '../../wire/bytes.ts'
+import { toHex } from '../../floor/bytes.ts'
 import { MAX_NAMED_CONNECTIONS } from './bounds.ts'
 import { headerOf } from './connections.ts'
 

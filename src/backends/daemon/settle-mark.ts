@@ -1,5 +1,5 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import { BackendError } from '../backend.ts'
 import { MARK_EVERY_MS } from './bounds.ts'
 

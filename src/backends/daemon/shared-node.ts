@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { BackendError, type Backend, type BackendEvent, type Clock, type NodeInfo } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import { BackendError, type Backend, type BackendEvent, type NodeInfo } from '../backend.ts'
 import { Agreements } from './agreements.ts'
 import { Arrivals } from './arrivals.ts'
 import { Attachment, type AttachmentOwner, type Handlers } from './attachment.ts'

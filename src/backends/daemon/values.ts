@@ -1,19 +1,9 @@
+import type { Destination, Route, RouteHint, RouteRequest } from '../../medium/route.ts'
+import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { Verdict } from '../../medium/verdict.ts'
 /** The backend contract's values as they travel between a daemon and its clients (spec/daemon.md §5). */
-import type {
-  BackendErrorCode,
-  BackendEvent,
-  Destination,
-  NodeInfo,
-  PathRequest,
-  PathResult,
-  Payment,
-  PaymentOutcome,
-  ReplyPath,
-  Route,
-  RouteHint,
-  RouteRequest,
-  Verdict,
-} from '../backend.ts'
+import type { BackendErrorCode, BackendEvent, NodeInfo } from '../backend.ts'
 import { MAX_CHANNEL_CHARACTERS, MAX_HOPS, MAX_NAME_CHARACTERS, MAX_WORDS } from './bounds.ts'
 import {
   amount,

@@ -1,5 +1,5 @@
-import { processClock } from '../realtime.ts'
-import { BackendError, type Clock } from '../backend.ts'
+import { processClock, type Clock } from '../../floor/clock.ts'
+import { BackendError } from '../backend.ts'
 import { ALIVE_MS, CALL_MS } from './bounds.ts'
 import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './messages.ts'
 import { whyAway } from './why-away.ts'

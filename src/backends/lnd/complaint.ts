@@ -1,4 +1,4 @@
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import { COMPLAINT_MS } from './bounds.ts'
 
 /** Trouble that payments make, told once in COMPLAINT_MS at most: whoever pays must not fill a log. */

@@ -1,5 +1,6 @@
-import { fromHex, toHex } from '../../wire/bytes.ts'
-import type { BackendEvent, Clock } from '../backend.ts'
+import { fromHex, toHex } from '../../floor/bytes.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { BackendEvent } from '../backend.ts'
 import { CONFIRM_POLL_MS, MAX_UNCONFIRMED } from './bounds.ts'
 import type { OwnChannels } from './own-channels.ts'
 

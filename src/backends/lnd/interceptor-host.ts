@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { LndCredentials } from './connection.ts'

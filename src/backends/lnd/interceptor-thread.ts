@@ -4,7 +4,7 @@ import { LndClient } from './client.ts'
 import { openServices, type LndCredentials } from './connection.ts'
 import { Interceptor } from './interceptor.ts'
 import type { InterceptorCommand } from './interceptor-messages.ts'
-import { processClock } from '../realtime.ts'
+import { processClock } from '../../floor/clock.ts'
 
 /** What the thread is given. */
 export interface ThreadData {

@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { equalBytes } from '../../wire/bytes.ts'
-import type { Clock, Verdict } from '../backend.ts'
+import { equalBytes } from '../../floor/bytes.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { Verdict } from '../../medium/verdict.ts'
 import { Code } from '../../wire/errors.ts'
 import {
   EAGER_MS,

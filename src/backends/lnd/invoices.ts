@@ -1,4 +1,5 @@
-import type { BackendEvent, Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { BackendEvent } from '../backend.ts'
 import { MAX_RECORD_BYTES, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
 import { asBackendError, isDenied, type LndClient, type ServerStream } from './client.ts'
 import { recordOf, type RawInvoice } from './messages.ts'

@@ -1,4 +1,5 @@
-import type { BackendEvent, Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { BackendEvent } from '../backend.ts'
 import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
 import { asBackendError, isAway, Status, type LndClient, type RpcError } from './client.ts'
 import type { Invoices } from './invoices.ts'

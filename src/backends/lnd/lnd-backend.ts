@@ -1,23 +1,13 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { fromHex, toHex } from '../../wire/bytes.ts'
+import { fromHex, toHex } from '../../floor/bytes.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
-import {
-  BackendError,
-  type Backend,
-  type BackendEvent,
-  type BackendStart,
-  type Clock,
-  type Entropy,
-  type NodeInfo,
-  type PathRequest,
-  type PathResult,
-  type Payment,
-  type PaymentOutcome,
-  type Route,
-  type RouteHint,
-  type RouteRequest,
-  type Verdict,
-} from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { Entropy } from '../../floor/entropy.ts'
+import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
+import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
+import type { Verdict } from '../../medium/verdict.ts'
+import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
 import { asBackendError, LndClient } from './client.ts'
 import { Invoices } from './invoices.ts'
 import { Liveness } from './liveness.ts'
@@ -28,7 +18,8 @@ import { OwnChannels } from './own-channels.ts'
 import { Payments } from './payments.ts'
 import { PhantomLane } from './phantom-lane.ts'
 import { Policies } from './policies.ts'
-import { processClock, processEntropy } from '../realtime.ts'
+import { processClock } from '../../floor/clock.ts'
+import { processEntropy } from '../../floor/entropy.ts'
 import { routeHints } from './route-hints.ts'
 import { Routes } from './routes.ts'
 import type { RawInfo } from './messages.ts'

@@ -1,5 +1,5 @@
 import { isMadeUpChannel } from '../../wire/bolt4/phantom.ts'
-import type { FailureReason, PaymentFailure, PaymentOutcome } from '../backend.ts'
+import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
 import type { RawFailure, RawPayment } from './messages.ts'
 import type { RoutePlan } from './route-costs.ts'
 

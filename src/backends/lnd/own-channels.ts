@@ -1,4 +1,4 @@
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import type { LndClient } from './client.ts'
 import type { RawChannel } from './messages.ts'
 

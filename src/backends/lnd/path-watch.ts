@@ -1,4 +1,5 @@
-import type { BackendEvent, Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { BackendEvent } from '../backend.ts'
 import { PATH_POLICY_MS } from './bounds.ts'
 import { isAway, type LndClient } from './client.ts'
 import type { Introduction } from './introductions.ts'

@@ -1,15 +1,10 @@
-import { fromHex } from '../../wire/bytes.ts'
+import { fromHex } from '../../floor/bytes.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
-import {
-  BackendError,
-  type BackendEvent,
-  type Clock,
-  type Entropy,
-  type PathRequest,
-  type PathResult,
-  type ReplyPath,
-  type Verdict,
-} from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { Entropy } from '../../floor/entropy.ts'
+import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
+import type { Verdict } from '../../medium/verdict.ts'
+import { BackendError, type BackendEvent } from '../backend.ts'
 import { candidateIndex, candidatesIn, type CandidateIndex } from '../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
 import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, MAX_OPEN_PATHS, MAX_PATHS, PATH_RENEW_MS, VERDICT_MS } from './bounds.ts'

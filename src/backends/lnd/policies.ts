@@ -1,4 +1,4 @@
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { MAX_AMOUNT_MSAT, MAX_POLICIES, POLICY_AGE_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'

@@ -1,5 +1,5 @@
-import { fromHex, toHex } from '../../wire/bytes.ts'
-import type { Payment } from '../backend.ts'
+import { fromHex, toHex } from '../../floor/bytes.ts'
+import type { Payment } from '../../medium/payment.ts'
 import { KEYSEND_KEY, RECORD_KEY } from './messages.ts'
 import { amountsFor, expiriesFor, finalExpiry, type RoutePlan } from './route-costs.ts'
 

@@ -1,6 +1,8 @@
 import { parseShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
-import { fromHex, toHex } from '../../wire/bytes.ts'
-import { BackendError, type Clock, type RouteHint } from '../backend.ts'
+import { fromHex, toHex } from '../../floor/bytes.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { RouteHint } from '../../medium/route.ts'
+import { BackendError } from '../backend.ts'
 import {
   EXPIRY_MARGIN_BLOCKS,
   FINAL_DELTA_BLOCKS,

@@ -1,6 +1,6 @@
 import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
-import { fromHex } from '../../wire/bytes.ts'
-import { MAX_ROUTE_HINTS, type RouteHint } from '../backend.ts'
+import { fromHex } from '../../floor/bytes.ts'
+import { MAX_ROUTE_HINTS, type RouteHint } from '../../medium/route.ts'
 import { CHANNELS_AGE_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { RawChannel } from './messages.ts'

@@ -1,7 +1,11 @@
 import { phantomOf } from '../../wire/bolt4/phantom.ts'
 import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
-import { toHex } from '../../wire/bytes.ts'
-import { BackendError, type Clock, type Entropy, type Route, routeFeeMsat, type RouteRequest } from '../backend.ts'
+import { toHex } from '../../floor/bytes.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { Entropy } from '../../floor/entropy.ts'
+import type { Route, RouteRequest } from '../../medium/route.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
+import { BackendError } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import {
   MAX_AMOUNT_MSAT,

@@ -1,4 +1,4 @@
-import type { FailureReason, PaymentFailure, PaymentOutcome } from '../backend.ts'
+import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
 import { CLAIM_BLOCKS } from './bounds.ts'
 import type { Link } from './channel.ts'
 import type { Due } from './event-queue.ts'

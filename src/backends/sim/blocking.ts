@@ -1,4 +1,4 @@
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import type { Network } from './network.ts'
 
 /** A process that may be blocked: what reaches it then waits, timers included, and comes in its order afterwards. */

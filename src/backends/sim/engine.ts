@@ -1,4 +1,4 @@
-import type { Clock } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
 import { DEFAULT_BOUND_MS, MAX_EVENTS_AT_ONCE, MAX_TURNS_AT_ONCE, TURNS_BEFORE_QUIET } from './bounds.ts'
 import { SimulationError } from './errors.ts'
 import { EventQueue, type Due } from './event-queue.ts'

@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { Backend, BackendEvent, Route } from '../backend.ts'
+import type { Route } from '../../medium/route.ts'
+import type { Backend, BackendEvent } from '../backend.ts'
 import { SimulationError } from './errors.ts'
 import type { Simulation } from './simulation.ts'
 

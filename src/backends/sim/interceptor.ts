@@ -1,7 +1,8 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes } from '@noble/curves/utils.js'
 import { Code } from '../../wire/errors.ts'
-import type { FailureReason, Verdict } from '../backend.ts'
+import type { FailureReason } from '../../medium/payment.ts'
+import type { Verdict } from '../../medium/verdict.ts'
 import type { Attempt } from './attempt.ts'
 import {
   INTERCEPT_MARGIN_BLOCKS,

@@ -1,5 +1,5 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
-import type { PaymentFailure, PaymentOutcome } from '../backend.ts'
+import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
 import { Attempt, type AttemptPlan } from './attempt.ts'
 import { Link, type Channel } from './channel.ts'
 import type { Engine } from './engine.ts'

@@ -1,6 +1,7 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { BackendError, type PathRequest, type ReplyPath } from '../backend.ts'
+import type { PathRequest, ReplyPath } from '../../medium/reply-path.ts'
+import { BackendError } from '../backend.ts'
 import type { Link } from './channel.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../paths/path-classes.ts'

@@ -1,4 +1,4 @@
-import type { RouteHint } from '../backend.ts'
+import type { RouteHint } from '../../medium/route.ts'
 import { MAX_HOPS, MISSION_CONTROL_MS } from './bounds.ts'
 import type { Channel, Link } from './channel.ts'
 import { fee } from './fees.ts'

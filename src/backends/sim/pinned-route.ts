@@ -1,4 +1,5 @@
-import type { Payment, Route } from '../backend.ts'
+import type { Payment } from '../../medium/payment.ts'
+import type { Route } from '../../medium/route.ts'
 import type { AttemptPlan } from './attempt.ts'
 import type { PathParts } from '../paths/reply-path.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS, MAX_AMOUNT_MSAT } from './bounds.ts'

@@ -1,4 +1,5 @@
-import { BackendError, type PathRequest, type PathResult, type ReplyPath } from '../backend.ts'
+import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
+import { BackendError } from '../backend.ts'
 import { candidateInitiators } from '../paths/candidates.ts'
 import { decodePath } from '../paths/reply-path.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'

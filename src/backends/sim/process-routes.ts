@@ -1,14 +1,10 @@
 import { equalBytes } from '@noble/curves/utils.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import {
-  BackendError,
-  type Destination,
-  type Payment,
-  type Route,
-  routeFeeMsat,
-  type RouteRequest,
-} from '../backend.ts'
+import type { Destination, Route, RouteRequest } from '../../medium/route.ts'
+import type { Payment } from '../../medium/payment.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
+import { BackendError } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import { decodePath } from '../paths/reply-path.ts'
 import { MAX_AMOUNT_MSAT, MAX_PINNED_ROUTES, MAX_ROUTES } from './bounds.ts'

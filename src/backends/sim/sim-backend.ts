@@ -1,24 +1,13 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import {
-  BackendError,
-  type Backend,
-  type BackendEvent,
-  type BackendStart,
-  type Clock,
-  type Entropy,
-  type FailureReason,
-  type NodeInfo,
-  type PathRequest,
-  type PathResult,
-  type Payment,
-  type PaymentOutcome,
-  type Route,
-  type RouteHint,
-  type RouteRequest,
-  type Verdict,
-} from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { Entropy } from '../../floor/entropy.ts'
+import type { FailureReason, Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
+import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
+import type { Verdict } from '../../medium/verdict.ts'
+import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
 import type { Attempt } from './attempt.ts'
 import { Blocking } from './blocking.ts'

@@ -1,4 +1,6 @@
-import type { Backend, Clock, Entropy } from '../backend.ts'
+import type { Clock } from '../../floor/clock.ts'
+import type { Entropy } from '../../floor/entropy.ts'
+import type { Backend } from '../backend.ts'
 import { Blocks } from './blocks.ts'
 import type { NetworkDescription } from './description.ts'
 import { Engine, type RunBounds, type RunEnd } from './engine.ts'

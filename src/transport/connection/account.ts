@@ -1,4 +1,4 @@
-import type { Account as AccountView } from './interface.ts'
+import type { AccountView } from './interface.ts'
 
 /** Both sides' money of one connection, msat (spec §12.1). */
 export class Account {

@@ -1,4 +1,5 @@
-import type { Lane, WantReason } from './interface.ts'
+import type { Lane } from '../../medium/payment.ts'
+import type { WantReason } from './interface.ts'
 import type { OutgoingMessage } from './messages.ts'
 
 /** What is remembered of one attempt: what it carried, by reference, and how it stands. */

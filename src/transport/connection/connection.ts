@@ -5,9 +5,10 @@ import { applyFrames, learnParameters } from './apply.ts'
 import { Control } from './controls.ts'
 import { Core } from './core.ts'
 import { checkConsistency } from './consistency.ts'
+import type { Lane } from '../../medium/payment.ts'
+import type { Arrival } from '../../medium/arrival.ts'
 import type {
-  Account,
-  Arrival,
+  AccountView,
   Attempt,
   ConnectionEvent,
   ConnectionRequest,
@@ -15,7 +16,6 @@ import type {
   ConnectionStats,
   Grant,
   GrowWindow,
-  Lane,
   Outcome,
   OwnPath,
   RandomBytes,
@@ -303,7 +303,7 @@ export class Connection {
    * Every way to the peer costs more for one packet than its owner pays (spec §9.6): it ends, as nothing can be said.
    * Amounts in msat.
    */
-  tooDear(now: number, cost: { readonly packetMsat: bigint; readonly mostMsat: bigint }): void {
+  tooExpensive(now: number, cost: { readonly packetMsat: bigint; readonly mostMsat: bigint }): void {
     const core = this.#core
     runTimers(core, now)
     const message = `each packet to the other side would cost at least ${cost.packetMsat} msat, amount and fee together; maxFee allows ${cost.mostMsat}`
@@ -411,7 +411,7 @@ export class Connection {
     return this.#core.connectionId
   }
 
-  get account(): Account {
+  get account(): AccountView {
     return this.#core.account.view()
   }
 

@@ -15,7 +15,7 @@ import type {
   RandomBytes,
   Role,
   State,
-  Target,
+  PacketTarget,
   WantReason,
 } from './interface.ts'
 import { ACK_DELAY_MS, FIRST_CAPACITY, INITIAL_LIMIT, SILENCE_LEAST_MS } from './limits.ts'
@@ -129,7 +129,7 @@ export class Core {
   readonly peerPaths: PeerPaths = new PeerPaths()
   readonly ownPaths: OwnPaths = new OwnPaths()
   /** The peer by its node key, on either lane; undefined: reply paths only. */
-  nodeTarget: Target | undefined
+  nodeTarget: PacketTarget | undefined
   peerParameters: Parameters | undefined
   /** Our idle_timeout as it was told: ACCEPT stays the same (spec §15.1). */
   readonly parameterIdleMs: number
@@ -270,7 +270,7 @@ export class Core {
   }
 
   /** How the peer is reached now; undefined: not at all (spec §9.8). */
-  target(): Target | undefined {
+  target(): PacketTarget | undefined {
     return this.peerPaths.target(this.height) ?? this.nodeTarget
   }
 

@@ -10,15 +10,15 @@
  * Every method that takes `now` (ms) may change all four.
  */
 import type { Code } from '../../wire/errors.ts'
+import type { Lane } from '../../medium/payment.ts'
 
 export type Role = 'initiator' | 'responder'
-export type Lane = 'node' | 'phantom'
 
 /** spec §6.1 */
 export type State = 'opening' | 'open' | 'closing' | 'lingering' | 'resetting' | 'closed'
 
 /** How the other side is reached: by its node key, at the phantom of its node (spec §2.9), or over the newest reply paths it gave. */
-export type Target =
+export type PacketTarget =
   | { readonly lane: Lane; readonly publicKey: Uint8Array }
   | { readonly lane: 'phantom'; readonly generation: number; readonly paths: readonly PathOffer[] }
 
@@ -26,17 +26,6 @@ export type Target =
 export interface PathOffer {
   readonly bytes: Uint8Array
   readonly expiryHeight: number
-}
-
-/** A packet that arrived, still sealed. */
-export interface Arrival {
-  readonly lane: Lane
-  readonly record: Uint8Array
-  readonly amountMsat: bigint
-  /** 32 bytes; the phantom lane checks the preimage against it before it settles. */
-  readonly hash: Uint8Array
-  /** Phantom lane: over which of our own paths; absent at the phantom of our node. */
-  readonly pathId?: string
 }
 
 /**
@@ -80,7 +69,7 @@ export type WantReason =
 
 export interface Want {
   readonly reason: WantReason
-  readonly target: Target
+  readonly target: PacketTarget
   /** Channels to go around if possible: those of the attempt that failed, hangs or is stuck. */
   readonly avoid: readonly string[]
   /** Bytes of frames that wait, as far as known: a hint for the size of the window. */
@@ -178,7 +167,7 @@ export interface OwnPath {
 }
 
 /** Both sides' money, all in msat. spec §12.1 */
-export interface Account {
+export interface AccountView {
   readonly capMsat: bigint
   readonly spentMsat: bigint
   readonly feesMsat: bigint

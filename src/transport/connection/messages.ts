@@ -1,4 +1,4 @@
-import { toHex } from '../../wire/bytes.ts'
+import { toHex } from '../../floor/bytes.ts'
 import { MESSAGE_ID_BYTES } from '../../wire/frames.ts'
 import { MAX_MESSAGE_BYTES, MAX_MESSAGE_IDS, MAX_MESSAGES_WAITING } from './limits.ts'
 

@@ -1,5 +1,5 @@
 /** How a connection comes about: OPEN on one side, its acceptance or refusal on the other (spec §4, §6). */
-import { equalBytes } from '../../wire/bytes.ts'
+import { equalBytes } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
 import { decodeFrames, UnsupportedError, checkPlaces } from '../../wire/frame-reader.ts'
 import { FrameWriter, frameSize, lastStreamDataRoom } from '../../wire/frame-writer.ts'

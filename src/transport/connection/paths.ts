@@ -1,5 +1,5 @@
 import type { ReplyPathsFrame } from '../../wire/frames.ts'
-import type { OwnPath, PathOffer, Target } from './interface.ts'
+import type { OwnPath, PathOffer, PacketTarget } from './interface.ts'
 import { MAX_OWN_GENERATIONS, MAX_PEER_GENERATIONS, MAX_PEER_PATHS, OWN_GENERATIONS, PATH_DRAIN_MS } from './limits.ts'
 
 interface PeerGeneration {
@@ -11,7 +11,7 @@ interface PeerGeneration {
 export class PeerPaths {
   // Newest first.
   #generations: PeerGeneration[] = []
-  #target: Target | undefined
+  #target: PacketTarget | undefined
 
   get isEmpty(): boolean {
     return this.#generations.length === 0
@@ -33,7 +33,7 @@ export class PeerPaths {
   }
 
   /** Paths whose time is over go; the newest generation that has one left is the target. */
-  target(height: number): Target | undefined {
+  target(height: number): PacketTarget | undefined {
     if (this.#target !== undefined) return this.#target
     for (const { generation, paths } of this.#generations) {
       const live = paths.filter((path) => path.expiryHeight > height)

@@ -1,5 +1,5 @@
 /** What comes in: opened, checked as a whole, then applied (spec §15). */
-import { equalBytes } from '../../wire/bytes.ts'
+import { equalBytes } from '../../floor/bytes.ts'
 import { Code, ProtocolError } from '../../wire/errors.ts'
 import { checkPlaces, decodeFrames, isEliciting } from '../../wire/frame-reader.ts'
 import type { Frame } from '../../wire/frames.ts'
@@ -9,7 +9,8 @@ import { type DecodedHeader, decodeHeader, type Header, openPacket } from '../..
 import { applyFrames } from './apply.ts'
 import { Control } from './controls.ts'
 import type { Core } from './core.ts'
-import type { Arrival, Reception } from './interface.ts'
+import type { Arrival } from '../../medium/arrival.ts'
+import type { Reception } from './interface.ts'
 import { advance, reset } from './lifecycle.ts'
 import { ACK_DELAY_MS, LINGER_MS, MAX_WRONG_TAGS, SILENCE_LEAST_MS } from './limits.ts'
 import { isOwnOpen } from './opening.ts'

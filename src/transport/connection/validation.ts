@@ -1,11 +1,11 @@
 /** Whether a packet's frames may take effect, all of them (spec §15.2). Nothing is changed here. */
-import { equalBytes } from '../../wire/bytes.ts'
+import { equalBytes } from '../../floor/bytes.ts'
 import { Code, malformed, ProtocolError } from '../../wire/errors.ts'
 import type { AckFrame, CreditFrame, Frame, IdentifyFrame, StreamFrame } from '../../wire/frames.ts'
 import { ecdh, identifyProof } from '../../wire/keys.ts'
 import type { Parameters } from '../../wire/parameters.ts'
 import type { Core } from './core.ts'
-import type { Arrival } from './interface.ts'
+import type { Arrival } from '../../medium/arrival.ts'
 import { INITIAL_LIMIT, MAX_SEGMENTS } from './limits.ts'
 
 // The stream as it would be after the frames checked so far.

@@ -20,7 +20,7 @@ export interface PeerAttempt {
 }
 
 /** Attempts by ticket: those in the window, in order of their grants, and those that hang. */
-export class Attempts {
+export class PeerAttempts {
   readonly #inWindow: Map<number, PeerAttempt> = new Map()
   readonly #hung: Map<number, PeerAttempt> = new Map()
   #nextTicket = 1

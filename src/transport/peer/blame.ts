@@ -1,5 +1,4 @@
-import type { PaymentFailure } from '../../backends/backend.ts'
-
+import type { PaymentFailure } from '../../medium/payment.ts'
 /**
  * Whose matter a failure is.
  * - 'away': our node is gone; everything waits.

@@ -1,5 +1,6 @@
+import type { Lane } from '../../medium/payment.ts'
 /** What goes into and comes out of the per-peer object: plain data. */
-import type { Grant, Lane, RandomBytes } from '../connection/interface.ts'
+import type { Grant, RandomBytes } from '../connection/interface.ts'
 import type { SlotPool } from './slots.ts'
 
 export interface PeerOptions {

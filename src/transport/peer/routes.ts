@@ -1,4 +1,6 @@
-import { type PaymentFailure, type Route, routeFeeMsat } from '../../backends/backend.ts'
+import type { PaymentFailure } from '../../medium/payment.ts'
+import type { Route } from '../../medium/route.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
 import {
   PENALTY_HALF_LIFE_MS,
   ROUTES_MOST,

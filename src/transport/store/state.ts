@@ -1,3 +1,4 @@
+import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
 import { MAX_MESSAGE_IDS, MAX_OPENS_SEEN, MAX_RESERVATIONS, MAX_TOMBSTONES } from '../limits.ts'
 import type { Reservation, StoreChange, StoredState, Tombstone } from './store.ts'
 
@@ -8,10 +9,10 @@ import type { Reservation, StoreChange, StoredState, Tombstone } from './store.t
 export class State implements StoredState {
   settleIndex: bigint | undefined
   floor = 0
-  readonly opensSeen: Map<string, number> = new Map()
-  readonly tombstones: Map<string, Tombstone> = new Map()
-  readonly reservations: Map<string, Reservation> = new Map()
-  readonly messages: Set<string> = new Set()
+  readonly opensSeen: BoundedMap<string, number> = new BoundedMap(MAX_OPENS_SEEN)
+  readonly tombstones: BoundedMap<string, Tombstone> = new BoundedMap(MAX_TOMBSTONES)
+  readonly reservations: BoundedMap<string, Reservation> = new BoundedMap(MAX_RESERVATIONS)
+  readonly messages: BoundedSet<string> = new BoundedSet(MAX_MESSAGE_IDS)
 
   apply(change: StoreChange): void {
     switch (change.type) {
@@ -19,14 +20,14 @@ export class State implements StoredState {
         if (this.settleIndex === undefined || change.index > this.settleIndex) this.settleIndex = change.index
         return
       case 'open-seen':
-        keep(this.opensSeen, change.ephemeral, change.height, MAX_OPENS_SEEN)
+        this.opensSeen.renew(change.ephemeral, change.height)
         return
       case 'floor':
         this.#raiseFloor(change.height)
         return
       case 'tombstone': {
         const { type: _, ...tombstone } = change
-        keep(this.tombstones, change.connectionId, tombstone, MAX_TOMBSTONES)
+        this.tombstones.renew(change.connectionId, tombstone)
         return
       }
       case 'tombstones-forgotten':
@@ -36,7 +37,7 @@ export class State implements StoredState {
         return
       case 'reserve': {
         const { type: _, ...reservation } = change
-        keep(this.reservations, change.hash, reservation, MAX_RESERVATIONS)
+        this.reservations.renew(change.hash, reservation)
         return
       }
       case 'release':
@@ -44,10 +45,6 @@ export class State implements StoredState {
         return
       case 'message':
         this.messages.add(change.id)
-        for (const oldest of this.messages) {
-          if (this.messages.size <= MAX_MESSAGE_IDS) break
-          this.messages.delete(oldest)
-        }
     }
   }
 
@@ -85,15 +82,5 @@ export class State implements StoredState {
     for (const [ephemeral, seenAt] of this.opensSeen) {
       if (seenAt < height) this.opensSeen.delete(ephemeral)
     }
-  }
-}
-
-/** Sets an entry as the newest; the oldest go above `bound`. */
-function keep<Value>(map: Map<string, Value>, key: string, value: Value, bound: number): void {
-  map.delete(key)
-  map.set(key, value)
-  for (const oldest of map.keys()) {
-    if (map.size <= bound) return
-    map.delete(oldest)
   }
 }

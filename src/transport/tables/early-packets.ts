@@ -1,4 +1,4 @@
-import type { Arrival } from '../connection/interface.ts'
+import type { Arrival } from '../../medium/arrival.ts'
 import { EARLY_MS, MAX_EARLY, MAX_EARLY_PER_CONNECTION } from '../limits.ts'
 
 interface Waiting {

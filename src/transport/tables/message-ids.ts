@@ -1,13 +1,14 @@
-import { toHex } from '../hex.ts'
+import { BoundedSet } from '../../floor/bounded.ts'
+import { toHex } from '../../floor/bytes.ts'
 import { MAX_MESSAGE_IDS } from '../limits.ts'
 import type { StoreChange } from '../store/store.ts'
 
 /** Messages that servers got: once for each port and id, over all connections and processes (spec §12.8). */
 export class MessageIds {
-  readonly #ids: Set<string>
+  readonly #ids: BoundedSet<string>
 
   constructor(stored: ReadonlySet<string>) {
-    this.#ids = new Set(stored)
+    this.#ids = new BoundedSet(MAX_MESSAGE_IDS, stored)
   }
 
   get size(): number {
@@ -19,10 +20,6 @@ export class MessageIds {
     const key = `${port}/${toHex(id)}`
     if (this.#ids.has(key)) return undefined
     this.#ids.add(key)
-    for (const oldest of this.#ids) {
-      if (this.#ids.size <= MAX_MESSAGE_IDS) break
-      this.#ids.delete(oldest)
-    }
     return { type: 'message', id: key }
   }
 }

@@ -1,12 +1,13 @@
+import { BoundedMap } from '../../floor/bounded.ts'
 import { MAX_TOMBSTONES, TOMBSTONE_BLOCKS } from '../limits.ts'
 import type { StoreChange, Tombstone } from '../store/store.ts'
 
 /** Connections of servers that have ended, by connection id (spec §13.5): a packet for one opens nothing. */
 export class Tombstones {
-  readonly #byId: Map<string, Tombstone>
+  readonly #byId: BoundedMap<string, Tombstone>
 
   constructor(stored: ReadonlyMap<string, Tombstone>) {
-    this.#byId = new Map(stored)
+    this.#byId = new BoundedMap(MAX_TOMBSTONES, stored)
   }
 
   get size(): number {
@@ -23,12 +24,7 @@ export class Tombstones {
   }
 
   add(tombstone: Tombstone): StoreChange {
-    this.#byId.delete(tombstone.connectionId)
-    this.#byId.set(tombstone.connectionId, tombstone)
-    for (const oldest of this.#byId.keys()) {
-      if (this.#byId.size <= MAX_TOMBSTONES) break
-      this.#byId.delete(oldest)
-    }
+    this.#byId.renew(tombstone.connectionId, tombstone)
     return { type: 'tombstone', ...tombstone }
   }
 

@@ -1,4 +1,5 @@
-import type { Verdict } from '../../backends/backend.ts'
+import type { Verdict } from '../../medium/verdict.ts'
+import { BoundedMap } from '../../floor/bounded.ts'
 import { MAX_VERDICTS } from '../limits.ts'
 
 /** What was answered to a payment hash, and who was paid. */
@@ -13,9 +14,9 @@ export interface Remembered<Owner> {
  */
 export class Verdicts<Owner> {
   /** By path and hash. */
-  readonly #byOffer: Map<string, Remembered<Owner>> = new Map()
+  readonly #byOffer: BoundedMap<string, Remembered<Owner>> = new BoundedMap(MAX_VERDICTS)
   /** Who was paid, by hash. */
-  readonly #owners: Map<string, Owner> = new Map()
+  readonly #owners: BoundedMap<string, Owner> = new BoundedMap(MAX_VERDICTS)
 
   get size(): number {
     return this.#byOffer.size
@@ -32,10 +33,8 @@ export class Verdicts<Owner> {
 
   add(key: string, hash: Uint8Array, remembered: Remembered<Owner>): void {
     this.#byOffer.set(key, remembered)
-    dropOldest(this.#byOffer)
     if (remembered.verdict.action !== 'settle' || remembered.owner === undefined) return
     this.#owners.set(hashKey(hash), remembered.owner)
-    dropOldest(this.#owners)
   }
 }
 
@@ -47,11 +46,4 @@ export function offerKey({ pathId = '', hash }: { readonly pathId?: string; read
 /** Half of the size of hexadecimal, and there are many. */
 function hashKey(hash: Uint8Array): string {
   return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1')
-}
-
-function dropOldest(table: Map<string, unknown>): void {
-  for (const oldest of table.keys()) {
-    if (table.size <= MAX_VERDICTS) return
-    table.delete(oldest)
-  }
 }

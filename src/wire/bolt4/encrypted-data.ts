@@ -1,5 +1,5 @@
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
-import { concat } from '../bytes.ts'
+import { concat } from '../../floor/bytes.ts'
 import { BoltError } from './errors.ts'
 import { msatBytes, readMsat, readTruncated, truncatedBytes, uintBytes } from './integers.ts'
 import { HOP_PAYLOADS_BYTES } from './onion.ts'

@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat } from '../bytes.ts'
+import { concat } from '../../floor/bytes.ts'
 import { hmacSha256, KEY_BYTES } from '../keys.ts'
 import { encodeBigSize } from './bigsize.ts'
 import { uintBytes } from './integers.ts'

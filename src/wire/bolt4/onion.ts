@@ -1,4 +1,4 @@
-import { concat, equalBytes } from '../bytes.ts'
+import { concat, equalBytes } from '../../floor/bytes.ts'
 import { hmacSha256, KEY_BYTES, POINT_BYTES } from '../keys.ts'
 import { readBigSize } from './bigsize.ts'
 import { BoltError } from './errors.ts'

@@ -1,4 +1,4 @@
-import { concat } from '../bytes.ts'
+import { concat } from '../../floor/bytes.ts'
 import { KEY_BYTES } from '../keys.ts'
 import { BoltError } from './errors.ts'
 import { msatBytes, readMsat } from './integers.ts'

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat } from '../bytes.ts'
+import { concat } from '../../floor/bytes.ts'
 import { publicKey } from '../keys.ts'
 import { packShortChannelId, unpackShortChannelId } from './short-channel-id.ts'
 

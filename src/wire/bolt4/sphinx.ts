@@ -3,7 +3,7 @@ import type { WeierstrassPoint } from '@noble/curves/abstract/weierstrass.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { bytesToNumberBE } from '@noble/curves/utils.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat } from '../bytes.ts'
+import { concat } from '../../floor/bytes.ts'
 import { hmacSha256, POINT_BYTES } from '../keys.ts'
 import { BoltError } from './errors.ts'
 

@@ -1,4 +1,4 @@
-import { concat } from '../bytes.ts'
+import { concat } from '../../floor/bytes.ts'
 import { encodeBigSize, readBigSize } from './bigsize.ts'
 import { BoltError } from './errors.ts'
 import { FieldReader } from './field-reader.ts'

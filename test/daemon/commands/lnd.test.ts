@@ -8,9 +8,9 @@ import { daemonSocket, type DaemonStatus, daemonStatus, findDaemon } from '../..
 import { createEndpoint, type Endpoint } from '../../../src/index.ts'
 import { checkLnd, lndPermissions } from '../../../src/lnd.ts'
 import { exchange, file, sha256Hex } from '../../lnd/exchange.ts'
-import { lndAvailable } from '../../nodes/available.ts'
-import { startNetwork, type Network } from '../../nodes/network.ts'
-import { until, within } from '../../nodes/until.ts'
+import { lndAvailable } from '../../../tools/regtest/available.ts'
+import { startNetwork, type Network } from '../../../tools/regtest/network.ts'
+import { until, within } from '../../../tools/regtest/until.ts'
 
 const KEYSOCK = resolve(import.meta.dirname, '../../../src/cli/keysock.ts')
 const START_MS = 20 * 60_000

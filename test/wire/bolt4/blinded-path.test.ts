@@ -11,7 +11,7 @@ import {
   type PaymentRelay,
 } from '../../../src/wire/bolt4/encrypted-data.ts'
 import { parseShortChannelId } from '../../../src/wire/bolt4/short-channel-id.ts'
-import { fromHex, toHex } from '../../../src/wire/bytes.ts'
+import { fromHex, toHex } from '../../../src/floor/bytes.ts'
 import { publicKey } from '../../../src/wire/keys.ts'
 import { boltCode, secrets } from './arbitraries.ts'
 import { itWithVectors } from './vectors.ts'

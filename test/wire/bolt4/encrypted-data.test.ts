@@ -9,7 +9,7 @@ import {
 } from '../../../src/wire/bolt4/encrypted-data.ts'
 import { BoltError } from '../../../src/wire/bolt4/errors.ts'
 import { encodeTlvStream } from '../../../src/wire/bolt4/tlv.ts'
-import { concat, fromHex } from '../../../src/wire/bytes.ts'
+import { concat, fromHex } from '../../../src/floor/bytes.ts'
 import { boltCode, encryptedData, likelyStreams, orBoltError } from './arbitraries.ts'
 
 describe('the data for a hop of a blinded path', () => {

@@ -1,4 +1,4 @@
-import { equalBytes } from '../../../src/wire/bytes.ts'
+import { equalBytes } from '../../../src/floor/bytes.ts'
 import { deriveKey, xorStream } from '../../../src/wire/bolt4/sphinx.ts'
 import { FieldReader } from '../../../src/wire/bolt4/field-reader.ts'
 import { hmacSha256 } from '../../../src/wire/keys.ts'

@@ -9,7 +9,7 @@ import {
   sealFailure,
 } from '../../../src/wire/bolt4/failure.ts'
 import { deriveKey } from '../../../src/wire/bolt4/sphinx.ts'
-import { concat, fromHex, toHex } from '../../../src/wire/bytes.ts'
+import { concat, fromHex, toHex } from '../../../src/floor/bytes.ts'
 import { openFailure, wrapFailure } from './failure-opener.ts'
 import { hopSecrets } from './onion-builder.ts'
 import { itWithVectors } from './vectors.ts'

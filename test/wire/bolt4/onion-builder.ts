@@ -1,4 +1,4 @@
-import { concat } from '../../../src/wire/bytes.ts'
+import { concat } from '../../../src/floor/bytes.ts'
 import { encodeBigSize } from '../../../src/wire/bolt4/bigsize.ts'
 import { HOP_PAYLOADS_BYTES } from '../../../src/wire/bolt4/onion.ts'
 import { blindingFactor, deriveKey, sharedSecret, tweakSecret, xorStream } from '../../../src/wire/bolt4/sphinx.ts'

@@ -5,7 +5,7 @@ import { ONION_BYTES, peelOnion, type PeeledOnion } from '../../../src/wire/bolt
 import { decodeClearFinal, decodePayload, encodePayload } from '../../../src/wire/bolt4/payload.ts'
 import { deriveKey, sharedSecret, xorStream } from '../../../src/wire/bolt4/sphinx.ts'
 import { uintBytes } from '../../../src/wire/bolt4/integers.ts'
-import { concat, fromHex, toHex } from '../../../src/wire/bytes.ts'
+import { concat, fromHex, toHex } from '../../../src/floor/bytes.ts'
 import { publicKey } from '../../../src/wire/keys.ts'
 import { boltCode, customRecords, orBoltError, secrets } from './arbitraries.ts'
 import { buildOnion, framed } from './onion-builder.ts'

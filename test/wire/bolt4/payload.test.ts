@@ -10,7 +10,7 @@ import {
   type Payload,
 } from '../../../src/wire/bolt4/payload.ts'
 import { encodeTlvStream } from '../../../src/wire/bolt4/tlv.ts'
-import { fromHex } from '../../../src/wire/bytes.ts'
+import { fromHex } from '../../../src/floor/bytes.ts'
 import { publicKey } from '../../../src/wire/keys.ts'
 import { boltCode, likelyStreams, orBoltError, payloads } from './arbitraries.ts'
 

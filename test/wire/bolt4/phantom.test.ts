@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isMadeUpChannel, madeUpChannel, phantomOf } from '../../../src/wire/bolt4/phantom.ts'
 import { unpackShortChannelId } from '../../../src/wire/bolt4/short-channel-id.ts'
-import { fromHex, toHex } from '../../../src/wire/bytes.ts'
+import { fromHex, toHex } from '../../../src/floor/bytes.ts'
 import { publicKey } from '../../../src/wire/keys.ts'
 
 /** The generator of secp256k1 as a node's key, so that anybody has it at hand. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../../../src/wire/bytes.ts'
+import { fromHex, toHex } from '../../../src/floor/bytes.ts'
 import { bigSizeBytes, encodeBigSize, readBigSize } from '../../../src/wire/bolt4/bigsize.ts'
 import { FieldReader } from '../../../src/wire/bolt4/field-reader.ts'
 import {

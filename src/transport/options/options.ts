@@ -1,0 +1,217 @@
+import type { RouteHint } from '../../medium/route.ts'
+import { checkAddress } from './address.ts'
+import { toHex } from '../../floor/bytes.ts'
+import { invalidOption, kindOf, KeysockError } from '../errors.ts'
+import {
+  DEFAULT_MAX_COST_MSAT,
+  LEAST_IDLE_TIMEOUT_MS,
+  LONGEST_IDLE_TIMEOUT_MS,
+  MAX_PORT,
+  MAX_PRICE_MSAT,
+} from '../limits.ts'
+
+/** An amount in msat: a bigint, or a number that is a whole one. */
+export type Msat = bigint | number
+
+/** A node's public key: 66 hexadecimal digits, or the 33 bytes of a compressed point; or an address as text (spec §1.6). */
+export type PublicKey = string | Uint8Array
+
+/** `least` is 0 for `listen` (any free port) and 1 to connect. @throws KeysockError ERR_SOCKET_BAD_PORT */
+export function checkPort(port: unknown, least: 0 | 1): number {
+  const number = typeof port === 'string' && /^[0-9]+$/.test(port) ? Number(port) : port
+  if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= MAX_PORT) return number
+  const got = typeof port === 'number' || typeof port === 'string' ? String(port) : kindOf(port)
+  throw new KeysockError('ERR_SOCKET_BAD_PORT', `a port is a whole number from ${least} to ${MAX_PORT}; got ${got}`)
+}
+
+/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkMsat(value: unknown, name: string): bigint {
+  if (typeof value === 'bigint' && value >= 0n) return value
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return BigInt(value)
+  throw invalidOption(`${name} must be a whole number of millisatoshi, 0 or more; got ${shown(value)}`)
+}
+
+export function optionalMsat(value: unknown, name: string, otherwise: bigint): bigint {
+  return value === undefined ? otherwise : checkMsat(value, name)
+}
+
+/** A time in ms. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkMs(value: unknown, name: string): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value
+  throw invalidOption(`${name} must be a number of milliseconds, 0 or more; got ${shown(value)}`)
+}
+
+/** spec §5.9: none at all (0), or 10 s at least. */
+function checkIdleTimeout(value: unknown): void {
+  const ms = checkMs(value, 'idleTimeout')
+  if (ms === 0 || (ms >= LEAST_IDLE_TIMEOUT_MS && ms <= LONGEST_IDLE_TIMEOUT_MS)) return
+  throw invalidOption(
+    `idleTimeout must be 0 (none) or from ${LEAST_IDLE_TIMEOUT_MS} to ${LONGEST_IDLE_TIMEOUT_MS} ms; got ${ms}`,
+  )
+}
+
+/** spec §12.3 */
+function checkPrice(value: unknown, name: string): void {
+  if (optionalMsat(value, name, 0n) <= MAX_PRICE_MSAT) return
+  throw invalidOption(`${name} must be at most ${MAX_PRICE_MSAT} msat, which a PRICE can say; got ${shown(value)}`)
+}
+
+export function checkBoolean(value: unknown, name: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalidOption(`${name} must be true or false; got ${kindOf(value)}`)
+}
+
+/** What one connection may cost its side, and how it behaves. All optional. */
+export interface ConnectionOptions {
+  /** What this side pays at most for the connection, fees included, msat. Default 1,000,000 (1,000 sat). */
+  readonly maxCost?: Msat
+  /** A connection without activity for so long ends with ETIMEDOUT; ms, 10,000 at least, 0: never (spec §10.3). Default 30 min. */
+  readonly idleTimeout?: number
+  /** As in net: `end()` is not called by itself when the other side ends. Default false. */
+  readonly allowHalfOpen?: boolean
+  /** As in net: small writes are sent at once. Default false: they wait up to 5 ms for more. */
+  readonly noDelay?: boolean
+  /** As in net: ask for a sign of life after `keepAliveInitialDelay` ms of silence. It costs a payment each time. Default false. */
+  readonly keepAlive?: boolean
+  readonly keepAliveInitialDelay?: number
+  /** Bytes that a stream's own buffers hold, as in every Duplex. Default: Node's. */
+  readonly highWaterMark?: number
+}
+
+/** Options of a call that connects. */
+export interface ConnectOptions extends ConnectionOptions {
+  /** ms until ETIMEDOUT (spec §10.2). Default 120,000. */
+  readonly connectTimeout?: number
+  /** Ends the socket with an AbortError. */
+  readonly signal?: AbortSignal
+  /**
+   * How answers come back: over a blinded path to this process ('phantom', the other side learns nothing), or by
+   * keysend to this node's own public key ('direct', the other side learns it). Default: the endpoint's.
+   */
+  readonly replies?: 'phantom' | 'direct'
+  /**
+   * How packets go to the other side: by keysend to its node ('node'), or to the phantom of its node ('phantom',
+   * spec §2.9), where its endpoint has `phantomLane: true`. There a refused connection costs nothing and is told of
+   * at once, and packets that arrive need no acknowledgement. Default 'node'.
+   */
+  readonly lane?: 'node' | 'phantom'
+  /** Proves this node's public key to the other side (spec §12.7). Default false. */
+  readonly identify?: boolean
+  /** The most that the other side may ask for each packet it sends, and for each 1,000 bytes; msat. Default 0: nothing. */
+  readonly maxPacketPrice?: Msat
+  readonly maxKilobytePrice?: Msat
+}
+
+export interface ServerOptions extends ConnectionOptions {
+  /** As in net: accepted sockets don't read by themselves. Default false. */
+  readonly pauseOnConnect?: boolean
+  /** What a peer pays for each packet that this side sends to it, and for each 1,000 bytes; msat, 2^53 - 1 at most. Default 0: nothing. */
+  readonly packetPrice?: Msat
+  readonly kilobytePrice?: Msat
+}
+
+export interface ConnectArguments extends ConnectOptions {
+  readonly publicKey: PublicKey
+  readonly port: number
+}
+
+/** The checked form of what a connection needs before it has an endpoint. */
+export interface ConnectTarget {
+  readonly publicKey: Uint8Array
+  readonly publicKeyHex: string
+  /** Private channels that lead there. */
+  readonly hints: readonly RouteHint[]
+  readonly port: number
+}
+
+export function checkTarget(publicKey: unknown, port: unknown): ConnectTarget {
+  const address = checkAddress(publicKey)
+  return { ...address, publicKeyHex: toHex(address.publicKey), port: checkPort(port, 1) }
+}
+
+const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {
+  maxCost: true,
+  idleTimeout: true,
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: true,
+  highWaterMark: true,
+}
+const CONNECT_NAMES: Readonly<Record<keyof ConnectArguments, true>> = {
+  ...CONNECTION_NAMES,
+  connectTimeout: true,
+  signal: true,
+  replies: true,
+  lane: true,
+  identify: true,
+  maxPacketPrice: true,
+  maxKilobytePrice: true,
+  publicKey: true,
+  port: true,
+}
+const SERVER_NAMES: Readonly<Record<keyof ServerOptions, true>> = {
+  ...CONNECTION_NAMES,
+  pauseOnConnect: true,
+  packetPrice: true,
+  kilobytePrice: true,
+}
+
+/**
+ * Others pass options on that are not ours (http.Agent, tls), so unknown ones stay; what differs from one of
+ * ours only in case was meant to be it. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
+ */
+export function checkNames(options: object, names: Readonly<Record<string, true>>): void {
+  for (const given of Object.keys(options)) {
+    if (Object.hasOwn(names, given)) continue
+    const meant = Object.keys(names).find((name) => name.toLowerCase() === given.toLowerCase())
+    if (meant !== undefined) throw invalidOption(`there is no option ${given}; it is written ${meant}`)
+  }
+}
+
+export function checkServerOptions(options: ServerOptions): void {
+  checkNames(options, SERVER_NAMES)
+  checkConnectionOptions(options)
+  checkPrice(options.packetPrice, 'packetPrice')
+  checkPrice(options.kilobytePrice, 'kilobytePrice')
+}
+
+/** @throws KeysockError for the first option that is not what its documentation says. */
+export function checkConnectOptions(options: ConnectOptions): void {
+  checkNames(options, CONNECT_NAMES)
+  checkConnectionOptions(options)
+  if (options.connectTimeout !== undefined) checkMs(options.connectTimeout, 'connectTimeout')
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw invalidOption('signal must be an AbortSignal')
+  }
+  if (options.replies !== undefined) checkReplies(options.replies)
+  if (options.lane !== undefined) checkLane(options.lane)
+  if (options.identify !== undefined) checkBoolean(options.identify, 'identify')
+  optionalMsat(options.maxPacketPrice, 'maxPacketPrice', 0n)
+  optionalMsat(options.maxKilobytePrice, 'maxKilobytePrice', 0n)
+}
+
+function checkConnectionOptions(options: ConnectionOptions): void {
+  optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT)
+  if (options.idleTimeout !== undefined) checkIdleTimeout(options.idleTimeout)
+  for (const name of ['allowHalfOpen', 'noDelay', 'keepAlive'] as const) {
+    if (options[name] !== undefined) checkBoolean(options[name], name)
+  }
+  if (options.keepAliveInitialDelay !== undefined) checkMs(options.keepAliveInitialDelay, 'keepAliveInitialDelay')
+}
+
+export function checkReplies(value: unknown): 'phantom' | 'direct' {
+  if (value === 'phantom' || value === 'direct') return value
+  throw invalidOption(`replies must be 'phantom' or 'direct'; got ${shown(value)}`)
+}
+
+function checkLane(value: unknown): void {
+  if (value === 'node' || value === 'phantom') return
+  throw invalidOption(`lane must be 'node' or 'phantom'; got ${shown(value)}`)
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string'
+    ? String(value)
+    : kindOf(value)
+}

@@ -1,0 +1,429 @@
+import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
+import type { Route } from '../../medium/route.ts'
+import type { Want } from '../connection/interface.ts'
+import { PeerAttempts, type PeerAttempt } from './attempts.ts'
+import { blame } from './blame.ts'
+import { FirstChannels, type FirstChannel } from './channels.ts'
+import { HedgeBudget } from './hedge.ts'
+import type { PeerGrant, PeerOptions, PeerStats } from './interface.ts'
+import { Latency } from './latency.ts'
+import {
+  BACKOFF_JITTER,
+  LOCAL_BACKOFF_MOST_MS,
+  LOCAL_BACKOFF_MS,
+  LOCAL_REFUSALS_MANY,
+  PROBES_MOST,
+  ROUND_TRIP_UNKNOWN_MS,
+  ROUTE_DEAD_STREAK,
+  SLOT_RETRY_MS,
+  STUCK_AFTER_MS,
+  WINDOW_CONTROL_EXTRA,
+  WINDOW_LEAST,
+  WINDOW_START,
+  WINDOW_START_ANONYMOUS,
+} from './limits.ts'
+import { Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
+import { RouteTable, type RouteState } from './routes.ts'
+import { RoundRobin } from './round-robin.ts'
+import { WindowControl } from './window.ts'
+
+export type { PeerGrant, PeerOptions, PeerStats } from './interface.ts'
+
+/**
+ * What all connections to one peer share: routes, the window of attempts in flight, the hedge budget,
+ * and whose turn it is. Pure: time comes in as `now`, nothing goes out but answers.
+ *
+ * Order of use: `enqueue` a connection that wants to send. Then, after every input: poll `request(now)`
+ * and look for the routes it names; take `nextTurn()`, `grant` for it, and either `cancel` the ticket or
+ * `sent` and later `resolve` it; when a connection wants more, `enqueue` it again; when no grant was
+ * given, enqueue it and wait. Call `wake` at `deadline()`, then begin anew.
+ */
+export class PeerController {
+  readonly #options: PeerOptions
+  readonly #turns: RoundRobin = new RoundRobin()
+  readonly #routes: RouteTable = new RouteTable()
+  readonly #attempts: PeerAttempts = new PeerAttempts()
+  readonly #latency: Latency = new Latency()
+  readonly #hedge: HedgeBudget = new HedgeBudget()
+  readonly #channels: FirstChannels
+  readonly #window: WindowControl
+  readonly #renewal: Renewal
+  #now = -Infinity
+  #delivered = 0
+  #failed = 0
+  #weighAt = 0
+  /** A grant was refused since the last wake: somebody waits for a deadline. */
+  #refused = false
+  /** The last wish for a grant was turned down: it is the network that limits, not what there is to send. */
+  #heldBack = false
+  #retrySlotsAt: number | undefined
+  /** How much other peers of the process queue over the same channel. */
+  #others = 1
+  #awayUntil = -Infinity
+  #awayTimes = 0
+
+  constructor(options: PeerOptions) {
+    this.#options = options
+    this.#channels = new FirstChannels(options.slots, options.anonymous)
+    this.#window = new WindowControl(options.anonymous ? WINDOW_START_ANONYMOUS : WINDOW_START, this.#latency)
+    this.#renewal = new Renewal(() => this.#chance())
+  }
+
+  /** What its way costs is its own word: of the paths that it gave, or of the hints in its address (spec §9.6). */
+  get saysItsCost(): boolean {
+    const { anonymous, hinted = false } = this.#options
+    return anonymous || hinted
+  }
+
+  // -- routes --
+
+  /** Routes to look for now. Once; then an answer is due: `provideRoutes` or `routesFailed`. */
+  request(now: number): RouteWish | undefined {
+    this.#tick(now)
+    const poor = this.#routes.all
+      .filter((state) => state.failing > 0.5)
+      .flatMap((state) => state.route.channels.slice(1))
+    return this.#renewal.take(now, this.#need(now), [...new Set(poor)])
+  }
+
+  /** Whether there is no route, or none that does well. */
+  lacksRoutes(now: number): boolean {
+    this.#tick(now)
+    return this.#need(now) !== 'content'
+  }
+
+  /**
+   * The answer to `request`, best route first. Routes beyond the bounds are left out (spec §9.6). Returns what a packet
+   * costs on the cheapest that was left out for its cost, where none was taken; msat.
+   */
+  provideRoutes(now: number, routes: readonly Route[]): bigint | undefined {
+    this.#tick(now)
+    const hadNone = this.#routes.size === 0
+    const ceiling = { mostMsat: this.#options.maxFeeMsat, countsAmount: this.saysItsCost }
+    const { taken, tooDearMsat } = this.#routes.merge(now, routes, ceiling)
+    if (taken === 0) {
+      this.#renewal.failed(now)
+      return tooDearMsat
+    }
+    this.#renewal.found(now)
+    for (const { route, firstChannel } of this.#routes.all) this.#channels.know(firstChannel, route.firstChannelSlots)
+    this.#channels.keep(new Set(this.#routes.all.map((state) => state.firstChannel)))
+    this.#window.limitTo(this.#channels.room())
+    if (hadNone && this.#delivered > 0) {
+      this.#latency.forget()
+      this.#window.restart()
+    }
+    return undefined
+  }
+
+  /** No answer to `request`: it will be made again later. */
+  routesFailed(now: number): void {
+    this.#tick(now)
+    this.#renewal.failed(now)
+  }
+
+  /** The routes lead nowhere any more, and others can be looked for at once: the peer gave other paths (spec §8.10, §9.2). What is under way goes on. */
+  forgetRoutes(now: number): void {
+    this.#tick(now)
+    for (const state of this.#routes.all) this.#routes.drop(state)
+    this.#renewal.changed()
+  }
+
+  // -- turns --
+
+  enqueue(token: object): void {
+    this.#turns.enqueue(token)
+  }
+
+  nextTurn(): object | undefined {
+    return this.#turns.next()
+  }
+
+  /** How many stand in the row. */
+  get waiting(): number {
+    return this.#turns.size
+  }
+
+  /** The connection has ended, or wants nothing any more. */
+  forget(token: object): void {
+    this.#turns.forget(token)
+  }
+
+  // -- attempts --
+
+  /** Leave for one attempt: its place is taken until `cancel` or `resolve`. Undefined: not now. */
+  grant(now: number, want: Pick<Want, 'reason' | 'avoid' | 'waitingBytes'>): PeerGrant | undefined {
+    this.#tick(now)
+    const hedge = want.reason === 'hedge'
+    const place = this.#place(now, want)
+    if (place === undefined) {
+      this.#refused = true
+      if (!hedge) this.#heldBack = true
+      return undefined
+    }
+    const { state, channel } = place
+    const hedgeAfterMs = this.#hedge.delayMs
+    const ticket = this.#attempts.add({ route: state, channel, hedge, hedgeAfterMs }, now, this.#delivered)
+    state.inFlight += 1
+    this.#hedge.take(hedge)
+    this.#heldBack = false
+    this.#renewal.used(now)
+    this.#observe(now)
+    const { route } = state
+    return {
+      ticket,
+      lane: this.#options.lane,
+      routeId: route.id,
+      recordBytes: route.recordBytes,
+      minAmountMsat: route.minAmountMsat,
+      maxAmountMsat: route.maxAmountMsat,
+      feeBaseMsat: route.feeBaseMsat,
+      feePpm: route.feePpm,
+      channels: route.channels,
+      hedgeAfterMs,
+    }
+  }
+
+  /** The grant was not used. */
+  cancel(ticket: number): void {
+    const attempt = this.#attempts.get(ticket)
+    if (attempt.sent) throw new Error(`ticket ${ticket} was sent: it can only be resolved`)
+    this.#hedge.giveBack(attempt.hedge)
+    this.#release(this.#now, attempt)
+  }
+
+  sent(now: number, ticket: number): void {
+    this.#tick(now)
+    const attempt = this.#attempts.get(ticket)
+    if (attempt.sent) throw new Error(`ticket ${ticket} was sent already`)
+    attempt.sent = true
+    attempt.since = now
+  }
+
+  /** What became of it. After 'unknown' the ticket stays open, outside the window, for a later outcome. */
+  resolve(now: number, ticket: number, outcome: PaymentOutcome): void {
+    this.#tick(now)
+    const attempt = this.#attempts.get(ticket)
+    if (!attempt.sent) throw new Error(`ticket ${ticket} was not sent: cancel it`)
+    if (outcome.status === 'unknown') {
+      this.#hang(attempt)
+      this.#observe(now)
+      return
+    }
+    const full = this.#attempts.inWindow >= 0.9 * this.#size
+    this.#release(now, attempt)
+    if (outcome.status === 'failed') this.#fail(now, attempt, outcome)
+    else this.#deliver(now, attempt, full)
+    this.#sweep(now)
+    if (now >= this.#weighAt) {
+      this.#routes.weigh(now)
+      this.#weighAt = now + (this.#latency.medianMs ?? ROUND_TRIP_UNKNOWN_MS)
+      this.#options.slots.report(this, this.#window.queue)
+      this.#others = this.#options.slots.queue(this, attempt.channel.key)
+    }
+  }
+
+  // -- time --
+
+  /** When to call `wake`: an attempt leaves the window, a back-off is over, routes are to be asked for. */
+  deadline(): number | undefined {
+    let next = this.#attempts.nextOverdue(this.#hedge.overdueMs, this.#delivered)
+    const at = (time: number | undefined): void => {
+      if (time !== undefined && time > this.#now) next = Math.min(next ?? time, time)
+    }
+    at(this.#renewal.due(this.#need(this.#now)))
+    if (this.#refused || this.#turns.size > 0) {
+      at(this.#awayUntil)
+      at(this.#retrySlotsAt)
+      at(this.#nextDoubling())
+      at(this.#routes.nextSuspensionEnd(this.#now))
+      for (const channel of this.#channels.all) at(channel.haltedUntil)
+    }
+    return next
+  }
+
+  wake(now: number): void {
+    this.#tick(now)
+    this.#refused = false
+    if (this.#retrySlotsAt !== undefined && this.#retrySlotsAt <= now) this.#retrySlotsAt = undefined
+  }
+
+  stats(): PeerStats {
+    const usable = this.#routes.usable(this.#now).length
+    return {
+      inFlight: this.#attempts.inWindow,
+      hung: this.#attempts.hung,
+      stuck: this.#attempts.stuck(this.#now),
+      window: this.#size,
+      phase: this.#window.phase,
+      smoothedMs: this.#hedge.smoothedMs,
+      medianMs: this.#latency.medianMs,
+      baseMs: this.#latency.baseMs,
+      hedgeAfterMs: this.#hedge.delayMs,
+      hedges: this.#hedge.hedged,
+      hedgesLeft: this.#hedge.left,
+      delivered: this.#delivered,
+      failed: this.#failed,
+      routes: this.#routes.size,
+      suspendedRoutes: this.#routes.size - usable,
+      waiting: this.waiting,
+    }
+  }
+
+  // -- inside --
+
+  get #size(): number {
+    return Math.max(WINDOW_LEAST, this.#window.size - this.#channels.hungTooMany())
+  }
+
+  #tick(now: number): void {
+    if (now < this.#now) throw new Error(`time went back from ${this.#now} to ${now}`)
+    this.#now = now
+    this.#sweep(now)
+  }
+
+  /** Between 0 and 1. */
+  #chance(): number {
+    const [high = 0, low = 0] = this.#options.random(2)
+    return (high * 256 + low) / 65_536
+  }
+
+  #need(now: number): RouteNeed {
+    if (this.#routes.size === 0) return 'none-left'
+    return this.#routes.isPoor(now) ? 'poor' : 'content'
+  }
+
+  /** A route and a slot of its first channel, which is taken; undefined where a bound says no. */
+  #place(
+    now: number,
+    want: Pick<Want, 'reason' | 'avoid'>,
+  ): { readonly state: RouteState; readonly channel: FirstChannel } | undefined {
+    if (now < this.#awayUntil) return undefined
+    if (want.reason === 'hedge' && this.#hedge.left === 0) return undefined
+    if (this.#options.anonymous && this.#owesEnough(now)) return undefined
+    const extra = want.reason === 'control' ? WINDOW_CONTROL_EXTRA : 0
+    if (this.#attempts.inWindow >= this.#size + extra) return undefined
+    for (const state of this.#ranked(now, want)) {
+      const channel = this.#channels.know(state.firstChannel, state.route.firstChannelSlots)
+      if (!this.#channels.open(now, channel)) continue
+      if (this.#channels.take(this, channel)) return { state, channel }
+      if (this.#retrySlotsAt === undefined || this.#retrySlotsAt <= now) this.#retrySlotsAt = now + SLOT_RETRY_MS
+    }
+    return undefined
+  }
+
+  /** Usable routes, the one to take first: fewest channels to avoid, then the emptiest for its weight. */
+  #ranked(now: number, want: Pick<Want, 'reason' | 'avoid'>): readonly RouteState[] {
+    const usable = this.#routes
+      .usable(now)
+      .filter((state) => state.streak < ROUTE_DEAD_STREAK || state.inFlight < PROBES_MOST)
+    if (usable.length < 2 && want.avoid.length === 0) return usable
+    const avoid = new Set(want.avoid)
+    const shared = (state: RouteState): number => state.route.channels.filter((channel) => avoid.has(channel)).length
+    const ranked = usable
+      .map((state) => ({ state, shared: shared(state), load: (state.inFlight + 1) / state.weight }))
+      .toSorted((a, b) => a.shared - b.shared || a.load - b.load)
+    const least = ranked[0]?.shared ?? avoid.size
+    if (least > 0 && (want.reason === 'hedge' || want.reason === 'stuck')) this.#renewal.wishAround(want.avoid)
+    return ranked.map((entry) => entry.state)
+  }
+
+  /** spec §9.7: two unresolved to begin with, one more per settlement, and one more at each doubling of the wait. */
+  #owesEnough(now: number): boolean {
+    const over = this.#attempts.unresolved - WINDOW_START_ANONYMOUS - this.#delivered
+    return over >= 0 && over >= doublings(now - (this.#attempts.oldestSince ?? now))
+  }
+
+  /** When one more will be allowed. */
+  #nextDoubling(): number | undefined {
+    const since = this.#attempts.oldestSince
+    if (!this.#options.anonymous || since === undefined) return undefined
+    return since + STUCK_AFTER_MS * 2 ** doublings(this.#now - since)
+  }
+
+  #release(now: number, attempt: PeerAttempt): void {
+    this.#attempts.delete(attempt)
+    if (!attempt.hung) attempt.route.inFlight -= 1
+    this.#channels.give(this, attempt.channel, attempt.hung)
+    this.#observe(now)
+  }
+
+  #deliver(now: number, attempt: PeerAttempt, full: boolean): void {
+    const age = now - attempt.since
+    this.#delivered += 1
+    this.#awayTimes = 0
+    this.#renewal.worked()
+    this.#hedge.settled(age)
+    this.#judgeDelay(attempt, age, age < STUCK_AFTER_MS)
+    if (age < STUCK_AFTER_MS) {
+      this.#latency.add(now, age, this.#others)
+      this.#routes.succeeded(now, attempt.route, age)
+    }
+    this.#channels.resolved(attempt.channel)
+    this.#channels.delivered(now, attempt.channel, this.#latency.medianMs)
+    this.#window.delivered(now, { full, heldBack: this.#heldBack || full })
+  }
+
+  #fail(now: number, attempt: PeerAttempt, failure: PaymentFailure): void {
+    this.#failed += 1
+    this.#judgeDelay(attempt, now - attempt.since, false)
+    switch (blame(failure)) {
+      case 'away':
+        // All that was under way comes back at once: that is one absence, not many.
+        if (now < this.#awayUntil) return
+        this.#awayUntil = now + this.#wait(this.#awayTimes)
+        this.#awayTimes = Math.min(this.#awayTimes + 1, 30)
+        return
+      case 'gone':
+        this.#routes.drop(attempt.route)
+        return
+      case 'nobody':
+        this.#channels.resolved(attempt.channel)
+        return
+      case 'local':
+        this.#channels.refused(now, attempt.channel, this.#latency.medianMs, 1 + BACKOFF_JITTER * this.#chance())
+        if (attempt.channel.refusals >= LOCAL_REFUSALS_MANY) this.#renewal.wishAround([attempt.channel.key])
+        return
+      case 'route':
+        this.#channels.resolved(attempt.channel)
+        this.#window.failed()
+        this.#routes.failed(now, attempt.route, { failure, sentAt: attempt.since })
+    }
+  }
+
+  #wait(times: number): number {
+    return Math.min(LOCAL_BACKOFF_MS * 2 ** times, LOCAL_BACKOFF_MOST_MS) * (1 + BACKOFF_JITTER * this.#chance())
+  }
+
+  /** spec §8.5: of the originals that were hedged, how many settle later? */
+  #judgeDelay(attempt: PeerAttempt, ageMs: number, settled: boolean): void {
+    if (attempt.late || attempt.hedge || ageMs < attempt.hedgeAfterMs) return
+    attempt.late = true
+    this.#hedge.overdueEnded(settled)
+  }
+
+  #sweep(now: number): void {
+    for (;;) {
+      const attempt = this.#attempts.overdue(now, this.#hedge.overdueMs, this.#delivered)
+      if (attempt === undefined) return
+      this.#hang(attempt)
+      this.#observe(now)
+    }
+  }
+
+  #hang(attempt: PeerAttempt): void {
+    if (attempt.hung) return
+    this.#attempts.hang(attempt)
+    attempt.route.inFlight -= 1
+    attempt.channel.hung += 1
+  }
+
+  #observe(now: number): void {
+    this.#window.observe(now, this.#attempts.inWindow)
+  }
+}
+
+/** 1 from 60 s on, 2 from 120 s on, 3 from 240 s on ... */
+function doublings(waitedMs: number): number {
+  return waitedMs < STUCK_AFTER_MS ? 0 : 1 + Math.floor(Math.log2(waitedMs / STUCK_AFTER_MS))
+}

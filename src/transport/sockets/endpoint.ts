@@ -1,0 +1,329 @@
+import { EventEmitter } from 'node:events'
+import { MAX_ROUTE_HINTS } from '../../medium/route.ts'
+import { type Backend, type NodeInfo } from '../../backends/backend.ts'
+import { toHex } from '../../floor/bytes.ts'
+import { processClock as realClock } from '../../floor/clock.ts'
+import { connectArguments, connected, createServerOn, createSocket } from './connecting.ts'
+import type { Driver } from '../driver/driver.ts'
+import { ENDPOINT_CLOSED, type OnStep } from '../driver/driver-options.ts'
+import { processEntropy as realEntropy } from '../../floor/entropy.ts'
+import { invalidOption, KeysockError } from '../errors.ts'
+import { formatAddress } from '../options/address.ts'
+import {
+  CLOSE_GRACE_MS,
+  DEFAULT_MAX_COST_MSAT,
+  DEFAULT_MAX_FEE_MSAT,
+  DEFAULT_PEER_CAP_MSAT,
+  DEFAULT_PROCESS_CAP_MSAT,
+} from '../limits.ts'
+import type { Host, ConnectionHandle, Listener } from '../driver/connection-handle.ts'
+import { type Logger, silentLogger } from '../logger.ts'
+import {
+  checkBoolean,
+  checkNames,
+  checkReplies,
+  checkTarget,
+  type ConnectArguments,
+  type ConnectOptions,
+  type Msat,
+  optionalMsat,
+  type PublicKey,
+  type ServerOptions,
+  type ConnectTarget,
+} from '../options/options.ts'
+import { type Quote, quoteFor } from './quote.ts'
+import type { Server } from './server.ts'
+import type { ConnectionDefaults } from '../options/settings.ts'
+import type { Socket } from './socket.ts'
+import { startDriver } from '../driver/start-driver.ts'
+import { MemoryStore } from '../store/memory.ts'
+import type { Store } from '../store/store.ts'
+
+export interface EndpointOptions {
+  /** What moves the payments. */
+  readonly backend: Backend
+  /** What outlives this process. Default: a MemoryStore, so nothing does. */
+  readonly store?: Store
+  readonly logger?: Logger
+  /** `maxCost` of connections that don't say, msat. Default 1,000,000 (1,000 sat). */
+  readonly maxCost?: Msat
+  /** What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and 100,000 sat. */
+  readonly caps?: { readonly peer?: Msat; readonly process?: Msat }
+  /**
+   * Routes whose fee for the least payment is above this are not taken, msat. Where the other side itself says what its
+   * way costs, the amount of that payment counts with the fee: over the reply path of an anonymous one, and over the
+   * route hints of an address. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10 sat).
+   */
+  readonly maxFee?: Msat
+  /** `replies` of connections that don't say. Default 'phantom'. */
+  readonly replies?: 'phantom' | 'direct'
+  /**
+   * Also take connections at the phantom of this node (spec §2.9), for those who connect with `lane: 'phantom'`: what
+   * is refused there costs them nothing, and nothing is written into the node's invoices. It takes the node's HTLC
+   * interceptor from the start on. Default false.
+   */
+  readonly phantomLane?: boolean
+  /** Blinded hops before this process in its reply paths. Default 1. 2 costs about 80 bytes of each packet. */
+  readonly relays?: 1 | 2
+}
+
+export interface EndpointStats {
+  readonly connections: number
+  readonly connectionsOpened: number
+  readonly connectionsAccepted: number
+  readonly opensRefused: number
+  /** Packets that belonged to no connection, and what was paid with them. */
+  readonly packetsStray: number
+  readonly strayMsat: bigint
+  readonly paymentsUnresolved: number
+  readonly spentMsat: bigint
+  readonly reservedMsat: bigint
+  readonly capMsat: bigint
+  /** Bounded tables (spec §14), and timers. */
+  readonly opensSeen: number
+  readonly tombstones: number
+  readonly verdicts: number
+  readonly offersHeld: number
+  readonly earlyPackets: number
+  readonly keyAgreements: number
+  readonly replyPaths: number
+  readonly deadlines: number
+}
+
+/**
+ * A node, as sockets and servers use it. Events: 'warning' ({ code, message }) for what a person should know,
+ * 'offline' and 'online' ({ detail }) when the node, or the daemon that owns it, went away and came back: what is
+ * under way waits; 'error' (error) when the store fails and everything ends, 'close'.
+ */
+export class Endpoint extends EventEmitter implements Host {
+  readonly info: NodeInfo
+  readonly publicKeyHex: string
+  readonly defaults: ConnectionDefaults
+  readonly #options: EndpointOptions
+  readonly #driver: Driver
+  readonly #store: Store
+  readonly #servers: Set<() => void> = new Set()
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    options: EndpointOptions,
+    parts: { readonly driver: Driver; readonly store: Store; readonly info: NodeInfo },
+  ) {
+    super()
+    this.#options = options
+    this.#driver = parts.driver
+    this.#store = parts.store
+    this.info = parts.info
+    this.publicKeyHex = toHex(parts.info.publicKey)
+    this.defaults = { maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT) }
+  }
+
+  /** @internal `createEndpoint`, with a hook that tests have after each step. */
+  static async open(options: EndpointOptions, onStep?: OnStep): Promise<Endpoint> {
+    checkEndpointOptions(options)
+    const store = options.store ?? new MemoryStore()
+    const { backend } = options
+    const made: { endpoint?: Endpoint } = {}
+    const { driver, info, begin } = await startDriver({
+      backend,
+      store,
+      clock: backend.clock ?? realClock,
+      entropy: backend.entropy ?? realEntropy,
+      logger: options.logger ?? silentLogger,
+      defaults: {
+        maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT),
+        replies: options.replies ?? 'phantom',
+      },
+      maxFeeMsat: optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT),
+      peerCapMsat: optionalMsat(options.caps?.peer, 'caps.peer', DEFAULT_PEER_CAP_MSAT),
+      processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
+      relays: options.relays ?? 1,
+      phantomLane: options.phantomLane ?? false,
+      warn: (code, message) => made.endpoint?.emit('warning', { code, message }),
+      nodeIs: (state, detail) => made.endpoint?.emit(state, { detail }),
+      fail: (error) => made.endpoint?.fail(error),
+      onStep,
+    })
+    const endpoint = new Endpoint(options, { driver, store, info })
+    made.endpoint = endpoint
+    begin()
+    return endpoint
+  }
+
+  /** A connecting socket at once: what is written before 'connect' travels as early data, which can be replayed. */
+  createConnection(publicKey: PublicKey, port: number, onConnect?: () => void): Socket
+  createConnection(publicKey: PublicKey, port: number, options: ConnectOptions, onConnect?: () => void): Socket
+  createConnection(target: ConnectArguments, onConnect?: () => void): Socket
+  createConnection(...given: readonly unknown[]): Socket {
+    return createSocket(this, connectArguments(given))
+  }
+
+  /** Resolves with a connected socket, or rejects with why it is none. */
+  connect(publicKey: PublicKey, port: number, options?: ConnectOptions): Promise<Socket>
+  connect(target: ConnectArguments): Promise<Socket>
+  async connect(...given: readonly unknown[]): Promise<Socket> {
+    return connected(createSocket(this, connectArguments(given)))
+  }
+
+  createServer(onConnection?: (socket: Socket) => void): Server
+  createServer(options: ServerOptions, onConnection?: (socket: Socket) => void): Server
+  createServer(...given: readonly unknown[]): Server {
+    return createServerOn(this, given)
+  }
+
+  /**
+   * What others connect to: this node's public key, and where only private channels lead to it, those as route hints
+   * (spec §1.6). Hints name the channels and their policies to whoever reads the address. @throws what the backend throws
+   */
+  async address(): Promise<string> {
+    this.#checkOpen()
+    const hints = (await this.#options.backend.routeHints?.()) ?? []
+    return formatAddress({ publicKey: this.#driver.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
+  }
+
+  /** What sending so many bytes to a node would cost now, over its best route. @throws KeysockError EHOSTUNREACH */
+  async quote(publicKey: PublicKey, bytes: number): Promise<Quote> {
+    this.#checkOpen()
+    const address = checkTarget(publicKey, 1)
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalidOption('bytes must be a whole number, 0 or more')
+    return await quoteFor(this.#options.backend, { address, bytes, maxFeeMsat: this.#driver.maxFeeMsat })
+  }
+
+  get stats(): EndpointStats {
+    const driver = this.#driver
+    const { spentMsat, reservedMsat, capMsat } = driver.budget.process()
+    return {
+      connections: driver.demultiplexer.size,
+      ...driver.counts,
+      paymentsUnresolved: driver.payer.unresolved,
+      spentMsat,
+      reservedMsat,
+      capMsat,
+      opensSeen: driver.seen.size,
+      tombstones: driver.tombstones.size,
+      verdicts: driver.offers.remembered,
+      offersHeld: driver.offers.held,
+      earlyPackets: driver.demultiplexer.early,
+      keyAgreements: driver.acceptor.pending,
+      replyPaths: driver.demultiplexer.paths,
+      deadlines: driver.deadlines.size,
+    }
+  }
+
+  /** Raises or lowers the caps; connections that were paused go on if there is room now. */
+  setCaps(caps: {
+    readonly peer?: { readonly publicKey: PublicKey; readonly cap: Msat }
+    readonly process?: Msat
+  }): void {
+    const { budget, payer } = this.#driver
+    if (caps.process !== undefined) budget.setProcessCap(optionalMsat(caps.process, 'caps.process', 0n))
+    if (caps.peer !== undefined) {
+      const { publicKeyHex } = checkTarget(caps.peer.publicKey, 1)
+      budget.setPeerCap(publicKeyHex, optionalMsat(caps.peer.cap, 'caps.peer.cap', 0n))
+    }
+    payer.resume()
+  }
+
+  /**
+   * Closes the servers, resets connections that the application has not ended, gives what is ending ten seconds
+   * to be delivered and a few round trips for the other side's own end, and lets go of node and store. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close(CLOSE_GRACE_MS, ENDPOINT_CLOSED)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // ---- Host ------------------------------------------------------------------------------------------
+
+  /** @internal */
+  listen(port: number, listener: Listener): number | Promise<number> {
+    this.#checkOpen()
+    return this.#driver.ports.take(port, listener)
+  }
+
+  /** @internal */
+  unlisten(port: number, listener: Listener): void {
+    this.#driver.ports.giveBack(port, listener)
+  }
+
+  /** @internal */
+  link(target: ConnectTarget, options: ConnectOptions): ConnectionHandle {
+    this.#checkOpen()
+    if (target.publicKeyHex === this.publicKeyHex) {
+      throw invalidOption("this is this endpoint's own node; payments to oneself are not possible")
+    }
+    return this.#driver.connect(target, options)
+  }
+
+  /** @internal */
+  hold(): () => void {
+    this.#driver.holdsChanged(1)
+    let holds = true
+    return () => {
+      if (holds) this.#driver.holdsChanged(-1)
+      holds = false
+    }
+  }
+
+  /** @internal */
+  onClose(close: () => void): () => void {
+    this.#servers.add(close)
+    return () => this.#servers.delete(close)
+  }
+
+  /** @internal The store failed: nothing can be paid or taken any more. */
+  fail(error: KeysockError): void {
+    if (this.#closing !== undefined) return
+    this.#closing = this.#close(0, error)
+    this.#closing.catch((secondary: unknown) =>
+      this.#options.logger?.error?.({ reason: String(secondary) }, 'closing failed'),
+    )
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+  }
+
+  #checkOpen(): void {
+    if (this.#closing === undefined) return
+    throw new KeysockError('ERR_KEYSOCK_ENDPOINT_CLOSED', 'the endpoint is closed; create another one')
+  }
+
+  async #close(graceMs: number, reason: { readonly code: string; readonly message: string }): Promise<void> {
+    for (const close of this.#servers) close()
+    if (graceMs > 0) await this.#driver.shutDown(graceMs)
+    this.#driver.stop({ code: reason.code, message: reason.message })
+    try {
+      await this.#options.backend.stop()
+    } finally {
+      await this.#store.close()
+    }
+    this.emit('close')
+  }
+}
+
+const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
+  backend: true,
+  store: true,
+  logger: true,
+  maxCost: true,
+  caps: true,
+  maxFee: true,
+  replies: true,
+  relays: true,
+  phantomLane: true,
+}
+
+/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+function checkEndpointOptions(options: EndpointOptions): void {
+  checkNames(options, ENDPOINT_NAMES)
+  if (options.caps !== undefined) checkNames(options.caps, { peer: true, process: true })
+  const backend = options.backend as Backend | undefined
+  if (typeof backend?.start !== 'function' || typeof backend.pay !== 'function') {
+    throw invalidOption('backend must be a Backend: from keysock/sim, or another that implements the contract')
+  }
+  if (options.replies !== undefined) checkReplies(options.replies)
+  if (options.phantomLane !== undefined) checkBoolean(options.phantomLane, 'phantomLane')
+  if (options.relays !== undefined && ![1, 2].includes(options.relays)) throw invalidOption('relays must be 1 or 2')
+}

@@ -1,0 +1,244 @@
+import { EventEmitter } from 'node:events'
+import { invalidOption, KeysockError } from '../errors.ts'
+import { DEFAULT_BACKLOG } from '../limits.ts'
+import type { Host, ConnectionHandle, Listener } from '../driver/connection-handle.ts'
+import { checkPort, checkServerOptions, optionalMsat, type ServerOptions } from '../options/options.ts'
+import { responderSettings } from '../options/settings.ts'
+import { Socket, type SocketAddress } from './socket.ts'
+
+export interface ListenOptions {
+  /** 0, or absent: any free port. */
+  readonly port?: number
+  /** Connections that are being accepted at once, at most. 0, or absent: 511. */
+  readonly backlog?: number
+  /** Closes the server. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Takes connections, as net.Server does. Events: 'connection' (socket), 'listening', 'close', 'error', 'drop'.
+ *
+ * `listen` returns a promise of the server, where net returns the server: a failure is then thrown where the
+ * caller stands (`await server.listen(7)`). Like net it emits 'error' for the same failure if anybody listens
+ * for that, and then the promise may be left alone.
+ */
+export class Server extends EventEmitter {
+  /** More connections than this are refused, with 'drop'. */
+  maxConnections: number | undefined
+  readonly #host: Host | Promise<Host>
+  readonly #options: ServerOptions
+  #binding: Binding | undefined
+  #starting = false
+  #closing = false
+  #connections = 0
+  #holds = true
+  #release: (() => void) | undefined
+
+  /** @internal Servers come from `createServer`. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+  constructor(host: Host | Promise<Host>, options: ServerOptions, onConnection?: (socket: Socket) => void) {
+    super()
+    checkServerOptions(options)
+    optionalMsat(options.packetPrice, 'packetPrice', 0n)
+    optionalMsat(options.kilobytePrice, 'kilobytePrice', 0n)
+    this.#host = host
+    this.#options = options
+    if (onConnection !== undefined) this.on('connection', onConnection)
+  }
+
+  get listening(): boolean {
+    return this.#binding !== undefined
+  }
+
+  /**
+   * Listens on a port, 0 or none for a free one; `callback` hears 'listening'.
+   *
+   * @throws KeysockError for arguments that are none and for a server that listens already; all else rejects.
+   */
+  listen(port?: number, backlog?: number, callback?: () => void): Promise<this>
+  listen(port: number, callback?: () => void): Promise<this>
+  listen(options: ListenOptions, callback?: () => void): Promise<this>
+  listen(callback: () => void): Promise<this>
+  listen(...given: readonly unknown[]): Promise<this> {
+    if (this.#starting || this.#binding !== undefined) {
+      throw new KeysockError('ERR_SERVER_ALREADY_LISTEN', 'the server listens already; close it first')
+    }
+    const options = listenOptions(given)
+    const callback = given.at(-1)
+    if (typeof callback === 'function') this.once('listening', callback as () => void)
+    this.#starting = true
+    this.#closing = false
+    const result = this.#start(options).catch((error: unknown) => {
+      if (this.listenerCount('error') > 0) {
+        // Told there, so the promise may be left alone; without a listener nobody but the promise tells.
+        result.catch(() => undefined)
+        process.nextTick(() => this.emit('error', error))
+      }
+      throw error
+    })
+    return result
+  }
+
+  /** What the server listens on, or null. */
+  address(): SocketAddress | null {
+    return this.#binding?.address ?? null
+  }
+
+  /** Stops to listen. 'close', and the callback, when the last connection has closed. */
+  close(callback?: (error?: Error) => void): this {
+    const ran = this.#starting || this.#binding !== undefined
+    if (callback !== undefined) {
+      if (ran) this.once('close', callback)
+      else {
+        this.once('close', () => callback(new KeysockError('ERR_SERVER_NOT_RUNNING', 'the server does not listen')))
+      }
+    }
+    this.#closing = true
+    this.#binding?.end()
+    this.#binding = undefined
+    this.#letGo()
+    this.#emitCloseIfDone()
+    return this
+  }
+
+  getConnections(callback: (error: Error | null, count: number) => void): this {
+    process.nextTick(callback, null, this.#connections)
+    return this
+  }
+
+  /** Open connections that came in here. */
+  get connections(): number {
+    return this.#connections
+  }
+
+  ref(): this {
+    this.#holds = true
+    if (this.#binding !== undefined) this.#release ??= this.#binding.host.hold()
+    return this
+  }
+
+  unref(): this {
+    this.#holds = false
+    this.#letGo()
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#binding === undefined) return
+    await new Promise<void>((resolve) => {
+      this.close(() => resolve())
+    })
+  }
+
+  async #start(options: CheckedListen): Promise<this> {
+    try {
+      // A host that is there binds at once, as net does.
+      const host = this.#host instanceof Promise ? await this.#host : this.#host
+      if (this.#closing) throw new KeysockError('ERR_SERVER_NOT_RUNNING', 'the server was closed before it listened')
+      const binding = this.#bind(host, options)
+      this.#binding = binding instanceof Promise ? await binding : binding
+    } finally {
+      this.#starting = false
+    }
+    await new Promise<void>((resolve) => {
+      process.nextTick(() => {
+        if (this.#binding !== undefined) this.emit('listening')
+        resolve()
+      })
+    })
+    return this
+  }
+
+  #bind(host: Host, options: CheckedListen): Binding | Promise<Binding> {
+    let port = options.port
+    const listener: Listener = {
+      settings: responderSettings(this.#options, host.defaults),
+      backlog: options.backlog,
+      admit: () => this.#admit(),
+      accept: (link) => this.#accept(link, { address: host.publicKeyHex, family: 'keysock', port }),
+    }
+    const taken = host.listen(port, listener)
+    if (typeof taken === 'number') {
+      port = taken
+      return this.#bound(host, taken, listener, options)
+    }
+    return taken.then((claimed) => {
+      port = claimed
+      if (!this.#closing) return this.#bound(host, claimed, listener, options)
+      host.unlisten(claimed, listener)
+      throw new KeysockError('ERR_SERVER_NOT_RUNNING', 'the server was closed before it listened')
+    })
+  }
+
+  #bound(host: Host, port: number, listener: Listener, { signal }: CheckedListen): Binding {
+    const close = (): void => {
+      this.close()
+    }
+    const forget = host.onClose(close)
+    signal?.addEventListener('abort', close, { once: true })
+    if (this.#holds) this.#release = host.hold()
+    const end = (): void => {
+      host.unlisten(port, listener)
+      forget()
+      signal?.removeEventListener('abort', close)
+    }
+    return { host, address: { address: host.publicKeyHex, family: 'keysock', port }, end }
+  }
+
+  #admit(): boolean {
+    if (this.maxConnections === undefined || this.#connections < this.maxConnections) return true
+    this.emit('drop', this.address() ?? {})
+    return false
+  }
+
+  #accept(link: ConnectionHandle, local: SocketAddress): void {
+    this.#connections += 1
+    const socket = new Socket({
+      allowHalfOpen: this.#options.allowHalfOpen ?? false,
+      highWaterMark: this.#options.highWaterMark,
+      local,
+      closed: this.#onSocketClosed,
+    })
+    if (this.#options.pauseOnConnect === true) socket.pause()
+    socket.attach(link)
+    this.emit('connection', socket)
+  }
+
+  // One function for all sockets of the server.
+  readonly #onSocketClosed = (): void => {
+    this.#connections -= 1
+    if (this.#closing) this.#emitCloseIfDone()
+  }
+
+  #emitCloseIfDone(): void {
+    if (this.#binding !== undefined || this.#connections > 0) return
+    process.nextTick(() => this.emit('close'))
+  }
+
+  #letGo(): void {
+    this.#release?.()
+    this.#release = undefined
+  }
+}
+
+interface Binding {
+  readonly host: Host
+  readonly address: SocketAddress
+  readonly end: () => void
+}
+
+interface CheckedListen {
+  readonly port: number
+  readonly backlog: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** (port?, backlog?, callback?), (options, callback?) or (callback). */
+function listenOptions([first, second]: readonly unknown[]): CheckedListen {
+  const options = (typeof first === 'object' && first !== null ? first : { port: first }) as ListenOptions
+  const port: unknown = typeof first === 'function' ? undefined : options.port
+  const backlog = options.backlog ?? (typeof second === 'number' ? second : 0)
+  if (!Number.isInteger(backlog) || backlog < 0) throw invalidOption('backlog must be a whole number, 0 or more')
+  const { signal } = options
+  // As in net, 0 does not mean that nobody is let in.
+  return { port: port === undefined ? 0 : checkPort(port, 0), backlog: backlog || DEFAULT_BACKLOG, signal }
+}

@@ -1,0 +1,468 @@
+import { Duplex } from 'node:stream'
+import { fromHex, toHex } from '../../floor/bytes.ts'
+import { Code } from '../../wire/errors.ts'
+import type { ConnectionEvent, ConnectionFailure } from '../connection/interface.ts'
+import { ENDPOINT_CLOSED } from '../driver/driver-options.ts'
+import { invalidOption, KeysockError } from '../errors.ts'
+import { DEFAULT_MAX_COST_MSAT, MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../limits.ts'
+import { IdleTimer } from './idle-timer.ts'
+import type { ConnectionHandle, HandleSettings } from '../driver/connection-handle.ts'
+import { type Callback, WriteBuffer } from './write-buffer.ts'
+import { checkMs, checkMsat, type Msat, type ConnectTarget } from '../options/options.ts'
+import { keepAliveMs } from '../options/settings.ts'
+import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
+import { writeAfterEnd } from './write-after-end.ts'
+
+/** What the application hears of a socket beside the events of a Duplex and those of net.Socket. */
+export interface SocketAddress {
+  /** This node's public key, in hexadecimal. */
+  readonly address: string
+  readonly family: 'keysock'
+  readonly port: number
+}
+
+/** How a socket comes to be; by endpoints and servers only. */
+export interface SocketInit {
+  readonly allowHalfOpen: boolean
+  readonly highWaterMark: number | undefined
+  /** What `maxCost` says before there is a connection. */
+  readonly maxCost?: bigint
+  /** The initiator's side: where to. */
+  readonly target?: ConnectTarget
+  /** The responder's side: where the connection came in. */
+  readonly local?: SocketAddress
+  /** Called once, when the socket has closed. */
+  readonly closed?: () => void
+}
+
+/**
+ * One end of a connection: a Duplex that behaves like a net.Socket. What differs is said where it does:
+ *
+ * - `write` calls back when the bytes are in the send buffer, also before 'connect': they are early data then.
+ * - A clean 'close' (hadError false) after 'end' and 'finish' says more than in TCP: the other process took every
+ *   byte, unless this side reset or destroyed the socket.
+ * - `destroy()` with bytes that were written and not handed on resets, so that the other side never takes a
+ *   part for the whole.
+ *
+ * Under Node's tls, give it `allowHalfOpen: true` at both ends: tls writes its last records after the end of what
+ * it reads, and takes a Duplex for what it is, where it looks into a net.Socket.
+ *
+ * Further events: 'paused' ('cost', { priceMsat, capMsat }: a cap stops it; raise `maxCost`), 'message' (data, id), 'identified'
+ * (publicKey), 'price' ({ packetMsat, kilobyteMsat }).
+ */
+export class Socket extends Duplex {
+  /** Whether 'connect' is still to come. */
+  connecting: boolean
+  /** What `setTimeout` was given, ms. */
+  timeout: number | undefined
+  readonly #target: ConnectTarget | undefined
+  readonly #local: SocketAddress | undefined
+  readonly #closed: (() => void) | undefined
+  readonly #maxCost: bigint
+  #link: ConnectionHandle | undefined
+  /** The connection has ended; nothing that is done here reaches it. */
+  #over = false
+  /** What came is held back for one turn after 'connect', so that whoever waits for that sees all of it. */
+  #mayRead = false
+  #wantsData = false
+  /** `_final` was called: no further byte will be written. */
+  #finished = false
+  #peerFinished = false
+  #resetting = false
+  #holds = true
+  #bytesRead = 0
+  readonly #outbox: WriteBuffer
+  #cancelFinish: (() => void) | undefined
+  /** What waits for the connection's clean end. */
+  #onceOver: Callback | undefined
+  #identified: string | undefined
+  #idle: IdleTimer | undefined
+  /** @internal Why it closed without an 'error': the endpoint did. */
+  endpointClosed = false
+  /** Settings that were made before there was a connection. */
+  #settings: HandleSettings | undefined
+
+  /** @internal Sockets come from `connect`, `createConnection` and servers. */
+  constructor(init: SocketInit) {
+    super({
+      allowHalfOpen: init.allowHalfOpen,
+      emitClose: false, // 'close' carries hadError, as in net
+      autoDestroy: true,
+      decodeStrings: true,
+      ...(init.highWaterMark === undefined ? {} : { highWaterMark: init.highWaterMark }),
+    })
+    this.connecting = init.target !== undefined
+    this.#target = init.target
+    this.#local = init.local
+    this.#closed = init.closed
+    this.#maxCost = init.maxCost ?? DEFAULT_MAX_COST_MSAT
+    this.#outbox = new WriteBuffer(this.writableHighWaterMark)
+    this.once('end', onEnd)
+  }
+
+  // ---- As in net.Socket ------------------------------------------------------------------------------
+
+  get pending(): boolean {
+    return this.connecting || this.destroyed
+  }
+
+  get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.connecting) return 'opening'
+    if (this.readable) return this.writable ? 'open' : 'readOnly'
+    return this.writable ? 'writeOnly' : 'closed'
+  }
+
+  get bytesRead(): number {
+    return this.#bytesRead
+  }
+
+  /** Bytes that the application wrote, sent or not. */
+  get bytesWritten(): number {
+    return this.#outbox.takenBytes + this.writableLength
+  }
+
+  /** The other side's public key. The one who connects is anonymous, unless it identified itself. */
+  get remoteAddress(): string | undefined {
+    return this.connecting ? undefined : (this.#target?.publicKeyHex ?? this.#identified)
+  }
+
+  get remotePort(): number | undefined {
+    return this.connecting ? undefined : this.#target?.port
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.remoteAddress === undefined ? undefined : 'keysock'
+  }
+
+  /** The side that connects has no address: that is what the transport is for. */
+  get localAddress(): string | undefined {
+    return this.#local?.address
+  }
+
+  get localPort(): number | undefined {
+    return this.#local?.port
+  }
+
+  get localFamily(): string | undefined {
+    return this.#local?.family
+  }
+
+  address(): SocketAddress | Record<string, never> {
+    return this.#local ?? {}
+  }
+
+  /** 'timeout' after `timeoutMs` without activity; 0: never. The socket goes on. */
+  setTimeout(timeoutMs: number, callback?: () => void): this {
+    if (this.destroyed) return this
+    const ms = checkMs(timeoutMs, 'the timeout')
+    this.timeout = ms
+    if (callback !== undefined) {
+      if (ms === 0) this.removeListener('timeout', callback)
+      else this.once('timeout', callback)
+    }
+    this.#applyTimeout()
+    return this
+  }
+
+  /** Each sign of life is a payment, so less than a minute between them is taken as a minute. */
+  setKeepAlive(enable = false, initialDelayMs = 0): this {
+    this.#configure({ keepAliveMs: enable ? keepAliveMs(initialDelayMs) : undefined })
+    return this
+  }
+
+  setNoDelay(noDelay = true): this {
+    this.#configure({ noDelay })
+    return this
+  }
+
+  ref(): this {
+    this.#holds = true
+    if (!this.#over) this.#link?.hold(true)
+    return this
+  }
+
+  unref(): this {
+    this.#holds = false
+    this.#link?.hold(false)
+    return this
+  }
+
+  /** Ends, and destroys when everything is handed on. */
+  destroySoon(): void {
+    if (this.writable) this.end()
+    if (this.writableFinished) this.destroy()
+    else this.once('finish', this.destroy.bind(this, undefined))
+  }
+
+  /** Closes at once, with ECONNRESET at the other side; also where both sides have ended and only that is not acknowledged. */
+  resetAndDestroy(): this {
+    if (this.destroyed) {
+      const closing = this.#onceOver
+      this.#onceOver = undefined
+      if (closing !== undefined) this.#link?.reset(Code.NO_ERROR, '')
+      closing?.()
+      return this
+    }
+    if (this.connecting) {
+      this.once('connect', () => this.resetAndDestroy())
+      return this
+    }
+    this.#resetting = true
+    return this.destroy()
+  }
+
+  // ---- keysock's own ---------------------------------------------------------------------------------
+
+  /**
+   * What this side pays at most, msat, fees included. Raise it to go on after 'paused'. Before there is an endpoint,
+   * whose own default may be another one: the option that was given, or the default.
+   */
+  get maxCost(): bigint {
+    return this.#link?.account.capMsat ?? this.#settings?.capMsat ?? this.#maxCost
+  }
+
+  set maxCost(msat: Msat) {
+    this.#configure({ capMsat: checkMsat(msat, 'maxCost') })
+  }
+
+  /** Nodes that the other side cannot tell this one from, by the public graph; undefined until the paths are made. */
+  get candidates(): number | undefined {
+    return this.#link?.candidates
+  }
+
+  /** Bytes, packets, round trip and money of this connection; nothing but zeros before it has an endpoint. */
+  get stats(): SocketStats {
+    return this.#link === undefined ? NOTHING_DONE : socketStats(this.#link.stats, this.#link.account)
+  }
+
+  /**
+   * Sends a datagram beside the stream: at most 512 bytes, delivered once, in no order, as the other side's
+   * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits) once.
+   * Returns the id.
+   */
+  sendMessage(data: Uint8Array | string, id?: string): string {
+    const link = this.#link
+    if (link === undefined || this.#over || this.destroyed) {
+      throw new KeysockError(
+        'ERR_SOCKET_CLOSED',
+        'a message needs a socket with a connection; send it before the socket ends',
+      )
+    }
+    const bytes = Uint8Array.from(typeof data === 'string' ? Buffer.from(data) : data)
+    if (bytes.length > MESSAGE_BYTES) throw invalidOption(`a message holds ${MESSAGE_BYTES} bytes; got ${bytes.length}`)
+    if (id !== undefined && !/^[0-9a-fA-F]{32}$/.test(id)) throw invalidOption('a message id is 32 hexadecimal digits')
+    const idBytes = id === undefined ? link.random(MESSAGE_ID_BYTES) : fromHex(id)
+    link.sendMessage(idBytes, bytes)
+    return toHex(idBytes)
+  }
+
+  /** @internal Gives the socket its connection. */
+  attach(link: ConnectionHandle): void {
+    if (this.destroyed) return link.reset(Code.CANCELLED, '')
+    this.#link = link
+    link.listener = (event) => this.#take(event)
+    link.hold(this.#holds)
+    if (this.#settings !== undefined) link.configure(this.#settings)
+    this.#settings = undefined
+    this.#applyTimeout()
+    this.#handOn()
+    if (this.#finished) link.finish()
+    if (!this.connecting) this.#startSoon()
+  }
+
+  // ---- The Duplex's inside ---------------------------------------------------------------------------
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
+    this.#outbox.put(chunk, { owned: false, callback })
+    this.#handOn()
+  }
+
+  override _writev(chunks: readonly { readonly chunk: Uint8Array }[], callback: Callback): void {
+    const data = Buffer.concat(chunks.map(({ chunk }) => chunk))
+    this.#outbox.put(data, { owned: true, callback })
+    this.#handOn()
+  }
+
+  override _final(callback: Callback): void {
+    this.#finished = true
+    if (!this.#over) this.#link?.finish()
+    if (this.connecting) this.#outbox.onceConnected(callback)
+    else this.#finishSoon(callback)
+  }
+
+  override _read(): void {
+    this.#wantsData = true
+    this.#pull()
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    const wasConnecting = this.connecting
+    this.connecting = false
+    this.#idle?.stop()
+    const cleanly = error === null && this.readableEnded && this.writableFinished
+    const cut = this.#outbox.cut()
+    this.#cancelFinish?.()
+    const done: Callback = (failure) => this.#finishDestroy(failure ?? null, callback)
+    if (this.#over || this.#link === undefined) done(error)
+    else if (cleanly) this.#onceOver = done
+    else {
+      this.#leave(this.#link, wasConnecting)
+      done(error)
+    }
+    cut?.(error ?? new KeysockError('ERR_SOCKET_CLOSED', 'the socket was destroyed before this was sent'))
+  }
+
+  /** 'finish' comes in a turn of its own, as where a kernel says so: what destroys the socket before is first. */
+  #finishSoon(callback: Callback): void {
+    if (this.#link === undefined || this.#over) callback()
+    else this.#cancelFinish = this.#link.soon(callback)
+  }
+
+  #finishDestroy(error: Error | null, callback: Callback): void {
+    this.#over = true
+    const link = this.#link
+    if (link !== undefined) link.listener = undefined
+    callback(error)
+    process.nextTick(emitClose, this, error !== null)
+    if (this.#closed !== undefined) process.nextTick(this.#closed)
+  }
+
+  /** The application goes; the connection ends as net's would. */
+  #leave(link: ConnectionHandle, wasConnecting: boolean): void {
+    if (this.#resetting) link.reset(Code.NO_ERROR, '')
+    else if (wasConnecting || (this.writableLength > 0 && !this.writableFinished)) link.reset(Code.CANCELLED, '')
+    else {
+      link.finish()
+      link.stopReading()
+    }
+  }
+
+  #handOn(): void {
+    if (this.#link !== undefined && this.#outbox.handOn(this.#link, this.connecting)) this.#idle?.touch()
+  }
+
+  #pull(): void {
+    const link = this.#link
+    if (link === undefined || !this.#mayRead) return
+    while (this.#wantsData && !this.destroyed) {
+      const data = link.read()
+      if (data === undefined) break
+      this.#bytesRead += data.length
+      this.#idle?.touch()
+      this.#wantsData = this.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+    }
+  }
+
+  #take(event: ConnectionEvent): void {
+    switch (event.type) {
+      case 'connected':
+        return this.#becomeConnected()
+      case 'readable':
+        return this.#pull()
+      case 'end':
+        return this.#takeEnd()
+      case 'writable':
+        return this.#handOn()
+      case 'activity':
+        return this.#idle?.touch()
+      case 'message':
+        this.emit('message', Buffer.from(event.data), toHex(event.id))
+        return
+      case 'identified':
+        this.#identified = toHex(event.publicKey)
+        this.emit('identified', this.#identified)
+        return
+      case 'price':
+        this.emit('price', { packetMsat: event.packetMsat, kilobyteMsat: event.kilobyteMsat })
+        return
+      case 'paused':
+        this.emit('paused', event.reason, event.pause)
+        return
+      case 'ended':
+        return this.#takeEnded(event.error)
+      case 'finished':
+      case 'closed':
+        return
+    }
+  }
+
+  #becomeConnected(): void {
+    if (!this.connecting) return
+    this.connecting = false
+    this.#idle?.touch()
+    this.emit('connect')
+    // Between the two, as in net.
+    this.#outbox.connected()
+    this.#handOn()
+    this.emit('ready')
+    this.#startSoon()
+  }
+
+  #startSoon(): void {
+    this.#link?.soon(() => {
+      if (this.destroyed) return
+      this.#mayRead = true
+      this.#pull()
+      if (this.#peerFinished) this.#takeEnd()
+      else if (!this.isPaused()) this.read(0)
+    })
+  }
+
+  #takeEnd(): void {
+    this.#peerFinished = true
+    if (!this.#mayRead || this.destroyed) return
+    this.#idle?.touch()
+    this.push(null)
+    // As in net: without unread bytes, 'end' needs no reader.
+    this.read(0)
+  }
+
+  #takeEnded(failure: ConnectionFailure | undefined): void {
+    this.#over = true
+    const error = failure === undefined ? undefined : this.#errorOf(failure)
+    const closing = this.#onceOver
+    this.#onceOver = undefined
+    // Only the FIN is not known to be delivered: the other side has every byte, and 'end' came from it.
+    if (closing !== undefined) closing(this.#link?.bufferedBytes === 0 ? undefined : error)
+    // The application closed the endpoint: for what was open that is as if it had destroyed the socket.
+    else if (error?.code === ENDPOINT_CLOSED.code) {
+      this.endpointClosed = true
+      this.destroy()
+    } else if (error !== undefined) this.destroy(error)
+  }
+
+  #errorOf(failure: ConnectionFailure): KeysockError {
+    const { code } = failure
+    const syscall = this.connecting ? 'connect' : 'read'
+    const place =
+      this.connecting && this.#target !== undefined ? ` ${this.#target.publicKeyHex}:${this.#target.port}` : ''
+    const why = failure.message === '' ? '' : ` - ${failure.message}`
+    const from =
+      this.connecting && this.#target !== undefined
+        ? { address: this.#target.publicKeyHex, port: this.#target.port }
+        : {}
+    return new KeysockError(code, `${syscall} ${code}${place}${why}`, { syscall, ...from })
+  }
+
+  #applyTimeout(): void {
+    const link = this.#link
+    if (link === undefined || this.timeout === undefined) return
+    if (this.timeout === 0) return this.#idle?.stop()
+    this.#idle ??= new IdleTimer(link, () => this.emit('timeout'))
+    this.#idle.start(this.timeout)
+  }
+
+  #configure(settings: HandleSettings): void {
+    if (this.#link !== undefined) this.#link.configure(settings)
+    else this.#settings = { ...this.#settings, ...settings }
+  }
+}
+
+/** Writing after the other side ended, on a socket that is not to stay half open: EPIPE, as in net. */
+function onEnd(this: Socket): void {
+  if (!this.allowHalfOpen) this.write = writeAfterEnd(this)
+}
+
+function emitClose(socket: Socket, hadError: boolean): void {
+  socket.emit('close', hadError)
+}

@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs'
+import { authenticatedLndGrpc, getChainBalance, getWalletInfo } from 'lightning'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { isRunning } from '../../tools/lnd-build/lock-file.ts'
+import { lndAvailable } from '../../tools/regtest/available.ts'
+import { keysend, receivedMsat } from '../../tools/regtest/keysend.ts'
+import { type Network, startNetwork } from '../../tools/regtest/network.ts'
+
+/** A cold build of lnd comes first where nothing built it before. */
+const START_MS = 20 * 60_000
+const available = lndAvailable()
+
+// Reporters keep quiet about what is skipped.
+if (!available.ok) console.warn(`without real nodes: ${available.reason}`)
+
+describe.skipIf(!available.ok)('three real nodes in a row', () => {
+  let network: Network<'alice' | 'bob' | 'carol'>
+  const channel = { capacitySat: 1_000_000, pushSat: 500_000 }
+
+  beforeAll(async () => {
+    network = await startNetwork({
+      nodes: ['alice', { name: 'bob', baseFeeMsat: 7 }, { name: 'carol', minHtlcMsat: 1 }],
+      channels: [
+        { between: ['alice', 'bob'], ...channel },
+        { between: ['bob', 'carol'], ...channel },
+      ],
+    })
+  }, START_MS)
+
+  it('carry a keysend from one end to the other, at the fee that the options name', async () => {
+    const [alice, bob, carol] = [network.node('alice'), network.node('bob'), network.node('carol')]
+    const paid = await keysend({ from: alice, to: carol, amountMsat: 12_345n })
+    expect(paid).toMatchObject({ feeMsat: 7n, hops: [bob.publicKey, carol.publicKey] })
+    expect(await receivedMsat(carol, paid.hash)).toBe(12_345n)
+  })
+
+  it('carry payments again after the one in the middle was killed and started', async () => {
+    const bob = network.node('bob')
+    const before = bob.pid
+    await bob.kill()
+    expect(bob.isRunning).toBe(false)
+    await bob.start({ baseFeeMsat: 7 })
+    await network.waitActive()
+    expect(bob.pid).not.toBe(before)
+    const paid = await keysend({ from: network.node('carol'), to: network.node('alice'), amountMsat: 5_000n })
+    expect(paid.feeMsat).toBe(7n)
+  })
+
+  it('bake a macaroon that allows what it names and nothing else', async () => {
+    const carol = network.node('carol')
+    const { base64: macaroon } = await carol.bakeMacaroon(['uri:/lnrpc.Lightning/GetInfo'])
+    const { lnd } = authenticatedLndGrpc({ cert: carol.cert, socket: carol.socket, macaroon })
+    await expect(getWalletInfo({ lnd })).resolves.toMatchObject({ alias: 'carol' })
+    await expect(getChainBalance({ lnd })).rejects.toEqual(
+      expect.arrayContaining(['UnexpectedErrorWhenGettingChainBalance']),
+    )
+  })
+
+  it('open and close channels, private ones too', async () => {
+    const opened = await network.openChannel({ between: ['carol', 'alice'], capacitySat: 200_000, private: true })
+    expect(opened).toMatchObject({ id: expect.stringMatching(/^\d+x\d+x\d+$/), isPrivate: true })
+    expect(network.channel('alice', 'carol')).toBe(opened)
+    await network.closeChannel(opened, { force: true, by: network.node('alice') })
+    expect(() => network.channel('alice', 'carol')).toThrow('no channel alice - carol')
+  })
+
+  it('can be kept apart and connected again', async () => {
+    await network.disconnect('alice', 'bob')
+    await network.connect('alice', 'bob')
+    await network.waitActive()
+  })
+
+  it('leave no process and no file behind', async () => {
+    const pids = [...network.nodes.values()].map(({ pid }) => pid)
+    expect(pids.every(isRunning)).toBe(true)
+    await network.close()
+    expect(pids.filter(isRunning)).toEqual([])
+    expect(existsSync(network.folder)).toBe(false)
+  })
+})

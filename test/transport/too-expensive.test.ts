@@ -1,0 +1,152 @@
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEndpoint } from '../../src/index.ts'
+import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
+import type { PolicyOptions } from '../../src/backends/sim/description.ts'
+import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
+
+type Told = Error & { readonly code: string }
+
+let others: Endpoint[]
+let sim: Simulation
+
+async function open(name: string, options: Partial<EndpointOptions> = {}): Promise<Endpoint> {
+  const endpoint = await sim.drive(createEndpoint({ backend: sim.backend(name), ...options }))
+  others.push(endpoint)
+  return endpoint
+}
+
+beforeEach(() => {
+  others = []
+})
+
+afterEach(async () => {
+  await sim.drive(Promise.all(others.map((endpoint) => endpoint.close())))
+  expect(sim.audit()).toEqual([])
+})
+
+/** alice's only channel is with carol, her introduction node: what carol asks on it is what alice's paths publish. */
+function network(carols: PolicyOptions = {}): NetworkDescription {
+  const capacityMsat = 5_000_000_000
+  return {
+    nodes: ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) => ({ name })),
+    channels: [
+      { between: ['bob', 'carol'], capacityMsat },
+      { between: ['bob', 'dave'], capacityMsat },
+      { between: ['dave', 'carol'], capacityMsat },
+      { between: ['erin', 'carol'], capacityMsat },
+      { between: ['carol', 'alice'], capacityMsat, policies: { carol: carols } },
+    ],
+  }
+}
+
+interface Accepted {
+  readonly sockets: Socket[]
+  readonly errors: Told[]
+}
+
+async function serve(server: Endpoint): Promise<Accepted> {
+  const accepted: Accepted = { sockets: [], errors: [] }
+  await server
+    .createServer((socket) => {
+      accepted.sockets.push(socket)
+      socket.on('error', (error: Told) => accepted.errors.push(error))
+      socket.resume().end('an answer')
+    })
+    .listen(7)
+  return accepted
+}
+
+describe('what an anonymous caller takes of each answer', () => {
+  it.for<readonly [string, PolicyOptions]>([
+    ['a least amount of 90,000 msat', { minHtlcMsat: 90_000 }],
+    ['one of 9,500 msat, which is too much with the fee', { minHtlcMsat: 9_500 }],
+    ['a base fee of 45,000 msat', { baseFeeMsat: 45_000 }],
+  ])('is not paid above maxFee (%s): the application is told at once', async ([, policy]) => {
+    sim = createSimulation(network(policy), { seed: 1 })
+    const bob = await open('bob')
+    const alice = await open('alice')
+    const accepted = await serve(bob)
+    const connecting = alice.connect(bob.publicKeyHex, 7, { connectTimeout: 20_000 })
+    await expect(sim.drive(connecting)).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+    expect(accepted.errors).toMatchObject([{ code: 'ERR_KEYSOCK_FEE' }])
+    expect(accepted.errors[0]?.message).toContain('maxFee allows 10000')
+    expect(accepted.sockets.every((socket) => socket.destroyed)).toBe(true)
+    expect(bob.stats).toMatchObject({ spentMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 })
+  })
+
+  it.for<readonly [string, PolicyOptions, Partial<EndpointOptions>]>([
+    ['what lnd asks by default, with two relays', {}, { relays: 2 }],
+    ['1 msat', { minHtlcMsat: 1, baseFeeMsat: 0, feePpm: 0 }, {}],
+  ])('is paid within maxFee (%s)', async ([, policy, options]) => {
+    sim = createSimulation(network(policy), { seed: 1 })
+    const bob = await open('bob')
+    const alice = await open('alice', options)
+    await serve(bob)
+    const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+    expect(await sim.drive(text(socket))).toBe('an answer')
+  })
+
+  it('ends a connection whose later paths ask it, too', async () => {
+    sim = createSimulation(network(), { seed: 1 })
+    const bob = await open('bob')
+    const alice = await open('alice')
+    const accepted: Socket[] = []
+    await bob.createServer((each) => void accepted.push(each.resume())).listen(7)
+    const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+    socket.on('error', () => undefined).resume()
+    const policy = { minHtlcMsat: 90_000 }
+    sim.fault({ name: 'policy-change', channel: sim.channelBetween('carol', 'alice'), from: 'carol', policy })
+    socket.write('again')
+    const [error] = await sim.drive(once(accepted[0] as Socket, 'error'))
+    expect(error).toMatchObject({ code: 'ERR_KEYSOCK_FEE' })
+    expect(bob.stats.spentMsat).toBeLessThan(50_000n)
+  })
+
+  it('is paid where the endpoint says that it may be', async () => {
+    sim = createSimulation(network({ minHtlcMsat: 90_000 }), { seed: 1 })
+    const bob = await open('bob', { maxFee: 110_000n })
+    const alice = await open('alice')
+    await serve(bob)
+    const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+    expect(await sim.drive(text(socket))).toBe('an answer')
+    expect(bob.stats.spentMsat + bob.stats.reservedMsat).toBeGreaterThanOrEqual(100_000n)
+  })
+})
+
+describe('what the hints of an address ask', () => {
+  const hidden: NetworkDescription = {
+    nodes: [{ name: 'alice' }, { name: 'bob' }, { name: 'carol', public: false }],
+    channels: [
+      { between: ['alice', 'bob'], capacityMsat: 5_000_000_000 },
+      { between: ['bob', 'carol'], capacityMsat: 5_000_000_000, policy: { minHtlcMsat: 90_000 } },
+    ],
+  }
+
+  it('is bound by maxFee with the least amount: connect and quote say so, unpaid', async () => {
+    sim = createSimulation(hidden, { seed: 1 })
+    const alice = await open('alice')
+    const carol = await open('carol')
+    const address = await sim.drive(carol.address())
+    await expect(sim.drive(alice.quote(address, 1_000))).rejects.toMatchObject({ code: 'ERR_KEYSOCK_FEE' })
+    const startedMs = sim.clock.now()
+    await expect(sim.drive(alice.connect(address, 7, { replies: 'direct' }))).rejects.toMatchObject({
+      code: 'ERR_KEYSOCK_FEE',
+    })
+    expect(sim.clock.now() - startedMs, 'virtual ms').toBeLessThan(5_000)
+    expect(alice.stats.spentMsat).toBe(0n)
+  })
+
+  it('is paid where the endpoint says that it may be', async () => {
+    sim = createSimulation(hidden, { seed: 1 })
+    const alice = await open('alice', { maxFee: 100_000n })
+    const carol = await open('carol', { maxFee: 100_000n })
+    await serve(carol)
+    const address = await sim.drive(carol.address())
+    expect((await sim.drive(alice.quote(address, 1_000))).packetMsat).toBeGreaterThan(90_000n)
+    const socket = await sim.drive(alice.connect(address, 7, { replies: 'direct' }))
+    expect(await sim.drive(text(socket))).toBe('an answer')
+  })
+})
