@@ -33,8 +33,6 @@ export const LEAST_IDLE_TIMEOUT_MS = 10_000
 export const LONGEST_IDLE_TIMEOUT_MS: number = Number.MAX_SAFE_INTEGER
 /** http.Agent asks for a sign of life every second; each is a payment here. */
 export const LEAST_KEEP_ALIVE_MS = 60_000
-/** spec §2.5 */
-export const VERDICT_MS = 3_000
 /** Kept back from the verdict's time, so that the answer is at the node before its deadline. */
 export const VERDICT_MARGIN_MS = 250
 /** A payment of which the node lost sight is asked for again after this time, doubling ... */
@@ -77,10 +75,6 @@ export const SEND_AHEAD_BYTES = 262_144
 export const SEND_BUFFER_BYTES = 16_777_216
 /** A large write goes to the connection in pieces of this size, so that it is not copied as a whole. */
 export const WRITE_PIECE_BYTES = 65_536
-/** Largest MESSAGE (spec §12.8). */
-export const MESSAGE_BYTES = 512
-/** Message id (spec §12.8). */
-export const MESSAGE_ID_BYTES = 16
 /** First and largest receive window of a connection (spec §7.5). */
 export const INITIAL_WINDOW_BYTES = 1_048_576
 export const MAX_WINDOW_BYTES = 16_777_216

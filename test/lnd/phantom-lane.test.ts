@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { MAX_OPEN_PATHS, MAX_PATHS } from '../../src/backends/lnd/bounds.ts'
+import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/bounds.ts'
 import { Status } from '../../src/backends/lnd/client.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/interceptor-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
@@ -115,7 +115,7 @@ describe('hidden paths', () => {
 
   it('are never more than the bound, however many are asked for at once', async () => {
     const world = new World({ listChannels: () => Promise.race([]) })
-    for (let i = 0; i < MAX_OPEN_PATHS / MAX_PATHS; i++) void world.make({ count: MAX_PATHS })
+    for (let i = 0; i < MAX_OPEN_PATHS / MAX_PATHS_PER_REQUEST; i++) void world.make({ count: MAX_PATHS_PER_REQUEST })
     await expect(world.make({ count: 1 })).rejects.toMatchObject({ code: 'bad-request' })
   })
 

@@ -1,3 +1,4 @@
+import { VERDICT_MS } from '../../medium/bounds.ts'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { expect } from 'vitest'
 import type { Destination } from '../../medium/route.ts'
@@ -7,7 +8,6 @@ import { AMOUNT_MSAT, paymentTo, Probe, recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 
 const MOST_PATH_BYTES = 512
-const VERDICT_MS = 3_000
 
 /** Paths: the receiver makes them, the payer is to pay over them. */
 export const PATH_CASES: readonly ContractCase[] = [

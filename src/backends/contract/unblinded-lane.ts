@@ -1,3 +1,4 @@
+import { VERDICT_MS } from '../../medium/bounds.ts'
 import { expect } from 'vitest'
 import { Code } from '../../wire/errors.ts'
 import type { Destination } from '../../medium/route.ts'
@@ -5,8 +6,6 @@ import { routeFeeMsat } from '../../medium/route.ts'
 import { AMOUNT_MSAT, paymentTo, Probe, recordOf, startEnds, type Ends } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 import type { ContractWorld } from './harness.ts'
-
-const VERDICT_MS = 3_000
 
 /** A case whose receiver takes packets at its node's own phantom. */
 function listening(body: (ends: Ends) => Promise<void>): ContractCase['run'] {

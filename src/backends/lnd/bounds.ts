@@ -7,8 +7,6 @@ import { MAX_MSAT } from '../../wire/bolt4/integers.ts'
 
 // ---- Routes ------------------------------------------------------------------------------------------
 
-/** The contract allows 1..16 routes a request, ... */
-export const MAX_ROUTES = 16
 /** Where the graph has one way only, others that part from it at one of this many of its channels are looked for. */
 export const QUERIES_PER_ROUTE = 3
 /**
@@ -17,8 +15,6 @@ export const QUERIES_PER_ROUTE = 3
  * daemon that says nothing for 90 s for dead.
  */
 export const FIND_MS = 30_000
-/** Pinned routes kept; the one that was not paid over for longest goes first and answers 'route-gone'. */
-export const MAX_PINNED_ROUTES = 4_096
 /** A policy is asked for again after this time; a refusal over it asks at once. */
 export const POLICY_AGE_MS = 600_000
 /** Policies kept, and channels of which it is known whom they join. */
@@ -29,10 +25,6 @@ export const QUERY_AMOUNTS_MSAT: readonly bigint[] = [1_000n, 10_000n, 100_000n]
 export const MAX_AMOUNT_MSAT: bigint = MAX_MSAT
 /** HTLCs that a channel admits in one direction where lnd does not say: the most that BOLT 2 allows. */
 export const MAX_CHANNEL_HTLCS = 483
-/** Blocks that may be found while a payment is under way: added to every final expiry. */
-export const EXPIRY_MARGIN_BLOCKS = 10
-/** lnd takes keysends with 18 blocks or more to go; 40 leaves room. */
-export const FINAL_DELTA_BLOCKS = 40
 /** A route's expiries are this much higher at most, at random, so that they tell a relay less about its place. Drawn once a connection: see `Payment.shadowSeed`. */
 export const MAX_SHADOW_BLOCKS = 72
 
@@ -42,8 +34,6 @@ export const MAX_SHADOW_BLOCKS = 72
 export const MAX_USED_HASHES = 200_000
 /** Warnings that payments cause (lnd refused to send for want of a permission; one came short) are told once in this time, whoever makes them. */
 export const COMPLAINT_MS = 60_000
-/** A payment that lnd does not know, or calls in flight while no channel holds it, is looked at again after this time before it counts as failed: lnd may be about to send it. */
-export const GHOST_MS = 15_000
 
 // ---- Calls and streams -------------------------------------------------------------------------------
 
@@ -74,12 +64,6 @@ export const STREAM_STANDS_MS = 250
 
 // ---- The phantom lane --------------------------------------------------------------------------------
 
-/** A verdict falls within 3 s (spec §2.5), else the backend refuses by itself. */
-export const VERDICT_MS = 3_000
-/** The contract allows 1..8 paths a request. */
-export const MAX_PATHS = 8
-/** Blinded paths that one process may hold open: eight for each of 512 connections. */
-export const MAX_OPEN_PATHS = 4_096
 /** Two weeks: an HTLC cannot be longer. */
 export const MAX_LIFETIME_BLOCKS = 2_016
 /** Settled payments whose preimage is at hand when they are offered again, and circuits that have had their word: more than any lnd holds at once. */
@@ -90,8 +74,6 @@ export const PATH_POLICY_MS = 30_000
 export const PATH_RENEW_MS = 10_000
 /** The interceptor's thread is given so long to end by itself. */
 export const THREAD_END_MS = 2_000
-/** Offers held at once: lnd's slots of one channel, on eight channels. */
-export const MAX_HELD_OFFERS = 4_096
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth. */
 export const INBOUND_ROOM_MSAT = 100_000n
 /** lnd ends our stream when an answer comes after it failed the HTLC by itself, 19 blocks before its expiry. */

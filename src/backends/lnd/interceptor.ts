@@ -3,16 +3,8 @@ import { equalBytes } from '../../floor/bytes.ts'
 import type { Clock } from '../../floor/clock.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import { Code } from '../../wire/errors.ts'
-import {
-  EAGER_MS,
-  INTERCEPTOR_RETRY_MS,
-  MAX_HELD_OFFERS,
-  MAX_SETTLED,
-  OBJECTION_MS,
-  RECONNECT_MAX_MS,
-  RECONNECT_MS,
-  VERDICT_MS,
-} from './bounds.ts'
+import { MAX_HELD_OFFERS, VERDICT_MS } from '../../medium/bounds.ts'
+import { EAGER_MS, INTERCEPTOR_RETRY_MS, MAX_SETTLED, OBJECTION_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
 import { Complaint } from './complaint.ts'
 import { isAway, isDenied, type DuplexStream, type LndClient, type RpcError } from './client.ts'
 import { examineOffer } from './examine-offer.ts'

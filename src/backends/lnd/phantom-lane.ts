@@ -7,7 +7,8 @@ import type { Verdict } from '../../medium/verdict.ts'
 import { BackendError, type BackendEvent } from '../backend.ts'
 import { candidateIndex, candidatesIn, type CandidateIndex } from '../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
-import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, MAX_OPEN_PATHS, MAX_PATHS, PATH_RENEW_MS, VERDICT_MS } from './bounds.ts'
+import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS } from '../../medium/bounds.ts'
+import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, PATH_RENEW_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
@@ -272,8 +273,8 @@ export class PhantomLane {
 }
 
 function checkPathRequest(request: PathRequest): void {
-  if (!(request.count >= 1 && request.count <= MAX_PATHS))
-    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS} paths`)
+  if (!(request.count >= 1 && request.count <= MAX_PATHS_PER_REQUEST))
+    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS_PER_REQUEST} paths`)
   if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MAX_LIFETIME_BLOCKS))
     throw new BackendError(
       'bad-request',

@@ -3,15 +3,8 @@ import { fromHex, toHex } from '../../floor/bytes.ts'
 import type { Clock } from '../../floor/clock.ts'
 import type { RouteHint } from '../../medium/route.ts'
 import { BackendError } from '../backend.ts'
-import {
-  EXPIRY_MARGIN_BLOCKS,
-  FINAL_DELTA_BLOCKS,
-  FIND_MS,
-  MAX_AMOUNT_MSAT,
-  MAX_POLICIES,
-  QUERIES_PER_ROUTE,
-  QUERY_AMOUNTS_MSAT,
-} from './bounds.ts'
+import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../medium/bounds.ts'
+import { FIND_MS, MAX_AMOUNT_MSAT, MAX_POLICIES, QUERIES_PER_ROUTE, QUERY_AMOUNTS_MSAT } from './bounds.ts'
 import { isAway, isDenied, isLate, type LndClient } from './client.ts'
 import type { RawChannel, RawHop } from './messages.ts'
 import type { Policies } from './policies.ts'

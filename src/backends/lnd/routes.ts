@@ -7,14 +7,8 @@ import type { Route, RouteRequest } from '../../medium/route.ts'
 import { routeFeeMsat } from '../../medium/route.ts'
 import { BackendError } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
-import {
-  MAX_AMOUNT_MSAT,
-  MAX_CHANNEL_HTLCS,
-  MAX_PINNED_ROUTES,
-  MAX_ROUTES,
-  MAX_SHADOW_BLOCKS,
-  CHANNELS_AGE_MS,
-} from './bounds.ts'
+import { MAX_PINNED_ROUTES, MAX_ROUTES_PER_REQUEST } from '../../medium/bounds.ts'
+import { MAX_AMOUNT_MSAT, MAX_CHANNEL_HTLCS, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from './bounds.ts'
 import type { LndClient } from './client.ts'
 import type { OwnChannels } from './own-channels.ts'
 import type { Policies } from './policies.ts'
@@ -160,8 +154,8 @@ function phantomHop(node: Uint8Array): HopPolicy {
 }
 
 function checkRequest(request: RouteRequest): void {
-  if (!(request.count >= 1 && request.count <= MAX_ROUTES))
-    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES} routes`)
+  if (!(request.count >= 1 && request.count <= MAX_ROUTES_PER_REQUEST))
+    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES_PER_REQUEST} routes`)
   if (request.amountMsat < 1n || request.amountMsat > MAX_AMOUNT_MSAT)
     throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_AMOUNT_MSAT}`)
 }

@@ -15,26 +15,11 @@ export const MAX_CHANNELS = 20_000
 /** BOLT 4 onions of 1300 bytes hold at most 27 of the smallest hops; lnd searches up to 20. */
 export const MAX_HOPS = 20
 
-/** The contract allows 1..16 routes a request. */
-export const MAX_ROUTES = 16
-
-/** The contract allows 1..8 paths a request. */
-export const MAX_PATHS = 8
-
-/** Pinned routes that one process may hold; the oldest goes first and answers 'route-gone'. */
-export const MAX_PINNED_ROUTES = 4_096
-
-/** Blinded paths that one process may hold open: eight for each of 512 connections. */
-export const MAX_OPEN_PATHS = 4_096
-
 /** A node's invoices that can still be replayed, up to twice as many: records of 1.2 kB make 48 MB a node at worst. */
 export const MAX_KEPT_ARRIVALS = 20_000
 
 /** Hashes that a node remembers as sent or settled; the oldest goes first. Some 100 MB at worst. */
 export const MAX_REMEMBERED_HASHES = 1_000_000
-
-/** lnd's interceptor holds at most one channel's slots: 483 in lnd. Several channels lead to a node. */
-export const MAX_HELD_OFFERS = 4_096
 
 /** Events at one instant before the engine calls it an endless loop. */
 export const MAX_EVENTS_AT_ONCE = 5_000_000
@@ -60,17 +45,8 @@ export const MAX_OBSERVATIONS = 500_000
 /** Faults that wait for their payment. */
 export const MAX_ARMED_FAULTS = 10_000
 
-/** A verdict falls within 3 s (spec §2.5), else the backend refuses by itself. */
-export const VERDICT_MS = 3_000
-
 /** lnd needs incoming_expiry >= height + 22 to offer an HTLC to an interceptor (verified on lnd 0.21.1). */
 export const INTERCEPT_MARGIN_BLOCKS = 22
-
-/** Blocks that may be found while a payment is under way: added to every final expiry. */
-export const EXPIRY_MARGIN_BLOCKS = 10
-
-/** lnd's default final CLTV delta for keysend is 80; less is accepted from 18 on, and 40 is the field's middle. */
-export const FINAL_DELTA_BLOCKS = 40
 
 /** Failing held HTLCs after a lost interceptor stream takes lnd 0.2 s (verified). */
 export const INTERCEPTOR_LOST_FAIL_MS = 200
@@ -88,9 +64,6 @@ export const SETTLE_UNPAID_MS = 50
 /** A node that is killed from the first to the second of these after a call to send keeps a payment in flight of which no channel knows (verified: 6 to 50 ms). */
 export const GHOST_FROM_MS = 6
 export const GHOST_UNTIL_MS = 50
-
-/** The backend looks at such a payment again after this time before it counts as failed. */
-export const GHOST_MS = 15_000
 
 /** A claim on chain is final after this many blocks. */
 export const CLAIM_BLOCKS = 6

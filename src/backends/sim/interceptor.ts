@@ -4,16 +4,15 @@ import { Code } from '../../wire/errors.ts'
 import type { FailureReason } from '../../medium/payment.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import type { Attempt } from './attempt.ts'
+import { MAX_HELD_OFFERS, VERDICT_MS } from '../../medium/bounds.ts'
 import {
   INTERCEPT_MARGIN_BLOCKS,
   INTERCEPTOR_LOST_FAIL_MS,
   INTERCEPTOR_RECONNECT_MS,
-  MAX_HELD_OFFERS,
   MAX_REMEMBERED_HASHES,
   RESTART_MS,
   SETTLE_FORGOTTEN_MS,
   SETTLE_UNPAID_MS,
-  VERDICT_MS,
 } from './bounds.ts'
 import type { Channel } from './channel.ts'
 import type { Due } from './event-queue.ts'

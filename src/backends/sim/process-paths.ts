@@ -3,7 +3,7 @@ import { BackendError } from '../backend.ts'
 import { candidateInitiators } from '../paths/candidates.ts'
 import { decodePath } from '../paths/reply-path.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
-import { MAX_OPEN_PATHS, MAX_PATHS } from './bounds.ts'
+import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../medium/bounds.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { chooseIntroduction, makePath, type OpenPath } from './open-paths.ts'
@@ -87,8 +87,8 @@ export class ProcessPaths {
 
 /** @throws BackendError 'bad-request', 'bad-point' */
 export function checkPathRequest(request: PathRequest): void {
-  if (!(request.count >= 1 && request.count <= MAX_PATHS))
-    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS} paths`)
+  if (!(request.count >= 1 && request.count <= MAX_PATHS_PER_REQUEST))
+    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS_PER_REQUEST} paths`)
   if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MOST_LIFETIME_BLOCKS)) {
     throw new BackendError(
       'bad-request',

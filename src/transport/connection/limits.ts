@@ -119,7 +119,6 @@ export const MAX_CREDIT_RANGES = 256
 
 // -- messages, spec §12.8 --
 
-export const MAX_MESSAGE_BYTES = 512
 /** Ids that a receiver remembers. */
 export const MAX_MESSAGE_IDS = 1_024
 /** Own messages that wait or are unacknowledged; beyond it `sendMessage` throws. */

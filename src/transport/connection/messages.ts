@@ -1,6 +1,6 @@
 import { toHex } from '../../floor/bytes.ts'
-import { MESSAGE_ID_BYTES } from '../../wire/frames.ts'
-import { MAX_MESSAGE_BYTES, MAX_MESSAGE_IDS, MAX_MESSAGES_WAITING } from './limits.ts'
+import { MESSAGE_ID_BYTES, MAX_MESSAGE_BYTES } from '../../wire/frames.ts'
+import { MAX_MESSAGE_IDS, MAX_MESSAGES_WAITING } from './limits.ts'
 
 /** A datagram of the application's on its way (spec §12.8). */
 export interface OutgoingMessage {

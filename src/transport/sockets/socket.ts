@@ -4,7 +4,8 @@ import { Code } from '../../wire/errors.ts'
 import type { ConnectionEvent, ConnectionFailure } from '../connection/interface.ts'
 import { ENDPOINT_CLOSED } from '../driver/driver-options.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
-import { DEFAULT_MAX_COST_MSAT, MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../limits.ts'
+import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../../wire/frames.ts'
+import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
 import { IdleTimer } from './idle-timer.ts'
 import type { ConnectionHandle, HandleSettings } from '../driver/connection-handle.ts'
 import { type Callback, WriteBuffer } from './write-buffer.ts'
@@ -249,7 +250,8 @@ export class Socket extends Duplex {
       )
     }
     const bytes = Uint8Array.from(typeof data === 'string' ? Buffer.from(data) : data)
-    if (bytes.length > MESSAGE_BYTES) throw invalidOption(`a message holds ${MESSAGE_BYTES} bytes; got ${bytes.length}`)
+    if (bytes.length > MAX_MESSAGE_BYTES)
+      throw invalidOption(`a message holds ${MAX_MESSAGE_BYTES} bytes; got ${bytes.length}`)
     if (id !== undefined && !/^[0-9a-fA-F]{32}$/.test(id)) throw invalidOption('a message id is 32 hexadecimal digits')
     const idBytes = id === undefined ? link.random(MESSAGE_ID_BYTES) : fromHex(id)
     link.sendMessage(idBytes, bytes)

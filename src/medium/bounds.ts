@@ -1,0 +1,23 @@
+/** Bounds of the contract between transport and backends, and of what every backend does alike. */
+
+/** A verdict about an offer falls within this time, else the backend refuses by itself (spec §2.5). */
+export const VERDICT_MS = 3_000
+/** Routes of one `RouteRequest`, at most. */
+export const MAX_ROUTES_PER_REQUEST = 16
+/** Paths of one `PathRequest`, at most. */
+export const MAX_PATHS_PER_REQUEST = 8
+/** Pinned routes that one process may hold; one that goes answers 'route-gone'. */
+export const MAX_PINNED_ROUTES = 4_096
+/** Blinded paths that one process may hold open: eight for each of 512 connections. */
+export const MAX_OPEN_PATHS = 4_096
+/** Offers held at once: lnd's 483 slots of one channel, on eight channels. */
+export const MAX_HELD_OFFERS = 4_096
+/** Blocks that may be found while a payment is under way: added to every final expiry. */
+export const EXPIRY_MARGIN_BLOCKS = 10
+/** lnd's default final CLTV delta for keysend is 80; it takes keysends with 18 blocks or more to go, and 40 leaves room. */
+export const FINAL_DELTA_BLOCKS = 40
+/**
+ * A payment that the node does not know, or calls in flight while no channel holds it, is looked at again after this
+ * time before it counts as failed: the node may be about to send it.
+ */
+export const GHOST_MS = 15_000
