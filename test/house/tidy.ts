@@ -19,7 +19,7 @@ interface Complaint {
   readonly text: string
 }
 
-const MOST_LINES = 500
+const MOST_LINES = 800
 const EMPTY_NAMES = ['util', 'utils', 'helper', 'helpers', 'common', 'misc', 'manager']
 /** Globals that read the time or set a timer, and the properties of globals that do so or draw lots. */
 const OUTSIDE_GLOBALS = ['Date', 'setTimeout', 'setInterval', 'setImmediate']
