@@ -1,4 +1,4 @@
-/** The process's edge to real time: the one file of src in which a real timer is set. */
+/** The process's edge to real time: the one file of src that reads the time and sets timers. */
 
 /** A source of time and timers. The only way in which keysock learns the time. */
 export interface Clock {
@@ -34,5 +34,12 @@ export const processClock: Clock = {
 export function pause(ms: number, clock: Clock = processClock): Promise<void> {
   return new Promise((resolve) => {
     clock.schedule(clock.now() + ms, resolve)
+  })
+}
+
+/** One turn of the event loop: microtasks, nextTicks and what streams put off are done when it resolves. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
   })
 }

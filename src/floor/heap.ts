@@ -27,9 +27,10 @@ export class Heap<Item extends HeapItem> {
 
   /** Puts an item in, or to its right place where it stands in the heap already and what orders it has changed. */
   put(item: Item): void {
-    if (item.heapIndex < 0) item.heapIndex = this.#items.push(item) - 1
-    this.#up(item)
-    this.#down(item)
+    if (item.heapIndex < 0) {
+      item.heapIndex = this.#items.push(item) - 1
+      this.#up(item)
+    } else this.#reorder(item)
   }
 
   /** Takes an item out; one that does not stand in the heap is left alone. */
@@ -39,21 +40,32 @@ export class Heap<Item extends HeapItem> {
     item.heapIndex = -1
     const last = this.#items.pop()
     if (last === undefined || last === item) return
-    this.#place(last, heapIndex)
-    this.#up(last)
-    this.#down(last)
+    last.heapIndex = heapIndex
+    this.#reorder(last)
   }
 
   /** Takes out the item that comes first. */
   take(): Item | undefined {
     const first = this.#items[0]
-    if (first !== undefined) this.remove(first)
+    if (first === undefined) return undefined
+    first.heapIndex = -1
+    const last = this.#items.pop()
+    if (last !== undefined && last !== first) {
+      last.heapIndex = 0
+      this.#down(last)
+    }
     return first
   }
 
   clear(): void {
     for (const item of this.#items) item.heapIndex = -1
     this.#items.length = 0
+  }
+
+  #reorder(item: Item): void {
+    const { heapIndex } = item
+    this.#up(item)
+    if (item.heapIndex === heapIndex) this.#down(item)
   }
 
   #up(item: Item): void {

@@ -113,14 +113,14 @@ function dependsOnText(node: SyntaxNode): boolean {
 }
 
 /** Characters in a line at most. oxfmt breaks code there, but no comment and no string. */
-export const MOST_COLUMNS = 120
+export const MAX_COLUMNS = 120
 
 /** Lines of comments that are wider. */
 export function wideComments(sources: readonly Source[]): string[] {
   return sources.flatMap(({ path, text }) =>
     text.split('\n').flatMap((line, index) => {
       const isComment = /^\s*(?:\/\/|\/\*|\*)/.test(line)
-      return isComment && line.length > MOST_COLUMNS ? [`${path}:${index + 1}: ${line.length} columns`] : []
+      return isComment && line.length > MAX_COLUMNS ? [`${path}:${index + 1}: ${line.length} columns`] : []
     }),
   )
 }

@@ -1,11 +1,7 @@
 import { isNode, lineAt, walk, type Source, type SyntaxNode, type Visit } from './sources.ts'
 
 /** The only files that meet real time or real chance. .oxlintrc.json excepts the same ones. */
-export const EDGE_FILES: readonly string[] = [
-  'src/floor/clock.ts',
-  'src/floor/entropy.ts',
-  'src/backends/sim/realtime.ts',
-]
+export const EDGE_FILES: readonly string[] = ['src/floor/clock.ts', 'src/floor/entropy.ts']
 
 /** A rule of the house about one file of src: complaints, each with the line it is about (0 for the whole file). */
 export interface Rule {

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
-import { EventQueue, type Due } from '../../src/backends/sim/event-queue.ts'
+import { EventQueue, type EventHandler } from '../../src/backends/sim/event-queue.ts'
 import { Random } from '../../src/backends/sim/random.ts'
 import { createSimulation, demoNetwork, line, SimulationError } from '../../src/sim.ts'
 
-class Mark implements Due {
+class Mark implements EventHandler {
   readonly background = false
   cancelled = false
   readonly name: number
@@ -27,7 +27,7 @@ describe('the event queue', () => {
           for (const [i, mark] of marks.entries()) {
             if (entries[i]?.cancel !== true) continue
             mark.cancelled = true
-            queue.noteCancelled(mark)
+            queue.cancel(mark)
           }
           const order: number[] = []
           while (queue.nextTime() < Infinity) order.push((queue.take() as Mark).name)

@@ -4,7 +4,7 @@ import { routeFeeMsat } from '../../medium/route.ts'
 import { AMOUNT_MSAT, Probe, recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 
-const HOUR_MS = 3_600_000
+const HANG_MS = 3_600_000
 
 /** Keysends to the other node: they settle there, and the process reads them. */
 export const NODE_LANE_CASES: readonly ContractCase[] = [
@@ -134,12 +134,12 @@ export const NODE_LANE_CASES: readonly ContractCase[] = [
       const settled = payer.keysend(route, recordOf(50, 1))
       await payer.pay(settled)
       expect(await world.settle(payer.backend.track(settled.hash))).toMatchObject({ status: 'settled' })
-      world.hangNextPayment?.(HOUR_MS)
+      world.hangNextPayment?.(HANG_MS)
       const hanging = payer.keysend(route, recordOf(50, 2))
       const outcome = payer.backend.pay(hanging)
       await world.advance?.(60_000)
       expect(await world.settle(payer.backend.track(hanging.hash))).toEqual({ status: 'in-flight' })
-      await world.advance?.(HOUR_MS)
+      await world.advance?.(HANG_MS)
       expect(await world.settle(outcome)).toMatchObject({ status: 'settled' })
     }),
   },
@@ -149,7 +149,7 @@ export const NODE_LANE_CASES: readonly ContractCase[] = [
     needs: ['faults', 'time', 'restart'],
     run: withEnds(async ({ world, payer, toReceiver }) => {
       const route = await payer.route(toReceiver)
-      world.hangNextPayment?.(HOUR_MS)
+      world.hangNextPayment?.(HANG_MS)
       const payment = payer.keysend(route, recordOf(50, 1))
       const first: Promise<PaymentOutcome> = payer.backend.pay(payment)
       await world.advance?.(60_000)
@@ -157,7 +157,7 @@ export const NODE_LANE_CASES: readonly ContractCase[] = [
       expect(await world.settle(first)).toEqual({ status: 'unknown' })
       const later = new Probe(world, world.payer)
       await later.start()
-      await world.advance?.(HOUR_MS)
+      await world.advance?.(HANG_MS)
       await later.until((events) => events.some((event) => event.type === 'payment-resolved'))
       expect(later.events.find((event) => event.type === 'payment-resolved')).toMatchObject({
         hash: payment.hash,

@@ -6,12 +6,12 @@ import type { Verdict } from '../../medium/verdict.ts'
 import type { Backend, BackendEvent, BackendStart, NodeInfo } from '../backend.ts'
 import type { ContractNode, ContractWorld } from './harness.ts'
 
-export type Offer = Extract<BackendEvent, { type: 'offer' }>
-export type Arrival = Extract<BackendEvent, { type: 'arrival' }>
+export type OfferEvent = Extract<BackendEvent, { type: 'offer' }>
+export type ArrivalEvent = Extract<BackendEvent, { type: 'arrival' }>
 
 /** What the tests deliver with each payment unless they say otherwise, in msat. */
 export const AMOUNT_MSAT = 5_000n
-const MOST_FEE_MSAT = 1_000_000n
+const MAX_FEE_MSAT = 1_000_000n
 const HASH_BYTES = 32
 
 /** What the contract lets a process start with. */
@@ -23,7 +23,7 @@ export class Probe {
   readonly publicKey: Uint8Array
   readonly backend: Backend
   /** How it answers offers; undefined leaves them waiting. */
-  verdictFor: ((offer: Offer) => Verdict | undefined) | undefined
+  verdictFor: ((offer: OfferEvent) => Verdict | undefined) | undefined
   readonly #world: ContractWorld
   readonly #waiting = new Set<() => void>()
 
@@ -37,11 +37,11 @@ export class Probe {
     return this.#world.settle(this.backend.start({ ...options, sink: (event) => this.#take(event) }))
   }
 
-  arrivals(): Arrival[] {
+  arrivals(): ArrivalEvent[] {
     return this.events.filter((event) => event.type === 'arrival')
   }
 
-  offers(): Offer[] {
+  offers(): OfferEvent[] {
     return this.events.filter((event) => event.type === 'offer')
   }
 
@@ -63,7 +63,7 @@ export class Probe {
     destination: Destination,
     options: { count?: number; amountMsat?: bigint; maxFeeMsat?: bigint } = {},
   ): Promise<readonly Route[]> {
-    const { count = 1, amountMsat = AMOUNT_MSAT, maxFeeMsat = MOST_FEE_MSAT } = options
+    const { count = 1, amountMsat = AMOUNT_MSAT, maxFeeMsat = MAX_FEE_MSAT } = options
     return this.#world.settle(this.backend.findRoutes({ destination, amountMsat, maxFeeMsat, count }))
   }
 

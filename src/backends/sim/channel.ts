@@ -1,8 +1,8 @@
-import type { Attempt } from './attempt.ts'
-import type { Due } from './event-queue.ts'
+import type { HtlcAttempt } from './htlc-attempt.ts'
+import type { EventHandler } from './event-queue.ts'
 import type { SimNode } from './node.ts'
 import type { Engine } from './engine.ts'
-import type { NetworkPlan, Policy } from './resolve.ts'
+import type { ChannelPlan, NetworkPlan, Policy } from './resolve.ts'
 import type { Trace } from './trace.ts'
 import { BATCH_SIZE, COMMIT_WORK } from './timing.ts'
 
@@ -10,14 +10,65 @@ const TICK = 0
 const COMMITTED = 1
 
 /** A channel: two links that share a capacity. */
-export interface Channel {
+export class Channel {
   readonly index: number
   readonly id: string
   readonly capacityMsat: number
   readonly private: boolean
-  closed: boolean
+  /** From its first end, from its second. */
+  readonly links: readonly [ChannelLink, ChannelLink]
+  #closed = false
+  #onChainFrom: number | undefined
+
+  constructor(options: {
+    readonly context: LinkContext
+    readonly index: number
+    readonly plan: ChannelPlan
+    readonly ends: readonly [SimNode, SimNode]
+  }) {
+    const { context, index, plan, ends } = options
+    this.index = index
+    this.id = plan.id
+    this.capacityMsat = plan.capacityMsat
+    this.private = plan.private
+    const common = { context, channel: this, hopMs: plan.hopMs ?? context.plan.latency.hopMs }
+    const [from, to] = ends
+    const { policies, balanceMsat, capacityMsat } = plan
+    const there = new ChannelLink({ ...common, index: index * 2, from, to, policy: policies[0], balanceMsat })
+    const back = new ChannelLink({
+      ...common,
+      index: index * 2 + 1,
+      from: to,
+      to: from,
+      policy: policies[1],
+      balanceMsat: capacityMsat - balanceMsat,
+      reverse: there,
+    })
+    this.links = [there, back]
+  }
+
+  /** New HTLCs fail. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** Height at which it was ended on chain, if it was. */
-  onChainFrom: number | undefined
+  get onChainFrom(): number | undefined {
+    return this.#onChainFrom
+  }
+
+  /** Closes it with the consent of both ends. */
+  close(): void {
+    this.#closed = true
+  }
+
+  /** Ends it on chain at this height; false where that was done before. */
+  forceClose(height: number): boolean {
+    this.#closed = true
+    if (this.#onChainFrom !== undefined) return false
+    this.#onChainFrom = height
+    return true
+  }
 }
 
 /** What a link needs of its network. */
@@ -32,7 +83,7 @@ export interface LinkContext {
  * HTLCs that wait for the next commitment. HTLCs are collected for 50 ms or until
  * there are ten, then written by the sender's disk, then on their way.
  */
-export class Link implements Due {
+export class ChannelLink implements EventHandler {
   readonly background = false
   readonly index: number
   readonly channel: Channel
@@ -45,11 +96,10 @@ export class Link implements Due {
   /** In HTLCs offered by `from` and undecided. */
   inFlightMsat = 0
   slotsUsed = 0
-  /** The other direction; set when both exist. */
-  reverse!: Link
   readonly #context: LinkContext
-  #waiting: Attempt[] = []
-  #written: Attempt[] = []
+  #reverse: ChannelLink | undefined
+  #waiting: HtlcAttempt[] = []
+  #written: HtlcAttempt[] = []
   #committing = false
   #tickAt = Infinity
 
@@ -62,8 +112,12 @@ export class Link implements Due {
     readonly policy: Policy
     readonly balanceMsat: number
     readonly hopMs: number
+    /** The other direction, where it was made before. */
+    readonly reverse?: ChannelLink
   }) {
     this.#context = options.context
+    this.#reverse = options.reverse
+    if (options.reverse !== undefined) options.reverse.#reverse = this
     this.index = options.index
     this.channel = options.channel
     this.from = options.from
@@ -73,6 +127,16 @@ export class Link implements Due {
     this.hopMs = options.hopMs
   }
 
+  /** The other direction. */
+  get reverse(): ChannelLink {
+    return this.#reverse as ChannelLink
+  }
+
+  /** What the sender asks from now on. */
+  setPolicy(policy: Policy): void {
+    this.policy = policy
+  }
+
   /** Why an HTLC of this amount can't be offered now, as far as balance and slots go. */
   obstacle(amountMsat: number): 'no-balance' | 'no-slot' | undefined {
     if (this.balanceMsat < amountMsat) return 'no-balance'
@@ -80,7 +144,7 @@ export class Link implements Due {
   }
 
   /** Takes an HTLC: the amount is held, the slot is used. The caller has looked for obstacles. */
-  offer(attempt: Attempt, amountMsat: number): void {
+  offer(attempt: HtlcAttempt, amountMsat: number): void {
     this.balanceMsat -= amountMsat
     this.inFlightMsat += amountMsat
     this.slotsUsed++

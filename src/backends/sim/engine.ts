@@ -1,8 +1,8 @@
-import type { Clock } from '../../floor/clock.ts'
-import { DEFAULT_BOUND_MS, MAX_EVENTS_AT_ONCE, MAX_TURNS_AT_ONCE, TURNS_BEFORE_QUIET } from './bounds.ts'
+import { turn, type Clock } from '../../floor/clock.ts'
+import { DEFAULT_BOUND_MS, MAX_EVENTS_AT_ONCE, MAX_TURNS_AT_ONCE, TURNS_BEFORE_QUIET } from './limits.ts'
 import { SimulationError } from './errors.ts'
-import { EventQueue, type Due } from './event-queue.ts'
-import { RealTimePump, turn } from './realtime.ts'
+import { EventQueue, type EventHandler, type QueuedEvent } from './event-queue.ts'
+import { RealTimePump, type NextEvent } from './realtime.ts'
 
 /** Where a run ends. */
 export interface RunBounds {
@@ -70,14 +70,12 @@ export class Engine implements Clock {
 
   schedule(atMs: number, callback: () => void, options?: { readonly ref?: boolean }): () => void {
     this.enter()
-    const timer = new Timer(this, callback, options?.ref ?? false)
-    this.push(atMs, timer, 0)
+    const event = this.push(atMs, new Timer(this, callback, options?.ref ?? false), 0)
     return () => {
-      if (timer.cancelled || timer.fired) return
+      if (event.heapIndex < 0) return
       this.enter()
-      timer.cancelled = true
-      this.#queue.noteCancelled(timer)
-      this.#pump?.hold(this.#queue.holding > 0)
+      this.#queue.cancel(event)
+      this.#pump?.ref(this.#queue.holding > 0)
     }
   }
 
@@ -93,10 +91,11 @@ export class Engine implements Clock {
   }
 
   /** Puts an event into the queue; one that lies in the past happens now. */
-  push(atMs: number, due: Due, phase: number): void {
+  push(atMs: number, handler: EventHandler, phase: number): QueuedEvent {
     const at = atMs > this.#now ? atMs : this.#now
-    this.#queue.push(at, due, phase)
+    const event = this.#queue.push(at, handler, phase)
     if (this.#pump !== undefined) this.#pump.wakeBy(at, this.#queue.holding > 0)
+    return event
   }
 
   async run(bounds: RunBounds = {}): Promise<RunEnd> {
@@ -172,7 +171,7 @@ export class Engine implements Clock {
       this.#now = time
       let atOnce = 0
       do {
-        queue.take().fire(queue.phase)
+        fireNext(queue)
         if (++atOnce > MAX_EVENTS_AT_ONCE)
           throw new SimulationError('endless', `more than ${MAX_EVENTS_AT_ONCE} events at ${time} ms`)
       } while (queue.nextTime() === time)
@@ -205,23 +204,26 @@ export class Engine implements Clock {
   }
 
   /** Real-time mode: fires what is due; the time of the next event, or Infinity, and whether it holds the process. */
-  #fireDue(): { readonly nextMs: number; readonly ref: boolean } {
+  #fireDue(): NextEvent {
     const queue = this.#queue
     const limit = this.now()
     for (let atOnce = 0; queue.nextTime() <= limit && atOnce < MAX_EVENTS_AT_ONCE; atOnce++) {
       this.#now = Math.max(this.#now, queue.nextTime())
       this.#events++
-      queue.take().fire(queue.phase)
+      fireNext(queue)
     }
     return { nextMs: queue.nextTime(), ref: queue.holding > 0 }
   }
 }
 
-class Timer implements Due {
+function fireNext(queue: EventQueue): void {
+  const event = queue.shift()
+  event?.handler.fire(event.phase)
+}
+
+class Timer implements EventHandler {
   readonly background = false
   readonly ref: boolean
-  cancelled = false
-  fired = false
   readonly #engine: Engine
   readonly #callback: () => void
 
@@ -232,7 +234,6 @@ class Timer implements Due {
   }
 
   fire(): void {
-    this.fired = true
     this.#engine.callOut()
     this.#callback()
   }

@@ -1,10 +1,10 @@
-import { MAX_ARMED_FAULTS } from './bounds.ts'
+import { MAX_ARMED_FAULTS } from './limits.ts'
 import type { RandomFault } from './description.ts'
 import { SimulationError } from './errors.ts'
 import { FAULTS, type Fault, type FaultArguments, type FaultName } from './fault-table.ts'
-import type { Link } from './channel.ts'
+import type { ChannelLink } from './channel.ts'
 import type { SimNode } from './node.ts'
-import type { Trouble } from './attempt.ts'
+import type { Trouble } from './htlc-attempt.ts'
 import type { Random } from './random.ts'
 import type { NetworkPlan } from './resolve.ts'
 
@@ -19,14 +19,14 @@ type ArmedName =
   | 'zombie-offers'
   | 'killed-after-settle'
   | 'killed-after-send'
-interface Armed {
+interface ArmedFault {
   readonly fault: Fault
   left: number
 }
 
 /** Which faults are due: those that were armed by name, then those that chance brings. */
 export class FaultBook {
-  readonly #armed: Armed[] = []
+  readonly #armed: ArmedFault[] = []
   readonly #random: Random
   readonly #plan: NetworkPlan
   readonly #chances: readonly RandomFault[]
@@ -55,7 +55,7 @@ export class FaultBook {
   }
 
   /** The fault of this name that is due at this node now, used up by the asking. */
-  take<
+  consume<
     Name extends
       | 'duplicate-offer'
       | 'verdict-lost'
@@ -76,9 +76,9 @@ export class FaultBook {
   }
 
   /** What is to go wrong with a payment that is being sent. */
-  troubleFor(links: readonly Link[]): Trouble | undefined {
-    const first = links[0] as Link
-    const last = links[links.length - 1] as Link
+  troubleFor(links: readonly ChannelLink[]): Trouble | undefined {
+    const first = links[0] as ChannelLink
+    const last = links[links.length - 1] as ChannelLink
     const between = (fault: Fault): boolean =>
       !('from' in fault && fault.from !== first.from.name) && !('to' in fault && fault.to !== last.to.name)
     let trouble = this.#byChance(links)
@@ -91,7 +91,7 @@ export class FaultBook {
     return trouble
   }
 
-  #byChance(links: readonly Link[]): Trouble | undefined {
+  #byChance(links: readonly ChannelLink[]): Trouble | undefined {
     const { failure, hang } = this.#plan
     const random = this.#random
     let trouble: Trouble | undefined
@@ -114,7 +114,7 @@ export class FaultBook {
     return trouble
   }
 
-  #failing(links: readonly Link[], options: FaultArguments['payment-fails']): Trouble {
+  #failing(links: readonly ChannelLink[], options: FaultArguments['payment-fails']): Trouble {
     const named = options.channel === undefined ? -1 : links.findIndex((link) => link.channel.id === options.channel)
     if (named >= 0) return { failAt: named }
     if (options.hop !== undefined) return { failAt: Math.min(options.hop, links.length) }
@@ -122,7 +122,7 @@ export class FaultBook {
     return { failAt: links.length === 1 ? 1 : 1 + this.#random.below(links.length - 1) }
   }
 
-  #hanging(links: readonly Link[], options: FaultArguments['payment-hangs']): Trouble {
+  #hanging(links: readonly ChannelLink[], options: FaultArguments['payment-hangs']): Trouble {
     const holdAt =
       options.hop === undefined
         ? 1 + this.#random.below(links.length)
@@ -130,7 +130,7 @@ export class FaultBook {
     return { holdAt, holdMs: options.forMs ?? 3_600_000, holdThen: options.end ?? 'fail' }
   }
 
-  #skimming(links: readonly Link[], options: FaultArguments['relay-keeps']): Trouble {
+  #skimming(links: readonly ChannelLink[], options: FaultArguments['relay-keeps']): Trouble {
     const named = relayPosition(links, options)
     if (named === 0) return {}
     const skimAt = options.node === undefined ? 1 + this.#random.below(links.length - 1) : named
@@ -156,12 +156,12 @@ function checkedName(name: string): FaultName {
   return name as FaultName
 }
 
-function touches(fault: Fault, links: readonly Link[]): boolean {
+function touches(fault: Fault, links: readonly ChannelLink[]): boolean {
   return !('channel' in fault) || links.some((link) => link.channel.id === fault.channel)
 }
 
 /** Position of the relay that a fault names (or of some relay), 0 where the route has none. */
-function relayPosition(links: readonly Link[], fault: object): number {
+function relayPosition(links: readonly ChannelLink[], fault: object): number {
   if (links.length < 2) return 0
   const node = 'node' in fault ? fault.node : undefined
   return node === undefined

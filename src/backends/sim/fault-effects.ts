@@ -1,9 +1,8 @@
-import type { Blocks } from './blocks.ts'
-import { INTERCEPTOR_RECONNECT_MS, RESTART_MS } from './bounds.ts'
-import type { Channel, Link } from './channel.ts'
+import { INTERCEPTOR_RECONNECT_MS, RESTART_MS } from './limits.ts'
+import type { Channel, ChannelLink } from './channel.ts'
 import type { RandomFault } from './description.ts'
 import { SimulationError } from './errors.ts'
-import type { Due } from './event-queue.ts'
+import type { EventHandler } from './event-queue.ts'
 import { FAULTS, type Fault, type FaultArguments, type FaultName } from './fault-table.ts'
 import { ForeignPayments } from './foreign.ts'
 import type { Network } from './network.ts'
@@ -14,23 +13,21 @@ import { changePolicy } from './resolve.ts'
 
 const HOUR_MS = 3_600_000
 /** Base fees that change by chance stay below this, so that a long run doesn't price everybody out. */
-const MOST_DRAWN_BASE_MSAT = 20_000
+const MAX_DRAWN_BASE_MSAT = 20_000
 
 type ChannelFault = 'channel-drained' | 'channel-closed' | 'channel-force-closed' | 'policy-change' | 'liquidity-shift'
 
 /** Carries faults out: those that wait for a payment are armed, all others happen. */
 export class FaultEffects {
   readonly #network: Network
-  readonly #blocks: Blocks
   readonly #random: Random
   readonly #outages: Outages
   readonly #foreign: ForeignPayments
 
-  constructor(network: Network, blocks: Blocks) {
+  constructor(network: Network) {
     this.#network = network
     this.#outages = network.outages
     this.#foreign = new ForeignPayments(network)
-    this.#blocks = blocks
     this.#random = network.random('fault targets')
     for (const fault of network.plan.faults) {
       const perHour = fault.perHour ?? 0
@@ -76,10 +73,10 @@ export class FaultEffects {
       case 'routes-forgotten':
         return this.#attached(fault.node)?.process?.forgetRoutes()
       case 'blocks-found':
-        for (let i = 0; i < (fault.count ?? 1); i++) this.#blocks.found()
+        for (let i = 0; i < (fault.count ?? 1); i++) this.#network.chain.findBlock()
         return
       case 'block-interval':
-        return this.#blocks.setInterval(Math.max(1, fault.intervalMs ?? HOUR_MS))
+        return this.#network.chain.setInterval(Math.max(1, fault.intervalMs ?? HOUR_MS))
       case 'channel-drained':
       case 'channel-closed':
       case 'channel-force-closed':
@@ -113,8 +110,8 @@ export class FaultEffects {
     }
     const link = this.#direction(channel, fault.from)
     if (fault.name === 'policy-change') {
-      const change = fault.policy ?? { baseFeeMsat: (link.policy.baseFeeMsat + 1_000) % MOST_DRAWN_BASE_MSAT }
-      link.policy = changePolicy(`fault on ${channel.id}`, link.policy, change, channel.capacityMsat)
+      const change = fault.policy ?? { baseFeeMsat: (link.policy.baseFeeMsat + 1_000) % MAX_DRAWN_BASE_MSAT }
+      link.setPolicy(changePolicy(`fault on ${channel.id}`, link.policy, change, channel.capacityMsat))
       this.#outages.pathsOver((other) => other === link)
       return
     }
@@ -141,17 +138,17 @@ export class FaultEffects {
     return open[this.#random.below(open.length)]
   }
 
-  #direction(channel: Channel, from: string | undefined): Link {
-    const link = this.#network.links[channel.index * 2 + (from === undefined ? this.#random.below(2) : 0)] as Link
-    if (from === undefined || link.from.name === from) return link
-    if (link.to.name !== from)
+  #direction(channel: Channel, from: string | undefined): ChannelLink {
+    if (from === undefined) return channel.links[this.#random.below(2)] as ChannelLink
+    const link = channel.links.find((each) => each.from.name === from)
+    if (link === undefined)
       throw new SimulationError('bad-fault', `'${from}' is not an end of channel ${channel.id}`)
-    return link.reverse
+    return link
   }
 }
 
 /** A fault that comes by itself, so many times an hour. */
-class RandomOccurrence implements Due {
+class RandomOccurrence implements EventHandler {
   readonly background = true
   readonly #network: Network
   readonly #effects: FaultEffects

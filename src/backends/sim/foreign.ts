@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { MAX_FOREIGN_PAYMENTS } from './bounds.ts'
+import { MAX_FOREIGN_PAYMENTS } from './limits.ts'
 import type { FaultArguments, Forgery } from './fault-table.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
@@ -11,8 +11,8 @@ import type { Random } from './random.ts'
 /** What strangers put under our type: noise; former packets of the node: cut, changed in a byte, or whole. */
 const FORGERIES: readonly Forgery[] = ['random', 'truncated', 'altered', 'replayed']
 
-const LEAST_MSAT = 1_000
-const MOST_RECORD_BYTES = 1_200
+const FORGED_MSAT = 1_000
+const MAX_FORGED_BYTES = 1_200
 
 /** What others pay: real HTLCs over the same channels, slots and disks, of nodes that no process of ours asked to. */
 export class ForeignPayments {
@@ -40,7 +40,7 @@ export class ForeignPayments {
     this.#spread(Math.min(count, MAX_FOREIGN_PAYMENTS), overMs, () => {
       const [from, to] = this.#ends(options.from, options.node)
       const kind = options.kind ?? FORGERIES[sent++ % FORGERIES.length] ?? 'random'
-      this.#send(from, to, LEAST_MSAT, { record: this.#forged(to, kind), lane })
+      this.#send(from, to, FORGED_MSAT, { record: this.#forged(to, kind), lane })
     })
   }
 
@@ -60,7 +60,7 @@ export class ForeignPayments {
   #forged(target: SimNode, kind: Forgery): Uint8Array {
     const random = this.#random
     const former = target.arrivalAt(random.below(Math.max(1, target.keptArrivals)))?.record
-    if (kind === 'random' || former === undefined) return random.bytes(random.below(MOST_RECORD_BYTES))
+    if (kind === 'random' || former === undefined) return random.bytes(random.below(MAX_FORGED_BYTES))
     if (kind === 'truncated') return former.slice(0, random.below(former.length + 1))
     const copy = former.slice()
     if (kind === 'altered') copy[random.below(copy.length)] = random.below(256)

@@ -1,21 +1,22 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { equalBytes } from '@noble/curves/utils.js'
+import { BoundedSet } from '../../floor/bounded.ts'
+import { equalBytes } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
 import type { FailureReason } from '../../medium/payment.ts'
 import type { Verdict } from '../../medium/verdict.ts'
-import type { Attempt } from './attempt.ts'
+import type { HtlcAttempt } from './htlc-attempt.ts'
 import { MAX_HELD_OFFERS, VERDICT_MS } from '../../medium/bounds.ts'
 import {
-  INTERCEPT_MARGIN_BLOCKS,
+  OFFER_MARGIN_BLOCKS,
   INTERCEPTOR_LOST_FAIL_MS,
   INTERCEPTOR_RECONNECT_MS,
   MAX_REMEMBERED_HASHES,
   RESTART_MS,
   SETTLE_FORGOTTEN_MS,
   SETTLE_UNPAID_MS,
-} from './bounds.ts'
+} from './limits.ts'
 import type { Channel } from './channel.ts'
-import type { Due } from './event-queue.ts'
+import type { EventHandler } from './event-queue.ts'
 import type { FaultArguments } from './fault-table.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
@@ -32,9 +33,9 @@ const EXPIRING = 5
 const AUTO_FAIL_BLOCKS = 19
 
 /** An HTLC that was offered to the process. One object serves every offer of it. */
-class Held implements Due {
+class HeldHtlc implements EventHandler {
   readonly background = false
-  readonly attempt: Attempt
+  readonly attempt: HtlcAttempt
   readonly #interceptor: Interceptor
   /** The offers that are open for it, oldest first. */
   readonly offers: Set<string> = new Set()
@@ -48,7 +49,7 @@ class Held implements Due {
   /** Settled long ago: what is offered is a zombie, as lnd offers some at every restart, and no money hangs on it. 'once', or each time that a stream is opened. */
   readonly ghost: false | 'once' | 'always'
 
-  constructor(attempt: Attempt, interceptor: Interceptor, ghost: false | 'once' | 'always') {
+  constructor(attempt: HtlcAttempt, interceptor: Interceptor, ghost: false | 'once' | 'always') {
     this.attempt = attempt
     this.#interceptor = interceptor
     this.ghost = ghost
@@ -69,11 +70,11 @@ export class Interceptor {
   readonly node: SimNode
   readonly #network: Network
   /** By offer id. */
-  readonly #open = new Map<string, Held>()
+  readonly #open = new Map<string, HeldHtlc>()
   /** HTLCs that are held, offered or not. */
-  readonly #held = new Set<Held>()
+  readonly #held = new Set<HeldHtlc>()
   /** Settled HTLCs by hash that await the money, or have it. */
-  readonly #confirmed = new Set<string>()
+  readonly #confirmed = new BoundedSet<string>(MAX_REMEMBERED_HASHES)
   #connected = false
   #offers = 0
   #streams = 0
@@ -105,7 +106,7 @@ export class Interceptor {
     this.#streams++
     for (const [offerId, held] of this.#open) {
       held.offers.delete(offerId)
-      if (this.node.canTell) this.node.process?.tell({ type: 'offer-gone', offerId })
+      if (this.node.isListening) this.node.process?.emit({ type: 'offer-gone', offerId })
     }
     this.#open.clear()
     for (const held of this.#held) {
@@ -138,7 +139,7 @@ export class Interceptor {
   }
 
   /** An HTLC came in for a phantom behind the node: over one of its blinded paths, over one that it doesn't know, or openly. */
-  htlcArrived(attempt: Attempt): void {
+  receive(attempt: HtlcAttempt): void {
     const { blinded } = attempt.plan
     const isOpen =
       blinded === undefined ||
@@ -148,7 +149,7 @@ export class Interceptor {
       attempt.refuse(takes ? Code.BUSY : 'unknown-next-peer')
       return
     }
-    const held = new Held(attempt, this, false)
+    const held = new HeldHtlc(attempt, this, false)
     this.#held.add(held)
     const { engine } = this.#network
     const work = blinded === undefined ? CLEAR_INTERCEPT_WORK : INTERCEPT_WORK
@@ -156,21 +157,19 @@ export class Interceptor {
   }
 
   /** Whether the process can open it: keys of paths die with the one that made them, those of the node's phantom are anybody's. */
-  #hasKeys({ plan }: Attempt): boolean {
+  #hasKeys({ plan }: HtlcAttempt): boolean {
     const { process } = this.node
     return plan.blinded === undefined ? process?.phantomLane === true : plan.blinded.path?.process === process
   }
 
   /** The money of a settled HTLC is ours. */
-  paid(attempt: Attempt): void {
+  confirm(attempt: HtlcAttempt): void {
     const { hashKey, hash, amountMsat } = attempt.plan
     if (this.#confirmed.has(hashKey)) return
     this.#confirmed.add(hashKey)
-    if (this.#confirmed.size > MAX_REMEMBERED_HASHES)
-      this.#confirmed.delete(this.#confirmed.values().next().value as string)
     this.#network.trace('confirmed', attempt.id, this.node.index, amountMsat)
-    if (this.node.canTell)
-      this.node.process?.tell({ type: 'offer-confirmed', hash: hash.slice(), amountMsat: BigInt(amountMsat) })
+    if (this.node.isListening)
+      this.node.process?.emit({ type: 'offer-confirmed', hash: hash.slice(), amountMsat: BigInt(amountMsat) })
   }
 
   /** The process's answer. One that comes late, twice or for an unknown offer changes nothing. */
@@ -191,7 +190,7 @@ export class Interceptor {
     } else this.#schedule(0, held, SETTLE_NOW)
   }
 
-  fire(held: Held, phase: number): void {
+  fire(held: HeldHtlc, phase: number): void {
     switch (phase) {
       case OFFER:
         this.#check(held)
@@ -215,24 +214,24 @@ export class Interceptor {
   }
 
   /** What the library checks before it offers anything. */
-  #check(held: Held): void {
+  #check(held: HeldHtlc): void {
     const { plan, last } = held.attempt
     held.checked = true
     const incomingMsat = plan.amounts[last - 1] as number
     const expiry = plan.expiries[last - 1] as number
     if (incomingMsat < plan.amountMsat) {
       const message = `a payment of ${plan.amountMsat} msat came with ${incomingMsat} msat: a relay of the path keeps money. It was refused.`
-      if (this.node.canTell) this.node.process?.tell({ type: 'warning', code: 'short-amount', message })
+      if (this.node.isListening) this.node.process?.emit({ type: 'warning', code: 'short-amount', message })
       this.#refuse(held, 'rejected-by-node')
-    } else if (expiry < this.#network.height + INTERCEPT_MARGIN_BLOCKS) this.#refuse(held, 'expiry')
+    } else if (expiry < this.#network.height + OFFER_MARGIN_BLOCKS) this.#refuse(held, 'expiry')
     else if (this.#connected) {
       this.#offer(held)
-      if (this.#network.faults.take('duplicate-offer', this.node) !== undefined) this.#schedule(1, held, OFFER_AGAIN)
+      if (this.#network.faults.consume('duplicate-offer', this.node) !== undefined) this.#schedule(1, held, OFFER_AGAIN)
     } else if (this.node.plan.requireInterceptor) this.#keepUntilExpiry(held)
     else this.#refuse(held, 'unknown-next-peer')
   }
 
-  #offer(held: Held): void {
+  #offer(held: HeldHtlc): void {
     const { plan, id } = held.attempt
     // What a former process left held can't be opened by the next one.
     if (!this.#hasKeys(held.attempt)) {
@@ -246,7 +245,7 @@ export class Interceptor {
     this.#open.set(offerId, held)
     this.#schedule(VERDICT_MS, held, DEADLINE)
     this.#network.trace('intercepted', id, this.node.index, this.#offers)
-    this.node.process?.tell({
+    this.node.process?.emit({
       type: 'offer',
       offerId,
       ...(plan.blinded?.path && { pathId: plan.blinded.path.pathId }),
@@ -257,54 +256,52 @@ export class Interceptor {
     })
   }
 
-  #keepUntilExpiry(held: Held): void {
+  #keepUntilExpiry(held: HeldHtlc): void {
     const expiry = held.attempt.plan.expiries[held.attempt.last - 1] as number
-    this.#schedule(this.#network.msUntilHeight(expiry - AUTO_FAIL_BLOCKS), held, EXPIRING)
+    this.#schedule(this.#network.chain.msUntilHeight(expiry - AUTO_FAIL_BLOCKS), held, EXPIRING)
   }
 
-  #refuse(held: Held, why: number | FailureReason): void {
+  #refuse(held: HeldHtlc, why: number | FailureReason): void {
     for (const offerId of this.#closeOffers(held)) {
-      if (this.node.canTell) this.node.process?.tell({ type: 'offer-gone', offerId })
+      if (this.node.isListening) this.node.process?.emit({ type: 'offer-gone', offerId })
     }
     if (held.ghost !== false) this.#endGhost(held)
     else if (this.#held.delete(held)) held.attempt.refuse(why)
   }
 
-  #settle(held: Held): void {
+  #settle(held: HeldHtlc): void {
     const { attempt } = held
-    const lost = this.#network.faults.take('verdict-lost', this.node)
-    const killed = this.#network.faults.take('killed-after-settle', this.node)
+    const lost = this.#network.faults.consume('verdict-lost', this.node)
+    const killed = this.#network.faults.consume('killed-after-settle', this.node)
     if (killed !== undefined) this.#settleAndDie(attempt, killed)
     else if (lost !== undefined && lost.end === 'offered-again') {
       this.#held.add(held)
       this.#schedule(INTERCEPTOR_RECONNECT_MS, held, OFFER_AGAIN)
     } else if (lost !== undefined && lost.end !== 'relay-keeps') attempt.refuse('unknown-next-peer')
     else {
-      attempt.lastHopUnpaid = lost !== undefined
-      attempt.settle()
-      const zombie = this.#network.faults.take('offered-again', this.node)
+      attempt.settle({ isLastHopPaid: lost === undefined })
+      const zombie = this.#network.faults.consume('offered-again', this.node)
       if (zombie !== undefined) this.#schedule(zombie.afterMs ?? 60_000, this.#ghostOf(attempt, 'once'), OFFER_AGAIN)
-      if (this.#network.faults.take('zombie-offers', this.node) !== undefined) this.#ghostOf(attempt, 'always')
+      if (this.#network.faults.consume('zombie-offers', this.node) !== undefined) this.#ghostOf(attempt, 'always')
     }
   }
 
   /** The node is killed after it took a settle: how much of it lasts depends on how soon. */
-  #settleAndDie(attempt: Attempt, { afterMs = 0, forMs = RESTART_MS }: FaultArguments['killed-after-settle']): void {
+  #settleAndDie(attempt: HtlcAttempt, { afterMs = 0, forMs = RESTART_MS }: FaultArguments['killed-after-settle']): void {
     if (afterMs < SETTLE_FORGOTTEN_MS) attempt.refuse('unknown-next-peer')
     else {
-      attempt.lastHopUnpaid = afterMs < SETTLE_UNPAID_MS
-      attempt.settle()
+      attempt.settle({ isLastHopPaid: afterMs >= SETTLE_UNPAID_MS })
     }
     this.#network.after(afterMs, () => this.#network.outages.goOffline(this.node, forMs))
   }
 
-  #ghostOf(attempt: Attempt, ghost: 'once' | 'always'): Held {
-    const held = new Held(attempt, this, ghost)
+  #ghostOf(attempt: HtlcAttempt, ghost: 'once' | 'always'): HeldHtlc {
+    const held = new HeldHtlc(attempt, this, ghost)
     this.#held.add(held)
     return held
   }
 
-  #endGhost(held: Held): void {
+  #endGhost(held: HeldHtlc): void {
     if (held.ghost === 'once') this.#held.delete(held)
   }
 
@@ -312,18 +309,18 @@ export class Interceptor {
   #wrongPreimage(): void {
     const message =
       'a verdict had a preimage that does not hash to its payment: lnd ended the stream and let go of every held offer'
-    if (this.node.canTell) this.node.process?.tell({ type: 'warning', code: 'wrong-preimage', message })
+    if (this.node.isListening) this.node.process?.emit({ type: 'warning', code: 'wrong-preimage', message })
     this.drop(INTERCEPTOR_RECONNECT_MS)
   }
 
-  #closeOffers(held: Held): string[] {
+  #closeOffers(held: HeldHtlc): string[] {
     const offers = [...held.offers]
     for (const offerId of offers) this.#open.delete(offerId)
     held.offers.clear()
     return offers
   }
 
-  #schedule(afterMs: number, held: Held, phase: number): void {
+  #schedule(afterMs: number, held: HeldHtlc, phase: number): void {
     const { engine } = this.#network
     engine.push(engine.nowMs + afterMs, held, phase)
   }

@@ -1,17 +1,17 @@
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { toHex } from '../../floor/bytes.ts'
 import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
-import { Attempt, type AttemptPlan } from './attempt.ts'
-import { Link, type Channel } from './channel.ts'
+import { HtlcAttempt, type HtlcPlan } from './htlc-attempt.ts'
+import { Chain } from './chain.ts'
+import { Channel, type ChannelLink } from './channel.ts'
 import type { Engine } from './engine.ts'
 import { SimulationError } from './errors.ts'
-import type { Due } from './event-queue.ts'
+import type { EventHandler } from './event-queue.ts'
 import { GHOST_MS } from '../../medium/bounds.ts'
-import { GHOST_FROM_MS, GHOST_UNTIL_MS, RESTART_MS } from './bounds.ts'
+import { GHOST_FROM_MS, GHOST_UNTIL_MS, RESTART_MS } from './limits.ts'
 import { FaultBook } from './fault-book.ts'
 import type { FaultArguments } from './fault-table.ts'
 import { Outages } from './outages.ts'
-import { Interceptor } from './interceptor.ts'
-import { nodeKeys, SimNode } from './node.ts'
+import { SimNode } from './node.ts'
 import type { Observations } from './observations.ts'
 import type { OpenPath } from './open-paths.ts'
 import { Random } from './random.ts'
@@ -32,7 +32,7 @@ export class Network {
   readonly nodes: readonly SimNode[]
   readonly channels: readonly Channel[]
   /** Two a channel: from its first end at 2 x index, from its second at 2 x index + 1. */
-  readonly links: readonly Link[]
+  readonly links: readonly ChannelLink[]
   readonly observations: Observations
   readonly latency: Random
   readonly faults: FaultBook
@@ -42,10 +42,7 @@ export class Network {
   /** Payments of others. */
   readonly foreign: PaymentCounts = { sent: 0, settled: 0, failed: 0 }
   readonly outages: Outages = new Outages(this)
-  height: number
-  /** When the next block is due, and how far apart they are. */
-  nextBlockMs = 0
-  blockIntervalMs: number
+  readonly chain: Chain
   readonly #trace: Trace
   readonly #byName: ReadonlyMap<string, SimNode>
   readonly #byKey: ReadonlyMap<string, SimNode>
@@ -63,25 +60,21 @@ export class Network {
     this.seed = seed
     this.engine = engine
     this.observations = options.observations
-    this.height = plan.blocks.startHeight
-    this.blockIntervalMs = plan.blocks.intervalMs
+    this.chain = new Chain(this)
     this.latency = this.random('latency')
     this.faults = new FaultBook(plan, this.random('faults'))
-    this.nodes = plan.nodes.map((node, i) => new SimNode(i, node, nodeKeys(seed, node.name)))
-    for (const node of this.nodes) node.interceptor = new Interceptor(this, node)
-    this.channels = plan.channels.map(({ id, capacityMsat, private: hidden }, index) => ({
-      index,
-      id,
-      capacityMsat,
-      private: hidden,
-      closed: false,
-      onChainFrom: undefined,
-    }))
+    this.nodes = plan.nodes.map((node, i) => new SimNode(this, i, node))
     this.#trace = new Trace(options.keepTrace, {
       node: (index) => this.nodes[index]?.name ?? `node ${index}`,
       link: (index) => `${this.links[index]?.channel.id ?? index}/${this.links[index]?.from.name ?? ''}`,
     })
-    this.links = this.channels.flatMap((channel) => this.#linksOf(channel))
+    const context = { engine, plan, trace: this.#trace }
+    this.channels = plan.channels.map((channel, index) => {
+      const [from, to] = channel.ends.map((end) => this.nodes[end] as SimNode) as [SimNode, SimNode]
+      return new Channel({ context, index, plan: channel, ends: [from, to] })
+    })
+    this.links = this.channels.flatMap(({ links }) => links)
+    for (const link of this.links) link.from.addLink(link)
     this.#byName = new Map(this.nodes.map((node) => [node.name, node]))
     this.#byKey = new Map(this.nodes.map((node) => [node.publicHex, node]))
   }
@@ -106,7 +99,7 @@ export class Network {
   }
 
   nodeByKey(publicKey: Uint8Array): SimNode | undefined {
-    return this.#byKey.get(bytesToHex(publicKey))
+    return this.#byKey.get(toHex(publicKey))
   }
 
   get traceLog(): Trace {
@@ -123,16 +116,15 @@ export class Network {
   }
 
   /** How long an HTLC takes over this link, this time. */
-  way(link: Link): number {
+  way(link: ChannelLink): number {
     return (
       this.latency.logNormal(link.hopMs, this.plan.latency.sigma) + link.from.plan.latencyMs + link.to.plan.latencyMs
     )
   }
 
-  /** About how long until the chain is this high. */
-  msUntilHeight(height: number): number {
-    if (height <= this.height) return 0
-    return Math.max(0, this.nextBlockMs - this.engine.nowMs) + (height - this.height - 1) * this.blockIntervalMs
+  /** The chain's height now. */
+  get height(): number {
+    return this.chain.height
   }
 
   /** Calls back from inside an event of the network. */
@@ -141,27 +133,27 @@ export class Network {
   }
 
   /** Sends a payment. `resolve` is called once, unless the process loses sight of it. */
-  send(sender: SimNode, plan: AttemptPlan, resolve: (outcome: PaymentOutcome) => void): Attempt {
-    const attempt = new Attempt(++this.#attempts, this, sender, plan, this.faults.troubleFor(plan.links), resolve)
+  send(sender: SimNode, plan: HtlcPlan, resolve: (outcome: PaymentOutcome) => void): HtlcAttempt {
+    const attempt = new HtlcAttempt(++this.#attempts, this, sender, plan, this.faults.troubleFor(plan.links), resolve)
     this.counts.sent++
-    sender.noteSent(plan.hashKey, undefined)
+    sender.recordSent(plan.hashKey, undefined)
     sender.underWay.add(attempt)
-    const killed = this.faults.take('killed-after-send', sender)
+    const killed = this.faults.consume('killed-after-send', sender)
     if (killed === undefined) attempt.start()
     else this.#sendAndDie(attempt, killed)
     return attempt
   }
 
   /** Sends a payment that no process asked for and nobody is told of. */
-  sendForeign(sender: SimNode, plan: AttemptPlan): void {
+  sendForeign(sender: SimNode, plan: HtlcPlan): void {
     this.foreign.sent++
-    new Attempt(++this.#attempts, this, sender, plan, undefined, (outcome) => {
+    new HtlcAttempt(++this.#attempts, this, sender, plan, undefined, (outcome) => {
       this.foreign[outcome.status === 'failed' ? 'failed' : 'settled']++
     }).start()
   }
 
   /** The payment's node is killed: what becomes of the payment depends on how soon. */
-  #sendAndDie(attempt: Attempt, { afterMs = 10, forMs = RESTART_MS, ghostMs = GHOST_MS }: Killed): void {
+  #sendAndDie(attempt: HtlcAttempt, { afterMs = 10, forMs = RESTART_MS, ghostMs = GHOST_MS }: Killed): void {
     const { sender } = attempt
     this.after(afterMs, () => this.outages.goOffline(sender, forMs))
     if (afterMs > GHOST_UNTIL_MS) {
@@ -174,7 +166,7 @@ export class Network {
   }
 
   /** A payment came to its end, for good or ill. */
-  decided(attempt: Attempt, failure: PaymentFailure | undefined): void {
+  decided(attempt: HtlcAttempt, failure: PaymentFailure | undefined): void {
     const { sender, plan } = attempt
     const isForeign = !sender.underWay.has(attempt)
     const outcome: PaymentOutcome = failure ?? {
@@ -183,7 +175,7 @@ export class Network {
     }
     sender.underWay.delete(attempt)
     if (!isForeign) {
-      sender.noteSent(plan.hashKey, outcome)
+      sender.recordSent(plan.hashKey, outcome)
       this.counts[failure === undefined ? 'settled' : 'failed']++
     }
     this.trace(
@@ -197,12 +189,12 @@ export class Network {
     else if (attempt.resolve !== undefined) {
       this.engine.callOut()
       attempt.resolve(outcome)
-    } else if (sender.canTell) sender.process?.tell({ type: 'payment-resolved', hash: plan.hash.slice(), outcome })
-    else if (sender.process !== undefined) sender.untold.push({ hash: plan.hash.slice(), outcome })
+    } else if (sender.isListening) sender.process?.emit({ type: 'payment-resolved', hash: plan.hash.slice(), outcome })
+    else if (sender.process !== undefined) sender.recordUndelivered({ hash: plan.hash.slice(), outcome })
   }
 
   /** A keysend was settled by its destination. */
-  arrived(node: SimNode, attempt: Attempt): void {
+  arrived(node: SimNode, attempt: HtlcAttempt): void {
     const { record, amountMsat, hash } = attempt.plan
     this.trace('arrival', node.index, node.settleIndex + 1, record.length)
     node.addArrival(record, amountMsat, hash)
@@ -212,11 +204,10 @@ export class Network {
   audit(): readonly string[] {
     const problems: string[] = []
     for (const channel of this.channels) {
-      const pair = [this.links[channel.index * 2] as Link, this.links[channel.index * 2 + 1] as Link]
-      const sum = pair.reduce((total, link) => total + link.balanceMsat + link.inFlightMsat, 0)
+      const sum = channel.links.reduce((total, link) => total + link.balanceMsat + link.inFlightMsat, 0)
       if (sum !== channel.capacityMsat)
         problems.push(`channel ${channel.id} holds ${sum} msat of ${channel.capacityMsat}`)
-      for (const link of pair) {
+      for (const link of channel.links) {
         if (link.balanceMsat < 0 || link.inFlightMsat < 0)
           problems.push(`channel ${channel.id}: negative balance of ${link.from.name}`)
         if (link.slotsUsed < 0)
@@ -227,47 +218,13 @@ export class Network {
     }
     return problems
   }
-
-  #linksOf(channel: Channel): [Link, Link] {
-    const plan = this.plan.channels[channel.index]
-    if (plan === undefined) throw new SimulationError('bad-description', `channel ${channel.id} has no plan`)
-    const a = this.nodes[plan.ends[0]] as SimNode
-    const b = this.nodes[plan.ends[1]] as SimNode
-    const hopMs = plan.hopMs ?? this.plan.latency.hopMs
-    const context = { engine: this.engine, plan: this.plan, trace: this.#trace }
-    const there = new Link({
-      context,
-      index: channel.index * 2,
-      channel,
-      from: a,
-      to: b,
-      policy: plan.policies[0],
-      balanceMsat: plan.balanceMsat,
-      hopMs,
-    })
-    const back = new Link({
-      context,
-      index: channel.index * 2 + 1,
-      channel,
-      from: b,
-      to: a,
-      policy: plan.policies[1],
-      balanceMsat: plan.capacityMsat - plan.balanceMsat,
-      hopMs,
-    })
-    there.reverse = back
-    back.reverse = there
-    a.links.push(there)
-    b.links.push(back)
-    return [there, back]
-  }
 }
 
 type Killed = FaultArguments['killed-after-send']
 
 const NEVER_SENT: PaymentFailure = { status: 'failed', reason: 'node-away', place: 'local' }
 
-class Call implements Due {
+class Call implements EventHandler {
   readonly background: boolean
   readonly #callback: () => void
 

@@ -1,17 +1,20 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
+import { toHex } from '../../floor/bytes.ts'
 import type { PaymentOutcome } from '../../medium/payment.ts'
 import type { BackendEvent } from '../backend.ts'
-import type { Attempt } from './attempt.ts'
-import { MAX_KEPT_ARRIVALS, MAX_REMEMBERED_HASHES } from './bounds.ts'
-import type { Channel, Link } from './channel.ts'
-import type { Interceptor } from './interceptor.ts'
+import type { HtlcAttempt } from './htlc-attempt.ts'
+import { MAX_KEPT_ARRIVALS, MAX_REMEMBERED_HASHES } from './limits.ts'
+import type { Channel, ChannelLink } from './channel.ts'
+import { Interceptor } from './interceptor.ts'
+import type { Network } from './network.ts'
 import type { OpenPath } from './open-paths.ts'
 import type { NodePlan } from './resolve.ts'
 
 /** A settled invoice that carried our record. */
-export interface Arrival {
+export interface SettledInvoice {
   readonly settleIndex: number
   readonly record: Uint8Array
   readonly amountMsat: number
@@ -23,13 +26,13 @@ export interface AttachedProcess {
   /** It takes packets at the node's own phantom, too (spec §2.9). */
   readonly phantomLane: boolean
   /** Hands an event up; only from inside an event of the network. */
-  tell(event: BackendEvent): void
-  /** There are arrivals that it may not have read. */
-  arrivalsWaiting(): void
+  emit(event: BackendEvent): void
+  /** Hands up the arrivals that it has not read. */
+  deliverArrivals(): void
   /** Payments under way become 'unknown'. */
   loseSight(): void
   crash(): void
-  /** It does nothing for so long. */
+  /** It does nothing for this long. */
   block(forMs: number): void
   /** Hands the last `count` arrivals up again. */
   replayArrivals(count: number): void
@@ -39,8 +42,14 @@ export interface AttachedProcess {
   dropExpiredPaths(): void
 }
 
+/** What became of a payment. */
+interface Decision {
+  readonly hash: Uint8Array
+  readonly outcome: PaymentOutcome
+}
+
 /** A real key pair, derived from the seed and the node's name. */
-export function nodeKeys(
+function nodeKeys(
   seed: string,
   name: string,
 ): { readonly secretKey: Uint8Array; readonly publicKey: Uint8Array } {
@@ -60,41 +69,114 @@ export class SimNode {
   readonly publicKey: Uint8Array
   readonly publicHex: string
   readonly plan: NodePlan
-  /** Links away from this node. */
-  readonly links: Link[] = []
-  keysend: boolean
-  online = true
-  /** Whether the process hears of its payments and arrivals. */
-  streamUp = true
-  process: AttachedProcess | undefined
-  interceptor!: Interceptor
+  readonly interceptor: Interceptor
   /** Payments that this node sent and that aren't decided. */
-  readonly underWay: Set<Attempt> = new Set()
-  /** HTLCs that wait for this node to come back. */
-  readonly parked: Attempt[] = []
-  /** Decisions that the process could not be told. */
-  readonly untold: { readonly hash: Uint8Array; readonly outcome: PaymentOutcome }[] = []
+  readonly underWay: Set<HtlcAttempt> = new Set()
   /** Channels that refused a payment of this node, and when. */
   readonly refusals: Map<Channel, number> = new Map()
-  settleIndex = 0
+  readonly #links: ChannelLink[] = []
+  #online = true
+  #streamUp = true
+  #process: AttachedProcess | undefined
+  /** HTLCs that wait for this node to come back. */
+  #parked: HtlcAttempt[] = []
+  /** Decisions that the process could not be told. */
+  #undelivered: Decision[] = []
   readonly #msPerWork: number
   #busyUntil = 0
   /** By hash: undefined while it is under way. */
-  readonly #sent = new Map<string, PaymentOutcome | undefined>()
-  readonly #settled = new Set<string>()
-  #arrivals: Arrival[] = []
+  readonly #sent = new BoundedMap<string, PaymentOutcome | undefined>(MAX_REMEMBERED_HASHES)
+  readonly #settled = new BoundedSet<string>(MAX_REMEMBERED_HASHES)
+  #settleIndex = 0
+  #arrivals: SettledInvoice[] = []
   /** Arrivals before this settle index are gone. */
   #firstKept = 1
 
-  constructor(index: number, plan: NodePlan, keys: { readonly secretKey: Uint8Array; readonly publicKey: Uint8Array }) {
+  constructor(network: Network, index: number, plan: NodePlan) {
+    const keys = nodeKeys(network.seed, plan.name)
     this.index = index
     this.name = plan.name
     this.plan = plan
     this.secretKey = keys.secretKey
     this.publicKey = keys.publicKey
-    this.publicHex = bytesToHex(keys.publicKey)
-    this.keysend = plan.keysend
+    this.publicHex = toHex(keys.publicKey)
+    this.interceptor = new Interceptor(network, this)
     this.#msPerWork = 1_000 / plan.paymentsPerSecond
+  }
+
+  /** Links away from this node. */
+  get links(): readonly ChannelLink[] {
+    return this.#links
+  }
+
+  addLink(link: ChannelLink): void {
+    this.#links.push(link)
+  }
+
+  get online(): boolean {
+    return this.#online
+  }
+
+  /** Whether the process hears of its payments and arrivals. */
+  get streamUp(): boolean {
+    return this.#streamUp
+  }
+
+  get process(): AttachedProcess | undefined {
+    return this.#process
+  }
+
+  /** Whether a process is attached that hears what happens now. */
+  get isListening(): boolean {
+    return this.#process !== undefined && this.#online && this.#streamUp
+  }
+
+  /** A process starts on this node: what a former one could not be told is forgotten. */
+  attach(process: AttachedProcess): void {
+    this.#process = process
+    this.#streamUp = true
+    this.#undelivered = []
+  }
+
+  detach(): void {
+    this.#process = undefined
+  }
+
+  goOffline(): void {
+    this.#online = false
+  }
+
+  /** Returns the HTLCs that waited for it. */
+  comeOnline(): readonly HtlcAttempt[] {
+    const parked = this.#parked
+    this.#online = true
+    this.#parked = []
+    return parked
+  }
+
+  loseStream(): void {
+    this.#streamUp = false
+  }
+
+  restoreStream(): void {
+    this.#streamUp = true
+  }
+
+  /** The HTLC goes on when the node is back. */
+  park(attempt: HtlcAttempt): void {
+    this.#parked.push(attempt)
+  }
+
+  /** Keeps a decision for when the process hears again. */
+  recordUndelivered(decision: Decision): void {
+    this.#undelivered.push(decision)
+  }
+
+  /** Hands out the decisions that were kept. */
+  takeUndelivered(): readonly Decision[] {
+    const undelivered = this.#undelivered
+    this.#undelivered = []
+    return undelivered
   }
 
   /** Queues work for the disk, in units of one HTLC; the time at which it is done. */
@@ -103,18 +185,13 @@ export class SimNode {
     return this.#busyUntil
   }
 
-  get canTell(): boolean {
-    return this.process !== undefined && this.online && this.streamUp
-  }
-
   /** Whether a payment with this hash was sent from here, or settled here. */
   knows(hashKey: string): boolean {
     return this.#sent.has(hashKey) || this.#settled.has(hashKey)
   }
 
-  noteSent(hashKey: string, outcome: PaymentOutcome | undefined): void {
+  recordSent(hashKey: string, outcome: PaymentOutcome | undefined): void {
     this.#sent.set(hashKey, outcome)
-    if (this.#sent.size > MAX_REMEMBERED_HASHES) this.#sent.delete(this.#sent.keys().next().value as string)
   }
 
   /** What became of a payment: an outcome, 'in-flight' or 'never'. */
@@ -126,20 +203,24 @@ export class SimNode {
     return this.#settled.has(hashKey)
   }
 
-  noteSettled(hashKey: string): void {
+  recordSettled(hashKey: string): void {
     this.#settled.add(hashKey)
-    if (this.#settled.size > MAX_REMEMBERED_HASHES) this.#settled.delete(this.#settled.values().next().value as string)
   }
 
   /** Settles an invoice of our own: it gets the next index, and the process hears of it. */
   addArrival(record: Uint8Array, amountMsat: number, hash: Uint8Array): void {
-    this.settleIndex++
-    this.#arrivals.push({ settleIndex: this.settleIndex, record, amountMsat, hash })
+    this.#settleIndex++
+    this.#arrivals.push({ settleIndex: this.#settleIndex, record, amountMsat, hash })
     if (this.#arrivals.length >= MAX_KEPT_ARRIVALS * 2) {
       this.#arrivals = this.#arrivals.slice(-MAX_KEPT_ARRIVALS)
-      this.#firstKept = this.settleIndex - MAX_KEPT_ARRIVALS + 1
+      this.#firstKept = this.#settleIndex - MAX_KEPT_ARRIVALS + 1
     }
-    if (this.canTell) this.process?.arrivalsWaiting()
+    if (this.isListening) this.#process?.deliverArrivals()
+  }
+
+  /** Of the last settled invoice; 0 before the first. */
+  get settleIndex(): number {
+    return this.#settleIndex
   }
 
   /** Arrivals that are still known. */
@@ -148,12 +229,12 @@ export class SimNode {
   }
 
   /** One of those, the oldest at 0. */
-  arrivalAt(index: number): Arrival | undefined {
+  arrivalAt(index: number): SettledInvoice | undefined {
     return this.#arrivals[index]
   }
 
   /** The first arrival after this index, if it is still known. */
-  arrivalAfter(settleIndex: number): Arrival | undefined {
+  arrivalAfter(settleIndex: number): SettledInvoice | undefined {
     return this.#arrivals[Math.max(0, settleIndex + 1 - this.#firstKept)]
   }
 }

@@ -1,4 +1,4 @@
-import { MAX_OBSERVATIONS } from './bounds.ts'
+import { MAX_OBSERVATIONS } from './limits.ts'
 
 /** What one node, or the process on it, got to see. Bytes are hex, nodes are public keys, amounts are millisatoshi. */
 export type Observation =

@@ -1,13 +1,13 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
-import type { Attempt } from './attempt.ts'
-import type { Link } from './channel.ts'
+import type { HtlcAttempt } from './htlc-attempt.ts'
+import type { ChannelLink } from './channel.ts'
 import type { SimNode } from './node.ts'
 import type { Observation } from './observations.ts'
 
 /** Logs what a node sees of an HTLC that has come in: its two channels, and no more of the route than its onion layer tells. */
-export function observeHtlc(attempt: Attempt, node: SimNode): void {
+export function observeHtlc(attempt: HtlcAttempt, node: SimNode): void {
   const { plan, position, network } = attempt
-  const incoming = plan.links[position - 1] as Link
+  const incoming = plan.links[position - 1] as ChannelLink
   const outgoing = plan.links[position]
   const blinded = plan.blinded !== undefined && position >= plan.blinded.introduction ? plan.blinded : undefined
   const observation: Observation = {
@@ -27,7 +27,7 @@ export function observeHtlc(attempt: Attempt, node: SimNode): void {
 }
 
 /** Logs at both ends of a link that an HTLC on it is over. */
-export function observeEnd(attempt: Attempt, link: Link, settled: boolean): void {
+export function observeEnd(attempt: HtlcAttempt, link: ChannelLink, settled: boolean): void {
   const { observations, engine } = attempt.network
   for (const node of [link.from, link.to]) {
     if (!observations.watches(node.name)) continue

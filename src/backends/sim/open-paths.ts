@@ -2,18 +2,18 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { PathRequest, ReplyPath } from '../../medium/reply-path.ts'
 import { BackendError } from '../backend.ts'
-import type { Link } from './channel.ts'
+import type { ChannelLink } from './channel.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../paths/path-classes.ts'
 import { encodePath } from '../paths/reply-path.ts'
 import type { Random } from './random.ts'
 
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth, in msat. */
-const INBOUND_ROOM_MSAT = 100_000
+const INTRODUCTION_ROOM_MSAT = 100_000
 /** Encrypted data of a relay: 25 bytes of short_channel_id, payment_relay and payment_constraints, padded, and a tag of 16. */
-const RELAY_DATA_BYTES = 41
+const SEALED_RELAY_BYTES = 41
 /** Encrypted data of the phantom: one byte of padding and a tag of 16. */
-const PHANTOM_DATA_BYTES = 17
+const SEALED_PHANTOM_BYTES = 17
 
 /** A blinded path as its maker and the network know it. */
 export interface OpenPath {
@@ -23,7 +23,7 @@ export interface OpenPath {
   /** The process that holds the keys; they die with it. */
   readonly process: AttachedProcess
   /** From the introduction node to the maker. */
-  readonly links: readonly Link[]
+  readonly links: readonly ChannelLink[]
   /** What each link's sender asked when the path was made. */
   readonly costs: readonly { readonly baseFeeMsat: number; readonly feePpm: number; readonly cltvDelta: number }[]
   readonly expiryHeight: number
@@ -32,7 +32,7 @@ export interface OpenPath {
 
 /** A chain of blinded links to a node, introduction node first. */
 export interface Introduction {
-  readonly links: readonly Link[]
+  readonly links: readonly ChannelLink[]
   readonly totals: PathTotals
 }
 
@@ -65,8 +65,8 @@ export function chooseIntroduction(node: SimNode, request: PathRequest): Introdu
   )
 }
 
-function introduction(links: readonly Link[], payer: string): Introduction | undefined {
-  const first = links[0] as Link
+function introduction(links: readonly ChannelLink[], payer: string): Introduction | undefined {
+  const first = links[0] as ChannelLink
   // Nobody could reach an introduction node without another public channel.
   const reachable = first.from.links.some(
     (link) => !link.channel.private && !link.channel.closed && link.to !== first.to,
@@ -81,7 +81,7 @@ function introduction(links: readonly Link[], payer: string): Introduction | und
 }
 
 /** Whether a peer may introduce or relay over this link, which leads towards us. */
-function canRelay(link: Link, payer: string): boolean {
+function canRelay(link: ChannelLink, payer: string): boolean {
   const relay = link.from
   return (
     relay.publicHex !== payer &&
@@ -90,15 +90,15 @@ function canRelay(link: Link, payer: string): boolean {
     relay.online &&
     !link.channel.private &&
     !link.channel.closed &&
-    link.balanceMsat >= INBOUND_ROOM_MSAT &&
+    link.balanceMsat >= INTRODUCTION_ROOM_MSAT &&
     link.slotsUsed < link.policy.maxHtlcs
   )
 }
 
 /** Every node has a lasting order of links, drawn from its key: a guard, and standbys after it. */
-function byPreference(node: SimNode, links: readonly Link[]): Link[] {
+function byPreference(node: SimNode, links: readonly ChannelLink[]): ChannelLink[] {
   const salt = new DataView(node.secretKey.buffer, node.secretKey.byteOffset).getUint32(0)
-  const rank = (link: Link): number => {
+  const rank = (link: ChannelLink): number => {
     const mixed = Math.imul(salt ^ Math.imul(link.index + 1, 0x9e3779b1), 0x85ebca6b)
     return (mixed ^ (mixed >>> 15)) >>> 0
   }
@@ -119,11 +119,11 @@ export function makePath(options: {
   const pathKey = randomPoint(random)
   const blindedIds = Array.from({ length: relays }, () => randomPoint(random))
   const data = Array.from({ length: relays + 1 }, (_, i) =>
-    random.bytes(i === relays ? PHANTOM_DATA_BYTES : RELAY_DATA_BYTES),
+    random.bytes(i === relays ? SEALED_PHANTOM_BYTES : SEALED_RELAY_BYTES),
   )
   // The keys and the data are random: only the network knows, by a table of its own, where a path leads.
   const bytes = encodePath({
-    introduction: (chain.links[0] as Link).from.publicKey,
+    introduction: (chain.links[0] as ChannelLink).from.publicKey,
     pathKey,
     blindedIds,
     data,

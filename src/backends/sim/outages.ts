@@ -1,4 +1,4 @@
-import type { Channel, Link } from './channel.ts'
+import type { Channel, ChannelLink } from './channel.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { OpenPath } from './open-paths.ts'
@@ -16,8 +16,8 @@ export class Outages {
     if (!node.online) return
     const { process } = node
     node.interceptor.disconnect()
-    node.online = false
-    process?.tell({ type: 'offline', detail: `node '${node.name}' went away` })
+    node.goOffline()
+    process?.emit({ type: 'offline', detail: `node '${node.name}' went away` })
     process?.loseSight()
     this.pathsOver((link) => link.from === node)
     if (forMs !== undefined) this.#network.after(forMs, () => this.comeOnline(node))
@@ -25,8 +25,7 @@ export class Outages {
 
   comeOnline(node: SimNode): void {
     if (node.online) return
-    node.online = true
-    for (const attempt of node.parked.splice(0)) attempt.unpark()
+    for (const attempt of node.comeOnline()) attempt.unpark()
     this.#reconnect(node)
   }
 
@@ -34,12 +33,12 @@ export class Outages {
     if (!node.streamUp) return
     const { process } = node
     node.interceptor.disconnect()
-    node.streamUp = false
-    process?.tell({ type: 'offline', detail: `the streams of node '${node.name}' are lost` })
+    node.loseStream()
+    process?.emit({ type: 'offline', detail: `the streams of node '${node.name}' are lost` })
     process?.loseSight()
     this.#network.after(forMs, () => {
       if (node.process !== process) return
-      node.streamUp = true
+      node.restoreStream()
       if (node.online) this.#reconnect(node)
     })
   }
@@ -47,16 +46,15 @@ export class Outages {
   /** New HTLCs fail. Those under way are decided; `onChain`: by the chain, which takes blocks. */
   closeChannel(channel: Channel, onChain: boolean): void {
     const network = this.#network
-    channel.closed = true
-    if (onChain && channel.onChainFrom === undefined) {
-      channel.onChainFrom = network.height
-      for (const node of channelEnds(network, channel)) node.interceptor.closedOnChain(channel)
+    if (!onChain) channel.close()
+    else if (channel.forceClose(network.height)) {
+      for (const { from } of channel.links) from.interceptor.closedOnChain(channel)
     }
     this.pathsOver((link) => link.channel === channel)
   }
 
   /** Tells every process of its paths over such links that they no longer work. */
-  pathsOver(broken: (link: Link) => boolean): void {
+  pathsOver(broken: (link: ChannelLink) => boolean): void {
     const isBroken = (path: OpenPath): boolean => path.links.some(broken)
     for (const { process } of this.#network.nodes) process?.checkPaths(isBroken)
   }
@@ -64,15 +62,10 @@ export class Outages {
   /** What a process hears when its node is there again: that it is, what was decided, what arrived, what is held. */
   #reconnect(node: SimNode): void {
     const { process } = node
-    if (process === undefined || !node.canTell) return
-    process.tell({ type: 'online', detail: `node '${node.name}' is back` })
-    for (const { hash, outcome } of node.untold.splice(0)) process.tell({ type: 'payment-resolved', hash, outcome })
-    process.arrivalsWaiting()
+    if (process === undefined || !node.isListening) return
+    process.emit({ type: 'online', detail: `node '${node.name}' is back` })
+    for (const { hash, outcome } of node.takeUndelivered()) process.emit({ type: 'payment-resolved', hash, outcome })
+    process.deliverArrivals()
     node.interceptor.connect()
   }
-}
-
-function channelEnds(network: Network, channel: Channel): SimNode[] {
-  const link = network.links[channel.index * 2] as Link
-  return [link.from, link.to]
 }

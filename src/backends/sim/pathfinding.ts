@@ -1,6 +1,6 @@
 import type { RouteHint } from '../../medium/route.ts'
-import { MAX_HOPS, MISSION_CONTROL_MS } from './bounds.ts'
-import type { Channel, Link } from './channel.ts'
+import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
+import type { Channel, ChannelLink } from './channel.ts'
 import { fee } from './fees.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
@@ -20,7 +20,7 @@ const AVOID_COST_MSAT = 1e12
 
 /** A link to be used, with the policy that the sender believes in. */
 export interface Hop {
-  readonly link: Link
+  readonly link: ChannelLink
   readonly baseFeeMsat: number
   readonly feePpm: number
   readonly cltvDelta: number
@@ -57,7 +57,7 @@ export function findWays(network: Network, search: Search): Hop[][] {
 function cheapest(
   network: Network,
   search: Search,
-  hinted: ReadonlyMap<Link, Hop>,
+  hinted: ReadonlyMap<ChannelLink, Hop>,
   uses: ReadonlyMap<Channel, number>,
 ): Hop[] | undefined {
   const size = network.nodes.length
@@ -74,7 +74,7 @@ function cheapest(
     if (at === search.from.index) break
     done[at] = 1
     const amountMsat = amounts[at] as number
-    if (lengths[at] === MAX_HOPS) continue
+    if (lengths[at] === MAX_SEARCHED_HOPS) continue
     for (const outward of (network.nodes[at] as SimNode).links) {
       const link = outward.reverse
       const hop = usableHop(link, search, hinted, amountMsat)
@@ -114,7 +114,7 @@ function nearest(costs: Float64Array, done: Uint8Array): number | undefined {
 }
 
 /** The hop over this link, if the sender knows it and it can carry the amount. */
-function usableHop(link: Link, search: Search, hinted: ReadonlyMap<Link, Hop>, amountMsat: number): Hop | undefined {
+function usableHop(link: ChannelLink, search: Search, hinted: ReadonlyMap<ChannelLink, Hop>, amountMsat: number): Hop | undefined {
   const { channel, policy } = link
   if (channel.closed || amountMsat > policy.maxHtlcMsat) return undefined
   const own = link.from === search.from
@@ -148,8 +148,8 @@ function ownCost(network: Network, search: Search, hops: readonly Hop[]): number
 }
 
 /** Private channels that the destination told of. One that the network doesn't have is left out. */
-function hintedHops(network: Network, search: Search): Map<Link, Hop> {
-  const hops = new Map<Link, Hop>()
+function hintedHops(network: Network, search: Search): Map<ChannelLink, Hop> {
+  const hops = new Map<ChannelLink, Hop>()
   for (const hint of search.hints) {
     const from = network.nodeByKey(hint.publicKey)
     const link = from?.links.find((other) => other.channel.id === hint.channelId && other.to === search.to)

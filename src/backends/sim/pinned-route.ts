@@ -1,10 +1,10 @@
 import type { Payment } from '../../medium/payment.ts'
 import type { Route } from '../../medium/route.ts'
-import type { AttemptPlan } from './attempt.ts'
+import type { HtlcPlan } from './htlc-attempt.ts'
 import type { PathParts } from '../paths/reply-path.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../medium/bounds.ts'
-import { MAX_AMOUNT_MSAT } from './bounds.ts'
-import type { Link } from './channel.ts'
+import { MAX_EXACT_MSAT } from './limits.ts'
+import type { ChannelLink } from './channel.ts'
 import { fee, feeRoundedUp, forwardedByBlindedRelay } from './fees.ts'
 import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
 import { largestRecord, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
@@ -26,7 +26,7 @@ export type RouteEnd = 'node' | 'phantom' | BlindedEnd
 export interface PinnedRoute {
   readonly route: Route
   readonly hops: readonly Hop[]
-  readonly links: readonly Link[]
+  readonly links: readonly ChannelLink[]
   readonly end: RouteEnd
   /** Records of the route's `recordBytes` fit for amounts up to this. */
   readonly askedMsat: number
@@ -84,7 +84,7 @@ export function recordFits(pinned: PinnedRoute, recordBytes: number, amountMsat:
 }
 
 /** Lays a payment out over its channels. */
-export function planAttempt(pinned: PinnedRoute, payment: Payment, hashKey: string, height: number): AttemptPlan {
+export function planAttempt(pinned: PinnedRoute, payment: Payment, hashKey: string, height: number): HtlcPlan {
   const { hops, end } = pinned
   const blinded = blindedEnd(end)
   const amountMsat = Number(payment.amountMsat)
@@ -198,7 +198,7 @@ function amountRange(
 /** The least whole number from `from` on for which a monotonous condition holds. */
 function firstWhere(from: number, holds: (value: number) => boolean): number {
   let low = from
-  let high = MAX_AMOUNT_MSAT
+  let high = MAX_EXACT_MSAT
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
     if (holds(middle)) high = middle

@@ -10,7 +10,7 @@ import { chooseIntroduction, makePath, type OpenPath } from './open-paths.ts'
 import { publicGraph } from './public-graph.ts'
 import type { Random } from './random.ts'
 
-const MOST_LIFETIME_BLOCKS = 2_016
+const MAX_PATH_LIFETIME_BLOCKS = 2_016
 
 interface ProcessPathsOptions {
   readonly network: Network
@@ -89,10 +89,10 @@ export class ProcessPaths {
 export function checkPathRequest(request: PathRequest): void {
   if (!(request.count >= 1 && request.count <= MAX_PATHS_PER_REQUEST))
     throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS_PER_REQUEST} paths`)
-  if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MOST_LIFETIME_BLOCKS)) {
+  if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MAX_PATH_LIFETIME_BLOCKS)) {
     throw new BackendError(
       'bad-request',
-      `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MOST_LIFETIME_BLOCKS}`,
+      `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MAX_PATH_LIFETIME_BLOCKS}`,
     )
   }
   if (request.payer.length !== POINT_BYTES)

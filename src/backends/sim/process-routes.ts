@@ -8,7 +8,7 @@ import { BackendError } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS } from '../paths/path-classes.ts'
 import { decodePath } from '../paths/reply-path.ts'
 import { MAX_PINNED_ROUTES, MAX_ROUTES_PER_REQUEST } from '../../medium/bounds.ts'
-import { MAX_AMOUNT_MSAT } from './bounds.ts'
+import { MAX_EXACT_MSAT } from './limits.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import { findWays } from './pathfinding.ts'
@@ -92,8 +92,8 @@ export class ProcessRoutes {
 export function checkRouteRequest(request: RouteRequest): void {
   if (!(request.count >= 1 && request.count <= MAX_ROUTES_PER_REQUEST))
     throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES_PER_REQUEST} routes`)
-  if (request.amountMsat < 1n || request.amountMsat > BigInt(MAX_AMOUNT_MSAT))
-    throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_AMOUNT_MSAT}`)
+  if (request.amountMsat < 1n || request.amountMsat > BigInt(MAX_EXACT_MSAT))
+    throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_EXACT_MSAT}`)
 }
 
 /** Whether a payment is one for its route: amount, record and preimage. `height` is the chain's height now. */

@@ -1,4 +1,3 @@
-import type { Link } from './channel.ts'
 import type { Network } from './network.ts'
 import type { Policy } from './resolve.ts'
 
@@ -27,7 +26,7 @@ export function publicGraph(network: Network): PublicGraph {
     channels: network.channels
       .filter((channel) => !channel.private && !channel.closed)
       .map((channel) => {
-        const link = network.links[channel.index * 2] as Link
+        const [link] = channel.links
         return {
           id: channel.id,
           capacityMsat: channel.capacityMsat,

@@ -1,72 +1,74 @@
-/** The simulator's edge to the real event loop: the only file with real time in it. */
+import { processClock, type Clock } from '../../floor/clock.ts'
 
-/** One turn of the event loop: microtasks, nextTicks and what streams put off are done when it resolves. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
-  })
+/** What is still to come after everything that was due has been fired. */
+export interface NextEvent {
+  /** Virtual time of the next event, ms; Infinity where there is none. */
+  readonly nextMs: number
+  /** Whether what is to come keeps the process alive. */
+  readonly ref: boolean
 }
 
-/** Longest real timer; setTimeout takes 31 bits, an hour is enough to look again. */
-const MAX_TIMER_MS = 3_600_000
-
-/** Fires virtual events when their time has come on the real clock, `speed` times as fast. */
+/** Real-time mode: fires virtual events when their time has come on the real clock, `speed` times as fast. */
 export class RealTimePump {
   readonly #speed: number
-  readonly #fireDue: () => { readonly nextMs: number; readonly ref: boolean }
-  readonly #startMs = performance.now()
-  #timer: NodeJS.Timeout | undefined
+  readonly #fireDue: () => NextEvent
+  readonly #clock: Clock
+  readonly #startMs: number
+  #cancelTimer: (() => void) | undefined
+  /** Virtual time for which the timer is set; Infinity where none is. */
   #wakeMs = Infinity
+  #isRef = false
   #closed = false
   #firing = false
 
-  constructor(speed: number, fireDue: () => { readonly nextMs: number; readonly ref: boolean }) {
+  /** @param fireDue fires every event whose time has come */
+  constructor(speed: number, fireDue: () => NextEvent, clock: Clock = processClock) {
     this.#speed = speed
     this.#fireDue = fireDue
+    this.#clock = clock
+    this.#startMs = clock.now()
   }
 
   /** Virtual milliseconds since the start. */
   nowMs(): number {
-    return (performance.now() - this.#startMs) * this.#speed
+    return (this.#clock.now() - this.#startMs) * this.#speed
   }
 
-  /** Makes sure that events are fired at `atMs`. A timer with `ref` holds the process. */
+  /** Makes sure that events are fired at `atMs`. A timer with `ref` keeps the process alive. */
   wakeBy(atMs: number, ref: boolean): void {
     if (this.#closed || this.#firing) return
-    if (atMs < this.#wakeMs) this.#arm(atMs)
-    this.hold(ref)
+    if (atMs < this.#wakeMs) this.#setTimer(atMs, ref)
+    else this.ref(ref)
   }
 
   /** Whether the process stays alive for what is to come. */
-  hold(ref: boolean): void {
-    if (ref) this.#timer?.ref()
-    else this.#timer?.unref()
+  ref(ref: boolean): void {
+    if (ref !== this.#isRef && !this.#closed && !this.#firing) this.#setTimer(this.#wakeMs, ref)
   }
 
   close(): void {
     this.#closed = true
-    clearTimeout(this.#timer)
+    this.#cancelTimer?.()
   }
 
-  #arm(atMs: number): void {
-    clearTimeout(this.#timer)
+  #setTimer(atMs: number, ref: boolean): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
     this.#wakeMs = atMs
+    this.#isRef = ref
     if (atMs === Infinity) return
-    const delay = Math.min(MAX_TIMER_MS, Math.max(0, (atMs - this.nowMs()) / this.#speed))
-    this.#timer = setTimeout(() => this.#wake(), delay)
+    this.#cancelTimer = this.#clock.schedule(this.#startMs + atMs / this.#speed, () => this.#wake(), { ref })
   }
 
   #wake(): void {
     this.#firing = true
-    let next: { readonly nextMs: number; readonly ref: boolean }
+    let next: NextEvent
     try {
       next = this.#fireDue()
     } finally {
       this.#firing = false
       this.#wakeMs = Infinity
     }
-    if (this.#closed) return
-    this.#arm(next.nextMs)
-    this.hold(next.ref)
+    if (!this.#closed) this.#setTimer(next.nextMs, next.ref)
   }
 }

@@ -1,4 +1,4 @@
-import { MAX_AMOUNT_MSAT, MAX_CHANNELS, MAX_NODES } from './bounds.ts'
+import { MAX_EXACT_MSAT, MAX_CHANNELS, MAX_NODES } from './limits.ts'
 import type {
   Amount,
   ChannelDescription,
@@ -34,7 +34,7 @@ export interface NodePlan {
   readonly requireInterceptor: boolean
 }
 
-interface ChannelPlan {
+export interface ChannelPlan {
   readonly id: string
   /** Indexes into the nodes. */
   readonly ends: readonly [number, number]
@@ -59,14 +59,14 @@ export interface NetworkPlan {
   readonly faults: readonly RandomFault[]
 }
 
-const MOST_SLOTS = 483
+const MAX_HTLCS = 483
 const FIRST_CHANNEL_BLOCK = 700_000
 
 /** Fills in the defaults. Throws SimulationError 'bad-description' with the entry's place. */
 export function resolveDescription(description: NetworkDescription): NetworkPlan {
   const nodes = resolveNodes(description)
   const hang = typeof description.hang === 'number' ? { probability: description.hang } : description.hang
-  const plan: NetworkPlan = {
+  return {
     nodes,
     channels: resolveChannels(description, nodes),
     latency: resolveLatency(description.latency ?? 'reference'),
@@ -93,7 +93,6 @@ export function resolveDescription(description: NetworkDescription): NetworkPlan
     },
     faults: description.faults ?? [],
   }
-  return plan
 }
 
 /** A policy with some of its fields changed. `capacityMsat` bounds its amounts. */
@@ -191,7 +190,7 @@ function resolvePolicy(where: string, capacityMsat: number, options: PolicyOptio
     cltvDelta: whole(`${where}.cltvDelta`, options.cltvDelta ?? 80, 1, 2_016),
     minHtlcMsat: amount(`${where}.minHtlcMsat`, options.minHtlcMsat ?? 1_000),
     maxHtlcMsat: Math.min(maxHtlcMsat, capacityMsat),
-    maxHtlcs: whole(`${where}.maxHtlcs`, options.maxHtlcs ?? MOST_SLOTS, 1, MOST_SLOTS),
+    maxHtlcs: whole(`${where}.maxHtlcs`, options.maxHtlcs ?? MAX_HTLCS, 1, MAX_HTLCS),
   }
 }
 
@@ -210,7 +209,7 @@ function resolveLatency(latency: LatencyName | LatencyOptions): Required<Latency
 /** An amount as a number. Throws 'bad-description' unless it is a whole number of 0..10^15 msat. */
 function amount(where: string, value: Amount): number {
   if (typeof value === 'string' && !/^\d{1,16}$/.test(value)) fail(where, `'${value}' is not an amount in millisatoshi`)
-  return whole(where, Number(value), 0, MAX_AMOUNT_MSAT)
+  return whole(where, Number(value), 0, MAX_EXACT_MSAT)
 }
 
 function whole(where: string, value: number, least: number, most: number): number {

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { toHex } from '../../floor/bytes.ts'
 import type { Clock } from '../../floor/clock.ts'
 import type { Entropy } from '../../floor/entropy.ts'
 import type { FailureReason, Payment, PaymentOutcome } from '../../medium/payment.ts'
@@ -9,9 +9,9 @@ import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
-import type { Attempt } from './attempt.ts'
+import type { HtlcAttempt } from './htlc-attempt.ts'
 import { Blocking } from './blocking.ts'
-import type { Link } from './channel.ts'
+import type { ChannelLink } from './channel.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import type { OpenPath } from './open-paths.ts'
@@ -71,12 +71,10 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#sink = options.sink
     this.#phantomLane = options.phantomLane === true
     this.#settleIndex = options.settleIndex === undefined ? node.settleIndex : Number(options.settleIndex)
-    node.process = this
-    node.streamUp = true
-    node.untold.length = 0
+    node.attach(this)
     this.#network.trace('process', node.index, 1)
     node.interceptor.connect()
-    this.#network.after(0, () => this.arrivalsWaiting())
+    this.#network.after(0, () => this.deliverArrivals())
     const info: NodeInfo = { publicKey: node.publicKey.slice(), blockHeight: this.#network.height, network: 'sim' }
     return this.#log('start', { settleIndex: options.settleIndex, phantomLane: this.#phantomLane }, info)
   }
@@ -105,7 +103,7 @@ export class SimBackend implements Backend, AttachedProcess {
 
   async track(hash: Uint8Array): Promise<PaymentOutcome | { readonly status: 'in-flight' | 'never' }> {
     this.#mustRun()
-    const status = this.#node.sentStatus(bytesToHex(hash))
+    const status = this.#node.sentStatus(toHex(hash))
     return this.#log('track', hash, typeof status === 'string' ? { status } : status)
   }
 
@@ -156,7 +154,7 @@ export class SimBackend implements Backend, AttachedProcess {
     return this.#phantomLane
   }
 
-  tell(event: BackendEvent): void {
+  emit(event: BackendEvent): void {
     this.#blocking.whenFree(() => this.#tell(event))
   }
 
@@ -173,12 +171,12 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#sink?.(event)
   }
 
-  arrivalsWaiting(): void {
-    while (this.#state === 'started' && this.#node.canTell) {
+  deliverArrivals(): void {
+    while (this.#state === 'started' && this.#node.isListening) {
       const arrival = this.#node.arrivalAfter(this.#settleIndex)
       if (arrival === undefined) return
       this.#settleIndex = arrival.settleIndex
-      this.tell({
+      this.emit({
         type: 'arrival',
         record: arrival.record.slice(),
         amountMsat: BigInt(arrival.amountMsat),
@@ -193,8 +191,7 @@ export class SimBackend implements Backend, AttachedProcess {
   /** Every payment under way becomes 'unknown'. */
   loseSight(): void {
     for (const attempt of this.#node.underWay) {
-      const { resolve } = attempt
-      attempt.resolve = undefined
+      const resolve = attempt.loseSight()
       if (resolve === undefined) continue
       this.#network.engine.callOut()
       this.#blocking.whenFree(() => resolve({ status: 'unknown' }))
@@ -208,7 +205,7 @@ export class SimBackend implements Backend, AttachedProcess {
 
   /** The process is gone: nothing that it waited for comes. */
   crash(): void {
-    for (const attempt of this.#node.underWay) attempt.resolve = undefined
+    for (const attempt of this.#node.underWay) attempt.loseSight()
     this.#blocking.end()
     this.#detach('crashed')
   }
@@ -216,7 +213,7 @@ export class SimBackend implements Backend, AttachedProcess {
   /** Hands the last arrivals up again. */
   replayArrivals(count: number): void {
     this.#settleIndex = Math.max(0, this.#settleIndex - count)
-    this.arrivalsWaiting()
+    this.deliverArrivals()
   }
 
   forgetRoutes(): void {
@@ -226,7 +223,7 @@ export class SimBackend implements Backend, AttachedProcess {
   /** Tells of open paths that no longer work, by what has happened to a channel or a node. */
   checkPaths(broken: (path: OpenPath) => boolean): void {
     const pathIds = this.#paths.broken(broken)
-    if (pathIds.length > 0 && this.#node.canTell) this.tell({ type: 'paths-stale', pathIds })
+    if (pathIds.length > 0 && this.#node.isListening) this.emit({ type: 'paths-stale', pathIds })
   }
 
   dropExpiredPaths(): void {
@@ -241,7 +238,7 @@ export class SimBackend implements Backend, AttachedProcess {
     const pinned = this.#routes.get(payment.routeId)
     if (pinned === undefined) return failed('route-gone')
     if (!isValidPayment(pinned, payment, this.#network.height)) return failed('invalid')
-    const hashKey = bytesToHex(payment.hash)
+    const hashKey = toHex(payment.hash)
     if (node.knows(hashKey)) return failed('duplicate-hash')
     const plan = planAttempt(pinned, payment, hashKey, this.#network.height)
     return new Promise((resolve) => {
@@ -249,7 +246,7 @@ export class SimBackend implements Backend, AttachedProcess {
         'pay',
         this.#network.counts.sent + 1,
         node.index,
-        (plan.links.at(-1) as Attempt['plan']['links'][number]).to.index,
+        (plan.links.at(-1) as HtlcAttempt['plan']['links'][number]).to.index,
         plan.amountMsat,
         fingerprint(plan.record),
       )
@@ -263,7 +260,7 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#paths.closeAll()
     this.#routes.clear()
     this.#node.interceptor.disconnect()
-    this.#node.process = undefined
+    this.#node.detach()
     this.#network.trace('process', this.#node.index, 0)
   }
 
@@ -318,7 +315,7 @@ function failed(reason: FailureReason): Promise<PaymentOutcome> {
 }
 
 /** The channel of this link, as the far end leads over it. */
-function hintTo({ channel, reverse }: Link): RouteHint {
+function hintTo({ channel, reverse }: ChannelLink): RouteHint {
   const { baseFeeMsat, feePpm, cltvDelta, minHtlcMsat } = reverse.policy
   return {
     publicKey: reverse.from.publicKey,

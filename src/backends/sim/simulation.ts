@@ -1,7 +1,6 @@
 import type { Clock } from '../../floor/clock.ts'
 import type { Entropy } from '../../floor/entropy.ts'
 import type { Backend } from '../backend.ts'
-import { Blocks } from './blocks.ts'
 import type { NetworkDescription } from './description.ts'
 import { Engine, type RunBounds, type RunEnd } from './engine.ts'
 import { FaultEffects } from './fault-effects.ts'
@@ -124,9 +123,8 @@ class LiveSimulation implements Simulation {
     })
     const bytes = this.#network.random('caller')
     this.entropy = { bytes: (length) => bytes.bytes(length) }
-    const blocks = new Blocks(this.#network)
-    blocks.start()
-    this.#effects = new FaultEffects(this.#network, blocks)
+    this.#network.chain.start()
+    this.#effects = new FaultEffects(this.#network)
     new Traffic(this.#network).start()
   }
 

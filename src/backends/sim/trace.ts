@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { MAX_TRACE_LINES } from './bounds.ts'
+import { MAX_TRACE_LINES } from './limits.ts'
 
 /** What can happen. */
 export type TraceEvent =

@@ -1,11 +1,11 @@
-import type { Link } from './channel.ts'
-import type { Due } from './event-queue.ts'
+import type { ChannelLink } from './channel.ts'
+import type { EventHandler } from './event-queue.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
 import { END_WORK } from './timing.ts'
 
 /** Other people's payments: each moves balance over one channel and takes disk time at both ends. */
-export class Traffic implements Due {
+export class Traffic implements EventHandler {
   readonly background = true
   readonly #network: Network
   readonly #random: Random
@@ -21,7 +21,7 @@ export class Traffic implements Due {
 
   fire(): void {
     const network = this.#network
-    const link = network.links[this.#random.below(network.links.length)] as Link
+    const link = network.links[this.#random.below(network.links.length)] as ChannelLink
     const amountMsat = Math.ceil(this.#random.exponential(network.plan.traffic.meanMsat))
     if (!link.channel.closed && link.from.online && link.to.online && link.obstacle(amountMsat) === undefined) {
       link.shift(amountMsat)

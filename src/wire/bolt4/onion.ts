@@ -21,7 +21,7 @@ export const ONION_BYTES: number = 1 + POINT_BYTES + HOP_PAYLOADS_BYTES + KEY_BY
 
 const NO_HMAC = new Uint8Array(KEY_BYTES)
 /** Lengths 0 and 1 are reserved (BOLT 4 "Packet Structure"). */
-const LEAST_PAYLOAD_BYTES = 2
+const MIN_PAYLOAD_BYTES = 2
 
 interface Layer {
   /** The hop's payload, without its length: a TLV stream. */
@@ -63,7 +63,7 @@ export function peelOnion(options: {
   }
   const reader = new FieldReader(unwrap(hopPayloads, secret))
   const length = readBigSize(reader)
-  if (length < LEAST_PAYLOAD_BYTES || length > HOP_PAYLOADS_BYTES) {
+  if (length < MIN_PAYLOAD_BYTES || length > HOP_PAYLOADS_BYTES) {
     throw new BoltError('syntax', `an onion's payload cannot have ${length} bytes`)
   }
   const payload = reader.take(Number(length))

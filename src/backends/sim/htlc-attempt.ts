@@ -1,7 +1,7 @@
 import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
-import { CLAIM_BLOCKS } from './bounds.ts'
-import type { Link } from './channel.ts'
-import type { Due } from './event-queue.ts'
+import { CLAIM_BLOCKS } from './limits.ts'
+import type { ChannelLink } from './channel.ts'
+import type { EventHandler } from './event-queue.ts'
 import { fee } from './fees.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
@@ -28,8 +28,8 @@ export interface Trouble {
   readonly skimMsat?: number
 }
 
-export interface AttemptPlan {
-  readonly links: readonly Link[]
+export interface HtlcPlan {
+  readonly links: readonly ChannelLink[]
   /** What each link is to carry, in msat. */
   readonly amounts: number[]
   /** The absolute expiry on each link. */
@@ -48,21 +48,21 @@ export interface AttemptPlan {
 }
 
 /** One payment on its way over its links and back: a chain of HTLCs, one a link. */
-export class Attempt implements Due {
+export class HtlcAttempt implements EventHandler {
   readonly background = false
   readonly id: number
   readonly sender: SimNode
-  readonly plan: AttemptPlan
+  readonly plan: HtlcPlan
   readonly network: Network
   trouble: Trouble | undefined
   /** Tells the process; undefined once it has lost sight of this attempt. */
   resolve: ((outcome: PaymentOutcome) => void) | undefined
   /** Position of the node that holds the HTLC or the news of its end. */
   position = 0
-  /** The last link's HTLC fails although the payment settled: a relay keeps the money. */
-  lastHopUnpaid = false
+  /** False where the last link's HTLC fails although the payment settles: a relay keeps the money. */
+  #isLastHopPaid = true
   #failure: PaymentFailure | undefined
-  /** spec §2.10 */
+  /** The code of the phantom's refusal: it reaches the payer on an unblinded lane (spec §2.10). */
   #refusal: number | undefined
   #holdUntilMs = 0
 
@@ -70,7 +70,7 @@ export class Attempt implements Due {
     id: number,
     network: Network,
     sender: SimNode,
-    plan: AttemptPlan,
+    plan: HtlcPlan,
     trouble: Trouble | undefined,
     resolve: (outcome: PaymentOutcome) => void,
   ) {
@@ -92,12 +92,19 @@ export class Attempt implements Due {
   }
 
   nodeAt(position: number): SimNode {
-    return position === 0 ? this.sender : (this.plan.links[position - 1] as Link).to
+    return position === 0 ? this.sender : (this.plan.links[position - 1] as ChannelLink).to
   }
 
   /** Disk work at the node that commits this attempt's next HTLC. */
   workAt(node: SimNode): number {
     return node === this.sender && this.position === 0 ? END_WORK : RELAY_WORK
+  }
+
+  /** The process has lost sight of it: returns who waited for the outcome, once. */
+  loseSight(): HtlcAttempt['resolve'] {
+    const { resolve } = this
+    this.resolve = undefined
+    return resolve
   }
 
   /** Begins at the sender; a local obstacle decides at once. */
@@ -106,7 +113,7 @@ export class Attempt implements Due {
   }
 
   /** The link's commitment is written: the HTLC is on its way to the link's other end. */
-  sentOver(link: Link): void {
+  sentOver(link: ChannelLink): void {
     const { engine } = this.network
     this.position++
     const relayed = this.position < this.last ? 1 + RELAY_WAY : 1
@@ -121,13 +128,14 @@ export class Attempt implements Due {
   }
 
   /** Settles from where the HTLC is. */
-  settle(): void {
+  settle({ isLastHopPaid = true }: { readonly isLastHopPaid?: boolean } = {}): void {
+    this.#isLastHopPaid = isLastHopPaid
     this.network.trace('settling', this.id, this.nodeAt(this.position).index)
     this.#sendBack()
   }
 
   /** Fails from where the HTLC is; `over` is the channel that refused. */
-  fail(reason: FailureReason, over?: Link): void {
+  fail(reason: FailureReason, over?: ChannelLink): void {
     this.#failure = this.#failureSeenBySender(reason, over)
     this.network.trace('failing', this.id, this.nodeAt(this.position).index, this.network.word(reason))
     if (over !== undefined && this.#failure.channel !== undefined)
@@ -151,7 +159,7 @@ export class Attempt implements Due {
     engine.push(engine.nowMs, this, BACK)
   }
 
-  #failureSeenBySender(reason: FailureReason, over: Link | undefined): PaymentFailure {
+  #failureSeenBySender(reason: FailureReason, over: ChannelLink | undefined): PaymentFailure {
     const { blinded } = this.plan
     if (this.position === 0)
       return { status: 'failed', reason, place: 'local', ...(over && { channel: over.channel.id }) }
@@ -169,7 +177,7 @@ export class Attempt implements Due {
     const node = this.nodeAt(this.position)
     this.network.trace('reached', this.id, node.index)
     if (!node.online) {
-      const link = this.plan.links[this.position - 1] as Link
+      const link = this.plan.links[this.position - 1] as ChannelLink
       link.release(this.plan.amounts[this.position - 1] as number, false)
       this.position--
       this.fail('temporary-channel-failure', link)
@@ -188,7 +196,7 @@ export class Attempt implements Due {
       return
     }
     if (this.trouble?.failAt === this.position) this.fail(this.trouble.failReason ?? 'temporary-channel-failure')
-    else if (this.plan.phantom) node.interceptor.htlcArrived(this)
+    else if (this.plan.phantom) node.interceptor.receive(this)
     else this.network.engine.push(node.writeUntil(this.network.engine.nowMs, END_WORK), this, FINAL_WRITTEN)
   }
 
@@ -196,13 +204,13 @@ export class Attempt implements Due {
   #takeAtDestination(): void {
     const node = this.nodeAt(this.position)
     const { plan, network } = this
-    if (!node.keysend) this.fail('rejected-by-node')
+    if (!node.plan.keysend) this.fail('rejected-by-node')
     else if ((plan.amounts[this.last - 1] as number) < plan.amountMsat) this.fail('rejected-by-node')
     else if ((plan.expiries[this.last - 1] as number) <= network.height) this.fail('expiry')
     else {
       // lnd is paid for a settled hash again, and the payload is lost.
       if (!node.hasSettled(plan.hashKey)) {
-        node.noteSettled(plan.hashKey)
+        node.recordSettled(plan.hashKey)
         if (plan.bare !== true) network.arrived(node, this)
       }
       this.settle()
@@ -212,7 +220,7 @@ export class Attempt implements Due {
   /** Offers the HTLC on the next link, or fails it for what its node finds wrong. */
   #passOn(): void {
     const { plan, position } = this
-    const link = plan.links[position] as Link
+    const link = plan.links[position] as ChannelLink
     const refusal = this.#refusalAt(link)
     if (refusal !== undefined) {
       this.fail(refusal, link)
@@ -223,7 +231,7 @@ export class Attempt implements Due {
     link.offer(this, amountMsat)
   }
 
-  #refusalAt(link: Link): FailureReason | undefined {
+  #refusalAt(link: ChannelLink): FailureReason | undefined {
     const { plan, position, trouble } = this
     if (trouble?.failAt === position) return trouble.failReason ?? 'temporary-channel-failure'
     if (trouble?.skimAt === position) this.#skim(position, trouble.skimMsat ?? 0)
@@ -254,7 +262,7 @@ export class Attempt implements Due {
   /** Holds the HTLC until its time is up or it expires, whichever comes first; a block may come early or late. */
   #hold(node: SimNode): void {
     const { engine } = this.network
-    const untilExpiry = this.network.msUntilHeight(this.plan.expiries[this.position - 1] as number)
+    const untilExpiry = this.network.chain.msUntilHeight(this.plan.expiries[this.position - 1] as number)
     const forMs = Math.min(this.#holdUntilMs - engine.nowMs, untilExpiry + 1)
     this.network.trace('held', this.id, node.index, forMs)
     engine.push(engine.nowMs + forMs, this, HOLD_ENDS)
@@ -270,7 +278,7 @@ export class Attempt implements Due {
   }
 
   /** On a channel that was ended on chain a claim takes blocks, and what is not claimed stays until it expires. */
-  #waitsForChain({ channel }: Link): boolean {
+  #waitsForChain({ channel }: ChannelLink): boolean {
     if (channel.onChainFrom === undefined) return false
     const { engine, height } = this.network
     const decidedAt =
@@ -278,13 +286,13 @@ export class Attempt implements Due {
         ? channel.onChainFrom + CLAIM_BLOCKS
         : (this.plan.expiries[this.position - 1] as number) + CLAIM_BLOCKS
     if (height >= decidedAt) return false
-    engine.push(engine.nowMs + this.network.msUntilHeight(decidedAt) + 1, this, BACK)
+    engine.push(engine.nowMs + this.network.chain.msUntilHeight(decidedAt) + 1, this, BACK)
     return true
   }
 
   #sendBack(): void {
     const { engine, plan: networkPlan } = this.network
-    const way = this.network.way(this.plan.links[this.position - 1] as Link)
+    const way = this.network.way(this.plan.links[this.position - 1] as ChannelLink)
     // A settlement is passed on as it comes, a failure only when committed on both sides.
     const ms =
       this.#failure === undefined ? way * SETTLE_WAY : way + networkPlan.latency.batchMs + (way > 0 ? FAIL_MS : 0)
@@ -293,19 +301,19 @@ export class Attempt implements Due {
 
   #goBack(): void {
     const { network, plan } = this
-    const link = plan.links[this.position - 1] as Link
+    const link = plan.links[this.position - 1] as ChannelLink
     const away = link.from.online ? (link.to.online ? undefined : link.to) : link.from
     if (away !== undefined) {
-      away.parked.push(this)
+      away.park(this)
       return
     }
     if (this.#waitsForChain(link)) return
     const isLast = this.position === this.last
-    const settled = this.#failure === undefined && !(isLast && this.lastHopUnpaid)
+    const settled = this.#failure === undefined && !(isLast && !this.#isLastHopPaid)
     link.release(plan.amounts[this.position - 1] as number, settled)
     network.trace('back', this.id, link.index, settled ? 1 : 0)
     observeEnd(this, link, settled)
-    if (isLast && settled && plan.phantom) link.to.interceptor.paid(this)
+    if (isLast && settled && plan.phantom) link.to.interceptor.confirm(this)
     this.position--
     if (this.position > 0) this.#sendBack()
     else network.decided(this, this.#failure)

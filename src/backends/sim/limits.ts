@@ -4,7 +4,7 @@
  */
 
 /** Amounts are numbers inside the simulator: a channel holds at most this, so sums stay exact (2^53 / 8). */
-export const MAX_AMOUNT_MSAT = 1_000_000_000_000_000
+export const MAX_EXACT_MSAT = 1_000_000_000_000_000
 
 /** Pathfinding scans all nodes per step: 2,000 nodes are a few milliseconds a query. */
 export const MAX_NODES = 2_000
@@ -13,7 +13,7 @@ export const MAX_NODES = 2_000
 export const MAX_CHANNELS = 20_000
 
 /** BOLT 4 onions of 1300 bytes hold at most 27 of the smallest hops; lnd searches up to 20. */
-export const MAX_HOPS = 20
+export const MAX_SEARCHED_HOPS = 20
 
 /** A node's invoices that can still be replayed, up to twice as many: records of 1.2 kB make 48 MB a node at worst. */
 export const MAX_KEPT_ARRIVALS = 20_000
@@ -46,7 +46,7 @@ export const MAX_OBSERVATIONS = 500_000
 export const MAX_ARMED_FAULTS = 10_000
 
 /** lnd needs incoming_expiry >= height + 22 to offer an HTLC to an interceptor (verified on lnd 0.21.1). */
-export const INTERCEPT_MARGIN_BLOCKS = 22
+export const OFFER_MARGIN_BLOCKS = 22
 
 /** Failing held HTLCs after a lost interceptor stream takes lnd 0.2 s (verified). */
 export const INTERCEPTOR_LOST_FAIL_MS = 200
