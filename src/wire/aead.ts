@@ -32,14 +32,17 @@ export interface SealInput {
   readonly plaintext: Uint8Array
 }
 
-/** Writes ciphertext and tag, 16 bytes longer than the plaintext, into `record` from `offset` on (spec §1.5, RFC 8439). */
+/**
+ * Writes ciphertext and tag, 16 bytes longer than the plaintext, into `record` from `offset` on
+ * (ChaCha20-Poly1305: spec §1.5, RFC 8439).
+ */
 export function sealInto(record: Uint8Array, offset: number, input: SealInput): void {
   const output = scratchSealed.subarray(0, input.plaintext.length + TAG_BYTES)
   prepare(input.key, input.number, input.associated).encrypt(input.plaintext, output)
   record.set(output, offset)
 }
 
-/** The plaintext in a new array, or undefined when the tag is wrong or missing. */
+/** The plaintext in a new array, or undefined when the tag is wrong or missing. @throws Error for a key that is none */
 export function unseal(
   key: Uint8Array,
   number: number,
@@ -47,10 +50,11 @@ export function unseal(
   sealed: Uint8Array,
 ): Uint8Array | undefined {
   if (sealed.length < TAG_BYTES) return undefined
+  const cipher = prepare(key, number, associated)
   try {
-    return prepare(key, number, associated).decrypt(sealed)
-  } catch (error) {
-    if (error instanceof Error && error.message === 'invalid tag') return undefined
-    throw error
+    return cipher.decrypt(sealed)
+  } catch {
+    // With key, nonce and length as they have to be, the tag alone can be wrong.
+    return undefined
   }
 }

@@ -54,11 +54,7 @@ function readFrame(reader: Reader, type: number): Frame | undefined {
     frame = readStream(reader, type !== number)
   } else {
     frame = byNumber[type]?.read(reader)
-    if (frame === undefined) {
-      // spec §5.2
-      if (type % 2 === 0) reader.unsupported ??= `frame ${type}`
-      reader.rest()
-    }
+    if (frame === undefined) reader.skipUnknown('frame', type)
   }
   reader.leave(outer)
   return frame

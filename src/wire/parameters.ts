@@ -83,8 +83,7 @@ export function readParameters(reader: Reader, frame: 'open' | 'accept'): Parame
     const outer = reader.enter(reader.varint())
     const row = table.find((candidate) => candidate.id === id)
     if (row === undefined) {
-      if (id % 2 === 0) reader.unsupported ??= `parameter ${id}`
-      reader.rest()
+      reader.skipUnknown('parameter', id)
     } else if (row.key === 'directReply') {
       if (frame === 'accept') throw malformed('direct_reply in an ACCEPT')
       directReply = checkedPoint(reader.rest()).slice()

@@ -1,20 +1,22 @@
 import { malformed } from './errors.ts'
 
-/** Reads fields from bytes, never past the end. Slices alias the input. @throws ProtocolError PROTOCOL where bytes are missing. */
+/**
+ * Reads fields from bytes, never past the end. Slices alias the input.
+ *
+ * @throws ProtocolError PROTOCOL where bytes are missing
+ */
 export class Reader {
   readonly bytes: Uint8Array
   /** Where the next field begins. */
   position: number
   /** Where reading stops: the end of the bytes, or of the frame that is being read. */
   end: number
-  /** The first thing met that is well-formed but must be understood and is not (spec §5.2, §5.9). */
-  unsupported: string | undefined
+  #unsupported: string | undefined
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
     this.position = 0
     this.end = bytes.length
-    this.unsupported = undefined
   }
 
   /** Bytes left. */
@@ -70,6 +72,17 @@ export class Reader {
   /** All bytes that are left, as a view of the input. */
   rest(): Uint8Array {
     return this.take(this.end - this.position)
+  }
+
+  /** Passes over what is left of a frame or parameter of unknown type: an odd one may be ignored (spec §5.2, §5.9). */
+  skipUnknown(what: 'frame' | 'parameter', type: number): void {
+    if (type % 2 === 0) this.#unsupported ??= `${what} ${type}`
+    this.rest()
+  }
+
+  /** The first frame or parameter that must be understood, its type being even, and is not (spec §5.2, §5.9). */
+  get unsupported(): string | undefined {
+    return this.#unsupported
   }
 
   /** Narrows reading to the next `length` bytes; returns what `leave` needs to widen it again. */

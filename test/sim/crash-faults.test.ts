@@ -171,7 +171,7 @@ describe('what strangers do', () => {
     const { sim, world } = await pairOn()
     const carol = new Probe(world, { publicKey: sim.keyOf('carol'), attach: () => sim.backend('carol') })
     await carol.start({ phantomLane: true })
-    carol.verdictFor = () => ({ action: 'refuse', code: 1 })
+    carol.answerOffers(() => ({ action: 'refuse', code: 1 }))
     sim.fault({ name: 'foreign-bytes', node: 'carol', lane: 'phantom', count: 20, overMs: 2_000 })
     await sim.runFor(30_000)
     expect(carol.offers()).toHaveLength(20)

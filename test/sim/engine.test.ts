@@ -3,11 +3,18 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import { EventQueue, type EventHandler } from '../../src/backends/sim/event-queue.ts'
 import { Random } from '../../src/backends/sim/random.ts'
+import { RealTimePump } from '../../src/backends/sim/realtime.ts'
+import type { Clock } from '../../src/floor/clock.ts'
 import { createSimulation, demoNetwork, line, SimulationError } from '../../src/sim.ts'
+
+interface Timer {
+  readonly atMs: number
+  readonly callback: () => void
+  readonly ref: boolean
+}
 
 class Mark implements EventHandler {
   readonly background = false
-  cancelled = false
   readonly name: number
   constructor(name: number) {
     this.name = name
@@ -23,19 +30,16 @@ describe('the event queue', () => {
         (entries) => {
           const queue = new EventQueue()
           const marks = entries.map((_, i) => new Mark(i))
-          for (const [i, mark] of marks.entries()) queue.push(entries[i]?.at ?? 0, mark, 0)
-          for (const [i, mark] of marks.entries()) {
-            if (entries[i]?.cancel !== true) continue
-            mark.cancelled = true
-            queue.cancel(mark)
-          }
+          const events = marks.map((mark, i) => queue.push(entries[i]?.at ?? 0, mark, 0))
+          for (const [i, event] of events.entries()) if (entries[i]?.cancel === true) queue.cancel(event)
           const order: number[] = []
-          while (queue.nextTime() < Infinity) order.push((queue.take() as Mark).name)
+          for (let event = queue.shift(); event !== undefined; event = queue.shift())
+            order.push((event.handler as Mark).name)
           const expected = marks
-            .filter((mark) => !mark.cancelled)
+            .filter((mark) => entries[mark.name]?.cancel !== true)
             .toSorted((a, b) => (entries[a.name]?.at ?? 0) - (entries[b.name]?.at ?? 0) || a.name - b.name)
           expect(order).toEqual(expected.map((mark) => mark.name))
-          expect([queue.foreground, queue.holding]).toEqual([0, 0])
+          expect([queue.nextTime(), queue.foreground, queue.holding]).toEqual([Infinity, 0, 0])
         },
       ),
     )
@@ -121,6 +125,60 @@ describe('the virtual clock', () => {
 })
 
 describe('real time', () => {
+  /** A clock of one timer at most that the test moves. */
+  function manualClock(): Clock & { readonly timer: Timer | undefined; advance(ms: number): void } {
+    let nowMs = 5_000
+    let timer: Timer | undefined
+    return {
+      now: () => nowMs,
+      schedule(atMs, callback, options) {
+        const scheduled = { atMs, callback, ref: options?.ref === true }
+        timer = scheduled
+        return () => {
+          if (timer === scheduled) timer = undefined
+        }
+      },
+      get timer() {
+        return timer
+      },
+      advance(ms) {
+        nowMs += ms
+        const due = timer
+        if (due === undefined || due.atMs > nowMs) return
+        timer = undefined
+        due.callback()
+      },
+    }
+  }
+
+  it('wakes at the time of the earliest event, so many times as fast, and holds the process as it is told', () => {
+    const clock = manualClock()
+    const woken: number[] = []
+    const pump: RealTimePump = new RealTimePump(
+      10,
+      () => {
+        woken.push(pump.nowMs())
+        return { nextMs: 3_000, ref: false }
+      },
+      clock,
+    )
+    pump.wakeBy(2_000, false)
+    pump.wakeBy(1_000, false)
+    pump.wakeBy(1_500, true)
+    expect(clock.timer).toMatchObject({ atMs: 5_100, ref: true })
+    clock.advance(99)
+    expect(woken).toEqual([])
+    clock.advance(1)
+    expect(woken).toEqual([1_000])
+    expect(clock.timer).toMatchObject({ atMs: 5_300, ref: false })
+    pump.ref(true)
+    expect(clock.timer).toMatchObject({ atMs: 5_300, ref: true })
+    pump.close()
+    expect(clock.timer).toBeUndefined()
+    pump.wakeBy(0, true)
+    expect(clock.timer).toBeUndefined()
+  })
+
   it('carries a payment without anybody running the clock', async () => {
     const sim = createSimulation(line(2), { mode: 'real-time', speed: 1_000 })
     const [from, to] = [sim.backend('n0'), sim.backend('n1')]

@@ -96,10 +96,10 @@ describe('interceptor-drops', () => {
     const pair = await pairOn({ ...demo, nodes })
     const payment = await phantomPayment(pair)
     const settle = pair.bob.verdictFor
-    pair.bob.verdictFor = undefined
+    pair.bob.answerOffers(undefined)
     const outcome = pair.alice.backend.pay(payment)
     await pair.bob.until(() => pair.bob.offers().length === 1)
-    pair.bob.verdictFor = settle
+    pair.bob.answerOffers(settle)
     pair.sim.fault({ name: 'interceptor-drops', node: 'bob' })
     expect(await pair.sim.drive(outcome)).toMatchObject({ status: 'delivered' })
     expect(new Set(pair.bob.offers().map((offer) => offer.offerId)).size).toBe(2)

@@ -70,6 +70,6 @@ export async function phantomPayment(
   const key = bytesToHex(hash)
   const before = bob.verdictFor
   if (settling)
-    bob.verdictFor = (offer) => (bytesToHex(offer.hash) === key ? { action: 'settle', preimage } : before?.(offer))
+    bob.answerOffers((offer) => (bytesToHex(offer.hash) === key ? { action: 'settle', preimage } : before?.(offer)))
   return { routeId: route.id, hash, record: recordOf(100, 1), amountMsat: AMOUNT_MSAT }
 }

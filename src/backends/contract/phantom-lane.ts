@@ -1,13 +1,12 @@
+import { toHex } from '../../floor/bytes.ts'
 import { VERDICT_MS } from '../../medium/bounds.ts'
-import { bytesToHex } from '@noble/hashes/utils.js'
 import { expect } from 'vitest'
+import { MAX_PATH_BYTES } from '../../wire/frames.ts'
 import type { Destination } from '../../medium/route.ts'
 import type { PathResult } from '../../medium/reply-path.ts'
 import { routeFeeMsat } from '../../medium/route.ts'
 import { AMOUNT_MSAT, paymentTo, Probe, recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
-
-const MOST_PATH_BYTES = 512
 
 /** Paths: the receiver makes them, the payer is to pay over them. */
 export const PATH_CASES: readonly ContractCase[] = [
@@ -19,10 +18,10 @@ export const PATH_CASES: readonly ContractCase[] = [
       expect(paths).toHaveLength(3)
       expect(candidates).toBeGreaterThanOrEqual(1)
       expect(new Set(paths.map((path) => path.bytes.length)).size).toBe(1)
-      const own = bytesToHex(receiver.publicKey).slice(2)
+      const own = toHex(receiver.publicKey).slice(2)
       for (const path of paths) {
-        expect(path.bytes.length).toBeLessThanOrEqual(MOST_PATH_BYTES)
-        expect(bytesToHex(path.bytes)).not.toContain(own)
+        expect(path.bytes.length).toBeLessThanOrEqual(MAX_PATH_BYTES)
+        expect(toHex(path.bytes)).not.toContain(own)
       }
     }),
   },
@@ -35,7 +34,7 @@ export const PATH_CASES: readonly ContractCase[] = [
       const second = await receiver.makePaths(payer.publicKey, { count: 2 })
       const paths = [...first.paths, ...second.paths]
       expect(new Set(paths.map((path) => path.pathId)).size).toBe(4)
-      expect(new Set(paths.map((path) => bytesToHex(path.bytes))).size).toBe(4)
+      expect(new Set(paths.map((path) => toHex(path.bytes))).size).toBe(4)
     }),
   },
 
@@ -106,7 +105,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
       const { payer, receiver } = ends
       const made = await receiver.makePaths(payer.publicKey)
       const { payment, preimage, route } = await paymentTo(ends, overPath(made), 1)
-      receiver.verdictFor = () => ({ action: 'settle', preimage })
+      receiver.answerOffers(() => ({ action: 'settle', preimage }))
       const outcome = await payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'delivered' })
       if (outcome.status === 'delivered') expect(outcome.feeMsat).toBeLessThanOrEqual(routeFeeMsat(route, AMOUNT_MSAT))
@@ -131,7 +130,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
       const { payer, receiver } = ends
       const made = await receiver.makePaths(payer.publicKey)
       const { payment, preimage, route } = await paymentTo(ends, overPath(made), 1)
-      receiver.verdictFor = () => ({ action: 'settle', preimage })
+      receiver.answerOffers(() => ({ action: 'settle', preimage }))
       const tooLong = recordOf(route.recordBytes + 1, 1)
       expect(await payer.pay({ ...payment, record: tooLong })).toMatchObject({ status: 'failed', reason: 'invalid' })
       const record = recordOf(route.recordBytes, 2)
@@ -146,7 +145,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     run: withEnds(async (ends) => {
       const { payer, receiver } = ends
       const { payment } = await paymentTo(ends, overPath(await receiver.makePaths(payer.publicKey)), 1)
-      receiver.verdictFor = () => ({ action: 'refuse', code: 1 })
+      receiver.answerOffers(() => ({ action: 'refuse', code: 1 }))
       expect(await payer.pay(payment)).toMatchObject({ status: 'failed', reason: 'blinded', place: 'introduction' })
       expect(receiver.events.filter((event) => event.type === 'offer-confirmed')).toEqual([])
     }),
@@ -191,7 +190,7 @@ export const VERDICT_CASES: readonly ContractCase[] = [
     run: withEnds(async (ends) => {
       const { payer, receiver } = ends
       const { payment } = await paymentTo(ends, overPath(await receiver.makePaths(payer.publicKey)), 1)
-      receiver.verdictFor = () => ({ action: 'refuse', code: 1 })
+      receiver.answerOffers(() => ({ action: 'refuse', code: 1 }))
       await payer.pay(payment)
       expect(await payer.pay(payment)).toMatchObject({ status: 'failed', reason: 'duplicate-hash', place: 'local' })
       expect(receiver.offers()).toHaveLength(1)

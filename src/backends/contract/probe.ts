@@ -1,4 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
+import { KEY_BYTES } from '../../wire/keys.ts'
 import type { Destination, Route } from '../../medium/route.ts'
 import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
 import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
@@ -12,19 +13,20 @@ export type ArrivalEvent = Extract<BackendEvent, { type: 'arrival' }>
 /** What the tests deliver with each payment unless they say otherwise, in msat. */
 export const AMOUNT_MSAT = 5_000n
 const MAX_FEE_MSAT = 1_000_000n
-const HASH_BYTES = 32
 
 /** What the contract lets a process start with. */
 export type StartOptions = Omit<BackendStart, 'sink'>
 
-/** A process of the tests on one node: it keeps every event and answers offers as it is told. */
+/** Decides on an offer; undefined leaves it waiting. */
+export type VerdictFor = (offer: OfferEvent) => Verdict | undefined
+
+/** A process of the tests on one node: it records every event and answers offers as `answerOffers` says. */
 export class Probe {
   readonly events: BackendEvent[] = []
   readonly publicKey: Uint8Array
   readonly backend: Backend
-  /** How it answers offers; undefined leaves them waiting. */
-  verdictFor: ((offer: OfferEvent) => Verdict | undefined) | undefined
   readonly #world: ContractWorld
+  #verdictFor: VerdictFor | undefined
   readonly #waiting = new Set<() => void>()
 
   constructor(world: ContractWorld, node: ContractNode) {
@@ -34,7 +36,17 @@ export class Probe {
   }
 
   start(options: StartOptions = {}): Promise<NodeInfo> {
-    return this.#world.settle(this.backend.start({ ...options, sink: (event) => this.#take(event) }))
+    return this.#world.settle(this.backend.start({ ...options, sink: (event) => this.#receive(event) }))
+  }
+
+  /** How offers are answered; undefined: they are left waiting. */
+  get verdictFor(): VerdictFor | undefined {
+    return this.#verdictFor
+  }
+
+  /** How offers are answered from now on; undefined leaves them waiting. */
+  answerOffers(verdictFor: VerdictFor | undefined): void {
+    this.#verdictFor = verdictFor
   }
 
   arrivals(): ArrivalEvent[] {
@@ -67,7 +79,7 @@ export class Probe {
     return this.#world.settle(this.backend.findRoutes({ destination, amountMsat, maxFeeMsat, count }))
   }
 
-  /** The cheapest route; throws where there is none. */
+  /** The cheapest route. @throws Error where there is none */
   async route(destination: Destination): Promise<Route> {
     const [route] = await this.routes(destination)
     if (route === undefined) throw new Error(`${this.backend.name} found no route`)
@@ -76,7 +88,7 @@ export class Probe {
 
   /** A keysend with a fresh preimage. */
   keysend(route: Route, record: Uint8Array, amountMsat: bigint = AMOUNT_MSAT): Payment {
-    const preimage = this.#world.entropy.bytes(HASH_BYTES)
+    const preimage = this.#world.entropy.bytes(KEY_BYTES)
     return { routeId: route.id, hash: sha256(preimage), preimage, record, amountMsat }
   }
 
@@ -88,9 +100,9 @@ export class Probe {
     return this.#world.settle(this.backend.makePaths({ count: 1, payer, relays: 1, lifetimeBlocks: 100, ...options }))
   }
 
-  #take(event: BackendEvent): void {
+  #receive(event: BackendEvent): void {
     this.events.push(event)
-    const verdict = event.type === 'offer' ? this.verdictFor?.(event) : undefined
+    const verdict = event.type === 'offer' ? this.#verdictFor?.(event) : undefined
     if (event.type === 'offer' && verdict !== undefined) void this.backend.answer(event.offerId, verdict)
     for (const look of this.#waiting) look()
   }
@@ -120,7 +132,7 @@ export async function paymentTo(
   mark: number,
 ): Promise<{ payment: Payment; preimage: Uint8Array; route: Route }> {
   const route = await payer.route(destination)
-  const preimage = world.entropy.bytes(HASH_BYTES)
+  const preimage = world.entropy.bytes(KEY_BYTES)
   return {
     payment: { routeId: route.id, hash: sha256(preimage), record: recordOf(300, mark), amountMsat: AMOUNT_MSAT },
     preimage,

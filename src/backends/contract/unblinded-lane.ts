@@ -20,7 +20,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     run: listening(async (ends) => {
       const { payer, receiver } = ends
       const { payment, preimage, route } = await paymentTo(ends, phantomOf(ends), 1)
-      receiver.verdictFor = () => ({ action: 'settle', preimage })
+      receiver.answerOffers(() => ({ action: 'settle', preimage }))
       const outcome = await payer.pay(payment)
       expect(outcome).toMatchObject({ status: 'delivered' })
       if (outcome.status === 'delivered') expect(outcome.feeMsat).toBeLessThanOrEqual(routeFeeMsat(route, AMOUNT_MSAT))
@@ -39,7 +39,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
       const { payer, receiver } = ends
       for (const code of [5, 0, 0xffff_ffff]) {
         const { payment } = await paymentTo(ends, phantomOf(ends), 1)
-        receiver.verdictFor = () => ({ action: 'refuse', code })
+        receiver.answerOffers(() => ({ action: 'refuse', code }))
         expect(await payer.pay(payment)).toEqual({
           status: 'failed',
           reason: 'refused',
@@ -57,7 +57,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
     run: listening(async (ends) => {
       const { payer, receiver } = ends
       const { payment, preimage, route } = await paymentTo(ends, phantomOf(ends), 1)
-      receiver.verdictFor = () => ({ action: 'settle', preimage })
+      receiver.answerOffers(() => ({ action: 'settle', preimage }))
       const tooLong = recordOf(route.recordBytes + 1, 1)
       expect(await payer.pay({ ...payment, record: tooLong })).toMatchObject({ status: 'failed', reason: 'invalid' })
       const record = recordOf(route.recordBytes, 2)
@@ -113,7 +113,7 @@ export const UNBLINDED_CASES: readonly ContractCase[] = [
       await world.settle(receiver.backend.stop())
       const later = new Probe(world, world.receiver)
       await later.start({ phantomLane: true })
-      later.verdictFor = () => ({ action: 'settle', preimage })
+      later.answerOffers(() => ({ action: 'settle', preimage }))
       expect(await payer.pay(payment)).toMatchObject({ status: 'delivered' })
       await world.settle(later.backend.stop())
     }),

@@ -1,4 +1,4 @@
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { toHex } from '../../floor/bytes.ts'
 import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals, type RelayCost } from './path-classes.ts'
 
 /** What gossip tells everybody. Public keys are hex. */
@@ -50,8 +50,8 @@ export function candidateInitiators(graph: CandidateGraph, path: PublishedPath, 
 
 /** `candidateInitiators` on a graph that was indexed before. */
 export function candidatesIn({ blinding, outward }: CandidateIndex, path: PublishedPath, payer: Uint8Array): string[] {
-  const payerHex = bytesToHex(payer)
-  const introduction = bytesToHex(path.introduction)
+  const payerHex = toHex(payer)
+  const introduction = toHex(path.introduction)
   const blinds = (key: string): boolean => key !== payerHex && blinding.has(key)
   if (!blinds(introduction)) return []
   const candidates = new Set<string>()

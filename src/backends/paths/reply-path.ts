@@ -1,4 +1,5 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { MAX_PATH_BYTES } from '../../wire/frames.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
 import type { PathTotals } from './path-classes.ts'
@@ -26,8 +27,6 @@ export interface PathParts {
 
 const VERSION = 1
 const TOTALS_BYTES = 14
-/** The contract's bound on a path's bytes. */
-const MAX_PATH_BYTES = 512
 
 export function encodePath(parts: PathParts): Uint8Array {
   const { introduction, pathKey, blindedIds, data, totals } = parts

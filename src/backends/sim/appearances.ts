@@ -1,4 +1,5 @@
 /** Where a byte string occurs in what a node and its process saw: the search of an anonymity test. */
+import { toHex } from '../../floor/bytes.ts'
 
 /** Longest excerpt around a finding, in characters. */
 const EXCERPT = 80
@@ -28,7 +29,7 @@ class Search {
   readonly #found: Appearance[]
 
   constructor(needle: Uint8Array, found: Appearance[]) {
-    this.#hex = hexOf(needle)
+    this.#hex = toHex(needle)
     this.#text = latinOf(needle)
     this.#found = found
   }
@@ -36,7 +37,7 @@ class Search {
   in(value: unknown, path: string): void {
     if (typeof value === 'string') this.#inText(value, path)
     else if (typeof value === 'bigint') this.#inHex(value.toString(16), path)
-    else if (value instanceof Uint8Array) this.#inHex(hexOf(value), path)
+    else if (value instanceof Uint8Array) this.#inHex(toHex(value), path)
     else if (value instanceof Map) this.#inPairs([...value], path)
     else if (value instanceof Set) this.#inPairs([...value].entries(), path)
     else if (typeof value === 'object' && value !== null) this.#inPairs(Object.entries(value), path)
@@ -55,7 +56,7 @@ class Search {
     if (text.includes(this.#text)) this.#add(text, text.indexOf(this.#text), path)
     // Base64 has no fixed alignment within longer text, so only a whole value is decoded.
     if (/^[A-Za-z0-9+/_-]+={0,2}$/.test(text) && text.length >= this.#text.length) {
-      this.#inHex(hexOf(Uint8Array.from(Buffer.from(text, 'base64'))), path)
+      this.#inHex(toHex(Buffer.from(text, 'base64')), path)
     }
   }
 
@@ -67,10 +68,6 @@ class Search {
   #add(text: string, at: number, path: string): void {
     this.#found.push({ path, excerpt: text.slice(Math.max(0, at - 8), at + EXCERPT) })
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }
 
 function latinOf(bytes: Uint8Array): string {

@@ -42,7 +42,6 @@ export class Channel {
       to: from,
       policy: policies[1],
       balanceMsat: capacityMsat - balanceMsat,
-      reverse: there,
     })
     this.links = [there, back]
   }
@@ -97,7 +96,6 @@ export class ChannelLink implements EventHandler {
   inFlightMsat = 0
   slotsUsed = 0
   readonly #context: LinkContext
-  #reverse: ChannelLink | undefined
   #waiting: HtlcAttempt[] = []
   #written: HtlcAttempt[] = []
   #committing = false
@@ -112,12 +110,8 @@ export class ChannelLink implements EventHandler {
     readonly policy: Policy
     readonly balanceMsat: number
     readonly hopMs: number
-    /** The other direction, where it was made before. */
-    readonly reverse?: ChannelLink
   }) {
     this.#context = options.context
-    this.#reverse = options.reverse
-    if (options.reverse !== undefined) options.reverse.#reverse = this
     this.index = options.index
     this.channel = options.channel
     this.from = options.from
@@ -129,7 +123,7 @@ export class ChannelLink implements EventHandler {
 
   /** The other direction. */
   get reverse(): ChannelLink {
-    return this.#reverse as ChannelLink
+    return this.channel.links[this.index % 2 === 0 ? 1 : 0]
   }
 
   /** What the sender asks from now on. */

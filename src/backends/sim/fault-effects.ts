@@ -141,8 +141,7 @@ export class FaultEffects {
   #direction(channel: Channel, from: string | undefined): ChannelLink {
     if (from === undefined) return channel.links[this.#random.below(2)] as ChannelLink
     const link = channel.links.find((each) => each.from.name === from)
-    if (link === undefined)
-      throw new SimulationError('bad-fault', `'${from}' is not an end of channel ${channel.id}`)
+    if (link === undefined) throw new SimulationError('bad-fault', `'${from}' is not an end of channel ${channel.id}`)
     return link
   }
 }

@@ -1,11 +1,11 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { toHex } from '../../floor/bytes.ts'
 import { MAX_FOREIGN_PAYMENTS } from './limits.ts'
 import type { FaultArguments, Forgery } from './fault-table.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import { findWays } from './pathfinding.ts'
-import { pinRoute, planAttempt, type PinnedRoute } from './pinned-route.ts'
+import { pinRoute, planAttempt, type PinnedRoute } from './pinned-routes.ts'
 import type { Random } from './random.ts'
 
 /** What strangers put under our type: noise; former packets of the node: cut, changed in a byte, or whole. */
@@ -80,7 +80,7 @@ export class ForeignPayments {
     const hash = sha256(preimage)
     const record = (bytes?.record ?? new Uint8Array()).subarray(0, Math.max(0, pinned.route.recordBytes))
     const payment = { routeId: '', hash, record, amountMsat: BigInt(amountMsat) }
-    const plan = planAttempt(pinned, payment, bytesToHex(hash), this.#network.height)
+    const plan = planAttempt(pinned, payment, toHex(hash), this.#network.height)
     this.#network.sendForeign(from, { ...plan, bare: bytes === undefined })
   }
 

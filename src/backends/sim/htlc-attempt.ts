@@ -2,11 +2,11 @@ import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../medium
 import { CLAIM_BLOCKS } from './limits.ts'
 import type { ChannelLink } from './channel.ts'
 import type { EventHandler } from './event-queue.ts'
-import { fee } from './fees.ts'
+import { relayFeeMsat } from './fees.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
-import type { OpenPath } from './open-paths.ts'
-import { observeEnd, observeHtlc } from './observe-htlc.ts'
+import type { OpenPath } from './blinded-paths.ts'
+import { observeEnd, observeHtlc } from './observations.ts'
 import { END_WORK, FAIL_MS, RELAY_WAY, RELAY_WORK, SETTLE_WAY } from './timing.ts'
 
 const ARRIVED = 0
@@ -246,7 +246,7 @@ export class HtlcAttempt implements EventHandler {
     if (position > 0) {
       const incomingMsat = plan.amounts[position - 1] as number
       const delta = (plan.expiries[position - 1] as number) - (plan.expiries[position] as number)
-      if (incomingMsat < amountMsat + fee(policy, amountMsat) || delta < policy.cltvDelta) return 'policy'
+      if (incomingMsat < amountMsat + relayFeeMsat(policy, amountMsat) || delta < policy.cltvDelta) return 'policy'
     }
     if ((plan.expiries[position] as number) <= this.network.height) return 'expiry'
     const obstacle = link.obstacle(amountMsat)

@@ -287,7 +287,10 @@ export class Interceptor {
   }
 
   /** The node is killed after it took a settle: how much of it lasts depends on how soon. */
-  #settleAndDie(attempt: HtlcAttempt, { afterMs = 0, forMs = RESTART_MS }: FaultArguments['killed-after-settle']): void {
+  #settleAndDie(
+    attempt: HtlcAttempt,
+    { afterMs = 0, forMs = RESTART_MS }: FaultArguments['killed-after-settle'],
+  ): void {
     if (afterMs < SETTLE_FORGOTTEN_MS) attempt.refuse('unknown-next-peer')
     else {
       attempt.settle({ isLastHopPaid: afterMs >= SETTLE_UNPAID_MS })

@@ -30,9 +30,6 @@ export const MAX_TURNS_AT_ONCE = 1_000_000
 /** Turns that a waiting promise gets after the last event before `drive` says that the network is quiet. */
 export const TURNS_BEFORE_QUIET = 32
 
-/** Cancelled timers are swept out of the heap when there are at least this many and they are half of it. */
-export const SWEEP_CANCELLED_AT = 256
-
 /** `run` and `drive` give up after a day of virtual time where the caller names no bound. */
 export const DEFAULT_BOUND_MS = 86_400_000
 

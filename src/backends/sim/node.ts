@@ -10,7 +10,7 @@ import { MAX_KEPT_ARRIVALS, MAX_REMEMBERED_HASHES } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
 import { Interceptor } from './interceptor.ts'
 import type { Network } from './network.ts'
-import type { OpenPath } from './open-paths.ts'
+import type { OpenPath } from './blinded-paths.ts'
 import type { NodePlan } from './resolve.ts'
 
 /** A settled invoice that carried our record. */
@@ -49,10 +49,7 @@ interface Decision {
 }
 
 /** A real key pair, derived from the seed and the node's name. */
-function nodeKeys(
-  seed: string,
-  name: string,
-): { readonly secretKey: Uint8Array; readonly publicKey: Uint8Array } {
+function nodeKeys(seed: string, name: string): { readonly secretKey: Uint8Array; readonly publicKey: Uint8Array } {
   for (let i = 0; ; i++) {
     const secretKey = sha256(utf8ToBytes(`keysock simulator/${seed}/node key/${name}/${i}`))
     if (secp256k1.utils.isValidSecretKey(secretKey))

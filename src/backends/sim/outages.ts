@@ -1,7 +1,7 @@
 import type { Channel, ChannelLink } from './channel.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
-import type { OpenPath } from './open-paths.ts'
+import type { OpenPath } from './blinded-paths.ts'
 
 /** Nodes that go away and come back, streams that break, channels that end: and what processes are told of it. */
 export class Outages {

@@ -1,7 +1,7 @@
 import type { RouteHint } from '../../medium/route.ts'
 import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
-import { fee } from './fees.ts'
+import { relayFeeMsat } from './fees.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 
@@ -79,7 +79,7 @@ function cheapest(
       const link = outward.reverse
       const hop = usableHop(link, search, hinted, amountMsat)
       if (hop === undefined || done[link.from.index] === 1) continue
-      const feeMsat = link.from === search.from ? 0 : fee(hop, amountMsat)
+      const feeMsat = link.from === search.from ? 0 : relayFeeMsat(hop, amountMsat)
       const cost =
         (costs[at] as number) +
         linkCost(network, search, hop, amountMsat) +
@@ -114,7 +114,12 @@ function nearest(costs: Float64Array, done: Uint8Array): number | undefined {
 }
 
 /** The hop over this link, if the sender knows it and it can carry the amount. */
-function usableHop(link: ChannelLink, search: Search, hinted: ReadonlyMap<ChannelLink, Hop>, amountMsat: number): Hop | undefined {
+function usableHop(
+  link: ChannelLink,
+  search: Search,
+  hinted: ReadonlyMap<ChannelLink, Hop>,
+  amountMsat: number,
+): Hop | undefined {
   const { channel, policy } = link
   if (channel.closed || amountMsat > policy.maxHtlcMsat) return undefined
   const own = link.from === search.from
@@ -140,7 +145,7 @@ function ownCost(network: Network, search: Search, hops: readonly Hop[]): number
   for (const hop of hops.toReversed()) {
     cost += linkCost(network, search, hop, amountMsat)
     if (hop.link.from === search.from) continue
-    const feeMsat = fee(hop, amountMsat)
+    const feeMsat = relayFeeMsat(hop, amountMsat)
     cost += feeMsat
     amountMsat += feeMsat
   }

@@ -14,10 +14,8 @@ import { Blocking } from './blocking.ts'
 import type { ChannelLink } from './channel.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
-import type { OpenPath } from './open-paths.ts'
-import { planAttempt } from './pinned-route.ts'
-import { checkPathRequest, ProcessPaths } from './process-paths.ts'
-import { checkRouteRequest, isValidPayment, ProcessRoutes } from './process-routes.ts'
+import { checkPathRequest, ProcessPaths, type OpenPath } from './blinded-paths.ts'
+import { checkRouteRequest, isValidPayment, planAttempt, ProcessRoutes } from './pinned-routes.ts'
 import { fingerprint } from './trace.ts'
 
 /** One process on one simulated node. A restarted process is a new one of these. */

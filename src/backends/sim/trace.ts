@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { toHex } from '../../floor/bytes.ts'
 import { MAX_TRACE_LINES } from './limits.ts'
 
 /** What can happen. */
@@ -108,7 +108,7 @@ export class Trace {
   /** SHA-256 over everything so far, in hex. The trace goes on. */
   hash(): string {
     this.#flush()
-    return bytesToHex(this.#hash.clone().digest())
+    return toHex(this.#hash.clone().digest())
   }
 
   #flush(): void {

@@ -1,5 +1,6 @@
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { concat } from '../../floor/bytes.ts'
+import { TAG_BYTES } from '../aead.ts'
 import { BoltError } from './errors.ts'
 import { msatBytes, readMsat, readTruncated, truncatedBytes, uintBytes } from './integers.ts'
 import { HOP_PAYLOADS_BYTES } from './onion.ts'
@@ -61,9 +62,6 @@ export interface EncryptedData extends KnownFields {
   /** Records of types that BOLT 4 does not define. A reader lets odd ones pass and rejects even ones. */
   readonly unknown?: readonly TlvRecord[]
 }
-
-/** Bytes of the tag of ChaCha20-Poly1305. */
-const TAG_BYTES = 16
 
 const paddingField: FieldCodec<number> = {
   type: 1n,

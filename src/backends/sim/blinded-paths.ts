@@ -1,12 +1,106 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
-import type { PathRequest, ReplyPath } from '../../medium/reply-path.ts'
+import { toHex } from '../../floor/bytes.ts'
+import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../medium/bounds.ts'
+import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
+import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
+import { candidateInitiators } from '../paths/candidates.ts'
+import { classOf, type PathTotals, PHANTOM_DELTA_BLOCKS, totalCost } from '../paths/path-classes.ts'
+import { decodePath, encodePath } from '../paths/reply-path.ts'
 import type { ChannelLink } from './channel.ts'
+import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
-import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../paths/path-classes.ts'
-import { encodePath } from '../paths/reply-path.ts'
+import { publicGraph } from './public-graph.ts'
 import type { Random } from './random.ts'
+
+const MAX_PATH_LIFETIME_BLOCKS = 2_016
+
+interface ProcessPathsOptions {
+  readonly network: Network
+  readonly node: SimNode
+  readonly process: AttachedProcess
+  readonly random: Random
+  readonly nextId: () => number
+}
+
+/** The blinded paths that a process has made to its node and not closed. */
+export class ProcessPaths {
+  readonly #options: ProcessPathsOptions
+  readonly #made = new Map<string, { readonly key: string; readonly open: OpenPath }>()
+
+  constructor(options: ProcessPathsOptions) {
+    this.#options = options
+  }
+
+  /** @throws BackendError 'bad-request' when too many are open, 'no-path' */
+  make(request: PathRequest): PathResult {
+    const { network, node, process, random, nextId } = this.#options
+    if (this.#made.size + request.count > MAX_OPEN_PATHS)
+      throw new BackendError('bad-request', `${this.#made.size} paths are open; close some first`)
+    const chain = chooseIntroduction(node, request)
+    const paths: ReplyPath[] = []
+    for (let i = 0; i < request.count; i++) {
+      const { open, path, key } = makePath({
+        pathId: `p${nextId()}`,
+        maker: node,
+        process,
+        chain,
+        expiryHeight: network.height + request.lifetimeBlocks,
+        random,
+      })
+      this.#made.set(path.pathId, { key, open })
+      network.paths.set(key, open)
+      paths.push(path)
+    }
+    network.trace('paths', node.index, request.count, 0)
+    const candidates = candidateInitiators(
+      publicGraph(network),
+      decodePath((paths[0] as ReplyPath).bytes),
+      request.payer,
+    ).length
+    return { paths, candidates }
+  }
+
+  /** False where there is no such path. */
+  close(pathId: string): boolean {
+    const path = this.#made.get(pathId)
+    if (path === undefined) return false
+    path.open.closed = true
+    this.#made.delete(pathId)
+    return this.#options.network.paths.delete(path.key)
+  }
+
+  closeAll(): void {
+    for (const pathId of this.#made.keys()) this.close(pathId)
+  }
+
+  /** Paths past their height are forgotten. */
+  dropExpired(): void {
+    const { height } = this.#options.network
+    for (const [pathId, { open }] of this.#made) if (open.expiryHeight <= height) this.close(pathId)
+  }
+
+  /** Ids of the paths that are broken. */
+  broken(isBroken: (path: OpenPath) => boolean): string[] {
+    const pathIds: string[] = []
+    for (const [pathId, { open }] of this.#made) if (!open.closed && isBroken(open)) pathIds.push(pathId)
+    return pathIds
+  }
+}
+
+/** @throws BackendError 'bad-request', 'bad-point' */
+export function checkPathRequest(request: PathRequest): void {
+  if (!(request.count >= 1 && request.count <= MAX_PATHS_PER_REQUEST))
+    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS_PER_REQUEST} paths`)
+  if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MAX_PATH_LIFETIME_BLOCKS)) {
+    throw new BackendError(
+      'bad-request',
+      `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MAX_PATH_LIFETIME_BLOCKS}`,
+    )
+  }
+  if (request.payer.length !== POINT_BYTES)
+    throw new BackendError('bad-point', `the payer's key has ${request.payer.length} bytes in place of ${POINT_BYTES}`)
+}
 
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth, in msat. */
 const INTRODUCTION_ROOM_MSAT = 100_000
@@ -42,7 +136,7 @@ export interface Introduction {
  * can be. Two relays fall back to one where the graph has no second.
  */
 export function chooseIntroduction(node: SimNode, request: PathRequest): Introduction {
-  const payer = bytesToHex(request.payer)
+  const payer = toHex(request.payer)
   const peers = node.links.map((link) => link.reverse).filter((link) => canRelay(link, payer))
   if (request.relays === 2) {
     for (const inner of byPreference(node, peers)) {
@@ -144,7 +238,7 @@ export function makePath(options: {
     expiryHeight,
     closed: false,
   }
-  return { open, path: { pathId, bytes: bytes.slice(), expiryHeight }, key: bytesToHex(pathKey) }
+  return { open, path: { pathId, bytes: bytes.slice(), expiryHeight }, key: toHex(pathKey) }
 }
 
 function randomPoint(random: Random): Uint8Array {

@@ -1,16 +1,117 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { BoundedMap } from '../../floor/bounded.ts'
+import { equalBytes, toHex } from '../../floor/bytes.ts'
+import {
+  EXPIRY_MARGIN_BLOCKS,
+  FINAL_DELTA_BLOCKS,
+  MAX_PINNED_ROUTES,
+  MAX_ROUTES_PER_REQUEST,
+} from '../../medium/bounds.ts'
 import type { Payment } from '../../medium/payment.ts'
-import type { Route } from '../../medium/route.ts'
-import type { HtlcPlan } from './htlc-attempt.ts'
-import type { PathParts } from '../paths/reply-path.ts'
-import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../medium/bounds.ts'
-import { MAX_EXACT_MSAT } from './limits.ts'
-import type { ChannelLink } from './channel.ts'
-import { fee, feeRoundedUp, forwardedByBlindedRelay } from './fees.ts'
+import { type Destination, type Route, routeFeeMsat, type RouteRequest } from '../../medium/route.ts'
+import { type HopSize, largestRecord, onionBytes } from '../../wire/bolt4/onion-size.ts'
 import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
-import { largestRecord, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
-import { PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
-import type { OpenPath } from './open-paths.ts'
-import type { Hop } from './pathfinding.ts'
+import { KEY_BYTES } from '../../wire/keys.ts'
+import { BackendError } from '../backend.ts'
+import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
+import { decodePath, type PathParts } from '../paths/reply-path.ts'
+import type { ChannelLink } from './channel.ts'
+import { forwardedByBlindedRelay, pathFeeMsat, relayFeeMsat } from './fees.ts'
+import type { HtlcPlan } from './htlc-attempt.ts'
+import { MAX_EXACT_MSAT } from './limits.ts'
+import type { Network } from './network.ts'
+import type { SimNode } from './node.ts'
+import type { OpenPath } from './blinded-paths.ts'
+import { findWays, type Hop } from './pathfinding.ts'
+
+/** The routes that a process has pinned on its node. */
+export class ProcessRoutes {
+  readonly #network: Network
+  readonly #node: SimNode
+  readonly #nextId: () => number
+  readonly #pinned = new BoundedMap<string, PinnedRoute>(MAX_PINNED_ROUTES)
+
+  constructor(options: { readonly network: Network; readonly node: SimNode; readonly nextId: () => number }) {
+    this.#network = options.network
+    this.#node = options.node
+    this.#nextId = options.nextId
+  }
+
+  get(routeId: string): PinnedRoute | undefined {
+    return this.#pinned.get(routeId)
+  }
+
+  clear(): void {
+    this.#pinned.clear()
+  }
+
+  /** Where a route to this destination ends. @throws BackendError 'bad-request' for bytes that are no path */
+  endOf(destination: Destination): RouteEnd {
+    if ('path' in destination) return this.#readPath(destination.path)
+    return destination.lane
+  }
+
+  /** Finds routes and pins them. */
+  find(request: RouteRequest, end: RouteEnd): Route[] {
+    const network = this.#network
+    const { destination } = request
+    const blinded = typeof end === 'object' ? end : undefined
+    const to = network.nodeByKey(
+      'path' in destination ? (blinded as BlindedEnd).parts.introduction : destination.publicKey,
+    )
+    if (to === undefined || to === this.#node) return []
+    // spec §9.6: a payee could hold what we send for as long as its path allows.
+    if (blinded !== undefined && blinded.parts.totals.cltvDelta > MAX_PATH_DELTA_BLOCKS) return []
+    const amountMsat = Number(request.amountMsat)
+    const ways = findWays(network, {
+      from: this.#node,
+      to,
+      amountMsat: amountMsat + (blinded === undefined ? 0 : pathFeeMsat(blinded.parts.totals, amountMsat)),
+      count: request.count,
+      avoid: new Set(request.avoid),
+      hints: 'path' in destination ? [] : (destination.hints ?? []),
+    })
+    const routes: Route[] = []
+    for (const hops of ways) {
+      const pinned = pinRoute(`r${this.#nextId()}`, hops, end, amountMsat, network.height)
+      const { route } = pinned
+      if (routeFeeMsat(route, request.amountMsat) > request.maxFeeMsat || route.recordBytes < 0) continue
+      this.#pinned.set(route.id, pinned)
+      routes.push(route)
+    }
+    return routes
+  }
+
+  #readPath(bytes: Uint8Array): BlindedEnd {
+    const parts = decodePath(bytes)
+    const pathKey = toHex(parts.pathKey)
+    const known = this.#network.paths.get(pathKey)
+    // Altered bytes lead to the introduction node and no further: the onion's layers don't open.
+    return { parts, pathKey, open: known !== undefined && equalBytes(known.bytes, bytes) ? known : undefined }
+  }
+}
+
+/** @throws BackendError 'bad-request' */
+export function checkRouteRequest(request: RouteRequest): void {
+  if (!(request.count >= 1 && request.count <= MAX_ROUTES_PER_REQUEST))
+    throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES_PER_REQUEST} routes`)
+  if (request.amountMsat < 1n || request.amountMsat > BigInt(MAX_EXACT_MSAT))
+    throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_EXACT_MSAT}`)
+}
+
+/** Whether a payment is one for its route: amount, record and preimage. `height` is the chain's height now. */
+export function isValidPayment(pinned: PinnedRoute, payment: Payment, height: number): boolean {
+  const { route } = pinned
+  if (
+    payment.hash.length !== KEY_BYTES ||
+    payment.amountMsat < route.minAmountMsat ||
+    payment.amountMsat > route.maxAmountMsat
+  )
+    return false
+  if (!recordFits(pinned, payment.record.length, Number(payment.amountMsat), height)) return false
+  if (pinned.end !== 'node') return payment.preimage === undefined
+  return payment.preimage !== undefined && equalBytes(sha256(payment.preimage), payment.hash)
+}
 
 /** The blinded end of a route: what the payer reads from the path's bytes, and where the network knows it to lead. */
 export interface BlindedEnd {
@@ -69,10 +170,10 @@ function blindedEnd(end: RouteEnd): BlindedEnd | undefined {
 /** What each channel carries, so that `amountMsat` arrives: the payer's own channel first. Clear channels only. */
 function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amountMsat: number): number[] {
   const amounts = Array.from({ length: hops.length }, () => 0)
-  let amount = amountMsat + (blinded === undefined ? 0 : feeRoundedUp(blinded.parts.totals, amountMsat))
+  let amount = amountMsat + (blinded === undefined ? 0 : pathFeeMsat(blinded.parts.totals, amountMsat))
   for (let i = hops.length - 1; i >= 0; i--) {
     amounts[i] = amount
-    if (i > 0) amount += fee(hops[i] as Hop, amount)
+    if (i > 0) amount += relayFeeMsat(hops[i] as Hop, amount)
   }
   return amounts
 }
