@@ -25,14 +25,18 @@ export const SEEDS: readonly string[] = ['1', '2', '3', '4', '5']
 export const MEDIAN_MS: Readonly<Record<Latency, number>> = { fast: 200, slow: 2_000 }
 /** Deviation of the logarithm of a hop's way, as in the simulator's 'fast' and 'slow'. */
 const SIGMA: Readonly<Record<Latency, number>> = { fast: 0.5, slow: 0.5 }
-/** Median way over one hop with which a lone payment takes MEDIAN_MS; the bench measures it and says so where it is off. */
+/**
+ * Median way over one hop with which a lone payment takes MEDIAN_MS; the bench measures it and says so where it is off.
+ */
 const HOP_MS: Readonly<Record<Latency, Readonly<Record<Hops, number>>>> = {
   fast: { 1: 90, 3: 1 },
   slow: { 1: 1_325, 3: 259 },
 }
 /** One of each kind, for a look between two changes. */
 export const QUICK_SETTINGS: readonly string[] = ['1h 0.2s 30%', '1h 2s 0%', '3h 0.2s 0%', '3h 2s 10%']
-/** The way over each of the two channels beside the line, so that a blinded answer over both takes MEDIAN_MS as well. */
+/**
+ * The way over each of the two channels beside the line, so that a blinded answer over both takes MEDIAN_MS as well.
+ */
 const ASIDE_MS: Readonly<Record<Latency, number>> = { fast: 25, slow: 520 }
 /** 10 BTC a channel: what moves in one transfer is a thousandth of it. */
 const CAPACITY_MSAT = 1_000_000_000_000

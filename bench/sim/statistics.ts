@@ -83,7 +83,10 @@ export class Arrivals {
     return this.#timesMs[at]
   }
 
-  /** The least rate of any window of this length that lies within startMs..endMs, bytes per second; undefined: none fits. */
+  /**
+   * The least rate of any window of this length that lies within startMs..endMs, bytes per second; undefined: none
+   * fits.
+   */
   leastRate(startMs: number, endMs: number, windowMs: number, stepMs: number): number | undefined {
     let least: number | undefined
     for (let from = startMs; from + windowMs <= endMs; from += stepMs) {

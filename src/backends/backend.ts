@@ -43,7 +43,9 @@ export type BackendEvent =
   | {
       readonly type: 'offer'
       readonly offerId: string
-      /** The path that it came over; absent: over the unblinded phantom lane of this node (`BackendStart.phantomLane`). */
+      /**
+       * The path that it came over; absent: over the unblinded phantom lane of this node (`BackendStart.phantomLane`).
+       */
       readonly pathId?: string
       readonly record: Uint8Array
       readonly amountMsat: bigint
@@ -97,7 +99,10 @@ export interface Backend {
   closePaths(pathIds: readonly string[]): Promise<void>
   /** One answer per offer; a second one, or one to an offer that is gone, is ignored. Resolves when it is written. */
   answer(offerId: string, verdict: Verdict): Promise<void>
-  /** Where only private channels lead to this node: those by which others find it, the best first, at most MAX_ROUTE_HINTS. Empty for a public node. */
+  /**
+   * Where only private channels lead to this node: those by which others find it, the best first, at most
+   * MAX_ROUTE_HINTS. Empty for a public node.
+   */
   routeHints?(): Promise<readonly RouteHint[]>
   /** SHA-256 of the compressed point (node key x `point`), 32 bytes: BOLT 8's ECDH. `point`: 33 bytes. */
   sharedSecret(point: Uint8Array): Promise<Uint8Array>

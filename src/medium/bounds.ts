@@ -14,7 +14,9 @@ export const MAX_OPEN_PATHS = 4_096
 export const MAX_HELD_OFFERS = 4_096
 /** Blocks that may be found while a payment is under way: added to every final expiry. */
 export const EXPIRY_MARGIN_BLOCKS = 10
-/** lnd's default final CLTV delta for keysend is 80; it takes keysends with 18 blocks or more to go, and 40 leaves room. */
+/**
+ * lnd's default final CLTV delta for keysend is 80; it takes keysends with 18 blocks or more to go, and 40 leaves room.
+ */
 export const FINAL_DELTA_BLOCKS = 40
 /**
  * A payment that the node does not know, or calls in flight while no channel holds it, is looked at again after this

@@ -1,6 +1,9 @@
-/** One payment and what became of it: plain data that connection, peers and backends share. */
+/** A payment and its outcome: plain data that connections, peers and backends share. */
 
-/** How a packet travels: a keysend to a node's key, or a payment to a hop that the receiving process itself answers (spec §2). */
+/**
+ * How a packet travels: a keysend to a node's key, or a payment to a hop that the receiving process itself answers
+ * (spec §2).
+ */
 export type Lane = 'node' | 'phantom'
 
 export interface Payment {
@@ -14,9 +17,9 @@ export interface Payment {
   /** What arrives at the last hop. Fees come on top. */
   readonly amountMsat: bigint
   /**
-   * 0 to 2^32 - 1, one for all payments of a connection. What a backend adds to expiries at random follows from it: with
-   * one for each payment a relay would see the least of many, with one for a route a payee could tell that two
-   * connections have the same payer.
+   * 0 to 2^32 - 1, one for all payments of a connection. What a backend adds to expiries at random follows from it:
+   * with a seed for each payment a relay would see the least of many additions, with one for each route a payee could
+   * tell that two connections have the same payer.
    */
   readonly shadowSeed?: number
 }
@@ -29,7 +32,10 @@ export type PaymentOutcome =
   | { readonly status: 'settled'; readonly feeMsat: bigint }
   /** The money is back, for certain. On the phantom lane the packet may have been taken all the same. */
   | PaymentFailure
-  /** The backend lost sight of it (stream or node gone). It is still counted as money that may go; `payment-resolved` or `track` tells later. */
+  /**
+   * The backend lost sight of it (stream or node gone). It is still counted as money that may go; `payment-resolved` or
+   * `track` tells later.
+   */
   | { readonly status: 'unknown' }
 
 export interface PaymentFailure {
@@ -43,7 +49,10 @@ export interface PaymentFailure {
   readonly refusal?: number
 }
 
-/** local: this node, nothing left it. route: a relay. introduction: at or behind a blinded path's first node, which hides what is behind it. destination: the last hop. */
+/**
+ * local: this node, nothing left it. route: a relay. introduction: at or behind a blinded path's first node, which
+ * hides what is behind it. destination: the last hop.
+ */
 export type FailurePlace = 'local' | 'route' | 'introduction' | 'destination'
 
 export type FailureReason =
@@ -51,11 +60,19 @@ export type FailureReason =
   | 'no-balance'
   /** Our own channel admits no further HTLC now. */
   | 'no-slot'
-  /** A relay had no balance, no slot, or its peer is offline. At the 'destination' on an unblinded phantom lane: its library turned the payment down and could not say why. */
+  /**
+   * A relay had no balance, no slot, or its peer is offline. At the 'destination' on an unblinded phantom lane: its
+   * library turned the payment down and could not say why.
+   */
   | 'temporary-channel-failure'
-  /** A relay's fee, delta or minimum is not what the route was made for; its backend has learned the new one if it could. */
+  /**
+   * A relay's fee, delta or minimum is not what the route was made for; its backend has learned the new one if it
+   * could.
+   */
   | 'policy'
-  /** A relay does not know the next node. At the 'destination' on an unblinded phantom lane: nobody takes packets there. */
+  /**
+   * A relay does not know the next node. At the 'destination' on an unblinded phantom lane: nobody takes packets there.
+   */
   | 'unknown-next-peer'
   /** The expiry is too near: the block height has moved, or clocks differ. */
   | 'expiry'

@@ -20,7 +20,9 @@ export interface RouteHint {
   readonly minAmountMsat?: bigint
 }
 
-/** Route hints of a node, at most (spec §1.6): one with private channels only seldom has more that are worth telling of. */
+/**
+ * Route hints of a node, at most (spec §1.6): one with private channels only seldom has more that are worth telling of.
+ */
 export const MAX_ROUTE_HINTS: number = 4
 
 export interface RouteRequest {

@@ -47,7 +47,7 @@ export const STREAM_FIN = 0x02
 /** Added to STREAM's number: no length, the data run to the end of the packet (spec §5.3). */
 export const STREAM_TO_END = 0x04
 
-// spec §5.13
+// Which kinds of packet a frame may stand in (spec §5.13).
 const everywhere: readonly Kind[] = ['open', 'early', 'data', 'answer', 'reply']
 const afterOpening: readonly Kind[] = ['data', 'answer', 'reply']
 const fromInitiator: readonly Kind[] = ['open', 'early', 'data']
@@ -181,7 +181,7 @@ export const codecs: { readonly [T in Frame['type']]: Codec<Extract<Frame, { typ
     read(reader) {
       const id = reader.take(MESSAGE_ID_BYTES)
       const data = reader.rest()
-      // spec §12.8
+      // spec §12.8: a message has 512 bytes at most.
       if (data.length > MAX_MESSAGE_BYTES) throw malformed(`a message of ${data.length} bytes`)
       return { type: 'message', id, data }
     },
@@ -280,7 +280,7 @@ export function codecOf<F extends Frame>(frame: F): Codec<F> {
 export function readStream(reader: Reader, fin: boolean): StreamFrame {
   const offset = reader.varint()
   const data = reader.rest()
-  // spec §5.5
+  // spec §5.5: no stream goes beyond MAX_OFFSET.
   if (offset > MAX_OFFSET - data.length) throw malformed(`a stream of more than ${MAX_OFFSET} bytes`)
   return { type: 'stream', offset, data, fin }
 }
@@ -292,7 +292,7 @@ function readPath(reader: Reader): ReplyPath {
   return { bytes: reader.take(length), expiryHeight }
 }
 
-// spec §5.4. The count of further ranges takes one byte: it is 63 at most.
+// The count of further ranges takes one byte: it is 63 at most (spec §5.4).
 function ackSize({ delivered, ranges }: AckFrame): number {
   if (ranges.length === 0 || ranges.length > MAX_ACK_RANGES) throw new RangeError(`an ACK of ${ranges.length} ranges`)
   let size = varintSize(delivered) + varintSize(ranges[0]?.largest ?? 0) + 1
@@ -304,7 +304,11 @@ function ackSize({ delivered, ranges }: AckFrame): number {
   return size
 }
 
-/** Bytes that a range takes in an ACK; `above` is the range before it, if any. @throws RangeError when they are out of order. */
+/**
+ * Bytes that a range takes in an ACK; `above` is the range before it, if any.
+ *
+ * @throws RangeError when they are out of order
+ */
 export function ackRangeSize(range: AckRange, above: AckRange | undefined): number {
   const length = varintSize(range.largest - range.smallest)
   varintSize(range.smallest)

@@ -2,7 +2,11 @@ import { ackRangeSize, codecOf, codecs, STREAM_FIN, STREAM_TO_END } from './fram
 import type { AckFrame, AckRange, Frame, StreamFrame } from './frames.ts'
 import { varintSize, Writer } from './writer.ts'
 
-/** Bytes that a frame takes with its length, as `FrameWriter.add` writes it. @throws RangeError for one that must not be written. */
+/**
+ * Bytes that a frame takes with its length, as `FrameWriter.add` writes it.
+ *
+ * @throws RangeError for one that must not be written
+ */
 export function frameSize(frame: Frame): number {
   return 1 + prefixedSize(codecOf(frame).size(frame))
 }
@@ -11,7 +15,10 @@ function prefixedSize(body: number): number {
   return varintSize(body) + body
 }
 
-/** The most data that a STREAM at `offset` with a length can hold in `remaining` bytes; negative when not even an empty one fits. */
+/**
+ * The most data that a STREAM at `offset` with a length can hold in `remaining` bytes; negative when not even an empty
+ * one fits.
+ */
 export function streamDataRoom(offset: number, remaining: number): number {
   // The length's own size depends on what it counts: the body is as large as it can be with 1, 2 or 4 bytes of length.
   const room = remaining - 1
@@ -19,7 +26,10 @@ export function streamDataRoom(offset: number, remaining: number): number {
   return body - varintSize(offset)
 }
 
-/** The most data that a STREAM at `offset` running to the end of the packet can hold; negative when not even an empty one fits. */
+/**
+ * The most data that a STREAM at `offset` running to the end of the packet can hold; negative when not even an empty
+ * one fits.
+ */
 export function lastStreamDataRoom(offset: number, remaining: number): number {
   return remaining - 1 - varintSize(offset)
 }
@@ -59,7 +69,11 @@ export class FrameWriter {
     return this.#writer.position
   }
 
-  /** Writes a frame with its length; false, and nothing written, when it does not fit. @throws RangeError for one that must not be written. */
+  /**
+   * Writes a frame with its length; false, and nothing written, when it does not fit.
+   *
+   * @throws RangeError for one that must not be written
+   */
   add(frame: Frame): boolean {
     const codec = codecOf(frame)
     const size = codec.size(frame)

@@ -81,7 +81,7 @@ interface PingFrame {
 /** Ends both directions (spec §13.3). */
 interface ResetFrame {
   readonly type: 'reset'
-  /** spec §11, or the application's own from 256 on. */
+  /** A code of spec §11, or the application's own from 256 on. */
   readonly code: number
   /** For people; cut to 128 bytes of UTF-8 when written (spec §5.11). */
   readonly reason: string

@@ -67,7 +67,7 @@ export function initiate(options: InitiateOptions): Initiation {
   const state = start(cid, responderKey)
   mixHash(state, ephemeral)
   const key = mixKey(state, ecdh(ephemeralSecret, responderKey))
-  // spec §4.4
+  // spec §4.4: the frames are sealed under k1 with number 0, and the transcript so far is the associated data.
   const sealedOffset = headerBytes('open', 'cid', 0)
   const size = sealedOffset + frames.length + TAG_BYTES
   if (size > MAX_PACKET_BYTES) throw new RangeError(`an OPEN of ${size} bytes`)
@@ -130,7 +130,7 @@ interface SymmetricState {
 
 const text = new TextEncoder()
 
-/** spec §4.2 */
+/** The state before the first message: protocol name, prologue and the responder's key (spec §4.2). */
 function start(cid: Uint8Array, responderKey: Uint8Array): SymmetricState {
   const h = sha256(text.encode('Noise_NK_secp256k1_ChaChaPoly_SHA256'))
   const state = { ck: h, h }
@@ -143,14 +143,14 @@ function mixHash(state: SymmetricState, data: Uint8Array): void {
   state.h = sha256(concat(state.h, data))
 }
 
-/** Returns `k` (spec §4.2). */
+/** Noise's MixKey: replaces the chaining key and returns `k` (spec §4.2). */
 function mixKey(state: SymmetricState, material: Uint8Array): Uint8Array {
   const t = hmacSha256(state.ck, material)
   state.ck = hmacSha256(t, Uint8Array.of(1))
   return hmacSha256(t, concat(state.ck, Uint8Array.of(2)))
 }
 
-/** spec §4.6 */
+/** Mixes e_r and the second shared secret in, which completes the handshake (spec §4.6). */
 function complete(
   half: { readonly chainingKey: Uint8Array; readonly early: DirectionKeys },
   responderEphemeral: Uint8Array,

@@ -34,12 +34,12 @@ export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
   return hmac(sha256, key, message)
 }
 
-/** spec §4.7 */
+/** The keys of EARLY, and of the preimages of OPEN and EARLY (spec §4.7, §4.8). */
 export function deriveEarlyKeys(chainingKey: Uint8Array, transcript: Uint8Array): DirectionKeys {
   return deriveDirection(chainingKey, transcript, 'early', '')
 }
 
-/** spec §4.7 */
+/** The keys of everything after the handshake (spec §4.7). */
 export function deriveMainKeys(chainingKey: Uint8Array, transcript: Uint8Array): MainKeys {
   return {
     toResponder: deriveDirection(chainingKey, transcript, 'main', ' i2r'),

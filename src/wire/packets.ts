@@ -8,9 +8,9 @@ import { varintSize, Writer } from './writer.ts'
 export const VERSION = 1
 /** Bytes of a connection id (spec §3.3). */
 export const CID_BYTES = 8
-/** spec §2.8 */
+/** The smallest packet: the shortest header and a tag around one byte (spec §2.8). */
 const MIN_PACKET_BYTES = 18
-/** spec §2.8: what BOLT 4 leaves for all hop payloads. */
+/** The largest packet: what BOLT 4 leaves for all hop payloads (spec §2.8). */
 export const MAX_PACKET_BYTES = 1300
 /** The highest attempt of an OPEN (spec §3.8). */
 export const MAX_ATTEMPT = 255
@@ -96,10 +96,11 @@ export function frameCapacity(kind: Kind, addressing: Addressing, number: number
  *
  * @param record the value of the custom record
  * @param addressing what must name the connection where the record came from (spec §3.3)
- * @throws ProtocolError VERSION for another version than 1, PROTOCOL for anything else: the packet is dropped (spec §15)
+ * @throws ProtocolError VERSION for another version than 1, PROTOCOL for anything else: the packet is dropped
+ *   (spec §15)
  */
 export function decodeHeader(record: Uint8Array, addressing: Addressing): DecodedHeader {
-  // spec §2.8
+  // spec §2.8: no packet is smaller or larger.
   if (record.length < MIN_PACKET_BYTES || record.length > MAX_PACKET_BYTES) throw malformed('the size of a packet')
   const reader = new Reader(record)
   const first = reader.u8()
@@ -150,7 +151,7 @@ export function encodeHeader(writer: Writer, header: Header): void {
   if (header.kind !== 'open') writer.varint(header.number)
 }
 
-// spec §3.2: the associated data of every packet but OPEN, put together for one call at a time.
+// The associated data of every packet but OPEN (spec §3.2), put together here for one call at a time.
 const scratchAssociated = new Uint8Array(KEY_BYTES + 1 + CID_BYTES + POINT_BYTES + 8)
 
 function associatedData(transcript: Uint8Array, record: Uint8Array, sealedOffset: number): Uint8Array {

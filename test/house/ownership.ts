@@ -1,4 +1,6 @@
-/** Rules about the whole of src that no single file shows: who writes a field, what a name means, how wide a comment is. */
+/**
+ * Rules about the whole of src that no single file shows: who writes a field, what a name means, how wide a comment is.
+ */
 import { isNode, lineAt, walk, type Source, type SyntaxNode } from './sources.ts'
 
 /** Fields of classes and interfaces that may change, by name: the files that declare them. */

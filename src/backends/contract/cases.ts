@@ -9,7 +9,10 @@ export interface ContractCase {
   readonly run: (world: ContractWorld) => Promise<void>
 }
 
-/** A case that begins with a process started on both nodes, the receiver's with these options, and ends with both stopped. */
+/**
+ * A case that begins with a process started on both nodes, the receiver's with these options, and ends with both
+ * stopped.
+ */
 export function withEnds(body: (ends: Ends) => Promise<void>, ofReceiver?: StartOptions): ContractCase['run'] {
   return async (world) => {
     const ends = await startEnds(world, ofReceiver)

@@ -6,7 +6,10 @@
 
 /** Paths with a larger total delta are neither offered nor taken (spec §9.6). */
 export const MAX_PATH_DELTA_BLOCKS = 288
-/** What a phantom hop needs in blocks: lnd offers an HTLC to an interceptor 22 blocks before its expiry at the latest, and 10 may be found meanwhile. */
+/**
+ * Blocks that a phantom hop needs: lnd offers an HTLC to an interceptor no later than 22 blocks before its expiry, and
+ * 10 blocks may be found meanwhile.
+ */
 export const PHANTOM_DELTA_BLOCKS = 32
 
 /** Amounts in msat, delta in blocks: the same fields as BOLT 4's blinded_payinfo. */

@@ -102,11 +102,14 @@ export function checkPathRequest(request: PathRequest): void {
     throw new BackendError('bad-point', `the payer's key has ${request.payer.length} bytes in place of ${POINT_BYTES}`)
 }
 
-/** Room that a peer must have towards us before it is asked to introduce: some packets' worth, in msat. */
+/** What a peer must be able to send us before it is chosen as introduction node: some packets' worth, in msat. */
 const INTRODUCTION_ROOM_MSAT = 100_000
-/** Encrypted data of a relay: 25 bytes of short_channel_id, payment_relay and payment_constraints, padded, and a tag of 16. */
+/**
+ * Sealed data of a relay: 25 bytes with short_channel_id, payment_relay, payment_constraints and padding, and a tag of
+ * 16 bytes.
+ */
 const SEALED_RELAY_BYTES = 41
-/** Encrypted data of the phantom: one byte of padding and a tag of 16. */
+/** Sealed data of the phantom: one byte of padding and a tag of 16. */
 const SEALED_PHANTOM_BYTES = 17
 
 /** A blinded path as its maker and the network know it. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../floor/clock.ts'
 import type { Network } from './network.ts'
 
-/** A process that may be blocked: what reaches it then waits, timers included, and comes in its order afterwards. */
+/** A process that may be blocked: everything that comes for it meanwhile, timers included, waits and keeps its order. */
 export class Blocking {
   /** The network's time, with timers that fire when the process is free. */
   readonly clock: Clock
@@ -45,7 +45,7 @@ export class Blocking {
     this.#network.after(forMs, () => this.#free())
   }
 
-  /** Nothing reaches it any more: the process is gone. */
+  /** The process is gone: nothing comes to it any more. */
   end(): void {
     this.#isEnded = true
     this.#waiting.length = 0

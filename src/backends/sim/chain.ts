@@ -10,7 +10,7 @@ export class Chain implements EventHandler {
   #height: number
   #intervalMs: number
   #nextBlockMs = 0
-  /** Events of an older schedule are let pass. */
+  /** Number of the block that is scheduled; events with an older number are ignored. */
   #schedule = 0
 
   constructor(network: Network) {

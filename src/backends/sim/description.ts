@@ -31,7 +31,9 @@ export interface NodeDescription extends NodeOptions {
 }
 
 export interface NodeOptions {
-  /** HTLCs a second that the node's disk takes; forwards and interceptions cost more (spec/simulator.md). Default 168. */
+  /**
+   * HTLCs a second that the node's disk takes; forwards and interceptions cost more (spec/simulator.md). Default 168.
+   */
   readonly paymentsPerSecond?: number
   /** Added to every message to or from this node. Default 0. */
   readonly latencyMs?: number
@@ -80,7 +82,10 @@ export interface ChannelDescription {
   readonly hopMs?: number
 }
 
-/** 'reference': three lnd nodes on one machine (spec/simulator.md). 'fast', 'slow': medians near 0.2 s and 2 s over two hops. 'none': no way at all. */
+/**
+ * 'reference': three lnd nodes on one machine (spec/simulator.md). 'fast', 'slow': medians near 0.2 s and 2 s over two
+ * hops. 'none': no way at all.
+ */
 export type LatencyName = 'reference' | 'fast' | 'slow' | 'none'
 
 export interface LatencyOptions {
@@ -128,7 +133,10 @@ export interface RpcOptions {
   readonly sharedSecretMs?: number
 }
 
-/** A fault of `FAULTS`, by its name, that happens by itself: `chance` for faults of a payment, an offer or a verdict; `perHour` in the whole network for all others. */
+/**
+ * A fault of `FAULTS`, by its name, that happens by itself: `chance` for faults of a payment, an offer or a verdict;
+ * `perHour` in the whole network for all others.
+ */
 export interface RandomFault {
   readonly name: string
   readonly chance?: number

@@ -18,7 +18,7 @@ export interface RunBounds {
 export type RunEnd = 'quiet' | 'until' | 'time'
 
 /**
- * Time and what happens in it. Virtual time goes from event to event; after each
+ * Time, and the events in it. Virtual time goes from event to event; after each
  * instant at which something left the simulator (an event to a sink, a resolved
  * promise, a fired timer) the process gets turns of its event loop until it has
  * nothing more to ask at this instant. Instants inside the network cost no turn.
@@ -32,13 +32,13 @@ export class Engine implements Clock {
   #now = 0
   /** Something left the simulator since the last turn. */
   #calledOut = false
-  /** Calls from outside; tells whether a turn brought anything. */
+  /** Calls from outside; whether a turn brought one shows in it. */
   #calls = 0
   #events = 0
   #turns = 0
   #running = false
 
-  /** `quietTurns`: turns without a call that end an instant; more for processes that wait in several `setImmediate`s. */
+  /** `quietTurns`: turns without a call that end an instant; more for processes that wait in chains of `setImmediate`. */
   constructor(options: { readonly quietTurns?: number; readonly realTime?: { readonly speed: number } }) {
     this.#quietTurns = options.quietTurns ?? 1
     if (options.realTime !== undefined) {
@@ -85,7 +85,7 @@ export class Engine implements Clock {
     this.now()
   }
 
-  /** To be called before anything leaves the simulator. */
+  /** To be called before anything leaves the simulator: the process gets its turn after this instant. */
   callOut(): void {
     this.#calledOut = true
   }

@@ -24,7 +24,7 @@ interface ArmedFault {
   left: number
 }
 
-/** Which faults are due: those that were armed by name, then those that chance brings. */
+/** Decides which payment, offer or verdict a fault hits: armed faults first, then those left to chance. */
 export class FaultBook {
   readonly #armed: ArmedFault[] = []
   readonly #random: Random
@@ -54,7 +54,7 @@ export class FaultBook {
     return this.#armed.reduce((sum, { left }) => sum + left, 0)
   }
 
-  /** The fault of this name that is due at this node now, used up by the asking. */
+  /** The fault of this name that hits this node now, counted as used; undefined where there is none. */
   consume<
     Name extends
       | 'duplicate-offer'
@@ -64,7 +64,7 @@ export class FaultBook {
       | 'killed-after-settle'
       | 'killed-after-send',
   >(name: Name, node: SimNode): FaultArguments[Name] | undefined {
-    const armed = this.#takeArmed(
+    const armed = this.#consumeArmed(
       name,
       (fault) => !('node' in fault && fault.node !== node.name) && !('from' in fault && fault.from !== node.name),
     )
@@ -82,11 +82,11 @@ export class FaultBook {
     const between = (fault: Fault): boolean =>
       !('from' in fault && fault.from !== first.from.name) && !('to' in fault && fault.to !== last.to.name)
     let trouble = this.#byChance(links)
-    const fails = this.#takeArmed('payment-fails', (fault) => between(fault) && touches(fault, links))
+    const fails = this.#consumeArmed('payment-fails', (fault) => between(fault) && touches(fault, links))
     if (fails !== undefined) trouble = { ...trouble, ...this.#failing(links, fails as FaultArguments['payment-fails']) }
-    const hangs = this.#takeArmed('payment-hangs', between)
+    const hangs = this.#consumeArmed('payment-hangs', between)
     if (hangs !== undefined) trouble = { ...trouble, ...this.#hanging(links, hangs as FaultArguments['payment-hangs']) }
-    const skims = this.#takeArmed('relay-keeps', (fault) => between(fault) && relayPosition(links, fault) > 0)
+    const skims = this.#consumeArmed('relay-keeps', (fault) => between(fault) && relayPosition(links, fault) > 0)
     if (skims !== undefined) trouble = { ...trouble, ...this.#skimming(links, skims as FaultArguments['relay-keeps']) }
     return trouble
   }
@@ -137,7 +137,7 @@ export class FaultBook {
     return { skimAt, skimMsat: options.msat ?? 1 }
   }
 
-  #takeArmed(name: ArmedName, fits: (fault: Fault) => boolean): Fault | undefined {
+  #consumeArmed(name: ArmedName, fits: (fault: Fault) => boolean): Fault | undefined {
     if (this.#armed.length === 0) return undefined
     const at = this.#armed.findIndex(({ fault }) => fault.name === name && fits(fault))
     const armed = this.#armed[at]

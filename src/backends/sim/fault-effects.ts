@@ -17,7 +17,7 @@ const MAX_DRAWN_BASE_MSAT = 20_000
 
 type ChannelFault = 'channel-drained' | 'channel-closed' | 'channel-force-closed' | 'policy-change' | 'liquidity-shift'
 
-/** Carries faults out: those that wait for a payment are armed, all others happen. */
+/** Carries faults out: those that hit a payment, an offer or a verdict are armed, all others happen at once. */
 export class FaultEffects {
   readonly #network: Network
   readonly #random: Random
@@ -112,7 +112,7 @@ export class FaultEffects {
     if (fault.name === 'policy-change') {
       const change = fault.policy ?? { baseFeeMsat: (link.policy.baseFeeMsat + 1_000) % MAX_DRAWN_BASE_MSAT }
       link.setPolicy(changePolicy(`fault on ${channel.id}`, link.policy, change, channel.capacityMsat))
-      this.#outages.pathsOver((other) => other === link)
+      this.#outages.reportStalePaths((other) => other === link)
       return
     }
     const most = fault.name === 'channel-drained' ? link.balanceMsat : (fault.msat ?? Math.floor(link.balanceMsat / 2))

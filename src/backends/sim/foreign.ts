@@ -14,7 +14,7 @@ const FORGERIES: readonly Forgery[] = ['random', 'truncated', 'altered', 'replay
 const FORGED_MSAT = 1_000
 const MAX_FORGED_BYTES = 1_200
 
-/** What others pay: real HTLCs over the same channels, slots and disks, of nodes that no process of ours asked to. */
+/** Payments of others: HTLCs over the same channels, slots and disks that none of our processes asked for. */
 export class ForeignPayments {
   readonly #network: Network
   readonly #random: Random

@@ -14,7 +14,7 @@ const FINAL_WRITTEN = 1
 const BACK = 2
 const HOLD_ENDS = 3
 
-/** How an attempt is to go wrong, decided when it is sent. Positions count nodes: the sender is 0. */
+/** What is to go wrong with an attempt, decided when it is sent. Positions count nodes: the sender is 0. */
 export interface Trouble {
   /** Position whose outgoing channel refuses; the last position refuses as the destination. */
   readonly failAt?: number
@@ -39,7 +39,7 @@ export interface HtlcPlan {
   readonly record: Uint8Array
   /** What the last hop's payload says. */
   readonly amountMsat: number
-  /** Somebody else's: there is no record of ours in it. */
+  /** Somebody else's payment, without a record of ours. */
   readonly bare?: boolean
   /** The payment ends at a phantom behind the last node: that node's process decides. */
   readonly phantom: boolean
@@ -47,7 +47,7 @@ export interface HtlcPlan {
   readonly blinded?: { readonly introduction: number; readonly path: OpenPath | undefined; readonly pathKey: string }
 }
 
-/** One payment on its way over its links and back: a chain of HTLCs, one a link. */
+/** One payment on its way over its links and back: a chain of HTLCs, one on each link. */
 export class HtlcAttempt implements EventHandler {
   readonly background = false
   readonly id: number
@@ -55,9 +55,9 @@ export class HtlcAttempt implements EventHandler {
   readonly plan: HtlcPlan
   readonly network: Network
   trouble: Trouble | undefined
-  /** Tells the process; undefined once it has lost sight of this attempt. */
+  /** Resolves the process's call; undefined once the process has lost sight of this attempt. */
   resolve: ((outcome: PaymentOutcome) => void) | undefined
-  /** Position of the node that holds the HTLC or the news of its end. */
+  /** Position of the node that holds the HTLC, or that knows by now how it ended. */
   position = 0
   /** False where the last link's HTLC fails although the payment settles: a relay keeps the money. */
   #isLastHopPaid = true
@@ -123,7 +123,7 @@ export class HtlcAttempt implements EventHandler {
   fire(phase: number): void {
     if (phase === BACK) this.#goBack()
     else if (phase === ARRIVED) this.#arrive()
-    else if (phase === FINAL_WRITTEN) this.#takeAtDestination()
+    else if (phase === FINAL_WRITTEN) this.#settleAtDestination()
     else this.#endHold()
   }
 
@@ -153,7 +153,7 @@ export class HtlcAttempt implements EventHandler {
     } else this.fail(why)
   }
 
-  /** Goes on after its node has come back. */
+  /** Goes on: the node that it waited for is back. */
   unpark(): void {
     const { engine } = this.network
     engine.push(engine.nowMs, this, BACK)
@@ -201,14 +201,14 @@ export class HtlcAttempt implements EventHandler {
   }
 
   /** Node lane: the destination settles by itself, or says why not. */
-  #takeAtDestination(): void {
+  #settleAtDestination(): void {
     const node = this.nodeAt(this.position)
     const { plan, network } = this
     if (!node.plan.keysend) this.fail('rejected-by-node')
     else if ((plan.amounts[this.last - 1] as number) < plan.amountMsat) this.fail('rejected-by-node')
     else if ((plan.expiries[this.last - 1] as number) <= network.height) this.fail('expiry')
     else {
-      // lnd is paid for a settled hash again, and the payload is lost.
+      // lnd takes a second payment with a settled hash, and its payload is lost.
       if (!node.hasSettled(plan.hashKey)) {
         node.recordSettled(plan.hashKey)
         if (plan.bare !== true) network.arrived(node, this)

@@ -42,11 +42,14 @@ class HeldHtlc implements EventHandler {
   deadlineMs: number = Infinity
   /** Authentic and worth an offer. */
   checked = false
-  /** lnd is about to fail it, since its stream was lost; it is not offered again. */
+  /** lnd is about to fail it because the stream was lost; it is not offered again. */
   doomed = false
-  /** What the payer is told when it fails. */
+  /** The code or reason for the payer when it fails. */
   why: number | FailureReason = 'unknown-next-peer'
-  /** Settled long ago: what is offered is a zombie, as lnd offers some at every restart, and no money hangs on it. 'once', or each time that a stream is opened. */
+  /**
+   * Not false: it was settled long ago and is offered again, as lnd does with some at every restart; no money depends
+   * on the verdict. 'once', or 'always': each time that the stream is opened.
+   */
   readonly ghost: false | 'once' | 'always'
 
   constructor(attempt: HtlcAttempt, interceptor: Interceptor, ghost: false | 'once' | 'always') {
@@ -73,7 +76,7 @@ export class Interceptor {
   readonly #open = new Map<string, HeldHtlc>()
   /** HTLCs that are held, offered or not. */
   readonly #held = new Set<HeldHtlc>()
-  /** Settled HTLCs by hash that await the money, or have it. */
+  /** Hashes of settled HTLCs whose money has come. */
   readonly #confirmed = new BoundedSet<string>(MAX_REMEMBERED_HASHES)
   #connected = false
   #offers = 0
@@ -120,7 +123,7 @@ export class Interceptor {
     }
   }
 
-  /** What is held over a channel that was ended on chain is offered once more. */
+  /** What is held from a channel that was ended on chain is offered once more. */
   closedOnChain(channel: Channel): void {
     for (const held of this.#held) {
       const { plan, last } = held.attempt
@@ -138,7 +141,10 @@ export class Interceptor {
     })
   }
 
-  /** An HTLC came in for a phantom behind the node: over one of its blinded paths, over one that it doesn't know, or openly. */
+  /**
+   * An HTLC came in for a phantom behind the node: over a blinded path, which the node may know or not, or without
+   * blinding.
+   */
   receive(attempt: HtlcAttempt): void {
     const { blinded } = attempt.plan
     const isOpen =
@@ -156,13 +162,16 @@ export class Interceptor {
     engine.push(this.node.writeUntil(engine.nowMs, work), held, OFFER)
   }
 
-  /** Whether the process can open it: keys of paths die with the one that made them, those of the node's phantom are anybody's. */
+  /**
+   * Whether the process can open it: the keys of a path end with the process that made it, those of the node's own
+   * phantom are known to every process.
+   */
   #hasKeys({ plan }: HtlcAttempt): boolean {
     const { process } = this.node
     return plan.blinded === undefined ? process?.phantomLane === true : plan.blinded.path?.process === process
   }
 
-  /** The money of a settled HTLC is ours. */
+  /** The money of a settled HTLC has come: the process hears of it, once per hash. */
   confirm(attempt: HtlcAttempt): void {
     const { hashKey, hash, amountMsat } = attempt.plan
     if (this.#confirmed.has(hashKey)) return
@@ -213,7 +222,7 @@ export class Interceptor {
     }
   }
 
-  /** What the library checks before it offers anything. */
+  /** The checks of the library before it offers anything to the process. */
   #check(held: HeldHtlc): void {
     const { plan, last } = held.attempt
     held.checked = true
@@ -233,7 +242,7 @@ export class Interceptor {
 
   #offer(held: HeldHtlc): void {
     const { plan, id } = held.attempt
-    // What a former process left held can't be opened by the next one.
+    // A process cannot open what came for the keys of a former one.
     if (!this.#hasKeys(held.attempt)) {
       this.#refuse(held, 'unknown-next-peer')
       return
@@ -286,7 +295,7 @@ export class Interceptor {
     }
   }
 
-  /** The node is killed after it took a settle: how much of it lasts depends on how soon. */
+  /** The node is killed after it took a settle; how soon decides who is paid. */
   #settleAndDie(
     attempt: HtlcAttempt,
     { afterMs = 0, forMs = RESTART_MS }: FaultArguments['killed-after-settle'],

@@ -18,7 +18,7 @@ export const MAX_SEARCHED_HOPS = 20
 /** A node's invoices that can still be replayed, up to twice as many: records of 1.2 kB make 48 MB a node at worst. */
 export const MAX_KEPT_ARRIVALS = 20_000
 
-/** Hashes that a node remembers as sent or settled; the oldest goes first. Some 100 MB at worst. */
+/** Hashes that a node remembers as sent or settled; the oldest is forgotten first. Some 100 MB at worst. */
 export const MAX_REMEMBERED_HASHES = 1_000_000
 
 /** Events at one instant before the engine calls it an endless loop. */
@@ -54,11 +54,17 @@ export const INTERCEPTOR_RECONNECT_MS = 50
 /** How long a node that restarts is away. */
 export const RESTART_MS = 3_000
 
-/** A node that is killed so soon after a settle was written forgets it: nobody is paid; later, and up to the second, its peer is (verified: 0 and 5 to 30 ms). */
+/**
+ * A node that is killed within the first time after a settle was written forgets it, and nobody is paid. Within the
+ * second, its peer alone is paid (verified at 0 ms and at 5 to 30 ms).
+ */
 export const SETTLE_FORGOTTEN_MS = 5
 export const SETTLE_UNPAID_MS = 50
 
-/** A node that is killed from the first to the second of these after a call to send keeps a payment in flight of which no channel knows (verified: 6 to 50 ms). */
+/**
+ * A node that is killed between these two times after a call to send keeps a payment in flight that no channel holds
+ * (verified at 6 to 50 ms).
+ */
 export const GHOST_FROM_MS = 6
 export const GHOST_UNTIL_MS = 50
 
@@ -68,5 +74,5 @@ export const CLAIM_BLOCKS = 6
 /** Payments of others that one fault sends. */
 export const MAX_FOREIGN_PAYMENTS = 100_000
 
-/** A channel that refused is avoided by its sender's pathfinding for this long, as by mission control. */
+/** For this long a sender's pathfinding avoids a channel that refused, as lnd's mission control does. */
 export const MISSION_CONTROL_MS = 600_000

@@ -21,23 +21,23 @@ export interface SettledInvoice {
   readonly hash: Uint8Array
 }
 
-/** The process that is attached to a node, as the network sees it. */
+/** The process on a node, as the network sees it. */
 export interface AttachedProcess {
-  /** It takes packets at the node's own phantom, too (spec §2.9). */
+  /** Whether it takes packets at the node's own phantom, too (spec §2.9). */
   readonly phantomLane: boolean
-  /** Hands an event up; only from inside an event of the network. */
+  /** Hands an event to the process; only from inside an event of the network. */
   emit(event: BackendEvent): void
-  /** Hands up the arrivals that it has not read. */
+  /** Hands over the arrivals that the process has not had. */
   deliverArrivals(): void
   /** Payments under way become 'unknown'. */
   loseSight(): void
   crash(): void
   /** It does nothing for this long. */
   block(forMs: number): void
-  /** Hands the last `count` arrivals up again. */
+  /** Hands the last `count` arrivals over again. */
   replayArrivals(count: number): void
   forgetRoutes(): void
-  /** Tells of its open paths that are broken. */
+  /** Emits 'paths-stale' for its open paths that are broken. */
   checkPaths(broken: (path: OpenPath) => boolean): void
   dropExpiredPaths(): void
 }
@@ -204,7 +204,7 @@ export class SimNode {
     this.#settled.add(hashKey)
   }
 
-  /** Settles an invoice of our own: it gets the next index, and the process hears of it. */
+  /** Records a settled keysend: it gets the next settle index, and the process hears of it. */
   addArrival(record: Uint8Array, amountMsat: number, hash: Uint8Array): void {
     this.#settleIndex++
     this.#arrivals.push({ settleIndex: this.#settleIndex, record, amountMsat, hash })

@@ -22,7 +22,10 @@ export type Observation =
       /** The record, where the onion of this node carries it. */
       readonly record?: string
     }
-  /** An HTLC that was failed or settled at or through this node. Failures of others are sealed for the payer: seen as sizes only. */
+  /**
+   * An HTLC that was failed or settled at or through this node. Failures of others are sealed for the payer: seen as
+   * sizes only.
+   */
   | {
       readonly timeMs: number
       readonly kind: 'htlc-end'
@@ -69,7 +72,7 @@ export class Observations {
   }
 }
 
-/** Logs what a node sees of an HTLC that has come in: its two channels, and no more of the route than its onion layer tells. */
+/** Logs what a node sees of an HTLC that came in: its two channels, and what its layer of the onion says of the route. */
 export function observeHtlc(attempt: HtlcAttempt, node: SimNode): void {
   const { plan, position, network } = attempt
   const incoming = plan.links[position - 1] as ChannelLink

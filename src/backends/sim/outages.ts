@@ -3,7 +3,7 @@ import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { OpenPath } from './blinded-paths.ts'
 
-/** Nodes that go away and come back, streams that break, channels that end: and what processes are told of it. */
+/** Nodes that go away and come back, streams that break, channels that end, and the events that processes get of it. */
 export class Outages {
   readonly #network: Network
 
@@ -19,7 +19,7 @@ export class Outages {
     node.goOffline()
     process?.emit({ type: 'offline', detail: `node '${node.name}' went away` })
     process?.loseSight()
-    this.pathsOver((link) => link.from === node)
+    this.reportStalePaths((link) => link.from === node)
     if (forMs !== undefined) this.#network.after(forMs, () => this.comeOnline(node))
   }
 
@@ -50,16 +50,16 @@ export class Outages {
     else if (channel.forceClose(network.height)) {
       for (const { from } of channel.links) from.interceptor.closedOnChain(channel)
     }
-    this.pathsOver((link) => link.channel === channel)
+    this.reportStalePaths((link) => link.channel === channel)
   }
 
-  /** Tells every process of its paths over such links that they no longer work. */
-  pathsOver(broken: (link: ChannelLink) => boolean): void {
+  /** Every process gets 'paths-stale' for its paths over links that no longer work. */
+  reportStalePaths(broken: (link: ChannelLink) => boolean): void {
     const isBroken = (path: OpenPath): boolean => path.links.some(broken)
     for (const { process } of this.#network.nodes) process?.checkPaths(isBroken)
   }
 
-  /** What a process hears when its node is there again: that it is, what was decided, what arrived, what is held. */
+  /** The node is back: its process gets 'online', then what was decided and what arrived, then offers of what is held. */
   #reconnect(node: SimNode): void {
     const { process } = node
     if (process === undefined || !node.isListening) return

@@ -41,7 +41,8 @@ export function findWays(network: Network, search: Search): Hop[][] {
   const hinted = hintedHops(network, search)
   const uses = new Map<Channel, number>()
   const found = new Map<string, { readonly hops: Hop[]; readonly cost: number }>()
-  // Every search makes the channels that it found dearer, so a second one that repeats itself means that no other way is left.
+  // Every search makes the channels that it found dearer, so a second one that repeats itself means that no other way
+  // is left.
   for (let repeats = 0; found.size < search.count && repeats < 2;) {
     const hops = cheapest(network, search, hinted, uses)
     if (hops === undefined) break

@@ -32,7 +32,7 @@ export class SimBackend implements Backend, AttachedProcess {
   #phantomLane = false
   #state: 'new' | 'started' | 'stopped' | 'crashed' = 'new'
   #sink: ((event: BackendEvent) => void) | undefined
-  /** The last arrival that was handed up. */
+  /** Settle index of the last arrival that was handed over. */
   #settleIndex = 0
 
   /** `attachment`: how many processes this node had before; it sets their randomness apart. */
@@ -146,17 +146,17 @@ export class SimBackend implements Backend, AttachedProcess {
     return secret
   }
 
-  // What the network tells
+  // What the network calls
 
   get phantomLane(): boolean {
     return this.#phantomLane
   }
 
   emit(event: BackendEvent): void {
-    this.#blocking.whenFree(() => this.#tell(event))
+    this.#blocking.whenFree(() => this.#deliver(event))
   }
 
-  #tell(event: BackendEvent): void {
+  #deliver(event: BackendEvent): void {
     if (this.#state !== 'started') return
     this.#network.engine.callOut()
     this.#network.trace('told', this.#node.index, this.#network.word(event.type))
@@ -201,14 +201,14 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#blocking.block(forMs)
   }
 
-  /** The process is gone: nothing that it waited for comes. */
+  /** The process is gone: its promises stay open for ever. */
   crash(): void {
     for (const attempt of this.#node.underWay) attempt.loseSight()
     this.#blocking.end()
     this.#detach('crashed')
   }
 
-  /** Hands the last arrivals up again. */
+  /** Hands the last arrivals over again. */
   replayArrivals(count: number): void {
     this.#settleIndex = Math.max(0, this.#settleIndex - count)
     this.deliverArrivals()
@@ -218,7 +218,7 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#routes.clear()
   }
 
-  /** Tells of open paths that no longer work, by what has happened to a channel or a node. */
+  /** Emits 'paths-stale' for the open paths that no longer work. */
   checkPaths(broken: (path: OpenPath) => boolean): void {
     const pathIds = this.#paths.broken(broken)
     if (pathIds.length > 0 && this.#node.isListening) this.emit({ type: 'paths-stale', pathIds })
@@ -228,7 +228,7 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#paths.dropExpired()
   }
 
-  // How the calls are carried out
+  // How calls are carried out
 
   #pay(payment: Payment): Promise<PaymentOutcome> {
     const node = this.#node
@@ -278,7 +278,7 @@ export class SimBackend implements Backend, AttachedProcess {
     }
   }
 
-  /** The node's own time for an answer; a process that is gone by then gets none. */
+  /** Waits for as long as the node takes for an answer; a process that is gone by then gets none. */
   async #delay(ms: number): Promise<void> {
     if (ms === 0) return
     await new Promise<void>((resolve) => {

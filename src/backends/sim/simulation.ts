@@ -21,9 +21,12 @@ export interface SimulationOptions {
   readonly speed?: number
   /** Keep the trace's lines; the hash is there in any case. Default false. */
   readonly keepTrace?: boolean
-  /** Nodes whose sight is logged for `observed`. Default none. */
+  /** Nodes for which `observed` has what they saw. Default none. */
   readonly observe?: readonly string[] | 'all'
-  /** Turns of the event loop without a call that end an instant. More than 1 for a process that waits in chains of setImmediate. */
+  /**
+   * An instant of virtual time ends after this many turns of the event loop without a call from a process. Default 1;
+   * more for a process that waits in chains of setImmediate.
+   */
   readonly quietTurns?: number
 }
 
@@ -53,7 +56,7 @@ export interface NodeStats {
   readonly balanceMsat: number
   /** In HTLCs that it offered, in msat. */
   readonly inFlightMsat: number
-  /** Highest use of a link's slots right now. */
+  /** HTLC slots in use on the channel with the most of them. */
   readonly slotsUsed: number
   readonly settleIndex: number
   readonly heldOffers: number
@@ -75,7 +78,10 @@ export interface Simulation {
   run(bounds?: RunBounds): Promise<RunEnd>
   /** Lets this many milliseconds pass. */
   runFor(ms: number): Promise<RunEnd>
-  /** Lets the time pass until `promise` settles. Throws SimulationError 'quiet' or 'time-bound' (default: a day) when it doesn't. */
+  /**
+   * Lets the time pass until `promise` settles. Throws SimulationError 'quiet' or 'time-bound' (default: a day) when it
+   * doesn't.
+   */
   drive<T>(promise: PromiseLike<T>, options?: { readonly withinMs?: number }): Promise<T>
   /** Makes a fault happen, now or at a time: see `FAULTS` and `FaultArguments`. */
   fault(fault: Fault, atMs?: number): void
@@ -87,7 +93,7 @@ export interface Simulation {
   /** What this node and its processes saw, with `observe`. */
   observed(name: string): readonly Observation[]
   stats(): SimulationStats
-  /** Contradictions to the conservation of money and to bounds; empty when all is well. */
+  /** What contradicts the conservation of money or a bound; empty when all is well. */
   audit(): readonly string[]
   /** Real-time mode: stops the clock for good. */
   close(): void

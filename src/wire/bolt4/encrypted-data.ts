@@ -150,7 +150,11 @@ export function sealEncryptedData(sharedSecret: Uint8Array, stream: Uint8Array):
   return chacha20poly1305(deriveKey('rho', sharedSecret), ZERO_NONCE).encrypt(stream)
 }
 
-/** The stream inside encrypted_recipient_data. @throws BoltError `encrypted-data` when it is not of this path or was changed. */
+/**
+ * The stream inside encrypted_recipient_data.
+ *
+ * @throws BoltError `encrypted-data` when it is not of this path or was changed
+ */
 export function openEncryptedData(sharedSecret: Uint8Array, encrypted: Uint8Array): Uint8Array {
   if (encrypted.length < TAG_BYTES) throw notOurs()
   const cipher = chacha20poly1305(deriveKey('rho', sharedSecret), ZERO_NONCE)

@@ -1,6 +1,10 @@
 import { BoltError } from './errors.ts'
 
-/** Reads the fields of BOLT messages one after another and never past the end. @throws BoltError `syntax` where bytes are missing. */
+/**
+ * Reads the fields of BOLT messages one after another and never past the end.
+ *
+ * @throws BoltError `syntax` where bytes are missing
+ */
 export class FieldReader {
   readonly #bytes: Uint8Array
   #position = 0

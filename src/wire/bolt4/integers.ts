@@ -16,7 +16,11 @@ export function uintBytes(value: bigint | number, size: 1 | 2 | 4 | 8): Uint8Arr
   return bytes
 }
 
-/** BOLT 1's tu32 and tu64: big-endian without leading zeros, 0 to `most` bytes. @throws RangeError when the value does not fit. */
+/**
+ * BOLT 1's tu32 and tu64: big-endian without leading zeros, 0 to `most` bytes.
+ *
+ * @throws RangeError when the value does not fit
+ */
 export function truncatedBytes(value: bigint | number, most: 4 | 8): Uint8Array {
   const full = uintBytes(value, most)
   const first = full.findIndex((byte) => byte !== 0)

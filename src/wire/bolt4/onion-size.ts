@@ -22,7 +22,9 @@ export type HopSize =
   | { readonly kind: 'keysend'; readonly amountMsat: number; readonly expiry: number }
   /** The last hop of a payment to a phantom that does not hide: amount, expiry, our record. */
   | { readonly kind: 'clear-phantom'; readonly amountMsat: number; readonly expiry: number }
-  /** The last hop of a blinded path: amount, expiry, total, encrypted data, our record; a preimage only for comparison. */
+  /**
+   * The last hop of a blinded path: amount, expiry, total, encrypted data, our record; a preimage only for comparison.
+   */
   | {
       readonly kind: 'phantom'
       readonly amountMsat: number
@@ -87,7 +89,10 @@ export function onionBytes(hops: readonly HopSize[], recordBytes: number): numbe
   return bytes
 }
 
-/** The largest record that fits, in bytes, or -1 where not even an empty one does. `hops`: the payer's first peer to the last. */
+/**
+ * The largest record that fits, in bytes, or -1 where not even an empty one does. `hops`: the payer's first peer to the
+ * last.
+ */
 export function largestRecord(hops: readonly HopSize[]): number {
   // Lengths of lengths change at 253; away from that, one more byte of record is one more byte of onion.
   let size = Math.min(HOP_PAYLOADS_BYTES, Math.max(0, HOP_PAYLOADS_BYTES - onionBytes(hops, 0)))

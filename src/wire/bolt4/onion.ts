@@ -75,7 +75,10 @@ export function peelOnion(options: {
   return { ...layer, hop: 'relay', nextOnion: joinOnion(nextKey, reader.take(HOP_PAYLOADS_BYTES), nextHmac) }
 }
 
-/** The first layer's payload, then 1300 bytes or more that are the next hop's: what a hop takes out in front, filler follows behind. */
+/**
+ * The first layer's payload, then 1300 bytes or more for the next hop: filler at the end makes up for what a hop takes
+ * out in front.
+ */
 function unwrap(hopPayloads: Uint8Array, secret: Uint8Array): Uint8Array {
   const extended = new Uint8Array(2 * HOP_PAYLOADS_BYTES)
   extended.set(hopPayloads)

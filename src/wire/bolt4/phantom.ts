@@ -4,7 +4,7 @@ import { concat } from '../../floor/bytes.ts'
 import { publicKey } from '../keys.ts'
 import { packShortChannelId, unpackShortChannelId } from './short-channel-id.ts'
 
-/** Block heights of made-up channels: above lnd's aliases, which end at 16,249,999, up to the end of the field's 24 bits. */
+/** Block heights of made-up channels: above lnd's aliases, which end at 16,249,999, and within the field's 24 bits. */
 const HEIGHT_FIRST = 16_300_000
 const HEIGHT_LAST = 0xff_ffff
 /** What a made-up channel id is drawn from, in bytes. */

@@ -13,7 +13,11 @@ export interface ChannelPosition {
 const MAX_24_BITS = 0xff_ffff
 const MAX_16_BITS = 0xffff
 
-/** The channel id as the number that BOLT messages and lnd carry: 0 to 2^64 - 1. @throws RangeError when a part does not fit. */
+/**
+ * The channel id as the number that BOLT messages and lnd carry: 0 to 2^64 - 1.
+ *
+ * @throws RangeError when a part does not fit
+ */
 export function packShortChannelId({ block, transaction, output }: ChannelPosition): bigint {
   return (part(block, MAX_24_BITS) << 40n) | (part(transaction, MAX_24_BITS) << 16n) | part(output, MAX_16_BITS)
 }

@@ -27,7 +27,10 @@ export function deriveKey(use: KeyUse, secret: Uint8Array): Uint8Array {
   return hmacSha256(text.encode(use), secret)
 }
 
-/** The bytes XORed with the ChaCha20 stream of a key, which is used for one message (BOLT 4 "Pseudo Random Byte Stream"). */
+/**
+ * The bytes XORed with the ChaCha20 stream of a key, which is used for one message (BOLT 4 "Pseudo Random Byte
+ * Stream").
+ */
 export function xorStream(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   return chacha20(key, ZERO_NONCE, bytes)
 }
@@ -76,12 +79,19 @@ export function quickSharedSecret(secret: Uint8Array, point: CurvePoint): Uint8A
   return sha256(point.multiplyUnsafe(Fn.fromBytes(checkedSecret(secret))).toBytes(true))
 }
 
-/** What turns an ephemeral key into the next hop's: SHA256(key || shared secret) (BOLT 4 "Blinding Ephemeral Onion Keys"). */
+/**
+ * What turns an ephemeral key into the next hop's: SHA256(key || shared secret) (BOLT 4 "Blinding Ephemeral Onion
+ * Keys").
+ */
 export function blindingFactor(ephemeralKey: Uint8Array, secret: Uint8Array): Uint8Array {
   return sha256(concat(ephemeralKey, secret))
 }
 
-/** A private key times a factor of 32 bytes, modulo the order of the group. @throws RangeError when the secret is none. */
+/**
+ * A private key times a factor of 32 bytes, modulo the order of the group.
+ *
+ * @throws RangeError when the secret is none
+ */
 export function tweakSecret(secret: Uint8Array, factor: Uint8Array): Uint8Array {
   return Fn.toBytes(Fn.mul(Fn.fromBytes(checkedSecret(secret)), scalar(factor)))
 }
@@ -91,7 +101,7 @@ export function tweakPoint(point: Uint8Array, factor: Uint8Array): Uint8Array {
   return Point.fromBytes(checkedPoint(point)).multiply(scalar(factor)).toBytes(true)
 }
 
-/** A hash as a scalar. It exceeds the order, or is zero, with a chance of 2^-127: reduced, as other implementations do it. */
+/** A hash as a scalar, reduced as by other implementations: it exceeds the order, or is zero, with a chance of 2^-127. */
 function scalar(factor: Uint8Array): bigint {
   return Fn.create(bytesToNumberBE(factor))
 }

@@ -31,7 +31,11 @@ export function encodeFields<Fields extends object>(table: FieldTable<Fields>, f
   return records
 }
 
-/** Reads a stream by a table. Says nothing about the types that are not in it. @throws BoltError for what is malformed. */
+/**
+ * Reads a stream by a table. Says nothing about the types that are not in it.
+ *
+ * @throws BoltError for what is malformed
+ */
 export function decodeFields<Fields extends object>(
   table: FieldTable<Fields>,
   stream: Uint8Array,

@@ -10,7 +10,11 @@ export interface TlvRecord {
   readonly value: Uint8Array
 }
 
-/** The stream of these records, sorted by type. @throws RangeError when two have the same type or a type has no bigsize. */
+/**
+ * The stream of these records, sorted by type.
+ *
+ * @throws RangeError when two have the same type or a type has no bigsize
+ */
 export function encodeTlvStream(records: readonly TlvRecord[]): Uint8Array {
   const sorted = records.toSorted((a, b) => (a.type < b.type ? -1 : Number(a.type > b.type)))
   const parts: Uint8Array[] = []

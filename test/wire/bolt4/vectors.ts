@@ -5,7 +5,10 @@ import { it, type TestContext } from 'vitest'
 /** The Lightning specification's own vectors. They stand next to the project, not in it. */
 const FOLDER = join(import.meta.dirname, '../../../../shared/vectors/bolt4')
 
-/** A test of one of the specification's files, whose shape the test names; it skips, saying why, where the file is absent. */
+/**
+ * A test of one of the specification's files, whose shape the test names; it skips, saying why, where the file is
+ * absent.
+ */
 export function itWithVectors(title: string, file: string, test: (vectors: never) => void): void {
   it(title, ({ skip }: TestContext) => {
     const path = join(FOLDER, file)
