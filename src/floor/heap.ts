@@ -6,8 +6,8 @@ export interface HeapItem {
 
 /**
  * A binary heap whose items know their place, so that any of them can be moved or taken out in O(log n).
- * `before(a, b)` says whether `a` comes out before `b`; where it is a total order, items come out in that order whatever
- * was moved or taken out before.
+ * `before(a, b)` says whether `a` comes out before `b`. Where that is a total order, items come out in it whatever was
+ * moved or taken out before.
  */
 export class Heap<Item extends HeapItem> {
   readonly #before: (a: Item, b: Item) => boolean

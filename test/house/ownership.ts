@@ -1,16 +1,23 @@
 /**
  * Rules about the whole of src that no single file shows: who writes a field, what a name means, how wide a comment is.
  */
-import { isNode, lineAt, walk, type Source, type SyntaxNode } from './sources.ts'
+import { commentLines, isNode, lineAt, walk, type Source, type SyntaxNode } from './sources.ts'
 
-/** Fields of classes and interfaces that may change, by name: the files that declare them. */
+/** Cutting an array off is no write to a field of that name which a class of ours has. */
+const ARRAY_LENGTH = 'length'
+
+/**
+ * Fields of classes and interfaces that may change, by name: the files that declare them. Private ones (`#name`) are
+ * left out: nobody else can write them.
+ */
 function changeableFields(sources: readonly Source[]): Map<string, Set<string>> {
   const files = new Map<string, Set<string>>()
   for (const source of sources) {
-    for (const { node, parent } of walk(source)) {
+    for (const { node } of walk(source)) {
       if (node.type !== 'PropertyDefinition' && node.type !== 'TSPropertySignature') continue
-      if (node['readonly'] === true || parent?.type === 'ObjectExpression' || !isNode(node['key'])) continue
-      const name = String(node['key']['name'])
+      const { key } = node
+      if (node['readonly'] === true || !isNode(key) || key.type === 'PrivateIdentifier') continue
+      const name = String(key['name'] ?? key['value'])
       const declaring = files.get(name) ?? new Set()
       files.set(name, declaring.add(source.path))
     }
@@ -18,17 +25,68 @@ function changeableFields(sources: readonly Source[]): Map<string, Set<string>> 
   return files
 }
 
-/** `a.b = c`, `a.b += c`, `a.b++`: the member that is written, unless it is a private one or `this` writes its own. */
-function written(node: SyntaxNode): SyntaxNode | undefined {
-  const target =
-    node.type === 'AssignmentExpression'
-      ? node['left']
-      : node.type === 'UpdateExpression' || (node.type === 'UnaryExpression' && node['operator'] === 'delete')
-        ? node['argument']
-        : undefined
-  if (!isNode(target) || target.type !== 'MemberExpression' || target['computed'] === true) return undefined
-  if (isNode(target['object']) && target['object'].type === 'ThisExpression') return undefined
-  return isNode(target['property']) && target['property'].type === 'Identifier' ? target : undefined
+/** What a node writes to: `a` in `a = 1`, `a++` and `delete a`; `a` and `b` in `[a, { x: b = 1 }] = c`. */
+function writtenTargets(node: SyntaxNode): SyntaxNode[] {
+  const isDeletion = node.type === 'UnaryExpression' && node['operator'] === 'delete'
+  if (node.type === 'UpdateExpression' || isDeletion) return assigned(node['argument'])
+  const isAssignment = node.type === 'AssignmentExpression' || node.type.startsWith('For')
+  return isAssignment ? assigned(node['left']) : []
+}
+
+function assigned(target: unknown): SyntaxNode[] {
+  if (!isNode(target)) return []
+  switch (target.type) {
+    case 'ArrayPattern':
+      return Array.isArray(target['elements']) ? target['elements'].flatMap(assigned) : []
+    case 'ObjectPattern':
+      return Array.isArray(target['properties']) ? target['properties'].flatMap(assigned) : []
+    case 'Property':
+      return assigned(target['value'])
+    case 'AssignmentPattern':
+      return assigned(target['left'])
+    case 'RestElement':
+      return assigned(target['argument'])
+    case 'TSNonNullExpression':
+    case 'TSAsExpression':
+      return assigned(target['expression'])
+    default:
+      return [target]
+  }
+}
+
+/** The name of the field that a target is, unless it is a private one or one of `this`. */
+function fieldOf(target: SyntaxNode): string | undefined {
+  const { object, property } = target
+  if (target.type !== 'MemberExpression' || !isNode(object) || !isNode(property)) return undefined
+  if (object.type === 'ThisExpression' || property.type === 'PrivateIdentifier') return undefined
+  const name = target['computed'] === true ? property['value'] : property['name']
+  return typeof name === 'string' && name !== ARRAY_LENGTH ? name : undefined
+}
+
+/**
+ * Plain objects that a file makes for itself, by the name of the variable or the class's field that holds each
+ * (`const counts = { sent: 0 }`, `readonly #counts = { sent: 0 }`): the names of their fields.
+ */
+function ownObjects(source: Source): Map<string, Set<string>> {
+  const objects = new Map<string, Set<string>>()
+  for (const { node } of walk(source)) {
+    const value = node.type === 'VariableDeclarator' ? node['init'] : node['value']
+    const holder = node.type === 'VariableDeclarator' ? node['id'] : node['key']
+    const isHolder = node.type === 'VariableDeclarator' || node.type === 'PropertyDefinition'
+    if (!isHolder || !isNode(holder) || !isNode(value) || value.type !== 'ObjectExpression') continue
+    const properties = Array.isArray(value['properties']) ? value['properties'].filter(isNode) : []
+    const names = properties.map(({ key }) => (isNode(key) ? String(key['name'] ?? key['value']) : ''))
+    objects.set(String(holder['name']), new Set(names))
+  }
+  return objects
+}
+
+/** The name of the variable, or of the field of `this`, whose field a target is. */
+function holderOf({ object }: SyntaxNode): string | undefined {
+  if (!isNode(object)) return undefined
+  if (object.type === 'Identifier') return String(object['name'])
+  const isOwn = isNode(object['object']) && object['object'].type === 'ThisExpression'
+  return isOwn && isNode(object['property']) ? String(object['property']['name']) : undefined
 }
 
 /**
@@ -37,17 +95,19 @@ function written(node: SyntaxNode): SyntaxNode | undefined {
  */
 export function foreignWrites(sources: readonly Source[]): string[] {
   const fields = changeableFields(sources)
-  return sources.flatMap((source) =>
-    [...walk(source)].flatMap(({ node }) => {
-      const member = written(node)
-      if (member === undefined || !isNode(member['property'])) return []
-      const name = String(member['property']['name'])
-      const declaring = fields.get(name)
-      if (declaring === undefined || declaring.has(source.path)) return []
-      const line = lineAt(source.text, node.start)
-      return [`${source.path}:${line}: writes ${name}, a field of ${[...declaring].toSorted().join(', ')}`]
-    }),
-  )
+  return sources.flatMap((source) => {
+    const own = ownObjects(source)
+    return [...walk(source)].flatMap(({ node }) =>
+      writtenTargets(node).flatMap((target) => {
+        const name = fieldOf(target)
+        const declaring = name === undefined ? undefined : fields.get(name)
+        if (name === undefined || declaring === undefined || declaring.has(source.path)) return []
+        if (own.get(holderOf(target) ?? '')?.has(name) === true) return []
+        const line = lineAt(source.text, target.start)
+        return [`${source.path}:${line}: writes ${name}, a field of ${[...declaring].toSorted().join(', ')}`]
+      }),
+    )
+  })
 }
 
 /** Constants in capitals that are defined in more than one file. */
@@ -102,9 +162,11 @@ export function textMatches(sources: readonly Source[]): string[] {
 function dependsOnText(node: SyntaxNode): boolean {
   if (node.type === 'BinaryExpression') {
     const compares = ['===', '!==', '==', '!='].includes(String(node['operator']))
-    const isLiteral = (side: unknown): boolean => isNode(side) && side.type === 'Literal' && side['value'] !== ''
+    const isLiteral = (side: unknown): boolean =>
+      isNode(side) && (side.type === 'TemplateLiteral' || (side.type === 'Literal' && side['value'] !== ''))
     return compares && [node['left'], node['right']].some(isText) && [node['left'], node['right']].some(isLiteral)
   }
+  if (node.type === 'SwitchStatement') return isText(node['discriminant'])
   if (node.type !== 'CallExpression' || !isNode(node['callee']) || node['callee'].type !== 'MemberExpression')
     return false
   const { object, property } = node['callee']
@@ -117,12 +179,17 @@ function dependsOnText(node: SyntaxNode): boolean {
 /** Characters in a line at most. oxfmt breaks code there, but no comment and no string. */
 export const MAX_COLUMNS = 120
 
-/** Lines of comments that are wider. */
+/** Lines that are wider and hold a comment, whole or behind code. */
 export function wideComments(sources: readonly Source[]): string[] {
-  return sources.flatMap(({ path, text }) =>
-    text.split('\n').flatMap((line, index) => {
-      const isComment = /^\s*(?:\/\/|\/\*|\*)/.test(line)
-      return isComment && line.length > MAX_COLUMNS ? [`${path}:${index + 1}: ${line.length} columns`] : []
-    }),
-  )
+  return sources.flatMap((source) => {
+    const wide = source.text
+      .split('\n')
+      .map((line, i) => ({ number: i + 1, columns: line.length }))
+      .filter(({ columns }) => columns > MAX_COLUMNS)
+    if (wide.length === 0) return []
+    const commented = commentLines(source)
+    return wide
+      .filter(({ number }) => commented.has(number))
+      .map(({ number, columns }) => `${source.path}:${number}: ${columns} columns`)
+  })
 }

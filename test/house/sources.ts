@@ -52,6 +52,15 @@ export function* walk(source: Source): Generator<Visit> {
   yield* walkNode({ node: program as unknown as SyntaxNode, parent: undefined, role: '' })
 }
 
+/** The line numbers, from 1, on which a file has a comment or a part of one. */
+export function commentLines({ path, text }: Source): Set<number> {
+  const lines = new Set<number>()
+  for (const { start, end } of parseSync(path, text).comments) {
+    for (let line = lineAt(text, start); line <= lineAt(text, end); line++) lines.add(line)
+  }
+  return lines
+}
+
 function* walkNode(visit: Visit): Generator<Visit> {
   yield visit
   for (const [role, value] of Object.entries(visit.node)) {

@@ -216,7 +216,7 @@ describe('the places of frames', () => {
   const refuse: Frame = { type: 'refuse', code: 5, reason: '' }
   const first: { readonly [K in Kind]?: Frame } = { open, answer: accept }
 
-  // spec §5.13
+  // spec §5.13: the kinds of packet that each frame may stand in.
   const allowed: readonly (readonly [Frame, readonly Kind[]])[] = [
     [stream, kinds],
     [{ type: 'message', id: new Uint8Array(16), data: new Uint8Array() }, kinds],

@@ -1,7 +1,9 @@
 import type { Clock } from '../../floor/clock.ts'
 import type { Network } from './network.ts'
 
-/** A process that may be blocked: everything that comes for it meanwhile, timers included, waits and keeps its order. */
+/**
+ * A process that may be blocked: everything that comes for it meanwhile, timers included, waits and keeps its order.
+ */
 export class Blocking {
   /** The network's time, with timers that fire when the process is free. */
   readonly clock: Clock

@@ -38,7 +38,9 @@ export class Engine implements Clock {
   #turns = 0
   #running = false
 
-  /** `quietTurns`: turns without a call that end an instant; more for processes that wait in chains of `setImmediate`. */
+  /**
+   * `quietTurns`: turns without a call that end an instant; more for processes that wait in chains of `setImmediate`.
+   */
   constructor(options: { readonly quietTurns?: number; readonly realTime?: { readonly speed: number } }) {
     this.#quietTurns = options.quietTurns ?? 1
     if (options.realTime !== undefined) {

@@ -72,7 +72,9 @@ export class Observations {
   }
 }
 
-/** Logs what a node sees of an HTLC that came in: its two channels, and what its layer of the onion says of the route. */
+/**
+ * Logs what a node sees of an HTLC that came in: its two channels, and what its layer of the onion says of the route.
+ */
 export function observeHtlc(attempt: HtlcAttempt, node: SimNode): void {
   const { plan, position, network } = attempt
   const incoming = plan.links[position - 1] as ChannelLink

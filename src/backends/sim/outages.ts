@@ -59,7 +59,9 @@ export class Outages {
     for (const { process } of this.#network.nodes) process?.checkPaths(isBroken)
   }
 
-  /** The node is back: its process gets 'online', then what was decided and what arrived, then offers of what is held. */
+  /**
+   * The node is back: its process gets 'online', then what was decided and what arrived, then offers of what is held.
+   */
   #reconnect(node: SimNode): void {
     const { process } = node
     if (process === undefined || !node.isListening) return

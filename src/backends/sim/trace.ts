@@ -25,7 +25,9 @@ export type TraceEvent =
   | 'fault'
   | 'blocked'
 
-/** The numbers in each event's entry, `name` or `name:kind`; an event's place in this table is its number in the hash. */
+/**
+ * The numbers in each event's entry, `name` or `name:kind`; an event's place in this table is its number in the hash.
+ */
 const EVENTS: Readonly<Record<TraceEvent, string>> = {
   pay: 'payment from:node to:node amountMsat record',
   offered: 'payment over:link amountMsat expiry',

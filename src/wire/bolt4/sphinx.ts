@@ -101,7 +101,9 @@ export function tweakPoint(point: Uint8Array, factor: Uint8Array): Uint8Array {
   return Point.fromBytes(checkedPoint(point)).multiply(scalar(factor)).toBytes(true)
 }
 
-/** A hash as a scalar, reduced as by other implementations: it exceeds the order, or is zero, with a chance of 2^-127. */
+/**
+ * A hash as a scalar, reduced as by other implementations: it exceeds the order, or is zero, with a chance of 2^-127.
+ */
 function scalar(factor: Uint8Array): bigint {
   return Fn.create(bytesToNumberBE(factor))
 }
