@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os'
 import { styleText } from 'node:util'
 import cliProgress from 'cli-progress'
 import { Command, InvalidArgumentError } from 'commander'
-import { crew } from './sim/crew.ts'
+import { runInWorkers } from './sim/worker-pool.ts'
 import { measureFirstByte } from './sim/first-byte.ts'
 import { type GoodputJob, type GoodputRow, type GoodputRun, summarise } from './sim/goodput.ts'
 import { measureMemory } from './sim/memory.ts'
@@ -88,7 +88,7 @@ async function goodput(options: Options): Promise<GoodputRow[]> {
   const bar = new cliProgress.SingleBar({ stream: process.stderr, format: '[{bar}] {value}/{total} {setting}' })
   const showsBar = process.stderr.isTTY
   if (showsBar) bar.start(jobs.length, 0, { setting: '' })
-  const runs = await crew<GoodputRun>(jobs, options.jobs, (run) => {
+  const runs = await runInWorkers<GoodputRun>(jobs, options.jobs, (run) => {
     if (showsBar) bar.increment(1, { setting: run.setting })
     else note(`  ${run.setting}, seed ${run.seed}: ${run.ratio.toFixed(3)} of the flood`)
   })

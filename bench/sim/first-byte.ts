@@ -45,11 +45,11 @@ async function bareRoundTrip(simulation: Simulation): Promise<number> {
   const receiver = simulation.backend(RECEIVER)
   const offered = Promise.withResolvers<number>()
   const arrived = Promise.withResolvers<number>()
-  const noteTime = (type: BackendEvent['type'], promise: PromiseWithResolvers<number>) => (event: BackendEvent) => {
+  const recordTime = (type: BackendEvent['type'], promise: PromiseWithResolvers<number>) => (event: BackendEvent) => {
     if (event.type === type) promise.resolve(clock.now())
   }
-  await sender.start({ sink: noteTime('offer', offered) })
-  await receiver.start({ sink: noteTime('arrival', arrived) })
+  await sender.start({ sink: recordTime('offer', offered) })
+  await receiver.start({ sink: recordTime('arrival', arrived) })
   const receiverKey = simulation.keyOf(RECEIVER)
   const ask = { amountMsat: 1n, maxFeeMsat: 1_000_000n, count: 1 }
   const [out] = await simulation.drive(

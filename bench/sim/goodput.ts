@@ -106,9 +106,9 @@ export interface GoodputRow {
   readonly failures: readonly string[]
 }
 
-export const LEAST_RATIO = 0.85
-export const MOST_RATIO = 1.02
-export const LEAST_WINDOW = 0.5
+export const MIN_RATIO = 0.85
+export const MAX_RATIO = 1.02
+export const MIN_WINDOW = 0.5
 /** A lone payment's median may be this far from what the setting is called. */
 const MEDIAN_TOLERANCE = 0.08
 
@@ -155,12 +155,10 @@ function failuresOf(result: Omit<GoodputRow, 'failures'>): string[] {
   const { setting, ratio, ratioAtAll, leastWindow, aloneMs } = result
   const failures: string[] = []
   const nominalMs = MEDIAN_MS[(settings().find(({ name }) => name === setting) as Setting).latency]
-  if (!(ratio >= LEAST_RATIO)) failures.push(`${setting}: ${ratio.toFixed(3)} of the flood, below ${LEAST_RATIO}`)
-  if (ratioAtAll > MOST_RATIO) failures.push(`${setting}: ${ratioAtAll.toFixed(3)} of the flood: a broken baseline`)
-  if (leastWindow !== undefined && leastWindow < LEAST_WINDOW) {
-    failures.push(
-      `${setting}: a window of 60 s at ${leastWindow.toFixed(2)} of the flood's rate, below ${LEAST_WINDOW}`,
-    )
+  if (!(ratio >= MIN_RATIO)) failures.push(`${setting}: ${ratio.toFixed(3)} of the flood, below ${MIN_RATIO}`)
+  if (ratioAtAll > MAX_RATIO) failures.push(`${setting}: ${ratioAtAll.toFixed(3)} of the flood: a broken baseline`)
+  if (leastWindow !== undefined && leastWindow < MIN_WINDOW) {
+    failures.push(`${setting}: a window of 60 s at ${leastWindow.toFixed(2)} of the flood's rate, below ${MIN_WINDOW}`)
   }
   if (Math.abs(aloneMs / nominalMs - 1) > MEDIAN_TOLERANCE) {
     failures.push(`${setting}: a lone payment takes ${aloneMs.toFixed(0)} ms, not ${nominalMs}`)

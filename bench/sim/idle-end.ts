@@ -120,7 +120,7 @@ async function main(): Promise<void> {
     await server.listen(PORT)
   }
   process.on('message', (message: EndMessage) => {
-    if (message.type === 'pair') backend.take(message.message)
+    if (message.type === 'pair') backend.receive(message.message)
     else if (message.type === 'measure') measure(clock).catch(fail)
     else if (message.type === 'open') {
       open(endpoint, message.publicKey, message.count).then(() => send({ type: 'opened' }), fail)

@@ -4,7 +4,7 @@ import type { EndMessage } from './idle-end.ts'
 const END = new URL('idle-end.ts', import.meta.url)
 /** Open before the first measurement, so that what is there once for all connections is in neither. */
 const WARM_UP = 100
-export const MOST_BYTES_PER_CONNECTION = 25_000
+export const MAX_BYTES_PER_CONNECTION = 25_000
 
 /** What an idle connection takes at one end, Socket and the application's two listeners included. */
 export interface IdleMemory {
@@ -50,8 +50,8 @@ function compare(role: IdleMemory['role'], connections: number, before: Measured
   const failures: string[] = []
   const expected = connections + WARM_UP
   if (after.sockets !== expected) failures.push(`${role}: ${after.sockets} sockets are open, not ${expected}`)
-  if (bytesPerConnection > MOST_BYTES_PER_CONNECTION) {
-    failures.push(`${role}: ${Math.round(bytesPerConnection)} bytes a connection, above ${MOST_BYTES_PER_CONNECTION}`)
+  if (bytesPerConnection > MAX_BYTES_PER_CONNECTION) {
+    failures.push(`${role}: ${Math.round(bytesPerConnection)} bytes a connection, above ${MAX_BYTES_PER_CONNECTION}`)
   }
   return {
     role,

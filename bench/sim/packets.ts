@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { MachinesResult } from '../machines.ts'
 
 const MACHINES = fileURLToPath(new URL('../machines.ts', import.meta.url))
-export const LEAST_PACKETS_PER_SECOND = 10_000
+export const MIN_PACKETS_PER_SECOND = 10_000
 
 /** What two joined connection machines do in one thread, sealing and opening included. */
 export interface PacketRate extends MachinesResult {
@@ -19,8 +19,8 @@ export async function measurePackets(): Promise<readonly PacketRate[]> {
   }
   return results.map((result) => {
     const { lane, packetsPerSecond } = result
-    const isEnough = packetsPerSecond >= LEAST_PACKETS_PER_SECOND
-    const failure = `${lane} lane: ${packetsPerSecond} packets a second, below ${LEAST_PACKETS_PER_SECOND}`
+    const isEnough = packetsPerSecond >= MIN_PACKETS_PER_SECOND
+    const failure = `${lane} lane: ${packetsPerSecond} packets a second, below ${MIN_PACKETS_PER_SECOND}`
     return { ...result, failures: isEnough ? [] : [failure] }
   })
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../../src/floor/clock.ts'
 import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
 import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
 import type { Route, RouteRequest } from '../../src/medium/route.ts'
+import { VERDICT_MS } from '../../src/medium/bounds.ts'
 import type { Verdict } from '../../src/medium/verdict.ts'
 import type { Backend, BackendEvent, BackendStart, NodeInfo } from '../../src/backends/backend.ts'
 
@@ -16,7 +17,6 @@ export type PairMessage =
 const PATH_BYTES = 250
 const NODE_ROUTE = 'node'
 const HEIGHT = 850_000
-const VERDICT_MS = 3_000
 
 /**
  * One of two nodes that have a channel with each other and stand in different processes: a payment is a message to
@@ -57,7 +57,7 @@ export class PairBackend implements Backend {
   }
 
   /** A message of the other process. */
-  take(message: PairMessage): void {
+  receive(message: PairMessage): void {
     if (message.type === 'pay') this.#paidBy(message.id, message.payment)
     else {
       this.#outcomes.get(message.id)?.(message.outcome)

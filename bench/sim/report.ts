@@ -1,8 +1,8 @@
 import { type Section, sectionsAsMarkdown, sectionsAsText } from '../report/sections.ts'
 import type { FirstByte } from './first-byte.ts'
-import { type GoodputRow, LEAST_RATIO, LEAST_WINDOW, MOST_RATIO } from './goodput.ts'
-import { type IdleMemory, MOST_BYTES_PER_CONNECTION } from './memory.ts'
-import { LEAST_PACKETS_PER_SECOND, type PacketRate } from './packets.ts'
+import { type GoodputRow, MIN_RATIO, MIN_WINDOW, MAX_RATIO } from './goodput.ts'
+import { type IdleMemory, MAX_BYTES_PER_CONNECTION } from './memory.ts'
+import { MIN_PACKETS_PER_SECOND, type PacketRate } from './packets.ts'
 
 /** Everything that one run of the bench measured; what was left out is undefined. */
 export interface Results {
@@ -32,9 +32,9 @@ function goodputSection(rows: readonly GoodputRow[], seeds: readonly string[]): 
       ...NETWORK,
       `Median of seeds ${seeds.join(', ')}. flood: best of 1..256 in flight, full records,`,
       'kB/s until 10 MB had arrived; kB/s: 10 MB until all were read; ratio: the two,',
-      `${LEAST_RATIO} to ${MOST_RATIO}; all: the same beside the best of all floods, one with as much in`,
+      `${MIN_RATIO} to ${MAX_RATIO}; all: the same beside the best of all floods, one with as much in`,
       'flight as the transfer had among them; 60 s: the worst window of all seeds over',
-      `the flood's rate, at least ${LEAST_WINDOW}; cost: msat/kB that both ends paid.`,
+      `the flood's rate, at least ${MIN_WINDOW}; cost: msat/kB that both ends paid.`,
     ],
     head: ['setting', 'flood', '@', 'kB/s', 'ratio', 'all', '60 s', 'p50/p95', 'hedge', 'cost', 'sim s'],
     rows: rows.map((row) => [
@@ -81,7 +81,7 @@ function losses(rows: readonly GoodputRow[]): Section {
 function packetSection(rows: readonly PacketRate[]): Section {
   return {
     title: '(b) Packets a second of two joined machines in one thread',
-    text: [`Sealing and opening included; at least ${LEAST_PACKETS_PER_SECOND}.`],
+    text: [`Sealing and opening included; at least ${MIN_PACKETS_PER_SECOND}.`],
     head: ['lane', 'packets/s', 'MB/s', 'control'],
     rows: rows.map((row) => [
       row.lane,
@@ -97,7 +97,7 @@ function memorySection(rows: readonly IdleMemory[]): Section {
     title: '(c) Memory of an idle connection at one end',
     text: [
       'Each end in a process of its own; Socket included, used for a question and answer.',
-      `Heap and array buffers after garbage collection; at most ${MOST_BYTES_PER_CONNECTION} bytes.`,
+      `Heap and array buffers after garbage collection; at most ${MAX_BYTES_PER_CONNECTION} bytes.`,
     ],
     head: ['end', 'connections', 'MB before', 'MB after', 'bytes each', 'resident each'],
     rows: rows.map((row) => [

@@ -1,5 +1,5 @@
-/** A child process of crew.ts: measures what it is told to, one job after the other. */
-import type { Reply } from './crew.ts'
+/** A child process of worker-pool.ts: measures what it is told to, one job after the other. */
+import type { Reply } from './worker-pool.ts'
 import { type GoodputJob, type GoodputRun, measureGoodput } from './goodput.ts'
 
 function send(reply: Reply<GoodputRun>): void {

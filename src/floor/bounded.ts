@@ -1,19 +1,19 @@
 /** Tables with a bound: what a peer can make grow forgets its oldest entry instead of growing for ever. */
 
-/** A Map of at most `most` entries: a new one beyond that drops the entry that was inserted first. */
+/** A Map of at most `max` entries: a new one beyond that drops the entry that was inserted first. */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
-  readonly #most: number
+  readonly #max: number
 
-  constructor(most: number, entries: Iterable<readonly [Key, Value]> = []) {
+  constructor(max: number, entries: Iterable<readonly [Key, Value]> = []) {
     super()
-    this.#most = most
+    this.#max = max
     for (const [key, value] of entries) this.set(key, value)
   }
 
   /** An entry that is there keeps its place in the order. */
   override set(key: Key, value: Value): this {
     super.set(key, value)
-    dropOldest(this, this.#most)
+    dropOldest(this, this.#max)
     return this
   }
 
@@ -24,32 +24,32 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
   }
 }
 
-/** A Set of at most `most` values: a new one beyond that drops the value that was added first. */
+/** A Set of at most `max` values: a new one beyond that drops the value that was added first. */
 export class BoundedSet<Value> extends Set<Value> {
-  readonly #most: number
+  readonly #max: number
 
-  constructor(most: number, values: Iterable<Value> = []) {
+  constructor(max: number, values: Iterable<Value> = []) {
     super()
-    this.#most = most
+    this.#max = max
     for (const value of values) this.add(value)
   }
 
   /** A value that is there keeps its place in the order. */
   override add(value: Value): this {
     super.add(value)
-    dropOldest(this, this.#most)
+    dropOldest(this, this.#max)
     return this
   }
 }
 
-/** Drops what was inserted first until `most` entries are left. */
+/** Drops what was inserted first until `max` entries are left. */
 function dropOldest<Key>(
   table: { readonly size: number; keys(): Iterable<Key>; delete(key: Key): boolean },
-  most: number,
+  max: number,
 ): void {
-  if (table.size <= most) return
+  if (table.size <= max) return
   for (const oldest of table.keys()) {
     table.delete(oldest)
-    if (table.size <= most) return
+    if (table.size <= max) return
   }
 }

@@ -15,7 +15,7 @@ interface Complaint {
   readonly text: string
 }
 
-const MOST_LINES = 800
+const MAX_LINES = 800
 const EMPTY_NAMES = ['util', 'utils', 'helper', 'helpers', 'common', 'misc', 'manager']
 /** Globals that read the time or set a timer, and the properties of globals that do so or draw lots. */
 const OUTSIDE_GLOBALS = ['Date', 'setTimeout', 'setInterval', 'setImmediate']
@@ -36,7 +36,7 @@ const RULES: readonly Rule[] = [
     name: 'a file has one idea',
     complaints({ text }) {
       const lines = text.trimEnd().split('\n').length
-      return lines > MOST_LINES ? [{ line: 0, text: `${lines} lines; ${MOST_LINES} at most` }] : []
+      return lines > MAX_LINES ? [{ line: 0, text: `${lines} lines; ${MAX_LINES} at most` }] : []
     },
   },
   {

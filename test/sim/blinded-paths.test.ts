@@ -12,7 +12,7 @@ import {
   type NetworkDescription,
   type Simulation,
 } from '../../src/sim.ts'
-import { pairOn, phantomPayment } from './world.ts'
+import { startPair, phantomPayment } from './pair.ts'
 
 async function pathOf(
   sim: Simulation,
@@ -138,7 +138,7 @@ describe('the candidates that a payer is left with', () => {
 
 describe('a path in use', () => {
   it('is paid what was rounded up: it ends at the maker', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const before = balance(pair.sim, 'bob')
     const payment = await phantomPayment(pair)
     const outcome = await pair.alice.pay(payment)
@@ -164,7 +164,7 @@ function balance(sim: Simulation, name: string): number {
 
 /** A payment from alice to bob over bob's blinded path, with all eyes open from when alice has the path's bytes. */
 async function seenOnTheWay(description: NetworkDescription): Promise<Simulation> {
-  const pair = await pairOn(description, { observe: 'all' })
+  const pair = await startPair(description, { observe: 'all' })
   await pair.alice.pay(await phantomPayment(pair))
   await pair.sim.run()
   return pair.sim

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Probe, recordOf } from '../../src/backends/contract/probe.ts'
 import { demoNetwork, FAULTS } from '../../src/sim.ts'
-import { keysend, pairOn, phantomPayment, routeToBob, type Pair } from './world.ts'
+import { keysend, startPair, phantomPayment, routeToBob, type Pair } from './pair.ts'
 
 const HOUR_MS = 3_600_000
 const balance = (pair: Pair, name: string): number =>
@@ -14,7 +14,7 @@ describe('a node that is killed', () => {
     [20, 'delivered', 0],
     [60, 'delivered', 5_000],
   ] as const)('%i ms after a settle: the payer sees %s, the receiver has %i msat', async ([afterMs, status, got]) => {
-    const pair = await pairOn(demoNetwork({ policyDefaults: { baseFeeMsat: 0, feePpm: 0 } }))
+    const pair = await startPair(demoNetwork({ policyDefaults: { baseFeeMsat: 0, feePpm: 0 } }))
     const payment = await phantomPayment(pair)
     const before = balance(pair, 'bob')
     pair.sim.fault({ name: 'killed-after-settle', node: 'bob', afterMs })
@@ -26,7 +26,7 @@ describe('a node that is killed', () => {
   })
 
   it('2 ms after a payment never sent it, and says so when it is back', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = pair.alice.keysend(await routeToBob(pair), recordOf(10, 1))
     pair.sim.fault({ name: 'killed-after-send', from: 'alice', afterMs: 2 })
     expect(await pair.alice.pay(payment)).toEqual({ status: 'unknown' })
@@ -40,7 +40,7 @@ describe('a node that is killed', () => {
   })
 
   it('10 ms after a payment keeps a ghost of it, until the backend sees that no channel holds it', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = pair.alice.keysend(await routeToBob(pair), recordOf(10, 1))
     pair.sim.fault({ name: 'killed-after-send', from: 'alice' })
     expect(await pair.alice.pay(payment)).toEqual({ status: 'unknown' })
@@ -52,7 +52,7 @@ describe('a node that is killed', () => {
   })
 
   it('100 ms after a payment finds that it went on', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = pair.alice.keysend(await routeToBob(pair), recordOf(10, 1))
     pair.sim.fault({ name: 'killed-after-send', from: 'alice', afterMs: 100 })
     expect(await pair.alice.pay(payment)).toEqual({ status: 'unknown' })
@@ -65,7 +65,7 @@ describe('a node that is killed', () => {
 
 describe('a process that is blocked', () => {
   it('hears of everything in its order, later, while its node settles and its offers are refused', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const { sim, alice, bob } = pair
     const payment = await phantomPayment(pair)
     sim.fault({ name: 'process-blocked', node: 'bob', forMs: 60_000 })
@@ -79,7 +79,7 @@ describe('a process that is blocked', () => {
   })
 
   it('gets its timers and answers afterwards', async () => {
-    const { sim, alice } = await pairOn()
+    const { sim, alice } = await startPair()
     const { clock } = alice.backend
     let firedMs = 0
     clock?.schedule(clock.now() + 1_000, () => {
@@ -96,7 +96,7 @@ describe('a process that is blocked', () => {
   })
 
   it('lets payments of others pass', async () => {
-    const { sim } = await pairOn()
+    const { sim } = await startPair()
     sim.fault({ name: 'process-blocked', node: 'alice' })
     sim.fault({ name: 'foreign-payments', from: 'dave', to: 'carol', count: 50, overMs: 10_000 })
     await sim.runFor(60_000)
@@ -106,7 +106,7 @@ describe('a process that is blocked', () => {
 
 describe('a channel that is force-closed', () => {
   it('pays what was settled blocks later', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     const outcome = pair.alice.backend.pay(pair.alice.keysend(route, recordOf(10, 1)))
     await pair.sim.run({ until: () => pair.bob.arrivals().length > 0 })
@@ -118,7 +118,7 @@ describe('a channel that is force-closed', () => {
   })
 
   it('offers again what it holds, and fails what nobody settles when it expires', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const { sim, alice, bob } = pair
     const payment = await phantomPayment(pair, { settling: false })
     const outcome = alice.backend.pay(payment)
@@ -136,7 +136,7 @@ describe('a channel that is force-closed', () => {
 
 describe('what strangers do', () => {
   it('zombie-offers brings a settled HTLC again at every new stream, and pays it once', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair)
     pair.sim.fault({ name: 'zombie-offers', node: 'bob' })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'delivered' })
@@ -149,7 +149,7 @@ describe('what strangers do', () => {
   })
 
   it('foreign-bytes puts noise and former packets under our type', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     await keysend(pair, 7)
     pair.sim.fault({ name: 'foreign-bytes', node: 'bob', count: 80, overMs: 8_000 })
     await pair.sim.runFor(60_000)
@@ -159,7 +159,7 @@ describe('what strangers do', () => {
   })
 
   it('foreign-bytes replays former packets in payments of their own', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     await keysend(pair, 7)
     pair.sim.fault({ name: 'foreign-bytes', node: 'bob', kind: 'replayed', count: 3, overMs: 300 })
     await pair.sim.runFor(60_000)
@@ -168,7 +168,7 @@ describe('what strangers do', () => {
   })
 
   it("foreign-bytes reaches a node's phantom, where nobody is paid for it", async () => {
-    const { sim, world } = await pairOn()
+    const { sim, world } = await startPair()
     const carol = new Probe(world, { publicKey: sim.keyOf('carol'), attach: () => sim.backend('carol') })
     await carol.start({ phantomLane: true })
     carol.answerOffers(() => ({ action: 'refuse', code: 1 }))
@@ -179,7 +179,7 @@ describe('what strangers do', () => {
   })
 
   it('foreign-payments take slots and balances, and no process hears of them', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const before = balance(pair, 'carol')
     pair.sim.fault({ name: 'foreign-payments', from: 'alice', to: 'bob', count: 30, overMs: 100, msat: 20_000 })
     await pair.sim.runFor(150)

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { FAULTS, SimulationError, demoNetwork, line, type NodeStats, type Simulation } from '../../src/sim.ts'
 import { recordOf } from '../../src/backends/contract/probe.ts'
-import { keysend, pairOn, phantomPayment, routeToBob } from './world.ts'
+import { keysend, startPair, phantomPayment, routeToBob } from './pair.ts'
 
 const HOUR_MS = 3_600_000
 
 describe('a fault of a payment', () => {
   it('payment-fails fails it at the named channel, and only as many as it counts', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     pair.sim.fault({ name: 'payment-fails', channel: route.channels[1] as string, count: 2 })
     for (let i = 0; i < 2; i++) {
@@ -22,13 +22,13 @@ describe('a fault of a payment', () => {
   })
 
   it('payment-fails at the hop after the last fails it at the destination', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'payment-fails', hop: 9 })
     expect(await keysend(pair)).toMatchObject({ status: 'failed', place: 'destination' })
   })
 
   it('payment-fails is reported after the way there and back', async () => {
-    const pair = await pairOn(line(4), { names: ['n0', 'n3'] })
+    const pair = await startPair(line(4), { names: ['n0', 'n3'] })
     const times: number[] = []
     for (const hop of [1, 3]) {
       pair.sim.fault({ name: 'payment-fails', hop })
@@ -40,7 +40,7 @@ describe('a fault of a payment', () => {
   })
 
   it('payment-hangs holds balance and slots, then gives them back', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     pair.sim.fault({ name: 'payment-hangs', hop: 1, forMs: HOUR_MS })
     const outcome = pair.alice.backend.pay(pair.alice.keysend(route, recordOf(10, 1)))
@@ -52,7 +52,7 @@ describe('a fault of a payment', () => {
   })
 
   it('payment-hangs with a landing settles late', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'payment-hangs', hop: 2, forMs: HOUR_MS, end: 'land' })
     expect(await keysend(pair)).toMatchObject({ status: 'settled' })
     expect(pair.sim.clock.now()).toBeGreaterThan(HOUR_MS)
@@ -60,20 +60,20 @@ describe('a fault of a payment', () => {
   })
 
   it('payment-hangs ends at the expiry of its HTLC at the latest', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'payment-hangs', hop: 1, forMs: 1_000 * HOUR_MS })
     expect(await keysend(pair)).toMatchObject({ status: 'failed', reason: 'timeout' })
   })
 
   it('relay-keeps is refused by the destination on the node lane', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'relay-keeps', msat: 1 })
     expect(await keysend(pair)).toMatchObject({ status: 'failed', reason: 'rejected-by-node', place: 'destination' })
     expect(pair.bob.arrivals()).toEqual([])
   })
 
   it('relay-keeps is refused by the backend on the phantom lane, with a warning, without an offer', async () => {
-    const pair = await pairOn(demoNetwork({ policyDefaults: { baseFeeMsat: 0, feePpm: 0 } }))
+    const pair = await startPair(demoNetwork({ policyDefaults: { baseFeeMsat: 0, feePpm: 0 } }))
     const payment = await phantomPayment(pair)
     pair.sim.fault({ name: 'relay-keeps', msat: 1 })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'failed', reason: 'blinded', place: 'introduction' })
@@ -84,7 +84,7 @@ describe('a fault of a payment', () => {
 
 describe('a fault of a node or its process', () => {
   it('node-offline at the destination fails payments at the relay before it', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     pair.sim.fault({ name: 'node-offline', node: 'bob' })
     expect(await keysend(pair, 1, route)).toMatchObject({ reason: 'temporary-channel-failure', place: 'route' })
@@ -92,7 +92,7 @@ describe('a fault of a node or its process', () => {
   })
 
   it('node-offline at the sender makes its payments unknown; node-online tells how they ended', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     const payment = pair.alice.keysend(route, recordOf(10, 1))
     const outcome = pair.alice.backend.pay(payment)
@@ -112,7 +112,7 @@ describe('a fault of a node or its process', () => {
   })
 
   it('node-restart comes back by itself', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'node-restart', node: 'bob', forMs: 2_000 })
     await pair.sim.runFor(2_001)
     expect(pair.bob.events.map((event) => event.type)).toEqual(['offline', 'online'])
@@ -120,7 +120,7 @@ describe('a fault of a node or its process', () => {
   })
 
   it('process-crash ends a process without a word, and another can attach', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     let settled = false
     void pair.alice.backend.pay(pair.alice.keysend(route, recordOf(10, 1))).then(() => {
@@ -134,7 +134,7 @@ describe('a fault of a node or its process', () => {
   })
 
   it('stream-lost hides outcomes and arrivals until it is over', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = pair.alice.keysend(await routeToBob(pair), recordOf(10, 1))
     const outcome = pair.alice.backend.pay(payment)
     pair.sim.fault({ name: 'stream-lost', node: 'alice', forMs: 4_000 })
@@ -148,7 +148,7 @@ describe('a fault of a node or its process', () => {
   })
 
   it('arrivals-replayed hands the last ones up again, with their settle indexes', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     await keysend(pair, 1)
     await keysend(pair, 2)
     pair.sim.fault({ name: 'arrivals-replayed', node: 'bob', count: 2 })
@@ -156,7 +156,7 @@ describe('a fault of a node or its process', () => {
   })
 
   it('routes-forgotten makes pinned routes answer route-gone', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     pair.sim.fault({ name: 'routes-forgotten', node: 'alice' })
     expect(await keysend(pair, 1, route)).toMatchObject({ reason: 'route-gone' })
@@ -165,7 +165,7 @@ describe('a fault of a node or its process', () => {
 
 describe('a fault of a channel', () => {
   it('channel-drained at the sender means no-balance; elsewhere a temporary failure', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     pair.sim.fault({ name: 'channel-drained', channel: route.channels[1] as string, from: 'carol' })
     expect(await keysend(pair, 1, route)).toMatchObject({
@@ -178,7 +178,7 @@ describe('a fault of a channel', () => {
   })
 
   it('channel-closed fails payments and is gone from the graph', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     pair.sim.fault({ name: 'channel-closed', channel: route.channels[1] as string })
     expect(await keysend(pair, 1, route)).toMatchObject({ reason: 'unknown-next-peer', channel: route.channels[1] })
@@ -187,7 +187,7 @@ describe('a fault of a channel', () => {
   })
 
   it('channel-closed makes the paths over it stale', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     await pair.bob.makePaths(pair.alice.publicKey)
     pair.sim.fault({ name: 'channel-closed', channel: pair.sim.channelBetween('bob', 'carol') })
     pair.sim.fault({ name: 'channel-closed', channel: pair.sim.channelBetween('bob', 'erin') })
@@ -195,7 +195,7 @@ describe('a fault of a channel', () => {
   })
 
   it('policy-change makes a pinned route fail with policy; a new route works', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const route = await routeToBob(pair)
     pair.sim.fault({
       name: 'policy-change',
@@ -208,7 +208,7 @@ describe('a fault of a channel', () => {
   })
 
   it('liquidity-shift moves balance, and no money is lost', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const before = node(pair, 'alice').balanceMsat
     pair.sim.fault({
       name: 'liquidity-shift',
@@ -223,14 +223,14 @@ describe('a fault of a channel', () => {
 
 describe('a fault of the chain', () => {
   it('blocks-found moves the height and tells', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'blocks-found', count: 3 })
     expect(pair.sim.stats().height).toBe(850_003)
     expect(pair.bob.events).toContainEqual({ type: 'block', height: 850_003 })
   })
 
   it('block-interval makes blocks faster or slower', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'block-interval', intervalMs: 60_000 })
     await pair.sim.runFor(10 * 60_000)
     expect(pair.sim.stats().height).toBe(850_010)
@@ -239,7 +239,7 @@ describe('a fault of the chain', () => {
 
 describe('a fault', () => {
   it('can be set for a time', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'node-restart', node: 'bob' }, 5_000)
     await pair.sim.runFor(4_999)
     expect(pair.bob.events).toEqual([])
@@ -248,7 +248,7 @@ describe('a fault', () => {
   })
 
   it('of an unknown name or node is refused', async () => {
-    const { sim } = await pairOn()
+    const { sim } = await startPair()
     expect(() => sim.fault({ name: 'earthquake' } as never)).toThrow(SimulationError)
     expect(() => sim.fault({ name: 'node-offline', node: 'nobody' })).toThrow("no node 'nobody'")
   })
@@ -256,7 +256,7 @@ describe('a fault', () => {
   it('of every kind can come by chance, and no money is lost', async () => {
     const names = Object.entries(FAULTS)
     const faults = names.map(([name, scope]) => ({ name, ...(scope === 'time' ? { perHour: 20 } : { chance: 0.2 }) }))
-    const pair = await pairOn(
+    const pair = await startPair(
       demoNetwork({
         faults: faults.filter(
           ({ name }) => !['process-crash', 'channel-closed', 'channel-force-closed', 'node-offline'].includes(name),

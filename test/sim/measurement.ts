@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { createSimulation, flood, line } from '../../src/sim.ts'
 
-/** Design §4: payments of 800 bytes on three lnd nodes; per second, and median ms. */
+/** Payments of 800 bytes on three lnd nodes (spec/simulator.md): as many in flight, settled per second, median ms. */
 export const MEASURED: readonly Measured[] = [
   { lane: '1 hop', inFlight: 1, perSecond: 12.6, medianMs: 78 },
   { lane: '1 hop', inFlight: 8, perSecond: 63, medianMs: 124 },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { demoNetwork } from '../../src/sim.ts'
-import { keysend, pairOn, phantomPayment, type Pair } from './world.ts'
+import { keysend, startPair, phantomPayment, type Pair } from './pair.ts'
 
 function confirmed({ bob }: Pair): number {
   return bob.events.filter((event) => event.type === 'offer-confirmed').length
@@ -12,7 +12,7 @@ function gone({ bob }: Pair): number {
 
 describe('verdict-lost', () => {
   it('tells the payer failed, and nothing is confirmed', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair)
     pair.sim.fault({ name: 'verdict-lost', node: 'bob' })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'failed', reason: 'blinded' })
@@ -20,7 +20,7 @@ describe('verdict-lost', () => {
   })
 
   it('with a relay that keeps the money tells the payer delivered, and nothing is confirmed', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair)
     pair.sim.fault({ name: 'verdict-lost', node: 'bob', end: 'relay-keeps' })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'delivered' })
@@ -29,7 +29,7 @@ describe('verdict-lost', () => {
   })
 
   it('with another offer is settled by the same verdict and confirmed once', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair)
     pair.sim.fault({ name: 'verdict-lost', node: 'bob', end: 'offered-again' })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'delivered' })
@@ -40,7 +40,7 @@ describe('verdict-lost', () => {
 
 describe('offers', () => {
   it('duplicate-offer offers an HTLC twice; it is paid and confirmed once', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair, { settling: false })
     pair.sim.fault({ name: 'duplicate-offer', node: 'bob' })
     const outcome = pair.alice.backend.pay(payment)
@@ -52,7 +52,7 @@ describe('offers', () => {
   })
 
   it('offered-again offers a settled HTLC later; settling it again pays nothing', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair)
     pair.sim.fault({ name: 'offered-again', node: 'bob', afterMs: 60_000 })
     await pair.alice.pay(payment)
@@ -62,7 +62,7 @@ describe('offers', () => {
   })
 
   it('a wrong preimage ends the stream: every held offer is let go, and the next one works', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const [first, second] = [
       await phantomPayment(pair, { settling: false }),
       await phantomPayment(pair, { settling: false }),
@@ -82,7 +82,7 @@ describe('offers', () => {
 
 describe('interceptor-drops', () => {
   it('lets held offers go: gone for the process, failed for the payer', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const outcome = pair.alice.backend.pay(await phantomPayment(pair, { settling: false }))
     await pair.bob.until(() => pair.bob.offers().length === 1)
     pair.sim.fault({ name: 'interceptor-drops', node: 'bob' })
@@ -93,7 +93,7 @@ describe('interceptor-drops', () => {
   it('keeps and offers them again where the interceptor is required', async () => {
     const demo = demoNetwork()
     const nodes = demo.nodes.map((node) => (node.name === 'bob' ? { ...node, requireInterceptor: true } : node))
-    const pair = await pairOn({ ...demo, nodes })
+    const pair = await startPair({ ...demo, nodes })
     const payment = await phantomPayment(pair)
     const settle = pair.bob.verdictFor
     pair.bob.answerOffers(undefined)
@@ -108,7 +108,7 @@ describe('interceptor-drops', () => {
   it('leaves held what a later process cannot open: it fails', async () => {
     const demo = demoNetwork()
     const nodes = demo.nodes.map((node) => (node.name === 'bob' ? { ...node, requireInterceptor: true } : node))
-    const pair = await pairOn({ ...demo, nodes })
+    const pair = await startPair({ ...demo, nodes })
     const outcome = pair.alice.backend.pay(await phantomPayment(pair, { settling: false }))
     await pair.bob.until(() => pair.bob.offers().length === 1)
     await pair.bob.backend.stop()
@@ -121,7 +121,7 @@ describe('interceptor-drops', () => {
   })
 
   it('leaves the node lane alone', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     pair.sim.fault({ name: 'interceptor-drops', node: 'bob', forMs: 60_000 })
     expect(await keysend(pair)).toMatchObject({ status: 'settled' })
   })
@@ -129,7 +129,7 @@ describe('interceptor-drops', () => {
 
 describe('a path', () => {
   it('refuses from its expiry height on', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair, { lifetimeBlocks: 3 })
     pair.sim.fault({ name: 'blocks-found', count: 3 })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'failed', reason: 'blinded' })
@@ -137,7 +137,7 @@ describe('a path', () => {
   })
 
   it('with altered bytes leads to the introduction node and no further', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const { paths } = await pair.bob.makePaths(pair.alice.publicKey)
     const path = paths[0]?.bytes.slice() ?? new Uint8Array()
     const inData = path.length - 20
@@ -153,7 +153,7 @@ describe('a path', () => {
   })
 
   it('with two relays hides two hops away, and costs about 80 bytes of a record', async () => {
-    const pair = await pairOn()
+    const pair = await startPair()
     const payment = await phantomPayment(pair, { relays: 2 })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'delivered' })
   })

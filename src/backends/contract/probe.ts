@@ -18,7 +18,7 @@ const MAX_FEE_MSAT = 1_000_000n
 export type StartOptions = Omit<BackendStart, 'sink'>
 
 /** Decides on an offer; undefined leaves it waiting. */
-export type VerdictFor = (offer: OfferEvent) => Verdict | undefined
+type VerdictFor = (offer: OfferEvent) => Verdict | undefined
 
 /** A process of the tests on one node: it records every event and answers offers as `answerOffers` says. */
 export class Probe {

@@ -128,7 +128,7 @@ export interface OpenPath {
 }
 
 /** A chain of blinded links to a node, introduction node first. */
-export interface Introduction {
+interface Introduction {
   readonly links: readonly ChannelLink[]
   readonly totals: PathTotals
 }
@@ -138,7 +138,7 @@ export interface Introduction {
  * next best. The order is drawn once per node, so the same peer is kept as long as it
  * can be. Two relays fall back to one where the graph has no second.
  */
-export function chooseIntroduction(node: SimNode, request: PathRequest): Introduction {
+function chooseIntroduction(node: SimNode, request: PathRequest): Introduction {
   const payer = toHex(request.payer)
   const peers = node.links.map((link) => link.reverse).filter((link) => canRelay(link, payer))
   if (request.relays === 2) {
@@ -203,7 +203,7 @@ function byPreference(node: SimNode, links: readonly ChannelLink[]): ChannelLink
 }
 
 /** Makes one path with fresh keys over a chain. */
-export function makePath(options: {
+function makePath(options: {
   readonly pathId: string
   readonly maker: SimNode
   readonly process: AttachedProcess

@@ -115,8 +115,9 @@ export class FaultEffects {
       this.#outages.reportStalePaths((other) => other === link)
       return
     }
-    const most = fault.name === 'channel-drained' ? link.balanceMsat : (fault.msat ?? Math.floor(link.balanceMsat / 2))
-    network.trace('traffic', link.index, link.shift(most))
+    const shiftMsat =
+      fault.name === 'channel-drained' ? link.balanceMsat : (fault.msat ?? Math.floor(link.balanceMsat / 2))
+    network.trace('traffic', link.index, link.shift(shiftMsat))
   }
 
   #node(name: string | undefined): SimNode {

@@ -179,7 +179,7 @@ function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amoun
 }
 
 /** Whether a record of this length fits, for this amount. */
-export function recordFits(pinned: PinnedRoute, recordBytes: number, amountMsat: number, height: number): boolean {
+function recordFits(pinned: PinnedRoute, recordBytes: number, amountMsat: number, height: number): boolean {
   if (amountMsat <= pinned.askedMsat) return recordBytes <= pinned.route.recordBytes
   return onionBytes(hopSizes(pinned.hops, pinned.end, amountMsat, height), recordBytes) <= HOP_PAYLOADS_BYTES
 }
@@ -281,13 +281,13 @@ function wholeFee(
   return { baseFeeMsat: (base + scale - 1n) / scale, feePpm: Number(((factor - scale) * MILLION + scale - 1n) / scale) }
 }
 
-/** The least and the greatest amount to deliver that every policy of the way lets pass. */
+/** The smallest and the largest amount to deliver that every policy of the way lets pass. */
 function amountRange(
   hops: readonly Hop[],
   blinded: BlindedEnd | undefined,
 ): { readonly min: number; readonly max: number } {
-  const least = blinded === undefined ? 1 : Math.max(1, blinded.parts.totals.minHtlcMsat)
-  const min = firstWhere(least, (amount) =>
+  const pathMin = blinded === undefined ? 1 : Math.max(1, blinded.parts.totals.minHtlcMsat)
+  const min = firstWhere(pathMin, (amount) =>
     amountsFor(hops, blinded, amount).every((sum, i) => sum >= (hops[i] as Hop).link.policy.minHtlcMsat),
   )
   const tooMuch = firstWhere(1, (amount) =>

@@ -212,13 +212,13 @@ function amount(where: string, value: Amount): number {
   return whole(where, Number(value), 0, MAX_EXACT_MSAT)
 }
 
-function whole(where: string, value: number, least: number, most: number): number {
+function whole(where: string, value: number, min: number, max: number): number {
   if (!Number.isSafeInteger(value)) fail(where, `${value} is not a whole number`)
-  return number(where, value, least, most)
+  return number(where, value, min, max)
 }
 
-function number(where: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
-  if (!(value >= least && value <= most)) fail(where, `${value} is not between ${least} and ${most}`)
+function number(where: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (!(value >= min && value <= max)) fail(where, `${value} is not between ${min} and ${max}`)
   return value
 }
 

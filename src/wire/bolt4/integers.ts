@@ -17,20 +17,19 @@ export function uintBytes(value: bigint | number, size: 1 | 2 | 4 | 8): Uint8Arr
 }
 
 /**
- * BOLT 1's tu32 and tu64: big-endian without leading zeros, 0 to `most` bytes.
+ * BOLT 1's tu32 and tu64: big-endian without leading zeros, 0 to `max` bytes.
  *
  * @throws RangeError when the value does not fit
  */
-export function truncatedBytes(value: bigint | number, most: 4 | 8): Uint8Array {
-  const full = uintBytes(value, most)
+export function truncatedBytes(value: bigint | number, max: 4 | 8): Uint8Array {
+  const full = uintBytes(value, max)
   const first = full.findIndex((byte) => byte !== 0)
   return first < 0 ? new Uint8Array(0) : full.slice(first)
 }
 
-/** The value of a tu32 (`most` 4) or a tu64 (`most` 8). @throws BoltError `syntax` for more bytes or a leading zero. */
-export function readTruncated(bytes: Uint8Array, most: 4 | 8): bigint {
-  if (bytes.length > most)
-    throw new BoltError('syntax', `a truncated integer has ${bytes.length} bytes; at most ${most}`)
+/** The value of a tu32 (`max` 4) or a tu64 (`max` 8). @throws BoltError `syntax` for more bytes or a leading zero. */
+export function readTruncated(bytes: Uint8Array, max: 4 | 8): bigint {
+  if (bytes.length > max) throw new BoltError('syntax', `a truncated integer has ${bytes.length} bytes; at most ${max}`)
   if (bytes[0] === 0) throw new BoltError('syntax', 'a truncated integer begins with a zero byte')
   let value = 0n
   for (const byte of bytes) value = (value << 8n) | BigInt(byte)

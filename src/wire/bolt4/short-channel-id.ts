@@ -44,7 +44,7 @@ export function parseShortChannelId(written: string): bigint {
   return packShortChannelId(position)
 }
 
-function part(value: number, most: number): bigint {
-  if (!Number.isInteger(value) || value < 0 || value > most) throw new RangeError(`not 0 to ${most}: ${value}`)
+function part(value: number, max: number): bigint {
+  if (!Number.isInteger(value) || value < 0 || value > max) throw new RangeError(`not 0 to ${max}: ${value}`)
   return BigInt(value)
 }

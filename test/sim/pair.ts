@@ -22,7 +22,7 @@ export interface Pair {
 }
 
 /** The demo network, or another one, with started processes on 'alice' and 'bob' or the nodes of `names`. */
-export async function pairOn(
+export async function startPair(
   description: NetworkDescription = demoNetwork(),
   options: SimulationOptions & { readonly names?: readonly [string, string] } = {},
 ): Promise<Pair> {

@@ -15,7 +15,7 @@ export type Reply<Result> =
  * Does all jobs in `size` child processes, each one job at a time, in the order given. Results in the order of the
  * jobs; `onDone` hears of each as it comes. Throws what the first failing job threw, and ends the others.
  */
-export async function crew<Result>(
+export async function runInWorkers<Result>(
   jobs: readonly unknown[],
   size: number,
   onDone: (result: Result) => void,
