@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Lane } from '../../src/medium/payment.ts'
 import { demoNetwork, type Fault, type NetworkDescription, type Simulation } from '../../src/sim.ts'
-import { balances, expectNothingLeft, MINUTE, openEnds, transfer, type Direction, type Lane } from './transfer.ts'
+import { balances, expectNothingLeft, MINUTE, openEnds, transfer, type Direction } from './transfer.ts'
 
 /** One fault, or several that belong together. */
 interface Case {

@@ -1,10 +1,11 @@
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
+import type { Lane } from '../../src/medium/payment.ts'
 import { MemoryStore } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
-import { bytes, checkedEndpoint, expectNothingLeft, HOUR, MINUTE, type Lane } from './transfer.ts'
+import { bytes, checkedEndpoint, expectNothingLeft, HOUR, MINUTE } from './transfer.ts'
 
 const IDLE_MS: number = 10 * MINUTE
 const SIZE = 180_000

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { Lane } from '../../src/medium/payment.ts'
 import { demoNetwork, type Fault, type NetworkDescription } from '../../src/sim.ts'
-import { expectNothingLeft, openEnds, transfer, type Direction, type Lane } from './transfer.ts'
+import { expectNothingLeft, openEnds, transfer, type Direction } from './transfer.ts'
 
 // Any faults at any times in the middle of a transfer. `FC_SEED` and `FC_RUNS` choose others.
 

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
+import type { Lane } from '../../src/medium/payment.ts'
 import type { Connection } from '../../src/transport/connection/connection.ts'
 import { Endpoint, type EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
@@ -7,8 +8,6 @@ import type { Socket } from '../../src/transport/sockets/socket.ts'
 export const MINUTE = 60_000
 export const HOUR: number = 60 * MINUTE
 
-/** How packets of the question travel; those of the answer come over blinded paths. */
-export type Lane = 'node' | 'phantom'
 /** Whose middle it is: that of the question ('up', from alice to bob), or of the answer ('down'). */
 export type Direction = 'up' | 'down'
 
@@ -91,7 +90,12 @@ function receive(socket: Socket, onBytes: (length: number) => void): Received {
  */
 export async function transfer(
   { sim, alice, bob }: Ends,
-  options: { readonly lane: Lane; readonly direction: Direction; readonly midway: (sim: Simulation) => void },
+  options: {
+    /** How packets of the question travel; those of the answer come over blinded paths. */
+    readonly lane: Lane
+    readonly direction: Direction
+    readonly midway: (sim: Simulation) => void
+  },
 ): Promise<void> {
   const { lane, direction, midway } = options
   const question = bytes(direction === 'up' ? SIZE : OTHER_SIZE, 1)

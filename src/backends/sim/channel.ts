@@ -131,13 +131,13 @@ export class ChannelLink implements EventHandler {
     this.policy = policy
   }
 
-  /** Why an HTLC of this amount can't be offered now, as far as balance and slots go. */
+  /** Why an HTLC of this amount can't be added now, as far as balance and slots go. */
   obstacle(amountMsat: number): 'no-balance' | 'no-slot' | undefined {
     if (this.balanceMsat < amountMsat) return 'no-balance'
     return this.slotsUsed >= this.policy.maxHtlcs ? 'no-slot' : undefined
   }
 
-  /** Takes an HTLC: the amount is held, the slot is used. The caller has looked for obstacles. */
+  /** Adds an HTLC: its amount is in flight, its slot in use. The caller has looked for an obstacle. */
   offer(attempt: HtlcAttempt, amountMsat: number): void {
     this.balanceMsat -= amountMsat
     this.inFlightMsat += amountMsat
@@ -148,7 +148,7 @@ export class ChannelLink implements EventHandler {
     else if (this.#tickAt === Infinity) this.#startTick()
   }
 
-  /** Ends an HTLC: the amount goes over, or back. */
+  /** Removes an HTLC: its amount goes to the other end, or back. */
   release(amountMsat: number, settled: boolean): void {
     this.inFlightMsat -= amountMsat
     this.slotsUsed--

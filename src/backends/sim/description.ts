@@ -78,20 +78,20 @@ export interface ChannelDescription {
   readonly policy?: PolicyOptions
   /** For the direction away from the node of this name. */
   readonly policies?: Readonly<Record<string, PolicyOptions>>
-  /** Median way of a message over this channel, in place of the network's. */
+  /** Median delay of an HTLC over this channel, in place of the network's; ms. */
   readonly hopMs?: number
 }
 
 /**
  * 'reference': three lnd nodes on one machine (spec/simulator.md). 'fast', 'slow': medians near 0.2 s and 2 s over two
- * hops. 'none': no way at all.
+ * hops. 'none': no delay at all.
  */
 export type LatencyName = 'reference' | 'fast' | 'slow' | 'none'
 
 export interface LatencyOptions {
-  /** Median way of an HTLC from node to node, the commitment dance included, without batching. */
+  /** Median delay of an HTLC from node to node, the commitment dance included, without batching. */
   readonly hopMs: number
-  /** Deviation of the logarithm of the way: 0 for a constant, 0.5 for a spread like the public network's. */
+  /** Deviation of the logarithm of the delay: 0 for a constant, 0.5 for a spread like the public network's. */
   readonly sigma: number
   /** Commitments wait this long for more HTLCs. Default 50. */
   readonly batchMs?: number

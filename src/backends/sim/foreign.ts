@@ -4,7 +4,7 @@ import { MAX_FOREIGN_PAYMENTS } from './limits.ts'
 import type { FaultArguments, Forgery } from './fault-table.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
-import { findWays } from './pathfinding.ts'
+import { findRouteHops } from './pathfinding.ts'
 import { pinRoute, planAttempt, type PinnedRoute } from './pinned-routes.ts'
 import type { Random } from './random.ts'
 
@@ -85,7 +85,7 @@ export class ForeignPayments {
   }
 
   #route(from: SimNode, to: SimNode, amountMsat: number, lane: 'node' | 'phantom'): PinnedRoute | undefined {
-    const [hops] = findWays(this.#network, { from, to, amountMsat, count: 1, avoid: new Set(), hints: [] })
+    const [hops] = findRouteHops(this.#network, { from, to, amountMsat, count: 1, avoid: new Set(), hints: [] })
     return hops && pinRoute('', hops, lane, amountMsat, this.#network.height)
   }
 }

@@ -7,7 +7,7 @@ import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { OpenPath } from './blinded-paths.ts'
 import { observeEnd, observeHtlc } from './observations.ts'
-import { END_WORK, FAIL_MS, RELAY_WAY, RELAY_WORK, SETTLE_WAY } from './timing.ts'
+import { END_WORK, FAIL_DELAY_MS, RELAY_DELAY_SHARE, RELAY_WORK, SETTLE_DELAY_SHARE } from './timing.ts'
 
 const ARRIVED = 0
 const FINAL_WRITTEN = 1
@@ -116,8 +116,8 @@ export class HtlcAttempt implements EventHandler {
   sentOver(link: ChannelLink): void {
     const { engine } = this.network
     this.position++
-    const relayed = this.position < this.last ? 1 + RELAY_WAY : 1
-    engine.push(engine.nowMs + this.network.way(link) * relayed, this, ARRIVED)
+    const relayed = this.position < this.last ? 1 + RELAY_DELAY_SHARE : 1
+    engine.push(engine.nowMs + this.network.hopDelayMs(link) * relayed, this, ARRIVED)
   }
 
   fire(phase: number): void {
@@ -292,10 +292,12 @@ export class HtlcAttempt implements EventHandler {
 
   #sendBack(): void {
     const { engine, plan: networkPlan } = this.network
-    const way = this.network.way(this.plan.links[this.position - 1] as ChannelLink)
+    const delayMs = this.network.hopDelayMs(this.plan.links[this.position - 1] as ChannelLink)
     // A settlement is passed on as it comes, a failure only when committed on both sides.
     const ms =
-      this.#failure === undefined ? way * SETTLE_WAY : way + networkPlan.latency.batchMs + (way > 0 ? FAIL_MS : 0)
+      this.#failure === undefined
+        ? delayMs * SETTLE_DELAY_SHARE
+        : delayMs + networkPlan.latency.batchMs + (delayMs > 0 ? FAIL_DELAY_MS : 0)
     engine.push(engine.nowMs + ms, this, BACK)
   }
 

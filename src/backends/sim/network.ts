@@ -31,7 +31,7 @@ export class Network {
   readonly seed: string
   readonly nodes: readonly SimNode[]
   readonly channels: readonly Channel[]
-  /** Two a channel: from its first end at 2 x index, from its second at 2 x index + 1. */
+  /** Two for each channel: from its first end at 2 x index, from its second at 2 x index + 1. */
   readonly links: readonly ChannelLink[]
   readonly observations: Observations
   readonly latency: Random
@@ -116,7 +116,7 @@ export class Network {
   }
 
   /** How long an HTLC takes over this link, this time. */
-  way(link: ChannelLink): number {
+  hopDelayMs(link: ChannelLink): number {
     return (
       this.latency.logNormal(link.hopMs, this.plan.latency.sigma) + link.from.plan.latencyMs + link.to.plan.latencyMs
     )
@@ -127,7 +127,7 @@ export class Network {
     return this.chain.height
   }
 
-  /** Calls back from inside an event of the network. */
+  /** Calls back after `ms`, as an event of the network. */
   after(ms: number, callback: () => void, background = false): void {
     this.engine.push(this.engine.nowMs + ms, new Call(callback, background), 0)
   }
@@ -144,7 +144,7 @@ export class Network {
     return attempt
   }
 
-  /** Sends a payment that no process asked for and nobody is told of. */
+  /** Sends a payment that no process asked for and whose outcome goes to none. */
   sendForeign(sender: SimNode, plan: HtlcPlan): void {
     this.foreign.sent++
     new HtlcAttempt(++this.#attempts, this, sender, plan, undefined, (outcome) => {
@@ -152,7 +152,7 @@ export class Network {
     }).start()
   }
 
-  /** The payment's node is killed: what becomes of the payment depends on how soon. */
+  /** The payment's node is killed; how soon decides what becomes of the payment. */
   #sendAndDie(attempt: HtlcAttempt, { afterMs = 10, forMs = RESTART_MS, ghostMs = GHOST_MS }: Killed): void {
     const { sender } = attempt
     this.after(afterMs, () => this.outages.goOffline(sender, forMs))
@@ -165,7 +165,7 @@ export class Network {
     if (doubtMs < Infinity) this.after(afterMs + forMs + doubtMs, () => this.decided(attempt, NEVER_SENT))
   }
 
-  /** A payment came to its end, for good or ill. */
+  /** A payment has its outcome: the process gets it, or a later one does. */
   decided(attempt: HtlcAttempt, failure: PaymentFailure | undefined): void {
     const { sender, plan } = attempt
     const isForeign = !sender.underWay.has(attempt)

@@ -36,13 +36,12 @@ export interface Search {
   readonly hints: readonly RouteHint[]
 }
 
-/** Up to `count` ways, cheapest and most reliable first, as disjoint as the graph allows. */
-export function findWays(network: Network, search: Search): Hop[][] {
+/** The hops of up to `count` routes, cheapest and most reliable first, as disjoint as the graph allows. */
+export function findRouteHops(network: Network, search: Search): Hop[][] {
   const hinted = hintedHops(network, search)
   const uses = new Map<Channel, number>()
   const found = new Map<string, { readonly hops: Hop[]; readonly cost: number }>()
-  // Every search makes the channels that it found dearer, so a second one that repeats itself means that no other way
-  // is left.
+  // What a search finds costs more in the next one, so that a second repetition means that there is no other route.
   for (let repeats = 0; found.size < search.count && repeats < 2;) {
     const hops = cheapest(network, search, hinted, uses)
     if (hops === undefined) break
@@ -51,7 +50,7 @@ export function findWays(network: Network, search: Search): Hop[][] {
     else found.set(key, { hops, cost: ownCost(network, search, hops) })
     for (const { link } of hops) uses.set(link.channel, (uses.get(link.channel) ?? 0) + 1)
   }
-  return [...found.values()].toSorted((a, b) => a.cost - b.cost).map((way) => way.hops)
+  return [...found.values()].toSorted((a, b) => a.cost - b.cost).map(({ hops }) => hops)
 }
 
 /** Dijkstra from the destination back to the sender, since fees depend on what is to arrive. */

@@ -22,7 +22,7 @@ import { MAX_EXACT_MSAT } from './limits.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { OpenPath } from './blinded-paths.ts'
-import { findWays, type Hop } from './pathfinding.ts'
+import { findRouteHops, type Hop } from './pathfinding.ts'
 
 /** The routes that a process has pinned on its node. */
 export class ProcessRoutes {
@@ -63,7 +63,7 @@ export class ProcessRoutes {
     // spec §9.6: a payee could hold what we send for as long as its path allows.
     if (blinded !== undefined && blinded.parts.totals.cltvDelta > MAX_PATH_DELTA_BLOCKS) return []
     const amountMsat = Number(request.amountMsat)
-    const ways = findWays(network, {
+    const found = findRouteHops(network, {
       from: this.#node,
       to,
       amountMsat: amountMsat + (blinded === undefined ? 0 : pathFeeMsat(blinded.parts.totals, amountMsat)),
@@ -72,7 +72,7 @@ export class ProcessRoutes {
       hints: 'path' in destination ? [] : (destination.hints ?? []),
     })
     const routes: Route[] = []
-    for (const hops of ways) {
+    for (const hops of found) {
       const pinned = pinRoute(`r${this.#nextId()}`, hops, end, amountMsat, network.height)
       const { route } = pinned
       if (routeFeeMsat(route, request.amountMsat) > request.maxFeeMsat || route.recordBytes < 0) continue
@@ -133,7 +133,7 @@ export interface PinnedRoute {
   readonly askedMsat: number
 }
 
-/** Pins a way. `height` is the chain's height now. */
+/** Pins a route with the policies of now. `height` is the chain's height now. */
 export function pinRoute(
   id: string,
   hops: readonly Hop[],
@@ -281,7 +281,7 @@ function wholeFee(
   return { baseFeeMsat: (base + scale - 1n) / scale, feePpm: Number(((factor - scale) * MILLION + scale - 1n) / scale) }
 }
 
-/** The smallest and the largest amount to deliver that every policy of the way lets pass. */
+/** The smallest and the largest amount to deliver that every policy of the route lets pass. */
 function amountRange(
   hops: readonly Hop[],
   blinded: BlindedEnd | undefined,
@@ -296,7 +296,7 @@ function amountRange(
   return { min, max: Math.max(0, tooMuch - 1) }
 }
 
-/** The least whole number from `from` on for which a monotonous condition holds. */
+/** The smallest whole number from `from` on for which a monotonous condition holds. */
 function firstWhere(from: number, holds: (value: number) => boolean): number {
   let low = from
   let high = MAX_EXACT_MSAT

@@ -29,14 +29,14 @@ export const INTERCEPT_WORK = 2.5
 /** The same for one that came without blinding. */
 export const CLEAR_INTERCEPT_WORK = 1.7
 
-/** Work at a relay that does not wait for the disk, as a part of the way that leads to it. */
-export const RELAY_WAY = 1.1
+/** Time at a relay that is not spent on the disk, as a share of the hop's delay that leads to it. */
+export const RELAY_DELAY_SHARE = 1.1
 
-/** Way of a settlement over a hop, as a part of the forward way. It needs no commitment to be passed on. */
-export const SETTLE_WAY = 0.4
+/** Delay of a settlement over a hop, as a share of an HTLC's. It needs no commitment to be passed on. */
+export const SETTLE_DELAY_SHARE = 0.4
 
-/** Failures are passed on only when committed on both sides: the batch's wait, the way and this. */
-export const FAIL_MS = 10
+/** A failure is passed on only when committed on both sides: after a batch's wait, the hop's delay and this. */
+export const FAIL_DELAY_MS = 10
 
 export const LATENCIES: Readonly<Record<LatencyName, LatencyOptions>> = {
   reference: { hopMs: 11, sigma: 0.05 },
