@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Clock, Endpoint, Entropy } from '../index.ts'
 import type { Finding, LndLocation } from '../lnd.ts'
 import type { EndpointRequest } from './endpoint.ts'
+import type { Signals } from './ending.ts'
 
 export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
 
@@ -20,14 +21,4 @@ export interface Dependencies {
   readonly environment: NodeJS.ProcessEnv
   /** The words after the program's name, for the command that goes on. */
   readonly words: readonly string[]
-}
-
-export type SignalName = 'SIGINT' | 'SIGTERM'
-
-/** Signals of a person or a system that wants an end. */
-export interface Signals {
-  /** The result stops to listen. */
-  on(listener: (signal: SignalName) => void): () => void
-  /** Ends the process at once. */
-  exit(code: number): void
 }

@@ -2,7 +2,7 @@ import { type Backend, createEndpoint, type Endpoint, FolderStore, KeysockError 
 import { createBackend as createDaemonBackend, findDaemon } from '../daemon.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
-import { type EndpointFlags, nodeEnvironment } from './node-options.ts'
+import { type EndpointFlags, nodeEnvironment } from './options.ts'
 
 /** An endpoint as a command wants it. */
 export interface EndpointRequest {

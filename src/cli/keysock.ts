@@ -3,7 +3,7 @@
 import { findDaemon } from '../daemon.ts'
 import { checkLnd } from '../lnd.ts'
 import { openEndpoint } from './endpoint.ts'
-import { processSignals } from './process-signals.ts'
+import { processSignals } from './ending.ts'
 import { runProgram } from './program.ts'
 import { processClock } from '../floor/clock.ts'
 import { processEntropy } from '../floor/entropy.ts'

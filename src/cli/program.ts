@@ -5,9 +5,8 @@ import { doctorCommand } from './commands/doctor.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
 import type { Dependencies, Terminal } from './dependencies.ts'
-import { wrap } from './display/wrap.ts'
-import { EXIT, type ExitCode } from './exit-codes.ts'
-
+import { wrap } from './display/lines.ts'
+import { EXIT, type ExitCode } from './ending.ts'
 const EXAMPLES = `
 Examples:
   keysock doctor                     is this node ready?

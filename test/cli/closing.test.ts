@@ -1,9 +1,9 @@
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
-import { closed } from '../../src/cli/transfer/time.ts'
-import { Desk, pattern } from './desk.ts'
+import { closed } from '../../src/cli/transfer/waiting.ts'
+import { CommandLine, pattern } from './command-line.ts'
 import { ManualClock } from '../manual-clock.ts'
-import { turns } from './wire.ts'
+import { turns } from './receiver-folder.ts'
 
 /** A stream whose end the other side never acknowledges. */
 class Lingering extends Duplex {
@@ -37,7 +37,7 @@ it('a stream that goes on is destroyed then', async () => {
 })
 
 it('keysock send ends soon after the last word, though the receiver is gone before it learns of that', async () => {
-  const desk = new Desk()
+  const desk = new CommandLine()
   try {
     const receive = await desk.receive()
     const send = desk.run('alice', ['send', desk.write('a.bin', pattern(5_000)), desk.key('bob'), '--json'])

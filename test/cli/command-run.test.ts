@@ -1,15 +1,15 @@
 import { EventEmitter } from 'node:events'
 import { expect, it } from 'vitest'
-import { CommandRun } from '../../src/cli/command-run.ts'
+import { CommandRun } from '../../src/cli/commands/command-run.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
 import type { Endpoint } from '../../src/index.ts'
-import { Desk, Paper, pattern } from './desk.ts'
+import { CommandLine, RecordedTerminal, pattern } from './command-line.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 it('says a warning once, and remembers no more than the last hundred', () => {
-  const stderr = new Paper()
+  const stderr = new RecordedTerminal()
   const dependencies = {
-    stdout: new Paper(),
+    stdout: new RecordedTerminal(),
     stderr,
     environment: {},
     clock: new ManualClock(),
@@ -25,7 +25,7 @@ it('says a warning once, and remembers no more than the last hundred', () => {
 })
 
 it('says that the node is away, and that it is back', async () => {
-  const desk = new Desk()
+  const desk = new CommandLine()
   const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10_000)), desk.key('bob')])
   await send.err.shows('connecting')
   desk.sim.fault({ name: 'node-offline', node: 'alice', forMs: 5_000 })
@@ -37,11 +37,11 @@ it('says that the node is away, and that it is back', async () => {
 })
 
 it('tells a daemon that is gone from a node that is, to programs as well', async () => {
-  const stdout = new Paper()
+  const stdout = new RecordedTerminal()
   const endpoint = new EventEmitter()
   const dependencies = {
     stdout,
-    stderr: new Paper(),
+    stderr: new RecordedTerminal(),
     environment: {},
     clock: new ManualClock(),
     signals: { on: () => () => undefined, exit: () => undefined },

@@ -3,11 +3,11 @@ import type * as Disk from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { TransferError } from '../../src/cli/transfer/errors.ts'
-import { hashOf } from '../../src/cli/transfer/hashing.ts'
-import type { Offer } from '../../src/cli/transfer/messages.ts'
-import { openSpool } from '../../src/cli/transfer/spool.ts'
-import { pattern } from './desk.ts'
-import { fileOf, Place, sendTo } from './wire.ts'
+import { hashOf } from '../../src/cli/transfer/file-content.ts'
+import type { TransferOffer } from '../../src/cli/transfer/messages.ts'
+import { openSpool } from '../../src/cli/transfer/source.ts'
+import { pattern } from './command-line.ts'
+import { fileOf, ReceiverFolder, sendTo } from './receiver-folder.ts'
 
 /** What is wrong with the disk. */
 interface Faults {
@@ -48,17 +48,17 @@ vi.mock('node:fs/promises', async (original) => {
   }
 })
 
-let place: Place
+let place: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  place = new ReceiverFolder()
   Object.assign(faults, { writeBytes: Infinity, failing: undefined, openFiles: 0 })
 })
 afterEach(() => {
   place.close()
 })
 
-const offer: Offer = { name: 'log', session: new Uint8Array(16), content: undefined }
+const offer: TransferOffer = { name: 'log', session: new Uint8Array(16), content: undefined }
 const never = new AbortController().signal
 
 /** Makes a part of so many bytes, and lets go of it. */
@@ -84,7 +84,7 @@ describe('a disk that takes less than it was given', () => {
 
   it('keeps all of a file that arrives', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const { line, received } = await place.take()
+    const { line, received } = await place.accept()
     await sendTo(line, source)
     await received
     expect(place.read('a.bin').equals(source.bytes)).toBe(true)

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { createDisplay } from '../../src/cli/display/display.ts'
-import type { CliEvent, Display } from '../../src/cli/display/events.ts'
+import { createDisplay, type Display } from '../../src/cli/display/display.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
 import { movingLine, progressLine } from '../../src/cli/display/progress-line.ts'
-import { RateMeter } from '../../src/cli/display/rate-meter.ts'
-import { bytesInWords, clockTime, durationInWords, fitText, satInWords, widthOf } from '../../src/cli/display/words.ts'
-import { Paper } from './desk.ts'
+import { RateMeter } from '../../src/cli/transfer/progress.ts'
+import { fitText, widthOf } from '../../src/cli/display/lines.ts'
+import { bytesInWords, clockTime, durationInWords, satInWords } from '../../src/cli/words.ts'
+import { RecordedTerminal } from './command-line.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 const PROGRESS = {
@@ -40,9 +41,9 @@ const DONE = {
 } as const satisfies CliEvent
 
 /** For a person at a terminal. */
-function displayOn(stderr: Paper): Display {
+function displayOn(stderr: RecordedTerminal): Display {
   const time = new ManualClock()
-  return createDisplay({ stdout: new Paper(), stderr, environment: {}, time, json: false, quiet: false })
+  return createDisplay({ stdout: new RecordedTerminal(), stderr, environment: {}, time, json: false, quiet: false })
 }
 
 describe('the line that shows progress', () => {
@@ -114,8 +115,8 @@ describe('what is shown', () => {
     },
     events: readonly CliEvent[],
   ): { readonly out: string; readonly err: string } => {
-    const out = new Paper({ columns: options.columns })
-    const err = new Paper({ columns: options.columns })
+    const out = new RecordedTerminal({ columns: options.columns })
+    const err = new RecordedTerminal({ columns: options.columns })
     const { json = false, quiet = false, environment = {} } = options
     const display = createDisplay({ stdout: out, stderr: err, environment, time: new ManualClock(), json, quiet })
     for (const event of events) display.emit(event)
@@ -167,7 +168,7 @@ describe('what is shown', () => {
   })
 
   it('on a terminal moves in one line, which is gone at the end', async () => {
-    const [out, err] = [new Paper({ columns: 60 }), new Paper({ columns: 60 })]
+    const [out, err] = [new RecordedTerminal({ columns: 60 }), new RecordedTerminal({ columns: 60 })]
     const time = new ManualClock()
     const display = createDisplay({ stdout: out, stderr: err, environment: {}, time, json: false, quiet: false })
     display.emit(PROGRESS)
@@ -179,7 +180,7 @@ describe('what is shown', () => {
   })
 
   it('on a terminal that does not say its size is as wide and as high as most', async () => {
-    const err = new Paper({ columns: 0, rows: 0 })
+    const err = new RecordedTerminal({ columns: 0, rows: 0 })
     const display = displayOn(err)
     for (let transfer = 1; transfer <= 16; transfer++) display.emit({ ...PROGRESS, transfer })
     await err.shows(progressLine(PROGRESS, 79))
@@ -188,7 +189,7 @@ describe('what is shown', () => {
   })
 
   it('on a terminal with fewer rows than transfers leaves out the last ones, and lets them in when others end', async () => {
-    const err = new Paper({ columns: 60, rows: 5 })
+    const err = new RecordedTerminal({ columns: 60, rows: 5 })
     const display = displayOn(err)
     const names = (): string[] => [...new Set(err.text.match(/file \d+/g))]
     const showFrom = (from: number): void => {

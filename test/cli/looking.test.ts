@@ -2,11 +2,10 @@ import { utimesSync } from 'node:fs'
 import type * as Disk from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { PREAMBLE } from '../../src/cli/transfer/bounds.ts'
-import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
-import { encodeMessage } from '../../src/cli/transfer/messages.ts'
-import { pattern } from './desk.ts'
-import { fileOf, Place, sendTo, streamOf, turns } from './wire.ts'
+import { PREAMBLE } from '../../src/cli/transfer/limits.ts'
+import { encodeMessage, MessageReader } from '../../src/cli/transfer/messages.ts'
+import { pattern } from './command-line.ts'
+import { fileOf, ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
 
 /** What is read of files, and when it may be. */
 const disk = vi.hoisted(() => ({ reads: 0, readsAtOnce: 0, mostAtOnce: 0, openFiles: 0, mayRead: Promise.resolve() }))
@@ -38,10 +37,10 @@ vi.mock('node:fs/promises', async (original) => {
   }
 })
 
-let place: Place
+let place: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  place = new ReceiverFolder()
   Object.assign(disk, { reads: 0, readsAtOnce: 0, mostAtOnce: 0, openFiles: 0, mayRead: Promise.resolve() })
 })
 afterEach(() => {
@@ -61,14 +60,14 @@ describe('a receiver that looks whether it has a file already', () => {
     const source = fileOf('a.bin', pattern(600_000))
     place.put('a.bin', source.bytes)
     for (const session of [1, 2, 3]) {
-      const { line, received } = await place.take(storage)
+      const { line, received } = await place.accept(storage)
       await sendTo(line, source, { session })
       expect(await received).toMatchObject({ wasThere: true })
     }
     expect(disk.reads).toBe(3) // pieces
     place.put('a.bin', pattern(600_000, 2))
     utimesSync(join(place.folder, 'a.bin'), 1, 1)
-    const { line, received } = await place.take(storage)
+    const { line, received } = await place.accept(storage)
     await sendTo(line, source)
     expect(await received).toMatchObject({ wasThere: false, path: join(place.folder, 'a (2).bin') })
   })
@@ -79,7 +78,7 @@ describe('a receiver that looks whether it has a file already', () => {
     for (const { name, bytes } of sources) place.put(name, bytes)
     const go = stopReading()
     const taken = sources.map(async (source) => {
-      const { line, received } = await place.take(storage)
+      const { line, received } = await place.accept(storage)
       await sendTo(line, source)
       return (await received).wasThere
     })
@@ -93,7 +92,7 @@ describe('a receiver that looks whether it has a file already', () => {
     const source = fileOf('a.bin', pattern(6_000_000))
     place.put('a.bin', source.bytes)
     const go = stopReading()
-    const { line, received } = await place.take()
+    const { line, received } = await place.accept()
     const sending = sendTo(line, source)
     sending.catch(() => undefined)
     await turns()
@@ -110,13 +109,13 @@ describe('a receiver that looks whether it has a file already', () => {
 it('a part is not taken by who does not know its bytes, not even while they are compared', async () => {
   const storage = await place.storage()
   const source = streamOf('log', pattern(600_000))
-  const cut = await place.take(storage)
+  const cut = await place.accept(storage)
   await expect(sendTo(cut.line, source, { cutAt: 500_000 })).rejects.toMatchObject({ name: 'ConnectionLost' })
   await expect(cut.received).rejects.toMatchObject({ name: 'ConnectionLost' })
   const held = place.parts['log']?.[0] ?? 0
   expect(held).toBeGreaterThan(400_000)
   const go = stopReading()
-  const hostile = await place.take(storage)
+  const hostile = await place.accept(storage)
   const reader = new MessageReader(hostile.line, 'receiver')
   hostile.line.write(PREAMBLE)
   const session = new Uint8Array(16).fill(9)
@@ -124,7 +123,7 @@ it('a part is not taken by who does not know its bytes, not even while they are 
   expect(await reader.next()).toEqual({ type: 'have', offset: held })
   hostile.line.write(encodeMessage({ type: 'start', offset: held, sha256: new Uint8Array(32) }))
   await turns()
-  const honest = await place.take(storage)
+  const honest = await place.accept(storage)
   const sending = sendTo(honest.line, source)
   await turns()
   go()
@@ -137,12 +136,12 @@ it('a part is not taken by who does not know its bytes, not even while they are 
 it('a part that two senders know goes on with one of them', async () => {
   const storage = await place.storage()
   const source = streamOf('log', pattern(600_000))
-  const cut = await place.take(storage)
+  const cut = await place.accept(storage)
   await expect(sendTo(cut.line, source, { cutAt: 500_000 })).rejects.toMatchObject({ name: 'ConnectionLost' })
   await expect(cut.received).rejects.toMatchObject({ name: 'ConnectionLost' })
   const held = place.parts['log']?.[0] ?? 0
   const taken = [1, 2].map(async (mark) => {
-    const { line, received } = await place.take(storage)
+    const { line, received } = await place.accept(storage)
     const { from } = await sendTo(line, source, { session: mark })
     await received
     return from

@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { durationArgument, satArgument, sizeArgument, targetArgument } from '../../src/cli/arguments.ts'
-import { resumeCommand } from '../../src/cli/resume-command.ts'
+import { durationArgument, satArgument, sizeArgument, targetArgument } from '../../src/cli/options.ts'
+import { resumeCommand } from '../../src/cli/commands/command-run.ts'
 import type { Finding } from '../../src/lnd.ts'
 import { ROOT } from '../house/sources.ts'
-import { Desk, Paper } from './desk.ts'
+import { CommandLine, RecordedTerminal } from './command-line.ts'
 
 const KEY = `02${'ab'.repeat(32)}`
 
 describe('a command line', () => {
-  let desk: Desk
+  let desk: CommandLine
 
   beforeEach(() => {
-    desk = new Desk()
+    desk = new CommandLine()
   })
   afterEach(() => {
     desk.close()
@@ -59,7 +59,7 @@ describe('a command line', () => {
   it.each([[['--help']], [['send', '--help']], [['receive', '--help']], [['daemon', '--help']]])(
     'that asks for help on a terminal gets no line that is longer than it: %j',
     async (words) => {
-      const running = desk.run('alice', words, { out: new Paper({ columns: 60 }) })
+      const running = desk.run('alice', words, { out: new RecordedTerminal({ columns: 60 }) })
       expect(await running.code).toBe(0)
       expect(Math.max(...running.out.lines.map(({ length }) => length))).toBeLessThanOrEqual(60)
     },

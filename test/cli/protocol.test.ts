@@ -1,16 +1,15 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { IDLE_MS, MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/bounds.ts'
-import { hashOf } from '../../src/cli/transfer/hashing.ts'
-import { encodeMessage, type Message } from '../../src/cli/transfer/messages.ts'
-import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
-import { pattern } from './desk.ts'
-import { begin, fileOf, Place, sendTo, streamOf, turns } from './wire.ts'
+import { IDLE_MS, MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/limits.ts'
+import { hashOf } from '../../src/cli/transfer/file-content.ts'
+import { encodeMessage, type Message, MessageReader } from '../../src/cli/transfer/messages.ts'
+import { pattern } from './command-line.ts'
+import { begin, fileOf, ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
 
-let place: Place
+let place: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  place = new ReceiverFolder()
 })
 afterEach(() => {
   place.close()
@@ -22,7 +21,7 @@ async function send(...[source, options]: [Parameters<typeof sendTo>[1], Paramet
   readonly path: string
   readonly wasThere: boolean
 }> {
-  const { line, received } = await place.take()
+  const { line, received } = await place.accept()
   const { from } = await sendTo(line, source, options)
   const { path, wasThere } = await received
   return { from, path: path.slice(place.folder.length + 1), wasThere }
@@ -30,7 +29,7 @@ async function send(...[source, options]: [Parameters<typeof sendTo>[1], Paramet
 
 /** Sends until the line is cut, and waits until the receiver has let go. */
 async function sendCut(source: Parameters<typeof sendTo>[1], cutAt: number): Promise<void> {
-  const { line, received } = await place.take()
+  const { line, received } = await place.accept()
   await expect(sendTo(line, source, { cutAt })).rejects.toMatchObject({ name: 'ConnectionLost' })
   await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
 }
@@ -53,11 +52,11 @@ describe('a transfer', () => {
     const cuts = fc.array(fc.integer({ min: 1, max: 60_000 }), { maxLength: 5 })
     const property = fc.asyncProperty(cuts, fc.boolean(), async (at, isStream) => {
       place.close()
-      place = new Place()
+      place = new ReceiverFolder()
       const source = (isStream ? streamOf : fileOf)('a.bin', pattern(60_001))
       let least = 0
       for (const cutAt of at) {
-        const { line, received } = await place.take()
+        const { line, received } = await place.accept()
         await sendTo(line, source, { cutAt }).catch(() => undefined)
         await received.catch(() => undefined)
         const now = place.parts['a.bin']?.[0] ?? 0
@@ -124,7 +123,7 @@ describe('a transfer', () => {
 
   it('replaces it where the user said so', async () => {
     place.put('a.bin', Buffer.from('mine'))
-    const { line, received } = await place.take(await place.storage(true))
+    const { line, received } = await place.accept(await place.storage(true))
     await sendTo(line, fileOf('a.bin', pattern(1_000)))
     await received
     expect(place.files).toEqual(['a.bin'])
@@ -134,7 +133,7 @@ describe('a transfer', () => {
   it('of a file that changes on the way is given up by the sender, and nothing stays', async () => {
     const source = fileOf('a.bin', pattern(60_000))
     source.bytes = pattern(60_000, 9)
-    const { line, received } = await place.take()
+    const { line, received } = await place.accept()
     await expect(sendTo(line, source)).rejects.toMatchObject({ code: 'ERR_TRANSFER_CHANGED', isRemote: false })
     await expect(received).rejects.toMatchObject({ code: 'ERR_TRANSFER_CHANGED', isRemote: true })
     expect(place.files).toEqual([])
@@ -152,9 +151,9 @@ describe('several senders', () => {
 
   it('of the same file: the second waits for the first, and then need not send', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await place.accept()
     const reader = await begin(first.line, source)
-    const second = await place.take()
+    const second = await place.accept()
     const sending = sendTo(second.line, source, { session: 2 })
     await turns()
     expect(second.seen).toEqual(['offered a.bin', 'waits'])
@@ -169,11 +168,11 @@ describe('several senders', () => {
 
   it('of the same file: the second takes over when the first has been silent for long', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await place.accept()
     await begin(first.line, source)
     first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
     await turns()
-    const second = await place.take()
+    const second = await place.accept()
     const sending = sendTo(second.line, source, { session: 2 })
     await turns()
     await place.time.advance(SILENT_MS)
@@ -184,9 +183,9 @@ describe('several senders', () => {
 
   it('of the same file: the second waits as long as bytes of the first come, however few', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await place.accept()
     await begin(first.line, source)
-    const second = await place.take()
+    const second = await place.accept()
     const sending = sendTo(second.line, source, { session: 2 })
     sending.catch(() => undefined)
     const message = encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) })
@@ -202,11 +201,11 @@ describe('several senders', () => {
 
   it('that are one, over another connection, take over at once', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await place.accept()
     await begin(first.line, source)
     first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
     await turns()
-    const second = await place.take()
+    const second = await place.accept()
     expect(await sendTo(second.line, source, { session: 1 })).toMatchObject({ from: 30_000 })
     await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
     expect(place.parts).toEqual({})
@@ -252,7 +251,7 @@ describe('a hostile sender', () => {
     ['a stream without end', 'TOO_LARGE', [{ ...offer, content: undefined }, start, whole, whole]],
   ])('with %s is told %s, and leaves nothing that looks complete', async (_, code, messages) => {
     if (code === 'TOO_LARGE') place.maxSizeBytes = messages.length === 1 ? 10_000_000 : 15_000
-    const { line, received } = await place.take()
+    const { line, received } = await place.accept()
     line.write(PREAMBLE)
     for (const message of messages) line.write(encodeMessage(message))
     const reader = new MessageReader(line, 'receiver')
@@ -270,7 +269,7 @@ describe('a hostile sender', () => {
     const long = fileOf('a.bin', pattern(60_000))
     await sendCut(long, 40_000)
     const kept = place.parts['a.bin']
-    const { line, received } = await place.take()
+    const { line, received } = await place.accept()
     line.write(PREAMBLE)
     line.write(encodeMessage({ ...offer, content: long.content }))
     const reader = new MessageReader(line, 'receiver')
@@ -291,7 +290,7 @@ describe('a hostile sender', () => {
     const message = fc.constantFrom<Message>(offer, start, whole, end, wrong, { ...end, size: 7 })
     const noise = fc.oneof(message.map(encodeMessage), fc.uint8Array({ minLength: 1, maxLength: 40 }))
     const property = fc.asyncProperty(fc.array(noise, { maxLength: 8 }), async (pieces) => {
-      const { line, received } = await place.take()
+      const { line, received } = await place.accept()
       line.resume()
       line.write(PREAMBLE)
       for (const piece of pieces) line.write(piece)
@@ -305,7 +304,7 @@ describe('a hostile sender', () => {
   })
 
   it('that is slow is let go when no byte came for ten minutes, not before', async () => {
-    const { line, received } = await place.take()
+    const { line, received } = await place.accept()
     await begin(line, source)
     let isOver = false
     received.catch(() => (isOver = true))
@@ -320,7 +319,7 @@ describe('a hostile sender', () => {
   })
 
   it('that says nothing is let go', async () => {
-    const { received } = await place.take()
+    const { received } = await place.accept()
     await place.time.advance(120_000)
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })

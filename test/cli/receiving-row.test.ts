@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/display/events.ts'
-import { ReceivingRow } from '../../src/cli/receiving-row.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
+import { ReceivingRow } from '../../src/cli/transfer/receive-server.ts'
 import type { Socket } from '../../src/index.ts'
 import { ManualClock } from '../manual-clock.ts'
-import { turns } from './wire.ts'
+import { turns } from './receiver-folder.ts'
 
 it('counts the rate of a transfer that goes on from where it goes on', async () => {
   const events: CliEvent[] = []

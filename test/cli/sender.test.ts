@@ -1,8 +1,8 @@
 import { duplexPair } from 'node:stream'
 import { expect, it } from 'vitest'
 import { encodeMessage } from '../../src/cli/transfer/messages.ts'
-import { sendOver } from '../../src/cli/transfer/sender.ts'
-import { streamOf, turns } from './wire.ts'
+import { sendOver } from '../../src/cli/transfer/send-session.ts'
+import { streamOf, turns } from './receiver-folder.ts'
 
 it('asks for nothing more over a connection that is lost, though its stream goes on', async () => {
   const [line, other] = duplexPair()

@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/display/events.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
 import { openEndpointOn } from '../../src/cli/endpoint.ts'
 import { createEndpoint, KeysockError, MemoryStore, type Quote, type StoreChange } from '../../src/index.ts'
-import { Desk, pattern, tap } from './desk.ts'
+import { CommandLine, pattern, tap } from './command-line.ts'
 
 /** What a terminal is told (DEC private modes 25 and 7). */
 const HIDE_CURSOR = '\u001B[?25l'
@@ -11,10 +11,10 @@ const SHOW_CURSOR = '\u001B[?25h'
 const CUT_LINES = '\u001B[?7l'
 const WRAP_LINES = '\u001B[?7h'
 
-let desk: Desk
+let desk: CommandLine
 
 beforeEach(() => {
-  desk = new Desk()
+  desk = new CommandLine()
 })
 afterEach(() => {
   desk.close()

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StreamStorage } from '../../src/cli/transfer/stream-storage.ts'
-import { Desk, Paper, pattern, tap } from './desk.ts'
-import { Place, sendTo, streamOf, turns } from './wire.ts'
+import { CommandLine, RecordedTerminal, pattern, tap } from './command-line.ts'
+import { ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
 
 /** An output that nobody reads for the moment. */
-class Blocked extends Paper {
+class Blocked extends RecordedTerminal {
   #go: (() => void) | undefined
   #isFree = false
 
@@ -22,10 +22,10 @@ class Blocked extends Paper {
 }
 
 describe('an output that nobody reads', () => {
-  let place: Place
+  let place: ReceiverFolder
 
   beforeEach(() => {
-    place = new Place()
+    place = new ReceiverFolder()
   })
   afterEach(() => {
     place.close()
@@ -38,13 +38,13 @@ describe('an output that nobody reads', () => {
     const output = new Blocked()
     const storage = new StreamStorage(output)
     const source = streamOf('log', pattern(length))
-    const first = await place.take(storage)
+    const first = await place.accept(storage)
     const sending = sendTo(first.line, source)
     sending.catch(() => undefined)
     await turns()
     first.line.destroy()
     await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
-    const second = await place.take(storage)
+    const second = await place.accept(storage)
     const again = sendTo(second.line, source, { session: 2 })
     await turns()
     output.go()
@@ -55,7 +55,7 @@ describe('an output that nobody reads', () => {
 })
 
 it('keysock receive - ends at a signal, though nobody reads what it writes', async () => {
-  const desk = new Desk()
+  const desk = new CommandLine()
   try {
     const out = new Blocked()
     const blocked = new Promise((resolve) => {

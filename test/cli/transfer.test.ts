@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/display/events.ts'
-import { Desk, Paper, pattern, sha256Hex, tap } from './desk.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
+import { CommandLine, RecordedTerminal, pattern, sha256Hex, tap } from './command-line.ts'
 
-let desk: Desk
+let desk: CommandLine
 
 beforeEach(() => {
-  desk = new Desk()
+  desk = new CommandLine()
 })
 afterEach(() => {
   desk.close()
@@ -231,7 +231,7 @@ describe('money', () => {
 describe('standard input and output', () => {
   it('carry a stream of unknown length', async () => {
     const stream = pattern(60_000)
-    const out = new Paper()
+    const out = new RecordedTerminal()
     const receive = desk.run('bob', ['receive', '-'], { out })
     await receive.err.shows('whoever has one types')
     const stdin = tap()
@@ -245,7 +245,7 @@ describe('standard input and output', () => {
   })
 
   it('carry what comes as it comes', async () => {
-    const out = new Paper()
+    const out = new RecordedTerminal()
     const receive = desk.run('bob', ['receive', '--out', '-'], { out })
     await receive.err.shows('whoever has one types')
     const stdin = tap()
@@ -278,7 +278,7 @@ describe('standard input and output', () => {
   })
 
   it('end with an error where nobody reads the output any more', async () => {
-    const out = new Paper()
+    const out = new RecordedTerminal()
     const receive = desk.run('bob', ['receive', '-'], { out })
     await receive.err.shows('whoever has one types')
     out.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))

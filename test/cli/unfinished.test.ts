@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { Unfinished } from '../../src/cli/unfinished.ts'
-import { pattern } from './desk.ts'
-import { fileOf, Place } from './wire.ts'
+import { Unfinished } from '../../src/cli/transfer/receive-server.ts'
+import { pattern } from './command-line.ts'
+import { fileOf, ReceiverFolder } from './receiver-folder.ts'
 
-let place: Place
+let place: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  place = new ReceiverFolder()
 })
 afterEach(() => {
   place.close()

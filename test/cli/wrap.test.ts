@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { wrap } from '../../src/cli/display/wrap.ts'
+import { wrap } from '../../src/cli/display/lines.ts'
 
 it.each([
   ['short', ['short']],

@@ -3,11 +3,10 @@ import { type Daemon, daemonSocket, daemonState, type DaemonStatus, daemonStatus
 import type { Backend } from '../../index.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { durationInWords } from '../display/words.ts'
+import { durationInWords } from '../words.ts'
 import { whyUnusable } from '../endpoint.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../node-options.ts'
-import { StopSignal } from '../stop-signal.ts'
+import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../options.ts'
+import { StopSignal, EXIT, type ExitCode } from '../ending.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 
 /** What the commands need of the outside. */

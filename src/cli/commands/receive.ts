@@ -1,15 +1,21 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
-import { countArgument, portArgument, satArgument, sizeArgument } from '../arguments.ts'
-import { CommandRun } from '../command-run.ts'
+import { CommandRun, quoted } from './command-run.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { satInWords } from '../display/words.ts'
-import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
-import { satOf } from '../money.ts'
-import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
-import { Receiving, type ReceivingEnd } from '../receiving.ts'
-import { quoted } from '../resume-command.ts'
-import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/bounds.ts'
+import { satInWords, satOf } from '../words.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
+import {
+  addEndpointOptions,
+  addOutputOptions,
+  type EndpointFlags,
+  type OutputFlags,
+  countArgument,
+  portArgument,
+  satArgument,
+  sizeArgument,
+} from '../options.ts'
+import { ReceiveServer, type ReceiveEnd } from '../transfer/receive-server.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/limits.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
@@ -83,7 +89,7 @@ class ReceiveRun {
     const { stop } = this.#run
     const { maxCost } = this.#flags
     let endpoint: Endpoint | undefined
-    let receiving: Receiving | undefined
+    let receiving: ReceiveServer | undefined
     try {
       const storage = await this.#openStorage()
       endpoint = await this.#run.openEndpoint({ flags: this.#flags, capMsat: maxCost, maxCostMsat: maxCost })
@@ -117,10 +123,10 @@ class ReceiveRun {
     return await FolderStorage.open(out, { overwrite, entropy })
   }
 
-  #receiving(endpoint: Endpoint, storage: Storage): Receiving {
+  #receiving(endpoint: Endpoint, storage: Storage): ReceiveServer {
     const { out, once = false, count, port, maxSize, maxCost } = this.#flags
     const isStream = out === STANDARD_OUTPUT
-    return new Receiving({
+    return new ReceiveServer({
       endpoint,
       storage,
       port,
@@ -142,7 +148,7 @@ class ReceiveRun {
     this.#run.display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
   }
 
-  #report(end: ReceivingEnd, unfinished: string, endpoint: Endpoint): ExitCode {
+  #report(end: ReceiveEnd, unfinished: string, endpoint: Endpoint): ExitCode {
     switch (end.type) {
       case 'count':
         return EXIT.done
@@ -157,13 +163,13 @@ class ReceiveRun {
     }
   }
 
-  async #interrupted(receiving: Receiving | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
+  async #interrupted(receiving: ReceiveServer | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
     this.#stopped('interrupted', `interrupted${await this.#leave(receiving)}`, endpoint)
     return this.#run.stop.exitCode
   }
 
   /** Ends what runs: what is kept of it, in words. */
-  async #leave(receiving: Receiving | undefined): Promise<string> {
+  async #leave(receiving: ReceiveServer | undefined): Promise<string> {
     await receiving?.stop()
     const unfinished = (await receiving?.unfinished()) ?? []
     if (unfinished.length === 0) return ''

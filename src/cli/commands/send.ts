@@ -1,21 +1,26 @@
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command } from 'commander'
-import type { Endpoint } from '../../index.ts'
-import { durationArgument, satArgument, type TargetArgument, targetArgument } from '../arguments.ts'
-import { CommandRun, type LastWords } from '../command-run.ts'
+import type { Endpoint, Quote } from '../../index.ts'
+import { CommandRun, type LastWords } from './command-run.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { bytesInWords, durationInWords, satInWords } from '../display/words.ts'
-import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
-import { capFor, satOf, timeFor } from '../money.ts'
-import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
-import { nameOf, whyNot } from '../sending-row.ts'
-import { Sending, type SendingEnd } from '../sending.ts'
-import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/bounds.ts'
+import { bytesInWords, durationInWords, satInWords, satOf } from '../words.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
+import {
+  addEndpointOptions,
+  addOutputOptions,
+  type EndpointFlags,
+  type OutputFlags,
+  durationArgument,
+  satArgument,
+  type TargetArgument,
+  targetArgument,
+} from '../options.ts'
+import { SendTransfer, type SendEnd, nameOf, whyNot } from '../transfer/send-transfer.ts'
+import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/limits.ts'
 import { codeOf } from '../transfer/errors.ts'
-import { shown } from '../transfer/hashing.ts'
-import { openFile, type Source } from '../transfer/source.ts'
-import { openSpool } from '../transfer/spool.ts'
+import { toHex } from '../../floor/bytes.ts'
+import { openFile, type Source, openSpool } from '../transfer/source.ts'
 
 interface SendFlags extends EndpointFlags, OutputFlags {
   readonly name?: string
@@ -152,7 +157,7 @@ class SendRun {
     const capMsat = this.#flags.maxCost ?? endpoint.defaults.maxCostMsat
     endpoint.setCaps({ process: capMsat, peer: { publicKey: this.#target.address, cap: capMsat } })
     if (!(await this.#isWithin(capMsat, endpoint, source))) return EXIT.stopped
-    const sending = new Sending({
+    const sending = new SendTransfer({
       endpoint,
       target: this.#target,
       source,
@@ -191,7 +196,7 @@ class SendRun {
     return false
   }
 
-  async #report(end: SendingEnd, sending: Sending, endpoint: Endpoint, source: Source): Promise<ExitCode> {
+  async #report(end: SendEnd, sending: SendTransfer, endpoint: Endpoint, source: Source): Promise<ExitCode> {
     const sat = satOf(endpoint.stats.spentMsat)
     const { bytes, isBegun } = sending
     const state = { bytes, sat, isBegun }
@@ -204,7 +209,7 @@ class SendRun {
           size: end.sent.size,
           bytes: end.sent.size,
           bytesMoved: end.sent.bytes,
-          sha256: shown(end.sent.sha256),
+          sha256: toHex(end.sent.sha256),
           path: null,
           seconds: Number(end.seconds.toFixed(3)),
           failed: sending.failed,
@@ -284,4 +289,25 @@ class SendRun {
     })
     return EXIT.done
   }
+}
+
+/** Share of a quote that failures, copies and a worse route may add: a cap that is offered should be enough. */
+const MARGIN_PERCENT = 125n
+/** A cap that is offered is a round number. */
+const ROUND_SAT = 100
+
+/** A cap, in sat, that is enough for what was quoted. */
+export function capFor({ costMsat }: Pick<Quote, 'costMsat'>): number {
+  const sat = Number((costMsat * MARGIN_PERCENT) / 100n) / 1_000
+  return Math.max(ROUND_SAT, Math.ceil(sat / ROUND_SAT) * ROUND_SAT)
+}
+
+/** What real nodes reach over two or three hops, bytes a second: what --dry-run assumes. */
+const RATES = { most: 130_000, least: 20_000 } as const
+/** Before the first byte: a route, a first answer. */
+const START_SECONDS = { least: 1, most: 5 } as const
+
+/** How long so many bytes take, seconds. */
+export function timeFor(bytes: number): { readonly from: number; readonly to: number } {
+  return { from: START_SECONDS.least + bytes / RATES.most, to: START_SECONDS.most + bytes / RATES.least }
 }

@@ -1,10 +1,17 @@
+import type { CliEvent } from '../events.ts'
 import type { Terminal } from '../dependencies.ts'
-import type { Time } from '../transfer/time.ts'
-import type { Display } from './events.ts'
+import type { Time } from '../transfer/waiting.ts'
 import { JsonDisplay } from './json-display.ts'
-import { LineWriter } from './line-writer.ts'
+import { LineWriter } from './lines.ts'
 import { PlainDisplay } from './plain-display.ts'
 import { TerminalDisplay } from './terminal-display.ts'
+
+/** Shows what happens, in one of the ways in which somebody may look. */
+export interface Display {
+  emit(event: CliEvent): void
+  /** Leaves the terminal as it was. */
+  close(): void
+}
 
 export interface DisplayOptions {
   readonly stdout: Terminal

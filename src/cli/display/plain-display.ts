@@ -1,9 +1,10 @@
-import type { Time } from '../transfer/time.ts'
-import { type CliEvent, type Display, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from './events.ts'
-import type { LineWriter } from './line-writer.ts'
+import type { Time } from '../transfer/waiting.ts'
+import type { Display } from './display.ts'
+import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from '../events.ts'
+import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
 import { isToCopy, sentences } from './sentences.ts'
-import { Sparse } from './sparse.ts'
+import { Throttle } from './throttle.ts'
 
 /** A log is read later, by lines. */
 const EVERY_MS = 5_000
@@ -15,8 +16,8 @@ const COLUMNS = 120
 export class PlainDisplay implements Display {
   readonly #results: LineWriter
   readonly #remarks: LineWriter
-  readonly #sparse: Sparse
-  readonly #sparseSame: Sparse
+  readonly #sparse: Throttle
+  readonly #sparseSame: Throttle
   readonly #quiet: boolean
   #lastLine = ''
 
@@ -28,8 +29,8 @@ export class PlainDisplay implements Display {
   }) {
     this.#results = options.results
     this.#remarks = options.remarks
-    this.#sparse = new Sparse(options.time, EVERY_MS)
-    this.#sparseSame = new Sparse(options.time, SAME_EVERY_MS)
+    this.#sparse = new Throttle(options.time, EVERY_MS)
+    this.#sparseSame = new Throttle(options.time, SAME_EVERY_MS)
     this.#quiet = options.quiet
   }
 
@@ -50,9 +51,9 @@ export class PlainDisplay implements Display {
 
   /** The same line again is worth saying only now and then. */
   #moving(event: MovingEvent): void {
-    if (!this.#sparse.lets(event.transfer)) return
+    if (!this.#sparse.allows(event.transfer)) return
     const line = movingLine(event, COLUMNS).replace(/ {2}\[.*\]$/, '')
-    if (line === this.#lastLine && !this.#sparseSame.lets(event.transfer)) return
+    if (line === this.#lastLine && !this.#sparseSame.allows(event.transfer)) return
     if (line !== this.#lastLine) this.#sparseSame.restart(event.transfer)
     this.#lastLine = line
     this.#remarks.line(line)

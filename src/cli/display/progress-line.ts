@@ -1,5 +1,6 @@
-import type { MovingEvent, Progress, TransferName } from './events.ts'
-import { bytesInWords, clockTime, fitText, widthOf, wholeNumber } from './words.ts'
+import type { MovingEvent, Progress, TransferName } from '../events.ts'
+import { fitText, widthOf } from './lines.ts'
+import { bytesInWords, clockTime, wholeNumber } from '../words.ts'
 
 interface Piece {
   readonly long: string

@@ -1,5 +1,5 @@
-import type { CliEvent } from './events.ts'
-import { bytesInWords, durationInWords, satInWords, wholeNumber } from './words.ts'
+import type { CliEvent } from '../events.ts'
+import { bytesInWords, durationInWords, satInWords, wholeNumber } from '../words.ts'
 
 /** Whether a line is one to copy: a terminal that breaks it leaves it one line. */
 export function isToCopy(event: CliEvent, line: string): boolean {

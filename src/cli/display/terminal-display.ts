@@ -1,11 +1,11 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import type { Terminal } from '../dependencies.ts'
-import { type CliEvent, type Display, endedTransfer, isMoving, isResult, type MovingEvent } from './events.ts'
-import type { LineWriter } from './line-writer.ts'
+import type { Display } from './display.ts'
+import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent } from '../events.ts'
+import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
-import { coloured } from './colours.ts'
 import { isToCopy, sentences } from './sentences.ts'
-
+import { styleText } from 'node:util'
 const FRAMES_PER_SECOND = 8
 /** Of a terminal that does not say, or says 0. */
 const USUAL_COLUMNS = 80
@@ -87,4 +87,13 @@ export class TerminalDisplay implements Display {
 
 function saidOr(said: number | undefined, usual: number): number {
   return said === undefined || said === 0 ? usual : said
+}
+
+const VERDICTS = { good: 'green', poor: 'yellow', bad: 'red' } as const
+
+/** Colours a verdict where the terminal wants colours (NO_COLOR, FORCE_COLOR and the stream decide). */
+export function coloured(event: CliEvent, line: string, stream: NodeJS.WritableStream): string {
+  if (event.event !== 'finding') return line
+  const { verdict } = event
+  return styleText(VERDICTS[verdict], verdict, { stream, validateStream: true }) + line.slice(verdict.length)
 }

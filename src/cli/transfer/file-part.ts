@@ -1,16 +1,13 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { codeOf, unwritable } from './errors.ts'
-import type { FileHashes } from './file-hashes.ts'
-import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
-import type { PartUses } from './part-uses.ts'
-import { readFrom } from './source.ts'
+import { equalBytes } from '../../floor/bytes.ts'
+import { runningHash, type RunningHash, type FileHashes, readFrom, writeAll } from './file-content.ts'
 import type { Part } from './storage.ts'
-import { writeAll } from './write-all.ts'
 
 interface FilePartOptions {
   readonly path: string
   readonly size: number
-  readonly uses: PartUses
+  readonly uses: PartLocks
   readonly hashes: FileHashes
   /** Of an empty part that is held already. */
   readonly file?: FileHandle
@@ -39,20 +36,20 @@ export class FilePart implements Part {
   async continueFrom(offset: number, sha256: Uint8Array, signal: AbortSignal): Promise<boolean> {
     const { path, uses, hashes } = this.#options
     // Only who knows the bytes takes the part from others.
-    const look = uses.look(path)
+    const look = uses.check(path)
     if (look === undefined) return false
     let file: FileHandle | undefined
     try {
       file = await open(path, 'r+')
       const hash = await hashes.ofPrefix(readFrom(file), offset, signal)
-      if (hash === undefined || !sameBytes(hash.digest(), sha256) || !look.take()) return false
+      if (hash === undefined || !equalBytes(hash.digest(), sha256) || !look.take()) return false
       this.#file = file
       await file.truncate(offset)
       this.#size = offset
       this.#hash = hash
       return true
     } catch (error) {
-      if (this.#file !== undefined) uses.free(path)
+      if (this.#file !== undefined) uses.unlock(path)
       this.#file = undefined
       signal.throwIfAborted()
       if (codeOf(error) === 'ENOENT') return false
@@ -85,7 +82,7 @@ export class FilePart implements Part {
     } catch (error) {
       throw error instanceof Error && error.name === 'TransferError' ? error : unwritable(path, error)
     } finally {
-      uses.free(path)
+      uses.unlock(path)
     }
   }
 
@@ -97,7 +94,7 @@ export class FilePart implements Part {
       // Nothing is worth keeping of it.
       if (this.#size === 0) await unlink(path).catch(() => undefined)
     } finally {
-      uses.free(path)
+      uses.unlock(path)
     }
   }
 
@@ -107,7 +104,7 @@ export class FilePart implements Part {
     await this.#file.close().catch(() => undefined)
     this.#file = undefined
     await unlink(path).catch(() => undefined)
-    uses.free(path)
+    uses.unlock(path)
   }
 
   async #sync(): Promise<void> {
@@ -123,5 +120,45 @@ export class FilePart implements Part {
   #open(): FileHandle {
     if (this.#file === undefined) throw new Error('this part is not being written')
     return this.#file
+  }
+}
+
+/** A part that is looked at, before it is taken. */
+export interface PartCheck {
+  /** Takes the part; false where somebody took it since the look began, also if it is free again. */
+  take(): boolean
+  end(): void
+}
+
+/** Which parts transfers hold, by path. */
+export class PartLocks {
+  readonly #held: Set<string> = new Set()
+  readonly #looks: Set<{ readonly path: string; isStale: boolean }> = new Set()
+
+  isLocked(path: string): boolean {
+    return this.#held.has(path)
+  }
+
+  /** False where it is held. */
+  lock(path: string): boolean {
+    if (this.#held.has(path)) return false
+    this.#held.add(path)
+    for (const look of this.#looks) if (look.path === path) look.isStale = true
+    return true
+  }
+
+  unlock(path: string): void {
+    this.#held.delete(path)
+  }
+
+  /** Undefined where it is held. The look is to be ended. */
+  check(path: string): PartCheck | undefined {
+    if (this.#held.has(path)) return undefined
+    const look = { path, isStale: false }
+    this.#looks.add(look)
+    return {
+      take: () => !look.isStale && this.lock(path),
+      end: () => void this.#looks.delete(look),
+    }
   }
 }

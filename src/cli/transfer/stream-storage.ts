@@ -1,9 +1,10 @@
 import type { Writable } from 'node:stream'
 import { once } from 'node:events'
-import { orAborted } from './abort.ts'
+import { orAborted } from './waiting.ts'
 import { codeOf, messageOf, TransferError } from './errors.ts'
-import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
-import type { Content, Offer } from './messages.ts'
+import { equalBytes } from '../../floor/bytes.ts'
+import { runningHash, type RunningHash } from './file-content.ts'
+import type { Content, TransferOffer } from './messages.ts'
 import type { Part, Storage } from './storage.ts'
 
 /**
@@ -24,13 +25,13 @@ export class StreamStorage implements Storage {
     return Promise.resolve(undefined)
   }
 
-  parts(offer: Offer): Promise<readonly Part[]> {
+  parts(offer: TransferOffer): Promise<readonly Part[]> {
     const part = this.#part
     if (part === undefined || (!part.isUsed && part.size === 0)) return Promise.resolve([])
     return !part.isUsed && isSame(part.offer, offer) ? Promise.resolve([part]) : Promise.reject(busy())
   }
 
-  create(offer: Offer): Promise<Part> {
+  create(offer: TransferOffer): Promise<Part> {
     if (this.#part !== undefined && (this.#part.isUsed || this.#part.size > 0)) return Promise.reject(busy())
     this.#part = new StreamPart(this.#output, offer)
     return Promise.resolve(this.#part)
@@ -45,23 +46,23 @@ function busy(): TransferError {
   return new TransferError('BUSY', 'the receiver is in the middle of another stream')
 }
 
-function isSame(a: Offer, b: Offer): boolean {
+function isSame(a: TransferOffer, b: TransferOffer): boolean {
   return a.name === b.name && isSameContent(a.content, b.content)
 }
 
 function isSameContent(a: Content | undefined, b: Content | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
-  return a.size === b.size && sameBytes(a.sha256, b.sha256)
+  return a.size === b.size && equalBytes(a.sha256, b.sha256)
 }
 
 class StreamPart implements Part {
-  readonly offer: Offer
+  readonly offer: TransferOffer
   isUsed = true
   readonly #output: Writable
   readonly #hash: RunningHash = runningHash()
   #size = 0
 
-  constructor(output: Writable, offer: Offer) {
+  constructor(output: Writable, offer: TransferOffer) {
     this.#output = output
     this.offer = offer
   }
@@ -71,7 +72,7 @@ class StreamPart implements Part {
   }
 
   continueFrom(offset: number, sha256: Uint8Array): Promise<boolean> {
-    const fits = !this.isUsed && offset === this.#size && sameBytes(this.digest(), sha256)
+    const fits = !this.isUsed && offset === this.#size && equalBytes(this.digest(), sha256)
     if (fits) this.isUsed = true
     return Promise.resolve(fits)
   }

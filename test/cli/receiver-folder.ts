@@ -3,16 +3,15 @@ import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
-import { PART_SUFFIX, PREAMBLE } from '../../src/cli/transfer/bounds.ts'
+import { PART_SUFFIX, PREAMBLE } from '../../src/cli/transfer/limits.ts'
 import { FolderStorage } from '../../src/cli/transfer/folder-storage.ts'
-import { hashOf, runningHash } from '../../src/cli/transfer/hashing.ts'
-import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
-import { encodeMessage } from '../../src/cli/transfer/messages.ts'
-import { type Received, receiveFrom } from '../../src/cli/transfer/receiver.ts'
-import { sendOver, type Sent } from '../../src/cli/transfer/sender.ts'
+import { hashOf, runningHash } from '../../src/cli/transfer/file-content.ts'
+import { encodeMessage, MessageReader } from '../../src/cli/transfer/messages.ts'
+import { type Received, receiveFrom } from '../../src/cli/transfer/receive-session.ts'
+import { sendOver, type Sent } from '../../src/cli/transfer/send-session.ts'
 import type { Source } from '../../src/cli/transfer/source.ts'
 import type { Storage } from '../../src/cli/transfer/storage.ts'
-import { Turns } from '../../src/cli/transfer/turns.ts'
+import { TransferQueue } from '../../src/cli/transfer/transfer-queue.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 /** Lets what is under way go on: as many turns of the event loop, and questions to the disk, as any of it takes. */
@@ -26,10 +25,10 @@ export async function turns(): Promise<void> {
 }
 
 /** A receiver with a folder, and lines that lead to it. */
-export class Place {
+export class ReceiverFolder {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'keysock-transfer-'))
   readonly time: ManualClock = new ManualClock(turns)
-  readonly turns: Turns = new Turns(this.time)
+  readonly queue: TransferQueue = new TransferQueue(this.time)
   maxSizeBytes = 10_000_000
   #random = 0
 
@@ -43,7 +42,7 @@ export class Place {
   }
 
   /** Takes one connection; the other end of it, and what the receiver makes of it. */
-  async take(
+  async accept(
     storage?: Storage,
   ): Promise<{ readonly line: Duplex; readonly received: Promise<Received>; readonly seen: string[] }> {
     const [line, other] = duplexPair()
@@ -54,7 +53,7 @@ export class Place {
     const seen: string[] = []
     const received = receiveFrom(other, {
       storage: storage ?? (await this.storage()),
-      turns: this.turns,
+      queue: this.queue,
       maxSizeBytes: this.maxSizeBytes,
       time: this.time,
       watcher: {

@@ -22,6 +22,10 @@ export function wholeNumber(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
+export function satOf(msat: bigint): number {
+  return Number(msat) / 1_000
+}
+
 /** 1 sat is the least that most routes carry, so decimals matter only below ten. */
 export function satInWords(sat: number): string {
   const text = sat.toLocaleString('en', { maximumFractionDigits: sat < 10 ? 3 : 0 })
@@ -45,39 +49,4 @@ export function durationInWords(seconds: number): string {
   const hours = Math.floor(minutes / 60)
   if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
   return `${Math.round(hours / 24)} days`
-}
-
-/** Columns that text takes in a terminal: East Asian wide characters take two, combining ones none. */
-export function widthOf(text: string): number {
-  let width = 0
-  for (const character of text) width += characterWidth(character)
-  return width
-}
-
-function characterWidth(character: string): number {
-  if (/\p{Mn}|\p{Me}|\p{Cf}/u.test(character)) return 0
-  return /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
-    character,
-  )
-    ? 2
-    : 1
-}
-
-/** Below this there is no room for two ends. */
-const LEAST_CUT_COLUMNS = 6
-
-/** At most so many columns; what is left out in the middle is marked. */
-export function fitText(text: string, columns: number): string {
-  if (widthOf(text) <= columns) return text
-  const characters = Array.from(text)
-  const tail = columns < LEAST_CUT_COLUMNS ? [] : characters.slice(-Math.floor((columns - 1) / 3))
-  const head: string[] = []
-  let width = widthOf(tail.join('')) + 1
-  if (width > columns) return '~'.repeat(columns)
-  for (const character of characters) {
-    width += characterWidth(character)
-    if (width > columns) break
-    head.push(character)
-  }
-  return `${head.join('')}~${tail.join('')}`
 }

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
-import { Receiving } from '../../src/cli/receiving.ts'
+import { ReceiveServer } from '../../src/cli/transfer/receive-server.ts'
 import type { Endpoint, Socket } from '../../src/index.ts'
-import { turns } from './wire.ts'
+import { turns } from './receiver-folder.ts'
 
 /** As much of a socket as the caps ask for. */
 class PaidSocket extends Duplex {
@@ -48,9 +48,9 @@ async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): P
       return server
     },
   }
-  const receiving = new Receiving({
+  const receiving = new ReceiveServer({
     endpoint: endpoint as unknown as Endpoint,
-    storage: {} as ConstructorParameters<typeof Receiving>[0]['storage'],
+    storage: {} as ConstructorParameters<typeof ReceiveServer>[0]['storage'],
     port: 1,
     maxSizeBytes: 1,
     count: undefined,
@@ -65,7 +65,7 @@ async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): P
       },
     },
     display: { emit: (event: unknown) => void warnings.push(event) } as unknown as ConstructorParameters<
-      typeof Receiving
+      typeof ReceiveServer
     >[0]['display'],
   })
   await receiving.start()

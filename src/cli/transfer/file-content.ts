@@ -1,9 +1,81 @@
-import { open } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { type FileHandle, open } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
-import { orAborted } from './abort.ts'
-import { MAX_HASHES } from './bounds.ts'
-import { hashPrefix, type ReadAt, type RunningHash } from './hashing.ts'
-import { readFrom } from './source.ts'
+import { orAborted } from './waiting.ts'
+import { MAX_HASHES } from './limits.ts'
+
+/** SHA-256 over pieces. */
+export interface RunningHash {
+  update(bytes: Uint8Array): void
+  /** Of what came so far; more may follow. 32 bytes. */
+  digest(): Uint8Array
+}
+
+/** Node's own: a file is as long as it likes, and is hashed on the thread of the protocol. */
+export function runningHash(): RunningHash {
+  const hash = createHash('sha256')
+  return {
+    update: (bytes) => void hash.update(bytes),
+    digest: () => Uint8Array.from(hash.copy().digest()),
+  }
+}
+
+export function hashOf(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = runningHash()
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+/** Reads at a place; fewer bytes than asked for, or none, at the end. */
+export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>
+
+/** Reads of a file at any place. */
+export function readFrom(file: FileHandle): ReadAt {
+  return async (offset, length) => {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(length), 0, length, offset)
+    return buffer.subarray(0, bytesRead)
+  }
+}
+
+export interface HashOptions {
+  /** Ends it: no further piece is read. */
+  readonly signal?: AbortSignal | undefined
+  /** Hears after each piece how far it is. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
+}
+
+const PIECE_BYTES = 262_144
+
+/**
+ * The hash of the first `length` bytes; undefined where there are fewer.
+ * @throws the signal's reason, and what `read` does
+ */
+export async function hashPrefix(
+  read: ReadAt,
+  length: number,
+  { signal, onBytes }: HashOptions = {},
+): Promise<RunningHash | undefined> {
+  const hash = runningHash()
+  for (let at = 0; at < length;) {
+    signal?.throwIfAborted()
+    const bytes = await read(at, Math.min(PIECE_BYTES, length - at))
+    if (bytes.length === 0) return undefined
+    hash.update(bytes)
+    at += bytes.length
+    onBytes?.(at)
+  }
+  signal?.throwIfAborted()
+  return hash
+}
+
+/** Writes every byte from a place on: one write may take only some. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, at + written)
+    written += bytesWritten
+  }
+}
 
 interface Known {
   readonly stat: BigIntStats

@@ -1,12 +1,11 @@
-import type { Endpoint } from '../index.ts'
-import type { Dependencies } from './dependencies.ts'
-import { createDisplay } from './display/display.ts'
-import type { CliEvent, Display, TransferName } from './display/events.ts'
-import { type EndpointRequest, unusable } from './endpoint.ts'
-import type { OutputFlags } from './node-options.ts'
-import { resumeCommand } from './resume-command.ts'
-import { StopSignal } from './stop-signal.ts'
-import { codeOf, messageOf } from './transfer/errors.ts'
+import type { Endpoint } from '../../index.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { createDisplay, type Display } from '../display/display.ts'
+import type { CliEvent, TransferName } from '../events.ts'
+import { type EndpointRequest, unusable } from '../endpoint.ts'
+import type { OutputFlags } from '../options.ts'
+import { StopSignal } from '../ending.ts'
+import { codeOf, messageOf } from '../transfer/errors.ts'
 
 /** Warnings that are remembered, not to be said again: some tell a number that grows. */
 const MAX_WARNINGS = 100
@@ -112,4 +111,31 @@ function whatFailed(error: unknown): string {
     default:
       return messageOf(error)
   }
+}
+
+/** The command line that goes on, as a shell takes it. */
+export function resumeCommand(
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  options: { readonly maxCostSat?: number } = {},
+): string {
+  const program = environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+  const { maxCostSat } = options
+  const kept = maxCostSat === undefined ? words : withOption(words, '--max-cost', String(maxCostSat))
+  return [program, ...kept.map(quoted)].join(' ')
+}
+
+/** Nothing behind `--` is an option. */
+function withOption(words: readonly string[], name: string, value: string): readonly string[] {
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  return [...withoutOption(words.slice(0, end), name), name, value, ...words.slice(end)]
+}
+
+function withoutOption(words: readonly string[], name: string): readonly string[] {
+  return words.filter((word, index) => word !== name && words[index - 1] !== name && !word.startsWith(`${name}=`))
+}
+
+/** For POSIX shells. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

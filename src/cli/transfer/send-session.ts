@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream'
 import { once } from 'node:events'
-import { DATA_BYTES, MAX_PROPOSALS, PREAMBLE } from './bounds.ts'
+import { DATA_BYTES, MAX_PROPOSALS, PREAMBLE } from './limits.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
-import { hashPrefix, runningHash, type RunningHash, sameBytes } from './hashing.ts'
-import { MessageReader } from './message-reader.ts'
-import { encodeMessage, malformed, type Message } from './messages.ts'
+import { equalBytes } from '../../floor/bytes.ts'
+import { hashPrefix, runningHash, type RunningHash } from './file-content.ts'
+import { encodeMessage, malformed, type Message, MessageReader } from './messages.ts'
 import type { Source } from './source.ts'
 
 /** What a person wants to know of a connection that sends. */
@@ -206,7 +206,7 @@ class Pump {
       watcher.sent(at)
     }
     const end = { size: at, sha256: this.#hash.digest() }
-    if (source.content !== undefined && !sameBytes(end.sha256, source.content.sha256)) throw changed(source)
+    if (source.content !== undefined && !equalBytes(end.sha256, source.content.sha256)) throw changed(source)
     this.end = end
     await write(encodeMessage({ type: 'end', ...end }))
   }

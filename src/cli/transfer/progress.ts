@@ -1,8 +1,6 @@
-import type { Socket } from '../index.ts'
-import { RateMeter } from './display/rate-meter.ts'
-import { DATA_BYTES, UNACKNOWLEDGED_BYTES, UNACKNOWLEDGED_SECONDS } from './transfer/bounds.ts'
-import { HEAD_BYTES } from './transfer/messages.ts'
-
+import type { Socket } from '../../index.ts'
+import { DATA_BYTES, UNACKNOWLEDGED_BYTES, UNACKNOWLEDGED_SECONDS, DEAD_MS } from './limits.ts'
+import { HEAD_BYTES } from './messages.ts'
 type Stats = Socket['stats']
 
 /** How far a source is on one connection, and how far it may go. Bytes count from the beginning of the source. */
@@ -97,5 +95,69 @@ export class SendProgress {
   #settledOf({ attempts, failedAttempts, unresolvedAttempts }: Stats, packetBytes: number): number {
     const packets = attempts - failedAttempts - unresolvedAttempts
     return Math.min(this.written, this.offset + Math.max(0, packets * packetBytes - this.#before))
+  }
+}
+
+/** The rate of the last seconds. */
+const WINDOW_MS = 10_000
+const LEAST_MS = 500
+const MOST_SAMPLES = 256
+
+interface Sample {
+  readonly atMs: number
+  readonly bytes: number
+}
+
+/** Bytes a second over the last ten seconds, from counts that only grow. */
+export class RateMeter {
+  readonly #samples: Sample[] = []
+
+  add(atMs: number, bytes: number): void {
+    this.#samples.push({ atMs, bytes })
+    // The sample before the window stays: it is where the window begins.
+    while (this.#samples.length > MOST_SAMPLES || (this.#samples[1]?.atMs ?? Infinity) <= atMs - WINDOW_MS) {
+      this.#samples.shift()
+    }
+  }
+
+  /** 0 until there is something to go by. */
+  get bytesPerSecond(): number {
+    const first = this.#samples[0]
+    const last = this.#samples.at(-1)
+    if (first === undefined || last === undefined || last.atMs - first.atMs < LEAST_MS) return 0
+    return ((last.bytes - first.bytes) * 1_000) / (last.atMs - first.atMs)
+  }
+}
+
+/** How long the other process has given no sign although something is owed to this one (file-transfer §5.2). */
+export class StallTimer {
+  #acknowledged = 0
+  #signMs: number
+
+  constructor(nowMs: number) {
+    this.#signMs = nowMs
+  }
+
+  /** Bytes of one connection: what was written to it, and what the other process has acknowledged. */
+  update({
+    written,
+    acknowledged,
+    nowMs,
+  }: {
+    readonly written: number
+    readonly acknowledged: number
+    readonly nowMs: number
+  }): void {
+    if (acknowledged > this.#acknowledged || acknowledged >= written) this.#signMs = nowMs
+    this.#acknowledged = acknowledged
+  }
+
+  /** A pause of our own is no fault of the other side. */
+  excuse(nowMs: number): void {
+    this.#signMs = nowMs
+  }
+
+  isTooLong(nowMs: number): boolean {
+    return nowMs - this.#signMs >= DEAD_MS
   }
 }

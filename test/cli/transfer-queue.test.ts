@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MAX_WAITING, SILENT_MS } from '../../src/cli/transfer/bounds.ts'
+import { MAX_WAITING, SILENT_MS } from '../../src/cli/transfer/limits.ts'
 import { encodeMessage } from '../../src/cli/transfer/messages.ts'
-import { pattern } from './desk.ts'
-import { begin, fileOf, Place, sendTo, turns } from './wire.ts'
+import { pattern } from './command-line.ts'
+import { begin, fileOf, ReceiverFolder, sendTo, turns } from './receiver-folder.ts'
 
-let place: Place
+let place: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  place = new ReceiverFolder()
 })
 afterEach(() => {
   place.close()
@@ -15,9 +15,9 @@ afterEach(() => {
 
 describe('senders', () => {
   it('lose their place where others need it: the one that was silent longest, and its part is kept', async () => {
-    const connect = async (mark: number): Promise<Awaited<ReturnType<Place['take']>>> => {
+    const connect = async (mark: number): Promise<Awaited<ReturnType<ReceiverFolder['accept']>>> => {
       const source = fileOf(`${mark}.bin`, pattern(60_000, mark))
-      const taken = await place.take()
+      const taken = await place.accept()
       await begin(taken.line, source)
       taken.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
       await turns()
@@ -29,12 +29,12 @@ describe('senders', () => {
     const third = await connect(3)
     const lost = (): boolean[] => [first, second, third].map(({ line }) => line.destroyed)
     await place.time.advance(SILENT_MS - 5_001)
-    place.turns.makeRoom()
+    place.queue.makeRoom()
     await turns()
     expect(lost()).toEqual([false, false, false])
     await place.time.advance(1)
-    place.turns.makeRoom()
-    place.turns.makeRoom()
+    place.queue.makeRoom()
+    place.queue.makeRoom()
     await turns()
     expect(lost()).toEqual([true, false, false])
     await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
@@ -42,37 +42,37 @@ describe('senders', () => {
     await place.time.advance(10_000)
     third.line.write(Uint8Array.of(3))
     await turns()
-    place.turns.makeRoom()
-    place.turns.makeRoom()
+    place.queue.makeRoom()
+    place.queue.makeRoom()
     await turns()
     expect(lost()).toEqual([true, true, false])
   })
 
   it('lose their place also before they offer anything', async () => {
-    const { received } = await place.take()
+    const { received } = await place.accept()
     await place.time.advance(SILENT_MS)
-    place.turns.makeRoom()
+    place.queue.makeRoom()
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })
 
   it('of the same file wait in a line that has an end', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await place.accept()
     await begin(first.line, source)
     const waiting = []
     for (let session = 2; session < 2 + MAX_WAITING; session++) {
-      const { line, seen } = await place.take()
+      const { line, seen } = await place.accept()
       sendTo(line, source, { session }).catch(() => undefined)
       waiting.push({ line, seen })
     }
     await turns()
     for (const { seen } of waiting) expect(seen).toEqual(['offered a.bin', 'waits'])
-    const { line, received } = await place.take()
+    const { line, received } = await place.accept()
     await expect(sendTo(line, source, { session: 99 })).rejects.toMatchObject({ reason: 'BUSY', isRemote: true })
     await expect(received).rejects.toMatchObject({ reason: 'BUSY' })
     waiting[0]?.line.destroy()
     await turns()
-    const next = await place.take()
+    const next = await place.accept()
     sendTo(next.line, source, { session: 99 }).catch(() => undefined)
     await turns()
     expect(next.seen).toEqual(['offered a.bin', 'waits'])

@@ -2,10 +2,10 @@ import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import type * as Disk from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { MAX_PARTS } from '../../src/cli/transfer/bounds.ts'
-import type { Offer } from '../../src/cli/transfer/messages.ts'
-import { pattern } from './desk.ts'
-import { Place, sendTo, streamOf, turns } from './wire.ts'
+import { MAX_PARTS } from '../../src/cli/transfer/limits.ts'
+import type { TransferOffer } from '../../src/cli/transfer/messages.ts'
+import { pattern } from './command-line.ts'
+import { ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
 
 /** What is to be over before something is on the disk. */
 const disk = vi.hoisted(() => ({ synced: Promise.resolve() }))
@@ -27,10 +27,10 @@ vi.mock('node:fs/promises', async (original) => {
   }
 })
 
-let place: Place
+let place: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  place = new ReceiverFolder()
   disk.synced = Promise.resolve()
 })
 afterEach(() => {
@@ -38,7 +38,7 @@ afterEach(() => {
 })
 
 const never = new AbortController().signal
-const offer: Offer = { name: 'log', session: new Uint8Array(16), content: undefined }
+const offer: TransferOffer = { name: 'log', session: new Uint8Array(16), content: undefined }
 
 /** Makes a part of so many bytes, and lets go of it. */
 async function cut(length: number): Promise<void> {
@@ -86,9 +86,9 @@ describe('parts', () => {
     const source = streamOf('log', pattern(60_000))
     const synced = Promise.withResolvers<void>()
     disk.synced = synced.promise
-    const first = await place.take(storage)
+    const first = await place.accept(storage)
     await expect(sendTo(first.line, source, { cutAt: 40_000 })).rejects.toMatchObject({ name: 'ConnectionLost' })
-    const second = await place.take(storage)
+    const second = await place.accept(storage)
     const sending = sendTo(second.line, source)
     await turns()
     disk.synced = Promise.resolve()

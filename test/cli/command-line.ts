@@ -3,15 +3,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
-import type { Dependencies, SignalName } from '../../src/cli/dependencies.ts'
-import type { CliEvent } from '../../src/cli/display/events.ts'
+import type { SignalName } from '../../src/cli/ending.ts'
+import type { Dependencies } from '../../src/cli/dependencies.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
 import { type EndpointRequest, openEndpointOn } from '../../src/cli/endpoint.ts'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Finding } from '../../src/lnd.ts'
 import { createSimulation, demoNetwork, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 
 /** What a command wrote, as a terminal, a pipe or a file took it. */
-export class Paper extends Writable {
+export class RecordedTerminal extends Writable {
   readonly isTTY: boolean
   readonly columns: number
   readonly rows: number
@@ -58,8 +59,8 @@ export class Paper extends Writable {
 
 /** A command that runs. */
 export interface Running {
-  readonly out: Paper
-  readonly err: Paper
+  readonly out: RecordedTerminal
+  readonly err: RecordedTerminal
   /** How it ended. */
   readonly code: Promise<number | undefined>
   /** Codes with which it would have ended the process at once. */
@@ -78,12 +79,12 @@ interface RunOptions {
   readonly environment?: NodeJS.ProcessEnv
   readonly hasDaemon?: boolean
   readonly findings?: readonly Finding[]
-  readonly out?: Paper
+  readonly out?: RecordedTerminal
   readonly open?: Dependencies['openEndpoint']
 }
 
 /** A simulated network that runs by itself, with people at its nodes who type commands. */
-export class Desk {
+export class CommandLine {
   readonly sim: Simulation
   readonly folder: string
 
@@ -120,8 +121,8 @@ export class Desk {
 
   /** Types a command at a node. */
   run(node: string, words: readonly string[], options: RunOptions = {}): Running {
-    const out = options.out ?? new Paper()
-    const err = new Paper({ columns: options.columns })
+    const out = options.out ?? new RecordedTerminal()
+    const err = new RecordedTerminal({ columns: options.columns })
     const exits: number[] = []
     const listeners = new Set<(name: SignalName) => void>()
     const { clock, entropy } = this.sim

@@ -1,11 +1,11 @@
-import { MAX_WAITING, SILENT_MS, TURN_MS } from './bounds.ts'
+import { MAX_WAITING, SILENT_MS, TURN_MS } from './limits.ts'
 import { TransferError } from './errors.ts'
-import { sameBytes } from './hashing.ts'
-import type { Offer } from './messages.ts'
-import { sleep, type Time } from './time.ts'
+import { equalBytes } from '../../floor/bytes.ts'
+import type { TransferOffer } from './messages.ts'
+import { sleep, type Time } from './waiting.ts'
 
 /** A connection that sends. */
-export interface Guest {
+export interface SendingConnection {
   /** When the last byte came, ms of the clock. */
   readonly lastByteMs: number
   /** Ends it for another connection; resolves when its part is let go. */
@@ -13,27 +13,27 @@ export interface Guest {
 }
 
 /** A transfer that has its turn. */
-export interface Turn extends Guest {
-  readonly offer: Offer
+export interface QueuedTransfer extends SendingConnection {
+  readonly offer: TransferOffer
 }
 
 /** Who is there, and who writes what: one connection for each file, and for each stream of one sender (file-transfer §4.4). */
-export class Turns {
+export class TransferQueue {
   readonly #time: Time
-  readonly #guests: Set<Guest> = new Set()
-  readonly #turns: Set<Turn> = new Set()
+  readonly #guests: Set<SendingConnection> = new Set()
+  readonly #turns: Set<QueuedTransfer> = new Set()
   #waiting = 0
 
   constructor(time: Time) {
     this.#time = time
   }
 
-  enter(guest: Guest): void {
+  enter(guest: SendingConnection): void {
     this.#guests.add(guest)
   }
 
   /** Its turn is over as well. */
-  leave(turn: Turn): void {
+  leave(turn: QueuedTransfer): void {
     this.#guests.delete(turn)
     this.#turns.delete(turn)
   }
@@ -51,7 +51,10 @@ export class Turns {
    * @param wait told once, where it takes longer than at once; the signal ends the waiting, and the turn is not taken
    * @throws TransferError BUSY where enough wait already
    */
-  async take(turn: Turn, options: { readonly wait: () => void; readonly signal: AbortSignal }): Promise<void> {
+  async waitForTurn(
+    turn: QueuedTransfer,
+    options: { readonly wait: () => void; readonly signal: AbortSignal },
+  ): Promise<void> {
     const { offer } = turn
     let isWaiting = false
     try {
@@ -61,7 +64,7 @@ export class Turns {
           this.#turns.add(turn)
           return
         }
-        if (this.#isSilent(other) || sameBytes(other.offer.session, offer.session)) {
+        if (this.#isSilent(other) || equalBytes(other.offer.session, offer.session)) {
           await other.giveWay()
           continue
         }
@@ -79,16 +82,16 @@ export class Turns {
     }
   }
 
-  #isSilent({ lastByteMs }: Guest): boolean {
+  #isSilent({ lastByteMs }: SendingConnection): boolean {
     return this.#time.now() - lastByteMs >= SILENT_MS
   }
 }
 
 /** The same file, or the same stream of the same run. */
-function contends(a: Offer, b: Offer): boolean {
+function contends(a: TransferOffer, b: TransferOffer): boolean {
   if (a.name !== b.name) return false
   if (a.content === undefined || b.content === undefined) {
-    return a.content === b.content && sameBytes(a.session, b.session)
+    return a.content === b.content && equalBytes(a.session, b.session)
   }
-  return a.content.size === b.content.size && sameBytes(a.content.sha256, b.content.sha256)
+  return a.content.size === b.content.size && equalBytes(a.content.sha256, b.content.sha256)
 }

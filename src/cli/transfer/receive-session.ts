@@ -1,17 +1,17 @@
 import type { Duplex } from 'node:stream'
-import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './bounds.ts'
+import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './limits.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
-import { runningHash, sameBytes } from './hashing.ts'
-import { MessageReader } from './message-reader.ts'
-import { encodeMessage, malformed, type Message, type Offer } from './messages.ts'
-import { sayLast } from './sender.ts'
+import { equalBytes } from '../../floor/bytes.ts'
+import { runningHash } from './file-content.ts'
+import { encodeMessage, malformed, type Message, type TransferOffer, MessageReader } from './messages.ts'
+import { sayLast } from './send-session.ts'
 import type { Part, Storage } from './storage.ts'
-import type { Time } from './time.ts'
-import type { Turn, Turns } from './turns.ts'
+import type { Time } from './waiting.ts'
+import type { QueuedTransfer, TransferQueue } from './transfer-queue.ts'
 
 /** What a person wants to know of a connection that receives. */
 export interface ReceiveWatcher {
-  offered(offer: Offer): void
+  offered(offer: TransferOffer): void
   waits(): void
   /** Bytes from this place on will come. */
   started(offset: number): void
@@ -20,7 +20,7 @@ export interface ReceiveWatcher {
 }
 
 export interface Received {
-  readonly offer: Offer
+  readonly offer: TransferOffer
   /** Where it is now. */
   readonly path: string
   readonly size: number
@@ -31,7 +31,7 @@ export interface Received {
 
 export interface ReceiveOptions {
   readonly storage: Storage
-  readonly turns: Turns
+  readonly queue: TransferQueue
   readonly maxSizeBytes: number
   readonly time: Time
   readonly watcher: ReceiveWatcher
@@ -55,13 +55,13 @@ export async function receiveFrom(socket: Duplex, options: ReceiveOptions): Prom
   }
 }
 
-class ReceiveSession implements Turn {
+class ReceiveSession implements QueuedTransfer {
   readonly #socket: Duplex
   readonly #options: ReceiveOptions
   readonly #reader: MessageReader
   readonly #over: AbortController = new AbortController()
   readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers()
-  #offer: Offer | undefined
+  #offer: TransferOffer | undefined
   #part: Part | undefined
   #lastByteMs: number
   #cancelDeadline: () => void = () => undefined
@@ -71,11 +71,11 @@ class ReceiveSession implements Turn {
     this.#options = options
     this.#reader = new MessageReader(socket, 'sender', () => this.#heard())
     this.#lastByteMs = options.time.now()
-    options.turns.enter(this)
+    options.queue.enter(this)
     socket.once('close', () => this.#over.abort(this.#lost(socket.errored ?? undefined)))
   }
 
-  get offer(): Offer {
+  get offer(): TransferOffer {
     if (this.#offer === undefined) throw new Error('nothing was offered yet')
     return this.#offer
   }
@@ -90,9 +90,9 @@ class ReceiveSession implements Turn {
   }
 
   async run(): Promise<Received> {
-    const { storage, turns, watcher } = this.#options
+    const { storage, queue, watcher } = this.#options
     const offer = await this.#takeOffer()
-    await turns.take(this, { wait: () => this.#wait(), signal: this.#over.signal })
+    await queue.waitForTurn(this, { wait: () => this.#wait(), signal: this.#over.signal })
     this.#over.signal.throwIfAborted()
     const there = await storage.find(offer, this.#over.signal)
     if (there !== undefined && offer.content !== undefined) {
@@ -117,7 +117,7 @@ class ReceiveSession implements Turn {
       await part?.suspend()
     } finally {
       // Whoever comes next finds the part.
-      this.#options.turns.leave(this)
+      this.#options.queue.leave(this)
       this.#closed.resolve()
       this.#reader.discard()
     }
@@ -128,7 +128,7 @@ class ReceiveSession implements Turn {
     this.#options.watcher.waits()
   }
 
-  async #takeOffer(): Promise<Offer> {
+  async #takeOffer(): Promise<TransferOffer> {
     const message = await this.#next(FIRST_MESSAGE_MS)
     if (message.type !== 'offer') throw malformed(`${message.type} before an offer`)
     this.#offer = message
@@ -139,13 +139,13 @@ class ReceiveSession implements Turn {
   }
 
   /** file-transfer §2.3 */
-  async #checkRoom({ content }: Offer, heldBytes: number): Promise<void> {
+  async #checkRoom({ content }: TransferOffer, heldBytes: number): Promise<void> {
     if (content === undefined) return
     if (content.size - heldBytes > (await this.#options.storage.room())) throw noSpace()
   }
 
   /** file-transfer §3.1, §3.2: a part whose bytes the sender has. */
-  async #agree(offer: Offer): Promise<Part> {
+  async #agree(offer: TransferOffer): Promise<Part> {
     const { storage } = this.#options
     const most = offer.content?.size ?? this.#options.maxSizeBytes
     const parts = (await storage.parts(offer)).filter(({ size }) => size > 0 && size <= most)
@@ -164,8 +164,8 @@ class ReceiveSession implements Turn {
     return await this.#begin(offer, await this.#propose(0))
   }
 
-  async #begin(offer: Offer, start: Extract<Message, { type: 'start' }>): Promise<Part> {
-    if (start.offset !== 0 || !sameBytes(start.sha256, runningHash().digest())) {
+  async #begin(offer: TransferOffer, start: Extract<Message, { type: 'start' }>): Promise<Part> {
+    if (start.offset !== 0 || !equalBytes(start.sha256, runningHash().digest())) {
       throw malformed('a start with the hash of other bytes than none')
     }
     return (this.#part = await this.#options.storage.create(offer))
@@ -182,7 +182,10 @@ class ReceiveSession implements Turn {
   }
 
   /** file-transfer §3.3 */
-  async #takeData(part: Part, { content }: Offer): Promise<{ readonly size: number; readonly sha256: Uint8Array }> {
+  async #takeData(
+    part: Part,
+    { content }: TransferOffer,
+  ): Promise<{ readonly size: number; readonly sha256: Uint8Array }> {
     const { storage, maxSizeBytes } = this.#options
     const most = content?.size ?? maxSizeBytes
     let checkedAt = part.size
@@ -203,8 +206,8 @@ class ReceiveSession implements Turn {
         this.#options.watcher.received(part.size)
       } else if (message.type === 'end') {
         const sha256 = part.digest()
-        const isWhole = content === undefined || (content.size === message.size && sameBytes(content.sha256, sha256))
-        if (message.size === part.size && sameBytes(message.sha256, sha256) && isWhole)
+        const isWhole = content === undefined || (content.size === message.size && equalBytes(content.sha256, sha256))
+        if (message.size === part.size && equalBytes(message.sha256, sha256) && isWhole)
           return { size: part.size, sha256 }
         await this.#discard(part)
         throw new TransferError('HASH', 'what arrived is not what was promised; it was dropped')

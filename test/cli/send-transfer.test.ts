@@ -1,11 +1,11 @@
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/display/events.ts'
-import { Sending } from '../../src/cli/sending.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
+import { SendTransfer } from '../../src/cli/transfer/send-transfer.ts'
 import { encodeMessage } from '../../src/cli/transfer/messages.ts'
 import type { Endpoint } from '../../src/index.ts'
 import { ManualClock } from '../manual-clock.ts'
-import { fileOf, turns } from './wire.ts'
+import { fileOf, turns } from './receiver-folder.ts'
 
 /** A connection whose other end never acknowledges, until told. */
 class SilentSocket extends Duplex {
@@ -46,7 +46,7 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
       return socket
     },
   }
-  const sending = new Sending({
+  const sending = new SendTransfer({
     endpoint: endpoint as unknown as Endpoint,
     target: { address: `02${'ab'.repeat(32)}`, port: 1 },
     source: fileOf('a.bin', new Uint8Array(1_000)),

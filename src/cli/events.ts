@@ -116,13 +116,6 @@ export function endedTransfer(event: CliEvent): number | undefined {
   return event.event === 'done' || event.event === 'stopped' || event.event === 'error' ? event.transfer : undefined
 }
 
-/** Shows what happens, in one of the ways in which somebody may look. */
-export interface Display {
-  emit(event: CliEvent): void
-  /** Leaves the terminal as it was. */
-  close(): void
-}
-
 /** What goes to standard output: what was asked for. Everything else is a remark. */
 export function isResult({ event }: CliEvent): boolean {
   return event === 'done' || event === 'quote' || event === 'finding' || event === 'hint'

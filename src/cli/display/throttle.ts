@@ -1,7 +1,7 @@
-import type { Time } from '../transfer/time.ts'
+import type { Time } from '../transfer/waiting.ts'
 
 /** Lets something pass at most every so often, for each of several. */
-export class Sparse {
+export class Throttle {
   readonly #time: Time
   readonly #everyMs: number
   readonly #lastMs: Map<number, number> = new Map()
@@ -11,7 +11,7 @@ export class Sparse {
     this.#everyMs = everyMs
   }
 
-  lets(which: number): boolean {
+  allows(which: number): boolean {
     const now = this.#time.now()
     if (now - (this.#lastMs.get(which) ?? -Infinity) < this.#everyMs) return false
     this.#lastMs.set(which, now)

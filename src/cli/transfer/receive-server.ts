@@ -1,16 +1,18 @@
-import type { Endpoint, Server, Socket } from '../index.ts'
-import type { Display } from './display/events.ts'
-import { ReceivingRow } from './receiving-row.ts'
-import { ADVANCE_ALL_MSAT, ADVANCE_MSAT, CAP_REACHED_MS, LAST_WORD_MS, MAX_TRANSFERS } from './transfer/bounds.ts'
-import { ConnectionLost, TransferError } from './transfer/errors.ts'
-import type { Offer } from './transfer/messages.ts'
-import { receiveFrom } from './transfer/receiver.ts'
-import type { Storage } from './transfer/storage.ts'
-import { closed, every, type Time } from './transfer/time.ts'
-import { Turns } from './transfer/turns.ts'
-import { Unfinished } from './unfinished.ts'
+import type { Endpoint, Server, Socket } from '../../index.ts'
+import type { Display } from '../display/display.ts'
+import { ADVANCE_ALL_MSAT, ADVANCE_MSAT, CAP_REACHED_MS, LAST_WORD_MS, MAX_TRANSFERS, MAX_PARTS } from './limits.ts'
+import { ConnectionLost, TransferError, codeOf, messageOf } from './errors.ts'
+import type { TransferOffer } from './messages.ts'
+import { receiveFrom, type Received, type ReceiveWatcher } from './receive-session.ts'
+import type { Storage } from './storage.ts'
+import { closed, every, type Time } from './waiting.ts'
+import { TransferQueue } from './transfer-queue.ts'
+import type { TransferName } from '../events.ts'
+import { RateMeter } from './progress.ts'
+import { bytesInWords, satOf } from '../words.ts'
+import { toHex, toHex as shown } from '../../floor/bytes.ts'
 
-export interface ReceivingOptions {
+export interface ReceiveServerOptions {
   readonly endpoint: Endpoint
   readonly storage: Storage
   readonly port: number
@@ -26,7 +28,7 @@ export interface ReceivingOptions {
 }
 
 /** How it ended, where it was not by a signal. */
-export type ReceivingEnd =
+export type ReceiveEnd =
   | { readonly type: 'count' }
   | { readonly type: 'cost' }
   | { readonly type: 'failed'; readonly error: Error }
@@ -40,14 +42,14 @@ interface Pause {
 }
 
 /** Takes files from whoever connects. */
-export class Receiving {
-  readonly #options: ReceivingOptions
+export class ReceiveServer {
+  readonly #options: ReceiveServerOptions
   readonly #server: Server
-  readonly #turns: Turns
+  readonly #turns: TransferQueue
   readonly #sockets: Set<Socket> = new Set()
   readonly #rows: Map<Socket, ReceivingRow> = new Map()
   readonly #running: Set<Promise<void>> = new Set()
-  readonly #ended: PromiseWithResolvers<ReceivingEnd> = Promise.withResolvers()
+  readonly #ended: PromiseWithResolvers<ReceiveEnd> = Promise.withResolvers()
   #transfers = 0
   #done = 0
   /** What connections that are over brought in, msat. */
@@ -60,9 +62,9 @@ export class Receiving {
   #isStopping = false
   #stopTicking = (): void => undefined
 
-  constructor(options: ReceivingOptions) {
+  constructor(options: ReceiveServerOptions) {
     this.#options = options
-    this.#turns = new Turns(options.time)
+    this.#turns = new TransferQueue(options.time)
     this.#server = options.endpoint.createServer(
       { allowHalfOpen: true, ...(options.maxCostMsat === undefined && { maxCost: ADVANCE_MSAT }) },
       (socket) => this.#take(socket),
@@ -72,7 +74,7 @@ export class Receiving {
   }
 
   /** What it ends with by itself. */
-  get ended(): Promise<ReceivingEnd> {
+  get ended(): Promise<ReceiveEnd> {
     return this.#ended.promise
   }
 
@@ -131,11 +133,11 @@ export class Receiving {
 
   async #receive(socket: Socket): Promise<void> {
     const { time, display, storage, maxSizeBytes } = this.#options
-    const begun = (offer: Offer): void => this.#unfinished.add(offer)
+    const begun = (offer: TransferOffer): void => this.#unfinished.add(offer)
     const row = new ReceivingRow({ socket, display, time, begun, nextNumber: () => ++this.#transfers })
     this.#rows.set(socket, row)
     try {
-      const received = await receiveFrom(socket, { storage, turns: this.#turns, maxSizeBytes, time, watcher: row })
+      const received = await receiveFrom(socket, { storage, queue: this.#turns, maxSizeBytes, time, watcher: row })
       this.#rows.delete(socket)
       this.#unfinished.remove(received.offer)
       row.done(received)
@@ -203,4 +205,172 @@ export class Receiving {
       }
     }
   }
+}
+
+/** What is shown of one connection that sends to us. */
+export class ReceivingRow implements ReceiveWatcher {
+  bytes = 0
+  readonly #socket: Socket
+  readonly #display: Display
+  readonly #time: Time
+  readonly #begun: (offer: TransferOffer) => void
+  readonly #nextNumber: () => number
+  /** From where this connection began. */
+  #meter: RateMeter | undefined
+  #name: TransferName | undefined
+  #offer: TransferOffer | undefined
+  #offset = 0
+  #startMs: number
+
+  constructor(options: {
+    readonly socket: Socket
+    readonly display: Display
+    readonly time: Time
+    /** Hears of each transfer of which bytes will come. */
+    readonly begun: (offer: TransferOffer) => void
+    /** The number of a transfer, once it is one. */
+    readonly nextNumber: () => number
+  }) {
+    this.#socket = options.socket
+    this.#display = options.display
+    this.#time = options.time
+    this.#begun = options.begun
+    this.#nextNumber = options.nextNumber
+    this.#startMs = options.time.now()
+  }
+
+  offered(offer: TransferOffer): void {
+    const { name, content } = offer
+    this.#name = { transfer: this.#nextNumber(), name, size: content?.size ?? null }
+    this.#startMs = this.#time.now()
+    this.#offer = offer
+  }
+
+  waits(): void {
+    const { name } = this.#known()
+    this.#display.emit({
+      event: 'warning',
+      code: 'ERR_TRANSFER_BUSY',
+      message: `${name}: offered by a second sender, which waits for the first`,
+    })
+  }
+
+  started(offset: number): void {
+    this.#offset = offset
+    this.bytes = offset
+    this.#startMs = this.#time.now()
+    this.#meter = new RateMeter()
+    if (this.#offer !== undefined) this.#begun(this.#offer)
+    this.#display.emit({ event: 'start', ...this.#known(), offset })
+    this.tick()
+  }
+
+  received(bytes: number): void {
+    this.bytes = bytes
+  }
+
+  tick(): void {
+    if (this.#meter === undefined) return
+    const name = this.#known()
+    this.#meter.add(this.#time.now(), this.bytes)
+    const rate = this.#meter.bytesPerSecond
+    const { stats } = this.#socket
+    this.#display.emit({
+      event: 'progress',
+      ...name,
+      bytes: this.bytes,
+      bytesSettled: this.bytes,
+      bytesPerSecond: Math.round(rate),
+      inFlight: stats.unresolvedAttempts,
+      failed: stats.failedAttempts,
+      sat: stats.satPaid,
+      reservedSat: satOf(stats.reservedMsat),
+      secondsLeft: name.size === null || rate <= 0 ? null : Math.round((name.size - this.bytes) / rate),
+    })
+  }
+
+  done({ path, size, sha256, wasThere }: Received): void {
+    const { stats } = this.#socket
+    this.#display.emit({
+      event: 'done',
+      ...this.#known(),
+      size,
+      bytes: size,
+      bytesMoved: wasThere ? 0 : size - this.#offset,
+      sha256: toHex(sha256),
+      path,
+      seconds: Number(((this.#time.now() - this.#startMs) / 1_000).toFixed(3)),
+      failed: stats.failedAttempts,
+      sat: stats.satPaid,
+      feesSat: satOf(stats.feesMsat),
+      receivedSat: stats.satReceived,
+      wasThere,
+    })
+  }
+
+  /** The connection went; what came is kept. */
+  lost(): void {
+    // Whoever connects and offers nothing is of no interest.
+    if (this.#offer === undefined) return
+    const kept = this.#meter === undefined ? this.#offer.name : keptInWords(this.#offer, this.bytes)
+    this.#display.emit({
+      event: 'stopped',
+      ...this.#known(),
+      reason: 'lost',
+      bytes: this.bytes,
+      sat: this.#socket.stats.satPaid,
+      message: `${kept}: the sender went away; what came is kept until it comes back`,
+      resume: null,
+    })
+  }
+
+  failed(error: Error): void {
+    // The cause holds what the sender need not know: a path of ours.
+    const message = typeof error.cause === 'string' ? `${messageOf(error)}; ${error.cause}` : messageOf(error)
+    this.#display.emit({ event: 'error', ...this.#name, code: codeOf(error), message })
+  }
+
+  #known(): TransferName {
+    if (this.#name === undefined) throw new Error('nothing was offered yet')
+    return this.#name
+  }
+}
+
+/** What is there of an offer. */
+export function keptInWords({ name, content }: TransferOffer, bytes: number): string {
+  if (content === undefined) return `${name} (${bytesInWords(bytes)})`
+  return `${name} (${percent(bytes, content.size)} of ${bytesInWords(content.size)})`
+}
+
+function percent(bytes: number, size: number): string {
+  return `${size === 0 ? 100 : Math.floor((bytes / size) * 100)} %`
+}
+
+/** Transfers of this run that began and did not end; as many as there may be parts in a folder. */
+export class Unfinished {
+  readonly #offers: Map<string, TransferOffer> = new Map()
+
+  add(offer: TransferOffer): void {
+    this.#offers.set(keyOf(offer), offer)
+    const [oldest] = this.#offers.keys()
+    if (this.#offers.size > MAX_PARTS && oldest !== undefined) this.#offers.delete(oldest)
+  }
+
+  remove(offer: TransferOffer): void {
+    this.#offers.delete(keyOf(offer))
+  }
+
+  /** What the storage has of them. */
+  async inWords(storage: Pick<Storage, 'parts'>): Promise<readonly string[]> {
+    const kept: string[] = []
+    for (const offer of this.#offers.values()) {
+      const [longest] = await storage.parts(offer).catch(() => [])
+      if (longest !== undefined && longest.size > 0) kept.push(keptInWords(offer, longest.size))
+    }
+    return kept
+  }
+}
+
+function keyOf({ name, content }: TransferOffer): string {
+  return content === undefined ? name : `${name}/${toHex(content.sha256)}`
 }

@@ -1,16 +1,16 @@
-import type { Endpoint, Socket } from '../index.ts'
-import type { TargetArgument } from './arguments.ts'
-import type { Display } from './display/events.ts'
-import { SendProgress } from './send-progress.ts'
-import { SendingRow, SILENT } from './sending-row.ts'
-import { Silence } from './silence.ts'
-import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, LEAST_TRY_MS, RETRY_MAX_MS, RETRY_MS } from './transfer/bounds.ts'
-import { codeOf, ConnectionLost, messageOf, TransferError } from './transfer/errors.ts'
-import { sendOver, type SendWatcher, type Sent } from './transfer/sender.ts'
-import type { Source } from './transfer/source.ts'
-import { closed, every, sleep, type Time } from './transfer/time.ts'
+import type { Endpoint, Socket } from '../../index.ts'
+import type { TargetArgument } from '../options.ts'
+import type { Display } from '../display/display.ts'
+import { SendProgress, StallTimer } from './progress.ts'
+import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, LEAST_TRY_MS, RETRY_MAX_MS, RETRY_MS } from './limits.ts'
+import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
+import { sendOver, type SendWatcher, type Sent } from './send-session.ts'
+import type { Source } from './source.ts'
+import { closed, every, sleep, type Time } from './waiting.ts'
+import type { TransferName } from '../events.ts'
+import { satOf } from '../words.ts'
 
-export interface SendingOptions {
+export interface SendTransferOptions {
   readonly endpoint: Endpoint
   readonly target: TargetArgument
   readonly source: Source
@@ -25,7 +25,7 @@ export interface SendingOptions {
 }
 
 /** How it ended, where it was not an error. */
-export type SendingEnd =
+export type SendEnd =
   | { readonly type: 'done'; readonly sent: Sent; readonly seconds: number }
   | { readonly type: 'interrupted' }
   | { readonly type: 'cost' }
@@ -36,12 +36,12 @@ const TICK_MS = 250
 const NO_ANSWER_MS = 15_000
 
 /** Sends one source, over as many connections as it takes. */
-export class Sending {
-  readonly #options: SendingOptions
+export class SendTransfer {
+  readonly #options: SendTransferOptions
   readonly #row: SendingRow
   #socket: Socket | undefined
   /** Of this connection. */
-  #silence: Silence | undefined
+  #silence: StallTimer | undefined
   /** Of the last connection on which anything was sent. */
   #progress: SendProgress | undefined
   /** Of connections that are over. */
@@ -63,7 +63,7 @@ export class Sending {
   #hashFailures = 0
   #farewell: Promise<void> = Promise.resolve()
 
-  constructor(options: SendingOptions) {
+  constructor(options: SendTransferOptions) {
     this.#options = options
     this.#row = new SendingRow(options)
     this.#forwardMs = options.time.now()
@@ -93,7 +93,7 @@ export class Sending {
   }
 
   /** @throws TransferError, KeysockError: what trying again does not mend */
-  async run(): Promise<SendingEnd> {
+  async run(): Promise<SendEnd> {
     const { time, signal } = this.#options
     const startMs = time.now()
     this.#row.connecting()
@@ -120,7 +120,7 @@ export class Sending {
   }
 
   /** Where a connection that failed was the last. @throws what trying again does not mend */
-  #endOf(failure: Error): SendingEnd | undefined {
+  #endOf(failure: Error): SendEnd | undefined {
     if (this.#options.signal.aborted) return { type: 'interrupted' }
     if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
     if (!this.#mayTryAgain(failure)) throw failure
@@ -165,7 +165,7 @@ export class Sending {
   #use(socket: Socket): void {
     const { endpoint, target, time } = this.#options
     this.#socket = socket
-    this.#silence = new Silence(time.now())
+    this.#silence = new StallTimer(time.now())
     this.#isConnecting = false
     this.#forwardMs = time.now()
     this.#pausedMs = undefined
@@ -284,3 +284,95 @@ export class Sending {
 }
 
 const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE'])
+
+/** The code of a connection that we ended, since the other side was silent. */
+export const SILENT = 'ERR_CLI_SILENT'
+
+const PUBLIC_KEY_DIGITS = 66
+
+/** What is shown of a source that is sent. */
+export class SendingRow {
+  readonly #name: TransferName
+  readonly #endpoint: Endpoint
+  readonly #target: TargetArgument
+  readonly #display: Display
+
+  constructor(options: {
+    readonly source: Source
+    readonly endpoint: Endpoint
+    readonly target: TargetArgument
+    readonly display: Display
+  }) {
+    this.#name = nameOf(options.source)
+    this.#endpoint = options.endpoint
+    this.#target = options.target
+    this.#display = options.display
+  }
+
+  connecting(): void {
+    const { address, port } = this.#target
+    const publicKey = address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+    this.#display.emit({ event: 'connecting', ...this.#name, publicKey, port })
+  }
+
+  started(offset: number): void {
+    this.#display.emit({ event: 'start', ...this.#name, offset })
+  }
+
+  /** @param failed payments that failed on connections that are over, and on this one */
+  progress({ acknowledged, settled, bytesPerSecond }: SendProgress, failed: number): void {
+    const { size } = this.#name
+    const { spentMsat, reservedMsat, paymentsUnresolved } = this.#endpoint.stats
+    this.#display.emit({
+      event: 'progress',
+      ...this.#name,
+      bytes: acknowledged,
+      bytesSettled: settled,
+      bytesPerSecond: Math.round(bytesPerSecond),
+      inFlight: paymentsUnresolved,
+      failed,
+      sat: satOf(spentMsat),
+      reservedSat: satOf(reservedMsat),
+      secondsLeft: size === null || bytesPerSecond <= 0 ? null : Math.round((size - settled) / bytesPerSecond),
+    })
+  }
+
+  /** There is no connection, or none that goes on; `error` says why. */
+  waiting(error: Error, leftMs: number): void {
+    this.#waiting(codeOf(error), whyNot(error, this.#target.port), leftMs)
+  }
+
+  /** file-transfer §3.5 */
+  otherFirst(leftMs: number): void {
+    const message =
+      'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
+    this.#waiting('ERR_TRANSFER_BUSY', message, leftMs)
+  }
+
+  #waiting(code: string, message: string, leftMs: number): void {
+    const sat = satOf(this.#endpoint.stats.spentMsat)
+    this.#display.emit({ event: 'waiting', code, message, sat, secondsLeft: Math.max(0, Math.round(leftMs / 1_000)) })
+  }
+}
+
+export function nameOf({ name, content }: Source): TransferName {
+  return { transfer: 1, name, size: content?.size ?? null }
+}
+
+/** Why there is no connection, or none that goes on, for a person. */
+export function whyNot(error: Error, port: number): string {
+  switch (codeOf(error)) {
+    case 'ECONNREFUSED':
+      return `nobody receives on port ${port} there, or there is no room`
+    case 'ETIMEDOUT':
+      return 'no answer; keysock receive does not run there, or its node is offline'
+    case 'EHOSTUNREACH':
+      return 'no way to that node was found, or it is unknown'
+    case SILENT:
+    case 'ERR_TRANSFER_BUSY':
+    case 'ERR_TRANSFER_HASH':
+      return error.message
+    default:
+      return 'the connection was lost'
+  }
+}
