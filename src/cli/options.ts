@@ -1,6 +1,7 @@
 import { type Command, Option, InvalidArgumentError } from 'commander'
 import type { LndLocation } from '../lnd.ts'
 import { DEFAULT_PORT } from './transfer/limits.ts'
+import type { SendTarget } from './transfer/send-transfer.ts'
 
 /** Where the node is, as lncli spells it. */
 export interface NodeFlags {
@@ -135,30 +136,23 @@ export function portArgument(text: string): number {
   throw new InvalidArgumentError('A port is a whole number from 1 to 65535.')
 }
 
-/** A whole number from 1 to `most`. */
-export function countArgument(most: number): (text: string) => number {
+/** A whole number from 1 to `max`. */
+export function countArgument(max: number): (text: string) => number {
   return (text) => {
     const count = /^\d{1,9}$/.test(text) ? Number(text) : 0
-    if (count >= 1 && count <= most) return count
-    throw new InvalidArgumentError(`It is a whole number from 1 to ${most}.`)
+    if (count >= 1 && count <= max) return count
+    throw new InvalidArgumentError(`It is a whole number from 1 to ${max}.`)
   }
 }
 
-/** Where to send. */
-export interface TargetArgument {
-  /** A public key, or an address with route hints, as the library takes it. */
-  readonly address: string
-  readonly port: number
-}
-
 /** PUBKEY[:PORT], where an address with route hints may stand for the key. */
-export function targetArgument(text: string): TargetArgument {
+export function targetArgument(text: string): SendTarget {
   const match = /^(0[23][0-9a-f]{64}(?:@[0-9a-fx/,]+)?)(?::(\d+))?$/i.exec(text)
-  if (match?.[1] === undefined) throw new InvalidArgumentError(targetComplaint(text))
+  if (match?.[1] === undefined) throw new InvalidArgumentError(whyNoTarget(text))
   return { address: match[1], port: match[2] === undefined ? DEFAULT_PORT : portArgument(match[2]) }
 }
 
-function targetComplaint(text: string): string {
+function whyNoTarget(text: string): string {
   if (/^0[23][0-9a-f]{64}@/i.test(text)) {
     return 'Behind the public key there is no host: keysock needs none. Leave out everything from the @ on.'
   }

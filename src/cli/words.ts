@@ -22,6 +22,12 @@ export function wholeNumber(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
+/** `12 %` of a whole, rounded down; all of what is empty. */
+export function percentOf(bytes: number, size: number): string {
+  return `${size === 0 ? 100 : Math.floor((bytes / size) * 100)} %`
+}
+
+/** Millisatoshi as satoshi, with up to three decimals: what events and people read. */
 export function satOf(msat: bigint): number {
   return Number(msat) / 1_000
 }

@@ -48,9 +48,9 @@ it('tells a daemon that is gone from a node that is, to programs as well', async
     openEndpoint: () => Promise.resolve(endpoint as unknown as Endpoint),
   } satisfies Partial<Dependencies>
   await new CommandRun(dependencies as unknown as Dependencies, { json: true }).openEndpoint({ flags: {} })
-  endpoint.emit('offline', { detail: 'the daemon is away: the connection ended' })
-  endpoint.emit('online', { detail: 'the daemon is back' })
-  endpoint.emit('offline', { detail: 'lnd does not answer' })
+  endpoint.emit('offline', { detail: 'the daemon is away: the connection ended', away: 'daemon' })
+  endpoint.emit('online', { detail: 'the daemon is back', away: 'daemon' })
+  endpoint.emit('offline', { detail: 'lnd does not answer', away: 'node' })
   expect(stdout.lines.map((line) => JSON.parse(line) as unknown)).toEqual([
     { event: 'node', state: 'away', message: 'the daemon is gone; waiting for one' },
     { event: 'node', state: 'back', message: 'the daemon is back' },

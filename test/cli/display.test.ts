@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createDisplay, type Display } from '../../src/cli/display/display.ts'
 import type { CliEvent } from '../../src/cli/events.ts'
-import { movingLine, progressLine } from '../../src/cli/display/progress-line.ts'
+import { movingLine } from '../../src/cli/display/progress-line.ts'
 import { RateMeter } from '../../src/cli/transfer/progress.ts'
 import { fitText, widthOf } from '../../src/cli/display/lines.ts'
 import { bytesInWords, clockTime, durationInWords, satInWords } from '../../src/cli/words.ts'
@@ -48,7 +48,7 @@ function displayOn(stderr: RecordedTerminal): Display {
 
 describe('the line that shows progress', () => {
   it('says everything where there is room, and the most important where there is little', () => {
-    const lines = [140, 120, 100, 80, 60, 40, 30, 20].map((columns) => `${columns}: ${progressLine(PROGRESS, columns)}`)
+    const lines = [140, 120, 100, 80, 60, 40, 30, 20].map((columns) => `${columns}: ${movingLine(PROGRESS, columns)}`)
     expect(lines).toMatchInlineSnapshot(`
       [
         "140: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left  [##############----------------]",
@@ -65,7 +65,7 @@ describe('the line that shows progress', () => {
 
   it('of a stream has no share and no end', () => {
     const stream = { ...PROGRESS, size: null, secondsLeft: null }
-    expect([100, 40].map((columns) => progressLine(stream, columns))).toMatchInlineSnapshot(`
+    expect([100, 40].map((columns) => movingLine(stream, columns))).toMatchInlineSnapshot(`
       [
         "holiday.tar  675 kB  52.3 kB/s  87 in flight  12 failed  1,312 sat",
         "holiday.tar 675 kB 52.3 kB/s 1,312sat",
@@ -99,7 +99,7 @@ describe('the line that shows progress', () => {
     ]
     for (const name of names) {
       for (let columns = 1; columns <= 200; columns++) {
-        expect(widthOf(progressLine({ ...PROGRESS, name }, columns))).toBeLessThanOrEqual(columns)
+        expect(widthOf(movingLine({ ...PROGRESS, name }, columns))).toBeLessThanOrEqual(columns)
       }
     }
   })
@@ -135,7 +135,7 @@ describe('what is shown', () => {
 
   it('in a log is lines without any control character: results on one stream, remarks on the other', () => {
     const { out, err } = show({}, [warning, PROGRESS, DONE])
-    expect(err).toBe(`warning: mind the gap\n${progressLine(PROGRESS, 200).replace(/ {2}\[.*/, '')}\n`)
+    expect(err).toBe(`warning: mind the gap\n${movingLine(PROGRESS, 200).replace(/ {2}\[.*/, '')}\n`)
     expect(out).toBe(
       `sent holiday.tar: 1,500,000 bytes in 29 s (51.7 kB/s); 2,910 sat, of which 1,455 sat fees\n  SHA-256 ${DONE.sha256}\n`,
     )
@@ -172,7 +172,7 @@ describe('what is shown', () => {
     const time = new ManualClock()
     const display = createDisplay({ stdout: out, stderr: err, environment: {}, time, json: false, quiet: false })
     display.emit(PROGRESS)
-    await err.shows(progressLine(PROGRESS, 59))
+    await err.shows(movingLine(PROGRESS, 59))
     display.emit(DONE)
     display.close()
     expect(err.text.endsWith('\u001b[0J')).toBe(true)
@@ -183,7 +183,7 @@ describe('what is shown', () => {
     const err = new RecordedTerminal({ columns: 0, rows: 0 })
     const display = displayOn(err)
     for (let transfer = 1; transfer <= 16; transfer++) display.emit({ ...PROGRESS, transfer })
-    await err.shows(progressLine(PROGRESS, 79))
+    await err.shows(movingLine(PROGRESS, 79))
     display.close()
     expect(err.text.split('holiday.tar').length - 1).toBe(16)
   })

@@ -64,9 +64,7 @@ async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): P
         return () => void due.splice(due.indexOf(entry), 1)
       },
     },
-    display: { emit: (event: unknown) => void warnings.push(event) } as unknown as ConstructorParameters<
-      typeof ReceiveServer
-    >[0]['display'],
+    emit: (event) => void warnings.push(event),
   })
   await receiving.start()
   let ending: unknown
@@ -166,7 +164,7 @@ it('ends at the cap of a person, unless what was under way leaves room again', a
   expect(end()).toBeUndefined()
   pass(2_000)
   await turns()
-  expect(end()).toEqual({ type: 'cost' })
+  expect(end()).toEqual({ type: 'cost', capMsat: 100_000n })
 })
 
 it('gives the place of a sender to others when its end is not acknowledged for long', async () => {

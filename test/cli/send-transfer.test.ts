@@ -55,7 +55,7 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
     waitMs,
     time,
     signal: stop.signal,
-    display: { emit: (event) => void events.push(event), close: () => undefined },
+    emit: (event) => void events.push(event),
   })
   const ended = sending.run()
   await turns()

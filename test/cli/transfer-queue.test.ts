@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MAX_WAITING, SILENT_MS } from '../../src/cli/transfer/limits.ts'
+import { MAX_WAITING_OFFERS, SILENT_MS } from '../../src/cli/transfer/limits.ts'
 import { encodeMessage } from '../../src/cli/transfer/messages.ts'
 import { pattern } from './command-line.ts'
 import { begin, fileOf, ReceiverFolder, sendTo, turns } from './receiver-folder.ts'
@@ -60,7 +60,7 @@ describe('senders', () => {
     const first = await place.accept()
     await begin(first.line, source)
     const waiting = []
-    for (let session = 2; session < 2 + MAX_WAITING; session++) {
+    for (let session = 2; session < 2 + MAX_WAITING_OFFERS; session++) {
       const { line, seen } = await place.accept()
       sendTo(line, source, { session }).catch(() => undefined)
       waiting.push({ line, seen })

@@ -1,3 +1,4 @@
+import { BoundedSet } from '../../floor/bounded.ts'
 import type { Endpoint } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay, type Display } from '../display/display.ts'
@@ -23,9 +24,8 @@ export class CommandRun {
   readonly display: Display
   readonly stop: StopSignal
   readonly #dependencies: Dependencies
-  readonly #warnings: Set<string> = new Set()
+  readonly #warnings: BoundedSet<string> = new BoundedSet(MAX_WARNINGS)
   #endpoint: Endpoint | undefined
-  #isDaemonAway = false
 
   constructor(
     dependencies: Dependencies,
@@ -48,8 +48,7 @@ export class CommandRun {
       // Its store failed: nothing can be paid or taken any more.
       endpoint.on('error', (error: Error) => this.stop.fail(error))
       endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.warn(code, message))
-      endpoint.on('offline', ({ detail }: { readonly detail: string }) => this.#nodeIsAway(detail))
-      endpoint.on('online', () => this.#nodeIsBack())
+      this.#reportAbsence(endpoint)
       return endpoint
     } catch (error) {
       // It may still come, and then nobody wants it.
@@ -58,25 +57,24 @@ export class CommandRun {
     }
   }
 
-  /** The daemon's backend says in its first words when the daemon is what went (spec/daemon.md §4.5). */
-  #nodeIsAway(detail: string): void {
-    const isDaemon = detail.startsWith('the daemon is away')
-    const message = isDaemon ? 'the daemon is gone; waiting for one' : 'the node is away; waiting for it'
-    this.#isDaemonAway = isDaemon
-    this.display.emit({ event: 'node', state: 'away', message })
-  }
-
-  #nodeIsBack(): void {
-    const message = this.#isDaemonAway ? 'the daemon is back' : 'the node is back'
-    this.display.emit({ event: 'node', state: 'back', message })
+  /** What comes back is what was reported as away, whatever else has come back with it. */
+  #reportAbsence(endpoint: Endpoint): void {
+    let isDaemonAway = false
+    endpoint.on('offline', ({ away }: { readonly away?: 'daemon' | 'node' }) => {
+      isDaemonAway = away === 'daemon'
+      const message = isDaemonAway ? 'the daemon is gone; waiting for one' : 'the node is away; waiting for it'
+      this.display.emit({ event: 'node', state: 'away', message })
+    })
+    endpoint.on('online', () => {
+      const message = isDaemonAway ? 'the daemon is back' : 'the node is back'
+      this.display.emit({ event: 'node', state: 'back', message })
+    })
   }
 
   /** Each once: every connection may bring the same again. */
   warn(code: string, message: string): void {
     if (this.#warnings.has(message)) return
     this.#warnings.add(message)
-    const [oldest] = this.#warnings
-    if (this.#warnings.size > MAX_WARNINGS && oldest !== undefined) this.#warnings.delete(oldest)
     this.display.emit({ event: 'warning', code, message })
   }
 

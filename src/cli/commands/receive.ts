@@ -64,7 +64,7 @@ export function receiveCommand(dependencies: Dependencies, ended: (code: ExitCod
   command.addHelpText('after', EXAMPLES)
   command.options.find(({ long }) => long === '--max-size')?.default(DEFAULT_MAX_SIZE_BYTES, '1Gi')
   command.action(async (dash: string | undefined, flags: ReceiveFlags) => {
-    ended(await new ReceiveRun(dependencies, { ...flags, out: dash ?? flags.out }).run())
+    ended(await new ReceiveCommand(dependencies, { ...flags, out: dash ?? flags.out }).run())
   })
   return command
 }
@@ -74,7 +74,8 @@ function standardOutput(text: string): string {
   throw new InvalidArgumentError('Only - may stand here; a folder is given with --out.')
 }
 
-class ReceiveRun {
+/** `keysock receive`: from its arguments to a server of transfers, and from how that ended to last words and a code. */
+class ReceiveCommand {
   readonly #dependencies: Dependencies
   readonly #flags: ReceiveFlags
   readonly #run: CommandRun
@@ -89,18 +90,18 @@ class ReceiveRun {
     const { stop } = this.#run
     const { maxCost } = this.#flags
     let endpoint: Endpoint | undefined
-    let receiving: ReceiveServer | undefined
+    let server: ReceiveServer | undefined
     try {
       const storage = await this.#openStorage()
-      endpoint = await this.#run.openEndpoint({ flags: this.#flags, capMsat: maxCost, maxCostMsat: maxCost })
-      receiving = this.#receiving(endpoint, storage)
-      await receiving.start()
+      endpoint = await this.#run.openEndpoint({ flags: this.#flags, maxCostMsat: maxCost })
+      server = this.#serve(endpoint, storage, maxCost)
+      await server.start()
       await this.#announce(endpoint)
-      const end = await stop.orStop(receiving.ended)
-      return this.#report(end, await this.#leave(receiving), endpoint)
+      const end = await stop.orStop(server.ended)
+      return this.#report(end, await this.#leave(server), endpoint)
     } catch (error) {
-      if (stop.isGiven) return await this.#interrupted(receiving, endpoint)
-      this.#run.failed(error, { more: await this.#leave(receiving) })
+      if (stop.isGiven) return await this.#interrupted(server, endpoint)
+      this.#run.failed(error, { more: await this.#leave(server) })
       return EXIT.failed
     } finally {
       await this.#run.close()
@@ -123,8 +124,9 @@ class ReceiveRun {
     return await FolderStorage.open(out, { overwrite, entropy })
   }
 
-  #receiving(endpoint: Endpoint, storage: Storage): ReceiveServer {
-    const { out, once = false, count, port, maxSize, maxCost } = this.#flags
+  #serve(endpoint: Endpoint, storage: Storage, maxCostMsat: bigint | undefined): ReceiveServer {
+    const { out, once = false, count, port, maxSize } = this.#flags
+    const { display } = this.#run
     const isStream = out === STANDARD_OUTPUT
     return new ReceiveServer({
       endpoint,
@@ -132,10 +134,10 @@ class ReceiveRun {
       port,
       maxSizeBytes: maxSize,
       count: once || isStream ? 1 : count,
-      maxCostMsat: maxCost,
+      maxCostMsat,
       isStream,
       time: this.#dependencies.clock,
-      display: this.#run.display,
+      emit: (event) => display.emit(event),
     })
   }
 
@@ -155,7 +157,7 @@ class ReceiveRun {
       case 'failed':
         return EXIT.failed
       case 'cost': {
-        const cap = satOf(this.#flags.maxCost ?? 0n)
+        const cap = satOf(end.capMsat)
         const more = Math.max(1, Math.ceil(cap * 2))
         this.#stopped('cost', `the cap of ${satInWords(cap)} is reached${unfinished}`, endpoint, more)
         return EXIT.stopped
@@ -163,15 +165,15 @@ class ReceiveRun {
     }
   }
 
-  async #interrupted(receiving: ReceiveServer | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
-    this.#stopped('interrupted', `interrupted${await this.#leave(receiving)}`, endpoint)
+  async #interrupted(server: ReceiveServer | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
+    this.#stopped('interrupted', `interrupted${await this.#leave(server)}`, endpoint)
     return this.#run.stop.exitCode
   }
 
   /** Ends what runs: what is kept of it, in words. */
-  async #leave(receiving: ReceiveServer | undefined): Promise<string> {
-    await receiving?.stop()
-    const unfinished = (await receiving?.unfinished()) ?? []
+  async #leave(server: ReceiveServer | undefined): Promise<string> {
+    await server?.stop()
+    const unfinished = (await server?.unfinished()) ?? []
     if (unfinished.length === 0) return ''
     return this.#flags.out === STANDARD_OUTPUT
       ? `; ${unfinished.join(', ')} is not whole`

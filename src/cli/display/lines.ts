@@ -1,6 +1,10 @@
+/** Lines of text: how wide they are, broken at words, and written to a stream. */
 import type { Terminal } from '../dependencies.ts'
+import type { Sentence } from './sentences.ts'
 
-/** A line in as many as it needs of so many columns, broken at words; what follows stands below where its text begins. */
+/**
+ * A line in as many as it needs of so many columns, broken at words; what follows stands below where its text begins.
+ */
 export function wrap(line: string, columns: number): readonly string[] {
   if (widthOf(line) <= columns) return [line]
   const start = startOf(line, columns)
@@ -38,10 +42,11 @@ export class LineWriter {
     })
   }
 
-  /** For a person: on a terminal broken at words. `text` is without colours. */
-  sentence(text: string, colour: (line: string) => string = (line) => line): void {
+  /** For a person: on a terminal broken at words, unless it is to be copied. `text` is without colours. */
+  sentence({ text, isToCopy = false }: Sentence, colour: (line: string) => string = (line) => line): void {
     const { isTTY, columns } = this.stream
-    const lines = isTTY === true && columns !== undefined && columns > 0 ? wrap(text, columns) : [text]
+    const isBroken = !isToCopy && isTTY === true && columns !== undefined && columns > 0
+    const lines = isBroken ? wrap(text, columns) : [text]
     for (const [index, line] of lines.entries()) this.line(index === 0 ? colour(line) : line)
   }
 
@@ -67,13 +72,13 @@ function characterWidth(character: string): number {
 }
 
 /** Below this there is no room for two ends. */
-const LEAST_CUT_COLUMNS = 6
+const MIN_CUT_COLUMNS = 6
 
 /** At most so many columns; what is left out in the middle is marked. */
 export function fitText(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text
   const characters = Array.from(text)
-  const tail = columns < LEAST_CUT_COLUMNS ? [] : characters.slice(-Math.floor((columns - 1) / 3))
+  const tail = columns < MIN_CUT_COLUMNS ? [] : characters.slice(-Math.floor((columns - 1) / 3))
   const head: string[] = []
   let width = widthOf(tail.join('')) + 1
   if (width > columns) return '~'.repeat(columns)

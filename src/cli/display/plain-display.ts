@@ -3,21 +3,21 @@ import type { Display } from './display.ts'
 import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from '../events.ts'
 import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
-import { isToCopy, sentences } from './sentences.ts'
+import { sentences } from './sentences.ts'
 import { Throttle } from './throttle.ts'
 
 /** A log is read later, by lines. */
-const EVERY_MS = 5_000
-const SAME_EVERY_MS = 60_000
+const LOG_EVERY_MS = 5_000
+const LOG_SAME_EVERY_MS = 60_000
 /** As wide as everything is long; nothing is cut in a log. */
-const COLUMNS = 120
+const LOG_COLUMNS = 120
 
 /** Lines, for logs and for terminals that cannot do more. */
 export class PlainDisplay implements Display {
   readonly #results: LineWriter
   readonly #remarks: LineWriter
-  readonly #sparse: Throttle
-  readonly #sparseSame: Throttle
+  readonly #throttle: Throttle
+  readonly #sameThrottle: Throttle
   readonly #quiet: boolean
   #lastLine = ''
 
@@ -29,32 +29,29 @@ export class PlainDisplay implements Display {
   }) {
     this.#results = options.results
     this.#remarks = options.remarks
-    this.#sparse = new Throttle(options.time, EVERY_MS)
-    this.#sparseSame = new Throttle(options.time, SAME_EVERY_MS)
+    this.#throttle = new Throttle(options.time, LOG_EVERY_MS)
+    this.#sameThrottle = new Throttle(options.time, LOG_SAME_EVERY_MS)
     this.#quiet = options.quiet
   }
 
   emit(event: CliEvent): void {
     const ended = endedTransfer(event)
-    if (ended !== undefined) for (const sparse of [this.#sparse, this.#sparseSame]) sparse.forget(ended)
+    if (ended !== undefined) for (const throttle of [this.#throttle, this.#sameThrottle]) throttle.forget(ended)
     if (isMoving(event)) {
       if (!this.#quiet) this.#moving(event)
       return
     }
     const writer = isResult(event) ? this.#results : this.#remarks
     if (this.#quiet && !isResult(event) && !isLoud(event)) return
-    for (const line of sentences(event)) {
-      if (isToCopy(event, line)) writer.line(line)
-      else writer.sentence(line)
-    }
+    for (const line of sentences(event)) writer.sentence(line)
   }
 
   /** The same line again is worth saying only now and then. */
   #moving(event: MovingEvent): void {
-    if (!this.#sparse.allows(event.transfer)) return
-    const line = movingLine(event, COLUMNS).replace(/ {2}\[.*\]$/, '')
-    if (line === this.#lastLine && !this.#sparseSame.allows(event.transfer)) return
-    if (line !== this.#lastLine) this.#sparseSame.restart(event.transfer)
+    if (!this.#throttle.allows(event.transfer)) return
+    const line = movingLine(event, LOG_COLUMNS, { hasBar: false })
+    if (line === this.#lastLine && !this.#sameThrottle.allows(event.transfer)) return
+    if (line !== this.#lastLine) this.#sameThrottle.restart(event.transfer)
     this.#lastLine = line
     this.#remarks.line(line)
   }

@@ -4,7 +4,7 @@ import type { Display } from './display.ts'
 import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent } from '../events.ts'
 import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
-import { isToCopy, sentences } from './sentences.ts'
+import { sentences } from './sentences.ts'
 import { styleText } from 'node:util'
 const FRAMES_PER_SECOND = 8
 /** Of a terminal that does not say, or says 0. */
@@ -34,10 +34,7 @@ export class TerminalDisplay implements Display {
     // What is printed stands above the lines that move.
     this.#clear()
     const writer = isResult(event) ? this.#results : this.#remarks
-    for (const line of lines) {
-      if (isToCopy(event, line)) writer.line(line)
-      else writer.sentence(line, (first) => coloured(event, first, writer.stream))
-    }
+    for (const line of lines) writer.sentence(line, (first) => coloured(event, first, writer.stream))
   }
 
   close(): void {
@@ -46,12 +43,12 @@ export class TerminalDisplay implements Display {
   }
 
   #move(event: MovingEvent): void {
-    const most = Math.max(1, saidOr(this.#stderr.rows, USUAL_ROWS) - 1)
+    const maxRows = Math.max(1, saidOr(this.#stderr.rows, USUAL_ROWS) - 1)
     // A line that has left the screen cannot be changed any more.
-    if (this.#rows.size > most) this.#clear()
+    if (this.#rows.size > maxRows) this.#clear()
     const row = this.#rows.get(event.transfer)
     if (row !== undefined) return row.update(0, { event })
-    if (this.#rows.size === most) return
+    if (this.#rows.size === maxRows) return
     const bars = (this.#bars ??= this.#create())
     this.#rows.set(event.transfer, bars.create(1, 0, { event }))
   }

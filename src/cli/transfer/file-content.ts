@@ -1,7 +1,8 @@
+/** The bytes of files: read and written at a place, and hashed. */
 import { createHash } from 'node:crypto'
-import { bytesToHex } from '@noble/hashes/utils.js'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
+import { BoundedMap } from '../../floor/bounded.ts'
 import { orAborted } from './waiting.ts'
 import { MAX_HASHES } from './limits.ts'
 
@@ -45,6 +46,7 @@ export interface HashOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
+/** Read and hashed at once: small enough that the protocol, which shares the thread, is not held up. */
 const PIECE_BYTES = 262_144
 
 /**
@@ -88,7 +90,7 @@ interface Known {
  */
 export class FileHashes {
   /** By path, the one that was asked for last at the end. */
-  readonly #known: Map<string, Known> = new Map()
+  readonly #known: BoundedMap<string, Known> = new BoundedMap(MAX_HASHES)
   #last: Promise<void> = Promise.resolve()
 
   /**
@@ -102,12 +104,12 @@ export class FileHashes {
       const stat = await file.stat({ bigint: true })
       const known = this.#known.get(path)
       if (known !== undefined && isUnchanged(known.stat, stat)) {
-        this.#remember(path, known)
+        this.#known.renew(path, known)
         return known.sha256
       }
       const sha256 = (await this.ofPrefix(readFrom(file), Number(stat.size), signal))?.digest()
       if (sha256 === undefined || !isUnchanged(stat, await file.stat({ bigint: true }))) return undefined
-      this.#remember(path, { stat, sha256 })
+      this.#known.renew(path, { stat, sha256 })
       return sha256
     } catch {
       signal.throwIfAborted()
@@ -132,13 +134,6 @@ export class FileHashes {
     } finally {
       done.resolve()
     }
-  }
-
-  #remember(path: string, known: Known): void {
-    this.#known.delete(path)
-    this.#known.set(path, known)
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > MAX_HASHES && oldest !== undefined) this.#known.delete(oldest)
   }
 }
 

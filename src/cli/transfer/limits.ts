@@ -1,4 +1,4 @@
-/** Every bound and time of file transfers, with its reason. Times are milliseconds. */
+/** Every limit and time of file transfers, with its reason. Times are milliseconds. */
 
 // ---- The protocol (file-transfer §1, §2) ---------------------------------------------------------------
 
@@ -12,14 +12,25 @@ export const REASON_BYTES = 200
 /** Leaves room for what §4.1 adds, in the 255 bytes that a file system gives a name. */
 export const NAME_BYTES = 200
 export const SESSION_BYTES = 16
-export const HASH_BYTES = 32
+export const SHA256_BYTES = 32
 export const PART_SUFFIX = '.keysock-part'
+
+// ---- Both sides ---------------------------------------------------------------------------------------
+
+/** How often a transfer reports how far it is, and looks whether it still goes: four times a second. */
+export const TICK_MS = 250
+/** The rate that is shown is that of the last ten seconds, */
+export const RATE_WINDOW_MS = 10_000
+/** as soon as there is half a second to go by, */
+export const MIN_RATE_MS = 500
+/** from at most so many samples: more than a window of ticks. */
+export const MAX_RATE_SAMPLES = 256
 
 // ---- The receiver (file-transfer §4.5) -----------------------------------------------------------------
 
 export const MAX_TRANSFERS = 16
 /** Of these, connections that wait for their turn: half, so that who waits for one file does not stop all others. */
-export const MAX_WAITING = 8
+export const MAX_WAITING_OFFERS = 8
 /** 1 GiB takes two hours at the medium's ceiling. */
 export const DEFAULT_MAX_SIZE_BYTES: number = 2 ** 30
 export const MAX_PARTS = 64
@@ -52,10 +63,12 @@ export const ADVANCE_ALL_MSAT = 10_000_000n
 /** First and longest pause between two tries to connect; each try is a payment. */
 export const RETRY_MS = 2_000
 export const RETRY_MAX_MS = 30_000
+/** How long a person waits for an answer without hearing so. */
+export const NO_ANSWER_MS = 15_000
 /** One try to connect: as long as the library's own. */
 export const CONNECT_MS = 120_000
 /** However little a person waits, one try is long enough for a route and a first answer. */
-export const LEAST_TRY_MS = 10_000
+export const MIN_TRY_MS = 10_000
 /**
  * Bytes that are paid for and not acknowledged, at most: what is lost when the receiver dies. Two rounds of
  * acknowledgements (spec §8.4) on top of a hundred packets in flight, or what was acknowledged in the last seconds.

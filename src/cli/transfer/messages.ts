@@ -1,4 +1,12 @@
-import { HASH_BYTES, MAX_DATA_BYTES, NAME_BYTES, OFFER_BYTES, REASON_BYTES, SESSION_BYTES, PREAMBLE } from './limits.ts'
+import {
+  SHA256_BYTES,
+  MAX_DATA_BYTES,
+  NAME_BYTES,
+  OFFER_BYTES,
+  REASON_BYTES,
+  SESSION_BYTES,
+  PREAMBLE,
+} from './limits.ts'
 import { type CodeName, codeName, CODES, TransferError } from './errors.ts'
 import { nameComplaint, visible } from './file-name.ts'
 import type { Readable } from 'node:stream'
@@ -32,19 +40,19 @@ export type MessageType = Message['type']
 interface Shape {
   readonly number: number
   readonly type: MessageType
-  readonly least: number
-  readonly most: number
+  readonly min: number
+  readonly max: number
 }
 
 const SHAPES: readonly Shape[] = [
-  { number: 1, type: 'offer', least: 0, most: OFFER_BYTES },
-  { number: 2, type: 'start', least: 8 + HASH_BYTES, most: 8 + HASH_BYTES },
-  { number: 3, type: 'data', least: 1, most: MAX_DATA_BYTES },
-  { number: 4, type: 'end', least: 8 + HASH_BYTES, most: 8 + HASH_BYTES },
-  { number: 16, type: 'have', least: 8, most: 8 },
-  { number: 17, type: 'wait', least: 0, most: 0 },
-  { number: 18, type: 'done', least: 0, most: 0 },
-  { number: 32, type: 'error', least: 1, most: 1 + REASON_BYTES },
+  { number: 1, type: 'offer', min: 0, max: OFFER_BYTES },
+  { number: 2, type: 'start', min: 8 + SHA256_BYTES, max: 8 + SHA256_BYTES },
+  { number: 3, type: 'data', min: 1, max: MAX_DATA_BYTES },
+  { number: 4, type: 'end', min: 8 + SHA256_BYTES, max: 8 + SHA256_BYTES },
+  { number: 16, type: 'have', min: 8, max: 8 },
+  { number: 17, type: 'wait', min: 0, max: 0 },
+  { number: 18, type: 'done', min: 0, max: 0 },
+  { number: 32, type: 'error', min: 1, max: 1 + REASON_BYTES },
 ]
 
 /** Bytes of a message before its body. */
@@ -58,7 +66,7 @@ export function readHead(head: Uint8Array): { readonly type: MessageType; readon
   const length = high * 256 + low
   const shape = SHAPES.find((other) => other.number === number)
   if (shape === undefined) throw malformed(`a message of type ${number}`)
-  if (length < shape.least || length > shape.most) throw malformed(`${shape.type} with ${length} bytes`)
+  if (length < shape.min || length > shape.max) throw malformed(`${shape.type} with ${length} bytes`)
   return { type: shape.type, length }
 }
 
@@ -86,7 +94,7 @@ export function decodeBody(type: MessageType, body: Uint8Array): Message {
 export function encodeMessage(message: Message): Uint8Array {
   const body = encodeBody(message)
   const shape = SHAPES.find(({ type }) => type === message.type)
-  if (shape === undefined || body.length > shape.most) throw new RangeError(`${message.type}: ${body.length} bytes`)
+  if (shape === undefined || body.length > shape.max) throw new RangeError(`${message.type}: ${body.length} bytes`)
   const bytes = new Uint8Array(HEAD_BYTES + body.length)
   bytes.set([shape.number, body.length >> 8, body.length & 0xff])
   bytes.set(body, HEAD_BYTES)
@@ -134,7 +142,8 @@ function decodeOffer(body: Uint8Array): TransferOffer {
   if (name === undefined || session?.length !== SESSION_BYTES) throw malformed('an offer without name or session')
   if ((size === undefined) !== (sha256 === undefined)) throw malformed('an offer with only one of size and hash')
   if (size === undefined || sha256 === undefined) return { name: readName(name), session, content: undefined }
-  if (size.length !== 8 || sha256.length !== HASH_BYTES) throw malformed('an offer with a size or hash of wrong length')
+  if (size.length !== 8 || sha256.length !== SHA256_BYTES)
+    throw malformed('an offer with a size or hash of wrong length')
   return { name: readName(name), session, content: { size: readNumber(size), sha256 } }
 }
 
@@ -186,8 +195,8 @@ function readNumber(bytes: Uint8Array): number {
 }
 
 /** At most so many bytes, and no torn character at the end. */
-function cut(text: Buffer, most: number): Uint8Array {
-  let length = Math.min(text.length, most)
+function cut(text: Buffer, maxBytes: number): Uint8Array {
+  let length = Math.min(text.length, maxBytes)
   while (length > 0 && length < text.length && ((text[length] ?? 0) & 0xc0) === 0x80) length--
   return text.subarray(0, length)
 }

@@ -1,33 +1,54 @@
 import type { Socket } from '../../index.ts'
-import { DATA_BYTES, UNACKNOWLEDGED_BYTES, UNACKNOWLEDGED_SECONDS, DEAD_MS } from './limits.ts'
+import {
+  DATA_BYTES,
+  DEAD_MS,
+  MAX_RATE_SAMPLES,
+  MIN_RATE_MS,
+  RATE_WINDOW_MS,
+  UNACKNOWLEDGED_BYTES,
+  UNACKNOWLEDGED_SECONDS,
+} from './limits.ts'
 import { HEAD_BYTES } from './messages.ts'
+
 type Stats = Socket['stats']
 
 /** How far a source is on one connection, and how far it may go. Bytes count from the beginning of the source. */
 export class SendProgress {
-  /** Acknowledged by the other process. */
-  acknowledged: number
-  /** Acknowledged, or about: paid for and at the other node. */
-  settled: number
-  /** Handed to the connection. */
-  written: number
-  /** When there was something new, ms. */
-  forwardMs: number
   /** Where this connection began, and how much of the protocol went over it before. */
-  readonly offset: number
+  readonly #offset: number
   readonly #before: number
+  #acknowledged: number
+  #settled: number
+  /** Handed to the connection. */
+  #written: number
+  #forwardMs: number
   readonly #meter: RateMeter = new RateMeter()
   readonly #acknowledgedMeter: RateMeter = new RateMeter()
   #waiting: { readonly bytes: number; readonly resolve: () => void } | undefined
   #isOver = false
 
   constructor({ offset, before, nowMs }: { readonly offset: number; readonly before: number; readonly nowMs: number }) {
-    this.offset = offset
+    this.#offset = offset
     this.#before = before
-    this.acknowledged = offset
-    this.settled = offset
-    this.written = offset
-    this.forwardMs = nowMs
+    this.#acknowledged = offset
+    this.#settled = offset
+    this.#written = offset
+    this.#forwardMs = nowMs
+  }
+
+  /** Acknowledged by the other process. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  /** Acknowledged, or about: paid for and at the other node. */
+  get settled(): number {
+    return this.#settled
+  }
+
+  /** When there was something new, ms. */
+  get forwardMs(): number {
+    return this.#forwardMs
   }
 
   /** Of what settles, bytes a second. */
@@ -36,26 +57,31 @@ export class SendProgress {
   }
 
   get isAllAcknowledged(): boolean {
-    return this.acknowledged >= this.written
+    return this.#acknowledged >= this.#written
   }
 
   /** @param packetBytes what a packet carries; 0: not known */
   update(stats: Stats, { nowMs, packetBytes }: { readonly nowMs: number; readonly packetBytes: number }): void {
     const acknowledged = this.#acknowledgedOf(stats)
     const settled = Math.max(acknowledged, this.#settledOf(stats, packetBytes))
-    if (acknowledged > this.acknowledged || settled > this.settled) this.forwardMs = nowMs
-    this.acknowledged = acknowledged
-    this.settled = settled
+    if (acknowledged > this.#acknowledged || settled > this.#settled) this.#forwardMs = nowMs
+    this.#acknowledged = acknowledged
+    this.#settled = settled
     this.#meter.add(nowMs, settled)
     this.#acknowledgedMeter.add(nowMs, acknowledged)
     this.#grant()
   }
 
+  /** Bytes up to here are handed to the connection. */
+  recordWritten(bytes: number): void {
+    this.#written = bytes
+  }
+
   /** The other side has everything. */
   complete(size: number): void {
-    this.written = size
-    this.acknowledged = size
-    this.settled = size
+    this.#written = size
+    this.#acknowledged = size
+    this.#settled = size
   }
 
   /** Resolves when bytes up to here may be written, or the connection is over. One writer at a time. */
@@ -81,27 +107,22 @@ export class SendProgress {
 
   get #mayWriteTo(): number {
     const recent = this.#acknowledgedMeter.bytesPerSecond * UNACKNOWLEDGED_SECONDS
-    return this.acknowledged + Math.max(UNACKNOWLEDGED_BYTES, recent)
+    return this.#acknowledged + Math.max(UNACKNOWLEDGED_BYTES, recent)
   }
 
   /** What is acknowledged of the connection, without the heads of messages. */
   #acknowledgedOf({ bytesAcknowledged }: Stats): number {
     const stream = Math.max(0, bytesAcknowledged - this.#before)
     const heads = Math.ceil(stream / (DATA_BYTES + HEAD_BYTES)) * HEAD_BYTES
-    return Math.min(this.written, this.offset + Math.max(0, stream - heads))
+    return Math.min(this.#written, this.#offset + Math.max(0, stream - heads))
   }
 
   /** By payments that settled: about, since packets differ in length and some are copies. */
   #settledOf({ attempts, failedAttempts, unresolvedAttempts }: Stats, packetBytes: number): number {
     const packets = attempts - failedAttempts - unresolvedAttempts
-    return Math.min(this.written, this.offset + Math.max(0, packets * packetBytes - this.#before))
+    return Math.min(this.#written, this.#offset + Math.max(0, packets * packetBytes - this.#before))
   }
 }
-
-/** The rate of the last seconds. */
-const WINDOW_MS = 10_000
-const LEAST_MS = 500
-const MOST_SAMPLES = 256
 
 interface Sample {
   readonly atMs: number
@@ -115,7 +136,7 @@ export class RateMeter {
   add(atMs: number, bytes: number): void {
     this.#samples.push({ atMs, bytes })
     // The sample before the window stays: it is where the window begins.
-    while (this.#samples.length > MOST_SAMPLES || (this.#samples[1]?.atMs ?? Infinity) <= atMs - WINDOW_MS) {
+    while (this.#samples.length > MAX_RATE_SAMPLES || (this.#samples[1]?.atMs ?? Infinity) <= atMs - RATE_WINDOW_MS) {
       this.#samples.shift()
     }
   }
@@ -124,7 +145,7 @@ export class RateMeter {
   get bytesPerSecond(): number {
     const first = this.#samples[0]
     const last = this.#samples.at(-1)
-    if (first === undefined || last === undefined || last.atMs - first.atMs < LEAST_MS) return 0
+    if (first === undefined || last === undefined || last.atMs - first.atMs < MIN_RATE_MS) return 0
     return ((last.bytes - first.bytes) * 1_000) / (last.atMs - first.atMs)
   }
 }
@@ -157,7 +178,7 @@ export class StallTimer {
     this.#signMs = nowMs
   }
 
-  isTooLong(nowMs: number): boolean {
+  isStalled(nowMs: number): boolean {
     return nowMs - this.#signMs >= DEAD_MS
   }
 }

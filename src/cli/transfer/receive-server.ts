@@ -1,16 +1,24 @@
+import { BoundedMap } from '../../floor/bounded.ts'
+import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Server, Socket } from '../../index.ts'
-import type { Display } from '../display/display.ts'
-import { ADVANCE_ALL_MSAT, ADVANCE_MSAT, CAP_REACHED_MS, LAST_WORD_MS, MAX_TRANSFERS, MAX_PARTS } from './limits.ts'
-import { ConnectionLost, TransferError, codeOf, messageOf } from './errors.ts'
+import type { CliEvent, TransferName } from '../events.ts'
+import { bytesInWords, percentOf, satOf } from '../words.ts'
+import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
+import {
+  ADVANCE_ALL_MSAT,
+  ADVANCE_MSAT,
+  CAP_REACHED_MS,
+  LAST_WORD_MS,
+  MAX_PARTS,
+  MAX_TRANSFERS,
+  TICK_MS,
+} from './limits.ts'
 import type { TransferOffer } from './messages.ts'
-import { receiveFrom, type Received, type ReceiveWatcher } from './receive-session.ts'
-import type { Storage } from './storage.ts'
-import { closed, every, type Time } from './waiting.ts'
-import { TransferQueue } from './transfer-queue.ts'
-import type { TransferName } from '../events.ts'
 import { RateMeter } from './progress.ts'
-import { bytesInWords, satOf } from '../words.ts'
-import { toHex, toHex as shown } from '../../floor/bytes.ts'
+import { type Received, receiveFrom, type ReceiveWatcher } from './receive-session.ts'
+import type { Storage } from './storage.ts'
+import { TransferQueue } from './transfer-queue.ts'
+import { closed, every, type Time } from './waiting.ts'
 
 export interface ReceiveServerOptions {
   readonly endpoint: Endpoint
@@ -24,16 +32,14 @@ export interface ReceiveServerOptions {
   /** One output for one transfer: what fails in it cannot be made good. */
   readonly isStream: boolean
   readonly time: Time
-  readonly display: Display
+  readonly emit: (event: CliEvent) => void
 }
 
 /** How it ended, where it was not by a signal. */
 export type ReceiveEnd =
   | { readonly type: 'count' }
-  | { readonly type: 'cost' }
+  | { readonly type: 'cost'; readonly capMsat: bigint }
   | { readonly type: 'failed'; readonly error: Error }
-
-const TICK_MS = 250
 
 interface Pause {
   readonly atMs: number
@@ -41,16 +47,16 @@ interface Pause {
   readonly priceMsat: bigint
 }
 
-/** Takes files from whoever connects. */
+/** Receives files from whoever connects. */
 export class ReceiveServer {
   readonly #options: ReceiveServerOptions
   readonly #server: Server
-  readonly #turns: TransferQueue
+  readonly #queue: TransferQueue
   readonly #sockets: Set<Socket> = new Set()
-  readonly #rows: Map<Socket, ReceivingRow> = new Map()
+  readonly #transfers: Map<Socket, IncomingTransfer> = new Map()
   readonly #running: Set<Promise<void>> = new Set()
   readonly #ended: PromiseWithResolvers<ReceiveEnd> = Promise.withResolvers()
-  #transfers = 0
+  #offered = 0
   #done = 0
   /** What connections that are over brought in, msat. */
   #pastIncomeMsat = 0n
@@ -58,19 +64,19 @@ export class ReceiveServer {
   readonly #unpaid: Map<Socket, Pause & { readonly incomeMsat: bigint }> = new Map()
   /** Since when the person's cap stops it, and how much was there. */
   #paused: (Pause & { readonly bytes: number }) | undefined
-  readonly #unfinished: Unfinished = new Unfinished()
+  readonly #unfinished: UnfinishedTransfers = new UnfinishedTransfers()
   #isStopping = false
   #stopTicking = (): void => undefined
 
   constructor(options: ReceiveServerOptions) {
     this.#options = options
-    this.#turns = new TransferQueue(options.time)
+    this.#queue = new TransferQueue(options.time)
     this.#server = options.endpoint.createServer(
       { allowHalfOpen: true, ...(options.maxCostMsat === undefined && { maxCost: ADVANCE_MSAT }) },
-      (socket) => this.#take(socket),
+      (socket) => this.#accept(socket),
     )
     this.#server.maxConnections = MAX_TRANSFERS
-    this.#server.on('drop', () => this.#turns.makeRoom())
+    this.#server.on('drop', () => this.#queue.makeRoom())
   }
 
   /** What it ends with by itself. */
@@ -101,21 +107,23 @@ export class ReceiveServer {
   }
 
   #tick(): void {
-    const { time } = this.#options
+    const { time, maxCostMsat } = this.#options
     let bytes = 0
-    for (const row of this.#rows.values()) {
-      row.tick()
-      bytes += row.bytes
+    for (const transfer of this.#transfers.values()) {
+      transfer.tick()
+      bytes += transfer.bytes
     }
     this.#followIncome()
-    if (this.#paused === undefined) return
+    if (this.#paused === undefined || maxCostMsat === undefined) return
     // What is under way may come back, and make room.
     if (this.#hasRoom(this.#paused)) this.#paused = undefined
     else if (bytes !== this.#paused.bytes) this.#paused = { ...this.#paused, atMs: time.now(), bytes }
-    else if (time.now() - this.#paused.atMs >= CAP_REACHED_MS) this.#ended.resolve({ type: 'cost' })
+    else if (time.now() - this.#paused.atMs >= CAP_REACHED_MS) {
+      this.#ended.resolve({ type: 'cost', capMsat: maxCostMsat })
+    }
   }
 
-  #take(socket: Socket): void {
+  #accept(socket: Socket): void {
     // Whoever reads or writes hears it.
     socket.on('error', () => undefined)
     socket.on('paused', (_reason: string, { priceMsat }: { readonly priceMsat: bigint }) => {
@@ -132,19 +140,24 @@ export class ReceiveServer {
   }
 
   async #receive(socket: Socket): Promise<void> {
-    const { time, display, storage, maxSizeBytes } = this.#options
-    const begun = (offer: TransferOffer): void => this.#unfinished.add(offer)
-    const row = new ReceivingRow({ socket, display, time, begun, nextNumber: () => ++this.#transfers })
-    this.#rows.set(socket, row)
+    const { time, emit, storage, maxSizeBytes } = this.#options
+    const transfer = new IncomingTransfer({
+      socket,
+      emit,
+      time,
+      onBegin: (offer) => this.#unfinished.add(offer),
+      nextNumber: () => ++this.#offered,
+    })
+    this.#transfers.set(socket, transfer)
     try {
-      const received = await receiveFrom(socket, { storage, queue: this.#turns, maxSizeBytes, time, watcher: row })
-      this.#rows.delete(socket)
+      const received = await receiveFrom(socket, { storage, queue: this.#queue, maxSizeBytes, time, watcher: transfer })
+      this.#transfers.delete(socket)
       this.#unfinished.remove(received.offer)
-      row.done(received)
+      transfer.done(received)
       if (++this.#done === this.#options.count) this.#ended.resolve({ type: 'count' })
     } catch (error) {
-      this.#rows.delete(socket)
-      this.#failed(row, error as Error)
+      this.#transfers.delete(socket)
+      this.#failed(transfer, error as Error)
     }
     void this.#leave(socket)
   }
@@ -155,14 +168,14 @@ export class ReceiveServer {
     if (!socket.closed) socket.resetAndDestroy()
   }
 
-  #failed(row: ReceivingRow, error: Error): void {
+  #failed(transfer: IncomingTransfer, error: Error): void {
     const { isStream } = this.#options
     // A person who ends it is told what is unfinished in one line.
     if (this.#isStopping) return
-    if (error instanceof ConnectionLost) return row.lost()
-    row.failed(error)
+    if (error instanceof ConnectionLost) return transfer.lost()
+    transfer.failed(error)
     const isOurs = !(error instanceof TransferError) || error.reason === 'STORAGE' || error.reason === 'NO_SPACE'
-    if (isStream && (isOurs || row.bytes > 0)) this.#ended.resolve({ type: 'failed', error })
+    if (isStream && (isOurs || transfer.bytes > 0)) this.#ended.resolve({ type: 'failed', error })
   }
 
   /** A cap was met: the person's own, or what the sender's packets have paid for so far. */
@@ -182,7 +195,7 @@ export class ReceiveServer {
 
   /** Without a cap of the person's: what packets bring in may be spent on answers, and a little in advance. */
   #followIncome(): void {
-    const { maxCostMsat, endpoint, display, time } = this.#options
+    const { maxCostMsat, endpoint, emit, time } = this.#options
     if (maxCostMsat !== undefined) return
     let all = this.#pastIncomeMsat + ADVANCE_ALL_MSAT
     for (const socket of this.#sockets) {
@@ -196,7 +209,7 @@ export class ReceiveServer {
       if (hasPaid || this.#hasRoom(pause, socket)) this.#unpaid.delete(socket)
       else if (time.now() - pause.atMs >= CAP_REACHED_MS) {
         this.#unpaid.delete(socket)
-        display.emit({
+        emit({
           event: 'warning',
           code: 'ERR_CLI_COST',
           message: 'answers to a sender cost more than it pays; its connection is closed',
@@ -207,14 +220,10 @@ export class ReceiveServer {
   }
 }
 
-/** What is shown of one connection that sends to us. */
-export class ReceivingRow implements ReceiveWatcher {
-  bytes = 0
-  readonly #socket: Socket
-  readonly #display: Display
-  readonly #time: Time
-  readonly #begun: (offer: TransferOffer) => void
-  readonly #nextNumber: () => number
+/** What one connection sends to us, as it is reported. */
+export class IncomingTransfer implements ReceiveWatcher {
+  readonly #options: IncomingTransferOptions
+  #bytes = 0
   /** From where this connection began. */
   #meter: RateMeter | undefined
   #name: TransferName | undefined
@@ -222,33 +231,27 @@ export class ReceivingRow implements ReceiveWatcher {
   #offset = 0
   #startMs: number
 
-  constructor(options: {
-    readonly socket: Socket
-    readonly display: Display
-    readonly time: Time
-    /** Hears of each transfer of which bytes will come. */
-    readonly begun: (offer: TransferOffer) => void
-    /** The number of a transfer, once it is one. */
-    readonly nextNumber: () => number
-  }) {
-    this.#socket = options.socket
-    this.#display = options.display
-    this.#time = options.time
-    this.#begun = options.begun
-    this.#nextNumber = options.nextNumber
+  constructor(options: IncomingTransferOptions) {
+    this.#options = options
     this.#startMs = options.time.now()
   }
 
+  /** So many bytes of the whole are there. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   offered(offer: TransferOffer): void {
+    const { nextNumber, time } = this.#options
     const { name, content } = offer
-    this.#name = { transfer: this.#nextNumber(), name, size: content?.size ?? null }
-    this.#startMs = this.#time.now()
+    this.#name = { transfer: nextNumber(), name, size: content?.size ?? null }
+    this.#startMs = time.now()
     this.#offer = offer
   }
 
   waits(): void {
     const { name } = this.#known()
-    this.#display.emit({
+    this.#options.emit({
       event: 'warning',
       code: 'ERR_TRANSFER_BUSY',
       message: `${name}: offered by a second sender, which waits for the first`,
@@ -256,42 +259,45 @@ export class ReceivingRow implements ReceiveWatcher {
   }
 
   started(offset: number): void {
+    const { onBegin, time, emit } = this.#options
     this.#offset = offset
-    this.bytes = offset
-    this.#startMs = this.#time.now()
+    this.#bytes = offset
+    this.#startMs = time.now()
     this.#meter = new RateMeter()
-    if (this.#offer !== undefined) this.#begun(this.#offer)
-    this.#display.emit({ event: 'start', ...this.#known(), offset })
+    if (this.#offer !== undefined) onBegin(this.#offer)
+    emit({ event: 'start', ...this.#known(), offset })
     this.tick()
   }
 
   received(bytes: number): void {
-    this.bytes = bytes
+    this.#bytes = bytes
   }
 
   tick(): void {
     if (this.#meter === undefined) return
+    const { socket, time, emit } = this.#options
     const name = this.#known()
-    this.#meter.add(this.#time.now(), this.bytes)
+    this.#meter.add(time.now(), this.#bytes)
     const rate = this.#meter.bytesPerSecond
-    const { stats } = this.#socket
-    this.#display.emit({
+    const { stats } = socket
+    emit({
       event: 'progress',
       ...name,
-      bytes: this.bytes,
-      bytesSettled: this.bytes,
+      bytes: this.#bytes,
+      bytesSettled: this.#bytes,
       bytesPerSecond: Math.round(rate),
       inFlight: stats.unresolvedAttempts,
       failed: stats.failedAttempts,
       sat: stats.satPaid,
       reservedSat: satOf(stats.reservedMsat),
-      secondsLeft: name.size === null || rate <= 0 ? null : Math.round((name.size - this.bytes) / rate),
+      secondsLeft: name.size === null || rate <= 0 ? null : Math.round((name.size - this.#bytes) / rate),
     })
   }
 
   done({ path, size, sha256, wasThere }: Received): void {
-    const { stats } = this.#socket
-    this.#display.emit({
+    const { socket, time, emit } = this.#options
+    const { stats } = socket
+    emit({
       event: 'done',
       ...this.#known(),
       size,
@@ -299,7 +305,7 @@ export class ReceivingRow implements ReceiveWatcher {
       bytesMoved: wasThere ? 0 : size - this.#offset,
       sha256: toHex(sha256),
       path,
-      seconds: Number(((this.#time.now() - this.#startMs) / 1_000).toFixed(3)),
+      seconds: Number(((time.now() - this.#startMs) / 1_000).toFixed(3)),
       failed: stats.failedAttempts,
       sat: stats.satPaid,
       feesSat: satOf(stats.feesMsat),
@@ -312,13 +318,13 @@ export class ReceivingRow implements ReceiveWatcher {
   lost(): void {
     // Whoever connects and offers nothing is of no interest.
     if (this.#offer === undefined) return
-    const kept = this.#meter === undefined ? this.#offer.name : keptInWords(this.#offer, this.bytes)
-    this.#display.emit({
+    const kept = this.#meter === undefined ? this.#offer.name : keptInWords(this.#offer, this.#bytes)
+    this.#options.emit({
       event: 'stopped',
       ...this.#known(),
       reason: 'lost',
-      bytes: this.bytes,
-      sat: this.#socket.stats.satPaid,
+      bytes: this.#bytes,
+      sat: this.#options.socket.stats.satPaid,
       message: `${kept}: the sender went away; what came is kept until it comes back`,
       resume: null,
     })
@@ -327,7 +333,7 @@ export class ReceivingRow implements ReceiveWatcher {
   failed(error: Error): void {
     // The cause holds what the sender need not know: a path of ours.
     const message = typeof error.cause === 'string' ? `${messageOf(error)}; ${error.cause}` : messageOf(error)
-    this.#display.emit({ event: 'error', ...this.#name, code: codeOf(error), message })
+    this.#options.emit({ event: 'error', ...this.#name, code: codeOf(error), message })
   }
 
   #known(): TransferName {
@@ -336,24 +342,22 @@ export class ReceivingRow implements ReceiveWatcher {
   }
 }
 
-/** What is there of an offer. */
-export function keptInWords({ name, content }: TransferOffer, bytes: number): string {
-  if (content === undefined) return `${name} (${bytesInWords(bytes)})`
-  return `${name} (${percent(bytes, content.size)} of ${bytesInWords(content.size)})`
-}
-
-function percent(bytes: number, size: number): string {
-  return `${size === 0 ? 100 : Math.floor((bytes / size) * 100)} %`
+interface IncomingTransferOptions {
+  readonly socket: Socket
+  readonly emit: (event: CliEvent) => void
+  readonly time: Time
+  /** Hears of each transfer of which bytes will come. */
+  readonly onBegin: (offer: TransferOffer) => void
+  /** The number of a transfer, once it is one. */
+  readonly nextNumber: () => number
 }
 
 /** Transfers of this run that began and did not end; as many as there may be parts in a folder. */
-export class Unfinished {
-  readonly #offers: Map<string, TransferOffer> = new Map()
+export class UnfinishedTransfers {
+  readonly #offers: BoundedMap<string, TransferOffer> = new BoundedMap(MAX_PARTS)
 
   add(offer: TransferOffer): void {
     this.#offers.set(keyOf(offer), offer)
-    const [oldest] = this.#offers.keys()
-    if (this.#offers.size > MAX_PARTS && oldest !== undefined) this.#offers.delete(oldest)
   }
 
   remove(offer: TransferOffer): void {
@@ -369,6 +373,12 @@ export class Unfinished {
     }
     return kept
   }
+}
+
+/** What is there of an offer. */
+function keptInWords({ name, content }: TransferOffer, bytes: number): string {
+  if (content === undefined) return `${name} (${bytesInWords(bytes)})`
+  return `${name} (${percentOf(bytes, content.size)} of ${bytesInWords(content.size)})`
 }
 
 function keyOf({ name, content }: TransferOffer): string {

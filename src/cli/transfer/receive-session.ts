@@ -147,8 +147,8 @@ class ReceiveSession implements QueuedTransfer {
   /** file-transfer §3.1, §3.2: a part whose bytes the sender has. */
   async #agree(offer: TransferOffer): Promise<Part> {
     const { storage } = this.#options
-    const most = offer.content?.size ?? this.#options.maxSizeBytes
-    const parts = (await storage.parts(offer)).filter(({ size }) => size > 0 && size <= most)
+    const maxBytes = offer.content?.size ?? this.#options.maxSizeBytes
+    const parts = (await storage.parts(offer)).filter(({ size }) => size > 0 && size <= maxBytes)
     for (const part of parts.slice(0, MAX_PROPOSALS)) {
       await this.#checkRoom(offer, part.size)
       const start = await this.#propose(part.size)
@@ -187,15 +187,15 @@ class ReceiveSession implements QueuedTransfer {
     { content }: TransferOffer,
   ): Promise<{ readonly size: number; readonly sha256: Uint8Array }> {
     const { storage, maxSizeBytes } = this.#options
-    const most = content?.size ?? maxSizeBytes
+    const maxBytes = content?.size ?? maxSizeBytes
     let checkedAt = part.size
     for (;;) {
       const message = await this.#next()
       if (message.type === 'data') {
-        if (part.size + message.bytes.length > most) {
+        if (part.size + message.bytes.length > maxBytes) {
           if (content !== undefined) throw malformed('more bytes than were offered')
           await this.#discard(part)
-          throw tooLarge(most)
+          throw tooLarge(maxBytes)
         }
         if (part.size - checkedAt >= ROOM_EVERY_BYTES) {
           checkedAt = part.size
@@ -266,8 +266,8 @@ class ReceiveSession implements QueuedTransfer {
   }
 }
 
-function tooLarge(most: number): TransferError {
-  return new TransferError('TOO_LARGE', `the receiver takes at most ${most} bytes`)
+function tooLarge(maxBytes: number): TransferError {
+  return new TransferError('TOO_LARGE', `the receiver takes at most ${maxBytes} bytes`)
 }
 
 function noSpace(): TransferError {

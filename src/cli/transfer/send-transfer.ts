@@ -1,60 +1,78 @@
+import { BackOff } from '../../floor/back-off.ts'
+import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Socket } from '../../index.ts'
-import type { TargetArgument } from '../options.ts'
-import type { Display } from '../display/display.ts'
-import { SendProgress, StallTimer } from './progress.ts'
-import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, LEAST_TRY_MS, RETRY_MAX_MS, RETRY_MS } from './limits.ts'
+import type { CliEvent, TransferName } from '../events.ts'
+import { satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
+import {
+  CAP_REACHED_MS,
+  CONNECT_MS,
+  LAST_WORD_MS,
+  MIN_TRY_MS,
+  NO_ANSWER_MS,
+  RETRY_MAX_MS,
+  RETRY_MS,
+  TICK_MS,
+} from './limits.ts'
+import { SendProgress, StallTimer } from './progress.ts'
 import { sendOver, type SendWatcher, type Sent } from './send-session.ts'
 import type { Source } from './source.ts'
 import { closed, every, sleep, type Time } from './waiting.ts'
-import type { TransferName } from '../events.ts'
-import { satOf } from '../words.ts'
+
+/** Where to send. */
+export interface SendTarget {
+  /** A public key, or an address with route hints, as the library takes it. */
+  readonly address: string
+  readonly port: number
+}
 
 export interface SendTransferOptions {
   readonly endpoint: Endpoint
-  readonly target: TargetArgument
+  readonly target: SendTarget
   readonly source: Source
+  /** 16 bytes that tell this run from others (file-transfer §2.1). */
   readonly session: Uint8Array
   readonly maxCostMsat: bigint
-  /** How long nothing may go forward before it stops, ms. */
+  /** How long there may be no progress before it stops, ms. */
   readonly waitMs: number
   readonly time: Time
   /** Ends it. */
   readonly signal: AbortSignal
-  readonly display: Display
+  readonly emit: (event: CliEvent) => void
 }
 
 /** How it ended, where it was not an error. */
 export type SendEnd =
-  | { readonly type: 'done'; readonly sent: Sent; readonly seconds: number }
+  | { readonly type: 'done' }
   | { readonly type: 'interrupted' }
   | { readonly type: 'cost' }
   | { readonly type: 'wait'; readonly error: Error }
 
-const TICK_MS = 250
-/** How long a person waits for an answer without a word. */
-const NO_ANSWER_MS = 15_000
+/** The code of a connection that we ended, since the other side was silent. */
+const SILENT = 'ERR_CLI_SILENT'
+const PUBLIC_KEY_DIGITS = 66
 
-/** Sends one source, over as many connections as it takes. */
+/** Sends one source, over as many connections as it takes, and reports how far it is. */
 export class SendTransfer {
   readonly #options: SendTransferOptions
-  readonly #row: SendingRow
+  readonly #name: TransferName
   #socket: Socket | undefined
   /** Of this connection. */
-  #silence: StallTimer | undefined
+  #stallTimer: StallTimer | undefined
   /** Of the last connection on which anything was sent. */
   #progress: SendProgress | undefined
   /** Of connections that are over. */
-  readonly #past = { failed: 0, feesMsat: 0n }
+  #pastFailed = 0
+  #pastFeesMsat = 0n
   #isConnecting = false
   /** This connection was ended by us, since the other side was silent. */
   #isSilent = false
   /** When a person last heard that there is no answer, ms. */
   #toldMs = 0
   #isStarted = false
-  /** Where this run began: the least that the receiver had when a connection did. */
-  #leastOffset = Infinity
-  /** When it last went forward, ms. */
+  /** Where this run began: the lowest offset at which a connection of it started. */
+  #minOffset = Infinity
+  /** When there was progress last, ms. */
   #forwardMs: number
   #pausedMs: number | undefined
   #isCostReached = false
@@ -65,7 +83,7 @@ export class SendTransfer {
 
   constructor(options: SendTransferOptions) {
     this.#options = options
-    this.#row = new SendingRow(options)
+    this.#name = nameOf(options.source)
     this.#forwardMs = options.time.now()
   }
 
@@ -74,17 +92,9 @@ export class SendTransfer {
     return this.#progress?.acknowledged ?? 0
   }
 
-  /** Whether the receiver ever took the offer, so that there is something to go on from. */
+  /** Whether the receiver ever accepted the offer, so that there is something to go on from. */
   get isBegun(): boolean {
-    return this.#leastOffset < Infinity
-  }
-
-  get failed(): number {
-    return this.#past.failed + (this.#socket?.stats.failedAttempts ?? 0)
-  }
-
-  get feesMsat(): bigint {
-    return this.#past.feesMsat + (this.#socket?.stats.feesMsat ?? 0n)
+    return this.#minOffset < Infinity
   }
 
   /** Resolves when the other side knows that this one knows. */
@@ -94,24 +104,26 @@ export class SendTransfer {
 
   /** @throws TransferError, KeysockError: what trying again does not mend */
   async run(): Promise<SendEnd> {
-    const { time, signal } = this.#options
+    const { time, signal, target, emit } = this.#options
     const startMs = time.now()
-    this.#row.connecting()
+    const publicKey = target.address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+    emit({ event: 'connecting', ...this.#name, publicKey, port: target.port })
+    const retries = new BackOff({ leastMs: RETRY_MS, mostMs: RETRY_MAX_MS })
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
-      for (let pauseMs = RETRY_MS; !signal.aborted; pauseMs = Math.min(RETRY_MAX_MS, pauseMs * 2)) {
+      while (!signal.aborted) {
         const tryMs = time.now()
         const outcome = await this.#try()
         if ('size' in outcome) {
-          const sent = { ...outcome, bytes: Math.max(0, outcome.size - this.#leastOffset) }
-          return { type: 'done', sent, seconds: (time.now() - startMs) / 1_000 }
+          this.#emitDone(outcome, (time.now() - startMs) / 1_000)
+          return { type: 'done' }
         }
         const end = this.#endOf(outcome)
         if (end !== undefined) return end
-        if (this.#forwardMs > tryMs) pauseMs = RETRY_MS
+        if (this.#forwardMs > tryMs) retries.reset()
         const leftMs = this.#leftMs()
-        this.#row.waiting(outcome, leftMs)
-        await sleep(time, Math.min(pauseMs, leftMs), signal)
+        this.#emitWaiting(codeOf(outcome), whyNot(outcome, target.port), leftMs)
+        await sleep(time, Math.min(retries.next(), leftMs), signal)
       }
       return { type: 'interrupted' }
     } finally {
@@ -119,7 +131,7 @@ export class SendTransfer {
     }
   }
 
-  /** Where a connection that failed was the last. @throws what trying again does not mend */
+  /** How the transfer ends with a connection that failed; undefined: not yet. @throws what trying again does not mend */
   #endOf(failure: Error): SendEnd | undefined {
     if (this.#options.signal.aborted) return { type: 'interrupted' }
     if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
@@ -143,7 +155,7 @@ export class SendTransfer {
       const socket = await endpoint.connect(target.address, target.port, {
         maxCost: maxCostMsat,
         allowHalfOpen: true,
-        connectTimeout: Math.min(CONNECT_MS, Math.max(LEAST_TRY_MS, this.#leftMs())),
+        connectTimeout: Math.min(CONNECT_MS, Math.max(MIN_TRY_MS, this.#leftMs())),
         signal: connecting.signal,
       })
       this.#use(socket)
@@ -165,7 +177,7 @@ export class SendTransfer {
   #use(socket: Socket): void {
     const { endpoint, target, time } = this.#options
     this.#socket = socket
-    this.#silence = new StallTimer(time.now())
+    this.#stallTimer = new StallTimer(time.now())
     this.#isConnecting = false
     this.#forwardMs = time.now()
     this.#pausedMs = undefined
@@ -186,28 +198,26 @@ export class SendTransfer {
     let progress: SendProgress | undefined
     return {
       started: (offset, before) => {
-        progress = this.#started(offset, before)
+        progress = this.#start(offset, before)
       },
       mayWrite: async (bytes) => progress?.mayWrite(bytes),
-      sent: (bytes) => {
-        if (progress !== undefined) progress.written = bytes
-      },
+      sent: (bytes) => progress?.recordWritten(bytes),
       waits: () => {
         this.#forwardMs = this.#options.time.now()
-        this.#row.otherFirst(this.#leftMs())
+        this.#emitWaiting('ERR_TRANSFER_BUSY', OTHER_FIRST, this.#leftMs())
       },
     }
   }
 
-  #started(offset: number, before: number): SendProgress {
-    const { time } = this.#options
+  #start(offset: number, before: number): SendProgress {
+    const { time, emit } = this.#options
     this.#endProgress()
     const progress = new SendProgress({ offset, before, nowMs: time.now() })
-    this.#leastOffset = Math.min(this.#leastOffset, offset)
+    this.#minOffset = Math.min(this.#minOffset, offset)
     this.#progress = progress
     this.#isStarted = true
     this.#forwardMs = time.now()
-    this.#row.started(offset)
+    emit({ event: 'start', ...this.#name, offset })
     return progress
   }
 
@@ -217,8 +227,8 @@ export class SendTransfer {
     this.#tick()
     this.#socket = undefined
     this.#endProgress()
-    this.#past.failed += socket.stats.failedAttempts
-    this.#past.feesMsat += socket.stats.feesMsat
+    this.#pastFailed += socket.stats.failedAttempts
+    this.#pastFeesMsat += socket.stats.feesMsat
     // After a last word of ours, that is still on its way; otherwise nothing more is.
     if (!socket.writableEnded) socket.resetAndDestroy()
   }
@@ -231,23 +241,23 @@ export class SendTransfer {
   /** Four times a second: how far it is, and whether it still goes. */
   #tick(): void {
     const socket = this.#socket
-    if (socket === undefined) return this.#sayNoAnswer()
+    if (socket === undefined) return this.#tellNoAnswer()
     const progress = this.#isStarted ? this.#progress : undefined
     const nowMs = this.#options.time.now()
     progress?.update(socket.stats, { nowMs, packetBytes: this.#packetBytes })
     if (progress !== undefined) {
-      this.#row.progress(progress, this.failed)
+      this.#emitProgress(progress)
       if (progress.forwardMs > this.#forwardMs) {
         this.#forwardMs = progress.forwardMs
         if (this.#pausedMs !== undefined) this.#pausedMs = nowMs
       }
     }
     this.#checkCap(socket, progress, nowMs)
-    this.#silence?.update({ written: socket.bytesWritten, acknowledged: socket.stats.bytesAcknowledged, nowMs })
-    if (this.#pausedMs !== undefined) this.#silence?.excuse(nowMs)
+    this.#stallTimer?.update({ written: socket.bytesWritten, acknowledged: socket.stats.bytesAcknowledged, nowMs })
+    if (this.#pausedMs !== undefined) this.#stallTimer?.excuse(nowMs)
     const isOwed = progress?.isAllAcknowledged !== true
-    const isStuck = nowMs - this.#forwardMs >= Math.max(LEAST_TRY_MS, this.#options.waitMs)
-    if ((isOwed && isStuck) || this.#silence?.isTooLong(nowMs) === true) {
+    const isStuck = nowMs - this.#forwardMs >= Math.max(MIN_TRY_MS, this.#options.waitMs)
+    if ((isOwed && isStuck) || this.#stallTimer?.isStalled(nowMs) === true) {
       this.#isSilent = true
       socket.resetAndDestroy()
     }
@@ -275,85 +285,70 @@ export class SendTransfer {
   }
 
   /** A connection that takes long: each try is paid for, so nobody waits in silence. */
-  #sayNoAnswer(): void {
-    const nowMs = this.#options.time.now()
+  #tellNoAnswer(): void {
+    const { time, target } = this.#options
+    const nowMs = time.now()
     if (!this.#isConnecting || nowMs - this.#toldMs < NO_ANSWER_MS) return
     this.#toldMs = nowMs
-    this.#row.waiting(new ConnectionLost('ETIMEDOUT', 'no answer'), this.#leftMs())
-  }
-}
-
-const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE'])
-
-/** The code of a connection that we ended, since the other side was silent. */
-export const SILENT = 'ERR_CLI_SILENT'
-
-const PUBLIC_KEY_DIGITS = 66
-
-/** What is shown of a source that is sent. */
-export class SendingRow {
-  readonly #name: TransferName
-  readonly #endpoint: Endpoint
-  readonly #target: TargetArgument
-  readonly #display: Display
-
-  constructor(options: {
-    readonly source: Source
-    readonly endpoint: Endpoint
-    readonly target: TargetArgument
-    readonly display: Display
-  }) {
-    this.#name = nameOf(options.source)
-    this.#endpoint = options.endpoint
-    this.#target = options.target
-    this.#display = options.display
+    const noAnswer = new ConnectionLost('ETIMEDOUT', 'no answer')
+    this.#emitWaiting(noAnswer.code, whyNot(noAnswer, target.port), this.#leftMs())
   }
 
-  connecting(): void {
-    const { address, port } = this.#target
-    const publicKey = address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
-    this.#display.emit({ event: 'connecting', ...this.#name, publicKey, port })
+  /** Payments that failed, on connections that are over and on this one. */
+  get #failed(): number {
+    return this.#pastFailed + (this.#socket?.stats.failedAttempts ?? 0)
   }
 
-  started(offset: number): void {
-    this.#display.emit({ event: 'start', ...this.#name, offset })
-  }
-
-  /** @param failed payments that failed on connections that are over, and on this one */
-  progress({ acknowledged, settled, bytesPerSecond }: SendProgress, failed: number): void {
+  #emitProgress({ acknowledged, settled, bytesPerSecond }: SendProgress): void {
+    const { endpoint, emit } = this.#options
     const { size } = this.#name
-    const { spentMsat, reservedMsat, paymentsUnresolved } = this.#endpoint.stats
-    this.#display.emit({
+    const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
+    emit({
       event: 'progress',
       ...this.#name,
       bytes: acknowledged,
       bytesSettled: settled,
       bytesPerSecond: Math.round(bytesPerSecond),
       inFlight: paymentsUnresolved,
-      failed,
+      failed: this.#failed,
       sat: satOf(spentMsat),
       reservedSat: satOf(reservedMsat),
       secondsLeft: size === null || bytesPerSecond <= 0 ? null : Math.round((size - settled) / bytesPerSecond),
     })
   }
 
-  /** There is no connection, or none that goes on; `error` says why. */
-  waiting(error: Error, leftMs: number): void {
-    this.#waiting(codeOf(error), whyNot(error, this.#target.port), leftMs)
+  /** There is no connection, or none that goes on; `message` says why. */
+  #emitWaiting(code: string, message: string, leftMs: number): void {
+    const { endpoint, emit } = this.#options
+    const sat = satOf(endpoint.stats.spentMsat)
+    emit({ event: 'waiting', code, message, sat, secondsLeft: Math.max(0, Math.round(leftMs / 1_000)) })
   }
 
-  /** file-transfer §3.5 */
-  otherFirst(leftMs: number): void {
-    const message =
-      'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
-    this.#waiting('ERR_TRANSFER_BUSY', message, leftMs)
-  }
-
-  #waiting(code: string, message: string, leftMs: number): void {
-    const sat = satOf(this.#endpoint.stats.spentMsat)
-    this.#display.emit({ event: 'waiting', code, message, sat, secondsLeft: Math.max(0, Math.round(leftMs / 1_000)) })
+  #emitDone({ size, sha256 }: Sent, seconds: number): void {
+    const { endpoint, emit } = this.#options
+    const bytesMoved = Math.max(0, size - this.#minOffset)
+    emit({
+      event: 'done',
+      ...this.#name,
+      size,
+      bytes: size,
+      bytesMoved,
+      sha256: toHex(sha256),
+      path: null,
+      seconds: Number(seconds.toFixed(3)),
+      failed: this.#failed,
+      sat: satOf(endpoint.stats.spentMsat),
+      feesSat: satOf(this.#pastFeesMsat + (this.#socket?.stats.feesMsat ?? 0n)),
+      receivedSat: 0,
+      wasThere: bytesMoved === 0 && size > 0,
+    })
   }
 }
+
+const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE'])
+/** file-transfer §3.5: the receiver answers WAIT while another connection has the same offer. */
+const OTHER_FIRST =
+  'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
 
 export function nameOf({ name, content }: Source): TransferName {
   return { transfer: 1, name, size: content?.size ?? null }

@@ -1,4 +1,4 @@
-import { MAX_WAITING, SILENT_MS, TURN_MS } from './limits.ts'
+import { MAX_WAITING_OFFERS, SILENT_MS, TURN_MS } from './limits.ts'
 import { TransferError } from './errors.ts'
 import { equalBytes } from '../../floor/bytes.ts'
 import type { TransferOffer } from './messages.ts'
@@ -69,7 +69,7 @@ export class TransferQueue {
           continue
         }
         if (!isWaiting) {
-          if (this.#waiting >= MAX_WAITING)
+          if (this.#waiting >= MAX_WAITING_OFFERS)
             throw new TransferError('BUSY', 'enough senders wait for their turn already')
           this.#waiting++
           isWaiting = true

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { Unfinished } from '../../src/cli/transfer/receive-server.ts'
+import { UnfinishedTransfers } from '../../src/cli/transfer/receive-server.ts'
 import { pattern } from './command-line.ts'
 import { fileOf, ReceiverFolder } from './receiver-folder.ts'
 
@@ -16,7 +16,7 @@ it('is told by what is on the disk, however often it was offered, until it is wh
   const storage = await place.storage()
   const bytes = pattern(500_000)
   const { name, content } = fileOf('m2.bin', bytes)
-  const unfinished = new Unfinished()
+  const unfinished = new UnfinishedTransfers()
   const offers = [1, 2].map((mark) => ({ name, content, session: new Uint8Array(16).fill(mark) }))
   for (const offer of offers) unfinished.add(offer)
   expect(await unfinished.inWords(storage)).toEqual([])
