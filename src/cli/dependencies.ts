@@ -1,8 +1,8 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Endpoint, Entropy } from '../index.ts'
 import type { Finding, LndLocation } from '../lnd.ts'
-import type { EndpointRequest } from './endpoint.ts'
 import type { Signals } from './ending.ts'
+import type { EndpointRequest } from './endpoint.ts'
 
 export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
 

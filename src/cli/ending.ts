@@ -1,16 +1,56 @@
+/** How a command ends: with an exit code, and by a signal. */
 import { orAborted } from './transfer/waiting.ts'
+
+/** How a command ends, for scripts; --help lists them. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** Stopped where it can be taken up again: the cost cap was reached, or the waiting time is over. */
+  stopped: 3,
+  /** 128 + SIGINT, 128 + SIGTERM */
+  interrupted: 130,
+  terminated: 143,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+export const EXIT_HELP = `Exit codes:
+  0    done
+  1    failed
+  2    the command line is wrong
+  3    stopped, and the same command goes on: cost cap reached, waiting time over
+  130  interrupted with Ctrl-C (143: SIGTERM); the same command goes on`
 
 export type SignalName = 'SIGINT' | 'SIGTERM'
 
 /** Signals of a person or a system that wants an end. */
 export interface Signals {
-  /** The result stops to listen. */
+  /** Calls the result to stop listening. */
   on(listener: (signal: SignalName) => void): () => void
   /** Ends the process at once. */
   exit(code: number): void
 }
 
-/** The first signal asks for a clean end, the second ends at once. What the run cannot go on without may fail, too. */
+/** The signals of this process. */
+export const processSignals: Signals = {
+  on(listener) {
+    const listeners = (['SIGINT', 'SIGTERM'] as const).map((name: SignalName) => {
+      const heard = (): void => listener(name)
+      process.on(name, heard)
+      return () => process.off(name, heard)
+    })
+    return () => {
+      for (const off of listeners) off()
+    }
+  },
+  exit: (code) => process.exit(code),
+}
+
+/**
+ * Ends a run: the first signal asks for a clean end, the second ends the process at once. `fail` ends it as well, where
+ * something failed without which the run cannot go on.
+ */
 export class StopSignal {
   readonly #controller: AbortController = new AbortController()
   readonly #off: () => void
@@ -55,7 +95,7 @@ export class StopSignal {
     return orAborted(promise, this.signal)
   }
 
-  /** Listens no more. */
+  /** Stops listening. */
   release(): void {
     this.#off()
   }
@@ -63,40 +103,4 @@ export class StopSignal {
 
 function exitCodeOf(name: SignalName): ExitCode {
   return name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
-}
-
-/** How a command ends, for scripts; --help lists them. */
-export const EXIT = {
-  done: 0,
-  failed: 1,
-  usage: 2,
-  /** Stopped where it can be taken up again: the cost cap was reached, or the waiting time is over. */
-  stopped: 3,
-  /** 128 + SIGINT, 128 + SIGTERM */
-  interrupted: 130,
-  terminated: 143,
-} as const
-
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
-
-export const EXIT_HELP = `Exit codes:
-  0    done
-  1    failed
-  2    the command line is wrong
-  3    stopped, and the same command goes on: cost cap reached, waiting time over
-  130  interrupted with Ctrl-C (143: SIGTERM); the same command goes on`
-
-/** Those of this process. */
-export const processSignals: Signals = {
-  on(listener) {
-    const listeners = (['SIGINT', 'SIGTERM'] as const).map((name: SignalName) => {
-      const heard = (): void => listener(name)
-      process.on(name, heard)
-      return () => process.off(name, heard)
-    })
-    return () => {
-      for (const off of listeners) off()
-    }
-  },
-  exit: (code) => process.exit(code),
 }

@@ -1,14 +1,14 @@
-import { type Backend, BackendError, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
 import { createBackend as createDaemonBackend, findDaemon } from '../daemon.ts'
+import { type Backend, BackendError, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
-import { codeOf, messageOf } from './transfer/errors.ts'
 import { type EndpointFlags, nodeEnvironment } from './options.ts'
+import { codeOf, messageOf } from './transfer/errors.ts'
 
 /** An endpoint as a command wants it. */
 export interface EndpointRequest {
   readonly environment: NodeJS.ProcessEnv
   readonly flags: EndpointFlags
-  /** What the process spends at most, on one peer and on one connection as well, msat; undefined: the library's caps. */
+  /** What the process, and each peer and connection, may spend at most, msat; undefined: the library's caps. */
   readonly maxCostMsat?: bigint | undefined
 }
 

@@ -42,7 +42,10 @@ export type CliEvent =
   | ({ readonly event: 'done' } & TransferName & Summary)
   | ({
       readonly event: 'stopped'
-      /** interrupted: by a signal. cost: at the cap. wait: nobody answered for as long as --wait says. lost: the sender went (receiver only). */
+      /**
+       * interrupted: by a signal. cost: at the cap. wait: nobody answered for as long as --wait says.
+       * lost: the sender went (receiver only).
+       */
       readonly reason: 'interrupted' | 'cost' | 'wait' | 'lost'
       readonly bytes: number
       readonly sat: number

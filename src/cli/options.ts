@@ -1,4 +1,4 @@
-import { type Command, Option, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { LndLocation } from '../lnd.ts'
 import { DEFAULT_PORT } from './transfer/limits.ts'
 import type { SendTarget } from './transfer/send-transfer.ts'

@@ -7,6 +7,7 @@ import { sendCommand } from './commands/send.ts'
 import type { Dependencies, Terminal } from './dependencies.ts'
 import { wrap } from './display/lines.ts'
 import { EXIT, type ExitCode } from './ending.ts'
+
 const EXAMPLES = `
 Examples:
   keysock doctor                     is this node ready?

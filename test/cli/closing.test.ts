@@ -1,8 +1,8 @@
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
 import { closed } from '../../src/cli/transfer/waiting.ts'
-import { CommandLine, pattern } from './command-line.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { CommandLine, pattern } from './command-line.ts'
 import { turns } from './receiver-folder.ts'
 
 /** A stream whose end the other side never acknowledges. */

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { CommandRun } from '../../src/cli/commands/command-run.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
 import type { Endpoint } from '../../src/index.ts'
-import { CommandLine, RecordedTerminal, pattern } from './command-line.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { CommandLine, pattern, RecordedTerminal } from './command-line.ts'
 
 it('says a warning once, and remembers no more than the last hundred', () => {
   const stderr = new RecordedTerminal()

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { createDisplay, type Display } from '../../src/cli/display/display.ts'
-import type { CliEvent } from '../../src/cli/events.ts'
-import { movingLine } from '../../src/cli/display/progress-line.ts'
-import { RateMeter } from '../../src/cli/transfer/progress.ts'
 import { fitText, widthOf } from '../../src/cli/display/lines.ts'
+import { movingLine } from '../../src/cli/display/progress-line.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
+import { RateMeter } from '../../src/cli/transfer/progress.ts'
 import { bytesInWords, clockTime, durationInWords, satInWords } from '../../src/cli/words.ts'
-import { RecordedTerminal } from './command-line.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { RecordedTerminal } from './command-line.ts'
 
 const PROGRESS = {
   event: 'progress',

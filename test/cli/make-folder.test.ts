@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { makeFolder } from '../../src/cli/transfer/folder-storage.ts'
+
 let folder: string
 
 beforeEach(() => {

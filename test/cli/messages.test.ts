@@ -1,16 +1,16 @@
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { TransferError } from '../../src/cli/transfer/errors.ts'
 import { nameComplaint, numberedName, visible } from '../../src/cli/transfer/file-name.ts'
 import {
   decodeBody,
   encodeMessage,
   HEAD_BYTES,
   type Message,
-  readHead,
   MessageReader,
+  readHead,
 } from '../../src/cli/transfer/messages.ts'
-import { TransferError } from '../../src/cli/transfer/errors.ts'
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
 const offset = fc.nat({ max: Number.MAX_SAFE_INTEGER })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openFile, openSpool } from '../../src/cli/transfer/source.ts'
+
 let folder: string
 
 beforeEach(() => {

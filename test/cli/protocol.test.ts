@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { IDLE_MS, MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/limits.ts'
 import { hashOf } from '../../src/cli/transfer/file-content.ts'
+import { IDLE_MS, MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/limits.ts'
 import { encodeMessage, type Message, MessageReader } from '../../src/cli/transfer/messages.ts'
 import { pattern } from './command-line.ts'
 import { begin, fileOf, ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'

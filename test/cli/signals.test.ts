@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/events.ts'
 import { openEndpointOn } from '../../src/cli/endpoint.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
 import { createEndpoint, KeysockError, MemoryStore, type Quote, type StoreChange } from '../../src/index.ts'
 import { CommandLine, pattern, tap } from './command-line.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StreamStorage } from '../../src/cli/transfer/stream-storage.ts'
-import { CommandLine, RecordedTerminal, pattern, tap } from './command-line.ts'
+import { CommandLine, pattern, RecordedTerminal, tap } from './command-line.ts'
 import { ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
 
 /** An output that nobody reads for the moment. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/events.ts'
-import { CommandLine, RecordedTerminal, pattern, sha256Hex, tap } from './command-line.ts'
+import { CommandLine, pattern, RecordedTerminal, sha256Hex, tap } from './command-line.ts'
 
 let desk: CommandLine
 

@@ -2,10 +2,10 @@ import { BoundedSet } from '../../floor/bounded.ts'
 import type { Endpoint } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay, type Display } from '../display/display.ts'
-import type { CliEvent, TransferName } from '../events.ts'
-import { type EndpointRequest, unusable } from '../endpoint.ts'
-import type { OutputFlags } from '../options.ts'
 import { StopSignal } from '../ending.ts'
+import { type EndpointRequest, unusable } from '../endpoint.ts'
+import type { CliEvent, TransferName } from '../events.ts'
+import type { OutputFlags } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 
 /** Warnings that are remembered, not to be said again: some tell a number that grows. */

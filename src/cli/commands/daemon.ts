@@ -3,11 +3,11 @@ import { type Daemon, daemonSocket, daemonState, type DaemonStatus, daemonStatus
 import type { Backend } from '../../index.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { durationInWords } from '../words.ts'
+import { EXIT, type ExitCode, StopSignal } from '../ending.ts'
 import { whyUnusable } from '../endpoint.ts'
 import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../options.ts'
-import { StopSignal, EXIT, type ExitCode } from '../ending.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
+import { durationInWords } from '../words.ts'
 
 /** What the commands need of the outside. */
 export type DaemonDependencies = Pick<Dependencies, 'stdout' | 'stderr' | 'signals' | 'environment'> & {

@@ -1,24 +1,24 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
-import { CommandRun, quoted } from './command-run.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { satInWords, satOf } from '../words.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import {
   addEndpointOptions,
   addOutputOptions,
+  countArgument,
   type EndpointFlags,
   type OutputFlags,
-  countArgument,
   portArgument,
   satArgument,
   sizeArgument,
 } from '../options.ts'
-import { ReceiveServer, type ReceiveEnd } from '../transfer/receive-server.ts'
-import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/limits.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/limits.ts'
+import { type ReceiveEnd, ReceiveServer } from '../transfer/receive-server.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
+import { satInWords, satOf } from '../words.ts'
+import { CommandRun, quoted } from './command-run.ts'
 
 interface ReceiveFlags extends EndpointFlags, OutputFlags {
   readonly port: number

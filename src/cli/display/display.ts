@@ -1,5 +1,5 @@
-import type { CliEvent } from '../events.ts'
 import type { Terminal } from '../dependencies.ts'
+import type { CliEvent } from '../events.ts'
 import type { Time } from '../transfer/waiting.ts'
 import { JsonDisplay } from './json-display.ts'
 import { LineWriter } from './lines.ts'

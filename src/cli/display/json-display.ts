@@ -1,6 +1,6 @@
+import { type CliEvent, endedTransfer, isMoving } from '../events.ts'
 import type { Time } from '../transfer/waiting.ts'
 import type { Display } from './display.ts'
-import { type CliEvent, endedTransfer, isMoving } from '../events.ts'
 import type { LineWriter } from './lines.ts'
 import { Throttle } from './throttle.ts'
 

@@ -1,6 +1,6 @@
+import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from '../events.ts'
 import type { Time } from '../transfer/waiting.ts'
 import type { Display } from './display.ts'
-import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from '../events.ts'
 import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'

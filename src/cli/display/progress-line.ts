@@ -1,6 +1,6 @@
 import type { MovingEvent, Progress, TransferName } from '../events.ts'
-import { fitText, widthOf } from './lines.ts'
 import { bytesInWords, clockTime, wholeNumber } from '../words.ts'
+import { fitText, widthOf } from './lines.ts'
 
 interface Piece {
   readonly long: string

@@ -1,11 +1,12 @@
+import { styleText } from 'node:util'
 import { MultiBar, type SingleBar } from 'cli-progress'
 import type { Terminal } from '../dependencies.ts'
-import type { Display } from './display.ts'
 import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent } from '../events.ts'
+import type { Display } from './display.ts'
 import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'
-import { styleText } from 'node:util'
+
 const FRAMES_PER_SECOND = 8
 /** Of a terminal that does not say, or says 0. */
 const USUAL_COLUMNS = 80
@@ -89,7 +90,7 @@ function saidOr(said: number | undefined, usual: number): number {
 const VERDICTS = { good: 'green', poor: 'yellow', bad: 'red' } as const
 
 /** Colours a verdict where the terminal wants colours (NO_COLOR, FORCE_COLOR and the stream decide). */
-export function coloured(event: CliEvent, line: string, stream: NodeJS.WritableStream): string {
+function coloured(event: CliEvent, line: string, stream: NodeJS.WritableStream): string {
   if (event.event !== 'finding') return line
   const { verdict } = event
   return styleText(VERDICTS[verdict], verdict, { stream, validateStream: true }) + line.slice(verdict.length)

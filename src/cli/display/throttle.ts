@@ -1,6 +1,6 @@
 import type { Time } from '../transfer/waiting.ts'
 
-/** Lets something pass at most every so often, for each of several. */
+/** Lets each of several transfers report at most once in a time. */
 export class Throttle {
   readonly #time: Time
   readonly #everyMs: number

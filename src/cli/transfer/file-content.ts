@@ -1,10 +1,10 @@
 /** The bytes of files: read and written at a place, and hashed. */
 import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { BoundedMap } from '../../floor/bounded.ts'
-import { orAborted } from './waiting.ts'
 import { MAX_HASHES } from './limits.ts'
+import { orAborted } from './waiting.ts'
 
 /** SHA-256 over pieces. */
 export interface RunningHash {

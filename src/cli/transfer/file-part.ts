@@ -1,13 +1,13 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { codeOf, unwritable } from './errors.ts'
 import { equalBytes } from '../../floor/bytes.ts'
-import { runningHash, type RunningHash, type FileHashes, readFrom, writeAll } from './file-content.ts'
+import { codeOf, unwritable } from './errors.ts'
+import { type FileHashes, readFrom, runningHash, type RunningHash, writeAll } from './file-content.ts'
 import type { Part } from './storage.ts'
 
 interface FilePartOptions {
   readonly path: string
   readonly size: number
-  readonly uses: PartLocks
+  readonly locks: PartLocks
   readonly hashes: FileHashes
   /** Of an empty part that is held already. */
   readonly file?: FileHandle
@@ -34,28 +34,28 @@ export class FilePart implements Part {
   }
 
   async continueFrom(offset: number, sha256: Uint8Array, signal: AbortSignal): Promise<boolean> {
-    const { path, uses, hashes } = this.#options
+    const { path, locks, hashes } = this.#options
     // Only who knows the bytes takes the part from others.
-    const look = uses.check(path)
-    if (look === undefined) return false
+    const check = locks.check(path)
+    if (check === undefined) return false
     let file: FileHandle | undefined
     try {
       file = await open(path, 'r+')
       const hash = await hashes.ofPrefix(readFrom(file), offset, signal)
-      if (hash === undefined || !equalBytes(hash.digest(), sha256) || !look.take()) return false
+      if (hash === undefined || !equalBytes(hash.digest(), sha256) || !check.lock()) return false
       this.#file = file
       await file.truncate(offset)
       this.#size = offset
       this.#hash = hash
       return true
     } catch (error) {
-      if (this.#file !== undefined) uses.unlock(path)
+      if (this.#file !== undefined) locks.unlock(path)
       this.#file = undefined
       signal.throwIfAborted()
       if (codeOf(error) === 'ENOENT') return false
       throw unwritable(path, error)
     } finally {
-      look.end()
+      check.end()
       if (this.#file === undefined) await file?.close()
     }
   }
@@ -75,36 +75,36 @@ export class FilePart implements Part {
   }
 
   async finish(): Promise<string> {
-    const { path, name, uses } = this.#options
+    const { path, name, locks } = this.#options
     try {
       await this.#sync()
       return await name()
     } catch (error) {
       throw error instanceof Error && error.name === 'TransferError' ? error : unwritable(path, error)
     } finally {
-      uses.unlock(path)
+      locks.unlock(path)
     }
   }
 
   async suspend(): Promise<void> {
     if (this.#file === undefined) return
-    const { path, uses } = this.#options
+    const { path, locks } = this.#options
     try {
       await this.#sync()
       // Nothing is worth keeping of it.
       if (this.#size === 0) await unlink(path).catch(() => undefined)
     } finally {
-      uses.unlock(path)
+      locks.unlock(path)
     }
   }
 
   async discard(): Promise<void> {
     if (this.#file === undefined) return
-    const { path, uses } = this.#options
+    const { path, locks } = this.#options
     await this.#file.close().catch(() => undefined)
     this.#file = undefined
     await unlink(path).catch(() => undefined)
-    uses.unlock(path)
+    locks.unlock(path)
   }
 
   async #sync(): Promise<void> {
@@ -123,42 +123,42 @@ export class FilePart implements Part {
   }
 }
 
-/** A part that is looked at, before it is taken. */
+/** A part whose bytes are checked, before it is locked. */
 export interface PartCheck {
-  /** Takes the part; false where somebody took it since the look began, also if it is free again. */
-  take(): boolean
+  /** Locks the part; false where somebody has locked it since the check began, also if it is free again. */
+  lock(): boolean
   end(): void
 }
 
 /** Which parts transfers hold, by path. */
 export class PartLocks {
-  readonly #held: Set<string> = new Set()
-  readonly #looks: Set<{ readonly path: string; isStale: boolean }> = new Set()
+  readonly #locked: Set<string> = new Set()
+  readonly #checks: Set<{ readonly path: string; isStale: boolean }> = new Set()
 
   isLocked(path: string): boolean {
-    return this.#held.has(path)
+    return this.#locked.has(path)
   }
 
-  /** False where it is held. */
+  /** False where it is locked. */
   lock(path: string): boolean {
-    if (this.#held.has(path)) return false
-    this.#held.add(path)
-    for (const look of this.#looks) if (look.path === path) look.isStale = true
+    if (this.#locked.has(path)) return false
+    this.#locked.add(path)
+    for (const check of this.#checks) if (check.path === path) check.isStale = true
     return true
   }
 
   unlock(path: string): void {
-    this.#held.delete(path)
+    this.#locked.delete(path)
   }
 
-  /** Undefined where it is held. The look is to be ended. */
+  /** Undefined where it is locked. The check is to be ended. */
   check(path: string): PartCheck | undefined {
-    if (this.#held.has(path)) return undefined
-    const look = { path, isStale: false }
-    this.#looks.add(look)
+    if (this.#locked.has(path)) return undefined
+    const check = { path, isStale: false }
+    this.#checks.add(check)
     return {
-      take: () => !look.isStale && this.lock(path),
-      end: () => void this.#looks.delete(look),
+      lock: () => !check.isStale && this.lock(path),
+      end: () => void this.#checks.delete(check),
     }
   }
 }

@@ -1,13 +1,13 @@
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, lstat, open, readdir, rename, statfs, unlink, mkdir, stat } from 'node:fs/promises'
-import { join, dirname, resolve } from 'node:path'
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { equalBytes, toHex } from '../../floor/bytes.ts'
 import { type Entropy, KeysockError } from '../../index.ts'
-import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, PART_SUFFIX } from './limits.ts'
-import { codeOf, TransferError, unwritable, messageOf } from './errors.ts'
+import { codeOf, messageOf, TransferError, unwritable } from './errors.ts'
+import { FileHashes, hashOf } from './file-content.ts'
 import { numberedName } from './file-name.ts'
 import { FilePart, PartLocks } from './file-part.ts'
-import { equalBytes, toHex } from '../../floor/bytes.ts'
-import { hashOf, FileHashes } from './file-content.ts'
+import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, PART_SUFFIX } from './limits.ts'
 import type { TransferOffer } from './messages.ts'
 import type { Part, Storage } from './storage.ts'
 
@@ -24,7 +24,7 @@ export class FolderStorage implements Storage {
   readonly #folder: string
   readonly #overwrite: boolean
   readonly #entropy: Entropy
-  readonly #uses: PartLocks = new PartLocks()
+  readonly #locks: PartLocks = new PartLocks()
   readonly #hashes: FileHashes = new FileHashes()
 
   private constructor(folder: string, options: { readonly overwrite: boolean; readonly entropy: Entropy }) {
@@ -46,9 +46,9 @@ export class FolderStorage implements Storage {
     if (content === undefined) return undefined
     for (let number = 1; number <= MAX_COPIES; number++) {
       const path = join(this.#folder, numberedName(name, number))
-      const stat = await lstat(path).catch(() => undefined)
-      if (stat === undefined) return undefined
-      if (!stat.isFile() || stat.size !== content.size) continue
+      const stats = await lstat(path).catch(() => undefined)
+      if (stats === undefined) return undefined
+      if (!stats.isFile() || stats.size !== content.size) continue
       const sha256 = await this.#hashes.ofFile(path, signal)
       if (sha256 !== undefined && equalBytes(sha256, content.sha256)) return path
     }
@@ -56,7 +56,7 @@ export class FolderStorage implements Storage {
   }
 
   async parts(offer: TransferOffer): Promise<readonly Part[]> {
-    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.#uses.isLocked(path))
+    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.#locks.isLocked(path))
     return files.toSorted((a, b) => b.size - a.size).map((file) => this.#part(offer, file))
   }
 
@@ -64,11 +64,11 @@ export class FolderStorage implements Storage {
     await this.#makeRoom()
     const random = toHex(this.#entropy.bytes(4))
     const path = join(this.#folder, `${partStart(offer)}${random}${PART_SUFFIX}`)
-    this.#uses.lock(path)
+    this.#locks.lock(path)
     try {
       return this.#part(offer, { path, size: 0, file: await open(path, 'wx') })
     } catch (error) {
-      this.#uses.unlock(path)
+      this.#locks.unlock(path)
       throw unwritable(path, error)
     }
   }
@@ -82,7 +82,7 @@ export class FolderStorage implements Storage {
 
   #part(offer: TransferOffer, file: PartFile & { readonly file?: FileHandle }): Part {
     const name = (): Promise<string> => this.#name(offer, file.path)
-    return new FilePart({ ...file, uses: this.#uses, hashes: this.#hashes, name })
+    return new FilePart({ ...file, locks: this.#locks, hashes: this.#hashes, name })
   }
 
   async #partFiles(start: string): Promise<PartFile[]> {
@@ -93,34 +93,34 @@ export class FolderStorage implements Storage {
     for (const name of names) {
       if (!name.startsWith(start) || !name.endsWith(PART_SUFFIX)) continue
       const path = join(this.#folder, name)
-      const stat = await lstat(path).catch(() => undefined)
-      if (stat?.isFile() !== true) continue
+      const stats = await lstat(path).catch(() => undefined)
+      if (stats?.isFile() !== true) continue
       // To write to a file that has another name as well would change that one.
-      if (stat.nlink === 1) found.push({ path, size: stat.size })
-      else if (await this.#isNamed(name, stat)) await this.#drop(path)
+      if (stats.nlink === 1) found.push({ path, size: stats.size })
+      else if (await this.#isNamed(name, stats)) await this.#drop(path)
     }
     return found
   }
 
-  /** Whether a part has the name of its file already: the process ended before the other one went (file-transfer §4.1). */
+  /** Whether a part has the name of its file already: the process ended before the part's went (file-transfer §4.1). */
   async #isNamed(part: string, { dev, ino }: Stats): Promise<boolean> {
     const name = part.slice(0, -PART_ENDING_LENGTH)
     for (let number = 1; number <= MAX_COPIES; number++) {
-      const stat = await lstat(join(this.#folder, numberedName(name, number))).catch(() => undefined)
-      if (stat?.dev === dev && stat.ino === ino) return true
+      const stats = await lstat(join(this.#folder, numberedName(name, number))).catch(() => undefined)
+      if (stats?.dev === dev && stats.ino === ino) return true
     }
     return false
   }
 
   /** Deletes a part that no transfer holds; false where one does. */
   async #drop(path: string): Promise<boolean> {
-    if (!this.#uses.lock(path)) return false
+    if (!this.#locks.lock(path)) return false
     await unlink(path).catch(() => undefined)
-    this.#uses.unlock(path)
+    this.#locks.unlock(path)
     return true
   }
 
-  /** file-transfer §4.5: the smallest goes, since the least was paid for it. */
+  /** file-transfer §4.5: of too many parts, the smallest goes, since the least was paid for it. */
   async #makeRoom(): Promise<void> {
     const files = (await this.#partFiles('')).toSorted((a, b) => b.size - a.size)
     for (let excess = files.length + 1 - MAX_PARTS; excess > 0;) {

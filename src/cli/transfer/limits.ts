@@ -2,9 +2,9 @@
 
 // ---- The protocol (file-transfer §1, §2) ---------------------------------------------------------------
 
-/** file-transfer §1.1 */
+/** file-transfer §1.1: the port where nobody names another. */
 export const DEFAULT_PORT = 18_004
-/** file-transfer §1.3 */
+/** file-transfer §1.3: KSFT and the version, what the sender's stream begins with. */
 export const PREAMBLE: Uint8Array = Uint8Array.of(0x4b, 0x53, 0x46, 0x54, 1)
 export const OFFER_BYTES = 1_024
 export const MAX_DATA_BYTES = 32_768

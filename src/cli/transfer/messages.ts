@@ -1,15 +1,15 @@
+import type { Readable } from 'node:stream'
+import { type CodeName, codeName, CODES, TransferError } from './errors.ts'
+import { nameComplaint, visible } from './file-name.ts'
 import {
-  SHA256_BYTES,
   MAX_DATA_BYTES,
   NAME_BYTES,
   OFFER_BYTES,
+  PREAMBLE,
   REASON_BYTES,
   SESSION_BYTES,
-  PREAMBLE,
+  SHA256_BYTES,
 } from './limits.ts'
-import { type CodeName, codeName, CODES, TransferError } from './errors.ts'
-import { nameComplaint, visible } from './file-name.ts'
-import type { Readable } from 'node:stream'
 
 /** What is known of a file before it is sent; a stream has none. */
 export interface Content {
@@ -24,7 +24,7 @@ export interface TransferOffer {
   readonly content: Content | undefined
 }
 
-/** file-transfer §1.4 */
+/** What the two sides say (file-transfer §1.4). */
 export type Message =
   | ({ readonly type: 'offer' } & TransferOffer)
   | { readonly type: 'start'; readonly offset: number; readonly sha256: Uint8Array }
@@ -121,7 +121,7 @@ function encodeBody(message: Message): Uint8Array {
   }
 }
 
-/** file-transfer §2.1 */
+/** An offer is a list of fields (file-transfer §2.1). */
 function encodeOffer({ name, session, content }: TransferOffer): Uint8Array {
   const fields: (readonly [number, Uint8Array])[] = [
     [FIELD.name, Buffer.from(name)],
@@ -233,17 +233,17 @@ export class MessageReader {
    */
   async next(): Promise<Message | undefined> {
     if (!this.#begun) {
-      const preamble = await this.#take(PREAMBLE.length)
+      const preamble = await this.#read(PREAMBLE.length)
       if (preamble === undefined) return undefined
       checkPreamble(preamble)
       this.#begun = true
     }
-    const head = await this.#take(HEAD_BYTES)
+    const head = await this.#read(HEAD_BYTES)
     if (head === undefined) return undefined
     const { type, length } = readHead(head)
     const expected = this.#from === 'sender' ? FROM_SENDER : FROM_RECEIVER
     if (!expected.includes(type)) throw malformed(`${type} from the ${this.#from}`)
-    const body = length === 0 ? new Uint8Array(0) : await this.#take(length)
+    const body = length === 0 ? new Uint8Array(0) : await this.#read(length)
     if (body === undefined) throw malformed('an end in the middle of a message')
     return decodeBody(type, body)
   }
@@ -257,7 +257,7 @@ export class MessageReader {
   }
 
   /** Exactly so many bytes; undefined where the stream ends before the first. */
-  async #take(length: number): Promise<Uint8Array | undefined> {
+  async #read(length: number): Promise<Uint8Array | undefined> {
     while (this.#rest.length < length) {
       const chunk = await this.#chunks.next()
       if (chunk.done === true) {
@@ -273,7 +273,7 @@ export class MessageReader {
   }
 }
 
-/** file-transfer §1.3 */
+/** The sender's stream begins with a mark and the version (file-transfer §1.3). */
 function checkPreamble(bytes: Uint8Array): void {
   const mark = PREAMBLE.length - 1
   if (bytes.subarray(0, mark).some((byte, index) => byte !== PREAMBLE[index])) throw malformed('it does not begin so')

@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
-import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './limits.ts'
-import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { equalBytes } from '../../floor/bytes.ts'
+import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { runningHash } from './file-content.ts'
-import { encodeMessage, malformed, type Message, type TransferOffer, MessageReader } from './messages.ts'
+import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './limits.ts'
+import { encodeMessage, malformed, type Message, MessageReader, type TransferOffer } from './messages.ts'
 import { sayLast } from './send-session.ts'
 import type { Part, Storage } from './storage.ts'
-import type { Time } from './waiting.ts'
 import type { QueuedTransfer, TransferQueue } from './transfer-queue.ts'
+import type { Time } from './waiting.ts'
 
 /** What a person wants to know of a connection that receives. */
 export interface ReceiveWatcher {
@@ -91,7 +91,7 @@ class ReceiveSession implements QueuedTransfer {
 
   async run(): Promise<Received> {
     const { storage, queue, watcher } = this.#options
-    const offer = await this.#takeOffer()
+    const offer = await this.#receiveOffer()
     await queue.waitForTurn(this, { wait: () => this.#wait(), signal: this.#over.signal })
     this.#over.signal.throwIfAborted()
     const there = await storage.find(offer, this.#over.signal)
@@ -101,7 +101,7 @@ class ReceiveSession implements QueuedTransfer {
     }
     const part = await this.#agree(offer)
     watcher.started(part.size)
-    const end = await this.#takeData(part, offer)
+    const end = await this.#receiveData(part, offer)
     const path = await part.finish(this.#over.signal)
     this.#part = undefined
     this.#finish()
@@ -128,7 +128,7 @@ class ReceiveSession implements QueuedTransfer {
     this.#options.watcher.waits()
   }
 
-  async #takeOffer(): Promise<TransferOffer> {
+  async #receiveOffer(): Promise<TransferOffer> {
     const message = await this.#next(FIRST_MESSAGE_MS)
     if (message.type !== 'offer') throw malformed(`${message.type} before an offer`)
     this.#offer = message
@@ -138,7 +138,7 @@ class ReceiveSession implements QueuedTransfer {
     return message
   }
 
-  /** file-transfer §2.3 */
+  /** file-transfer §2.3: what does not fit on the disk is refused before anything is sent. */
   async #checkRoom({ content }: TransferOffer, heldBytes: number): Promise<void> {
     if (content === undefined) return
     if (content.size - heldBytes > (await this.#options.storage.room())) throw noSpace()
@@ -181,8 +181,8 @@ class ReceiveSession implements QueuedTransfer {
     }
   }
 
-  /** file-transfer §3.3 */
-  async #takeData(
+  /** file-transfer §3.3: DATA until END, which must tell what arrived. */
+  async #receiveData(
     part: Part,
     { content }: TransferOffer,
   ): Promise<{ readonly size: number; readonly sha256: Uint8Array }> {
@@ -245,7 +245,7 @@ class ReceiveSession implements QueuedTransfer {
     }
     if (message === undefined) throw this.#lost()
     if (message.type !== 'error') return message
-    // file-transfer §3.4
+    // file-transfer §3.4: the file changed while it was sent, so what came of it is worth nothing.
     if (message.code === 'CHANGED' && this.#part !== undefined) await this.#discard(this.#part)
     throw new TransferError(message.code, message.reason, { isRemote: true })
   }

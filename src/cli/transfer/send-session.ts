@@ -1,9 +1,9 @@
-import type { Duplex } from 'node:stream'
 import { once } from 'node:events'
-import { DATA_BYTES, MAX_PROPOSALS, PREAMBLE } from './limits.ts'
-import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
+import type { Duplex } from 'node:stream'
 import { equalBytes } from '../../floor/bytes.ts'
+import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { hashPrefix, runningHash, type RunningHash } from './file-content.ts'
+import { DATA_BYTES, MAX_PROPOSALS, PREAMBLE } from './limits.ts'
 import { encodeMessage, malformed, type Message, MessageReader } from './messages.ts'
 import type { Source } from './source.ts'
 
@@ -11,7 +11,7 @@ import type { Source } from './source.ts'
 export interface SendWatcher {
   /** The receiver has the first `offset` bytes; `before` bytes of protocol went over the connection so far. */
   started(offset: number, before: number): void
-  /** Resolves when bytes up to here may be written to the connection: each costs money, and the other side may be gone. */
+  /** Resolves when bytes up to here may be written: each costs money, and the other side may be gone. */
   mayWrite(bytes: number): Promise<void>
   /** So many bytes of the whole are written to the connection. */
   sent(bytes: number): void
@@ -78,7 +78,7 @@ class SendSession {
       const answer = this.#pump === undefined ? await this.#next() : await this.#pump.nextOr(this.#next())
       switch (answer.type) {
         case 'wait':
-          // file-transfer §3.5
+          // file-transfer §3.5: WAIT comes only before the first HAVE.
           if (this.#pump !== undefined) throw malformed('to wait after an answer')
           this.#watcher.waits()
           break
@@ -115,7 +115,7 @@ class SendSession {
     return { ...content, bytes: 0 }
   }
 
-  /** file-transfer §3.1 */
+  /** file-transfer §3.1: START has the hash of what stands before it, by which the receiver knows its part again. */
   async #start(have: number): Promise<Pump> {
     const { content } = this.#source
     if (content !== undefined && have > content.size) throw malformed('more than the file has')
@@ -148,25 +148,25 @@ class SendSession {
   }
 }
 
-interface PumpOwner {
+interface PumpOptions {
   readonly source: Source
   readonly watcher: SendWatcher
   readonly write: (bytes: Uint8Array) => Promise<void>
 }
 
-/** Sends from an offset to the end, while its owner listens to the other side. */
+/** Sends from an offset to the end, while the session listens to the other side. */
 class Pump {
   /** Set when END is written. */
   end: { readonly size: number; readonly sha256: Uint8Array } | undefined
   readonly offset: number
-  readonly #owner: PumpOwner
+  readonly #options: PumpOptions
   readonly #hash: RunningHash
   readonly #failed: Promise<never>
   #stopped = false
 
-  constructor(owner: PumpOwner, offset: number, hash: RunningHash) {
+  constructor(options: PumpOptions, offset: number, hash: RunningHash) {
     this.offset = offset
-    this.#owner = owner
+    this.#options = options
     this.#hash = hash
     this.#failed = new Promise((_, reject) => {
       this.#run().catch(reject)
@@ -191,7 +191,7 @@ class Pump {
   }
 
   async #run(): Promise<void> {
-    const { source, watcher, write } = this.#owner
+    const { source, watcher, write } = this.#options
     let at = this.offset
     for (;;) {
       const bytes = await source.read(at, DATA_BYTES)
@@ -212,7 +212,7 @@ class Pump {
   }
 }
 
-/** file-transfer §3.4 */
+/** file-transfer §3.4: what is sent must be what was offered. */
 function changed({ name }: Source): TransferError {
   return new TransferError('CHANGED', `${name} changed while it was sent; send it again`)
 }

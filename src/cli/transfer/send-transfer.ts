@@ -131,7 +131,7 @@ export class SendTransfer {
     }
   }
 
-  /** How the transfer ends with a connection that failed; undefined: not yet. @throws what trying again does not mend */
+  /** How the transfer ends with a failed connection; undefined: not yet. @throws what trying again does not mend */
   #endOf(failure: Error): SendEnd | undefined {
     if (this.#options.signal.aborted) return { type: 'interrupted' }
     if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }

@@ -1,16 +1,17 @@
 import { open as openWithCallback } from 'node:fs'
-import { type FileHandle, open, stat, mkdtemp, rm } from 'node:fs/promises'
+import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { KeysockError } from '../../index.ts'
 import { codeOf, messageOf } from './errors.ts'
-import { nameComplaint } from './file-name.ts'
 import { hashPrefix, readFrom, writeAll } from './file-content.ts'
-import type { Content } from './messages.ts'
-import { tmpdir } from 'node:os'
+import { nameComplaint } from './file-name.ts'
 import { SPOOL_AHEAD_BYTES } from './limits.ts'
+import type { Content } from './messages.ts'
+
 const openDescriptor: (path: string, flags: string) => Promise<number> = promisify(openWithCallback)
 
 /** What is sent: it can be read again from any place before the furthest that was read. */
@@ -24,7 +25,7 @@ export interface Source {
 }
 
 /** @throws KeysockError ERR_CLI_NAME for a name that no receiver takes (file-transfer §2.2) */
-export function checkedName(name: string): string {
+function checkedName(name: string): string {
   const complaint = nameComplaint(name)
   if (complaint === undefined) return name
   throw new KeysockError(

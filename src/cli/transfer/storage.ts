@@ -4,7 +4,10 @@ import type { TransferOffer } from './messages.ts'
 export interface Storage {
   /** Where the offered file is, complete, if it is there already (file-transfer §2.4). @throws the signal's reason */
   find(offer: TransferOffer, signal: AbortSignal): Promise<string | undefined>
-  /** Parts that may hold the beginning of what is offered and that nothing writes, the longest first. @throws TransferError BUSY, STORAGE */
+  /**
+   * Parts that may hold the beginning of what is offered and that nothing writes, the longest first.
+   * @throws TransferError BUSY, STORAGE
+   */
   parts(offer: TransferOffer): Promise<readonly Part[]>
   /** An empty part, taken. @throws TransferError BUSY, STORAGE */
   create(offer: TransferOffer): Promise<Part>

@@ -1,11 +1,11 @@
-import type { Writable } from 'node:stream'
 import { once } from 'node:events'
-import { orAborted } from './waiting.ts'
-import { codeOf, messageOf, TransferError } from './errors.ts'
+import type { Writable } from 'node:stream'
 import { equalBytes } from '../../floor/bytes.ts'
+import { codeOf, messageOf, TransferError } from './errors.ts'
 import { runningHash, type RunningHash } from './file-content.ts'
 import type { Content, TransferOffer } from './messages.ts'
 import type { Part, Storage } from './storage.ts'
+import { orAborted } from './waiting.ts'
 
 /**
  * One output stream, for one transfer. What was written cannot be taken back: a connection that is lost is

@@ -1,6 +1,6 @@
-import { MAX_WAITING_OFFERS, SILENT_MS, TURN_MS } from './limits.ts'
-import { TransferError } from './errors.ts'
 import { equalBytes } from '../../floor/bytes.ts'
+import { TransferError } from './errors.ts'
+import { MAX_WAITING_OFFERS, SILENT_MS, TURN_MS } from './limits.ts'
 import type { TransferOffer } from './messages.ts'
 import { sleep, type Time } from './waiting.ts'
 
@@ -12,56 +12,61 @@ export interface SendingConnection {
   giveWay(): Promise<void>
 }
 
-/** A transfer that has its turn. */
+/** A transfer that has its turn, or waits for it. */
 export interface QueuedTransfer extends SendingConnection {
   readonly offer: TransferOffer
 }
 
-/** Who is there, and who writes what: one connection for each file, and for each stream of one sender (file-transfer §4.4). */
+/**
+ * The connections that are there, and which of them receives what: at most one at a time receives the same file, or the
+ * same stream of one sender (file-transfer §4.4).
+ */
 export class TransferQueue {
   readonly #time: Time
-  readonly #guests: Set<SendingConnection> = new Set()
-  readonly #turns: Set<QueuedTransfer> = new Set()
+  readonly #connections: Set<SendingConnection> = new Set()
+  readonly #receiving: Set<QueuedTransfer> = new Set()
   #waiting = 0
 
   constructor(time: Time) {
     this.#time = time
   }
 
-  enter(guest: SendingConnection): void {
-    this.#guests.add(guest)
+  enter(connection: SendingConnection): void {
+    this.#connections.add(connection)
   }
 
   /** Its turn is over as well. */
-  leave(turn: QueuedTransfer): void {
-    this.#guests.delete(turn)
-    this.#turns.delete(turn)
+  leave(transfer: QueuedTransfer): void {
+    this.#connections.delete(transfer)
+    this.#receiving.delete(transfer)
   }
 
-  /** Ends the connection that was silent longest, where that was too long: another one found no place (file-transfer §4.5). */
+  /**
+   * Another connection found no place: ends the one that was silent longest, where that was too long (file-transfer §4.5).
+   */
   makeRoom(): void {
-    const [silent] = [...this.#guests].toSorted((a, b) => a.lastByteMs - b.lastByteMs)
+    const [silent] = [...this.#connections].toSorted((a, b) => a.lastByteMs - b.lastByteMs)
     if (silent === undefined || !this.#isSilent(silent)) return
-    this.#guests.delete(silent)
+    this.#connections.delete(silent)
     void silent.giveWay()
   }
 
   /**
-   * Takes the turn when nobody else receives what is offered.
-   * @param wait told once, where it takes longer than at once; the signal ends the waiting, and the turn is not taken
+   * Resolves when nobody else receives what is offered: it is the transfer's turn then, until it leaves.
+   * @param wait called once, where there is anything to wait for; the signal ends the waiting without a turn
    * @throws TransferError BUSY where enough wait already
    */
   async waitForTurn(
-    turn: QueuedTransfer,
+    transfer: QueuedTransfer,
     options: { readonly wait: () => void; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { offer } = turn
+    const { offer } = transfer
     let isWaiting = false
     try {
       while (!options.signal.aborted) {
-        const other = [...this.#turns].find((held) => contends(held.offer, offer))
+        const other = [...this.#receiving].find((current) => contends(current.offer, offer))
         if (other === undefined) {
-          this.#turns.add(turn)
+          this.#receiving.add(transfer)
           return
         }
         if (this.#isSilent(other) || equalBytes(other.offer.session, offer.session)) {
