@@ -6,7 +6,7 @@ import type { EndpointRequest } from './endpoint.ts'
 
 export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
 
-/** All that a command meets of the outside. */
+/** Everything outside that a command uses: tests give it their own. */
 export interface Dependencies {
   readonly openEndpoint: (request: EndpointRequest) => Promise<Endpoint>
   readonly checkLnd: (location: LndLocation) => Promise<readonly Finding[]>
@@ -19,6 +19,6 @@ export interface Dependencies {
   readonly entropy: Entropy
   readonly signals: Signals
   readonly environment: NodeJS.ProcessEnv
-  /** The words after the program's name, for the command that goes on. */
+  /** The words after the program's name; the command that resumes a transfer is made of them. */
   readonly words: readonly string[]
 }

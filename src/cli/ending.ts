@@ -24,7 +24,7 @@ export const EXIT_HELP = `Exit codes:
 
 export type SignalName = 'SIGINT' | 'SIGTERM'
 
-/** Signals of a person or a system that wants an end. */
+/** Signals by which a person, or the system, ends the process. */
 export interface Signals {
   /** Calls the result to stop listening. */
   on(listener: (signal: SignalName) => void): () => void
@@ -57,7 +57,7 @@ export class StopSignal {
   #name: SignalName | undefined
   #failure: Error | undefined
 
-  /** @param beforeExit what must be left in order even where the second signal ends it at once */
+  /** @param beforeExit runs before the second signal ends the process at once: it leaves the terminal in order */
   constructor(signals: Signals, beforeExit: () => void = () => undefined) {
     this.#off = signals.on((name) => {
       if (this.#name !== undefined) {
@@ -78,7 +78,7 @@ export class StopSignal {
     return this.#name !== undefined && this.#failure === undefined
   }
 
-  /** Ends what waits, with why nothing can go on. */
+  /** Ends the run with the reason why it cannot go on. */
   fail(error: Error): void {
     if (this.signal.aborted) return
     this.#failure = error
@@ -90,7 +90,7 @@ export class StopSignal {
     return exitCodeOf(this.#name ?? 'SIGINT')
   }
 
-  /** What a promise comes to; rejects when the signal comes first, or the failure, with that. */
+  /** Settles as the promise does, or rejects with the signal or the failure that comes before. */
   orStop<Result>(promise: Promise<Result>): Promise<Result> {
     return orAborted(promise, this.signal)
   }

@@ -4,7 +4,7 @@ import { createBackend as createLndBackend } from '../lnd.ts'
 import { type EndpointFlags, nodeEnvironment } from './options.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
 
-/** An endpoint as a command wants it. */
+/** The endpoint that a command needs. */
 export interface EndpointRequest {
   readonly environment: NodeJS.ProcessEnv
   readonly flags: EndpointFlags
@@ -47,7 +47,7 @@ export function unusable(error: unknown): KeysockError {
   return new KeysockError(codeOf(error), message, { cause: error })
 }
 
-/** The same on a given backend. */
+/** `openEndpoint` on a given backend. */
 export async function openEndpointOn(backend: Backend, request: EndpointRequest): Promise<Endpoint> {
   const { flags, maxCostMsat } = request
   return await createEndpoint({

@@ -81,12 +81,12 @@ export interface Progress {
   /** Sender: the same with what was paid for and is not acknowledged yet, about. */
   readonly bytesSettled: number
   readonly bytesPerSecond: number
-  /** Payments without outcome. */
+  /** Payments without an outcome yet. */
   readonly inFlight: number
   readonly failed: number
   /** Paid for certain, fees included; by this command so far. */
   readonly sat: number
-  /** In payments without outcome. */
+  /** The amount of payments without an outcome yet. */
   readonly reservedSat: number
   readonly secondsLeft: number | null
 }
@@ -107,7 +107,7 @@ interface Summary {
   readonly wasThere: boolean
 }
 
-/** What changes often: a line that moves, or one now and then. */
+/** Events that come often: shown as a line that changes in its place, or written now and then. */
 export type MovingEvent = Extract<CliEvent, { event: 'reading' | 'progress' }>
 
 export function isMoving(event: CliEvent): event is MovingEvent {

@@ -77,7 +77,7 @@ export function nodeEnvironment(environment: NodeJS.ProcessEnv, flags: NodeFlags
   return { ...environment, ...Object.fromEntries(set) }
 }
 
-/** The same for what takes a location. */
+/** The flags as the location of an lnd node. */
 export function nodeLocation(flags: NodeFlags): LndLocation {
   return {
     ...(flags.lnddir !== undefined && { lndDir: flags.lnddir }),
@@ -88,7 +88,7 @@ export function nodeLocation(flags: NodeFlags): LndLocation {
   }
 }
 
-/** What the command line's words mean. Each throws InvalidArgumentError, which names the option. */
+// ---- The values of options: each function throws InvalidArgumentError, and commander names the option ------------
 
 /** Satoshi with up to three decimals, as msat. */
 export function satArgument(text: string): bigint {

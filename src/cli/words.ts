@@ -22,7 +22,7 @@ export function wholeNumber(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
-/** `12 %` of a whole, rounded down; all of what is empty. */
+/** `12 %`: the share of a whole, rounded down; 100 % where the whole is empty. */
 export function percentOf(bytes: number, size: number): string {
   return `${size === 0 ? 100 : Math.floor((bytes / size) * 100)} %`
 }

@@ -8,7 +8,7 @@ import type { CliEvent, TransferName } from '../events.ts'
 import type { OutputFlags } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 
-/** Warnings that are remembered, not to be said again: some tell a number that grows. */
+/** Warnings that are remembered so as to be shown once; a bound, since some contain a number that grows. */
 const MAX_WARNINGS = 100
 
 /** Why it stopped, and with which cap it goes on. */
@@ -19,7 +19,7 @@ export interface LastWords extends Pick<
   readonly maxCostSat?: number | undefined
 }
 
-/** What send and receive have in common: a display, a person who may end it, an endpoint, and last words. */
+/** What send and receive have in common: the display, the signals, the endpoint, and how they report their end. */
 export class CommandRun {
   readonly display: Display
   readonly stop: StopSignal
@@ -45,13 +45,13 @@ export class CommandRun {
     try {
       const endpoint = await this.stop.orStop(opening)
       this.#endpoint = endpoint
-      // Its store failed: nothing can be paid or taken any more.
+      // Its store failed: nothing can be paid or received any more.
       endpoint.on('error', (error: Error) => this.stop.fail(error))
       endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.warn(code, message))
       this.#reportAbsence(endpoint)
       return endpoint
     } catch (error) {
-      // It may still come, and then nobody wants it.
+      // It may still open, after the command has ended.
       opening.then((late) => late.close()).catch(() => undefined)
       throw this.stop.isGiven ? error : unusable(error)
     }
@@ -71,19 +71,19 @@ export class CommandRun {
     })
   }
 
-  /** Each once: every connection may bring the same again. */
+  /** Shows each warning once: every connection may repeat it. */
   warn(code: string, message: string): void {
     if (this.#warnings.has(message)) return
     this.#warnings.add(message)
     this.display.emit({ event: 'warning', code, message })
   }
 
-  /** It ends with an error. */
+  /** Reports that the command ends with an error. */
   failed(error: unknown, { name, more = '' }: { readonly name?: TransferName; readonly more?: string } = {}): void {
     this.display.emit({ event: 'error', ...name, code: codeOf(error), message: whatFailed(error) + more })
   }
 
-  /** It ends where the same command goes on, perhaps with another cap. */
+  /** Reports that the command ends where the same one goes on, perhaps with another cap. */
   stopped({ maxCostSat, ...words }: LastWords): void {
     const { environment } = this.#dependencies
     const cap = maxCostSat === undefined ? {} : { maxCostSat }
@@ -91,7 +91,7 @@ export class CommandRun {
     this.display.emit({ event: 'stopped', ...words, resume })
   }
 
-  /** The last of a run: leaves the terminal as it was, and lets go of the node. */
+  /** Ends the run: leaves the terminal as it was, and closes the endpoint. */
   async close(): Promise<void> {
     this.display.close()
     await this.#endpoint?.close().catch((error: unknown) => this.warn(codeOf(error), messageOf(error)))
@@ -99,7 +99,7 @@ export class CommandRun {
   }
 }
 
-/** An error of the library for a person at a command: what to do first, no code among the words. */
+/** An error of the library, for a person who typed a command: first what to do. */
 function whatFailed(error: unknown): string {
   switch (codeOf(error)) {
     case 'ERR_KEYSOCK_NO_PATH':

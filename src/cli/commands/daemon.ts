@@ -9,7 +9,7 @@ import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { durationInWords } from '../words.ts'
 
-/** What the commands need of the outside. */
+/** What `keysock daemon` uses of the outside. */
 export type DaemonDependencies = Pick<Dependencies, 'stdout' | 'stderr' | 'signals' | 'environment'> & {
   /** The node's own backend; default lnd's. */
   readonly openBackend?: (environment: NodeJS.ProcessEnv) => Backend
@@ -130,7 +130,7 @@ async function giveUp(starting: Promise<Daemon>, backend: Backend): Promise<void
     const daemon = await starting
     await daemon.stop()
   } catch {
-    // It did not start, as was asked for.
+    // It did not start, which is what the signal asked for.
   }
 }
 

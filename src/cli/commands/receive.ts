@@ -109,7 +109,7 @@ class ReceiveCommand {
     }
   }
 
-  /** What nobody reads would hold the process after a signal, and it is not whole anyway. */
+  /** After a signal, output that nobody reads would keep the process alive; it is not whole anyway. */
   #leaveOutput(): void {
     const { stdout, signals } = this.#dependencies
     const { stop } = this.#run
@@ -170,7 +170,7 @@ class ReceiveCommand {
     return this.#run.stop.exitCode
   }
 
-  /** Ends what runs: what is kept of it, in words. */
+  /** Ends what runs. Resolves with what is kept of it, in words. */
   async #leave(server: ReceiveServer | undefined): Promise<string> {
     await server?.stop()
     const unfinished = (await server?.unfinished()) ?? []

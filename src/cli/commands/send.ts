@@ -78,10 +78,10 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   return command
 }
 
-/** What this run may spend. */
+/** What this run may spend: --max-cost, or the usual cap. Resolved once; all that is said of the cap comes from here. */
 interface CostCap {
   readonly msat: bigint
-  /** Whether a person said so; else it is the usual cap of a connection. */
+  /** Whether it was given with --max-cost; else it is the library's cap of a connection. */
   readonly isGiven: boolean
 }
 
@@ -136,7 +136,7 @@ class SendCommand {
     try {
       return await stop.orStop(opening)
     } catch (error) {
-      // It may still come, and then nobody wants it.
+      // It may still open, after the command has ended.
       opening.then((late) => late.close()).catch(() => undefined)
       throw error
     }
@@ -190,7 +190,7 @@ class SendCommand {
     }
   }
 
-  /** Without a word about money, nothing is begun that the usual cap does not pay for. */
+  /** Without --max-cost, nothing is begun that the usual cap does not pay for. */
   async #isWithin(cap: CostCap, endpoint: Endpoint, source: Source): Promise<boolean> {
     if (source.content === undefined) return true
     // Where there is no route yet, there is no estimate; the transfer waits for one.
@@ -292,7 +292,7 @@ function progressInWords({ bytes, sat, isBegun }: Reached, { content, name }: So
   const spent = `${satInWords(sat)} spent`
   if (!isBegun) return `nothing of ${name} was sent, ${spent}`
   if (bytes === 0) return `nothing of ${name} has arrived for certain, ${spent}`
-  // What came last is not acknowledged yet.
+  // At least: the last bytes that arrived are not acknowledged yet.
   if (content === undefined) return `the receiver has at least ${bytesInWords(bytes)} of ${name}, ${spent}`
   const amounts = `${bytesInWords(bytes)} of ${bytesInWords(content.size)}`
   return `the receiver has at least ${percentOf(bytes, content.size)} of ${name} (${amounts}), ${spent}`

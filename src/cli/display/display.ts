@@ -6,7 +6,7 @@ import { LineWriter } from './lines.ts'
 import { PlainDisplay } from './plain-display.ts'
 import { TerminalDisplay } from './terminal-display.ts'
 
-/** Shows what happens, in one of the ways in which somebody may look. */
+/** Shows events: on a terminal, as lines, or as JSON. */
 export interface Display {
   emit(event: CliEvent): void
   /** Leaves the terminal as it was. */

@@ -24,13 +24,13 @@ export function wrap(line: string, columns: number): readonly string[] {
   return [...lines, text]
 }
 
-/** Behind the indentation, and behind a first column where that leaves room. */
+/** The column at which broken lines go on: after the indentation, and after a first column where that leaves room. */
 function startOf(line: string, columns: number): number {
   const column = /^.*\S {2,}(?=\S)/.exec(line)?.[0].length ?? columns
   return column <= columns / 2 ? column : (/^ */.exec(line)?.[0].length ?? 0)
 }
 
-/** Lines on a stream whose reader may go away: that is not an error of ours. */
+/** Writes lines to a stream. Its reader may go away (a closed pipe): nothing is written then, and nothing fails. */
 export class LineWriter {
   readonly stream: Terminal
   #isGone = false
@@ -71,10 +71,10 @@ function characterWidth(character: string): number {
     : 1
 }
 
-/** Below this there is no room for two ends. */
+/** With fewer columns than this only the beginning is kept, not both ends. */
 const MIN_CUT_COLUMNS = 6
 
-/** At most so many columns; what is left out in the middle is marked. */
+/** The text in at most so many columns, with a ~ for what is left out in the middle. */
 export function fitText(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text
   const characters = Array.from(text)

@@ -6,10 +6,10 @@ import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'
 import { Throttle } from './throttle.ts'
 
-/** A log is read later, by lines. */
+/** Progress in a log: a log is read later, line by line. */
 const LOG_EVERY_MS = 5_000
 const LOG_SAME_EVERY_MS = 60_000
-/** As wide as everything is long; nothing is cut in a log. */
+/** Wide enough for all that a progress line can say: nothing is cut in a log. */
 const LOG_COLUMNS = 120
 
 /** Lines, for logs and for terminals that cannot do more. */
@@ -46,7 +46,7 @@ export class PlainDisplay implements Display {
     for (const line of sentences(event)) writer.sentence(line)
   }
 
-  /** The same line again is worth saying only now and then. */
+  /** A line that has not changed is written again once a minute only. */
   #moving(event: MovingEvent): void {
     if (!this.#throttle.allows(event.transfer)) return
     const line = movingLine(event, LOG_COLUMNS, { hasBar: false })

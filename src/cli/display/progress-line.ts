@@ -63,7 +63,7 @@ function piece(rank: number, long: string, short: string): Piece {
   return { rank, long, short }
 }
 
-/** What is shortened first, by rank: what says most with fewest letters lost. */
+/** The ranks in the order in which they are shortened: first what loses least by it. */
 const SHORTENED = [6, 8, 7, 1, 3, 4, 0, 2] as const
 
 function fit(pieces: readonly Piece[], columns: number): string {

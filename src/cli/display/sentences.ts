@@ -1,7 +1,7 @@
 import type { CliEvent } from '../events.ts'
 import { bytesInWords, durationInWords, satInWords, wholeNumber } from '../words.ts'
 
-/** A line for a person; of a command to copy, a terminal that breaks it leaves one line. */
+/** A line for a person. A command to copy is never broken at words: the terminal keeps it one line. */
 export interface Sentence {
   readonly text: string
   readonly isToCopy?: boolean

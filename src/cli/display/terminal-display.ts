@@ -8,7 +8,7 @@ import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'
 
 const FRAMES_PER_SECOND = 8
-/** Of a terminal that does not say, or says 0. */
+/** The size of a terminal that does not tell its own, or tells 0. */
 const USUAL_COLUMNS = 80
 const USUAL_ROWS = 24
 

@@ -1,6 +1,6 @@
 import type { Time } from '../transfer/waiting.ts'
 
-/** Lets each of several transfers report at most once in a time. */
+/** Lets each of several transfers report at most once in `everyMs`. */
 export class Throttle {
   readonly #time: Time
   readonly #everyMs: number
@@ -18,7 +18,7 @@ export class Throttle {
     return true
   }
 
-  /** As if it had just passed. */
+  /** As if it had just been allowed. */
   restart(which: number): void {
     this.#lastMs.set(which, this.#time.now())
   }

@@ -9,7 +9,7 @@ interface FilePartOptions {
   readonly size: number
   readonly locks: PartLocks
   readonly hashes: FileHashes
-  /** Of an empty part that is held already. */
+  /** Open already: the part is new, empty and locked. */
   readonly file?: FileHandle
   /** Gives the file its name. */
   readonly name: () => Promise<string>
@@ -19,7 +19,7 @@ interface FilePartOptions {
 export class FilePart implements Part {
   readonly #options: FilePartOptions
   #size: number
-  /** While it is held. */
+  /** Open while this transfer has locked the part. */
   #file: FileHandle | undefined
   #hash: RunningHash = runningHash()
 
@@ -35,7 +35,7 @@ export class FilePart implements Part {
 
   async continueFrom(offset: number, sha256: Uint8Array, signal: AbortSignal): Promise<boolean> {
     const { path, locks, hashes } = this.#options
-    // Only who knows the bytes takes the part from others.
+    // Only a sender that knows the bytes may lock the part: it could keep others from it otherwise.
     const check = locks.check(path)
     if (check === undefined) return false
     let file: FileHandle | undefined
@@ -91,7 +91,7 @@ export class FilePart implements Part {
     const { path, locks } = this.#options
     try {
       await this.#sync()
-      // Nothing is worth keeping of it.
+      // An empty part is of no use.
       if (this.#size === 0) await unlink(path).catch(() => undefined)
     } finally {
       locks.unlock(path)

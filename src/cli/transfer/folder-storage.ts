@@ -16,7 +16,7 @@ interface PartFile {
   readonly size: number
 }
 
-/** Of `.KEY-RANDOM.keysock-part`. */
+/** The length of `.KEY-RANDOM.keysock-part`, what a part's name has after that of its file. */
 const PART_ENDING_LENGTH: number = 1 + 16 + 1 + 8 + PART_SUFFIX.length
 
 /** Files in one folder, incomplete ones beside them (file-transfer §4.1). */
@@ -95,7 +95,7 @@ export class FolderStorage implements Storage {
       const path = join(this.#folder, name)
       const stats = await lstat(path).catch(() => undefined)
       if (stats?.isFile() !== true) continue
-      // To write to a file that has another name as well would change that one.
+      // A file with a second name (a hard link) would change under that name as well.
       if (stats.nlink === 1) found.push({ path, size: stats.size })
       else if (await this.#isNamed(name, stats)) await this.#drop(path)
     }
@@ -146,7 +146,7 @@ export class FolderStorage implements Storage {
       }
     }
     await syncFolder(this.#folder)
-    // Other parts of the same file have nothing left to be of use for.
+    // Other parts of the same file are of no use any more.
     if (offer.content !== undefined)
       for (const left of await this.#partFiles(partStart(offer))) await this.#drop(left.path)
     return path
@@ -195,7 +195,7 @@ async function moveWithoutLink(part: string, path: string): Promise<boolean> {
   return true
 }
 
-/** A name is there after a crash when its folder is on the disk. */
+/** Writes the folder to the disk: only then a new name in it outlives a crash. */
 async function syncFolder(folder: string): Promise<void> {
   // Some systems open no folders.
   const handle = await open(folder, 'r').catch(() => undefined)
@@ -226,7 +226,7 @@ async function isFolder(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) return true
   } catch (error) {
-    // Below a file, nothing is: the file itself is met further up.
+    // ENOTDIR: a file stands further up, which is met there.
     if (codeOf(error) === 'ENOTDIR' || (codeOf(error) === 'ENOENT' && path !== dirname(path))) return false
     throw unmakable(path, error)
   }

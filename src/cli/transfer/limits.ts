@@ -40,7 +40,7 @@ export const MAX_PROPOSALS = 4
 export const MAX_COPIES = 99
 /** Hashes of files that are remembered: those of all copies of two names. */
 export const MAX_HASHES = 256
-/** Two windows of a slow day, and less than a person waits for. */
+/** An offer takes two windows on a slow day; a person would not wait longer. */
 export const FIRST_MESSAGE_MS = 120_000
 export const SILENT_MS = 20_000
 export const IDLE_MS = 600_000

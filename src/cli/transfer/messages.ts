@@ -194,7 +194,7 @@ function readNumber(bytes: Uint8Array): number {
   return Number(value)
 }
 
-/** At most so many bytes, and no torn character at the end. */
+/** The text in at most so many bytes, with no half character at the end. */
 function cut(text: Buffer, maxBytes: number): Uint8Array {
   let length = Math.min(text.length, maxBytes)
   while (length > 0 && length < text.length && ((text[length] ?? 0) & 0xc0) === 0x80) length--
@@ -219,7 +219,7 @@ export class MessageReader {
   #rest: Uint8Array = new Uint8Array(0)
   #begun: boolean
 
-  /** @param onBytes hears that some came, also where they are no whole message yet */
+  /** @param onBytes is called for every chunk, also where it does not complete a message */
   constructor(stream: Readable, from: 'sender' | 'receiver', onBytes: () => void = () => undefined) {
     this.#chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
     this.#from = from
@@ -248,7 +248,7 @@ export class MessageReader {
     return decodeBody(type, body)
   }
 
-  /** Reads to the end, for nobody: a stream that is not read does not end. */
+  /** Reads to the end and drops what comes: a stream that is not read does not end. */
   discard(): void {
     const read = async (): Promise<void> => {
       while ((await this.#chunks.next()).done !== true);

@@ -46,12 +46,12 @@ export class SendProgress {
     return this.#settled
   }
 
-  /** When there was something new, ms. */
+  /** When the counts grew last, ms. */
   get forwardMs(): number {
     return this.#forwardMs
   }
 
-  /** Of what settles, bytes a second. */
+  /** The rate at which payments settle, bytes a second. */
   get bytesPerSecond(): number {
     return this.#meter.bytesPerSecond
   }
@@ -117,7 +117,7 @@ export class SendProgress {
     return Math.min(this.#written, this.#offset + Math.max(0, stream - heads))
   }
 
-  /** By payments that settled: about, since packets differ in length and some are copies. */
+  /** An estimate by the payments that settled: packets differ in length, and some are copies. */
   #settledOf({ attempts, failedAttempts, unresolvedAttempts }: Stats, packetBytes: number): number {
     const packets = attempts - failedAttempts - unresolvedAttempts
     return Math.min(this.#written, this.#offset + Math.max(0, packets * packetBytes - this.#before))
@@ -141,7 +141,7 @@ export class RateMeter {
     }
   }
 
-  /** 0 until there is something to go by. */
+  /** 0 until half a second of samples is there. */
   get bytesPerSecond(): number {
     const first = this.#samples[0]
     const last = this.#samples.at(-1)
@@ -173,7 +173,7 @@ export class StallTimer {
     this.#acknowledged = acknowledged
   }
 
-  /** A pause of our own is no fault of the other side. */
+  /** Starts again: this side paused, which is no fault of the other one. */
   excuse(nowMs: number): void {
     this.#signMs = nowMs
   }

@@ -124,7 +124,7 @@ export class ReceiveServer {
   }
 
   #accept(socket: Socket): void {
-    // Whoever reads or writes hears it.
+    // The error reaches whoever reads or writes at the moment.
     socket.on('error', () => undefined)
     socket.on('paused', (_reason: string, { priceMsat }: { readonly priceMsat: bigint }) => {
       this.#meetCap(socket, priceMsat)

@@ -9,7 +9,7 @@ import type { Part, Storage } from './storage.ts'
 import type { QueuedTransfer, TransferQueue } from './transfer-queue.ts'
 import type { Time } from './waiting.ts'
 
-/** What a person wants to know of a connection that receives. */
+/** Hears how one connection that receives goes on. */
 export interface ReceiveWatcher {
   offered(offer: TransferOffer): void
   waits(): void
@@ -108,7 +108,7 @@ class ReceiveSession implements QueuedTransfer {
     return { offer, path, ...end, wasThere: false }
   }
 
-  /** Lets go of everything but the connection. */
+  /** Keeps the part for later and leaves the queue; the connection is left as it is. */
   async close(): Promise<void> {
     this.#cancelDeadline()
     const part = this.#part
@@ -116,7 +116,7 @@ class ReceiveSession implements QueuedTransfer {
     try {
       await part?.suspend()
     } finally {
-      // Whoever comes next finds the part.
+      // After the part is closed, so that the transfer whose turn is next finds it.
       this.#options.queue.leave(this)
       this.#closed.resolve()
       this.#reader.discard()
@@ -144,7 +144,7 @@ class ReceiveSession implements QueuedTransfer {
     if (content.size - heldBytes > (await this.#options.storage.room())) throw noSpace()
   }
 
-  /** file-transfer §3.1, §3.2: a part whose bytes the sender has. */
+  /** file-transfer §3.1, §3.2: proposes parts until the sender has the bytes of one, else a new one. */
   async #agree(offer: TransferOffer): Promise<Part> {
     const { storage } = this.#options
     const maxBytes = offer.content?.size ?? this.#options.maxSizeBytes
@@ -152,7 +152,7 @@ class ReceiveSession implements QueuedTransfer {
     for (const part of parts.slice(0, MAX_PROPOSALS)) {
       await this.#checkRoom(offer, part.size)
       const start = await this.#propose(part.size)
-      // The sender's stream is another: its first bytes are on their way already.
+      // The sender does not have the bytes of this part: it sends from the beginning, and its first bytes are under way.
       if (start.offset === 0) {
         await this.#checkRoom(offer, 0)
         return await this.#begin(offer, start)
@@ -171,7 +171,7 @@ class ReceiveSession implements QueuedTransfer {
     return (this.#part = await this.#options.storage.create(offer))
   }
 
-  /** HAVE, and the START that answers it; what was sent from a place that did not hold is passed over. */
+  /** Sends HAVE and reads the START that answers it. What the sender wrote for an earlier proposal is skipped. */
   async #propose(offset: number): Promise<Extract<Message, { type: 'start' }>> {
     this.#write({ type: 'have', offset })
     for (;;) {

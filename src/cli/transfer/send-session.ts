@@ -7,7 +7,7 @@ import { DATA_BYTES, MAX_PROPOSALS, PREAMBLE } from './limits.ts'
 import { encodeMessage, malformed, type Message, MessageReader } from './messages.ts'
 import type { Source } from './source.ts'
 
-/** What a person wants to know of a connection that sends. */
+/** Hears how one connection that sends goes on, and paces it. */
 export interface SendWatcher {
   /** The receiver has the first `offset` bytes; `before` bytes of protocol went over the connection so far. */
   started(offset: number, before: number): void
@@ -101,7 +101,7 @@ class SendSession {
     }
   }
 
-  /** However it ended: nothing more is read from the source for this connection, nor asked of the watcher. */
+  /** Ends it, whatever the outcome: nothing more is read from the source, and the watcher is not asked any more. */
   end(): void {
     this.#pump?.stop()
     this.#reader.discard()
@@ -185,7 +185,7 @@ class Pump {
     this.#stopped = true
   }
 
-  /** It may have changed while something was waited for. */
+  /** A method, since the field may have changed during an await. */
   #isStopped(): boolean {
     return this.#stopped
   }
@@ -240,7 +240,7 @@ async function writeTo(socket: Duplex, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** The last word of this side; what is on its way still goes. */
+/** Ends this side of the connection with ERROR; what was written before is still delivered. */
 export function sayLast(socket: Duplex, error: TransferError): void {
   if (socket.destroyed || !socket.writable) return
   socket.end(encodeMessage({ type: 'error', code: error.reason, reason: error.message }))

@@ -36,7 +36,7 @@ export interface SendTransferOptions {
   /** How long there may be no progress before it stops, ms. */
   readonly waitMs: number
   readonly time: Time
-  /** Ends it. */
+  /** Ends the transfer. */
   readonly signal: AbortSignal
   readonly emit: (event: CliEvent) => void
 }
@@ -48,7 +48,7 @@ export type SendEnd =
   | { readonly type: 'cost' }
   | { readonly type: 'wait'; readonly error: Error }
 
-/** The code of a connection that we ended, since the other side was silent. */
+/** The code of a connection that we ended because the other side was silent. */
 const SILENT = 'ERR_CLI_SILENT'
 const PUBLIC_KEY_DIGITS = 66
 
@@ -57,15 +57,15 @@ export class SendTransfer {
   readonly #options: SendTransferOptions
   readonly #name: TransferName
   #socket: Socket | undefined
-  /** Of this connection. */
+  /** Of the connection that is open. */
   #stallTimer: StallTimer | undefined
   /** Of the last connection on which anything was sent. */
   #progress: SendProgress | undefined
-  /** Of connections that are over. */
+  /** Counts of the connections that are over. */
   #pastFailed = 0
   #pastFeesMsat = 0n
   #isConnecting = false
-  /** This connection was ended by us, since the other side was silent. */
+  /** Whether we ended this connection, since the other side was silent. */
   #isSilent = false
   /** When a person last heard that there is no answer, ms. */
   #toldMs = 0
@@ -97,7 +97,7 @@ export class SendTransfer {
     return this.#minOffset < Infinity
   }
 
-  /** Resolves when the other side knows that this one knows. */
+  /** After a run that is done: resolves when the other side has acknowledged our end of the connection, or is gone. */
   get farewell(): Promise<void> {
     return this.#farewell
   }
@@ -183,17 +183,17 @@ export class SendTransfer {
     this.#pausedMs = undefined
     this.#isStarted = false
     this.#isSilent = false
-    // Whoever reads or writes hears it.
+    // The error reaches whoever reads or writes at the moment.
     socket.on('error', () => undefined)
     socket.on('paused', () => (this.#pausedMs ??= time.now()))
-    // Only for what is shown between two acknowledgements.
+    // Needed only to show progress between two acknowledgements.
     endpoint.quote(target.address, 1).then(
       ({ packetBytes }) => (this.#packetBytes = packetBytes),
       () => undefined,
     )
   }
 
-  /** Of one connection: what is written to it never counts for the next. */
+  /** Watches one connection: what is written to it never counts for the next one. */
   #watcher(): SendWatcher {
     let progress: SendProgress | undefined
     return {
@@ -229,7 +229,7 @@ export class SendTransfer {
     this.#endProgress()
     this.#pastFailed += socket.stats.failedAttempts
     this.#pastFeesMsat += socket.stats.feesMsat
-    // After a last word of ours, that is still on its way; otherwise nothing more is.
+    // An ended socket still delivers our last message; on any other, nothing more may be paid for.
     if (!socket.writableEnded) socket.resetAndDestroy()
   }
 
@@ -284,7 +284,7 @@ export class SendTransfer {
     return error instanceof ConnectionLost || LOST.has(codeOf(error))
   }
 
-  /** A connection that takes long: each try is paid for, so nobody waits in silence. */
+  /** Connecting takes long, and each try is paid for: a person hears every 15 seconds that there is no answer. */
   #tellNoAnswer(): void {
     const { time, target } = this.#options
     const nowMs = time.now()

@@ -17,7 +17,7 @@ export class StreamStorage implements Storage {
 
   constructor(output: Writable) {
     this.#output = output
-    // Whoever writes hears it.
+    // The error reaches whoever writes.
     output.on('error', () => undefined)
   }
 
@@ -80,7 +80,7 @@ class StreamPart implements Part {
   async append(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const output = this.#output
     try {
-      // Of a connection that went while nobody read.
+      // A former connection may have filled it, and gone while nobody read.
       if (output.writableNeedDrain) await drained(output, signal)
       if (output.destroyed || output.errored !== null) throw output.errored ?? new Error('it is closed')
       this.#hash.update(bytes)

@@ -42,7 +42,8 @@ export class TransferQueue {
   }
 
   /**
-   * Another connection found no place: ends the one that was silent longest, where that was too long (file-transfer §4.5).
+   * Another connection found no place: ends the one that was silent longest, where that was too long
+   * (file-transfer §4.5).
    */
   makeRoom(): void {
     const [silent] = [...this.#connections].toSorted((a, b) => a.lastByteMs - b.lastByteMs)

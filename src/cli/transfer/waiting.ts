@@ -52,7 +52,7 @@ export function closed(stream: Duplex, time: Time, withinMs: number): Promise<vo
   })
 }
 
-/** What a promise comes to; rejects with the signal's reason when that comes first. */
+/** Settles as the promise does, or rejects with the signal's reason where that comes first. */
 export async function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   promise.catch(() => undefined)
   signal.throwIfAborted()
