@@ -1,10 +1,9 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Clock, Endpoint, Entropy } from '../index.ts'
 import type { Finding, LndLocation } from '../lnd.ts'
+import type { Terminal } from './display/lines.ts'
 import type { Signals } from './ending.ts'
 import type { EndpointRequest } from './endpoint.ts'
-
-export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
 
 /** Everything outside that a command uses: tests give it their own. */
 export interface Dependencies {

@@ -4,8 +4,8 @@ import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
-import type { Dependencies, Terminal } from './dependencies.ts'
-import { wrap } from './display/lines.ts'
+import type { Dependencies } from './dependencies.ts'
+import { type Terminal, wrap } from './display/lines.ts'
 import { EXIT, type ExitCode } from './ending.ts'
 
 const EXAMPLES = `

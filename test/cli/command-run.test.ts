@@ -4,7 +4,8 @@ import { CommandRun } from '../../src/cli/commands/command-run.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
 import type { Endpoint } from '../../src/index.ts'
 import { ManualClock } from '../manual-clock.ts'
-import { CommandLine, pattern, RecordedTerminal } from './command-line.ts'
+import { CommandLine, pattern } from './command-line.ts'
+import { RecordedTerminal } from './recorded-terminal.ts'
 
 it('says a warning once, and remembers no more than the last hundred', () => {
   const stderr = new RecordedTerminal()
@@ -25,15 +26,15 @@ it('says a warning once, and remembers no more than the last hundred', () => {
 })
 
 it('says that the node is away, and that it is back', async () => {
-  const desk = new CommandLine()
-  const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10_000)), desk.key('bob')])
+  const commandLine = new CommandLine()
+  const send = commandLine.run('alice', ['send', commandLine.write('a.bin', pattern(10_000)), commandLine.key('bob')])
   await send.err.shows('connecting')
-  desk.sim.fault({ name: 'node-offline', node: 'alice', forMs: 5_000 })
+  commandLine.sim.fault({ name: 'node-offline', node: 'alice', forMs: 5_000 })
   await send.err.shows('the node is away; waiting for it\n')
   await send.err.shows('the node is back\n')
   send.signal()
   await send.code
-  desk.close()
+  commandLine.close()
 })
 
 it('tells a daemon that is gone from a node that is, to programs as well', async () => {

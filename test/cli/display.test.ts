@@ -6,7 +6,7 @@ import type { CliEvent } from '../../src/cli/events.ts'
 import { RateMeter } from '../../src/cli/transfer/progress.ts'
 import { bytesInWords, clockTime, durationInWords, satInWords } from '../../src/cli/words.ts'
 import { ManualClock } from '../manual-clock.ts'
-import { RecordedTerminal } from './command-line.ts'
+import { RecordedTerminal } from './recorded-terminal.ts'
 
 const PROGRESS = {
   event: 'progress',

@@ -27,14 +27,14 @@ vi.mock('node:fs/promises', async (original) => {
   }
 })
 
-let place: ReceiverFolder
+let receiver: ReceiverFolder
 
 beforeEach(() => {
-  place = new ReceiverFolder()
+  receiver = new ReceiverFolder()
   disk.synced = Promise.resolve()
 })
 afterEach(() => {
-  place.close()
+  receiver.close()
 })
 
 const never = new AbortController().signal
@@ -42,7 +42,7 @@ const offer: TransferOffer = { name: 'log', session: new Uint8Array(16), content
 
 /** Makes a part of so many bytes, and lets go of it. */
 async function cut(length: number): Promise<void> {
-  const part = await (await place.storage()).create(offer)
+  const part = await (await receiver.storage()).create(offer)
   await part.append(pattern(length), never)
   await part.suspend()
 }
@@ -50,45 +50,45 @@ async function cut(length: number): Promise<void> {
 describe('parts', () => {
   it('that a person has linked elsewhere are left alone: neither deleted nor written to', async () => {
     await cut(5_000)
-    const { part } = place
-    mkdirSync(join(place.folder, 'copy'))
-    linkSync(join(place.folder, part), join(place.folder, 'copy', part))
-    const storage = await place.storage()
+    const { part } = receiver
+    mkdirSync(join(receiver.folder, 'copy'))
+    linkSync(join(receiver.folder, part), join(receiver.folder, 'copy', part))
+    const storage = await receiver.storage()
     expect(await storage.parts(offer)).toEqual([])
-    expect(place.part).toBe(part)
-    rmSync(join(place.folder, 'copy'), { recursive: true })
+    expect(receiver.part).toBe(part)
+    rmSync(join(receiver.folder, 'copy'), { recursive: true })
     expect(await storage.parts(offer)).toHaveLength(1)
   })
 
   it('that have their names already, the second of that name, go', async () => {
     await cut(5_000)
-    place.put('log', Buffer.from('mine'))
-    linkSync(join(place.folder, place.part), join(place.folder, 'log (2)'))
-    expect(await (await place.storage()).parts(offer)).toEqual([])
-    expect(readdirSync(place.folder).toSorted()).toEqual(['log', 'log (2)'])
+    receiver.put('log', Buffer.from('mine'))
+    linkSync(join(receiver.folder, receiver.part), join(receiver.folder, 'log (2)'))
+    expect(await (await receiver.storage()).parts(offer)).toEqual([])
+    expect(readdirSync(receiver.folder).toSorted()).toEqual(['log', 'log (2)'])
   })
 
   it('that have just been made do not go for others', async () => {
-    const storage = await place.storage()
+    const storage = await receiver.storage()
     for (let i = 0; i < MAX_PARTS - 1; i++)
-      place.put(`x.0000000000000000-${String(i).padStart(8, '0')}.keysock-part`, pattern(100))
+      receiver.put(`x.0000000000000000-${String(i).padStart(8, '0')}.keysock-part`, pattern(100))
     const first = await storage.create(offer)
     const second = await storage.create({ ...offer, name: 'other' })
     for (const part of [first, second]) {
       await part.append(pattern(10), never)
       await part.suspend()
     }
-    expect(place.parts).toMatchObject({ log: [10], other: [10] })
+    expect(receiver.parts).toMatchObject({ log: [10], other: [10] })
   })
 
   it('that are still on their way to the disk are waited for by who sends them again', async () => {
-    const storage = await place.storage()
+    const storage = await receiver.storage()
     const source = streamOf('log', pattern(60_000))
     const synced = Promise.withResolvers<void>()
     disk.synced = synced.promise
-    const first = await place.accept(storage)
+    const first = await receiver.accept(storage)
     await expect(sendTo(first.line, source, { cutAt: 40_000 })).rejects.toMatchObject({ name: 'ConnectionLost' })
-    const second = await place.accept(storage)
+    const second = await receiver.accept(storage)
     const sending = sendTo(second.line, source)
     await turns()
     disk.synced = Promise.resolve()
@@ -96,6 +96,6 @@ describe('parts', () => {
     const { from } = await sending
     expect(from).toBeGreaterThan(30_000)
     await second.received
-    expect(place.parts).toEqual({})
+    expect(receiver.parts).toEqual({})
   })
 })

@@ -3,17 +3,17 @@ import { UnfinishedTransfers } from '../../src/cli/transfer/receive-server.ts'
 import { pattern } from './command-line.ts'
 import { fileOf, ReceiverFolder } from './receiver-folder.ts'
 
-let place: ReceiverFolder
+let receiver: ReceiverFolder
 
 beforeEach(() => {
-  place = new ReceiverFolder()
+  receiver = new ReceiverFolder()
 })
 afterEach(() => {
-  place.close()
+  receiver.close()
 })
 
 it('is told by what is on the disk, however often it was offered, until it is whole', async () => {
-  const storage = await place.storage()
+  const storage = await receiver.storage()
   const bytes = pattern(500_000)
   const { name, content } = fileOf('m2.bin', bytes)
   const unfinished = new UnfinishedTransfers()

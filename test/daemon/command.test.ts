@@ -10,8 +10,7 @@ import { createDaemonBackend, daemonSocket } from '../../src/daemon.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { toHex } from '../../src/floor/bytes.ts'
-import { RecordedTerminal } from '../cli/command-line.ts'
-
+import { RecordedTerminal } from '../cli/recorded-terminal.ts'
 let sim: Simulation
 let folder: string
 let environment: NodeJS.ProcessEnv

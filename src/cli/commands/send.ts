@@ -78,7 +78,7 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   return command
 }
 
-/** What this run may spend: --max-cost, or the usual cap. Resolved once; all that is said of the cap comes from here. */
+/** What this run may spend: --max-cost, or the usual cap. Resolved once: all that is said of the cap is from here. */
 interface CostCap {
   readonly msat: bigint
   /** Whether it was given with --max-cost; else it is the library's cap of a connection. */

@@ -1,10 +1,9 @@
-import type { Terminal } from '../dependencies.ts'
 import type { CliEvent } from '../events.ts'
-import type { Time } from '../transfer/waiting.ts'
 import { JsonDisplay } from './json-display.ts'
-import { LineWriter } from './lines.ts'
+import { LineWriter, type Terminal } from './lines.ts'
 import { PlainDisplay } from './plain-display.ts'
 import { TerminalDisplay } from './terminal-display.ts'
+import type { Now } from './throttle.ts'
 
 /** Shows events: on a terminal, as lines, or as JSON. */
 export interface Display {
@@ -17,7 +16,7 @@ export interface DisplayOptions {
   readonly stdout: Terminal
   readonly stderr: Terminal
   readonly environment: NodeJS.ProcessEnv
-  readonly time: Time
+  readonly time: Now
   readonly json: boolean
   readonly quiet: boolean
   /** Standard output carries a file: results go to standard error. */

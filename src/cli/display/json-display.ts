@@ -1,8 +1,7 @@
 import { type CliEvent, endedTransfer, isMoving } from '../events.ts'
-import type { Time } from '../transfer/waiting.ts'
 import type { Display } from './display.ts'
 import type { LineWriter } from './lines.ts'
-import { Throttle } from './throttle.ts'
+import { type Now, Throttle } from './throttle.ts'
 
 const JSON_EVERY_MS = 1_000
 
@@ -12,7 +11,7 @@ export class JsonDisplay implements Display {
   readonly #throttle: Throttle
   readonly #quiet: boolean
 
-  constructor(writer: LineWriter, { time, quiet }: { readonly time: Time; readonly quiet: boolean }) {
+  constructor(writer: LineWriter, { time, quiet }: { readonly time: Now; readonly quiet: boolean }) {
     this.#writer = writer
     this.#throttle = new Throttle(time, JSON_EVERY_MS)
     this.#quiet = quiet

@@ -1,6 +1,9 @@
 /** Lines of text: how wide they are, broken at words, and written to a stream. */
-import type { Terminal } from '../dependencies.ts'
+import type { Writable } from 'node:stream'
 import type { Sentence } from './sentences.ts'
+
+/** A stream of the process: a terminal tells its size. */
+export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
 
 /**
  * A line in as many as it needs of so many columns, broken at words; what follows stands below where its text begins.

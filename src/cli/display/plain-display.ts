@@ -1,10 +1,9 @@
 import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from '../events.ts'
-import type { Time } from '../transfer/waiting.ts'
 import type { Display } from './display.ts'
 import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'
-import { Throttle } from './throttle.ts'
+import { type Now, Throttle } from './throttle.ts'
 
 /** Progress in a log: a log is read later, line by line. */
 const LOG_EVERY_MS = 5_000
@@ -24,7 +23,7 @@ export class PlainDisplay implements Display {
   constructor(options: {
     readonly results: LineWriter
     readonly remarks: LineWriter
-    readonly time: Time
+    readonly time: Now
     readonly quiet: boolean
   }) {
     this.#results = options.results

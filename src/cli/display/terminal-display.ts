@@ -1,9 +1,8 @@
 import { styleText } from 'node:util'
 import { MultiBar, type SingleBar } from 'cli-progress'
-import type { Terminal } from '../dependencies.ts'
 import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent } from '../events.ts'
 import type { Display } from './display.ts'
-import type { LineWriter } from './lines.ts'
+import type { LineWriter, Terminal } from './lines.ts'
 import { movingLine } from './progress-line.ts'
 import { sentences } from './sentences.ts'
 

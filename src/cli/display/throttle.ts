@@ -1,12 +1,15 @@
-import type { Time } from '../transfer/waiting.ts'
+import type { Clock } from '../../floor/clock.ts'
+
+/** The time, without timers. */
+export type Now = Pick<Clock, 'now'>
 
 /** Lets each of several transfers report at most once in `everyMs`. */
 export class Throttle {
-  readonly #time: Time
+  readonly #time: Now
   readonly #everyMs: number
   readonly #lastMs: Map<number, number> = new Map()
 
-  constructor(time: Time, everyMs: number) {
+  constructor(time: Now, everyMs: number) {
     this.#time = time
     this.#everyMs = everyMs
   }

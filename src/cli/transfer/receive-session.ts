@@ -152,7 +152,7 @@ class ReceiveSession implements QueuedTransfer {
     for (const part of parts.slice(0, MAX_PROPOSALS)) {
       await this.#checkRoom(offer, part.size)
       const start = await this.#propose(part.size)
-      // The sender does not have the bytes of this part: it sends from the beginning, and its first bytes are under way.
+      // The sender does not have the bytes of this part: it sends from the beginning, and its first are under way.
       if (start.offset === 0) {
         await this.#checkRoom(offer, 0)
         return await this.#begin(offer, start)
