@@ -1,11 +1,11 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Clock, Endpoint, Entropy } from '../index.ts'
 import type { Finding, LndLocation } from '../lnd.ts'
+import type { Terminal } from './display/lines.ts'
+import type { Signals } from './ending.ts'
 import type { EndpointRequest } from './endpoint.ts'
 
-export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
-
-/** All that a command meets of the outside. */
+/** Everything outside that a command uses: tests give it their own. */
 export interface Dependencies {
   readonly openEndpoint: (request: EndpointRequest) => Promise<Endpoint>
   readonly checkLnd: (location: LndLocation) => Promise<readonly Finding[]>
@@ -18,16 +18,6 @@ export interface Dependencies {
   readonly entropy: Entropy
   readonly signals: Signals
   readonly environment: NodeJS.ProcessEnv
-  /** The words after the program's name, for the command that goes on. */
+  /** The words after the program's name; the command that resumes a transfer is made of them. */
   readonly words: readonly string[]
-}
-
-export type SignalName = 'SIGINT' | 'SIGTERM'
-
-/** Signals of a person or a system that wants an end. */
-export interface Signals {
-  /** The result stops to listen. */
-  on(listener: (signal: SignalName) => void): () => void
-  /** Ends the process at once. */
-  exit(code: number): void
 }

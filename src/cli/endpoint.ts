@@ -1,16 +1,14 @@
-import { type Backend, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
 import { createBackend as createDaemonBackend, findDaemon } from '../daemon.ts'
+import { type Backend, BackendError, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
+import { type EndpointFlags, nodeEnvironment } from './options.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
-import { type EndpointFlags, nodeEnvironment } from './node-options.ts'
 
-/** An endpoint as a command wants it. */
+/** The endpoint that a command needs. */
 export interface EndpointRequest {
   readonly environment: NodeJS.ProcessEnv
   readonly flags: EndpointFlags
-  /** What the process spends at most, msat; undefined: the library's default. */
-  readonly capMsat?: bigint | undefined
-  /** What a connection spends at most that does not say. */
+  /** What the process, and each peer and connection, may spend at most, msat; undefined: the library's caps. */
   readonly maxCostMsat?: bigint | undefined
 }
 
@@ -38,9 +36,9 @@ async function backendOf(environment: NodeJS.ProcessEnv): Promise<Backend> {
   }
 }
 
-/** What a backend says of its node; to wait for an event is for programs. */
+/** What a backend says of its node, without its advice, which is for programs. */
 export function whyUnusable(error: unknown): string {
-  return messageOf(error).replace(/; wait for 'online'$/, '')
+  return error instanceof BackendError ? error.what : messageOf(error)
 }
 
 /** Why there is no endpoint, for a person. */
@@ -49,14 +47,13 @@ export function unusable(error: unknown): KeysockError {
   return new KeysockError(codeOf(error), message, { cause: error })
 }
 
-/** The same on a given backend. */
+/** `openEndpoint` on a given backend. */
 export async function openEndpointOn(backend: Backend, request: EndpointRequest): Promise<Endpoint> {
-  const { flags, capMsat, maxCostMsat } = request
+  const { flags, maxCostMsat } = request
   return await createEndpoint({
     backend,
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
-    ...(maxCostMsat !== undefined && { maxCost: maxCostMsat }),
-    ...(capMsat !== undefined && { caps: { peer: capMsat, process: capMsat } }),
+    ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),
     ...(flags.replies !== undefined && { replies: flags.replies }),
     ...(flags.relays !== undefined && { relays: flags.relays === 2 ? 2 : 1 }),

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /** The keysock command. */
 import { findDaemon } from '../daemon.ts'
-import { checkLnd } from '../lnd.ts'
-import { openEndpoint } from './endpoint.ts'
-import { processSignals } from './process-signals.ts'
-import { runProgram } from './program.ts'
 import { processClock } from '../floor/clock.ts'
 import { processEntropy } from '../floor/entropy.ts'
+import { checkLnd } from '../lnd.ts'
+import { processSignals } from './ending.ts'
+import { openEndpoint } from './endpoint.ts'
+import { runProgram } from './program.ts'
+
 // gRPC to an IP address warns of a deprecation that no user of this command can do anything about.
 process.noDeprecation = true
 const { stdin, stdout, stderr, env } = process

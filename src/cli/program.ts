@@ -4,9 +4,9 @@ import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
-import type { Dependencies, Terminal } from './dependencies.ts'
-import { wrap } from './display/wrap.ts'
-import { EXIT, type ExitCode } from './exit-codes.ts'
+import type { Dependencies } from './dependencies.ts'
+import { type Terminal, wrap } from './display/lines.ts'
+import { EXIT, type ExitCode } from './ending.ts'
 
 const EXAMPLES = `
 Examples:
@@ -16,7 +16,7 @@ Examples:
 
 keysock COMMAND --help says more.`
 
-/** Runs a command line, and gives how it ended. */
+/** Runs a command line. Resolves with its exit code. */
 export async function runProgram(dependencies: Dependencies): Promise<ExitCode> {
   let code: ExitCode = EXIT.done
   const ended = (given: ExitCode): void => {
@@ -66,13 +66,13 @@ function fitted(text: string, { isTTY, columns = 0 }: Terminal): string {
     .join('\n')
 }
 
-/** What a program writes and how it ends holds for its commands, and for theirs. */
+/** Commands, and the commands below them, write and exit as the program does. */
 function inherit(command: Command, parent: Command): void {
   command.copyInheritedSettings(parent)
   for (const below of command.commands) inherit(below, command)
 }
 
-/** Of the package: its package.json stands two folders above, as source and when built. */
+/** The version of the package: its package.json is two folders above, of the source and when built. */
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { readonly version: string }).version

@@ -1,9 +1,9 @@
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
-import { closed } from '../../src/cli/transfer/time.ts'
-import { Desk, pattern } from './desk.ts'
+import { closed } from '../../src/cli/transfer/waiting.ts'
 import { ManualClock } from '../manual-clock.ts'
-import { turns } from './wire.ts'
+import { CommandLine, pattern } from './command-line.ts'
+import { turns } from './receiver-folder.ts'
 
 /** A stream whose end the other side never acknowledges. */
 class Lingering extends Duplex {
@@ -37,20 +37,25 @@ it('a stream that goes on is destroyed then', async () => {
 })
 
 it('keysock send ends soon after the last word, though the receiver is gone before it learns of that', async () => {
-  const desk = new Desk()
+  const commandLine = new CommandLine()
   try {
-    const receive = await desk.receive()
-    const send = desk.run('alice', ['send', desk.write('a.bin', pattern(5_000)), desk.key('bob'), '--json'])
+    const receive = await commandLine.receive()
+    const send = commandLine.run('alice', [
+      'send',
+      commandLine.write('a.bin', pattern(5_000)),
+      commandLine.key('bob'),
+      '--json',
+    ])
     await send.event(({ event }) => event === 'done')
     // The sender's end is not paid for yet.
-    desk.sim.fault({ name: 'node-offline', node: 'bob', forMs: 7_200_000 })
-    const { clock } = desk.sim
+    commandLine.sim.fault({ name: 'node-offline', node: 'bob', forMs: 7_200_000 })
+    const { clock } = commandLine.sim
     const doneMs = clock.now()
     expect(await send.code).toBe(0)
     expect(clock.now() - doneMs).toBeLessThan(600_000)
     receive.signal()
     await receive.code
   } finally {
-    desk.close()
+    commandLine.close()
   }
 })

@@ -1,15 +1,16 @@
 import { EventEmitter } from 'node:events'
 import { expect, it } from 'vitest'
-import { CommandRun } from '../../src/cli/command-run.ts'
+import { CommandRun } from '../../src/cli/commands/command-run.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
 import type { Endpoint } from '../../src/index.ts'
-import { Desk, Paper, pattern } from './desk.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { CommandLine, pattern } from './command-line.ts'
+import { RecordedTerminal } from './recorded-terminal.ts'
 
 it('says a warning once, and remembers no more than the last hundred', () => {
-  const stderr = new Paper()
+  const stderr = new RecordedTerminal()
   const dependencies = {
-    stdout: new Paper(),
+    stdout: new RecordedTerminal(),
     stderr,
     environment: {},
     clock: new ManualClock(),
@@ -25,32 +26,32 @@ it('says a warning once, and remembers no more than the last hundred', () => {
 })
 
 it('says that the node is away, and that it is back', async () => {
-  const desk = new Desk()
-  const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10_000)), desk.key('bob')])
+  const commandLine = new CommandLine()
+  const send = commandLine.run('alice', ['send', commandLine.write('a.bin', pattern(10_000)), commandLine.key('bob')])
   await send.err.shows('connecting')
-  desk.sim.fault({ name: 'node-offline', node: 'alice', forMs: 5_000 })
+  commandLine.sim.fault({ name: 'node-offline', node: 'alice', forMs: 5_000 })
   await send.err.shows('the node is away; waiting for it\n')
   await send.err.shows('the node is back\n')
   send.signal()
   await send.code
-  desk.close()
+  commandLine.close()
 })
 
 it('tells a daemon that is gone from a node that is, to programs as well', async () => {
-  const stdout = new Paper()
+  const stdout = new RecordedTerminal()
   const endpoint = new EventEmitter()
   const dependencies = {
     stdout,
-    stderr: new Paper(),
+    stderr: new RecordedTerminal(),
     environment: {},
     clock: new ManualClock(),
     signals: { on: () => () => undefined, exit: () => undefined },
     openEndpoint: () => Promise.resolve(endpoint as unknown as Endpoint),
   } satisfies Partial<Dependencies>
   await new CommandRun(dependencies as unknown as Dependencies, { json: true }).openEndpoint({ flags: {} })
-  endpoint.emit('offline', { detail: 'the daemon is away: the connection ended' })
-  endpoint.emit('online', { detail: 'the daemon is back' })
-  endpoint.emit('offline', { detail: 'lnd does not answer' })
+  endpoint.emit('offline', { detail: 'the daemon is away: the connection ended', away: 'daemon' })
+  endpoint.emit('online', { detail: 'the daemon is back', away: 'daemon' })
+  endpoint.emit('offline', { detail: 'lnd does not answer', away: 'node' })
   expect(stdout.lines.map((line) => JSON.parse(line) as unknown)).toEqual([
     { event: 'node', state: 'away', message: 'the daemon is gone; waiting for one' },
     { event: 'node', state: 'back', message: 'the daemon is back' },

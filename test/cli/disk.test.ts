@@ -3,11 +3,11 @@ import type * as Disk from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { TransferError } from '../../src/cli/transfer/errors.ts'
-import { hashOf } from '../../src/cli/transfer/hashing.ts'
-import type { Offer } from '../../src/cli/transfer/messages.ts'
-import { openSpool } from '../../src/cli/transfer/spool.ts'
-import { pattern } from './desk.ts'
-import { fileOf, Place, sendTo } from './wire.ts'
+import { hashOf } from '../../src/cli/transfer/file-content.ts'
+import type { TransferOffer } from '../../src/cli/transfer/messages.ts'
+import { openSpool } from '../../src/cli/transfer/source.ts'
+import { pattern } from './command-line.ts'
+import { fileOf, ReceiverFolder, sendTo } from './receiver-folder.ts'
 
 /** What is wrong with the disk. */
 interface Faults {
@@ -48,22 +48,22 @@ vi.mock('node:fs/promises', async (original) => {
   }
 })
 
-let place: Place
+let receiver: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  receiver = new ReceiverFolder()
   Object.assign(faults, { writeBytes: Infinity, failing: undefined, openFiles: 0 })
 })
 afterEach(() => {
-  place.close()
+  receiver.close()
 })
 
-const offer: Offer = { name: 'log', session: new Uint8Array(16), content: undefined }
+const offer: TransferOffer = { name: 'log', session: new Uint8Array(16), content: undefined }
 const never = new AbortController().signal
 
 /** Makes a part of so many bytes, and lets go of it. */
 async function cut(length: number): Promise<void> {
-  const part = await (await place.storage()).create(offer)
+  const part = await (await receiver.storage()).create(offer)
   await part.append(pattern(length), never)
   await part.suspend()
 }
@@ -84,17 +84,17 @@ describe('a disk that takes less than it was given', () => {
 
   it('keeps all of a file that arrives', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const { line, received } = await place.take()
+    const { line, received } = await receiver.accept()
     await sendTo(line, source)
     await received
-    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+    expect(receiver.read('a.bin').equals(source.bytes)).toBe(true)
   })
 })
 
 describe('a disk that fails', () => {
   it.each(['read', 'truncate'] as const)('at %s, is told so, and no file stays open', async (failing) => {
     await cut(5_000)
-    const [part] = await (await place.storage()).parts(offer)
+    const [part] = await (await receiver.storage()).parts(offer)
     faults.failing = failing
     const continued = part?.continueFrom(5_000, hashOf(pattern(5_000)), never)
     await expect(continued).rejects.toMatchObject({ name: 'TransferError', reason: 'STORAGE' })
@@ -106,23 +106,23 @@ describe('a disk that fails', () => {
 
   it('is no reason to say that a file is there that cannot be read', async () => {
     const source = fileOf('a.bin', pattern(1_000))
-    place.put('a.bin', source.bytes)
+    receiver.put('a.bin', source.bytes)
     faults.failing = 'read'
-    expect(await (await place.storage()).find({ ...offer, ...source }, never)).toBeUndefined()
+    expect(await (await receiver.storage()).find({ ...offer, ...source }, never)).toBeUndefined()
     expect(faults.openFiles).toBe(0)
   })
 
   it('has no secrets for the sender: a folder that went is told without its path', async () => {
-    const storage = await place.storage()
-    rmSync(place.folder, { recursive: true })
+    const storage = await receiver.storage()
+    rmSync(receiver.folder, { recursive: true })
     for (const ask of [() => storage.room(), () => storage.parts(offer), () => storage.create(offer)]) {
       const error = await ask().then(
         () => undefined,
         (reason: unknown) => reason,
       )
       expect(error).toBeInstanceOf(TransferError)
-      expect(error).toMatchObject({ reason: 'STORAGE', cause: expect.stringContaining(place.folder) })
-      expect((error as Error).message).not.toContain(place.folder)
+      expect(error).toMatchObject({ reason: 'STORAGE', cause: expect.stringContaining(receiver.folder) })
+      expect((error as Error).message).not.toContain(receiver.folder)
     }
   })
 })

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { createDisplay } from '../../src/cli/display/display.ts'
-import type { CliEvent, Display } from '../../src/cli/display/events.ts'
-import { movingLine, progressLine } from '../../src/cli/display/progress-line.ts'
-import { RateMeter } from '../../src/cli/display/rate-meter.ts'
-import { bytesInWords, clockTime, durationInWords, fitText, satInWords, widthOf } from '../../src/cli/display/words.ts'
-import { Paper } from './desk.ts'
+import { createDisplay, type Display } from '../../src/cli/display/display.ts'
+import { fitText, widthOf } from '../../src/cli/display/lines.ts'
+import { movingLine } from '../../src/cli/display/progress-line.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
+import { RateMeter } from '../../src/cli/transfer/progress.ts'
+import { bytesInWords, clockTime, durationInWords, satInWords } from '../../src/cli/words.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { RecordedTerminal } from './recorded-terminal.ts'
 
 const PROGRESS = {
   event: 'progress',
@@ -40,14 +41,14 @@ const DONE = {
 } as const satisfies CliEvent
 
 /** For a person at a terminal. */
-function displayOn(stderr: Paper): Display {
+function displayOn(stderr: RecordedTerminal): Display {
   const time = new ManualClock()
-  return createDisplay({ stdout: new Paper(), stderr, environment: {}, time, json: false, quiet: false })
+  return createDisplay({ stdout: new RecordedTerminal(), stderr, environment: {}, time, json: false, quiet: false })
 }
 
 describe('the line that shows progress', () => {
   it('says everything where there is room, and the most important where there is little', () => {
-    const lines = [140, 120, 100, 80, 60, 40, 30, 20].map((columns) => `${columns}: ${progressLine(PROGRESS, columns)}`)
+    const lines = [140, 120, 100, 80, 60, 40, 30, 20].map((columns) => `${columns}: ${movingLine(PROGRESS, columns)}`)
     expect(lines).toMatchInlineSnapshot(`
       [
         "140: holiday.tar  675 kB of 1.5 MB  45 %  52.3 kB/s  87 in flight  12 failed  1,312 sat  0:16 left  [##############----------------]",
@@ -64,7 +65,7 @@ describe('the line that shows progress', () => {
 
   it('of a stream has no share and no end', () => {
     const stream = { ...PROGRESS, size: null, secondsLeft: null }
-    expect([100, 40].map((columns) => progressLine(stream, columns))).toMatchInlineSnapshot(`
+    expect([100, 40].map((columns) => movingLine(stream, columns))).toMatchInlineSnapshot(`
       [
         "holiday.tar  675 kB  52.3 kB/s  87 in flight  12 failed  1,312 sat",
         "holiday.tar 675 kB 52.3 kB/s 1,312sat",
@@ -98,7 +99,7 @@ describe('the line that shows progress', () => {
     ]
     for (const name of names) {
       for (let columns = 1; columns <= 200; columns++) {
-        expect(widthOf(progressLine({ ...PROGRESS, name }, columns))).toBeLessThanOrEqual(columns)
+        expect(widthOf(movingLine({ ...PROGRESS, name }, columns))).toBeLessThanOrEqual(columns)
       }
     }
   })
@@ -114,8 +115,8 @@ describe('what is shown', () => {
     },
     events: readonly CliEvent[],
   ): { readonly out: string; readonly err: string } => {
-    const out = new Paper({ columns: options.columns })
-    const err = new Paper({ columns: options.columns })
+    const out = new RecordedTerminal({ columns: options.columns })
+    const err = new RecordedTerminal({ columns: options.columns })
     const { json = false, quiet = false, environment = {} } = options
     const display = createDisplay({ stdout: out, stderr: err, environment, time: new ManualClock(), json, quiet })
     for (const event of events) display.emit(event)
@@ -134,7 +135,7 @@ describe('what is shown', () => {
 
   it('in a log is lines without any control character: results on one stream, remarks on the other', () => {
     const { out, err } = show({}, [warning, PROGRESS, DONE])
-    expect(err).toBe(`warning: mind the gap\n${progressLine(PROGRESS, 200).replace(/ {2}\[.*/, '')}\n`)
+    expect(err).toBe(`warning: mind the gap\n${movingLine(PROGRESS, 200).replace(/ {2}\[.*/, '')}\n`)
     expect(out).toBe(
       `sent holiday.tar: 1,500,000 bytes in 29 s (51.7 kB/s); 2,910 sat, of which 1,455 sat fees\n  SHA-256 ${DONE.sha256}\n`,
     )
@@ -167,11 +168,11 @@ describe('what is shown', () => {
   })
 
   it('on a terminal moves in one line, which is gone at the end', async () => {
-    const [out, err] = [new Paper({ columns: 60 }), new Paper({ columns: 60 })]
+    const [out, err] = [new RecordedTerminal({ columns: 60 }), new RecordedTerminal({ columns: 60 })]
     const time = new ManualClock()
     const display = createDisplay({ stdout: out, stderr: err, environment: {}, time, json: false, quiet: false })
     display.emit(PROGRESS)
-    await err.shows(progressLine(PROGRESS, 59))
+    await err.shows(movingLine(PROGRESS, 59))
     display.emit(DONE)
     display.close()
     expect(err.text.endsWith('\u001b[0J')).toBe(true)
@@ -179,16 +180,16 @@ describe('what is shown', () => {
   })
 
   it('on a terminal that does not say its size is as wide and as high as most', async () => {
-    const err = new Paper({ columns: 0, rows: 0 })
+    const err = new RecordedTerminal({ columns: 0, rows: 0 })
     const display = displayOn(err)
     for (let transfer = 1; transfer <= 16; transfer++) display.emit({ ...PROGRESS, transfer })
-    await err.shows(progressLine(PROGRESS, 79))
+    await err.shows(movingLine(PROGRESS, 79))
     display.close()
     expect(err.text.split('holiday.tar').length - 1).toBe(16)
   })
 
   it('on a terminal with fewer rows than transfers leaves out the last ones, and lets them in when others end', async () => {
-    const err = new Paper({ columns: 60, rows: 5 })
+    const err = new RecordedTerminal({ columns: 60, rows: 5 })
     const display = displayOn(err)
     const names = (): string[] => [...new Set(err.text.match(/file \d+/g))]
     const showFrom = (from: number): void => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { hashPrefix, runningHash } from '../../src/cli/transfer/hashing.ts'
+import { hashPrefix, runningHash } from '../../src/cli/transfer/file-content.ts'
 import { openFile } from '../../src/cli/transfer/source.ts'
 
 it('a running hash is asked for at any place, and goes on', () => {

@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/display/events.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { type Network, startNetwork } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
-import { pattern } from './desk.ts'
+import { pattern } from './command-line.ts'
 
 const START_MS = 20 * 60_000
 const TRANSFER_MS = 300_000

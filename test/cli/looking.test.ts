@@ -2,11 +2,10 @@ import { utimesSync } from 'node:fs'
 import type * as Disk from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { PREAMBLE } from '../../src/cli/transfer/bounds.ts'
-import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
-import { encodeMessage } from '../../src/cli/transfer/messages.ts'
-import { pattern } from './desk.ts'
-import { fileOf, Place, sendTo, streamOf, turns } from './wire.ts'
+import { PREAMBLE } from '../../src/cli/transfer/limits.ts'
+import { encodeMessage, MessageReader } from '../../src/cli/transfer/messages.ts'
+import { pattern } from './command-line.ts'
+import { fileOf, ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
 
 /** What is read of files, and when it may be. */
 const disk = vi.hoisted(() => ({ reads: 0, readsAtOnce: 0, mostAtOnce: 0, openFiles: 0, mayRead: Promise.resolve() }))
@@ -38,14 +37,14 @@ vi.mock('node:fs/promises', async (original) => {
   }
 })
 
-let place: Place
+let receiver: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  receiver = new ReceiverFolder()
   Object.assign(disk, { reads: 0, readsAtOnce: 0, mostAtOnce: 0, openFiles: 0, mayRead: Promise.resolve() })
 })
 afterEach(() => {
-  place.close()
+  receiver.close()
 })
 
 /** Lets nothing be read until the result is called. */
@@ -57,29 +56,29 @@ function stopReading(): () => void {
 
 describe('a receiver that looks whether it has a file already', () => {
   it('reads it once, however often it is offered, until it changes', async () => {
-    const storage = await place.storage()
+    const storage = await receiver.storage()
     const source = fileOf('a.bin', pattern(600_000))
-    place.put('a.bin', source.bytes)
+    receiver.put('a.bin', source.bytes)
     for (const session of [1, 2, 3]) {
-      const { line, received } = await place.take(storage)
+      const { line, received } = await receiver.accept(storage)
       await sendTo(line, source, { session })
       expect(await received).toMatchObject({ wasThere: true })
     }
     expect(disk.reads).toBe(3) // pieces
-    place.put('a.bin', pattern(600_000, 2))
-    utimesSync(join(place.folder, 'a.bin'), 1, 1)
-    const { line, received } = await place.take(storage)
+    receiver.put('a.bin', pattern(600_000, 2))
+    utimesSync(join(receiver.folder, 'a.bin'), 1, 1)
+    const { line, received } = await receiver.accept(storage)
     await sendTo(line, source)
-    expect(await received).toMatchObject({ wasThere: false, path: join(place.folder, 'a (2).bin') })
+    expect(await received).toMatchObject({ wasThere: false, path: join(receiver.folder, 'a (2).bin') })
   })
 
   it('reads for one offer at a time', async () => {
-    const storage = await place.storage()
+    const storage = await receiver.storage()
     const sources = [1, 2, 3].map((mark) => fileOf(`${mark}.bin`, pattern(600_000, mark)))
-    for (const { name, bytes } of sources) place.put(name, bytes)
+    for (const { name, bytes } of sources) receiver.put(name, bytes)
     const go = stopReading()
     const taken = sources.map(async (source) => {
-      const { line, received } = await place.take(storage)
+      const { line, received } = await receiver.accept(storage)
       await sendTo(line, source)
       return (await received).wasThere
     })
@@ -91,9 +90,9 @@ describe('a receiver that looks whether it has a file already', () => {
 
   it('reads no further when the connection is gone', async () => {
     const source = fileOf('a.bin', pattern(6_000_000))
-    place.put('a.bin', source.bytes)
+    receiver.put('a.bin', source.bytes)
     const go = stopReading()
-    const { line, received } = await place.take()
+    const { line, received } = await receiver.accept()
     const sending = sendTo(line, source)
     sending.catch(() => undefined)
     await turns()
@@ -108,15 +107,15 @@ describe('a receiver that looks whether it has a file already', () => {
 })
 
 it('a part is not taken by who does not know its bytes, not even while they are compared', async () => {
-  const storage = await place.storage()
+  const storage = await receiver.storage()
   const source = streamOf('log', pattern(600_000))
-  const cut = await place.take(storage)
+  const cut = await receiver.accept(storage)
   await expect(sendTo(cut.line, source, { cutAt: 500_000 })).rejects.toMatchObject({ name: 'ConnectionLost' })
   await expect(cut.received).rejects.toMatchObject({ name: 'ConnectionLost' })
-  const held = place.parts['log']?.[0] ?? 0
+  const held = receiver.parts['log']?.[0] ?? 0
   expect(held).toBeGreaterThan(400_000)
   const go = stopReading()
-  const hostile = await place.take(storage)
+  const hostile = await receiver.accept(storage)
   const reader = new MessageReader(hostile.line, 'receiver')
   hostile.line.write(PREAMBLE)
   const session = new Uint8Array(16).fill(9)
@@ -124,30 +123,30 @@ it('a part is not taken by who does not know its bytes, not even while they are 
   expect(await reader.next()).toEqual({ type: 'have', offset: held })
   hostile.line.write(encodeMessage({ type: 'start', offset: held, sha256: new Uint8Array(32) }))
   await turns()
-  const honest = await place.take(storage)
+  const honest = await receiver.accept(storage)
   const sending = sendTo(honest.line, source)
   await turns()
   go()
   expect(await sending).toMatchObject({ from: held })
   await honest.received
   expect(await reader.next()).toEqual({ type: 'have', offset: 0 })
-  expect(place.read('log').equals(source.bytes)).toBe(true)
+  expect(receiver.read('log').equals(source.bytes)).toBe(true)
 })
 
 it('a part that two senders know goes on with one of them', async () => {
-  const storage = await place.storage()
+  const storage = await receiver.storage()
   const source = streamOf('log', pattern(600_000))
-  const cut = await place.take(storage)
+  const cut = await receiver.accept(storage)
   await expect(sendTo(cut.line, source, { cutAt: 500_000 })).rejects.toMatchObject({ name: 'ConnectionLost' })
   await expect(cut.received).rejects.toMatchObject({ name: 'ConnectionLost' })
-  const held = place.parts['log']?.[0] ?? 0
+  const held = receiver.parts['log']?.[0] ?? 0
   const taken = [1, 2].map(async (mark) => {
-    const { line, received } = await place.take(storage)
+    const { line, received } = await receiver.accept(storage)
     const { from } = await sendTo(line, source, { session: mark })
     await received
     return from
   })
   expect((await Promise.all(taken)).toSorted((a, b) => a - b)).toEqual([0, held])
-  for (const name of ['log', 'log (2)']) expect(place.read(name).equals(source.bytes)).toBe(true)
-  expect(place.parts).toEqual({})
+  for (const name of ['log', 'log (2)']) expect(receiver.read(name).equals(source.bytes)).toBe(true)
+  expect(receiver.parts).toEqual({})
 })

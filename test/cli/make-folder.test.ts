@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { makeFolder } from '../../src/cli/transfer/make-folder.ts'
+import { makeFolder } from '../../src/cli/transfer/folder-storage.ts'
 
 let folder: string
 

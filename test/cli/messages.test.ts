@@ -1,10 +1,16 @@
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { nameComplaint, numberedName, visible } from '../../src/cli/transfer/file-name.ts'
-import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
-import { decodeBody, encodeMessage, HEAD_BYTES, type Message, readHead } from '../../src/cli/transfer/messages.ts'
 import { TransferError } from '../../src/cli/transfer/errors.ts'
+import { nameComplaint, numberedName, visible } from '../../src/cli/transfer/file-name.ts'
+import {
+  decodeBody,
+  encodeMessage,
+  HEAD_BYTES,
+  type Message,
+  MessageReader,
+  readHead,
+} from '../../src/cli/transfer/messages.ts'
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
 const offset = fc.nat({ max: Number.MAX_SAFE_INTEGER })

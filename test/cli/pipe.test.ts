@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { openFile } from '../../src/cli/transfer/source.ts'
-import { openSpool } from '../../src/cli/transfer/spool.ts'
+import { openFile, openSpool } from '../../src/cli/transfer/source.ts'
 
 let folder: string
 

@@ -1,22 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { durationArgument, satArgument, sizeArgument, targetArgument } from '../../src/cli/arguments.ts'
-import { resumeCommand } from '../../src/cli/resume-command.ts'
+import { resumeCommand } from '../../src/cli/commands/command-run.ts'
+import { durationArgument, satArgument, sizeArgument, targetArgument } from '../../src/cli/options.ts'
 import type { Finding } from '../../src/lnd.ts'
 import { ROOT } from '../house/sources.ts'
-import { Desk, Paper } from './desk.ts'
+import { CommandLine } from './command-line.ts'
+import { RecordedTerminal } from './recorded-terminal.ts'
 
 const KEY = `02${'ab'.repeat(32)}`
 
 describe('a command line', () => {
-  let desk: Desk
+  let commandLine: CommandLine
 
   beforeEach(() => {
-    desk = new Desk()
+    commandLine = new CommandLine()
   })
   afterEach(() => {
-    desk.close()
+    commandLine.close()
   })
 
   it.each([
@@ -33,14 +34,14 @@ describe('a command line', () => {
     [['daemon', 'status', '--bogus']],
     [['daemon', 'status', 'now']],
   ])('that is wrong ends with 2 and says where help is: %j', async (words) => {
-    const running = desk.run('alice', words)
+    const running = commandLine.run('alice', words)
     expect(await running.code).toBe(2)
     expect(running.out.text).toBe('')
     expect(running.err.text).toMatch(/--help/)
   })
 
   it.each([[['--version']], [['-V']]])('that asks for the version gets it: %j', async (words) => {
-    const running = desk.run('alice', words)
+    const running = commandLine.run('alice', words)
     expect(await running.code).toBe(0)
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string }
     expect(running.out.text).toBe(`${version}\n`)
@@ -49,7 +50,7 @@ describe('a command line', () => {
   it.each([[['--help']], [['send', '--help']], [['receive', '--help']], [['doctor', '--help']]])(
     'that asks for help gets examples: %j',
     async (words) => {
-      const running = desk.run('alice', words)
+      const running = commandLine.run('alice', words)
       expect(await running.code).toBe(0)
       expect(running.out.text).toContain('Examples:')
       expect(Math.max(...running.out.lines.map(({ length }) => length))).toBeLessThanOrEqual(100)
@@ -59,7 +60,7 @@ describe('a command line', () => {
   it.each([[['--help']], [['send', '--help']], [['receive', '--help']], [['daemon', '--help']]])(
     'that asks for help on a terminal gets no line that is longer than it: %j',
     async (words) => {
-      const running = desk.run('alice', words, { out: new Paper({ columns: 60 }) })
+      const running = commandLine.run('alice', words, { out: new RecordedTerminal({ columns: 60 }) })
       expect(await running.code).toBe(0)
       expect(Math.max(...running.out.lines.map(({ length }) => length))).toBeLessThanOrEqual(60)
     },
@@ -70,7 +71,7 @@ describe('a command line', () => {
     [['send', '/', KEY, '--name', 'x'], '/ is a folder; send an archive of it'],
     [['send', '/', KEY, '--name', '.x'], 'no receiver takes the name ".x": it begins with "."'],
   ])('that cannot be done ends with 1 and says why: %j', async (words, text) => {
-    const running = desk.run('alice', words)
+    const running = commandLine.run('alice', words)
     expect(await running.code).toBe(1)
     expect(running.err.text).toContain(text)
   })
@@ -89,7 +90,7 @@ describe('a command line', () => {
       '--macaroonpath',
       '/m',
     ]
-    const { code, requests } = desk.ask(words)
+    const { code, requests } = commandLine.ask(words)
     expect(await code).toBe(1)
     expect(requests[0]?.flags).toMatchObject({
       lnddir: '/l',
@@ -106,7 +107,7 @@ describe('a command line', () => {
     const bad: Finding = { name: 'permissions', verdict: 'bad', message: 'SendToRouteV2 is not permitted' }
 
     it('prints what it found, and ends with 0 where it works', async () => {
-      const running = desk.run('alice', ['doctor'], { findings: [good, poor] })
+      const running = commandLine.run('alice', ['doctor'], { findings: [good, poor] })
       expect(await running.code).toBe(0)
       expect(running.out.lines).toEqual([
         'good  connection    lnd answers',
@@ -115,20 +116,20 @@ describe('a command line', () => {
     })
 
     it('ends with 1 where something is bad, and prints the line for a macaroon', async () => {
-      const running = desk.run('alice', ['doctor'], { findings: [good, bad] })
+      const running = commandLine.run('alice', ['doctor'], { findings: [good, bad] })
       expect(await running.code).toBe(1)
       expect(running.out.text).toContain('lncli bakemacaroon --save_to keysock.macaroon uri:/lnrpc.Lightning/GetInfo')
     })
 
     it('takes its own daemon for nobody else', async () => {
       const held: Finding = { name: 'interceptor', verdict: 'poor', message: 'another program holds it' }
-      const running = desk.run('alice', ['doctor'], { findings: [held], hasDaemon: true })
+      const running = commandLine.run('alice', ['doctor'], { findings: [held], hasDaemon: true })
       expect(await running.code).toBe(0)
       expect(running.out.text).toMatch(/^good {2}interceptor {3}the keysock daemon/)
     })
 
     it('prints objects with --json', async () => {
-      const running = desk.run('alice', ['doctor', '--json'], { findings: [good, bad] })
+      const running = commandLine.run('alice', ['doctor', '--json'], { findings: [good, bad] })
       await running.code
       expect(running.events()).toEqual([
         { event: 'finding', ...good },

@@ -1,19 +1,18 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { IDLE_MS, MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/bounds.ts'
-import { hashOf } from '../../src/cli/transfer/hashing.ts'
-import { encodeMessage, type Message } from '../../src/cli/transfer/messages.ts'
-import { MessageReader } from '../../src/cli/transfer/message-reader.ts'
-import { pattern } from './desk.ts'
-import { begin, fileOf, Place, sendTo, streamOf, turns } from './wire.ts'
+import { hashOf } from '../../src/cli/transfer/file-content.ts'
+import { IDLE_MS, MAX_PARTS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/limits.ts'
+import { encodeMessage, type Message, MessageReader } from '../../src/cli/transfer/messages.ts'
+import { pattern } from './command-line.ts'
+import { begin, fileOf, ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
 
-let place: Place
+let receiver: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  receiver = new ReceiverFolder()
 })
 afterEach(() => {
-  place.close()
+  receiver.close()
 })
 
 /** Sends, and gives what the receiver made of it. */
@@ -22,15 +21,15 @@ async function send(...[source, options]: [Parameters<typeof sendTo>[1], Paramet
   readonly path: string
   readonly wasThere: boolean
 }> {
-  const { line, received } = await place.take()
+  const { line, received } = await receiver.accept()
   const { from } = await sendTo(line, source, options)
   const { path, wasThere } = await received
-  return { from, path: path.slice(place.folder.length + 1), wasThere }
+  return { from, path: path.slice(receiver.folder.length + 1), wasThere }
 }
 
 /** Sends until the line is cut, and waits until the receiver has let go. */
 async function sendCut(source: Parameters<typeof sendTo>[1], cutAt: number): Promise<void> {
-  const { line, received } = await place.take()
+  const { line, received } = await receiver.accept()
   await expect(sendTo(line, source, { cutAt })).rejects.toMatchObject({ name: 'ConnectionLost' })
   await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
 }
@@ -39,35 +38,35 @@ describe('a transfer', () => {
   it.each([0, 1, 8_192, 100_000])('of %d bytes arrives, and nothing else is left', async (length) => {
     const source = fileOf('a.bin', pattern(length))
     expect(await send(source)).toEqual({ from: 0, path: 'a.bin', wasThere: false })
-    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
-    expect(place.parts).toEqual({})
+    expect(receiver.read('a.bin').equals(source.bytes)).toBe(true)
+    expect(receiver.parts).toEqual({})
   })
 
   it('of a stream arrives, although nobody knew its length', async () => {
     const source = streamOf('stdin', pattern(50_000))
     expect(await send(source)).toEqual({ from: 0, path: 'stdin', wasThere: false })
-    expect(place.read('stdin').equals(source.bytes)).toBe(true)
+    expect(receiver.read('stdin').equals(source.bytes)).toBe(true)
   })
 
   it('cut anywhere, any number of times, goes on where it stopped and arrives whole', async () => {
     const cuts = fc.array(fc.integer({ min: 1, max: 60_000 }), { maxLength: 5 })
     const property = fc.asyncProperty(cuts, fc.boolean(), async (at, isStream) => {
-      place.close()
-      place = new Place()
+      receiver.close()
+      receiver = new ReceiverFolder()
       const source = (isStream ? streamOf : fileOf)('a.bin', pattern(60_001))
       let least = 0
       for (const cutAt of at) {
-        const { line, received } = await place.take()
+        const { line, received } = await receiver.accept()
         await sendTo(line, source, { cutAt }).catch(() => undefined)
         await received.catch(() => undefined)
-        const now = place.parts['a.bin']?.[0] ?? 0
+        const now = receiver.parts['a.bin']?.[0] ?? 0
         expect(now).toBeGreaterThanOrEqual(least)
         least = now
       }
       expect((await send(source)).from).toBe(least)
-      expect(place.files).toEqual(['a.bin'])
-      expect(place.parts).toEqual({})
-      expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+      expect(receiver.files).toEqual(['a.bin'])
+      expect(receiver.parts).toEqual({})
+      expect(receiver.read('a.bin').equals(source.bytes)).toBe(true)
     })
     await fc.assert(property, { numRuns: 30 })
   })
@@ -76,69 +75,69 @@ describe('a transfer', () => {
     await sendCut(fileOf('a.bin', pattern(60_000, 1)), 30_000)
     const changed = fileOf('a.bin', pattern(60_000, 2))
     expect((await send(changed)).from).toBe(0)
-    expect(place.read('a.bin').equals(changed.bytes)).toBe(true)
-    expect(place.parts['a.bin']).toHaveLength(1)
+    expect(receiver.read('a.bin').equals(changed.bytes)).toBe(true)
+    expect(receiver.parts['a.bin']).toHaveLength(1)
   })
 
   it('of a stream that is another one this time starts from nothing, and keeps the other part', async () => {
     await sendCut(streamOf('stdin', pattern(60_000, 1)), 30_000)
     const other = streamOf('stdin', pattern(60_000, 2))
     expect((await send(other)).from).toBe(0)
-    expect(place.read('stdin').equals(other.bytes)).toBe(true)
-    expect(place.parts['stdin']).toHaveLength(1)
+    expect(receiver.read('stdin').equals(other.bytes)).toBe(true)
+    expect(receiver.parts['stdin']).toHaveLength(1)
   })
 
   it('of a stream that is shorter than the part of another one arrives as well', async () => {
     await sendCut(streamOf('stdin', pattern(60_000, 1)), 50_000)
     const short = streamOf('stdin', pattern(100, 2))
     expect((await send(short)).from).toBe(0)
-    expect(place.read('stdin').equals(short.bytes)).toBe(true)
+    expect(receiver.read('stdin').equals(short.bytes)).toBe(true)
   })
 
   it('does not go on from a part that the disk has damaged', async () => {
     const source = fileOf('a.bin', pattern(60_000))
     await sendCut(source, 40_000)
-    const damaged = place.read(place.part)
+    const damaged = receiver.read(receiver.part)
     damaged[17] = (damaged[17] ?? 0) ^ 1
-    place.put(place.part, damaged)
+    receiver.put(receiver.part, damaged)
     expect((await send(source)).from).toBe(0)
-    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
-    expect(place.parts).toEqual({})
+    expect(receiver.read('a.bin').equals(source.bytes)).toBe(true)
+    expect(receiver.parts).toEqual({})
   })
 
   it('ends at once where the same file is there already', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    place.put('a.bin', source.bytes)
+    receiver.put('a.bin', source.bytes)
     expect(await send(source)).toEqual({ from: 0, path: 'a.bin', wasThere: true })
-    expect(place.files).toEqual(['a.bin'])
+    expect(receiver.files).toEqual(['a.bin'])
   })
 
   it('never replaces another file of that name', async () => {
-    place.put('a.bin', Buffer.from('mine'))
+    receiver.put('a.bin', Buffer.from('mine'))
     const source = fileOf('a.bin', pattern(1_000))
     expect(await send(source)).toMatchObject({ path: 'a (2).bin', wasThere: false })
     expect(await send(source)).toMatchObject({ path: 'a (2).bin', wasThere: true })
     expect(await send(fileOf('a.bin', pattern(1_000, 3)))).toMatchObject({ path: 'a (3).bin' })
-    expect(place.read('a.bin').toString()).toBe('mine')
+    expect(receiver.read('a.bin').toString()).toBe('mine')
   })
 
   it('replaces it where the user said so', async () => {
-    place.put('a.bin', Buffer.from('mine'))
-    const { line, received } = await place.take(await place.storage(true))
+    receiver.put('a.bin', Buffer.from('mine'))
+    const { line, received } = await receiver.accept(await receiver.storage(true))
     await sendTo(line, fileOf('a.bin', pattern(1_000)))
     await received
-    expect(place.files).toEqual(['a.bin'])
-    expect(place.read('a.bin').equals(pattern(1_000))).toBe(true)
+    expect(receiver.files).toEqual(['a.bin'])
+    expect(receiver.read('a.bin').equals(pattern(1_000))).toBe(true)
   })
 
   it('of a file that changes on the way is given up by the sender, and nothing stays', async () => {
     const source = fileOf('a.bin', pattern(60_000))
     source.bytes = pattern(60_000, 9)
-    const { line, received } = await place.take()
+    const { line, received } = await receiver.accept()
     await expect(sendTo(line, source)).rejects.toMatchObject({ code: 'ERR_TRANSFER_CHANGED', isRemote: false })
     await expect(received).rejects.toMatchObject({ code: 'ERR_TRANSFER_CHANGED', isRemote: true })
-    expect(place.files).toEqual([])
-    expect(place.parts).toEqual({})
+    expect(receiver.files).toEqual([])
+    expect(receiver.parts).toEqual({})
   })
 })
 
@@ -146,15 +145,15 @@ describe('several senders', () => {
   it('are served at once', async () => {
     const sources = [1, 2, 3, 4].map((mark) => fileOf(`${mark}.bin`, pattern(40_000, mark)))
     await Promise.all(sources.map((source) => send(source)))
-    expect(place.files).toEqual(['1.bin', '2.bin', '3.bin', '4.bin'])
-    for (const { name, bytes } of sources) expect(place.read(name).equals(bytes)).toBe(true)
+    expect(receiver.files).toEqual(['1.bin', '2.bin', '3.bin', '4.bin'])
+    for (const { name, bytes } of sources) expect(receiver.read(name).equals(bytes)).toBe(true)
   })
 
   it('of the same file: the second waits for the first, and then need not send', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await receiver.accept()
     const reader = await begin(first.line, source)
-    const second = await place.take()
+    const second = await receiver.accept()
     const sending = sendTo(second.line, source, { session: 2 })
     await turns()
     expect(second.seen).toEqual(['offered a.bin', 'waits'])
@@ -162,63 +161,63 @@ describe('several senders', () => {
     first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(30_000) }))
     first.line.write(encodeMessage({ type: 'end', size: 60_000, sha256: hashOf(source.bytes) }))
     expect(await reader.next()).toEqual({ type: 'done' })
-    await place.time.advance(1_000)
+    await receiver.time.advance(1_000)
     expect(await sending).toMatchObject({ bytes: 0 })
     expect(await second.received).toMatchObject({ wasThere: true })
   })
 
   it('of the same file: the second takes over when the first has been silent for long', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await receiver.accept()
     await begin(first.line, source)
     first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
     await turns()
-    const second = await place.take()
+    const second = await receiver.accept()
     const sending = sendTo(second.line, source, { session: 2 })
     await turns()
-    await place.time.advance(SILENT_MS)
+    await receiver.time.advance(SILENT_MS)
     expect(await sending).toMatchObject({ from: 30_000 })
     await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
-    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+    expect(receiver.read('a.bin').equals(source.bytes)).toBe(true)
   })
 
   it('of the same file: the second waits as long as bytes of the first come, however few', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await receiver.accept()
     await begin(first.line, source)
-    const second = await place.take()
+    const second = await receiver.accept()
     const sending = sendTo(second.line, source, { session: 2 })
     sending.catch(() => undefined)
     const message = encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) })
     for (let at = 0; at < 10; at++) {
       first.line.write(message.subarray(at, at + 1))
       await turns()
-      await place.time.advance(SILENT_MS - 1_000)
+      await receiver.time.advance(SILENT_MS - 1_000)
     }
     expect(second.seen).toEqual(['offered a.bin', 'waits'])
-    await place.time.advance(2_000)
+    await receiver.time.advance(2_000)
     expect(await sending).toMatchObject({ from: 0 })
   })
 
   it('that are one, over another connection, take over at once', async () => {
     const source = fileOf('a.bin', pattern(60_000))
-    const first = await place.take()
+    const first = await receiver.accept()
     await begin(first.line, source)
     first.line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 30_000) }))
     await turns()
-    const second = await place.take()
+    const second = await receiver.accept()
     expect(await sendTo(second.line, source, { session: 1 })).toMatchObject({ from: 30_000 })
     await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
-    expect(place.parts).toEqual({})
+    expect(receiver.parts).toEqual({})
   })
 
   it('leave no more parts than there is room for; the smallest goes', async () => {
     for (let i = 0; i < MAX_PARTS; i++)
-      place.put(`x.0000000000000000-${String(i).padStart(8, '0')}.keysock-part`, pattern(100 + i))
+      receiver.put(`x.0000000000000000-${String(i).padStart(8, '0')}.keysock-part`, pattern(100 + i))
     await sendCut(fileOf('a.bin', pattern(60_000)), 30_000)
-    expect(place.parts['x']).toHaveLength(MAX_PARTS - 1)
-    expect(Math.min(...(place.parts['x'] ?? []))).toBe(101)
-    expect(place.parts['a.bin']).toHaveLength(1)
+    expect(receiver.parts['x']).toHaveLength(MAX_PARTS - 1)
+    expect(Math.min(...(receiver.parts['x'] ?? []))).toBe(101)
+    expect(receiver.parts['a.bin']).toHaveLength(1)
   })
 })
 
@@ -251,8 +250,8 @@ describe('a hostile sender', () => {
     ],
     ['a stream without end', 'TOO_LARGE', [{ ...offer, content: undefined }, start, whole, whole]],
   ])('with %s is told %s, and leaves nothing that looks complete', async (_, code, messages) => {
-    if (code === 'TOO_LARGE') place.maxSizeBytes = messages.length === 1 ? 10_000_000 : 15_000
-    const { line, received } = await place.take()
+    if (code === 'TOO_LARGE') receiver.maxSizeBytes = messages.length === 1 ? 10_000_000 : 15_000
+    const { line, received } = await receiver.accept()
     line.write(PREAMBLE)
     for (const message of messages) line.write(encodeMessage(message))
     const reader = new MessageReader(line, 'receiver')
@@ -261,16 +260,16 @@ describe('a hostile sender', () => {
     expect(last).toMatchObject({ type: 'error', code })
     await expect(received).rejects.toMatchObject({ reason: code, isRemote: false })
     expect(await reader.next()).toBeUndefined()
-    expect(place.files).toEqual([])
-    place.maxSizeBytes = 10_000_000
+    expect(receiver.files).toEqual([])
+    receiver.maxSizeBytes = 10_000_000
     expect(await send(source)).toMatchObject({ path: 'a.bin' })
   })
 
   it('cannot append to a part whose bytes it does not know, nor take it away', async () => {
     const long = fileOf('a.bin', pattern(60_000))
     await sendCut(long, 40_000)
-    const kept = place.parts['a.bin']
-    const { line, received } = await place.take()
+    const kept = receiver.parts['a.bin']
+    const { line, received } = await receiver.accept()
     line.write(PREAMBLE)
     line.write(encodeMessage({ ...offer, content: long.content }))
     const reader = new MessageReader(line, 'receiver')
@@ -283,7 +282,7 @@ describe('a hostile sender', () => {
     line.write(encodeMessage(end))
     expect(await reader.next()).toMatchObject({ type: 'error', code: 'HASH' })
     await expect(received).rejects.toMatchObject({ reason: 'HASH' })
-    expect(place.parts['a.bin']).toEqual(kept)
+    expect(receiver.parts['a.bin']).toEqual(kept)
     expect((await send(long)).from).toBe(kept?.[0])
   })
 
@@ -291,7 +290,7 @@ describe('a hostile sender', () => {
     const message = fc.constantFrom<Message>(offer, start, whole, end, wrong, { ...end, size: 7 })
     const noise = fc.oneof(message.map(encodeMessage), fc.uint8Array({ minLength: 1, maxLength: 40 }))
     const property = fc.asyncProperty(fc.array(noise, { maxLength: 8 }), async (pieces) => {
-      const { line, received } = await place.take()
+      const { line, received } = await receiver.accept()
       line.resume()
       line.write(PREAMBLE)
       for (const piece of pieces) line.write(piece)
@@ -299,29 +298,29 @@ describe('a hostile sender', () => {
       const outcome = await received.catch((error: unknown) => error)
       const isWhole = (outcome as { size?: number }).size === 10_000
       if (!isWhole) expect((outcome as Error).name).toMatch(/^(?:TransferError|ConnectionLost)$/)
-      for (const name of place.files) expect(place.read(name).equals(source.bytes)).toBe(true)
+      for (const name of receiver.files) expect(receiver.read(name).equals(source.bytes)).toBe(true)
     })
     await fc.assert(property, { numRuns: 200 })
   })
 
   it('that is slow is let go when no byte came for ten minutes, not before', async () => {
-    const { line, received } = await place.take()
+    const { line, received } = await receiver.accept()
     await begin(line, source)
     let isOver = false
     received.catch(() => (isOver = true))
     for (const byte of encodeMessage(whole).subarray(0, 5)) {
       line.write(Uint8Array.of(byte))
       await turns()
-      await place.time.advance(IDLE_MS - 1)
+      await receiver.time.advance(IDLE_MS - 1)
       expect(isOver).toBe(false)
     }
-    await place.time.advance(1)
+    await receiver.time.advance(1)
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })
 
   it('that says nothing is let go', async () => {
-    const { received } = await place.take()
-    await place.time.advance(120_000)
+    const { received } = await receiver.accept()
+    await receiver.time.advance(120_000)
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
   })
 })

@@ -1,20 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Storage } from '../../src/cli/transfer/storage.ts'
-import { pattern } from './desk.ts'
-import { fileOf, Place, sendTo } from './wire.ts'
+import { pattern } from './command-line.ts'
+import { fileOf, ReceiverFolder, sendTo } from './receiver-folder.ts'
 
-let place: Place
+let receiver: ReceiverFolder
 
 beforeEach(() => {
-  place = new Place()
+  receiver = new ReceiverFolder()
 })
 afterEach(() => {
-  place.close()
+  receiver.close()
 })
 
-/** The place's folder, on a disk with so much room. */
+/** The receiver's folder, on a disk with so much room. */
 async function withRoom(bytes: number): Promise<Storage> {
-  const storage = await place.storage()
+  const storage = await receiver.storage()
   return {
     find: (...given) => storage.find(...given),
     parts: (...given) => storage.parts(...given),
@@ -27,42 +27,42 @@ describe('a receiver whose disk is nearly full', () => {
   const source = fileOf('a.bin', pattern(60_000))
 
   async function cutAt(bytes: number): Promise<number> {
-    const { line, received } = await place.take()
+    const { line, received } = await receiver.accept()
     await expect(sendTo(line, source, { cutAt: bytes })).rejects.toMatchObject({ name: 'ConnectionLost' })
     await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
-    return place.parts['a.bin']?.[0] ?? 0
+    return receiver.parts['a.bin']?.[0] ?? 0
   }
 
   it('goes on with a file of which the rest fits', async () => {
     const held = await cutAt(40_000)
     expect(held).toBeGreaterThan(30_000)
-    const { line, received } = await place.take(await withRoom(60_000 - held))
+    const { line, received } = await receiver.accept(await withRoom(60_000 - held))
     expect(await sendTo(line, source)).toMatchObject({ from: held })
     await received
-    expect(place.read('a.bin').equals(source.bytes)).toBe(true)
+    expect(receiver.read('a.bin').equals(source.bytes)).toBe(true)
   })
 
   it('refuses a file of which the rest does not fit', async () => {
     const held = await cutAt(40_000)
-    const { line, received } = await place.take(await withRoom(60_000 - held - 1))
+    const { line, received } = await receiver.accept(await withRoom(60_000 - held - 1))
     await expect(sendTo(line, source)).rejects.toMatchObject({ reason: 'NO_SPACE', isRemote: true })
     await expect(received).rejects.toMatchObject({ reason: 'NO_SPACE' })
-    expect(place.parts['a.bin']).toEqual([held])
+    expect(receiver.parts['a.bin']).toEqual([held])
   })
 
   it('refuses the whole where what it holds is not the beginning of it', async () => {
     await cutAt(40_000)
-    const damaged = place.read(place.part)
+    const damaged = receiver.read(receiver.part)
     damaged[17] = (damaged[17] ?? 0) ^ 1
-    place.put(place.part, damaged)
-    const { line, received } = await place.take(await withRoom(59_999))
+    receiver.put(receiver.part, damaged)
+    const { line, received } = await receiver.accept(await withRoom(59_999))
     await expect(sendTo(line, source)).rejects.toMatchObject({ reason: 'NO_SPACE', isRemote: true })
     await expect(received).rejects.toMatchObject({ reason: 'NO_SPACE' })
   })
 
   it('needs no room for a file that it has', async () => {
-    place.put('a.bin', source.bytes)
-    const { line, received } = await place.take(await withRoom(0))
+    receiver.put('a.bin', source.bytes)
+    const { line, received } = await receiver.accept(await withRoom(0))
     expect(await sendTo(line, source)).toMatchObject({ bytes: 0 })
     expect(await received).toMatchObject({ wasThere: true })
   })

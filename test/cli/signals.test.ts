@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/display/events.ts'
 import { openEndpointOn } from '../../src/cli/endpoint.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
 import { createEndpoint, KeysockError, MemoryStore, type Quote, type StoreChange } from '../../src/index.ts'
-import { Desk, pattern, tap } from './desk.ts'
+import { CommandLine, pattern, tap } from './command-line.ts'
 
 /** What a terminal is told (DEC private modes 25 and 7). */
 const HIDE_CURSOR = '\u001B[?25l'
@@ -11,13 +11,13 @@ const SHOW_CURSOR = '\u001B[?25h'
 const CUT_LINES = '\u001B[?7l'
 const WRAP_LINES = '\u001B[?7h'
 
-let desk: Desk
+let commandLine: CommandLine
 
 beforeEach(() => {
-  desk = new Desk()
+  commandLine = new CommandLine()
 })
 afterEach(() => {
-  desk.close()
+  commandLine.close()
 })
 
 const isBeyond =
@@ -27,9 +27,9 @@ const isBeyond =
 
 describe('a signal', () => {
   it('the second time ends the process at once', async () => {
-    const path = desk.write('a.bin', pattern(2_000_000))
-    const receive = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000', '--json'])
+    const path = commandLine.write('a.bin', pattern(2_000_000))
+    const receive = await commandLine.receive()
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '9000', '--json'])
     await receive.event(isBeyond(1))
     send.signal()
     send.signal()
@@ -40,9 +40,9 @@ describe('a signal', () => {
   })
 
   it('the second time leaves the terminal as it was', async () => {
-    const path = desk.write('a.bin', pattern(2_000_000))
-    const receive = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000'], { columns: 80 })
+    const path = commandLine.write('a.bin', pattern(2_000_000))
+    const receive = await commandLine.receive()
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '9000'], { columns: 80 })
     await send.err.shows(HIDE_CURSOR)
     send.signal()
     expect(send.exits).toEqual([])
@@ -57,7 +57,7 @@ describe('a signal', () => {
   })
 
   it('ends a sender that waits for nobody', async () => {
-    const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10)), desk.key('bob')])
+    const send = commandLine.run('alice', ['send', commandLine.write('a.bin', pattern(10)), commandLine.key('bob')])
     await send.err.shows('connecting')
     await turn()
     send.signal()
@@ -66,34 +66,38 @@ describe('a signal', () => {
   })
 
   it('says of standard input that it has to come again', async () => {
-    const send = desk.run('alice', ['send', '-', desk.key('bob'), '--name', 'a.tar'], { stdin: tap() })
+    const send = commandLine.run('alice', ['send', '-', commandLine.key('bob'), '--name', 'a.tar'], { stdin: tap() })
     await send.err.shows('connecting')
     send.signal()
     expect(await send.code).toBe(130)
     expect(send.err.text).toContain(
-      `with the same input from its beginning, this tries again:\n  keysock send - ${desk.key('bob')} --name a.tar\n`,
+      `with the same input from its beginning, this tries again:\n  keysock send - ${commandLine.key('bob')} --name a.tar\n`,
     )
   })
 
   it('while the price is asked for ends it before anything is sent', async () => {
     const asked = Promise.withResolvers<void>()
     const price = Promise.withResolvers<Quote>()
-    const send = desk.run('alice', ['send', desk.write('a.bin', pattern(10_000)), desk.key('bob'), '--json'], {
-      open: async (request) => {
-        const endpoint = await openEndpointOn(desk.sim.backend('alice'), request)
-        endpoint.quote = () => {
-          asked.resolve()
-          return price.promise
-        }
-        return endpoint
+    const send = commandLine.run(
+      'alice',
+      ['send', commandLine.write('a.bin', pattern(10_000)), commandLine.key('bob'), '--json'],
+      {
+        open: async (request) => {
+          const endpoint = await openEndpointOn(commandLine.sim.backend('alice'), request)
+          endpoint.quote = () => {
+            asked.resolve()
+            return price.promise
+          }
+          return endpoint
+        },
       },
-    })
+    )
     await asked.promise
     send.signal()
     price.reject(new Error('no route'))
     expect(await send.code).toBe(130)
     expect(send.events().map(({ event }) => event)).toEqual(['stopped'])
-    expect(desk.sim.stats().payments.sent).toBe(0)
+    expect(commandLine.sim.stats().payments.sent).toBe(0)
   })
 })
 
@@ -116,11 +120,11 @@ describe('a store that fails', () => {
 
   it('ends a receiver with what it says and what is kept', async () => {
     const store = new FailingStore()
-    const receive = await desk.receive([], {
-      open: () => createEndpoint({ backend: desk.sim.backend('bob'), store }),
+    const receive = await commandLine.receive([], {
+      open: () => createEndpoint({ backend: commandLine.sim.backend('bob'), store }),
     })
-    const path = desk.write('a.bin', pattern(2_000_000))
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000'])
+    const path = commandLine.write('a.bin', pattern(2_000_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '9000'])
     await receive.event(isBeyond(1))
     store.isBroken = true
     expect(await receive.code).toBe(1)
@@ -133,10 +137,10 @@ describe('a store that fails', () => {
 
   it('ends a sender with what it says, without another try', async () => {
     const store = new FailingStore()
-    const receive = await desk.receive()
-    const path = desk.write('a.bin', pattern(2_000_000))
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000', '--json'], {
-      open: () => createEndpoint({ backend: desk.sim.backend('alice'), store }),
+    const receive = await commandLine.receive()
+    const path = commandLine.write('a.bin', pattern(2_000_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '9000', '--json'], {
+      open: () => createEndpoint({ backend: commandLine.sim.backend('alice'), store }),
     })
     await receive.event(isBeyond(1))
     store.isBroken = true

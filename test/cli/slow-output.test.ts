@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StreamStorage } from '../../src/cli/transfer/stream-storage.ts'
-import { Desk, Paper, pattern, tap } from './desk.ts'
-import { Place, sendTo, streamOf, turns } from './wire.ts'
+import { CommandLine, pattern, tap } from './command-line.ts'
+import { ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
+import { RecordedTerminal } from './recorded-terminal.ts'
 
 /** An output that nobody reads for the moment. */
-class Blocked extends Paper {
+class Blocked extends RecordedTerminal {
   #go: (() => void) | undefined
   #isFree = false
 
@@ -22,13 +23,13 @@ class Blocked extends Paper {
 }
 
 describe('an output that nobody reads', () => {
-  let place: Place
+  let receiver: ReceiverFolder
 
   beforeEach(() => {
-    place = new Place()
+    receiver = new ReceiverFolder()
   })
   afterEach(() => {
-    place.close()
+    receiver.close()
   })
 
   it.each([
@@ -38,13 +39,13 @@ describe('an output that nobody reads', () => {
     const output = new Blocked()
     const storage = new StreamStorage(output)
     const source = streamOf('log', pattern(length))
-    const first = await place.take(storage)
+    const first = await receiver.accept(storage)
     const sending = sendTo(first.line, source)
     sending.catch(() => undefined)
     await turns()
     first.line.destroy()
     await expect(first.received).rejects.toMatchObject({ name: 'ConnectionLost' })
-    const second = await place.take(storage)
+    const second = await receiver.accept(storage)
     const again = sendTo(second.line, source, { session: 2 })
     await turns()
     output.go()
@@ -55,25 +56,25 @@ describe('an output that nobody reads', () => {
 })
 
 it('keysock receive - ends at a signal, though nobody reads what it writes', async () => {
-  const desk = new Desk()
+  const commandLine = new CommandLine()
   try {
     const out = new Blocked()
     const blocked = new Promise((resolve) => {
       out.once('blocked', resolve)
     })
-    const receive = desk.run('bob', ['receive', '-'], { out })
+    const receive = commandLine.run('bob', ['receive', '-'], { out })
     await receive.err.shows('whoever has one types')
     const stdin = tap()
-    const send = desk.run('alice', ['send', '-', desk.key('bob')], { stdin })
+    const send = commandLine.run('alice', ['send', '-', commandLine.key('bob')], { stdin })
     stdin.end(pattern(100_000))
     await blocked
-    await desk.after(5_000)
+    await commandLine.after(5_000)
     receive.signal()
     expect(await receive.code).toBe(130)
     expect(receive.exits).toEqual([130])
     send.signal()
     expect(await send.code).toBe(130)
   } finally {
-    desk.close()
+    commandLine.close()
   }
 })

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { duplexPair } from 'node:stream'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { FolderStorage } from '../../src/cli/transfer/folder-storage.ts'
-import { encodeMessage, type Offer } from '../../src/cli/transfer/messages.ts'
-import { sendOver } from '../../src/cli/transfer/sender.ts'
-import { receiveFrom } from '../../src/cli/transfer/receiver.ts'
+import { encodeMessage, type TransferOffer } from '../../src/cli/transfer/messages.ts'
+import { receiveFrom } from '../../src/cli/transfer/receive-session.ts'
+import { sendOver } from '../../src/cli/transfer/send-session.ts'
 import type { Source } from '../../src/cli/transfer/source.ts'
 import type { Storage } from '../../src/cli/transfer/storage.ts'
-import { Turns } from '../../src/cli/transfer/turns.ts'
+import { TransferQueue } from '../../src/cli/transfer/transfer-queue.ts'
 
 let folder: string
 
@@ -28,7 +28,7 @@ it('a part whose file has its name already is never written to again', async () 
   let count = 0
   const entropy = { bytes: (length: number) => new Uint8Array(length).fill(++count) }
   const options = { overwrite: false, entropy }
-  const offer: Offer = { name: 'log.txt', session: new Uint8Array(16), content: undefined }
+  const offer: TransferOffer = { name: 'log.txt', session: new Uint8Array(16), content: undefined }
   const storage = await FolderStorage.open(folder, options)
   const part = await storage.create(offer)
   await part.append(Buffer.from('complete'), new AbortController().signal)
@@ -98,7 +98,7 @@ it('a disk that fills up ends a stream before it is full, and what came is kept'
   }
   const taken = receiveFrom(far, {
     storage: filling,
-    turns: new Turns(time),
+    queue: new TransferQueue(time),
     maxSizeBytes: 2 ** 30,
     time,
     watcher: hears,

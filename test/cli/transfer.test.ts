@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CliEvent } from '../../src/cli/display/events.ts'
-import { Desk, Paper, pattern, sha256Hex, tap } from './desk.ts'
+import type { CliEvent } from '../../src/cli/events.ts'
+import { CommandLine, pattern, sha256Hex, tap } from './command-line.ts'
+import { RecordedTerminal } from './recorded-terminal.ts'
 
-let desk: Desk
+let commandLine: CommandLine
 
 beforeEach(() => {
-  desk = new Desk()
+  commandLine = new CommandLine()
 })
 afterEach(() => {
-  desk.close()
+  commandLine.close()
 })
 
 const is =
@@ -23,76 +24,76 @@ const isBeyond =
 describe('keysock send and keysock receive', () => {
   it('move a file, and both say what it was', async () => {
     const file = pattern(100_000)
-    const path = desk.write('photo.jpg', file)
-    const receive = await desk.receive(['--once'])
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    const path = commandLine.write('photo.jpg', file)
+    const receive = await commandLine.receive(['--once'])
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--json'])
     expect(await send.code).toBe(0)
     expect(await receive.code).toBe(0)
-    expect(desk.list('in')).toEqual(['photo.jpg'])
-    expect(desk.read('in', 'photo.jpg').equals(file)).toBe(true)
+    expect(commandLine.list('in')).toEqual(['photo.jpg'])
+    expect(commandLine.read('in', 'photo.jpg').equals(file)).toBe(true)
     const what = { name: 'photo.jpg', size: 100_000, bytes: 100_000, bytesMoved: 100_000, sha256: sha256Hex(file) }
     expect(send.events().at(-1)).toMatchObject({ event: 'done', ...what, path: null })
-    expect(receive.events().at(-1)).toMatchObject({ event: 'done', ...what, path: desk.path('in', 'photo.jpg') })
+    expect(receive.events().at(-1)).toMatchObject({ event: 'done', ...what, path: commandLine.path('in', 'photo.jpg') })
   })
 
   it('do so on the port that was told, with answers that are direct', async () => {
-    const path = desk.write('a.bin', pattern(5_000))
-    const receive = await desk.receive(['--once', '--port', '77'])
-    const send = desk.run('alice', ['send', path, `${desk.key('bob')}:77`, '--replies', 'direct'])
+    const path = commandLine.write('a.bin', pattern(5_000))
+    const receive = await commandLine.receive(['--once', '--port', '77'])
+    const send = commandLine.run('alice', ['send', path, `${commandLine.key('bob')}:77`, '--replies', 'direct'])
     expect(await send.code).toBe(0)
     expect(await receive.code).toBe(0)
   })
 
   it('serve several senders at once, and end after as many files as told', async () => {
-    const receive = await desk.receive(['--count', '3'])
+    const receive = await commandLine.receive(['--count', '3'])
     const senders = (['alice', 'carol', 'dave'] as const).map((name, mark) =>
-      desk.run(name, ['send', desk.write(`${name}.bin`, pattern(30_000, mark)), desk.key('bob')]),
+      commandLine.run(name, ['send', commandLine.write(`${name}.bin`, pattern(30_000, mark)), commandLine.key('bob')]),
     )
     expect(await Promise.all(senders.map(({ code }) => code))).toEqual([0, 0, 0])
     expect(await receive.code).toBe(0)
     for (const [mark, name] of ['alice', 'carol', 'dave'].entries()) {
-      expect(desk.read('in', `${name}.bin`).equals(pattern(30_000, mark))).toBe(true)
+      expect(commandLine.read('in', `${name}.bin`).equals(pattern(30_000, mark))).toBe(true)
     }
   })
 
   it('go on where an interrupted sender stopped, by the command that it printed', async () => {
     const file = pattern(1_200_000)
-    const path = desk.write('a.bin', file)
-    const receive = await desk.receive(['--once'])
-    const words = ['send', path, desk.key('bob'), '--max-cost', '5000', '--json']
-    const first = desk.run('alice', words)
+    const path = commandLine.write('a.bin', file)
+    const receive = await commandLine.receive(['--once'])
+    const words = ['send', path, commandLine.key('bob'), '--max-cost', '5000', '--json']
+    const first = commandLine.run('alice', words)
     await receive.event(isBeyond(60_000))
     first.signal()
     expect(await first.code).toBe(130)
     const stopped = first.events().find(is('stopped'))
     expect(stopped).toMatchObject({ reason: 'interrupted', resume: `keysock ${words.join(' ')}` })
     await receive.event(is('stopped'))
-    const second = desk.run('alice', words)
+    const second = commandLine.run('alice', words)
     expect(await second.code).toBe(0)
     expect(await receive.code).toBe(0)
     const start = second.events().find(is('start')) as { offset: number }
     expect(start.offset).toBeGreaterThanOrEqual(60_000)
     expect(second.events().at(-1)).toMatchObject({ bytes: 1_200_000, bytesMoved: 1_200_000 - start.offset })
-    expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
-    expect(desk.list('in')).toEqual(['a.bin'])
+    expect(commandLine.read('in', 'a.bin').equals(file)).toBe(true)
+    expect(commandLine.list('in')).toEqual(['a.bin'])
   })
 
   it('spend nothing more once interrupted, though the rest is written already', async () => {
     // So much that a busy machine cannot take all of it between two reports.
-    const path = desk.write('a.bin', pattern(2_000_000))
-    const receive = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '9000', '--json'])
+    const path = commandLine.write('a.bin', pattern(2_000_000))
+    const receive = await commandLine.receive()
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '9000', '--json'])
     await receive.event(isBeyond(60_000))
     send.signal()
     expect(await send.code).toBe(130)
     await receive.event(is('stopped'))
     expect(receive.events().find(is('done'))).toBeUndefined()
-    expect(desk.list('in')).toEqual([expect.stringMatching(/^a\.bin\..*\.keysock-part$/)])
+    expect(commandLine.list('in')).toEqual([expect.stringMatching(/^a\.bin\..*\.keysock-part$/)])
     receive.signal()
     await receive.code
     // What is on the disk, although its sender went before.
-    const [part = ''] = desk.list('in')
-    const percent = Math.floor(desk.read('in', part).length / 20_000)
+    const [part = ''] = commandLine.list('in')
+    const percent = Math.floor(commandLine.read('in', part).length / 20_000)
     expect(receive.events().at(-1)).toMatchObject({
       event: 'stopped',
       message: `interrupted; kept so far: a.bin (${percent} % of 2 MB)`,
@@ -101,9 +102,9 @@ describe('keysock send and keysock receive', () => {
 
   it('go on by themselves when the receiver was ended and is there again', async () => {
     const file = pattern(1_200_000)
-    const path = desk.write('a.bin', file)
-    const first = await desk.receive()
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '5000', '--json'])
+    const path = commandLine.write('a.bin', file)
+    const first = await commandLine.receive()
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '5000', '--json'])
     await first.event(isBeyond(60_000))
     first.signal('SIGTERM')
     expect(await first.code).toBe(143)
@@ -111,7 +112,7 @@ describe('keysock send and keysock receive', () => {
       event: 'stopped',
       message: expect.stringContaining('kept so far: a.bin'),
     })
-    const second = await desk.receive(['--once'])
+    const second = await commandLine.receive(['--once'])
     expect(await send.code).toBe(0)
     expect(await second.code).toBe(0)
     const offsets = send.events().flatMap((event) => (event.event === 'start' ? [event.offset] : []))
@@ -119,22 +120,22 @@ describe('keysock send and keysock receive', () => {
     expect(offsets[1]).toBeGreaterThanOrEqual(60_000)
     // All of it went over in this run, what was not acknowledged when the receiver ended as well.
     expect(send.events().at(-1)).toMatchObject({ event: 'done', bytesMoved: 1_200_000, wasThere: false })
-    expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
+    expect(commandLine.read('in', 'a.bin').equals(file)).toBe(true)
   })
 
   it('wait for a receiver that starts a minute later, and say so', async () => {
-    const path = desk.write('a.bin', pattern(20_000))
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
-    await desk.after(60_000)
-    const receive = await desk.receive(['--once'])
+    const path = commandLine.write('a.bin', pattern(20_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--json'])
+    await commandLine.after(60_000)
+    const receive = await commandLine.receive(['--once'])
     expect(await send.code).toBe(0)
     expect(await receive.code).toBe(0)
     expect(send.events().filter(is('waiting')).length).toBeGreaterThan(0)
   })
 
   it('end in a state that can be taken up when nobody receives for as long as told', async () => {
-    const path = desk.write('a.bin', pattern(20_000))
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--wait', '20s', '--json'])
+    const path = commandLine.write('a.bin', pattern(20_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--wait', '20s', '--json'])
     expect(await send.code).toBe(3)
     expect(send.events().at(-1)).toMatchObject({
       event: 'stopped',
@@ -150,18 +151,18 @@ describe('keysock send and keysock receive', () => {
   it('say in words that no way to a node is known', async () => {
     const words = [
       'send',
-      desk.write('a.bin', pattern(10)),
+      commandLine.write('a.bin', pattern(10)),
       '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798',
     ]
-    const send = desk.run('alice', [...words, '--dry-run'])
+    const send = commandLine.run('alice', [...words, '--dry-run'])
     expect(await send.code).toBe(1)
     expect(send.err.text).toBe('no way to that node was found within --max-fee, or it is unknown (EHOSTUNREACH)\n')
   })
 
   it('end where the receiver refuses, with its reason', async () => {
-    const path = desk.write('a.bin', pattern(20_000))
-    const receive = await desk.receive(['--max-size', '10k'])
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    const path = commandLine.write('a.bin', pattern(20_000))
+    const receive = await commandLine.receive(['--max-size', '10k'])
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--json'])
     expect(await send.code).toBe(1)
     expect(send.events().at(-1)).toMatchObject({
       event: 'error',
@@ -175,8 +176,8 @@ describe('keysock send and keysock receive', () => {
 
 describe('money', () => {
   it('is asked for before anything is sent that costs more than the usual cap', async () => {
-    const path = desk.write('a.bin', pattern(1_200_000))
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--json'])
+    const path = commandLine.write('a.bin', pattern(1_200_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--json'])
     expect(await send.code).toBe(3)
     const [stopped] = send.events()
     expect(stopped).toMatchObject({ event: 'stopped', reason: 'cost', sat: 0 })
@@ -185,9 +186,9 @@ describe('money', () => {
 
   it('is never spent beyond the cap that was told; the rest goes with another one', async () => {
     const file = pattern(200_000)
-    const path = desk.write('a.bin', file)
-    const receive = await desk.receive(['--once'])
-    const first = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '100', '--json'])
+    const path = commandLine.write('a.bin', file)
+    const receive = await commandLine.receive(['--once'])
+    const first = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '100', '--json'])
     expect(await first.code).toBe(3)
     const stopped = first.events().at(-1) as Extract<CliEvent, { event: 'stopped' }>
     expect(stopped).toMatchObject({ event: 'stopped', reason: 'cost' })
@@ -198,28 +199,28 @@ describe('money', () => {
       message: expect.stringMatching(/may stop on the way, unless a part of it is there$/),
     })
     const words = (stopped.resume ?? '').split(' ').slice(1)
-    expect(words).toEqual(['send', path, desk.key('bob'), '--json', '--max-cost', expect.any(String)])
-    const second = desk.run('alice', words)
+    expect(words).toEqual(['send', path, commandLine.key('bob'), '--json', '--max-cost', expect.any(String)])
+    const second = commandLine.run('alice', words)
     expect(await second.code).toBe(0)
     expect(await receive.code).toBe(0)
     expect(second.events().find(is('start'))).toMatchObject({ offset: expect.any(Number) })
-    expect(desk.read('in', 'a.bin').equals(file)).toBe(true)
+    expect(commandLine.read('in', 'a.bin').equals(file)).toBe(true)
   })
 
   it('is only estimated with --dry-run', async () => {
-    const path = desk.write('a.bin', pattern(100_000))
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--dry-run', '--json'])
+    const path = commandLine.write('a.bin', pattern(100_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--dry-run', '--json'])
     expect(await send.code).toBe(0)
     expect(send.events()).toEqual([
       expect.objectContaining({ event: 'quote', name: 'a.bin', bytes: 100_000, maxCostSat: 1_000 }),
     ])
-    expect(desk.sim.stats().payments.sent).toBe(0)
+    expect(commandLine.sim.stats().payments.sent).toBe(0)
   })
 
   it('of the receiver is not spent beyond its cap either', async () => {
-    const path = desk.write('a.bin', pattern(400_000))
-    const receive = await desk.receive(['--max-cost', '3'])
-    const send = desk.run('alice', ['send', path, desk.key('bob'), '--max-cost', '1000', '--json'])
+    const path = commandLine.write('a.bin', pattern(400_000))
+    const receive = await commandLine.receive(['--max-cost', '3'])
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--max-cost', '1000', '--json'])
     expect(await receive.code).toBe(3)
     expect(receive.events().at(-1)).toMatchObject({ event: 'stopped', reason: 'cost' })
     expect((receive.events().at(-1) as { sat: number }).sat).toBeLessThanOrEqual(3)
@@ -231,11 +232,11 @@ describe('money', () => {
 describe('standard input and output', () => {
   it('carry a stream of unknown length', async () => {
     const stream = pattern(60_000)
-    const out = new Paper()
-    const receive = desk.run('bob', ['receive', '-'], { out })
+    const out = new RecordedTerminal()
+    const receive = commandLine.run('bob', ['receive', '-'], { out })
     await receive.err.shows('whoever has one types')
     const stdin = tap()
-    const send = desk.run('alice', ['send', '-', desk.key('bob'), '--name', 'folder.tar'], { stdin })
+    const send = commandLine.run('alice', ['send', '-', commandLine.key('bob'), '--name', 'folder.tar'], { stdin })
     stdin.end(stream)
     expect(await send.code).toBe(0)
     expect(await receive.code).toBe(0)
@@ -245,11 +246,11 @@ describe('standard input and output', () => {
   })
 
   it('carry what comes as it comes', async () => {
-    const out = new Paper()
-    const receive = desk.run('bob', ['receive', '--out', '-'], { out })
+    const out = new RecordedTerminal()
+    const receive = commandLine.run('bob', ['receive', '--out', '-'], { out })
     await receive.err.shows('whoever has one types')
     const stdin = tap()
-    const send = desk.run('alice', ['send', '-', desk.key('bob')], { stdin })
+    const send = commandLine.run('alice', ['send', '-', commandLine.key('bob')], { stdin })
     stdin.write('first\n')
     await out.shows('first')
     stdin.end('second\n')
@@ -260,30 +261,30 @@ describe('standard input and output', () => {
 
   it('go on with the same stream after an interruption, in a file', async () => {
     const stream = pattern(300_000)
-    const receive = await desk.receive(['--once'])
-    const words = ['send', '-', desk.key('bob'), '--name', 'a.tar', '--json']
+    const receive = await commandLine.receive(['--once'])
+    const words = ['send', '-', commandLine.key('bob'), '--name', 'a.tar', '--json']
     const [one, two] = [tap(), tap()]
-    const first = desk.run('alice', words, { stdin: one })
+    const first = commandLine.run('alice', words, { stdin: one })
     one.write(stream.subarray(0, 200_000))
     await receive.event(isBeyond(60_000))
     first.signal()
     expect(await first.code).toBe(130)
     await receive.event(is('stopped'))
-    const second = desk.run('alice', words, { stdin: two })
+    const second = commandLine.run('alice', words, { stdin: two })
     two.end(stream)
     expect(await second.code).toBe(0)
     expect(await receive.code).toBe(0)
     expect((second.events().find(is('start')) as { offset: number }).offset).toBeGreaterThanOrEqual(60_000)
-    expect(desk.read('in', 'a.tar').equals(stream)).toBe(true)
+    expect(commandLine.read('in', 'a.tar').equals(stream)).toBe(true)
   })
 
   it('end with an error where nobody reads the output any more', async () => {
-    const out = new Paper()
-    const receive = desk.run('bob', ['receive', '-'], { out })
+    const out = new RecordedTerminal()
+    const receive = commandLine.run('bob', ['receive', '-'], { out })
     await receive.err.shows('whoever has one types')
     out.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
     const stdin = tap()
-    const send = desk.run('alice', ['send', '-', desk.key('bob')], { stdin })
+    const send = commandLine.run('alice', ['send', '-', commandLine.key('bob')], { stdin })
     stdin.end(pattern(10_000))
     expect(await receive.code).toBe(1)
     expect(await send.code).toBe(1)

@@ -5,13 +5,12 @@ import { Command } from 'commander'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Backend, BackendError } from '../../src/backends/backend.ts'
 import { daemonCommand } from '../../src/cli/commands/daemon.ts'
-import type { SignalName } from '../../src/cli/dependencies.ts'
+import type { SignalName } from '../../src/cli/ending.ts'
 import { createDaemonBackend, daemonSocket } from '../../src/daemon.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { toHex } from '../../src/floor/bytes.ts'
-import { Paper } from '../cli/desk.ts'
-
+import { RecordedTerminal } from '../cli/recorded-terminal.ts'
 let sim: Simulation
 let folder: string
 let environment: NodeJS.ProcessEnv
@@ -37,12 +36,12 @@ afterEach(async () => {
 
 /** Types a command line after `keysock daemon`. */
 function type(...words: string[]): {
-  readonly out: Paper
-  readonly err: Paper
+  readonly out: RecordedTerminal
+  readonly err: RecordedTerminal
   readonly code: Promise<number | undefined>
   readonly signal: (name: SignalName) => void
 } {
-  const [out, err] = [new Paper(), new Paper()]
+  const [out, err] = [new RecordedTerminal(), new RecordedTerminal()]
   let heard: (name: SignalName) => void = () => undefined
   let code: number | undefined
   const command = daemonCommand(

@@ -106,6 +106,18 @@ const LAYERS: readonly Layer[] = [
     packages: [NOBLE, NODE, 'vitest'],
   },
   {
+    // Files over connections: knows no terminal and no option.
+    path: 'src/cli/transfer/',
+    files: ['src/cli/transfer/', 'src/cli/events.ts', 'src/cli/words.ts', 'src/index.ts', 'src/floor/'],
+    packages: [NODE],
+  },
+  {
+    // Shows events: knows no transfer and no endpoint.
+    path: 'src/cli/display/',
+    files: ['src/cli/display/', 'src/cli/events.ts', 'src/cli/words.ts', 'src/floor/'],
+    packages: [NODE, 'cli-progress'],
+  },
+  {
     path: 'src/cli/',
     files: ['src/cli/', 'src/index.ts', 'src/daemon.ts', 'src/lnd.ts', 'src/sim.ts', 'src/floor/'],
     packages: [NODE, '*'],

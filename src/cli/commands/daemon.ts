@@ -3,14 +3,13 @@ import { type Daemon, daemonSocket, daemonState, type DaemonStatus, daemonStatus
 import type { Backend } from '../../index.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { durationInWords } from '../display/words.ts'
+import { EXIT, type ExitCode, StopSignal } from '../ending.ts'
 import { whyUnusable } from '../endpoint.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../node-options.ts'
-import { StopSignal } from '../stop-signal.ts'
+import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
+import { durationInWords } from '../words.ts'
 
-/** What the commands need of the outside. */
+/** What `keysock daemon` uses of the outside. */
 export type DaemonDependencies = Pick<Dependencies, 'stdout' | 'stderr' | 'signals' | 'environment'> & {
   /** The node's own backend; default lnd's. */
   readonly openBackend?: (environment: NodeJS.ProcessEnv) => Backend
@@ -131,7 +130,7 @@ async function giveUp(starting: Promise<Daemon>, backend: Backend): Promise<void
     const daemon = await starting
     await daemon.stop()
   } catch {
-    // It did not start, as was asked for.
+    // It did not start, which is what the signal asked for.
   }
 }
 

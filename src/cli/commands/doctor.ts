@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { type Finding, lndPermissions } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay } from '../display/display.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { addNodeOptions, nodeEnvironment, type NodeFlags, nodeLocation } from '../node-options.ts'
+import { EXIT, type ExitCode } from '../ending.ts'
+import { addNodeOptions, nodeEnvironment, type NodeFlags, nodeLocation } from '../options.ts'
 
 interface DoctorFlags extends NodeFlags {
   readonly json?: boolean

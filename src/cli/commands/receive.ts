@@ -1,18 +1,24 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
-import { countArgument, portArgument, satArgument, sizeArgument } from '../arguments.ts'
-import { CommandRun } from '../command-run.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { satInWords } from '../display/words.ts'
-import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
-import { satOf } from '../money.ts'
-import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
-import { Receiving, type ReceivingEnd } from '../receiving.ts'
-import { quoted } from '../resume-command.ts'
-import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/bounds.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
+import {
+  addEndpointOptions,
+  addOutputOptions,
+  countArgument,
+  type EndpointFlags,
+  type OutputFlags,
+  portArgument,
+  satArgument,
+  sizeArgument,
+} from '../options.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/limits.ts'
+import { type ReceiveEnd, ReceiveServer } from '../transfer/receive-server.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
+import { satInWords, satOf } from '../words.ts'
+import { CommandRun, quoted } from './command-run.ts'
 
 interface ReceiveFlags extends EndpointFlags, OutputFlags {
   readonly port: number
@@ -58,7 +64,7 @@ export function receiveCommand(dependencies: Dependencies, ended: (code: ExitCod
   command.addHelpText('after', EXAMPLES)
   command.options.find(({ long }) => long === '--max-size')?.default(DEFAULT_MAX_SIZE_BYTES, '1Gi')
   command.action(async (dash: string | undefined, flags: ReceiveFlags) => {
-    ended(await new ReceiveRun(dependencies, { ...flags, out: dash ?? flags.out }).run())
+    ended(await new ReceiveCommand(dependencies, { ...flags, out: dash ?? flags.out }).run())
   })
   return command
 }
@@ -68,7 +74,8 @@ function standardOutput(text: string): string {
   throw new InvalidArgumentError('Only - may stand here; a folder is given with --out.')
 }
 
-class ReceiveRun {
+/** `keysock receive`: from its arguments to a server of transfers, and from how that ended to last words and a code. */
+class ReceiveCommand {
   readonly #dependencies: Dependencies
   readonly #flags: ReceiveFlags
   readonly #run: CommandRun
@@ -83,18 +90,18 @@ class ReceiveRun {
     const { stop } = this.#run
     const { maxCost } = this.#flags
     let endpoint: Endpoint | undefined
-    let receiving: Receiving | undefined
+    let server: ReceiveServer | undefined
     try {
       const storage = await this.#openStorage()
-      endpoint = await this.#run.openEndpoint({ flags: this.#flags, capMsat: maxCost, maxCostMsat: maxCost })
-      receiving = this.#receiving(endpoint, storage)
-      await receiving.start()
+      endpoint = await this.#run.openEndpoint({ flags: this.#flags, maxCostMsat: maxCost })
+      server = this.#serve(endpoint, storage, maxCost)
+      await server.start()
       await this.#announce(endpoint)
-      const end = await stop.orStop(receiving.ended)
-      return this.#report(end, await this.#leave(receiving), endpoint)
+      const end = await stop.orStop(server.ended)
+      return this.#report(end, await this.#leave(server), endpoint)
     } catch (error) {
-      if (stop.isGiven) return await this.#interrupted(receiving, endpoint)
-      this.#run.failed(error, { more: await this.#leave(receiving) })
+      if (stop.isGiven) return await this.#interrupted(server, endpoint)
+      this.#run.failed(error, { more: await this.#leave(server) })
       return EXIT.failed
     } finally {
       await this.#run.close()
@@ -102,7 +109,7 @@ class ReceiveRun {
     }
   }
 
-  /** What nobody reads would hold the process after a signal, and it is not whole anyway. */
+  /** After a signal, output that nobody reads would keep the process alive; it is not whole anyway. */
   #leaveOutput(): void {
     const { stdout, signals } = this.#dependencies
     const { stop } = this.#run
@@ -117,19 +124,20 @@ class ReceiveRun {
     return await FolderStorage.open(out, { overwrite, entropy })
   }
 
-  #receiving(endpoint: Endpoint, storage: Storage): Receiving {
-    const { out, once = false, count, port, maxSize, maxCost } = this.#flags
+  #serve(endpoint: Endpoint, storage: Storage, maxCostMsat: bigint | undefined): ReceiveServer {
+    const { out, once = false, count, port, maxSize } = this.#flags
+    const { display } = this.#run
     const isStream = out === STANDARD_OUTPUT
-    return new Receiving({
+    return new ReceiveServer({
       endpoint,
       storage,
       port,
       maxSizeBytes: maxSize,
       count: once || isStream ? 1 : count,
-      maxCostMsat: maxCost,
+      maxCostMsat,
       isStream,
       time: this.#dependencies.clock,
-      display: this.#run.display,
+      emit: (event) => display.emit(event),
     })
   }
 
@@ -142,14 +150,14 @@ class ReceiveRun {
     this.#run.display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
   }
 
-  #report(end: ReceivingEnd, unfinished: string, endpoint: Endpoint): ExitCode {
+  #report(end: ReceiveEnd, unfinished: string, endpoint: Endpoint): ExitCode {
     switch (end.type) {
       case 'count':
         return EXIT.done
       case 'failed':
         return EXIT.failed
       case 'cost': {
-        const cap = satOf(this.#flags.maxCost ?? 0n)
+        const cap = satOf(end.capMsat)
         const more = Math.max(1, Math.ceil(cap * 2))
         this.#stopped('cost', `the cap of ${satInWords(cap)} is reached${unfinished}`, endpoint, more)
         return EXIT.stopped
@@ -157,15 +165,15 @@ class ReceiveRun {
     }
   }
 
-  async #interrupted(receiving: Receiving | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
-    this.#stopped('interrupted', `interrupted${await this.#leave(receiving)}`, endpoint)
+  async #interrupted(server: ReceiveServer | undefined, endpoint: Endpoint | undefined): Promise<ExitCode> {
+    this.#stopped('interrupted', `interrupted${await this.#leave(server)}`, endpoint)
     return this.#run.stop.exitCode
   }
 
-  /** Ends what runs: what is kept of it, in words. */
-  async #leave(receiving: Receiving | undefined): Promise<string> {
-    await receiving?.stop()
-    const unfinished = (await receiving?.unfinished()) ?? []
+  /** Ends what runs. Resolves with what is kept of it, in words. */
+  async #leave(server: ReceiveServer | undefined): Promise<string> {
+    await server?.stop()
+    const unfinished = (await server?.unfinished()) ?? []
     if (unfinished.length === 0) return ''
     return this.#flags.out === STANDARD_OUTPUT
       ? `; ${unfinished.join(', ')} is not whole`

@@ -1,21 +1,24 @@
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command } from 'commander'
-import type { Endpoint } from '../../index.ts'
-import { durationArgument, satArgument, type TargetArgument, targetArgument } from '../arguments.ts'
-import { CommandRun, type LastWords } from '../command-run.ts'
+import type { Endpoint, Quote } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { bytesInWords, durationInWords, satInWords } from '../display/words.ts'
-import { EXIT, EXIT_HELP, type ExitCode } from '../exit-codes.ts'
-import { capFor, satOf, timeFor } from '../money.ts'
-import { addEndpointOptions, addOutputOptions, type EndpointFlags, type OutputFlags } from '../node-options.ts'
-import { nameOf, whyNot } from '../sending-row.ts'
-import { Sending, type SendingEnd } from '../sending.ts'
-import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/bounds.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
+import {
+  addEndpointOptions,
+  addOutputOptions,
+  durationArgument,
+  type EndpointFlags,
+  type OutputFlags,
+  satArgument,
+  targetArgument,
+} from '../options.ts'
 import { codeOf } from '../transfer/errors.ts'
-import { shown } from '../transfer/hashing.ts'
-import { openFile, type Source } from '../transfer/source.ts'
-import { openSpool } from '../transfer/spool.ts'
+import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/limits.ts'
+import { nameOf, type SendEnd, type SendTarget, SendTransfer, whyNot } from '../transfer/send-transfer.ts'
+import { openFile, openSpool, type Source } from '../transfer/source.ts'
+import { bytesInWords, durationInWords, percentOf, satInWords, satOf } from '../words.ts'
+import { CommandRun, type LastWords } from './command-run.ts'
 
 interface SendFlags extends EndpointFlags, OutputFlags {
   readonly name?: string
@@ -27,7 +30,9 @@ interface SendFlags extends EndpointFlags, OutputFlags {
 const DEFAULT_WAIT_MS = 600_000
 const STANDARD_INPUT = '-'
 const STREAM_NAME = 'stdin'
-/** Hashing that takes longer is shown, and only of files so large: a small one waits for the machine, not for its hash. */
+/**
+ * Hashing that takes longer is shown, and only of files so large: a small one waits for the machine, not for its hash.
+ */
 const READING_MS = 1_000
 const READING_BYTES = 64e6
 
@@ -65,28 +70,36 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   command.option('--max-cost <sat>', 'spend at most so much, fees included (default: 1000)', satArgument)
   addOutputOptions(command)
   command.addHelpText('after', EXAMPLES)
-  command.action(async (file: string, target: TargetArgument, flags: SendFlags) => {
-    ended(await new SendRun(dependencies, { file, target, flags }).run())
+  command.action(async (file: string, target: SendTarget, flags: SendFlags) => {
+    ended(await new SendCommand(dependencies, { file, target, flags }).run())
   })
   // The default is a number of ms, which says nothing to a person.
   command.options.find(({ long }) => long === '--wait')?.default(DEFAULT_WAIT_MS, '10m')
   return command
 }
 
-/** How far it came. */
-type State = Pick<LastWords, 'bytes' | 'sat' | 'isBegun'>
+/** What this run may spend: --max-cost, or the usual cap. Resolved once: all that is said of the cap is from here. */
+interface CostCap {
+  readonly msat: bigint
+  /** Whether it was given with --max-cost; else it is the library's cap of a connection. */
+  readonly isGiven: boolean
+}
 
-class SendRun {
+/** How far it came. */
+type Reached = Pick<LastWords, 'bytes' | 'sat' | 'isBegun'>
+
+/** `keysock send`: from its arguments to a transfer, and from how that ended to last words and an exit code. */
+class SendCommand {
   readonly #dependencies: Dependencies
   readonly #file: string
-  readonly #target: TargetArgument
+  readonly #target: SendTarget
   readonly #flags: SendFlags
   readonly #run: CommandRun
   #isStream: boolean
 
   constructor(
     dependencies: Dependencies,
-    given: { readonly file: string; readonly target: TargetArgument; readonly flags: SendFlags },
+    given: { readonly file: string; readonly target: SendTarget; readonly flags: SendFlags },
   ) {
     this.#dependencies = dependencies
     this.#file = given.file
@@ -98,13 +111,14 @@ class SendRun {
 
   async run(): Promise<ExitCode> {
     const { stop } = this.#run
+    const { maxCost, dryRun = false } = this.#flags
     let source: Source | undefined
     try {
       source = await this.#openSource()
       this.#isStream = source.content === undefined
       const endpoint = await this.#run.openEndpoint({ flags: this.#flags })
-      if (this.#flags.dryRun === true) return await this.#dryRun(endpoint, source)
-      return await this.#send(endpoint, source)
+      const cap = { msat: maxCost ?? endpoint.defaults.maxCostMsat, isGiven: maxCost !== undefined }
+      return await (dryRun ? this.#estimate(endpoint, source, cap) : this.#send(endpoint, source, cap))
     } catch (error) {
       if (stop.isGiven) return this.#interrupted('nothing was sent', { bytes: 0, sat: 0, isBegun: false })
       this.#run.failed(error)
@@ -122,7 +136,7 @@ class SendRun {
     try {
       return await stop.orStop(opening)
     } catch (error) {
-      // It may still come, and then nobody wants it.
+      // It may still open, after the command has ended.
       opening.then((late) => late.close()).catch(() => undefined)
       throw error
     }
@@ -147,25 +161,28 @@ class SendRun {
     return await openSpool(input, this.#flags.name ?? STREAM_NAME)
   }
 
-  async #send(endpoint: Endpoint, source: Source): Promise<ExitCode> {
+  async #send(endpoint: Endpoint, source: Source, cap: CostCap): Promise<ExitCode> {
     const { clock, entropy } = this.#dependencies
-    const capMsat = this.#flags.maxCost ?? endpoint.defaults.maxCostMsat
-    endpoint.setCaps({ process: capMsat, peer: { publicKey: this.#target.address, cap: capMsat } })
-    if (!(await this.#isWithin(capMsat, endpoint, source))) return EXIT.stopped
-    const sending = new Sending({
+    const { stop, display } = this.#run
+    endpoint.setCaps({ process: cap.msat, peer: { publicKey: this.#target.address, cap: cap.msat } })
+    if (!(await this.#isWithin(cap, endpoint, source))) return EXIT.stopped
+    const transfer = new SendTransfer({
       endpoint,
       target: this.#target,
       source,
       session: entropy.bytes(SESSION_BYTES),
-      maxCostMsat: capMsat,
+      maxCostMsat: cap.msat,
       waitMs: this.#flags.wait,
       time: clock,
-      signal: this.#run.stop.signal,
-      display: this.#run.display,
+      signal: stop.signal,
+      emit: (event) => display.emit(event),
     })
     try {
-      const code = await this.#report(await sending.run(), sending, endpoint, source)
-      await this.#run.stop.orStop(sending.farewell).catch(() => undefined)
+      const end = await transfer.run()
+      const { bytes, isBegun } = transfer
+      const reached = { bytes, sat: satOf(endpoint.stats.spentMsat), isBegun }
+      const code = await this.#report(end, { reached, endpoint, source, cap })
+      await stop.orStop(transfer.farewell).catch(() => undefined)
       return code
     } catch (error) {
       this.#run.failed(error, { name: nameOf(source) })
@@ -173,16 +190,15 @@ class SendRun {
     }
   }
 
-  /** Without a word about money, nothing is begun that the usual cap does not pay for. */
-  async #isWithin(capMsat: bigint, endpoint: Endpoint, source: Source): Promise<boolean> {
+  /** Without --max-cost, nothing is begun that the usual cap does not pay for. */
+  async #isWithin(cap: CostCap, endpoint: Endpoint, source: Source): Promise<boolean> {
     if (source.content === undefined) return true
     // Where there is no route yet, there is no estimate; the transfer waits for one.
-    const quote = await this.#run.stop.orStop(
-      endpoint.quote(this.#target.address, source.content.size).catch(() => undefined),
-    )
-    if (quote === undefined || quote.costMsat <= capMsat) return true
-    const estimate = `${source.name} would cost about ${satInWords(satOf(quote.costMsat))}, and the cap is ${satInWords(satOf(capMsat))}`
-    if (this.#flags.maxCost !== undefined) {
+    const quote = await this.#quote(endpoint, source.content.size)
+    if (quote === undefined || quote.costMsat <= cap.msat) return true
+    const cost = satInWords(satOf(quote.costMsat))
+    const estimate = `${source.name} would cost about ${cost}, and the cap is ${satInWords(satOf(cap.msat))}`
+    if (cap.isGiven) {
       this.#run.warn('ERR_CLI_COST', `${estimate}: it may stop on the way, unless a part of it is there`)
       return true
     }
@@ -191,55 +207,49 @@ class SendRun {
     return false
   }
 
-  async #report(end: SendingEnd, sending: Sending, endpoint: Endpoint, source: Source): Promise<ExitCode> {
-    const sat = satOf(endpoint.stats.spentMsat)
-    const { bytes, isBegun } = sending
-    const state = { bytes, sat, isBegun }
-    const progress = this.#progress(state, source)
+  /** Undefined where there is no route. @throws the signal's reason */
+  async #quote(endpoint: Endpoint, bytes: number): Promise<Quote | undefined> {
+    return await this.#run.stop.orStop(endpoint.quote(this.#target.address, bytes).catch(() => undefined))
+  }
+
+  async #report(
+    end: SendEnd,
+    run: {
+      readonly reached: Reached
+      readonly endpoint: Endpoint
+      readonly source: Source
+      readonly cap: CostCap
+    },
+  ): Promise<ExitCode> {
+    const { reached, endpoint, source, cap } = run
+    const progress = progressInWords(reached, source)
     switch (end.type) {
       case 'done':
-        this.#run.display.emit({
-          event: 'done',
-          ...nameOf(source),
-          size: end.sent.size,
-          bytes: end.sent.size,
-          bytesMoved: end.sent.bytes,
-          sha256: shown(end.sent.sha256),
-          path: null,
-          seconds: Number(end.seconds.toFixed(3)),
-          failed: sending.failed,
-          sat,
-          feesSat: satOf(sending.feesMsat),
-          receivedSat: 0,
-          wasThere: end.sent.bytes === 0 && end.sent.size > 0,
-        })
         return EXIT.done
       case 'interrupted':
         if (!this.#run.stop.isGiven) throw this.#run.stop.signal.reason as Error
-        return this.#interrupted(progress, state)
+        return this.#interrupted(progress, reached)
       case 'wait': {
         const { wait } = this.#flags
         const waited = wait === 0 ? '' : `nothing went forward for ${durationInWords(wait / 1_000)}: `
         const why = whyNot(end.error, this.#target.port)
-        this.#stopped({ reason: 'wait', message: `${waited}${why}; ${progress} (${codeOf(end.error)})`, ...state })
+        this.#stopped({ reason: 'wait', message: `${waited}${why}; ${progress} (${codeOf(end.error)})`, ...reached })
         return EXIT.stopped
       }
       case 'cost': {
-        const left = (source.content?.size ?? bytes * 2) - bytes
-        const quote = await this.#run.stop
-          .orStop(endpoint.quote(this.#target.address, Math.max(1, left)))
-          .catch(() => undefined)
-        const cap = satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat)
-        const maxCostSat = quote === undefined ? Math.max(1, cap * 2) : capFor(quote)
-        const message = `the cap of ${satInWords(cap)} is reached; ${progress}`
-        this.#stopped({ reason: 'cost', message, ...state, maxCostSat })
+        const left = (source.content?.size ?? reached.bytes * 2) - reached.bytes
+        const quote = await this.#quote(endpoint, Math.max(1, left)).catch(() => undefined)
+        const capSat = satOf(cap.msat)
+        const maxCostSat = quote === undefined ? Math.max(1, capSat * 2) : capFor(quote)
+        const message = `the cap of ${satInWords(capSat)} is reached; ${progress}`
+        this.#stopped({ reason: 'cost', message, ...reached, maxCostSat })
         return EXIT.stopped
       }
     }
   }
 
-  #interrupted(progress: string, state: State): ExitCode {
-    this.#stopped({ reason: 'interrupted', message: `interrupted; ${progress}`, ...state })
+  #interrupted(progress: string, reached: Reached): ExitCode {
+    this.#stopped({ reason: 'interrupted', message: `interrupted; ${progress}`, ...reached })
     return this.#run.stop.exitCode
   }
 
@@ -247,19 +257,11 @@ class SendRun {
     this.#run.stopped({ ...words, ...(this.#isStream && { needsInput: true }) })
   }
 
-  #progress({ bytes, sat, isBegun }: State, { content, name }: Source): string {
-    const spent = `${satInWords(sat)} spent`
-    if (!isBegun) return `nothing of ${name} was sent, ${spent}`
-    if (bytes === 0) return `nothing of ${name} has arrived for certain, ${spent}`
-    // What came last is not acknowledged yet.
-    if (content === undefined) return `the receiver has at least ${bytesInWords(bytes)} of ${name}, ${spent}`
-    const percent = Math.floor((bytes / content.size) * 100)
-    return `the receiver has at least ${percent} % of ${name} (${bytesInWords(bytes)} of ${bytesInWords(content.size)}), ${spent}`
-  }
-
-  async #dryRun(endpoint: Endpoint, source: Source): Promise<ExitCode> {
+  /** --dry-run */
+  async #estimate(endpoint: Endpoint, source: Source, cap: CostCap): Promise<ExitCode> {
+    const { display, stop } = this.#run
     if (source.content === undefined) {
-      this.#run.display.emit({
+      display.emit({
         event: 'error',
         code: 'ERR_CLI_FILE',
         message: '--dry-run needs a file: nobody knows how long a stream will be',
@@ -267,9 +269,9 @@ class SendRun {
       return EXIT.usage
     }
     const { size } = source.content
-    const quote = await this.#run.stop.orStop(endpoint.quote(this.#target.address, size))
+    const quote = await stop.orStop(endpoint.quote(this.#target.address, size))
     const { from, to } = timeFor(size)
-    this.#run.display.emit({
+    display.emit({
       event: 'quote',
       name: source.name,
       bytes: size,
@@ -280,8 +282,39 @@ class SendRun {
       packetSat: satOf(quote.packetMsat),
       secondsFrom: Math.round(from),
       secondsTo: Math.round(to),
-      maxCostSat: satOf(this.#flags.maxCost ?? endpoint.defaults.maxCostMsat),
+      maxCostSat: satOf(cap.msat),
     })
     return EXIT.done
   }
+}
+
+function progressInWords({ bytes, sat, isBegun }: Reached, { content, name }: Source): string {
+  const spent = `${satInWords(sat)} spent`
+  if (!isBegun) return `nothing of ${name} was sent, ${spent}`
+  if (bytes === 0) return `nothing of ${name} has arrived for certain, ${spent}`
+  // At least: the last bytes that arrived are not acknowledged yet.
+  if (content === undefined) return `the receiver has at least ${bytesInWords(bytes)} of ${name}, ${spent}`
+  const amounts = `${bytesInWords(bytes)} of ${bytesInWords(content.size)}`
+  return `the receiver has at least ${percentOf(bytes, content.size)} of ${name} (${amounts}), ${spent}`
+}
+
+/** Share of a quote that failures, copies and a worse route may add: a cap that is offered should be enough. */
+const MARGIN_PERCENT = 125n
+/** A cap that is offered is a round number. */
+const ROUND_SAT = 100
+
+/** A cap, in sat, that is enough for what was quoted. */
+function capFor({ costMsat }: Pick<Quote, 'costMsat'>): number {
+  const sat = Number((costMsat * MARGIN_PERCENT) / 100n) / 1_000
+  return Math.max(ROUND_SAT, Math.ceil(sat / ROUND_SAT) * ROUND_SAT)
+}
+
+/** What real nodes reach over two or three hops, bytes a second: what --dry-run assumes. */
+const RATES = { min: 20_000, max: 130_000 } as const
+/** Before the first byte: a route, a first answer. */
+const START_SECONDS = { min: 1, max: 5 } as const
+
+/** How long so many bytes take, seconds. */
+function timeFor(bytes: number): { readonly from: number; readonly to: number } {
+  return { from: START_SECONDS.min + bytes / RATES.max, to: START_SECONDS.max + bytes / RATES.min }
 }

@@ -1,16 +1,22 @@
-import type { Terminal } from '../dependencies.ts'
-import type { Time } from '../transfer/time.ts'
-import type { Display } from './events.ts'
+import type { CliEvent } from '../events.ts'
 import { JsonDisplay } from './json-display.ts'
-import { LineWriter } from './line-writer.ts'
+import { LineWriter, type Terminal } from './lines.ts'
 import { PlainDisplay } from './plain-display.ts'
 import { TerminalDisplay } from './terminal-display.ts'
+import type { Now } from './throttle.ts'
+
+/** Shows events: on a terminal, as lines, or as JSON. */
+export interface Display {
+  emit(event: CliEvent): void
+  /** Leaves the terminal as it was. */
+  close(): void
+}
 
 export interface DisplayOptions {
   readonly stdout: Terminal
   readonly stderr: Terminal
   readonly environment: NodeJS.ProcessEnv
-  readonly time: Time
+  readonly time: Now
   readonly json: boolean
   readonly quiet: boolean
   /** Standard output carries a file: results go to standard error. */

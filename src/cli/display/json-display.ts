@@ -1,26 +1,26 @@
-import type { Time } from '../transfer/time.ts'
-import { type CliEvent, type Display, endedTransfer, isMoving } from './events.ts'
-import type { LineWriter } from './line-writer.ts'
-import { Sparse } from './sparse.ts'
+import { type CliEvent, endedTransfer, isMoving } from '../events.ts'
+import type { Display } from './display.ts'
+import type { LineWriter } from './lines.ts'
+import { type Now, Throttle } from './throttle.ts'
 
-const EVERY_MS = 1_000
+const JSON_EVERY_MS = 1_000
 
 /** One object a line; progress at most once a second. */
 export class JsonDisplay implements Display {
   readonly #writer: LineWriter
-  readonly #sparse: Sparse
+  readonly #throttle: Throttle
   readonly #quiet: boolean
 
-  constructor(writer: LineWriter, { time, quiet }: { readonly time: Time; readonly quiet: boolean }) {
+  constructor(writer: LineWriter, { time, quiet }: { readonly time: Now; readonly quiet: boolean }) {
     this.#writer = writer
-    this.#sparse = new Sparse(time, EVERY_MS)
+    this.#throttle = new Throttle(time, JSON_EVERY_MS)
     this.#quiet = quiet
   }
 
   emit(event: CliEvent): void {
     const ended = endedTransfer(event)
-    if (ended !== undefined) this.#sparse.forget(ended)
-    if (isMoving(event) && (this.#quiet || !this.#sparse.lets(event.transfer))) return
+    if (ended !== undefined) this.#throttle.forget(ended)
+    if (isMoving(event) && (this.#quiet || !this.#throttle.allows(event.transfer))) return
     this.#writer.line(JSON.stringify(event))
   }
 

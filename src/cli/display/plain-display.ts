@@ -1,59 +1,56 @@
-import type { Time } from '../transfer/time.ts'
-import { type CliEvent, type Display, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from './events.ts'
-import type { LineWriter } from './line-writer.ts'
+import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from '../events.ts'
+import type { Display } from './display.ts'
+import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
-import { isToCopy, sentences } from './sentences.ts'
-import { Sparse } from './sparse.ts'
+import { sentences } from './sentences.ts'
+import { type Now, Throttle } from './throttle.ts'
 
-/** A log is read later, by lines. */
-const EVERY_MS = 5_000
-const SAME_EVERY_MS = 60_000
-/** As wide as everything is long; nothing is cut in a log. */
-const COLUMNS = 120
+/** Progress in a log: a log is read later, line by line. */
+const LOG_EVERY_MS = 5_000
+const LOG_SAME_EVERY_MS = 60_000
+/** Wide enough for all that a progress line can say: nothing is cut in a log. */
+const LOG_COLUMNS = 120
 
 /** Lines, for logs and for terminals that cannot do more. */
 export class PlainDisplay implements Display {
   readonly #results: LineWriter
   readonly #remarks: LineWriter
-  readonly #sparse: Sparse
-  readonly #sparseSame: Sparse
+  readonly #throttle: Throttle
+  readonly #sameThrottle: Throttle
   readonly #quiet: boolean
   #lastLine = ''
 
   constructor(options: {
     readonly results: LineWriter
     readonly remarks: LineWriter
-    readonly time: Time
+    readonly time: Now
     readonly quiet: boolean
   }) {
     this.#results = options.results
     this.#remarks = options.remarks
-    this.#sparse = new Sparse(options.time, EVERY_MS)
-    this.#sparseSame = new Sparse(options.time, SAME_EVERY_MS)
+    this.#throttle = new Throttle(options.time, LOG_EVERY_MS)
+    this.#sameThrottle = new Throttle(options.time, LOG_SAME_EVERY_MS)
     this.#quiet = options.quiet
   }
 
   emit(event: CliEvent): void {
     const ended = endedTransfer(event)
-    if (ended !== undefined) for (const sparse of [this.#sparse, this.#sparseSame]) sparse.forget(ended)
+    if (ended !== undefined) for (const throttle of [this.#throttle, this.#sameThrottle]) throttle.forget(ended)
     if (isMoving(event)) {
       if (!this.#quiet) this.#moving(event)
       return
     }
     const writer = isResult(event) ? this.#results : this.#remarks
     if (this.#quiet && !isResult(event) && !isLoud(event)) return
-    for (const line of sentences(event)) {
-      if (isToCopy(event, line)) writer.line(line)
-      else writer.sentence(line)
-    }
+    for (const line of sentences(event)) writer.sentence(line)
   }
 
-  /** The same line again is worth saying only now and then. */
+  /** A line that has not changed is written again once a minute only. */
   #moving(event: MovingEvent): void {
-    if (!this.#sparse.lets(event.transfer)) return
-    const line = movingLine(event, COLUMNS).replace(/ {2}\[.*\]$/, '')
-    if (line === this.#lastLine && !this.#sparseSame.lets(event.transfer)) return
-    if (line !== this.#lastLine) this.#sparseSame.restart(event.transfer)
+    if (!this.#throttle.allows(event.transfer)) return
+    const line = movingLine(event, LOG_COLUMNS, { hasBar: false })
+    if (line === this.#lastLine && !this.#sameThrottle.allows(event.transfer)) return
+    if (line !== this.#lastLine) this.#sameThrottle.restart(event.transfer)
     this.#lastLine = line
     this.#remarks.line(line)
   }

@@ -1,5 +1,6 @@
-import type { MovingEvent, Progress, TransferName } from './events.ts'
-import { bytesInWords, clockTime, fitText, widthOf, wholeNumber } from './words.ts'
+import type { MovingEvent, Progress, TransferName } from '../events.ts'
+import { bytesInWords, clockTime, wholeNumber } from '../words.ts'
+import { fitText, widthOf } from './lines.ts'
 
 interface Piece {
   readonly long: string
@@ -12,35 +13,24 @@ const NAME_COLUMNS = 24
 const SHORT_NAME_COLUMNS = 12
 const SHORTEST_NAME_COLUMNS = 7
 /** Steps of ten columns: a bar that changes with every digit of its line cannot be read. */
-const BAR_COLUMNS = { step: 10, most: 30 } as const
+const BAR_COLUMNS = { step: 10, max: 30 } as const
 
 /** One line that fits into so many columns: what matters least is shortened, then left out. */
-export function movingLine(event: MovingEvent, columns: number): string {
-  if (event.event === 'progress') return progressLine(event, columns)
-  return lineOf(readingPieces(event), event, columns)
-}
-
-/** The same about a transfer. */
-export function progressLine(state: TransferName & Progress, columns: number): string {
-  return lineOf(piecesOf(state), { size: state.size, bytes: state.bytesSettled }, columns)
-}
-
-function lineOf(
-  pieces: readonly Piece[],
-  { size, bytes }: { readonly size: number | null; readonly bytes: number },
+export function movingLine(
+  event: MovingEvent,
   columns: number,
+  { hasBar = true }: { readonly hasBar?: boolean } = {},
 ): string {
+  const pieces = event.event === 'progress' ? progressPieces(event) : readingPieces(event)
   const line = fit(
     pieces.filter(({ long }) => long !== ''),
     columns,
   )
-  const room = columns - widthOf(line) - 4
-  const bar = Math.min(BAR_COLUMNS.most, room - (room % BAR_COLUMNS.step))
-  if (size === null || bar <= 0) return line
-  return withBar(line, size === 0 ? 1 : Math.min(1, bytes / size), bar)
+  const bytes = event.event === 'progress' ? event.bytesSettled : event.bytes
+  return hasBar ? withBar(line, { size: event.size, bytes }, columns) : line
 }
 
-function piecesOf(state: TransferName & Progress): readonly Piece[] {
+function progressPieces(state: TransferName & Progress): readonly Piece[] {
   const { name, size, bytesSettled: bytes } = state
   const rate = bytesInWords(state.bytesPerSecond)
   const left = state.secondsLeft === null ? '-:--' : clockTime(state.secondsLeft)
@@ -73,7 +63,7 @@ function piece(rank: number, long: string, short: string): Piece {
   return { rank, long, short }
 }
 
-/** What is shortened first, by rank: what says most with fewest letters lost. */
+/** The ranks in the order in which they are shortened: first what loses least by it. */
 const SHORTENED = [6, 8, 7, 1, 3, 4, 0, 2] as const
 
 function fit(pieces: readonly Piece[], columns: number): string {
@@ -91,7 +81,15 @@ function fit(pieces: readonly Piece[], columns: number): string {
   return fitText(line(' '), Math.max(1, columns))
 }
 
-function withBar(line: string, share: number, columns: number): string {
-  const filled = Math.round(share * columns)
-  return `${line}  [${'#'.repeat(filled)}${'-'.repeat(columns - filled)}]`
+/** The line with a bar behind it, where the size is known and there is room for one. */
+function withBar(
+  line: string,
+  { size, bytes }: { readonly size: number | null; readonly bytes: number },
+  columns: number,
+): string {
+  const room = columns - widthOf(line) - 4
+  const bar = Math.min(BAR_COLUMNS.max, room - (room % BAR_COLUMNS.step))
+  if (size === null || bar <= 0) return line
+  const filled = Math.round((size === 0 ? 1 : Math.min(1, bytes / size)) * bar)
+  return `${line}  [${'#'.repeat(filled)}${'-'.repeat(bar - filled)}]`
 }

@@ -1,21 +1,31 @@
-import type { CliEvent } from './events.ts'
-import { bytesInWords, durationInWords, satInWords, wholeNumber } from './words.ts'
+import type { CliEvent } from '../events.ts'
+import { bytesInWords, durationInWords, satInWords, wholeNumber } from '../words.ts'
 
-/** Whether a line is one to copy: a terminal that breaks it leaves it one line. */
-export function isToCopy(event: CliEvent, line: string): boolean {
-  if (event.event === 'listening' || event.event === 'hint') return line === `  ${event.command}`
-  return event.event === 'stopped' && event.resume !== null && line === `  ${event.resume}`
+/** A line for a person. A command to copy is never broken at words: the terminal keeps it one line. */
+export interface Sentence {
+  readonly text: string
+  readonly isToCopy?: boolean
 }
 
 /** What a person reads about an event, without progress; no line where there is nothing to say. */
-export function sentences(event: CliEvent): readonly string[] {
+export function sentences(event: CliEvent): readonly Sentence[] {
+  const lines = proseOf(event).map((text) => ({ text }))
+  const command = commandOf(event)
+  return command === undefined ? lines : [...lines, { text: `  ${command}`, isToCopy: true }]
+}
+
+function commandOf(event: CliEvent): string | undefined {
+  if (event.event === 'listening' || event.event === 'hint') return event.command
+  return event.event === 'stopped' ? (event.resume ?? undefined) : undefined
+}
+
+function proseOf(event: CliEvent): readonly string[] {
   switch (event.event) {
     case 'listening':
       return [
         event.out === '-'
           ? 'waiting for a stream, or a file (its name for the -); whoever has one types:'
           : `waiting for files, which go to ${event.out}; whoever has one types:`,
-        `  ${event.command}`,
       ]
     case 'connecting':
       return [
@@ -37,13 +47,12 @@ export function sentences(event: CliEvent): readonly string[] {
     case 'done':
       return doneLines(event)
     case 'stopped':
-      return event.resume === null ? [event.message] : [`${event.message}; ${whatResumes(event)}:`, `  ${event.resume}`]
+      return [event.resume === null ? event.message : `${event.message}; ${whatResumes(event)}:`]
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
     case 'node':
-      return [event.message]
     case 'hint':
-      return [event.message, `  ${event.command}`]
+      return [event.message]
     case 'warning':
       return [`warning: ${event.message}`]
     case 'error':

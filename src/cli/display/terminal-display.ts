@@ -1,13 +1,13 @@
+import { styleText } from 'node:util'
 import { MultiBar, type SingleBar } from 'cli-progress'
-import type { Terminal } from '../dependencies.ts'
-import { type CliEvent, type Display, endedTransfer, isMoving, isResult, type MovingEvent } from './events.ts'
-import type { LineWriter } from './line-writer.ts'
+import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent } from '../events.ts'
+import type { Display } from './display.ts'
+import type { LineWriter, Terminal } from './lines.ts'
 import { movingLine } from './progress-line.ts'
-import { coloured } from './colours.ts'
-import { isToCopy, sentences } from './sentences.ts'
+import { sentences } from './sentences.ts'
 
 const FRAMES_PER_SECOND = 8
-/** Of a terminal that does not say, or says 0. */
+/** The size of a terminal that does not tell its own, or tells 0. */
 const USUAL_COLUMNS = 80
 const USUAL_ROWS = 24
 
@@ -34,10 +34,7 @@ export class TerminalDisplay implements Display {
     // What is printed stands above the lines that move.
     this.#clear()
     const writer = isResult(event) ? this.#results : this.#remarks
-    for (const line of lines) {
-      if (isToCopy(event, line)) writer.line(line)
-      else writer.sentence(line, (first) => coloured(event, first, writer.stream))
-    }
+    for (const line of lines) writer.sentence(line, (first) => coloured(event, first, writer.stream))
   }
 
   close(): void {
@@ -46,12 +43,12 @@ export class TerminalDisplay implements Display {
   }
 
   #move(event: MovingEvent): void {
-    const most = Math.max(1, saidOr(this.#stderr.rows, USUAL_ROWS) - 1)
+    const maxRows = Math.max(1, saidOr(this.#stderr.rows, USUAL_ROWS) - 1)
     // A line that has left the screen cannot be changed any more.
-    if (this.#rows.size > most) this.#clear()
+    if (this.#rows.size > maxRows) this.#clear()
     const row = this.#rows.get(event.transfer)
     if (row !== undefined) return row.update(0, { event })
-    if (this.#rows.size === most) return
+    if (this.#rows.size === maxRows) return
     const bars = (this.#bars ??= this.#create())
     this.#rows.set(event.transfer, bars.create(1, 0, { event }))
   }
@@ -87,4 +84,13 @@ export class TerminalDisplay implements Display {
 
 function saidOr(said: number | undefined, usual: number): number {
   return said === undefined || said === 0 ? usual : said
+}
+
+const VERDICTS = { good: 'green', poor: 'yellow', bad: 'red' } as const
+
+/** Colours a verdict where the terminal wants colours (NO_COLOR, FORCE_COLOR and the stream decide). */
+function coloured(event: CliEvent, line: string, stream: NodeJS.WritableStream): string {
+  if (event.event !== 'finding') return line
+  const { verdict } = event
+  return styleText(VERDICTS[verdict], verdict, { stream, validateStream: true }) + line.slice(verdict.length)
 }

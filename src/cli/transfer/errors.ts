@@ -1,4 +1,4 @@
-/** file-transfer §6 */
+/** The codes of ERROR (file-transfer §6). */
 export const CODES = {
   MALFORMED: 1,
   UNSUPPORTED: 2,

@@ -1,4 +1,4 @@
-import { NAME_BYTES, PART_SUFFIX } from './bounds.ts'
+import { NAME_BYTES, PART_SUFFIX } from './limits.ts'
 
 /**
  * Control characters, separators of lines and paragraphs, and what changes the direction of writing: in a name

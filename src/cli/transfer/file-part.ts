@@ -1,18 +1,15 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { equalBytes } from '../../floor/bytes.ts'
 import { codeOf, unwritable } from './errors.ts'
-import type { FileHashes } from './file-hashes.ts'
-import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
-import type { PartUses } from './part-uses.ts'
-import { readFrom } from './source.ts'
+import { type FileHashes, readFrom, runningHash, type RunningHash, writeAll } from './file-content.ts'
 import type { Part } from './storage.ts'
-import { writeAll } from './write-all.ts'
 
 interface FilePartOptions {
   readonly path: string
   readonly size: number
-  readonly uses: PartUses
+  readonly locks: PartLocks
   readonly hashes: FileHashes
-  /** Of an empty part that is held already. */
+  /** Open already: the part is new, empty and locked. */
   readonly file?: FileHandle
   /** Gives the file its name. */
   readonly name: () => Promise<string>
@@ -22,7 +19,7 @@ interface FilePartOptions {
 export class FilePart implements Part {
   readonly #options: FilePartOptions
   #size: number
-  /** While it is held. */
+  /** Open while this transfer has locked the part. */
   #file: FileHandle | undefined
   #hash: RunningHash = runningHash()
 
@@ -37,28 +34,28 @@ export class FilePart implements Part {
   }
 
   async continueFrom(offset: number, sha256: Uint8Array, signal: AbortSignal): Promise<boolean> {
-    const { path, uses, hashes } = this.#options
-    // Only who knows the bytes takes the part from others.
-    const look = uses.look(path)
-    if (look === undefined) return false
+    const { path, locks, hashes } = this.#options
+    // Only a sender that knows the bytes may lock the part: it could keep others from it otherwise.
+    const check = locks.check(path)
+    if (check === undefined) return false
     let file: FileHandle | undefined
     try {
       file = await open(path, 'r+')
       const hash = await hashes.ofPrefix(readFrom(file), offset, signal)
-      if (hash === undefined || !sameBytes(hash.digest(), sha256) || !look.take()) return false
+      if (hash === undefined || !equalBytes(hash.digest(), sha256) || !check.lock()) return false
       this.#file = file
       await file.truncate(offset)
       this.#size = offset
       this.#hash = hash
       return true
     } catch (error) {
-      if (this.#file !== undefined) uses.free(path)
+      if (this.#file !== undefined) locks.unlock(path)
       this.#file = undefined
       signal.throwIfAborted()
       if (codeOf(error) === 'ENOENT') return false
       throw unwritable(path, error)
     } finally {
-      look.end()
+      check.end()
       if (this.#file === undefined) await file?.close()
     }
   }
@@ -78,36 +75,36 @@ export class FilePart implements Part {
   }
 
   async finish(): Promise<string> {
-    const { path, name, uses } = this.#options
+    const { path, name, locks } = this.#options
     try {
       await this.#sync()
       return await name()
     } catch (error) {
       throw error instanceof Error && error.name === 'TransferError' ? error : unwritable(path, error)
     } finally {
-      uses.free(path)
+      locks.unlock(path)
     }
   }
 
   async suspend(): Promise<void> {
     if (this.#file === undefined) return
-    const { path, uses } = this.#options
+    const { path, locks } = this.#options
     try {
       await this.#sync()
-      // Nothing is worth keeping of it.
+      // An empty part is of no use.
       if (this.#size === 0) await unlink(path).catch(() => undefined)
     } finally {
-      uses.free(path)
+      locks.unlock(path)
     }
   }
 
   async discard(): Promise<void> {
     if (this.#file === undefined) return
-    const { path, uses } = this.#options
+    const { path, locks } = this.#options
     await this.#file.close().catch(() => undefined)
     this.#file = undefined
     await unlink(path).catch(() => undefined)
-    uses.free(path)
+    locks.unlock(path)
   }
 
   async #sync(): Promise<void> {
@@ -123,5 +120,45 @@ export class FilePart implements Part {
   #open(): FileHandle {
     if (this.#file === undefined) throw new Error('this part is not being written')
     return this.#file
+  }
+}
+
+/** A part whose bytes are checked, before it is locked. */
+export interface PartCheck {
+  /** Locks the part; false where somebody has locked it since the check began, also if it is free again. */
+  lock(): boolean
+  end(): void
+}
+
+/** Which parts transfers hold, by path. */
+export class PartLocks {
+  readonly #locked: Set<string> = new Set()
+  readonly #checks: Set<{ readonly path: string; isStale: boolean }> = new Set()
+
+  isLocked(path: string): boolean {
+    return this.#locked.has(path)
+  }
+
+  /** False where it is locked. */
+  lock(path: string): boolean {
+    if (this.#locked.has(path)) return false
+    this.#locked.add(path)
+    for (const check of this.#checks) if (check.path === path) check.isStale = true
+    return true
+  }
+
+  unlock(path: string): void {
+    this.#locked.delete(path)
+  }
+
+  /** Undefined where it is locked. The check is to be ended. */
+  check(path: string): PartCheck | undefined {
+    if (this.#locked.has(path)) return undefined
+    const check = { path, isStale: false }
+    this.#checks.add(check)
+    return {
+      lock: () => !check.isStale && this.lock(path),
+      end: () => void this.#checks.delete(check),
+    }
   }
 }

@@ -1,16 +1,14 @@
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, lstat, open, readdir, rename, statfs, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Entropy } from '../../index.ts'
-import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, PART_SUFFIX } from './bounds.ts'
-import { codeOf, TransferError, unwritable } from './errors.ts'
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { equalBytes, toHex } from '../../floor/bytes.ts'
+import { type Entropy, KeysockError } from '../../index.ts'
+import { codeOf, messageOf, TransferError, unwritable } from './errors.ts'
+import { FileHashes, hashOf } from './file-content.ts'
 import { numberedName } from './file-name.ts'
-import { FileHashes } from './file-hashes.ts'
-import { FilePart } from './file-part.ts'
-import { hashOf, sameBytes, shown } from './hashing.ts'
-import { makeFolder } from './make-folder.ts'
-import type { Offer } from './messages.ts'
-import { PartUses } from './part-uses.ts'
+import { FilePart, PartLocks } from './file-part.ts'
+import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, PART_SUFFIX } from './limits.ts'
+import type { TransferOffer } from './messages.ts'
 import type { Part, Storage } from './storage.ts'
 
 interface PartFile {
@@ -18,7 +16,7 @@ interface PartFile {
   readonly size: number
 }
 
-/** Of `.KEY-RANDOM.keysock-part`. */
+/** The length of `.KEY-RANDOM.keysock-part`, what a part's name has after that of its file. */
 const PART_ENDING_LENGTH: number = 1 + 16 + 1 + 8 + PART_SUFFIX.length
 
 /** Files in one folder, incomplete ones beside them (file-transfer §4.1). */
@@ -26,7 +24,7 @@ export class FolderStorage implements Storage {
   readonly #folder: string
   readonly #overwrite: boolean
   readonly #entropy: Entropy
-  readonly #uses: PartUses = new PartUses()
+  readonly #locks: PartLocks = new PartLocks()
   readonly #hashes: FileHashes = new FileHashes()
 
   private constructor(folder: string, options: { readonly overwrite: boolean; readonly entropy: Entropy }) {
@@ -44,33 +42,33 @@ export class FolderStorage implements Storage {
     return new FolderStorage(folder, options)
   }
 
-  async find({ name, content }: Offer, signal: AbortSignal): Promise<string | undefined> {
+  async find({ name, content }: TransferOffer, signal: AbortSignal): Promise<string | undefined> {
     if (content === undefined) return undefined
     for (let number = 1; number <= MAX_COPIES; number++) {
       const path = join(this.#folder, numberedName(name, number))
-      const stat = await lstat(path).catch(() => undefined)
-      if (stat === undefined) return undefined
-      if (!stat.isFile() || stat.size !== content.size) continue
+      const stats = await lstat(path).catch(() => undefined)
+      if (stats === undefined) return undefined
+      if (!stats.isFile() || stats.size !== content.size) continue
       const sha256 = await this.#hashes.ofFile(path, signal)
-      if (sha256 !== undefined && sameBytes(sha256, content.sha256)) return path
+      if (sha256 !== undefined && equalBytes(sha256, content.sha256)) return path
     }
     return undefined
   }
 
-  async parts(offer: Offer): Promise<readonly Part[]> {
-    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.#uses.isHeld(path))
+  async parts(offer: TransferOffer): Promise<readonly Part[]> {
+    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.#locks.isLocked(path))
     return files.toSorted((a, b) => b.size - a.size).map((file) => this.#part(offer, file))
   }
 
-  async create(offer: Offer): Promise<Part> {
+  async create(offer: TransferOffer): Promise<Part> {
     await this.#makeRoom()
-    const random = shown(this.#entropy.bytes(4))
+    const random = toHex(this.#entropy.bytes(4))
     const path = join(this.#folder, `${partStart(offer)}${random}${PART_SUFFIX}`)
-    this.#uses.take(path)
+    this.#locks.lock(path)
     try {
       return this.#part(offer, { path, size: 0, file: await open(path, 'wx') })
     } catch (error) {
-      this.#uses.free(path)
+      this.#locks.unlock(path)
       throw unwritable(path, error)
     }
   }
@@ -82,9 +80,9 @@ export class FolderStorage implements Storage {
     return Math.max(0, bavail * bsize - DISK_MARGIN_BYTES)
   }
 
-  #part(offer: Offer, file: PartFile & { readonly file?: FileHandle }): Part {
+  #part(offer: TransferOffer, file: PartFile & { readonly file?: FileHandle }): Part {
     const name = (): Promise<string> => this.#name(offer, file.path)
-    return new FilePart({ ...file, uses: this.#uses, hashes: this.#hashes, name })
+    return new FilePart({ ...file, locks: this.#locks, hashes: this.#hashes, name })
   }
 
   async #partFiles(start: string): Promise<PartFile[]> {
@@ -95,34 +93,34 @@ export class FolderStorage implements Storage {
     for (const name of names) {
       if (!name.startsWith(start) || !name.endsWith(PART_SUFFIX)) continue
       const path = join(this.#folder, name)
-      const stat = await lstat(path).catch(() => undefined)
-      if (stat?.isFile() !== true) continue
-      // To write to a file that has another name as well would change that one.
-      if (stat.nlink === 1) found.push({ path, size: stat.size })
-      else if (await this.#isNamed(name, stat)) await this.#drop(path)
+      const stats = await lstat(path).catch(() => undefined)
+      if (stats?.isFile() !== true) continue
+      // A file with a second name (a hard link) would change under that name as well.
+      if (stats.nlink === 1) found.push({ path, size: stats.size })
+      else if (await this.#isNamed(name, stats)) await this.#drop(path)
     }
     return found
   }
 
-  /** Whether a part has the name of its file already: the process ended before the other one went (file-transfer §4.1). */
+  /** Whether a part has the name of its file already: the process ended before the part's went (file-transfer §4.1). */
   async #isNamed(part: string, { dev, ino }: Stats): Promise<boolean> {
     const name = part.slice(0, -PART_ENDING_LENGTH)
     for (let number = 1; number <= MAX_COPIES; number++) {
-      const stat = await lstat(join(this.#folder, numberedName(name, number))).catch(() => undefined)
-      if (stat?.dev === dev && stat.ino === ino) return true
+      const stats = await lstat(join(this.#folder, numberedName(name, number))).catch(() => undefined)
+      if (stats?.dev === dev && stats.ino === ino) return true
     }
     return false
   }
 
   /** Deletes a part that no transfer holds; false where one does. */
   async #drop(path: string): Promise<boolean> {
-    if (!this.#uses.take(path)) return false
+    if (!this.#locks.lock(path)) return false
     await unlink(path).catch(() => undefined)
-    this.#uses.free(path)
+    this.#locks.unlock(path)
     return true
   }
 
-  /** file-transfer §4.5: the smallest goes, since the least was paid for it. */
+  /** file-transfer §4.5: of too many parts, the smallest goes, since the least was paid for it. */
   async #makeRoom(): Promise<void> {
     const files = (await this.#partFiles('')).toSorted((a, b) => b.size - a.size)
     for (let excess = files.length + 1 - MAX_PARTS; excess > 0;) {
@@ -133,7 +131,7 @@ export class FolderStorage implements Storage {
   }
 
   /** The complete file at its place, without replacing another unless that is wanted (file-transfer §4.3). */
-  async #name(offer: Offer, part: string): Promise<string> {
+  async #name(offer: TransferOffer, part: string): Promise<string> {
     let path: string | undefined
     if (this.#overwrite) {
       path = join(this.#folder, offer.name)
@@ -148,7 +146,7 @@ export class FolderStorage implements Storage {
       }
     }
     await syncFolder(this.#folder)
-    // Other parts of the same file have nothing left to be of use for.
+    // Other parts of the same file are of no use any more.
     if (offer.content !== undefined)
       for (const left of await this.#partFiles(partStart(offer))) await this.#drop(left.path)
     return path
@@ -156,15 +154,15 @@ export class FolderStorage implements Storage {
 }
 
 /** What names of parts of an offer begin with (file-transfer §4.1). */
-function partStart(offer: Offer): string {
+function partStart(offer: TransferOffer): string {
   return `${offer.name}.${partKey(offer)}-`
 }
 
-function partKey({ name, content }: Offer): string {
-  if (content === undefined) return shown(hashOf(utf8('keysock stream'), utf8(name)).subarray(0, 8))
+function partKey({ name, content }: TransferOffer): string {
+  if (content === undefined) return toHex(hashOf(utf8('keysock stream'), utf8(name)).subarray(0, 8))
   const size = Buffer.alloc(8)
   size.writeBigUInt64BE(BigInt(content.size))
-  return shown(hashOf(utf8('keysock file'), content.sha256, size, utf8(name)).subarray(0, 8))
+  return toHex(hashOf(utf8('keysock file'), content.sha256, size, utf8(name)).subarray(0, 8))
 }
 
 function utf8(text: string): Uint8Array {
@@ -197,11 +195,60 @@ async function moveWithoutLink(part: string, path: string): Promise<boolean> {
   return true
 }
 
-/** A name is there after a crash when its folder is on the disk. */
+/** Writes the folder to the disk: only then a new name in it outlives a crash. */
 async function syncFolder(folder: string): Promise<void> {
   // Some systems open no folders.
   const handle = await open(folder, 'r').catch(() => undefined)
   if (handle === undefined) return
   await handle.sync().catch(() => undefined)
   await handle.close()
+}
+
+/**
+ * Makes a folder, and those above it, where they are missing. Node's own recursive mkdir never ends where the system
+ * says ENOENT for a folder whose parent is there, as /proc does. @throws KeysockError ERR_CLI_FOLDER
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const missing: string[] = []
+  for (let at = resolve(path); !(await isFolder(at)); at = dirname(at)) missing.push(at)
+  for (const folder of missing.toReversed()) {
+    try {
+      await mkdir(folder)
+    } catch (error) {
+      // Somebody else may have made it meanwhile.
+      if (codeOf(error) !== 'EEXIST' || !(await isFolder(folder))) throw unmakable(folder, error)
+    }
+  }
+}
+
+/** False where nothing is there. @throws KeysockError ERR_CLI_FOLDER where something else is */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true
+  } catch (error) {
+    // ENOTDIR: a file stands further up, which is met there.
+    if (codeOf(error) === 'ENOTDIR' || (codeOf(error) === 'ENOENT' && path !== dirname(path))) return false
+    throw unmakable(path, error)
+  }
+  throw new KeysockError('ERR_CLI_FOLDER', `${path} is a file, not a folder; give a folder with --out`)
+}
+
+function unmakable(path: string, error: unknown): KeysockError {
+  return new KeysockError('ERR_CLI_FOLDER', `cannot make the folder ${path}: ${whyNot(error)}`, { cause: error })
+}
+
+function whyNot(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+      return 'the system lets nobody make one there'
+    case 'EACCES':
+    case 'EPERM':
+      return 'this user may not'
+    case 'EROFS':
+      return 'the disk is read-only'
+    case 'ENOSPC':
+      return 'the disk is full'
+    default:
+      return messageOf(error)
+  }
 }

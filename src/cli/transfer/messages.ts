@@ -1,6 +1,15 @@
-import { HASH_BYTES, MAX_DATA_BYTES, NAME_BYTES, OFFER_BYTES, REASON_BYTES, SESSION_BYTES } from './bounds.ts'
+import type { Readable } from 'node:stream'
 import { type CodeName, codeName, CODES, TransferError } from './errors.ts'
 import { nameComplaint, visible } from './file-name.ts'
+import {
+  MAX_DATA_BYTES,
+  NAME_BYTES,
+  OFFER_BYTES,
+  PREAMBLE,
+  REASON_BYTES,
+  SESSION_BYTES,
+  SHA256_BYTES,
+} from './limits.ts'
 
 /** What is known of a file before it is sent; a stream has none. */
 export interface Content {
@@ -8,16 +17,16 @@ export interface Content {
   readonly sha256: Uint8Array
 }
 
-export interface Offer {
+export interface TransferOffer {
   readonly name: string
   /** 16 bytes */
   readonly session: Uint8Array
   readonly content: Content | undefined
 }
 
-/** file-transfer §1.4 */
+/** What the two sides say (file-transfer §1.4). */
 export type Message =
-  | ({ readonly type: 'offer' } & Offer)
+  | ({ readonly type: 'offer' } & TransferOffer)
   | { readonly type: 'start'; readonly offset: number; readonly sha256: Uint8Array }
   | { readonly type: 'data'; readonly bytes: Uint8Array }
   | { readonly type: 'end'; readonly size: number; readonly sha256: Uint8Array }
@@ -31,19 +40,19 @@ export type MessageType = Message['type']
 interface Shape {
   readonly number: number
   readonly type: MessageType
-  readonly least: number
-  readonly most: number
+  readonly min: number
+  readonly max: number
 }
 
 const SHAPES: readonly Shape[] = [
-  { number: 1, type: 'offer', least: 0, most: OFFER_BYTES },
-  { number: 2, type: 'start', least: 8 + HASH_BYTES, most: 8 + HASH_BYTES },
-  { number: 3, type: 'data', least: 1, most: MAX_DATA_BYTES },
-  { number: 4, type: 'end', least: 8 + HASH_BYTES, most: 8 + HASH_BYTES },
-  { number: 16, type: 'have', least: 8, most: 8 },
-  { number: 17, type: 'wait', least: 0, most: 0 },
-  { number: 18, type: 'done', least: 0, most: 0 },
-  { number: 32, type: 'error', least: 1, most: 1 + REASON_BYTES },
+  { number: 1, type: 'offer', min: 0, max: OFFER_BYTES },
+  { number: 2, type: 'start', min: 8 + SHA256_BYTES, max: 8 + SHA256_BYTES },
+  { number: 3, type: 'data', min: 1, max: MAX_DATA_BYTES },
+  { number: 4, type: 'end', min: 8 + SHA256_BYTES, max: 8 + SHA256_BYTES },
+  { number: 16, type: 'have', min: 8, max: 8 },
+  { number: 17, type: 'wait', min: 0, max: 0 },
+  { number: 18, type: 'done', min: 0, max: 0 },
+  { number: 32, type: 'error', min: 1, max: 1 + REASON_BYTES },
 ]
 
 /** Bytes of a message before its body. */
@@ -57,7 +66,7 @@ export function readHead(head: Uint8Array): { readonly type: MessageType; readon
   const length = high * 256 + low
   const shape = SHAPES.find((other) => other.number === number)
   if (shape === undefined) throw malformed(`a message of type ${number}`)
-  if (length < shape.least || length > shape.most) throw malformed(`${shape.type} with ${length} bytes`)
+  if (length < shape.min || length > shape.max) throw malformed(`${shape.type} with ${length} bytes`)
   return { type: shape.type, length }
 }
 
@@ -85,7 +94,7 @@ export function decodeBody(type: MessageType, body: Uint8Array): Message {
 export function encodeMessage(message: Message): Uint8Array {
   const body = encodeBody(message)
   const shape = SHAPES.find(({ type }) => type === message.type)
-  if (shape === undefined || body.length > shape.most) throw new RangeError(`${message.type}: ${body.length} bytes`)
+  if (shape === undefined || body.length > shape.max) throw new RangeError(`${message.type}: ${body.length} bytes`)
   const bytes = new Uint8Array(HEAD_BYTES + body.length)
   bytes.set([shape.number, body.length >> 8, body.length & 0xff])
   bytes.set(body, HEAD_BYTES)
@@ -112,8 +121,8 @@ function encodeBody(message: Message): Uint8Array {
   }
 }
 
-/** file-transfer §2.1 */
-function encodeOffer({ name, session, content }: Offer): Uint8Array {
+/** An offer is a list of fields (file-transfer §2.1). */
+function encodeOffer({ name, session, content }: TransferOffer): Uint8Array {
   const fields: (readonly [number, Uint8Array])[] = [
     [FIELD.name, Buffer.from(name)],
     [FIELD.session, session],
@@ -124,7 +133,7 @@ function encodeOffer({ name, session, content }: Offer): Uint8Array {
   return Buffer.concat(fields.flatMap(([type, value]) => [Uint8Array.of(type, value.length), value]))
 }
 
-function decodeOffer(body: Uint8Array): Offer {
+function decodeOffer(body: Uint8Array): TransferOffer {
   const fields = readFields(body)
   const name = fields.get(FIELD.name)
   const session = fields.get(FIELD.session)
@@ -133,7 +142,8 @@ function decodeOffer(body: Uint8Array): Offer {
   if (name === undefined || session?.length !== SESSION_BYTES) throw malformed('an offer without name or session')
   if ((size === undefined) !== (sha256 === undefined)) throw malformed('an offer with only one of size and hash')
   if (size === undefined || sha256 === undefined) return { name: readName(name), session, content: undefined }
-  if (size.length !== 8 || sha256.length !== HASH_BYTES) throw malformed('an offer with a size or hash of wrong length')
+  if (size.length !== 8 || sha256.length !== SHA256_BYTES)
+    throw malformed('an offer with a size or hash of wrong length')
   return { name: readName(name), session, content: { size: readNumber(size), sha256 } }
 }
 
@@ -184,13 +194,90 @@ function readNumber(bytes: Uint8Array): number {
   return Number(value)
 }
 
-/** At most so many bytes, and no torn character at the end. */
-function cut(text: Buffer, most: number): Uint8Array {
-  let length = Math.min(text.length, most)
+/** The text in at most so many bytes, with no half character at the end. */
+function cut(text: Buffer, maxBytes: number): Uint8Array {
+  let length = Math.min(text.length, maxBytes)
   while (length > 0 && length < text.length && ((text[length] ?? 0) & 0xc0) === 0x80) length--
   return text.subarray(0, length)
 }
 
 export function malformed(what: string): TransferError {
   return new TransferError('MALFORMED', `not the file transfer protocol: ${what}`)
+}
+
+const FROM_SENDER: readonly MessageType[] = ['offer', 'start', 'data', 'end', 'error']
+const FROM_RECEIVER: readonly MessageType[] = ['have', 'wait', 'done', 'error']
+
+/**
+ * One side's messages, read one at a time: what is not asked for stays in the stream. Never holds more than one
+ * message and one chunk of the stream. The stream is left open.
+ */
+export class MessageReader {
+  readonly #chunks: AsyncIterator<Uint8Array>
+  readonly #from: 'sender' | 'receiver'
+  readonly #onBytes: () => void
+  #rest: Uint8Array = new Uint8Array(0)
+  #begun: boolean
+
+  /** @param onBytes is called for every chunk, also where it does not complete a message */
+  constructor(stream: Readable, from: 'sender' | 'receiver', onBytes: () => void = () => undefined) {
+    this.#chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
+    this.#from = from
+    this.#onBytes = onBytes
+    this.#begun = from === 'receiver' // only the sender's stream has a preamble
+  }
+
+  /**
+   * The next message; undefined when the stream has ended between two messages.
+   * @throws TransferError for bytes that are no message of this side, else what the stream throws
+   */
+  async next(): Promise<Message | undefined> {
+    if (!this.#begun) {
+      const preamble = await this.#read(PREAMBLE.length)
+      if (preamble === undefined) return undefined
+      checkPreamble(preamble)
+      this.#begun = true
+    }
+    const head = await this.#read(HEAD_BYTES)
+    if (head === undefined) return undefined
+    const { type, length } = readHead(head)
+    const expected = this.#from === 'sender' ? FROM_SENDER : FROM_RECEIVER
+    if (!expected.includes(type)) throw malformed(`${type} from the ${this.#from}`)
+    const body = length === 0 ? new Uint8Array(0) : await this.#read(length)
+    if (body === undefined) throw malformed('an end in the middle of a message')
+    return decodeBody(type, body)
+  }
+
+  /** Reads to the end and drops what comes: a stream that is not read does not end. */
+  discard(): void {
+    const read = async (): Promise<void> => {
+      while ((await this.#chunks.next()).done !== true);
+    }
+    read().catch(() => undefined) // the stream's error has been told, or is of no interest
+  }
+
+  /** Exactly so many bytes; undefined where the stream ends before the first. */
+  async #read(length: number): Promise<Uint8Array | undefined> {
+    while (this.#rest.length < length) {
+      const chunk = await this.#chunks.next()
+      if (chunk.done === true) {
+        if (this.#rest.length === 0) return undefined
+        throw malformed('an end in the middle of a message')
+      }
+      this.#onBytes()
+      this.#rest = this.#rest.length === 0 ? chunk.value : Buffer.concat([this.#rest, chunk.value])
+    }
+    const taken = Uint8Array.from(this.#rest.subarray(0, length))
+    this.#rest = this.#rest.subarray(length)
+    return taken
+  }
+}
+
+/** The sender's stream begins with a mark and the version (file-transfer §1.3). */
+function checkPreamble(bytes: Uint8Array): void {
+  const mark = PREAMBLE.length - 1
+  if (bytes.subarray(0, mark).some((byte, index) => byte !== PREAMBLE[index])) throw malformed('it does not begin so')
+  if (bytes[mark] !== PREAMBLE[mark]) {
+    throw new TransferError('UNSUPPORTED', `version ${bytes[mark] ?? 0} of the protocol; this side knows 1`)
+  }
 }

@@ -1,13 +1,16 @@
-import type { Offer } from './messages.ts'
+import type { TransferOffer } from './messages.ts'
 
 /** Where what arrives is kept. */
 export interface Storage {
   /** Where the offered file is, complete, if it is there already (file-transfer §2.4). @throws the signal's reason */
-  find(offer: Offer, signal: AbortSignal): Promise<string | undefined>
-  /** Parts that may hold the beginning of what is offered and that nothing writes, the longest first. @throws TransferError BUSY, STORAGE */
-  parts(offer: Offer): Promise<readonly Part[]>
+  find(offer: TransferOffer, signal: AbortSignal): Promise<string | undefined>
+  /**
+   * Parts that may hold the beginning of what is offered and that nothing writes, the longest first.
+   * @throws TransferError BUSY, STORAGE
+   */
+  parts(offer: TransferOffer): Promise<readonly Part[]>
   /** An empty part, taken. @throws TransferError BUSY, STORAGE */
-  create(offer: Offer): Promise<Part>
+  create(offer: TransferOffer): Promise<Part>
   /** How many bytes more would fit. @throws TransferError STORAGE */
   room(): Promise<number>
 }

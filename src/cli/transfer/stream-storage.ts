@@ -1,10 +1,11 @@
-import type { Writable } from 'node:stream'
 import { once } from 'node:events'
-import { orAborted } from './abort.ts'
+import type { Writable } from 'node:stream'
+import { equalBytes } from '../../floor/bytes.ts'
 import { codeOf, messageOf, TransferError } from './errors.ts'
-import { runningHash, type RunningHash, sameBytes } from './hashing.ts'
-import type { Content, Offer } from './messages.ts'
+import { runningHash, type RunningHash } from './file-content.ts'
+import type { Content, TransferOffer } from './messages.ts'
 import type { Part, Storage } from './storage.ts'
+import { orAborted } from './waiting.ts'
 
 /**
  * One output stream, for one transfer. What was written cannot be taken back: a connection that is lost is
@@ -16,7 +17,7 @@ export class StreamStorage implements Storage {
 
   constructor(output: Writable) {
     this.#output = output
-    // Whoever writes hears it.
+    // The error reaches whoever writes.
     output.on('error', () => undefined)
   }
 
@@ -24,13 +25,13 @@ export class StreamStorage implements Storage {
     return Promise.resolve(undefined)
   }
 
-  parts(offer: Offer): Promise<readonly Part[]> {
+  parts(offer: TransferOffer): Promise<readonly Part[]> {
     const part = this.#part
     if (part === undefined || (!part.isUsed && part.size === 0)) return Promise.resolve([])
     return !part.isUsed && isSame(part.offer, offer) ? Promise.resolve([part]) : Promise.reject(busy())
   }
 
-  create(offer: Offer): Promise<Part> {
+  create(offer: TransferOffer): Promise<Part> {
     if (this.#part !== undefined && (this.#part.isUsed || this.#part.size > 0)) return Promise.reject(busy())
     this.#part = new StreamPart(this.#output, offer)
     return Promise.resolve(this.#part)
@@ -45,23 +46,23 @@ function busy(): TransferError {
   return new TransferError('BUSY', 'the receiver is in the middle of another stream')
 }
 
-function isSame(a: Offer, b: Offer): boolean {
+function isSame(a: TransferOffer, b: TransferOffer): boolean {
   return a.name === b.name && isSameContent(a.content, b.content)
 }
 
 function isSameContent(a: Content | undefined, b: Content | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
-  return a.size === b.size && sameBytes(a.sha256, b.sha256)
+  return a.size === b.size && equalBytes(a.sha256, b.sha256)
 }
 
 class StreamPart implements Part {
-  readonly offer: Offer
+  readonly offer: TransferOffer
   isUsed = true
   readonly #output: Writable
   readonly #hash: RunningHash = runningHash()
   #size = 0
 
-  constructor(output: Writable, offer: Offer) {
+  constructor(output: Writable, offer: TransferOffer) {
     this.#output = output
     this.offer = offer
   }
@@ -71,7 +72,7 @@ class StreamPart implements Part {
   }
 
   continueFrom(offset: number, sha256: Uint8Array): Promise<boolean> {
-    const fits = !this.isUsed && offset === this.#size && sameBytes(this.digest(), sha256)
+    const fits = !this.isUsed && offset === this.#size && equalBytes(this.digest(), sha256)
     if (fits) this.isUsed = true
     return Promise.resolve(fits)
   }
@@ -79,7 +80,7 @@ class StreamPart implements Part {
   async append(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const output = this.#output
     try {
-      // Of a connection that went while nobody read.
+      // A former connection may have filled it, and gone while nobody read.
       if (output.writableNeedDrain) await drained(output, signal)
       if (output.destroyed || output.errored !== null) throw output.errored ?? new Error('it is closed')
       this.#hash.update(bytes)

@@ -23,14 +23,13 @@ export interface ListenOptions {
  * for that, and then the promise may be left alone.
  */
 export class Server extends EventEmitter {
-  /** More connections than this are refused, with 'drop'. */
-  maxConnections: number | undefined
   readonly #host: Host | Promise<Host>
   readonly #options: ServerOptions
   #binding: Binding | undefined
   #starting = false
   #closing = false
   #connections = 0
+  #connectionLimit: number | undefined
   #holds = true
   #release: (() => void) | undefined
 
@@ -43,6 +42,15 @@ export class Server extends EventEmitter {
     this.#host = host
     this.#options = options
     if (onConnection !== undefined) this.on('connection', onConnection)
+  }
+
+  /** More connections than this are refused, with 'drop'. */
+  get maxConnections(): number | undefined {
+    return this.#connectionLimit
+  }
+
+  set maxConnections(count: number | undefined) {
+    this.#connectionLimit = count
   }
 
   get listening(): boolean {
@@ -185,7 +193,7 @@ export class Server extends EventEmitter {
   }
 
   #admit(): boolean {
-    if (this.maxConnections === undefined || this.#connections < this.maxConnections) return true
+    if (this.#connectionLimit === undefined || this.#connections < this.#connectionLimit) return true
     this.emit('drop', this.address() ?? {})
     return false
   }

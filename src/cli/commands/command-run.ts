@@ -1,0 +1,139 @@
+import { BoundedSet } from '../../floor/bounded.ts'
+import type { Endpoint } from '../../index.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { createDisplay, type Display } from '../display/display.ts'
+import { StopSignal } from '../ending.ts'
+import { type EndpointRequest, unusable } from '../endpoint.ts'
+import type { CliEvent, TransferName } from '../events.ts'
+import type { OutputFlags } from '../options.ts'
+import { codeOf, messageOf } from '../transfer/errors.ts'
+
+/** Warnings that are remembered so as to be shown once; a bound, since some contain a number that grows. */
+const MAX_WARNINGS = 100
+
+/** Why it stopped, and with which cap it goes on. */
+export interface LastWords extends Pick<
+  Extract<CliEvent, { event: 'stopped' }>,
+  'reason' | 'message' | 'bytes' | 'sat' | 'isBegun' | 'needsInput'
+> {
+  readonly maxCostSat?: number | undefined
+}
+
+/** What send and receive have in common: the display, the signals, the endpoint, and how they report their end. */
+export class CommandRun {
+  readonly display: Display
+  readonly stop: StopSignal
+  readonly #dependencies: Dependencies
+  readonly #warnings: BoundedSet<string> = new BoundedSet(MAX_WARNINGS)
+  #endpoint: Endpoint | undefined
+
+  constructor(
+    dependencies: Dependencies,
+    { json = false, quiet = false }: OutputFlags,
+    { isOutputTaken = false }: { readonly isOutputTaken?: boolean } = {},
+  ) {
+    const { stdout, stderr, environment, clock } = dependencies
+    this.#dependencies = dependencies
+    this.display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
+    this.stop = new StopSignal(dependencies.signals, () => this.display.close())
+  }
+
+  /** @throws KeysockError that tells a person why there is none; the signal's reason */
+  async openEndpoint(request: Omit<EndpointRequest, 'environment'>): Promise<Endpoint> {
+    const { openEndpoint, environment } = this.#dependencies
+    const opening = openEndpoint({ environment, ...request })
+    try {
+      const endpoint = await this.stop.orStop(opening)
+      this.#endpoint = endpoint
+      // Its store failed: nothing can be paid or received any more.
+      endpoint.on('error', (error: Error) => this.stop.fail(error))
+      endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.warn(code, message))
+      this.#reportAbsence(endpoint)
+      return endpoint
+    } catch (error) {
+      // It may still open, after the command has ended.
+      opening.then((late) => late.close()).catch(() => undefined)
+      throw this.stop.isGiven ? error : unusable(error)
+    }
+  }
+
+  /** What comes back is what was reported as away, whatever else has come back with it. */
+  #reportAbsence(endpoint: Endpoint): void {
+    let isDaemonAway = false
+    endpoint.on('offline', ({ away }: { readonly away?: 'daemon' | 'node' }) => {
+      isDaemonAway = away === 'daemon'
+      const message = isDaemonAway ? 'the daemon is gone; waiting for one' : 'the node is away; waiting for it'
+      this.display.emit({ event: 'node', state: 'away', message })
+    })
+    endpoint.on('online', () => {
+      const message = isDaemonAway ? 'the daemon is back' : 'the node is back'
+      this.display.emit({ event: 'node', state: 'back', message })
+    })
+  }
+
+  /** Shows each warning once: every connection may repeat it. */
+  warn(code: string, message: string): void {
+    if (this.#warnings.has(message)) return
+    this.#warnings.add(message)
+    this.display.emit({ event: 'warning', code, message })
+  }
+
+  /** Reports that the command ends with an error. */
+  failed(error: unknown, { name, more = '' }: { readonly name?: TransferName; readonly more?: string } = {}): void {
+    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: whatFailed(error) + more })
+  }
+
+  /** Reports that the command ends where the same one goes on, perhaps with another cap. */
+  stopped({ maxCostSat, ...words }: LastWords): void {
+    const { environment } = this.#dependencies
+    const cap = maxCostSat === undefined ? {} : { maxCostSat }
+    const resume = resumeCommand(this.#dependencies.words, environment, cap)
+    this.display.emit({ event: 'stopped', ...words, resume })
+  }
+
+  /** Ends the run: leaves the terminal as it was, and closes the endpoint. */
+  async close(): Promise<void> {
+    this.display.close()
+    await this.#endpoint?.close().catch((error: unknown) => this.warn(codeOf(error), messageOf(error)))
+    this.stop.release()
+  }
+}
+
+/** An error of the library, for a person who typed a command: first what to do. */
+function whatFailed(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ERR_KEYSOCK_NO_PATH':
+      return `give --replies direct, which tells the receiver this node's public key, or mend this: ${messageOf(error)}`
+    case 'EHOSTUNREACH':
+      return 'no way to that node was found within --max-fee, or it is unknown'
+    default:
+      return messageOf(error)
+  }
+}
+
+/** The command line that goes on, as a shell takes it. */
+export function resumeCommand(
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  options: { readonly maxCostSat?: number } = {},
+): string {
+  const program = environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+  const { maxCostSat } = options
+  const kept = maxCostSat === undefined ? words : withOption(words, '--max-cost', String(maxCostSat))
+  return [program, ...kept.map(quoted)].join(' ')
+}
+
+/** Nothing behind `--` is an option. */
+function withOption(words: readonly string[], name: string, value: string): readonly string[] {
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  return [...withoutOption(words.slice(0, end), name), name, value, ...words.slice(end)]
+}
+
+function withoutOption(words: readonly string[], name: string): readonly string[] {
+  return words.filter((word, index) => word !== name && words[index - 1] !== name && !word.startsWith(`${name}=`))
+}
+
+/** For POSIX shells. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

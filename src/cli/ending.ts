@@ -1,0 +1,106 @@
+/** How a command ends: with an exit code, and by a signal. */
+import { orAborted } from './transfer/waiting.ts'
+
+/** How a command ends, for scripts; --help lists them. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** Stopped where it can be taken up again: the cost cap was reached, or the waiting time is over. */
+  stopped: 3,
+  /** 128 + SIGINT, 128 + SIGTERM */
+  interrupted: 130,
+  terminated: 143,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+export const EXIT_HELP = `Exit codes:
+  0    done
+  1    failed
+  2    the command line is wrong
+  3    stopped, and the same command goes on: cost cap reached, waiting time over
+  130  interrupted with Ctrl-C (143: SIGTERM); the same command goes on`
+
+export type SignalName = 'SIGINT' | 'SIGTERM'
+
+/** Signals by which a person, or the system, ends the process. */
+export interface Signals {
+  /** Calls the result to stop listening. */
+  on(listener: (signal: SignalName) => void): () => void
+  /** Ends the process at once. */
+  exit(code: number): void
+}
+
+/** The signals of this process. */
+export const processSignals: Signals = {
+  on(listener) {
+    const listeners = (['SIGINT', 'SIGTERM'] as const).map((name: SignalName) => {
+      const heard = (): void => listener(name)
+      process.on(name, heard)
+      return () => process.off(name, heard)
+    })
+    return () => {
+      for (const off of listeners) off()
+    }
+  },
+  exit: (code) => process.exit(code),
+}
+
+/**
+ * Ends a run: the first signal asks for a clean end, the second ends the process at once. `fail` ends it as well, where
+ * something failed without which the run cannot go on.
+ */
+export class StopSignal {
+  readonly #controller: AbortController = new AbortController()
+  readonly #off: () => void
+  #name: SignalName | undefined
+  #failure: Error | undefined
+
+  /** @param beforeExit runs before the second signal ends the process at once: it leaves the terminal in order */
+  constructor(signals: Signals, beforeExit: () => void = () => undefined) {
+    this.#off = signals.on((name) => {
+      if (this.#name !== undefined) {
+        beforeExit()
+        return signals.exit(exitCodeOf(name))
+      }
+      this.#name = name
+      this.#controller.abort()
+    })
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Whether a person or the system asked for the end. */
+  get isGiven(): boolean {
+    return this.#name !== undefined && this.#failure === undefined
+  }
+
+  /** Ends the run with the reason why it cannot go on. */
+  fail(error: Error): void {
+    if (this.signal.aborted) return
+    this.#failure = error
+    this.#controller.abort(error)
+  }
+
+  /** 130 or 143. */
+  get exitCode(): ExitCode {
+    return exitCodeOf(this.#name ?? 'SIGINT')
+  }
+
+  /** Settles as the promise does, or rejects with the signal or the failure that comes before. */
+  orStop<Result>(promise: Promise<Result>): Promise<Result> {
+    return orAborted(promise, this.signal)
+  }
+
+  /** Stops listening. */
+  release(): void {
+    this.#off()
+  }
+}
+
+function exitCodeOf(name: SignalName): ExitCode {
+  return name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
+}

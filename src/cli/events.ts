@@ -1,0 +1,130 @@
+/**
+ * What a command reports. With --json each is printed as it stands, one object a line; these fields are stable,
+ * further ones may be added. Amounts are satoshi (with up to three decimals), rates bytes a second, times seconds.
+ */
+export type CliEvent =
+  | {
+      readonly event: 'listening'
+      readonly publicKey: string
+      readonly port: number
+      /** The command that sends to here. */
+      readonly command: string
+      /** Where files go; "-" for standard output. */
+      readonly out: string
+    }
+  /** A file is read and hashed before it is sent; only where that takes a while. */
+  | ({ readonly event: 'reading'; readonly bytes: number } & TransferName)
+  | ({ readonly event: 'connecting'; readonly publicKey: string; readonly port: number } & TransferName)
+  | {
+      readonly event: 'quote'
+      readonly name: string
+      readonly bytes: number
+      readonly packets: number
+      readonly sat: number
+      readonly feesSat: number
+      readonly packetBytes: number
+      readonly packetSat: number
+      readonly secondsFrom: number
+      readonly secondsTo: number
+      readonly maxCostSat: number
+    }
+  | {
+      readonly event: 'waiting'
+      readonly code: string
+      readonly message: string
+      readonly sat: number
+      readonly secondsLeft: number
+    }
+  /** One's own node, or the daemon that owns it, went away and came back; what is under way waits. */
+  | { readonly event: 'node'; readonly state: 'away' | 'back'; readonly message: string }
+  | ({ readonly event: 'start'; readonly offset: number } & TransferName)
+  | ({ readonly event: 'progress' } & TransferName & Progress)
+  | ({ readonly event: 'done' } & TransferName & Summary)
+  | ({
+      readonly event: 'stopped'
+      /**
+       * interrupted: by a signal. cost: at the cap. wait: nobody answered for as long as --wait says.
+       * lost: the sender went (receiver only).
+       */
+      readonly reason: 'interrupted' | 'cost' | 'wait' | 'lost'
+      readonly bytes: number
+      readonly sat: number
+      readonly message: string
+      /** The command that goes on. */
+      readonly resume: string | null
+      /** Sender: false where the receiver has taken nothing yet, so that there is nothing to go on from. */
+      readonly isBegun?: boolean
+      /** It needs the same standard input again, from its beginning. */
+      readonly needsInput?: boolean
+    } & Partial<TransferName>)
+  | {
+      readonly event: 'finding'
+      readonly name: string
+      readonly verdict: 'good' | 'poor' | 'bad'
+      readonly message: string
+    }
+  | { readonly event: 'hint'; readonly message: string; readonly command: string }
+  | { readonly event: 'warning'; readonly code: string; readonly message: string }
+  | ({ readonly event: 'error'; readonly code: string; readonly message: string } & Partial<TransferName>)
+
+export interface TransferName {
+  /** Counts a command's transfers, from 1. */
+  readonly transfer: number
+  readonly name: string
+  /** null: a stream whose end is not known yet. */
+  readonly size: number | null
+}
+
+export interface Progress {
+  /** Of the whole: what was there before counts as well. */
+  readonly bytes: number
+  /** Sender: the same with what was paid for and is not acknowledged yet, about. */
+  readonly bytesSettled: number
+  readonly bytesPerSecond: number
+  /** Payments without an outcome yet. */
+  readonly inFlight: number
+  readonly failed: number
+  /** Paid for certain, fees included; by this command so far. */
+  readonly sat: number
+  /** The amount of payments without an outcome yet. */
+  readonly reservedSat: number
+  readonly secondsLeft: number | null
+}
+
+interface Summary {
+  readonly bytes: number
+  /** Of these, how many this run moved (receiver: this connection), in `seconds`; the others were there before. */
+  readonly bytesMoved: number
+  readonly sha256: string
+  /** Receiver: where it is now. */
+  readonly path: string | null
+  readonly seconds: number
+  readonly failed: number
+  readonly sat: number
+  readonly feesSat: number
+  /** Receiver: what the packets paid. */
+  readonly receivedSat: number
+  readonly wasThere: boolean
+}
+
+/** Events that come often: shown as a line that changes in its place, or written now and then. */
+export type MovingEvent = Extract<CliEvent, { event: 'reading' | 'progress' }>
+
+export function isMoving(event: CliEvent): event is MovingEvent {
+  return event.event === 'reading' || event.event === 'progress'
+}
+
+/** The transfer that an event ends. */
+export function endedTransfer(event: CliEvent): number | undefined {
+  return event.event === 'done' || event.event === 'stopped' || event.event === 'error' ? event.transfer : undefined
+}
+
+/** What goes to standard output: what was asked for. Everything else is a remark. */
+export function isResult({ event }: CliEvent): boolean {
+  return event === 'done' || event === 'quote' || event === 'finding' || event === 'hint'
+}
+
+/** What --quiet leaves. */
+export function isLoud({ event }: CliEvent): boolean {
+  return event === 'error' || event === 'stopped'
+}

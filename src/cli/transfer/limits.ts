@@ -1,0 +1,85 @@
+/** Every limit and time of file transfers, with its reason. Times are milliseconds. */
+
+// ---- The protocol (file-transfer §1, §2) ---------------------------------------------------------------
+
+/** file-transfer §1.1: the port where nobody names another. */
+export const DEFAULT_PORT = 18_004
+/** file-transfer §1.3: KSFT and the version, what the sender's stream begins with. */
+export const PREAMBLE: Uint8Array = Uint8Array.of(0x4b, 0x53, 0x46, 0x54, 1)
+export const OFFER_BYTES = 1_024
+export const MAX_DATA_BYTES = 32_768
+export const REASON_BYTES = 200
+/** Leaves room for what §4.1 adds, in the 255 bytes that a file system gives a name. */
+export const NAME_BYTES = 200
+export const SESSION_BYTES = 16
+export const SHA256_BYTES = 32
+export const PART_SUFFIX = '.keysock-part'
+
+// ---- Both sides ---------------------------------------------------------------------------------------
+
+/** How often a transfer reports how far it is, and looks whether it still goes: four times a second. */
+export const TICK_MS = 250
+/** The rate that is shown is that of the last ten seconds, */
+export const RATE_WINDOW_MS = 10_000
+/** as soon as there is half a second to go by, */
+export const MIN_RATE_MS = 500
+/** from at most so many samples: more than a window of ticks. */
+export const MAX_RATE_SAMPLES = 256
+
+// ---- The receiver (file-transfer §4.5) -----------------------------------------------------------------
+
+export const MAX_TRANSFERS = 16
+/** Of these, connections that wait for their turn: half, so that who waits for one file does not stop all others. */
+export const MAX_WAITING_OFFERS = 8
+/** 1 GiB takes two hours at the medium's ceiling. */
+export const DEFAULT_MAX_SIZE_BYTES: number = 2 ** 30
+export const MAX_PARTS = 64
+/** Parts that are proposed before a transfer starts from nothing. */
+export const MAX_PROPOSALS = 4
+/** Copies of one name: `name (2)` to `name (99)`. */
+export const MAX_COPIES = 99
+/** Hashes of files that are remembered: those of all copies of two names. */
+export const MAX_HASHES = 256
+/** An offer takes two windows on a slow day; a person would not wait longer. */
+export const FIRST_MESSAGE_MS = 120_000
+export const SILENT_MS = 20_000
+export const IDLE_MS = 600_000
+/** After the last word, the other side has this long to end: some round trips of a slow day. */
+export const LAST_WORD_MS = 20_000
+/** How often a waiting offer looks again whether it is its turn. */
+export const TURN_MS = 1_000
+/** Kept free on the disk: an answer needs a journal, a log. */
+export const DISK_MARGIN_BYTES: number = 16 * 2 ** 20
+/** How often a transfer looks at the room that is left: all of them at once stay within the margin. */
+export const ROOM_EVERY_BYTES: number = 2 ** 20
+
+/** Answers to a connection cost at most so much more than its packets brought in, msat: some fifty answers at 2 sat. */
+export const ADVANCE_MSAT = 100_000n
+/** And all connections together: what a person loses at most to senders that pay less than their answers cost. */
+export const ADVANCE_ALL_MSAT = 10_000_000n
+
+// ---- The sender (file-transfer §5) --------------------------------------------------------------------
+
+/** First and longest pause between two tries to connect; each try is a payment. */
+export const RETRY_MS = 2_000
+export const RETRY_MAX_MS = 30_000
+/** How long a person waits for an answer without hearing so. */
+export const NO_ANSWER_MS = 15_000
+/** One try to connect: as long as the library's own. */
+export const CONNECT_MS = 120_000
+/** However little a person waits, one try is long enough for a route and a first answer. */
+export const MIN_TRY_MS = 10_000
+/**
+ * Bytes that are paid for and not acknowledged, at most: what is lost when the receiver dies. Two rounds of
+ * acknowledgements (spec §8.4) on top of a hundred packets in flight, or what was acknowledged in the last seconds.
+ */
+export const UNACKNOWLEDGED_BYTES = 262_144
+export const UNACKNOWLEDGED_SECONDS = 8
+/** A receiver acknowledges within 30 s (spec §8.4); without a sign for so long, another connection is made. */
+export const DEAD_MS = 45_000
+/** With the cost cap reached, what is under way has this long to bring an answer or room. */
+export const CAP_REACHED_MS = 10_000
+/** A DATA message of ours: some ten packets, so that its head weighs nothing, and the receiver sees steps of it. */
+export const DATA_BYTES = 8_192
+/** Bytes of standard input that are taken ahead of what was sent. */
+export const SPOOL_AHEAD_BYTES: number = 2 ** 20

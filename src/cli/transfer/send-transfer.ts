@@ -1,0 +1,373 @@
+import { BackOff } from '../../floor/back-off.ts'
+import { toHex } from '../../floor/bytes.ts'
+import type { Endpoint, Socket } from '../../index.ts'
+import type { CliEvent, TransferName } from '../events.ts'
+import { satOf } from '../words.ts'
+import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
+import {
+  CAP_REACHED_MS,
+  CONNECT_MS,
+  LAST_WORD_MS,
+  MIN_TRY_MS,
+  NO_ANSWER_MS,
+  RETRY_MAX_MS,
+  RETRY_MS,
+  TICK_MS,
+} from './limits.ts'
+import { SendProgress, StallTimer } from './progress.ts'
+import { sendOver, type SendWatcher, type Sent } from './send-session.ts'
+import type { Source } from './source.ts'
+import { closed, every, sleep, type Time } from './waiting.ts'
+
+/** Where to send. */
+export interface SendTarget {
+  /** A public key, or an address with route hints, as the library takes it. */
+  readonly address: string
+  readonly port: number
+}
+
+export interface SendTransferOptions {
+  readonly endpoint: Endpoint
+  readonly target: SendTarget
+  readonly source: Source
+  /** 16 bytes that tell this run from others (file-transfer §2.1). */
+  readonly session: Uint8Array
+  readonly maxCostMsat: bigint
+  /** How long there may be no progress before it stops, ms. */
+  readonly waitMs: number
+  readonly time: Time
+  /** Ends the transfer. */
+  readonly signal: AbortSignal
+  readonly emit: (event: CliEvent) => void
+}
+
+/** How it ended, where it was not an error. */
+export type SendEnd =
+  | { readonly type: 'done' }
+  | { readonly type: 'interrupted' }
+  | { readonly type: 'cost' }
+  | { readonly type: 'wait'; readonly error: Error }
+
+/** The code of a connection that we ended because the other side was silent. */
+const SILENT = 'ERR_CLI_SILENT'
+const PUBLIC_KEY_DIGITS = 66
+
+/** Sends one source, over as many connections as it takes, and reports how far it is. */
+export class SendTransfer {
+  readonly #options: SendTransferOptions
+  readonly #name: TransferName
+  #socket: Socket | undefined
+  /** Of the connection that is open. */
+  #stallTimer: StallTimer | undefined
+  /** Of the last connection on which anything was sent. */
+  #progress: SendProgress | undefined
+  /** Counts of the connections that are over. */
+  #pastFailed = 0
+  #pastFeesMsat = 0n
+  #isConnecting = false
+  /** Whether we ended this connection, since the other side was silent. */
+  #isSilent = false
+  /** When a person last heard that there is no answer, ms. */
+  #toldMs = 0
+  #isStarted = false
+  /** Where this run began: the lowest offset at which a connection of it started. */
+  #minOffset = Infinity
+  /** When there was progress last, ms. */
+  #forwardMs: number
+  #pausedMs: number | undefined
+  #isCostReached = false
+  /** What a packet carries on the best route; 0: not known. */
+  #packetBytes = 0
+  #hashFailures = 0
+  #farewell: Promise<void> = Promise.resolve()
+
+  constructor(options: SendTransferOptions) {
+    this.#options = options
+    this.#name = nameOf(options.source)
+    this.#forwardMs = options.time.now()
+  }
+
+  /** Bytes that the receiver has, as far as this side knows for certain. */
+  get bytes(): number {
+    return this.#progress?.acknowledged ?? 0
+  }
+
+  /** Whether the receiver ever accepted the offer, so that there is something to go on from. */
+  get isBegun(): boolean {
+    return this.#minOffset < Infinity
+  }
+
+  /** After a run that is done: resolves when the other side has acknowledged our end of the connection, or is gone. */
+  get farewell(): Promise<void> {
+    return this.#farewell
+  }
+
+  /** @throws TransferError, KeysockError: what trying again does not mend */
+  async run(): Promise<SendEnd> {
+    const { time, signal, target, emit } = this.#options
+    const startMs = time.now()
+    const publicKey = target.address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+    emit({ event: 'connecting', ...this.#name, publicKey, port: target.port })
+    const retries = new BackOff({ leastMs: RETRY_MS, mostMs: RETRY_MAX_MS })
+    const stopTicking = every(time, TICK_MS, () => this.#tick())
+    try {
+      while (!signal.aborted) {
+        const tryMs = time.now()
+        const outcome = await this.#try()
+        if ('size' in outcome) {
+          this.#emitDone(outcome, (time.now() - startMs) / 1_000)
+          return { type: 'done' }
+        }
+        const end = this.#endOf(outcome)
+        if (end !== undefined) return end
+        if (this.#forwardMs > tryMs) retries.reset()
+        const leftMs = this.#leftMs()
+        this.#emitWaiting(codeOf(outcome), whyNot(outcome, target.port), leftMs)
+        await sleep(time, Math.min(retries.next(), leftMs), signal)
+      }
+      return { type: 'interrupted' }
+    } finally {
+      stopTicking()
+    }
+  }
+
+  /** How the transfer ends with a failed connection; undefined: not yet. @throws what trying again does not mend */
+  #endOf(failure: Error): SendEnd | undefined {
+    if (this.#options.signal.aborted) return { type: 'interrupted' }
+    if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
+    if (!this.#mayTryAgain(failure)) throw failure
+    return this.#leftMs() <= 0 ? { type: 'wait', error: failure } : undefined
+  }
+
+  /** One connection: what was sent, or why not. */
+  async #try(): Promise<Sent | Error> {
+    const { endpoint, target, source, session, maxCostMsat, signal, time } = this.#options
+    const connecting = new AbortController()
+    // What is written already would still be sent, and paid for, after a mere destroy().
+    const interrupt = (): void => {
+      if (this.#socket === undefined) connecting.abort()
+      else this.#socket.resetAndDestroy()
+    }
+    signal.addEventListener('abort', interrupt, { once: true })
+    this.#isConnecting = true
+    this.#toldMs = time.now()
+    try {
+      const socket = await endpoint.connect(target.address, target.port, {
+        maxCost: maxCostMsat,
+        allowHalfOpen: true,
+        connectTimeout: Math.min(CONNECT_MS, Math.max(MIN_TRY_MS, this.#leftMs())),
+        signal: connecting.signal,
+      })
+      this.#use(socket)
+      const sent = await sendOver(socket, source, { session, watcher: this.#watcher() })
+      this.#progress ??= new SendProgress({ offset: sent.size, before: 0, nowMs: time.now() })
+      this.#progress.complete(sent.size)
+      this.#farewell = closed(socket.end(), time, LAST_WORD_MS)
+      return sent
+    } catch (error) {
+      if (this.#isSilent) return new ConnectionLost(SILENT, 'the receiver gave no sign any more', error)
+      return error instanceof Error ? error : new Error(messageOf(error), { cause: error })
+    } finally {
+      signal.removeEventListener('abort', interrupt)
+      this.#isConnecting = false
+      this.#dropSocket()
+    }
+  }
+
+  #use(socket: Socket): void {
+    const { endpoint, target, time } = this.#options
+    this.#socket = socket
+    this.#stallTimer = new StallTimer(time.now())
+    this.#isConnecting = false
+    this.#forwardMs = time.now()
+    this.#pausedMs = undefined
+    this.#isStarted = false
+    this.#isSilent = false
+    // The error reaches whoever reads or writes at the moment.
+    socket.on('error', () => undefined)
+    socket.on('paused', () => (this.#pausedMs ??= time.now()))
+    // Needed only to show progress between two acknowledgements.
+    endpoint.quote(target.address, 1).then(
+      ({ packetBytes }) => (this.#packetBytes = packetBytes),
+      () => undefined,
+    )
+  }
+
+  /** Watches one connection: what is written to it never counts for the next one. */
+  #watcher(): SendWatcher {
+    let progress: SendProgress | undefined
+    return {
+      started: (offset, before) => {
+        progress = this.#start(offset, before)
+      },
+      mayWrite: async (bytes) => progress?.mayWrite(bytes),
+      sent: (bytes) => progress?.recordWritten(bytes),
+      waits: () => {
+        this.#forwardMs = this.#options.time.now()
+        this.#emitWaiting('ERR_TRANSFER_BUSY', OTHER_FIRST, this.#leftMs())
+      },
+    }
+  }
+
+  #start(offset: number, before: number): SendProgress {
+    const { time, emit } = this.#options
+    this.#endProgress()
+    const progress = new SendProgress({ offset, before, nowMs: time.now() })
+    this.#minOffset = Math.min(this.#minOffset, offset)
+    this.#progress = progress
+    this.#isStarted = true
+    this.#forwardMs = time.now()
+    emit({ event: 'start', ...this.#name, offset })
+    return progress
+  }
+
+  #dropSocket(): void {
+    const socket = this.#socket
+    if (socket === undefined) return
+    this.#tick()
+    this.#socket = undefined
+    this.#endProgress()
+    this.#pastFailed += socket.stats.failedAttempts
+    this.#pastFeesMsat += socket.stats.feesMsat
+    // An ended socket still delivers our last message; on any other, nothing more may be paid for.
+    if (!socket.writableEnded) socket.resetAndDestroy()
+  }
+
+  #endProgress(): void {
+    if (this.#isStarted) this.#progress?.end()
+    this.#isStarted = false
+  }
+
+  /** Four times a second: how far it is, and whether it still goes. */
+  #tick(): void {
+    const socket = this.#socket
+    if (socket === undefined) return this.#tellNoAnswer()
+    const progress = this.#isStarted ? this.#progress : undefined
+    const nowMs = this.#options.time.now()
+    progress?.update(socket.stats, { nowMs, packetBytes: this.#packetBytes })
+    if (progress !== undefined) {
+      this.#emitProgress(progress)
+      if (progress.forwardMs > this.#forwardMs) {
+        this.#forwardMs = progress.forwardMs
+        if (this.#pausedMs !== undefined) this.#pausedMs = nowMs
+      }
+    }
+    this.#checkCap(socket, progress, nowMs)
+    this.#stallTimer?.update({ written: socket.bytesWritten, acknowledged: socket.stats.bytesAcknowledged, nowMs })
+    if (this.#pausedMs !== undefined) this.#stallTimer?.excuse(nowMs)
+    const isOwed = progress?.isAllAcknowledged !== true
+    const isStuck = nowMs - this.#forwardMs >= Math.max(MIN_TRY_MS, this.#options.waitMs)
+    if ((isOwed && isStuck) || this.#stallTimer?.isStalled(nowMs) === true) {
+      this.#isSilent = true
+      socket.resetAndDestroy()
+    }
+  }
+
+  #checkCap(socket: Socket, progress: SendProgress | undefined, nowMs: number): void {
+    if (this.#pausedMs === undefined) return
+    const isDry = this.#options.endpoint.stats.reservedMsat === 0n && progress?.isAllAcknowledged === false
+    if (!isDry && nowMs - this.#pausedMs < CAP_REACHED_MS) return
+    this.#isCostReached = true
+    socket.resetAndDestroy()
+  }
+
+  #leftMs(): number {
+    const { waitMs, time } = this.#options
+    return this.#forwardMs + waitMs - time.now()
+  }
+
+  #mayTryAgain(error: Error): boolean {
+    if (error instanceof TransferError) {
+      if (error.reason === 'HASH' && error.isRemote) return this.#hashFailures++ === 0
+      return error.reason === 'BUSY'
+    }
+    return error instanceof ConnectionLost || LOST.has(codeOf(error))
+  }
+
+  /** Connecting takes long, and each try is paid for: a person hears every 15 seconds that there is no answer. */
+  #tellNoAnswer(): void {
+    const { time, target } = this.#options
+    const nowMs = time.now()
+    if (!this.#isConnecting || nowMs - this.#toldMs < NO_ANSWER_MS) return
+    this.#toldMs = nowMs
+    const noAnswer = new ConnectionLost('ETIMEDOUT', 'no answer')
+    this.#emitWaiting(noAnswer.code, whyNot(noAnswer, target.port), this.#leftMs())
+  }
+
+  /** Payments that failed, on connections that are over and on this one. */
+  get #failed(): number {
+    return this.#pastFailed + (this.#socket?.stats.failedAttempts ?? 0)
+  }
+
+  #emitProgress({ acknowledged, settled, bytesPerSecond }: SendProgress): void {
+    const { endpoint, emit } = this.#options
+    const { size } = this.#name
+    const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
+    emit({
+      event: 'progress',
+      ...this.#name,
+      bytes: acknowledged,
+      bytesSettled: settled,
+      bytesPerSecond: Math.round(bytesPerSecond),
+      inFlight: paymentsUnresolved,
+      failed: this.#failed,
+      sat: satOf(spentMsat),
+      reservedSat: satOf(reservedMsat),
+      secondsLeft: size === null || bytesPerSecond <= 0 ? null : Math.round((size - settled) / bytesPerSecond),
+    })
+  }
+
+  /** There is no connection, or none that goes on; `message` says why. */
+  #emitWaiting(code: string, message: string, leftMs: number): void {
+    const { endpoint, emit } = this.#options
+    const sat = satOf(endpoint.stats.spentMsat)
+    emit({ event: 'waiting', code, message, sat, secondsLeft: Math.max(0, Math.round(leftMs / 1_000)) })
+  }
+
+  #emitDone({ size, sha256 }: Sent, seconds: number): void {
+    const { endpoint, emit } = this.#options
+    const bytesMoved = Math.max(0, size - this.#minOffset)
+    emit({
+      event: 'done',
+      ...this.#name,
+      size,
+      bytes: size,
+      bytesMoved,
+      sha256: toHex(sha256),
+      path: null,
+      seconds: Number(seconds.toFixed(3)),
+      failed: this.#failed,
+      sat: satOf(endpoint.stats.spentMsat),
+      feesSat: satOf(this.#pastFeesMsat + (this.#socket?.stats.feesMsat ?? 0n)),
+      receivedSat: 0,
+      wasThere: bytesMoved === 0 && size > 0,
+    })
+  }
+}
+
+const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE'])
+/** file-transfer §3.5: the receiver answers WAIT while another connection has the same offer. */
+const OTHER_FIRST =
+  'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
+
+export function nameOf({ name, content }: Source): TransferName {
+  return { transfer: 1, name, size: content?.size ?? null }
+}
+
+/** Why there is no connection, or none that goes on, for a person. */
+export function whyNot(error: Error, port: number): string {
+  switch (codeOf(error)) {
+    case 'ECONNREFUSED':
+      return `nobody receives on port ${port} there, or there is no room`
+    case 'ETIMEDOUT':
+      return 'no answer; keysock receive does not run there, or its node is offline'
+    case 'EHOSTUNREACH':
+      return 'no way to that node was found, or it is unknown'
+    case SILENT:
+    case 'ERR_TRANSFER_BUSY':
+    case 'ERR_TRANSFER_HASH':
+      return error.message
+    default:
+      return 'the connection was lost'
+  }
+}

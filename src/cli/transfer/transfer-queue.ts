@@ -1,0 +1,103 @@
+import { equalBytes } from '../../floor/bytes.ts'
+import { TransferError } from './errors.ts'
+import { MAX_WAITING_OFFERS, SILENT_MS, TURN_MS } from './limits.ts'
+import type { TransferOffer } from './messages.ts'
+import { sleep, type Time } from './waiting.ts'
+
+/** A connection that sends. */
+export interface SendingConnection {
+  /** When the last byte came, ms of the clock. */
+  readonly lastByteMs: number
+  /** Ends it for another connection; resolves when its part is let go. */
+  giveWay(): Promise<void>
+}
+
+/** A transfer that has its turn, or waits for it. */
+export interface QueuedTransfer extends SendingConnection {
+  readonly offer: TransferOffer
+}
+
+/**
+ * The connections that are there, and which of them receives what: at most one at a time receives the same file, or the
+ * same stream of one sender (file-transfer §4.4).
+ */
+export class TransferQueue {
+  readonly #time: Time
+  readonly #connections: Set<SendingConnection> = new Set()
+  readonly #receiving: Set<QueuedTransfer> = new Set()
+  #waiting = 0
+
+  constructor(time: Time) {
+    this.#time = time
+  }
+
+  enter(connection: SendingConnection): void {
+    this.#connections.add(connection)
+  }
+
+  /** Its turn is over as well. */
+  leave(transfer: QueuedTransfer): void {
+    this.#connections.delete(transfer)
+    this.#receiving.delete(transfer)
+  }
+
+  /**
+   * Another connection found no place: ends the one that was silent longest, where that was too long
+   * (file-transfer §4.5).
+   */
+  makeRoom(): void {
+    const [silent] = [...this.#connections].toSorted((a, b) => a.lastByteMs - b.lastByteMs)
+    if (silent === undefined || !this.#isSilent(silent)) return
+    this.#connections.delete(silent)
+    void silent.giveWay()
+  }
+
+  /**
+   * Resolves when nobody else receives what is offered: it is the transfer's turn then, until it leaves.
+   * @param wait called once, where there is anything to wait for; the signal ends the waiting without a turn
+   * @throws TransferError BUSY where enough wait already
+   */
+  async waitForTurn(
+    transfer: QueuedTransfer,
+    options: { readonly wait: () => void; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { offer } = transfer
+    let isWaiting = false
+    try {
+      while (!options.signal.aborted) {
+        const other = [...this.#receiving].find((current) => contends(current.offer, offer))
+        if (other === undefined) {
+          this.#receiving.add(transfer)
+          return
+        }
+        if (this.#isSilent(other) || equalBytes(other.offer.session, offer.session)) {
+          await other.giveWay()
+          continue
+        }
+        if (!isWaiting) {
+          if (this.#waiting >= MAX_WAITING_OFFERS)
+            throw new TransferError('BUSY', 'enough senders wait for their turn already')
+          this.#waiting++
+          isWaiting = true
+          options.wait()
+        }
+        await sleep(this.#time, TURN_MS, options.signal)
+      }
+    } finally {
+      if (isWaiting) this.#waiting--
+    }
+  }
+
+  #isSilent({ lastByteMs }: SendingConnection): boolean {
+    return this.#time.now() - lastByteMs >= SILENT_MS
+  }
+}
+
+/** The same file, or the same stream of the same run. */
+function contends(a: TransferOffer, b: TransferOffer): boolean {
+  if (a.name !== b.name) return false
+  if (a.content === undefined || b.content === undefined) {
+    return a.content === b.content && equalBytes(a.session, b.session)
+  }
+  return a.content.size === b.content.size && equalBytes(a.content.sha256, b.content.sha256)
+}

@@ -1,0 +1,194 @@
+import { EventEmitter } from 'node:events'
+import { Duplex } from 'node:stream'
+import { expect, it } from 'vitest'
+import { ReceiveServer } from '../../src/cli/transfer/receive-server.ts'
+import type { Endpoint, Socket } from '../../src/index.ts'
+import { turns } from './receiver-folder.ts'
+
+/** As much of a socket as the caps ask for. */
+class PaidSocket extends Duplex {
+  maxCost = 0n
+  stats = { receivedMsat: 0n, paidMsat: 0n, reservedMsat: 0n }
+  /** A packet of 2 sat does not fit under a cap. */
+  meetCap(): void {
+    this.emit('paused', 'cost', { priceMsat: 2_000n, capMsat: this.maxCost, isFinal: false })
+  }
+  override _read(): void {}
+  override _write(_chunk: unknown, _encoding: unknown, done: () => void): void {
+    done()
+  }
+  resetAndDestroy(): void {
+    this.destroy()
+  }
+}
+
+async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): Promise<{
+  readonly socket: PaidSocket
+  readonly stats: { capMsat: bigint; spentMsat: bigint; reservedMsat: bigint }
+  /** How it ended, if it did. */
+  readonly end: () => unknown
+  readonly warnings: unknown[]
+  readonly pass: (ms: number) => void
+  /** A connection that finds no place. */
+  readonly drop: () => void
+}> {
+  let now = 0
+  const due: { atMs: number; call: () => void }[] = []
+  const warnings: unknown[] = []
+  const stats = { capMsat: maxCostMsat ?? 100_000_000n, spentMsat: 0n, reservedMsat: 0n }
+  let take: ((socket: Socket) => void) | undefined
+  const server = Object.assign(new EventEmitter(), { listen: async () => undefined, close: () => undefined })
+  const endpoint = {
+    stats,
+    setCaps: ({ process }: { readonly process: bigint }) => {
+      stats.capMsat = process
+    },
+    createServer: (_options: unknown, onConnection: (socket: Socket) => void) => {
+      take = onConnection
+      return server
+    },
+  }
+  const receiving = new ReceiveServer({
+    endpoint: endpoint as unknown as Endpoint,
+    storage: {} as ConstructorParameters<typeof ReceiveServer>[0]['storage'],
+    port: 1,
+    maxSizeBytes: 1,
+    count: undefined,
+    maxCostMsat,
+    isStream: false,
+    time: {
+      now: () => now,
+      schedule: (atMs, call) => {
+        const entry = { atMs, call }
+        due.push(entry)
+        return () => void due.splice(due.indexOf(entry), 1)
+      },
+    },
+    emit: (event) => void warnings.push(event),
+  })
+  await receiving.start()
+  let ending: unknown
+  void receiving.ended.then((how) => (ending = how))
+  const socket = new PaidSocket()
+  take?.(socket as unknown as Socket)
+  return {
+    socket,
+    stats,
+    end: () => ending,
+    warnings,
+    drop: () => server.emit('drop', {}),
+    pass(ms) {
+      const end = now + ms
+      for (;;) {
+        const next = due.filter(({ atMs }) => atMs <= end).toSorted((a, b) => a.atMs - b.atMs)[0]
+        if (next === undefined) break
+        due.splice(due.indexOf(next), 1)
+        now = next.atMs
+        next.call()
+      }
+      now = end
+    },
+  }
+}
+
+it('spends on answers what a sender pays and an advance, for each and for all', async () => {
+  const { socket, stats, pass } = await bench()
+  expect(stats.capMsat).toBe(10_000_000n)
+  pass(300)
+  expect(socket.maxCost).toBe(100_000n)
+  socket.stats = { receivedMsat: 500_000n, paidMsat: 20_000n, reservedMsat: 0n }
+  pass(300)
+  expect(socket.maxCost).toBe(600_000n)
+  expect(stats.capMsat).toBe(10_500_000n)
+})
+
+it('goes on with a sender that pays after its answers were stopped', async () => {
+  const { socket, pass } = await bench()
+  pass(300)
+  socket.stats = { receivedMsat: 0n, paidMsat: 99_000n, reservedMsat: 0n }
+  socket.meetCap()
+  pass(5_000)
+  socket.stats = { receivedMsat: 2_000n, paidMsat: 99_000n, reservedMsat: 0n }
+  pass(30_000)
+  expect(socket.destroyed).toBe(false)
+  expect(socket.maxCost).toBe(102_000n)
+})
+
+it('closes the connection of a sender that does not pay for its answers', async () => {
+  const { socket, warnings, pass } = await bench()
+  pass(300)
+  socket.stats = { receivedMsat: 0n, paidMsat: 99_000n, reservedMsat: 0n }
+  socket.meetCap()
+  pass(9_000)
+  expect(socket.destroyed).toBe(false)
+  pass(2_000)
+  expect(socket.destroyed).toBe(true)
+  expect(warnings).toContainEqual(expect.objectContaining({ code: 'ERR_CLI_COST' }))
+})
+
+it('closes it although every pause is told of again', async () => {
+  const { socket, pass } = await bench()
+  pass(300)
+  socket.stats = { receivedMsat: 0n, paidMsat: 99_000n, reservedMsat: 0n }
+  for (let second = 0; second < 11; second++) {
+    socket.meetCap()
+    pass(1_000)
+  }
+  expect(socket.destroyed).toBe(true)
+})
+
+it('keeps a sender that is quiet after payments under way left no room for a moment', async () => {
+  const { socket, pass } = await bench()
+  pass(300)
+  socket.stats = { receivedMsat: 0n, paidMsat: 50_000n, reservedMsat: 49_000n }
+  socket.meetCap()
+  pass(3_000)
+  socket.stats = { receivedMsat: 0n, paidMsat: 60_000n, reservedMsat: 0n }
+  pass(60_000)
+  expect(socket.destroyed).toBe(false)
+})
+
+it('ends at the cap of a person, unless what was under way leaves room again', async () => {
+  const { socket, stats, end, pass } = await bench({ maxCostMsat: 100_000n })
+  Object.assign(stats, { spentMsat: 50_000n, reservedMsat: 49_000n })
+  socket.meetCap()
+  pass(3_000)
+  Object.assign(stats, { spentMsat: 60_000n, reservedMsat: 0n })
+  pass(60_000)
+  await turns()
+  expect(end()).toBeUndefined()
+  stats.spentMsat = 99_000n
+  socket.meetCap()
+  pass(9_000)
+  await turns()
+  expect(end()).toBeUndefined()
+  pass(2_000)
+  await turns()
+  expect(end()).toEqual({ type: 'cost', capMsat: 100_000n })
+})
+
+it('gives the place of a sender to others when its end is not acknowledged for long', async () => {
+  const { socket, pass } = await bench()
+  let resets = 0
+  socket.resetAndDestroy = () => void resets++
+  // Both sides have ended, and the other one's process is gone: nothing closes it.
+  socket._destroy = () => undefined
+  socket.push(null)
+  await turns()
+  pass(19_000)
+  await turns()
+  expect(resets).toBe(0)
+  pass(2_000)
+  await turns()
+  expect(resets).toBe(1)
+})
+
+it('gives the place of a silent sender to another one that comes', async () => {
+  const { socket, pass, drop } = await bench()
+  pass(19_000)
+  drop()
+  expect(socket.destroyed).toBe(false)
+  pass(1_000)
+  drop()
+  expect(socket.destroyed).toBe(true)
+})

@@ -1,0 +1,97 @@
+import { Duplex } from 'node:stream'
+import { expect, it } from 'vitest'
+import type { CliEvent } from '../../src/cli/events.ts'
+import { encodeMessage } from '../../src/cli/transfer/messages.ts'
+import { SendTransfer } from '../../src/cli/transfer/send-transfer.ts'
+import type { Endpoint } from '../../src/index.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { fileOf, turns } from './receiver-folder.ts'
+
+/** A connection whose other end never acknowledges, until told. */
+class SilentSocket extends Duplex {
+  bytesWritten = 0
+  readonly stats = { bytesAcknowledged: 0, attempts: 0, failedAttempts: 0, unresolvedAttempts: 0, feesMsat: 0n }
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: unknown, done: () => void): void {
+    this.bytesWritten += chunk.length
+    done()
+  }
+  resetAndDestroy(): void {
+    this.destroy()
+  }
+}
+
+async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
+  readonly time: ManualClock
+  readonly sockets: SilentSocket[]
+  /** What each try was allowed, ms. */
+  readonly timeouts: number[]
+  readonly events: CliEvent[]
+  readonly ended: Promise<unknown>
+  readonly interrupt: () => void
+}> {
+  const time = new ManualClock(turns)
+  const sockets: SilentSocket[] = []
+  const timeouts: number[] = []
+  const events: CliEvent[] = []
+  const stop = new AbortController()
+  const endpoint = {
+    stats: { spentMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 },
+    quote: () => Promise.reject(new Error('no route')),
+    connect: async (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
+      timeouts.push(connectTimeout)
+      if (!answers) throw Object.assign(new Error('nobody there'), { code: 'ECONNREFUSED' })
+      const socket = new SilentSocket()
+      sockets.push(socket)
+      return socket
+    },
+  }
+  const sending = new SendTransfer({
+    endpoint: endpoint as unknown as Endpoint,
+    target: { address: `02${'ab'.repeat(32)}`, port: 1 },
+    source: fileOf('a.bin', new Uint8Array(1_000)),
+    session: new Uint8Array(16),
+    maxCostMsat: 1_000n,
+    waitMs,
+    time,
+    signal: stop.signal,
+    emit: (event) => void events.push(event),
+  })
+  const ended = sending.run()
+  await turns()
+  return { time, sockets, timeouts, events, ended, interrupt: () => stop.abort() }
+}
+
+it('makes another connection where the OFFER is not acknowledged for 45 s', async () => {
+  const { time, sockets, events, ended, interrupt } = await begin()
+  await time.advance(44_000)
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
+  await time.advance(4_000)
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, false])
+  expect(events).toContainEqual(expect.objectContaining({ event: 'waiting', code: 'ERR_CLI_SILENT' }))
+  interrupt()
+  expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('waits for its turn on a connection that has acknowledged the OFFER', async () => {
+  const { time, sockets, ended, interrupt } = await begin()
+  const [socket] = sockets
+  if (socket === undefined) throw new Error('there is no connection')
+  socket.stats.bytesAcknowledged = socket.bytesWritten
+  socket.push(encodeMessage({ type: 'wait' }))
+  await time.advance(300_000)
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
+  interrupt()
+  expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('tries once, and long enough for an answer, where it is not to wait at all', async () => {
+  const away = await begin({ waitMs: 0, answers: false })
+  await expect(away.ended).resolves.toMatchObject({ type: 'wait' })
+  expect(away.timeouts).toEqual([10_000])
+  const there = await begin({ waitMs: 0 })
+  await there.time.advance(9_000)
+  expect(there.sockets.map(({ destroyed }) => destroyed)).toEqual([false])
+  await there.time.advance(2_000)
+  await expect(there.ended).resolves.toMatchObject({ type: 'wait' })
+})
