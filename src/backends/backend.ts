@@ -25,6 +25,9 @@ export interface NodeInfo {
   readonly network: string
 }
 
+/** What a backend may not reach: its node, or the daemon that owns the node. */
+export type OutOfReach = 'daemon' | 'node'
+
 export type BackendEvent =
   /** Node lane: a settled keysend with our record. In order of `settleIndex`, each at least once. */
   | {
@@ -60,7 +63,12 @@ export type BackendEvent =
   /** These paths stopped working or soon will (channel gone, policy changed): make new ones. */
   | { readonly type: 'paths-stale'; readonly pathIds: readonly string[] }
   /** The node went away or came back. Payments under way become 'unknown'; the transport waits. */
-  | { readonly type: 'online' | 'offline'; readonly detail: string }
+  | {
+      readonly type: 'online' | 'offline'
+      readonly detail: string
+      /** What was or is out of reach; absent: the node. */
+      readonly away?: OutOfReach
+    }
   /** Something a person should know; never holds a secret. */
   | { readonly type: 'warning'; readonly code: string; readonly message: string }
 
@@ -121,12 +129,28 @@ export type BackendErrorCode =
   /** Another program listens on this port of the node. */
   | 'port-in-use'
 
-/** A call to a backend that could not be carried out. `message` says what to do. */
+interface BackendErrorOptions extends ErrorOptions {
+  readonly advice?: string
+  readonly away?: OutOfReach
+}
+
+/** A call to a backend that could not be carried out. `message` says what happened and what to do. */
 export class BackendError extends Error {
   readonly code: BackendErrorCode
-  constructor(code: BackendErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+  /** What happened: `message` without `advice`. */
+  readonly what: string
+  /** What the calling program can do; `message` says it after `what` and a semicolon. A person needs `what` alone. */
+  readonly advice?: string
+  /** What could not be reached, where that is the reason. */
+  readonly away?: OutOfReach
+
+  constructor(code: BackendErrorCode, what: string, options: BackendErrorOptions = {}) {
+    const { advice, away } = options
+    super(advice === undefined ? what : `${what}; ${advice}`, 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'BackendError'
     this.code = code
+    this.what = what
+    if (advice !== undefined) this.advice = advice
+    if (away !== undefined) this.away = away
   }
 }

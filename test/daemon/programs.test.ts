@@ -248,9 +248,11 @@ describe('a daemon that hangs', () => {
     const backend = daemon.attach()
     const told: string[] = []
     const details: string[] = []
+    const away: unknown[] = []
     const sink = (event: BackendEvent): void => {
       told.push(event.type)
       if (event.type === 'offline') details.push(event.detail)
+      if (event.type === 'offline' || event.type === 'online') away.push(event.away)
     }
     await sim.drive(backend.start({ sink }))
     const stream = daemon.streams.at(-1)
@@ -261,9 +263,16 @@ describe('a daemon that hangs', () => {
       maxFeeMsat: 100_000n,
       count: 1,
     }
-    await expect(sim.drive(backend.findRoutes(request))).rejects.toMatchObject({ code: 'offline' })
+    await expect(sim.drive(backend.findRoutes(request))).rejects.toMatchObject({
+      code: 'offline',
+      what: 'the daemon is away (it does not answer)',
+      advice: "wait for 'online'",
+      away: 'daemon',
+      message: "the daemon is away (it does not answer); wait for 'online'",
+    })
     await sim.runFor(1_000)
     expect(told).toEqual(['offline', 'online'])
+    expect(away).toEqual(['daemon', 'daemon'])
     expect(details).toEqual([expect.stringMatching(/^the daemon is away: /)])
     expect(await sim.drive(backend.findRoutes(request))).toHaveLength(1)
     await sim.drive(backend.stop())

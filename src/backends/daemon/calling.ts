@@ -4,7 +4,7 @@ import { MAX_CALLS, VERSIONS } from './bounds.ts'
 import { type CallName, type Calls, calls, readTold, UNCOUNTED, writeCall } from './calls.ts'
 import { MessageError } from './fields.ts'
 import { Lines } from './lines.ts'
-import type { SentEvent } from './values.ts'
+import type { SentError, SentEvent } from './values.ts'
 
 export interface CallingNeeds {
   event(event: SentEvent): void
@@ -76,7 +76,7 @@ export class Calling {
     const result = 'error' in told ? undefined : calls[pending.call].result.read(told.result, pending.call)
     this.#pending.delete(told.id)
     this.#count(pending.call, -1)
-    if ('error' in told) pending.reject(new BackendError(told.error.code, told.error.message))
+    if ('error' in told) pending.reject(toldError(told.error))
     else pending.resolve(result as never)
   }
 
@@ -107,6 +107,11 @@ function written<Name extends CallName>(id: number, call: Name, argument: Calls[
   }
 }
 
+/** The daemon itself is there: what it cannot reach is the node. */
+function toldError({ code, message }: SentError): BackendError {
+  return new BackendError(code, message, code === 'offline' ? { away: 'node' } : {})
+}
+
 function away(why: string): BackendError {
-  return new BackendError('offline', `the daemon is away (${why}); wait for 'online'`)
+  return new BackendError('offline', `the daemon is away (${why})`, { advice: "wait for 'online'", away: 'daemon' })
 }

@@ -178,7 +178,7 @@ export class DaemonBackend implements Backend {
         code: 'other-node',
         message: 'the daemon owns another node now; this program waits for its own one to come back',
       })
-      throw new BackendError('offline', 'the daemon owns another node')
+      throw new BackendError('offline', 'the daemon owns another node', { away: 'daemon' })
     }
   }
 
@@ -189,8 +189,8 @@ export class DaemonBackend implements Backend {
     this.#unpaid.clear()
     if (isOnline !== this.#isOnline) {
       this.#isOnline = isOnline
-      const detail = isOnline ? 'the daemon is back' : 'the daemon is there, its node is away'
-      this.#tell({ type: isOnline ? 'online' : 'offline', detail })
+      if (isOnline) this.#tell({ type: 'online', detail: 'the daemon is back', away: 'daemon' })
+      else this.#tell({ type: 'offline', detail: 'the daemon is there, its node is away', away: 'node' })
     }
     if (isBack && node.blockHeight > this.#height) this.#tell({ type: 'block', height: node.blockHeight })
     this.#height = node.blockHeight
@@ -205,7 +205,7 @@ export class DaemonBackend implements Backend {
   #lost(why: string): void {
     if (!this.#isOnline) return
     this.#isOnline = false
-    this.#tell({ type: 'offline', detail: `the daemon is away: ${why}` })
+    this.#tell({ type: 'offline', detail: `the daemon is away: ${why}`, away: 'daemon' })
   }
 
   async #call<Name extends Exclude<CallName, 'pay'>>(

@@ -65,7 +65,8 @@ export class Link {
     argument: Calls[Name]['argument'],
   ): Promise<Calls[Name]['result']> {
     const calling = this.#calling
-    if (calling === undefined) throw new BackendError('offline', "the daemon is away; wait for 'online'")
+    if (calling === undefined)
+      throw new BackendError('offline', 'the daemon is away', { advice: "wait for 'online'", away: 'daemon' })
     const cancel = this.#watch(calling)
     try {
       return await calling.call(call, argument)

@@ -64,7 +64,11 @@ export function connectTo(path: string): Promise<net.Socket> {
       if (error.code === 'EACCES' || error.code === 'EPERM')
         reject(new BackendError('permission', `this user may not use the daemon at ${path} (its --mode says who may)`))
       else
-        reject(new BackendError('offline', `no daemon answers at ${path} (${error.code}); start one: keysock daemon`))
+        reject(
+          new BackendError('offline', `no daemon answers at ${path} (${error.code}); start one: keysock daemon`, {
+            away: 'daemon',
+          }),
+        )
     }
     socket.once('error', failed)
   })

@@ -25,7 +25,9 @@ export type Arrival = Extract<BackendEvent, { readonly type: 'arrival' }>
 export type Offer = Extract<BackendEvent, { readonly type: 'offer' }>
 /** Two processes have two clocks: an offer tells how much time is left for it. */
 export type SentOffer = Omit<Offer, 'deadlineMs'> & { readonly leftMs: number }
-export type SentEvent = Exclude<BackendEvent, { readonly type: 'offer' }> | SentOffer
+/** Of a daemon that is there: what is out of reach is its node. */
+type SentState = Pick<Extract<BackendEvent, { readonly type: 'online' | 'offline' }>, 'type' | 'detail'>
+export type SentEvent = Exclude<BackendEvent, { readonly type: 'offer' | 'online' | 'offline' }> | SentOffer | SentState
 
 /** Longer than any record, point or path may be: whether it fits is the backend's word. */
 const record = bytes(0, 2_048)
@@ -161,7 +163,7 @@ export const verdict: Codec<Verdict> = union<Verdict>('action', {
 })
 
 type Of<Type extends SentEvent['type']> = Extract<SentEvent, { readonly type: Type }>
-const state = object<Of<'online' | 'offline'>>({ type: oneOf(['online', 'offline']), detail: words(MAX_WORDS) })
+const state = object<SentState>({ type: oneOf(['online', 'offline']), detail: words(MAX_WORDS) })
 
 const eventCodecs: Readonly<Record<SentEvent['type'], Codec<unknown>>> = {
   arrival: object<Of<'arrival'>>({

@@ -206,6 +206,7 @@ export function asBackendError(error: unknown): BackendError {
       { cause: error },
     )
   }
-  if (isAway(error)) return new BackendError('offline', `${whyAway(said)}; wait for 'online'`, { cause: error })
+  if (isAway(error))
+    return new BackendError('offline', whyAway(said), { cause: error, advice: "wait for 'online'", away: 'node' })
   return new BackendError('unsupported', `${uri} failed: ${said}`, { cause: error })
 }

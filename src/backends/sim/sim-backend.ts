@@ -66,7 +66,8 @@ export class SimBackend implements Backend, AttachedProcess {
         'unsupported',
         `another process is attached to '${node.name}': a node takes one interceptor. Stop it first.`,
       )
-    if (!node.online) throw new BackendError('offline', `node '${node.name}' is away; try again when it is back`)
+    if (!node.online)
+      throw new BackendError('offline', `node '${node.name}' is away; try again when it is back`, { away: 'node' })
     this.#state = 'started'
     this.#sink = options.sink
     this.#phantomLane = options.phantomLane === true
@@ -270,7 +271,10 @@ export class SimBackend implements Backend, AttachedProcess {
   #mustRun(): void {
     this.#mustBeStarted()
     if (!this.#node.online || !this.#node.streamUp)
-      throw new BackendError('offline', `node '${this.#node.name}' is away; wait for 'online'`)
+      throw new BackendError('offline', `node '${this.#node.name}' is away`, {
+        advice: "wait for 'online'",
+        away: 'node',
+      })
   }
 
   #mustBeStarted(): void {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../floor/clock.ts'
 import type { Entropy } from '../../floor/entropy.ts'
-import type { Backend, NodeInfo } from '../../backends/backend.ts'
+import type { Backend, NodeInfo, OutOfReach } from '../../backends/backend.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { ConnectionFailure } from '../connection/interface.ts'
 import type { KeysockError } from '../errors.ts'
@@ -10,6 +10,12 @@ import type { Store, StoredState } from '../store/store.ts'
 
 /** Sees every connection after each round; for tests. */
 export type OnStep = (connections: Iterable<Connection>) => void
+
+/** Why the node was or is out of reach, in words, and whether it is the node itself or the daemon that owns it. */
+export interface Absence {
+  readonly detail: string
+  readonly away: OutOfReach
+}
 
 /** What an endpoint gives its driver: checked options, and a backend and a store that were started. */
 export interface DriverOptions {
@@ -29,7 +35,7 @@ export interface DriverOptions {
   readonly phantomLane: boolean
   readonly warn: (code: string, message: string) => void
   /** The node went away or came back. */
-  readonly nodeIs: (state: 'online' | 'offline', detail: string) => void
+  readonly nodeIs: (state: 'online' | 'offline', absence: Absence) => void
   /** The store cannot go on: everything ends. */
   readonly fail: (error: KeysockError) => void
   readonly onStep?: OnStep | undefined

@@ -7,7 +7,7 @@ import type { ConnectionEvent, ConnectionFailure, CostPause } from '../connectio
 import { Deadlines } from './deadlines.ts'
 import { Demultiplexer } from './demultiplexer.ts'
 import { callOutside, DrivenConnection } from './driven-connection.ts'
-import { type DriverCounts, type DriverOptions, ENDPOINT_CLOSED } from './driver-options.ts'
+import { type Absence, type DriverCounts, type DriverOptions, ENDPOINT_CLOSED } from './driver-options.ts'
 import { KeysockError, messageOf } from '../errors.ts'
 import { MAX_CONNECTIONS } from '../limits.ts'
 import type { Listener } from './connection-handle.ts'
@@ -184,7 +184,7 @@ export class Driver {
         return this.#paths.stale(event.pathIds)
       case 'online':
       case 'offline':
-        return this.#setOnline(event.type === 'online', event.detail)
+        return this.#setOnline(event.type === 'online', { detail: event.detail, away: event.away ?? 'node' })
       case 'warning':
         return this.warn(event.code, event.message)
     }
@@ -199,12 +199,12 @@ export class Driver {
     }
   }
 
-  #setOnline(online: boolean, detail: string): void {
+  #setOnline(online: boolean, absence: Absence): void {
     if (online === this.isOnline) return
     this.isOnline = online
-    this.#options.logger.info?.({ detail }, online ? 'the node is back' : 'the node is away')
+    this.#options.logger.info?.({ detail: absence.detail }, online ? 'the node is back' : 'the node is away')
     if (online) this.#resume()
-    this.#options.nodeIs(online ? 'online' : 'offline', detail)
+    this.#options.nodeIs(online ? 'online' : 'offline', absence)
   }
 
   /** What waited for the node goes on. */

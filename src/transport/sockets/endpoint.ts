@@ -92,8 +92,9 @@ export interface EndpointStats {
 
 /**
  * A node, as sockets and servers use it. Events: 'warning' ({ code, message }) for what a person should know,
- * 'offline' and 'online' ({ detail }) when the node, or the daemon that owns it, went away and came back: what is
- * under way waits; 'error' (error) when the store fails and everything ends, 'close'.
+ * 'offline' and 'online' ({ detail, away }) when the node, or the daemon that owns it, went away and came back, which
+ * `away` tells ('node' or 'daemon'): what is under way waits; 'error' (error) when the store fails and everything ends,
+ * 'close'.
  */
 export class Endpoint extends EventEmitter implements Host {
   readonly info: NodeInfo
@@ -140,7 +141,7 @@ export class Endpoint extends EventEmitter implements Host {
       relays: options.relays ?? 1,
       phantomLane: options.phantomLane ?? false,
       warn: (code, message) => made.endpoint?.emit('warning', { code, message }),
-      nodeIs: (state, detail) => made.endpoint?.emit(state, { detail }),
+      nodeIs: (state, absence) => made.endpoint?.emit(state, absence),
       fail: (error) => made.endpoint?.fail(error),
       onStep,
     })
