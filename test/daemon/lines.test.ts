@@ -1,7 +1,7 @@
 import { duplexPair } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { Lines } from '../../src/backends/daemon/lines.ts'
+import { Lines } from '../../src/backends/daemon/protocol/lines.ts'
 
 const turn = (): Promise<void> =>
   new Promise((resolve) => {

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { ANSWER_MS } from '../../src/backends/daemon/bounds.ts'
+import { ANSWER_MS } from '../../src/backends/daemon/protocol/limits.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import { MemoryStore } from '../../src/transport/store/memory.ts'
-import { MemoryDaemon } from './worlds.ts'
+import { MemoryDaemon } from './memory-daemon.ts'
 
 let sim: Simulation
 /** On bob's node. */
@@ -136,12 +136,12 @@ describe('a program that dies', () => {
     const other = two.createConnection(alice.publicKeyHex, 7)
     other.write('over')
     await sim.drive(Promise.all([once(talk, 'connect'), once(other, 'connect')]))
-    expect(daemon.node.status().clients).toMatchObject([
+    expect(daemon.server.status().clients).toMatchObject([
       { ports: [7], paths: expect.toSatisfy((count: number) => count > 0) },
       { ports: [8] },
     ])
     await one.kill()
-    expect(daemon.node.status().clients).toMatchObject([{ ports: [8] }])
+    expect(daemon.server.status().clients).toMatchObject([{ ports: [8] }])
     await answering(two, 7, 'two')
     other.end(' and out')
     expect(await sim.drive(whole(other))).toBe('alice over and out')
@@ -156,7 +156,7 @@ describe('a program that dies', () => {
     const question = alice.createConnection(one.endpoint.publicKeyHex, 7)
     question.end('a')
     await sim.runFor(2_000)
-    expect(daemon.node.status().heldOpens).toBe(1)
+    expect(daemon.server.status().heldOpens).toBe(1)
     const two = await daemon.endpoint({ store })
     await answering(two, 7, 'two')
     expect(await sim.drive(whole(question))).toBe('two a')
@@ -206,7 +206,7 @@ describe('a connection to the daemon that breaks', () => {
     }
     const expected = ['one', 'two', 'alice', 'alice'].map((name) => `${name} ${long}`)
     expect(await sim.drive(Promise.all(answers))).toEqual(expected)
-    expect(daemon.node.status().clients.flatMap(({ ports }) => ports)).toEqual([7, 8])
+    expect(daemon.server.status().clients.flatMap(({ ports }) => ports)).toEqual([7, 8])
   })
 
   it('delivers what was opened while the daemon was away', async () => {

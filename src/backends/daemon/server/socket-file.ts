@@ -1,9 +1,9 @@
 import { chmod, mkdir, mkdtemp, rename, rm, stat, unlink } from 'node:fs/promises'
 import net from 'node:net'
 import { dirname, join } from 'node:path'
-import { BackendError } from '../backend.ts'
-import { MAX_SOCKET_PATH_BYTES } from './bounds.ts'
-import { fits } from './location.ts'
+import { BackendError } from '../../backend.ts'
+import { MAX_SOCKET_PATH_BYTES } from '../protocol/limits.ts'
+import { answers, fits } from '../protocol/socket.ts'
 
 /** A listening socket of the file system. */
 export interface SocketFile {
@@ -49,39 +49,6 @@ export async function listenOn(
     server.close()
     if (error instanceof BackendError) throw error
     throw new BackendError('bad-request', `cannot listen on ${path}: ${(error as Error).message}`, { cause: error })
-  }
-}
-
-/** Connects to a daemon. @throws BackendError 'offline', 'permission' */
-export function connectTo(path: string): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path)
-    socket.once('connect', () => {
-      socket.off('error', failed)
-      resolve(socket)
-    })
-    const failed = (error: NodeJS.ErrnoException): void => {
-      if (error.code === 'EACCES' || error.code === 'EPERM')
-        reject(new BackendError('permission', `this user may not use the daemon at ${path} (its --mode says who may)`))
-      else
-        reject(
-          new BackendError('offline', `no daemon answers at ${path} (${error.code}); start one: keysock daemon`, {
-            away: 'daemon',
-          }),
-        )
-    }
-    socket.once('error', failed)
-  })
-}
-
-/** Whether a daemon listens there. One that this user may not reach does. */
-export async function answers(path: string): Promise<boolean> {
-  try {
-    const socket = await connectTo(path)
-    socket.destroy()
-    return true
-  } catch (error) {
-    return error instanceof BackendError && error.code === 'permission'
   }
 }
 

@@ -1,4 +1,4 @@
-import { SLOTS_FREE_DENOMINATOR, SLOTS_FREE_NUMERATOR, SLOTS_KEPT_DIVISOR } from './bounds.ts'
+import { SLOTS_FREE_DENOMINATOR, SLOTS_FREE_NUMERATOR, SLOTS_KEPT_DIVISOR } from '../protocol/limits.ts'
 
 interface Channel {
   total: number
@@ -18,48 +18,48 @@ export class SlotShares {
   readonly #gone = new WeakSet<object>()
 
   /** Takes a slot; false where there is none for this program now. */
-  take(client: object, name: string, slots: number): boolean {
+  take(program: object, name: string, slots: number): boolean {
     const channel = this.#channels.get(name)
     if (channel === undefined) {
-      this.#channels.set(name, { total: 1, holders: new Map([[client, 1]]), waiting: new Set() })
+      this.#channels.set(name, { total: 1, holders: new Map([[program, 1]]), waiting: new Set() })
       return true
     }
-    if (!this.#has(channel, client, slots)) {
-      if (!channel.holders.has(client)) channel.waiting.add(client)
+    if (!this.#hasFree(channel, program, slots)) {
+      if (!channel.holders.has(program)) channel.waiting.add(program)
       return false
     }
-    channel.waiting.delete(client)
+    channel.waiting.delete(program)
     channel.total += 1
-    channel.holders.set(client, (channel.holders.get(client) ?? 0) + 1)
+    channel.holders.set(program, (channel.holders.get(program) ?? 0) + 1)
     return true
   }
 
-  give(client: object, name: string): void {
+  give(program: object, name: string): void {
     const channel = this.#channels.get(name)
-    const held = channel?.holders.get(client)
+    const held = channel?.holders.get(program)
     if (channel === undefined || held === undefined) throw new Error(`no slot of ${name} is held by this program`)
     channel.total -= 1
-    if (held === 1) channel.holders.delete(client)
-    else channel.holders.set(client, held - 1)
+    if (held === 1) channel.holders.delete(program)
+    else channel.holders.set(program, held - 1)
     if (channel.total === 0) this.#channels.delete(name)
   }
 
   /** The program died: what it holds comes free as its payments end, but it has no part any more. */
-  leave(client: object): void {
-    this.#gone.add(client)
-    for (const { waiting } of this.#channels.values()) waiting.delete(client)
+  leave(program: object): void {
+    this.#gone.add(program)
+    for (const { waiting } of this.#channels.values()) waiting.delete(program)
   }
 
-  #has(channel: Channel, client: object, slots: number): boolean {
+  #hasFree(channel: Channel, program: object, slots: number): boolean {
     if (channel.total >= slots) return false
     if (channel.total * SLOTS_FREE_DENOMINATOR < slots * SLOTS_FREE_NUMERATOR) {
       channel.waiting.clear()
       return true
     }
-    const held = channel.holders.get(client) ?? 0
+    const held = channel.holders.get(program) ?? 0
     const kept = Math.max(1, Math.floor(slots / SLOTS_KEPT_DIVISOR))
     if (held > 0 && channel.total >= slots - kept) return false
-    let parts = channel.waiting.size + (held === 0 && !channel.waiting.has(client) ? 1 : 0)
+    let parts = channel.waiting.size + (held === 0 && !channel.waiting.has(program) ? 1 : 0)
     for (const holder of channel.holders.keys()) if (!this.#gone.has(holder)) parts += 1
     return held * parts < slots
   }
