@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './floor/clock.ts'
 import type { Entropy } from './floor/entropy.ts'
-import { BackendError, type Backend, type NodeInfo } from './backends/backend.ts'
+import type { Backend, NodeInfo } from './backends/backend.ts'
 import { DaemonBackend } from './backends/daemon/client/daemon-backend.ts'
 import { RpcClient } from './backends/daemon/client/rpc-client.ts'
 import { REFUSAL_CAP_MSAT, SOCKET_MODE } from './backends/daemon/protocol/limits.ts'
@@ -19,7 +19,7 @@ import {
 } from './backends/daemon/protocol/socket.ts'
 import { DaemonServer } from './backends/daemon/server/daemon-server.ts'
 import { SettleIndexFile } from './backends/daemon/server/settle-index-file.ts'
-import { listenOn, type SocketFile } from './backends/daemon/server/socket-file.ts'
+import { listenOn, mustBeFree, type SocketFile } from './backends/daemon/server/socket-file.ts'
 import { processClock } from './floor/clock.ts'
 import { processEntropy } from './floor/entropy.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
@@ -69,9 +69,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { backend, state } = options
   const clock = backend.clock ?? processClock
   const entropy = backend.entropy ?? processEntropy
-  // Tried before anything is touched, for a clear answer; the socket's name is taken last.
-  if (await answers(options.socket))
-    throw new BackendError('unsupported', `a daemon listens on ${options.socket} already`)
+  // Before anything is touched, for a clear answer; the socket's name is taken last.
+  await mustBeFree(options.socket)
   let indexFile: SettleIndexFile | undefined
   let store: Store = new MemoryStore()
   if (state !== undefined) {

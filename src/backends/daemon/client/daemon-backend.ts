@@ -105,7 +105,7 @@ export class DaemonBackend implements Backend {
     try {
       return (await this.#daemon.pay({ ...payment, routeId })) ?? failedHere('node-away')
     } catch (error) {
-      // Whether it was sent nobody knows, unless it could not even be written down.
+      // Nobody knows whether it was sent, unless it could not be written as a message.
       return error instanceof BackendError && error.code === 'bad-request'
         ? failedHere('invalid')
         : { status: 'unknown' }
@@ -132,7 +132,7 @@ export class DaemonBackend implements Backend {
     this.#unpaid.delete(offerId)
     if (record !== undefined && verdict.action === 'settle') this.#connections.received(record)
     const known = this.#ids.toDaemon(offerId)
-    // One of an earlier connection is gone.
+    // An offer of an earlier connection is gone.
     if (known !== undefined) await this.#call('answer', { offerId: known, verdict })
   }
 

@@ -11,7 +11,7 @@ export interface DaemonConnectionOptions {
   open(): Promise<Duplex>
   /** What this program says of itself. */
   describe(isBack: boolean): AttachRequest
-  /** @throws BackendError where this daemon will not do */
+  /** @throws BackendError where the program cannot use this daemon */
   check(attached: AttachResult): void
   /** It is attached: calls may follow. */
   attached(attached: AttachResult, isBack: boolean): void
@@ -49,7 +49,7 @@ export class DaemonConnection {
     return this.#attach(false)
   }
 
-  /** What it had is let go of before another process may start. */
+  /** Resolves when the daemon has let go of what this program had: another process may start then. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#cancelRetry?.()
@@ -59,7 +59,7 @@ export class DaemonConnection {
     if (client?.isOpen === true) await this.#detach(client)
   }
 
-  /** A call that has an answer in foreseeable time. @throws BackendError as the daemon's, or 'offline' */
+  /** Any call but a payment, which may take hours. @throws BackendError as the daemon's, or 'offline' */
   async call<Name extends Exclude<CallName, 'pay'>>(
     call: Name,
     argument: Calls[Name]['argument'],
@@ -183,7 +183,7 @@ export class DaemonConnection {
     try {
       await client.call('status', undefined)
     } catch {
-      // The connection ended, of which those whose calls wait hear.
+      // The connection ended, and with it the calls that wait.
     } finally {
       cancel()
       if (this.#probed === client) this.#probed = undefined

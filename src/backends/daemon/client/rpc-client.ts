@@ -31,9 +31,9 @@ export class RpcClient {
   readonly #handler: RpcClientHandler
   readonly #lines: Lines
   readonly #pending = new Map<number, Pending>()
-  /** Of those that MAX_CALLS_PER_PROGRAM counts. */
+  /** Calls under way that count towards MAX_CALLS_PER_PROGRAM. */
   #counted = 0
-  /** Calls that are waited for: all but payments. */
+  /** Calls under way that keep the process running: all but payments. */
   #underWay = 0
   #made = 0
 

@@ -1,6 +1,6 @@
 /** Codecs between the values of the backend contract and JSON, strict in what they read (spec/daemon.md §3). */
 
-/** What is no message of this protocol. The line that held it ends the connection. */
+/** Something that is no message of this protocol. It ends the connection. */
 export class MessageError extends Error {
   constructor(what: string) {
     super(`malformed message: ${what}`)

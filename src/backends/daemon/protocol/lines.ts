@@ -42,7 +42,7 @@ export class Lines {
     if (this.#stream.writableLength > MAX_UNSENT_BYTES) this.close('the other side does not read what it is sent')
   }
 
-  /** Ends the connection. `after`: what was sent before still goes out. */
+  /** Ends the connection, at once or after what was sent before has gone out. */
   close(why: string, after: 'at once' | 'what was sent' = 'at once'): void {
     if (!this.#isOpen) return
     this.#isOpen = false
@@ -74,7 +74,7 @@ export class Lines {
     try {
       this.#handler.message(parsed(line))
     } catch (error) {
-      // A fault of our own is no reason to end the process that others share either.
+      // Also where the fault is our own: it must not end the process that other programs share.
       this.close(error instanceof Error ? error.message : String(error))
     }
   }

@@ -39,11 +39,11 @@ export type ArrivalEvent = Extract<BackendEvent, { readonly type: 'arrival' }>
 export type OfferEvent = Extract<BackendEvent, { readonly type: 'offer' }>
 /** Two processes have two clocks: an offer tells how much time is left for it. */
 type SentOffer = Omit<OfferEvent, 'deadlineMs'> & { readonly leftMs: number }
-/** Of a daemon that is there: what is out of reach is its node. */
+/** Without `away`: a daemon that tells this is there, so it is about its node. */
 type SentState = Pick<Extract<BackendEvent, { readonly type: 'online' | 'offline' }>, 'type' | 'detail'>
 export type SentEvent = Exclude<BackendEvent, { readonly type: 'offer' | 'online' | 'offline' }> | SentOffer | SentState
 
-/** Longer than any record, point or path may be: whether it fits is the backend's word. */
+/** Longer than any record, point or path may be: the backend decides whether they fit. */
 const record = bytes(0, 2_048)
 const short = bytes(0, 64)
 const path = bytes(0, 1_024)
@@ -448,7 +448,7 @@ export function readDaemonMessage(json: unknown): DaemonMessage {
   return resultMessage.read(json, 'message')
 }
 
-/** Whether a name that came is one of a call: an unknown one is answered, not punished. */
+/** Whether a call of this name exists: an unknown one is answered with an error and does not end the connection. */
 export function isCall(name: string): name is CallName {
   return Object.hasOwn(calls, name)
 }

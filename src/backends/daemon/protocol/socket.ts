@@ -1,4 +1,5 @@
 /** The Unix socket between programs and their daemon: where it is, and how it is reached. */
+import { once } from 'node:events'
 import net from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -16,9 +17,9 @@ export const SOCKET_NAME = 'daemon.sock'
 export type DaemonChoice =
   /** KEYSOCK_DAEMON=off */
   | { readonly type: 'none' }
-  /** KEYSOCK_DAEMON names it: without it nothing goes on. */
+  /** KEYSOCK_DAEMON names it: it has to run. */
   | { readonly type: 'this'; readonly socket: string }
-  /** If it runs. */
+  /** It is used if it runs. */
   | { readonly type: 'perhaps'; readonly socket: string }
 
 /**
@@ -32,7 +33,7 @@ export function daemonFolder(environment: NodeJS.ProcessEnv): string {
     .toLowerCase()
     .replace(/^(?:127\.0\.0\.1|\[::1\])(?=:|$)/, 'localhost')
   const folder = join(home, node.replace(/[^0-9a-z.]+/g, '-'))
-  // A long host name: a digest of it is as good, and shorter.
+  // The host's name is too long for a socket's path: its digest is shorter.
   if (fits(join(folder, SOCKET_NAME))) return folder
   return join(home, toHex(sha256(new TextEncoder().encode(node))).slice(0, 12))
 }
@@ -50,28 +51,21 @@ export function fits(path: string): boolean {
 }
 
 /** Connects to a daemon. @throws BackendError 'offline', 'permission' */
-export function connectTo(path: string): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path)
-    socket.once('connect', () => {
-      socket.off('error', failed)
-      resolve(socket)
-    })
-    const failed = (error: NodeJS.ErrnoException): void => {
-      if (error.code === 'EACCES' || error.code === 'EPERM')
-        reject(new BackendError('permission', `this user may not use the daemon at ${path} (its --mode says who may)`))
-      else
-        reject(
-          new BackendError('offline', `no daemon answers at ${path} (${error.code}); start one: keysock daemon`, {
-            away: 'daemon',
-          }),
-        )
-    }
-    socket.once('error', failed)
-  })
+export async function connectTo(path: string): Promise<net.Socket> {
+  const socket = net.connect(path)
+  try {
+    await once(socket, 'connect')
+    return socket
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new BackendError('permission', `this user may not use the daemon at ${path} (its --mode says who may)`)
+    const what = `no daemon answers at ${path} (${code}); start one: keysock daemon`
+    throw new BackendError('offline', what, { away: 'daemon' })
+  }
 }
 
-/** Whether a daemon listens there. One that this user may not reach does. */
+/** Whether a daemon listens there, also one that this user may not use. */
 export async function answers(path: string): Promise<boolean> {
   try {
     const socket = await connectTo(path)

@@ -23,12 +23,12 @@ export interface ArrivalDispatcherOptions {
 interface Entry {
   readonly arrival: ArrivalEvent
   readonly header: DecodedHeader | undefined
-  /** OPENs only, once it is known. */
+  /** Of an OPEN, once it is known. */
   port: PortOfOpen
   isReady: boolean
   /** The process that it was handed to. */
   to: string | undefined
-  /** An OPEN that nobody may have any more: refused, or dropped. */
+  /** An OPEN that no program gets any more: it was refused, or dropped. */
   isOver: boolean
 }
 
@@ -42,12 +42,7 @@ interface HeldOpen {
  * are kept for a program that comes back (spec/daemon.md §6).
  */
 export class ArrivalDispatcher {
-  readonly #clock: Clock
-  readonly #agreements: Pick<KeyAgreements, 'portOf'>
-  readonly #connections: ConnectionOwners
-  readonly #ports: PortOwners
-  readonly #sessions: ProgramSessions
-  readonly #passed: (settleIndex: bigint) => void
+  readonly #options: ArrivalDispatcherOptions
   /** What waits behind an OPEN whose port is being found out. */
   readonly #waiting: Entry[] = []
   readonly #recent = new BoundedSet<Entry>(MAX_RECENT_ARRIVALS)
@@ -59,16 +54,11 @@ export class ArrivalDispatcher {
   #strays = 0
 
   constructor(options: ArrivalDispatcherOptions) {
-    this.#clock = options.clock
-    this.#agreements = options.agreements
-    this.#connections = options.connections
-    this.#ports = options.ports
-    this.#sessions = options.sessions
-    this.#passed = options.passed
+    this.#options = options
     this.#oldIndex = this.#settleIndex = options.settleIndex ?? 0n
   }
 
-  /** The last one that was handed on. */
+  /** The settle index of the last one that was handed on. */
   get settleIndex(): bigint {
     return this.#settleIndex
   }
@@ -84,7 +74,7 @@ export class ArrivalDispatcher {
     this.#waiting.push(entry)
     if (header?.header.kind === 'open' && this.#livingOwner(header) === undefined) {
       entry.isReady = false
-      void this.#agreements.portOf(record, header, 'node').then((port) => {
+      void this.#options.agreements.portOf(record, header, 'node').then((port) => {
         entry.port = port
         entry.isReady = true
         this.#handOn()
@@ -101,7 +91,7 @@ export class ArrivalDispatcher {
     for (const entry of this.#recent) {
       if (entry.arrival.settleIndex <= after || !this.#isFor(session, entry, isBack)) continue
       this.#release(entry)
-      if (entry.header?.header.kind === 'open') this.#connections.addReceiver(entry.header.header, session)
+      if (entry.header?.header.kind === 'open') this.#options.connections.addReceiver(entry.header.header, session)
       this.#give(session, entry)
     }
   }
@@ -127,21 +117,21 @@ export class ArrivalDispatcher {
       const { settleIndex } = entry.arrival
       if (settleIndex <= this.#settleIndex) continue
       this.#settleIndex = settleIndex
-      this.#passed(settleIndex)
+      this.#options.passed(settleIndex)
     }
   }
 
   #dispatch(entry: Entry): void {
     const header = entry.header?.header
-    const owner = header === undefined ? undefined : this.#connections.ownerOf(header)
+    const owner = header === undefined ? undefined : this.#options.connections.ownerOf(header)
     if (owner?.isGone === false) return this.#give(owner, entry)
     if (header?.kind === 'open') return this.#findListener(entry)
     if (entry.arrival.settleIndex <= this.#oldIndex) return
     // Its program is gone, so the other side has no one to talk to.
     if (owner !== undefined) return this.#stray()
-    // Nobody can tell whose it is, so everyone gets it, as everyone would who had the node alone.
+    // Nobody can tell which program it is for, so all get it, as each would that had the node alone.
     let count = 0
-    for (const session of this.#sessions.programs()) {
+    for (const session of this.#options.sessions.programs()) {
       session.emit(entry.arrival)
       count += 1
     }
@@ -154,13 +144,13 @@ export class ArrivalDispatcher {
       entry.isOver = true
       return this.#stray()
     }
-    // A former daemon had it handed on or refused. It is kept for a program that says it did not get it.
+    // A former daemon has handed it on or refused it. It is kept for a program that says that it did not get it.
     if (entry.arrival.settleIndex <= this.#oldIndex) return
-    const session = this.#ports.ownerOf(port)
+    const session = this.#options.ports.ownerOf(port)
     if (session !== undefined) return this.#open(entry, session)
-    const untilMs = this.#ports.holdUntil(port)
-    if (untilMs <= this.#clock.now() || this.#held.size >= MAX_HELD_OPENS) return this.#refuse(entry)
-    const cancel = this.#clock.schedule(untilMs, () => {
+    const untilMs = this.#options.ports.holdUntil(port)
+    if (untilMs <= this.#options.clock.now() || this.#held.size >= MAX_HELD_OPENS) return this.#refuse(entry)
+    const cancel = this.#options.clock.schedule(untilMs, () => {
       this.#held.delete(entry)
       this.#refuse(entry)
     })
@@ -169,13 +159,13 @@ export class ArrivalDispatcher {
 
   #refuse(entry: Entry): void {
     entry.isOver = true
-    const { refuser } = this.#sessions
+    const { refuser } = this.#options.sessions
     if (refuser === undefined) this.#stray()
     else this.#open(entry, refuser)
   }
 
   #open(entry: Entry, session: ProgramSession): void {
-    if (entry.header !== undefined) this.#connections.addReceiver(entry.header.header, session)
+    if (entry.header !== undefined) this.#options.connections.addReceiver(entry.header.header, session)
     this.#give(session, entry)
   }
 
@@ -189,19 +179,19 @@ export class ArrivalDispatcher {
     if (entry.to !== undefined) return entry.to === session.processId
     const header = entry.header?.header
     if (header?.kind === 'open') {
-      const isListener = typeof entry.port === 'number' && this.#ports.ownerOf(entry.port) === session
+      const isListener = typeof entry.port === 'number' && this.#options.ports.ownerOf(entry.port) === session
       return isListener && !entry.isOver && (this.#held.has(entry) || isBack)
     }
-    const owner = header === undefined ? undefined : this.#connections.ownerOf(header)
+    const owner = header === undefined ? undefined : this.#options.connections.ownerOf(header)
     return owner === undefined || owner === session
   }
 
   #livingOwner({ header }: DecodedHeader): ProgramSession | undefined {
-    const owner = this.#connections.ownerOf(header)
+    const owner = this.#options.connections.ownerOf(header)
     return owner?.isGone === false ? owner : undefined
   }
 
-  /** It waits for its port no longer. */
+  /** An OPEN stops waiting for its port to be claimed. */
   #release(entry: Entry): void {
     this.#held.get(entry)?.cancel()
     this.#held.delete(entry)

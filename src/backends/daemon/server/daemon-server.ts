@@ -8,7 +8,7 @@ import { KeyAgreements } from './key-agreements.ts'
 import { OfferDispatcher } from './offer-dispatcher.ts'
 import { ConnectionOwners, PathOwners, PortOwners } from './ownership.ts'
 import { ProgramPayments } from './payments.ts'
-import { ProgramConnection, type ProgramHost } from './program-connection.ts'
+import { type CallHandlers, ProgramConnection } from './program-connection.ts'
 import { type ProgramSession, ProgramSessions } from './program-session.ts'
 
 export interface DaemonServerOptions {
@@ -26,16 +26,16 @@ export interface DaemonServerOptions {
 }
 
 /** A node with one backend, shared by programs: each sees it as if it had the node alone (spec/daemon.md). */
-export class DaemonServer implements ProgramHost {
+export class DaemonServer {
   readonly info: NodeInfo
   readonly clock: Clock
-  readonly calls: ProgramHost['calls']
+  readonly calls: CallHandlers
   readonly #backend: Backend
   readonly #log: (message: string) => void
   readonly #startedMs: number
   /** All connections, whether a program has attached over them or not. */
   readonly #connections = new Set<ProgramConnection>()
-  /** Connections that there were so far. */
+  /** Connections of programs so far, closed ones included. */
   #connectionCount = 0
   readonly #sessions = new ProgramSessions()
   readonly #ports: PortOwners
@@ -131,10 +131,11 @@ export class DaemonServer implements ProgramHost {
     }
   }
 
+  /** @throws BackendError where no more programs fit */
   attach(session: ProgramSession, request: AttachRequest): AttachResult {
     if (!session.isRefuser && [...this.#sessions.programs()].length >= MAX_PROGRAMS)
       throw new BackendError('unsupported', `${MAX_PROGRAMS} programs are attached to this daemon; end some`)
-    // Of a process that is back, the connection before is dead, whether that has been noticed or not.
+    // Where a process is back, its older connection is dead, whether that has been noticed or not.
     for (const connection of this.#connections)
       if (connection.session?.processId === session.processId && !connection.session.isGone)
         connection.hangUp('the program is back')
@@ -148,12 +149,14 @@ export class DaemonServer implements ProgramHost {
     }
   }
 
+  /** The program has the result of its `attach`: events may follow. */
   begin(session: ProgramSession, { settleIndex, isBack }: AttachRequest): void {
     this.#logOf(session, isBack ? 'is back' : 'attached')
     if (settleIndex !== undefined) this.#arrivals.attached(session, settleIndex, isBack)
     for (const port of session.ports) this.#arrivals.claimed(port, session)
   }
 
+  /** The program has gone; idempotent. Resolves when what it had is let go of. */
   async leave(session: ProgramSession): Promise<void> {
     if (!this.#sessions.delete(session)) return
     const now = this.clock.now()
@@ -182,7 +185,7 @@ export class DaemonServer implements ProgramHost {
    * The calls of programs. Of what a program names, only what is its own counts: what others have is as good as made up
    * (spec/daemon.md §1.3).
    */
-  #serving(agreements: KeyAgreements): ProgramHost['calls'] {
+  #serving(agreements: KeyAgreements): CallHandlers {
     const [backend, payments, paths] = [this.#backend, this.#payments, this.#paths]
     return {
       findRoutes: async (session, request) => {

@@ -22,7 +22,7 @@ export interface KeyAgreementsOptions {
   readonly publicKey: Uint8Array
 }
 
-/** How an OPEN came: paid, or as an offer. */
+/** How an OPEN came: in a settled payment ('node'), or in an offer that waits for a verdict ('phantom'). */
 type OpenLane = 'node' | 'phantom'
 
 /** An OPEN's port; 'busy' where a limit or the node forbids it for now, undefined where it is to be dropped. */
@@ -33,30 +33,26 @@ export type PortOfOpen = number | 'busy' | undefined
  * the limits of spec §14; the program that it is for then asks for the same secret, which is at hand.
  */
 export class KeyAgreements {
-  readonly #clock: Clock
-  readonly #backend: Pick<Backend, 'sharedSecret'>
-  readonly #publicKey: Uint8Array
+  readonly #options: KeyAgreementsOptions
   readonly #secrets = new BoundedMap<string, Promise<Uint8Array>>(MAX_SECRETS)
   #underWay = 0
-  /** Each lane has its own: unpaid OPENs must not keep paid ones from being read (spec §14). */
+  /** A rate for each lane: unpaid OPENs must not keep paid ones from being read (spec §14). */
   readonly #allowed: Readonly<Record<OpenLane, TokenBucket>>
 
-  constructor({ clock, backend, publicKey }: KeyAgreementsOptions) {
-    this.#clock = clock
-    this.#backend = backend
-    this.#publicKey = publicKey
-    const rate = { perSecond: AGREEMENTS_PER_SECOND, burst: AGREEMENT_BURST, now: clock.now() }
+  constructor(options: KeyAgreementsOptions) {
+    this.#options = options
+    const rate = { perSecond: AGREEMENTS_PER_SECOND, burst: AGREEMENT_BURST, now: options.clock.now() }
     this.#allowed = { node: new TokenBucket(rate), phantom: new TokenBucket(rate) }
   }
 
-  /** For a program that asks. @throws BackendError as the node's backend */
+  /** The secret that a program asks for. @throws BackendError as the node's backend */
   sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     const key = toHex(point)
     const known = this.#secrets.get(key)
     if (known !== undefined) return known
-    const asked = this.#backend.sharedSecret(point)
+    const asked = this.#options.backend.sharedSecret(point)
     this.#secrets.set(key, asked)
-    // Whoever asks next asks the node again.
+    // The next call for it asks the node again.
     asked.catch(() => {
       if (this.#secrets.get(key) === asked) this.#secrets.delete(key)
     })
@@ -67,12 +63,12 @@ export class KeyAgreements {
     if (header.kind !== 'open') return undefined
     const isNew = !this.#secrets.has(toHex(header.ephemeral))
     const max = lane === 'node' ? MAX_AGREEMENTS : MAX_UNPAID_AGREEMENTS
-    if (isNew && (this.#underWay >= max || !this.#allowed[lane].take(this.#clock.now()))) return 'busy'
+    if (isNew && (this.#underWay >= max || !this.#allowed[lane].take(this.#options.clock.now()))) return 'busy'
     this.#underWay += 1
     try {
       const sharedSecret = await this.sharedSecret(header.ephemeral)
       const { cid, ephemeral } = header
-      const responderKey = this.#publicKey
+      const responderKey = this.#options.publicKey
       const opened = respond({ responderKey, cid, ephemeral, sharedSecret, sealed: record.subarray(sealedOffset) })
       return opened === undefined ? undefined : portIn(opened.frames)
     } catch (error) {

@@ -30,7 +30,7 @@ interface HeldOffer {
 
 interface Opening {
   readonly session: ProgramSession
-  /** Offers of it that wait: each copy may be the one that is paid for. */
+  /** Offers that wait with this OPEN: each copy may be the one that is settled. */
   readonly copies: number
 }
 
@@ -39,33 +39,21 @@ const NO_PORT = 0
 
 /** Phantom lane: each offer goes to one program, whose verdict alone counts. What nobody takes is refused at once. */
 export class OfferDispatcher {
-  readonly #clock: Clock
-  readonly #backend: Pick<Backend, 'answer'>
-  readonly #agreements: Pick<KeyAgreements, 'portOf'>
-  readonly #connections: ConnectionOwners
-  readonly #ports: PortOwners
-  readonly #paths: Pick<PathOwners, 'ownerOf'>
-  readonly #sessions: ProgramSessions
+  readonly #options: OfferDispatcherOptions
   readonly #held = new Map<string, HeldOffer>()
-  /** Whose OPEN waits for a verdict, by connection id: it is that program's connection once it is paid for. */
+  /** Programs that an OPEN waits for, by connection id: the program has the connection once it settles the OPEN. */
   readonly #opening = new Map<string, Opening>()
-  /** Who settled what, by hash; until it is confirmed. */
+  /** Which program settled an offer, by hash, until the node confirms it. */
   readonly #settled = new BoundedMap<string, ProgramSession>(MAX_REMEMBERED)
 
   constructor(options: OfferDispatcherOptions) {
-    this.#clock = options.clock
-    this.#backend = options.backend
-    this.#agreements = options.agreements
-    this.#connections = options.connections
-    this.#ports = options.ports
-    this.#paths = options.paths
-    this.#sessions = options.sessions
+    this.#options = options
   }
 
   handle(offer: OfferEvent): void {
     const { pathId } = offer
     if (pathId === undefined) return this.#handleUnblinded(offer)
-    const session = this.#paths.ownerOf(pathId)
+    const session = this.#options.paths.ownerOf(pathId)
     if (session === undefined) this.#refuse(offer.offerId, Code.CLOSED)
     else this.#give(session, offer)
   }
@@ -77,9 +65,9 @@ export class OfferDispatcher {
     this.#forget(offerId)
     if (verdict.action === 'settle') {
       this.#settled.set(held.hash, session)
-      if (held.open !== undefined) this.#connections.addReceiver(held.open, session)
+      if (held.open !== undefined) this.#options.connections.addReceiver(held.open, session)
     }
-    await this.#backend.answer(offerId, verdict)
+    await this.#options.backend.answer(offerId, verdict)
   }
 
   gone(offerId: string): void {
@@ -103,7 +91,7 @@ export class OfferDispatcher {
     }
   }
 
-  /** spec §2.9: the packet names its connection, or its OPEN the port. */
+  /** spec §2.9: on the unblinded lane a packet names its connection, and an OPEN its port. */
   #handleUnblinded(offer: OfferEvent): void {
     const header = headerOf(offer.record)
     if (header === undefined) return this.#giveToAnyone(offer)
@@ -111,29 +99,29 @@ export class OfferDispatcher {
     if (owner?.isGone === false) return this.#give(owner, offer, header.header)
     if (header.header.kind === 'open') return void this.#open(offer, header)
     // spec §6.10: CLOSED would end a connection whose program may be about to come back.
-    const holdUntilMs = owner === undefined ? this.#ports.holdUntil(NO_PORT) : owner.goneMs + HOLD_MS
-    if (this.#clock.now() < holdUntilMs) return this.#refuse(offer.offerId, Code.BUSY)
+    const holdUntilMs = owner === undefined ? this.#options.ports.holdUntil(NO_PORT) : owner.goneMs + HOLD_MS
+    if (this.#options.clock.now() < holdUntilMs) return this.#refuse(offer.offerId, Code.BUSY)
     // spec §6.6: an EARLY came before its OPEN; §6.10: any other packet is for a connection that is not known any more.
     this.#refuse(offer.offerId, header.header.kind === 'early' ? Code.STALE : Code.CLOSED)
   }
 
-  /** Who answers for this packet's connection; it may be gone. */
+  /** The program that is the responder of this packet's connection; it may be gone. */
   #responderOf(header: Header): ProgramSession | undefined {
     const { cid, kind } = header
     // spec §3.3: initiators take nothing here, so nothing may depend on which program has an id.
     if (cid === undefined || kind === 'answer' || kind === 'reply') return undefined
-    return this.#connections.ownerOf(header) ?? this.#opening.get(toHex(cid))?.session
+    return this.#options.connections.ownerOf(header) ?? this.#opening.get(toHex(cid))?.session
   }
 
   async #open(offer: OfferEvent, header: DecodedHeader): Promise<void> {
-    const port = await this.#agreements.portOf(offer.record, header, 'phantom')
+    const port = await this.#options.agreements.portOf(offer.record, header, 'phantom')
     if (port === undefined) return this.#refuse(offer.offerId, Code.PROTOCOL)
-    const now = this.#clock.now()
+    const now = this.#options.clock.now()
     if (port === 'busy' || now > offer.deadlineMs - OFFER_MARGIN_MS) return this.#refuse(offer.offerId, Code.BUSY)
-    const session = this.#ports.ownerOf(port)
+    const session = this.#options.ports.ownerOf(port)
     if (session?.phantomLane === true) return this.#give(session, offer, header.header)
     // spec §6.9: BUSY is asked again later, when a program that died may be back.
-    const isHeld = session === undefined && now < this.#ports.holdUntil(port)
+    const isHeld = session === undefined && now < this.#options.ports.holdUntil(port)
     this.#refuse(offer.offerId, isHeld ? Code.BUSY : Code.NO_LISTENER)
   }
 
@@ -142,25 +130,25 @@ export class OfferDispatcher {
    * program gets it.
    */
   #giveToAnyone(offer: OfferEvent): void {
-    for (const session of this.#sessions.programs()) if (session.phantomLane) return this.#give(session, offer)
+    for (const session of this.#options.sessions.programs()) if (session.phantomLane) return this.#give(session, offer)
     this.#refuse(offer.offerId, Code.NO_LISTENER)
   }
 
   #give(session: ProgramSession, offer: OfferEvent, header?: Header): void {
-    if (!session.mayTakeOffer) return this.#refuse(offer.offerId, Code.BUSY)
+    if (!session.offers.hasRoom()) return this.#refuse(offer.offerId, Code.BUSY)
     const open = header?.kind === 'open' ? header : undefined
     this.#held.set(offer.offerId, { session, hash: toHex(offer.hash), open })
     this.#countCopies(open, session, 1)
-    session.addOffer(offer.offerId)
+    session.offers.add(offer.offerId)
     const { deadlineMs, ...rest } = offer
-    session.emit({ ...rest, leftMs: Math.max(0, Math.floor(deadlineMs - this.#clock.now())) })
+    session.emit({ ...rest, leftMs: Math.max(0, Math.floor(deadlineMs - this.#options.clock.now())) })
   }
 
   #forget(offerId: string): void {
     const held = this.#held.get(offerId)
     if (held === undefined) return
     this.#held.delete(offerId)
-    held.session.removeOffer(offerId)
+    held.session.offers.delete(offerId)
     this.#countCopies(held.open, held.session, -1)
   }
 
@@ -174,7 +162,7 @@ export class OfferDispatcher {
   }
 
   #refuse(offerId: string, code: Code): void {
-    // One that is not written is refused by the node's own deadline.
-    this.#backend.answer(offerId, { action: 'refuse', code }).catch(() => undefined)
+    // Where this does not reach the node, the offer is refused at the node's own deadline.
+    this.#options.backend.answer(offerId, { action: 'refuse', code }).catch(() => undefined)
   }
 }

@@ -3,8 +3,8 @@ import { BoundedMap } from '../../../floor/bounded.ts'
 import { toHex } from '../../../floor/bytes.ts'
 import type { PathRequest, PathResult } from '../../../medium/reply-path.ts'
 import type { Header } from '../../../wire/packets.ts'
-import type { Backend } from '../../backend.ts'
-import { HOLD_MS, MAX_FREED_PORTS, MAX_KNOWN_CONNECTIONS } from '../protocol/limits.ts'
+import { type Backend, BackendError } from '../../backend.ts'
+import { HOLD_MS, MAX_FREED_PORTS, MAX_KNOWN_CONNECTIONS, MAX_PORTS_PER_PROGRAM } from '../protocol/limits.ts'
 import { isFromInitiator } from '../protocol/packet-header.ts'
 import type { ProgramSession } from './program-session.ts'
 
@@ -25,30 +25,31 @@ export class PortOwners {
 
   /** False where another program has it. @throws BackendError 'bad-request' for more than the program's share */
   claim(port: number, session: ProgramSession): boolean {
-    session.checkPortShare(port)
+    if (!session.ports.hasRoom() && !session.ports.has(port))
+      throw new BackendError('bad-request', `a program listens on ${MAX_PORTS_PER_PROGRAM} ports at most`)
     const owner = this.#owners.get(port)
     if (owner !== undefined && owner !== session) return false
     this.#owners.set(port, session)
     this.#freedMs.delete(port)
-    session.addPort(port)
+    session.ports.add(port)
     return true
   }
 
-  /** Its program does not want it any more: nothing waits for another. */
+  /** Its program gives it back: nothing waits for another program. */
   release(port: number, session: ProgramSession): void {
-    if (session.removePort(port)) this.#owners.delete(port)
+    if (session.ports.delete(port)) this.#owners.delete(port)
   }
 
-  /** A program died; what comes for its ports waits a while for it to come back. */
+  /** A program died: packets for its ports wait a while for it to come back. */
   vacate(session: ProgramSession, now: number): void {
     for (const port of session.ports) {
-      session.removePort(port)
+      session.ports.delete(port)
       this.#owners.delete(port)
       this.#freedMs.renew(port, now)
     }
   }
 
-  /** Until when what comes for a port without owner waits. */
+  /** Until when packets for a port that has no owner wait for one, ms. */
   holdUntil(port: number): number {
     return Math.max(this.#startedMs, this.#freedMs.get(port) ?? -Infinity) + HOLD_MS
   }
@@ -134,18 +135,21 @@ export class PathOwners {
 
   /** @throws BackendError 'bad-request' for more than the program's share; and as the backend's `makePaths` */
   async make(session: ProgramSession, request: PathRequest): Promise<PathResult> {
-    session.reservePaths(request.count)
+    const { paths } = session
+    if (!paths.hasRoom(request.count))
+      throw new BackendError('bad-request', `${paths.taken} paths are open; close some first`)
+    paths.reserve(request.count)
     let made: PathResult
     try {
       made = await this.#backend.makePaths(request)
     } finally {
-      session.unreservePaths(request.count)
+      paths.unreserve(request.count)
     }
     const pathIds = made.paths.map(({ pathId }) => pathId)
     if (session.isGone) await this.#backend.closePaths(pathIds)
     else
       for (const pathId of pathIds) {
-        session.addPath(pathId)
+        paths.add(pathId)
         this.#owners.set(pathId, session)
       }
     return made
@@ -156,9 +160,9 @@ export class PathOwners {
     if (own.length > 0) await this.#backend.closePaths(own)
   }
 
-  /** Which of these the program had; they are nobody's any more, and have to be closed. */
+  /** Takes these paths from the program. Returns those that it had, which have to be closed. */
   forget(session: ProgramSession, pathIds: Iterable<string>): readonly string[] {
-    const own = [...pathIds].filter((pathId) => session.removePath(pathId))
+    const own = [...pathIds].filter((pathId) => session.paths.delete(pathId))
     for (const pathId of own) this.#owners.delete(pathId)
     return own
   }

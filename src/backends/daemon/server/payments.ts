@@ -19,28 +19,24 @@ interface UnderWay {
   readonly channel: string
 }
 
-/** Payments of all programs: who made which, over routes of its own only, with its share of the slots. */
+/** The payments of all programs. Each pays over routes that it was given, with its share of the slots. */
 export class ProgramPayments {
-  readonly #backend: Pick<Backend, 'pay'>
-  readonly #connections: ConnectionOwners
-  readonly #sessions: ProgramSessions
+  readonly #options: ProgramPaymentsOptions
   readonly #slots = new SlotShares()
-  /** By hash: those without an outcome, those that the node lost sight of included. */
+  /** Payments without an outcome, by hash; also those that the node lost sight of. */
   readonly #underWay = new Map<string, UnderWay>()
-  /** Hashes of those that the node lost sight of. */
+  /** Hashes of the payments that the node lost sight of. */
   readonly #lost = new Set<string>()
 
-  constructor({ backend, connections, sessions }: ProgramPaymentsOptions) {
-    this.#backend = backend
-    this.#connections = connections
-    this.#sessions = sessions
+  constructor(options: ProgramPaymentsOptions) {
+    this.#options = options
   }
 
   get size(): number {
     return this.#underWay.size
   }
 
-  /** Whether it has no outcome yet. */
+  /** Whether a payment is under way, and the node knows of it. */
   isUnderWay(hash: Uint8Array): boolean {
     const key = toHex(hash)
     return this.#underWay.has(key) && !this.#lost.has(key)
@@ -51,14 +47,15 @@ export class ProgramPayments {
     if (route === undefined) return failedHere('route-gone')
     const key = toHex(payment.hash)
     if (this.#underWay.has(key)) return failedHere('duplicate-hash')
-    if (!session.mayPay || !this.#slots.take(session, route.channel, route.slots)) return failedHere('no-slot')
+    if (!session.payments.hasRoom() || !this.#slots.take(session, route.channel, route.slots))
+      return failedHere('no-slot')
     if (route.lane === 'node') this.#learnSender(session, payment.record)
     this.#underWay.set(key, { session, channel: route.channel })
-    session.beginPayment()
-    const outcome = await this.#backend.pay(payment).catch((): PaymentOutcome => ({ status: 'unknown' }))
+    session.payments.add(key)
+    const outcome = await this.#options.backend.pay(payment).catch((): PaymentOutcome => ({ status: 'unknown' }))
     if (outcome.status === 'unknown') this.#lose(key)
     else this.#end(key)
-    // A program that has gone asks for it when it comes back, or its successor hears it.
+    // A program that has gone asks for the outcome when it comes back, or the one that took its place hears it now.
     if (session.isGone && outcome.status !== 'unknown') this.#emitToAll(payment.hash, outcome)
     return outcome
   }
@@ -83,17 +80,17 @@ export class ProgramPayments {
     if (this.#lost.has(key)) this.#end(key)
   }
 
-  /** Packets on the node lane name their connection: what answers them is for whoever sent them. */
+  /** Packets on the node lane name their connection: the answers are for the program that sent them. */
   #learnSender(session: ProgramSession, record: Uint8Array): void {
     const header = headerOf(record)
-    if (header !== undefined) this.#connections.addSender(header.header, session)
+    if (header !== undefined) this.#options.connections.addSender(header.header, session)
   }
 
   #emitToAll(hash: Uint8Array, outcome: PaymentOutcome): void {
-    for (const session of this.#sessions.programs()) session.emit({ type: 'payment-resolved', hash, outcome })
+    for (const session of this.#options.sessions.programs()) session.emit({ type: 'payment-resolved', hash, outcome })
   }
 
-  /** Its slot stays taken: the HTLC may still be there. */
+  /** The node lost sight of a payment. Its slot stays taken: the HTLC may still be there. */
   #lose(key: string): void {
     if (!this.#underWay.has(key)) return
     this.#lost.add(key)
@@ -105,7 +102,7 @@ export class ProgramPayments {
     const underWay = this.#underWay.get(key)
     if (underWay === undefined) return
     this.#underWay.delete(key)
-    underWay.session.endPayment()
+    underWay.session.payments.delete(key)
     this.#slots.give(underWay.session, underWay.channel)
   }
 }

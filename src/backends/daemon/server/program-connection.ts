@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream'
 import { toHex } from '../../../floor/bytes.ts'
-import type { Clock } from '../../../floor/clock.ts'
 import { BackendError } from '../../backend.ts'
 import { MessageError } from '../protocol/codecs.ts'
 import { MAX_CALLS_PER_PROGRAM, VERSIONS } from '../protocol/limits.ts'
@@ -11,7 +10,6 @@ import {
   type CallMessage,
   type CallName,
   type Calls,
-  type DaemonStatus,
   isCall,
   readCall,
   type SentError,
@@ -20,48 +18,37 @@ import {
   writeEvent,
   writeResult,
 } from '../protocol/messages.ts'
+import type { DaemonServer } from './daemon-server.ts'
 import { ProgramSession } from './program-session.ts'
 
 /** Calls that only an attached program may make. */
 export type ServedCall = Exclude<CallName, 'hello' | 'status' | 'attach' | 'detach'>
 
-/** What connections ask of the daemon. */
-export interface ProgramHost {
-  readonly clock: Clock
-  /** Carries out the calls of attached programs. */
-  readonly calls: {
-    readonly [Name in ServedCall]: (
-      session: ProgramSession,
-      argument: Calls[Name]['argument'],
-    ) => Promise<Calls[Name]['result']>
-  }
-  status(): DaemonStatus
-  /** @throws BackendError where no more programs fit */
-  attach(session: ProgramSession, request: AttachRequest): AttachResult
-  /** The program has the result of its `attach`: events may follow. */
-  begin(session: ProgramSession, request: AttachRequest): void
-  /** The program has gone; idempotent. Resolves when what it had is let go of. */
-  leave(session: ProgramSession): Promise<void>
-  closed(connection: ProgramConnection, why: string): void
+/** What the daemon does for the calls of attached programs. */
+export type CallHandlers = {
+  readonly [Name in ServedCall]: (
+    session: ProgramSession,
+    argument: Calls[Name]['argument'],
+  ) => Promise<Calls[Name]['result']>
 }
 
 /** One connection to the daemon, of a program or of somebody who asks for its status (spec/daemon.md §4). */
 export class ProgramConnection {
-  readonly #host: ProgramHost
+  readonly #server: DaemonServer
   readonly #id: number
   readonly #lines: Lines
   #isGreeted = false
   #session: ProgramSession | undefined
-  /** Under way, of those that MAX_CALLS_PER_PROGRAM counts. */
+  /** Calls under way that count towards MAX_CALLS_PER_PROGRAM. */
   #calls = 0
 
-  /** `id`: of the session that it may get; 0 for the daemon's own endpoint. */
-  constructor(host: ProgramHost, id: number, stream: Duplex) {
-    this.#host = host
+  /** @param id of the session that a program may attach with; 0 for the daemon's own endpoint */
+  constructor(server: DaemonServer, id: number, stream: Duplex) {
+    this.#server = server
     this.#id = id
     this.#lines = new Lines(stream, {
       message: (json) => this.#handle(readCall(json)),
-      closed: (why) => host.closed(this, why),
+      closed: (why) => server.closed(this, why),
     })
   }
 
@@ -83,11 +70,11 @@ export class ProgramConnection {
         return this.#greet(id, sent.argument as Calls['hello']['argument'])
       case 'status':
         if (!this.#isGreeted || this.#session?.isGone === true) throw outOfTurn()
-        return this.#reply(id, call, this.#host.status())
+        return this.#reply(id, call, this.#server.status())
       case 'attach':
         return this.#attach(id, sent.argument as AttachRequest)
       case 'detach':
-        void this.#host.leave(this.#attached()).then(() => this.#reply(id, call, undefined))
+        void this.#server.leave(this.#attached()).then(() => this.#reply(id, call, undefined))
         return
       case 'findRoutes':
       case 'pay':
@@ -120,18 +107,18 @@ export class ProgramConnection {
       id: this.#id,
       processId: toHex(request.session),
       phantomLane: request.phantomLane ?? false,
-      now: this.#host.clock.now(),
+      now: this.#server.clock.now(),
       send: (event) => this.#lines.send(writeEvent(event)),
     })
     let result: AttachResult
     try {
-      result = this.#host.attach(session, request)
+      result = this.#server.attach(session, request)
     } catch (error) {
       return this.#fail(id, asSentError(error))
     }
     this.#session = session
     this.#reply(id, 'attach', result)
-    this.#host.begin(session, request)
+    this.#server.begin(session, request)
   }
 
   /** Calls run side by side; each is answered when it is done. */
@@ -144,10 +131,10 @@ export class ProgramConnection {
         message: `${MAX_CALLS_PER_PROGRAM} calls are under way; wait for some`,
       })
     this.#calls += counts
-    this.#host.calls[call](session, argument)
+    this.#server.calls[call](session, argument)
       .finally(() => (this.#calls -= counts))
       .then((result) => this.#reply(id, call, result))
-      // Also where a result has no form on the wire: that is this program's trouble, not the daemon's.
+      // Also where a result cannot be written as a message: that fails this one call, not the daemon.
       .catch((error: unknown) => this.#fail(id, asSentError(error)))
   }
 

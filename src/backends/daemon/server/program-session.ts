@@ -1,6 +1,5 @@
 import { BoundedMap } from '../../../floor/bounded.ts'
 import type { Route } from '../../../medium/route.ts'
-import { BackendError } from '../../backend.ts'
 import {
   MAX_OFFERS_PER_PROGRAM,
   MAX_PATHS_PER_PROGRAM,
@@ -30,22 +29,50 @@ export interface ProgramSessionOptions {
   readonly send: (event: SentEvent) => void
 }
 
+/** What a program has of one kind, `max` at most. */
+class Share<Item> extends Set<Item> {
+  readonly #max: number
+  #reserved = 0
+
+  constructor(max: number) {
+    super()
+    this.#max = max
+  }
+
+  /** How many it has, and how many more room is kept for. */
+  get taken(): number {
+    return this.size + this.#reserved
+  }
+
+  /** Whether so many more fit. */
+  hasRoom(count = 1): boolean {
+    return this.taken + count <= this.#max
+  }
+
+  /** Keeps room for so many, until `unreserve`. */
+  reserve(count: number): void {
+    this.#reserved += count
+  }
+
+  unreserve(count: number): void {
+    this.#reserved -= count
+  }
+}
+
 /** A program, as the daemon knows it, from when it attaches until it has gone: what it has, and its share of it. */
 export class ProgramSession {
   readonly id: number
   readonly processId: string
   readonly phantomLane: boolean
+  readonly ports: Share<number> = new Share(MAX_PORTS_PER_PROGRAM)
+  readonly paths: Share<string> = new Share(MAX_PATHS_PER_PROGRAM)
+  /** Offers that wait for its verdict. */
+  readonly offers: Share<string> = new Share(MAX_OFFERS_PER_PROGRAM)
+  /** Hashes of payments under way, in hexadecimal. */
+  readonly payments: Share<string> = new Share(MAX_PAYMENTS_PER_PROGRAM)
+  readonly #routes = new BoundedMap<string, PayableRoute>(MAX_ROUTES_PER_PROGRAM)
   readonly #attachedMs: number
   readonly #send: (event: SentEvent) => void
-  readonly #routes = new BoundedMap<string, PayableRoute>(MAX_ROUTES_PER_PROGRAM)
-  readonly #ports = new Set<number>()
-  readonly #paths = new Set<string>()
-  /** Paths that were asked for and are not made yet. */
-  #pathsToCome = 0
-  /** Offers that wait for its verdict. */
-  readonly #offers = new Set<string>()
-  /** Payments under way. */
-  #payments = 0
   #goneMs = Infinity
 
   constructor({ id, processId, phantomLane, now, send }: ProgramSessionOptions) {
@@ -79,20 +106,6 @@ export class ProgramSession {
     if (!this.isGone) this.#send(event)
   }
 
-  status(now: number, connections: number): DaemonStatus['clients'][number] {
-    return {
-      id: this.id,
-      attachedMs: Math.floor(now - this.#attachedMs),
-      ports: [...this.#ports].toSorted((a, b) => a - b),
-      paths: this.#paths.size,
-      connections,
-      offers: this.#offers.size,
-      payments: this.#payments,
-    }
-  }
-
-  // ---- Routes and payments -----------------------------------------------------------------------------
-
   /** It may pay over this route from now on; its oldest one goes. */
   addRoute({ id, channels, firstChannelSlots }: Route, lane: PayableRoute['lane']): void {
     const [channel = ''] = channels
@@ -103,82 +116,16 @@ export class ProgramSession {
     return this.#routes.get(routeId)
   }
 
-  get mayPay(): boolean {
-    return this.#payments < MAX_PAYMENTS_PER_PROGRAM
-  }
-
-  beginPayment(): void {
-    this.#payments += 1
-  }
-
-  endPayment(): void {
-    this.#payments -= 1
-  }
-
-  // ---- Ports -------------------------------------------------------------------------------------------
-
-  get ports(): ReadonlySet<number> {
-    return this.#ports
-  }
-
-  /** @throws BackendError 'bad-request' where one port more is beyond its share */
-  checkPortShare(port: number): void {
-    if (this.#ports.size >= MAX_PORTS_PER_PROGRAM && !this.#ports.has(port))
-      throw new BackendError('bad-request', `a program listens on ${MAX_PORTS_PER_PROGRAM} ports at most`)
-  }
-
-  addPort(port: number): void {
-    this.#ports.add(port)
-  }
-
-  /** False where it had no such port. */
-  removePort(port: number): boolean {
-    return this.#ports.delete(port)
-  }
-
-  // ---- Reply paths -------------------------------------------------------------------------------------
-
-  /** Keeps room for paths that are about to be made. @throws BackendError 'bad-request' for more than its share */
-  reservePaths(count: number): void {
-    const taken = this.#paths.size + this.#pathsToCome
-    if (taken + count > MAX_PATHS_PER_PROGRAM)
-      throw new BackendError('bad-request', `${taken} paths are open; close some first`)
-    this.#pathsToCome += count
-  }
-
-  unreservePaths(count: number): void {
-    this.#pathsToCome -= count
-  }
-
-  get paths(): ReadonlySet<string> {
-    return this.#paths
-  }
-
-  addPath(pathId: string): void {
-    this.#paths.add(pathId)
-  }
-
-  /** False where it had no such path. */
-  removePath(pathId: string): boolean {
-    return this.#paths.delete(pathId)
-  }
-
-  // ---- Offers ------------------------------------------------------------------------------------------
-
-  get offers(): ReadonlySet<string> {
-    return this.#offers
-  }
-
-  get mayTakeOffer(): boolean {
-    return this.#offers.size < MAX_OFFERS_PER_PROGRAM
-  }
-
-  addOffer(offerId: string): void {
-    this.#offers.add(offerId)
-  }
-
-  removeOffer(offerId: string): void {
-    this.#offers.delete(offerId)
+  status(now: number, connections: number): DaemonStatus['clients'][number] {
+    return {
+      id: this.id,
+      attachedMs: Math.floor(now - this.#attachedMs),
+      ports: [...this.ports].toSorted((a, b) => a - b),
+      paths: this.paths.size,
+      connections,
+      offers: this.offers.size,
+      payments: this.payments.size,
+    }
   }
 }
 

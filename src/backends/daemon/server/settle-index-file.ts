@@ -37,7 +37,7 @@ export class SettleIndexFile {
     return this.#index
   }
 
-  /** Written before long. */
+  /** Is written within SETTLE_INDEX_EVERY_MS. */
   set(index: bigint): void {
     this.#index = index
     this.#cancel ??= this.#clock.schedule(this.#clock.now() + SETTLE_INDEX_EVERY_MS, () => {
@@ -56,7 +56,7 @@ export class SettleIndexFile {
     const index = this.#index
     if (index === undefined || index === this.#written) return
     try {
-      // On the disk before it has the name: an empty one would stop the next daemon.
+      // Flushed to the disk before it gets its name: an empty file would keep the next daemon from starting.
       await writeFile(`${this.#file}.next`, `${index}\n`, { mode: 0o600, flush: true })
       await rename(`${this.#file}.next`, this.#file)
       this.#written = index

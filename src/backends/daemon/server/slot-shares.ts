@@ -2,16 +2,16 @@ import { SLOTS_FREE_DENOMINATOR, SLOTS_FREE_NUMERATOR, SLOTS_KEPT_DIVISOR } from
 
 interface Channel {
   total: number
-  /** What each program holds; one that holds nothing is not in it. */
+  /** How many slots each program holds; programs that hold none are not in it. */
   readonly holders: Map<object, number>
-  /** Those that hold nothing and were refused since the channel was that full. */
+  /** Programs that hold none and were refused one since the channel became that full. */
   readonly waiting: Set<object>
 }
 
 /**
- * HTLC slots of the node's own channels, shared by programs as peers share them inside of one: who comes first
- * may take three quarters, the rest is for those who hold less than a fair part, and the last for those who hold
- * nothing (spec/daemon.md §6.7).
+ * HTLC slots of the node's own channels, shared by programs as peers share them inside one program: three quarters go
+ * to whoever comes first, the rest to programs that hold less than an equal part, and the last ones to programs that
+ * hold none (spec/daemon.md §6.7).
  */
 export class SlotShares {
   readonly #channels = new Map<string, Channel>()
@@ -44,7 +44,7 @@ export class SlotShares {
     if (channel.total === 0) this.#channels.delete(name)
   }
 
-  /** The program died: what it holds comes free as its payments end, but it has no part any more. */
+  /** A program has gone: the slots that it holds come free as its payments end, but it has no part any more. */
   leave(program: object): void {
     this.#gone.add(program)
     for (const { waiting } of this.#channels.values()) waiting.delete(program)
