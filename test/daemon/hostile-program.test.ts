@@ -22,7 +22,7 @@ let sim: Simulation
 let daemon: MemoryDaemon
 /** A well-behaved program on the same node. */
 let victim: Backend
-let victimTold: BackendEvent[]
+let victimEvents: BackendEvent[]
 let raw: RawProgram
 /** On the other end of the network. */
 let payer: Backend
@@ -32,8 +32,8 @@ beforeEach(async () => {
   daemon = new MemoryDaemon(sim, 'bob')
   await sim.drive(daemon.start())
   victim = daemon.attach()
-  victimTold = []
-  await sim.drive(victim.start({ sink: (event) => victimTold.push(event) }))
+  victimEvents = []
+  await sim.drive(victim.start({ sink: (event) => victimEvents.push(event) }))
   payer = sim.backend('alice')
   await sim.drive(payer.start({ sink: () => undefined }))
   raw = new RawProgram(await daemon.open())
@@ -257,14 +257,14 @@ describe("a program that names another's things", () => {
     expect(await sim.drive(raw.call('closePaths', { pathIds }))).toMatchObject({ result: null })
     const { outcome, preimage } = await payOver(made)
     await sim.runFor(1_000)
-    const offer = victimTold.find((event) => event.type === 'offer')
+    const offer = victimEvents.find((event) => event.type === 'offer')
     if (offer?.type !== 'offer') throw new Error('no offer came')
     const offerId = offer.offerId.replace(/^\d+\./, '')
     const verdict = { action: 'refuse', code: 0 }
     expect(await sim.drive(raw.call('answer', { offerId, verdict }))).toMatchObject({ result: null })
     await sim.drive(victim.answer(offer.offerId, { action: 'settle', preimage }))
     expect(await sim.drive(outcome)).toMatchObject({ status: 'delivered' })
-    expect(raw.told.filter(({ event }) => event?.type === 'offer')).toEqual([])
+    expect(raw.received.filter(({ event }) => event?.type === 'offer')).toEqual([])
   })
 
   it('frees no port of it', async () => {
@@ -285,16 +285,16 @@ describe('a program whose daemon does not keep to the protocol', () => {
       other.once('data', () => void other.write('{"id":1,"error":{"code":"unsupported","message":"version 9"}}\n'))
       return program
     }
-    const told: BackendEvent[] = []
+    const events: BackendEvent[] = []
     const backend = new DaemonBackend({ open, clock: sim.clock, entropy: sim.entropy })
-    await sim.drive(backend.start({ sink: (event) => told.push(event) }))
+    await sim.drive(backend.start({ sink: (event) => events.push(event) }))
     isOther = true
     daemon.streams.at(-1)?.destroy()
     await sim.runFor(10_000)
     expect(calls).toBeGreaterThan(4)
     isOther = false
     await sim.runFor(3_000)
-    expect(told).toMatchObject([
+    expect(events).toMatchObject([
       { type: 'offline' },
       { type: 'warning', code: 'unsupported', message: 'version 9' },
       { type: 'online' },

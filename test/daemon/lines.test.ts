@@ -49,7 +49,7 @@ describe('messages over a stream', () => {
     expect([text, why, lines.isOpen]).toEqual(['{"a":1}\n', ['enough'], false])
   })
 
-  it('end with the stream, which is told once', async () => {
+  it('end with the stream, which they say once', async () => {
     const [ours, theirs] = duplexPair()
     const why: string[] = []
     const lines = new Lines(ours, { message: () => undefined, closed: (reason) => why.push(reason) })
