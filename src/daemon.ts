@@ -4,16 +4,22 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './floor/clock.ts'
 import type { Entropy } from './floor/entropy.ts'
-import { BackendError, type Backend, type NodeInfo } from './backends/backend.ts'
-import { REFUSAL_CAP_MSAT, SOCKET_MODE } from './backends/daemon/bounds.ts'
-import type { DaemonStatus } from './backends/daemon/calls.ts'
-import { Calling } from './backends/daemon/calling.ts'
-import { DaemonBackend } from './backends/daemon/daemon-backend.ts'
-import { daemonChoice, daemonFolder, SOCKET_NAME } from './backends/daemon/location.ts'
-import { SettleMark } from './backends/daemon/settle-mark.ts'
-import { SharedNode } from './backends/daemon/shared-node.ts'
-import { answers, connectTo, listenOn, type SocketFile } from './backends/daemon/socket-file.ts'
-import { streamPair } from './backends/daemon/stream-pair.ts'
+import type { Backend, NodeInfo } from './backends/backend.ts'
+import { DaemonBackend } from './backends/daemon/client/daemon-backend.ts'
+import { RpcClient } from './backends/daemon/client/rpc-client.ts'
+import { REFUSAL_CAP_MSAT, SOCKET_MODE } from './backends/daemon/protocol/limits.ts'
+import type { DaemonStatus } from './backends/daemon/protocol/messages.ts'
+import {
+  answers,
+  connectTo,
+  daemonChoice,
+  daemonFolder,
+  SOCKET_NAME,
+  streamPair,
+} from './backends/daemon/protocol/socket.ts'
+import { DaemonServer } from './backends/daemon/server/daemon-server.ts'
+import { SettleIndexFile } from './backends/daemon/server/settle-index-file.ts'
+import { listenOn, mustBeFree, type SocketFile } from './backends/daemon/server/socket-file.ts'
 import { processClock } from './floor/clock.ts'
 import { processEntropy } from './floor/entropy.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
@@ -21,7 +27,7 @@ import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
 import type { Store } from './transport/store/store.ts'
 
-export type { DaemonStatus } from './backends/daemon/calls.ts'
+export type { DaemonStatus } from './backends/daemon/protocol/messages.ts'
 
 export interface DaemonOptions {
   /** Of the node that the daemon will own; not started yet. */
@@ -63,48 +69,53 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { backend, state } = options
   const clock = backend.clock ?? processClock
   const entropy = backend.entropy ?? processEntropy
-  // Tried before anything is touched, for a clear answer; the socket's name is taken last.
-  if (await answers(options.socket))
-    throw new BackendError('unsupported', `a daemon listens on ${options.socket} already`)
-  let mark: SettleMark | undefined
+  // Before anything is touched, for a clear answer; the socket's name is taken last.
+  await mustBeFree(options.socket)
+  let indexFile: SettleIndexFile | undefined
   let store: Store = new MemoryStore()
   if (state !== undefined) {
     await mkdir(state, { recursive: true, mode: 0o700 })
     store = new FolderStore(join(state, 'endpoint'))
     const failed = (error: Error): void => options.log?.(`cannot keep how far invoices were read: ${error.message}`)
-    mark = new SettleMark({ file: join(state, 'settle-index'), clock, failed })
+    indexFile = new SettleIndexFile({ file: join(state, 'settle-index'), clock, failed })
   }
-  const node = new SharedNode({
-    backend,
-    clock,
-    settleIndex: await mark?.read(),
-    passed: (index) => mark?.set(index),
-    phantomLane: options.phantomLane ?? true,
-    log: options.log,
-  })
-  const running: { endpoint?: Endpoint; file?: SocketFile } = {}
+  const settleIndex = await indexFile?.read()
+  const running: { server?: DaemonServer; endpoint?: Endpoint; file?: SocketFile } = {}
   const stop = async (): Promise<void> => {
-    const { file, endpoint } = running
+    const { file, endpoint, server } = running
     const failures: Error[] = []
     // One after the other, and each whatever became of those before it.
-    for (const end of [() => file?.close(), () => endpoint?.close(), () => node.stop(), () => mark?.close()]) {
+    for (const end of [() => file?.close(), () => endpoint?.close(), () => server?.stop(), () => indexFile?.close()]) {
       await Promise.resolve(end()).catch((error: Error) => failures.push(error))
     }
     if (failures[0] !== undefined) throw failures[0]
   }
   try {
-    const info = await node.start()
+    const server = await DaemonServer.start({
+      backend,
+      clock,
+      settleIndex,
+      passed: (index) => indexFile?.set(index),
+      phantomLane: options.phantomLane ?? true,
+      log: options.log,
+    })
+    running.server = server
     const cap = options.refusalCap ?? REFUSAL_CAP_MSAT
-    running.endpoint = await refusing(node, { clock, entropy, store, cap })
+    running.endpoint = await openRefuser(server, { clock, entropy, store, cap })
     running.endpoint.on('error', (error: Error) =>
       options.log?.(`nobody refuses connections any more: ${error.message}`),
     )
     running.endpoint.on('warning', ({ message }: { readonly message: string }) =>
       options.log?.(`refusing connections: ${message}`),
     )
-    running.file = await listenOn(options.socket, options.mode ?? SOCKET_MODE, (socket) => node.serve(socket))
+    running.file = await listenOn(options.socket, options.mode ?? SOCKET_MODE, (socket) => server.serve(socket))
     let stopping: Promise<void> | undefined
-    return { info, socket: options.socket, status: () => node.status(), stop: () => (stopping ??= stop()) }
+    return {
+      info: server.info,
+      socket: options.socket,
+      status: () => server.status(),
+      stop: () => (stopping ??= stop()),
+    }
   } catch (error) {
     await stop()
     throw error
@@ -112,8 +123,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** An endpoint on which nobody listens, attached inside of this process. */
-async function refusing(
-  node: SharedNode,
+async function openRefuser(
+  server: DaemonServer,
   {
     clock,
     entropy,
@@ -123,7 +134,7 @@ async function refusing(
 ): Promise<Endpoint> {
   const open = (): Promise<Duplex> => {
     const [program, daemon] = streamPair()
-    node.serve(daemon, true)
+    server.serve(daemon, 'refuser')
     return Promise.resolve(program)
   }
   const backend = new DaemonBackend({ open, clock, entropy })
@@ -170,11 +181,11 @@ export function daemonState(environment: NodeJS.ProcessEnv): string {
 
 /** What the daemon on this socket tells of itself. @throws BackendError 'offline', 'permission' */
 export async function daemonStatus(options: { readonly socket: string }): Promise<DaemonStatus> {
-  const calling = new Calling(await connectTo(options.socket), { event: () => undefined, closed: () => undefined })
+  const client = new RpcClient(await connectTo(options.socket), { event: () => undefined, closed: () => undefined })
   try {
-    await calling.greet()
-    return await calling.call('status', undefined)
+    await client.greet()
+    return await client.call('status', undefined)
   } finally {
-    calling.close('done')
+    client.close('done')
   }
 }

@@ -6,8 +6,8 @@ import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
 import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
 import type { Verdict } from '../../src/medium/verdict.ts'
 import type { Backend } from '../../src/backends/backend.ts'
-import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
-import { SharedNode } from '../../src/backends/daemon/shared-node.ts'
+import { DaemonBackend } from '../../src/backends/daemon/client/daemon-backend.ts'
+import { DaemonServer } from '../../src/backends/daemon/server/daemon-server.ts'
 import { createEndpoint } from '../../src/index.ts'
 import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import { toHex } from '../../src/floor/bytes.ts'
@@ -125,8 +125,7 @@ function daemon(name: string, { isOne, ageMs }: DaemonOptions): Household {
     async start(connects) {
       const backend = new WatchedBackend()
       const { clock, entropy } = backend
-      const node = new SharedNode({ backend, clock, phantomLane: true })
-      await node.start()
+      const node = await DaemonServer.start({ backend, clock, phantomLane: true })
       await pass(backend, ageMs)
       let streams: Duplex[] = []
       let isDead = false

@@ -104,12 +104,12 @@ describe('keysock daemon', () => {
   it('ends although programs are attached, which then wait for the next', async () => {
     const daemon = type()
     await daemon.out.shows('ready: ')
-    const told: string[] = []
+    const events: string[] = []
     const backend = createDaemonBackend({ socket: daemonSocket(environment) })
     const back = Promise.withResolvers<void>()
     await backend.start({
       sink: ({ type: kind }) => {
-        told.push(kind)
+        events.push(kind)
         if (kind === 'online') back.resolve()
       },
     })
@@ -118,7 +118,7 @@ describe('keysock daemon', () => {
     const next = type()
     await next.out.shows('ready: ')
     await back.promise
-    expect(told).toEqual(['offline', 'online'])
+    expect(events).toEqual(['offline', 'online'])
     await backend.stop()
   })
 

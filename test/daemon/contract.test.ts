@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { backendContract, type ContractNode } from '../../src/backends/contract/index.ts'
 import { createSimulation, demoNetwork, type NetworkDescription } from '../../src/sim.ts'
-import { MemoryDaemon } from './worlds.ts'
+import { MemoryDaemon } from './memory-daemon.ts'
 
 /** The demo network with one more node, whose only peer is alice. */
 function withLonelyNode(demo: NetworkDescription): NetworkDescription {

@@ -1,7 +1,7 @@
 import { duplexPair } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { Lines } from '../../src/backends/daemon/lines.ts'
+import { Lines } from '../../src/backends/daemon/protocol/lines.ts'
 
 const turn = (): Promise<void> =>
   new Promise((resolve) => {
@@ -49,7 +49,7 @@ describe('messages over a stream', () => {
     expect([text, why, lines.isOpen]).toEqual(['{"a":1}\n', ['enough'], false])
   })
 
-  it('end with the stream, which is told once', async () => {
+  it('end with the stream, which they say once', async () => {
     const [ours, theirs] = duplexPair()
     const why: string[] = []
     const lines = new Lines(ours, { message: () => undefined, closed: (reason) => why.push(reason) })

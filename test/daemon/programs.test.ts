@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { ANSWER_MS } from '../../src/backends/daemon/bounds.ts'
+import { ANSWER_MS } from '../../src/backends/daemon/protocol/limits.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import { MemoryStore } from '../../src/transport/store/memory.ts'
-import { MemoryDaemon } from './worlds.ts'
+import { MemoryDaemon } from './memory-daemon.ts'
 
 let sim: Simulation
 /** On bob's node. */
@@ -100,9 +100,9 @@ describe('programs on one node', () => {
     await answering(one, 7, 'one')
     expect(await codeOf(sim.drive(two.createServer().listen(7)))).toBe('EADDRINUSE')
     const failing = two.createServer()
-    const told = once(failing, 'error')
+    const failure = once(failing, 'error')
     failing.listen(7).catch(() => undefined)
-    expect(await sim.drive(told)).toMatchObject([{ code: 'EADDRINUSE', syscall: 'listen', port: 7 }])
+    expect(await sim.drive(failure)).toMatchObject([{ code: 'EADDRINUSE', syscall: 'listen', port: 7 }])
     const servers = [one.createServer(), two.createServer(), two.createServer()]
     await sim.drive(Promise.all(servers.map((server) => server.listen(0))))
     expect(new Set(servers.map((server) => server.address()?.port)).size).toBe(3)
@@ -136,12 +136,12 @@ describe('a program that dies', () => {
     const other = two.createConnection(alice.publicKeyHex, 7)
     other.write('over')
     await sim.drive(Promise.all([once(talk, 'connect'), once(other, 'connect')]))
-    expect(daemon.node.status().clients).toMatchObject([
+    expect(daemon.server.status().clients).toMatchObject([
       { ports: [7], paths: expect.toSatisfy((count: number) => count > 0) },
       { ports: [8] },
     ])
     await one.kill()
-    expect(daemon.node.status().clients).toMatchObject([{ ports: [8] }])
+    expect(daemon.server.status().clients).toMatchObject([{ ports: [8] }])
     await answering(two, 7, 'two')
     other.end(' and out')
     expect(await sim.drive(whole(other))).toBe('alice over and out')
@@ -156,7 +156,7 @@ describe('a program that dies', () => {
     const question = alice.createConnection(one.endpoint.publicKeyHex, 7)
     question.end('a')
     await sim.runFor(2_000)
-    expect(daemon.node.status().heldOpens).toBe(1)
+    expect(daemon.server.status().heldOpens).toBe(1)
     const two = await daemon.endpoint({ store })
     await answering(two, 7, 'two')
     expect(await sim.drive(whole(question))).toBe('two a')
@@ -206,7 +206,7 @@ describe('a connection to the daemon that breaks', () => {
     }
     const expected = ['one', 'two', 'alice', 'alice'].map((name) => `${name} ${long}`)
     expect(await sim.drive(Promise.all(answers))).toEqual(expected)
-    expect(daemon.node.status().clients.flatMap(({ ports }) => ports)).toEqual([7, 8])
+    expect(daemon.server.status().clients.flatMap(({ ports }) => ports)).toEqual([7, 8])
   })
 
   it('delivers what was opened while the daemon was away', async () => {
@@ -221,14 +221,35 @@ describe('a connection to the daemon that breaks', () => {
   })
 })
 
+describe('an absence', () => {
+  it('is the daemon’s or the node’s, as programs hear in a field', async () => {
+    const one = await daemon.endpoint()
+    const absences: unknown[] = []
+    for (const state of ['offline', 'online'])
+      one.on(state, ({ away }: { readonly away: string }) => absences.push([state, away]))
+    await sim.drive(daemon.kill())
+    await sim.runFor(1_000)
+    await sim.drive(daemon.restart())
+    await sim.runFor(5_000)
+    sim.fault({ name: 'node-offline', node: 'bob', forMs: 1_000 })
+    await sim.runFor(5_000)
+    expect(absences).toEqual([
+      ['offline', 'daemon'],
+      ['online', 'daemon'],
+      ['offline', 'node'],
+      ['online', 'node'],
+    ])
+  })
+})
+
 describe('a call that takes long at the node', () => {
   it('is waited for while the daemon says how it is, and nothing else suffers', async () => {
     const slow = createSimulation({ ...demoNetwork(), rpc: { findRoutesMs: 5 * ANSWER_MS } }, { seed: 12 })
     const slowDaemon = new MemoryDaemon(slow, 'bob')
     await slow.drive(slowDaemon.start())
     const backend = slowDaemon.attach()
-    const told: string[] = []
-    await slow.drive(backend.start({ sink: ({ type }) => told.push(type) }))
+    const events: string[] = []
+    await slow.drive(backend.start({ sink: ({ type }) => events.push(type) }))
     const request = {
       destination: { lane: 'node' as const, publicKey: slow.keyOf('alice') },
       amountMsat: 5_000n,
@@ -237,7 +258,7 @@ describe('a call that takes long at the node', () => {
     }
     const found = await slow.drive(Promise.all([backend.findRoutes(request), backend.findRoutes(request)]))
     expect(found.map((routes) => routes.length)).toEqual([1, 1])
-    expect(told).toEqual([])
+    expect(events).toEqual([])
     await slow.drive(backend.stop())
     await slow.drive(slowDaemon.kill())
   })
@@ -246,11 +267,11 @@ describe('a call that takes long at the node', () => {
 describe('a daemon that hangs', () => {
   it('counts as away after a while, and as back when it answers', async () => {
     const backend = daemon.attach()
-    const told: string[] = []
+    const events: string[] = []
     const details: string[] = []
     const away: unknown[] = []
     const sink = (event: BackendEvent): void => {
-      told.push(event.type)
+      events.push(event.type)
       if (event.type === 'offline') details.push(event.detail)
       if (event.type === 'offline' || event.type === 'online') away.push(event.away)
     }
@@ -271,7 +292,7 @@ describe('a daemon that hangs', () => {
       message: "the daemon is away (it does not answer); wait for 'online'",
     })
     await sim.runFor(1_000)
-    expect(told).toEqual(['offline', 'online'])
+    expect(events).toEqual(['offline', 'online'])
     expect(away).toEqual(['daemon', 'daemon'])
     expect(details).toEqual([expect.stringMatching(/^the daemon is away: /)])
     expect(await sim.drive(backend.findRoutes(request))).toHaveLength(1)

@@ -9,7 +9,7 @@ export interface Answer {
 
 /** A program that speaks the daemon's protocol by hand, well or badly. */
 export class RawProgram {
-  readonly told: Answer[] = []
+  readonly received: Answer[] = []
   isClosed = false
   readonly #stream: Duplex
   #text = ''
@@ -18,7 +18,7 @@ export class RawProgram {
 
   constructor(stream: Duplex) {
     this.#stream = stream
-    stream.on('data', (chunk: Buffer) => this.#take(chunk.toString()))
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk.toString()))
     stream.on('error', () => undefined)
     for (const end of ['end', 'close']) {
       stream.once(end, () => {
@@ -40,7 +40,7 @@ export class RawProgram {
   async call(call: string, argument: unknown = null): Promise<Answer | undefined> {
     const id = ++this.#made
     this.write(`${JSON.stringify({ id, call, with: argument })}\n`)
-    return await this.until(() => this.told.find((answer) => answer.id === id))
+    return await this.until(() => this.received.find((answer) => answer.id === id))
   }
 
   async attach(session = 1, more: object = {}): Promise<Answer | undefined> {
@@ -71,10 +71,10 @@ export class RawProgram {
     return this.isClosed
   }
 
-  #take(text: string): void {
+  #receive(text: string): void {
     const lines = (this.#text + text).split('\n')
     this.#text = lines.pop() ?? ''
-    for (const line of lines) this.told.push(JSON.parse(line) as Answer)
+    for (const line of lines) this.received.push(JSON.parse(line) as Answer)
     this.#wake()
   }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
-import { streamPair } from '../../src/backends/daemon/stream-pair.ts'
+import { streamPair } from '../../src/backends/daemon/protocol/socket.ts'
 
 it('an end of a pair hears of the other one that was destroyed', async () => {
   const [one, two] = streamPair()

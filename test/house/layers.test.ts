@@ -25,6 +25,8 @@ describe('the check of the layers', () => {
     ['src/transport/driver/driver.ts', `import type { Backend } from '../../backends/backend.ts'`],
     ['src/backends/sim/engine.ts', `import { EventEmitter } from 'eventemitter3'`],
     ['src/backends/lnd/rpc.ts', `import grpc from '@grpc/grpc-js'`],
+    ['src/backends/daemon/server/server.ts', `import { Lines } from '../protocol/lines.ts'`],
+    ['src/backends/daemon/client/client.ts', `import { Lines } from '../protocol/lines.ts'`],
     ['src/cli/send.ts', `import { connect } from '../index.ts'`],
     ['src/index.ts', `export { connect } from './transport/endpoint.ts'`],
   ])('lets %s say: %s', (path, text) => {
@@ -56,6 +58,21 @@ describe('the check of the layers', () => {
     ['src/backends/sim/engine.ts', `import { main } from '../../cli/main.ts'`, 'src/cli/main.ts'],
     ['src/backends/sim/engine.ts', `import { Lnd } from '../lnd/lnd.ts'`, 'src/backends/lnd/lnd.ts'],
     ['src/backends/sim/engine.ts', `import fc from 'fast-check'`, 'fast-check'],
+    [
+      'src/backends/daemon/protocol/lines.ts',
+      `import { Server } from '../server/server.ts'`,
+      'src/backends/daemon/server/server.ts',
+    ],
+    [
+      'src/backends/daemon/server/server.ts',
+      `import { Client } from '../client/client.ts'`,
+      'src/backends/daemon/client/client.ts',
+    ],
+    [
+      'src/backends/daemon/client/client.ts',
+      `import { Server } from '../server/server.ts'`,
+      'src/backends/daemon/server/server.ts',
+    ],
     ['src/cli/send.ts', `import { Frame } from '../wire/frames.ts'`, 'src/wire/frames.ts'],
     ['src/index.ts', `import { main } from './cli/main.ts'`, 'src/cli/main.ts'],
   ])('catches %s saying: %s', (path, text, target) => {

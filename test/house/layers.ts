@@ -94,11 +94,16 @@ const LAYERS: readonly Layer[] = [
     packages: [NOBLE, NODE, 'lightning', '@grpc/grpc-js'],
   },
   {
-    // Loads no gRPC either: a program that attaches needs none.
-    path: 'src/backends/daemon/',
-    files: ['src/backends/daemon/', 'src/backends/lnd/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
+    // What both ends of the daemon's socket share. None of the three folders loads gRPC: a program that attaches needs none.
+    path: 'src/backends/daemon/protocol/',
+    files: ['src/backends/daemon/protocol/', 'src/backends/lnd/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE],
   },
+  ...['server', 'client'].map((end) => ({
+    path: `src/backends/daemon/${end}/`,
+    files: [`src/backends/daemon/${end}/`, 'src/backends/daemon/protocol/', CONTRACT, ...VALUES, 'src/floor/'],
+    packages: [NODE],
+  })),
   {
     path: 'src/backends/contract/',
     files: ['src/backends/contract/', CONTRACT, ...VALUES, 'src/floor/'],

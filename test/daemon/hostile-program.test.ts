@@ -6,23 +6,23 @@ import type { Route } from '../../src/medium/route.ts'
 import type { Backend, BackendEvent } from '../../src/backends/backend.ts'
 import {
   GREETING_MS,
-  MAX_CALLS,
-  MAX_CLIENTS,
+  MAX_CALLS_PER_PROGRAM,
+  MAX_PROGRAMS,
   MAX_LINE_BYTES,
-  MAX_PATHS,
-  MAX_PORTS,
-} from '../../src/backends/daemon/bounds.ts'
-import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
-import { streamPair } from '../../src/backends/daemon/stream-pair.ts'
+  MAX_PATHS_PER_PROGRAM,
+  MAX_PORTS_PER_PROGRAM,
+} from '../../src/backends/daemon/protocol/limits.ts'
+import { DaemonBackend } from '../../src/backends/daemon/client/daemon-backend.ts'
+import { streamPair } from '../../src/backends/daemon/protocol/socket.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { RawProgram } from './raw-program.ts'
-import { MemoryDaemon } from './worlds.ts'
+import { MemoryDaemon } from './memory-daemon.ts'
 
 let sim: Simulation
 let daemon: MemoryDaemon
 /** A well-behaved program on the same node. */
 let victim: Backend
-let victimTold: BackendEvent[]
+let victimEvents: BackendEvent[]
 let raw: RawProgram
 /** On the other end of the network. */
 let payer: Backend
@@ -32,8 +32,8 @@ beforeEach(async () => {
   daemon = new MemoryDaemon(sim, 'bob')
   await sim.drive(daemon.start())
   victim = daemon.attach()
-  victimTold = []
-  await sim.drive(victim.start({ sink: (event) => victimTold.push(event) }))
+  victimEvents = []
+  await sim.drive(victim.start({ sink: (event) => victimEvents.push(event) }))
   payer = sim.backend('alice')
   await sim.drive(payer.start({ sink: () => undefined }))
   raw = new RawProgram(await daemon.open())
@@ -160,14 +160,14 @@ describe('a program gets no more than its share', () => {
 
   it('of calls under way', async () => {
     await sim.drive(raw.attach())
-    const answers = Array.from({ length: MAX_CALLS + 1 }, () => raw.call('findRoutes', request()))
+    const answers = Array.from({ length: MAX_CALLS_PER_PROGRAM + 1 }, () => raw.call('findRoutes', request()))
     const codes = (await sim.drive(Promise.all(answers))).map((answer) => answer?.error?.code)
     expect(codes.filter((code) => code === 'bad-request')).toHaveLength(1)
   })
 
   it('of calls under way, but may answer offers and let go of what it has all the same', async () => {
     await sim.drive(raw.attach())
-    const finds = Array.from({ length: MAX_CALLS }, () => raw.call('findRoutes', request()))
+    const finds = Array.from({ length: MAX_CALLS_PER_PROGRAM }, () => raw.call('findRoutes', request()))
     const verdict = { action: 'refuse', code: 0 }
     const others = [
       raw.call('answer', { offerId: 'o1', verdict }),
@@ -184,17 +184,17 @@ describe('a program gets no more than its share', () => {
     const backend = victim as Required<Backend>
     await sim.drive(backend.claimPort(7))
     const made = await victimPath()
-    const finds = Array.from({ length: MAX_CALLS }, () => backend.findRoutes(toBob()))
+    const finds = Array.from({ length: MAX_CALLS_PER_PROGRAM }, () => backend.findRoutes(toBob()))
     const letGo = [backend.releasePort(7), backend.closePaths(made.paths.map(({ pathId }) => pathId))]
     await expect(backend.findRoutes(toBob())).rejects.toMatchObject({ code: 'bad-request' })
     await sim.drive(Promise.all(letGo))
-    expect(daemon.node.status().clients).toMatchObject([{ ports: [], paths: 0 }])
+    expect(daemon.server.status().clients).toMatchObject([{ ports: [], paths: 0 }])
     await sim.drive(Promise.allSettled(finds))
   })
 
   it('of ports', async () => {
     await sim.drive(raw.attach())
-    for (let port = 1; port <= MAX_PORTS; port++) void raw.call('claimPort', { port })
+    for (let port = 1; port <= MAX_PORTS_PER_PROGRAM; port++) void raw.call('claimPort', { port })
     expect(await sim.drive(raw.call('claimPort', { port: 2_000 }))).toMatchObject({ error: { code: 'bad-request' } })
     await sim.drive((victim as Required<Backend>).claimPort(2_000))
   })
@@ -204,7 +204,7 @@ describe('a program gets no more than its share', () => {
     const payerKey = Buffer.from(sim.keyOf('alice')).toString('base64')
     const ask = (): ReturnType<RawProgram['call']> =>
       raw.call('makePaths', { count: 8, payer: payerKey, relays: 1, lifetimeBlocks: 10 })
-    for (let made = 0; made < MAX_PATHS; made += 8) expect(await sim.drive(ask())).toHaveProperty('result')
+    for (let made = 0; made < MAX_PATHS_PER_PROGRAM; made += 8) expect(await sim.drive(ask())).toHaveProperty('result')
     expect(await sim.drive(ask())).toMatchObject({ error: { code: 'bad-request' } })
     expect((await victimPath()).paths).toHaveLength(1)
   })
@@ -213,20 +213,20 @@ describe('a program gets no more than its share', () => {
     await sim.drive(raw.attach())
     const payerKey = Buffer.from(sim.keyOf('alice')).toString('base64')
     const wish = { count: 8, payer: payerKey, relays: 1, lifetimeBlocks: 10 }
-    const asked = Array.from({ length: MAX_PATHS / 8 + 1 }, () => raw.call('makePaths', wish))
+    const asked = Array.from({ length: MAX_PATHS_PER_PROGRAM / 8 + 1 }, () => raw.call('makePaths', wish))
     const codes = (await sim.drive(Promise.all(asked))).map((answer) => answer?.error?.code)
     expect(codes.filter((code) => code === 'bad-request')).toHaveLength(1)
     expect(
-      daemon.node
+      daemon.server
         .status()
         .clients.map(({ paths }) => paths)
         .toSorted((a, b) => a - b),
-    ).toEqual([0, MAX_PATHS])
+    ).toEqual([0, MAX_PATHS_PER_PROGRAM])
   })
 
   it('and there are not more programs than fit', async () => {
     const codes: (string | undefined)[] = []
-    for (let i = 0; i < MAX_CLIENTS; i++) {
+    for (let i = 0; i < MAX_PROGRAMS; i++) {
       const program = new RawProgram(await daemon.open())
       codes.push((await sim.drive(program.attach(i + 10)))?.error?.code)
     }
@@ -257,14 +257,14 @@ describe("a program that names another's things", () => {
     expect(await sim.drive(raw.call('closePaths', { pathIds }))).toMatchObject({ result: null })
     const { outcome, preimage } = await payOver(made)
     await sim.runFor(1_000)
-    const offer = victimTold.find((event) => event.type === 'offer')
+    const offer = victimEvents.find((event) => event.type === 'offer')
     if (offer?.type !== 'offer') throw new Error('no offer came')
     const offerId = offer.offerId.replace(/^\d+\./, '')
     const verdict = { action: 'refuse', code: 0 }
     expect(await sim.drive(raw.call('answer', { offerId, verdict }))).toMatchObject({ result: null })
     await sim.drive(victim.answer(offer.offerId, { action: 'settle', preimage }))
     expect(await sim.drive(outcome)).toMatchObject({ status: 'delivered' })
-    expect(raw.told.filter(({ event }) => event?.type === 'offer')).toEqual([])
+    expect(raw.received.filter(({ event }) => event?.type === 'offer')).toEqual([])
   })
 
   it('frees no port of it', async () => {
@@ -285,16 +285,16 @@ describe('a program whose daemon does not keep to the protocol', () => {
       other.once('data', () => void other.write('{"id":1,"error":{"code":"unsupported","message":"version 9"}}\n'))
       return program
     }
-    const told: BackendEvent[] = []
+    const events: BackendEvent[] = []
     const backend = new DaemonBackend({ open, clock: sim.clock, entropy: sim.entropy })
-    await sim.drive(backend.start({ sink: (event) => told.push(event) }))
+    await sim.drive(backend.start({ sink: (event) => events.push(event) }))
     isOther = true
     daemon.streams.at(-1)?.destroy()
     await sim.runFor(10_000)
     expect(calls).toBeGreaterThan(4)
     isOther = false
     await sim.runFor(3_000)
-    expect(told).toMatchObject([
+    expect(events).toMatchObject([
       { type: 'offline' },
       { type: 'warning', code: 'unsupported', message: 'version 9' },
       { type: 'online' },

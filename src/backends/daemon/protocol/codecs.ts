@@ -1,6 +1,6 @@
 /** Codecs between the values of the backend contract and JSON, strict in what they read (spec/daemon.md §3). */
 
-/** What is no message of this protocol. The line that held it ends the connection. */
+/** Something that is no message of this protocol. It ends the connection. */
 export class MessageError extends Error {
   constructor(what: string) {
     super(`malformed message: ${what}`)
@@ -35,24 +35,24 @@ export function optional<T>(codec: Codec<T>): OptionalCodec<T> {
 }
 
 /** Text of so many UTF-16 units at most. */
-export function text(most: number): Codec<string> {
+export function text(max: number): Codec<string> {
   const read = (json: unknown, at: string): string => {
-    if (typeof json !== 'string' || json.length > most) throw wrong(at, `a text of ${most} characters at most`)
+    if (typeof json !== 'string' || json.length > max) throw wrong(at, `a text of ${max} characters at most`)
     return json
   }
   return { write: (value) => read(value, 'a name'), read }
 }
 
 /** Text for people: what is too long is cut. */
-export function words(most: number): Codec<string> {
-  return { write: (value) => value.slice(0, most), read: (json, at) => text(most).read(json, at) }
+export function words(max: number): Codec<string> {
+  return { write: (value) => value.slice(0, max), read: (json, at) => text(max).read(json, at) }
 }
 
 /** A whole number from 0 on. */
-export function count(most: number = Number.MAX_SAFE_INTEGER): Codec<number> {
+export function count(max: number = Number.MAX_SAFE_INTEGER): Codec<number> {
   const read = (json: unknown, at: string): number => {
-    if (typeof json !== 'number' || !Number.isSafeInteger(json) || json < 0 || json > most)
-      throw wrong(at, `a whole number from 0 to ${most}`)
+    if (typeof json !== 'number' || !Number.isSafeInteger(json) || json < 0 || json > max)
+      throw wrong(at, `a whole number from 0 to ${max}`)
     return json
   }
   return { write: (value) => read(value, 'a value'), read }
@@ -80,19 +80,19 @@ export const amount: Codec<bigint> = {
 }
 
 /** Bytes, as base64 with padding. */
-export function bytes(least: number, most: number = least): Codec<Uint8Array> {
+export function bytes(min: number, max: number = min): Codec<Uint8Array> {
   return {
     write(value) {
-      if (value.length < least || value.length > most) throw wrong('a value', `${least} to ${most} bytes`)
+      if (value.length < min || value.length > max) throw wrong('a value', `${min} to ${max} bytes`)
       return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')
     },
     read(json, at) {
       // Checked before anything is decoded; the last group may hold one or two bytes.
-      if (typeof json !== 'string' || json.length > 4 * Math.ceil(most / 3) || !BASE64.test(json))
-        throw wrong(at, `base64 of ${most} bytes at most`)
+      if (typeof json !== 'string' || json.length > 4 * Math.ceil(max / 3) || !BASE64.test(json))
+        throw wrong(at, `base64 of ${max} bytes at most`)
       const decoded = Buffer.from(json, 'base64')
-      if (decoded.length < least || decoded.length > most || decoded.toString('base64') !== json)
-        throw wrong(at, `base64 of ${least} to ${most} bytes`)
+      if (decoded.length < min || decoded.length > max || decoded.toString('base64') !== json)
+        throw wrong(at, `base64 of ${min} to ${max} bytes`)
       return Uint8Array.from(decoded)
     },
   }
@@ -108,14 +108,14 @@ export function oneOf<const T extends string | number>(values: readonly T[]): Co
   return { write: (value) => read(value, 'a value'), read }
 }
 
-export function list<T>(item: Codec<T>, most: number): Codec<readonly T[]> {
+export function list<T>(item: Codec<T>, max: number): Codec<readonly T[]> {
   return {
     write(values) {
-      if (values.length > most) throw wrong('a value', `a list of ${most} at most`)
+      if (values.length > max) throw wrong('a value', `a list of ${max} at most`)
       return values.map((value) => item.write(value))
     },
     read(json, at) {
-      if (!Array.isArray(json) || json.length > most) throw wrong(at, `a list of ${most} at most`)
+      if (!Array.isArray(json) || json.length > max) throw wrong(at, `a list of ${max} at most`)
       return json.map((value, i) => item.read(value, `${at}[${i}]`))
     },
   }

@@ -1,13 +1,14 @@
+import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rename, rm, stat, unlink } from 'node:fs/promises'
 import net from 'node:net'
 import { dirname, join } from 'node:path'
-import { BackendError } from '../backend.ts'
-import { MAX_SOCKET_PATH_BYTES } from './bounds.ts'
-import { fits } from './location.ts'
+import { BackendError } from '../../backend.ts'
+import { MAX_SOCKET_PATH_BYTES } from '../protocol/limits.ts'
+import { answers, fits } from '../protocol/socket.ts'
 
 /** A listening socket of the file system. */
 export interface SocketFile {
-  /** Stops to listen, and removes the file where it is still this one. */
+  /** Stops listening, and removes the file if it is still this one. */
   close(): Promise<void>
 }
 
@@ -23,7 +24,7 @@ export async function listenOn(
   onConnection: (socket: net.Socket) => void,
 ): Promise<SocketFile> {
   const folder = dirname(path)
-  // What it is made as is about as long as what it becomes.
+  // The name under which the socket is made is about as long as its final one.
   const made = join(folder, '.ks-XXXXXX', 's')
   if (!fits(path) || !fits(made)) {
     const message = `the socket's path ${path} is too long: the system takes ${MAX_SOCKET_PATH_BYTES} bytes. Name a shorter one (--socket, or KEYSOCK_DAEMON for programs)`
@@ -32,12 +33,12 @@ export async function listenOn(
   const server = net.createServer(onConnection)
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    if (await answers(path)) throw inUse(path)
+    await mustBeFree(path)
     await mustBeSocket(path)
     const nest = await mkdtemp(join(folder, '.ks-'))
     try {
       const first = join(nest, 's')
-      await listening(server, first)
+      await once(server.listen(first), 'listening')
       await chmod(first, mode)
       await rename(first, path)
     } finally {
@@ -52,40 +53,14 @@ export async function listenOn(
   }
 }
 
-/** Connects to a daemon. @throws BackendError 'offline', 'permission' */
-export function connectTo(path: string): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path)
-    socket.once('connect', () => {
-      socket.off('error', failed)
-      resolve(socket)
-    })
-    const failed = (error: NodeJS.ErrnoException): void => {
-      if (error.code === 'EACCES' || error.code === 'EPERM')
-        reject(new BackendError('permission', `this user may not use the daemon at ${path} (its --mode says who may)`))
-      else
-        reject(
-          new BackendError('offline', `no daemon answers at ${path} (${error.code}); start one: keysock daemon`, {
-            away: 'daemon',
-          }),
-        )
-    }
-    socket.once('error', failed)
-  })
+/** @throws BackendError 'unsupported' where a daemon listens there */
+export async function mustBeFree(path: string): Promise<void> {
+  if (!(await answers(path))) return
+  const message = `a daemon listens on ${path} already: programs can attach to it. Stop it first, or name another socket`
+  throw new BackendError('unsupported', message)
 }
 
-/** Whether a daemon listens there. One that this user may not reach does. */
-export async function answers(path: string): Promise<boolean> {
-  try {
-    const socket = await connectTo(path)
-    socket.destroy()
-    return true
-  } catch (error) {
-    return error instanceof BackendError && error.code === 'permission'
-  }
-}
-
-/** Never replaces anything but a socket. */
+/** @throws BackendError 'bad-request' where there is something else than a socket: nothing but a socket is replaced */
 async function mustBeSocket(path: string): Promise<void> {
   try {
     if ((await stat(path)).isSocket()) return
@@ -96,16 +71,6 @@ async function mustBeSocket(path: string): Promise<void> {
   throw new BackendError('bad-request', `${path} is there and is no socket; name another path, or remove it`)
 }
 
-function listening(server: net.Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-}
-
 async function closed(server: net.Server, path: string, ino: number): Promise<void> {
   try {
     // Another daemon may have taken the name.
@@ -113,15 +78,8 @@ async function closed(server: net.Server, path: string, ino: number): Promise<vo
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   } finally {
-    // Not before: as long as it answers, no other daemon takes the name. Connections that stand end with those who
-    // serve them.
+    // Not before: as long as it answers, no other daemon takes the name. Connections that are open are closed by the
+    // server that serves them.
     server.close()
   }
-}
-
-function inUse(path: string): BackendError {
-  return new BackendError(
-    'unsupported',
-    `a daemon listens on ${path} already: programs can attach to it. Stop it first, or name another socket`,
-  )
 }

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { type Backend, BackendError } from '../../src/backends/backend.ts'
 import { createEndpoint } from '../../src/index.ts'
-import { DaemonBackend } from '../../src/backends/daemon/daemon-backend.ts'
-import { SharedNode } from '../../src/backends/daemon/shared-node.ts'
-import { streamPair } from '../../src/backends/daemon/stream-pair.ts'
+import { DaemonBackend } from '../../src/backends/daemon/client/daemon-backend.ts'
+import { DaemonServer } from '../../src/backends/daemon/server/daemon-server.ts'
+import { streamPair } from '../../src/backends/daemon/protocol/socket.ts'
 import type { Simulation } from '../../src/sim.ts'
 import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import { MemoryStore } from '../../src/transport/store/memory.ts'
@@ -20,41 +20,53 @@ export class MemoryDaemon {
   readonly log: string[] = []
   /** The daemon's ends of all connections so far. */
   readonly streams: Duplex[] = []
-  node: SharedNode
   settleIndex: bigint | undefined
   readonly #sim: Simulation
   readonly #name: string
   readonly #store: MemoryStore = new MemoryStore()
-  #refusing: Endpoint | undefined
-  #isUp = false
+  #server: DaemonServer | undefined
+  #refuser: Endpoint | undefined
 
   constructor(sim: Simulation, name: string) {
     this.#sim = sim
     this.#name = name
-    this.node = this.#make()
+  }
+
+  /** The one that runs. */
+  get server(): DaemonServer {
+    if (this.#server === undefined) throw new Error('the daemon is not up')
+    return this.#server
   }
 
   async start(): Promise<void> {
-    await this.node.start()
-    this.#isUp = true
     const { clock, entropy } = this.#sim
-    const backend = new DaemonBackend({ open: () => this.open(true), clock, entropy })
-    this.#refusing = await createEndpoint({ backend, store: this.#store })
+    this.#server = await DaemonServer.start({
+      backend: this.#sim.backend(this.#name),
+      clock,
+      settleIndex: this.settleIndex,
+      passed: (index) => {
+        this.settleIndex = index
+      },
+      phantomLane: true,
+      log: (message) => this.log.push(message),
+    })
+    const backend = new DaemonBackend({ open: () => this.open('refuser'), clock, entropy })
+    this.#refuser = await createEndpoint({ backend, store: this.#store })
   }
 
   /** Ends the process: what it has not kept is lost. */
   async kill(): Promise<void> {
-    this.#isUp = false
+    const server = this.#server
+    this.#server = undefined
     for (const stream of this.streams.splice(0)) stream.destroy()
-    await this.#refusing?.close()
-    await this.node.stop()
+    await this.#refuser?.close()
+    await server?.stop()
   }
 
   /** Starts again, as often as a supervisor has to. */
   async restart(): Promise<void> {
     await this.kill()
     for (;;) {
-      this.node = this.#make()
       try {
         return await this.start()
       } catch (error) {
@@ -99,24 +111,11 @@ export class MemoryDaemon {
   }
 
   /** A program's end of a new connection. */
-  open(takesRest = false): Promise<Duplex> {
-    if (!this.#isUp) return Promise.reject(new Error('the daemon is not up'))
+  open(role: 'program' | 'refuser' = 'program'): Promise<Duplex> {
+    if (this.#server === undefined) return Promise.reject(new Error('the daemon is not up'))
     const [program, daemon] = streamPair()
     this.streams.push(daemon)
-    this.node.serve(daemon, takesRest)
+    this.#server.serve(daemon, role)
     return Promise.resolve(program)
-  }
-
-  #make(): SharedNode {
-    return new SharedNode({
-      backend: this.#sim.backend(this.#name),
-      clock: this.#sim.clock,
-      settleIndex: this.settleIndex,
-      passed: (index) => {
-        this.settleIndex = index
-      },
-      phantomLane: true,
-      log: (message) => this.log.push(message),
-    })
   }
 }

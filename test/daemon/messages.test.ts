@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Destination, RouteRequest } from '../../src/medium/route.ts'
 import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
-import { readCall, readTold, writeCall, writeError, writeEvent, writeResult } from '../../src/backends/daemon/calls.ts'
+import * as messages from '../../src/backends/daemon/protocol/messages.ts'
 import {
   amount,
   bytes,
@@ -13,8 +13,7 @@ import {
   object,
   oneOf,
   text,
-} from '../../src/backends/daemon/fields.ts'
-import * as values from '../../src/backends/daemon/values.ts'
+} from '../../src/backends/daemon/protocol/codecs.ts'
 
 const overTheWire = (json: unknown): unknown => JSON.parse(JSON.stringify(json))
 
@@ -91,10 +90,10 @@ describe('values between a daemon and its programs', () => {
   it('come out as they went in', () => {
     fc.assert(
       fc.property(routeRequest, payment, outcome, (request, paid, decided) => {
-        expect(carried(values.routeRequest, request)).toEqual(request)
-        expect(carried(values.payment, paid)).toEqual(paid)
-        expect(carried(values.outcome, decided)).toEqual(decided)
-        expect(carried(values.tracked, decided)).toEqual(decided)
+        expect(carried(messages.routeRequest, request)).toEqual(request)
+        expect(carried(messages.payment, paid)).toEqual(paid)
+        expect(carried(messages.outcome, decided)).toEqual(decided)
+        expect(carried(messages.tracked, decided)).toEqual(decided)
       }),
     )
   })
@@ -102,24 +101,26 @@ describe('values between a daemon and its programs', () => {
   it('and the messages around them do', () => {
     fc.assert(
       fc.property(fc.nat(), payment, outcome, blob(32), (number, paid, decided, hash32) => {
-        const call = readCall(overTheWire(writeCall(number, 'pay', paid)))
+        const call = messages.readCall(overTheWire(messages.writeCall(number, 'pay', paid)))
         expect(call).toEqual({ id: number, call: 'pay', argument: paid })
-        const result = readTold(overTheWire(writeResult(number, 'pay', decided))) as { result: unknown }
-        expect(values.outcome.read(result.result, 'result')).toEqual(decided)
+        const result = messages.readDaemonMessage(overTheWire(messages.writeResult(number, 'pay', decided))) as {
+          result: unknown
+        }
+        expect(messages.outcome.read(result.result, 'result')).toEqual(decided)
         const hash = new Uint8Array(32)
         hash.set(hash32)
         const event = { type: 'payment-resolved', hash, outcome: decided } as const
-        expect(readTold(overTheWire(writeEvent(event)))).toEqual({ event })
+        expect(messages.readDaemonMessage(overTheWire(messages.writeEvent(event)))).toEqual({ event })
       }),
     )
     const error = { code: 'port-in-use', message: 'words' } as const
-    expect(readTold(overTheWire(writeError(3, error)))).toEqual({ id: 3, error })
+    expect(messages.readDaemonMessage(overTheWire(messages.writeError(3, error)))).toEqual({ id: 3, error })
   })
 
   it('whatever comes is read or refused, with nothing else thrown', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (json) => {
-        for (const read of [readCall, readTold]) {
+        for (const read of [messages.readCall, messages.readDaemonMessage]) {
           try {
             read(json)
           } catch (error) {
@@ -132,11 +133,11 @@ describe('values between a daemon and its programs', () => {
   })
 
   it('a message with one value changed is read or refused, with nothing else thrown', () => {
-    const whole = overTheWire(writeCall(1, 'attach', attach())) as { with: Record<string, unknown> }
+    const whole = overTheWire(messages.writeCall(1, 'attach', attach())) as { with: Record<string, unknown> }
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(whole.with)), fc.jsonValue(), (key, value) => {
         try {
-          readCall({ ...whole, with: { ...whole.with, [key]: value } })
+          messages.readCall({ ...whole, with: { ...whole.with, [key]: value } })
         } catch (error) {
           expect(error).toBeInstanceOf(MessageError)
         }
@@ -164,13 +165,13 @@ describe('values between a daemon and its programs', () => {
     ['a field too many', object<{ a: number }>({ a: count() }), { a: 1, b: 2 }],
     ['a field too few', object<{ a: number }>({ a: count() }), {}],
     ['a field of the prototype', object<{ a: number }>({ a: count() }), JSON.parse('{"__proto__":{"a":1}}')],
-    ['a kind that is none', values.event, { type: 'constructor' }],
+    ['a kind that is none', messages.sentEvent, { type: 'constructor' }],
   ])('%s is refused', (_, codec, json) => {
     expect(() => codec.read(json, 'value')).toThrow(MessageError)
   })
 })
 
-function attach(): Parameters<typeof writeCall<'attach'>>[2] {
+function attach(): Parameters<typeof messages.writeCall<'attach'>>[2] {
   return {
     session: new Uint8Array(16),
     isBack: true,

@@ -1,26 +1,29 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Arrivals, type Receiver } from '../../src/backends/daemon/arrivals.ts'
-import type { ReadPort } from '../../src/backends/daemon/agreements.ts'
-import { HOLD_MS, MAX_RECENT, MAX_WAITING } from '../../src/backends/daemon/bounds.ts'
-import { Connections } from '../../src/backends/daemon/connections.ts'
-import { PortTable } from '../../src/backends/daemon/port-table.ts'
+import { HOLD_MS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../../src/backends/daemon/protocol/limits.ts'
+import { ArrivalDispatcher } from '../../src/backends/daemon/server/arrival-dispatcher.ts'
+import type { PortOfOpen } from '../../src/backends/daemon/server/key-agreements.ts'
+import { ConnectionOwners, PortOwners } from '../../src/backends/daemon/server/ownership.ts'
+import { ProgramSession, ProgramSessions } from '../../src/backends/daemon/server/program-session.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { encodeHeader, type Header } from '../../src/wire/packets.ts'
 import { Writer } from '../../src/wire/writer.ts'
 
-/** A program that notes the settle indexes of what it is handed. */
-class Program implements Receiver {
-  isGone = false
-  readonly session: string
+/** A program that keeps the settle indexes of what it is handed. */
+class Program {
+  readonly session: ProgramSession
   readonly got: number[] = []
 
-  constructor(session: string) {
-    this.session = session
-  }
-
-  receive({ settleIndex }: { readonly settleIndex: bigint }): void {
-    this.got.push(Number(settleIndex))
+  constructor(processId: string, id = 1) {
+    this.session = new ProgramSession({
+      id,
+      processId,
+      phantomLane: false,
+      now: 0,
+      send: (event) => {
+        if (event.type === 'arrival') this.got.push(Number(event.settleIndex))
+      },
+    })
   }
 }
 
@@ -38,43 +41,45 @@ function packet(header: Header): Uint8Array {
 }
 
 let sim: Simulation
-let ports: PortTable<Program>
-let connections: Connections<Program>
-let programs: Program[]
-let rest: Program
-let arrivals: Arrivals<Program>
+let ports: PortOwners
+let connections: ConnectionOwners
+let sessions: ProgramSessions
+let one: Program
+let two: Program
+/** The daemon's own endpoint. */
+let refuser: Program
+let arrivals: ArrivalDispatcher
 let passed: number[]
 /** Answers the oldest question for a port that waits. */
-let answers: ((port: ReadPort) => void)[]
+let answers: ((port: PortOfOpen) => void)[]
 let index: number
 
-function portOf(): Promise<ReadPort> {
+function portOf(): Promise<PortOfOpen> {
   return new Promise((resolve) => {
     answers.push(resolve)
   })
 }
 
 function make(settleIndex?: bigint): void {
-  ports = new PortTable(sim.clock.now())
-  connections = new Connections()
-  arrivals = new Arrivals(
-    {
-      clock: sim.clock,
-      agreements: { portOf },
-      connections,
-      ports,
-      everyone: () => programs,
-      rest: () => rest,
-      passed: (settled) => passed.push(Number(settled)),
-    },
+  ports = new PortOwners(sim.clock.now())
+  connections = new ConnectionOwners()
+  arrivals = new ArrivalDispatcher({
+    clock: sim.clock,
+    agreements: { portOf },
+    connections,
+    ports,
+    sessions,
     settleIndex,
-  )
+    passed: (settled) => passed.push(Number(settled)),
+  })
 }
 
 beforeEach(async () => {
   sim = createSimulation(demoNetwork(), { seed: 1 })
-  programs = [new Program('one'), new Program('two')]
-  rest = new Program('rest')
+  one = new Program('one')
+  two = new Program('two')
+  refuser = new Program('refuser', 0)
+  sessions = new ProgramSessions([one, two, refuser].map(({ session }) => session))
   answers = []
   passed = []
   index = 0
@@ -85,7 +90,7 @@ beforeEach(async () => {
 
 function settle(record: Uint8Array): void {
   index += 1
-  arrivals.take({
+  arrivals.handle({
     type: 'arrival',
     record,
     amountMsat: 1_000n,
@@ -94,27 +99,31 @@ function settle(record: Uint8Array): void {
   })
 }
 
-async function answer(port: ReadPort): Promise<void> {
+async function answer(port: PortOfOpen): Promise<void> {
   answers.shift()?.(port)
   await sim.runFor(0)
 }
 
-const [one, two] = [(): Program => programs[0] as Program, (): Program => programs[1] as Program]
+/** It dies: its ports are free, and nothing reaches it any more. */
+function die({ session }: Program): void {
+  session.end(sim.clock.now())
+  ports.vacate(session, sim.clock.now())
+}
 
 describe('what settles at the node', () => {
   it('is not handed to a program that is new where a former daemon had passed it', async () => {
     make(10n)
     settle(open(1))
     // A program that never was here claims the port while the key is agreed on.
-    ports.claim(7, one())
+    ports.claim(7, one.session)
     await answer(7)
-    expect(one().got).toEqual([])
+    expect(one.got).toEqual([])
     expect(arrivals.counts.recent).toBe(1)
   })
 
   it('goes to the program whose port an OPEN is for, and so does the rest of the connection', async () => {
-    ports.claim(7, one())
-    ports.claim(8, two())
+    ports.claim(7, one.session)
+    ports.claim(8, two.session)
     settle(open(1))
     settle(open(2))
     await answer(8)
@@ -122,43 +131,43 @@ describe('what settles at the node', () => {
     settle(data(1))
     settle(data(2))
     settle(open(1)) // a copy: nobody needs to open it
-    expect([one().got, two().got, rest.got]).toEqual([[2, 4], [1, 3, 5], []])
+    expect([one.got, two.got, refuser.got]).toEqual([[2, 4], [1, 3, 5], []])
     expect(answers).toEqual([])
   })
 
   it('goes to the program that sent what it answers', () => {
-    connections.sends({ kind: 'open', cid: cid(1), attempt: 0, ephemeral, number: 0 }, two())
+    connections.addSender({ kind: 'open', cid: cid(1), attempt: 0, ephemeral, number: 0 }, two.session)
     settle(reply(1))
-    expect([one().got, two().got]).toEqual([[], [1]])
+    expect([one.got, two.got]).toEqual([[], [1]])
   })
 
   it('stays with the program that has the connection, whoever else names it', () => {
     const header = { kind: 'data', cid: cid(1), number: 0 } as const
-    connections.receives(header, one())
-    connections.adopt(two(), { initiators: [], responders: [cid(1)] })
-    connections.receives(header, two())
+    connections.addReceiver(header, one.session)
+    connections.adopt(two.session, { initiators: [], responders: [cid(1)] })
+    connections.addReceiver(header, two.session)
     settle(data(1))
-    expect([one().got, two().got]).toEqual([[1], []])
-    one().isGone = true
-    connections.adopt(two(), { initiators: [], responders: [cid(1)] })
+    expect([one.got, two.got]).toEqual([[1], []])
+    die(one)
+    connections.adopt(two.session, { initiators: [], responders: [cid(1)] })
     settle(data(1))
-    expect([one().got, two().got]).toEqual([[1], [2]])
+    expect([one.got, two.got]).toEqual([[1], [2]])
   })
 
   it('is handed on in order, also behind an OPEN whose port is not known yet', async () => {
-    ports.claim(7, one())
+    ports.claim(7, one.session)
     settle(open(1))
     settle(data(1))
     settle(data(9))
-    expect([one().got, passed]).toEqual([[], []])
+    expect([one.got, passed]).toEqual([[], []])
     await answer(7)
-    expect([one().got, two().got, passed]).toEqual([[1, 2, 3], [3], [1, 2, 3]])
+    expect([one.got, two.got, passed]).toEqual([[1, 2, 3], [3], [1, 2, 3]])
   })
 
   it('does not wait for ever behind a node that hangs', () => {
     settle(open(1))
-    for (let i = 0; i < MAX_WAITING; i++) settle(data(9))
-    expect(one().got).toHaveLength(MAX_WAITING)
+    for (let i = 0; i < MAX_WAITING_ARRIVALS; i++) settle(data(9))
+    expect(one.got).toHaveLength(MAX_WAITING_ARRIVALS)
   })
 
   it('is refused where nobody listens, and dropped where it cannot be read', async () => {
@@ -169,54 +178,53 @@ describe('what settles at the node', () => {
     await answer(undefined)
     await answer('busy')
     settle(data(1))
-    expect([one().got, two().got, rest.got]).toEqual([[], [], [1, 4]])
+    expect([one.got, two.got, refuser.got]).toEqual([[], [], [1, 4]])
     expect(arrivals.counts.strays).toBe(2)
   })
 
   it('goes to everyone where nobody can tell, and to nobody where its program is gone', () => {
     settle(data(9))
     settle(new Uint8Array(50))
-    connections.receives({ kind: 'data', cid: cid(3), number: 0 }, one())
-    one().isGone = true
+    connections.addReceiver({ kind: 'data', cid: cid(3), number: 0 }, one.session)
+    die(one)
     settle(data(3))
-    expect(two().got).toEqual([1, 2])
+    expect(two.got).toEqual([1, 2])
     expect(arrivals.counts.strays).toBe(3)
   })
 })
 
 describe('a program that comes back', () => {
   it('gets what was handed to it and not read, and what nobody could place', async () => {
-    ports.claim(7, one())
-    ports.claim(8, two())
+    ports.claim(7, one.session)
+    ports.claim(8, two.session)
     settle(open(1))
     settle(open(2))
     await answer(7)
     await answer(8)
     settle(data(1))
-    one().isGone = true
-    ports.vacate(7, one(), sim.clock.now())
+    die(one)
     settle(data(9))
     const back = new Program('one')
-    programs[0] = back
-    ports.claim(7, back)
-    connections.adopt(back, { initiators: [], responders: [cid(1)] })
-    arrivals.attached(back, 1n, true)
+    sessions.delete(one.session)
+    sessions.add(back.session)
+    ports.claim(7, back.session)
+    connections.adopt(back.session, { initiators: [], responders: [cid(1)] })
+    arrivals.attached(back.session, 1n, true)
     settle(data(1))
     expect(back.got).toEqual([3, 4, 5])
   })
 
   it('and was another process before gets only what was handed to nobody', async () => {
-    ports.claim(7, one())
+    ports.claim(7, one.session)
     settle(open(1))
     await answer(7)
     settle(data(9))
-    one().isGone = true
-    ports.vacate(7, one(), sim.clock.now())
+    die(one)
     settle(open(2))
     await answer(7)
     const next = new Program('next')
-    ports.claim(7, next)
-    arrivals.attached(next, 0n, false)
+    ports.claim(7, next.session)
+    arrivals.attached(next.session, 0n, false)
     expect(next.got).toEqual([2, 3])
     expect(arrivals.counts.held).toBe(0)
   })
@@ -225,10 +233,10 @@ describe('a program that comes back', () => {
     settle(open(1))
     await answer(7)
     const next = new Program('next')
-    ports.claim(7, next)
-    arrivals.attached(next, 0n, true)
-    arrivals.claimed(7, next)
-    expect([next.got, rest.got]).toEqual([[], [1]])
+    ports.claim(7, next.session)
+    arrivals.attached(next.session, 0n, true)
+    arrivals.claimed(7, next.session)
+    expect([next.got, refuser.got]).toEqual([[], [1]])
   })
 
   it('finds what a former daemon may have handed on, where it says that it did not get it', async () => {
@@ -239,19 +247,19 @@ describe('a program that comes back', () => {
     settle(open(2))
     await answer(7)
     const back = new Program('back')
-    programs.push(back)
-    ports.claim(7, back)
-    arrivals.attached(back, 0n, true)
-    arrivals.claimed(7, back)
+    sessions.add(back.session)
+    ports.claim(7, back.session)
+    arrivals.attached(back.session, 0n, true)
+    arrivals.claimed(7, back.session)
     expect(back.got).toEqual([1, 2, 3])
-    expect([one().got, rest.got]).toEqual([[], []])
+    expect([one.got, refuser.got]).toEqual([[], []])
   })
 
   it('finds so much and no more', () => {
-    for (let i = 0; i < MAX_RECENT + 10; i++) settle(data(9))
+    for (let i = 0; i < MAX_RECENT_ARRIVALS + 10; i++) settle(data(9))
     const next = new Program('next')
-    arrivals.attached(next, 0n, false)
-    expect(next.got).toHaveLength(MAX_RECENT)
-    expect(arrivals.counts.recent).toBe(MAX_RECENT)
+    arrivals.attached(next.session, 0n, false)
+    expect(next.got).toHaveLength(MAX_RECENT_ARRIVALS)
+    expect(arrivals.counts.recent).toBe(MAX_RECENT_ARRIVALS)
   })
 })

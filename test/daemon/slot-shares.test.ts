@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest'
 import type { PaymentOutcome } from '../../src/medium/payment.ts'
 import type { Route } from '../../src/medium/route.ts'
 import type { Backend } from '../../src/backends/backend.ts'
-import { SlotShares } from '../../src/backends/daemon/slot-shares.ts'
+import { SlotShares } from '../../src/backends/daemon/server/slot-shares.ts'
 import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
-import { MemoryDaemon } from './worlds.ts'
+import { MemoryDaemon } from './memory-daemon.ts'
 
 const CHANNEL = 'own'
 const SLOTS = 100
@@ -39,10 +39,10 @@ describe('programs that pay over one channel', () => {
     sim.fault({ name: 'payment-hangs', from: 'here', forMs: 600_000, end: 'land', count: 100 })
     const many = Array.from({ length: 20 }, () => greedy.pay())
     await sim.runFor(1_000)
-    expect(daemon.node.status().payments).toBe(7)
+    expect(daemon.server.status().payments).toBe(7)
     const one = modest.pay()
     expect(await sim.drive(modest.pay())).toMatchObject({ status: 'failed', reason: 'no-slot', place: 'local' })
-    expect(daemon.node.status().payments).toBe(8)
+    expect(daemon.server.status().payments).toBe(8)
     await sim.runFor(700_000)
     const outcomes = await sim.drive(Promise.all(many))
     expect(outcomes.filter(({ status }) => status === 'settled')).toHaveLength(7)
@@ -52,11 +52,11 @@ describe('programs that pay over one channel', () => {
     await sim.runFor(100)
     const more = Array.from({ length: 8 }, () => greedy.pay())
     await sim.runFor(1_000)
-    expect(daemon.node.status().clients.map(({ payments }) => payments)).toEqual([4, 2])
+    expect(daemon.server.status().clients.map(({ payments }) => payments)).toEqual([4, 2])
     await sim.drive(greedy.backend.stop())
-    expect(daemon.node.status()).toMatchObject({ payments: 6, clients: [{ payments: 2 }] })
+    expect(daemon.server.status()).toMatchObject({ payments: 6, clients: [{ payments: 2 }] })
     await sim.runFor(700_000)
-    expect(daemon.node.status().payments).toBe(0)
+    expect(daemon.server.status().payments).toBe(0)
     await sim.drive(Promise.all([...more, ...others, modest.backend.stop()]))
     await sim.drive(daemon.kill())
   })

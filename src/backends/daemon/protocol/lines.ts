@@ -1,31 +1,31 @@
 import type { Duplex } from 'node:stream'
-import { MAX_LINE_BYTES, MAX_UNSENT_BYTES } from './bounds.ts'
-import { MessageError } from './fields.ts'
+import { MAX_LINE_BYTES, MAX_UNSENT_BYTES } from './limits.ts'
+import { MessageError } from './codecs.ts'
 
 const NEWLINE = 0x0a
 
-export interface LinesNeeds {
-  /** One message, as JSON.parse gives it. What it throws ends the connection. */
+export interface LinesHandler {
+  /** One message, as JSON.parse gives it. Whatever this throws ends the connection. */
   message(json: unknown): void
   /** The connection is gone: once, and nothing comes after it. */
   closed(why: string): void
 }
 
 /**
- * Messages over a stream: one JSON text a line, in UTF-8 (spec/daemon.md §3). Whoever sends what is none, or
+ * Messages over a stream: one JSON text a line, in UTF-8 (spec/daemon.md §3). A side that sends anything else, or
  * does not read what is sent to it, is cut off.
  */
 export class Lines {
   readonly #stream: Duplex
-  readonly #needs: LinesNeeds
+  readonly #handler: LinesHandler
   #rest: Buffer[] = []
   #restBytes = 0
   #isOpen = true
 
-  constructor(stream: Duplex, needs: LinesNeeds) {
+  constructor(stream: Duplex, handler: LinesHandler) {
     this.#stream = stream
-    this.#needs = needs
-    stream.on('data', (chunk: Buffer) => this.#take(chunk))
+    this.#handler = handler
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.once('end', () => this.close('the other side hung up'))
     stream.once('close', () => this.close('the connection was closed'))
     stream.on('error', (error) => this.close(error.message))
@@ -42,17 +42,17 @@ export class Lines {
     if (this.#stream.writableLength > MAX_UNSENT_BYTES) this.close('the other side does not read what it is sent')
   }
 
-  /** Ends the connection. `after`: what was sent before still goes out. */
+  /** Ends the connection, at once or after what was sent before has gone out. */
   close(why: string, after: 'at once' | 'what was sent' = 'at once'): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#rest = []
     if (after === 'at once') this.#stream.destroy()
     else this.#stream.end(() => this.#stream.destroy())
-    this.#needs.closed(why)
+    this.#handler.closed(why)
   }
 
-  #take(chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     let start = 0
     while (this.#isOpen) {
       const end = chunk.indexOf(NEWLINE, start)
@@ -72,9 +72,9 @@ export class Lines {
     this.#restBytes = 0
     if (line.length > MAX_LINE_BYTES) return this.close(`a line is longer than ${MAX_LINE_BYTES} bytes`)
     try {
-      this.#needs.message(parsed(line))
+      this.#handler.message(parsed(line))
     } catch (error) {
-      // A fault of our own is no reason to end the process that others share either.
+      // Also where the fault is our own: it must not end the process that other programs share.
       this.close(error instanceof Error ? error.message : String(error))
     }
   }

@@ -1,12 +1,20 @@
 import type { Duplex } from 'node:stream'
-import { BackendError } from '../backend.ts'
-import { MAX_CALLS, VERSIONS } from './bounds.ts'
-import { type CallName, type Calls, calls, readTold, UNCOUNTED, writeCall } from './calls.ts'
-import { MessageError } from './fields.ts'
-import { Lines } from './lines.ts'
-import type { SentError, SentEvent } from './values.ts'
+import { BackendError } from '../../backend.ts'
+import { MessageError } from '../protocol/codecs.ts'
+import { MAX_CALLS_PER_PROGRAM, VERSIONS } from '../protocol/limits.ts'
+import { Lines } from '../protocol/lines.ts'
+import {
+  type CallName,
+  type Calls,
+  calls,
+  readDaemonMessage,
+  type SentError,
+  type SentEvent,
+  UNCOUNTED,
+  writeCall,
+} from '../protocol/messages.ts'
 
-export interface CallingNeeds {
+export interface RpcClientHandler {
   event(event: SentEvent): void
   closed(why: string): void
 }
@@ -17,23 +25,23 @@ interface Pending {
   readonly reject: (error: BackendError) => void
 }
 
-/** A program's end of one connection to a daemon: calls and their answers. */
-export class Calling {
+/** A program's end of one connection to a daemon: it makes calls and receives answers and events. */
+export class RpcClient {
   readonly #stream: Duplex
-  readonly #needs: CallingNeeds
+  readonly #handler: RpcClientHandler
   readonly #lines: Lines
   readonly #pending = new Map<number, Pending>()
-  /** Of those that MAX_CALLS counts. */
+  /** Calls under way that count towards MAX_CALLS_PER_PROGRAM. */
   #counted = 0
-  /** Calls that are waited for: all but payments. */
+  /** Calls under way that keep the process running: all but payments. */
   #underWay = 0
   #made = 0
 
-  constructor(stream: Duplex, needs: CallingNeeds) {
+  constructor(stream: Duplex, handler: RpcClientHandler) {
     this.#stream = stream
-    this.#needs = needs
+    this.#handler = handler
     this.#lines = new Lines(stream, {
-      message: (json) => this.#take(json),
+      message: (json) => this.#receive(json),
       closed: (why) => this.#closed(why),
     })
   }
@@ -50,9 +58,9 @@ export class Calling {
 
   /** @throws BackendError as the daemon's, or 'offline' where the connection ends before the answer */
   async call<Name extends CallName>(call: Name, argument: Calls[Name]['argument']): Promise<Calls[Name]['result']> {
-    if (!this.isOpen) throw away('the connection is closed')
-    if (!UNCOUNTED.has(call) && this.#counted >= MAX_CALLS)
-      throw new BackendError('bad-request', `${MAX_CALLS} calls are under way; wait for some`)
+    if (!this.isOpen) throw daemonAway('the connection is closed')
+    if (!UNCOUNTED.has(call) && this.#counted >= MAX_CALLS_PER_PROGRAM)
+      throw new BackendError('bad-request', `${MAX_CALLS_PER_PROGRAM} calls are under way; wait for some`)
     const id = ++this.#made
     const json = written(id, call, argument)
     const answer = new Promise<Calls[Name]['result']>((resolve, reject) => {
@@ -67,27 +75,27 @@ export class Calling {
     this.#lines.close(why)
   }
 
-  #take(json: unknown): void {
-    const told = readTold(json)
-    if ('event' in told) return this.#needs.event(told.event)
-    const pending = this.#pending.get(told.id)
+  #receive(json: unknown): void {
+    const message = readDaemonMessage(json)
+    if ('event' in message) return this.#handler.event(message.event)
+    const pending = this.#pending.get(message.id)
     if (pending === undefined) throw new MessageError('an answer to no call')
-    // What cannot be read ends the connection, and with it this call.
-    const result = 'error' in told ? undefined : calls[pending.call].result.read(told.result, pending.call)
-    this.#pending.delete(told.id)
+    // A result that cannot be read ends the connection, and with it this call.
+    const result = 'error' in message ? undefined : calls[pending.call].result.read(message.result, pending.call)
+    this.#pending.delete(message.id)
     this.#count(pending.call, -1)
-    if ('error' in told) pending.reject(toldError(told.error))
+    if ('error' in message) pending.reject(errorOf(message.error))
     else pending.resolve(result as never)
   }
 
   #closed(why: string): void {
     const pending = [...this.#pending.values()]
     this.#pending.clear()
-    for (const { reject } of pending) reject(away(why))
-    this.#needs.closed(why)
+    for (const { reject } of pending) reject(daemonAway(why))
+    this.#handler.closed(why)
   }
 
-  /** Only what is waited for keeps the process; endpoints hold it by their clock. */
+  /** Only calls that are waited for keep the process running; endpoints keep it by their clock. */
   #count(call: CallName, change: 1 | -1): void {
     if (!UNCOUNTED.has(call)) this.#counted += change
     if (call !== 'pay') this.#underWay += change
@@ -107,11 +115,13 @@ function written<Name extends CallName>(id: number, call: Name, argument: Calls[
   }
 }
 
-/** The daemon itself is there: what it cannot reach is the node. */
-function toldError({ code, message }: SentError): BackendError {
+/** An error that the daemon answers with. The daemon is there, so what is out of reach is the node. */
+function errorOf({ code, message }: SentError): BackendError {
   return new BackendError(code, message, code === 'offline' ? { away: 'node' } : {})
 }
 
-function away(why: string): BackendError {
-  return new BackendError('offline', `the daemon is away (${why})`, { advice: "wait for 'online'", away: 'daemon' })
+/** @param why in words */
+export function daemonAway(why?: string): BackendError {
+  const what = why === undefined ? 'the daemon is away' : `the daemon is away (${why})`
+  return new BackendError('offline', what, { advice: "wait for 'online'", away: 'daemon' })
 }

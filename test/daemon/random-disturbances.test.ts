@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type NetworkDescription } from '../../src/sim.ts'
-import { MemoryDaemon } from './worlds.ts'
+import { MemoryDaemon } from './memory-daemon.ts'
 
-// A daemon whose programs lose it, or which starts again, while the network has faults. `FC_SEED` and `FC_RUNS` choose others.
+// A daemon whose programs lose it, or which starts again, while the network has faults. `FC_SEED` and `FC_RUNS` choose
+// other runs.
 
 const HOUR = 3_600_000
 
@@ -95,7 +96,7 @@ it('delivers everything to everyone, and keeps nothing for those who have gone',
       expect(await sim.drive(Promise.all(answers), { withinMs: 12 * HOUR })).toEqual([0, 1, 2, 2].map((i) => bytes + i))
       await sim.drive(Promise.all(programs.map(({ endpoint }) => endpoint.close())))
       await sim.runFor(2 * HOUR)
-      expect(daemon.node.status()).toMatchObject({ clients: [], heldOpens: 0, payments: 0 })
+      expect(daemon.server.status()).toMatchObject({ clients: [], heldOpens: 0, payments: 0 })
       await sim.drive(Promise.all([alice.close(), daemon.kill()]))
     }),
     {

@@ -1,13 +1,13 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import type { Clock } from '../../floor/clock.ts'
-import { BackendError } from '../backend.ts'
-import { MARK_EVERY_MS } from './bounds.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import { BackendError } from '../../backend.ts'
+import { SETTLE_INDEX_EVERY_MS } from '../protocol/limits.ts'
 
 /**
- * How far the node's invoices were handed on, in a file: where the next daemon goes on. What a crash leaves out
- * comes twice, which receivers bear.
+ * Keeps in a file how far the node's invoices were handed on, which is where the next daemon goes on. What a crash
+ * leaves out arrives twice, which receivers bear.
  */
-export class SettleMark {
+export class SettleIndexFile {
   readonly #file: string
   readonly #clock: Clock
   readonly #failed: (error: Error) => void
@@ -37,10 +37,10 @@ export class SettleMark {
     return this.#index
   }
 
-  /** Written before long. */
+  /** Is written within SETTLE_INDEX_EVERY_MS. */
   set(index: bigint): void {
     this.#index = index
-    this.#cancel ??= this.#clock.schedule(this.#clock.now() + MARK_EVERY_MS, () => {
+    this.#cancel ??= this.#clock.schedule(this.#clock.now() + SETTLE_INDEX_EVERY_MS, () => {
       this.#cancel = undefined
       this.#writing = this.#writing.then(() => this.#write())
     })
@@ -56,7 +56,7 @@ export class SettleMark {
     const index = this.#index
     if (index === undefined || index === this.#written) return
     try {
-      // On the disk before it has the name: an empty one would stop the next daemon.
+      // Flushed to the disk before it gets its name: an empty file would keep the next daemon from starting.
       await writeFile(`${this.#file}.next`, `${index}\n`, { mode: 0o600, flush: true })
       await rename(`${this.#file}.next`, this.#file)
       this.#written = index

@@ -1,18 +1,24 @@
 import type { Duplex } from 'node:stream'
-import { equalBytes } from '../../floor/bytes.ts'
-import type { Clock } from '../../floor/clock.ts'
-import type { Entropy } from '../../floor/entropy.ts'
-import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
-import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
-import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
-import type { Verdict } from '../../medium/verdict.ts'
-import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
-import type { Attached, CallName, Calls } from './calls.ts'
-import { Link } from './link.ts'
-import { Names } from './names.ts'
-import { failed } from './payments.ts'
-import { RecentConnections } from './recent-connections.ts'
-import type { SentEvent, Tracked } from './values.ts'
+import { BoundedMap } from '../../../floor/bounded.ts'
+import { equalBytes, toHex } from '../../../floor/bytes.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { Entropy } from '../../../floor/entropy.ts'
+import type { Payment, PaymentOutcome } from '../../../medium/payment.ts'
+import type { PathRequest, PathResult } from '../../../medium/reply-path.ts'
+import type { Route, RouteHint, RouteRequest } from '../../../medium/route.ts'
+import type { Verdict } from '../../../medium/verdict.ts'
+import { type Backend, BackendError, type BackendEvent, type BackendStart, type NodeInfo } from '../../backend.ts'
+import { MAX_NAMED_CONNECTIONS } from '../protocol/limits.ts'
+import {
+  type AttachResult,
+  type CallName,
+  type Calls,
+  failedHere,
+  type SentEvent,
+  type Tracked,
+} from '../protocol/messages.ts'
+import { headerOf, isFromInitiator } from '../protocol/packet-header.ts'
+import { DaemonConnection } from './daemon-connection.ts'
 
 export interface DaemonBackendOptions {
   /** Connects to the daemon, at first and again whenever the connection ends. */
@@ -23,25 +29,25 @@ export interface DaemonBackendOptions {
 
 /**
  * A node that a daemon owns, as if this program had it alone. While the daemon is away the node counts as away;
- * it is called again with growing pauses, ports are claimed again, and what settled meanwhile is told.
+ * it is called again with growing pauses, ports are claimed again, and what settled meanwhile is handed up.
  */
 export class DaemonBackend implements Backend {
   readonly name: string = 'daemon'
   readonly clock: Clock
   readonly entropy: Entropy
-  readonly #link: Link
+  readonly #daemon: DaemonConnection
   readonly #ports = new Set<number>()
   readonly #connections = new RecentConnections()
-  /** Offers of the unblinded lane that wait for a verdict: what was refused may be anybody's. */
+  /** Records of offers on the unblinded lane that wait for a verdict: what is refused may be for any program. */
   readonly #unpaid = new Map<string, Uint8Array>()
-  readonly #names = new Names()
+  readonly #ids = new IdMapper()
   readonly #session: Uint8Array
   #state: 'new' | 'started' | 'stopped' = 'new'
   #start: BackendStart | undefined
   #node: NodeInfo | undefined
   /** The last arrival that was handed up, or that was before this program's time. */
   #settleIndex: bigint | undefined
-  /** What the program above was told last. */
+  /** As the program above heard last. */
   #isOnline = true
   #height = 0
 
@@ -49,15 +55,15 @@ export class DaemonBackend implements Backend {
     this.clock = options.clock
     this.entropy = options.entropy
     this.#session = options.entropy.bytes(16)
-    this.#link = new Link({
+    this.#daemon = new DaemonConnection({
       clock: options.clock,
       open: options.open,
       describe: (isBack) => this.#describe(isBack),
       check: (attached) => this.#check(attached),
       attached: (attached, isBack) => this.#attached(attached, isBack),
-      event: (event) => this.#take(event),
+      event: (event) => this.#handle(event),
       lost: (why) => this.#lost(why),
-      hindered: ({ code, message }) => this.#tell({ type: 'warning', code, message }),
+      hindered: ({ code, message }) => this.#emit({ type: 'warning', code, message }),
     })
   }
 
@@ -70,7 +76,7 @@ export class DaemonBackend implements Backend {
     this.#start = options
     this.#settleIndex = options.settleIndex
     try {
-      const { node } = await this.#link.start()
+      const { node } = await this.#daemon.start()
       this.#node = node
       return node
     } catch (error) {
@@ -83,24 +89,26 @@ export class DaemonBackend implements Backend {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#start = undefined
-    await this.#link.stop()
+    await this.#daemon.stop()
   }
 
   async findRoutes(request: RouteRequest): Promise<readonly Route[]> {
     const routes = await this.#call('findRoutes', request)
-    return routes.map((route) => ({ ...route, id: this.#names.out(route.id) }))
+    return routes.map((route) => ({ ...route, id: this.#ids.toProgram(route.id) }))
   }
 
   async pay(payment: Payment): Promise<PaymentOutcome> {
-    if (this.#state !== 'started' || !this.#link.isAttached) return failed('node-away')
-    const routeId = this.#names.in(payment.routeId)
-    if (routeId === undefined) return failed('route-gone')
+    if (this.#state !== 'started' || !this.#daemon.isAttached) return failedHere('node-away')
+    const routeId = this.#ids.toDaemon(payment.routeId)
+    if (routeId === undefined) return failedHere('route-gone')
     this.#connections.sent(payment.record)
     try {
-      return (await this.#link.pay({ ...payment, routeId })) ?? failed('node-away')
+      return (await this.#daemon.pay({ ...payment, routeId })) ?? failedHere('node-away')
     } catch (error) {
-      // Whether it was sent nobody knows, unless it could not even be written down.
-      return error instanceof BackendError && error.code === 'bad-request' ? failed('invalid') : { status: 'unknown' }
+      // Nobody knows whether it was sent, unless it could not be written as a message.
+      return error instanceof BackendError && error.code === 'bad-request'
+        ? failedHere('invalid')
+        : { status: 'unknown' }
     }
   }
 
@@ -110,12 +118,12 @@ export class DaemonBackend implements Backend {
 
   async makePaths(request: PathRequest): Promise<PathResult> {
     const { paths, candidates } = await this.#call('makePaths', request)
-    const named = paths.map((path) => ({ ...path, pathId: this.#names.openPath(path.pathId) }))
+    const named = paths.map((path) => ({ ...path, pathId: this.#ids.openPath(path.pathId) }))
     return { paths: named, candidates }
   }
 
   async closePaths(pathIds: readonly string[]): Promise<void> {
-    const known = pathIds.map((pathId) => this.#names.closePath(pathId)).filter((pathId) => pathId !== undefined)
+    const known = pathIds.map((pathId) => this.#ids.closePath(pathId)).filter((pathId) => pathId !== undefined)
     await this.#call('closePaths', { pathIds: known })
   }
 
@@ -123,8 +131,8 @@ export class DaemonBackend implements Backend {
     const record = this.#unpaid.get(offerId)
     this.#unpaid.delete(offerId)
     if (record !== undefined && verdict.action === 'settle') this.#connections.received(record)
-    const known = this.#names.in(offerId)
-    // One of an earlier connection is gone.
+    const known = this.#ids.toDaemon(offerId)
+    // An offer of an earlier connection is gone.
     if (known !== undefined) await this.#call('answer', { offerId: known, verdict })
   }
 
@@ -146,13 +154,13 @@ export class DaemonBackend implements Backend {
       } catch (error) {
         if (!(error instanceof BackendError) || error.code !== 'offline') throw error
       }
-      await this.#link.untilBack()
+      await this.#daemon.untilBack()
     }
   }
 
   async releasePort(port: number): Promise<void> {
     this.#ports.delete(port)
-    if (this.#link.isAttached) await this.#call('releasePort', { port })
+    if (this.#daemon.isAttached) await this.#call('releasePort', { port })
   }
 
   // ---- The connection ----------------------------------------------------------------------------------
@@ -171,9 +179,9 @@ export class DaemonBackend implements Backend {
   }
 
   /** @throws BackendError where the daemon owns another node by now */
-  #check({ node }: Attached): void {
+  #check({ node }: AttachResult): void {
     if (this.#node !== undefined && !equalBytes(node.publicKey, this.#node.publicKey)) {
-      this.#tell({
+      this.#emit({
         type: 'warning',
         code: 'other-node',
         message: 'the daemon owns another node now; this program waits for its own one to come back',
@@ -182,30 +190,30 @@ export class DaemonBackend implements Backend {
     }
   }
 
-  /** Tells what has changed since the last attachment. */
-  #attached({ node, isOnline, settleIndex, portsInUse }: Attached, isBack: boolean): void {
+  /** Emits what has changed since the last attachment. */
+  #attached({ node, isOnline, settleIndex, portsInUse }: AttachResult, isBack: boolean): void {
     this.#settleIndex ??= settleIndex
-    const stale = this.#names.next()
+    const stale = this.#ids.nextAttachment()
     this.#unpaid.clear()
     if (isOnline !== this.#isOnline) {
       this.#isOnline = isOnline
-      if (isOnline) this.#tell({ type: 'online', detail: 'the daemon is back', away: 'daemon' })
-      else this.#tell({ type: 'offline', detail: 'the daemon is there, its node is away', away: 'node' })
+      if (isOnline) this.#emit({ type: 'online', detail: 'the daemon is back', away: 'daemon' })
+      else this.#emit({ type: 'offline', detail: 'the daemon is there, its node is away', away: 'node' })
     }
-    if (isBack && node.blockHeight > this.#height) this.#tell({ type: 'block', height: node.blockHeight })
+    if (isBack && node.blockHeight > this.#height) this.#emit({ type: 'block', height: node.blockHeight })
     this.#height = node.blockHeight
-    if (stale.length > 0) this.#tell({ type: 'paths-stale', pathIds: stale })
+    if (stale.length > 0) this.#emit({ type: 'paths-stale', pathIds: stale })
     for (const port of portsInUse) {
       this.#ports.delete(port)
       const message = `another program took port ${port} while the daemon was away: this one gets no connections there; listen again`
-      this.#tell({ type: 'warning', code: 'port-lost', message })
+      this.#emit({ type: 'warning', code: 'port-lost', message })
     }
   }
 
   #lost(why: string): void {
     if (!this.#isOnline) return
     this.#isOnline = false
-    this.#tell({ type: 'offline', detail: `the daemon is away: ${why}`, away: 'daemon' })
+    this.#emit({ type: 'offline', detail: `the daemon is away: ${why}`, away: 'daemon' })
   }
 
   async #call<Name extends Exclude<CallName, 'pay'>>(
@@ -213,7 +221,7 @@ export class DaemonBackend implements Backend {
     argument: Calls[Name]['argument'],
   ): Promise<Calls[Name]['result']> {
     this.#mustRun()
-    const result = await this.#link.call(call, argument)
+    const result = await this.#daemon.call(call, argument)
     this.#mustRun()
     return result
   }
@@ -228,19 +236,19 @@ export class DaemonBackend implements Backend {
 
   // ---- Events ------------------------------------------------------------------------------------------
 
-  #take(event: SentEvent): void {
+  #handle(event: SentEvent): void {
     switch (event.type) {
       case 'arrival':
         if (this.#settleIndex === undefined || event.settleIndex > this.#settleIndex)
           this.#settleIndex = event.settleIndex
         this.#connections.received(event.record)
-        return this.#tell(event)
+        return this.#emit(event)
       case 'offer': {
         const { leftMs, pathId, offerId, ...rest } = event
-        const path = pathId === undefined ? undefined : this.#names.out(pathId)
-        const outOfferId = this.#names.out(offerId)
+        const path = pathId === undefined ? undefined : this.#ids.toProgram(pathId)
+        const outOfferId = this.#ids.toProgram(offerId)
         if (pathId === undefined) this.#unpaid.set(outOfferId, event.record)
-        return this.#tell({
+        return this.#emit({
           ...rest,
           offerId: outOfferId,
           ...(path === undefined ? {} : { pathId: path }),
@@ -248,27 +256,97 @@ export class DaemonBackend implements Backend {
         })
       }
       case 'offer-gone': {
-        const offerId = this.#names.out(event.offerId)
+        const offerId = this.#ids.toProgram(event.offerId)
         this.#unpaid.delete(offerId)
-        return this.#tell({ ...event, offerId })
+        return this.#emit({ ...event, offerId })
       }
       case 'paths-stale':
-        return this.#tell({ ...event, pathIds: event.pathIds.map((pathId) => this.#names.out(pathId)) })
+        return this.#emit({ ...event, pathIds: event.pathIds.map((pathId) => this.#ids.toProgram(pathId)) })
       case 'online':
       case 'offline':
         this.#isOnline = event.type === 'online'
-        return this.#tell(event)
+        return this.#emit(event)
       case 'block':
         this.#height = event.height
-        return this.#tell(event)
+        return this.#emit(event)
       case 'offer-confirmed':
       case 'payment-resolved':
       case 'warning':
-        return this.#tell(event)
+        return this.#emit(event)
     }
   }
 
-  #tell(event: BackendEvent): void {
+  #emit(event: BackendEvent): void {
     this.#start?.sink(event)
+  }
+}
+
+/**
+ * Ids of routes, paths and offers, each good for one attachment: a daemon that started again may give the same id to
+ * another thing. To the program above they carry the attachment's number.
+ */
+class IdMapper {
+  #attachment = 0
+  /** As the program above knows them. */
+  readonly #openPaths = new Set<string>()
+
+  /** Another attachment begins. Returns the paths of those before, which work no more. */
+  nextAttachment(): string[] {
+    this.#attachment += 1
+    const stale = [...this.#openPaths]
+    this.#openPaths.clear()
+    return stale
+  }
+
+  /** From the daemon to the program. */
+  toProgram(id: string): string {
+    return `${this.#attachment}.${id}`
+  }
+
+  /** From the program to the daemon; undefined for an id of an earlier attachment, or none of ours. */
+  toDaemon(id: string): string | undefined {
+    const prefix = `${this.#attachment}.`
+    return id.startsWith(prefix) ? id.slice(prefix.length) : undefined
+  }
+
+  openPath(id: string): string {
+    const path = this.toProgram(id)
+    this.#openPaths.add(path)
+    return path
+  }
+
+  closePath(path: string): string | undefined {
+    this.#openPaths.delete(path)
+    return this.toDaemon(path)
+  }
+}
+
+/** The connection ids that a program met last, by its end of them: for a daemon that does not know them. */
+class RecentConnections {
+  readonly #initiators = new BoundedMap<string, Uint8Array>(MAX_NAMED_CONNECTIONS)
+  readonly #responders = new BoundedMap<string, Uint8Array>(MAX_NAMED_CONNECTIONS)
+
+  get initiators(): readonly Uint8Array[] {
+    return [...this.#initiators.values()]
+  }
+
+  get responders(): readonly Uint8Array[] {
+    return [...this.#responders.values()]
+  }
+
+  /** An OPEN that was paid makes this program its responder; other packets may be for another program. */
+  received(record: Uint8Array): void {
+    const header = headerOf(record)?.header
+    if (header?.cid === undefined) return
+    const id = toHex(header.cid)
+    if (header.kind === 'open' || this.#responders.has(id)) this.#responders.renew(id, header.cid)
+  }
+
+  /** On the node lane, what is sent names its connection. */
+  sent(record: Uint8Array): void {
+    const header = headerOf(record)?.header
+    if (header?.cid === undefined) return
+    const ids = isFromInitiator(header) ? this.#initiators : this.#responders
+    ids.renew(toHex(header.cid), header.cid)
   }
 }

@@ -1,0 +1,203 @@
+import { BoundedSet } from '../../../floor/bounded.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { DecodedHeader } from '../../../wire/packets.ts'
+import { MAX_HELD_OPENS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../protocol/limits.ts'
+import type { ArrivalEvent } from '../protocol/messages.ts'
+import { headerOf } from '../protocol/packet-header.ts'
+import type { KeyAgreements, PortOfOpen } from './key-agreements.ts'
+import type { ConnectionOwners, PortOwners } from './ownership.ts'
+import type { ProgramSession, ProgramSessions } from './program-session.ts'
+
+export interface ArrivalDispatcherOptions {
+  readonly clock: Clock
+  readonly agreements: Pick<KeyAgreements, 'portOf'>
+  readonly connections: ConnectionOwners
+  readonly ports: PortOwners
+  readonly sessions: ProgramSessions
+  /** Up to here a former daemon has handed on everything. */
+  readonly settleIndex: bigint | undefined
+  /** This index and all before it were handed on, or are kept. */
+  readonly passed: (settleIndex: bigint) => void
+}
+
+interface Entry {
+  readonly arrival: ArrivalEvent
+  readonly header: DecodedHeader | undefined
+  /** Of an OPEN, once it is known. */
+  port: PortOfOpen
+  isReady: boolean
+  /** The process that it was handed to. */
+  to: string | undefined
+  /** An OPEN that no program gets any more: it was refused, or dropped. */
+  isOver: boolean
+}
+
+interface HeldOpen {
+  readonly port: number
+  readonly cancel: () => void
+}
+
+/**
+ * Node lane: hands on what settles to the programs that packets are for, in the order of the settle index. The latest
+ * are kept for a program that comes back (spec/daemon.md §6).
+ */
+export class ArrivalDispatcher {
+  readonly #options: ArrivalDispatcherOptions
+  /** What waits behind an OPEN whose port is being found out. */
+  readonly #waiting: Entry[] = []
+  readonly #recent = new BoundedSet<Entry>(MAX_RECENT_ARRIVALS)
+  /** OPENs that wait for their port to be claimed. */
+  readonly #held = new Map<Entry, HeldOpen>()
+  /** Up to here a former daemon has handed on everything. */
+  readonly #oldIndex: bigint
+  #settleIndex: bigint
+  #strays = 0
+
+  constructor(options: ArrivalDispatcherOptions) {
+    this.#options = options
+    this.#oldIndex = this.#settleIndex = options.settleIndex ?? 0n
+  }
+
+  /** The settle index of the last one that was handed on. */
+  get settleIndex(): bigint {
+    return this.#settleIndex
+  }
+
+  get counts(): { readonly held: number; readonly recent: number; readonly strays: number } {
+    return { held: this.#held.size, recent: this.#recent.size, strays: this.#strays }
+  }
+
+  handle(arrival: ArrivalEvent): void {
+    const { record } = arrival
+    const header = headerOf(record)
+    const entry: Entry = { arrival, header, port: undefined, isReady: true, to: undefined, isOver: false }
+    this.#waiting.push(entry)
+    if (header?.header.kind === 'open' && this.#livingOwner(header) === undefined) {
+      entry.isReady = false
+      void this.#options.agreements.portOf(record, header, 'node').then((port) => {
+        entry.port = port
+        entry.isReady = true
+        this.#handOn()
+      })
+    }
+    // The node hangs: an OPEN whose port cannot be found without it is sent again by its initiator.
+    const [first] = this.#waiting
+    if (this.#waiting.length > MAX_WAITING_ARRIVALS && first !== undefined) first.isReady = true
+    this.#handOn()
+  }
+
+  /** A program has attached, with its ports and connections. `after`: the settle index of what it has had. */
+  attached(session: ProgramSession, after: bigint, isBack: boolean): void {
+    for (const entry of this.#recent) {
+      if (entry.arrival.settleIndex <= after || !this.#isFor(session, entry, isBack)) continue
+      this.#release(entry)
+      if (entry.header?.header.kind === 'open') this.#options.connections.addReceiver(entry.header.header, session)
+      this.#give(session, entry)
+    }
+  }
+
+  /** What waited for this port goes to the program that has it now. */
+  claimed(port: number, session: ProgramSession): void {
+    for (const [entry, held] of this.#held) {
+      if (held.port !== port) continue
+      this.#release(entry)
+      this.#open(entry, session)
+    }
+  }
+
+  stop(): void {
+    for (const entry of this.#held.keys()) this.#release(entry)
+  }
+
+  #handOn(): void {
+    for (let entry = this.#waiting[0]; entry?.isReady === true; entry = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#recent.add(entry)
+      this.#dispatch(entry)
+      const { settleIndex } = entry.arrival
+      if (settleIndex <= this.#settleIndex) continue
+      this.#settleIndex = settleIndex
+      this.#options.passed(settleIndex)
+    }
+  }
+
+  #dispatch(entry: Entry): void {
+    const header = entry.header?.header
+    const owner = header === undefined ? undefined : this.#options.connections.ownerOf(header)
+    if (owner?.isGone === false) return this.#give(owner, entry)
+    if (header?.kind === 'open') return this.#findListener(entry)
+    if (entry.arrival.settleIndex <= this.#oldIndex) return
+    // Its program is gone, so the other side has no one to talk to.
+    if (owner !== undefined) return this.#stray()
+    // Nobody can tell which program it is for, so all get it, as each would that had the node alone.
+    let count = 0
+    for (const session of this.#options.sessions.programs()) {
+      session.emit(entry.arrival)
+      count += 1
+    }
+    if (count !== 1) this.#stray()
+  }
+
+  #findListener(entry: Entry): void {
+    const { port } = entry
+    if (typeof port !== 'number') {
+      entry.isOver = true
+      return this.#stray()
+    }
+    // A former daemon has handed it on or refused it. It is kept for a program that says that it did not get it.
+    if (entry.arrival.settleIndex <= this.#oldIndex) return
+    const session = this.#options.ports.ownerOf(port)
+    if (session !== undefined) return this.#open(entry, session)
+    const untilMs = this.#options.ports.holdUntil(port)
+    if (untilMs <= this.#options.clock.now() || this.#held.size >= MAX_HELD_OPENS) return this.#refuse(entry)
+    const cancel = this.#options.clock.schedule(untilMs, () => {
+      this.#held.delete(entry)
+      this.#refuse(entry)
+    })
+    this.#held.set(entry, { port, cancel })
+  }
+
+  #refuse(entry: Entry): void {
+    entry.isOver = true
+    const { refuser } = this.#options.sessions
+    if (refuser === undefined) this.#stray()
+    else this.#open(entry, refuser)
+  }
+
+  #open(entry: Entry, session: ProgramSession): void {
+    if (entry.header !== undefined) this.#options.connections.addReceiver(entry.header.header, session)
+    this.#give(session, entry)
+  }
+
+  #give(session: ProgramSession, entry: Entry): void {
+    entry.to = session.processId
+    session.emit(entry.arrival)
+  }
+
+  /** Whether a program that attaches gets what it has not seen of what is kept. */
+  #isFor(session: ProgramSession, entry: Entry, isBack: boolean): boolean {
+    if (entry.to !== undefined) return entry.to === session.processId
+    const header = entry.header?.header
+    if (header?.kind === 'open') {
+      const isListener = typeof entry.port === 'number' && this.#options.ports.ownerOf(entry.port) === session
+      return isListener && !entry.isOver && (this.#held.has(entry) || isBack)
+    }
+    const owner = header === undefined ? undefined : this.#options.connections.ownerOf(header)
+    return owner === undefined || owner === session
+  }
+
+  #livingOwner({ header }: DecodedHeader): ProgramSession | undefined {
+    const owner = this.#options.connections.ownerOf(header)
+    return owner?.isGone === false ? owner : undefined
+  }
+
+  /** An OPEN stops waiting for its port to be claimed. */
+  #release(entry: Entry): void {
+    this.#held.get(entry)?.cancel()
+    this.#held.delete(entry)
+  }
+
+  #stray(): void {
+    this.#strays += 1
+  }
+}

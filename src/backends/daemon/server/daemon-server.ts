@@ -1,0 +1,269 @@
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../../../floor/clock.ts'
+import { type Backend, BackendError, type BackendEvent, type NodeInfo } from '../../backend.ts'
+import { GREETING_MS, MAX_PROGRAMS, MAX_SOCKETS, RESUME_BEHIND } from '../protocol/limits.ts'
+import type { AttachRequest, AttachResult, DaemonStatus } from '../protocol/messages.ts'
+import { ArrivalDispatcher } from './arrival-dispatcher.ts'
+import { KeyAgreements } from './key-agreements.ts'
+import { OfferDispatcher } from './offer-dispatcher.ts'
+import { ConnectionOwners, PathOwners, PortOwners } from './ownership.ts'
+import { ProgramPayments } from './payments.ts'
+import { type CallHandlers, ProgramConnection } from './program-connection.ts'
+import { type ProgramSession, ProgramSessions } from './program-session.ts'
+
+export interface DaemonServerOptions {
+  /** Not started yet. */
+  readonly backend: Backend
+  readonly clock: Clock
+  /** Up to here a former daemon has handed on what settled; undefined: begin at the present. */
+  readonly settleIndex?: bigint | undefined
+  /** This index and all before it were handed on. */
+  readonly passed?: ((settleIndex: bigint) => void) | undefined
+  /** Whether the node's unblinded phantom lane is used (spec §2.9). */
+  readonly phantomLane?: boolean
+  /** What a person who looks after the daemon should know. */
+  readonly log?: ((message: string) => void) | undefined
+}
+
+/** A node with one backend, shared by programs: each sees it as if it had the node alone (spec/daemon.md). */
+export class DaemonServer {
+  readonly info: NodeInfo
+  readonly clock: Clock
+  readonly calls: CallHandlers
+  readonly #backend: Backend
+  readonly #log: (message: string) => void
+  readonly #startedMs: number
+  /** All connections, whether a program has attached over them or not. */
+  readonly #connections = new Set<ProgramConnection>()
+  /** Connections of programs so far, closed ones included. */
+  #connectionCount = 0
+  readonly #sessions = new ProgramSessions()
+  readonly #ports: PortOwners
+  readonly #ends = new ConnectionOwners()
+  readonly #paths: PathOwners
+  readonly #payments: ProgramPayments
+  readonly #arrivals: ArrivalDispatcher
+  readonly #offers: OfferDispatcher
+  #blockHeight: number
+  #isOnline = true
+  #isStopped = false
+
+  /** Starts the backend, which is stopped again where that fails. @throws BackendError as the backend's `start` */
+  static async start(options: DaemonServerOptions): Promise<DaemonServer> {
+    const { backend, settleIndex } = options
+    const from = settleIndex !== undefined && settleIndex > RESUME_BEHIND ? settleIndex - RESUME_BEHIND : 0n
+    // Events may come before the answer.
+    const early: BackendEvent[] = []
+    let handle = (event: BackendEvent): void => void early.push(event)
+    try {
+      const info = await backend.start({
+        sink: (event) => handle(event),
+        ...(settleIndex === undefined ? {} : { settleIndex: from }),
+        ...(options.phantomLane === true ? { phantomLane: true } : {}),
+      })
+      const server = new DaemonServer(options, info)
+      handle = (event) => server.#handle(event)
+      for (const event of early) server.#handle(event)
+      return server
+    } catch (error) {
+      await backend.stop()
+      throw error
+    }
+  }
+
+  private constructor(options: DaemonServerOptions, info: NodeInfo) {
+    const { backend, clock, log } = options
+    this.info = info
+    this.clock = clock
+    this.#backend = backend
+    this.#log = (message) => log?.(message)
+    this.#blockHeight = info.blockHeight
+    this.#startedMs = clock.now()
+    const agreements = new KeyAgreements({ clock, backend, publicKey: info.publicKey })
+    const [sessions, connections] = [this.#sessions, this.#ends]
+    const ports = (this.#ports = new PortOwners(this.#startedMs))
+    const paths = (this.#paths = new PathOwners(backend))
+    this.#payments = new ProgramPayments({ backend, connections, sessions })
+    this.#offers = new OfferDispatcher({ clock, backend, agreements, connections, ports, paths, sessions })
+    const { settleIndex, passed = (): void => undefined } = options
+    this.#arrivals = new ArrivalDispatcher({ clock, agreements, connections, ports, sessions, settleIndex, passed })
+    this.calls = this.#serving(agreements)
+  }
+
+  /** Ends every connection, then the backend's subscription. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#arrivals.stop()
+    for (const connection of this.#connections) connection.hangUp('the daemon ends')
+    await this.#backend.stop()
+  }
+
+  /**
+   * Serves a connection.
+   *
+   * @param role 'refuser': an endpoint of the daemon's own, which gets OPENs for ports that no program has, to refuse
+   * them
+   */
+  serve(stream: Duplex, role: 'program' | 'refuser' = 'program'): void {
+    const connection = new ProgramConnection(this, role === 'refuser' ? 0 : ++this.#connectionCount, stream)
+    this.#connections.add(connection)
+    if (this.#isStopped) connection.hangUp('the daemon ends')
+    else if (this.#connections.size > MAX_SOCKETS) connection.hangUp('too many connections')
+    this.clock.schedule(this.clock.now() + GREETING_MS, () => {
+      if (connection.session?.isGone !== false) connection.hangUp('it did not attach')
+    })
+  }
+
+  // ---- What connections ask for ------------------------------------------------------------------------
+
+  status(): DaemonStatus {
+    const now = this.clock.now()
+    const { held, recent, strays } = this.#arrivals.counts
+    return {
+      node: { ...this.info, blockHeight: this.#blockHeight },
+      isOnline: this.#isOnline,
+      runningMs: Math.floor(now - this.#startedMs),
+      clients: [...this.#sessions.programs()].map((session) => session.status(now, this.#ends.count(session))),
+      heldOpens: held,
+      recentArrivals: recent,
+      strays,
+      payments: this.#payments.size,
+    }
+  }
+
+  /** @throws BackendError where no more programs fit */
+  attach(session: ProgramSession, request: AttachRequest): AttachResult {
+    if (!session.isRefuser && [...this.#sessions.programs()].length >= MAX_PROGRAMS)
+      throw new BackendError('unsupported', `${MAX_PROGRAMS} programs are attached to this daemon; end some`)
+    // Where a process is back, its older connection is dead, whether that has been noticed or not.
+    for (const connection of this.#connections)
+      if (connection.session?.processId === session.processId && !connection.session.isGone)
+        connection.hangUp('the program is back')
+    this.#sessions.add(session)
+    this.#ends.adopt(session, request)
+    return {
+      node: { ...this.info, blockHeight: this.#blockHeight },
+      isOnline: this.#isOnline,
+      settleIndex: this.#arrivals.settleIndex,
+      portsInUse: request.ports.filter((port) => !this.#ports.claim(port, session)),
+    }
+  }
+
+  /** The program has the result of its `attach`: events may follow. */
+  begin(session: ProgramSession, { settleIndex, isBack }: AttachRequest): void {
+    this.#logOf(session, isBack ? 'is back' : 'attached')
+    if (settleIndex !== undefined) this.#arrivals.attached(session, settleIndex, isBack)
+    for (const port of session.ports) this.#arrivals.claimed(port, session)
+  }
+
+  /** The program has gone; idempotent. Resolves when what it had is let go of. */
+  async leave(session: ProgramSession): Promise<void> {
+    if (!this.#sessions.delete(session)) return
+    const now = this.clock.now()
+    session.end(now)
+    this.#ports.vacate(session, now)
+    this.#payments.leave(session)
+    this.#offers.leave(session)
+    const paths = this.#paths.forget(session, session.paths)
+    if (paths.length === 0 || this.#isStopped) return
+    try {
+      await this.#backend.closePaths(paths)
+    } catch (error) {
+      this.#logOf(session, `its paths were not closed: ${String(error)}`)
+    }
+  }
+
+  closed(connection: ProgramConnection, why: string): void {
+    this.#connections.delete(connection)
+    const { session } = connection
+    if (session === undefined) return
+    this.#logOf(session, `left: ${why}`)
+    void this.leave(session)
+  }
+
+  /**
+   * The calls of programs. Of what a program names, only what is its own counts: what others have is as good as made up
+   * (spec/daemon.md §1.3).
+   */
+  #serving(agreements: KeyAgreements): CallHandlers {
+    const [backend, payments, paths] = [this.#backend, this.#payments, this.#paths]
+    return {
+      findRoutes: async (session, request) => {
+        const routes = await backend.findRoutes(request)
+        for (const route of routes) session.addRoute(route, request.destination.lane)
+        return routes
+      },
+      pay: (session, payment) => payments.pay(session, payment),
+      track: async (_, { hash }) => {
+        if (payments.isUnderWay(hash)) return { status: 'in-flight' }
+        const found = await backend.track(hash)
+        if (found.status !== 'in-flight' && found.status !== 'unknown') payments.found(hash)
+        return found
+      },
+      makePaths: (session, request) => paths.make(session, request),
+      closePaths: async (session, { pathIds }) => {
+        await paths.close(session, pathIds)
+        return undefined
+      },
+      answer: async (session, { offerId, verdict }) => {
+        await this.#offers.answer(session, offerId, verdict)
+        return undefined
+      },
+      routeHints: async () => (await backend.routeHints?.()) ?? [],
+      sharedSecret: (_, { point }) => agreements.sharedSecret(point),
+      claimPort: async (session, { port }) => {
+        if (!this.#ports.claim(port, session))
+          throw new BackendError('port-in-use', `another program listens on port ${port} of this node`)
+        this.#arrivals.claimed(port, session)
+        return undefined
+      },
+      releasePort: async (session, { port }) => {
+        this.#ports.release(port, session)
+        return undefined
+      },
+    }
+  }
+
+  // ---- What the backend tells --------------------------------------------------------------------------
+
+  #handle(event: BackendEvent): void {
+    if (this.#isStopped) return
+    switch (event.type) {
+      case 'arrival':
+        return this.#arrivals.handle(event)
+      case 'offer':
+        return this.#offers.handle(event)
+      case 'offer-gone':
+        return this.#offers.gone(event.offerId)
+      case 'offer-confirmed':
+        return this.#offers.confirmed(event.hash, event.amountMsat)
+      case 'payment-resolved':
+        return this.#payments.resolved(event.hash, event.outcome)
+      case 'paths-stale':
+        return this.#emitStale(event.pathIds)
+      case 'block':
+        this.#blockHeight = event.height
+        for (const session of this.#sessions) session.emit(event)
+        return
+      case 'online':
+      case 'offline':
+        this.#isOnline = event.type === 'online'
+        this.#log(`the node is ${this.#isOnline ? 'back' : 'away'}: ${event.detail}`)
+        for (const session of this.#sessions) session.emit(event)
+        return
+      case 'warning':
+        this.#log(event.message)
+        for (const session of this.#sessions.programs()) session.emit(event)
+        return
+    }
+  }
+
+  #emitStale(stale: readonly string[]): void {
+    const byOwner = Map.groupBy(stale, (pathId) => this.#paths.ownerOf(pathId))
+    for (const [session, pathIds] of byOwner) session?.emit({ type: 'paths-stale', pathIds })
+  }
+
+  #logOf(session: ProgramSession, what: string): void {
+    if (!session.isRefuser) this.#log(`program ${session.id} ${what}`)
+  }
+}

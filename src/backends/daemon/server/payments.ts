@@ -1,0 +1,108 @@
+import { toHex } from '../../../floor/bytes.ts'
+import type { Payment, PaymentOutcome } from '../../../medium/payment.ts'
+import type { Backend } from '../../backend.ts'
+import { MAX_REMEMBERED } from '../protocol/limits.ts'
+import { failedHere } from '../protocol/messages.ts'
+import { headerOf } from '../protocol/packet-header.ts'
+import type { ConnectionOwners } from './ownership.ts'
+import type { ProgramSession, ProgramSessions } from './program-session.ts'
+import { SlotShares } from './slot-shares.ts'
+
+export interface ProgramPaymentsOptions {
+  readonly backend: Pick<Backend, 'pay'>
+  readonly connections: ConnectionOwners
+  readonly sessions: ProgramSessions
+}
+
+interface UnderWay {
+  readonly session: ProgramSession
+  readonly channel: string
+}
+
+/** The payments of all programs. Each pays over routes that it was given, with its share of the slots. */
+export class ProgramPayments {
+  readonly #options: ProgramPaymentsOptions
+  readonly #slots = new SlotShares()
+  /** Payments without an outcome, by hash; also those that the node lost sight of. */
+  readonly #underWay = new Map<string, UnderWay>()
+  /** Hashes of the payments that the node lost sight of. */
+  readonly #lost = new Set<string>()
+
+  constructor(options: ProgramPaymentsOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#underWay.size
+  }
+
+  /** Whether a payment is under way, and the node knows of it. */
+  isUnderWay(hash: Uint8Array): boolean {
+    const key = toHex(hash)
+    return this.#underWay.has(key) && !this.#lost.has(key)
+  }
+
+  async pay(session: ProgramSession, payment: Payment): Promise<PaymentOutcome> {
+    const route = session.route(payment.routeId)
+    if (route === undefined) return failedHere('route-gone')
+    const key = toHex(payment.hash)
+    if (this.#underWay.has(key)) return failedHere('duplicate-hash')
+    if (!session.payments.hasRoom() || !this.#slots.take(session, route.channel, route.slots))
+      return failedHere('no-slot')
+    if (route.lane === 'node') this.#learnSender(session, payment.record)
+    this.#underWay.set(key, { session, channel: route.channel })
+    session.payments.add(key)
+    const outcome = await this.#options.backend.pay(payment).catch((): PaymentOutcome => ({ status: 'unknown' }))
+    if (outcome.status === 'unknown') this.#lose(key)
+    else this.#end(key)
+    // A program that has gone asks for the outcome when it comes back, or the one that took its place hears it now.
+    if (session.isGone && outcome.status !== 'unknown') this.#emitToAll(payment.hash, outcome)
+    return outcome
+  }
+
+  /** The node tells of a payment that it had lost sight of, or that a former daemon made. */
+  resolved(hash: Uint8Array, outcome: PaymentOutcome): void {
+    const key = toHex(hash)
+    const session = this.#underWay.get(key)?.session
+    if (outcome.status !== 'unknown') this.#end(key)
+    if (session?.isGone === false) session.emit({ type: 'payment-resolved', hash, outcome })
+    else this.#emitToAll(hash, outcome)
+  }
+
+  /** A program has gone: its payments go on, but it has no share of the slots any more. */
+  leave(session: ProgramSession): void {
+    this.#slots.leave(session)
+  }
+
+  /** A program has asked for this payment, and there is an outcome. */
+  found(hash: Uint8Array): void {
+    const key = toHex(hash)
+    if (this.#lost.has(key)) this.#end(key)
+  }
+
+  /** Packets on the node lane name their connection: the answers are for the program that sent them. */
+  #learnSender(session: ProgramSession, record: Uint8Array): void {
+    const header = headerOf(record)
+    if (header !== undefined) this.#options.connections.addSender(header.header, session)
+  }
+
+  #emitToAll(hash: Uint8Array, outcome: PaymentOutcome): void {
+    for (const session of this.#options.sessions.programs()) session.emit({ type: 'payment-resolved', hash, outcome })
+  }
+
+  /** The node lost sight of a payment. Its slot stays taken: the HTLC may still be there. */
+  #lose(key: string): void {
+    if (!this.#underWay.has(key)) return
+    this.#lost.add(key)
+    if (this.#lost.size > MAX_REMEMBERED) this.#end(this.#lost.values().next().value as string)
+  }
+
+  #end(key: string): void {
+    this.#lost.delete(key)
+    const underWay = this.#underWay.get(key)
+    if (underWay === undefined) return
+    this.#underWay.delete(key)
+    underWay.session.payments.delete(key)
+    this.#slots.give(underWay.session, underWay.channel)
+  }
+}
