@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { KEYSEND_KEY, RECORD_KEY } from '../../src/backends/lnd/messages.ts'
+import { KEYSEND_KEY, RECORD_KEY } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { fromHex } from '../../src/floor/bytes.ts'
 import { type NodeAddress, openBare } from './bare-node.ts'
 import { now } from './now.ts'

@@ -96,7 +96,7 @@ const LAYERS: readonly Layer[] = [
   {
     // Loads no gRPC either: a program that attaches needs none.
     path: 'src/backends/daemon/',
-    files: ['src/backends/daemon/', 'src/backends/lnd/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
+    files: ['src/backends/daemon/', 'src/backends/lnd/rpc/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE],
   },
   {

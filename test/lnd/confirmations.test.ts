@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { CONFIRM_POLL_MS } from '../../src/backends/lnd/bounds.ts'
-import { Confirmations } from '../../src/backends/lnd/confirmations.ts'
-import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
+import { CONFIRM_POLL_MS } from '../../src/backends/lnd/limits.ts'
+import { Confirmations } from '../../src/backends/lnd/phantom/confirmations.ts'
+import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { ScriptedLnd } from './scripted-lnd.ts'
 
 const hash = new Uint8Array(32).fill(5)

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { HEIGHT_POLL_MS } from '../../src/backends/lnd/bounds.ts'
-import { Status } from '../../src/backends/lnd/client.ts'
-import type { Invoices } from '../../src/backends/lnd/invoices.ts'
+import { HEIGHT_POLL_MS } from '../../src/backends/lnd/limits.ts'
+import { Status } from '../../src/backends/lnd/rpc/client.ts'
+import type { Invoices } from '../../src/backends/lnd/payments/invoices.ts'
 import { Liveness } from '../../src/backends/lnd/liveness.ts'
-import type { Payments } from '../../src/backends/lnd/payments.ts'
-import type { PhantomLane } from '../../src/backends/lnd/phantom-lane.ts'
+import type { Payments } from '../../src/backends/lnd/payments/payments.ts'
+import type { PhantomLane } from '../../src/backends/lnd/phantom/phantom-lane.ts'
 import { rpcError, ScriptedLnd } from './scripted-lnd.ts'
 
 const none = (): void => undefined

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MAX_SHADOW_BLOCKS } from '../../src/backends/lnd/bounds.ts'
-import { readCredentials } from '../../src/backends/lnd/connection.ts'
-import { recordOf } from '../../src/backends/lnd/messages.ts'
-import { failureOf, outcomeOf } from '../../src/backends/lnd/outcome.ts'
+import { MAX_SHADOW_BLOCKS } from '../../src/backends/lnd/limits.ts'
+import { readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
+import { recordOf } from '../../src/backends/lnd/rpc/raw-messages.ts'
+import { failureOf, outcomeOf } from '../../src/backends/lnd/payments/outcome.ts'
 import { decodePath, encodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
 import {
   amountRange,
@@ -17,7 +17,7 @@ import {
   recordRoom,
   shadowed,
   wholeFee,
-} from '../../src/backends/lnd/route-costs.ts'
+} from '../../src/backends/lnd/routes/route-costs.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 
 const HEIGHT = 850_000

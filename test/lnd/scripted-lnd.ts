@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { LndClient, Status, type LndServices, type RpcError } from '../../src/backends/lnd/client.ts'
-import type { RawVerdict } from '../../src/backends/lnd/messages.ts'
+import { LndClient, Status, type LndServices, type RpcError } from '../../src/backends/lnd/rpc/client.ts'
+import type { RawVerdict } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 /** One stream as grpc-js gives it. */

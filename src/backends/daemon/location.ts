@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { toHex } from '../../floor/bytes.ts'
-import { lndSocket } from '../lnd/address.ts'
+import { lndSocket } from '../lnd/rpc/address.ts'
 import { MAX_SOCKET_PATH_BYTES } from './bounds.ts'
 
 /** The socket's name in the folder of a node. */

@@ -1,14 +1,14 @@
-import { asBackendError, isDenied, isStarting, LndClient, Status, type CallName, type RpcError } from './client.ts'
-import { hashRequest } from './raw-route.ts'
-import { blindsRoutes, isOnChain, type RawChannel, type RawInfo, type RawOffer } from './messages.ts'
+import { asBackendError, isDenied, isStarting, LndClient, Status, type CallName, type RpcError } from './rpc/client.ts'
+import { hashRequest } from './payments/send-to-route.ts'
+import { blindsRoutes, isOnChain, type RawChannel, type RawInfo, type RawOffer } from './rpc/raw-messages.ts'
 import { processClock } from '../../floor/clock.ts'
 import { processEntropy } from '../../floor/entropy.ts'
-import { Introductions } from './introductions.ts'
-import { OwnChannels } from './own-channels.ts'
+import { Introductions } from './phantom/introductions.ts'
+import { OwnChannels } from './routes/own-channels.ts'
 import { openTarget, type LndOptions, type LndTarget } from './target.ts'
 import { BackendError } from '../backend.ts'
-import { isCertificate, whyAway } from './why-away.ts'
-import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './bounds.ts'
+import { isCertificate, whyAway } from './rpc/errors.ts'
+import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './limits.ts'
 
 /** One thing that was looked at. */
 export interface Finding {

@@ -1,10 +1,10 @@
 import type { Clock } from '../../floor/clock.ts'
 import type { BackendEvent } from '../backend.ts'
-import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
-import { asBackendError, isAway, Status, type LndClient, type RpcError } from './client.ts'
-import type { Invoices } from './invoices.ts'
-import type { Payments } from './payments.ts'
-import type { PhantomLane } from './phantom-lane.ts'
+import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './limits.ts'
+import { asBackendError, isAway, Status, type LndClient, type RpcError } from './rpc/client.ts'
+import type { Invoices } from './payments/invoices.ts'
+import type { Payments } from './payments/payments.ts'
+import type { PhantomLane } from './phantom/phantom-lane.ts'
 
 export interface LivenessNeeds {
   readonly client: LndClient

@@ -1,5 +1,5 @@
-import type { LndServices } from './client.ts'
-import { openServices, readCredentials, type LndCredentials, type LndLocation } from './connection.ts'
+import type { LndServices } from './rpc/client.ts'
+import { openServices, readCredentials, type LndCredentials, type LndLocation } from './rpc/connection.ts'
 
 /** Which node, and how: an `lnd` object of npm lightning that the application keeps, or where a node is. */
 export type LndOptions = { readonly lnd: LndServices } | (LndLocation & { readonly lnd?: never })

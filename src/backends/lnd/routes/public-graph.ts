@@ -1,6 +1,6 @@
-import type { CandidateGraph } from '../paths/candidates.ts'
-import { type LndClient, type RpcError, Status } from './client.ts'
-import { blindsRoutes, type RawNodeInfo, type RawPolicy } from './messages.ts'
+import type { CandidateGraph } from '../../paths/candidates.ts'
+import { type LndClient, type RpcError, Status } from '../rpc/client.ts'
+import { blindsRoutes, type RawNodeInfo, type RawPolicy } from '../rpc/raw-messages.ts'
 
 type Cost = CandidateGraph['channels'][number]['policies'][number]
 

@@ -1,8 +1,8 @@
-import { fromHex, toHex } from '../../floor/bytes.ts'
-import type { Clock } from '../../floor/clock.ts'
-import type { BackendEvent } from '../backend.ts'
-import { CONFIRM_POLL_MS, MAX_UNCONFIRMED } from './bounds.ts'
-import type { OwnChannels } from './own-channels.ts'
+import { fromHex, toHex } from '../../../floor/bytes.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { BackendEvent } from '../../backend.ts'
+import { CONFIRM_POLL_MS, MAX_UNCONFIRMED } from '../limits.ts'
+import type { OwnChannels } from '../routes/own-channels.ts'
 
 export interface ConfirmationsNeeds {
   readonly clock: Clock

@@ -1,7 +1,7 @@
-import { isMadeUpChannel } from '../../wire/bolt4/phantom.ts'
-import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
-import type { RawFailure, RawPayment } from './messages.ts'
-import type { RoutePlan } from './route-costs.ts'
+import { isMadeUpChannel } from '../../../wire/bolt4/phantom.ts'
+import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../../medium/payment.ts'
+import type { RawFailure, RawPayment } from '../rpc/raw-messages.ts'
+import type { RoutePlan } from '../routes/route-costs.ts'
 
 /** What lnd's answers mean for a payment. Pure. */
 

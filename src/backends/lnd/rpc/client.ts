@@ -1,8 +1,8 @@
-import { processClock, type Clock } from '../../floor/clock.ts'
-import { BackendError } from '../backend.ts'
-import { ALIVE_MS, CALL_MS } from './bounds.ts'
-import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './messages.ts'
-import { whyAway } from './why-away.ts'
+import { processClock, type Clock } from '../../../floor/clock.ts'
+import { BackendError } from '../../backend.ts'
+import { ALIVE_MS, CALL_MS } from '../limits.ts'
+import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './raw-messages.ts'
+import { whyAway } from './errors.ts'
 
 /** The services of one lnd: npm lightning's `lnd` object, of which these three are used. */
 export interface LndServices {

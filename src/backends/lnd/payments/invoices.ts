@@ -1,8 +1,8 @@
-import type { Clock } from '../../floor/clock.ts'
-import type { BackendEvent } from '../backend.ts'
-import { MAX_RECORD_BYTES, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
-import { asBackendError, isDenied, type LndClient, type ServerStream } from './client.ts'
-import { recordOf, type RawInvoice } from './messages.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { BackendEvent } from '../../backend.ts'
+import { MAX_RECORD_BYTES, RECONNECT_MAX_MS, RECONNECT_MS } from '../limits.ts'
+import { asBackendError, isDenied, type LndClient, type ServerStream } from '../rpc/client.ts'
+import { recordOf, type RawInvoice } from '../rpc/raw-messages.ts'
 
 export interface InvoicesNeeds {
   readonly client: LndClient

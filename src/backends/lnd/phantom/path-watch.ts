@@ -1,11 +1,11 @@
-import type { Clock } from '../../floor/clock.ts'
-import type { BackendEvent } from '../backend.ts'
-import { PATH_POLICY_MS } from './bounds.ts'
-import { isAway, type LndClient } from './client.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { BackendEvent } from '../../backend.ts'
+import { PATH_POLICY_MS } from '../limits.ts'
+import { isAway, type LndClient } from '../rpc/client.ts'
 import type { Introduction } from './introductions.ts'
-import type { OwnChannels } from './own-channels.ts'
-import { hopPolicy } from './policies.ts'
-import type { HopPolicy } from './route-costs.ts'
+import type { OwnChannels } from '../routes/own-channels.ts'
+import { hopPolicy } from '../routes/policies.ts'
+import type { HopPolicy } from '../routes/route-costs.ts'
 
 /** A path that payments may come over. */
 export interface OpenPath {

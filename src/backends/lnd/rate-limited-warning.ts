@@ -1,5 +1,5 @@
 import type { Clock } from '../../floor/clock.ts'
-import { COMPLAINT_MS } from './bounds.ts'
+import { COMPLAINT_MS } from './limits.ts'
 
 /** Trouble that payments make, told once in COMPLAINT_MS at most: whoever pays must not fill a log. */
 export class Complaint {

@@ -1,6 +1,6 @@
-import type { Clock } from '../../floor/clock.ts'
-import type { LndClient } from './client.ts'
-import type { RawChannel } from './messages.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { LndClient } from '../rpc/client.ts'
+import type { RawChannel } from '../rpc/raw-messages.ts'
 
 /** The node's own channels. Several askers share one call, and an answer for a moment. */
 export class OwnChannels {

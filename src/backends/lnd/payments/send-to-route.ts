@@ -1,7 +1,7 @@
-import { fromHex, toHex } from '../../floor/bytes.ts'
-import type { Payment } from '../../medium/payment.ts'
-import { KEYSEND_KEY, RECORD_KEY } from './messages.ts'
-import { amountsFor, expiriesFor, finalExpiry, type RoutePlan } from './route-costs.ts'
+import { fromHex, toHex } from '../../../floor/bytes.ts'
+import type { Payment } from '../../../medium/payment.ts'
+import { KEYSEND_KEY, RECORD_KEY } from '../rpc/raw-messages.ts'
+import { amountsFor, expiriesFor, finalExpiry, type RoutePlan } from '../routes/route-costs.ts'
 
 /**
  * The request of routerrpc.SendToRouteV2 for a payment. What lnd checks on blinded hops

@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { HEARTBEAT_MS } from './bounds.ts'
-import { LndClient } from './client.ts'
-import { openServices, type LndCredentials } from './connection.ts'
+import { HEARTBEAT_MS } from '../limits.ts'
+import { LndClient } from '../rpc/client.ts'
+import { openServices, type LndCredentials } from '../rpc/connection.ts'
 import { Interceptor } from './interceptor.ts'
 import type { InterceptorCommand } from './interceptor-messages.ts'
-import { processClock } from '../../floor/clock.ts'
+import { processClock } from '../../../floor/clock.ts'
 
 /** What the thread is given. */
 export interface ThreadData {

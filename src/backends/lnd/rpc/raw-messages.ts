@@ -1,4 +1,4 @@
-import { KEYSEND_TYPE, RECORD_TYPE } from '../../wire/bolt4/payload.ts'
+import { KEYSEND_TYPE, RECORD_TYPE } from '../../../wire/bolt4/payload.ts'
 
 /**
  * What lnd's gRPC interface says, as npm lightning's protocol loader hands it over:

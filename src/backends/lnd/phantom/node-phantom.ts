@@ -1,6 +1,6 @@
-import { encodeFailure, sealFailure, type Failure } from '../../wire/bolt4/failure.ts'
-import { phantomOf } from '../../wire/bolt4/phantom.ts'
-import { Code } from '../../wire/errors.ts'
+import { encodeFailure, sealFailure, type Failure } from '../../../wire/bolt4/failure.ts'
+import { phantomOf } from '../../../wire/bolt4/phantom.ts'
+import { Code } from '../../../wire/errors.ts'
 
 /** What opens the payments to a phantom. Plain data. */
 export interface NodePhantomKey {

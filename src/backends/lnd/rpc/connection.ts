@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
 // Not the whole package, which loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
-import { BackendError } from '../backend.ts'
+import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
-import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
+import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, RECONNECT_MAX_MS, RECONNECT_MS } from '../limits.ts'
 
 /** How to reach a node. What is not given comes from the environment, then from lnd's own defaults. */
 export interface LndLocation {

@@ -1,8 +1,8 @@
-import type { Clock } from '../../floor/clock.ts'
-import { formatShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
-import { MAX_AMOUNT_MSAT, MAX_POLICIES, POLICY_AGE_MS } from './bounds.ts'
-import type { LndClient } from './client.ts'
-import type { RawEdge, RawPolicy } from './messages.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import { formatShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
+import { MAX_AMOUNT_MSAT, MAX_POLICIES, POLICY_AGE_MS } from '../limits.ts'
+import type { LndClient } from '../rpc/client.ts'
+import type { RawEdge, RawPolicy } from '../rpc/raw-messages.ts'
 import type { HopPolicy } from './route-costs.ts'
 
 interface Known {

@@ -1,5 +1,5 @@
-import type { Verdict } from '../../medium/verdict.ts'
-import type { BackendEvent } from '../backend.ts'
+import type { Verdict } from '../../../medium/verdict.ts'
+import type { BackendEvent } from '../../backend.ts'
 import type { PhantomKey } from './blinded-paths.ts'
 import type { NodePhantomKey } from './node-phantom.ts'
 

@@ -1,9 +1,9 @@
-import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
-import { largestRecord, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
-import type { PathTotals } from '../paths/path-classes.ts'
-import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../medium/bounds.ts'
-import { MAX_AMOUNT_MSAT, MAX_SHADOW_BLOCKS } from './bounds.ts'
-import type { PathParts } from '../paths/reply-path.ts'
+import { HOP_PAYLOADS_BYTES } from '../../../wire/bolt4/onion.ts'
+import { largestRecord, onionBytes, type HopSize } from '../../../wire/bolt4/onion-size.ts'
+import type { PathTotals } from '../../paths/path-classes.ts'
+import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../../medium/bounds.ts'
+import { MAX_AMOUNT_MSAT, MAX_SHADOW_BLOCKS } from '../limits.ts'
+import type { PathParts } from '../../paths/reply-path.ts'
 
 /** Amounts, expiries and sizes of a route, from the policies of its channels. Pure. */
 
