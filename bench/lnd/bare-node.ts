@@ -1,8 +1,7 @@
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
 import { type OpenedServices, openServices, readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../src/medium/bounds.ts'
-import { hopPolicy } from '../../src/backends/lnd/routes/policies.ts'
-import type { HopPolicy } from '../../src/backends/lnd/routes/route-costs.ts'
+import { hopPolicy, type HopPolicy } from '../../src/backends/lnd/routes/policies.ts'
 import { MOST_FEE_MSAT } from './settings.ts'
 
 /** Where an lnd is. Plain data. */

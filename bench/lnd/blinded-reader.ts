@@ -4,7 +4,7 @@ import { makeBlindedPath } from '../../src/backends/lnd/phantom/blinded-paths.ts
 import { Introductions } from '../../src/backends/lnd/phantom/introductions.ts'
 import type { RawOffer } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
-import { hashRequest } from '../../src/backends/lnd/payments/send-to-route.ts'
+import { hashRequest } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { peelOnion } from '../../src/wire/bolt4/onion.ts'
 import { decodeBlindedFinal, RECORD_TYPE } from '../../src/wire/bolt4/payload.ts'
 import { fromHex, toHex } from '../../src/floor/bytes.ts'

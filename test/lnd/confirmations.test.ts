@@ -19,7 +19,7 @@ class World {
   constructor() {
     const { client, clock } = this.lnd
     const channels = new OwnChannels(client, clock)
-    this.confirmations = new Confirmations({ clock, channels, tell: (event) => this.told.push(event) })
+    this.confirmations = new Confirmations({ clock, channels, emit: (event) => this.told.push(event) })
     this.confirmations.settled({ hash, amountMsat: 5_000n, chanId: '1' })
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { HEIGHT_POLL_MS } from '../../src/backends/lnd/limits.ts'
-import { Status } from '../../src/backends/lnd/rpc/client.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { Invoices } from '../../src/backends/lnd/payments/invoices.ts'
 import { Liveness } from '../../src/backends/lnd/liveness.ts'
 import type { Payments } from '../../src/backends/lnd/payments/payments.ts'
@@ -27,7 +27,7 @@ class World {
       {
         client,
         clock,
-        tell: (event) => this.told.push(event),
+        emit: (event) => this.told.push(event),
         payments: { lost: 1, resolveLost, loseSight: none } as unknown as Payments,
         invoices: { open: none, drop: none } as unknown as Invoices,
         phantom: { checkPaths: async () => undefined, online: none, block: none } as unknown as PhantomLane,

@@ -8,12 +8,12 @@ import { readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 import { recordOf } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { failureOf, outcomeOf } from '../../src/backends/lnd/payments/outcome.ts'
 import { decodePath, encodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
+import type { HopPolicy } from '../../src/backends/lnd/routes/policies.ts'
 import {
   amountRange,
   amountsFor,
   expiriesFor,
   finalExpiry,
-  type HopPolicy,
   recordRoom,
   shadowed,
   wholeFee,

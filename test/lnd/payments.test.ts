@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { GHOST_MS } from '../../src/medium/bounds.ts'
-import { Status } from '../../src/backends/lnd/rpc/client.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { Payments } from '../../src/backends/lnd/payments/payments.ts'
 import type { PinnedRoute, Routes } from '../../src/backends/lnd/routes/routes.ts'
@@ -61,8 +61,8 @@ class World {
       channels: new OwnChannels(client, clock),
       isOnline: () => true,
       height: () => HEIGHT,
-      tell: (event) => this.told.push(event),
-      trouble: () => undefined,
+      emit: (event) => this.told.push(event),
+      suspect: () => undefined,
     })
   }
 

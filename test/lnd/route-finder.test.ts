@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { FIND_MS } from '../../src/backends/lnd/limits.ts'
-import { Status } from '../../src/backends/lnd/rpc/client.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { RawChannel } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { Policies } from '../../src/backends/lnd/routes/policies.ts'
 import { RouteFinder, type WaySearch } from '../../src/backends/lnd/routes/route-finder.ts'

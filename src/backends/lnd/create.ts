@@ -1,5 +1,5 @@
 import { LndBackend } from './lnd-backend.ts'
-import { openTarget, type LndOptions } from './target.ts'
+import { openLndTarget, type LndOptions } from './rpc/connection.ts'
 
 /**
  * A backend for an lnd node. Without options the node is where lnd's own tools find it: by the
@@ -9,10 +9,10 @@ import { openTarget, type LndOptions } from './target.ts'
  * @throws BackendError 'bad-request' naming the file or variable that can't be read
  */
 export function createLndBackend(options: LndOptions = {}): LndBackend {
-  return new LndBackend(openTarget(options, process.env))
+  return new LndBackend(openLndTarget(options, process.env))
 }
 
 /** For KEYSOCK_BACKEND=keysock/lnd. @throws as `createLndBackend` */
 export function createBackend(environment: NodeJS.ProcessEnv): LndBackend {
-  return new LndBackend(openTarget({}, environment))
+  return new LndBackend(openLndTarget({}, environment))
 }

@@ -1,20 +1,22 @@
+import { BackOff } from '../../../floor/back-off.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { BackendEvent } from '../../backend.ts'
-import { MAX_RECORD_BYTES, RECONNECT_MAX_MS, RECONNECT_MS } from '../limits.ts'
-import { asBackendError, isDenied, type LndClient, type ServerStream } from '../rpc/client.ts'
+import { MAX_RECORD_BYTES, NODE_RECONNECT } from '../limits.ts'
+import { asBackendError, isDenied } from '../rpc/errors.ts'
+import { type LndClient, type ServerStream } from '../rpc/client.ts'
 import { recordOf, type RawInvoice } from '../rpc/raw-messages.ts'
 
 export interface InvoicesNeeds {
   readonly client: LndClient
   readonly clock: Clock
-  tell(event: BackendEvent): void
-  trouble(error: unknown): void
+  emit(event: BackendEvent): void
+  suspect(error: unknown): void
 }
 
 /**
  * Keysends with our record, read from the invoice stream with an index of our own: npm
  * lightning's wrapper loses its cursor at a reconnect (spec/lnd.md §4). Everything else that
- * settles is left alone; only its index is taken notice of.
+ * settles is left alone; only its index is remembered.
  */
 export class Invoices {
   readonly #needs: InvoicesNeeds
@@ -22,7 +24,7 @@ export class Invoices {
   #settleIndex: bigint | undefined
   #stream: ServerStream | undefined
   #stopped = false
-  #retryMs = RECONNECT_MS
+  readonly #retry = new BackOff(NODE_RECONNECT)
   #cancelRetry: (() => void) | undefined
 
   constructor(needs: InvoicesNeeds, settleIndex: bigint | undefined) {
@@ -38,7 +40,7 @@ export class Invoices {
     const from = this.#settleIndex === undefined ? 0n : this.#settleIndex > 0n ? this.#settleIndex : 1n
     const stream = this.#needs.client.stream('subscribeInvoices', { add_index: '0', settle_index: from.toString() })
     this.#stream = stream
-    stream.on('data', (message) => this.#take(stream, message as RawInvoice))
+    stream.on('data', (message) => this.#receive(stream, message as RawInvoice))
     stream.on('error', (error) => this.#ended(stream, error))
     stream.on('end', () => this.#ended(stream, undefined))
   }
@@ -56,16 +58,16 @@ export class Invoices {
     this.drop()
   }
 
-  #take(stream: ServerStream, invoice: RawInvoice): void {
+  #receive(stream: ServerStream, invoice: RawInvoice): void {
     if (stream !== this.#stream) return
-    this.#retryMs = RECONNECT_MS
+    this.#retry.reset()
     const settleIndex = BigInt(invoice.settle_index)
     if (invoice.state !== 'SETTLED' || settleIndex <= (this.#settleIndex ?? 0n)) return
     this.#settleIndex = settleIndex
     for (const htlc of invoice.htlcs) {
       const record = htlc.state === 'SETTLED' ? recordOf(htlc.custom_records) : undefined
       if (record === undefined || record.length > MAX_RECORD_BYTES) continue
-      this.#needs.tell({
+      this.#needs.emit({
         type: 'arrival',
         record,
         amountMsat: BigInt(invoice.amt_paid_msat),
@@ -80,12 +82,12 @@ export class Invoices {
     if (stream !== this.#stream) return
     this.#stream = undefined
     if (this.#stopped) return
-    this.#needs.trouble(error)
-    if (error !== undefined && isDenied(error) && this.#retryMs === RECONNECT_MS) {
+    this.#needs.suspect(error)
+    if (error !== undefined && isDenied(error) && this.#retry.times === 0) {
       const { message } = asBackendError(error)
-      this.#needs.tell({ type: 'warning', code: 'permission', message })
+      this.#needs.emit({ type: 'warning', code: 'permission', message })
     }
-    this.#cancelRetry = this.#needs.clock.schedule(this.#needs.clock.now() + this.#retryMs, () => this.open())
-    this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MAX_MS)
+    const { clock } = this.#needs
+    this.#cancelRetry = clock.schedule(clock.now() + this.#retry.next(), () => this.open())
   }
 }

@@ -26,7 +26,7 @@ const REASONS: Readonly<Record<string, FailureReason>> = {
 
 const UNREADABLE: ReadonlySet<string> = new Set(['UNREADABLE_FAILURE', 'UNKNOWN_FAILURE'])
 
-/** Of a failure that a live call told. Position 0 of lnd's is this node, 1 the first peer. */
+/** What a failure that sendToRouteV2 answered means. Position 0 of lnd's is this node, 1 the first peer. */
 export function failureOf(failure: RawFailure | null, plan: RoutePlan): PaymentFailure {
   if (failure === null) return { status: 'failed', reason: 'timeout', place: 'route' }
   const { code, failure_source_index: position } = failure
@@ -74,7 +74,7 @@ function channelAfter({ hops }: RoutePlan, position: number): { channel: string 
   return channel === undefined ? {} : { channel }
 }
 
-/** Of a payment that lnd remembers. lnd has erased what failed, so that only the money is known to be back. */
+/** What became of a payment that lnd remembers. lnd has erased what failed, so that only the money is known to be back. */
 export function outcomeOf(payment: RawPayment): PaymentOutcome | { readonly status: 'in-flight' } {
   switch (payment.status) {
     case 'SUCCEEDED':

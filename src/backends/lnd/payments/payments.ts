@@ -1,17 +1,21 @@
 import { sha256 } from '@noble/hashes/sha2.js'
+import { BoundedMap, BoundedSet } from '../../../floor/bounded.ts'
 import { equalBytes, fromHex, toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { FailureReason, Payment, PaymentOutcome } from '../../../medium/payment.ts'
 import type { BackendEvent } from '../../backend.ts'
 import { GHOST_MS } from '../../../medium/bounds.ts'
 import { MAX_USED_HASHES } from '../limits.ts'
-import { asBackendError, isAway, isDenied, isStarting, Status, type LndClient, type RpcError } from '../rpc/client.ts'
-import { Complaint } from '../rate-limited-warning.ts'
+import { asBackendError, isAway, isDenied, isStarting, Status, type RpcError } from '../rpc/errors.ts'
+import { type LndClient } from '../rpc/client.ts'
+import { RateLimitedWarning } from '../rate-limited-warning.ts'
 import type { RawAttempt, RawPayment } from '../rpc/raw-messages.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
-import type { OwnChannels } from '../routes/own-channels.ts'
-import { hashRequest, sendToRouteRequest } from './send-to-route.ts'
-import { amountsFor, endsAtPhantom, recordFits, shadowed, type HopPolicy } from '../routes/route-costs.ts'
+import { outboundMsat, type OwnChannels } from '../routes/own-channels.ts'
+import { hashRequest } from '../rpc/raw-messages.ts'
+import { sendToRouteRequest } from './send-to-route.ts'
+import type { HopPolicy } from '../routes/policies.ts'
+import { amountsFor, endsAtPhantom, recordFits, shadowed } from '../routes/route-costs.ts'
 import type { PinnedRoute, Routes } from '../routes/routes.ts'
 
 export interface PaymentsNeeds {
@@ -21,9 +25,9 @@ export interface PaymentsNeeds {
   readonly channels: OwnChannels
   isOnline(): boolean
   height(): number
-  tell(event: BackendEvent): void
+  emit(event: BackendEvent): void
   /** A call was cut off: the node may be gone. */
-  trouble(error: unknown): void
+  suspect(error: unknown): void
 }
 
 type Tracked = PaymentOutcome | { readonly status: 'in-flight' } | { readonly status: 'never' }
@@ -31,7 +35,7 @@ type Tracked = PaymentOutcome | { readonly status: 'in-flight' } | { readonly st
 /** Payments of this process, from sendToRouteV2 to their outcome. */
 export class Payments {
   readonly #needs: PaymentsNeeds
-  readonly #used = new Set<string>()
+  readonly #used = new BoundedSet<string>(MAX_USED_HASHES)
   /** Under way: what `pay` waits for, by hash. */
   readonly #underWay = new Map<
     string,
@@ -40,14 +44,14 @@ export class Payments {
   /** The stream broke while they were under way. */
   readonly #lost = new Set<string>()
   /** Hashes that lnd calls in flight although no channel holds them, and since when. */
-  readonly #ghosts = new Map<string, number>()
+  readonly #ghosts = new BoundedMap<string, number>(MAX_USED_HASHES)
   /** Hashes that lnd does not know, and since when. */
-  readonly #absent = new Map<string, number>()
-  readonly #unpermitted: Complaint
+  readonly #absent = new BoundedMap<string, number>(MAX_USED_HASHES)
+  readonly #unpermitted: RateLimitedWarning
 
   constructor(needs: PaymentsNeeds) {
     this.#needs = needs
-    this.#unpermitted = new Complaint(needs.clock)
+    this.#unpermitted = new RateLimitedWarning(needs.clock)
   }
 
   get lost(): number {
@@ -62,7 +66,7 @@ export class Payments {
     if (!isValid(pinned, payment, height)) return failed('invalid')
     const hash = toHex(payment.hash)
     if (this.#used.has(hash)) return failed('duplicate-hash')
-    this.#remember(hash)
+    this.#used.add(hash)
     const request = sendToRouteRequest(shadowed(pinned.plan, payment.shadowSeed), copied(payment), height)
     const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
     return new Promise((resolve) => {
@@ -90,7 +94,7 @@ export class Payments {
       if (outcome.status === 'in-flight' || outcome.status === 'unknown') continue
       if (!this.#lost.delete(hash)) continue
       const decided: PaymentOutcome = outcome.status === 'never' ? await failed('node-away') : outcome
-      this.#needs.tell({ type: 'payment-resolved', hash: fromHex(hash), outcome: decided })
+      this.#needs.emit({ type: 'payment-resolved', hash: fromHex(hash), outcome: decided })
     }
     return this.#lost.size === 0
   }
@@ -127,7 +131,6 @@ export class Payments {
     if (since !== undefined && now - since >= GHOST_MS) return true
     this.#lose(hash)
     if (since === undefined) this.#absent.set(hash, now)
-    if (this.#absent.size > MAX_USED_HASHES) this.#absent.delete(this.#absent.keys().next().value as string)
     return false
   }
 
@@ -154,7 +157,7 @@ export class Payments {
     return now - since >= GHOST_MS
   }
 
-  /** The first word of TrackPaymentV2; undefined where lnd knows no such payment. */
+  /** The first message of TrackPaymentV2; undefined where lnd knows no such payment. */
   #first(hash: string): Promise<RawPayment | undefined> {
     return new Promise((resolve, reject) => {
       const stream = this.#needs.client.stream('trackPaymentV2', hashRequest(hash))
@@ -166,7 +169,7 @@ export class Payments {
         if (error.code === Status.notFound) resolve(undefined)
         else reject(error)
       })
-      stream.on('end', () => reject(new Error('the stream ended without a word')))
+      stream.on('end', () => reject(new Error('the stream ended without a message')))
     })
   }
 
@@ -184,7 +187,7 @@ export class Payments {
     )
   }
 
-  /** lnd's word for no balance and for no slot is the same. */
+  /** lnd gives the same failure for no balance and for no slot. */
   async #whyLocal({ plan, route, sizedForMsat }: PinnedRoute, feeMsat: bigint): Promise<FailureReason | undefined> {
     const first = plan.hops[0] as HopPolicy
     const ours = [...this.#underWay.values()].filter(({ firstChannel }) => firstChannel === first.channel).length
@@ -194,9 +197,7 @@ export class Payments {
     if (channel === undefined || !channel.active) return undefined
     const outgoing = channel.pending_htlcs.filter((htlc) => !htlc.incoming).length
     if (outgoing + ours >= route.firstChannelSlots) return 'no-slot'
-    const reserve = BigInt(channel.local_constraints?.chan_reserve_sat ?? 0)
-    const spendable = (BigInt(channel.local_balance) - reserve) * 1_000n
-    return spendable < sizedForMsat + feeMsat ? 'no-balance' : undefined
+    return outboundMsat(channel) < sizedForMsat + feeMsat ? 'no-balance' : undefined
   }
 
   #cutOff(hash: string, error: unknown): void {
@@ -212,16 +213,16 @@ export class Payments {
     if (!isAway(error)) return this.#askAbout(hash)
     if (this.#underWay.has(hash)) this.#lost.add(hash)
     this.#finish(hash, { status: 'unknown' })
-    this.#needs.trouble(error)
+    this.#needs.suspect(error)
   }
 
-  /** Nothing can be sent until a person has mended it. */
+  /** Nothing can be sent until a person gives lnd a macaroon that permits it. */
   #denied(hash: string, error: unknown): void {
     this.#used.delete(hash)
     void failed('node-away').then((outcome) => this.#finish(hash, outcome))
-    this.#unpermitted.happened(() => {
+    this.#unpermitted.record(() => {
       const { message } = asBackendError(error)
-      this.#needs.tell({ type: 'warning', code: 'permission', message })
+      this.#needs.emit({ type: 'warning', code: 'permission', message })
     })
   }
 
@@ -247,11 +248,6 @@ export class Payments {
     const waiting = this.#underWay.get(hash)
     this.#underWay.delete(hash)
     waiting?.resolve(outcome)
-  }
-
-  #remember(hash: string): void {
-    this.#used.add(hash)
-    if (this.#used.size > MAX_USED_HASHES) this.#used.delete(this.#used.values().next().value as string)
   }
 }
 

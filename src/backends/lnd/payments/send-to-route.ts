@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../../floor/bytes.ts'
+import { toHex } from '../../../floor/bytes.ts'
 import type { Payment } from '../../../medium/payment.ts'
 import { KEYSEND_KEY, RECORD_KEY } from '../rpc/raw-messages.ts'
 import { amountsFor, expiriesFor, finalExpiry, type RoutePlan } from '../routes/route-costs.ts'
@@ -57,9 +57,4 @@ export function sendToRouteRequest(plan: RoutePlan, payment: Payment, height: nu
       hops: [...clear, ...hidden],
     },
   }
-}
-
-/** Bytes of a hash as lnd's requests take them. */
-export function hashRequest(hash: string): object {
-  return { payment_hash: fromHex(hash), no_inflight_updates: false }
 }

@@ -1,3 +1,4 @@
+import { BoundedSet } from '../../../floor/bounded.ts'
 import { fromHex, toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { BackendEvent } from '../../backend.ts'
@@ -7,7 +8,7 @@ import type { OwnChannels } from '../routes/own-channels.ts'
 export interface ConfirmationsNeeds {
   readonly clock: Clock
   readonly channels: OwnChannels
-  tell(event: BackendEvent): void
+  emit(event: BackendEvent): void
 }
 
 /** A SETTLE that was written. */
@@ -19,16 +20,16 @@ export interface WrittenSettle {
 }
 
 /**
- * Tells when the money of a settled offer is really here. A SETTLE that was written is not a
+ * Emits 'offer-confirmed' when the money of a settled offer is really here. A SETTLE that was written is not a
  * payment yet (spec/lnd.md §5): it is one when the HTLC has left the channel while the stream stood
- * and the channel is open still. Where the channel was closed, the chain decides and nothing is told.
- * What was settled on a stream that broke is told only when it was offered and settled again.
+ * and the channel is open still. Where the channel was closed, the chain decides and nothing is emitted.
+ * What was settled on a stream that broke is confirmed only when it was offered and settled again.
  */
 export class Confirmations {
   readonly #needs: ConfirmationsNeeds
   /** By hash. */
   readonly #waiting = new Map<string, Pick<WrittenSettle, 'amountMsat' | 'chanId'>>()
-  readonly #told = new Set<string>()
+  readonly #confirmed = new BoundedSet<string>(MAX_UNCONFIRMED)
   #polling = false
   #stopped = false
 
@@ -38,7 +39,7 @@ export class Confirmations {
 
   settled({ hash, amountMsat, chanId }: WrittenSettle): void {
     const name = toHex(hash)
-    if (this.#told.has(name) || this.#waiting.size >= MAX_UNCONFIRMED) return
+    if (this.#confirmed.has(name) || this.#waiting.size >= MAX_UNCONFIRMED) return
     this.#waiting.set(name, { amountMsat, chanId })
     this.#poll()
   }
@@ -77,9 +78,8 @@ export class Confirmations {
     }
     for (const [name, { amountMsat, chanId }] of asked) {
       if (held.has(name) || !this.#waiting.delete(name) || !open.has(chanId)) continue
-      this.#told.add(name)
-      if (this.#told.size > MAX_UNCONFIRMED) this.#told.delete(this.#told.values().next().value as string)
-      this.#needs.tell({ type: 'offer-confirmed', hash: fromHex(name), amountMsat })
+      this.#confirmed.add(name)
+      this.#needs.emit({ type: 'offer-confirmed', hash: fromHex(name), amountMsat })
     }
   }
 }

@@ -1,7 +1,12 @@
 import { openEncryptedData } from '../../../wire/bolt4/encrypted-data.ts'
 import { BoltError } from '../../../wire/bolt4/errors.ts'
 import { peelOnion } from '../../../wire/bolt4/onion.ts'
-import { decodeBlindedFinal, decodeClearFinal, RECORD_TYPE, type ClearFinalPayload } from '../../../wire/bolt4/payload.ts'
+import {
+  decodeBlindedFinal,
+  decodeClearFinal,
+  RECORD_TYPE,
+  type ClearFinalPayload,
+} from '../../../wire/bolt4/payload.ts'
 import type { PhantomKey } from './blinded-paths.ts'
 import { INTERCEPT_MARGIN_BLOCKS } from '../limits.ts'
 import type { RawOffer } from '../rpc/raw-messages.ts'

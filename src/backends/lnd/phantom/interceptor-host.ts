@@ -59,7 +59,10 @@ export class LocalHost implements InterceptorHost {
 /** What is used of a worker thread. */
 export type InterceptorThread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate' | 'unref'>
 
-/** In a thread of its own, which nothing that the application does can stall. It is watched: silent for too long, it is ended. */
+/**
+ * In a thread of its own, which nothing that the application does can stall. It is watched: silent for too long, it is
+ * ended and another is started.
+ */
 export class ThreadHost implements InterceptorHost {
   readonly #needs: HostNeeds
   readonly #startThread: (data: ThreadData) => InterceptorThread
@@ -97,7 +100,7 @@ export class ThreadHost implements InterceptorHost {
     else if (command.type === 'remove') for (const chanId of command.chanIds) this.#keys.delete(chanId)
     else if (command.type === 'height') this.#height = command.height
     else if (command.type === 'answer' && !this.#offers.delete(command.offerId)) return
-    tell(this.#worker, command)
+    send(this.#worker, command)
   }
 
   async stop(): Promise<void> {
@@ -110,7 +113,7 @@ export class ThreadHost implements InterceptorHost {
     }
     const ended = Promise.withResolvers<void>()
     worker.once('exit', () => ended.resolve())
-    tell(worker, { type: 'stop' })
+    send(worker, { type: 'stop' })
     const { clock } = this.#needs
     const cancel = clock.schedule(
       clock.now() + THREAD_END_MS,
@@ -160,9 +163,9 @@ export class ThreadHost implements InterceptorHost {
     void old.terminate()
     this.#silent = 0
     this.#letGo(detail)
-    tell(this.#worker, { type: 'height', height: this.#height })
-    tell(this.#worker, { type: 'add', keys: [...this.#keys.values()] })
-    if (this.#isOpen) tell(this.#worker, { type: 'open' })
+    send(this.#worker, { type: 'height', height: this.#height })
+    send(this.#worker, { type: 'add', keys: [...this.#keys.values()] })
+    if (this.#isOpen) send(this.#worker, { type: 'open' })
   }
 
   /** Nobody can answer what the thread held. */
@@ -189,7 +192,7 @@ function startWorker(data: ThreadData): Worker {
   return new Worker(new URL(file, import.meta.url), { workerData: data, name: 'keysock interceptor' })
 }
 
-function tell(worker: InterceptorThread, command: InterceptorCommand): void {
+function send(worker: InterceptorThread, command: InterceptorCommand): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin, a window has
   worker.postMessage(command)
 }

@@ -6,7 +6,7 @@ import type { NodePhantomKey } from './node-phantom.ts'
 /** What opens payments: of a path, or to the node's own phantom. */
 export type InterceptorKey = PhantomKey | NodePhantomKey
 
-/** What an interceptor is told. Plain data, so that it can live in another thread. */
+/** What an interceptor is told to do. Plain data, so that it can live in another thread. */
 export type InterceptorCommand =
   /** Open the stream, or try again now. */
   | { readonly type: 'open' }
@@ -16,10 +16,13 @@ export type InterceptorCommand =
   | { readonly type: 'height'; readonly height: number }
   | { readonly type: 'stop' }
 
-/** 'taken': another program has it. 'denied': the macaroon does not permit it. 'down': lnd is away, or the stream is being opened. */
+/**
+ * 'taken': another program has it. 'denied': the macaroon does not permit it. 'down': lnd is away, or the stream is
+ * being opened.
+ */
 export type InterceptorState = 'open' | 'taken' | 'denied' | 'down'
 
-/** What an interceptor tells. */
+/** What an interceptor reports. */
 export type InterceptorReport =
   | Omit<Extract<BackendEvent, { readonly type: 'offer' }>, 'deadlineMs'>
   | { readonly type: 'offer-gone'; readonly offerId: string }

@@ -1,17 +1,18 @@
 import { sha256 } from '@noble/hashes/sha2.js'
+import { BoundedMap, BoundedSet } from '../../../floor/bounded.ts'
 import { equalBytes } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { Code } from '../../../wire/errors.ts'
 import { MAX_HELD_OFFERS, VERDICT_MS } from '../../../medium/bounds.ts'
-import { EAGER_MS, INTERCEPTOR_RETRY_MS, MAX_SETTLED, OBJECTION_MS, RECONNECT_MAX_MS, RECONNECT_MS } from '../limits.ts'
-import { Complaint } from '../rate-limited-warning.ts'
-import { isAway, isDenied, type DuplexStream, type LndClient, type RpcError } from '../rpc/client.ts'
+import { EAGER_MS, INTERCEPTOR_RETRY_MS, MAX_SETTLED, OBJECTION_MS, NODE_RECONNECT } from '../limits.ts'
+import { RateLimitedWarning } from '../rate-limited-warning.ts'
+import { isAway, isDenied, isInterceptorTaken, type RpcError } from '../rpc/errors.ts'
+import { type DuplexStream, type LndClient } from '../rpc/client.ts'
 import { examineOffer } from './examine-offer.ts'
 import type { InterceptorCommand, InterceptorKey, InterceptorReport, InterceptorState } from './interceptor-messages.ts'
 import type { Refuser } from './node-phantom.ts'
-import { hashRequest } from '../payments/send-to-route.ts'
-import { isOnChain, type CircuitKey, type RawOffer, type RawVerdict } from '../rpc/raw-messages.ts'
+import { isOnChain, type CircuitKey, type RawOffer, type RawVerdict, hashRequest } from '../rpc/raw-messages.ts'
 
 interface Held {
   readonly offerId: string
@@ -51,13 +52,13 @@ export class Interceptor {
   readonly #keys = new Map<string, InterceptorKey>()
   /** By offer id. */
   readonly #held = new Map<string, Held>()
-  /** Circuits of this stream that are held or answered: one word for each. */
-  readonly #met = new Set<string>()
+  /** Circuits of this stream that are held or answered: each gets one answer. */
+  readonly #met = new BoundedSet<string>(MAX_SETTLED)
   /**
-   * What was settled, by circuit: offered again, it is settled again (spec/lnd.md §5), also when its path was closed since.
-   * Never by hash alone: who paid us would find us by paying the same hash through every node.
+   * What was settled, by circuit: offered again, it is settled again (spec/lnd.md §5), also when its path was closed
+   * since. Never by hash alone: who paid us would find us by paying the same hash through every node.
    */
-  readonly #settled = new Map<string, Settled>()
+  readonly #settled = new BoundedMap<string, Settled>(MAX_SETTLED)
   #stream: DuplexStream | undefined
   #state: InterceptorState = 'down'
   #height = 0
@@ -66,16 +67,16 @@ export class Interceptor {
   #cancelRetry: (() => void) | undefined
   #stopped = false
   /** Payments that came short. */
-  readonly #short: Complaint
+  readonly #shortWarning: RateLimitedWarning
   /** Offers that could not be looked at. */
-  readonly #stumbled: Complaint
-  /** Written so far. */
-  #words = 0
+  readonly #failedWarning: RateLimitedWarning
+  /** Answers written so far. */
+  #written = 0
 
   constructor(needs: InterceptorNeeds) {
     this.#needs = needs
-    this.#short = new Complaint(needs.clock)
-    this.#stumbled = new Complaint(needs.clock)
+    this.#shortWarning = new RateLimitedWarning(needs.clock)
+    this.#failedWarning = new RateLimitedWarning(needs.clock)
   }
 
   command(command: InterceptorCommand): void {
@@ -121,7 +122,7 @@ export class Interceptor {
     this.#stream = stream
     this.#met.clear()
     stream.on('data', (message) => {
-      if (stream === this.#stream) this.#guard(message as RawOffer)
+      if (stream === this.#stream) this.#receive(message as RawOffer)
     })
     stream.on('error', (error) => this.#ended(stream, error))
     stream.on('end', () => this.#ended(stream, undefined))
@@ -147,7 +148,7 @@ export class Interceptor {
     probe.on('error', (error) => {
       // lnd has read what came before, whatever it says to this.
       if (!isAway(error)) return answered()
-      clock.schedule(clock.now() + RECONNECT_MAX_MS, () => {
+      clock.schedule(clock.now() + NODE_RECONNECT.mostMs, () => {
         if (stream === this.#stream) this.#probe(stream)
       })
     })
@@ -159,12 +160,12 @@ export class Interceptor {
     this.#lost(detail)
     if (this.#stopped) return
     const now = this.#needs.clock.now()
-    const isTaken = detail.includes('already exists')
+    const isTaken = error !== undefined && isInterceptorTaken(error)
     const state = error !== undefined && isDenied(error) ? 'denied' : isTaken ? 'taken' : 'down'
     // In the first seconds an interceptor that exists may be our own, which lnd has not yet given up.
     const isEager = now < this.#eagerUntilMs
     if (!isTaken || !isEager) this.#setState(state, detail)
-    const delayMs = state !== 'denied' && isEager ? RECONNECT_MS : INTERCEPTOR_RETRY_MS
+    const delayMs = state !== 'denied' && isEager ? NODE_RECONNECT.leastMs : INTERCEPTOR_RETRY_MS
     this.#cancelRetry = this.#needs.clock.schedule(now + delayMs, () => this.#open())
   }
 
@@ -187,22 +188,22 @@ export class Interceptor {
   }
 
   /** Nothing that an offer holds may end the stream, or what reads it: lnd would let go of all that is held. */
-  #guard(offer: RawOffer): void {
-    const before = this.#words
+  #receive(offer: RawOffer): void {
+    const before = this.#written
     try {
-      this.#take(offer)
+      this.#handle(offer)
     } catch (error) {
       const circuit = offer.incoming_circuit_key
       this.#withdraw(nameOf(circuit))
-      if (this.#words === before && !isOnChain(offer)) this.#fail(circuit, undefined)
-      this.#stumbled.happened((count) => {
+      if (this.#written === before && !isOnChain(offer)) this.#fail(circuit, undefined)
+      this.#failedWarning.record((count) => {
         const message = `offers could not be looked at, and were refused (${count} since the last such warning); please report this: ${String(error)}`
         this.#needs.report({ type: 'warning', code: 'offer-failed', message })
       })
     }
   }
 
-  #take(offer: RawOffer): void {
+  #handle(offer: RawOffer): void {
     const key = this.#keys.get(offer.outgoing_requested_chan_id)
     const onChain = isOnChain(offer)
     const circuit = offer.incoming_circuit_key
@@ -212,11 +213,10 @@ export class Interceptor {
       if (!onChain) this.#write({ incoming_circuit_key: circuit, action: 'RESUME' })
       return
     }
-    // What went to the chain waits for a word again, whatever was said before.
+    // What went to the chain waits for an answer again, whatever was answered before.
     if (onChain) this.#withdraw(name)
     else if (this.#met.has(name)) return
     this.#met.add(name)
-    if (this.#met.size > MAX_SETTLED) this.#met.delete(this.#met.values().next().value as string)
     if (settled !== undefined) return this.#settleAgain(offer, onChain, settled)
     if (key === undefined) return
     const examined = examineOffer(offer, key, this.#height)
@@ -242,7 +242,7 @@ export class Interceptor {
     if (held === undefined) return
     this.#held.delete(offerId)
     held.cancelDeadline()
-    // lnd fails it by itself at that height; a word after it ends the stream.
+    // lnd fails it by itself at that height; an answer after it ends the stream.
     if (!held.onChain && this.#height >= held.autoFailHeight) return
     if (verdict.action === 'refuse') {
       if (!held.onChain) this.#fail(held.circuit, held.refuser?.refusal(verdict.code))
@@ -257,7 +257,6 @@ export class Interceptor {
     this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
     const { hash, amountMsat } = held
     this.#settled.set(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat })
-    if (this.#settled.size > MAX_SETTLED) this.#settled.delete(this.#settled.keys().next().value as string)
     this.#needs.report({ type: 'settled', hash, amountMsat, chanId: held.circuit.chan_id })
   }
 
@@ -296,12 +295,12 @@ export class Interceptor {
   }
 
   #write(verdict: RawVerdict): void {
-    this.#words += 1
+    this.#written += 1
     this.#stream?.write(verdict)
   }
 
   #warnOfShort(): void {
-    this.#short.happened((count) => {
+    this.#shortWarning.record((count) => {
       const message = `payments over hidden paths came with less than their onions say (${count} since the last such warning): a relay of the path keeps money, or their payer sends less than it says. They were refused.`
       this.#needs.report({ type: 'warning', code: 'short-amount', message })
     })

@@ -8,10 +8,9 @@ import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../..
 import { INBOUND_ROOM_MSAT, CHANNELS_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from '../rpc/raw-messages.ts'
-import type { OwnChannels } from '../routes/own-channels.ts'
-import { hopPolicy } from '../routes/policies.ts'
+import { inboundMsat, type OwnChannels } from '../routes/own-channels.ts'
+import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
 import { nodeInfo } from '../routes/public-graph.ts'
-import type { HopPolicy } from '../routes/route-costs.ts'
 
 /** A chain of blinded channels to this node, introduction node first. */
 export interface Introduction {
@@ -44,21 +43,21 @@ export class Introductions {
   async choose(request: Pick<PathRequest, 'payer' | 'relays'>): Promise<Introduction> {
     const payer = toHex(request.payer)
     const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
-    const complaints: string[] = []
+    const reasons: string[] = []
     let single: Introduction | undefined
     for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {
-      const complaint = unfit(channel, payer)
-      const peer = complaint === undefined ? await nodeInfo(this.#needs.client, channel.remote_pubkey) : undefined
+      const reason = unfit(channel, payer)
+      const peer = reason === undefined ? await nodeInfo(this.#needs.client, channel.remote_pubkey) : undefined
       const link = peer && linkTo(peer, channel.chan_id)
-      const missing = complaint ?? this.#missing(peer, link)
+      const missing = reason ?? this.#missing(peer, link)
       if (missing !== undefined || link === undefined) {
-        complaints.push(`${shortKey(channel.remote_pubkey)} ${missing ?? 'has no policy'}`)
+        reasons.push(`${shortKey(channel.remote_pubkey)} ${missing ?? 'has no policy'}`)
         continue
       }
       single ??= introduction([link])
       if (request.relays === 1) {
         if (single !== undefined) return single
-        complaints.push(`${shortKey(channel.remote_pubkey)} asks for more than the published classes hold`)
+        reasons.push(`${shortKey(channel.remote_pubkey)} asks for more than the published classes hold`)
         continue
       }
       const double = await this.#behind(peer as RawNodeInfo, link, payer)
@@ -66,7 +65,7 @@ export class Introductions {
     }
     // Two relays fall back to one where the graph has no second.
     if (single !== undefined) return single
-    const seen = complaints.length === 0 ? 'it has no channel' : complaints.join('; ')
+    const seen = reasons.length === 0 ? 'it has no channel' : reasons.join('; ')
     throw new BackendError(
       'no-path',
       `no peer of this node can introduce it to this payer (${seen}). It takes an active public channel, with room towards us, with a node other than the payer that relays blinded payments and has other public channels. Open one, or answer without blinded paths.`,
@@ -116,9 +115,7 @@ function unfit(channel: RawChannel, payer: string): string | undefined {
   if (channel.remote_pubkey === payer) return 'is the payer itself'
   if (channel.private) return 'has a private channel with us only'
   if (!channel.active) return 'is offline'
-  const reserve = BigInt(channel.remote_constraints?.chan_reserve_sat ?? 0)
-  const room = (BigInt(channel.remote_balance) - reserve) * 1_000n
-  return room < INBOUND_ROOM_MSAT ? 'has no balance towards us' : undefined
+  return inboundMsat(channel) < INBOUND_ROOM_MSAT ? 'has no balance towards us' : undefined
 }
 
 function linkTo(peer: RawNodeInfo, chanId: string): HopPolicy | undefined {

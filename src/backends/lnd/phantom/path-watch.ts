@@ -1,11 +1,11 @@
 import type { Clock } from '../../../floor/clock.ts'
 import type { BackendEvent } from '../../backend.ts'
 import { PATH_POLICY_MS } from '../limits.ts'
-import { isAway, type LndClient } from '../rpc/client.ts'
+import { isAway } from '../rpc/errors.ts'
+import { type LndClient } from '../rpc/client.ts'
 import type { Introduction } from './introductions.ts'
 import type { OwnChannels } from '../routes/own-channels.ts'
-import { hopPolicy } from '../routes/policies.ts'
-import type { HopPolicy } from '../routes/route-costs.ts'
+import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
 
 /** A path that payments may come over. */
 export interface OpenPath {
@@ -22,10 +22,10 @@ export interface PathWatchNeeds {
   readonly client: LndClient
   readonly clock: Clock
   readonly channels: OwnChannels
-  tell(event: BackendEvent): void
+  emit(event: BackendEvent): void
 }
 
-/** Tells of open paths whose last channel is gone or down, or whose relays ask for something else now. */
+/** Emits 'paths-stale' for open paths whose last channel is gone or down, or whose relays ask for something else now. */
 export class PathWatch {
   readonly #needs: PathWatchNeeds
   #policiesMs = -Infinity
@@ -40,7 +40,7 @@ export class PathWatch {
     await this.#checkPolicies(paths)
     const channels = await this.#needs.channels.list(1_000)
     const active = new Set(channels.filter((channel) => channel.active).map((channel) => channel.chan_id))
-    this.#tell(paths, ({ chain }) => !active.has(chain.links.at(-1)?.chanId ?? ''))
+    this.#emitStale(paths, ({ chain }) => !active.has(chain.links.at(-1)?.chanId ?? ''))
   }
 
   async #checkPolicies(paths: OpenPaths): Promise<void> {
@@ -52,7 +52,7 @@ export class PathWatch {
     for (const link of links.values()) {
       if (!isSame(await this.#policyNow(link), link)) changed.add(link.channel)
     }
-    this.#tell(paths, ({ chain }) => chain.links.some((link) => changed.has(link.channel)))
+    this.#emitStale(paths, ({ chain }) => chain.links.some((link) => changed.has(link.channel)))
   }
 
   /** Undefined for a channel that is gone. @throws RpcError */
@@ -65,9 +65,9 @@ export class PathWatch {
     }
   }
 
-  #tell(paths: OpenPaths, isStale: (path: OpenPath) => boolean): void {
+  #emitStale(paths: OpenPaths, isStale: (path: OpenPath) => boolean): void {
     const pathIds = [...paths].filter(([, path]) => isStale(path)).map(([pathId]) => pathId)
-    if (pathIds.length > 0) this.#needs.tell({ type: 'paths-stale', pathIds })
+    if (pathIds.length > 0) this.#needs.emit({ type: 'paths-stale', pathIds })
   }
 }
 

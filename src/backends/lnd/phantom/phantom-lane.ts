@@ -8,7 +8,7 @@ import { BackendError, type BackendEvent } from '../../backend.ts'
 import { candidateIndex, candidatesIn, type CandidateIndex } from '../../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS } from '../../../medium/bounds.ts'
-import { GRAPH_AGE_MS, MAX_LIFETIME_BLOCKS, PATH_RENEW_MS } from '../limits.ts'
+import { GRAPH_AGE_MS, INTERCEPTOR_OPEN_MS, MAX_LIFETIME_BLOCKS, PATH_RENEW_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
@@ -20,9 +20,6 @@ import { PathWatch, type OpenPath } from './path-watch.ts'
 import { publicGraph } from '../routes/public-graph.ts'
 import { decodePath } from '../../paths/reply-path.ts'
 
-/** How long `makePaths` waits for the interceptor to be in place. */
-const OPEN_MS = 10_000
-
 export interface PhantomNeeds {
   readonly client: LndClient
   readonly clock: Clock
@@ -31,7 +28,7 @@ export interface PhantomNeeds {
   /** Hex. */
   readonly ownKey: string
   height(): number
-  tell(event: BackendEvent): void
+  emit(event: BackendEvent): void
   sharedSecret(point: Uint8Array): Promise<Uint8Array>
   startHost(report: (report: InterceptorReport) => void): InterceptorHost
 }
@@ -65,7 +62,7 @@ export class PhantomLane {
 
   /** Starts the interceptor's host without its stream, so that the first path need not wait for a thread to come up. */
   prepare(): void {
-    this.#host ??= this.#needs.startHost((report) => this.#take(report))
+    this.#host ??= this.#needs.startHost((report) => this.#receive(report))
   }
 
   /** @throws BackendError 'no-path', 'bad-request', 'bad-point', 'unsupported', 'offline', or RpcError */
@@ -105,7 +102,11 @@ export class PhantomLane {
     return { paths, candidates }
   }
 
-  /** From now on what is paid to the phantom of this node is offered, too (spec §2.9). @throws BackendError 'unsupported', 'permission' or 'offline' */
+  /**
+   * From now on what is paid to the phantom of this node is offered, too (spec §2.9).
+   *
+   * @throws BackendError 'unsupported', 'permission' or 'offline'
+   */
   async listen(): Promise<void> {
     this.prepare()
     // Before the stream stands: what lnd kept for this process is offered at once.
@@ -139,7 +140,7 @@ export class PhantomLane {
     this.closePaths(expired)
   }
 
-  /** Tells of open paths that lead here no more, or for other fees. @throws RpcError */
+  /** Emits 'paths-stale' for open paths that lead here no more, or for other fees. @throws RpcError */
   checkPaths(): Promise<void> {
     return this.#watch.look(this.#paths)
   }
@@ -204,7 +205,7 @@ export class PhantomLane {
         this.#waiting.delete(done)
         resolve()
       }
-      const cancel = clock.schedule(clock.now() + OPEN_MS, done)
+      const cancel = clock.schedule(clock.now() + INTERCEPTOR_OPEN_MS, done)
       this.#waiting.add(done)
     })
   }
@@ -213,26 +214,26 @@ export class PhantomLane {
     for (const done of this.#waiting) done()
   }
 
-  #take(report: InterceptorReport): void {
+  #receive(report: InterceptorReport): void {
     if (this.#host === undefined) return
     switch (report.type) {
       case 'offer': {
         const deadlineMs = this.#needs.clock.now() + VERDICT_MS
-        return this.#needs.tell({ ...report, deadlineMs })
+        return this.#needs.emit({ ...report, deadlineMs })
       }
       case 'offer-gone':
       case 'warning':
-        return this.#needs.tell(report)
+        return this.#needs.emit(report)
       case 'settled':
         return this.#confirmations.settled(report)
       case 'state':
-        return this.#turned(report.state, report.detail)
+        return this.#stateChanged(report.state, report.detail)
       case 'beat':
         return
     }
   }
 
-  #turned(state: InterceptorState, detail: string): void {
+  #stateChanged(state: InterceptorState, detail: string): void {
     if (state !== 'open') this.#confirmations.streamLost()
     const isNew = state !== this.#state
     this.#state = state
@@ -244,9 +245,9 @@ export class PhantomLane {
       state === 'taken'
         ? 'another program took the HTLC interceptor of this lnd: replies over hidden paths do not arrive until it lets go'
         : 'lnd does not permit the HTLC interceptor with this macaroon: replies over hidden paths do not arrive'
-    this.#needs.tell({ type: 'warning', code: `interceptor-${state}`, message })
+    this.#needs.emit({ type: 'warning', code: `interceptor-${state}`, message })
     // Whoever asks for others hears why there are none.
-    if (this.#paths.size > 0) this.#needs.tell({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
+    if (this.#paths.size > 0) this.#needs.emit({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
   }
 
   /** Payers have been refused on paths that work again, and wait for a minute or more to try: they get others. */
@@ -256,7 +257,7 @@ export class PhantomLane {
     this.#wasOpen = true
     if (!isRenewed || this.#paths.size === 0) return
     this.#renewedMs = now
-    this.#needs.tell({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
+    this.#needs.emit({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
   }
 
   async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number> {

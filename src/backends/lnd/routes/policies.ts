@@ -1,20 +1,36 @@
 import type { Clock } from '../../../floor/clock.ts'
+import { BoundedMap } from '../../../floor/bounded.ts'
+import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { formatShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
-import { MAX_AMOUNT_MSAT, MAX_POLICIES, POLICY_AGE_MS } from '../limits.ts'
+import { MAX_POLICIES, POLICY_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import type { RawEdge, RawPolicy } from '../rpc/raw-messages.ts'
-import type { HopPolicy } from './route-costs.ts'
+
+/** A channel in one direction, with what its sender asks. Node keys are hex. */
+export interface HopPolicy {
+  /** `block x transaction x output`. */
+  readonly channel: string
+  /** The same as a number in decimal. */
+  readonly chanId: string
+  readonly from: string
+  readonly to: string
+  readonly feeBaseMsat: bigint
+  readonly feePpm: bigint
+  readonly cltvDelta: number
+  readonly minHtlcMsat: bigint
+  readonly maxHtlcMsat: bigint
+}
 
 interface Known {
   readonly edge: RawEdge
   readonly atMs: number
 }
 
-/** What channels ask for, as the node's graph has it, remembered for a while. */
+/** The policies of channels, as the node's graph has it, remembered for a while. */
 export class Policies {
   readonly #client: LndClient
   readonly #clock: Clock
-  readonly #known = new Map<string, Known>()
+  readonly #known = new BoundedMap<string, Known>(MAX_POLICIES)
 
   constructor(client: LndClient, clock: Clock) {
     this.#client = client
@@ -27,9 +43,7 @@ export class Policies {
     const known = this.#known.get(chanId)
     if (known !== undefined && now - known.atMs < POLICY_AGE_MS) return known.edge
     const edge = await this.#client.call('getChanInfo', { chan_id: chanId }, withinMs)
-    this.#known.delete(chanId)
-    this.#known.set(chanId, { edge, atMs: now })
-    if (this.#known.size > MAX_POLICIES) this.#known.delete(this.#known.keys().next().value as string)
+    this.#known.renew(chanId, { edge, atMs: now })
     return edge
   }
 
@@ -63,13 +77,13 @@ function termsOf(
   capacitySat: string,
 ): Pick<HopPolicy, 'feeBaseMsat' | 'feePpm' | 'cltvDelta' | 'minHtlcMsat' | 'maxHtlcMsat'> {
   const capacityMsat = BigInt(capacitySat) * 1_000n
-  const mostMsat = BigInt(policy.max_htlc_msat)
-  const bounds = [mostMsat, capacityMsat].filter((bound) => bound > 0n)
+  const maxHtlcMsat = BigInt(policy.max_htlc_msat)
+  const limits = [maxHtlcMsat, capacityMsat].filter((limit) => limit > 0n)
   return {
     feeBaseMsat: BigInt(policy.fee_base_msat),
     feePpm: BigInt(policy.fee_rate_milli_msat),
     cltvDelta: policy.time_lock_delta,
     minHtlcMsat: BigInt(policy.min_htlc),
-    maxHtlcMsat: bounds.reduce((least, bound) => (bound < least ? bound : least), MAX_AMOUNT_MSAT - 1n),
+    maxHtlcMsat: limits.reduce((min, limit) => (limit < min ? limit : min), MAX_MSAT - 1n),
   }
 }

@@ -1,5 +1,7 @@
 import type { CandidateGraph } from '../../paths/candidates.ts'
-import { type LndClient, type RpcError, Status } from '../rpc/client.ts'
+import type { RpcError } from '../rpc/errors.ts'
+import { Status } from '../rpc/errors.ts'
+import { type LndClient } from '../rpc/client.ts'
 import { blindsRoutes, type RawNodeInfo, type RawPolicy } from '../rpc/raw-messages.ts'
 
 type Cost = CandidateGraph['channels'][number]['policies'][number]

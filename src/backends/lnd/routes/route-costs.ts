@@ -1,28 +1,19 @@
+import { routeFeeMsat } from '../../../medium/route.ts'
+import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { HOP_PAYLOADS_BYTES } from '../../../wire/bolt4/onion.ts'
 import { largestRecord, onionBytes, type HopSize } from '../../../wire/bolt4/onion-size.ts'
 import type { PathTotals } from '../../paths/path-classes.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../../medium/bounds.ts'
-import { MAX_AMOUNT_MSAT, MAX_SHADOW_BLOCKS } from '../limits.ts'
+import { MAX_SHADOW_BLOCKS } from '../limits.ts'
+import type { HopPolicy } from './policies.ts'
 import type { PathParts } from '../../paths/reply-path.ts'
 
 /** Amounts, expiries and sizes of a route, from the policies of its channels. Pure. */
 
-/** A channel in one direction, with what its sender asks. Node keys are hex. */
-export interface HopPolicy {
-  /** `block x transaction x output`. */
-  readonly channel: string
-  /** The same as a number in decimal. */
-  readonly chanId: string
-  readonly from: string
-  readonly to: string
-  readonly feeBaseMsat: bigint
-  readonly feePpm: bigint
-  readonly cltvDelta: number
-  readonly minHtlcMsat: bigint
-  readonly maxHtlcMsat: bigint
-}
-
-/** What the amounts, expiries and sizes of a route follow from. The payer's own channel comes first; it asks nothing of itself. */
+/**
+ * What the amounts, expiries and sizes of a route follow from. The payer's own channel comes first; it asks nothing of
+ * itself.
+ */
 export interface RoutePlan {
   readonly hops: readonly HopPolicy[]
   /** The path behind the last of `hops`, on the phantom lane. */
@@ -58,7 +49,7 @@ export function amountsFor({ hops, blinded }: RoutePlan, amountMsat: bigint): bi
 
 /** Rounded up, as a payer of a blinded path computes it. */
 function blindedFee(totals: PathTotals, amountMsat: bigint): bigint {
-  return BigInt(totals.baseFeeMsat) + (amountMsat * BigInt(totals.feePpm) + MILLION - 1n) / MILLION
+  return routeFeeMsat({ feeBaseMsat: BigInt(totals.baseFeeMsat), feePpm: totals.feePpm }, amountMsat)
 }
 
 /** What the payload of the last hop says: the least expiry of what comes in there. */
@@ -136,10 +127,10 @@ export function wholeFee({ hops, blinded }: RoutePlan): { readonly baseMsat: big
 /** The least and the greatest amount to deliver that every policy on the way lets pass. */
 export function amountRange(plan: RoutePlan): { readonly min: bigint; readonly max: bigint } {
   const { hops, blinded } = plan
-  const least = BigInt(Math.max(1, blinded?.totals.minHtlcMsat ?? 1))
+  const lowest = BigInt(Math.max(1, blinded?.totals.minHtlcMsat ?? 1))
   const fits = (amount: bigint, within: (sum: bigint, hop: HopPolicy) => boolean): boolean =>
     amountsFor(plan, amount).every((sum, i) => within(sum, hops[i] as HopPolicy))
-  const min = firstWhere(least, (amount) => fits(amount, (sum, hop) => sum >= hop.minHtlcMsat))
+  const min = firstWhere(lowest, (amount) => fits(amount, (sum, hop) => sum >= hop.minHtlcMsat))
   const tooMuch = firstWhere(1n, (amount) => !fits(amount, (sum, hop) => sum <= hop.maxHtlcMsat))
   return { min, max: tooMuch - 1n }
 }
@@ -147,7 +138,7 @@ export function amountRange(plan: RoutePlan): { readonly min: bigint; readonly m
 /** The least number from `from` on for which a monotonous condition holds. */
 function firstWhere(from: bigint, holds: (value: bigint) => boolean): bigint {
   let low = from
-  let high = MAX_AMOUNT_MSAT
+  let high = MAX_MSAT
   while (low < high) {
     const middle = (low + high) / 2n
     if (holds(middle)) high = middle

@@ -1,14 +1,16 @@
+import { BoundedMap } from '../../../floor/bounded.ts'
+import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { parseShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
 import { fromHex, toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { RouteHint } from '../../../medium/route.ts'
 import { BackendError } from '../../backend.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../../medium/bounds.ts'
-import { FIND_MS, MAX_AMOUNT_MSAT, MAX_POLICIES, QUERIES_PER_ROUTE, QUERY_AMOUNTS_MSAT } from '../limits.ts'
-import { isAway, isDenied, isLate, type LndClient } from '../rpc/client.ts'
+import { FIND_MS, MAX_POLICIES, QUERIES_PER_ROUTE, QUERY_AMOUNTS_MSAT } from '../limits.ts'
+import { isAway, isDenied, isLate } from '../rpc/errors.ts'
+import { type LndClient } from '../rpc/client.ts'
 import type { RawChannel, RawHop } from '../rpc/raw-messages.ts'
-import type { Policies } from './policies.ts'
-import type { HopPolicy } from './route-costs.ts'
+import type { Policies, HopPolicy } from './policies.ts'
 
 /** A search for ways to a node. */
 export interface WaySearch {
@@ -27,8 +29,8 @@ export interface WaySearch {
   readonly own: readonly RawChannel[]
 }
 
-/** A search that is under way. */
-interface Hunt extends WaySearch {
+/** A search with the time by which it has to end. */
+interface TimedSearch extends WaySearch {
   readonly untilMs: number
 }
 
@@ -50,7 +52,7 @@ interface Detour {
 export class RouteFinder {
   readonly #needs: RouteFinderNeeds
   /** Pairs of nodes by channel, for `avoid`. */
-  readonly #pairs = new Map<string, string>()
+  readonly #pairs = new BoundedMap<string, string>(MAX_POLICIES)
 
   constructor(needs: RouteFinderNeeds) {
     this.#needs = needs
@@ -62,9 +64,9 @@ export class RouteFinder {
    * @throws BackendError 'unsupported' where lnd gave none and was too slow to say that there is none; RpcError
    */
   async find(search: WaySearch): Promise<HopPolicy[][]> {
-    const hunt: Hunt = { ...search, untilMs: this.#needs.clock.now() + FIND_MS }
-    const ways = await this.#ways(hunt)
-    if (ways.length === 0 && this.#leftMs(hunt) <= 0)
+    const timed: TimedSearch = { ...search, untilMs: this.#needs.clock.now() + FIND_MS }
+    const ways = await this.#ways(timed)
+    if (ways.length === 0 && this.#leftMs(timed) <= 0)
       throw new BackendError(
         'unsupported',
         `lnd found no route within ${FIND_MS / 1_000} s; its pathfinding is slow at the moment: try again`,
@@ -72,7 +74,7 @@ export class RouteFinder {
     return ways
   }
 
-  async #ways(search: Hunt): Promise<HopPolicy[][]> {
+  async #ways(search: TimedSearch): Promise<HopPolicy[][]> {
     const avoided = this.#detour(search.avoid, search)
     const disjoint = await this.#disjoint(search, avoided)
     // `avoid` is a wish: with no way around, the way through is better than none.
@@ -84,7 +86,7 @@ export class RouteFinder {
     return [...disjoint, ...(await this.#overlapping(search, avoided, disjoint))]
   }
 
-  async #disjoint(search: Hunt, avoided: Detour): Promise<HopPolicy[][]> {
+  async #disjoint(search: TimedSearch, avoided: Detour): Promise<HopPolicy[][]> {
     const found: HopPolicy[][] = []
     const pairs = new Set(avoided.pairs)
     const firstChannels = new Set(avoided.firstChannels)
@@ -99,7 +101,7 @@ export class RouteFinder {
   }
 
   /** Ways that differ from the only one in a channel or more. */
-  async #overlapping(search: Hunt, avoided: Detour, found: readonly HopPolicy[][]): Promise<HopPolicy[][]> {
+  async #overlapping(search: TimedSearch, avoided: Detour, found: readonly HopPolicy[][]): Promise<HopPolicy[][]> {
     const more: HopPolicy[][] = []
     const [only] = found
     if (only === undefined) return more
@@ -119,7 +121,7 @@ export class RouteFinder {
   }
 
   /** The best way that lnd finds; undefined where it finds none. */
-  async #query(search: Hunt, detour: Detour): Promise<HopPolicy[] | undefined> {
+  async #query(search: TimedSearch, detour: Detour): Promise<HopPolicy[] | undefined> {
     const outgoing = search.own.filter((channel) => channel.active && !detour.firstChannels.has(channel.chan_id))
     if (outgoing.length === 0) return undefined
     const amounts = [search.amountMsat, ...QUERY_AMOUNTS_MSAT.filter((amount) => amount > search.amountMsat)]
@@ -136,7 +138,7 @@ export class RouteFinder {
   }
 
   async #ask(
-    search: Hunt,
+    search: TimedSearch,
     detour: Detour,
     query: { amountMsat: bigint; outgoing: readonly RawChannel[]; useMissionControl: boolean },
   ): Promise<readonly RawHop[] | undefined> {
@@ -145,7 +147,7 @@ export class RouteFinder {
       amt_msat: query.amountMsat.toString(),
       final_cltv_delta: search.finalDelta,
       fee_limit: {
-        fixed_msat: (search.maxFeeMsat < MAX_AMOUNT_MSAT ? search.maxFeeMsat : MAX_AMOUNT_MSAT).toString(),
+        fixed_msat: (search.maxFeeMsat < MAX_MSAT ? search.maxFeeMsat : MAX_MSAT).toString(),
       },
       use_mission_control: query.useMissionControl,
       ignored_pairs: [...detour.pairs].map((pair) => {
@@ -159,11 +161,11 @@ export class RouteFinder {
     return answer?.routes[0]?.hops
   }
 
-  #leftMs({ untilMs }: Hunt): number {
+  #leftMs({ untilMs }: TimedSearch): number {
     return untilMs - this.#needs.clock.now()
   }
 
-  async #withPolicies(search: Hunt, hops: readonly RawHop[]): Promise<HopPolicy[] | undefined> {
+  async #withPolicies(search: TimedSearch, hops: readonly RawHop[]): Promise<HopPolicy[] | undefined> {
     const way: HopPolicy[] = []
     let from = search.from
     for (const hop of hops) {
@@ -172,16 +174,10 @@ export class RouteFinder {
         (await unlessNone(this.#needs.policies.hop(hop.chan_id, from, this.#leftMs(search))))
       if (policy === undefined) return undefined
       way.push(policy)
-      this.#pair(policy)
+      this.#pairs.renew(policy.channel, pairOf(policy))
       from = hop.pub_key
     }
     return way
-  }
-
-  #pair(policy: HopPolicy): void {
-    this.#pairs.delete(policy.channel)
-    this.#pairs.set(policy.channel, pairOf(policy))
-    if (this.#pairs.size > MAX_POLICIES) this.#pairs.delete(this.#pairs.keys().next().value as string)
   }
 
   #detour(avoid: ReadonlySet<string>, search: WaySearch): Detour {
@@ -200,7 +196,11 @@ export class RouteFinder {
   }
 }
 
-/** Undefined where lnd finds nothing, or not in time. @throws RpcError where the node is away or does not permit the call */
+/**
+ * Undefined where lnd finds nothing, or not in time.
+ *
+ * @throws RpcError where the node is away or does not permit the call
+ */
 async function unlessNone<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer
@@ -259,7 +259,7 @@ function hintedPolicy(hints: readonly RouteHint[], hop: RawHop, from: string, to
       feePpm: BigInt(hint.feePpm),
       cltvDelta: hint.cltvDelta,
       minHtlcMsat: hint.minAmountMsat ?? 1n,
-      maxHtlcMsat: MAX_AMOUNT_MSAT - 1n,
+      maxHtlcMsat: MAX_MSAT - 1n,
     }
   )
 }

@@ -1,19 +1,20 @@
+import { BoundedMap } from '../../../floor/bounded.ts'
+import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { phantomOf } from '../../../wire/bolt4/phantom.ts'
 import { formatShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
 import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { Entropy } from '../../../floor/entropy.ts'
-import type { Route, RouteRequest } from '../../../medium/route.ts'
-import { routeFeeMsat } from '../../../medium/route.ts'
+import { routeFeeMsat, type Route, type RouteRequest } from '../../../medium/route.ts'
 import { BackendError } from '../../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../../paths/path-classes.ts'
 import { MAX_PINNED_ROUTES, MAX_ROUTES_PER_REQUEST } from '../../../medium/bounds.ts'
-import { MAX_AMOUNT_MSAT, MAX_CHANNEL_HTLCS, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from '../limits.ts'
+import { MAX_CHANNEL_HTLCS, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import type { OwnChannels } from './own-channels.ts'
-import type { Policies } from './policies.ts'
+import type { Policies, HopPolicy } from './policies.ts'
 import { decodePath } from '../../paths/reply-path.ts'
-import { amountRange, recordRoom, totalDelta, wholeFee, type HopPolicy, type RoutePlan } from './route-costs.ts'
+import { amountRange, recordRoom, totalDelta, wholeFee, type RoutePlan } from './route-costs.ts'
 import { deltaOnArrival, RouteFinder, type WaySearch } from './route-finder.ts'
 
 /** A route that can be paid over until it is dropped. */
@@ -39,7 +40,7 @@ export interface RoutesNeeds {
 export class Routes {
   readonly #needs: RoutesNeeds
   readonly #finder: RouteFinder
-  readonly #pinned = new Map<string, PinnedRoute>()
+  readonly #pinned = new BoundedMap<string, PinnedRoute>(MAX_PINNED_ROUTES)
   #made = 0
 
   constructor(needs: RoutesNeeds) {
@@ -51,8 +52,7 @@ export class Routes {
     const pinned = this.#pinned.get(routeId)
     if (pinned === undefined) return undefined
     // Last in line to be dropped: one that is paid over stays, however often others look for theirs.
-    this.#pinned.delete(routeId)
-    this.#pinned.set(routeId, pinned)
+    this.#pinned.renew(routeId, pinned)
     return pinned
   }
 
@@ -106,7 +106,7 @@ export class Routes {
         routes.push(pinned)
     }
     const sorted = inOrder(routes, request)
-    for (const pinned of sorted) this.#keep(pinned)
+    for (const pinned of sorted) this.#pinned.set(pinned.route.id, pinned)
     return sorted.map(({ route }) => route)
   }
 
@@ -130,11 +130,6 @@ export class Routes {
     }
     return { route, plan, sizedForMsat }
   }
-
-  #keep(pinned: PinnedRoute): void {
-    this.#pinned.set(pinned.route.id, pinned)
-    if (this.#pinned.size > MAX_PINNED_ROUTES) this.#pinned.delete(this.#pinned.keys().next().value as string)
-  }
 }
 
 /** From a node to the phantom behind it, over a channel that does not exist, without a fee (spec §2.9). */
@@ -149,15 +144,15 @@ function phantomHop(node: Uint8Array): HopPolicy {
     feePpm: 0n,
     cltvDelta: PHANTOM_DELTA_BLOCKS,
     minHtlcMsat: 1n,
-    maxHtlcMsat: MAX_AMOUNT_MSAT - 1n,
+    maxHtlcMsat: MAX_MSAT - 1n,
   }
 }
 
 function checkRequest(request: RouteRequest): void {
   if (!(request.count >= 1 && request.count <= MAX_ROUTES_PER_REQUEST))
     throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_ROUTES_PER_REQUEST} routes`)
-  if (request.amountMsat < 1n || request.amountMsat > MAX_AMOUNT_MSAT)
-    throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_AMOUNT_MSAT}`)
+  if (request.amountMsat < 1n || request.amountMsat > MAX_MSAT)
+    throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_MSAT}`)
 }
 
 /** Cheapest first. */

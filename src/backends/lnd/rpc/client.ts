@@ -2,7 +2,7 @@ import { processClock, type Clock } from '../../../floor/clock.ts'
 import { BackendError } from '../../backend.ts'
 import { ALIVE_MS, CALL_MS } from '../limits.ts'
 import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './raw-messages.ts'
-import { whyAway } from './errors.ts'
+import type { RpcError } from './errors.ts'
 
 /** The services of one lnd: npm lightning's `lnd` object, of which these three are used. */
 export interface LndServices {
@@ -32,30 +32,6 @@ export interface ServerStream {
 export interface DuplexStream extends ServerStream {
   write(message: object): boolean
 }
-
-/** What grpc-js rejects with. */
-export interface RpcError extends Error {
-  /** A gRPC status code. */
-  readonly code?: number
-  readonly details?: string
-  /** What was called, as it stands in lnd's permissions. */
-  readonly uri?: string
-  /** lnd did not answer within the time that it was given: the call was cancelled here. */
-  readonly isLate?: boolean
-}
-
-/** gRPC status codes that mean something here. */
-export const Status = {
-  cancelled: 1,
-  unknown: 2,
-  deadline: 4,
-  notFound: 5,
-  alreadyExists: 6,
-  permission: 7,
-  unimplemented: 12,
-  unavailable: 14,
-  unauthenticated: 16,
-} as const
 
 const CALLS = {
   getInfo: { service: 'default', uri: '/lnrpc.Lightning/GetInfo', timeoutMs: ALIVE_MS },
@@ -165,47 +141,4 @@ export class LndClient {
     const client = this.#services[service] as Readonly<Record<string, (...given: unknown[]) => unknown>>
     return client[name]?.bind(client)
   }
-}
-
-/** Whether an error means that the node can't be reached, or is not ready, rather than that it said no. */
-export function isAway(error: unknown): boolean {
-  const { code, details = '' } = error as RpcError
-  if (code === Status.unavailable || code === Status.cancelled || code === Status.deadline) return true
-  if (code === Status.unimplemented) return details.includes('unknown service')
-  return code === Status.unknown && isStarting(details)
-}
-
-/** Whether lnd was not heard within the time that a call was given: it may be there, and slow at this one. */
-export function isLate(error: unknown): boolean {
-  return (error as RpcError).isLate === true
-}
-
-/** What lnd says while its wallet is locked or its server is not up yet. */
-export function isStarting(details: string): boolean {
-  return /wallet (?:locked|not created)|starting up|not yet ready|in the process of/i.test(details)
-}
-
-export function isDenied(error: unknown): boolean {
-  const { code, details = '' } = error as RpcError
-  return (
-    code === Status.permission ||
-    code === Status.unauthenticated ||
-    (code === Status.unknown && /permission denied|macaroon|verification failed/i.test(details))
-  )
-}
-
-/** What a call that failed means for the caller of the backend. Never holds what was asked. */
-export function asBackendError(error: unknown): BackendError {
-  if (error instanceof BackendError) return error
-  const { uri = 'the lnd backend', details } = error as RpcError
-  const said = details ?? (error instanceof Error ? error.message : 'an error')
-  if (isDenied(error)) {
-    return new BackendError(
-      'permission',
-      `lnd does not permit ${uri} with this macaroon; spec/lnd.md has the line for lncli bakemacaroon`,
-      { cause: error },
-    )
-  }
-  if (isAway(error)) return new BackendError('offline', `${whyAway(said)}; wait for 'online'`, { cause: error })
-  return new BackendError('unsupported', `${uri} failed: ${said}`, { cause: error })
 }

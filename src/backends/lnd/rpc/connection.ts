@@ -7,7 +7,7 @@ import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
 import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
-import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, RECONNECT_MAX_MS, RECONNECT_MS } from '../limits.ts'
+import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, NODE_RECONNECT } from '../limits.ts'
 
 /** How to reach a node. What is not given comes from the environment, then from lnd's own defaults. */
 export interface LndLocation {
@@ -19,11 +19,16 @@ export interface LndLocation {
   readonly socket?: string
   /** A file's name, PEM, hex or base64; default tls.cert in `lndDir`. */
   readonly cert?: string
-  /** A file's name, hex or base64; default keysock.macaroon, else admin.macaroon, in the network's folder of `lndDir`. */
+  /**
+   * A file's name, hex or base64; default keysock.macaroon, else admin.macaroon, in the network's folder of `lndDir`.
+   */
   readonly macaroon?: string
 }
 
-/** What a connection needs, read and decoded. Holds a secret: never to be logged. Plain data: it may cross to a thread. */
+/**
+ * What a connection to lnd needs, read and decoded. Holds a secret: never to be logged. Plain data: it may cross to a
+ * thread.
+ */
 export interface LndCredentials {
   readonly socket: string
   /** PEM in base64; undefined: the system's authorities. */
@@ -128,8 +133,8 @@ export function openServices(given: LndCredentials): OpenedServices {
   const options = {
     'grpc.max_receive_message_length': -1,
     'grpc.max_send_message_length': -1,
-    'grpc.initial_reconnect_backoff_ms': RECONNECT_MS,
-    'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
+    'grpc.initial_reconnect_backoff_ms': NODE_RECONNECT.leastMs,
+    'grpc.max_reconnect_backoff_ms': NODE_RECONNECT.mostMs,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': 1,
@@ -158,4 +163,24 @@ function channelCredentials({ cert, macaroon }: LndCredentials): ChannelCredenti
     ssl,
     grpcCredentials.createFromMetadataGenerator((_, done) => done(null, metadata)),
   )
+}
+
+/** Which node, and how: an `lnd` object of npm lightning that the application keeps, or where a node is. */
+export type LndOptions = { readonly lnd: LndServices } | (LndLocation & { readonly lnd?: never })
+
+/** The clients of one lnd, and who closes them. */
+export interface LndTarget {
+  readonly services: LndServices
+  /** Undefined for an `lnd` object that was given: no other thread can make one like it. */
+  readonly credentials: LndCredentials | undefined
+  /** Closes what was opened here. */
+  close(): void
+}
+
+/** @throws BackendError 'bad-request' naming the file or variable that can't be read */
+export function openLndTarget(options: LndOptions, environment: NodeJS.ProcessEnv): LndTarget {
+  if (options.lnd !== undefined) return { services: options.lnd, credentials: undefined, close: () => undefined }
+  const credentials = readCredentials(options, environment)
+  const services = openServices(credentials)
+  return { services, credentials, close: () => services.close() }
 }

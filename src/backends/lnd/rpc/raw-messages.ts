@@ -1,3 +1,4 @@
+import { fromHex } from '../../../floor/bytes.ts'
 import { KEYSEND_TYPE, RECORD_TYPE } from '../../../wire/bolt4/payload.ts'
 
 /**
@@ -130,7 +131,10 @@ export interface RawOffer {
   readonly auto_fail_height: number
 }
 
-/** After a force-close lnd offers an HTLC with both heights equal (spec/lnd.md §5): RESUME and FAIL would end the stream. */
+/**
+ * After a force-close lnd offers an HTLC with both heights equal (spec/lnd.md §5): RESUME and FAIL would end the
+ * stream.
+ */
 export function isOnChain({ auto_fail_height, incoming_expiry }: RawOffer): boolean {
   return auto_fail_height === incoming_expiry
 }
@@ -161,4 +165,9 @@ export function recordOf(records: RawRecords): Uint8Array | undefined {
 /** Bits 24 and 25 of BOLT 9: option_route_blinding. */
 export function blindsRoutes(features: Readonly<Record<string, unknown>>): boolean {
   return '24' in features || '25' in features
+}
+
+/** The request for one payment, by its hash in hex. */
+export function hashRequest(hash: string): object {
+  return { payment_hash: fromHex(hash), no_inflight_updates: false }
 }
