@@ -10,8 +10,8 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Destination } from '../src/medium/route.ts'
 import { createLndBackend } from '../src/lnd.ts'
 import { fromHex } from '../src/floor/bytes.ts'
-import { readAttempts } from '../test/lnd/ledger.ts'
-import { BareReceiver } from '../test/lnd/receiver.ts'
+import { readAttempts } from '../tools/regtest/ledger.ts'
+import { BackendReceiver } from '../tools/regtest/backend-receiver.ts'
 import type { LndNode } from '../tools/regtest/lnd-node.ts'
 import { type Network, startNetwork } from '../tools/regtest/network.ts'
 import { until } from '../tools/regtest/until.ts'
@@ -131,7 +131,7 @@ async function measureDelay(
   { setting, foreign, own }: { readonly setting: Setting; readonly foreign: Stream; readonly own: Stream },
 ): Promise<number> {
   const [alice, bob, carol] = [network.node('alice'), network.node('bob'), network.node('carol')]
-  const receiver = setting === 'bare' ? undefined : await BareReceiver.attach(alice)
+  const receiver = setting === 'bare' ? undefined : await BackendReceiver.attach(alice)
   const path = await receiver?.path(fromHex(carol.publicKey))
   const destination: Destination =
     setting === 'busy' && path !== undefined

@@ -4,8 +4,8 @@ import { lndAvailable } from '../../tools/regtest/available.ts'
 import { keysend } from '../../tools/regtest/keysend.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
-import { BarePayer } from './payer.ts'
-import { Program } from './program.ts'
+import { BackendPayer } from '../../tools/regtest/backend-payer.ts'
+import { FixtureProgram } from './fixture-program.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 900_000
@@ -16,7 +16,7 @@ type Name = 'alice' | 'bob' | 'carol' | 'dave'
 
 describe.skipIf(!available.ok)('a program with an interceptor on a node that relays', () => {
   let network: Network<Name>
-  let payer: BarePayer
+  let payer: BackendPayer
   const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
   const blocker = new URL('./fixtures/blocker.ts', import.meta.url).href
 
@@ -29,7 +29,7 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
         { between: ['alice', 'dave'], ...half },
       ],
     })
-    payer = await BarePayer.attach(network.node('carol'))
+    payer = await BackendPayer.attach(network.node('carol'))
   }, START_MS)
 
   afterAll(async () => {
@@ -37,10 +37,10 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
     await network.close()
   })
 
-  function start(...more: string[]): Program {
+  function start(...more: string[]): FixtureProgram {
     const { socket, certPath, macaroonPath } = network.node('alice')
     const args = [socket, certPath, macaroonPath, network.node('carol').publicKey, ...more]
-    return new Program(import.meta.resolve('./fixtures/receiver.ts'), args, ['--import', blocker])
+    return new FixtureProgram(import.meta.resolve('./fixtures/receiver.ts'), args, ['--import', blocker])
   }
 
   /** A payment that alice only relays. */

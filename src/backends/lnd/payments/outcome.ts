@@ -74,7 +74,10 @@ function channelAfter({ hops }: RoutePlan, position: number): { channel: string 
   return channel === undefined ? {} : { channel }
 }
 
-/** What became of a payment that lnd remembers. lnd has erased what failed, so that only the money is known to be back. */
+/**
+ * What became of a payment that lnd remembers. lnd has erased why one failed: all that is known then is that the money
+ * is back.
+ */
 export function outcomeOf(payment: RawPayment): PaymentOutcome | { readonly status: 'in-flight' } {
   switch (payment.status) {
     case 'SUCCEEDED':

@@ -71,7 +71,7 @@ export class Interceptor {
   /** Offers that could not be looked at. */
   readonly #failedWarning: RateLimitedWarning
   /** Answers written so far. */
-  #written = 0
+  #answersWritten = 0
 
   constructor(needs: InterceptorNeeds) {
     this.#needs = needs
@@ -189,13 +189,13 @@ export class Interceptor {
 
   /** Nothing that an offer holds may end the stream, or what reads it: lnd would let go of all that is held. */
   #receive(offer: RawOffer): void {
-    const before = this.#written
+    const before = this.#answersWritten
     try {
       this.#handle(offer)
     } catch (error) {
       const circuit = offer.incoming_circuit_key
       this.#withdraw(nameOf(circuit))
-      if (this.#written === before && !isOnChain(offer)) this.#fail(circuit, undefined)
+      if (this.#answersWritten === before && !isOnChain(offer)) this.#fail(circuit, undefined)
       this.#failedWarning.record((count) => {
         const message = `offers could not be looked at, and were refused (${count} since the last such warning); please report this: ${String(error)}`
         this.#needs.report({ type: 'warning', code: 'offer-failed', message })
@@ -295,7 +295,7 @@ export class Interceptor {
   }
 
   #write(verdict: RawVerdict): void {
-    this.#written += 1
+    this.#answersWritten += 1
     this.#stream?.write(verdict)
   }
 

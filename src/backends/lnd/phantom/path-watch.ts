@@ -25,7 +25,7 @@ export interface PathWatchNeeds {
   emit(event: BackendEvent): void
 }
 
-/** Emits 'paths-stale' for open paths whose last channel is gone or down, or whose relays ask for something else now. */
+/** Emits 'paths-stale' for open paths whose last channel is gone or down, or whose relays have other policies now. */
 export class PathWatch {
   readonly #needs: PathWatchNeeds
   #policiesMs = -Infinity

@@ -28,12 +28,12 @@ export class OwnChannels {
   }
 }
 
-/** What can come over a channel now, without its peer's reserve, in msat. Negative where the peer is below its reserve. */
+/** What can come over a channel now, without its peer's reserve, msat. Negative where it is below its reserve. */
 export function inboundMsat({ remote_balance: balance, remote_constraints: constraints }: RawChannel): bigint {
   return (BigInt(balance) - BigInt(constraints?.chan_reserve_sat ?? 0)) * 1_000n
 }
 
-/** What can go out over a channel now, without our reserve, in msat. Negative where we are below our reserve. */
+/** What can go out over a channel now, without our reserve, msat. Negative where we are below our reserve. */
 export function outboundMsat({ local_balance: balance, local_constraints: constraints }: RawChannel): bigint {
   return (BigInt(balance) - BigInt(constraints?.chan_reserve_sat ?? 0)) * 1_000n
 }

@@ -1,4 +1,4 @@
-import { routeFeeMsat } from '../../../medium/route.ts'
+import { routeFeeMsat, type Route } from '../../../medium/route.ts'
 import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { HOP_PAYLOADS_BYTES } from '../../../wire/bolt4/onion.ts'
 import { largestRecord, onionBytes, type HopSize } from '../../../wire/bolt4/onion-size.ts'
@@ -105,7 +105,7 @@ export function totalDelta(plan: RoutePlan): number {
 }
 
 /** A bound on the sum of all fees, as one linear function of the amount: exact fractions, rounded up once. */
-export function wholeFee({ hops, blinded }: RoutePlan): { readonly baseMsat: bigint; readonly ppm: number } {
+export function wholeFee({ hops, blinded }: RoutePlan): Pick<Route, 'feeBaseMsat' | 'feePpm'> {
   // amount -> (amount x factor + base) / scale
   let scale = 1n
   let factor = 1n
@@ -121,7 +121,7 @@ export function wholeFee({ hops, blinded }: RoutePlan): { readonly baseMsat: big
     add(BigInt(baseFeeMsat) + (feePpm > 0 ? 1n : 0n), BigInt(feePpm))
   }
   for (const hop of hops.slice(1).toReversed()) add(hop.feeBaseMsat, hop.feePpm)
-  return { baseMsat: (base + scale - 1n) / scale, ppm: Number(((factor - scale) * MILLION + scale - 1n) / scale) }
+  return { feeBaseMsat: (base + scale - 1n) / scale, feePpm: Number(((factor - scale) * MILLION + scale - 1n) / scale) }
 }
 
 /** The least and the greatest amount to deliver that every policy on the way lets pass. */

@@ -112,7 +112,6 @@ export class Routes {
 
   #pin(plan: RoutePlan, askedMsat: bigint, slots: ReadonlyMap<string, number>): PinnedRoute {
     const { min, max } = amountRange(plan)
-    const { baseMsat, ppm } = wholeFee(plan)
     const sizedForMsat = askedMsat > min ? askedMsat : min
     const channels = plan.hops.map((hop) => hop.channel)
     // What lies behind an introduction node is hidden; two paths behind the same one share it for all we know.
@@ -122,8 +121,7 @@ export class Routes {
       recordBytes: recordRoom(plan, sizedForMsat, this.#needs.height()),
       minAmountMsat: min,
       maxAmountMsat: max,
-      feeBaseMsat: baseMsat,
-      feePpm: ppm,
+      ...wholeFee(plan),
       channels,
       firstChannelSlots: slots.get((plan.hops[0] as HopPolicy).chanId) ?? MAX_CHANNEL_HTLCS,
       cltvDelta: totalDelta(plan),

@@ -3,11 +3,11 @@ import { createEndpoint, type Endpoint } from '../../src/index.ts'
 import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import type { LndNode } from '../../tools/regtest/lnd-node.ts'
 import { until } from '../../tools/regtest/until.ts'
-import { heldHashes, readLedger, type Ledger } from './ledger.ts'
-import { Proxy } from './proxy.ts'
+import { heldHashes, readLedger, type Ledger } from '../../tools/regtest/ledger.ts'
+import { TcpProxy } from './tcp-proxy.ts'
 
 /** One end of a transfer: a program at its node. */
-export interface ProgramEnd {
+export interface AttachedEndpoint {
   readonly node: LndNode
   readonly endpoint: Endpoint
   /** What the node had paid before. */
@@ -15,20 +15,20 @@ export interface ProgramEnd {
 }
 
 /** With something in between. */
-export interface Proxied extends ProgramEnd {
-  readonly proxy: Proxy
+export interface ProxiedEndpoint extends AttachedEndpoint {
+  readonly proxy: TcpProxy
 }
 
 /** With only what spec/lnd.md asks for, and a cap for the whole process. */
-export async function attach(node: LndNode, capMsat: bigint, socket: string = node.socket): Promise<ProgramEnd> {
+export async function attach(node: LndNode, capMsat: bigint, socket: string = node.socket): Promise<AttachedEndpoint> {
   const { base64 } = await node.bakeMacaroon(lndPermissions)
   const backend = createLndBackend({ socket, cert: node.certPath, macaroon: base64 })
   const endpoint = await createEndpoint({ backend, caps: { process: capMsat } })
   return { node, endpoint, before: await readLedger(node) }
 }
 
-export async function attachProxied(node: LndNode, capMsat: bigint): Promise<Proxied> {
-  const proxy = await Proxy.start(node.socket)
+export async function attachProxied(node: LndNode, capMsat: bigint): Promise<ProxiedEndpoint> {
+  const proxy = await TcpProxy.start(node.socket)
   return { ...(await attach(node, capMsat, proxy.socket)), proxy }
 }
 
@@ -36,7 +36,7 @@ export async function attachProxied(node: LndNode, capMsat: bigint): Promise<Pro
  * What was spent is to the millisatoshi what lnd says, within the cap, and nothing stays reserved but what lnd itself
  * calls in flight over a channel that went to the chain.
  */
-export async function settledUp({ node, endpoint, before }: ProgramEnd, capMsat: bigint): Promise<void> {
+export async function settledUp({ node, endpoint, before }: AttachedEndpoint, capMsat: bigint): Promise<void> {
   const ledger = (): Promise<Ledger> => readLedger(node, before.lastIndex)
   const look = async (): Promise<Ledger | undefined> => {
     const { spentMsat } = endpoint.stats

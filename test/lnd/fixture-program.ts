@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { until } from '../../tools/regtest/until.ts'
 
 /** A program of `fixtures` in a process of its own, which a test talks to by lines. */
-export class Program {
+export class FixtureProgram {
   readonly #child: ChildProcess
   readonly #lines: string[] = []
   #isOver = false

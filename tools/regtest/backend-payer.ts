@@ -4,13 +4,13 @@ import type { Destination } from '../../src/medium/route.ts'
 import type { PaymentOutcome } from '../../src/medium/payment.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { createLndBackend } from '../../src/lnd.ts'
-import type { LndNode } from '../../tools/regtest/lnd-node.ts'
-import { until } from '../../tools/regtest/until.ts'
+import type { LndNode } from './lnd-node.ts'
+import { until } from './until.ts'
 
 type Backend = ReturnType<typeof createLndBackend>
 
 /** A payment that was begun, and all that was heard of it. */
-export interface Begun {
+export interface BegunPayment {
   readonly hash: Uint8Array
   /** What `pay` told; undefined while it has not. */
   first: PaymentOutcome | undefined
@@ -19,17 +19,17 @@ export interface Begun {
 }
 
 /** A backend without a transport, that begins payments and keeps all that it hears of them. */
-export class BarePayer {
+export class BackendPayer {
   readonly backend: Backend
   readonly events: BackendEvent[] = []
-  readonly #begun = new Map<string, Begun>()
+  readonly #begun = new Map<string, BegunPayment>()
 
   private constructor(backend: Backend) {
     this.backend = backend
   }
 
-  static async attach(node: LndNode, socket: string = node.socket): Promise<BarePayer> {
-    const payer = new BarePayer(createLndBackend({ socket, cert: node.certPath, macaroon: node.macaroonPath }))
+  static async attach(node: LndNode, socket: string = node.socket): Promise<BackendPayer> {
+    const payer = new BackendPayer(createLndBackend({ socket, cert: node.certPath, macaroon: node.macaroonPath }))
     await payer.backend.start({ sink: (event) => payer.#hear(event) })
     return payer
   }
@@ -39,19 +39,19 @@ export class BarePayer {
   }
 
   /** The outcomes that were told last. */
-  get begun(): readonly Begun[] {
+  get begun(): readonly BegunPayment[] {
     return [...this.#begun.values()]
   }
 
   /** Begins one payment, of 1,000 msat unless told. Its record is its preimage, so that whoever is paid can settle it. */
-  async begin(destination: Destination, amountMsat: bigint = 1_000n): Promise<Begun> {
+  async begin(destination: Destination, amountMsat: bigint = 1_000n): Promise<BegunPayment> {
     const route = await until('there is a route', async () => {
       const request = { destination, amountMsat, maxFeeMsat: 1_000_000n, count: 1 }
       return (await this.backend.findRoutes(request))[0]
     })
     const preimage = this.backend.entropy.bytes(32)
     const hash = sha256(preimage)
-    const begun: Begun = { hash, first: undefined, resolved: undefined }
+    const begun: BegunPayment = { hash, first: undefined, resolved: undefined }
     this.#begun.set(toHex(hash), begun)
     const ofNodeLane = destination.lane === 'node' ? { preimage } : {}
     void this.backend.pay({ routeId: route.id, hash, record: preimage, amountMsat, ...ofNodeLane }).then((outcome) => {
@@ -77,6 +77,6 @@ export class BarePayer {
 }
 
 /** What is known of a payment by now; undefined while it may go either way. */
-export function outcomeOf({ first, resolved }: Begun): PaymentOutcome | undefined {
+export function outcomeOf({ first, resolved }: BegunPayment): PaymentOutcome | undefined {
   return first?.status === 'unknown' ? resolved : first
 }

@@ -1,12 +1,12 @@
 import { toHex } from '../../src/floor/bytes.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { createLndBackend } from '../../src/lnd.ts'
-import type { LndNode } from '../../tools/regtest/lnd-node.ts'
+import type { LndNode } from './lnd-node.ts'
 
 type Offer = Extract<BackendEvent, { type: 'offer' }>
 
 /** A backend without a transport, that is paid over hidden paths. The record of a payment is its preimage. */
-export class BareReceiver {
+export class BackendReceiver {
   readonly backend: ReturnType<typeof createLndBackend>
   readonly offers: Offer[] = []
   readonly gone: string[] = []
@@ -22,8 +22,8 @@ export class BareReceiver {
     this.backend = backend
   }
 
-  static async attach(node: LndNode, socket: string = node.socket): Promise<BareReceiver> {
-    const receiver = new BareReceiver(createLndBackend({ socket, cert: node.certPath, macaroon: node.macaroonPath }))
+  static async attach(node: LndNode, socket: string = node.socket): Promise<BackendReceiver> {
+    const receiver = new BackendReceiver(createLndBackend({ socket, cert: node.certPath, macaroon: node.macaroonPath }))
     await receiver.backend.start({ sink: (event) => receiver.#hear(event) })
     return receiver
   }

@@ -13,7 +13,7 @@ interface Pair {
 }
 
 /** A TCP proxy between a program and its lnd, whose connections a test cuts, stalls and refuses. */
-export class Proxy {
+export class TcpProxy {
   readonly #server: Server
   readonly #port: number
   readonly #pairs: Set<Pair> = new Set()
@@ -26,10 +26,10 @@ export class Proxy {
   }
 
   /** @param target host and port of lnd's gRPC */
-  static async start(target: string): Promise<Proxy> {
+  static async start(target: string): Promise<TcpProxy> {
     const port = await freePort()
     const server = createServer({ allowHalfOpen: true })
-    const proxy = new Proxy(server, port)
+    const proxy = new TcpProxy(server, port)
     server.on('connection', (client) => proxy.#accept(client, target))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)

@@ -1,8 +1,8 @@
 import { getChannels } from 'lightning'
-import type { LndNode } from '../../tools/regtest/lnd-node.ts'
+import type { LndNode } from './lnd-node.ts'
 import { recordOf, type RawRecords } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { parseShortChannelId } from '../../src/wire/bolt4/short-channel-id.ts'
-import { told } from '../../tools/regtest/until.ts'
+import { told } from './until.ts'
 
 interface RawAttempt {
   readonly status: string
