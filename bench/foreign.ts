@@ -24,7 +24,7 @@ const FOREIGN_PER_SECOND = 10
 const OWN_PER_SECOND = 10
 const SECONDS = 20
 const DEFAULT_ROUNDS = 6
-const MOST_GROWTH = 1.05
+const MAX_GROWTH = 1.05
 const AMOUNT_MSAT = 5_000n
 
 /** What goes on at the node meanwhile. Our own payments end there: by keysend, or over a hidden path. */
@@ -166,7 +166,7 @@ const delayMs = (name: Setting): number => median(rounds.map((round) => round[na
 const growth = (name: Setting): number => median(rounds.map((round) => round[name] / round.bare))
 const rows = names.map((name) => ({ name, ms: Math.round(delayMs(name)), growth: Number(growth(name).toFixed(3)) }))
 const failures = rows
-  .filter((row) => !(row.growth <= MOST_GROWTH))
+  .filter((row) => !(row.growth <= MAX_GROWTH))
   .map(({ name, growth: by }) => `${name} grew by ${by}`)
 if (failed.foreign > 0) failures.push(`${failed.foreign} foreign payments failed`)
 
@@ -179,7 +179,7 @@ console.log(`${table}\n\n${failures.length === 0 ? 'within the threshold' : fail
 const results = { bench: 'foreign', rows, rounds, failed, failures }
 if (options.write) {
   await mkdir(RESULTS, { recursive: true })
-  const what = `${FOREIGN_PER_SECOND} payments of others a second through a node, and ${OWN_PER_SECOND} a second to it, for ${SECONDS} s; medians of ${options.rounds} rounds, in turn. At most ${MOST_GROWTH} is allowed.`
+  const what = `${FOREIGN_PER_SECOND} payments of others a second through a node, and ${OWN_PER_SECOND} a second to it, for ${SECONDS} s; medians of ${options.rounds} rounds, in turn. At most ${MAX_GROWTH} is allowed.`
   await writeFile(
     new URL('foreign.md', RESULTS),
     `# Payments of others\n\n\`./dev bench foreign --write\`. ${what}\n\n${table}\n`,

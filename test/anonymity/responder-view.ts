@@ -2,7 +2,7 @@
 import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, type NetworkDescription, type Observation, type Simulation } from '../../src/sim.ts'
-import { fromHex, toHex } from '../../src/floor/bytes.ts'
+import { fromHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { openPackets, pathsIn, recordingEntropy } from '../../tools/regtest/opened-packets.ts'
 

@@ -46,7 +46,7 @@ export async function settledUp({ node, endpoint, before }: AttachedEndpoint, ca
     return endpoint.stats.paymentsUnresolved <= now.onChain.length ? now : undefined
   }
   const after = await until(`every payment of ${node.name} is decided`, look, { deadlineMs: 120_000, everyMs: 250 })
-  // lnd that was killed may call a payment in flight for ever which it never sent (spec/lnd.md §7): no channel holds it.
+  // lnd that was killed may call a payment in flight for ever that it never sent (spec/lnd.md §7): no channel holds it.
   const held = await heldHashes(node)
   expect(after.inFlight.filter((hash) => held.has(hash))).toEqual([])
   const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats

@@ -49,15 +49,15 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
 
   it('ends by itself when it has stopped its backend', { timeout: TEST_MS }, async () => {
     const program = start()
-    await program.told('path')
+    await program.answer('path')
     await until('it has ended', () => program.isOver || undefined)
   })
 
   it('does not hold up what the node relays while its own thread is blocked', { timeout: TEST_MS }, async () => {
     const program = start('hold')
-    const path = fromHex(await program.told('path'))
+    const path = fromHex(await program.answer('path'))
     expect(await payer.pay({ lane: 'phantom', path })).toBe('delivered')
-    program.say(`main ${BLOCKED_MS}`)
+    program.send(`main ${BLOCKED_MS}`)
     let passed = 0
     while (!program.lines.includes('unblocked')) {
       await foreign()
@@ -74,9 +74,9 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
 
   it('lets go of the node when the thread that reads it hangs, and begins again', { timeout: TEST_MS }, async () => {
     const program = start('hold')
-    const path = fromHex(await program.told('path'))
+    const path = fromHex(await program.answer('path'))
     expect(await payer.pay({ lane: 'phantom', path })).toBe('delivered')
-    program.say('threads 600000')
+    program.send('threads 600000')
     // lnd holds it for the interceptor until that is ended; the sender tries again then.
     await until('what the node relays passes', async () => (await foreign()) !== undefined || undefined, {
       deadlineMs: 120_000,

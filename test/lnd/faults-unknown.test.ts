@@ -85,7 +85,7 @@ describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
     const before = await readLedger(alice)
     const { socket, certPath, macaroonPath } = alice
     const program = new FixtureProgram(sender, [socket, certPath, macaroonPath, folder, receiver.publicKeyHex, '7'])
-    await program.told('connected')
+    await program.answer('connected')
     await until(
       'a good deal was sent',
       async () => (await readLedger(alice, before.lastIndex)).succeeded > 30 || undefined,

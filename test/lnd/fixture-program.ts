@@ -30,12 +30,12 @@ export class FixtureProgram {
     return this.#lines
   }
 
-  say(line: string): void {
+  send(line: string): void {
     this.#child.stdin?.write(`${line}\n`)
   }
 
   /** The first line from `from` on that begins so, without its beginning. */
-  async told(beginning: string, { from = 0, deadlineMs = 60_000 }: ToldOptions = {}): Promise<string> {
+  async answer(beginning: string, { from = 0, deadlineMs = 60_000 }: AnswerOptions = {}): Promise<string> {
     const line = await until(
       `the program says ${beginning}`,
       () => this.#lines.slice(from).find((each) => each.startsWith(beginning)),
@@ -50,7 +50,7 @@ export class FixtureProgram {
   }
 }
 
-interface ToldOptions {
+interface AnswerOptions {
   /** How many lines are passed over. */
   readonly from?: number
   readonly deadlineMs?: number

@@ -48,7 +48,7 @@ const pinned: PinnedRoute = {
 /** Payments on an lnd with these words. */
 class World {
   readonly lnd: ScriptedLnd
-  readonly told: BackendEvent[] = []
+  readonly events: BackendEvent[] = []
   readonly payments: Payments
 
   constructor(script: Script) {
@@ -61,7 +61,7 @@ class World {
       channels: new OwnChannels(client, clock),
       isOnline: () => true,
       height: () => HEIGHT,
-      emit: (event) => this.told.push(event),
+      emit: (event) => this.events.push(event),
       suspect: () => undefined,
     })
   }
@@ -132,24 +132,24 @@ describe('a payment that lnd does not know', () => {
 
   it('is not given up while lnd may be writing it down: its call broke, and it goes out after the first question', async () => {
     const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
-    const { payments, lnd, told } = world
+    const { payments, lnd, events } = world
     expect(await world.pay()).toEqual({ status: 'unknown' })
     await payments.resolveLost()
-    expect(told).toEqual([])
+    expect(events).toEqual([])
     expect(payments.lost).toBe(1)
     lnd.script = { trackPaymentV2: () => settled }
     lnd.clock.pass(GHOST_MS)
     await payments.resolveLost()
-    expect(told).toMatchObject([{ type: 'payment-resolved', outcome: { status: 'settled' } }])
+    expect(events).toMatchObject([{ type: 'payment-resolved', outcome: { status: 'settled' } }])
   })
 
-  it('is told as failed once it counts as never sent, and not asked for again', async () => {
+  it('is events as failed once it counts as never sent, and not asked for again', async () => {
     const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
     await world.pay()
     await world.payments.resolveLost()
     world.lnd.clock.pass(GHOST_MS)
     expect(await world.payments.resolveLost()).toBe(true)
-    expect(world.told).toMatchObject([
+    expect(world.events).toMatchObject([
       { type: 'payment-resolved', outcome: { status: 'failed', reason: 'node-away', place: 'local' } },
     ])
   })

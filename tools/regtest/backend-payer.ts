@@ -9,16 +9,16 @@ import { until } from './until.ts'
 
 type Backend = ReturnType<typeof createLndBackend>
 
-/** A payment that was begun, and all that was heard of it. */
+/** A payment that was begun, and what the backend said of it. */
 export interface BegunPayment {
   readonly hash: Uint8Array
-  /** What `pay` told; undefined while it has not. */
+  /** What `pay` resolved with; undefined while it has not. */
   first: PaymentOutcome | undefined
-  /** What was told after 'unknown'. */
+  /** The outcome of 'payment-resolved', after 'unknown'. */
   resolved: PaymentOutcome | undefined
 }
 
-/** A backend without a transport, that begins payments and keeps all that it hears of them. */
+/** A backend without a transport, that begins payments and keeps every event. */
 export class BackendPayer {
   readonly backend: Backend
   readonly events: BackendEvent[] = []
@@ -30,7 +30,7 @@ export class BackendPayer {
 
   static async attach(node: LndNode, socket: string = node.socket): Promise<BackendPayer> {
     const payer = new BackendPayer(createLndBackend({ socket, cert: node.certPath, macaroon: node.macaroonPath }))
-    await payer.backend.start({ sink: (event) => payer.#hear(event) })
+    await payer.backend.start({ sink: (event) => payer.#receive(event) })
     return payer
   }
 
@@ -38,12 +38,12 @@ export class BackendPayer {
     return this.events.findLast(({ type }) => type === 'online' || type === 'offline')?.type !== 'offline'
   }
 
-  /** The outcomes that were told last. */
+  /** Every payment that was begun, in order. */
   get begun(): readonly BegunPayment[] {
     return [...this.#begun.values()]
   }
 
-  /** Begins one payment, of 1,000 msat unless told. Its record is its preimage, so that whoever is paid can settle it. */
+  /** Begins one payment. Its record is its preimage, so that whoever is paid can settle it. */
   async begin(destination: Destination, amountMsat: bigint = 1_000n): Promise<BegunPayment> {
     const route = await until('there is a route', async () => {
       const request = { destination, amountMsat, maxFeeMsat: 1_000_000n, count: 1 }
@@ -68,7 +68,7 @@ export class BackendPayer {
     return outcomeOf(begun)?.status
   }
 
-  #hear(event: BackendEvent): void {
+  #receive(event: BackendEvent): void {
     this.events.push(event)
     if (event.type !== 'payment-resolved') return
     const begun = this.#begun.get(toHex(event.hash))

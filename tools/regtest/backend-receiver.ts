@@ -24,7 +24,7 @@ export class BackendReceiver {
 
   static async attach(node: LndNode, socket: string = node.socket): Promise<BackendReceiver> {
     const receiver = new BackendReceiver(createLndBackend({ socket, cert: node.certPath, macaroon: node.macaroonPath }))
-    await receiver.backend.start({ sink: (event) => receiver.#hear(event) })
+    await receiver.backend.start({ sink: (event) => receiver.#receive(event) })
     return receiver
   }
 
@@ -39,7 +39,7 @@ export class BackendReceiver {
     this.settled()
   }
 
-  #hear(event: BackendEvent): void {
+  #receive(event: BackendEvent): void {
     if (event.type === 'offer-gone') this.gone.push(event.offerId)
     if (event.type === 'offer-confirmed') this.confirmed.push(toHex(event.hash))
     if (event.type === 'warning') this.warnings.push(event.code)

@@ -25,10 +25,10 @@ import {
 } from './rpc/errors.ts'
 import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './limits.ts'
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
   readonly name: FindingName
-  /** 'bad': it does not work so. 'poor': something does not. */
+  /** 'bad': keysock cannot work like this. 'poor': part of it cannot. */
   readonly verdict: 'good' | 'poor' | 'bad'
   /** What was found, and what to do where it is not good. For a person. */
   readonly message: string
@@ -47,9 +47,9 @@ export type FindingName =
 
 /** The first version whose interceptor and blinded routes were seen to do what is needed. */
 const MIN_VERSION: readonly [number, number] = [0, 18]
-/** The bit of keysend (bLIP 3). */
+/** The feature bits of keysend (bLIP 3). */
 const KEYSEND_BITS = ['54', '55'] as const
-/** No node: nobody pays over a path that is only looked for. */
+/** The key of no node: a path is only looked for here, so nobody will pay over it. */
 const NOBODY = new Uint8Array(33)
 
 /** Checks whether a node has what keysock needs, and says in words what is missing. Never rejects. Changes nothing. */

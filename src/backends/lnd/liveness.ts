@@ -18,8 +18,8 @@ export interface LivenessNeeds {
 }
 
 /**
- * Whether the node is there, and its height, by asking it again and again: without more permissions
- * nothing else tells. When it comes back, streams are opened first, then what was lost is asked for.
+ * Knows whether the node answers, and its height, by polling getInfo: nothing else tells without further
+ * permissions. When the node comes back, streams are opened first, then lost payments are asked for.
  */
 export class Liveness {
   readonly #needs: LivenessNeeds

@@ -23,7 +23,7 @@ import { routeHints } from './routes/route-hints.ts'
 import { Routes } from './routes/routes.ts'
 import type { RawInfo } from './rpc/raw-messages.ts'
 
-/** What a started backend consists of. */
+/** The parts of a started backend. */
 interface Parts {
   readonly routes: Routes
   readonly payments: Payments
@@ -69,7 +69,7 @@ export class LndBackend implements Backend {
       this.#mustBeStarted()
       parts.liveness.start()
       // A thread takes half a second to come up.
-      if (this.#target.credentials !== undefined) parts.phantom.prepare()
+      if (this.#target.credentials !== undefined) parts.phantom.startHost()
       if (options.phantomLane === true) await parts.phantom.listen()
       return {
         publicKey: fromHex(info.identity_pubkey),
@@ -95,7 +95,7 @@ export class LndBackend implements Backend {
     this.#target.close()
   }
 
-  /** `stop` may come while lnd is asked; it ends what there is by then. */
+  /** `stop` may be called during a call of `start`; it has ended all parts that were there by then. */
   #mustBeStarted(): void {
     if (this.#state !== 'started') throw new BackendError('stopped', 'this backend was stopped while it started')
   }

@@ -20,7 +20,7 @@ export interface InvoicesNeeds {
  */
 export class Invoices {
   readonly #needs: InvoicesNeeds
-  /** The last settlement that was seen; undefined: none yet, and none before is wanted. */
+  /** The index of the last settlement seen; undefined: none so far, and earlier ones are not wanted. */
   #settleIndex: bigint | undefined
   #stream: ServerStream | undefined
   #stopped = false
@@ -32,11 +32,11 @@ export class Invoices {
     this.#settleIndex = settleIndex
   }
 
-  /** Opens the stream; one that stands stays. */
+  /** Opens the stream where there is none. */
   open(): void {
     if (this.#stopped || this.#stream !== undefined) return
     this.#cancelRetry?.()
-    // 0 means "from now on" to lnd; what is after 0 begins at 1, of which lnd tells what follows.
+    // lnd sends what comes after the index; 0 means "from now on" to it, so what comes after 0 is asked for from 1.
     const from = this.#settleIndex === undefined ? 0n : this.#settleIndex > 0n ? this.#settleIndex : 1n
     const stream = this.#needs.client.stream('subscribeInvoices', { add_index: '0', settle_index: from.toString() })
     this.#stream = stream
@@ -45,7 +45,7 @@ export class Invoices {
     stream.on('end', () => this.#ended(stream, undefined))
   }
 
-  /** Lets go of a stream that may be dead; `open` makes another. */
+  /** Cancels a stream that may be dead; `open` makes another. */
   drop(): void {
     const stream = this.#stream
     this.#stream = undefined

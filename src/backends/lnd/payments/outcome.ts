@@ -5,7 +5,7 @@ import type { RoutePlan } from '../routes/route-costs.ts'
 
 /** What lnd's answers mean for a payment. Pure. */
 
-/** lnd's names of BOLT 4's failures. What is not here is a relay's trouble. */
+/** lnd's names of BOLT 4's failures. One of a relay that is not listed is 'temporary-channel-failure'. */
 const REASONS: Readonly<Record<string, FailureReason>> = {
   TEMPORARY_CHANNEL_FAILURE: 'temporary-channel-failure',
   TEMPORARY_NODE_FAILURE: 'temporary-channel-failure',
@@ -30,7 +30,7 @@ const UNREADABLE: ReadonlySet<string> = new Set(['UNREADABLE_FAILURE', 'UNKNOWN_
 export function failureOf(failure: RawFailure | null, plan: RoutePlan): PaymentFailure {
   if (failure === null) return { status: 'failed', reason: 'timeout', place: 'route' }
   const { code, failure_source_index: position } = failure
-  // lnd gives position 0 to what it cannot read: nobody knows who failed, unless there is one who can have.
+  // lnd gives position 0 to failures that it cannot read: who failed is known only if there is a single hop.
   if (position === 0 && UNREADABLE.has(code))
     return { status: 'failed', reason: 'temporary-channel-failure', place: 'route', ...onlyChannel(plan) }
   const last = plan.hops.length
@@ -95,7 +95,7 @@ function isPhantom({ htlcs }: RawPayment): boolean {
   return (last.encrypted_data?.length ?? 0) > 0 || isMadeUpChannel(BigInt(last.chan_id))
 }
 
-/** The fees of a blinded route as lnd counts them; its own sum stands in the attempt. */
+/** The fees as they stand in the attempt, where lnd has the sum also for a blinded route. */
 function feeOf(payment: RawPayment): bigint {
   const attempt = payment.htlcs.find((htlc) => htlc.status === 'SUCCEEDED')
   return BigInt(attempt?.route?.total_fees_msat ?? payment.fee_msat)

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { BoundedMap, BoundedSet } from '../../../floor/bounded.ts'
 import { equalBytes, fromHex, toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
-import type { FailureReason, Payment, PaymentOutcome } from '../../../medium/payment.ts'
+import type { FailureReason, Payment, PaymentFailure, PaymentOutcome } from '../../../medium/payment.ts'
 import type { BackendEvent } from '../../backend.ts'
 import { GHOST_MS } from '../../../medium/bounds.ts'
 import { MAX_USED_HASHES } from '../limits.ts'
@@ -36,12 +36,12 @@ type Tracked = PaymentOutcome | { readonly status: 'in-flight' } | { readonly st
 export class Payments {
   readonly #needs: PaymentsNeeds
   readonly #used = new BoundedSet<string>(MAX_USED_HASHES)
-  /** Under way: what `pay` waits for, by hash. */
+  /** Payments under way, by hash: `resolve` ends the wait of `pay`. */
   readonly #underWay = new Map<
     string,
     { readonly firstChannel: string; readonly resolve: (outcome: PaymentOutcome) => void }
   >()
-  /** The stream broke while they were under way. */
+  /** Hashes of payments that were under way when the connection broke. */
   readonly #lost = new Set<string>()
   /** Hashes that lnd calls in flight although no channel holds them, and since when. */
   readonly #ghosts = new BoundedMap<string, number>(MAX_USED_HASHES)
@@ -58,7 +58,7 @@ export class Payments {
     return this.#lost.size
   }
 
-  pay(payment: Payment): Promise<PaymentOutcome> {
+  async pay(payment: Payment): Promise<PaymentOutcome> {
     const height = this.#needs.height()
     if (!this.#needs.isOnline()) return failed('node-away')
     const pinned = this.#needs.routes.get(payment.routeId)
@@ -69,7 +69,7 @@ export class Payments {
     this.#used.add(hash)
     const request = sendToRouteRequest(shadowed(pinned.plan, payment.shadowSeed), copied(payment), height)
     const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
-    return new Promise((resolve) => {
+    return await new Promise((resolve) => {
       const firstChannel = (pinned.plan.hops[0] as HopPolicy).channel
       this.#underWay.set(hash, { firstChannel, resolve })
       this.#needs.client.call('sendToRouteV2', request).then(
@@ -79,7 +79,7 @@ export class Payments {
     })
   }
 
-  /** The node is away: nobody hears how what is under way ends. */
+  /** The node is away: payments under way become 'unknown'. */
   loseSight(): void {
     for (const hash of this.#underWay.keys()) {
       this.#lost.add(hash)
@@ -87,13 +87,13 @@ export class Payments {
     }
   }
 
-  /** Asks lnd for what was lost; what is decided is told. True when nothing is left to ask for. */
+  /** Asks lnd for lost payments and emits 'payment-resolved' for those that are decided. True when none is left. */
   async resolveLost(): Promise<boolean> {
     for (const hash of this.#lost) {
       const outcome = await this.track(hash)
       if (outcome.status === 'in-flight' || outcome.status === 'unknown') continue
       if (!this.#lost.delete(hash)) continue
-      const decided: PaymentOutcome = outcome.status === 'never' ? await failed('node-away') : outcome
+      const decided: PaymentOutcome = outcome.status === 'never' ? failed('node-away') : outcome
       this.#needs.emit({ type: 'payment-resolved', hash: fromHex(hash), outcome: decided })
     }
     return this.#lost.size === 0
@@ -111,10 +111,10 @@ export class Payments {
     }
     if (this.#underWay.has(hash)) return outcome
     this.#lose(hash)
-    return (await this.#isGhost(hash, payment)) ? await failed('node-away') : outcome
+    return (await this.#isGhost(hash, payment)) ? failed('node-away') : outcome
   }
 
-  /** Also what a former process sent: it is asked for again until it is decided. */
+  /** Makes `resolveLost` ask for a payment until it is decided, also for one that a former process sent. */
   #lose(hash: string): void {
     if (this.#lost.size < MAX_USED_HASHES) this.#lost.add(hash)
   }
@@ -202,14 +202,13 @@ export class Payments {
 
   #cutOff(hash: string, error: unknown): void {
     const { code, details = '' } = error as RpcError
-    if (code === Status.alreadyExists)
-      return void failed('duplicate-hash').then((outcome) => this.#finish(hash, outcome))
+    if (code === Status.alreadyExists) return this.#finish(hash, failed('duplicate-hash'))
     if (code === Status.unknown && isStarting(details)) {
       this.#used.delete(hash)
-      return void failed('node-away').then((outcome) => this.#finish(hash, outcome))
+      return this.#finish(hash, failed('node-away'))
     }
     if (isDenied(error)) return this.#denied(hash, error)
-    // What lnd refuses to send at all comes as another error: the payment may be registered, so lnd is asked.
+    // lnd refused to send it at all. It may have registered the payment all the same, so it is asked.
     if (!isAway(error)) return this.#askAbout(hash)
     if (this.#underWay.has(hash)) this.#lost.add(hash)
     this.#finish(hash, { status: 'unknown' })
@@ -219,7 +218,7 @@ export class Payments {
   /** Nothing can be sent until a person gives lnd a macaroon that permits it. */
   #denied(hash: string, error: unknown): void {
     this.#used.delete(hash)
-    void failed('node-away').then((outcome) => this.#finish(hash, outcome))
+    this.#finish(hash, failed('node-away'))
     this.#unpermitted.record(() => {
       const { message } = asBackendError(error)
       this.#needs.emit({ type: 'warning', code: 'permission', message })
@@ -232,7 +231,7 @@ export class Payments {
         const outcome = payment === undefined ? undefined : outcomeOf(payment)
         if (outcome === undefined) {
           this.#used.delete(hash)
-          return this.#finish(hash, { status: 'failed', reason: 'invalid', place: 'local' })
+          return this.#finish(hash, failed('invalid'))
         }
         if (outcome.status === 'in-flight') this.#lost.add(hash)
         this.#finish(hash, outcome.status === 'in-flight' ? { status: 'unknown' } : outcome)
@@ -270,6 +269,7 @@ function copied(payment: Payment): Payment {
   return { ...payment, hash: hash.slice(), record: record.slice(), ...(preimage && { preimage: preimage.slice() }) }
 }
 
-function failed(reason: FailureReason): Promise<PaymentOutcome> {
-  return Promise.resolve({ status: 'failed', reason, place: 'local' })
+/** Nothing has left this node. */
+function failed(reason: FailureReason): PaymentFailure {
+  return { status: 'failed', reason, place: 'local' }
 }

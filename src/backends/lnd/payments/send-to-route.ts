@@ -48,7 +48,7 @@ export function sendToRouteRequest(plan: RoutePlan, payment: Payment, height: nu
   const totalMsat = amounts[0] ?? amountMsat
   return {
     payment_hash: payment.hash,
-    // A failure on the way is the payment's end: the transport decides what follows.
+    // A failure on the way ends the payment, and lnd does not try again: the transport decides what follows.
     skip_temp_err: false,
     route: {
       total_time_lock: expiries[0],

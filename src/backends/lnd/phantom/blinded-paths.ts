@@ -13,12 +13,12 @@ import type { Introduction } from './introductions.ts'
 import type { NodePhantomKey } from './node-phantom.ts'
 import { encodePath } from '../../paths/reply-path.ts'
 
-/** What opens the payments of one path. Plain data; holds secrets. */
+/** The keys that open payments over one path. Plain data; holds secrets. */
 export interface PhantomKey extends NodePhantomKey {
   readonly pathId: string
   /** 32 bytes: opens the phantom's own encrypted data. */
   readonly dataSecret: Uint8Array
-  /** From this height on the path refuses. */
+  /** From this height on, payments over the path are refused. */
   readonly expiryHeight: number
 }
 
@@ -54,9 +54,9 @@ export function makeBlindedPath(options: {
   }
 }
 
-/** What each relay is told, this node last, all of one length. */
+/** The encrypted data for each relay, this node last, all of one length. */
 function relayData({ links, totals }: Introduction, expiryHeight: number, phantomChannel: bigint): Uint8Array[] {
-  // The last block at which a payment of the path's last block could be under way, with what payers add.
+  // The last block at which a payment that is sent in the path's last block can be under way, with all margins.
   let maxCltvExpiry = expiryHeight + totals.cltvDelta + EXPIRY_MARGIN_BLOCKS + MAX_SHADOW_BLOCKS
   const relays: EncryptedData[] = []
   for (const link of links) {

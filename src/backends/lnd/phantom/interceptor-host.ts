@@ -7,7 +7,7 @@ import type { ThreadData } from './interceptor-thread.ts'
 import { Interceptor } from './interceptor.ts'
 import type { InterceptorCommand, InterceptorKey, InterceptorReport } from './interceptor-messages.ts'
 
-/** Where an interceptor lives. */
+/** What runs an interceptor: this thread or one of its own. */
 export interface InterceptorHost {
   command(command: InterceptorCommand): void
   /** Ends the stream and what reads it. */
@@ -56,7 +56,7 @@ export class LocalHost implements InterceptorHost {
   }
 }
 
-/** What is used of a worker thread. */
+/** The part of a worker thread that is used here. */
 export type InterceptorThread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate' | 'unref'>
 
 /**
@@ -67,18 +67,18 @@ export class ThreadHost implements InterceptorHost {
   readonly #needs: HostNeeds
   readonly #startThread: (data: ThreadData) => InterceptorThread
   readonly #credentials: LndCredentials
-  /** What a new thread has to be told. */
+  /** The keys that a new thread has to be given. */
   readonly #keys = new Map<string, InterceptorKey>()
   #height = 0
   #isOpen = false
   #stopped = false
-  /** Whether the thread has said anything yet. */
+  /** Whether the thread has reported anything yet. */
   #isUp = false
   #worker: InterceptorThread
   #started = 0
   /** Offers of this thread that can be answered. */
   readonly #offers = new Set<string>()
-  /** Looks of the watchdog without a beat in between. */
+  /** How often the watchdog has looked since the last report. */
   #silent = 0
   #cancelWatch: (() => void) | undefined
 
@@ -146,7 +146,7 @@ export class ThreadHost implements InterceptorHost {
         message: `the interceptor's thread failed: ${String(error)}`,
       })
       this.#letGo('its thread failed')
-      // Not at once: what fails at its start would fail for ever.
+      // Not at once: a thread that fails as it starts would be started without end.
       const { clock } = this.#needs
       clock.schedule(clock.now() + INTERCEPTOR_RETRY_MS, () => {
         if (worker === this.#worker && !this.#stopped) this.#restart('its thread failed')
@@ -159,7 +159,7 @@ export class ThreadHost implements InterceptorHost {
     const old = this.#worker
     this.#isUp = false
     this.#worker = this.#start()
-    // Its connections end with it, so that lnd lets go of what it held.
+    // Its connections end with it, so that lnd fails the HTLCs that it held.
     void old.terminate()
     this.#silent = 0
     this.#letGo(detail)
@@ -168,7 +168,7 @@ export class ThreadHost implements InterceptorHost {
     if (this.#isOpen) send(this.#worker, { type: 'open' })
   }
 
-  /** Nobody can answer what the thread held. */
+  /** Offers of the thread can no longer be answered. */
   #letGo(detail: string): void {
     for (const offerId of this.#offers) this.#needs.report({ type: 'offer-gone', offerId })
     this.#offers.clear()
@@ -178,7 +178,7 @@ export class ThreadHost implements InterceptorHost {
   #watch(): void {
     const { clock } = this.#needs
     this.#cancelWatch = clock.schedule(clock.now() + HEARTBEAT_MS, () => {
-      // Counted in looks, not in time: this thread may have been blocked itself, with beats waiting unread.
+      // Counts looks, not time: this thread may have been blocked itself while reports waited to be read.
       this.#silent += 1
       if (this.#silent > WATCHDOG_MS / HEARTBEAT_MS) this.#restart('its thread was silent')
       this.#watch()

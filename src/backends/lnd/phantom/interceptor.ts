@@ -14,20 +14,21 @@ import type { InterceptorCommand, InterceptorKey, InterceptorReport, Interceptor
 import type { Refuser } from './node-phantom.ts'
 import { isOnChain, type CircuitKey, type RawOffer, type RawVerdict, hashRequest } from '../rpc/raw-messages.ts'
 
-interface Held {
+/** An offer that waits for its verdict. */
+interface HeldOffer {
   readonly offerId: string
   readonly circuit: CircuitKey
   readonly hash: Uint8Array
   readonly amountMsat: bigint
-  /** Where the payer can be told why. */
+  /** Tells the payer why it is refused; absent where nobody can. */
   readonly refuser: Refuser | undefined
   readonly onChain: boolean
   readonly autoFailHeight: number
   readonly cancelDeadline: () => void
 }
 
-/** An HTLC that was taken. */
-interface Settled {
+/** An HTLC that was settled. */
+interface SettledHtlc {
   readonly hash: Uint8Array
   readonly preimage: Uint8Array
   readonly amountMsat: bigint
@@ -51,14 +52,14 @@ export class Interceptor {
   /** By made-up channel. */
   readonly #keys = new Map<string, InterceptorKey>()
   /** By offer id. */
-  readonly #held = new Map<string, Held>()
+  readonly #held = new Map<string, HeldOffer>()
   /** Circuits of this stream that are held or answered: each gets one answer. */
   readonly #met = new BoundedSet<string>(MAX_SETTLED)
   /**
    * What was settled, by circuit: offered again, it is settled again (spec/lnd.md §5), also when its path was closed
    * since. Never by hash alone: who paid us would find us by paying the same hash through every node.
    */
-  readonly #settled = new BoundedMap<string, Settled>(MAX_SETTLED)
+  readonly #settled = new BoundedMap<string, SettledHtlc>(MAX_SETTLED)
   #stream: DuplexStream | undefined
   #state: InterceptorState = 'down'
   #height = 0
@@ -66,9 +67,9 @@ export class Interceptor {
   #eagerUntilMs = 0
   #cancelRetry: (() => void) | undefined
   #stopped = false
-  /** Payments that came short. */
+  /** For payments that brought less than their onions say. */
   readonly #shortWarning: RateLimitedWarning
-  /** Offers that could not be looked at. */
+  /** For offers whose examination threw. */
   readonly #failedWarning: RateLimitedWarning
   /** Answers written so far. */
   #answersWritten = 0
@@ -146,7 +147,7 @@ export class Interceptor {
       probe.cancel()
     })
     probe.on('error', (error) => {
-      // lnd has read what came before, whatever it says to this.
+      // Whatever lnd answers to this, it has read what came before it.
       if (!isAway(error)) return answered()
       clock.schedule(clock.now() + NODE_RECONNECT.mostMs, () => {
         if (stream === this.#stream) this.#probe(stream)
@@ -187,7 +188,7 @@ export class Interceptor {
     this.#needs.report({ type: 'state', state, detail })
   }
 
-  /** Nothing that an offer holds may end the stream, or what reads it: lnd would let go of all that is held. */
+  /** No content of an offer may end the stream or its reader: lnd would fail all HTLCs that are held. */
   #receive(offer: RawOffer): void {
     const before = this.#answersWritten
     try {
@@ -260,12 +261,12 @@ export class Interceptor {
     this.#needs.report({ type: 'settled', hash, amountMsat, chanId: held.circuit.chan_id })
   }
 
-  #settledOn(name: string, hash: Uint8Array): Settled | undefined {
+  #settledOn(name: string, hash: Uint8Array): SettledHtlc | undefined {
     const settled = this.#settled.get(name)
     return settled !== undefined && equalBytes(settled.hash, hash) ? settled : undefined
   }
 
-  #settleAgain(offer: RawOffer, onChain: boolean, known: Settled): void {
+  #settleAgain(offer: RawOffer, onChain: boolean, known: SettledHtlc): void {
     if (!onChain && this.#height >= offer.auto_fail_height) return
     const { preimage, amountMsat } = known
     const { incoming_circuit_key: circuit, payment_hash: hash } = offer

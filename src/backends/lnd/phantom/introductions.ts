@@ -29,8 +29,8 @@ export interface IntroductionNeeds {
 
 /**
  * Chooses the chain behind which this node hides: its guard where that works, else the
- * next best. The order of peers hangs on a secret of the node, so that the same one is
- * kept over restarts and nobody else can tell whom a node would choose.
+ * next best. The order of peers follows from a secret of the node, so that the same one is
+ * chosen after a restart and nobody else can tell whom a node would choose.
  */
 export class Introductions {
   readonly #needs: IntroductionNeeds
@@ -102,7 +102,10 @@ export class Introductions {
   }
 }
 
-/** A point of which nobody knows the logarithm: the node's key times it is a secret that lasts and needs no file. */
+/**
+ * A point whose discrete logarithm nobody knows: the node's key times this point is a secret that lasts as long as the
+ * key and needs no file.
+ */
 export function orderPoint(): Uint8Array {
   const text = new TextEncoder()
   for (let i = 0; ; i++) {
@@ -143,7 +146,7 @@ function introduction(links: readonly HopPolicy[]): Introduction | undefined {
   return totals && { links, totals }
 }
 
-/** Enough of a key for a person to find it. */
+/** Enough of a key for a person to recognize it. */
 function shortKey(key: string): string {
   return `${key.slice(0, 10)}..`
 }

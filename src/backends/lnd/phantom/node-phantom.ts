@@ -2,7 +2,7 @@ import { encodeFailure, sealFailure, type Failure } from '../../../wire/bolt4/fa
 import { phantomOf } from '../../../wire/bolt4/phantom.ts'
 import { Code } from '../../../wire/errors.ts'
 
-/** What opens the payments to a phantom. Plain data. */
+/** The key that opens payments to a phantom. Plain data; holds a secret. */
 export interface NodePhantomKey {
   /** The made-up channel by which lnd names it, in decimal. */
   readonly chanId: string
@@ -12,13 +12,13 @@ export interface NodePhantomKey {
 
 const MAX_32_BITS = 0xffff_ffff
 
-/** For the phantom of a node that does not hide (spec §2.9). `node`: 33 bytes. */
+/** The key of the phantom of a node that does not hide (spec §2.9). `node`: 33 bytes. */
 export function nodePhantomKey(node: Uint8Array): NodePhantomKey {
   const { channelId, secretKey } = phantomOf(node)
   return { chanId: channelId.toString(), privateKey: secretKey }
 }
 
-/** What a phantom that does not hide can say for itself: failures that its payer reads (spec §2.10). */
+/** Makes the failures by which a phantom that does not hide tells its payer why it refuses (spec §2.10). */
 export class Refuser {
   readonly #sharedSecret: Uint8Array
   readonly #htlcMsat: bigint

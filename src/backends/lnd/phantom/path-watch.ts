@@ -7,7 +7,7 @@ import type { Introduction } from './introductions.ts'
 import type { OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
 
-/** A path that payments may come over. */
+/** A path over which payments may come. */
 export interface OpenPath {
   /** The made-up channel of its last hop, in decimal. */
   readonly chanId: string

@@ -9,7 +9,9 @@ import { candidateIndex, candidatesIn, type CandidateIndex } from '../../paths/c
 import { makeBlindedPath } from './blinded-paths.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS } from '../../../medium/bounds.ts'
 import { GRAPH_AGE_MS, INTERCEPTOR_OPEN_MS, MAX_LIFETIME_BLOCKS, PATH_RENEW_MS } from '../limits.ts'
-import type { LndClient } from '../rpc/client.ts'
+import { SharedAnswer } from '../rpc/shared-answer.ts'
+import { INTERCEPTOR_URI, type LndClient } from '../rpc/client.ts'
+import { deniedError } from '../rpc/errors.ts'
 import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
 import type { InterceptorReport, InterceptorState } from './interceptor-messages.ts'
@@ -39,10 +41,10 @@ export class PhantomLane {
   readonly #confirmations: Confirmations
   readonly #watch: PathWatch
   readonly #paths = new Map<string, OpenPath>()
-  #introductions: Promise<Introductions> | undefined
-  #graph: { readonly atMs: number; readonly graph: Promise<CandidateIndex> } | undefined
+  readonly #introductions: SharedAnswer<Introductions>
+  readonly #graph: SharedAnswer<CandidateIndex>
   #host: InterceptorHost | undefined
-  /** A path was asked for: before that, the node's forwards are left alone. */
+  /** Whether a path was asked for: before that, the node's forwards are left alone. */
   #isWanted = false
   #state: InterceptorState = 'down'
   #detail = ''
@@ -50,7 +52,7 @@ export class PhantomLane {
   #made = 0
   /** Paths that are being made. */
   #making = 0
-  /** The stream stood before. */
+  /** Whether the stream was open before. */
   #wasOpen = false
   #renewedMs = -Infinity
 
@@ -58,10 +60,12 @@ export class PhantomLane {
     this.#needs = needs
     this.#confirmations = new Confirmations(needs)
     this.#watch = new PathWatch(needs)
+    this.#introductions = new SharedAnswer(needs.clock, () => this.#openIntroductions())
+    this.#graph = new SharedAnswer(needs.clock, async () => candidateIndex(await publicGraph(needs.client)))
   }
 
   /** Starts the interceptor's host without its stream, so that the first path need not wait for a thread to come up. */
-  prepare(): void {
+  startHost(): void {
     this.#host ??= this.#needs.startHost((report) => this.#receive(report))
   }
 
@@ -80,8 +84,7 @@ export class PhantomLane {
   }
 
   async #make(request: PathRequest): Promise<PathResult> {
-    this.#introductions ??= this.#prepare()
-    const introductions = await this.#introductions
+    const introductions = await this.#introductions.get(Infinity)
     const chain = await introductions.choose(request)
     const expiryHeight = this.#needs.height() + request.lifetimeBlocks
     const made = Array.from({ length: request.count }, () =>
@@ -95,7 +98,7 @@ export class PhantomLane {
     )
     const paths = made.map(({ path }) => path)
     const candidates = await this.#candidates(paths[0] as ReplyPath, request.payer)
-    // What can fail comes before: nobody closes paths that he was never given.
+    // All that can fail comes before this: a caller cannot close paths that it never got.
     const host = await this.#openInterceptor()
     host.command({ type: 'add', keys: made.map(({ key }) => key) })
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
@@ -108,8 +111,8 @@ export class PhantomLane {
    * @throws BackendError 'unsupported', 'permission' or 'offline'
    */
   async listen(): Promise<void> {
-    this.prepare()
-    // Before the stream stands: what lnd kept for this process is offered at once.
+    this.startHost()
+    // Before the stream is open: lnd offers at once what it holds for this process.
     this.#host?.command({ type: 'add', keys: [nodePhantomKey(fromHex(this.#needs.ownKey))] })
     await this.#openInterceptor()
   }
@@ -129,7 +132,7 @@ export class PhantomLane {
     this.#host?.command({ type: 'answer', offerId, verdict })
   }
 
-  /** The node is back: lnd lets go of what it holds within a second. */
+  /** The node is back. The stream is opened at once: lnd fails what it holds within a second. */
   online(): void {
     if (this.#isWanted) this.#host?.command({ type: 'open' })
   }
@@ -154,21 +157,16 @@ export class PhantomLane {
     await host?.stop()
   }
 
-  async #prepare(): Promise<Introductions> {
+  async #openIntroductions(): Promise<Introductions> {
     const { client, channels, ownKey } = this.#needs
-    try {
-      const orderKey = await this.#needs.sharedSecret(orderPoint())
-      return new Introductions({ client, channels, ownKey, orderKey })
-    } catch (error) {
-      this.#introductions = undefined
-      throw error
-    }
+    const orderKey = await this.#needs.sharedSecret(orderPoint())
+    return new Introductions({ client, channels, ownKey, orderKey })
   }
 
   async #openInterceptor(): Promise<InterceptorHost> {
     if (!this.#isWanted) {
       this.#isWanted = true
-      this.prepare()
+      this.startHost()
       this.#host?.command({ type: 'height', height: this.#needs.height() })
       this.#host?.command({ type: 'open' })
     }
@@ -184,10 +182,7 @@ export class PhantomLane {
           'another program holds the HTLC interceptor of this lnd, and lnd takes one. If that is keysock daemon, attach to it: by the default endpoint, or by the backend that findDaemon of keysock/daemon gives; else stop it, or run keysock daemon for both',
         )
       case 'denied':
-        throw new BackendError(
-          'permission',
-          'lnd does not permit /routerrpc.Router/HtlcInterceptor with this macaroon; spec/lnd.md has the line for lncli bakemacaroon',
-        )
+        throw deniedError(INTERCEPTOR_URI)
       case 'down':
         throw new BackendError(
           'offline',
@@ -246,11 +241,11 @@ export class PhantomLane {
         ? 'another program took the HTLC interceptor of this lnd: replies over hidden paths do not arrive until it lets go'
         : 'lnd does not permit the HTLC interceptor with this macaroon: replies over hidden paths do not arrive'
     this.#needs.emit({ type: 'warning', code: `interceptor-${state}`, message })
-    // Whoever asks for others hears why there are none.
+    // A request for new paths then fails with the reason.
     if (this.#paths.size > 0) this.#needs.emit({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
   }
 
-  /** Payers have been refused on paths that work again, and wait for a minute or more to try: they get others. */
+  /** Payers were refused on these paths and would try them again only after a minute or more: they get new ones. */
   #opened(): void {
     const now = this.#needs.clock.now()
     const isRenewed = this.#wasOpen && now - this.#renewedMs >= PATH_RENEW_MS
@@ -261,15 +256,7 @@ export class PhantomLane {
   }
 
   async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number> {
-    const now = this.#needs.clock.now()
-    if (this.#graph === undefined || now - this.#graph.atMs > GRAPH_AGE_MS) {
-      const graph = publicGraph(this.#needs.client).then(candidateIndex)
-      this.#graph = { atMs: now, graph }
-      graph.catch(() => {
-        if (this.#graph?.graph === graph) this.#graph = undefined
-      })
-    }
-    return candidatesIn(await this.#graph.graph, decodePath(path.bytes), payer).length
+    return candidatesIn(await this.#graph.get(GRAPH_AGE_MS), decodePath(path.bytes), payer).length
   }
 }
 

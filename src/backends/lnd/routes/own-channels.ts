@@ -1,30 +1,19 @@
 import type { Clock } from '../../../floor/clock.ts'
 import type { LndClient } from '../rpc/client.ts'
 import type { RawChannel } from '../rpc/raw-messages.ts'
+import { SharedAnswer } from '../rpc/shared-answer.ts'
 
-/** The node's own channels. Several askers share one call, and an answer for a moment. */
+/** The node's own channels. */
 export class OwnChannels {
-  readonly #client: LndClient
-  readonly #clock: Clock
-  #atMs = -Infinity
-  #answer: Promise<readonly RawChannel[]> | undefined
+  readonly #answer: SharedAnswer<readonly RawChannel[]>
 
   constructor(client: LndClient, clock: Clock) {
-    this.#client = client
-    this.#clock = clock
+    this.#answer = new SharedAnswer(clock, async () => (await client.call('listChannels', {})).channels)
   }
 
   /** Not older than `ageMs`. @throws RpcError */
   list(ageMs: number): Promise<readonly RawChannel[]> {
-    const now = this.#clock.now()
-    if (this.#answer !== undefined && now - this.#atMs <= ageMs) return this.#answer
-    this.#atMs = now
-    const answer = this.#client.call('listChannels', {}).then(({ channels }) => channels)
-    this.#answer = answer
-    answer.catch(() => {
-      if (this.#answer === answer) this.#answer = undefined
-    })
-    return answer
+    return this.#answer.get(ageMs)
   }
 }
 

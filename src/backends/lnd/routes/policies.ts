@@ -26,7 +26,7 @@ interface Known {
   readonly atMs: number
 }
 
-/** The policies of channels, as the node's graph has it, remembered for a while. */
+/** The policies of channels, as they stand in the node's graph, kept for a while. */
 export class Policies {
   readonly #client: LndClient
   readonly #clock: Clock
@@ -47,7 +47,7 @@ export class Policies {
     return edge
   }
 
-  /** A channel refused over its policy: it is asked for again. */
+  /** A channel refused a payment because of its policy: the policy is asked for again. */
   forget(chanId: string): void {
     this.#known.delete(chanId)
   }

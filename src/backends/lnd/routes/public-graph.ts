@@ -6,10 +6,10 @@ import { blindsRoutes, type RawNodeInfo, type RawPolicy } from '../rpc/raw-messa
 
 type Cost = CandidateGraph['channels'][number]['policies'][number]
 
-/** Of a direction that nobody has published: it fits no class. */
+/** The cost of a direction without a published policy: it fits no class. */
 const NO_COST: Cost = { baseFeeMsat: Infinity, feePpm: Infinity, cltvDelta: Infinity, minHtlcMsat: Infinity }
 
-/** What gossip tells everybody, as far as it narrows down who stands behind a path. @throws RpcError */
+/** The part of the public graph that narrows down who stands behind a path. @throws RpcError */
 export async function publicGraph(client: LndClient): Promise<CandidateGraph> {
   const { nodes, edges } = await client.call('describeGraph', { include_unannounced: false })
   return {

@@ -17,11 +17,11 @@ export interface WaySearch {
   /** Hex. */
   readonly from: string
   readonly to: string
-  /** What is to arrive there. */
+  /** The amount that arrives at `to`. */
   readonly amountMsat: bigint
   readonly maxFeeMsat: bigint
   readonly count: number
-  /** Blocks that have to be left on arrival. */
+  /** Blocks until the expiry that have to be left on arrival. */
   readonly finalDelta: number
   /** Channels to go around, as they stand in `HopPolicy.channel`. */
   readonly avoid: ReadonlySet<string>
@@ -40,7 +40,7 @@ export interface RouteFinderNeeds {
   readonly policies: Policies
 }
 
-/** What a query goes around. */
+/** What a query has to avoid. */
 interface Detour {
   /** Directed pairs of nodes, `from>to`. lnd knows no single channels here. */
   readonly pairs: ReadonlySet<string>
@@ -77,7 +77,7 @@ export class RouteFinder {
   async #ways(search: TimedSearch): Promise<HopPolicy[][]> {
     const avoided = this.#detour(search.avoid, search)
     const disjoint = await this.#disjoint(search, avoided)
-    // `avoid` is a wish: with no way around, the way through is better than none.
+    // `avoid` is a preference: where no way leads around, one that does not avoid is better than none.
     if (disjoint.length === 0 && search.avoid.size > 0) {
       const through = await this.#disjoint(search, { pairs: new Set(), firstChannels: new Set() })
       return through
@@ -125,7 +125,7 @@ export class RouteFinder {
     const outgoing = search.own.filter((channel) => channel.active && !detour.firstChannels.has(channel.chan_id))
     if (outgoing.length === 0) return undefined
     const amounts = [search.amountMsat, ...QUERY_AMOUNTS_MSAT.filter((amount) => amount > search.amountMsat)]
-    // What lnd's memory of failures rules out may be the only way, so that it is asked without, at last.
+    // The only way may be one that lnd rules out for its memory of failures, so the last queries are without it.
     for (const useMissionControl of [true, false]) {
       for (const amountMsat of amounts) {
         if (this.#leftMs(search) <= 0) return undefined
@@ -264,7 +264,7 @@ function hintedPolicy(hints: readonly RouteHint[], hop: RawHop, from: string, to
   )
 }
 
-/** Blocks that a way to a node has to leave there. */
+/** Blocks until the expiry that have to be left where a way ends. */
 export function deltaOnArrival(blindedDelta: number | undefined, shadowBlocks: number): number {
   return EXPIRY_MARGIN_BLOCKS + shadowBlocks + (blindedDelta ?? FINAL_DELTA_BLOCKS)
 }

@@ -41,7 +41,7 @@ export async function routeHints({ client, channels, policies, ownKey }: HintNee
   return hints
 }
 
-/** A channel with an alias is told of by the one that the peer knows it by, as lnd's own invoices do. */
+/** The id by which others can name a channel: its peer's alias where it has one, as in lnd's own invoices. */
 function sharedId({ chan_id: id, peer_scid_alias: alias }: RawChannel): string {
   return alias === undefined || alias === '0' ? id : alias
 }

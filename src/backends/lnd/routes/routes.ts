@@ -36,7 +36,7 @@ export interface RoutesNeeds {
   height(): number
 }
 
-/** Pinned routes, found and kept by name. */
+/** Finds routes and keeps them, by id, for payments. */
 export class Routes {
   readonly #needs: RoutesNeeds
   readonly #finder: RouteFinder
@@ -51,7 +51,7 @@ export class Routes {
   get(routeId: string): PinnedRoute | undefined {
     const pinned = this.#pinned.get(routeId)
     if (pinned === undefined) return undefined
-    // Last in line to be dropped: one that is paid over stays, however often others look for theirs.
+    // The next to be dropped is the one unused for longest: a route that is paid over stays, however many are found.
     this.#pinned.renew(routeId, pinned)
     return pinned
   }
@@ -74,7 +74,7 @@ export class Routes {
     const to = toHex('path' in destination ? (blinded?.introduction ?? new Uint8Array()) : destination.publicKey)
     const phantom =
       destination.lane === 'phantom' && !('path' in destination) ? phantomHop(destination.publicKey) : undefined
-    // spec §9.6: a payee could hold what we send for as long as its path allows.
+    // spec §9.6: paths with a longer delta are not paid over; a payee could hold our money for as long.
     if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
     const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
     const search: WaySearch = {

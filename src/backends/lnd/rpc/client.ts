@@ -13,11 +13,13 @@ export interface LndServices {
 
 type Service = keyof LndServices
 
-interface CallShape {
+/** A method of lnd's gRPC interface. */
+interface Method {
   readonly service: Service
-  /** The name in lnd's permissions, for a person to read. */
+  /** Its name in lnd's permissions. */
   readonly uri: string
-  readonly timeoutMs: number
+  /** Time for the answer; absent for a stream. */
+  readonly timeoutMs?: number
 }
 
 /** A stream of messages from lnd. */
@@ -33,16 +35,26 @@ export interface DuplexStream extends ServerStream {
   write(message: object): boolean
 }
 
-const CALLS = {
+/** Every method that keysock calls. */
+const METHODS = {
   getInfo: { service: 'default', uri: '/lnrpc.Lightning/GetInfo', timeoutMs: ALIVE_MS },
   listChannels: { service: 'default', uri: '/lnrpc.Lightning/ListChannels', timeoutMs: CALL_MS },
   describeGraph: { service: 'default', uri: '/lnrpc.Lightning/DescribeGraph', timeoutMs: CALL_MS },
   getNodeInfo: { service: 'default', uri: '/lnrpc.Lightning/GetNodeInfo', timeoutMs: CALL_MS },
   getChanInfo: { service: 'default', uri: '/lnrpc.Lightning/GetChanInfo', timeoutMs: CALL_MS },
   queryRoutes: { service: 'default', uri: '/lnrpc.Lightning/QueryRoutes', timeoutMs: CALL_MS },
+  subscribeInvoices: { service: 'default', uri: '/lnrpc.Lightning/SubscribeInvoices' },
   sendToRouteV2: { service: 'router', uri: '/routerrpc.Router/SendToRouteV2', timeoutMs: Infinity },
+  trackPaymentV2: { service: 'router', uri: '/routerrpc.Router/TrackPaymentV2' },
+  htlcInterceptor: { service: 'router', uri: '/routerrpc.Router/HtlcInterceptor' },
   deriveSharedKey: { service: 'signer', uri: '/signrpc.Signer/DeriveSharedKey', timeoutMs: CALL_MS },
-} as const satisfies Record<string, CallShape>
+} as const satisfies Record<string, Method>
+
+/** What a macaroon has to permit, and no more (spec/lnd.md has the line for lncli bakemacaroon). */
+export const LND_PERMISSIONS: readonly string[] = Object.values(METHODS).map(({ uri }) => `uri:${uri}`)
+
+/** The interceptor's stream, as it stands in lnd's permissions. */
+export const INTERCEPTOR_URI: string = METHODS.htlcInterceptor.uri
 
 interface Answers {
   readonly getInfo: RawInfo
@@ -57,19 +69,13 @@ interface Answers {
 
 export type CallName = keyof Answers
 
-const STREAMS = {
-  subscribeInvoices: { service: 'default', uri: '/lnrpc.Lightning/SubscribeInvoices' },
-  trackPaymentV2: { service: 'router', uri: '/routerrpc.Router/TrackPaymentV2' },
-  htlcInterceptor: { service: 'router', uri: '/routerrpc.Router/HtlcInterceptor' },
-} as const
-
 /** Streams that lnd alone writes. */
-type StreamName = Exclude<keyof typeof STREAMS, 'htlcInterceptor'>
+type StreamName = 'subscribeInvoices' | 'trackPaymentV2'
 
 type Unary = (request: object, done: (error: RpcError | null, answer: unknown) => void) => { cancel(): void }
 type Open = (request: object) => DuplexStream
 
-/** One lnd, called by name. */
+/** Calls and streams of one lnd, by the name of the method. */
 export class LndClient {
   readonly #services: LndServices
   readonly #clock: Clock
@@ -95,14 +101,14 @@ export class LndClient {
    * @throws RpcError what lnd or gRPC said, with `isLate` where the time was over
    */
   call<Name extends CallName>(name: Name, request: object, withinMs: number = Infinity): Promise<Answers[Name]> {
-    const { service, uri, timeoutMs } = CALLS[name]
-    const leastMs = Math.min(timeoutMs, withinMs)
+    const { service, uri, timeoutMs } = METHODS[name]
+    const limitMs = Math.min(timeoutMs, withinMs)
     return new Promise((resolve, reject) => {
       let isOver = false
       const cancelTimer =
-        leastMs === Infinity
+        limitMs === Infinity
           ? undefined
-          : this.#clock.schedule(this.#clock.now() + leastMs, () => {
+          : this.#clock.schedule(this.#clock.now() + limitMs, () => {
               isOver = true
               call?.cancel()
             })
@@ -129,10 +135,10 @@ export class LndClient {
     return this.#open('htlcInterceptor', {})
   }
 
-  #open(name: keyof typeof STREAMS, request: object): DuplexStream {
-    const { service, uri } = STREAMS[name]
+  #open(name: StreamName | 'htlcInterceptor', request: object): DuplexStream {
+    const { service, uri } = METHODS[name]
     const stream = (this.#method(service, name) as Open)(request)
-    // Before whoever asked hears of it.
+    // This listener comes first: whoever asked for the stream finds the URI in its errors.
     stream.on('error', (error) => Object.assign(error, { uri }))
     return stream
   }

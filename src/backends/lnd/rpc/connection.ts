@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
-// Not the whole package, which loads hundreds of files.
+// Not the whole package: it loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
 import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
@@ -93,7 +93,7 @@ function tilde(path: string): string {
 function decode(what: string, value: string): Buffer {
   if (value.startsWith('-----BEGIN')) return Buffer.from(value, 'utf8')
   const file = tilde(value)
-  // A long text without a dot that no folder holds is the thing itself.
+  // A long text that names no file is the content itself, in hex or base64.
   if (existsSync(file)) {
     try {
       return readFileSync(file)
@@ -110,7 +110,7 @@ function decode(what: string, value: string): Buffer {
   throw new BackendError('bad-request', `${what}${shown} is neither a file that exists nor hex or base64`)
 }
 
-/** Clients to close when the backend stops. */
+/** Clients that have to be closed when the backend stops. */
 export interface OpenedServices extends LndServices {
   close(): void
 }
@@ -120,7 +120,7 @@ type ClientClass = new (socket: string, credentials: ChannelCredentials, options
 /**
  * Clients of a node. npm lightning loads lnd's interface; its clients are made again with reconnects that
  * start at once, since lnd lets go of held HTLCs a second after it came up (gRPC's own back-off is 1 to 120 s).
- * They share one connection: either all of the node is there or nothing.
+ * They share one connection, so that a node is reachable as a whole or not at all.
  */
 export function openServices(given: LndCredentials): OpenedServices {
   const { socket } = given
@@ -138,7 +138,7 @@ export function openServices(given: LndCredentials): OpenedServices {
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': 1,
-    // TLS knows no names that are addresses; lnd's certificate always has this one.
+    // TLS takes no IP address as a server's name; lnd's certificate always has this name.
     ...(/^(?:127\.0\.0\.1|\[::1\]):/.test(socket) && { 'grpc.ssl_target_name_override': 'localhost' }),
   }
   const channelOverride = new Channel(socket, credentials, options)

@@ -1,13 +1,13 @@
 import { BackendError } from '../../backend.ts'
 
-/** What calls of lnd fail with, and what that means: the one place that reads the words of lnd and gRPC. */
+/** Errors of lnd's calls and what they mean. The one place that reads the words of lnd and of gRPC. */
 
 /** What grpc-js rejects with. */
 export interface RpcError extends Error {
   /** A gRPC status code. */
   readonly code?: number
   readonly details?: string
-  /** What was called, as it stands in lnd's permissions. */
+  /** The method that was called, as it stands in lnd's permissions. */
   readonly uri?: string
   /** lnd did not answer within the time that it was given: the call was cancelled here. */
   readonly isLate?: boolean
@@ -26,7 +26,7 @@ export const Status = {
   unauthenticated: 16,
 } as const
 
-/** Whether an error means that the node can't be reached, or is not ready, rather than that it said no. */
+/** Whether an error means that the node cannot be reached or is not ready, rather than that it refused. */
 export function isAway(error: unknown): boolean {
   const { code, details = '' } = error as RpcError
   if (code === Status.unavailable || code === Status.cancelled || code === Status.deadline) return true
@@ -39,7 +39,7 @@ export function isLate(error: unknown): boolean {
   return (error as RpcError).isLate === true
 }
 
-/** What lnd says while its wallet is locked or its server is not up yet. */
+/** Whether these are lnd's words while its wallet is locked or its server is not up yet. */
 export function isStarting(details: string): boolean {
   return /wallet (?:locked|not created)|starting up|not yet ready|in the process of/i.test(details)
 }
@@ -58,23 +58,23 @@ export function isInterceptorTaken(error: RpcError): boolean {
   return (error.details ?? '').includes('already exists')
 }
 
-/** What a call that failed means for the caller of the backend. Never holds what was asked. */
+/** The error for a method that lnd does not permit, by its name in lnd's permissions. */
+export function deniedError(uri: string, options?: ErrorOptions): BackendError {
+  const message = `lnd does not permit ${uri} with this macaroon; spec/lnd.md has the line for lncli bakemacaroon`
+  return new BackendError('permission', message, options)
+}
+
+/** The error that the caller of the backend gets for a call that failed. It never holds the request. */
 export function asBackendError(error: unknown): BackendError {
   if (error instanceof BackendError) return error
   const { uri = 'the lnd backend', details } = error as RpcError
   const said = details ?? (error instanceof Error ? error.message : 'an error')
-  if (isDenied(error)) {
-    return new BackendError(
-      'permission',
-      `lnd does not permit ${uri} with this macaroon; spec/lnd.md has the line for lncli bakemacaroon`,
-      { cause: error },
-    )
-  }
+  if (isDenied(error)) return deniedError(uri, { cause: error })
   if (isAway(error)) return new BackendError('offline', `${whyAway(said)}; wait for 'online'`, { cause: error })
   return new BackendError('unsupported', `${uri} failed: ${said}`, { cause: error })
 }
 
-/** Why lnd does not answer, for a person: gRPC's own words, without what only its developers understand. */
+/** Why lnd does not answer, for a person: gRPC's words, without those that only its developers understand. */
 export function whyAway(details: string): string {
   if (isCertificate(details)) return 'the TLS certificate is not that of this lnd; take tls.cert from its folder'
   const address = /\bE[A-Z]+ ([^\s,]+:\d+)/.exec(details)?.[1]
@@ -85,7 +85,7 @@ export function whyAway(details: string): string {
   return `lnd does not answer (${said.replace(/[.\s]*Resolution note:\s*$/, '')})`
 }
 
-/** Whether a connection failed at its certificate. */
+/** Whether a connection failed because of lnd's certificate. */
 export function isCertificate(details: string): boolean {
   return /certificate|self.signed|SSL|TLS/i.test(details)
 }

@@ -5,7 +5,7 @@ import { Program } from './programs.ts'
 import { type Name, NAMES } from './settings.ts'
 
 /** The nodes and the programs at both ends of them: two that pay and read bare, two that run keysock. */
-export interface Stage {
+export interface Testbed {
   readonly alice: NodeAddress
   readonly carol: NodeAddress
   readonly bare: { readonly alice: Program; readonly carol: Program }
@@ -15,7 +15,7 @@ export interface Stage {
   close(): void
 }
 
-export function setStage(network: Network<Name>): Stage {
+export function openTestbed(network: Network<Name>): Testbed {
   const address = (name: Name): NodeAddress => {
     const { socket, certPath, macaroonPath, publicKey } = network.node(name)
     return { socket, cert: certPath, macaroon: macaroonPath, publicKey }
