@@ -1,7 +1,7 @@
 export { checkLnd } from './backends/lnd/check.ts'
 export type { Finding, FindingName } from './backends/lnd/check.ts'
 export { LND_PERMISSIONS as lndPermissions } from './backends/lnd/rpc/client.ts'
-export { createBackend, createLndBackend } from './backends/lnd/create.ts'
+export { createBackend, createLndBackend } from './backends/lnd/lnd-backend.ts'
 export type { LndBackend } from './backends/lnd/lnd-backend.ts'
 export type { LndLocation, LndOptions } from './backends/lnd/rpc/connection.ts'
 export type { LndServices } from './backends/lnd/rpc/client.ts'

@@ -143,7 +143,7 @@ describe('a payment that lnd does not know', () => {
     expect(events).toMatchObject([{ type: 'payment-resolved', outcome: { status: 'settled' } }])
   })
 
-  it('is events as failed once it counts as never sent, and not asked for again', async () => {
+  it('is emitted as failed once it counts as never sent, and not asked for again', async () => {
     const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
     await world.pay()
     await world.payments.resolveLost()

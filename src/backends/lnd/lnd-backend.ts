@@ -14,7 +14,7 @@ import { Invoices } from './payments/invoices.ts'
 import { Liveness } from './liveness.ts'
 import { LocalHost, ThreadHost, type InterceptorHost } from './phantom/interceptor-host.ts'
 import type { InterceptorReport } from './phantom/interceptor-messages.ts'
-import type { LndTarget } from './rpc/connection.ts'
+import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { OwnChannels } from './routes/own-channels.ts'
 import { Payments } from './payments/payments.ts'
 import { PhantomLane } from './phantom/phantom-lane.ts'
@@ -201,4 +201,20 @@ export class LndBackend implements Backend {
       for (const next of this.#events.splice(0)) this.#sink?.(next)
     })
   }
+}
+
+/**
+ * A backend for an lnd node. Without options the node is where lnd's own tools find it: by the
+ * environment (spec/lnd.md), else in ~/.lnd. It is the node itself: a daemon that owns the node is not looked for,
+ * `findDaemon` of keysock/daemon does that (spec/daemon.md §2.2).
+ *
+ * @throws BackendError 'bad-request' naming the file or variable that can't be read
+ */
+export function createLndBackend(options: LndOptions = {}): LndBackend {
+  return new LndBackend(openLndTarget(options, process.env))
+}
+
+/** For KEYSOCK_BACKEND=keysock/lnd. @throws as `createLndBackend` */
+export function createBackend(environment: NodeJS.ProcessEnv): LndBackend {
+  return new LndBackend(openLndTarget({}, environment))
 }

@@ -41,7 +41,7 @@ export class Payments {
     string,
     { readonly firstChannel: string; readonly resolve: (outcome: PaymentOutcome) => void }
   >()
-  /** Hashes of payments that were under way when the connection broke. */
+  /** Hashes of payments whose outcome lnd is asked for until it is known. */
   readonly #lost = new Set<string>()
   /** Hashes that lnd calls in flight although no channel holds them, and since when. */
   readonly #ghosts = new BoundedMap<string, number>(MAX_USED_HASHES)

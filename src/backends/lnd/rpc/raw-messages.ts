@@ -16,8 +16,6 @@ export interface RawInfo {
   readonly block_height: number
   readonly synced_to_chain: boolean
   readonly synced_to_graph: boolean
-  readonly num_active_channels: number
-  readonly num_inactive_channels: number
   readonly num_pending_channels: number
   readonly chains: readonly { readonly network: string }[]
   readonly features: Readonly<Record<string, unknown>>
