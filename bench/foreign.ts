@@ -10,8 +10,8 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Destination } from '../src/medium/route.ts'
 import { createLndBackend } from '../src/lnd.ts'
 import { fromHex } from '../src/floor/bytes.ts'
-import { readAttempts } from '../test/lnd/ledger.ts'
-import { BareReceiver } from '../test/lnd/receiver.ts'
+import { readAttempts } from '../tools/regtest/ledger.ts'
+import { BackendReceiver } from '../tools/regtest/backend-receiver.ts'
 import type { LndNode } from '../tools/regtest/lnd-node.ts'
 import { type Network, startNetwork } from '../tools/regtest/network.ts'
 import { until } from '../tools/regtest/until.ts'
@@ -24,7 +24,7 @@ const FOREIGN_PER_SECOND = 10
 const OWN_PER_SECOND = 10
 const SECONDS = 20
 const DEFAULT_ROUNDS = 6
-const MOST_GROWTH = 1.05
+const MAX_GROWTH = 1.05
 const AMOUNT_MSAT = 5_000n
 
 /** What goes on at the node meanwhile. Our own payments end there: by keysend, or over a hidden path. */
@@ -131,7 +131,7 @@ async function measureDelay(
   { setting, foreign, own }: { readonly setting: Setting; readonly foreign: Stream; readonly own: Stream },
 ): Promise<number> {
   const [alice, bob, carol] = [network.node('alice'), network.node('bob'), network.node('carol')]
-  const receiver = setting === 'bare' ? undefined : await BareReceiver.attach(alice)
+  const receiver = setting === 'bare' ? undefined : await BackendReceiver.attach(alice)
   const path = await receiver?.path(fromHex(carol.publicKey))
   const destination: Destination =
     setting === 'busy' && path !== undefined
@@ -166,7 +166,7 @@ const delayMs = (name: Setting): number => median(rounds.map((round) => round[na
 const growth = (name: Setting): number => median(rounds.map((round) => round[name] / round.bare))
 const rows = names.map((name) => ({ name, ms: Math.round(delayMs(name)), growth: Number(growth(name).toFixed(3)) }))
 const failures = rows
-  .filter((row) => !(row.growth <= MOST_GROWTH))
+  .filter((row) => !(row.growth <= MAX_GROWTH))
   .map(({ name, growth: by }) => `${name} grew by ${by}`)
 if (failed.foreign > 0) failures.push(`${failed.foreign} foreign payments failed`)
 
@@ -179,7 +179,7 @@ console.log(`${table}\n\n${failures.length === 0 ? 'within the threshold' : fail
 const results = { bench: 'foreign', rows, rounds, failed, failures }
 if (options.write) {
   await mkdir(RESULTS, { recursive: true })
-  const what = `${FOREIGN_PER_SECOND} payments of others a second through a node, and ${OWN_PER_SECOND} a second to it, for ${SECONDS} s; medians of ${options.rounds} rounds, in turn. At most ${MOST_GROWTH} is allowed.`
+  const what = `${FOREIGN_PER_SECOND} payments of others a second through a node, and ${OWN_PER_SECOND} a second to it, for ${SECONDS} s; medians of ${options.rounds} rounds, in turn. At most ${MAX_GROWTH} is allowed.`
   await writeFile(
     new URL('foreign.md', RESULTS),
     `# Payments of others\n\n\`./dev bench foreign --write\`. ${what}\n\n${table}\n`,

@@ -13,7 +13,7 @@ import { plotsOf } from './lnd/plots.ts'
 import { asMarkdown, asText } from './lnd/report.ts'
 import { measureRound, type Round, warmUp } from './lnd/round.ts'
 import { CAPACITY_SAT, DEFAULT_BYTES, DEFAULT_ROUNDS, NAMES } from './lnd/settings.ts'
-import { setStage } from './lnd/stage.ts'
+import { openTestbed } from './lnd/testbed.ts'
 import { failuresOf, type Results, thresholdsOf } from './lnd/summary.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
@@ -40,12 +40,12 @@ function wholeNumber(text: string): number {
 }
 
 const startedMs = performance.now()
-function note(text: string): void {
+function log(text: string): void {
   process.stderr.write(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(4)} s  ${text}\n`)
 }
 
-await buildLnd(note)
-note(`starting ${NAMES.join(' - ')}`)
+await buildLnd(log)
+log(`starting ${NAMES.join(' - ')}`)
 const network = await startNetwork({
   nodes: NAMES,
   channels: [
@@ -56,14 +56,14 @@ const network = await startNetwork({
 const rounds: Round[] = []
 let lndVersion: string
 try {
-  const stage = setStage(network)
-  note('warming up')
-  await warmUp(stage)
+  const testbed = openTestbed(network)
+  log('warming up')
+  await warmUp(testbed)
   for (let i = 0; i < options.rounds; i++) {
-    note(`round ${i + 1} of ${options.rounds}`)
-    rounds.push(await measureRound(stage, { bytes: options.bytes, oursFirst: i % 2 === 1, note }))
+    log(`round ${i + 1} of ${options.rounds}`)
+    rounds.push(await measureRound(testbed, { bytes: options.bytes, oursFirst: i % 2 === 1, log }))
   }
-  stage.close()
+  testbed.close()
   lndVersion = (await getWalletInfo({ lnd: network.node('bob').lnd })).version
 } finally {
   await network.close()

@@ -1,4 +1,4 @@
-import { recordOf, type RawInvoice } from '../../src/backends/lnd/messages.ts'
+import { recordOf, type RawInvoice } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { type NodeAddress, openBare } from './bare-node.ts'
 import { CpuTime } from './cpu-time.ts'

@@ -1,9 +1,8 @@
-import { LndClient } from '../../src/backends/lnd/client.ts'
-import { type OpenedServices, openServices, readCredentials } from '../../src/backends/lnd/connection.ts'
+import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
+import { type OpenedServices, openServices, readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../src/medium/bounds.ts'
-import { hopPolicy } from '../../src/backends/lnd/policies.ts'
-import type { HopPolicy } from '../../src/backends/lnd/route-costs.ts'
-import { MOST_FEE_MSAT } from './settings.ts'
+import { hopPolicy, type HopPolicy } from '../../src/backends/lnd/routes/policies.ts'
+import { MAX_FEE_MSAT } from './settings.ts'
 
 /** Where an lnd is. Plain data. */
 export interface NodeAddress {
@@ -34,7 +33,7 @@ export async function wayTo({ client }: BareNode, from: string, to: string): Pro
     pub_key: to,
     amt_msat: '1000',
     final_cltv_delta: FINAL_DELTA_BLOCKS + EXPIRY_MARGIN_BLOCKS,
-    fee_limit: { fixed_msat: MOST_FEE_MSAT.toString() },
+    fee_limit: { fixed_msat: MAX_FEE_MSAT.toString() },
   })
   const way: HopPolicy[] = []
   let node = from

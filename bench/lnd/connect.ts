@@ -1,5 +1,5 @@
 import { CONNECTS } from './settings.ts'
-import type { Stage } from './stage.ts'
+import type { Testbed } from './testbed.ts'
 import type { Ends } from './transfer.ts'
 
 /** From `createConnection`, with a question written at once, to the first byte of the answer. */
@@ -11,14 +11,14 @@ export interface Connect {
 }
 
 /** Several connections, one after the other; before the first, the endpoint never had one. */
-export async function measureConnects(stage: Stage, { alice, carol }: Ends): Promise<Connect[]> {
+export async function measureConnects(testbed: Testbed, { alice, carol }: Ends): Promise<Connect[]> {
   const ledgers = [
-    await stage.bare.alice.open('ledger', stage.alice),
-    await stage.bare.carol.open('ledger', stage.carol),
+    await testbed.bare.alice.open('ledger', testbed.alice),
+    await testbed.bare.carol.open('ledger', testbed.carol),
   ]
   const connects: Connect[] = []
   for (let i = 0; i < CONNECTS; i++) {
-    const { startMs, answeredMs } = await alice.call('firstByte', stage.carol.publicKey)
+    const { startMs, answeredMs } = await alice.call('firstByte', testbed.carol.publicKey)
     const paid = [await alice.call('paid', startMs, answeredMs), await carol.call('paid', startMs, answeredMs)]
     const told = await Promise.all(ledgers.map((ledger) => ledger.call('countBetween', startMs, answeredMs)))
     await Promise.all([alice.call('quiet'), carol.call('quiet')])

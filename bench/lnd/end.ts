@@ -13,7 +13,7 @@ import { PLENTY_MSAT, SMALL_WRITE_BYTES, STEP_MS } from './settings.ts'
 import { Tally } from './tally.ts'
 
 /** Takes what comes, gives as much as the first bytes ask for, or says it back. */
-const PORTS = { take: 7, give: 8, echo: 9 } as const
+const PORTS = { sink: 7, source: 8, echo: 9 } as const
 const PIECE_BYTES = 65_536
 /** All that may go before the connection is open (spec §7.2): the buffer of a stream is a quarter of it. */
 const EARLY_BYTES = 262_144
@@ -61,8 +61,8 @@ class End {
 
   async listen(): Promise<void> {
     const servers = [
-      [PORTS.take, (socket: Socket) => this.#take(socket)],
-      [PORTS.give, (socket: Socket) => this.#give(socket)],
+      [PORTS.sink, (socket: Socket) => this.#receive(socket)],
+      [PORTS.source, (socket: Socket) => this.#send(socket)],
       [PORTS.echo, (socket: Socket) => socket.pipe(socket)],
     ] as const
     for (const [port, serve] of servers) {
@@ -84,7 +84,7 @@ class End {
   /** Connects and writes so many bytes, the first of them before the connection stands. When it began to. */
   sendTo(publicKey: string, bytes: number): number {
     const startMs = now()
-    const socket = this.#connect(publicKey, PORTS.take)
+    const socket = this.#connect(publicKey, PORTS.sink)
     this.#writeAll(socket, bytes)
     return startMs
   }
@@ -92,7 +92,7 @@ class End {
   /** Connects and asks for so many bytes. When it began to. */
   askFor(publicKey: string, bytes: number): number {
     const startMs = now()
-    const socket = this.#connect(publicKey, PORTS.give)
+    const socket = this.#connect(publicKey, PORTS.source)
     socket.on('data', (chunk: Uint8Array) => this.#count(chunk))
     // Its own end waits for the other's: it would end both.
     socket.write(String(bytes))
@@ -127,8 +127,8 @@ class End {
   }
 
   /** A connection that stays. Resolves when it stands. */
-  async hold(publicKey: string): Promise<void> {
-    const socket = this.#connect(publicKey, PORTS.take)
+  async connect(publicKey: string): Promise<void> {
+    const socket = this.#connect(publicKey, PORTS.sink)
     await once(socket, 'connect')
     this.#held = socket
   }
@@ -146,7 +146,7 @@ class End {
     while (this.#endpoint.stats.paymentsUnresolved > 0) await sleep(LOOK_MS)
   }
 
-  async letGo(): Promise<void> {
+  async disconnect(): Promise<void> {
     const socket = this.#held
     this.#held = undefined
     socket?.end()
@@ -198,7 +198,7 @@ class End {
     return socket
   }
 
-  #take(socket: Socket): void {
+  #receive(socket: Socket): void {
     socket.on('data', (chunk: Uint8Array) => this.#count(chunk))
   }
 
@@ -207,7 +207,7 @@ class End {
     this.#read.update(chunk)
   }
 
-  #give(socket: Socket): void {
+  #send(socket: Socket): void {
     socket.once('data', (asked: Uint8Array) => {
       this.#gaveMs = now()
       this.#writeAll(socket, Number(String(asked)))

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Remote } from './programs.ts'
 import { SWEEP_IN_FLIGHT, SWEEP_MS, SWEEP_PAYMENTS } from './settings.ts'
-import type { Stage } from './stage.ts'
+import type { Testbed } from './testbed.ts'
 import type { Step } from './tally.ts'
 
 /** A flood that looks for the best size. */
@@ -40,18 +40,18 @@ type Reader = Remote<'arrivals'> | Remote<'blinded-reader'>
 export class FloodEnds {
   readonly #payer: Remote<'bare-payer'>
   readonly #reader: Reader
-  readonly #stage: Stage
+  readonly #testbed: Testbed
   readonly recordBytes: number
 
-  private constructor(stage: Stage, ends: { payer: Remote<'bare-payer'>; reader: Reader; recordBytes: number }) {
-    this.#stage = stage
+  private constructor(testbed: Testbed, ends: { payer: Remote<'bare-payer'>; reader: Reader; recordBytes: number }) {
+    this.#testbed = testbed
     this.#payer = ends.payer
     this.#reader = ends.reader
     this.recordBytes = ends.recordBytes
   }
 
-  static async open(stage: Stage, direction: Direction): Promise<FloodEnds> {
-    const { alice, carol, bare } = stage
+  static async open(testbed: Testbed, direction: Direction): Promise<FloodEnds> {
+    const { alice, carol, bare } = testbed
     const isThere = direction === 'there'
     const reader = isThere
       ? await bare.carol.open('arrivals', carol)
@@ -60,7 +60,7 @@ export class FloodEnds {
       ? { publicKey: carol.publicKey }
       : { path: await (reader as Remote<'blinded-reader'>).call('path') }
     const payer = await (isThere ? bare.alice : bare.carol).open('bare-payer', { node: isThere ? alice : carol, to })
-    return new FloodEnds(stage, { payer, reader, recordBytes: await payer.call('recordBytes') })
+    return new FloodEnds(testbed, { payer, reader, recordBytes: await payer.call('recordBytes') })
   }
 
   async close(): Promise<void> {
@@ -105,13 +105,13 @@ export class FloodEnds {
   async #run<End>(inFlight: number, enough: (until: (bytes: number) => Promise<number>) => Promise<End>) {
     const reader = this.#reader as Remote<'arrivals'>
     await reader.call('clear')
-    const nodesMs = this.#stage.nodesCpuMs()
+    const nodesMs = this.#testbed.nodesCpuMs()
     const startMs = await this.#payer.call('start', inFlight)
     const endMs = await enough((bytes) => reader.call('until', bytes))
     const arrived = await reader.call('arrived', startMs)
     const atMs = arrived.series.at(-1)?.atMs ?? Number.NaN
     const readerMs = await reader.call('cpuMs')
-    const nodes = this.#stage.nodesCpuMs() - nodesMs
+    const nodes = this.#testbed.nodesCpuMs() - nodesMs
     // What is under way when enough has arrived doesn't count, but it has to end before anything else begins.
     const sent = await this.#payer.call('stop')
     return { startMs, endMs, atMs, arrived, sent, cpu: { senderMs: sent.cpuMs, readerMs, nodesMs: nodes } }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { median } from '../sim/statistics.ts'
 import type { FloodEnds } from './flood.ts'
 import { LATENCY_PAUSE_MS, LATENCY_SAMPLES, SMALL_WRITE_BYTES } from './settings.ts'
-import type { Stage } from './stage.ts'
+import type { Testbed } from './testbed.ts'
 import type { Ends } from './transfer.ts'
 
 /** Medians of one at a time, ms, each until the other process has it. */
@@ -16,8 +16,8 @@ export interface Latency {
 }
 
 /** A small write on an open connection, and a bare payment of the same size, in turn. */
-export async function measureLatency(stage: Stage, bare: FloodEnds, { alice, carol }: Ends): Promise<Latency> {
-  await alice.call('hold', stage.carol.publicKey)
+export async function measureLatency(testbed: Testbed, bare: FloodEnds, { alice, carol }: Ends): Promise<Latency> {
+  await alice.call('connect', testbed.carol.publicKey)
   await carol.call('clear')
   const writesMs: number[] = []
   const bareMs: number[] = []
@@ -36,7 +36,7 @@ export async function measureLatency(stage: Stage, bare: FloodEnds, { alice, car
     bareMs.push(await bare.single(recordBytes))
     writesMs.push(await write())
   }
-  await alice.call('letGo')
+  await alice.call('disconnect')
   const [ours, theirs] = [median(writesMs), median(bareMs)]
   return { samples: writesMs.length, recordBytes, bareMs: theirs, writeMs: ours, ratio: ours / theirs }
 }

@@ -2,7 +2,7 @@ import { type NodeAddress, openBare } from './bare-node.ts'
 import { toEpochNs } from './now.ts'
 
 /** More than are made in any stretch of time that is asked about. */
-const MOST_PAYMENTS = 100
+const MAX_PAYMENTS = 100
 
 interface Lightning {
   listPayments(
@@ -25,7 +25,7 @@ export async function openLedger(address: NodeAddress): Promise<{
   return {
     countBetween: async (fromMs, toMs) => {
       const [fromNs, toNs] = [toEpochNs(fromMs), toEpochNs(toMs)]
-      const request = { include_incomplete: true, reversed: true, max_payments: String(MOST_PAYMENTS) }
+      const request = { include_incomplete: true, reversed: true, max_payments: String(MAX_PAYMENTS) }
       const { promise, resolve, reject } = Promise.withResolvers<readonly { readonly creation_time_ns: string }[]>()
       lightning.listPayments(request, (error, answer) => (error === null ? resolve(answer.payments) : reject(error)))
       const made = (await promise).map(({ creation_time_ns }) => BigInt(creation_time_ns))

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { KEYSEND_KEY, RECORD_KEY } from '../../src/backends/lnd/messages.ts'
+import { KEYSEND_KEY, RECORD_KEY } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { fromHex } from '../../src/floor/bytes.ts'
 import { type NodeAddress, openBare } from './bare-node.ts'
 import { now } from './now.ts'
-import { CHUNK_BYTES, MOST_FEE_MSAT } from './settings.ts'
+import { CHUNK_BYTES, MAX_FEE_MSAT } from './settings.ts'
 
 /** The least that lnd's default policies let pass. */
 const AMOUNT_MSAT = 1_000
@@ -36,7 +36,7 @@ export async function openOneByOne({
       payment_hash: createHash('sha256').update(preimage).digest(),
       dest_custom_records: { [KEYSEND_KEY]: preimage, [RECORD_KEY]: chunk },
       timeout_seconds: TIMEOUT_SECONDS,
-      fee_limit_msat: MOST_FEE_MSAT.toString(),
+      fee_limit_msat: MAX_FEE_MSAT.toString(),
       no_inflight_updates: true,
     })
     return new Promise((resolve, reject) => {

@@ -32,7 +32,7 @@ export class Program {
     // gRPC to an IP address warns once a process; the address is ours.
     const execArgv = ['--disable-warning=DEP0123', ...(process.env['KEYSOCK_BENCH_NODE_ARGS']?.split(' ') ?? [])]
     this.#child = fork(PROGRAM, { serialization: 'advanced', execArgv })
-    this.#child.on('message', (answer: Answer) => this.#take(answer))
+    this.#child.on('message', (answer: Answer) => this.#receive(answer))
     this.#child.on('exit', (code) => this.#gone(`${name} ended with code ${String(code)}`))
   }
 
@@ -55,7 +55,7 @@ export class Program {
     })
   }
 
-  #take(answer: Answer): void {
+  #receive(answer: Answer): void {
     const waiting = this.#waiting.get(answer.id)
     this.#waiting.delete(answer.id)
     if (answer.ok) waiting?.resolve(answer.value as never)

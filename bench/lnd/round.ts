@@ -2,7 +2,7 @@ import { type Connect, measureConnects } from './connect.ts'
 import { type Direction, type Flood, FloodEnds, type SweepPoint } from './flood.ts'
 import { type Latency, measureLatency } from './latency.ts'
 import { CHUNK_BYTES, ONE_BY_ONE_MS, WARM_UP_BYTES } from './settings.ts'
-import type { Stage } from './stage.ts'
+import type { Testbed } from './testbed.ts'
 import { Ends, type Transfer } from './transfer.ts'
 
 /** A flood and a transfer of the same bytes, one after the other. */
@@ -37,20 +37,20 @@ export interface RoundPlan {
   readonly bytes: number
   /** Transfers before floods: from round to round in turn. */
   readonly oursFirst: boolean
-  note(text: string): void
+  log(text: string): void
 }
 
 /** Everything once, the parts in turn on the same nodes. */
-export async function measureRound(stage: Stage, plan: RoundPlan): Promise<Round> {
-  const there = await measurePair(stage, 'there', plan)
-  const back = await measurePair(stage, 'back', plan)
-  plan.note('(c) one payment at a time')
-  const oneByOne = await measureOneByOne(stage)
-  plan.note('(e) first byte, (d) latency')
-  const ends = await Ends.open(stage)
-  const connects = await measureConnects(stage, ends)
-  const bare = await FloodEnds.open(stage, 'there')
-  const latency = await measureLatency(stage, bare, ends)
+export async function measureRound(testbed: Testbed, plan: RoundPlan): Promise<Round> {
+  const there = await measurePair(testbed, 'there', plan)
+  const back = await measurePair(testbed, 'back', plan)
+  plan.log('(c) one payment at a time')
+  const oneByOne = await measureOneByOne(testbed)
+  plan.log('(e) first byte, (d) latency')
+  const ends = await Ends.open(testbed)
+  const connects = await measureConnects(testbed, ends)
+  const bare = await FloodEnds.open(testbed, 'there')
+  const latency = await measureLatency(testbed, bare, ends)
   await bare.close()
   await ends.close()
   return {
@@ -60,34 +60,34 @@ export async function measureRound(stage: Stage, plan: RoundPlan): Promise<Round
     times: there.transfer.bytesPerSecond / oneByOne.bytesPerSecond,
     latency,
     bareThereMs: latency.bareMs,
-    bareBackMs: await measureBareBack(stage),
+    bareBackMs: await measureBareBack(testbed),
     connects,
   }
 }
 
 /** A little each way, not measured. */
-export async function warmUp(stage: Stage): Promise<void> {
-  const ends = await Ends.open(stage)
+export async function warmUp(testbed: Testbed): Promise<void> {
+  const ends = await Ends.open(testbed)
   for (const direction of ['there', 'back'] as const) await ends.transfer(direction, WARM_UP_BYTES)
   await ends.close()
 }
 
-async function measurePair(stage: Stage, direction: Direction, plan: RoundPlan): Promise<Pair> {
+async function measurePair(testbed: Testbed, direction: Direction, plan: RoundPlan): Promise<Pair> {
   const name = direction === 'there' ? '(a)' : '(b)'
   const transfer = async (): Promise<Transfer> => {
-    const ends = await Ends.open(stage)
+    const ends = await Ends.open(testbed)
     const done = await ends.transfer(direction, plan.bytes)
-    plan.note(`${name} keysock: ${kilo(done.bytesPerSecond)} kB/s`)
+    plan.log(`${name} keysock: ${kilo(done.bytesPerSecond)} kB/s`)
     await ends.close()
     return done
   }
   const flood = async (): Promise<Pick<Pair, 'sweep' | 'flood'>> => {
-    const ends = await FloodEnds.open(stage, direction)
+    const ends = await FloodEnds.open(testbed, direction)
     const sweep = await ends.sweep()
     const best = sweep.reduce((most, point) => (point.bytesPerSecond > most.bytesPerSecond ? point : most))
     const full = await ends.full(best.inFlight, plan.bytes)
     const seen = sweep.map((point) => `${point.inFlight}: ${kilo(point.bytesPerSecond)}`).join(', ')
-    plan.note(`${name} flood: ${seen}; whole at ${full.inFlight}: ${kilo(full.bytesPerSecond)} kB/s`)
+    plan.log(`${name} flood: ${seen}; whole at ${full.inFlight}: ${kilo(full.bytesPerSecond)} kB/s`)
     await ends.close()
     return { sweep, flood: full }
   }
@@ -103,9 +103,9 @@ function pairOf(transfer: Transfer, flooded: Pick<Pair, 'sweep' | 'flood'>): Pai
   return { ...flooded, transfer, ratio: transfer.bytesPerSecond / flooded.flood.bytesPerSecond }
 }
 
-async function measureOneByOne(stage: Stage): Promise<OneByOne> {
-  const reader = await stage.bare.carol.open('arrivals', stage.carol)
-  const sender = await stage.bare.alice.open('one-by-one', { node: stage.alice, to: stage.carol.publicKey })
+async function measureOneByOne(testbed: Testbed): Promise<OneByOne> {
+  const reader = await testbed.bare.carol.open('arrivals', testbed.carol)
+  const sender = await testbed.bare.alice.open('one-by-one', { node: testbed.alice, to: testbed.carol.publicKey })
   const { startMs, payments } = await sender.call('run', ONE_BY_ONE_MS)
   const bytes = payments * CHUNK_BYTES
   const endMs = await reader.call('until', bytes)
@@ -115,8 +115,8 @@ async function measureOneByOne(stage: Stage): Promise<OneByOne> {
 
 const BARE_BACK_SAMPLES = 9
 
-async function measureBareBack(stage: Stage): Promise<number> {
-  const ends = await FloodEnds.open(stage, 'back')
+async function measureBareBack(testbed: Testbed): Promise<number> {
+  const ends = await FloodEnds.open(testbed, 'back')
   const samples: number[] = []
   for (let i = 0; i < BARE_BACK_SAMPLES; i++) samples.push(await ends.single(ends.recordBytes))
   await ends.close()

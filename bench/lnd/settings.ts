@@ -32,10 +32,10 @@ export const LATENCY_PAUSE_MS = 60
 /** (e) Connections a round; the first of them on an endpoint that never had one. */
 export const CONNECTS = 5
 
-export const LEAST_RATIO = 0.85
-export const MOST_RATIO = 1.02
-export const LEAST_TIMES_ONE_BY_ONE = 15
-export const MOST_LATENCY = 1.15
+export const MIN_RATIO = 0.85
+export const MAX_RATIO = 1.02
+export const MIN_TIMES_ONE_BY_ONE = 15
+export const MAX_LATENCY = 1.15
 export const CONNECT_PAYMENTS = 2
 
 /** Series for plots: goodput in steps of this, and what is in flight as often. */
@@ -43,4 +43,4 @@ export const STEP_MS = 250
 
 /** Money is no bound here. */
 export const PLENTY_MSAT = 1_000_000_000_000n
-export const MOST_FEE_MSAT = 100_000n
+export const MAX_FEE_MSAT = 100_000n

@@ -1,6 +1,6 @@
 import { median } from '../sim/statistics.ts'
 import type { Round } from './round.ts'
-import { CONNECT_PAYMENTS, LEAST_RATIO, LEAST_TIMES_ONE_BY_ONE, MOST_LATENCY, MOST_RATIO } from './settings.ts'
+import { CONNECT_PAYMENTS, MIN_RATIO, MIN_TIMES_ONE_BY_ONE, MAX_LATENCY, MAX_RATIO } from './settings.ts'
 
 /** One thing that is asked for, and whether it is so. */
 export interface Threshold {
@@ -37,22 +37,22 @@ export function thresholdsOf(rounds: readonly Round[]): Threshold[] {
     threshold(
       '(a) goodput there over the flood',
       rounds.map(({ there }) => there.ratio),
-      { least: LEAST_RATIO, most: MOST_RATIO },
+      { least: MIN_RATIO, most: MAX_RATIO },
     ),
     threshold(
       '(b) goodput back over the flood',
       rounds.map(({ back }) => back.ratio),
-      { least: LEAST_RATIO, most: MOST_RATIO },
+      { least: MIN_RATIO, most: MAX_RATIO },
     ),
     threshold(
       '(c) goodput there over one at a time',
       rounds.map(({ times }) => times),
-      { least: LEAST_TIMES_ONE_BY_ONE },
+      { least: MIN_TIMES_ONE_BY_ONE },
     ),
     threshold(
       '(d) small write over a bare payment',
       rounds.map(({ latency }) => latency.ratio),
-      { most: MOST_LATENCY },
+      { most: MAX_LATENCY },
     ),
     threshold('(e) payments until the first answered byte', [Math.min(...payments), Math.max(...payments)], {
       least: CONNECT_PAYMENTS,
@@ -75,7 +75,7 @@ export function failuresOf(thresholds: readonly Threshold[]): string[] {
   return thresholds
     .filter(({ verdict }) => verdict === 'bad')
     .map(({ name, value, most, least }) => {
-      const broken = most === MOST_RATIO && value > most ? ': the baseline is broken' : ''
+      const broken = most === MAX_RATIO && value > most ? ': the baseline is broken' : ''
       return `${name}: ${value.toFixed(2)}, not ${boundsText({ ...(least !== undefined && { least }), ...(most !== undefined && { most }) })}${broken}`
     })
 }

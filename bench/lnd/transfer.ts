@@ -3,13 +3,15 @@ import type { Remote } from './programs.ts'
 import type { Cpu, Direction } from './flood.ts'
 import type { Paid } from './end.ts'
 import { SETTLE_MS } from './settings.ts'
-import type { Stage } from './stage.ts'
+import type { Testbed } from './testbed.ts'
 import type { Step } from './tally.ts'
 
 /** Bytes moved by keysock from one program to another. */
 export interface Transfer {
   readonly bytes: number
-  /** There: from `createConnection`; back: from the first write, a message having asked for it; until the last byte was read. */
+  /**
+   * Until the last byte was read; there from `createConnection`, back from the first write, for which a message asked.
+   */
   readonly seconds: number
   readonly bytesPerSecond: number
   /** From `createConnection` in both directions. */
@@ -26,23 +28,23 @@ export interface Transfer {
 export class Ends {
   readonly alice: Remote<'end'>
   readonly carol: Remote<'end'>
-  readonly #stage: Stage
+  readonly #testbed: Testbed
 
-  private constructor(stage: Stage, alice: Remote<'end'>, carol: Remote<'end'>) {
-    this.#stage = stage
+  private constructor(testbed: Testbed, alice: Remote<'end'>, carol: Remote<'end'>) {
+    this.#testbed = testbed
     this.alice = alice
     this.carol = carol
   }
 
-  static async open(stage: Stage): Promise<Ends> {
+  static async open(testbed: Testbed): Promise<Ends> {
     const [alice, carol] = await Promise.all([
-      stage.ours.alice.open('end', { node: stage.alice }),
-      stage.ours.carol.open('end', { node: stage.carol }),
+      testbed.ours.alice.open('end', { node: testbed.alice }),
+      testbed.ours.carol.open('end', { node: testbed.carol }),
     ])
     await carol.call('listen')
     // A thread of each is still starting; it is no part of a transfer.
     await sleep(SETTLE_MS)
-    return new Ends(stage, alice, carol)
+    return new Ends(testbed, alice, carol)
   }
 
   async close(): Promise<void> {
@@ -52,9 +54,9 @@ export class Ends {
   /** @throws Error where the bytes that were read are not those that were written */
   async transfer(direction: Direction, bytes: number): Promise<Transfer> {
     const { alice, carol } = this
-    const { publicKey } = this.#stage.carol
+    const { publicKey } = this.#testbed.carol
     await Promise.all([alice.call('clear'), carol.call('clear')])
-    const nodesMs = this.#stage.nodesCpuMs()
+    const nodesMs = this.#testbed.nodesCpuMs()
     const isThere = direction === 'there'
     const [sender, reader] = isThere ? [alice, carol] : [carol, alice]
     const connectMs = isThere
@@ -64,7 +66,7 @@ export class Ends {
     const cpu = {
       senderMs: await sender.call('cpuMs'),
       readerMs: await reader.call('cpuMs'),
-      nodesMs: this.#stage.nodesCpuMs() - nodesMs,
+      nodesMs: this.#testbed.nodesCpuMs() - nodesMs,
     }
     const startMs = isThere ? connectMs : await carol.call('gaveMs')
     const [{ written }, { read }] = [await sender.call('digests'), await reader.call('digests')]

@@ -2,8 +2,8 @@
 import { decodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import type { OpenFrame } from '../../src/wire/frames.ts'
-import { type OpenedConnection, pathsIn } from '../../test/anonymity/opened-packets.ts'
-import { grams } from '../../test/anonymity/responder-view.ts'
+import { type OpenedConnection, pathsIn } from '../../tools/regtest/opened-packets.ts'
+import { grams } from '../../tools/regtest/grams.ts'
 import type { IncomingPayment } from './payments-seen.ts'
 
 /** Whether two connections of one initiator may agree in a field. */

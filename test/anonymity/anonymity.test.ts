@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { attack, pathsPaidOver } from '../../examples/attack.ts'
 import { appearances, decodePath, demoNetwork, hubNetwork, line } from '../../src/sim.ts'
 import { toHex } from '../../src/floor/bytes.ts'
-import { grams, type ResponderView, watchResponder } from './responder-view.ts'
+import { grams } from '../../tools/regtest/grams.ts'
+import { type ResponderView, watchResponder } from './responder-view.ts'
 
 const hub = { network: hubNetwork(), initiator: 'leaf0', responder: 'leaf5' } as const
 

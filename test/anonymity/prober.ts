@@ -1,4 +1,7 @@
-/** The other side of an anonymous connection, which knocks at a node's public doors to find out whether it is that node's. */
+/**
+ * The other side of an anonymous connection, which knocks at a node's public doors to find out whether it is that
+ * node's.
+ */
 import { encodeFrames } from '../../src/wire/frame-writer.ts'
 import { decodeFrames } from '../../src/wire/frame-reader.ts'
 import { toHex } from '../../src/floor/bytes.ts'

@@ -2,9 +2,9 @@
 import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, type NetworkDescription, type Observation, type Simulation } from '../../src/sim.ts'
-import { fromHex, toHex } from '../../src/floor/bytes.ts'
+import { fromHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
-import { openPackets, pathsIn, recordingEntropy } from './opened-packets.ts'
+import { openPackets, pathsIn, recordingEntropy } from '../../tools/regtest/opened-packets.ts'
 
 interface Conversation {
   /** What bob's node and process saw of this connection. */
@@ -106,14 +106,4 @@ function arrivalRecord(observation: Observation): Uint8Array[] {
   if (typeof event !== 'object' || event === null || !('type' in event) || event.type !== 'arrival') return []
   if (!('record' in event)) return []
   return [typeof event.record === 'string' ? fromHex(event.record) : (event.record as Uint8Array)]
-}
-
-/** Every run of `length` bytes in `values`, as hexadecimal text. */
-export function grams(values: readonly Uint8Array[], length: number): Set<string> {
-  const found = new Set<string>()
-  for (const bytes of values) {
-    const hex = toHex(bytes)
-    for (let at = 0; at + 2 * length <= hex.length; at += 2) found.add(hex.slice(at, at + 2 * length))
-  }
-  return found
 }

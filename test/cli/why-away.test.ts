@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { whyAway } from '../../src/backends/lnd/why-away.ts'
+import { whyAway } from '../../src/backends/lnd/rpc/errors.ts'
 
 it.each([
   [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
-import { layerViolations, packagesOf } from './layers.ts'
+import { AROUND, layerViolations, packagesOf } from './layers.ts'
 import { readSources } from './sources.ts'
 
 describe('the layers of src', () => {
@@ -14,6 +14,12 @@ describe('the layers of src', () => {
   })
 })
 
+describe('the programs around src', () => {
+  it('import no test, and each other only through tools', () => {
+    expect(layerViolations(['bench', 'examples', 'tools'].flatMap(readSources), AROUND)).toEqual([])
+  })
+})
+
 describe('the check of the layers', () => {
   const check = (path: string, text: string): string[] => layerViolations([{ path, text }])
 
@@ -24,7 +30,7 @@ describe('the check of the layers', () => {
     ['src/transport/sockets/socket.ts', `import { Duplex } from 'node:stream'`],
     ['src/transport/driver/driver.ts', `import type { Backend } from '../../backends/backend.ts'`],
     ['src/backends/sim/engine.ts', `import { EventEmitter } from 'eventemitter3'`],
-    ['src/backends/lnd/rpc.ts', `import grpc from '@grpc/grpc-js'`],
+    ['src/backends/lnd/rpc/client.ts', `import grpc from '@grpc/grpc-js'`],
     ['src/backends/daemon/server/server.ts', `import { Lines } from '../protocol/lines.ts'`],
     ['src/backends/daemon/client/client.ts', `import { Lines } from '../protocol/lines.ts'`],
     ['src/cli/send.ts', `import { connect } from '../index.ts'`],
@@ -51,9 +57,15 @@ describe('the check of the layers', () => {
     ['src/transport/sockets/endpoint.ts', `import { Sim } from '../../backends/sim/sim.ts'`, 'src/backends/sim/sim.ts'],
     ['src/transport/sockets/endpoint.ts', `import { connect } from '../../index.ts'`, 'src/index.ts'],
     [
-      'src/backends/lnd/rpc.ts',
-      `import { Socket } from '../../transport/sockets/socket.ts'`,
+      'src/backends/lnd/rpc/client.ts',
+      `import { Socket } from '../../../transport/sockets/socket.ts'`,
       'src/transport/sockets/socket.ts',
+    ],
+    ['src/backends/lnd/routes/routes.ts', `import grpc from '@grpc/grpc-js'`, '@grpc/grpc-js'],
+    [
+      'src/backends/lnd/rpc/client.ts',
+      `import { Routes } from '../routes/routes.ts'`,
+      'src/backends/lnd/routes/routes.ts',
     ],
     ['src/backends/sim/engine.ts', `import { main } from '../../cli/main.ts'`, 'src/cli/main.ts'],
     ['src/backends/sim/engine.ts', `import { Lnd } from '../lnd/lnd.ts'`, 'src/backends/lnd/lnd.ts'],
@@ -98,6 +110,17 @@ describe('the check of the layers', () => {
   it('catches an import whose name is computed', () => {
     expect(check('src/wire/frames.ts', 'export const a = (n: string) => import(n)')).toEqual([
       'src/wire/frames.ts:1: imports a name that is computed; write it out',
+    ])
+  })
+
+  it('catches a program that imports a test, or another program', () => {
+    const sources = ['../test/lnd/ledger.ts', '../examples/transfer.ts'].map((from) => ({
+      path: 'bench/lnd.ts',
+      text: `import { a } from '${from}'`,
+    }))
+    expect(layerViolations(sources, AROUND)).toEqual([
+      'bench/lnd.ts:1: bench/ may not import test/lnd/ledger.ts',
+      'bench/lnd.ts:1: bench/ may not import examples/transfer.ts',
     ])
   })
 

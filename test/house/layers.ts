@@ -20,6 +20,15 @@ const PURE_FLOOR = ['back-off', 'bounded', 'bytes', 'heap', 'token-bucket'].map(
 const TRANSPORT_BASE = ['errors', 'limits', 'logger'].map((name) => `src/transport/${name}.ts`)
 const VALUES = ['src/medium/', 'src/wire/']
 const CONTRACT = 'src/backends/backend.ts'
+/** What all folders of the lnd backend stand on. */
+const LND_BASE = [
+  'src/backends/lnd/limits.ts',
+  'src/backends/lnd/rate-limited-warning.ts',
+  'src/backends/paths/',
+  CONTRACT,
+  ...VALUES,
+  'src/floor/',
+]
 
 /** The layers of src, the most specific first: a file belongs to the first that holds it. */
 const LAYERS: readonly Layer[] = [
@@ -89,14 +98,35 @@ const LAYERS: readonly Layer[] = [
   },
   {
     // The only layer that loads gRPC: neither keysock nor keysock/sim reaches it.
-    path: 'src/backends/lnd/',
-    files: ['src/backends/lnd/', 'src/backends/paths/', CONTRACT, ...VALUES, 'src/floor/'],
+    path: 'src/backends/lnd/rpc/',
+    files: ['src/backends/lnd/rpc/', ...LND_BASE],
     packages: [NOBLE, NODE, 'lightning', '@grpc/grpc-js'],
+  },
+  {
+    path: 'src/backends/lnd/routes/',
+    files: ['src/backends/lnd/routes/', 'src/backends/lnd/rpc/', ...LND_BASE],
+    packages: [NOBLE],
+  },
+  {
+    path: 'src/backends/lnd/payments/',
+    files: ['src/backends/lnd/payments/', 'src/backends/lnd/routes/', 'src/backends/lnd/rpc/', ...LND_BASE],
+    packages: [NOBLE],
+  },
+  {
+    // Knows nothing of what this node pays.
+    path: 'src/backends/lnd/phantom/',
+    files: ['src/backends/lnd/phantom/', 'src/backends/lnd/routes/', 'src/backends/lnd/rpc/', ...LND_BASE],
+    packages: [NOBLE, NODE],
+  },
+  {
+    path: 'src/backends/lnd/',
+    files: ['src/backends/lnd/', ...LND_BASE],
+    packages: [NOBLE],
   },
   {
     // What both ends of the daemon's socket share. None of the three folders loads gRPC: a program that attaches needs none.
     path: 'src/backends/daemon/protocol/',
-    files: ['src/backends/daemon/protocol/', 'src/backends/lnd/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
+    files: ['src/backends/daemon/protocol/', 'src/backends/lnd/rpc/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE],
   },
   ...['server', 'client'].map((end) => ({
@@ -141,6 +171,13 @@ const LAYERS: readonly Layer[] = [
   },
   { path: 'src/index.ts', files: ['src/transport/', CONTRACT, ...VALUES, 'src/floor/'], packages: [] },
 ]
+
+/** What stands around src: programs of this project and what they share with its tests. None of them needs a test. */
+export const AROUND: readonly Layer[] = ['tools/', 'bench/', 'examples/'].map((path) => ({
+  path,
+  files: ['tools/', path, 'src/', 'package.json', 'package-lock.json'],
+  packages: [NODE, '*'],
+}))
 
 /** Every import in `sources` that its layer does not allow, as `file:line: what is wrong`. */
 export function layerViolations(sources: readonly Source[], layers: readonly Layer[] = LAYERS): string[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Status } from '../../src/backends/lnd/client.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { LndBackend } from '../../src/backends/lnd/lnd-backend.ts'
 import { checkLnd, lndPermissions, type Finding } from '../../src/lnd.ts'
 import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { LndClient } from '../../src/backends/lnd/client.ts'
+import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
 import { ScriptedLnd } from './scripted-lnd.ts'
 
 it('a call that throws, as one on a closed channel does, is refused, and its timer goes with it', async () => {

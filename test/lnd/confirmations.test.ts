@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { CONFIRM_POLL_MS } from '../../src/backends/lnd/bounds.ts'
-import { Confirmations } from '../../src/backends/lnd/confirmations.ts'
-import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
+import { CONFIRM_POLL_MS } from '../../src/backends/lnd/limits.ts'
+import { Confirmations } from '../../src/backends/lnd/phantom/confirmations.ts'
+import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { ScriptedLnd } from './scripted-lnd.ts'
 
 const hash = new Uint8Array(32).fill(5)
@@ -13,13 +13,13 @@ const holding = [{ incoming: true, hash_lock: Buffer.from(hash) }]
 class World {
   channels: readonly object[] = [{ chan_id: '1', pending_htlcs: holding }]
   readonly lnd: ScriptedLnd = new ScriptedLnd({ listChannels: () => ({ channels: this.channels }) })
-  readonly told: BackendEvent[] = []
+  readonly events: BackendEvent[] = []
   readonly confirmations: Confirmations
 
   constructor() {
     const { client, clock } = this.lnd
     const channels = new OwnChannels(client, clock)
-    this.confirmations = new Confirmations({ clock, channels, tell: (event) => this.told.push(event) })
+    this.confirmations = new Confirmations({ clock, channels, emit: (event) => this.events.push(event) })
     this.confirmations.settled({ hash, amountMsat: 5_000n, chanId: '1' })
   }
 
@@ -35,21 +35,21 @@ describe('a settled offer', () => {
   it('is confirmed once when its HTLC has left the channel', async () => {
     const world = new World()
     await world.look()
-    expect(world.told).toEqual([])
+    expect(world.events).toEqual([])
     world.channels = [{ chan_id: '1', pending_htlcs: [] }]
     await world.look()
-    expect(world.told).toEqual([confirmed])
+    expect(world.events).toEqual([confirmed])
     world.confirmations.settled({ hash, amountMsat: 5_000n, chanId: '1' })
     world.lnd.clock.pass(CONFIRM_POLL_MS)
     await world.lnd.idle()
-    expect(world.told).toEqual([confirmed])
+    expect(world.events).toEqual([confirmed])
   })
 
   it('is not confirmed when its channel was closed: the chain decides', async () => {
     const world = new World()
     world.channels = [{ chan_id: '2', pending_htlcs: [] }]
     await world.look()
-    expect(world.told).toEqual([])
+    expect(world.events).toEqual([])
   })
 
   it('is not confirmed when the stream broke meanwhile', async () => {
@@ -57,6 +57,6 @@ describe('a settled offer', () => {
     world.channels = [{ chan_id: '1', pending_htlcs: [] }]
     world.confirmations.streamLost()
     await world.look()
-    expect(world.told).toEqual([])
+    expect(world.events).toEqual([])
   })
 })

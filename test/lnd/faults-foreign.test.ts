@@ -6,8 +6,8 @@ import { keysend } from '../../tools/regtest/keysend.ts'
 import type { LndNode } from '../../tools/regtest/lnd-node.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { told, until } from '../../tools/regtest/until.ts'
-import { exchange, file, sha256Hex } from './exchange.ts'
-import { attach, settledUp } from './program-end.ts'
+import { exchange, file, sha256Hex } from '../../tools/regtest/file-exchange.ts'
+import { attach, settledUp } from './attached-endpoint.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 300_000

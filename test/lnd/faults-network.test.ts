@@ -6,8 +6,8 @@ import { endChannel, type OpenChannel } from '../../tools/regtest/channels.ts'
 import { keysend } from '../../tools/regtest/keysend.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { told, until } from '../../tools/regtest/until.ts'
-import { exchange, file, sha256Hex, type Midway } from './exchange.ts'
-import { attach, settledUp } from './program-end.ts'
+import { exchange, file, sha256Hex, type Midway } from '../../tools/regtest/file-exchange.ts'
+import { attach, settledUp } from './attached-endpoint.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 600_000

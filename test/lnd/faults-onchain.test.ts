@@ -6,8 +6,8 @@ import { lndAvailable } from '../../tools/regtest/available.ts'
 import { endChannel } from '../../tools/regtest/channels.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
-import { BarePayer, outcomeOf } from './payer.ts'
-import { BareReceiver } from './receiver.ts'
+import { BackendPayer, outcomeOf } from '../../tools/regtest/backend-payer.ts'
+import { BackendReceiver } from '../../tools/regtest/backend-receiver.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 300_000
@@ -40,8 +40,8 @@ describe.skipIf(!available.ok)('a channel that was closed by force with payments
 
   it('has ours settled on the chain, leaves others alone, and ends no stream', { timeout: TEST_MS }, async () => {
     const [alice, carol] = [network.node('alice'), network.node('carol')]
-    const payer = await BarePayer.attach(carol)
-    const receiver = await BareReceiver.attach(alice)
+    const payer = await BackendPayer.attach(carol)
+    const receiver = await BackendReceiver.attach(alice)
     receiver.holds = true
     const path = await receiver.path(fromHex(carol.publicKey))
     // The introduction node follows the version and a count.

@@ -5,9 +5,9 @@ import { fromHex, toHex } from '../../src/floor/bytes.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
-import { BarePayer, outcomeOf } from './payer.ts'
-import { Proxy } from './proxy.ts'
-import { BareReceiver } from './receiver.ts'
+import { BackendPayer, outcomeOf } from '../../tools/regtest/backend-payer.ts'
+import { TcpProxy } from './tcp-proxy.ts'
+import { BackendReceiver } from '../../tools/regtest/backend-receiver.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 300_000
@@ -19,8 +19,8 @@ type Name = 'alice' | 'bob' | 'carol'
 
 describe.skipIf(!available.ok)('a settled payment over a hidden path', () => {
   let network: Network<Name>
-  let payer: BarePayer
-  let receiver: BareReceiver
+  let payer: BackendPayer
+  let receiver: BackendReceiver
   const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
 
   beforeAll(async () => {
@@ -31,8 +31,8 @@ describe.skipIf(!available.ok)('a settled payment over a hidden path', () => {
         { between: ['bob', 'alice'], ...half },
       ],
     })
-    payer = await BarePayer.attach(network.node('carol'))
-    receiver = await BareReceiver.attach(network.node('alice'))
+    payer = await BackendPayer.attach(network.node('carol'))
+    receiver = await BackendReceiver.attach(network.node('alice'))
   }, START_MS)
 
   afterAll(async () => {
@@ -40,7 +40,7 @@ describe.skipIf(!available.ok)('a settled payment over a hidden path', () => {
     await network.close()
   })
 
-  const newPath = async (by: BareReceiver): Promise<Uint8Array> =>
+  const newPath = async (by: BackendReceiver): Promise<Uint8Array> =>
     await until('there is a path', () => by.path(fromHex(network.node('carol').publicKey)))
 
   async function balanceSat(): Promise<number> {
@@ -100,7 +100,7 @@ describe.skipIf(!available.ok)('a settled payment over a hidden path', () => {
     expect(receiver.warnings).toEqual([])
     // One that knows nothing of them.
     await receiver.backend.stop()
-    receiver = await BareReceiver.attach(alice)
+    receiver = await BackendReceiver.attach(alice)
     const path = await newPath(receiver)
     await alice.restart()
     await network.waitActive()
@@ -113,8 +113,8 @@ describe.skipIf(!available.ok)('a settled payment over a hidden path', () => {
     await receiver.backend.stop()
     await alice.restart({ requireInterceptor: true })
     await network.waitActive()
-    const proxy = await Proxy.start(alice.socket)
-    receiver = await BareReceiver.attach(alice, proxy.socket)
+    const proxy = await TcpProxy.start(alice.socket)
+    receiver = await BackendReceiver.attach(alice, proxy.socket)
     const path = await newPath(receiver)
     receiver.holds = true
     const begun = await payer.begin({ lane: 'phantom', path })

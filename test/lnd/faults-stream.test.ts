@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
-import { exchange, file, sha256Hex, type Midway } from './exchange.ts'
-import { attachProxied, type Proxied, settledUp } from './program-end.ts'
+import { exchange, file, sha256Hex, type Midway } from '../../tools/regtest/file-exchange.ts'
+import { attachProxied, type ProxiedEndpoint, settledUp } from './attached-endpoint.ts'
 
 const START_MS = 20 * 60_000
 const TRANSFER_MS = 300_000
@@ -36,7 +36,7 @@ describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
   })
 
   /** A file each way, with something that happens midway; every byte once, and the account as lnd's. */
-  async function transfer(midway: (ends: Readonly<Record<End, Proxied>>) => readonly Midway[]): Promise<void> {
+  async function transfer(midway: (ends: Readonly<Record<End, ProxiedEndpoint>>) => readonly Midway[]): Promise<void> {
     const alice = await attachProxied(network.node('alice'), CAP_MSAT)
     const carol = await attachProxied(network.node('carol'), CAP_MSAT)
     const publicKey = network.node('carol').publicKey
@@ -56,7 +56,7 @@ describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
     'can be cut at %s in the middle of a transfer, again and again, and refused for two seconds',
     { timeout: TRANSFER_MS },
     async (name) => {
-      const refuse = ({ proxy }: Proxied): void => {
+      const refuse = ({ proxy }: ProxiedEndpoint): void => {
         proxy.refuse()
         proxy.cut('reset')
         setTimeout(() => proxy.admit(), 2_000)

@@ -4,8 +4,8 @@ import { lndAvailable } from '../../tools/regtest/available.ts'
 import { keysend } from '../../tools/regtest/keysend.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
-import { BarePayer } from './payer.ts'
-import { Program } from './program.ts'
+import { BackendPayer } from '../../tools/regtest/backend-payer.ts'
+import { FixtureProgram } from './fixture-program.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 900_000
@@ -16,7 +16,7 @@ type Name = 'alice' | 'bob' | 'carol' | 'dave'
 
 describe.skipIf(!available.ok)('a program with an interceptor on a node that relays', () => {
   let network: Network<Name>
-  let payer: BarePayer
+  let payer: BackendPayer
   const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
   const blocker = new URL('./fixtures/blocker.ts', import.meta.url).href
 
@@ -29,7 +29,7 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
         { between: ['alice', 'dave'], ...half },
       ],
     })
-    payer = await BarePayer.attach(network.node('carol'))
+    payer = await BackendPayer.attach(network.node('carol'))
   }, START_MS)
 
   afterAll(async () => {
@@ -37,10 +37,10 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
     await network.close()
   })
 
-  function start(...more: string[]): Program {
+  function start(...more: string[]): FixtureProgram {
     const { socket, certPath, macaroonPath } = network.node('alice')
     const args = [socket, certPath, macaroonPath, network.node('carol').publicKey, ...more]
-    return new Program(import.meta.resolve('./fixtures/receiver.ts'), args, ['--import', blocker])
+    return new FixtureProgram(import.meta.resolve('./fixtures/receiver.ts'), args, ['--import', blocker])
   }
 
   /** A payment that alice only relays. */
@@ -49,15 +49,15 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
 
   it('ends by itself when it has stopped its backend', { timeout: TEST_MS }, async () => {
     const program = start()
-    await program.told('path')
+    await program.answer('path')
     await until('it has ended', () => program.isOver || undefined)
   })
 
   it('does not hold up what the node relays while its own thread is blocked', { timeout: TEST_MS }, async () => {
     const program = start('hold')
-    const path = fromHex(await program.told('path'))
+    const path = fromHex(await program.answer('path'))
     expect(await payer.pay({ lane: 'phantom', path })).toBe('delivered')
-    program.say(`main ${BLOCKED_MS}`)
+    program.send(`main ${BLOCKED_MS}`)
     let passed = 0
     while (!program.lines.includes('unblocked')) {
       await foreign()
@@ -74,9 +74,9 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
 
   it('lets go of the node when the thread that reads it hangs, and begins again', { timeout: TEST_MS }, async () => {
     const program = start('hold')
-    const path = fromHex(await program.told('path'))
+    const path = fromHex(await program.answer('path'))
     expect(await payer.pay({ lane: 'phantom', path })).toBe('delivered')
-    program.say('threads 600000')
+    program.send('threads 600000')
     // lnd holds it for the interceptor until that is ended; the sender tries again then.
     await until('what the node relays passes', async () => (await foreign()) !== undefined || undefined, {
       deadlineMs: 120_000,

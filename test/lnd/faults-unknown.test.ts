@@ -9,10 +9,10 @@ import { fromHex, toHex } from '../../src/floor/bytes.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
-import { readLedger } from './ledger.ts'
-import { type Begun, BarePayer, outcomeOf } from './payer.ts'
-import { Program } from './program.ts'
-import { Proxy } from './proxy.ts'
+import { readLedger } from '../../tools/regtest/ledger.ts'
+import { type BegunPayment, BackendPayer, outcomeOf } from '../../tools/regtest/backend-payer.ts'
+import { FixtureProgram } from './fixture-program.ts'
+import { TcpProxy } from './tcp-proxy.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 300_000
@@ -42,8 +42,8 @@ describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
 
   it('is unknown while it hangs, and told when it is decided, settled or failed', { timeout: TEST_MS }, async () => {
     const alice = network.node('alice')
-    const proxy = await Proxy.start(alice.socket)
-    const payer = await BarePayer.attach(alice, proxy.socket)
+    const proxy = await TcpProxy.start(alice.socket)
+    const payer = await BackendPayer.attach(alice, proxy.socket)
     const before = await readLedger(alice)
     // Routes are found before the relay hangs.
     await payer.backend.findRoutes({
@@ -53,8 +53,8 @@ describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
       count: 1,
     })
     network.node('bob').pause()
-    const settling: Begun[] = []
-    const failing: Begun[] = []
+    const settling: BegunPayment[] = []
+    const failing: BegunPayment[] = []
     for (let i = 0; i < 3; i++) {
       settling.push(await payer.begin({ lane: 'node', publicKey: carol() }))
       // Nobody takes packets at this phantom.
@@ -84,8 +84,8 @@ describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
     await receiver.createServer((socket) => socket.resume().on('error', () => undefined)).listen(7)
     const before = await readLedger(alice)
     const { socket, certPath, macaroonPath } = alice
-    const program = new Program(sender, [socket, certPath, macaroonPath, folder, receiver.publicKeyHex, '7'])
-    await program.told('connected')
+    const program = new FixtureProgram(sender, [socket, certPath, macaroonPath, folder, receiver.publicKeyHex, '7'])
+    await program.answer('connected')
     await until(
       'a good deal was sent',
       async () => (await readLedger(alice, before.lastIndex)).succeeded > 30 || undefined,
@@ -124,7 +124,7 @@ describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
 
   it('is decided in the end when lnd was killed right after it was begun', { timeout: TEST_MS }, async () => {
     const alice = network.node('alice')
-    const payer = await BarePayer.attach(alice)
+    const payer = await BackendPayer.attach(alice)
     const before = await readLedger(alice)
     for (const ms of [5, 10, 20, 30, 40, 50]) {
       await network.waitActive()

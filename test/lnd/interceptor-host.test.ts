@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { WATCHDOG_MS } from '../../src/backends/lnd/bounds.ts'
-import { ThreadHost, type InterceptorThread } from '../../src/backends/lnd/interceptor-host.ts'
-import type { ThreadData } from '../../src/backends/lnd/interceptor-thread.ts'
-import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/interceptor-messages.ts'
+import { WATCHDOG_MS } from '../../src/backends/lnd/limits.ts'
+import { ThreadHost, type InterceptorThread } from '../../src/backends/lnd/phantom/interceptor-host.ts'
+import type { ThreadData } from '../../src/backends/lnd/phantom/interceptor-thread.ts'
+import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 /** A thread that is not there. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { HEIGHT_POLL_MS } from '../../src/backends/lnd/bounds.ts'
-import { Status } from '../../src/backends/lnd/client.ts'
-import type { Invoices } from '../../src/backends/lnd/invoices.ts'
+import { HEIGHT_POLL_MS } from '../../src/backends/lnd/limits.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
+import type { Invoices } from '../../src/backends/lnd/payments/invoices.ts'
 import { Liveness } from '../../src/backends/lnd/liveness.ts'
-import type { Payments } from '../../src/backends/lnd/payments.ts'
-import type { PhantomLane } from '../../src/backends/lnd/phantom-lane.ts'
+import type { Payments } from '../../src/backends/lnd/payments/payments.ts'
+import type { PhantomLane } from '../../src/backends/lnd/phantom/phantom-lane.ts'
 import { rpcError, ScriptedLnd } from './scripted-lnd.ts'
 
 const none = (): void => undefined
@@ -13,7 +13,7 @@ const none = (): void => undefined
 /** A node at height 5 that is asked for its height, with a payment that was lost sight of. */
 class World {
   readonly lnd: ScriptedLnd = new ScriptedLnd({ getInfo: () => ({ block_height: 5 }) })
-  readonly told: BackendEvent[] = []
+  readonly events: BackendEvent[] = []
   readonly liveness: Liveness
   looks = 0
 
@@ -27,7 +27,7 @@ class World {
       {
         client,
         clock,
-        tell: (event) => this.told.push(event),
+        emit: (event) => this.events.push(event),
         payments: { lost: 1, resolveLost, loseSight: none } as unknown as Payments,
         invoices: { open: none, drop: none } as unknown as Invoices,
         phantom: { checkPaths: async () => undefined, online: none, block: none } as unknown as PhantomLane,
@@ -64,7 +64,7 @@ describe('the look at a node', () => {
     await world.poll()
     await world.poll()
     expect(world.looks).toBe(2)
-    expect(world.told).toMatchObject([{ type: 'warning', code: 'node-call' }])
+    expect(world.events).toMatchObject([{ type: 'warning', code: 'node-call' }])
   })
 
   it('tells when the node goes away and comes back, and of blocks', async () => {
@@ -77,6 +77,6 @@ describe('the look at a node', () => {
     await world.poll()
     world.lnd.script = { getInfo: () => ({ block_height: 6 }) }
     await world.poll()
-    expect(world.told).toMatchObject([{ type: 'offline' }, { type: 'block', height: 6 }, { type: 'online' }])
+    expect(world.events).toMatchObject([{ type: 'offline' }, { type: 'block', height: 6 }, { type: 'online' }])
   })
 })

@@ -6,7 +6,7 @@ import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import type { LndNode } from '../../tools/regtest/lnd-node.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
-import { file } from './exchange.ts'
+import { file } from '../../tools/regtest/file-exchange.ts'
 
 const START_MS = 20 * 60_000
 const TRANSFER_MS = 180_000

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { GHOST_MS } from '../../src/medium/bounds.ts'
-import { Status } from '../../src/backends/lnd/client.ts'
-import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
-import { Payments } from '../../src/backends/lnd/payments.ts'
-import type { PinnedRoute, Routes } from '../../src/backends/lnd/routes.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
+import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
+import { Payments } from '../../src/backends/lnd/payments/payments.ts'
+import type { PinnedRoute, Routes } from '../../src/backends/lnd/routes/routes.ts'
 import { fromHex } from '../../src/floor/bytes.ts'
 import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
@@ -48,7 +48,7 @@ const pinned: PinnedRoute = {
 /** Payments on an lnd with these words. */
 class World {
   readonly lnd: ScriptedLnd
-  readonly told: BackendEvent[] = []
+  readonly events: BackendEvent[] = []
   readonly payments: Payments
 
   constructor(script: Script) {
@@ -61,8 +61,8 @@ class World {
       channels: new OwnChannels(client, clock),
       isOnline: () => true,
       height: () => HEIGHT,
-      tell: (event) => this.told.push(event),
-      trouble: () => undefined,
+      emit: (event) => this.events.push(event),
+      suspect: () => undefined,
     })
   }
 
@@ -132,24 +132,24 @@ describe('a payment that lnd does not know', () => {
 
   it('is not given up while lnd may be writing it down: its call broke, and it goes out after the first question', async () => {
     const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
-    const { payments, lnd, told } = world
+    const { payments, lnd, events } = world
     expect(await world.pay()).toEqual({ status: 'unknown' })
     await payments.resolveLost()
-    expect(told).toEqual([])
+    expect(events).toEqual([])
     expect(payments.lost).toBe(1)
     lnd.script = { trackPaymentV2: () => settled }
     lnd.clock.pass(GHOST_MS)
     await payments.resolveLost()
-    expect(told).toMatchObject([{ type: 'payment-resolved', outcome: { status: 'settled' } }])
+    expect(events).toMatchObject([{ type: 'payment-resolved', outcome: { status: 'settled' } }])
   })
 
-  it('is told as failed once it counts as never sent, and not asked for again', async () => {
+  it('is emitted as failed once it counts as never sent, and not asked for again', async () => {
     const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
     await world.pay()
     await world.payments.resolveLost()
     world.lnd.clock.pass(GHOST_MS)
     expect(await world.payments.resolveLost()).toBe(true)
-    expect(world.told).toMatchObject([
+    expect(world.events).toMatchObject([
       { type: 'payment-resolved', outcome: { status: 'failed', reason: 'node-away', place: 'local' } },
     ])
   })

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/bounds.ts'
-import { Status } from '../../src/backends/lnd/client.ts'
-import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/interceptor-messages.ts'
-import { OwnChannels } from '../../src/backends/lnd/own-channels.ts'
-import { PhantomLane } from '../../src/backends/lnd/phantom-lane.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
+import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
+import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
+import { PhantomLane } from '../../src/backends/lnd/phantom/phantom-lane.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { edge, policy, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
@@ -57,7 +57,7 @@ class World {
       channels: new OwnChannels(client, clock),
       ownKey: alice,
       height: () => HEIGHT,
-      tell: (event) => this.told.push(event),
+      emit: (event) => this.told.push(event),
       sharedSecret: async () => new Uint8Array(32).fill(7),
       startHost: (report) => {
         this.report = report

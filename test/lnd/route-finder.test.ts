@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { FIND_MS } from '../../src/backends/lnd/bounds.ts'
-import { Status } from '../../src/backends/lnd/client.ts'
-import type { RawChannel } from '../../src/backends/lnd/messages.ts'
-import { Policies } from '../../src/backends/lnd/policies.ts'
-import { RouteFinder, type WaySearch } from '../../src/backends/lnd/route-finder.ts'
+import { FIND_MS } from '../../src/backends/lnd/limits.ts'
+import { Status } from '../../src/backends/lnd/rpc/errors.ts'
+import type { RawChannel } from '../../src/backends/lnd/rpc/raw-messages.ts'
+import { Policies } from '../../src/backends/lnd/routes/policies.ts'
+import { RouteFinder, type WaySearch } from '../../src/backends/lnd/routes/route-finder.ts'
 import { edge, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const [alice, bob, carol] = [`02${'aa'.repeat(32)}`, `02${'bb'.repeat(32)}`, `02${'cc'.repeat(32)}`]

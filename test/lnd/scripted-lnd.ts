@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
-import { LndClient, Status, type LndServices, type RpcError } from '../../src/backends/lnd/client.ts'
-import type { RawVerdict } from '../../src/backends/lnd/messages.ts'
+import { Status, type RpcError } from '../../src/backends/lnd/rpc/errors.ts'
+import { LndClient, type LndServices } from '../../src/backends/lnd/rpc/client.ts'
+import type { RawVerdict } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 /** One stream as grpc-js gives it. */

@@ -6,8 +6,8 @@ import { checkLnd, createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import { fromHex } from '../../src/floor/bytes.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
-import { exchange, file, sha256Hex } from './exchange.ts'
-import { Recorder } from './recorder.ts'
+import { exchange, file, sha256Hex } from '../../tools/regtest/file-exchange.ts'
+import { Recorder } from '../../tools/regtest/grpc-recorder.ts'
 
 const START_MS = 20 * 60_000
 const TRANSFER_MS = 180_000

@@ -6,7 +6,7 @@ import { encodePath, type PathParts } from '../../src/backends/paths/reply-path.
 import { toHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { DEFAULT_PARAMETERS } from '../../src/wire/parameters.ts'
-import type { OpenedConnection } from '../anonymity/opened-packets.ts'
+import type { OpenedConnection } from '../../tools/regtest/opened-packets.ts'
 
 /** A point whose first byte is 2, as every other one has. */
 function point(): Uint8Array {

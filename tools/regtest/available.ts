@@ -2,7 +2,10 @@ import { findGo, isBuilt } from '../lnd-build/binaries.ts'
 
 export type Availability = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
-/** Whether real nodes can be started here, and in words why not. Only CI builds them without being asked to. KEYSOCK_REAL_NODES=0 leaves them out. */
+/**
+ * Whether real nodes can be started here, and in words why not. Only CI builds them without being asked to.
+ * KEYSOCK_REAL_NODES=0 leaves them out.
+ */
 export function lndAvailable(): Availability {
   if (process.env['KEYSOCK_REAL_NODES'] === '0')
     return { ok: false, reason: 'KEYSOCK_REAL_NODES=0 leaves real nodes out' }

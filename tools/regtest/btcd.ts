@@ -18,7 +18,7 @@ const SAT_PER_COIN = 100_000_000
 /** Generous for a transaction of a few hundred outputs. */
 const FEE_SAT = 100_000
 /** lnd keeps about four connections to its chain open. */
-const MOST_CONNECTIONS = 1_000
+const MAX_CONNECTIONS = 1_000
 
 /** What a payment on the chain is for: satoshi by address. */
 export type Outputs = Readonly<Record<string, number>>
@@ -57,8 +57,8 @@ export class Btcd {
       `--rpcuser=${USER}`,
       `--rpcpass=${PASSWORD}`,
       `--rpclisten=127.0.0.1:${port}`,
-      `--rpcmaxclients=${MOST_CONNECTIONS}`,
-      `--rpcmaxwebsockets=${MOST_CONNECTIONS}`,
+      `--rpcmaxclients=${MAX_CONNECTIONS}`,
+      `--rpcmaxwebsockets=${MAX_CONNECTIONS}`,
       `--miningaddr=${MINER_ADDRESS}`,
       '--nolisten',
       '--nodnsseed',

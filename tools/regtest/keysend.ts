@@ -5,7 +5,7 @@ import { told } from './until.ts'
 
 /** The custom record of a keysend payment, whose value is the preimage. */
 const KEYSEND_TYPE = '5482373484'
-const MOST_FEE_MSAT = 1_000_000n
+const MAX_FEE_MSAT = 1_000_000n
 
 export interface Keysend {
   readonly from: LndNode
@@ -35,7 +35,7 @@ export async function keysend({ from, to, amountMsat, records = new Map() }: Key
       id: hash,
       destination: to.publicKey,
       mtokens: String(amountMsat),
-      max_fee_mtokens: String(MOST_FEE_MSAT),
+      max_fee_mtokens: String(MAX_FEE_MSAT),
       messages,
     })
     return { hash, feeMsat: BigInt(paid.fee_mtokens), hops: paid.hops.map(({ public_key }) => public_key) }

@@ -1,19 +1,34 @@
-import { asBackendError, isDenied, isStarting, LndClient, Status, type CallName, type RpcError } from './client.ts'
-import { hashRequest } from './raw-route.ts'
-import { blindsRoutes, isOnChain, type RawChannel, type RawInfo, type RawOffer } from './messages.ts'
+import { LndClient, type CallName } from './rpc/client.ts'
+import {
+  blindsRoutes,
+  isOnChain,
+  type RawChannel,
+  type RawInfo,
+  type RawOffer,
+  hashRequest,
+} from './rpc/raw-messages.ts'
 import { processClock } from '../../floor/clock.ts'
 import { processEntropy } from '../../floor/entropy.ts'
-import { Introductions } from './introductions.ts'
-import { OwnChannels } from './own-channels.ts'
-import { openTarget, type LndOptions, type LndTarget } from './target.ts'
+import { Introductions } from './phantom/introductions.ts'
+import { inboundMsat, OwnChannels } from './routes/own-channels.ts'
+import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { BackendError } from '../backend.ts'
-import { isCertificate, whyAway } from './why-away.ts'
-import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './bounds.ts'
+import {
+  isCertificate,
+  whyAway,
+  asBackendError,
+  isDenied,
+  isInterceptorTaken,
+  isStarting,
+  Status,
+  type RpcError,
+} from './rpc/errors.ts'
+import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './limits.ts'
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
   readonly name: FindingName
-  /** 'bad': it does not work so. 'poor': something does not. */
+  /** 'bad': keysock cannot work like this. 'poor': part of it cannot. */
   readonly verdict: 'good' | 'poor' | 'bad'
   /** What was found, and what to do where it is not good. For a person. */
   readonly message: string
@@ -31,17 +46,17 @@ export type FindingName =
   | 'interceptor'
 
 /** The first version whose interceptor and blinded routes were seen to do what is needed. */
-const LEAST_VERSION: readonly [number, number] = [0, 18]
-/** The bit of keysend (bLIP 3). */
+const MIN_VERSION: readonly [number, number] = [0, 18]
+/** The feature bits of keysend (bLIP 3). */
 const KEYSEND_BITS = ['54', '55'] as const
-/** No node: nobody pays over a path that is only looked for. */
+/** The key of no node: a path is only looked for here, so nobody will pay over it. */
 const NOBODY = new Uint8Array(33)
 
-/** Looks at a node for what keysock needs of it, and says in words what is missing. Rejects never. Changes nothing. */
+/** Checks whether a node has what keysock needs, and says in words what is missing. Never rejects. Changes nothing. */
 export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
   let target: LndTarget
   try {
-    target = openTarget(options, process.env)
+    target = openLndTarget(options, process.env)
   } catch (error) {
     return [{ name: 'connection', verdict: 'bad', message: (error as Error).message }]
   }
@@ -52,6 +67,7 @@ export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
   }
 }
 
+/** One run of `checkLnd`. */
 class Check {
   readonly #client: LndClient
   readonly #findings: Finding[] = []
@@ -76,63 +92,66 @@ class Check {
     return this.#findings
   }
 
-  #say(name: FindingName, verdict: Finding['verdict'], message: string): void {
+  #report(name: FindingName, verdict: Finding['verdict'], message: string): void {
     this.#findings.push({ name, verdict, message })
   }
 
   async #connect(): Promise<RawInfo | undefined> {
     try {
       const info = await this.#client.call('getInfo', {})
-      this.#say('connection', 'good', `lnd ${shortVersion(info.version)} answers, key ${info.identity_pubkey}`)
+      this.#report('connection', 'good', `lnd ${shortVersion(info.version)} answers, key ${info.identity_pubkey}`)
       return info
     } catch (error) {
-      this.#say('connection', 'bad', whyNoAnswer(error as RpcError))
+      this.#report('connection', 'bad', whyNoAnswer(error as RpcError))
       return undefined
     }
   }
 
   #version({ version, features }: RawInfo): void {
     const [major = 0, minor = 0] = version.split(/[.-]/).map(Number)
-    const isOld = major === LEAST_VERSION[0] && minor < LEAST_VERSION[1]
-    const least = LEAST_VERSION.join('.')
+    const isOld = major === MIN_VERSION[0] && minor < MIN_VERSION[1]
+    const oldest = MIN_VERSION.join('.')
     if (isOld)
-      this.#say(
+      this.#report(
         'version',
         'bad',
-        `lnd ${shortVersion(version)} is too old; install ${least} or newer (0.21 is what keysock is tested with)`,
+        `lnd ${shortVersion(version)} is too old; install ${oldest} or newer (0.21 is what keysock is tested with)`,
       )
     else if (!blindsRoutes(features))
-      this.#say(
+      this.#report(
         'version',
         'poor',
         'this lnd does not relay blinded payments: replies cannot be hidden; remove protocol.no-route-blinding from its configuration',
       )
-    else this.#say('version', 'good', `lnd ${shortVersion(version)} is new enough and relays blinded payments`)
+    else this.#report('version', 'good', `lnd ${shortVersion(version)} is new enough and relays blinded payments`)
   }
 
   #sync(info: RawInfo): void {
     if (!info.synced_to_chain)
-      this.#say('sync', 'bad', 'lnd is not synced to the chain yet; wait until lncli getinfo says so')
+      this.#report('sync', 'bad', 'lnd is not synced to the chain yet; wait until lncli getinfo says so')
     else if (!info.synced_to_graph)
-      this.#say(
+      this.#report(
         'sync',
         'poor',
         'lnd does not know the whole public graph yet; some nodes may have no route until it does',
       )
-    else this.#say('sync', 'good', `synced at height ${info.block_height}`)
+    else this.#report('sync', 'good', `synced at height ${info.block_height}`)
   }
 
   #keysend({ features }: RawInfo): void {
-    if (KEYSEND_BITS.some((bit) => bit in features)) this.#say('keysend', 'good', 'the node takes keysend payments')
+    if (KEYSEND_BITS.some((bit) => bit in features)) this.#report('keysend', 'good', 'the node takes keysend payments')
     else
-      this.#say(
+      this.#report(
         'keysend',
         'poor',
         'the node takes no keysend payments, so nobody can connect to it: add accept-keysend=true to lnd.conf and restart lnd; connecting from it works',
       )
   }
 
-  /** Each call as harmlessly as it can be made: an answer, another complaint or a long silence means that it is permitted. */
+  /**
+   * Makes each call as harmlessly as it can be made: an answer, another error or a long silence means that it is
+   * permitted.
+   */
   async #permissions(): Promise<void> {
     const zero = '00'.repeat(32)
     const calls: readonly [CallName, object][] = [
@@ -157,8 +176,8 @@ class Check {
       const error = await firstError(this.#client.stream(name, request))
       if (error !== undefined && isDenied(error)) denied.push(asBackendError(error).message)
     }
-    if (denied.length === 0) this.#say('permissions', 'good', 'the macaroon permits what is needed')
-    else for (const message of denied) this.#say('permissions', 'bad', message)
+    if (denied.length === 0) this.#report('permissions', 'good', 'the macaroon permits what is needed')
+    else for (const message of denied) this.#report('permissions', 'bad', message)
   }
 
   async #channels(info: RawInfo): Promise<readonly RawChannel[] | undefined> {
@@ -166,14 +185,18 @@ class Check {
       const { channels } = await this.#client.call('listChannels', {})
       const active = channels.filter((channel) => channel.active)
       if (active.length > 0) {
-        this.#say('channels', 'good', `${active.length} of ${channels.length} channels are active`)
+        this.#report('channels', 'good', `${active.length} of ${channels.length} channels are active`)
         return active
       }
       const pending = info.num_pending_channels > 0 ? `; ${info.num_pending_channels} are waiting to be confirmed` : ''
       if (channels.length === 0)
-        this.#say('channels', 'bad', `the node has no channel; open one with lncli openchannel${pending}`)
+        this.#report('channels', 'bad', `the node has no channel; open one with lncli openchannel${pending}`)
       else
-        this.#say('channels', 'bad', `none of ${channels.length} channels is active: their peers are offline${pending}`)
+        this.#report(
+          'channels',
+          'bad',
+          `none of ${channels.length} channels is active: their peers are offline${pending}`,
+        )
       return undefined
     } catch {
       return undefined // named among the permissions
@@ -181,18 +204,15 @@ class Check {
   }
 
   #inbound(active: readonly RawChannel[]): void {
-    const room = active.filter(({ remote_balance, remote_constraints }) => {
-      const reserve = BigInt(remote_constraints?.chan_reserve_sat ?? 0)
-      return (BigInt(remote_balance) - reserve) * 1_000n >= INBOUND_ROOM_MSAT
-    })
+    const room = active.filter((channel) => inboundMsat(channel) >= INBOUND_ROOM_MSAT)
     if (room.length > 0)
-      this.#say(
+      this.#report(
         'inbound',
         'good',
         `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node`,
       )
     else
-      this.#say(
+      this.#report(
         'inbound',
         'bad',
         'no channel has room towards this node, so nothing can be paid to it: spend over a channel, or have one opened to you',
@@ -208,10 +228,10 @@ class Check {
     })
     try {
       await introductions.choose({ payer: NOBODY, relays: 1 })
-      this.#say('introduction', 'good', 'a peer can introduce this node, so its replies can be hidden')
+      this.#report('introduction', 'good', 'a peer can introduce this node, so its replies can be hidden')
     } catch (error) {
-      if (error instanceof BackendError) this.#say('introduction', 'poor', error.message)
-      else this.#say('introduction', 'poor', asBackendError(error).message)
+      if (error instanceof BackendError) this.#report('introduction', 'poor', error.message)
+      else this.#report('introduction', 'poor', asBackendError(error).message)
     }
   }
 
@@ -227,20 +247,20 @@ class Check {
       const held = info.require_htlc_interceptor
         ? ' (requireinterceptor is set: without a program that holds it, this node forwards nothing)'
         : ''
-      return this.#say('interceptor', 'good', `the HTLC interceptor is free${held}`)
+      return this.#report('interceptor', 'good', `the HTLC interceptor is free${held}`)
     }
-    if (isDenied(error)) return this.#say('interceptor', 'bad', asBackendError(error).message)
-    if ((error.details ?? '').includes('already exists'))
-      return this.#say(
+    if (isDenied(error)) return this.#report('interceptor', 'bad', asBackendError(error).message)
+    if (isInterceptorTaken(error))
+      return this.#report(
         'interceptor',
         'poor',
         'another program holds the HTLC interceptor, and lnd takes one: hidden replies do not arrive until it lets go; it may be a keysock process of yours',
       )
-    this.#say('interceptor', 'poor', asBackendError(error).message)
+    this.#report('interceptor', 'poor', asBackendError(error).message)
   }
 }
 
-/** What a stream ends with; undefined where it stands for a moment. */
+/** The error that ends a stream within STREAM_STANDS_MS; undefined where the stream stands for so long. */
 function firstError(stream: {
   on(event: 'error', listener: (error: RpcError) => void): unknown
   on(event: 'data', listener: () => void): unknown

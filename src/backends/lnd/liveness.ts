@@ -1,23 +1,25 @@
+import { BackOff } from '../../floor/back-off.ts'
 import type { Clock } from '../../floor/clock.ts'
 import type { BackendEvent } from '../backend.ts'
-import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, RECONNECT_MAX_MS, RECONNECT_MS } from './bounds.ts'
-import { asBackendError, isAway, Status, type LndClient, type RpcError } from './client.ts'
-import type { Invoices } from './invoices.ts'
-import type { Payments } from './payments.ts'
-import type { PhantomLane } from './phantom-lane.ts'
+import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, NODE_RECONNECT } from './limits.ts'
+import { asBackendError, isAway, Status, type RpcError } from './rpc/errors.ts'
+import { type LndClient } from './rpc/client.ts'
+import type { Invoices } from './payments/invoices.ts'
+import type { Payments } from './payments/payments.ts'
+import type { PhantomLane } from './phantom/phantom-lane.ts'
 
 export interface LivenessNeeds {
   readonly client: LndClient
   readonly clock: Clock
-  tell(event: BackendEvent): void
+  emit(event: BackendEvent): void
   readonly payments: Payments
   readonly invoices: Invoices
   readonly phantom: PhantomLane
 }
 
 /**
- * Whether the node is there, and its height, by asking it again and again: without more permissions
- * nothing else tells. When it comes back, streams are opened first, then what was lost is asked for.
+ * Knows whether the node answers, and its height, by polling getInfo: nothing else tells without further
+ * permissions. When the node comes back, streams are opened first, then lost payments are asked for.
  */
 export class Liveness {
   readonly #needs: LivenessNeeds
@@ -26,9 +28,9 @@ export class Liveness {
   #stopped = false
   #asking = false
   #looking = false
-  /** A person was told that looking around fails, and it has not worked since. */
-  #complained = false
-  #retryMs = RECONNECT_MS
+  /** A person was warned that `#lookAround` fails, and it has not worked since. */
+  #warned = false
+  readonly #retry = new BackOff(NODE_RECONNECT)
   #cancel: (() => void) | undefined
 
   constructor(needs: LivenessNeeds, height: number) {
@@ -56,7 +58,7 @@ export class Liveness {
   /** A call or a stream broke: the node is asked at once, and nothing is sent before it has answered. */
   suspect(error: unknown): void {
     if (this.#stopped || error === undefined || !isAway(error) || !this.#isOnline) return
-    if ((error as RpcError).code === Status.unavailable) this.#gone(error)
+    if ((error as RpcError).code === Status.unavailable) this.#wentAway(error)
     if (!this.#asking) this.#askIn(0)
   }
 
@@ -75,20 +77,23 @@ export class Liveness {
     try {
       const info = await this.#needs.client.call('getInfo', {})
       if (this.#stopped) return
-      this.#rose(info.block_height)
-      if (!this.#isOnline) this.#back()
-      this.#retryMs = RECONNECT_MS
+      this.#heightIs(info.block_height)
+      if (!this.#isOnline) this.#cameBack()
+      this.#retry.reset()
       this.#askIn(HEIGHT_POLL_MS)
       void this.#lookAround()
     } catch (error) {
       if (this.#stopped) return
-      if (isAway(error)) this.#gone(error)
-      this.#askIn(isAway(error) ? this.#retryMs : HEIGHT_POLL_MS)
-      this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MAX_MS)
+      if (isAway(error)) this.#wentAway(error)
+      const retryMs = this.#retry.next()
+      this.#askIn(isAway(error) ? retryMs : HEIGHT_POLL_MS)
     }
   }
 
-  /** What can wait a little: lost payments and paths that no longer lead here. Once at a time: it may take longer than a poll. */
+  /**
+   * What can wait a little: lost payments and paths that no longer lead here. One at a time: it may take longer than a
+   * poll.
+   */
   async #lookAround(): Promise<void> {
     if (this.#looking) return
     this.#looking = true
@@ -96,7 +101,7 @@ export class Liveness {
     try {
       if (payments.lost > 0) await payments.resolveLost()
       await phantom.checkPaths()
-      this.#complained = false
+      this.#warned = false
     } catch (error) {
       this.#lookFailed(error)
     } finally {
@@ -108,37 +113,37 @@ export class Liveness {
     if (this.#stopped) return
     // Another connection to the same node may take longer to come back.
     if (isAway(error)) return this.#askIn(LOOK_AGAIN_MS)
-    if (this.#complained) return
-    this.#complained = true
+    if (this.#warned) return
+    this.#warned = true
     const { message } = asBackendError(error)
-    this.#needs.tell({
+    this.#needs.emit({
       type: 'warning',
       code: 'node-call',
       message: `payments and paths cannot be looked after: ${message}`,
     })
   }
 
-  #rose(height: number): void {
+  #heightIs(height: number): void {
     if (height === this.#height) return
     this.#height = height
     this.#needs.phantom.block(height)
-    this.#needs.tell({ type: 'block', height })
+    this.#needs.emit({ type: 'block', height })
   }
 
-  #gone(error: unknown): void {
+  #wentAway(error: unknown): void {
     if (!this.#isOnline) return
     this.#isOnline = false
-    this.#retryMs = RECONNECT_MS
+    this.#retry.reset()
     this.#needs.payments.loseSight()
     this.#needs.invoices.drop()
-    this.#needs.tell({ type: 'offline', detail: (error as RpcError).details ?? 'lnd does not answer' })
+    this.#needs.emit({ type: 'offline', detail: (error as RpcError).details ?? 'lnd does not answer' })
   }
 
-  #back(): void {
+  #cameBack(): void {
     this.#isOnline = true
     // The interceptor first: lnd lets go of held HTLCs about a second after its RPC answers.
     this.#needs.phantom.online()
     this.#needs.invoices.open()
-    this.#needs.tell({ type: 'online', detail: 'lnd answers again' })
+    this.#needs.emit({ type: 'online', detail: 'lnd answers again' })
   }
 }

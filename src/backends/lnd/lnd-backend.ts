@@ -1,30 +1,29 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
-import type { Clock } from '../../floor/clock.ts'
-import type { Entropy } from '../../floor/entropy.ts'
+import { processClock, type Clock } from '../../floor/clock.ts'
+import { processEntropy, type Entropy } from '../../floor/entropy.ts'
 import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
 import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
 import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
-import { asBackendError, LndClient } from './client.ts'
-import { Invoices } from './invoices.ts'
+import { asBackendError } from './rpc/errors.ts'
+import { LndClient } from './rpc/client.ts'
+import { Invoices } from './payments/invoices.ts'
 import { Liveness } from './liveness.ts'
-import { LocalHost, ThreadHost, type InterceptorHost } from './interceptor-host.ts'
-import type { InterceptorReport } from './interceptor-messages.ts'
-import type { LndTarget } from './target.ts'
-import { OwnChannels } from './own-channels.ts'
-import { Payments } from './payments.ts'
-import { PhantomLane } from './phantom-lane.ts'
-import { Policies } from './policies.ts'
-import { processClock } from '../../floor/clock.ts'
-import { processEntropy } from '../../floor/entropy.ts'
-import { routeHints } from './route-hints.ts'
-import { Routes } from './routes.ts'
-import type { RawInfo } from './messages.ts'
+import { LocalHost, ThreadHost, type InterceptorHost } from './phantom/interceptor-host.ts'
+import type { InterceptorReport } from './phantom/interceptor-messages.ts'
+import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
+import { OwnChannels } from './routes/own-channels.ts'
+import { Payments } from './payments/payments.ts'
+import { PhantomLane } from './phantom/phantom-lane.ts'
+import { Policies } from './routes/policies.ts'
+import { routeHints } from './routes/route-hints.ts'
+import { Routes } from './routes/routes.ts'
+import type { RawInfo } from './rpc/raw-messages.ts'
 
-/** What a started backend consists of. */
+/** The parts of a started backend. */
 interface Parts {
   readonly routes: Routes
   readonly payments: Payments
@@ -44,9 +43,9 @@ export class LndBackend implements Backend {
   #state: 'new' | 'started' | 'stopped' = 'new'
   #parts: Parts | undefined
   #sink: ((event: BackendEvent) => void) | undefined
-  /** Events in their order; each is told outside of any call. */
+  /** Events in their order; each is emitted outside of any call. */
   readonly #events: BackendEvent[] = []
-  #telling = false
+  #isEmitting = false
 
   /** @throws BackendError 'bad-request' where `services` is no lnd object */
   constructor(target: LndTarget) {
@@ -70,7 +69,7 @@ export class LndBackend implements Backend {
       this.#mustBeStarted()
       parts.liveness.start()
       // A thread takes half a second to come up.
-      if (this.#target.credentials !== undefined) parts.phantom.prepare()
+      if (this.#target.credentials !== undefined) parts.phantom.startHost()
       if (options.phantomLane === true) await parts.phantom.listen()
       return {
         publicKey: fromHex(info.identity_pubkey),
@@ -88,7 +87,7 @@ export class LndBackend implements Backend {
     const parts = this.#parts
     this.#state = 'stopped'
     this.#sink = undefined
-    this.#events.length = 0
+    this.#events.splice(0)
     parts?.liveness.stop()
     parts?.payments.loseSight()
     parts?.invoices.stop()
@@ -96,7 +95,7 @@ export class LndBackend implements Backend {
     this.#target.close()
   }
 
-  /** `stop` may come while lnd is asked; it ends what there is by then. */
+  /** `stop` may be called during a call of `start`; it has ended all parts that were there by then. */
   #mustBeStarted(): void {
     if (this.#state !== 'started') throw new BackendError('stopped', 'this backend was stopped while it started')
   }
@@ -148,15 +147,15 @@ export class LndBackend implements Backend {
     const client = this.#client
     const { clock, entropy } = this
     const ownKey = info.identity_pubkey
-    const tell = (event: BackendEvent): void => this.#tell(event)
+    const emit = (event: BackendEvent): void => this.#emit(event)
     const height = (): number => liveness.height
     const channels = new OwnChannels(client, clock)
     const policies = new Policies(client, clock)
     const routes = new Routes({ client, clock, entropy, policies, channels, ownKey, height })
-    const trouble = (error: unknown): void => liveness.suspect(error)
+    const suspect = (error: unknown): void => liveness.suspect(error)
     const isOnline = (): boolean => liveness.isOnline
-    const payments = new Payments({ client, clock, routes, channels, isOnline, height, tell, trouble })
-    const invoices = new Invoices({ client, clock, tell, trouble }, settleIndex)
+    const payments = new Payments({ client, clock, routes, channels, isOnline, height, emit, suspect })
+    const invoices = new Invoices({ client, clock, emit, suspect }, settleIndex)
     const phantom = new PhantomLane({
       client,
       clock,
@@ -164,11 +163,11 @@ export class LndBackend implements Backend {
       channels,
       ownKey,
       height,
-      tell,
+      emit,
       sharedSecret: (point) => this.#sharedSecret(point),
       startHost: (report) => this.#startHost(report),
     })
-    const liveness = new Liveness({ client, clock, tell, payments, invoices, phantom }, info.block_height)
+    const liveness = new Liveness({ client, clock, emit, payments, invoices, phantom }, info.block_height)
     const hints = (): Promise<RouteHint[]> => routeHints({ client, channels, policies, ownKey })
     return { routes, payments, invoices, phantom, liveness, hints }
   }
@@ -193,13 +192,29 @@ export class LndBackend implements Backend {
     }
   }
 
-  #tell(event: BackendEvent): void {
+  #emit(event: BackendEvent): void {
     this.#events.push(event)
-    if (this.#telling) return
-    this.#telling = true
+    if (this.#isEmitting) return
+    this.#isEmitting = true
     queueMicrotask(() => {
-      this.#telling = false
+      this.#isEmitting = false
       for (const next of this.#events.splice(0)) this.#sink?.(next)
     })
   }
+}
+
+/**
+ * A backend for an lnd node. Without options the node is where lnd's own tools find it: by the
+ * environment (spec/lnd.md), else in ~/.lnd. It is the node itself: a daemon that owns the node is not looked for,
+ * `findDaemon` of keysock/daemon does that (spec/daemon.md §2.2).
+ *
+ * @throws BackendError 'bad-request' naming the file or variable that can't be read
+ */
+export function createLndBackend(options: LndOptions = {}): LndBackend {
+  return new LndBackend(openLndTarget(options, process.env))
+}
+
+/** For KEYSOCK_BACKEND=keysock/lnd. @throws as `createLndBackend` */
+export function createBackend(environment: NodeJS.ProcessEnv): LndBackend {
+  return new LndBackend(openLndTarget({}, environment))
 }

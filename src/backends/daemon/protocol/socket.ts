@@ -7,7 +7,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { toHex } from '../../../floor/bytes.ts'
 import { BackendError } from '../../backend.ts'
-import { lndSocket } from '../../lnd/address.ts'
+import { lndSocket } from '../../lnd/rpc/address.ts'
 import { MAX_SOCKET_PATH_BYTES } from './limits.ts'
 
 /** The socket's name in the folder of a node. */

@@ -1,0 +1,275 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { BoundedMap, BoundedSet } from '../../../floor/bounded.ts'
+import { equalBytes, fromHex, toHex } from '../../../floor/bytes.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { FailureReason, Payment, PaymentFailure, PaymentOutcome } from '../../../medium/payment.ts'
+import type { BackendEvent } from '../../backend.ts'
+import { GHOST_MS } from '../../../medium/bounds.ts'
+import { MAX_USED_HASHES } from '../limits.ts'
+import { asBackendError, isAway, isDenied, isStarting, Status, type RpcError } from '../rpc/errors.ts'
+import { type LndClient } from '../rpc/client.ts'
+import { RateLimitedWarning } from '../rate-limited-warning.ts'
+import type { RawAttempt, RawPayment } from '../rpc/raw-messages.ts'
+import { failureOf, outcomeOf } from './outcome.ts'
+import { outboundMsat, type OwnChannels } from '../routes/own-channels.ts'
+import { hashRequest } from '../rpc/raw-messages.ts'
+import { sendToRouteRequest } from './send-to-route.ts'
+import type { HopPolicy } from '../routes/policies.ts'
+import { amountsFor, endsAtPhantom, recordFits, shadowed } from '../routes/route-costs.ts'
+import type { PinnedRoute, Routes } from '../routes/routes.ts'
+
+export interface PaymentsNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  readonly routes: Routes
+  readonly channels: OwnChannels
+  isOnline(): boolean
+  height(): number
+  emit(event: BackendEvent): void
+  /** A call was cut off: the node may be gone. */
+  suspect(error: unknown): void
+}
+
+type Tracked = PaymentOutcome | { readonly status: 'in-flight' } | { readonly status: 'never' }
+
+/** Payments of this process, from sendToRouteV2 to their outcome. */
+export class Payments {
+  readonly #needs: PaymentsNeeds
+  readonly #used = new BoundedSet<string>(MAX_USED_HASHES)
+  /** Payments under way, by hash: `resolve` ends the wait of `pay`. */
+  readonly #underWay = new Map<
+    string,
+    { readonly firstChannel: string; readonly resolve: (outcome: PaymentOutcome) => void }
+  >()
+  /** Hashes of payments whose outcome lnd is asked for until it is known. */
+  readonly #lost = new Set<string>()
+  /** Hashes that lnd calls in flight although no channel holds them, and since when. */
+  readonly #ghosts = new BoundedMap<string, number>(MAX_USED_HASHES)
+  /** Hashes that lnd does not know, and since when. */
+  readonly #absent = new BoundedMap<string, number>(MAX_USED_HASHES)
+  readonly #unpermitted: RateLimitedWarning
+
+  constructor(needs: PaymentsNeeds) {
+    this.#needs = needs
+    this.#unpermitted = new RateLimitedWarning(needs.clock)
+  }
+
+  get lost(): number {
+    return this.#lost.size
+  }
+
+  async pay(payment: Payment): Promise<PaymentOutcome> {
+    const height = this.#needs.height()
+    if (!this.#needs.isOnline()) return failed('node-away')
+    const pinned = this.#needs.routes.get(payment.routeId)
+    if (pinned === undefined) return failed('route-gone')
+    if (!isValid(pinned, payment, height)) return failed('invalid')
+    const hash = toHex(payment.hash)
+    if (this.#used.has(hash)) return failed('duplicate-hash')
+    this.#used.add(hash)
+    const request = sendToRouteRequest(shadowed(pinned.plan, payment.shadowSeed), copied(payment), height)
+    const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
+    return await new Promise((resolve) => {
+      const firstChannel = (pinned.plan.hops[0] as HopPolicy).channel
+      this.#underWay.set(hash, { firstChannel, resolve })
+      this.#needs.client.call('sendToRouteV2', request).then(
+        (attempt) => this.#decided(hash, pinned, attempt, feeMsat),
+        (error: unknown) => this.#cutOff(hash, error),
+      )
+    })
+  }
+
+  /** The node is away: payments under way become 'unknown'. */
+  loseSight(): void {
+    for (const hash of this.#underWay.keys()) {
+      this.#lost.add(hash)
+      this.#finish(hash, { status: 'unknown' })
+    }
+  }
+
+  /** Asks lnd for lost payments and emits 'payment-resolved' for those that are decided. True when none is left. */
+  async resolveLost(): Promise<boolean> {
+    for (const hash of this.#lost) {
+      const outcome = await this.track(hash)
+      if (outcome.status === 'in-flight' || outcome.status === 'unknown') continue
+      if (!this.#lost.delete(hash)) continue
+      const decided: PaymentOutcome = outcome.status === 'never' ? failed('node-away') : outcome
+      this.#needs.emit({ type: 'payment-resolved', hash: fromHex(hash), outcome: decided })
+    }
+    return this.#lost.size === 0
+  }
+
+  /** What lnd remembers of a payment. @throws RpcError */
+  async track(hash: string): Promise<Tracked> {
+    const payment = await this.#first(hash)
+    if (payment === undefined) return this.#isNever(hash) ? { status: 'never' } : { status: 'in-flight' }
+    this.#absent.delete(hash)
+    const outcome = outcomeOf(payment)
+    if (outcome.status !== 'in-flight') {
+      this.#ghosts.delete(hash)
+      return outcome
+    }
+    if (this.#underWay.has(hash)) return outcome
+    this.#lose(hash)
+    return (await this.#isGhost(hash, payment)) ? failed('node-away') : outcome
+  }
+
+  /** Makes `resolveLost` ask for a payment until it is decided, also for one that a former process sent. */
+  #lose(hash: string): void {
+    if (this.#lost.size < MAX_USED_HASHES) this.#lost.add(hash)
+  }
+
+  /**
+   * lnd goes on with a payment whose connection broke, and does not know it before it is written: for a
+   * moment, one that is about to go out looks like one that was never sent. So it has to be unknown
+   * now and a while ago.
+   */
+  #isNever(hash: string): boolean {
+    if (this.#underWay.has(hash)) return false
+    const now = this.#needs.clock.now()
+    const since = this.#absent.get(hash)
+    if (since !== undefined && now - since >= GHOST_MS) return true
+    this.#lose(hash)
+    if (since === undefined) this.#absent.set(hash, now)
+    return false
+  }
+
+  /**
+   * lnd that dies within 50 ms of a call can leave a payment in flight for ever without an HTLC
+   * anywhere (spec/lnd.md §7). It is one when all channels are up and none holds it, now and a while ago.
+   * Where the channel that it was sent over is closed, the chain decides.
+   */
+  async #isGhost(hash: string, { htlcs }: RawPayment): Promise<boolean> {
+    const channels = await this.#needs.channels.list(1_000)
+    const open = new Set(channels.map((channel) => channel.chan_id))
+    const sentOver = htlcs.filter(({ status }) => status === 'IN_FLIGHT').map(({ route }) => route?.hops[0]?.chan_id)
+    const isOnChain = sentOver.some((chanId) => chanId === undefined || !open.has(chanId))
+    const isHeld = channels.some((channel) =>
+      channel.pending_htlcs.some((htlc) => !htlc.incoming && toHex(htlc.hash_lock) === hash),
+    )
+    if (isHeld || isOnChain || channels.some((channel) => !channel.active)) {
+      this.#ghosts.delete(hash)
+      return false
+    }
+    const now = this.#needs.clock.now()
+    const since = this.#ghosts.get(hash) ?? now
+    this.#ghosts.set(hash, since)
+    return now - since >= GHOST_MS
+  }
+
+  /** The first message of TrackPaymentV2; undefined where lnd knows no such payment. */
+  #first(hash: string): Promise<RawPayment | undefined> {
+    return new Promise((resolve, reject) => {
+      const stream = this.#needs.client.stream('trackPaymentV2', hashRequest(hash))
+      stream.on('data', (message) => {
+        resolve(message as RawPayment)
+        stream.cancel()
+      })
+      stream.on('error', (error) => {
+        if (error.code === Status.notFound) resolve(undefined)
+        else reject(error)
+      })
+      stream.on('end', () => reject(new Error('the stream ended without a message')))
+    })
+  }
+
+  #decided(hash: string, pinned: PinnedRoute, attempt: RawAttempt, feeMsat: bigint): void {
+    if (attempt.status === 'SUCCEEDED') {
+      const status = endsAtPhantom(pinned.plan) ? 'delivered' : 'settled'
+      return this.#finish(hash, { status, feeMsat })
+    }
+    const failure = failureOf(attempt.failure, pinned.plan)
+    if (failure.reason === 'policy' && failure.channel !== undefined) this.#needs.routes.forgetChannel(failure.channel)
+    if (failure.place !== 'local') return this.#finish(hash, failure)
+    this.#whyLocal(pinned, feeMsat).then(
+      (reason) => this.#finish(hash, { ...failure, reason: reason ?? failure.reason }),
+      () => this.#finish(hash, failure),
+    )
+  }
+
+  /** lnd gives the same failure for no balance and for no slot. */
+  async #whyLocal({ plan, route, sizedForMsat }: PinnedRoute, feeMsat: bigint): Promise<FailureReason | undefined> {
+    const first = plan.hops[0] as HopPolicy
+    const ours = [...this.#underWay.values()].filter(({ firstChannel }) => firstChannel === first.channel).length
+    if (ours >= route.firstChannelSlots) return 'no-slot'
+    const channels = await this.#needs.channels.list(250)
+    const channel = channels.find((each) => each.chan_id === first.chanId)
+    if (channel === undefined || !channel.active) return undefined
+    const outgoing = channel.pending_htlcs.filter((htlc) => !htlc.incoming).length
+    if (outgoing + ours >= route.firstChannelSlots) return 'no-slot'
+    return outboundMsat(channel) < sizedForMsat + feeMsat ? 'no-balance' : undefined
+  }
+
+  #cutOff(hash: string, error: unknown): void {
+    const { code, details = '' } = error as RpcError
+    if (code === Status.alreadyExists) return this.#finish(hash, failed('duplicate-hash'))
+    if (code === Status.unknown && isStarting(details)) {
+      this.#used.delete(hash)
+      return this.#finish(hash, failed('node-away'))
+    }
+    if (isDenied(error)) return this.#denied(hash, error)
+    // lnd refused to send it at all. It may have registered the payment all the same, so it is asked.
+    if (!isAway(error)) return this.#askAbout(hash)
+    if (this.#underWay.has(hash)) this.#lost.add(hash)
+    this.#finish(hash, { status: 'unknown' })
+    this.#needs.suspect(error)
+  }
+
+  /** Nothing can be sent until a person gives lnd a macaroon that permits it. */
+  #denied(hash: string, error: unknown): void {
+    this.#used.delete(hash)
+    this.#finish(hash, failed('node-away'))
+    this.#unpermitted.record(() => {
+      const { message } = asBackendError(error)
+      this.#needs.emit({ type: 'warning', code: 'permission', message })
+    })
+  }
+
+  #askAbout(hash: string): void {
+    this.#first(hash).then(
+      (payment) => {
+        const outcome = payment === undefined ? undefined : outcomeOf(payment)
+        if (outcome === undefined) {
+          this.#used.delete(hash)
+          return this.#finish(hash, failed('invalid'))
+        }
+        if (outcome.status === 'in-flight') this.#lost.add(hash)
+        this.#finish(hash, outcome.status === 'in-flight' ? { status: 'unknown' } : outcome)
+      },
+      () => {
+        if (this.#underWay.has(hash)) this.#lost.add(hash)
+        this.#finish(hash, { status: 'unknown' })
+      },
+    )
+  }
+
+  #finish(hash: string, outcome: PaymentOutcome): void {
+    const waiting = this.#underWay.get(hash)
+    this.#underWay.delete(hash)
+    waiting?.resolve(outcome)
+  }
+}
+
+function isValid(pinned: PinnedRoute, payment: Payment, height: number): boolean {
+  const { plan, route, sizedForMsat } = pinned
+  const { amountMsat, hash, record, preimage } = payment
+  if (hash.length !== 32 || amountMsat < route.minAmountMsat || amountMsat > route.maxAmountMsat) return false
+  const fits =
+    amountMsat <= sizedForMsat
+      ? record.length <= route.recordBytes
+      : recordFits(plan, amountMsat, height, record.length)
+  if (!fits) return false
+  if (endsAtPhantom(plan)) return preimage === undefined
+  return preimage !== undefined && equalBytes(sha256(preimage), hash)
+}
+
+/** The caller may use its arrays again. */
+function copied(payment: Payment): Payment {
+  const { hash, record, preimage } = payment
+  return { ...payment, hash: hash.slice(), record: record.slice(), ...(preimage && { preimage: preimage.slice() }) }
+}
+
+/** Nothing has left this node. */
+function failed(reason: FailureReason): PaymentFailure {
+  return { status: 'failed', reason, place: 'local' }
+}

@@ -1,0 +1,313 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { BoundedMap, BoundedSet } from '../../../floor/bounded.ts'
+import { equalBytes } from '../../../floor/bytes.ts'
+import type { Clock } from '../../../floor/clock.ts'
+import type { Verdict } from '../../../medium/verdict.ts'
+import { Code } from '../../../wire/errors.ts'
+import { MAX_HELD_OFFERS, VERDICT_MS } from '../../../medium/bounds.ts'
+import { EAGER_MS, INTERCEPTOR_RETRY_MS, MAX_SETTLED, OBJECTION_MS, NODE_RECONNECT } from '../limits.ts'
+import { RateLimitedWarning } from '../rate-limited-warning.ts'
+import { isAway, isDenied, isInterceptorTaken, type RpcError } from '../rpc/errors.ts'
+import { type DuplexStream, type LndClient } from '../rpc/client.ts'
+import { examineOffer } from './examine-offer.ts'
+import type { InterceptorCommand, InterceptorKey, InterceptorReport, InterceptorState } from './interceptor-messages.ts'
+import type { Refuser } from './node-phantom.ts'
+import { isOnChain, type CircuitKey, type RawOffer, type RawVerdict, hashRequest } from '../rpc/raw-messages.ts'
+
+/** An offer that waits for its verdict. */
+interface HeldOffer {
+  readonly offerId: string
+  readonly circuit: CircuitKey
+  readonly hash: Uint8Array
+  readonly amountMsat: bigint
+  /** Tells the payer why it is refused; absent where nobody can. */
+  readonly refuser: Refuser | undefined
+  readonly onChain: boolean
+  readonly autoFailHeight: number
+  readonly cancelDeadline: () => void
+}
+
+/** An HTLC that was settled. */
+interface SettledHtlc {
+  readonly hash: Uint8Array
+  readonly preimage: Uint8Array
+  readonly amountMsat: bigint
+}
+
+export interface InterceptorNeeds {
+  readonly client: LndClient
+  readonly clock: Clock
+  /** What the ids of its offers begin with: an interceptor that takes another's place must not use them again. */
+  readonly offerPrefix: string
+  report(report: InterceptorReport): void
+}
+
+/**
+ * The interceptor stream of one lnd, which has to be read at all times: lnd blocks for the
+ * whole node when nobody does (spec/lnd.md §5). Foreign forwards are resumed first and at once;
+ * ours are opened, checked and offered, each gets one answer, within 3 s.
+ */
+export class Interceptor {
+  readonly #needs: InterceptorNeeds
+  /** By made-up channel. */
+  readonly #keys = new Map<string, InterceptorKey>()
+  /** By offer id. */
+  readonly #held = new Map<string, HeldOffer>()
+  /** Circuits of this stream that are held or answered: each gets one answer. */
+  readonly #met = new BoundedSet<string>(MAX_SETTLED)
+  /**
+   * What was settled, by circuit: offered again, it is settled again (spec/lnd.md §5), also when its path was closed
+   * since. Never by hash alone: who paid us would find us by paying the same hash through every node.
+   */
+  readonly #settled = new BoundedMap<string, SettledHtlc>(MAX_SETTLED)
+  #stream: DuplexStream | undefined
+  #state: InterceptorState = 'down'
+  #height = 0
+  #offers = 0
+  #eagerUntilMs = 0
+  #cancelRetry: (() => void) | undefined
+  #stopped = false
+  /** For payments that brought less than their onions say. */
+  readonly #shortWarning: RateLimitedWarning
+  /** For offers whose examination threw. */
+  readonly #failedWarning: RateLimitedWarning
+  /** Answers written so far. */
+  #answersWritten = 0
+
+  constructor(needs: InterceptorNeeds) {
+    this.#needs = needs
+    this.#shortWarning = new RateLimitedWarning(needs.clock)
+    this.#failedWarning = new RateLimitedWarning(needs.clock)
+  }
+
+  command(command: InterceptorCommand): void {
+    switch (command.type) {
+      case 'open':
+        return this.#openNow()
+      case 'add':
+        for (const key of command.keys) this.#keys.set(key.chanId, key)
+        return
+      case 'remove':
+        for (const chanId of command.chanIds) this.#keys.delete(chanId)
+        return
+      case 'answer':
+        return this.#answer(command.offerId, command.verdict)
+      case 'height':
+        this.#height = Math.max(this.#height, command.height)
+        return
+      case 'stop':
+        this.#stopped = true
+        this.#cancelRetry?.()
+        return this.cancel()
+    }
+  }
+
+  /** Ends the stream: lnd lets go of what is held. A cancelled stream is safe, a stalled one is not. */
+  cancel(): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    this.#lost('the stream was cancelled')
+    stream.cancel()
+  }
+
+  #openNow(): void {
+    this.#eagerUntilMs = this.#needs.clock.now() + EAGER_MS
+    if (this.#stream === undefined) this.#open()
+    else if (this.#state === 'open') this.#setState('open', 'the stream stands')
+  }
+
+  #open(): void {
+    if (this.#stopped || this.#stream !== undefined) return
+    this.#cancelRetry?.()
+    const stream = this.#needs.client.interceptor()
+    this.#stream = stream
+    this.#met.clear()
+    stream.on('data', (message) => {
+      if (stream === this.#stream) this.#receive(message as RawOffer)
+    })
+    stream.on('error', (error) => this.#ended(stream, error))
+    stream.on('end', () => this.#ended(stream, undefined))
+    this.#probe(stream)
+  }
+
+  /**
+   * The interceptor is in place when a call that was made after it has been answered; where another
+   * program has it, lnd says so at about the same time.
+   */
+  #probe(stream: DuplexStream): void {
+    const probe = this.#needs.client.stream('trackPaymentV2', hashRequest('00'.repeat(32)))
+    const { clock } = this.#needs
+    const answered = (): void => {
+      clock.schedule(clock.now() + OBJECTION_MS, () => {
+        if (stream === this.#stream) this.#setState('open', 'the stream stands')
+      })
+    }
+    probe.on('data', () => {
+      answered()
+      probe.cancel()
+    })
+    probe.on('error', (error) => {
+      // Whatever lnd answers to this, it has read what came before it.
+      if (!isAway(error)) return answered()
+      clock.schedule(clock.now() + NODE_RECONNECT.mostMs, () => {
+        if (stream === this.#stream) this.#probe(stream)
+      })
+    })
+  }
+
+  #ended(stream: DuplexStream, error: RpcError | undefined): void {
+    if (stream !== this.#stream) return
+    const detail = error?.details ?? 'lnd ended the stream'
+    this.#lost(detail)
+    if (this.#stopped) return
+    const now = this.#needs.clock.now()
+    const isTaken = error !== undefined && isInterceptorTaken(error)
+    const state = error !== undefined && isDenied(error) ? 'denied' : isTaken ? 'taken' : 'down'
+    // In the first seconds an interceptor that exists may be our own, which lnd has not yet given up.
+    const isEager = now < this.#eagerUntilMs
+    if (!isTaken || !isEager) this.#setState(state, detail)
+    const delayMs = state !== 'denied' && isEager ? NODE_RECONNECT.leastMs : INTERCEPTOR_RETRY_MS
+    this.#cancelRetry = this.#needs.clock.schedule(now + delayMs, () => this.#open())
+  }
+
+  #lost(detail: string): void {
+    this.#stream = undefined
+    for (const { offerId, cancelDeadline } of this.#held.values()) {
+      cancelDeadline()
+      this.#needs.report({ type: 'offer-gone', offerId })
+    }
+    this.#held.clear()
+    if (this.#state === 'open') {
+      this.#eagerUntilMs = this.#needs.clock.now() + EAGER_MS
+      this.#setState('down', detail)
+    }
+  }
+
+  #setState(state: InterceptorState, detail: string): void {
+    this.#state = state
+    this.#needs.report({ type: 'state', state, detail })
+  }
+
+  /** No content of an offer may end the stream or its reader: lnd would fail all HTLCs that are held. */
+  #receive(offer: RawOffer): void {
+    const before = this.#answersWritten
+    try {
+      this.#handle(offer)
+    } catch (error) {
+      const circuit = offer.incoming_circuit_key
+      this.#withdraw(nameOf(circuit))
+      if (this.#answersWritten === before && !isOnChain(offer)) this.#fail(circuit, undefined)
+      this.#failedWarning.record((count) => {
+        const message = `offers could not be looked at, and were refused (${count} since the last such warning); please report this: ${String(error)}`
+        this.#needs.report({ type: 'warning', code: 'offer-failed', message })
+      })
+    }
+  }
+
+  #handle(offer: RawOffer): void {
+    const key = this.#keys.get(offer.outgoing_requested_chan_id)
+    const onChain = isOnChain(offer)
+    const circuit = offer.incoming_circuit_key
+    const name = nameOf(circuit)
+    const settled = this.#settledOn(name, offer.payment_hash)
+    if (key === undefined && settled === undefined) {
+      if (!onChain) this.#write({ incoming_circuit_key: circuit, action: 'RESUME' })
+      return
+    }
+    // What went to the chain waits for an answer again, whatever was answered before.
+    if (onChain) this.#withdraw(name)
+    else if (this.#met.has(name)) return
+    this.#met.add(name)
+    if (settled !== undefined) return this.#settleAgain(offer, onChain, settled)
+    if (key === undefined) return
+    const examined = examineOffer(offer, key, this.#height)
+    if (!examined.ok || this.#held.size >= MAX_HELD_OFFERS) {
+      if (!onChain) this.#fail(circuit, examined.ok ? examined.refuser?.refusal(Code.BUSY) : examined.failure)
+      // At the node's own phantom anybody can claim to have sent more, at no cost.
+      if (!examined.ok && (examined.shortMsat ?? 0n) > 0n && 'pathId' in key) this.#warnOfShort()
+      return
+    }
+    const { record, amountMsat, refuser } = examined
+    const hash = Uint8Array.from(offer.payment_hash)
+    const offerId = `${this.#needs.offerPrefix}o${++this.#offers}`
+    const { clock } = this.#needs
+    const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
+    const autoFailHeight = offer.auto_fail_height
+    this.#held.set(offerId, { offerId, circuit, hash, amountMsat, refuser, onChain, autoFailHeight, cancelDeadline })
+    const path = 'pathId' in key ? { pathId: key.pathId } : {}
+    this.#needs.report({ type: 'offer', offerId, ...path, record, amountMsat, hash })
+  }
+
+  #answer(offerId: string, verdict: Verdict): void {
+    const held = this.#held.get(offerId)
+    if (held === undefined) return
+    this.#held.delete(offerId)
+    held.cancelDeadline()
+    // lnd fails it by itself at that height; an answer after it ends the stream.
+    if (!held.onChain && this.#height >= held.autoFailHeight) return
+    if (verdict.action === 'refuse') {
+      if (!held.onChain) this.#fail(held.circuit, held.refuser?.refusal(verdict.code))
+      return
+    }
+    if (!equalBytes(sha256(verdict.preimage), held.hash)) {
+      const message = 'a verdict had a preimage that does not hash to its payment; the payment was refused'
+      this.#needs.report({ type: 'warning', code: 'wrong-preimage', message })
+      if (!held.onChain) this.#fail(held.circuit, held.refuser?.refusal(Code.INTERNAL))
+      return
+    }
+    this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
+    const { hash, amountMsat } = held
+    this.#settled.set(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat })
+    this.#needs.report({ type: 'settled', hash, amountMsat, chanId: held.circuit.chan_id })
+  }
+
+  #settledOn(name: string, hash: Uint8Array): SettledHtlc | undefined {
+    const settled = this.#settled.get(name)
+    return settled !== undefined && equalBytes(settled.hash, hash) ? settled : undefined
+  }
+
+  #settleAgain(offer: RawOffer, onChain: boolean, known: SettledHtlc): void {
+    if (!onChain && this.#height >= offer.auto_fail_height) return
+    const { preimage, amountMsat } = known
+    const { incoming_circuit_key: circuit, payment_hash: hash } = offer
+    this.#write({ incoming_circuit_key: circuit, action: 'SETTLE', preimage })
+    this.#needs.report({ type: 'settled', hash: Uint8Array.from(hash), amountMsat, chanId: circuit.chan_id })
+  }
+
+  /** Nobody can answer the offers of this circuit any more. */
+  #withdraw(name: string): void {
+    for (const { offerId, circuit, cancelDeadline } of this.#held.values()) {
+      if (nameOf(circuit) !== name) continue
+      cancelDeadline()
+      this.#held.delete(offerId)
+      this.#needs.report({ type: 'offer-gone', offerId })
+    }
+  }
+
+  #late(offerId: string): void {
+    this.#answer(offerId, { action: 'refuse', code: Code.BUSY })
+    this.#needs.report({ type: 'offer-gone', offerId })
+  }
+
+  /** On a blinded lane the payer sees invalid_onion_blinding from the introduction node, whatever is said here. */
+  #fail(circuit: CircuitKey, sealed: Uint8Array | undefined): void {
+    const failure = sealed === undefined ? { failure_code: 'TEMPORARY_CHANNEL_FAILURE' } : { failure_message: sealed }
+    this.#write({ incoming_circuit_key: circuit, action: 'FAIL', ...failure })
+  }
+
+  #write(verdict: RawVerdict): void {
+    this.#answersWritten += 1
+    this.#stream?.write(verdict)
+  }
+
+  #warnOfShort(): void {
+    this.#shortWarning.record((count) => {
+      const message = `payments over hidden paths came with less than their onions say (${count} since the last such warning): a relay of the path keeps money, or their payer sends less than it says. They were refused.`
+      this.#needs.report({ type: 'warning', code: 'short-amount', message })
+    })
+  }
+}
+
+function nameOf({ chan_id, htlc_id }: CircuitKey): string {
+  return `${chan_id}/${htlc_id}`
+}

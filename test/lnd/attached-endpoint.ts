@@ -1,0 +1,56 @@
+import { expect } from 'vitest'
+import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
+import type { LndNode } from '../../tools/regtest/lnd-node.ts'
+import { until } from '../../tools/regtest/until.ts'
+import { heldHashes, readLedger, type Ledger } from '../../tools/regtest/ledger.ts'
+import { TcpProxy } from './tcp-proxy.ts'
+
+/** One end of a transfer: a program at its node. */
+export interface AttachedEndpoint {
+  readonly node: LndNode
+  readonly endpoint: Endpoint
+  /** What the node had paid before. */
+  readonly before: Ledger
+}
+
+/** With something in between. */
+export interface ProxiedEndpoint extends AttachedEndpoint {
+  readonly proxy: TcpProxy
+}
+
+/** With only what spec/lnd.md asks for, and a cap for the whole process. */
+export async function attach(node: LndNode, capMsat: bigint, socket: string = node.socket): Promise<AttachedEndpoint> {
+  const { base64 } = await node.bakeMacaroon(lndPermissions)
+  const backend = createLndBackend({ socket, cert: node.certPath, macaroon: base64 })
+  const endpoint = await createEndpoint({ backend, caps: { process: capMsat } })
+  return { node, endpoint, before: await readLedger(node) }
+}
+
+export async function attachProxied(node: LndNode, capMsat: bigint): Promise<ProxiedEndpoint> {
+  const proxy = await TcpProxy.start(node.socket)
+  return { ...(await attach(node, capMsat, proxy.socket)), proxy }
+}
+
+/**
+ * What was spent is to the millisatoshi what lnd says, within the cap, and nothing stays reserved but what lnd itself
+ * calls in flight over a channel that went to the chain.
+ */
+export async function settledUp({ node, endpoint, before }: AttachedEndpoint, capMsat: bigint): Promise<void> {
+  const ledger = (): Promise<Ledger> => readLedger(node, before.lastIndex)
+  const look = async (): Promise<Ledger | undefined> => {
+    const { spentMsat } = endpoint.stats
+    const now = await ledger()
+    // What was under way while lnd was asked is in one of the two only.
+    if (endpoint.stats.spentMsat !== spentMsat) return undefined
+    return endpoint.stats.paymentsUnresolved <= now.onChain.length ? now : undefined
+  }
+  const after = await until(`every payment of ${node.name} is decided`, look, { deadlineMs: 120_000, everyMs: 250 })
+  // lnd that was killed may call a payment in flight for ever that it never sent (spec/lnd.md §7): no channel holds it.
+  const held = await heldHashes(node)
+  expect(after.inFlight.filter((hash) => held.has(hash))).toEqual([])
+  const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
+  expect(spentMsat).toBe(after.paidMsat)
+  expect(reservedMsat > 0n).toBe(paymentsUnresolved > 0)
+  expect(spentMsat + reservedMsat).toBeLessThanOrEqual(capMsat)
+}

@@ -1,0 +1,76 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { MAX_SHADOW_BLOCKS } from '../../src/backends/lnd/limits.ts'
+import {
+  amountRange,
+  amountsFor,
+  expiriesFor,
+  finalExpiry,
+  recordRoom,
+  shadowed,
+  wholeFee,
+} from '../../src/backends/lnd/routes/route-costs.ts'
+import { blindedPath, hop } from './route-samples.ts'
+
+const HEIGHT = 850_000
+
+describe('the costs of a route', () => {
+  it('leave the room for a record that was measured on lnd', () => {
+    const plan = { hops: [hop(1), hop(2)], shadowBlocks: 0 }
+    expect(recordRoom({ hops: [hop(1)], shadowBlocks: 0 }, 2_000n, HEIGHT)).toBe(1_206)
+    expect(recordRoom(plan, 2_000n, HEIGHT)).toBe(1_154)
+    // 996 beside a keysend record of 42 bytes, with relay data of 41: here each has 48.
+    expect(recordRoom({ hops: [hop(1)], blinded: blindedPath, shadowBlocks: 0 }, 2_000n, HEIGHT)).toBe(
+      1_038 - 2 * 7 + 1,
+    )
+  })
+
+  it('have one shadow for each connection, within the bound that the route was judged by', () => {
+    const plan = { hops: [hop(1), hop(2)], shadowBlocks: MAX_SHADOW_BLOCKS }
+    const expiry = (seed: number | undefined): number => finalExpiry(shadowed(plan, seed), HEIGHT)
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 0xffff_ffff }), (seed) => {
+        expect(expiry(seed)).toBe(expiry(seed))
+        expect(expiry(seed)).toBeLessThanOrEqual(expiry(undefined))
+        expect(expiry(seed)).toBeGreaterThanOrEqual(expiry(undefined) - MAX_SHADOW_BLOCKS)
+      }),
+    )
+    expect(new Set([0, 1, 72, 73].map(expiry)).size).toBe(3)
+  })
+
+  it('leave the room for a record that has no preimage beside it, at the phantom of a node', () => {
+    const plan = { hops: [hop(1), hop(2)], phantom: true, shadowBlocks: 0 }
+    expect(recordRoom(plan, 2_000n, HEIGHT)).toBe(1_154 + 42)
+    expect(finalExpiry(plan, HEIGHT)).toBe(finalExpiry({ ...plan, phantom: false }, HEIGHT) - 40)
+    expect(expiriesFor(plan, HEIGHT)).toEqual([finalExpiry(plan, HEIGHT) + 80, finalExpiry(plan, HEIGHT)])
+  })
+
+  it("hold to every sender's least amount, our own included", () => {
+    const plan = { hops: [hop(1), hop(2)], shadowBlocks: 0 }
+    expect(amountRange(plan).min).toBe(1_000n)
+    const strict = { hops: [hop(1, { minHtlcMsat: 5_000n }), hop(2)], shadowBlocks: 0 }
+    expect(amountRange(strict).min).toBe(4_000n)
+    expect(amountsFor(plan, 1_000n)).toEqual([2_000n, 1_000n])
+  })
+
+  it('never charge more than the linear bound says', () => {
+    const policy = fc.record({ feeBaseMsat: fc.bigInt(0n, 5_000n), feePpm: fc.bigInt(0n, 10_000n) })
+    fc.assert(
+      fc.property(
+        fc.array(policy, { minLength: 1, maxLength: 6 }),
+        fc.bigInt(1n, 10_000_000n),
+        fc.boolean(),
+        (terms, amount, isBlinded) => {
+          const plan = {
+            hops: terms.map((each, i) => hop(i, each)),
+            shadowBlocks: 0,
+            ...(isBlinded && { blinded: blindedPath }),
+          }
+          const { feeBaseMsat, feePpm } = wholeFee(plan)
+          const charged = (amountsFor(plan, amount)[0] as bigint) - amount
+          expect(charged).toBeLessThanOrEqual(feeBaseMsat + (amount * BigInt(feePpm) + 999_999n) / 1_000_000n)
+        },
+      ),
+    )
+  })
+})
