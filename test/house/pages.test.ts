@@ -51,6 +51,22 @@ describe('the programs of the pages', () => {
   })
 })
 
+describe('the programs about the simulated network', () => {
+  const programs = programsOf(readPage('docs/simulated-network.md'), 'ts')
+
+  it.each(programs.map((program, index) => ({ place: index + 1, program })))('run: number $place', async (given) => {
+    const loader = new URL('../examples/from-source.ts', import.meta.url).href
+    const run = promisify(execFile)(process.execPath, [
+      '--import',
+      loader,
+      '--input-type=module-typescript',
+      '--eval',
+      given.program,
+    ])
+    await expect(run).resolves.toMatchObject({ stderr: '' })
+  })
+})
+
 /** What the compiler says of the TypeScript of these pages, each block a module of its own. */
 function compiled(of: readonly Source[]): string {
   const cache = join(ROOT, 'node_modules/.cache')
