@@ -175,6 +175,34 @@ describe('the page of the interface', () => {
   )
 })
 
+describe('the tables on the page of the interface', () => {
+  const { text } = readPage('docs/using.md')
+
+  it.each([
+    ['maxCost', 'DEFAULT_MAX_COST_MSAT'],
+    ['caps.peer', 'DEFAULT_PEER_CAP_MSAT'],
+    ['caps.process', 'DEFAULT_PROCESS_CAP_MSAT'],
+    ['maxFee', 'DEFAULT_MAX_FEE_MSAT'],
+    ['idleTimeout', 'DEFAULT_IDLE_TIMEOUT_MS'],
+    ['connectTimeout', 'DEFAULT_CONNECT_TIMEOUT_MS'],
+  ])('have as the default of %s what %s is', (option, constant) => {
+    const [value = ''] = literals(new RegExp(`\\b${constant}(?:: \\w+)? = ([\\d_]+)`, 'g'))
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${option}\` |`)) ?? ''
+    expect(row.split('|')[3]?.trim()).toBe(Number(value.replaceAll('_', '')).toLocaleString('en'))
+  })
+
+  it.each([
+    ['keysock', () => import('../../src/index.ts')],
+    ['keysock/lnd', () => import('../../src/lnd.ts')],
+    ['keysock/daemon', () => import('../../src/daemon.ts')],
+    ['keysock/sim', () => import('../../src/sim.ts')],
+  ])('name every value that %s exports', async (name, load) => {
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${name}\` |`)) ?? ''
+    const exported = Object.keys(await load())
+    expect(exported.filter((value) => !new RegExp(`\`${value}\\b`).test(row))).toEqual([])
+  })
+})
+
 describe('the events on the page of the interface', () => {
   it('are all that sockets, servers and endpoints emit', () => {
     const { text } = readPage('docs/using.md')
