@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { attack, pathsPaidOver } from '../../examples/attack.ts'
+import { attack, pathsPaidOver } from '../../tools/attack/attack.ts'
 import { appearances, decodePath, demoNetwork, hubNetwork, line } from '../../src/sim.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { grams } from '../../tools/regtest/grams.ts'

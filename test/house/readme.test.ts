@@ -16,9 +16,9 @@ test('the README leads nowhere that is not there, and has no blank left', async 
   expect(readme).not.toContain('NUMBERS')
 })
 
-test('the README asks for the permissions that lnd is asked for, and no others', async () => {
-  const readme = await readFile(new URL('README.md', root), 'utf8')
-  const line = /lncli bakemacaroon[\s\S]*?```/.exec(readme)?.[0] ?? ''
+test.each(['docs/own-node.md', 'spec/lnd.md'])('%s asks for the permissions of lnd, and no others', async (page) => {
+  const text = await readFile(new URL(page, root), 'utf8')
+  const line = /lncli bakemacaroon[\s\S]*?```/.exec(text)?.[0] ?? ''
   expect([...line.matchAll(/uri:\S+/g)].map(([uri]) => uri).toSorted()).toEqual(lndPermissions.toSorted())
 })
 

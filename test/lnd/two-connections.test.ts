@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { describe, expect, it } from 'vitest'
-import { compare, fieldsOf, sharedRuns } from '../../examples/lnd-demo/two-connections.ts'
+import { compare, fieldsOf, sharedRuns } from '../../tools/demo/lnd-demo/two-connections.ts'
 import { encodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'

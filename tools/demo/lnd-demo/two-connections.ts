@@ -1,9 +1,9 @@
 /** Two connections side by side, field by field, as their responder has them. */
-import { decodePath, type PathParts } from '../../src/backends/paths/reply-path.ts'
-import { toHex } from '../../src/floor/bytes.ts'
-import type { OpenFrame } from '../../src/wire/frames.ts'
-import { type OpenedConnection, pathsIn } from '../../tools/regtest/opened-packets.ts'
-import { grams } from '../../tools/regtest/grams.ts'
+import { decodePath, type PathParts } from '../../../src/backends/paths/reply-path.ts'
+import { toHex } from '../../../src/floor/bytes.ts'
+import type { OpenFrame } from '../../../src/wire/frames.ts'
+import { type OpenedConnection, pathsIn } from '../../regtest/opened-packets.ts'
+import { grams } from '../../regtest/grams.ts'
 import type { IncomingPayment } from './payments-seen.ts'
 
 /** Whether two connections of one initiator may agree in a field. */

@@ -1,6 +1,6 @@
 /** What lnd tells its program of each payment that came in by keysend. */
-import { type RawInvoice, recordOf } from '../../src/backends/lnd/rpc/raw-messages.ts'
-import { toHex } from '../../src/floor/bytes.ts'
+import { type RawInvoice, recordOf } from '../../../src/backends/lnd/rpc/raw-messages.ts'
+import { toHex } from '../../../src/floor/bytes.ts'
 
 export interface IncomingPayment {
   readonly hash: string

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Command, InvalidArgumentError } from 'commander'
-import { type Network, startNetwork } from '../tools/regtest/network.ts'
-import { told } from '../tools/regtest/until.ts'
-import { buildLnd } from '../tools/lnd-build/build.ts'
+import { type Network, startNetwork } from '../regtest/network.ts'
+import { told } from '../regtest/until.ts'
+import { buildLnd } from '../lnd-build/build.ts'
 import { describeNodes, helpText, QUIT, runCommand } from './network-commands.ts'
 
 const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy']

@@ -1,4 +1,4 @@
-import type { SocketStats } from '../../src/index.ts'
+import type { SocketStats } from '../../../src/index.ts'
 import { type ProgressBar, progressBar } from '../progress-bar.ts'
 import type { Progress } from '../transfer.ts'
 

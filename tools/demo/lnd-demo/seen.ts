@@ -1,6 +1,6 @@
 /** What a node and the program on it received or wrote down, piece by piece, ready to be searched. */
-import type { Backend, BackendEvent, BackendStart } from '../../src/index.ts'
-import type { RecordedMessage } from '../../tools/regtest/grpc-recorder.ts'
+import type { Backend, BackendEvent, BackendStart } from '../../../src/index.ts'
+import type { RecordedMessage } from '../../regtest/grpc-recorder.ts'
 import { type LogEntry, logEntries, searchable } from './lnd-log.ts'
 
 export const SOURCES = {

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
-import { createEndpoint, type Endpoint } from '../src/index.ts'
-import { createLndBackend } from '../src/lnd.ts'
-import type { LndNode } from '../tools/regtest/lnd-node.ts'
+import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { createLndBackend } from '../../src/lnd.ts'
+import type { LndNode } from '../regtest/lnd-node.ts'
 
 const PORT = 7
 /** Play money: the file, not the default, is what bounds the cost. */

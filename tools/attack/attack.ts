@@ -4,8 +4,8 @@
  */
 import { pathToFileURL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
-import type { CandidateGraph } from '../src/backends/paths/candidates.ts'
-import { createEndpoint } from '../src/index.ts'
+import type { CandidateGraph } from '../../src/backends/paths/candidates.ts'
+import { createEndpoint } from '../../src/index.ts'
 import {
   candidateInitiators,
   createSimulation,
@@ -15,7 +15,7 @@ import {
   line,
   type NetworkDescription,
   type Observation,
-} from '../src/sim.ts'
+} from '../../src/sim.ts'
 
 /** What a responder holds: the public graph, its own key, and the reply paths that it was given. */
 export interface Holdings {

@@ -80,7 +80,7 @@ export function printLineCandidates(candidates: number): void {
 
 export function printHub({ nodes, paths, candidates, fields, sharedRuns }: HubResult): void {
   say(
-    `${nodes} public nodes, each with a channel to bob. alice connects to carol twice; carol holds ${paths} reply paths and the graph as her lnd describes it. examples/attack.ts lists who fits them all:`,
+    `${nodes} public nodes, each with a channel to bob. alice connects to carol twice; carol holds ${paths} reply paths and the graph as her lnd describes it. tools/attack/attack.ts lists who fits them all:`,
   )
   console.log(`  ${candidates.join(', ')} (${candidates.length})\n`)
   say('The two connections, as carol has them:')

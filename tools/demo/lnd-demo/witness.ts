@@ -1,18 +1,18 @@
 /** A program on a node of which everything is kept that it and its node receive, send or write down. */
 import { readFileSync } from 'node:fs'
 import { authenticatedLndGrpc, type AuthenticatedLnd } from 'lightning'
-import { createEndpoint, type BackendEvent, type Endpoint, type Socket } from '../../src/index.ts'
-import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
-import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
-import { fromHex } from '../../src/floor/bytes.ts'
-import { type OpenedConnection, openPackets, recordingEntropy } from '../../tools/regtest/opened-packets.ts'
-import { Recorder } from '../../tools/regtest/grpc-recorder.ts'
-import type { LndNode } from '../../tools/regtest/lnd-node.ts'
+import { createEndpoint, type BackendEvent, type Endpoint, type Socket } from '../../../src/index.ts'
+import { createLndBackend, lndPermissions } from '../../../src/lnd.ts'
+import { LndClient } from '../../../src/backends/lnd/rpc/client.ts'
+import { fromHex } from '../../../src/floor/bytes.ts'
+import { type OpenedConnection, openPackets, recordingEntropy } from '../../regtest/opened-packets.ts'
+import { Recorder } from '../../regtest/grpc-recorder.ts'
+import type { LndNode } from '../../regtest/lnd-node.ts'
 import { type IncomingPayment, incomingPayments } from './payments-seen.ts'
 import { type Seen, recordingBackend, seenInLog, seenMessages, seenValue } from './seen.ts'
 
 /** The most that each program may spend, msat. Play money: the file bounds the cost. */
-export const MOST_COST_MSAT = 5_000_000_000n
+const MOST_COST_MSAT = 5_000_000_000n
 const CAPS = { maxCost: MOST_COST_MSAT, caps: { peer: MOST_COST_MSAT, process: MOST_COST_MSAT } }
 
 /** An endpoint with no more rights than keysock asks for, and nothing kept. */

@@ -1,7 +1,7 @@
 /** alice - bob - carol: a file each way, then the search for alice's key in all that carol got. */
-import type { SocketStats } from '../../src/index.ts'
-import { file } from '../../tools/regtest/file-exchange.ts'
-import type { Network } from '../../tools/regtest/network.ts'
+import type { SocketStats } from '../../../src/index.ts'
+import { file } from '../../regtest/file-exchange.ts'
+import type { Network } from '../../regtest/network.ts'
 import { foundCount, searchFor, type SearchResult } from './search.ts'
 import { sendTwoFiles, type TwoFiles } from './two-files.ts'
 import { plainEndpoint, Witness } from './witness.ts'

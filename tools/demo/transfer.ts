@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createEndpoint, type Endpoint, type Socket } from '../src/index.ts'
-import { appearances, createSimulation, demoNetwork, type Simulation } from '../src/sim.ts'
+import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
+import { appearances, createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 
 export interface TransferOptions {
   readonly bytes: number

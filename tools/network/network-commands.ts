@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { getChannelBalance, getChannels, getWalletInfo } from 'lightning'
-import { keysend } from '../tools/regtest/keysend.ts'
-import type { LndNode } from '../tools/regtest/lnd-node.ts'
-import type { Network } from '../tools/regtest/network.ts'
+import { keysend } from '../regtest/keysend.ts'
+import type { LndNode } from '../regtest/lnd-node.ts'
+import type { Network } from '../regtest/network.ts'
 import { sendFile } from './network-send.ts'
 
 interface Command {
@@ -38,7 +38,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 export const QUIT = 'quit'
 
 const GUESSABLE = `What B gets from keysock does not name A, but the node through which B's answers go. A network as small as this
-has few nodes that could be A behind it, or just one: then B can tell. ./dev node examples/attack.ts shows how.`
+has few nodes that could be A behind it, or just one: then B can tell. ./dev node tools/attack/attack.ts shows how.`
 
 /** Runs one line. Returns what to print; an empty line and a comment print nothing. */
 export async function runCommand(network: Network, line: string): Promise<string> {

@@ -1,5 +1,5 @@
 /** Searches all that was seen for a public key, and tells what is public anyway from what is not. */
-import { appearances } from '../../src/sim.ts'
+import { appearances } from '../../../src/sim.ts'
 import { KeySearch } from './key-search.ts'
 import { PUBLIC_CLASSES } from './public-classes.ts'
 import { type Seen, type Source, SOURCES } from './seen.ts'
@@ -23,7 +23,7 @@ interface Searched {
 }
 
 /** Places of one kind. */
-export interface Beyond {
+interface Beyond {
   readonly source: Source
   readonly where: string
   /** Which field of a message, or how a line of the log begins. */

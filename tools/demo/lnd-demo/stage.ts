@@ -1,5 +1,5 @@
 /** Real nodes for as long as something needs them: they end with it, with an error, and with a signal. */
-import { type Network, type NetworkDescription, startNetwork } from '../../tools/regtest/network.ts'
+import { type Network, type NetworkDescription, startNetwork } from '../../regtest/network.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 

@@ -1,8 +1,8 @@
 /** A file each way over one connection: there first, then back over the reply path. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import type { Endpoint, Socket, SocketStats } from '../../src/index.ts'
-import { within } from '../../tools/regtest/until.ts'
+import type { Endpoint, Socket, SocketStats } from '../../../src/index.ts'
+import { within } from '../../regtest/until.ts'
 
 /** What went in one direction, and what its sender paid. */
 export interface Direction {

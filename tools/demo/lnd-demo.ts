@@ -1,6 +1,6 @@
 /** `./dev demo --lnd`: a file each way between real lnd nodes, and what the one who answers knows of the other. */
-import { lndAvailable } from '../tools/regtest/available.ts'
-import { told } from '../tools/regtest/until.ts'
+import { lndAvailable } from '../regtest/available.ts'
+import { told } from '../regtest/until.ts'
 import { type HubResult, runHub } from './lnd-demo/hub.ts'
 import { type LineResult, runLine } from './lnd-demo/line.ts'
 import {

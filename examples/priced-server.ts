@@ -1,0 +1,30 @@
+/** A server that is paid for what it sends: a price for each packet and for each 1,000 bytes. */
+import { text } from 'node:stream/consumers'
+import { createEndpoint, type KeysockError } from 'keysock'
+import { createSimulation, demoNetwork } from 'keysock/sim'
+
+const sim = createSimulation(demoNetwork(), { mode: 'real-time', speed: 10 })
+const bob = await createEndpoint({ backend: sim.backend('bob') })
+const alice = await createEndpoint({ backend: sim.backend('alice') })
+
+const prices = { packetPrice: 2_000, kilobytePrice: 1_000 } // msat: 2 sat a packet, 1 sat for each 1,000 bytes
+const server = bob.createServer(prices, (socket) => {
+  socket.on('error', (error) => console.error(`refused: ${error.message}`))
+  socket.resume().end('a story of '.repeat(500))
+  socket.on('close', () =>
+    console.log(`bob received ${socket.stats.satReceived > 10 ? 'more than 10 sat' : 'nothing'}`),
+  )
+})
+await server.listen(8)
+
+// Who says nothing of prices pays none: the connection ends as soon as the price is told.
+const stingy = alice.createConnection(bob.publicKeyHex, 8)
+await text(stingy).catch((error: unknown) => console.log((error as KeysockError).code))
+
+const reader = alice.createConnection(bob.publicKeyHex, 8, { maxPacketPrice: 2_000, maxKilobytePrice: 1_000 })
+reader.on('price', ({ packetMsat, kilobyteMsat }) => console.log(`price: ${packetMsat} and ${kilobyteMsat} msat`))
+reader.end()
+console.log(`alice read ${(await text(reader)).length} bytes`)
+
+await Promise.all([alice.close(), bob.close()])
+sim.close()
