@@ -1,6 +1,6 @@
 import { LndClient } from '../../src/backends/lnd/client.ts'
 import { type OpenedServices, openServices, readCredentials } from '../../src/backends/lnd/connection.ts'
-import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../src/medium/bounds.ts'
+import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../src/medium/limits.ts'
 import { hopPolicy } from '../../src/backends/lnd/policies.ts'
 import type { HopPolicy } from '../../src/backends/lnd/route-costs.ts'
 import { MOST_FEE_MSAT } from './settings.ts'

@@ -1,7 +1,7 @@
 import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
 import { largestRecord, onionBytes, type HopSize } from '../../wire/bolt4/onion-size.ts'
 import type { PathTotals } from '../paths/path-classes.ts'
-import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../medium/bounds.ts'
+import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../medium/limits.ts'
 import { MAX_AMOUNT_MSAT, MAX_SHADOW_BLOCKS } from './bounds.ts'
 import type { PathParts } from '../paths/reply-path.ts'
 
