@@ -4,7 +4,7 @@ import type { Clock } from '../../src/floor/clock.ts'
 import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
 import type { Payment, PaymentOutcome } from '../../src/medium/payment.ts'
 import type { Route, RouteRequest } from '../../src/medium/route.ts'
-import { VERDICT_MS } from '../../src/medium/bounds.ts'
+import { VERDICT_MS } from '../../src/medium/limits.ts'
 import type { Verdict } from '../../src/medium/verdict.ts'
 import type { Backend, BackendEvent, BackendStart, NodeInfo } from '../../src/backends/backend.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { GHOST_MS } from '../../src/medium/bounds.ts'
+import { GHOST_MS } from '../../src/medium/limits.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { Payments } from '../../src/backends/lnd/payments/payments.ts'

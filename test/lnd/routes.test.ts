@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import type { Route } from '../../src/medium/route.ts'
-import { MAX_PINNED_ROUTES } from '../../src/medium/bounds.ts'
+import { MAX_PINNED_ROUTES } from '../../src/medium/limits.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { Policies } from '../../src/backends/lnd/routes/policies.ts'
 import { Routes } from '../../src/backends/lnd/routes/routes.ts'

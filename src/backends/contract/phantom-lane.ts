@@ -1,5 +1,5 @@
 import { toHex } from '../../floor/bytes.ts'
-import { VERDICT_MS } from '../../medium/bounds.ts'
+import { VERDICT_MS } from '../../medium/limits.ts'
 import { expect } from 'vitest'
 import { MAX_PATH_BYTES } from '../../wire/frames.ts'
 import type { Destination } from '../../medium/route.ts'

@@ -1,4 +1,4 @@
-import { VERDICT_MS } from '../../medium/bounds.ts'
+import { VERDICT_MS } from '../../medium/limits.ts'
 import { expect } from 'vitest'
 import { Code } from '../../wire/errors.ts'
 import type { Destination } from '../../medium/route.ts'

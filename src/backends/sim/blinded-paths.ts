@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { toHex } from '../../floor/bytes.ts'
-import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../medium/bounds.ts'
+import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../medium/limits.ts'
 import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'

@@ -5,7 +5,7 @@ import { Code } from '../../wire/errors.ts'
 import type { FailureReason } from '../../medium/payment.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import type { HtlcAttempt } from './htlc-attempt.ts'
-import { MAX_HELD_OFFERS, VERDICT_MS } from '../../medium/bounds.ts'
+import { MAX_HELD_OFFERS, VERDICT_MS } from '../../medium/limits.ts'
 import {
   OFFER_MARGIN_BLOCKS,
   INTERCEPTOR_LOST_FAIL_MS,

@@ -6,7 +6,7 @@ import {
   FINAL_DELTA_BLOCKS,
   MAX_PINNED_ROUTES,
   MAX_ROUTES_PER_REQUEST,
-} from '../../medium/bounds.ts'
+} from '../../medium/limits.ts'
 import type { Payment } from '../../medium/payment.ts'
 import { type Destination, type Route, routeFeeMsat, type RouteRequest } from '../../medium/route.ts'
 import { type HopSize, largestRecord, onionBytes } from '../../wire/bolt4/onion-size.ts'

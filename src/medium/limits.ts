@@ -1,4 +1,4 @@
-/** Bounds of the contract between transport and backends, and of what every backend does alike. */
+/** Limits of the contract between transport and backends, and of what every backend does alike. */
 
 /** A verdict about an offer falls within this time, else the backend refuses by itself (spec §2.5). */
 export const VERDICT_MS = 3_000
