@@ -59,7 +59,7 @@ export const TOMBSTONE_BLOCKS = 2_016
 /** How long a reply path is asked to work: a day; it is renewed at half of it (spec §9.4). */
 export const PATH_LIFETIME_BLOCKS = 144
 /** spec §9.5: below this the endpoint warns that a payer can guess who it is. */
-export const FEWEST_CANDIDATES = 4
+export const MIN_CANDIDATES = 4
 
 // ---- Bytes -------------------------------------------------------------------------------------------
 
@@ -102,19 +102,19 @@ export const MAX_VERDICTS = 65_536
 export const MAX_MESSAGE_IDS = 65_536
 export const MAX_OFFERS_HELD = 483
 /** Copies of one OPEN that wait while its key is agreed on; each is a payment, so more are not likely. */
-export const MAX_OPEN_COPIES = 8
+export const MAX_WAITING_COPIES = 8
 /**
  * Of these, where the last came over the phantom lane of this node: each is an offer held, and cost nothing. With
  * MAX_UNPAID_KEY_AGREEMENTS they leave some 200 of MAX_OFFERS_HELD to what is no OPEN.
  */
-export const MAX_UNPAID_OPEN_COPIES = 2
+export const MAX_UNPAID_WAITING_COPIES = 2
 /** Payments of former processes that are looked after at most: a full channel's slots on many channels. */
 export const MAX_RESERVATIONS = 65_536
 
 // ---- Calls to the backend ----------------------------------------------------------------------------
 
 /** Above this many known public keys, one that nothing uses now is forgotten, with its routes and round-trip times. */
-export const MAX_IDLE_SENDERS = 256
+export const MAX_IDLE_SCHEDULERS = 256
 /** Connections that are asked in one round while a peer gives no leave: a control packet of one of them may still pass. */
 export const MAX_TURNS_REFUSED = 16
 /** Questions about old payments that are under way at once: enough to finish soon, few enough for a small node. */

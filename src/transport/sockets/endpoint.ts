@@ -4,8 +4,8 @@ import { type Backend, type NodeInfo } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { processClock as realClock } from '../../floor/clock.ts'
 import { connectArguments, connected, createServerOn, createSocket } from './connecting.ts'
-import type { Driver } from '../driver/driver.ts'
-import { ENDPOINT_CLOSED, type OnStep } from '../driver/driver-options.ts'
+import type { Driver, OnStep } from '../driver/driver.ts'
+import { ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { processEntropy as realEntropy } from '../../floor/entropy.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { formatAddress } from '../options/address.ts'
@@ -16,10 +16,11 @@ import {
   DEFAULT_PEER_CAP_MSAT,
   DEFAULT_PROCESS_CAP_MSAT,
 } from '../limits.ts'
-import type { Host, ConnectionHandle, Listener } from '../driver/connection-handle.ts'
+import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import {
   checkBoolean,
+  checkMsat,
   checkNames,
   checkReplies,
   checkTarget,
@@ -95,11 +96,12 @@ export interface EndpointStats {
  * 'offline' and 'online' ({ detail }) when the node, or the daemon that owns it, went away and came back: what is
  * under way waits; 'error' (error) when the store fails and everything ends, 'close'.
  */
-export class Endpoint extends EventEmitter implements Host {
+export class Endpoint extends EventEmitter implements SocketHost {
   readonly info: NodeInfo
   readonly publicKeyHex: string
   readonly defaults: ConnectionDefaults
   readonly #options: EndpointOptions
+  readonly #maxFeeMsat: bigint
   readonly #driver: Driver
   readonly #store: Store
   readonly #servers: Set<() => void> = new Set()
@@ -111,6 +113,7 @@ export class Endpoint extends EventEmitter implements Host {
   ) {
     super()
     this.#options = options
+    this.#maxFeeMsat = optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT)
     this.#driver = parts.driver
     this.#store = parts.store
     this.info = parts.info
@@ -178,7 +181,7 @@ export class Endpoint extends EventEmitter implements Host {
   async address(): Promise<string> {
     this.#checkOpen()
     const hints = (await this.#options.backend.routeHints?.()) ?? []
-    return formatAddress({ publicKey: this.#driver.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
+    return formatAddress({ publicKey: this.info.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
   }
 
   /** What sending so many bytes to a node would cost now, over its best route. @throws KeysockError EHOSTUNREACH */
@@ -186,15 +189,15 @@ export class Endpoint extends EventEmitter implements Host {
     this.#checkOpen()
     const address = checkTarget(publicKey, 1)
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalidOption('bytes must be a whole number, 0 or more')
-    return await quoteFor(this.#options.backend, { address, bytes, maxFeeMsat: this.#driver.maxFeeMsat })
+    return await quoteFor(this.#options.backend, { address, bytes, maxFeeMsat: this.#maxFeeMsat })
   }
 
   get stats(): EndpointStats {
     const driver = this.#driver
-    const { spentMsat, reservedMsat, capMsat } = driver.budget.process()
+    const { spentMsat, reservedMsat, capMsat } = driver.ledger.budget.process()
     return {
-      connections: driver.demultiplexer.size,
-      ...driver.counts,
+      connections: driver.connections.size,
+      ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
       spentMsat,
       reservedMsat,
@@ -203,10 +206,10 @@ export class Endpoint extends EventEmitter implements Host {
       tombstones: driver.tombstones.size,
       verdicts: driver.offers.remembered,
       offersHeld: driver.offers.held,
-      earlyPackets: driver.demultiplexer.early,
+      earlyPackets: driver.early.size,
       keyAgreements: driver.acceptor.pending,
-      replyPaths: driver.demultiplexer.paths,
-      deadlines: driver.deadlines.size,
+      replyPaths: driver.connections.paths,
+      deadlines: driver.runtime.deadlines.size,
     }
   }
 
@@ -215,13 +218,17 @@ export class Endpoint extends EventEmitter implements Host {
     readonly peer?: { readonly publicKey: PublicKey; readonly cap: Msat }
     readonly process?: Msat
   }): void {
-    const { budget, payer } = this.#driver
-    if (caps.process !== undefined) budget.setProcessCap(optionalMsat(caps.process, 'caps.process', 0n))
-    if (caps.peer !== undefined) {
-      const { publicKeyHex } = checkTarget(caps.peer.publicKey, 1)
-      budget.setPeerCap(publicKeyHex, optionalMsat(caps.peer.cap, 'caps.peer.cap', 0n))
-    }
-    payer.resume()
+    const { process: ofProcess, peer } = caps
+    this.#driver.ledger.setCaps({
+      processMsat: ofProcess === undefined ? undefined : checkMsat(ofProcess, 'caps.process'),
+      peer:
+        peer === undefined
+          ? undefined
+          : {
+              publicKeyHex: checkTarget(peer.publicKey, 1).publicKeyHex,
+              capMsat: optionalMsat(peer.cap, 'caps.peer.cap', 0n),
+            },
+    })
   }
 
   /**
@@ -240,18 +247,18 @@ export class Endpoint extends EventEmitter implements Host {
   // ---- Host ------------------------------------------------------------------------------------------
 
   /** @internal */
-  listen(port: number, listener: Listener): number | Promise<number> {
+  listen(port: number, listener: PortListener): number | Promise<number> {
     this.#checkOpen()
     return this.#driver.ports.take(port, listener)
   }
 
   /** @internal */
-  unlisten(port: number, listener: Listener): void {
+  unlisten(port: number, listener: PortListener): void {
     this.#driver.ports.giveBack(port, listener)
   }
 
   /** @internal */
-  link(target: ConnectTarget, options: ConnectOptions): ConnectionHandle {
+  startConnection(target: ConnectTarget, options: ConnectOptions): ConnectionHandle {
     this.#checkOpen()
     if (target.publicKeyHex === this.publicKeyHex) {
       throw invalidOption("this is this endpoint's own node; payments to oneself are not possible")
@@ -261,10 +268,10 @@ export class Endpoint extends EventEmitter implements Host {
 
   /** @internal */
   hold(): () => void {
-    this.#driver.holdsChanged(1)
+    this.#driver.runtime.countHold(1)
     let holds = true
     return () => {
-      if (holds) this.#driver.holdsChanged(-1)
+      if (holds) this.#driver.runtime.countHold(-1)
       holds = false
     }
   }

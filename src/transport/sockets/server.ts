@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { DEFAULT_BACKLOG } from '../limits.ts'
-import type { Host, ConnectionHandle, Listener } from '../driver/connection-handle.ts'
+import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
 import { checkPort, checkServerOptions, optionalMsat, type ServerOptions } from '../options/options.ts'
 import { responderSettings } from '../options/settings.ts'
 import { Socket, type SocketAddress } from './socket.ts'
@@ -25,7 +25,7 @@ export interface ListenOptions {
 export class Server extends EventEmitter {
   /** More connections than this are refused, with 'drop'. */
   maxConnections: number | undefined
-  readonly #host: Host | Promise<Host>
+  readonly #host: SocketHost | Promise<SocketHost>
   readonly #options: ServerOptions
   #binding: Binding | undefined
   #starting = false
@@ -35,7 +35,7 @@ export class Server extends EventEmitter {
   #release: (() => void) | undefined
 
   /** @internal Servers come from `createServer`. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
-  constructor(host: Host | Promise<Host>, options: ServerOptions, onConnection?: (socket: Socket) => void) {
+  constructor(host: SocketHost | Promise<SocketHost>, options: ServerOptions, onConnection?: (socket: Socket) => void) {
     super()
     checkServerOptions(options)
     optionalMsat(options.packetPrice, 'packetPrice', 0n)
@@ -148,13 +148,13 @@ export class Server extends EventEmitter {
     return this
   }
 
-  #bind(host: Host, options: CheckedListen): Binding | Promise<Binding> {
+  #bind(host: SocketHost, options: CheckedListen): Binding | Promise<Binding> {
     let port = options.port
-    const listener: Listener = {
+    const listener: PortListener = {
       settings: responderSettings(this.#options, host.defaults),
       backlog: options.backlog,
       admit: () => this.#admit(),
-      accept: (link) => this.#accept(link, { address: host.publicKeyHex, family: 'keysock', port }),
+      accept: (handle) => this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port }),
     }
     const taken = host.listen(port, listener)
     if (typeof taken === 'number') {
@@ -169,7 +169,7 @@ export class Server extends EventEmitter {
     })
   }
 
-  #bound(host: Host, port: number, listener: Listener, { signal }: CheckedListen): Binding {
+  #bound(host: SocketHost, port: number, listener: PortListener, { signal }: CheckedListen): Binding {
     const close = (): void => {
       this.close()
     }
@@ -190,7 +190,7 @@ export class Server extends EventEmitter {
     return false
   }
 
-  #accept(link: ConnectionHandle, local: SocketAddress): void {
+  #accept(handle: ConnectionHandle, local: SocketAddress): void {
     this.#connections += 1
     const socket = new Socket({
       allowHalfOpen: this.#options.allowHalfOpen ?? false,
@@ -199,7 +199,7 @@ export class Server extends EventEmitter {
       closed: this.#onSocketClosed,
     })
     if (this.#options.pauseOnConnect === true) socket.pause()
-    socket.attach(link)
+    socket.attach(handle)
     this.emit('connection', socket)
   }
 
@@ -221,7 +221,7 @@ export class Server extends EventEmitter {
 }
 
 interface Binding {
-  readonly host: Host
+  readonly host: SocketHost
   readonly address: SocketAddress
   readonly end: () => void
 }
