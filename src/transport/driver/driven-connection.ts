@@ -401,7 +401,8 @@ export class DrivenConnection implements ConnectionHandle {
   /** The one entrance to the state machine. */
   #input<Result>(call: (connection: Connection, now: number) => Result): Result {
     const result = call(this.#connection, this.now())
-    this.#queue.touch(this)
+    // What comes after 'closed' is for the account alone.
+    if (!this.#isClosed) this.#queue.touch(this)
     return result
   }
 }

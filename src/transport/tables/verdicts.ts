@@ -15,8 +15,8 @@ interface OfferName {
 export class Verdicts<Owner extends object> {
   /** By path and hash. */
   readonly #byOffer: BoundedMap<string, Verdict> = new BoundedMap(MAX_VERDICTS)
-  /** Who was paid, by hash. */
-  readonly #owners: BoundedMap<string, Owner> = new BoundedMap(MAX_VERDICTS)
+  /** Who was paid, by hash: an owner that has ended, and that nobody else holds, is not kept for its verdicts. */
+  readonly #owners: BoundedMap<string, WeakRef<Owner>> = new BoundedMap(MAX_VERDICTS)
 
   get size(): number {
     return this.#byOffer.size
@@ -27,15 +27,15 @@ export class Verdicts<Owner extends object> {
     return this.#byOffer.get(key)
   }
 
-  /** Who was paid by the payment of this hash. */
+  /** Who was paid by the payment of this hash, as long as somebody holds it. */
   ownerOf(hash: Uint8Array): Owner | undefined {
-    return this.#owners.get(hashKey(hash))
+    return this.#owners.get(hashKey(hash))?.deref()
   }
 
   /** `owner`: who was paid, if the offer is settled. */
   add(offer: OfferName, verdict: Verdict, owner: Owner | undefined): void {
     this.#byOffer.set(offerKey(offer), verdict)
-    if (verdict.action === 'settle' && owner !== undefined) this.#owners.set(hashKey(offer.hash), owner)
+    if (verdict.action === 'settle' && owner !== undefined) this.#owners.set(hashKey(offer.hash), new WeakRef(owner))
   }
 }
 
