@@ -37,7 +37,7 @@ class SchedulerBench {
     this.schedulers = new PeerSchedulers({
       runtime: testRuntime(clock),
       node: { backend, isOnline: true },
-      queue: { ready: (scheduler) => scheduler.serve(), touch: () => undefined },
+      queue: { ready: (scheduler) => scheduler.serve() },
       ledger: { affords: () => true },
       payer: {
         send: (scheduler, _connection, grant) => {

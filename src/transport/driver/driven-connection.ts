@@ -53,8 +53,8 @@ interface ConnectionParts {
 }
 
 /**
- * A connection with what its driver knows of it. Every input of the state machine goes through `#input`, so that what
- * comes of it is polled: events, requests, what it wants to send, and its deadline.
+ * A connection with what its driver knows of it. Every call that may change the state machine goes through `#call`, so
+ * that what comes of it is handed on: events, requests, its deadline, and after an input what it wants to send.
  */
 export class DrivenConnection implements ConnectionHandle {
   /** Connection id in hexadecimal: it stands in logs, and in the table of connections. */
@@ -87,6 +87,8 @@ export class DrivenConnection implements ConnectionHandle {
   #candidates: number | undefined
   #ownScheduler: PeerScheduler | undefined
   #isPaused = false
+  /** It was not asked yet what it wants to send since something came in. */
+  #mayWant = true
   #holds = false
 
   constructor(parts: ConnectionParts) {
@@ -178,9 +180,7 @@ export class DrivenConnection implements ConnectionHandle {
   }
 
   read(): Uint8Array | undefined {
-    const data = this.#connection.read(this.now())
-    if (data !== undefined) this.#queue.touch(this)
-    return data
+    return this.#input((connection, now) => connection.read(now))
   }
 
   stopReading(): void {
@@ -218,7 +218,7 @@ export class DrivenConnection implements ConnectionHandle {
 
   /** An attempt could not be sent after all. */
   unsent(attemptId: number): void {
-    this.#connection.unsent(this.now(), attemptId)
+    this.#input((connection, now) => connection.unsent(now, attemptId))
   }
 
   /** Answers the request 'paths'; `candidates` as in `PathResult`. */
@@ -250,12 +250,12 @@ export class DrivenConnection implements ConnectionHandle {
 
   /** What it wants to send now, and why; undefined also where it is closed, or a cap stops it. */
   want(): Want | undefined {
-    return this.#isClosed || this.#isPaused ? undefined : this.#connection.want(this.now())
+    return this.#isClosed || this.#isPaused ? undefined : this.#call((connection, now) => connection.want(now))
   }
 
   /** Builds one packet for a grant that `want` led to; undefined: there is nothing to send after all. */
   transmit(grant: Grant): Attempt | undefined {
-    return this.#connection.transmit(this.now(), grant)
+    return this.#call((connection, now) => connection.transmit(now, grant))
   }
 
   /**
@@ -263,7 +263,7 @@ export class DrivenConnection implements ConnectionHandle {
    * send. Amounts in msat.
    */
   tooExpensive(cost: { readonly packetMsat: bigint; readonly mostMsat: bigint }): void {
-    if (this.#connection.want(this.now()) === undefined) return
+    if (this.#call((connection, now) => connection.want(now)) === undefined) return
     this.#input((connection, now) => connection.tooExpensive(now, cost))
   }
 
@@ -281,6 +281,16 @@ export class DrivenConnection implements ConnectionHandle {
 
   pollRequest(): ConnectionRequest | undefined {
     return this.#connection.pollRequest()
+  }
+
+  /**
+   * What it wants to send, where something came in since it was asked last. What it wants after a packet was made of
+   * its wish, its scheduler asks in the same turn.
+   */
+  pollWant(): Want | undefined {
+    if (!this.#mayWant || this.#isClosed || this.#isPaused) return undefined
+    this.#mayWant = false
+    return this.#connection.want(this.now())
   }
 
   /** Has the connection called again when its deadline comes. */
@@ -309,6 +319,7 @@ export class DrivenConnection implements ConnectionHandle {
   /** Money came free. */
   resume(): void {
     this.#isPaused = false
+    this.#mayWant = true
     this.#queue.touch(this)
   }
 
@@ -357,7 +368,9 @@ export class DrivenConnection implements ConnectionHandle {
    */
   waitUntil(now: number): number | undefined {
     if (this.#isClosed) return undefined
-    if (this.#connection.isSending(now)) {
+    const isSending = this.#connection.isSending(now)
+    this.armDeadline()
+    if (isSending) {
       this.#idleSince = undefined
       return Infinity
     }
@@ -384,7 +397,14 @@ export class DrivenConnection implements ConnectionHandle {
 
   /** Throws when spec §10.1 or what must hold inside is broken. For tests. */
   checkInvariant(now: number): void {
+    if (this.#runtime.isStopped) return
     this.#connection.checkInvariant(now)
+    const dueMs = this.#connection.deadline() ?? Infinity
+    const { atMs } = this.#deadline
+    if (atMs === dueMs || atMs === later(dueMs, now)) return
+    throw new Error(
+      `connection ${this.id} is due at ${dueMs} ms, and its driver calls it at ${atMs} ms; it is ${now} ms`,
+    )
   }
 
   // ---- Inside ------------------------------------------------------------------------------------------
@@ -398,8 +418,14 @@ export class DrivenConnection implements ConnectionHandle {
     this.#input((connection, now) => connection.wake(now))
   }
 
-  /** The one entrance to the state machine. */
+  /** Something came in: what it wants to send may have changed, too. */
   #input<Result>(call: (connection: Connection, now: number) => Result): Result {
+    this.#mayWant = true
+    return this.#call(call)
+  }
+
+  /** The one entrance to the state machine. */
+  #call<Result>(call: (connection: Connection, now: number) => Result): Result {
     const result = call(this.#connection, this.now())
     // What comes after 'closed' is for the account alone.
     if (!this.#isClosed) this.#queue.touch(this)

@@ -221,7 +221,7 @@ export class Driver {
       this.#handleEvent(connection, event)
     for (let request = connection.pollRequest(); request !== undefined; request = connection.pollRequest())
       this.#handleRequest(connection, request)
-    const want = connection.want()
+    const want = connection.pollWant()
     if (want !== undefined) this.#schedulers.for(connection, want.target).enqueue(connection)
     connection.armDeadline()
   }

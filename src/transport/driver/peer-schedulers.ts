@@ -20,7 +20,7 @@ import type { WorkQueue } from './work-queue.ts'
 export interface SchedulerParts {
   readonly runtime: Runtime
   readonly node: Pick<OwnNode, 'backend' | 'isOnline'>
-  readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'ready' | 'touch'>
+  readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'ready'>
   readonly ledger: Pick<Ledger, 'affords'>
   readonly payer: Pick<Payer, 'send'>
   /** The slots of our own channels. */
@@ -163,19 +163,15 @@ export class PeerScheduler {
   }
 
   #use(grant: PeerGrant, connection: DrivenConnection): void {
-    const { ledger, payer, queue } = this.#parts
+    const { ledger, payer } = this.#parts
     if (!ledger.affords(connection, this.capKey, grant.minAmountMsat + feeOf(grant, grant.minAmountMsat))) {
       return this.cancel(grant)
     }
     const attempt = connection.transmit(grant)
-    if (attempt === undefined) {
-      this.cancel(grant)
-      // It may say why: 'paused'. What still wants to send is not asked again at once.
-      if (connection.want() === undefined) queue.touch(connection)
-    } else {
-      payer.send(this, connection, grant, attempt)
-      this.#peer.enqueue(connection)
-    }
+    // It is not asked again at once: the next grant would be as useless to it.
+    if (attempt === undefined) return this.cancel(grant)
+    payer.send(this, connection, grant, attempt)
+    this.#peer.enqueue(connection)
   }
 
   #nextTurn(): DrivenConnection | undefined {
