@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter } from 'eventemitter3'
 import { MAX_ROUTE_HINTS } from '../../medium/route.ts'
 import { type Backend, type NodeInfo } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
@@ -91,12 +91,21 @@ export interface EndpointStats {
   readonly deadlines: number
 }
 
-/**
- * A node, as sockets and servers use it. Events: 'warning' ({ code, message }) for what a person should know,
- * 'offline' and 'online' ({ detail }) when the node, or the daemon that owns it, went away and came back: what is
- * under way waits; 'error' (error) when the store fails and everything ends, 'close'.
- */
-export class Endpoint extends EventEmitter implements SocketHost {
+/** What an endpoint emits, with the arguments of its listeners. */
+export interface EndpointEvents {
+  /** Something that a person should know. */
+  warning: [warning: { readonly code: string; readonly message: string }]
+  /** The node, or the daemon that owns it, went away: what is under way waits. */
+  offline: [state: { readonly detail: string }]
+  /** It came back. */
+  online: [state: { readonly detail: string }]
+  /** The store failed, and everything ends. Not thrown where nobody listens: every socket gets the error, too. */
+  error: [error: KeysockError]
+  close: []
+}
+
+/** A node, as sockets and servers use it. */
+export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost {
   readonly info: NodeInfo
   readonly publicKeyHex: string
   readonly defaults: ConnectionDefaults
@@ -289,7 +298,7 @@ export class Endpoint extends EventEmitter implements SocketHost {
     this.#closing.catch((secondary: unknown) =>
       this.#options.logger?.error?.({ reason: String(secondary) }, 'closing failed'),
     )
-    if (this.listenerCount('error') > 0) this.emit('error', error)
+    this.emit('error', error)
   }
 
   #checkOpen(): void {

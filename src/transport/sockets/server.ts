@@ -15,14 +15,25 @@ export interface ListenOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a server emits, with the arguments of its listeners. */
+export interface ServerEvents {
+  connection: [socket: Socket]
+  listening: []
+  /** It listens no more, and the last of its connections has closed. */
+  close: []
+  error: [error: NodeJS.ErrnoException]
+  /** A connection beyond `maxConnections` was refused; empty while it does not listen. */
+  drop: [local: SocketAddress | Record<string, never>]
+}
+
 /**
- * Takes connections, as net.Server does. Events: 'connection' (socket), 'listening', 'close', 'error', 'drop'.
+ * Takes connections, as net.Server does.
  *
  * `listen` returns a promise of the server, where net returns the server: a failure is then thrown where the
  * caller stands (`await server.listen(7)`). Like net it emits 'error' for the same failure if anybody listens
  * for that, and then the promise may be left alone.
  */
-export class Server extends EventEmitter {
+export class Server extends EventEmitter<ServerEvents> {
   /** More connections than this are refused, with 'drop'. */
   maxConnections: number | undefined
   readonly #host: SocketHost | Promise<SocketHost>
@@ -71,7 +82,7 @@ export class Server extends EventEmitter {
       if (this.listenerCount('error') > 0) {
         // Told there, so the promise may be left alone; without a listener nobody but the promise tells.
         result.catch(() => undefined)
-        process.nextTick(() => this.emit('error', error))
+        process.nextTick(() => this.emit('error', error as Error))
       }
       throw error
     })

@@ -1,7 +1,7 @@
-import { Duplex } from 'node:stream'
+import { Duplex, type Readable } from 'node:stream'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
-import type { ConnectionEvent, ConnectionFailure } from '../connection/interface.ts'
+import type { ConnectionEvent, ConnectionFailure, CostPause } from '../connection/interface.ts'
 import { connectionError, ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../../wire/frames.ts'
@@ -14,7 +14,6 @@ import { keepAliveMs } from '../options/settings.ts'
 import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
 import { writeAfterEnd } from './write-after-end.ts'
 
-/** What the application hears of a socket beside the events of a Duplex and those of net.Socket. */
 export interface SocketAddress {
   /** This node's public key, in hexadecimal. */
   readonly address: string
@@ -36,6 +35,47 @@ export interface SocketInit {
   readonly closed?: () => void
 }
 
+/** What a socket emits, with the arguments of its listeners: the events of net.Socket, and some more. */
+export interface SocketEvents {
+  connect: []
+  ready: []
+  timeout: []
+  data: [chunk: Buffer]
+  readable: []
+  end: []
+  pause: []
+  resume: []
+  drain: []
+  finish: []
+  pipe: [source: Readable]
+  unpipe: [source: Readable]
+  error: [error: NodeJS.ErrnoException]
+  close: [hadError: boolean]
+  /** A cap stops it; raise `maxCost` to go on. */
+  paused: [reason: 'cost', pause: CostPause]
+  /** A datagram, and its id as 32 hexadecimal digits. */
+  message: [data: Buffer, id: string]
+  /** The other side has proved its public key, which is given in hexadecimal. */
+  identified: [publicKey: string]
+  /** What the other side asks for each packet that it sends, and for each 1,000 bytes. */
+  price: [price: { readonly packetMsat: bigint; readonly kilobyteMsat: bigint }]
+}
+
+/** The events of a socket by their names: another name, or a listener with other arguments, does not compile. */
+export interface Socket {
+  addListener<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  on<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  once<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  prependListener<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  prependOnceListener<Name extends keyof SocketEvents>(
+    name: Name,
+    listener: (...args: SocketEvents[Name]) => void,
+  ): this
+  off<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  removeListener<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  emit<Name extends keyof SocketEvents>(name: Name, ...args: SocketEvents[Name]): boolean
+}
+
 /**
  * One end of a connection: a Duplex that behaves like a net.Socket. What differs is said where it does:
  *
@@ -47,9 +87,6 @@ export interface SocketInit {
  *
  * Under Node's tls, give it `allowHalfOpen: true` at both ends: tls writes its last records after the end of what
  * it reads, and takes a Duplex for what it is, where it looks into a net.Socket.
- *
- * Further events: 'paused' ('cost', { priceMsat, capMsat }: a cap stops it; raise `maxCost`), 'message' (data, id), 'identified'
- * (publicKey), 'price' ({ packetMsat, kilobyteMsat }).
  */
 export class Socket extends Duplex {
   /** Whether 'connect' is still to come. */
