@@ -51,7 +51,7 @@ it('an endpoint whose store fails closes without an error where nobody listens f
 
 it('an event with another name, or a listener with other arguments, does not compile', () => {
   const server = endpoint.createServer()
-  const socket = endpoint.createConnection(`02${'79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'}`, 7)
+  const socket = endpoint.createConnection('0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798', 7)
   socket.on('error', () => undefined)
   // @ts-expect-error: it is written 'offline'
   endpoint.on('ofline', () => undefined)

@@ -12,8 +12,8 @@ import {
   KEY_AGREEMENTS_PER_SECOND,
   MAX_KEY_AGREEMENTS,
   MAX_UNPAID_KEY_AGREEMENTS,
-  MAX_UNPAID_WAITING_COPIES,
-  MAX_WAITING_COPIES,
+  MAX_UNPAID_OPEN_COPIES,
+  MAX_PENDING_OPEN_COPIES,
   OPEN_AGE_BLOCKS,
   OPEN_AHEAD_BLOCKS,
 } from '../limits.ts'
@@ -100,7 +100,7 @@ export class Acceptor {
   }
 
   #receiveCopy(pending: PendingOpen, arrival: Arrival): OfferDecision | Promise<OfferDecision> {
-    const max = arrival.lane === 'node' ? MAX_WAITING_COPIES : MAX_UNPAID_WAITING_COPIES
+    const max = arrival.lane === 'node' ? MAX_PENDING_OPEN_COPIES : MAX_UNPAID_OPEN_COPIES
     if (pending.waitingCopies >= max) return this.#drop('too many copies of an OPEN', Code.BUSY)
     pending.waitingCopies += 1
     return pending.result.then((result) =>

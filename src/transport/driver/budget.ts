@@ -98,8 +98,8 @@ export class Budget {
   availableMsat(peer: string): bigint {
     const ofPeer = leftMsat(this.#peers.get(peer) ?? this.#unused())
     const ofProcess = leftMsat(this.#process)
-    const least = ofPeer < ofProcess ? ofPeer : ofProcess
-    return least > 0n ? least : 0n
+    const leftOfBoth = ofPeer < ofProcess ? ofPeer : ofProcess
+    return leftOfBoth > 0n ? leftOfBoth : 0n
   }
 
   /** Below what is spent and reserved already, it only stops what would come next. */

@@ -4,7 +4,7 @@ import { toHex } from '../../floor/bytes.ts'
 import { feeOf } from '../connection/draft.ts'
 import type { PacketTarget } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
-import { ANY_FEE_MSAT, LEAST_AMOUNT_MSAT, MAX_IDLE_SCHEDULERS, MAX_TURNS_REFUSED } from '../limits.ts'
+import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_IDLE_SCHEDULERS, MAX_TURNS_REFUSED } from '../limits.ts'
 import type { PeerGrant } from '../peer/interface.ts'
 import { PeerController } from '../peer/peer-controller.ts'
 import type { SlotPool } from '../peer/slots.ts'
@@ -204,7 +204,7 @@ export class PeerScheduler {
       destinations.map((destination) =>
         this.#parts.node.backend.findRoutes({
           destination,
-          amountMsat: LEAST_AMOUNT_MSAT,
+          amountMsat: MIN_AMOUNT_MSAT,
           maxFeeMsat,
           count: each,
           avoid,

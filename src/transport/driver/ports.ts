@@ -31,12 +31,12 @@ export class Ports {
    *
    * @throws KeysockError EADDRINUSE, or rejects with it
    */
-  take(wanted: number, listener: PortListener): number | Promise<number> {
-    const port = this.#takeOwn(wanted, listener)
-    return this.#options.backend.claimPort === undefined ? port : this.#claim(wanted, port, listener)
+  claim(wanted: number, listener: PortListener): number | Promise<number> {
+    const port = this.#add(wanted, listener)
+    return this.#options.backend.claimPort === undefined ? port : this.#claimOfNode(wanted, port, listener)
   }
 
-  giveBack(port: number, listener: PortListener): void {
+  release(port: number, listener: PortListener): void {
     if (this.#listeners.get(port) !== listener) return
     this.#listeners.delete(port)
     const { backend, runtime } = this.#options
@@ -45,7 +45,7 @@ export class Ports {
     })
   }
 
-  #takeOwn(wanted: number, listener: PortListener): number {
+  #add(wanted: number, listener: PortListener): number {
     const port = wanted === 0 ? this.#free() : wanted
     if (port === undefined || this.#listeners.has(port)) throw this.#inUse(wanted)
     this.#listeners.set(port, listener)
@@ -53,7 +53,7 @@ export class Ports {
   }
 
   /** A port that another program has is tried no further, unless any port will do. */
-  async #claim(wanted: number, first: number, listener: PortListener): Promise<number> {
+  async #claimOfNode(wanted: number, first: number, listener: PortListener): Promise<number> {
     let port = first
     for (let claims = 1; ; claims++) {
       try {
@@ -64,7 +64,7 @@ export class Ports {
         if (!(error instanceof BackendError) || error.code !== 'port-in-use') throw error
         if (wanted !== 0 || claims >= MAX_PORT_CLAIMS) throw this.#inUse(wanted, error)
       }
-      port = this.#takeOwn(wanted, listener)
+      port = this.#add(wanted, listener)
     }
   }
 

@@ -48,12 +48,16 @@ export interface EndpointOptions {
   readonly logger?: Logger
   /** `maxCost` of connections that don't say, msat. Default 1,000,000 (1,000 sat). */
   readonly maxCost?: Msat
-  /** What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and 100,000 sat. */
+  /**
+   * What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and
+   * 100,000 sat.
+   */
   readonly caps?: { readonly peer?: Msat; readonly process?: Msat }
   /**
    * Routes whose fee for the least payment is above this are not taken, msat. Where the other side itself says what its
    * way costs, the amount of that payment counts with the fee: over the reply path of an anonymous one, and over the
-   * route hints of an address. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10 sat).
+   * route hints of an address. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10
+   * sat).
    */
   readonly maxFee?: Msat
   /** `replies` of connections that don't say. Default 'phantom'. */
@@ -185,7 +189,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   /**
    * What others connect to: this node's public key, and where only private channels lead to it, those as route hints
-   * (spec §1.6). Hints name the channels and their policies to whoever reads the address. @throws what the backend throws
+   * (spec §1.6). Hints name the channels and their policies to whoever reads the address. @throws what the backend
+   * throws
    */
   async address(): Promise<string> {
     this.#checkOpen()
@@ -258,12 +263,12 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   /** @internal */
   listen(port: number, listener: PortListener): number | Promise<number> {
     this.#checkOpen()
-    return this.#driver.ports.take(port, listener)
+    return this.#driver.ports.claim(port, listener)
   }
 
   /** @internal */
   unlisten(port: number, listener: PortListener): void {
-    this.#driver.ports.giveBack(port, listener)
+    this.#driver.ports.release(port, listener)
   }
 
   /** @internal */

@@ -22,7 +22,7 @@ export interface SocketAddress {
 }
 
 /** How a socket comes to be; by endpoints and servers only. */
-export interface SocketInit {
+interface SocketInit {
   readonly allowHalfOpen: boolean
   readonly highWaterMark: number | undefined
   /** What `maxCost` says before there is a connection. */
@@ -62,6 +62,8 @@ export interface SocketEvents {
 }
 
 /** The events of a socket by their names: another name, or a listener with other arguments, does not compile. */
+// It declares no field, only narrower types of methods that a Duplex has.
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
 export interface Socket {
   addListener<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
   on<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
@@ -232,7 +234,10 @@ export class Socket extends Duplex {
     else this.once('finish', this.destroy.bind(this, undefined))
   }
 
-  /** Closes at once, with ECONNRESET at the other side; also where both sides have ended and only that is not acknowledged. */
+  /**
+   * Closes at once, with ECONNRESET at the other side; also where both sides have ended and only that is not
+   * acknowledged.
+   */
   resetAndDestroy(): this {
     if (this.destroyed) {
       const closing = this.#onceOver
@@ -275,8 +280,8 @@ export class Socket extends Duplex {
 
   /**
    * Sends a datagram beside the stream: at most 512 bytes, delivered once, in no order, as the other side's
-   * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits) once.
-   * Returns the id.
+   * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits)
+   * once. Returns the id.
    */
   sendMessage(data: Uint8Array | string, id?: string): string {
     const handle = this.#handle
