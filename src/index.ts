@@ -46,7 +46,7 @@ export function createServer(...given: readonly unknown[]): Server {
 
 export { defaultEndpoint, setDefaultEndpoint } from './transport/sockets/default-endpoint.ts'
 export type { BackendModule } from './transport/sockets/default-endpoint.ts'
-export type { Endpoint, EndpointOptions, EndpointStats } from './transport/sockets/endpoint.ts'
+export type { Endpoint, EndpointEvents, EndpointOptions, EndpointStats } from './transport/sockets/endpoint.ts'
 export { KeysockError } from './transport/errors.ts'
 export type { OwnCode, SystemCode } from './transport/errors.ts'
 export type { Logger, LogFields, LogMethod } from './transport/logger.ts'
@@ -59,8 +59,8 @@ export type {
   ServerOptions,
 } from './transport/options/options.ts'
 export type { Quote } from './transport/sockets/quote.ts'
-export type { ListenOptions, Server } from './transport/sockets/server.ts'
-export type { Socket, SocketAddress } from './transport/sockets/socket.ts'
+export type { ListenOptions, Server, ServerEvents } from './transport/sockets/server.ts'
+export type { Socket, SocketAddress, SocketEvents } from './transport/sockets/socket.ts'
 export type { SocketStats } from './transport/sockets/stats.ts'
 export { FolderStore } from './transport/store/folder.ts'
 export { MemoryStore } from './transport/store/memory.ts'

@@ -15,33 +15,39 @@ export const ANY_FEE_MSAT = 10_000_000_000n
 export const DEFAULT_PEER_CAP_MSAT = 10_000_000n
 /** Cap over everything that a process spends, msat: a hundred connections at their default. */
 export const DEFAULT_PROCESS_CAP_MSAT = 100_000_000n
-/** What `quote` and the first route request ask to deliver, msat: the least there is; a route's own minimum is higher. */
-export const LEAST_AMOUNT_MSAT = 1n
+/** What `quote` and route requests ask to deliver, msat: the smallest amount; a route's own minimum is higher. */
+export const MIN_AMOUNT_MSAT = 1n
 
 /** Largest price, msat: the largest number of a frame (spec §1.3). It is more money than a channel holds. */
 export const MAX_PRICE_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
 
 // ---- Time --------------------------------------------------------------------------------------------
 
-/** spec §10.2 */
+/** spec §10.2: a connect that nobody answers fails after this. */
 export const DEFAULT_CONNECT_TIMEOUT_MS = 120_000
-/** spec §5.9 */
+/** spec §5.9: a connection without activity for so long ends. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 1_800_000
 /** spec §5.9: a shorter idle timeout is not 0 and not legal. */
-export const LEAST_IDLE_TIMEOUT_MS = 10_000
+export const MIN_IDLE_TIMEOUT_MS = 10_000
 /** The largest number of a frame (spec §1.3), which tells the other side. */
-export const LONGEST_IDLE_TIMEOUT_MS: number = Number.MAX_SAFE_INTEGER
+export const MAX_IDLE_TIMEOUT_MS: number = Number.MAX_SAFE_INTEGER
 /** http.Agent asks for a sign of life every second; each is a payment here. */
-export const LEAST_KEEP_ALIVE_MS = 60_000
+export const MIN_KEEP_ALIVE_MS = 60_000
 /** Kept back from the verdict's time, so that the answer is at the node before its deadline. */
 export const VERDICT_MARGIN_MS = 250
 /** A payment of which the node lost sight is asked for again after this time, doubling ... */
 export const TRACK_AGAIN_MS = 60_000
 /** ... to this one. */
 export const TRACK_AGAIN_MAX_MS = 600_000
-/** `endpoint.close()` gives connections that are ending this long to deliver what they hold: two round trips of a slow day. */
+/**
+ * `endpoint.close()` gives connections that are ending this long to deliver what they hold: two round trips of a slow
+ * day.
+ */
 export const CLOSE_GRACE_MS = 10_000
-/** When all is with the other side's node, its last word is waited for this long: it takes two round trips, and one may fail. */
+/**
+ * When all is with the other side's node, its last word is waited for through so many round trips: it takes two, and
+ * one may fail.
+ */
 export const CLOSE_ROUND_TRIPS = 4
 /** A round trip that was never measured, ms. */
 export const CLOSE_ROUND_TRIP_UNKNOWN_MS = 1_000
@@ -59,7 +65,7 @@ export const TOMBSTONE_BLOCKS = 2_016
 /** How long a reply path is asked to work: a day; it is renewed at half of it (spec §9.4). */
 export const PATH_LIFETIME_BLOCKS = 144
 /** spec §9.5: below this the endpoint warns that a payer can guess who it is. */
-export const FEWEST_CANDIDATES = 4
+export const MIN_CANDIDATES = 4
 
 // ---- Bytes -------------------------------------------------------------------------------------------
 
@@ -85,24 +91,36 @@ export const PACKET_OVERHEAD_BYTES = 40
 
 // ---- Tables (spec §14) -------------------------------------------------------------------------------
 
+/** Connections of an endpoint, both roles together. */
 export const MAX_CONNECTIONS = 65_536
-/** Connections of a listener that are being accepted and did not reach the application yet. */
+/** Connections of a listener that are being accepted and did not reach the application yet: as in net. */
 export const DEFAULT_BACKLOG = 511
+/** OPENs whose key is being agreed on (spec §14): at 20 a second, some 13 s of them. */
 export const MAX_KEY_AGREEMENTS = 256
 /** Of these, for OPENs on the phantom lane of this node: refused ones cost their sender nothing. */
 export const MAX_UNPAID_KEY_AGREEMENTS = 128
+/** A key agreement costs the node 11 ms: a fifth of its time, at most ... */
 export const KEY_AGREEMENTS_PER_SECOND = 20
+/** ... and about a second of it after a rest. */
 export const KEY_AGREEMENT_BURST = 100
+/** OPENs that are remembered; beyond that the height below which all are stale rises (spec §6.4). */
 export const MAX_OPENS_SEEN = 65_536
+/** EARLY packets that wait for their OPEN: of one connection, ... */
 export const MAX_EARLY_PER_CONNECTION = 64
+/** ... of all together, ... */
 export const MAX_EARLY = 1_024
+/** ... and for how long (spec §6.6). */
 export const EARLY_MS = 60_000
+/** Ended connections of servers that are remembered (spec §13.5). */
 export const MAX_TOMBSTONES = 65_536
+/** Verdicts that are given again when their offer comes again (spec §2.5). */
 export const MAX_VERDICTS = 65_536
-export const MAX_MESSAGE_IDS = 65_536
+/** Messages that servers remember, so that each is told once (spec §12.8). */
+export const MAX_STORED_MESSAGE_IDS = 65_536
+/** Offers without a verdict: what one lnd channel admits. */
 export const MAX_OFFERS_HELD = 483
-/** Copies of one OPEN that wait while its key is agreed on; each is a payment, so more are not likely. */
-export const MAX_OPEN_COPIES = 8
+/** Copies of one OPEN that wait while its key is agreed on: each is a payment, so more are not likely. */
+export const MAX_PENDING_OPEN_COPIES = 8
 /**
  * Of these, where the last came over the phantom lane of this node: each is an offer held, and cost nothing. With
  * MAX_UNPAID_KEY_AGREEMENTS they leave some 200 of MAX_OFFERS_HELD to what is no OPEN.
@@ -113,20 +131,25 @@ export const MAX_RESERVATIONS = 65_536
 
 // ---- Calls to the backend ----------------------------------------------------------------------------
 
-/** Above this many known public keys, one that nothing uses now is forgotten, with its routes and round-trip times. */
-export const MAX_IDLE_SENDERS = 256
-/** Connections that are asked in one round while a peer gives no leave: a control packet of one of them may still pass. */
+/**
+ * Above this many ways to public keys, the one whose last use is the longest ago is forgotten, with its routes and
+ * round-trip times: more than a program usually talks to.
+ */
+export const MAX_IDLE_SCHEDULERS = 256
+/** Connections that are refused a send in one turn before the others wait: a control packet of one may still pass. */
 export const MAX_TURNS_REFUSED = 16
 /** Questions about old payments that are under way at once: enough to finish soon, few enough for a small node. */
 export const MAX_TRACKING = 16
 
 // ---- Ports -------------------------------------------------------------------------------------------
 
-/** spec §5.8 */
+/** spec §5.8: a port is 16 bits, as in TCP. */
 export const MAX_PORT = 65_535
 /** `listen(0)` picks from here, as IANA's dynamic ports do. */
 export const FIRST_FREE_PORT = 49_152
-/** Ports that `listen(0)` tries where other programs of the node have some: of 16,384, so many are not taken by chance. */
+/**
+ * Ports that `listen(0)` tries where other programs of the node have some: of 16,384, so many are not taken by chance.
+ */
 export const MAX_PORT_CLAIMS = 64
 
 // ---- The folder store --------------------------------------------------------------------------------

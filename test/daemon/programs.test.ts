@@ -225,8 +225,7 @@ describe('an absence', () => {
   it('is the daemon’s or the node’s, as programs hear in a field', async () => {
     const one = await daemon.endpoint()
     const absences: unknown[] = []
-    for (const state of ['offline', 'online'])
-      one.on(state, ({ away }: { readonly away: string }) => absences.push([state, away]))
+    for (const state of ['offline', 'online'] as const) one.on(state, ({ away }) => absences.push([state, away]))
     await sim.drive(daemon.kill())
     await sim.runFor(1_000)
     await sim.drive(daemon.restart())

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 import type { Lane } from '../../src/medium/payment.ts'
-import type { Connection } from '../../src/transport/connection/connection.ts'
+import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Endpoint, type EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
 
@@ -26,7 +26,7 @@ export function bytes(length: number, salt: number): Buffer {
 }
 
 /** Holds of every connection, whatever happens. */
-function checkConnections(sim: Simulation, connections: Iterable<Connection>): void {
+function checkConnections(sim: Simulation, connections: Iterable<DrivenConnection>): void {
   for (const connection of connections) {
     connection.checkInvariant(sim.clock.now())
     const { spentMsat, reservedMsat, capMsat } = connection.account

@@ -1,26 +1,25 @@
 import { expect, it } from 'vitest'
 import type { Verdict } from '../../src/medium/verdict.ts'
-import type { Backend } from '../../src/backends/backend.ts'
-import { Deadlines } from '../../src/transport/driver/deadlines.ts'
-import { type Offer, HeldOffers } from '../../src/transport/driver/held-offers.ts'
+import { HeldOffers, type OfferDecision, type PhantomOffer } from '../../src/transport/driver/held-offers.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { settle as settled } from './scripted-backend.ts'
+import { testRuntime } from './test-runtime.ts'
 
-function bench(): { readonly offers: HeldOffers; readonly answers: [string, Verdict['action']][] } {
+function bench(): {
+  readonly offers: HeldOffers
+  readonly clock: ManualClock
+  readonly answers: [string, Verdict['action']][]
+} {
   const answers: [string, Verdict['action']][] = []
   const answer = async (offerId: string, { action }: Verdict): Promise<void> => void answers.push([offerId, action])
-  const clock = { now: () => 0, schedule: () => () => undefined }
-  const offers = new HeldOffers({
-    backend: { answer } as Partial<Backend> as Backend,
-    deadlines: new Deadlines(clock),
-    now: () => 0,
-    touch: () => undefined,
-    debug: () => undefined,
-  })
-  return { offers, answers }
+  const clock = new ManualClock(settled)
+  return { offers: new HeldOffers(testRuntime(clock), { answer }), clock, answers }
 }
 
 const hash = new Uint8Array(32).fill(7)
-const preimage = new Uint8Array(32).fill(8)
-const offer = (offerId: string, pathId?: string): Offer => ({
+const settle: OfferDecision = { reception: { action: 'settle', preimage: new Uint8Array(32).fill(8) }, paid: undefined }
+const refuse: OfferDecision = { reception: { action: 'refuse', code: 1 }, paid: undefined }
+const offer = (offerId: string, pathId?: string): PhantomOffer => ({
   type: 'offer',
   offerId,
   ...(pathId === undefined ? {} : { pathId }),
@@ -30,27 +29,67 @@ const offer = (offerId: string, pathId?: string): Offer => ({
   deadlineMs: 3_000,
 })
 
-it('an offer that comes again over its path gets the verdict it had, unjudged', () => {
+/** Whether the offer waited for a decision, which it then got. */
+function decided(offers: HeldOffers, one: PhantomOffer, decision: OfferDecision | Promise<OfferDecision>): boolean {
+  const isHeld = offers.receive(one)
+  if (isHeld) offers.decide(one, decision)
+  return isHeld
+}
+
+it('an offer that comes again over its path gets the verdict it had, undecided', () => {
   const { offers, answers } = bench()
-  offers.take(offer('a', 'p'), (_, decide) => decide({ action: 'settle', preimage }, undefined))
-  offers.take(offer('b', 'p'), () => expect.unreachable())
+  expect(decided(offers, offer('a', 'p'), settle)).toBe(true)
+  expect(offers.receive(offer('b', 'p'))).toBe(false)
   expect(answers).toEqual([
     ['a', 'settle'],
     ['b', 'settle'],
   ])
 })
 
-it('a hash that was settled over one path is judged for itself over another: nothing tells that both are ours', () => {
+it('a hash that was settled over one path is decided for itself over another: nothing tells that both are ours', () => {
   const { offers, answers } = bench()
-  offers.take(offer('a', 'p'), (_, decide) => decide({ action: 'settle', preimage }, undefined))
-  offers.take(offer('b', 'q'), (_, decide) => decide({ action: 'refuse', code: 1 }, undefined))
-  offers.take(offer('c'), (_, decide) => decide({ action: 'refuse', code: 1 }, undefined))
+  decided(offers, offer('a', 'p'), settle)
+  decided(offers, offer('b', 'q'), refuse)
+  decided(offers, offer('c'), refuse)
   // And what was said there changes nothing here.
-  offers.take(offer('d', 'p'), () => expect.unreachable())
+  expect(offers.receive(offer('d', 'p'))).toBe(false)
   expect(answers).toEqual([
     ['a', 'settle'],
     ['b', 'refuse'],
     ['c', 'refuse'],
     ['d', 'settle'],
+  ])
+})
+
+it('a decision may come later, and is that of every offer of its hash that came meanwhile', async () => {
+  const { offers, answers } = bench()
+  const { promise, resolve } = Promise.withResolvers<OfferDecision>()
+  decided(offers, offer('a'), promise)
+  expect(offers.receive(offer('b'))).toBe(false)
+  expect([answers, offers.held]).toEqual([[], 1])
+  resolve(settle)
+  await settled()
+  expect([answers, offers.held]).toEqual([
+    [
+      ['a', 'settle'],
+      ['b', 'settle'],
+    ],
+    0,
+  ])
+})
+
+it('a decision that comes after the verdict was due changes nothing any more', async () => {
+  const { offers, clock, answers } = bench()
+  const { promise, resolve } = Promise.withResolvers<OfferDecision>()
+  decided(offers, offer('a'), promise)
+  await clock.advance(2_749)
+  expect(answers).toEqual([])
+  await clock.advance(1)
+  resolve(settle)
+  await settled()
+  expect(offers.receive(offer('b'))).toBe(false)
+  expect(answers).toEqual([
+    ['a', 'refuse'],
+    ['b', 'refuse'],
   ])
 })

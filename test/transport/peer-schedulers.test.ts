@@ -1,96 +1,79 @@
 import { describe, expect, it } from 'vitest'
 import type { PaymentFailure } from '../../src/medium/payment.ts'
 import type { Route } from '../../src/medium/route.ts'
-import type { Attempt, PacketTarget } from '../../src/transport/connection/interface.ts'
-import { Deadlines } from '../../src/transport/driver/deadlines.ts'
+import type { Attempt, PacketTarget, Want } from '../../src/transport/connection/interface.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
-import { MAX_IDLE_SENDERS } from '../../src/transport/limits.ts'
+import { type PeerScheduler, PeerSchedulers } from '../../src/transport/driver/peer-schedulers.ts'
+import { MAX_IDLE_SCHEDULERS } from '../../src/transport/limits.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
-import {
-  type PeerScheduler,
-  type PeerSchedulerOwner,
-  PeerSchedulers,
-} from '../../src/transport/driver/peer-schedulers.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { ScriptedBackend, settle } from './scripted-backend.ts'
+import { testRuntime } from './test-runtime.ts'
 
 const MINUTE = 60_000
 const GONE = { reason: 'no-route', place: 'local' } as const
 const REFUSED = { reason: 'blinded', place: 'introduction' } as const
 
-/** A driver of nothing but senders: links that want a number of packets, payments whose outcomes a test gives. */
-class Stage implements PeerSchedulerOwner {
+interface PaidAttempt {
+  readonly scheduler: PeerScheduler
+  readonly ticket: number
+  readonly routeId: string
+}
+
+/** Schedulers without a driver: connections that want a number of packets, payments whose outcomes a test gives. */
+class SchedulerBench {
   readonly clock: ManualClock = new ManualClock(settle)
   readonly backend: ScriptedBackend = new ScriptedBackend()
-  readonly deadlines: Deadlines = new Deadlines(this.clock)
-  readonly slots: SlotPool = new SlotPool()
-  readonly maxFeeMsat = 10_000n
-  readonly isOnline = true
-  readonly payer = { affords: (): boolean => true }
-  readonly senders: PeerSchedulers = new PeerSchedulers(this)
-  readonly paid: { readonly sender: PeerScheduler; readonly ticket: number; readonly routeId: string }[] = []
+  readonly paid: PaidAttempt[] = []
+  readonly schedulers: PeerSchedulers
   asked = 0
 
   constructor() {
-    const { backend } = this
+    const { backend, clock } = this
     backend.findRoutes = async (): Promise<readonly Route[]> => {
       this.asked += 1
       return backend.routes
     }
-  }
-
-  now(): number {
-    return this.clock.now()
-  }
-
-  random(length: number): Uint8Array {
-    return new Uint8Array(length)
-  }
-
-  send(...[sender, , grant]: Parameters<PeerSchedulerOwner['send']>): void {
-    sender.peer.sent(this.now(), grant.ticket)
-    sender.users += 1
-    this.paid.push({ sender, ticket: grant.ticket, routeId: grant.routeId })
-  }
-
-  touch(): void {}
-
-  ready(sender: PeerScheduler): void {
-    sender.serve()
-  }
-
-  debug(): void {}
-
-  stopped(): boolean {
-    return false
+    this.schedulers = new PeerSchedulers({
+      runtime: testRuntime(clock),
+      node: { backend, isOnline: true },
+      queue: { ready: (scheduler) => scheduler.serve() },
+      ledger: { affords: () => true },
+      payer: {
+        send: (scheduler, _connection, grant) => {
+          scheduler.sent(grant)
+          this.paid.push({ scheduler, ticket: grant.ticket, routeId: grant.routeId })
+        },
+      },
+      slots: new SlotPool(),
+      maxFeeMsat: 10_000n,
+    })
   }
 
   /** A connection that wants `packets` packets sent. */
-  link(target: PacketTarget, packets: number): DrivenConnection {
+  connection(target: PacketTarget, packets: number): DrivenConnection {
     let left = packets
-    const want = (): object | undefined =>
+    let own: PeerScheduler | undefined
+    const want = (): Want | undefined =>
       left > 0 ? { reason: 'data', target, avoid: [], waitingBytes: 1_000 } : undefined
     const transmit = (): Partial<Attempt> => {
       left -= 1
       return {}
     }
-    const link = { isClosed: false, isPaused: false, hints: [], hintsKey: '', connection: { want, transmit } }
-    return link as unknown as DrivenConnection
+    const schedulerOfPaths = (make: () => PeerScheduler): PeerScheduler => (own ??= make())
+    return { hints: [], hintsKey: '', want, transmit, schedulerOfPaths } as unknown as DrivenConnection
   }
 
-  /** Has `link` stand in its row. */
-  enqueue(link: DrivenConnection, target: PacketTarget): PeerScheduler {
-    const sender = this.senders.for(link, target)
-    sender.peer.enqueue(link)
-    sender.serve()
-    return sender
+  /** Has a connection wait for its turn. */
+  enqueue(connection: DrivenConnection, target: PacketTarget): PeerScheduler {
+    const scheduler = this.schedulers.for(connection, target)
+    scheduler.enqueue(connection)
+    return scheduler
   }
 
   /** The payment failed. */
-  fail({ sender, ticket }: (typeof this.paid)[number], failure: Omit<PaymentFailure, 'status'>): void {
-    sender.peer.resolve(this.now(), ticket, { status: 'failed', ...failure })
-    sender.users -= 1
-    sender.serve()
+  fail({ scheduler, ticket }: PaidAttempt, failure: Omit<PaymentFailure, 'status'>): void {
+    scheduler.resolve(ticket, { status: 'failed', ...failure })
   }
 }
 
@@ -106,115 +89,115 @@ it.each([
   ['a connection that has closed', paths(1), true],
   ['a node key that nobody waits for', key(1), false],
 ])('%s has no routes looked for, though a payment hangs', async (_name, target, closes) => {
-  const stage = new Stage()
-  const link = stage.link(target, 2)
-  const sender = stage.enqueue(link, target)
+  const bench = new SchedulerBench()
+  const connection = bench.connection(target, 2)
+  const scheduler = bench.enqueue(connection, target)
   await settle()
-  expect([stage.asked, stage.paid.length]).toEqual([1, 2])
-  if (closes) sender.stop()
-  stage.backend.routes = []
-  const [first] = stage.paid
-  if (first !== undefined) stage.fail(first, GONE)
-  await stage.clock.advance(30 * MINUTE)
-  expect(stage.asked).toBe(1)
+  expect([bench.asked, bench.paid.length]).toEqual([1, 2])
+  if (closes) scheduler.stop()
+  bench.backend.routes = []
+  const [first] = bench.paid
+  if (first !== undefined) bench.fail(first, GONE)
+  await bench.clock.advance(30 * MINUTE)
+  expect(bench.asked).toBe(1)
 })
 
 it('has routes looked for as soon as somebody needs one', async () => {
-  const stage = new Stage()
-  stage.enqueue(stage.link(key(1), 1), key(1))
+  const bench = new SchedulerBench()
+  bench.enqueue(bench.connection(key(1), 1), key(1))
   await settle()
-  stage.backend.routes = []
-  const [first] = stage.paid
-  if (first !== undefined) stage.fail(first, GONE)
-  await stage.clock.advance(MINUTE)
-  stage.backend.routes = await new ScriptedBackend().findRoutes()
-  stage.enqueue(stage.link(key(1), 1), key(1))
+  bench.backend.routes = []
+  const [first] = bench.paid
+  if (first !== undefined) bench.fail(first, GONE)
+  await bench.clock.advance(MINUTE)
+  bench.backend.routes = await new ScriptedBackend().findRoutes()
+  bench.enqueue(bench.connection(key(1), 1), key(1))
   await settle()
-  expect([stage.asked, stage.paid.length]).toEqual([2, 2])
+  expect([bench.asked, bench.paid.length]).toEqual([2, 2])
 })
 
 it('keeps a way that a connection waits for, however many others are used meanwhile', () => {
-  const stage = new Stage()
-  stage.backend.routes = []
-  const waiting = stage.enqueue(stage.link(key(0), 1), key(0))
-  const idle = stage.link(key(1), 0)
-  for (let i = 1; i <= MAX_IDLE_SENDERS; i++) stage.senders.for(idle, key(i))
-  expect(stage.senders.for(idle, key(0))).toBe(waiting)
+  const bench = new SchedulerBench()
+  bench.backend.routes = []
+  const waiting = bench.enqueue(bench.connection(key(0), 1), key(0))
+  const idle = bench.connection(key(1), 0)
+  for (let i = 1; i <= MAX_IDLE_SCHEDULERS; i++) bench.schedulers.for(idle, key(i))
+  expect(bench.schedulers.for(idle, key(0))).toBe(waiting)
 })
 
 it('forgets the way whose last use is the longest ago', () => {
-  const stage = new Stage()
-  const link = stage.link(key(0), 0)
-  const made = Array.from({ length: MAX_IDLE_SENDERS }, (_, i) => stage.senders.for(link, key(i)))
-  stage.senders.for(link, key(0))
-  stage.senders.for(link, key(MAX_IDLE_SENDERS))
-  expect(stage.senders.size).toBe(MAX_IDLE_SENDERS)
-  expect(stage.senders.for(link, key(0))).toBe(made[0])
-  expect(stage.senders.for(link, key(1))).not.toBe(made[1])
+  const bench = new SchedulerBench()
+  const connection = bench.connection(key(0), 0)
+  const made = Array.from({ length: MAX_IDLE_SCHEDULERS }, (_, i) => bench.schedulers.for(connection, key(i)))
+  bench.schedulers.for(connection, key(0))
+  bench.schedulers.for(connection, key(MAX_IDLE_SCHEDULERS))
+  expect(bench.schedulers.size).toBe(MAX_IDLE_SCHEDULERS)
+  expect(bench.schedulers.for(connection, key(0))).toBe(made[0])
+  expect(bench.schedulers.for(connection, key(1))).not.toBe(made[1])
 })
 
 describe('fresh paths', () => {
   const fresh = { id: 'fresh', channels: ['a', 'b'] }
 
   it('are paid over at once, though the ones before are refused', async () => {
-    const stage = new Stage()
-    const link = stage.link(paths(1), 1_000)
-    stage.enqueue(link, paths(1))
-    await stage.clock.advance(1_000)
-    for (let next = stage.paid[0], i = 1; next !== undefined; next = stage.paid[i++]) stage.fail(next, REFUSED)
-    const [route] = stage.backend.routes
+    const bench = new SchedulerBench()
+    const connection = bench.connection(paths(1), 1_000)
+    bench.enqueue(connection, paths(1))
+    await bench.clock.advance(1_000)
+    for (let next = bench.paid[0], i = 1; next !== undefined; next = bench.paid[i++]) bench.fail(next, REFUSED)
+    const [route] = bench.backend.routes
     if (route === undefined) throw new Error('no route')
-    stage.backend.routes = [{ ...route, ...fresh }]
-    const refused = stage.paid.length
-    stage.enqueue(link, paths(2))
+    bench.backend.routes = [{ ...route, ...fresh }]
+    const refused = bench.paid.length
+    bench.enqueue(connection, paths(2))
     await settle()
-    expect(stage.asked).toBe(2)
-    expect(stage.paid.length).toBeGreaterThan(refused)
-    expect(stage.paid.slice(refused).every(({ routeId }) => routeId === 'fresh')).toBe(true)
+    expect(bench.asked).toBe(2)
+    expect(bench.paid.length).toBeGreaterThan(refused)
+    expect(bench.paid.slice(refused).every(({ routeId }) => routeId === 'fresh')).toBe(true)
   })
 
   it('are paid over at once, though nothing was found over the ones before for long', async () => {
-    const stage = new Stage()
-    const found = stage.backend.routes
-    stage.backend.routes = []
-    const link = stage.link(paths(1), 1)
-    stage.enqueue(link, paths(1))
-    await stage.clock.advance(5 * MINUTE + 10_000)
-    const { asked } = stage
-    stage.backend.routes = found
-    stage.enqueue(link, paths(2))
+    const bench = new SchedulerBench()
+    const found = bench.backend.routes
+    bench.backend.routes = []
+    const connection = bench.connection(paths(1), 1)
+    bench.enqueue(connection, paths(1))
+    await bench.clock.advance(5 * MINUTE + 10_000)
+    const { asked } = bench
+    bench.backend.routes = found
+    bench.enqueue(connection, paths(2))
     await settle()
-    expect([stage.asked, stage.paid.length]).toEqual([asked + 1, 1])
+    expect([bench.asked, bench.paid.length]).toEqual([asked + 1, 1])
   })
 
   it('are paid over at once, though routes to the ones before are still being looked for', async () => {
-    const stage = new Stage()
-    const link = stage.link(paths(1), 1)
+    const bench = new SchedulerBench()
+    const connection = bench.connection(paths(1), 1)
     const looking: ((routes: readonly Route[]) => void)[] = []
-    stage.backend.findRoutes = () =>
+    bench.backend.findRoutes = () =>
       new Promise((resolve) => {
         looking.push(resolve)
       })
-    stage.enqueue(link, paths(1))
-    stage.enqueue(link, paths(2))
-    await stage.clock.advance(1_000)
-    const [route] = stage.backend.routes
+    bench.enqueue(connection, paths(1))
+    bench.enqueue(connection, paths(2))
+    await bench.clock.advance(1_000)
+    const [route] = bench.backend.routes
     if (route === undefined) throw new Error('no route')
     looking[0]?.([route])
     await settle()
-    expect(stage.paid).toEqual([])
+    expect(bench.paid).toEqual([])
     looking[1]?.([{ ...route, ...fresh }])
     await settle()
-    expect(stage.paid.map(({ routeId }) => routeId)).toEqual(['fresh'])
+    expect(bench.paid.map(({ routeId }) => routeId)).toEqual(['fresh'])
   })
 
   it('have routes looked for once a second, however often they change', async () => {
-    const stage = new Stage()
-    const link = stage.link(paths(1), 1_000_000)
+    const bench = new SchedulerBench()
+    const connection = bench.connection(paths(1), 1_000_000)
     for (let generation = 1; generation <= 100; generation++) {
-      stage.enqueue(link, paths(generation))
-      await stage.clock.advance(100)
+      bench.enqueue(connection, paths(generation))
+      await bench.clock.advance(100)
     }
-    expect(stage.asked).toBeLessThanOrEqual(11)
+    expect(bench.asked).toBeLessThanOrEqual(11)
   })
 })

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { Payment } from '../../src/medium/payment.ts'
 import type { Backend } from '../../src/backends/backend.ts'
 import { createSimulation, randomNetwork, type NetworkDescription, type Simulation } from '../../src/sim.ts'
-import type { Connection } from '../../src/transport/connection/connection.ts'
+import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
 import { toHex } from '../../src/floor/bytes.ts'
@@ -142,7 +142,7 @@ class Play {
 
   #accepted = false
 
-  #check(connections: Iterable<Connection>): void {
+  #check(connections: Iterable<DrivenConnection>): void {
     const now = this.sim.clock.now()
     let activity = ''
     for (const connection of connections) {

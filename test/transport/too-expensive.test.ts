@@ -52,7 +52,7 @@ async function serve(server: Endpoint): Promise<Accepted> {
   await server
     .createServer((socket) => {
       accepted.sockets.push(socket)
-      socket.on('error', (error: Told) => accepted.errors.push(error))
+      socket.on('error', (error) => accepted.errors.push(error as Told))
       socket.resume().end('an answer')
     })
     .listen(7)

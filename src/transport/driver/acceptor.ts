@@ -1,54 +1,46 @@
-import type { Backend } from '../../backends/backend.ts'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
+import { TokenBucket } from '../../floor/token-bucket.ts'
+import type { Arrival } from '../../medium/arrival.ts'
+import type { Lane } from '../../medium/payment.ts'
 import { Code } from '../../wire/errors.ts'
 import { paymentHash, preimage } from '../../wire/keys.ts'
 import type { OpenHeader } from '../../wire/packets.ts'
 import { openOpen, type OpenedPacket } from '../connection/opening.ts'
-import type { Lane } from '../../medium/payment.ts'
-import type { Arrival } from '../../medium/arrival.ts'
-import type { Reception } from '../connection/interface.ts'
-import type { DrivenConnection } from './driven-connection.ts'
 import { messageOf } from '../errors.ts'
 import {
   KEY_AGREEMENT_BURST,
   KEY_AGREEMENTS_PER_SECOND,
   MAX_KEY_AGREEMENTS,
-  MAX_OPEN_COPIES,
   MAX_UNPAID_KEY_AGREEMENTS,
   MAX_UNPAID_OPEN_COPIES,
+  MAX_PENDING_OPEN_COPIES,
   OPEN_AGE_BLOCKS,
   OPEN_AHEAD_BLOCKS,
 } from '../limits.ts'
-import type { Listener } from './connection-handle.ts'
-import type { LogFields } from '../logger.ts'
-import type { Decide, HeldOffers } from './held-offers.ts'
-import type { StoreChange } from '../store/store.ts'
+import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { SeenOpens } from '../tables/seen-opens.ts'
 import type { Tombstones } from '../tables/tombstones.ts'
-import { TokenBucket } from '../../floor/token-bucket.ts'
+import type { PortListener } from './connection-handle.ts'
+import type { ConnectionMaker } from './connection-maker.ts'
+import type { Connections } from './connections.ts'
+import type { DriverCounts } from './counts.ts'
+import { callOutside, type DrivenConnection } from './driven-connection.ts'
+import { handTo, type HeldOffers, type OfferDecision, refusal } from './held-offers.ts'
+import type { OwnNode } from './own-node.ts'
+import type { Ports } from './ports.ts'
+import type { Runtime } from './runtime.ts'
 
-/** What opening needs of its driver. */
-export interface AcceptorOwner {
-  readonly backend: Backend
-  readonly publicKey: Uint8Array
+interface AcceptorParts {
+  readonly runtime: Runtime
+  readonly node: OwnNode
   readonly seen: SeenOpens
   readonly tombstones: Tombstones
+  readonly early: EarlyPackets
   readonly offers: Pick<HeldOffers, 'isHeld'>
-  readonly blockHeight: number
-  now(): number
-  /** On disk when it resolves. */
-  store(changes: readonly StoreChange[]): Promise<void>
-  listenerOn(port: number): Listener | undefined
-  /** The responder's side of this connection id. */
-  responder(connectionId: string): DrivenConnection | undefined
-  /** Whether one more connection fits. */
-  hasRoom(): boolean
-  accept(open: AuthenticOpen, listener: Listener): DrivenConnection
-  /** Undefined where the REFUSE needs no connection, or finds no room for one. */
-  refuse(open: AuthenticOpen, code: Code, reason: string): DrivenConnection | undefined
-  dropped(why: string): void
-  debug(fields: LogFields, message: string): void
-  stopped(): boolean
+  readonly ports: Pick<Ports, 'get'>
+  readonly connections: Connections
+  readonly maker: ConnectionMaker
+  readonly counts: DriverCounts
 }
 
 /** An OPEN whose tag is right. */
@@ -60,26 +52,27 @@ export interface AuthenticOpen {
   readonly arrival: Arrival
 }
 
-/** One copy of an OPEN that waits for what becomes of the first. */
-interface Copy {
-  readonly arrival: Arrival
-  /** Phantom lane. */
-  readonly decide: Decide | undefined
+/** An OPEN whose key is being agreed on. */
+interface PendingOpen {
+  /** How many of its copies wait for the result, the first one too. */
+  waitingCopies: number
+  /** The connection it led to, or why there is none. Never rejects. */
+  readonly result: Promise<DrivenConnection | Code>
 }
 
 /** Everything that stands before a connection of the responder's side (spec §6.2 to §6.5). */
 export class Acceptor {
-  readonly #owner: AcceptorOwner
+  readonly #parts: AcceptorParts
   /** One for each lane: what costs its sender nothing must not use up what others pay for. */
   readonly #buckets: Readonly<Record<Lane, TokenBucket>>
-  /** By e_i: the OPENs whose key is being agreed on, with copies that came meanwhile. */
-  readonly #pending: Map<string, Copy[]> = new Map()
+  /** By e_i. */
+  readonly #pending: Map<string, PendingOpen> = new Map()
   /** Connections that are being accepted, by port. */
   readonly #backlog: Map<number, number> = new Map()
 
-  constructor(owner: AcceptorOwner) {
-    this.#owner = owner
-    const bucket = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: owner.now() }
+  constructor(parts: AcceptorParts) {
+    this.#parts = parts
+    const bucket = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: parts.runtime.now() }
     this.#buckets = { node: new TokenBucket(bucket), phantom: new TokenBucket(bucket) }
   }
 
@@ -87,124 +80,145 @@ export class Acceptor {
     return this.#pending.size
   }
 
-  /** An OPEN came. `decide`: phantom lane only. */
-  take(header: OpenHeader, arrival: Arrival, decide: Decide | undefined): void {
-    const owner = this.#owner
+  /** An OPEN came. What becomes of it decides about its payment on the phantom lane. The promise never rejects. */
+  receive(header: OpenHeader, arrival: Arrival): OfferDecision | Promise<OfferDecision> {
+    const { connections, seen, tombstones } = this.#parts
     const connectionId = toHex(header.cid)
     const ephemeral = toHex(header.ephemeral)
-    const link = owner.responder(connectionId)
-    if (link !== undefined) {
-      // spec §6.5, §6.8
-      if (link.ephemeral === ephemeral) this.#hand(link, { arrival, decide })
-      else this.#drop('connection id in use', decide, Code.CLOSED)
-      return
+    const known = connections.responder(connectionId)
+    if (known !== undefined) {
+      // spec §6.5: a copy of its OPEN goes to it; §6.8: another OPEN under its id does not.
+      return known.ephemeral === ephemeral ? handTo(known, arrival) : this.#drop('connection id in use', Code.CLOSED)
     }
-    // spec §6.5
-    const isOver = owner.seen.has(ephemeral) || owner.tombstones.isOfOpen(connectionId, ephemeral)
-    if (isOver) return this.#drop('copy of an OPEN that has ended', decide, Code.CLOSED)
-    const copies = this.#pending.get(ephemeral)
-    if (copies !== undefined) {
-      const most = arrival.lane === 'node' ? MAX_OPEN_COPIES : MAX_UNPAID_OPEN_COPIES
-      if (copies.length < most) copies.push({ arrival, decide })
-      else this.#drop('too many copies of an OPEN', decide, Code.BUSY)
-      return
-    }
-    const most = arrival.lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
-    if (this.#pending.size >= most || !this.#buckets[arrival.lane].take(owner.now())) {
-      return this.#drop('too many OPENs', decide, Code.BUSY)
-    }
-    this.#pending.set(ephemeral, [{ arrival, decide }])
-    this.#open(header, connectionId, ephemeral, arrival).then(
-      (result) => this.#finish(ephemeral, result),
-      (error: unknown) => {
-        owner.debug({ connection: connectionId, reason: messageOf(error) }, 'an OPEN could not be read')
-        this.#finish(ephemeral, Code.BUSY)
-      },
+    // spec §6.5: after the end a copy opens nothing.
+    const isOver = seen.has(ephemeral) || tombstones.isOfOpen(connectionId, ephemeral)
+    if (isOver) return this.#drop('copy of an OPEN that has ended', Code.CLOSED)
+    const pending = this.#pending.get(ephemeral)
+    return pending === undefined
+      ? this.#receiveFirst({ header, connectionId, ephemeral, arrival })
+      : this.#receiveCopy(pending, arrival)
+  }
+
+  #receiveCopy(pending: PendingOpen, arrival: Arrival): OfferDecision | Promise<OfferDecision> {
+    const max = arrival.lane === 'node' ? MAX_PENDING_OPEN_COPIES : MAX_UNPAID_OPEN_COPIES
+    if (pending.waitingCopies >= max) return this.#drop('too many copies of an OPEN', Code.BUSY)
+    pending.waitingCopies += 1
+    return pending.result.then((result) =>
+      typeof result === 'object' ? handTo(result, arrival) : this.#dropUntaken(result),
     )
   }
 
-  /** The connection it led to, or why there is none. */
-  async #open(
-    header: OpenHeader,
-    connectionId: string,
-    ephemeral: string,
-    arrival: Arrival,
-  ): Promise<DrivenConnection | Code> {
-    const owner = this.#owner
-    const sharedSecret = await owner.backend.sharedSecret(header.ephemeral)
-    if (owner.stopped()) return Code.SHUTDOWN
-    const opened = openOpen({ record: arrival.record, responderKey: owner.publicKey, sharedSecret })
-    if (opened === undefined) return Code.PROTOCOL
-    const open: AuthenticOpen = { header, connectionId, ephemeral, opened, arrival }
-    const verdict = isPaid(open) ? this.#judge(opened) : Code.PROTOCOL
-    if (typeof verdict !== 'object') return this.#refuse(open, verdict)
+  #receiveFirst(open: Omit<AuthenticOpen, 'opened'>): OfferDecision | Promise<OfferDecision> {
+    const { arrival, ephemeral } = open
+    const max = arrival.lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
+    if (this.#pending.size >= max || !this.#buckets[arrival.lane].take(this.#parts.runtime.now())) {
+      return this.#drop('too many OPENs', Code.BUSY)
+    }
+    const result = this.#open(open)
+    this.#pending.set(ephemeral, { waitingCopies: 1, result })
+    return result.then((connection) => {
+      this.#pending.delete(ephemeral)
+      if (typeof connection !== 'object') return this.#dropUntaken(connection)
+      // The connection was made with this copy.
+      const { openReception } = connection
+      return { reception: openReception ?? refusal(Code.PROTOCOL).reception, paid: connection }
+    })
+  }
+
+  async #open(open: Omit<AuthenticOpen, 'opened'>): Promise<DrivenConnection | Code> {
+    const { runtime, node } = this.#parts
+    try {
+      const sharedSecret = await node.backend.sharedSecret(open.header.ephemeral)
+      if (runtime.isStopped) return Code.SHUTDOWN
+      const opened = openOpen({ record: open.arrival.record, responderKey: node.publicKey, sharedSecret })
+      return opened === undefined ? Code.PROTOCOL : await this.#connect({ ...open, opened })
+    } catch (error) {
+      runtime.debug({ connection: open.connectionId, reason: messageOf(error) }, 'an OPEN could not be read')
+      return Code.BUSY
+    }
+  }
+
+  /** The connection of an OPEN, or why there is none. */
+  async #connect(open: AuthenticOpen): Promise<DrivenConnection | Code> {
+    const { runtime, seen, connections, ports } = this.#parts
+    const { connectionId, ephemeral, opened, arrival } = open
+    const listener = isPaid(open) ? this.#listenerFor(opened) : Code.PROTOCOL
+    if (typeof listener !== 'object') return this.#refuse(open, listener)
     if (creditMsat(opened) > arrival.amountMsat && arrival.lane === 'phantom') return this.#refuse(open, Code.PRICE)
     if (this.#isUnpaid(arrival)) return Code.BUSY
-    const { port } = opened
+    const { port, height } = opened
+    // spec §6.4: the next process must know it before this one's application sees a byte.
+    await this.#countedAt(port, () => runtime.store(seen.add(ephemeral, height)))
+    if (runtime.isStopped) return Code.SHUTDOWN
+    if (this.#isUnpaid(arrival)) {
+      // Its next copy is as good as the first (spec §6.9: a refusal that was not paid for changes nothing).
+      seen.forget(ephemeral)
+      return Code.BUSY
+    }
+    // spec §6.8: another OPEN took the id in the meantime.
+    if (connections.responder(connectionId) !== undefined) return Code.CLOSED
+    // The listener may have closed, or its bound been reached, in the meantime.
+    if (ports.get(port) !== listener) return this.#refuse(open, Code.NO_LISTENER)
+    return listener.admit() ? this.#accept(open, listener) : this.#refuse(open, Code.NO_ROOM)
+  }
+
+  /** Counts a connection in its port's backlog as long as `wait` takes. */
+  async #countedAt(port: number, wait: () => Promise<void>): Promise<void> {
     this.#backlog.set(port, (this.#backlog.get(port) ?? 0) + 1)
     try {
-      // spec §6.4: the next process must know it before this one's application sees a byte.
-      await owner.store(owner.seen.add(ephemeral, opened.height))
+      await wait()
     } finally {
       const left = (this.#backlog.get(port) ?? 1) - 1
       if (left === 0) this.#backlog.delete(port)
       else this.#backlog.set(port, left)
     }
-    if (owner.stopped()) return Code.SHUTDOWN
-    if (this.#isUnpaid(arrival)) {
-      // Its next copy is as good as the first (spec §6.9).
-      owner.seen.forget(ephemeral)
-      return Code.BUSY
-    }
-    if (owner.responder(connectionId) !== undefined) return Code.CLOSED // spec §6.8, in the meantime
-    // The listener may have closed, or its bound been reached, in the meantime.
-    if (owner.listenerOn(port) !== verdict) return this.#refuse(open, Code.NO_LISTENER)
-    return verdict.admit() ? owner.accept(open, verdict) : this.#refuse(open, Code.NO_ROOM)
+  }
+
+  #accept(open: AuthenticOpen, listener: PortListener): DrivenConnection {
+    const { runtime, maker, counts, early } = this.#parts
+    const connection = maker.accept(open, listener.settings)
+    counts.accepted()
+    callOutside(() => listener.accept(connection))
+    // spec §6.6: what came before its OPEN.
+    for (const arrival of early.take(runtime.now(), connection.id)) connection.receive(arrival)
+    return connection
+  }
+
+  /** A connection that carries the REFUSE, or the code where it needs none, or finds no room for one. */
+  #refuse(open: AuthenticOpen, code: Code): DrivenConnection | Code {
+    const { runtime, counts, connections, maker } = this.#parts
+    runtime.debug({ connection: open.connectionId, port: open.opened.port, code }, 'connection refused')
+    counts.refused()
+    // spec §6.9: over the phantom lane its payer reads the code in the failure.
+    return open.arrival.lane === 'phantom' || !connections.hasRoom ? code : maker.refuse(open, code)
   }
 
   /** Nobody waits for the verdict any more: its payer has been told so already (spec §2.5), or never will be. */
   #isUnpaid(arrival: Arrival): boolean {
-    return arrival.lane === 'phantom' && !this.#owner.offers.isHeld(arrival)
+    return arrival.lane === 'phantom' && !this.#parts.offers.isHeld(arrival)
   }
 
-  #refuse(open: AuthenticOpen, code: Code): DrivenConnection | Code {
-    this.#owner.debug({ connection: open.connectionId, port: open.opened.port, code }, 'connection refused')
-    return this.#owner.refuse(open, code, '') ?? code
-  }
-
-  /** spec §6.2, the second half: the listener, or the code of the refusal. */
-  #judge(opened: OpenedPacket): Listener | Code {
-    const { blockHeight, seen } = this.#owner
-    if (opened.refusal !== undefined) return opened.refusal
-    const { height } = opened
+  /** spec §6.2, the second half: who listens, or the code of the refusal. */
+  #listenerFor({ refusal: refused, height, port }: OpenedPacket): PortListener | Code {
+    const { node, seen, ports, connections } = this.#parts
+    const { blockHeight } = node
+    if (refused !== undefined) return refused
     if (height < blockHeight - OPEN_AGE_BLOCKS || height > blockHeight + OPEN_AHEAD_BLOCKS || height < seen.floor) {
       return Code.STALE
     }
-    const listener = this.#owner.listenerOn(opened.port)
+    const listener = ports.get(port)
     if (listener === undefined) return Code.NO_LISTENER
-    const waiting = this.#backlog.get(opened.port) ?? 0
-    return waiting >= listener.backlog || !this.#owner.hasRoom() ? Code.NO_ROOM : listener
+    const waiting = this.#backlog.get(port) ?? 0
+    return waiting >= listener.backlog || !connections.hasRoom ? Code.NO_ROOM : listener
   }
 
-  #finish(ephemeral: string, result: DrivenConnection | Code): void {
-    const copies = this.#pending.get(ephemeral) ?? []
-    this.#pending.delete(ephemeral)
-    for (const [index, copy] of copies.entries()) {
-      if (typeof result !== 'object') this.#drop('an OPEN that was not taken', copy.decide, result)
-      else if (index > 0) this.#hand(result, copy)
-      // The connection was made with the first.
-      else copy.decide?.(result.connection.openReception ?? { action: 'refuse', code: Code.PROTOCOL }, result)
-    }
+  #dropUntaken(code: Code): OfferDecision {
+    return this.#drop('an OPEN that was not taken', code)
   }
 
-  #hand(link: DrivenConnection, { arrival, decide }: Copy): void {
-    const reception: Reception = link.receive(arrival)
-    decide?.(reception, link)
-  }
-
-  #drop(why: string, decide: Decide | undefined, code: Code): void {
-    this.#owner.dropped(why)
-    decide?.({ action: 'refuse', code }, undefined)
+  #drop(why: string, code: Code): OfferDecision {
+    this.#parts.counts.stray(why, 0n)
+    return refusal(code)
   }
 }
 

@@ -7,6 +7,13 @@ export interface BudgetAccount {
   readonly reservedMsat: bigint
 }
 
+/** The cap that stands against a payment. */
+interface CapObstacle {
+  readonly capMsat: bigint
+  /** What is spent fills a cap: payments that come back make no room. */
+  readonly isForGood: boolean
+}
+
 export interface BudgetOptions {
   /** Cap over all peers, for the life of the process. */
   readonly processCapMsat: bigint
@@ -42,7 +49,16 @@ export class Budget {
     this.#peerCapMsat = notNegative(options.peerCapMsat)
     this.#process = { capMsat: notNegative(options.processCapMsat), spentMsat: 0n, reservedMsat: 0n }
     // They are under way, whatever the caps of this process say.
-    for (const reservation of options.reservations ?? []) this.#hold(reservation)
+    for (const reservation of options.reservations ?? []) this.#set(reservation)
+  }
+
+  /** What stands against one more payment of this price, fee included; undefined: there is money for it. */
+  obstacle(peer: string, priceMsat: bigint): CapObstacle | undefined {
+    if (priceMsat <= this.availableMsat(peer)) return undefined
+    const [ofPeer, ofProcess] = [this.peer(peer), this.process()]
+    const { capMsat } = leftMsat(ofPeer) < leftMsat(ofProcess) ? ofPeer : ofProcess
+    const isFull = ({ capMsat: cap, spentMsat }: BudgetAccount): boolean => spentMsat + priceMsat > cap
+    return { capMsat, isForGood: isFull(ofPeer) || isFull(ofProcess) }
   }
 
   /**
@@ -50,10 +66,9 @@ export class Budget {
    * @throws RangeError where the hash is reserved already, or an amount is negative
    */
   reserve(reservation: Reservation): boolean {
-    const sum = total(reservation)
-    if (this.#reservations.has(reservation.hash)) throw new RangeError(`${reservation.hash} is reserved already`)
-    if (sum > this.availableMsat(reservation.peer)) return false
-    this.#hold(reservation)
+    this.#checkNew(reservation)
+    if (this.obstacle(reservation.peer, total(reservation)) !== undefined) return false
+    this.#set(reservation)
     return true
   }
 
@@ -63,7 +78,7 @@ export class Budget {
    */
   settle(hash: string, feeMsat: bigint): boolean {
     notNegative(feeMsat)
-    const reservation = this.#take(hash)
+    const reservation = this.#takeOff(hash)
     if (reservation === undefined) return false
     const sum = reservation.amountMsat + feeMsat
     this.#process.spentMsat += sum
@@ -73,7 +88,7 @@ export class Budget {
 
   /** The money is back, or was never sent. False where nothing is reserved under the hash. */
   release(hash: string): boolean {
-    const reservation = this.#take(hash)
+    const reservation = this.#takeOff(hash)
     if (reservation === undefined) return false
     this.#forgetIfIdle(reservation.peer)
     return true
@@ -81,9 +96,10 @@ export class Budget {
 
   /** What one more payment to this peer may cost now, fee included. Never below 0. */
   availableMsat(peer: string): bigint {
-    const ofPeer = left(this.#peers.get(peer) ?? this.#unused())
-    const ofProcess = left(this.#process)
-    return ofPeer < ofProcess ? ofPeer : ofProcess
+    const ofPeer = leftMsat(this.#peers.get(peer) ?? this.#unused())
+    const ofProcess = leftMsat(this.#process)
+    const leftOfBoth = ofPeer < ofProcess ? ofPeer : ofProcess
+    return leftOfBoth > 0n ? leftOfBoth : 0n
   }
 
   /** Below what is spent and reserved already, it only stops what would come next. */
@@ -111,15 +127,19 @@ export class Budget {
     return this.#reservations.values()
   }
 
-  #hold(reservation: Reservation): void {
+  #checkNew({ hash }: Reservation): void {
+    if (this.#reservations.has(hash)) throw new RangeError(`${hash} is reserved already`)
+  }
+
+  #set(reservation: Reservation): void {
     const sum = total(reservation)
-    if (this.#reservations.has(reservation.hash)) throw new RangeError(`${reservation.hash} is reserved already`)
+    this.#checkNew(reservation)
     this.#reservations.set(reservation.hash, reservation)
     this.#process.reservedMsat += sum
     this.#account(reservation.peer).reservedMsat += sum
   }
 
-  #take(hash: string): Reservation | undefined {
+  #takeOff(hash: string): Reservation | undefined {
     const reservation = this.#reservations.get(hash)
     if (reservation === undefined) return undefined
     this.#reservations.delete(hash)
@@ -152,9 +172,9 @@ export class Budget {
   }
 }
 
-function left(account: Account): bigint {
-  const free = account.capMsat - account.spentMsat - account.reservedMsat
-  return free > 0n ? free : 0n
+/** What a cap still lets pass; below 0 where it was lowered, or a former process left more. */
+function leftMsat({ capMsat, spentMsat, reservedMsat }: BudgetAccount): bigint {
+  return capMsat - spentMsat - reservedMsat
 }
 
 function total(reservation: Reservation): bigint {

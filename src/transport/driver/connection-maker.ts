@@ -3,72 +3,94 @@ import type { Code } from '../../wire/errors.ts'
 import { CID_BYTES } from '../../wire/packets.ts'
 import { Connection } from '../connection/connection.ts'
 import type { ConnectionSettings, GrowWindow, Role } from '../connection/interface.ts'
-import { ALL_WINDOWS_BYTES } from '../limits.ts'
-import type { AuthenticOpen } from './acceptor.ts'
+import { KeysockError } from '../errors.ts'
+import { ALL_WINDOWS_BYTES, MAX_CONNECTIONS } from '../limits.ts'
 import { type ConnectOptions, checkReplies, type ConnectTarget } from '../options/options.ts'
 import { type ConnectionDefaults, initiatorSettings } from '../options/settings.ts'
+import type { AuthenticOpen } from './acceptor.ts'
+import type { Connections } from './connections.ts'
+import { DrivenConnection } from './driven-connection.ts'
+import type { OwnNode } from './own-node.ts'
+import type { PeerScheduler } from './peer-schedulers.ts'
+import type { Runtime } from './runtime.ts'
+import type { WorkQueue } from './work-queue.ts'
 
-/** What making connections needs of its driver. */
-export interface MakerOwner {
-  readonly publicKey: Uint8Array
-  readonly blockHeight: number
-  now(): number
-  random(length: number): Uint8Array
+/** What connections have that say nothing themselves. */
+export type DriverDefaults = ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }
+
+interface MakerParts {
+  readonly runtime: Runtime
+  readonly node: OwnNode
+  readonly queue: WorkQueue<DrivenConnection, PeerScheduler>
+  readonly connections: Connections
+  readonly defaults: DriverDefaults
 }
 
-interface Connecting {
-  readonly connection: Connection
-  /** Its connection id in hexadecimal. */
-  readonly id: string
-  /** Answers come over the node lane. */
-  readonly asksDirect: boolean
-}
-
-/** Makes state machines, for either role, and shares the endpoint's receive windows out among them. */
+/** Makes connections, for either role, and shares the endpoint's receive windows out among them. */
 export class ConnectionMaker {
-  readonly #owner: MakerOwner
-  readonly #defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }
+  readonly #parts: MakerParts
   /** spec §9.9: one sum for each role, or whoever is served could see how many connections this side makes. */
   readonly #windowBytes: Record<Role, number> = { initiator: 0, responder: 0 }
   // One function each for all connections.
-  readonly #random = (length: number): Uint8Array => this.#owner.random(length)
   readonly #grow: Readonly<Record<Role, GrowWindow>> = {
     initiator: (bytes) => this.#growIn('initiator', bytes),
     responder: (bytes) => this.#growIn('responder', bytes),
   }
 
-  constructor(owner: MakerOwner, defaults: ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }) {
-    this.#owner = owner
-    this.#defaults = defaults
+  constructor(parts: MakerParts) {
+    this.#parts = parts
   }
 
-  /** The initiator's end. */
-  connect(target: ConnectTarget, options: ConnectOptions): Connecting {
-    const { publicKey } = this.#owner
-    const connectionId = this.#owner.random(CID_BYTES)
-    const asksDirect = checkReplies(options.replies ?? this.#defaults.replies) === 'direct'
+  /** The initiator's end. @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS */
+  connect(target: ConnectTarget, options: ConnectOptions): DrivenConnection {
+    const { runtime, node, connections, defaults } = this.#parts
+    if (!connections.hasRoom) {
+      throw new KeysockError(
+        'ERR_KEYSOCK_TOO_MANY_CONNECTIONS',
+        `this endpoint has ${MAX_CONNECTIONS} connections; close some`,
+      )
+    }
+    const { publicKey } = node
+    const connectionId = runtime.random(CID_BYTES)
+    const asksDirect = checkReplies(options.replies ?? defaults.replies) === 'direct'
     const connection = Connection.connect({
-      now: this.#owner.now(),
-      random: this.#random,
+      now: runtime.now(),
+      random: runtime.random,
       grow: this.#grow.initiator,
-      settings: initiatorSettings(options, this.#defaults),
+      settings: initiatorSettings(options, defaults),
       responderKey: target.publicKey,
       connectionId,
       port: target.port,
       replies: asksDirect ? { lane: 'direct', publicKey } : { lane: 'phantom', paths: [] },
-      blockHeight: this.#owner.blockHeight,
+      blockHeight: node.blockHeight,
       lane: options.lane ?? 'node',
       ...(options.identify === true ? { identify: { publicKey } } : {}),
     })
-    return { connection, id: toHex(connectionId), asksDirect }
+    const { publicKey: remoteKey, hints } = target
+    return this.#add({ connection, id: toHex(connectionId), ephemeral: '', remoteKey, asksDirect, hints })
   }
 
-  accept(open: AuthenticOpen, settings: ConnectionSettings): Connection {
-    return Connection.accept(this.#responder(open, settings))
+  /** The responder's end of an OPEN that a listener takes. */
+  accept(open: AuthenticOpen, settings: ConnectionSettings): DrivenConnection {
+    return this.#addResponder(open, Connection.accept(this.#responder(open, settings)))
   }
 
-  refuse(open: AuthenticOpen, code: Code, reason: string): Connection {
-    return Connection.refuse({ ...this.#responder(open, initiatorSettings({}, this.#defaults)), code, reason })
+  /** A responder's end that only says no. */
+  refuse(open: AuthenticOpen, code: Code): DrivenConnection {
+    const settings = initiatorSettings({}, this.#parts.defaults)
+    return this.#addResponder(open, Connection.refuse({ ...this.#responder(open, settings), code, reason: '' }))
+  }
+
+  #addResponder({ connectionId: id, ephemeral, opened }: AuthenticOpen, connection: Connection): DrivenConnection {
+    return this.#add({ connection, id, ephemeral, remoteKey: undefined, port: opened.port })
+  }
+
+  #add(own: Omit<ConstructorParameters<typeof DrivenConnection>[0], 'runtime' | 'queue'>): DrivenConnection {
+    const { runtime, queue, connections } = this.#parts
+    const connection = new DrivenConnection({ runtime, queue, ...own })
+    connections.add(connection)
+    queue.touch(connection)
+    return connection
   }
 
   #growIn(role: Role, bytes: number): boolean {
@@ -79,15 +101,16 @@ export class ConnectionMaker {
   }
 
   #responder(open: AuthenticOpen, settings: ConnectionSettings): Parameters<typeof Connection.accept>[0] {
+    const { runtime, node } = this.#parts
     return {
-      now: this.#owner.now(),
-      random: this.#random,
+      now: runtime.now(),
+      random: runtime.random,
       grow: this.#grow.responder,
       settings,
-      responderKey: this.#owner.publicKey,
+      responderKey: node.publicKey,
       open: open.opened,
       arrival: open.arrival,
-      blockHeight: this.#owner.blockHeight,
+      blockHeight: node.blockHeight,
     }
   }
 }

@@ -104,3 +104,8 @@ export class Deadlines {
 function isBefore(a: Deadline, b: Deadline): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
 }
+
+/** A deadline that is due already would fire for ever at one time: a millisecond later it is. */
+export function later(atMs: number | undefined, now: number): number | undefined {
+  return atMs !== undefined && atMs <= now ? now + 1 : atMs
+}

@@ -1,13 +1,30 @@
+import type { Arrival } from '../../medium/arrival.ts'
+import type { ReplyPath } from '../../medium/reply-path.ts'
 import type { RouteHint } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
-import { formatHints } from '../options/address.ts'
 import type { Connection } from '../connection/connection.ts'
-import type { Arrival } from '../../medium/arrival.ts'
-import type { AccountView, ConnectionEvent, ConnectionStats, Reception } from '../connection/interface.ts'
-import type { Deadline, Deadlines } from './deadlines.ts'
+import type {
+  AccountView,
+  Attempt,
+  ConnectionEvent,
+  ConnectionFailure,
+  ConnectionRequest,
+  ConnectionStats,
+  CostPause,
+  Grant,
+  Outcome,
+  Reception,
+  Role,
+  Want,
+} from '../connection/interface.ts'
 import { CLOSE_ROUND_TRIPS, CLOSE_ROUND_TRIP_UNKNOWN_MS } from '../limits.ts'
+import { formatHints } from '../options/address.ts'
 import type { ConnectionHandle, HandleSettings } from './connection-handle.ts'
+import { type Deadline, later } from './deadlines.ts'
+import { failureFor } from './failures.ts'
 import type { PeerScheduler } from './peer-schedulers.ts'
+import type { Runtime } from './runtime.ts'
+import type { WorkQueue } from './work-queue.ts'
 
 /**
  * Calls the application. What it throws is not the driver's: it goes on alone and ends the process, as from
@@ -23,21 +40,24 @@ export function callOutside(call: () => void): void {
   }
 }
 
-/** What a link needs of its driver. */
-export interface DrivenConnectionOwner {
-  readonly deadlines: Deadlines
-  now(): number
-  random(length: number): Uint8Array
-  /** Something went into the connection: what comes out of it is to be polled. */
-  touch(link: DrivenConnection): void
-  holdsChanged(change: 1 | -1): void
+interface ConnectionParts {
+  readonly runtime: Runtime
+  readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'touch'>
+  readonly connection: Connection
+  readonly id: string
+  readonly ephemeral: string
+  readonly remoteKey: Uint8Array | undefined
+  readonly port?: number
+  readonly asksDirect?: boolean
+  readonly hints?: readonly RouteHint[]
 }
 
-/** A connection with what its driver knows of it. */
+/**
+ * A connection with what its driver knows of it. Every call that may change the state machine goes through `#call`, so
+ * that what comes of it is handed on: events, requests, its deadline, and after an input what it wants to send.
+ */
 export class DrivenConnection implements ConnectionHandle {
-  listener: ((event: ConnectionEvent) => void) | undefined
-  readonly connection: Connection
-  /** Connection id in hexadecimal: it stands in logs, and in the demultiplexer. */
+  /** Connection id in hexadecimal: it stands in logs, and in the table of connections. */
   readonly id: string
   /** e_i of the OPEN in hexadecimal; '' for an initiator. */
   readonly ephemeral: string
@@ -53,38 +73,28 @@ export class DrivenConnection implements ConnectionHandle {
   readonly hintsKey: string
   /** Of `Payment`: as random as the connection id, which no relay sees. */
   readonly shadowSeed: number
-  readonly deadline: Deadline
-  /** Stands in the driver's row. */
-  isMarked = false
-  /** 'clean', the code of an error, or undefined before the end. */
-  ending: string | undefined
-  isClosed = false
+  readonly #runtime: Runtime
+  readonly #queue: ConnectionParts['queue']
+  readonly #connection: Connection
+  readonly #deadline: Deadline
+  #listener: ((event: ConnectionEvent) => void) | undefined
+  #ending: string | undefined
+  #isClosed = false
   /** The endpoint closed before the connection had ended. */
-  isShutDown = false
+  #isShutDown = false
   /** Nothing of ours was on its way since; while the endpoint closes. */
   #idleSince: number | undefined
-  candidates: number | undefined
-  /** What pays for this connection's packets over its reply paths; node keys share theirs. */
-  ownScheduler: PeerScheduler | undefined
-  /** A cap above the connection's own let nothing pass; until money comes free. */
-  isPaused = false
-  readonly #owner: DrivenConnectionOwner
+  #candidates: number | undefined
+  #ownScheduler: PeerScheduler | undefined
+  #isPaused = false
+  /** It was not asked yet what it wants to send since something came in. */
+  #mayWant = true
   #holds = false
 
-  constructor(
-    owner: DrivenConnectionOwner,
-    parts: {
-      readonly connection: Connection
-      readonly id: string
-      readonly ephemeral: string
-      readonly remoteKey: Uint8Array | undefined
-      readonly port?: number
-      readonly asksDirect?: boolean
-      readonly hints?: readonly RouteHint[]
-    },
-  ) {
-    this.#owner = owner
-    this.connection = parts.connection
+  constructor(parts: ConnectionParts) {
+    this.#runtime = parts.runtime
+    this.#queue = parts.queue
+    this.#connection = parts.connection
     this.id = parts.id
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
@@ -93,137 +103,332 @@ export class DrivenConnection implements ConnectionHandle {
     this.hints = parts.hints ?? []
     this.hintsKey = formatHints(this.hints)
     // Each direction has its own: a relay of both would know them by it.
-    const half = parts.connection.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)
+    const half = this.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)
     this.shadowSeed = Number.parseInt(half, 16)
-    this.deadline = owner.deadlines.add(() => this.wake())
+    this.#deadline = this.#runtime.deadlines.add(() => this.#wake())
+  }
+
+  get role(): Role {
+    return this.#connection.role
   }
 
   get unsentBytes(): number {
-    return this.connection.unsentBytes
+    return this.#connection.unsentBytes
   }
 
   get bufferedBytes(): number {
-    return this.connection.bufferedBytes
+    return this.#connection.bufferedBytes
   }
 
   get account(): AccountView {
-    return this.connection.account
+    return this.#connection.account
   }
 
   get stats(): ConnectionStats {
-    return this.connection.stats
+    return this.#connection.stats
   }
 
-  /**
-   * While the endpoint closes: until when this link is waited for, ms. Infinity while something of ours is on its way,
-   * undefined when both sides are done. In between, the other side's acknowledgement or FIN may be on its way, or never come.
-   */
-  waitUntil(now: number): number | undefined {
-    const { connection } = this
-    if (this.isClosed) return undefined
-    if (connection.isSending(now)) {
-      this.#idleSince = undefined
-      return Infinity
-    }
-    if (connection.state === 'lingering') return undefined
-    this.#idleSince ??= now
-    return this.#idleSince + CLOSE_ROUND_TRIPS * (connection.stats.roundTripMs ?? CLOSE_ROUND_TRIP_UNKNOWN_MS)
+  get state(): Connection['state'] {
+    return this.#connection.state
+  }
+
+  /** Responder: the answer to the payment that brought the OPEN; undefined when its hash is not the OPEN's. */
+  get openReception(): Reception | undefined {
+    return this.#connection.openReception
+  }
+
+  /** 'clean', the code of an error, or undefined before the end. */
+  get ending(): string | undefined {
+    return this.#ending
+  }
+
+  /** Nothing comes out of it any more. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** A cap above the connection's own let nothing pass; until money comes free. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  get candidates(): number | undefined {
+    return this.#candidates
+  }
+
+  /** What pays for this connection's packets over its reply paths; node keys share theirs. */
+  get ownScheduler(): PeerScheduler | undefined {
+    return this.#ownScheduler
   }
 
   now(): number {
-    return this.#owner.now()
+    return this.#runtime.now()
   }
 
   random(length: number): Uint8Array {
-    return this.#owner.random(length)
+    return this.#runtime.random(length)
   }
 
+  // ---- What goes in: the application -----------------------------------------------------------------
+
   write(data: Uint8Array): void {
-    this.connection.write(this.now(), data)
-    this.#owner.touch(this)
+    this.#input((connection, now) => connection.write(now, data))
   }
 
   finish(): void {
-    this.connection.finish(this.now())
-    this.#owner.touch(this)
+    this.#input((connection, now) => connection.finish(now))
   }
 
   read(): Uint8Array | undefined {
-    const data = this.connection.read(this.now())
-    if (data !== undefined) this.#owner.touch(this)
-    return data
+    return this.#input((connection, now) => connection.read(now))
   }
 
   stopReading(): void {
-    this.connection.stopReading(this.now())
-    this.#owner.touch(this)
+    this.#input((connection, now) => connection.stopReading(now))
   }
 
   reset(code: Code, reason: string): void {
-    this.connection.reset(this.now(), code, reason)
-    this.#owner.touch(this)
+    this.#input((connection, now) => connection.reset(now, code, reason))
   }
 
   sendMessage(id: Uint8Array, data: Uint8Array): void {
-    this.connection.sendMessage(this.now(), id, data)
-    this.#owner.touch(this)
+    this.#input((connection, now) => connection.sendMessage(now, id, data))
   }
 
   configure(settings: HandleSettings): void {
-    this.connection.configure(this.now(), settings)
-    this.#owner.touch(this)
+    this.#input((connection, now) => connection.configure(now, settings))
+  }
+
+  // ---- What goes in: the node --------------------------------------------------------------------------
+
+  /** A packet came for this connection. */
+  receive(arrival: Arrival): Reception {
+    return this.#input((connection, now) => connection.arrive(now, arrival))
+  }
+
+  /** Income of the phantom lane is really there. */
+  confirmIncome(amountMsat: bigint): void {
+    this.#input((connection, now) => connection.arrivalConfirmed(now, amountMsat))
+  }
+
+  /** What became of an attempt. */
+  resolve(attemptId: number, outcome: Outcome): void {
+    this.#input((connection, now) => connection.resolve(now, attemptId, outcome))
+  }
+
+  /** An attempt could not be sent after all. */
+  unsent(attemptId: number): void {
+    this.#input((connection, now) => connection.unsent(now, attemptId))
+  }
+
+  /** Answers the request 'paths'; `candidates` as in `PathResult`. */
+  providePaths(paths: readonly ReplyPath[], candidates: number): void {
+    this.#candidates = candidates
+    this.#input((connection, now) => connection.providePaths(now, paths))
+  }
+
+  /** Answers the request 'paths' when none can be made. */
+  pathsFailed(message: string): void {
+    this.#input((connection, now) => connection.pathsFailed(now, message))
+  }
+
+  /** These of its own paths stopped to work, or will soon. */
+  pathsStale(pathIds: readonly string[]): void {
+    this.#input((connection, now) => connection.pathsStale(now, pathIds))
+  }
+
+  /** Answers the request 'shared-secret'. */
+  provideSecret(secret: Uint8Array): void {
+    this.#input((connection, now) => connection.provideSecret(now, secret))
+  }
+
+  blockHeight(height: number): void {
+    this.#input((connection, now) => connection.blockHeight(now, height))
+  }
+
+  // ---- What goes in: its scheduler -----------------------------------------------------------------------
+
+  /** What it wants to send now, and why; undefined also where it is closed, or a cap stops it. */
+  want(): Want | undefined {
+    return this.#isClosed || this.#isPaused ? undefined : this.#call((connection, now) => connection.want(now))
+  }
+
+  /** Builds one packet for a grant that `want` led to; undefined: there is nothing to send after all. */
+  transmit(grant: Grant): Attempt | undefined {
+    return this.#call((connection, now) => connection.transmit(now, grant))
+  }
+
+  /**
+   * Every way to the other side costs more for each packet than the endpoint pays: it ends, unless it has nothing to
+   * send. Amounts in msat.
+   */
+  tooExpensive(cost: { readonly packetMsat: bigint; readonly mostMsat: bigint }): void {
+    if (this.#call((connection, now) => connection.want(now)) === undefined) return
+    this.#input((connection, now) => connection.tooExpensive(now, cost))
+  }
+
+  /** The scheduler of its own reply paths, made at the first call. */
+  schedulerOfPaths(make: () => PeerScheduler): PeerScheduler {
+    this.#ownScheduler ??= make()
+    return this.#ownScheduler
+  }
+
+  // ---- What comes out, for the driver ------------------------------------------------------------------
+
+  pollEvent(): ConnectionEvent | undefined {
+    return this.#connection.pollEvent()
+  }
+
+  pollRequest(): ConnectionRequest | undefined {
+    return this.#connection.pollRequest()
+  }
+
+  /**
+   * What it wants to send, where something came in since it was asked last. What it wants after a packet was made of
+   * its wish, its scheduler asks in the same turn.
+   */
+  pollWant(): Want | undefined {
+    if (!this.#mayWant || this.#isClosed || this.#isPaused) return undefined
+    this.#mayWant = false
+    return this.#connection.want(this.now())
+  }
+
+  /** Has the connection called again when its deadline comes. */
+  armDeadline(): void {
+    if (this.#isClosed) return
+    this.#runtime.deadlines.set(this.#deadline, later(this.#connection.deadline(), this.now()))
+  }
+
+  // ---- Its state ---------------------------------------------------------------------------------------
+
+  setListener(listener: ((event: ConnectionEvent) => void) | undefined): void {
+    this.#listener = listener
+  }
+
+  emit(event: ConnectionEvent): void {
+    const listener = this.#listener
+    if (listener !== undefined) callOutside(() => listener(event))
+  }
+
+  /** A cap above its own stops it. `pause`: what the application is told, if anything. */
+  pause(pause: CostPause | undefined): void {
+    this.#isPaused = true
+    if (pause !== undefined) this.emit({ type: 'paused', reason: 'cost', pause })
+  }
+
+  /** Money came free. */
+  resume(): void {
+    this.#isPaused = false
+    this.#mayWant = true
+    this.#queue.touch(this)
   }
 
   /** The other side has all that was written. An application that has gone is not waited for any longer. */
   finished(): void {
-    if (this.listener === undefined) this.hold(false)
+    if (this.#listener === undefined) this.hold(false)
   }
 
   /** The endpoint closes: what the application has not ended is reset. */
   shutDown(): void {
-    const { state } = this.connection
-    const isEnding = state === 'closing' || state === 'resetting' || this.listener === undefined
-    if (isEnding || this.ending !== undefined) return
-    this.isShutDown = true
+    const { state } = this
+    const isEnding = state === 'closing' || state === 'resetting' || this.#listener === undefined
+    if (isEnding || this.#ending !== undefined) return
+    this.#isShutDown = true
     this.reset(Code.SHUTDOWN, '')
   }
 
-  emit(event: ConnectionEvent): void {
-    const { listener } = this
-    if (listener !== undefined) callOutside(() => listener(event))
+  /** The application's side of it is over; undefined: cleanly. */
+  end(failure: ConnectionFailure | undefined): void {
+    const error = failure === undefined ? undefined : failureFor(failure, this.#failureContext)
+    this.#ending = error?.code ?? 'clean'
+    this.hold(false)
+    this.emit({ type: 'ended', error })
   }
 
-  /** A packet came for this connection. */
-  receive(arrival: Arrival): Reception {
-    const reception = this.connection.arrive(this.now(), arrival)
-    this.#owner.touch(this)
-    return reception
-  }
-
-  wake(): void {
-    this.connection.wake(this.now())
-    this.#owner.touch(this)
+  /** The state machine is of no further use. */
+  close(): void {
+    this.#isClosed = true
+    this.hold(false)
+    this.#runtime.deadlines.set(this.#deadline, undefined)
+    this.#ownScheduler?.stop()
   }
 
   /** A connection that delivers what it holds keeps the process, as the kernel would go on for a TCP socket. */
   hold(holds: boolean): void {
-    const effective = holds && !this.isClosed && this.ending === undefined
+    const effective = holds && !this.#isClosed && this.#ending === undefined
     if (effective === this.#holds) return
     this.#holds = effective
-    this.#owner.holdsChanged(effective ? 1 : -1)
+    this.#runtime.countHold(effective ? 1 : -1)
   }
 
+  /**
+   * While the endpoint closes: until when it is waited for, ms. Infinity while something of ours is on its way,
+   * undefined when both sides are done. In between, the other side's acknowledgement or FIN may be on its way, or
+   * never come.
+   */
+  waitUntil(now: number): number | undefined {
+    if (this.#isClosed) return undefined
+    const isSending = this.#connection.isSending(now)
+    this.armDeadline()
+    if (isSending) {
+      this.#idleSince = undefined
+      return Infinity
+    }
+    if (this.state === 'lingering') return undefined
+    this.#idleSince ??= now
+    return this.#idleSince + CLOSE_ROUND_TRIPS * (this.stats.roundTripMs ?? CLOSE_ROUND_TRIP_UNKNOWN_MS)
+  }
+
+  // ---- Timers of its socket ------------------------------------------------------------------------------
+
   addDeadline(fire: () => void): Deadline {
-    return this.#owner.deadlines.add(() => callOutside(fire))
+    return this.#runtime.deadlines.add(() => callOutside(fire))
+  }
+
+  setDeadline(deadline: Deadline, atMs: number | undefined): void {
+    this.#runtime.deadlines.set(deadline, atMs)
   }
 
   soon(callback: () => void): () => void {
     const deadline = this.addDeadline(callback)
-    this.#owner.deadlines.set(deadline, this.now())
-    return () => this.#owner.deadlines.set(deadline, undefined)
+    this.setDeadline(deadline, this.now())
+    return () => this.setDeadline(deadline, undefined)
   }
 
-  setDeadline(deadline: Deadline, atMs: number | undefined): void {
-    this.#owner.deadlines.set(deadline, atMs)
+  /** Throws when spec §10.1 or what must hold inside is broken. For tests. */
+  checkInvariant(now: number): void {
+    if (this.#runtime.isStopped) return
+    this.#connection.checkInvariant(now)
+    const dueMs = this.#connection.deadline() ?? Infinity
+    const { atMs } = this.#deadline
+    if (atMs === dueMs || atMs === later(dueMs, now)) return
+    throw new Error(
+      `connection ${this.id} is due at ${dueMs} ms, and its driver calls it at ${atMs} ms; it is ${now} ms`,
+    )
+  }
+
+  // ---- Inside ------------------------------------------------------------------------------------------
+
+  get #failureContext(): Parameters<typeof failureFor>[1] {
+    const sentNothing = this.role === 'initiator' && this.stats.attempts === 0
+    return { isShutDown: this.#isShutDown, sentNothing, isPaused: this.#isPaused }
+  }
+
+  #wake(): void {
+    this.#input((connection, now) => connection.wake(now))
+  }
+
+  /** Something came in: what it wants to send may have changed, too. */
+  #input<Result>(call: (connection: Connection, now: number) => Result): Result {
+    this.#mayWant = true
+    return this.#call(call)
+  }
+
+  /** The one entrance to the state machine. */
+  #call<Result>(call: (connection: Connection, now: number) => Result): Result {
+    const result = call(this.#connection, this.now())
+    // What comes after 'closed' is for the account alone.
+    if (!this.#isClosed) this.#queue.touch(this)
+    return result
   }
 }

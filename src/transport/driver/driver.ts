@@ -1,106 +1,122 @@
-import type { Backend, BackendEvent } from '../../backends/backend.ts'
-import { fromHex, toHex } from '../../floor/bytes.ts'
-import type { Code } from '../../wire/errors.ts'
-import type { Connection } from '../connection/connection.ts'
-import { ConnectionMaker } from './connection-maker.ts'
-import type { ConnectionEvent, ConnectionFailure, CostPause } from '../connection/interface.ts'
-import { Deadlines } from './deadlines.ts'
-import { Demultiplexer } from './demultiplexer.ts'
-import { callOutside, DrivenConnection } from './driven-connection.ts'
-import { type Absence, type DriverCounts, type DriverOptions, ENDPOINT_CLOSED } from './driver-options.ts'
-import { KeysockError, messageOf } from '../errors.ts'
-import { MAX_CONNECTIONS } from '../limits.ts'
-import type { Listener } from './connection-handle.ts'
-import type { LogFields } from '../logger.ts'
-import { HeldOffers } from './held-offers.ts'
-import { type AuthenticOpen, Acceptor } from './acceptor.ts'
+import type { Backend, BackendEvent, NodeInfo, OutOfReach } from '../../backends/backend.ts'
+import { toHex } from '../../floor/bytes.ts'
+import type { ConnectionEvent, ConnectionFailure, ConnectionRequest } from '../connection/interface.ts'
+import { messageOf } from '../errors.ts'
 import type { ConnectOptions, ConnectTarget } from '../options/options.ts'
+import { SlotPool } from '../peer/slots.ts'
+import type { Store, StoredState } from '../store/store.ts'
+import { EarlyPackets } from '../tables/early-packets.ts'
+import { MessageIds } from '../tables/message-ids.ts'
+import { SeenOpens } from '../tables/seen-opens.ts'
+import { Tombstones } from '../tables/tombstones.ts'
+import { Acceptor } from './acceptor.ts'
+import { ConnectionMaker, type DriverDefaults } from './connection-maker.ts'
+import { Connections } from './connections.ts'
+import { DriverCounts } from './counts.ts'
+import { Demultiplexer } from './demultiplexer.ts'
+import type { DrivenConnection } from './driven-connection.ts'
+import { HeldOffers } from './held-offers.ts'
+import { Ledger } from './ledger.ts'
+import { OwnNode } from './own-node.ts'
 import { PathMaker } from './path-maker.ts'
 import { Payer } from './payer.ts'
-import { SlotPool } from '../peer/slots.ts'
+import { type PeerScheduler, PeerSchedulers } from './peer-schedulers.ts'
 import { Ports } from './ports.ts'
-import { Budget } from './budget.ts'
+import { Runtime, type RuntimeOptions } from './runtime.ts'
 import { WorkQueue } from './work-queue.ts'
-import { later, type PeerScheduler, PeerSchedulers } from './peer-schedulers.ts'
-import type { StoreChange } from '../store/store.ts'
-import { SeenOpens } from '../tables/seen-opens.ts'
-import { MessageIds } from '../tables/message-ids.ts'
-import { Tombstones } from '../tables/tombstones.ts'
+
+/** Why the node was or is out of reach, in words, and whether it is the node itself or the daemon that owns it. */
+export interface Absence {
+  readonly detail: string
+  readonly away: OutOfReach
+}
+
+/** Sees every connection after each round; for tests. */
+export type OnStep = (connections: Iterable<DrivenConnection>) => void
+
+/** What an endpoint gives its driver: checked options, and a backend and a store that were started. */
+export interface DriverOptions extends RuntimeOptions {
+  readonly backend: Backend
+  readonly info: NodeInfo
+  readonly store: Store
+  readonly stored: StoredState
+  readonly defaults: DriverDefaults
+  readonly maxFeeMsat: bigint
+  readonly peerCapMsat: bigint
+  readonly processCapMsat: bigint
+  readonly relays: 1 | 2
+  /** Take packets at the phantom of the node, too (spec §2.9). */
+  readonly phantomLane: boolean
+  /** The node went away or came back. */
+  readonly nodeIs: (state: 'online' | 'offline', absence: Absence) => void
+  readonly onStep?: OnStep | undefined
+}
 
 /**
  * Joins connections, backend and store: brings what arrives to the connection it is for, and what a
  * connection wants to the backend; keeps the time for all of them.
- * An application may call anything from inside any event: see rounds.ts.
+ * An application may call anything from inside any event: see work-queue.ts.
  */
 export class Driver {
-  readonly backend: Backend
-  readonly publicKey: Uint8Array
-  readonly relays: 1 | 2
-  readonly maxFeeMsat: bigint
-  readonly deadlines: Deadlines
-  readonly slots: SlotPool = new SlotPool()
-  readonly budget: Budget
+  readonly runtime: Runtime
+  readonly node: OwnNode
+  readonly ledger: Ledger
   readonly seen: SeenOpens
   readonly tombstones: Tombstones
+  readonly early: EarlyPackets = new EarlyPackets()
   readonly ports: Ports
-  readonly acceptor: Acceptor
+  readonly counts: DriverCounts
+  readonly connections: Connections = new Connections()
   readonly offers: HeldOffers
-  readonly demultiplexer: Demultiplexer
+  readonly acceptor: Acceptor
   readonly payer: Payer
-  readonly schedulers: PeerSchedulers
-  readonly counts: DriverCounts = {
-    packetsStray: 0,
-    strayMsat: 0n,
-    opensRefused: 0,
-    connectionsOpened: 0,
-    connectionsAccepted: 0,
-  }
-  isOnline = true
-  blockHeight: number
   readonly #options: DriverOptions
-  readonly #maker: ConnectionMaker
-  readonly #paths: PathMaker
   readonly #messages: MessageIds
-  readonly #rounds: WorkQueue<DrivenConnection, PeerScheduler> = new WorkQueue({
-    poll: (link) => this.#poll(link),
-    serve: (sender) => sender.serve(),
+  readonly #maker: ConnectionMaker
+  readonly #demultiplexer: Demultiplexer
+  readonly #schedulers: PeerSchedulers
+  readonly #paths: PathMaker
+  readonly #queue: WorkQueue<DrivenConnection, PeerScheduler> = new WorkQueue({
+    poll: (connection) => this.#poll(connection),
+    serve: (scheduler) => scheduler.serve(),
     done: () => this.#roundDone(),
   })
-  readonly #randomBytes = (length: number): Uint8Array => this.random(length)
-  #isStopped = false
-  #holds = 0
   /** After each round, while the endpoint closes. */
   #whenRound: (() => void) | undefined
 
   constructor(options: DriverOptions) {
-    const { backend, info, stored, clock, processCapMsat } = options
+    const { backend, info, stored, peerCapMsat, processCapMsat, maxFeeMsat, defaults, relays } = options
     this.#options = options
-    this.backend = backend
-    this.publicKey = info.publicKey
-    this.blockHeight = info.blockHeight
-    this.relays = options.relays
-    this.maxFeeMsat = options.maxFeeMsat
-    this.deadlines = new Deadlines(clock)
+    const runtime = new Runtime(options)
+    const node = new OwnNode(backend, info)
+    const queue = this.#queue
+    const { connections, early } = this
+    this.runtime = runtime
+    this.node = node
     const reservations = [...stored.reservations.values()]
-    this.budget = new Budget({ peerCapMsat: options.peerCapMsat, processCapMsat, reservations })
-    this.budget.setProcessCap(processCapMsat)
-    this.seen = new SeenOpens(stored)
-    this.tombstones = new Tombstones(stored.tombstones)
+    const ledger = new Ledger(runtime, { peerCapMsat, processCapMsat, reservations })
+    this.ledger = ledger
+    const seen = new SeenOpens(stored)
+    this.seen = seen
+    const tombstones = new Tombstones(stored.tombstones)
+    this.tombstones = tombstones
     this.#messages = new MessageIds(stored.messages)
-    this.ports = new Ports({
-      address: toHex(info.publicKey),
-      random: this.#randomBytes,
-      backend,
-      failed: (reason) => this.debug({ reason }, 'a port was not given back'),
-    })
-    this.#maker = new ConnectionMaker(this, options.defaults)
-    this.acceptor = new Acceptor(this)
-    this.offers = new HeldOffers(this)
-    this.demultiplexer = new Demultiplexer(this)
-    this.payer = new Payer(this)
-    this.schedulers = new PeerSchedulers(this)
-    this.#paths = new PathMaker(this)
-    for (const reservation of reservations) this.payer.adopt(reservation, fromHex(reservation.hash))
+    const ports = new Ports({ address: toHex(info.publicKey), runtime, backend })
+    this.ports = ports
+    const counts = new DriverCounts(runtime)
+    this.counts = counts
+    const maker = new ConnectionMaker({ runtime, node, queue, connections, defaults })
+    this.#maker = maker
+    const offers = new HeldOffers(runtime, backend)
+    this.offers = offers
+    const parts = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts }
+    this.acceptor = new Acceptor(parts)
+    this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor })
+    this.payer = new Payer({ runtime, node, ledger })
+    const slots = new SlotPool()
+    this.#schedulers = new PeerSchedulers({ runtime, node, queue, ledger, payer: this.payer, slots, maxFeeMsat })
+    this.#paths = new PathMaker({ runtime, node, connections, relays })
+    for (const reservation of reservations) this.payer.adopt(reservation)
   }
 
   // ---- What the endpoint calls -----------------------------------------------------------------------
@@ -110,34 +126,22 @@ export class Driver {
     this.payer.trackAll()
   }
 
-  /** Nothing is sent or taken any more; timers go. What is open ends with `error`. */
+  /** Nothing is sent or received any more; timers go. What is open ends with `error`. */
   stop(error: ConnectionFailure): void {
-    this.#isStopped = true
-    for (const link of this.demultiplexer.links()) {
-      if (link.ending === undefined) this.#end(link, error)
-      link.hold(false)
+    this.runtime.stop()
+    for (const connection of this.connections.all()) {
+      if (connection.ending === undefined) connection.end(error)
+      connection.hold(false)
     }
-    this.deadlines.stop()
-    this.#rounds.stop()
+    this.runtime.deadlines.stop()
+    this.#queue.stop()
   }
 
+  /** @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS */
   connect(target: ConnectTarget, options: ConnectOptions): DrivenConnection {
-    if (!this.hasRoom()) {
-      throw new KeysockError(
-        'ERR_KEYSOCK_TOO_MANY_CONNECTIONS',
-        `this endpoint has ${MAX_CONNECTIONS} connections; close some`,
-      )
-    }
-    const { connection, id, asksDirect } = this.#maker.connect(target, options)
-    this.counts.connectionsOpened += 1
-    const { publicKey: remoteKey, hints } = target
-    return this.#add(new DrivenConnection(this, { connection, id, ephemeral: '', remoteKey, asksDirect, hints }))
-  }
-
-  /** Keeps the process alive; a link or a server that does so says when it stops. */
-  holdsChanged(change: 1 | -1): void {
-    this.#holds += change
-    this.deadlines.hold(this.#holds > 0)
+    const connection = this.#maker.connect(target, options)
+    this.counts.opened()
+    return connection
   }
 
   /**
@@ -145,33 +149,35 @@ export class Driver {
    * don't within a few round trips; after `graceMs` at the latest.
    */
   async shutDown(graceMs: number): Promise<void> {
-    for (const link of this.demultiplexer.links()) link.shutDown()
-    if (!this.isOnline) return
-    const endMs = this.now() + graceMs
-    this.holdsChanged(1)
+    const { runtime } = this
+    for (const connection of this.connections.all()) connection.shutDown()
+    if (!this.node.isOnline) return
+    const endMs = runtime.now() + graceMs
+    runtime.countHold(1)
     await new Promise<void>((resolve) => {
-      const deadline = this.deadlines.add(() => this.#whenRound?.())
+      const deadline = runtime.deadlines.add(() => this.#whenRound?.())
       this.#whenRound = () => {
         const untilMs = Math.min(this.#waitUntil(), endMs)
-        if (untilMs <= this.now()) resolve()
-        else this.deadlines.set(deadline, untilMs)
+        if (untilMs <= runtime.now()) resolve()
+        else runtime.deadlines.set(deadline, untilMs)
       }
       this.#whenRound()
     })
     this.#whenRound = undefined
-    this.holdsChanged(-1)
+    runtime.countHold(-1)
   }
 
   // ---- What comes from the backend --------------------------------------------------------------------
 
-  readonly take = (event: BackendEvent): void => {
-    if (this.#isStopped) return
+  readonly receive = (event: BackendEvent): void => {
+    if (this.runtime.isStopped) return
     switch (event.type) {
       case 'arrival':
-        this.demultiplexer.arrival(event)
-        return this.#note([{ type: 'settle-index', index: event.settleIndex }])
+        this.#demultiplexer.receiveArrival(event)
+        return this.runtime.storeLater([{ type: 'settle-index', index: event.settleIndex }])
       case 'offer':
-        return this.offers.take(event, (offer, decide) => this.demultiplexer.offer(offer, decide))
+        if (this.offers.receive(event)) this.offers.decide(event, this.#demultiplexer.receiveOffer(event))
+        return
       case 'offer-gone':
         return this.offers.gone(event.offerId)
       case 'offer-confirmed':
@@ -186,246 +192,127 @@ export class Driver {
       case 'offline':
         return this.#setOnline(event.type === 'online', { detail: event.detail, away: event.away ?? 'node' })
       case 'warning':
-        return this.warn(event.code, event.message)
+        return this.runtime.warn(event.code, event.message)
     }
   }
 
   #block(height: number): void {
-    this.blockHeight = height
-    this.#note([...this.seen.block(height), ...this.tombstones.block(height)])
-    for (const link of this.demultiplexer.links()) {
-      link.connection.blockHeight(this.now(), height)
-      this.touch(link)
-    }
+    this.node.setBlockHeight(height)
+    this.runtime.storeLater([...this.seen.block(height), ...this.tombstones.block(height)])
+    for (const connection of this.connections.all()) connection.blockHeight(height)
   }
 
-  #setOnline(online: boolean, absence: Absence): void {
-    if (online === this.isOnline) return
-    this.isOnline = online
-    this.#options.logger.info?.({ detail: absence.detail }, online ? 'the node is back' : 'the node is away')
-    if (online) this.#resume()
-    this.#options.nodeIs(online ? 'online' : 'offline', absence)
+  #setOnline(isOnline: boolean, absence: Absence): void {
+    if (!this.node.setOnline(isOnline)) return
+    this.runtime.info({ detail: absence.detail }, isOnline ? 'the node is back' : 'the node is away')
+    if (isOnline) this.#resume()
+    this.#options.nodeIs(isOnline ? 'online' : 'offline', absence)
   }
 
   /** What waited for the node goes on. */
   #resume(): void {
     this.#paths.online()
     this.payer.trackAll()
-    for (const sender of this.schedulers.all()) this.ready(sender)
-    for (const link of this.demultiplexer.links()) {
-      if (link.ownScheduler !== undefined) this.ready(link.ownScheduler)
+    for (const scheduler of this.#schedulers.all()) this.#queue.ready(scheduler)
+    for (const { ownScheduler } of this.connections.all()) {
+      if (ownScheduler !== undefined) this.#queue.ready(ownScheduler)
     }
   }
 
-  // ---- What its parts ask for -------------------------------------------------------------------------
-
-  now(): number {
-    return this.#options.clock.now()
-  }
-
-  random(length: number): Uint8Array {
-    return this.#options.entropy.bytes(length)
-  }
-
-  touch(link: DrivenConnection): void {
-    this.#rounds.touch(link)
-  }
-
-  ready(sender: PeerScheduler): void {
-    this.#rounds.ready(sender)
-  }
-
-  send(...args: Parameters<Payer['send']>): void {
-    this.payer.send(...args)
-  }
-
-  async store(changes: readonly StoreChange[]): Promise<void> {
-    try {
-      await this.#options.store.write(changes)
-    } catch (error) {
-      const failure = new KeysockError('ERR_KEYSOCK_STORE', messageOf(error), { cause: error })
-      if (!this.#isStopped) this.#options.fail(failure)
-      throw failure
-    }
-  }
-
-  paused(link: DrivenConnection, pause: CostPause): void {
-    link.emit({ type: 'paused', reason: 'cost', pause })
-  }
-
-  warn(code: string, message: string): void {
-    if (this.#isStopped) return
-    this.#options.logger.warn?.({ code }, message)
-    this.#options.warn(code, message)
-  }
-
-  debug(fields: LogFields, message: string): void {
-    this.#options.logger.debug?.(fields, message)
-  }
-
-  stray(why: string, amountMsat: bigint): void {
-    this.counts.packetsStray += 1
-    this.counts.strayMsat += amountMsat
-    this.debug({ why, amountMsat }, 'a packet for no connection')
-  }
-
-  dropped(why: string): void {
-    this.stray(why, 0n)
-  }
-
-  stopped(): boolean {
-    return this.#isStopped
-  }
-
-  hasRoom(): boolean {
-    return this.demultiplexer.size < MAX_CONNECTIONS
-  }
-
-  listenerOn(port: number): Listener | undefined {
-    return this.ports.get(port)
-  }
-
-  responder(connectionId: string): DrivenConnection | undefined {
-    return this.demultiplexer.responder(connectionId)
-  }
-
-  accept(open: AuthenticOpen, listener: Listener): DrivenConnection {
-    const link = this.#addResponder(this.#maker.accept(open, listener.settings), open)
-    this.counts.connectionsAccepted += 1
-    callOutside(() => listener.accept(link))
-    for (const early of this.demultiplexer.earlyOf(link)) link.receive(early)
-    return link
-  }
-
-  refuse(open: AuthenticOpen, code: Code, reason: string): DrivenConnection | undefined {
-    this.counts.opensRefused += 1
-    // spec §6.9: its payer reads the code in the failure.
-    if (open.arrival.lane === 'phantom') return undefined
-    if (!this.hasRoom()) return undefined
-    return this.#addResponder(this.#maker.refuse(open, code, reason), open)
-  }
-
-  // ---- Inside ----------------------------------------------------------------------------------------
-
-  #addResponder(connection: Connection, { connectionId: id, ephemeral, opened }: AuthenticOpen): DrivenConnection {
-    const { port } = opened
-    return this.#add(new DrivenConnection(this, { connection, id, ephemeral, remoteKey: undefined, port }))
-  }
-
-  #add(link: DrivenConnection): DrivenConnection {
-    this.demultiplexer.add(link)
-    this.touch(link)
-    return link
-  }
-
-  /** A write that nothing waits for; a failing store has told `fail`. */
-  #note(changes: readonly StoreChange[]): void {
-    if (changes.length > 0) this.store(changes).catch(() => undefined)
-  }
-
-  #roundDone(): void {
-    this.#options.onStep?.(this.demultiplexer.connections())
-    this.#whenRound?.()
-  }
+  // ---- What comes out of a connection -------------------------------------------------------------------
 
   /** In the order that connection/interface.ts asks for. */
-  #poll(link: DrivenConnection): void {
-    const { connection } = link
+  #poll(connection: DrivenConnection): void {
     for (let event = connection.pollEvent(); event !== undefined; event = connection.pollEvent())
-      this.#tell(link, event)
-    for (let request = connection.pollRequest(); request !== undefined; request = connection.pollRequest()) {
-      switch (request.type) {
-        case 'paths':
-          this.#paths.make(link, request.count)
-          break
-        case 'close-paths':
-          this.#paths.close(request.pathIds)
-          break
-        case 'shared-secret':
-          this.#agree(link, request.point)
-          break
-      }
-    }
-    if (link.isClosed) return
-    const now = this.now()
-    const want = link.isPaused ? undefined : connection.want(now)
-    if (want !== undefined) {
-      const sender = this.schedulers.for(link, want.target)
-      sender.peer.enqueue(link)
-      this.ready(sender)
-    }
-    this.deadlines.set(link.deadline, later(connection.deadline(), now))
+      this.#handleEvent(connection, event)
+    for (let request = connection.pollRequest(); request !== undefined; request = connection.pollRequest())
+      this.#handleRequest(connection, request)
+    const want = connection.pollWant()
+    if (want !== undefined) this.#schedulers.for(connection, want.target).enqueue(connection)
+    connection.armDeadline()
   }
 
-  #tell(link: DrivenConnection, event: ConnectionEvent): void {
-    if (event.type === 'message' && this.#isKnownMessage(link, event.id)) return
-    if (event.type === 'ended') return this.#end(link, event.error)
-    if (event.type === 'closed') this.#remove(link)
-    if (event.type === 'finished') link.finished()
-    link.emit(event)
+  #handleEvent(connection: DrivenConnection, event: ConnectionEvent): void {
+    switch (event.type) {
+      case 'message':
+        if (this.#isKnownMessage(connection, event.id)) return
+        break
+      case 'ended':
+        return connection.end(event.error)
+      case 'closed':
+        this.#remove(connection)
+        break
+      case 'finished':
+        connection.finished()
+        break
+      case 'connected':
+      case 'readable':
+      case 'end':
+      case 'writable':
+      case 'identified':
+      case 'price':
+      case 'activity':
+      case 'paused':
+    }
+    connection.emit(event)
   }
 
-  #end(link: DrivenConnection, failure: ConnectionFailure | undefined): void {
-    const error = failure === undefined ? undefined : this.#failure(link, failure)
-    link.ending = error?.code ?? 'clean'
-    link.hold(false)
-    link.emit({ type: 'ended', error })
+  #handleRequest(connection: DrivenConnection, request: ConnectionRequest): void {
+    switch (request.type) {
+      case 'paths':
+        return this.#paths.make(connection, request.count)
+      case 'close-paths':
+        return this.#paths.close(request.pathIds)
+      case 'shared-secret':
+        return this.#agree(connection, request.point)
+    }
   }
 
   /** A message that came to this server before is not told again. */
   #isKnownMessage({ port }: DrivenConnection, id: Uint8Array): boolean {
-    // spec §9.9: what came to an initiator must not show in what a server of this node takes.
+    // spec §9.9: what came to an initiator must not show in what a server of this node receives.
     if (port === undefined) return false
     const change = this.#messages.add(port, id)
-    if (change !== undefined) this.#note([change])
+    if (change !== undefined) this.runtime.storeLater([change])
     return change === undefined
   }
 
-  /** spec §6.1: without any route the connect timeout says that there is no way, as a router would. */
-  #failure(link: DrivenConnection, failure: ConnectionFailure): ConnectionFailure {
-    if (link.isShutDown) return ENDPOINT_CLOSED
-    const sentNothing = link.connection.role === 'initiator' && link.stats.attempts === 0
-    const isUnreachable = sentNothing && failure.code === 'ETIMEDOUT'
-    if (sentNothing && link.isPaused && (isUnreachable || failure.code === 'EHOSTUNREACH')) {
-      return { ...failure, code: 'ERR_KEYSOCK_COST', message: "the endpoint's caps let no packet pass; raise them" }
-    }
-    return isUnreachable ? { ...failure, code: 'EHOSTUNREACH', message: 'no route to this node was found' } : failure
-  }
-
-  #remove(link: DrivenConnection): void {
-    link.isClosed = true
-    link.hold(false)
-    this.deadlines.set(link.deadline, undefined)
-    link.ownScheduler?.stop()
-    this.payer.forget(link)
-    this.demultiplexer.remove(link)
+  #remove(connection: DrivenConnection): void {
+    connection.close()
+    this.ledger.forget(connection)
+    this.connections.remove(connection)
     // spec §9.9: whoever knows an initiator's id could feel its tombstone.
-    if (link.connection.role === 'initiator') return
-    const ending = link.ending ?? 'clean'
-    const height = this.blockHeight
-    this.#note([this.tombstones.add({ connectionId: link.id, ephemeral: link.ephemeral, ending, height })])
+    if (connection.role === 'initiator') return
+    const { id: connectionId, ephemeral, ending = 'clean' } = connection
+    const height = this.node.blockHeight
+    this.runtime.storeLater([this.tombstones.add({ connectionId, ephemeral, ending, height })])
   }
 
-  #agree(link: DrivenConnection, point: Uint8Array): void {
-    this.backend.sharedSecret(point).then(
+  #agree(connection: DrivenConnection, point: Uint8Array): void {
+    const { runtime, node } = this
+    node.backend.sharedSecret(point).then(
       (secret) => {
-        if (link.isClosed || this.#isStopped) return
-        link.connection.provideSecret(this.now(), secret)
-        this.touch(link)
+        if (!connection.isClosed && !runtime.isStopped) connection.provideSecret(secret)
       },
       (error: unknown) => {
-        if (this.#isStopped) return
-        this.warn('ERR_KEYSOCK_IDENTIFY', `the node did not help to prove its key: ${messageOf(error)}`)
+        runtime.warn('ERR_KEYSOCK_IDENTIFY', `the node did not help to prove its key: ${messageOf(error)}`)
       },
     )
   }
 
+  // ---- Rounds ------------------------------------------------------------------------------------------
+
+  #roundDone(): void {
+    this.#options.onStep?.(this.connections.all())
+    this.#whenRound?.()
+  }
+
   /** Until when what is open is worth waiting for, ms; 0: nothing is. */
   #waitUntil(): number {
-    if (!this.#rounds.isEmpty) return Infinity
-    const now = this.now()
+    if (!this.#queue.isEmpty) return Infinity
+    const now = this.runtime.now()
     let untilMs = 0
-    for (const link of this.demultiplexer.links()) untilMs = Math.max(untilMs, link.waitUntil(now) ?? 0)
+    for (const connection of this.connections.all()) untilMs = Math.max(untilMs, connection.waitUntil(now) ?? 0)
     return untilMs
   }
 }

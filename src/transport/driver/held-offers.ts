@@ -1,27 +1,22 @@
-import type { Verdict } from '../../medium/verdict.ts'
 import type { Backend, BackendEvent } from '../../backends/backend.ts'
+import type { Arrival } from '../../medium/arrival.ts'
+import { VERDICT_MS } from '../../medium/limits.ts'
+import type { Verdict } from '../../medium/verdict.ts'
 import { Code } from '../../wire/errors.ts'
 import type { Reception } from '../connection/interface.ts'
-import type { Deadline, Deadlines } from './deadlines.ts'
-import type { DrivenConnection } from './driven-connection.ts'
 import { messageOf } from '../errors.ts'
-import { VERDICT_MS } from '../../medium/limits.ts'
 import { MAX_OFFERS_HELD, VERDICT_MARGIN_MS } from '../limits.ts'
-import type { LogFields } from '../logger.ts'
 import { offerKey, Verdicts } from '../tables/verdicts.ts'
+import type { Deadline } from './deadlines.ts'
+import type { DrivenConnection } from './driven-connection.ts'
+import type { Runtime } from './runtime.ts'
 
-export type Offer = Extract<BackendEvent, { readonly type: 'offer' }>
+export type PhantomOffer = Extract<BackendEvent, { readonly type: 'offer' }>
 
-/** Says what becomes of an offer. Called once; later calls are ignored. `link`: who was paid. */
-export type Decide = (reception: Reception, link: DrivenConnection | undefined) => void
-
-/** What offers need of their driver. */
-export interface OfferOwner {
-  readonly backend: Backend
-  readonly deadlines: Deadlines
-  now(): number
-  touch(link: DrivenConnection): void
-  debug(fields: LogFields, message: string): void
+/** What becomes of an offer, and who was paid where it is settled. */
+export interface OfferDecision {
+  readonly reception: Reception
+  readonly paid: DrivenConnection | undefined
 }
 
 /** An offer that has no verdict yet, under every id that it came with. */
@@ -32,19 +27,34 @@ interface Held {
   readonly deadline: Deadline
 }
 
+/** A decision that nobody is paid, with the reason for it. */
+export function refusal(code: Code): OfferDecision {
+  return { reception: { action: 'refuse', code }, paid: undefined }
+}
+
+/** The connection that a packet is for says itself what becomes of it. */
+export function handTo(connection: DrivenConnection, arrival: Arrival): OfferDecision {
+  return { reception: connection.receive(arrival), paid: connection }
+}
+
 const busy: Verdict = { action: 'refuse', code: Code.BUSY }
 
-/** Every offer gets one verdict, within 3 s, and the same one whenever its hash comes again over its path (spec §2.5). */
+/**
+ * Every offer gets one verdict, within 3 s, and the same one whenever its hash comes again over its path
+ * (spec §2.5: an offer that was lost with its verdict comes again).
+ */
 export class HeldOffers {
-  readonly #owner: OfferOwner
+  readonly #runtime: Runtime
+  readonly #backend: Pick<Backend, 'answer'>
   readonly #verdicts: Verdicts<DrivenConnection> = new Verdicts()
   /** By `offerKey`. */
   readonly #held: Map<string, Held> = new Map()
   /** `offerKey` of what is held, by offer id. */
   readonly #keyOf: Map<string, string> = new Map()
 
-  constructor(owner: OfferOwner) {
-    this.#owner = owner
+  constructor(runtime: Runtime, backend: Pick<Backend, 'answer'>) {
+    this.#runtime = runtime
+    this.#backend = backend
   }
 
   get held(): number {
@@ -55,27 +65,43 @@ export class HeldOffers {
     return this.#verdicts.size
   }
 
-  /** Answers what is known; asks `judge` about what is not. */
-  take(offer: Offer, judge: (offer: Offer, decide: Decide) => void): void {
+  /** Answers what is known, and what is too much. True: the offer is held until `decide` says what becomes of it. */
+  receive(offer: PhantomOffer): boolean {
     const key = offerKey(offer)
     const known = this.#verdicts.get(key)
-    if (known !== undefined) return this.#answer(offer.offerId, known.verdict)
+    if (known !== undefined) {
+      this.#answer(offer.offerId, known)
+      return false
+    }
     const held = this.#held.get(key)
     if (held !== undefined) {
       held.offerIds.add(offer.offerId)
       this.#keyOf.set(offer.offerId, key)
-      return
+      return false
     }
-    // Not remembered: it is no judgement of the packet.
-    if (this.#held.size >= MAX_OFFERS_HELD) return this.#answer(offer.offerId, busy)
-    this.#hold(offer, key)
-    judge(offer, (reception, link) => this.#decide(offer, key, verdictOf(reception), link))
+    if (this.#held.size >= MAX_OFFERS_HELD) {
+      // Not remembered: it says nothing about the packet.
+      this.#answer(offer.offerId, busy)
+      return false
+    }
+    const dueMs = Math.min(offer.deadlineMs, this.#runtime.now() + VERDICT_MS) - VERDICT_MARGIN_MS
+    const deadline = this.#runtime.deadlines.add(() => this.#decide(offer, busy, undefined))
+    this.#held.set(key, { offerIds: new Set([offer.offerId]), dueMs, deadline })
+    this.#keyOf.set(offer.offerId, key)
+    this.#runtime.deadlines.set(deadline, dueMs)
+    return true
+  }
+
+  /** What becomes of an offer that is held. A promise that takes longer than the verdict can wait is too late: BUSY. */
+  decide(offer: PhantomOffer, decision: OfferDecision | Promise<OfferDecision>): void {
+    if (decision instanceof Promise) void decision.then((decided) => this.decide(offer, decided))
+    else this.#decide(offer, verdictOf(decision.reception), decision.paid)
   }
 
   /** Whether a verdict about this hash would still be somebody's: it is not answered, not due, and not gone. */
   isHeld(offer: { readonly pathId?: string; readonly hash: Uint8Array }): boolean {
     const held = this.#held.get(offerKey(offer))
-    return held !== undefined && held.offerIds.size > 0 && this.#owner.now() < held.dueMs
+    return held !== undefined && held.offerIds.size > 0 && this.#runtime.now() < held.dueMs
   }
 
   /** It cannot be answered any more. */
@@ -83,31 +109,22 @@ export class HeldOffers {
     const key = this.#keyOf.get(offerId)
     if (key === undefined) return
     this.#keyOf.delete(offerId)
-    // What is being judged still is: when the hash comes again in time, it gets that verdict.
+    // What becomes of it is still decided: when the hash comes again in time, it gets that verdict.
     this.#held.get(key)?.offerIds.delete(offerId)
   }
 
+  /** The money of a settled offer is really here. */
   confirmed(hash: Uint8Array, amountMsat: bigint): void {
-    const link = this.#verdicts.ownerOf(hash)
-    if (link === undefined) return
-    link.connection.arrivalConfirmed(this.#owner.now(), amountMsat)
-    this.#owner.touch(link)
+    this.#verdicts.ownerOf(hash)?.confirmIncome(amountMsat)
   }
 
-  #hold(offer: Offer, key: string): void {
-    const dueMs = Math.min(offer.deadlineMs, this.#owner.now() + VERDICT_MS) - VERDICT_MARGIN_MS
-    const deadline = this.#owner.deadlines.add(() => this.#decide(offer, key, busy, undefined))
-    this.#held.set(key, { offerIds: new Set([offer.offerId]), dueMs, deadline })
-    this.#keyOf.set(offer.offerId, key)
-    this.#owner.deadlines.set(deadline, dueMs)
-  }
-
-  #decide(offer: Offer, key: string, verdict: Verdict, link: DrivenConnection | undefined): void {
+  #decide(offer: PhantomOffer, verdict: Verdict, paid: DrivenConnection | undefined): void {
+    const key = offerKey(offer)
     const held = this.#held.get(key)
     if (held === undefined) return // decided already: too late
     this.#held.delete(key)
-    this.#owner.deadlines.set(held.deadline, undefined)
-    this.#verdicts.add(key, offer.hash, { verdict, owner: link })
+    this.#runtime.deadlines.set(held.deadline, undefined)
+    this.#verdicts.add(offer, verdict, paid)
     for (const offerId of held.offerIds) {
       this.#keyOf.delete(offerId)
       this.#answer(offerId, verdict)
@@ -116,8 +133,8 @@ export class HeldOffers {
 
   #answer(offerId: string, verdict: Verdict): void {
     // A verdict that is not written is given again when the hash is offered again.
-    this.#owner.backend.answer(offerId, verdict).catch((error: unknown) => {
-      this.#owner.debug({ offer: offerId, reason: messageOf(error) }, 'a verdict was not written')
+    this.#backend.answer(offerId, verdict).catch((error: unknown) => {
+      this.#runtime.debug({ offer: offerId, reason: messageOf(error) }, 'a verdict was not written')
     })
   }
 }

@@ -1,153 +1,188 @@
+import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
 import type { Destination, Route, RouteHint } from '../../medium/route.ts'
-import type { Backend } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
-import type { Lane } from '../../medium/payment.ts'
-import type { Attempt, PacketTarget } from '../connection/interface.ts'
 import { feeOf } from '../connection/draft.ts'
-import type { Deadline, Deadlines } from './deadlines.ts'
-import type { DrivenConnection } from './driven-connection.ts'
+import type { PacketTarget } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
-import { ANY_FEE_MSAT, LEAST_AMOUNT_MSAT, MAX_IDLE_SENDERS, MAX_TURNS_REFUSED } from '../limits.ts'
-import type { LogFields } from '../logger.ts'
+import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_IDLE_SCHEDULERS, MAX_TURNS_REFUSED } from '../limits.ts'
 import type { PeerGrant } from '../peer/interface.ts'
 import { PeerController } from '../peer/peer-controller.ts'
 import type { SlotPool } from '../peer/slots.ts'
+import { type Deadline, later } from './deadlines.ts'
+import type { DrivenConnection } from './driven-connection.ts'
+import type { Ledger } from './ledger.ts'
+import type { OwnNode } from './own-node.ts'
+import type { Payer } from './payer.ts'
+import type { Runtime } from './runtime.ts'
+import type { WorkQueue } from './work-queue.ts'
 
-/** What senders need of their driver. */
-export interface PeerSchedulerOwner {
-  readonly backend: Backend
-  readonly deadlines: Deadlines
+/** What all schedulers of an endpoint share. */
+export interface SchedulerParts {
+  readonly runtime: Runtime
+  readonly node: Pick<OwnNode, 'backend' | 'isOnline'>
+  readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'ready'>
+  readonly ledger: Pick<Ledger, 'affords'>
+  readonly payer: Pick<Payer, 'send'>
+  /** The slots of our own channels. */
   readonly slots: SlotPool
   readonly maxFeeMsat: bigint
-  /** False while the node is away: nothing is sent then. */
-  readonly isOnline: boolean
-  now(): number
-  random(length: number): Uint8Array
-  /** Whether the endpoint's caps let a packet of this price pass; pauses the connection where they don't. */
-  readonly payer: { affords(sender: PeerScheduler, link: DrivenConnection, priceMsat: bigint): boolean }
-  /** Pays for an attempt. */
-  send(sender: PeerScheduler, link: DrivenConnection, grant: PeerGrant, attempt: Attempt): void
-  /** Has what the connection tells polled. */
-  touch(link: DrivenConnection): void
-  /** Has `serve` called before long. */
-  ready(sender: PeerScheduler): void
-  debug(fields: LogFields, message: string): void
-  stopped(): boolean
 }
 
-/** A way to one other side: a Peer with the routes that the backend finds for it. */
+/** A way to one other side: grants sends to its connections in turn, over the routes that the backend finds. */
 export class PeerScheduler {
-  readonly peer: PeerController
   /** Whose cap pays: the public key, or '' for an anonymous peer. */
   readonly capKey: string
   readonly #lane: Lane
+  readonly #parts: SchedulerParts
+  readonly #peer: PeerController
+  readonly #deadline: Deadline
   /** Payments that have no outcome. */
-  users = 0
-  /** Stands in the driver's row. */
-  isMarked = false
-  /** The higher, the later a connection came to it. */
-  lastUse = 0
+  #unresolved = 0
+  #lastUse = 0
   #someoneWaits = false
   #isStopped = false
   #destinations: readonly Destination[]
   /** Of the paths that `#destinations` stand for; -1 for a public key. */
   #generation: number
-  readonly #owner: PeerSchedulerOwner
-  readonly #deadline: Deadline
 
-  constructor(owner: PeerSchedulerOwner, target: PacketTarget, hints: readonly RouteHint[]) {
-    this.#owner = owner
+  constructor(parts: SchedulerParts, target: PacketTarget, hints: readonly RouteHint[]) {
+    const { runtime, slots, maxFeeMsat } = parts
+    this.#parts = parts
     this.capKey = 'publicKey' in target ? toHex(target.publicKey) : ''
-    this.peer = new PeerController({
+    this.#peer = new PeerController({
       lane: target.lane,
       anonymous: 'paths' in target,
-      random: (length) => owner.random(length),
-      slots: owner.slots,
+      random: runtime.random,
+      slots,
       hinted: hints.length > 0,
-      maxFeeMsat: owner.maxFeeMsat,
+      maxFeeMsat,
     })
     this.#lane = target.lane
     this.#destinations = destinationsOf(target, hints)
     this.#generation = generationOf(target)
-    this.#deadline = owner.deadlines.add(() => {
-      this.peer.wake(owner.now())
-      owner.ready(this)
+    this.#deadline = runtime.deadlines.add(() => {
+      this.#peer.wake(runtime.now())
+      this.#ready()
     })
   }
 
   /** A payment has no outcome, or a connection waits for its turn. */
   get isBusy(): boolean {
-    return this.users > 0 || this.peer.waiting > 0
+    return this.#unresolved > 0 || this.#peer.waiting > 0
   }
 
-  /** The other side gave new paths: older ones are not used for new attempts, and what befell them is forgotten (spec §8.10, §9.2). */
+  /** The higher, the later a connection came to it. */
+  get lastUse(): number {
+    return this.#lastUse
+  }
+
+  use(serial: number): void {
+    this.#lastUse = serial
+  }
+
+  /** A connection wants to send: it gets its turn. */
+  enqueue(connection: DrivenConnection): void {
+    this.#peer.enqueue(connection)
+    this.#ready()
+  }
+
+  /**
+   * The other side gave new paths: older ones are not used for new attempts, and what befell them is forgotten
+   * (spec §8.10: a refusal suspends a path, §9.2: the newest paths are paid over).
+   */
   follow(target: PacketTarget): void {
     const generation = generationOf(target)
     if (generation <= this.#generation) return
     this.#generation = generation
     this.#destinations = destinationsOf(target, [])
-    this.peer.forgetRoutes(this.#owner.now())
+    this.#peer.forgetRoutes(this.#now())
   }
 
-  /** Gives leave to whoever's turn it is, as long as there is leave to give. */
+  /** Grants sends in turn until the window is full, or nobody wants one. */
   serve(): void {
     if (this.#isStopped) return
-    const owner = this.#owner
-    if (owner.isOnline) {
+    const { isOnline } = this.#parts.node
+    if (isOnline) {
       this.#ask()
       this.#giveTurns()
       this.#ask()
     }
-    const waits = owner.isOnline && (this.#someoneWaits || this.users > 0)
-    owner.deadlines.set(this.#deadline, waits ? later(this.peer.deadline(), owner.now()) : undefined)
+    const waits = isOnline && (this.#someoneWaits || this.#unresolved > 0)
+    const { deadlines } = this.#parts.runtime
+    deadlines.set(this.#deadline, waits ? later(this.#peer.deadline(), this.#now()) : undefined)
+  }
+
+  /** The attempt of a grant was sent. */
+  sent(grant: PeerGrant): void {
+    this.#peer.sent(this.#now(), grant.ticket)
+    this.#unresolved += 1
+  }
+
+  /** A grant is given back: nothing was sent for it. */
+  cancel(grant: PeerGrant): void {
+    this.#peer.cancel(grant.ticket)
+  }
+
+  /** What became of the payment of a grant, by the grant's ticket. */
+  resolve(ticket: number, outcome: PaymentOutcome): void {
+    this.#peer.resolve(this.#now(), ticket, outcome)
+    if (outcome.status !== 'unknown') this.#unresolved -= 1
+    this.#ready()
   }
 
   /** Nobody comes back to it; payments that hang still have their outcomes counted. */
   stop(): void {
     this.#isStopped = true
-    this.#owner.deadlines.set(this.#deadline, undefined)
+    this.#parts.runtime.deadlines.set(this.#deadline, undefined)
+  }
+
+  #now(): number {
+    return this.#parts.runtime.now()
+  }
+
+  #ready(): void {
+    this.#parts.queue.ready(this)
   }
 
   #giveTurns(): void {
-    const owner = this.#owner
     const refused: DrivenConnection[] = []
     this.#someoneWaits = true
     while (refused.length < MAX_TURNS_REFUSED) {
-      const link = this.peer.nextTurn() as DrivenConnection | undefined
-      if (link === undefined) {
+      const connection = this.#nextTurn()
+      if (connection === undefined) {
         this.#someoneWaits = refused.length > 0
         break
       }
-      const now = owner.now()
-      const want = link.isClosed || link.isPaused ? undefined : link.connection.want(now)
+      const want = connection.want()
       if (want === undefined) continue
-      const grant = this.peer.grant(now, want)
-      if (grant === undefined) {
-        refused.push(link)
-        continue
-      }
-      if (!owner.payer.affords(this, link, grant.minAmountMsat + feeOf(grant, grant.minAmountMsat))) {
-        this.peer.cancel(grant.ticket)
-        continue
-      }
-      const attempt = link.connection.transmit(now, grant)
-      if (attempt === undefined) {
-        this.peer.cancel(grant.ticket)
-        // It may say why: 'paused'. What still wants to send is not asked again at once.
-        if (link.connection.want(now) === undefined) owner.touch(link)
-      } else {
-        owner.send(this, link, grant, attempt)
-        this.peer.enqueue(link)
-      }
+      const grant = this.#peer.grant(this.#now(), want)
+      if (grant === undefined) refused.push(connection)
+      else this.#use(grant, connection)
     }
-    for (const link of refused) this.peer.enqueue(link)
+    for (const connection of refused) this.#peer.enqueue(connection)
+  }
+
+  #use(grant: PeerGrant, connection: DrivenConnection): void {
+    const { ledger, payer } = this.#parts
+    if (!ledger.affords(connection, this.capKey, grant.minAmountMsat + feeOf(grant, grant.minAmountMsat))) {
+      return this.cancel(grant)
+    }
+    const attempt = connection.transmit(grant)
+    // It is not asked again at once: the next grant would be as useless to it.
+    if (attempt === undefined) return this.cancel(grant)
+    payer.send(this, connection, grant, attempt)
+    this.#peer.enqueue(connection)
+  }
+
+  #nextTurn(): DrivenConnection | undefined {
+    return this.#peer.nextTurn() as DrivenConnection | undefined
   }
 
   #ask(): void {
-    const now = this.#owner.now()
+    const now = this.#now()
     // What only hangs needs no routes.
-    if (this.peer.waiting === 0 && this.peer.lacksRoutes(now)) return
-    const wish = this.peer.request(now)
+    if (this.#peer.waiting === 0 && this.#peer.lacksRoutes(now)) return
+    const wish = this.#peer.request(now)
     if (wish === undefined) return
     const generation = this.#generation
     this.#findRoutes(wish.count, wish.avoid).then(
@@ -157,9 +192,9 @@ export class PeerScheduler {
   }
 
   async #findRoutes(count: number, avoid: readonly string[]): Promise<Route[]> {
-    const routes = await this.#routesWithin(this.#owner.maxFeeMsat, count, avoid)
+    const routes = await this.#routesWithin(this.#parts.maxFeeMsat, count, avoid)
     // What there is none of within the fee may be there for more: then the application is told so.
-    return routes.length > 0 || !this.peer.saysItsCost ? routes : await this.#routesWithin(ANY_FEE_MSAT, 1, [])
+    return routes.length > 0 || !this.#peer.saysItsCost ? routes : await this.#routesWithin(ANY_FEE_MSAT, 1, [])
   }
 
   async #routesWithin(maxFeeMsat: bigint, count: number, avoid: readonly string[]): Promise<Route[]> {
@@ -167,9 +202,9 @@ export class PeerScheduler {
     const each = Math.ceil(count / destinations.length)
     const found = await Promise.all(
       destinations.map((destination) =>
-        this.#owner.backend.findRoutes({
+        this.#parts.node.backend.findRoutes({
           destination,
-          amountMsat: LEAST_AMOUNT_MSAT,
+          amountMsat: MIN_AMOUNT_MSAT,
           maxFeeMsat,
           count: each,
           avoid,
@@ -180,74 +215,74 @@ export class PeerScheduler {
   }
 
   #provide(routes: readonly Route[], generation: number): void {
-    if (this.#owner.stopped()) return
-    const tooDearMsat = this.peer.provideRoutes(this.#owner.now(), routes)
-    if (tooDearMsat !== undefined && generation === this.#generation) this.#giveUp(tooDearMsat)
-    this.#owner.debug({ routes: routes.length, lane: this.#lane }, 'routes found')
+    if (this.#parts.runtime.isStopped) return
+    const tooExpensiveMsat = this.#peer.provideRoutes(this.#now(), routes)
+    if (tooExpensiveMsat !== undefined && generation === this.#generation) this.#giveUp(tooExpensiveMsat)
+    this.#parts.runtime.debug({ routes: routes.length, lane: this.#lane }, 'routes found')
     this.#answered(generation)
   }
 
   /** spec §9.6: what costs so much by the payee's own word doesn't become cheaper by waiting. */
   #giveUp(packetMsat: bigint): void {
-    const owner = this.#owner
-    const { routes, delivered } = this.peer.stats()
+    const { routes, delivered } = this.#peer.stats()
     // A relay on the way to a known key may have changed its policy.
-    if (!this.peer.saysItsCost || routes > 0 || (this.capKey !== '' && delivered > 0)) return
-    const now = owner.now()
-    for (let turn = this.peer.nextTurn(); turn !== undefined; turn = this.peer.nextTurn()) {
-      const link = turn as DrivenConnection
-      if (link.connection.want(now) === undefined) continue
-      link.connection.tooExpensive(now, { packetMsat, mostMsat: owner.maxFeeMsat })
-      owner.touch(link)
+    if (!this.#peer.saysItsCost || routes > 0 || (this.capKey !== '' && delivered > 0)) return
+    for (let turn = this.#nextTurn(); turn !== undefined; turn = this.#nextTurn()) {
+      turn.tooExpensive({ packetMsat, mostMsat: this.#parts.maxFeeMsat })
     }
   }
 
   #failed(message: string, generation: number): void {
-    if (this.#owner.stopped()) return
-    this.peer.routesFailed(this.#owner.now())
-    this.#owner.debug({ reason: message }, 'no routes')
+    if (this.#parts.runtime.isStopped) return
+    this.#peer.routesFailed(this.#now())
+    this.#parts.runtime.debug({ reason: message }, 'no routes')
     this.#answered(generation)
   }
 
   #answered(generation: number): void {
     // It was about paths that were replaced meanwhile.
-    if (generation < this.#generation) this.peer.forgetRoutes(this.#owner.now())
-    this.#owner.ready(this)
+    if (generation < this.#generation) this.#peer.forgetRoutes(this.#now())
+    this.#ready()
   }
 }
 
-/** All ways: one for each role, public key and lane, kept for a while after its last use, and one for each connection over paths. */
+/**
+ * All ways: one for each role, public key and lane, kept for a while after its last use, and one for each connection
+ * over paths.
+ */
 export class PeerSchedulers {
-  readonly #owner: PeerSchedulerOwner
+  readonly #parts: SchedulerParts
   readonly #byKey: Map<string, PeerScheduler> = new Map()
   #uses = 0
 
-  constructor(owner: PeerSchedulerOwner) {
-    this.#owner = owner
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts
   }
 
   /** The way to `target` for a connection. */
-  for(link: DrivenConnection, target: PacketTarget): PeerScheduler {
+  for(connection: DrivenConnection, target: PacketTarget): PeerScheduler {
     if ('paths' in target) {
-      link.ownScheduler ??= this.#made(target)
-      link.ownScheduler.follow(target)
-      return link.ownScheduler
+      const scheduler = connection.schedulerOfPaths(() => this.#made(target))
+      scheduler.follow(target)
+      return scheduler
     }
     // Hints are of the connection that brought them: over others', who gave them would see which belong together.
-    // Roles share none (spec §9.9): whoever holds back what an initiator pays would see its server's answers wait.
-    const key = `${link.connection.role} ${target.lane} ${toHex(target.publicKey)}${link.hintsKey}`
-    let sender = this.#byKey.get(key)
-    if (sender === undefined) {
+    // Roles share none (spec §9.9: no link between them): whoever holds back what an initiator pays would see its
+    // server's answers wait.
+    const key = `${connection.role} ${target.lane} ${toHex(target.publicKey)}${connection.hintsKey}`
+    let scheduler = this.#byKey.get(key)
+    if (scheduler === undefined) {
       this.#forgetIdle()
-      sender = this.#made(target, link.hints)
-      this.#byKey.set(key, sender)
+      scheduler = this.#made(target, connection.hints)
+      this.#byKey.set(key, scheduler)
     }
-    sender.lastUse = ++this.#uses
-    return sender
+    scheduler.use(++this.#uses)
+    return scheduler
   }
 
-  *all(): Generator<PeerScheduler> {
-    yield* this.#byKey.values()
+  /** Those of public keys. */
+  all(): IterableIterator<PeerScheduler> {
+    return this.#byKey.values()
   }
 
   get size(): number {
@@ -255,25 +290,20 @@ export class PeerSchedulers {
   }
 
   #made(target: PacketTarget, hints: readonly RouteHint[] = []): PeerScheduler {
-    return new PeerScheduler(this.#owner, target, hints)
+    return new PeerScheduler(this.#parts, target, hints)
   }
 
   #forgetIdle(): void {
-    if (this.#byKey.size < MAX_IDLE_SENDERS) return
+    if (this.#byKey.size < MAX_IDLE_SCHEDULERS) return
     let idlest: [string, PeerScheduler] | undefined
     for (const entry of this.#byKey) {
-      const [, sender] = entry
-      if (!sender.isBusy && (idlest === undefined || sender.lastUse < idlest[1].lastUse)) idlest = entry
+      const [, scheduler] = entry
+      if (!scheduler.isBusy && (idlest === undefined || scheduler.lastUse < idlest[1].lastUse)) idlest = entry
     }
     if (idlest === undefined) return
     idlest[1].stop()
     this.#byKey.delete(idlest[0])
   }
-}
-
-/** A deadline that is due already would fire for ever at one time: a millisecond later it is. */
-export function later(atMs: number | undefined, now: number): number | undefined {
-  return atMs !== undefined && atMs <= now ? now + 1 : atMs
 }
 
 function destinationsOf(target: PacketTarget, hints: readonly RouteHint[]): Destination[] {

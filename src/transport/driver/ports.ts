@@ -1,28 +1,27 @@
 import { type Backend, BackendError } from '../../backends/backend.ts'
 import { KeysockError, messageOf } from '../errors.ts'
 import { FIRST_FREE_PORT, MAX_PORT, MAX_PORT_CLAIMS } from '../limits.ts'
-import type { Listener } from './connection-handle.ts'
+import type { PortListener } from './connection-handle.ts'
+import type { Runtime } from './runtime.ts'
 
 interface PortsOptions {
   /** Stands in errors. */
   readonly address: string
-  readonly random: (length: number) => Uint8Array
+  readonly runtime: Runtime
   /** Where programs share a node, ports are the node's. */
   readonly backend: Pick<Backend, 'claimPort' | 'releasePort'>
-  /** A port could not be given back. */
-  readonly failed: (message: string) => void
 }
 
 /** Who listens on which port of an endpoint. */
 export class Ports {
   readonly #options: PortsOptions
-  readonly #listeners: Map<number, Listener> = new Map()
+  readonly #listeners: Map<number, PortListener> = new Map()
 
   constructor(options: PortsOptions) {
     this.#options = options
   }
 
-  get(port: number): Listener | undefined {
+  get(port: number): PortListener | undefined {
     return this.#listeners.get(port)
   }
 
@@ -32,18 +31,21 @@ export class Ports {
    *
    * @throws KeysockError EADDRINUSE, or rejects with it
    */
-  take(wanted: number, listener: Listener): number | Promise<number> {
-    const port = this.#takeOwn(wanted, listener)
-    return this.#options.backend.claimPort === undefined ? port : this.#claim(wanted, port, listener)
+  claim(wanted: number, listener: PortListener): number | Promise<number> {
+    const port = this.#add(wanted, listener)
+    return this.#options.backend.claimPort === undefined ? port : this.#claimOfNode(wanted, port, listener)
   }
 
-  giveBack(port: number, listener: Listener): void {
+  release(port: number, listener: PortListener): void {
     if (this.#listeners.get(port) !== listener) return
     this.#listeners.delete(port)
-    this.#options.backend.releasePort?.(port).catch((error: unknown) => this.#options.failed(messageOf(error)))
+    const { backend, runtime } = this.#options
+    backend.releasePort?.(port).catch((error: unknown) => {
+      runtime.debug({ reason: messageOf(error) }, 'a port was not given back')
+    })
   }
 
-  #takeOwn(wanted: number, listener: Listener): number {
+  #add(wanted: number, listener: PortListener): number {
     const port = wanted === 0 ? this.#free() : wanted
     if (port === undefined || this.#listeners.has(port)) throw this.#inUse(wanted)
     this.#listeners.set(port, listener)
@@ -51,7 +53,7 @@ export class Ports {
   }
 
   /** A port that another program has is tried no further, unless any port will do. */
-  async #claim(wanted: number, first: number, listener: Listener): Promise<number> {
+  async #claimOfNode(wanted: number, first: number, listener: PortListener): Promise<number> {
     let port = first
     for (let claims = 1; ; claims++) {
       try {
@@ -62,7 +64,7 @@ export class Ports {
         if (!(error instanceof BackendError) || error.code !== 'port-in-use') throw error
         if (wanted !== 0 || claims >= MAX_PORT_CLAIMS) throw this.#inUse(wanted, error)
       }
-      port = this.#takeOwn(wanted, listener)
+      port = this.#add(wanted, listener)
     }
   }
 
@@ -80,7 +82,7 @@ export class Ports {
   /** From a random place on, so that a port is not the next connection's by habit. */
   #free(): number | undefined {
     const count = MAX_PORT - FIRST_FREE_PORT + 1
-    const [high = 0, low = 0] = this.#options.random(2)
+    const [high = 0, low = 0] = this.#options.runtime.random(2)
     for (let i = 0; i < count; i++) {
       const port = FIRST_FREE_PORT + ((high * 256 + low + i) % count)
       if (!this.#listeners.has(port)) return port

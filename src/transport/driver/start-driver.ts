@@ -1,6 +1,5 @@
 import type { BackendEvent, NodeInfo } from '../../backends/backend.ts'
-import { Driver } from './driver.ts'
-import type { DriverOptions } from './driver-options.ts'
+import { Driver, type DriverOptions } from './driver.ts'
 
 export interface Started {
   readonly driver: Driver
@@ -27,8 +26,8 @@ export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'
     })
     const driver = new Driver({ ...options, info, stored })
     const begin = (): void => {
-      sink = driver.take
-      for (const event of early) driver.take(event)
+      sink = driver.receive
+      for (const event of early) driver.receive(event)
       driver.start()
     }
     return { driver, info, begin }

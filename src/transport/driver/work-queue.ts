@@ -1,11 +1,6 @@
-/** Something that stands in a row once at most. */
-interface Marked {
-  isMarked: boolean
-}
-
-interface RoundActions<Link, Sender> {
-  readonly poll: (link: Link) => void
-  readonly serve: (sender: Sender) => void
+interface RoundActions<Connection, Scheduler> {
+  readonly poll: (connection: Connection) => void
+  readonly serve: (scheduler: Scheduler) => void
   readonly done: () => void
 }
 
@@ -13,40 +8,41 @@ interface RoundActions<Link, Sender> {
  * Inputs mark a connection, or a way to a peer; one round, in a tick of its own, takes out of each what has come
  * of it. What an application does in the same tick, or from inside an event, is in the same round.
  */
-export class WorkQueue<Link extends Marked, Sender extends Marked> {
-  readonly #actions: RoundActions<Link, Sender>
-  readonly #links: Link[] = []
-  readonly #senders: Sender[] = []
+export class WorkQueue<Connection, Scheduler> {
+  readonly #actions: RoundActions<Connection, Scheduler>
+  readonly #connections: Set<Connection> = new Set()
+  readonly #schedulers: Set<Scheduler> = new Set()
   #isScheduled = false
   #runs = false
   #isStopped = false
 
-  constructor(actions: RoundActions<Link, Sender>) {
+  constructor(actions: RoundActions<Connection, Scheduler>) {
     this.#actions = actions
   }
 
   get isEmpty(): boolean {
-    return this.#links.length === 0 && this.#senders.length === 0
+    return this.#connections.size === 0 && this.#schedulers.size === 0
   }
 
-  touch(link: Link): void {
-    this.#mark(this.#links, link)
+  /** Something went into the connection: what has come of it is polled before long. */
+  touch(connection: Connection): void {
+    this.#mark(this.#connections, connection)
   }
 
-  ready(sender: Sender): void {
-    this.#mark(this.#senders, sender)
+  /** Somebody may have a turn: the scheduler is served before long. */
+  ready(scheduler: Scheduler): void {
+    this.#mark(this.#schedulers, scheduler)
   }
 
   stop(): void {
     this.#isStopped = true
-    this.#links.length = 0
-    this.#senders.length = 0
+    this.#connections.clear()
+    this.#schedulers.clear()
   }
 
-  #mark<Each extends Marked>(row: Each[], each: Each): void {
-    if (each.isMarked || this.#isStopped) return
-    each.isMarked = true
-    row.push(each)
+  #mark<Each>(marked: Set<Each>, each: Each): void {
+    if (this.#isStopped) return
+    marked.add(each)
     if (this.#isScheduled || this.#runs) return
     this.#isScheduled = true
     // After the callbacks and the promises of this tick: what they write goes out together.
@@ -59,8 +55,8 @@ export class WorkQueue<Link extends Marked, Sender extends Marked> {
     this.#runs = true
     try {
       while (!this.isEmpty) {
-        this.#empty(this.#links, this.#actions.poll)
-        this.#empty(this.#senders, this.#actions.serve)
+        this.#empty(this.#connections, this.#actions.poll)
+        this.#empty(this.#schedulers, this.#actions.serve)
       }
     } finally {
       this.#runs = false
@@ -68,12 +64,11 @@ export class WorkQueue<Link extends Marked, Sender extends Marked> {
     this.#actions.done()
   }
 
-  /** The row grows while it is gone through. */
-  #empty<Each extends Marked>(row: Each[], action: (each: Each) => void): void {
-    for (const each of row) {
-      each.isMarked = false
+  /** What is marked meanwhile has its turn in the same pass. */
+  #empty<Each>(marked: Set<Each>, action: (each: Each) => void): void {
+    for (const each of marked) {
+      marked.delete(each)
       action(each)
     }
-    row.length = 0
   }
 }

@@ -54,8 +54,8 @@ export function parseHints(text: string): RouteHint[] {
     const { key, channel, numbers } = HINT.exec(part)?.groups ?? {}
     if (key === undefined || channel === undefined || numbers === undefined)
       throw invalidOption('a route hint is written NODE/CHANNEL/BASE/PPM/DELTA/LEAST, the channel as 800000x1x0')
-    const [base = 0, ppm = 0, delta = 0, least = 0] = numbers.split('/').map(Number)
-    if (base > 0xffff_ffff || ppm > 0xffff_ffff || delta > 0xffff || least > Number.MAX_SAFE_INTEGER)
+    const [base = 0, ppm = 0, delta = 0, minAmount = 0] = numbers.split('/').map(Number)
+    if (base > 0xffff_ffff || ppm > 0xffff_ffff || delta > 0xffff || minAmount > Number.MAX_SAFE_INTEGER)
       throw invalidOption('a route hint with a fee, a delta or a least amount that no channel can have')
     return {
       publicKey: checkPublicKey(key, "a route hint's key"),
@@ -63,7 +63,7 @@ export function parseHints(text: string): RouteHint[] {
       feeBaseMsat: BigInt(base),
       feePpm: ppm,
       cltvDelta: delta,
-      minAmountMsat: BigInt(least),
+      minAmountMsat: BigInt(minAmount),
     }
   })
 }

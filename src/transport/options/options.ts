@@ -2,26 +2,22 @@ import type { RouteHint } from '../../medium/route.ts'
 import { checkAddress } from './address.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { invalidOption, kindOf, KeysockError } from '../errors.ts'
-import {
-  DEFAULT_MAX_COST_MSAT,
-  LEAST_IDLE_TIMEOUT_MS,
-  LONGEST_IDLE_TIMEOUT_MS,
-  MAX_PORT,
-  MAX_PRICE_MSAT,
-} from '../limits.ts'
+import { DEFAULT_MAX_COST_MSAT, MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
 
 /** An amount in msat: a bigint, or a number that is a whole one. */
 export type Msat = bigint | number
 
-/** A node's public key: 66 hexadecimal digits, or the 33 bytes of a compressed point; or an address as text (spec §1.6). */
+/**
+ * A node's public key: 66 hexadecimal digits, or the 33 bytes of a compressed point; or an address as text (spec §1.6).
+ */
 export type PublicKey = string | Uint8Array
 
-/** `least` is 0 for `listen` (any free port) and 1 to connect. @throws KeysockError ERR_SOCKET_BAD_PORT */
-export function checkPort(port: unknown, least: 0 | 1): number {
+/** `min` is 0 for `listen` (any free port) and 1 to connect. @throws KeysockError ERR_SOCKET_BAD_PORT */
+export function checkPort(port: unknown, min: 0 | 1): number {
   const number = typeof port === 'string' && /^[0-9]+$/.test(port) ? Number(port) : port
-  if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= MAX_PORT) return number
+  if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= MAX_PORT) return number
   const got = typeof port === 'number' || typeof port === 'string' ? String(port) : kindOf(port)
-  throw new KeysockError('ERR_SOCKET_BAD_PORT', `a port is a whole number from ${least} to ${MAX_PORT}; got ${got}`)
+  throw new KeysockError('ERR_SOCKET_BAD_PORT', `a port is a whole number from ${min} to ${MAX_PORT}; got ${got}`)
 }
 
 /** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
@@ -41,16 +37,16 @@ export function checkMs(value: unknown, name: string): number {
   throw invalidOption(`${name} must be a number of milliseconds, 0 or more; got ${shown(value)}`)
 }
 
-/** spec §5.9: none at all (0), or 10 s at least. */
+/** spec §5.9: there is none (0), or it is 10 s or more. */
 function checkIdleTimeout(value: unknown): void {
   const ms = checkMs(value, 'idleTimeout')
-  if (ms === 0 || (ms >= LEAST_IDLE_TIMEOUT_MS && ms <= LONGEST_IDLE_TIMEOUT_MS)) return
+  if (ms === 0 || (ms >= MIN_IDLE_TIMEOUT_MS && ms <= MAX_IDLE_TIMEOUT_MS)) return
   throw invalidOption(
-    `idleTimeout must be 0 (none) or from ${LEAST_IDLE_TIMEOUT_MS} to ${LONGEST_IDLE_TIMEOUT_MS} ms; got ${ms}`,
+    `idleTimeout must be 0 (none) or from ${MIN_IDLE_TIMEOUT_MS} to ${MAX_IDLE_TIMEOUT_MS} ms; got ${ms}`,
   )
 }
 
-/** spec §12.3 */
+/** spec §12.3: a price is a number of a frame. */
 function checkPrice(value: unknown, name: string): void {
   if (optionalMsat(value, name, 0n) <= MAX_PRICE_MSAT) return
   throw invalidOption(`${name} must be at most ${MAX_PRICE_MSAT} msat, which a PRICE can say; got ${shown(value)}`)
@@ -65,13 +61,19 @@ export function checkBoolean(value: unknown, name: string): boolean {
 export interface ConnectionOptions {
   /** What this side pays at most for the connection, fees included, msat. Default 1,000,000 (1,000 sat). */
   readonly maxCost?: Msat
-  /** A connection without activity for so long ends with ETIMEDOUT; ms, 10,000 at least, 0: never (spec §10.3). Default 30 min. */
+  /**
+   * A connection without activity for so long ends with ETIMEDOUT; ms, 10,000 at least, 0: never (spec §10.3). Default
+   * 30 min.
+   */
   readonly idleTimeout?: number
   /** As in net: `end()` is not called by itself when the other side ends. Default false. */
   readonly allowHalfOpen?: boolean
   /** As in net: small writes are sent at once. Default false: they wait up to 5 ms for more. */
   readonly noDelay?: boolean
-  /** As in net: ask for a sign of life after `keepAliveInitialDelay` ms of silence. It costs a payment each time. Default false. */
+  /**
+   * As in net: ask for a sign of life after `keepAliveInitialDelay` ms of silence. It costs a payment each time.
+   * Default false.
+   */
   readonly keepAlive?: boolean
   readonly keepAliveInitialDelay?: number
   /** Bytes that a stream's own buffers hold, as in every Duplex. Default: Node's. */
@@ -97,7 +99,9 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly lane?: 'node' | 'phantom'
   /** Proves this node's public key to the other side (spec §12.7). Default false. */
   readonly identify?: boolean
-  /** The most that the other side may ask for each packet it sends, and for each 1,000 bytes; msat. Default 0: nothing. */
+  /**
+   * The most that the other side may ask for each packet it sends, and for each 1,000 bytes; msat. Default 0: nothing.
+   */
   readonly maxPacketPrice?: Msat
   readonly maxKilobytePrice?: Msat
 }
@@ -105,7 +109,10 @@ export interface ConnectOptions extends ConnectionOptions {
 export interface ServerOptions extends ConnectionOptions {
   /** As in net: accepted sockets don't read by themselves. Default false. */
   readonly pauseOnConnect?: boolean
-  /** What a peer pays for each packet that this side sends to it, and for each 1,000 bytes; msat, 2^53 - 1 at most. Default 0: nothing. */
+  /**
+   * What a peer pays for each packet that this side sends to it, and for each 1,000 bytes; msat, 2^53 - 1 at most.
+   * Default 0: nothing.
+   */
   readonly packetPrice?: Msat
   readonly kilobytePrice?: Msat
 }

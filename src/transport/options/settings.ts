@@ -3,7 +3,7 @@ import {
   DEFAULT_CONNECT_TIMEOUT_MS,
   DEFAULT_IDLE_TIMEOUT_MS,
   INITIAL_WINDOW_BYTES,
-  LEAST_KEEP_ALIVE_MS,
+  MIN_KEEP_ALIVE_MS,
   MAX_WINDOW_BYTES,
 } from '../limits.ts'
 import { type ConnectionOptions, type ConnectOptions, optionalMsat, type ServerOptions } from './options.ts'
@@ -50,5 +50,5 @@ function commonSettings(options: ConnectionOptions, defaults: ConnectionDefaults
 
 /** Each sign of life is a payment, so less than a minute between them is taken as a minute. */
 export function keepAliveMs(initialDelayMs: number): number {
-  return Math.max(initialDelayMs, LEAST_KEEP_ALIVE_MS)
+  return Math.max(initialDelayMs, MIN_KEEP_ALIVE_MS)
 }

@@ -1,8 +1,9 @@
 import { addAbortSignal } from 'node:stream'
 import type { CostPause } from '../connection/interface.ts'
-import { invalidOption, KeysockError } from '../errors.ts'
+import { invalidOption } from '../errors.ts'
 import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
-import type { Host } from '../driver/connection-handle.ts'
+import type { SocketHost } from '../driver/connection-handle.ts'
+import { closedBeforeConnect, tooExpensiveToConnect } from '../driver/failures.ts'
 import {
   checkConnectOptions,
   checkTarget,
@@ -16,7 +17,7 @@ import { Server } from './server.ts'
 import { Socket } from './socket.ts'
 
 /** A host that is there, or comes. */
-export type HostSource = Host | Promise<Host>
+export type HostSource = SocketHost | Promise<SocketHost>
 
 /** What `createConnection` was called with. */
 export interface CheckedConnect {
@@ -45,10 +46,10 @@ export function createSocket(source: HostSource, { target, options, onConnect }:
   const socket = new Socket({ allowHalfOpen, highWaterMark, target, maxCost })
   if (onConnect !== undefined) socket.once('connect', onConnect)
   if (signal !== undefined) addAbortSignal(signal, socket)
-  const attach = (host: Host): void => {
+  const attach = (host: SocketHost): void => {
     if (socket.destroyed) return
     try {
-      socket.attach(host.link(target, options))
+      socket.attach(host.startConnection(target, options))
     } catch (error) {
       socket.destroy(error as Error)
     }
@@ -71,17 +72,10 @@ export function connected(socket: Socket): Promise<Socket> {
     }
     const onConnect = (): void => settle()
     const onError = (error: Error): void => settle(error)
-    const onClose = (): void =>
-      settle(
-        socket.endpointClosed
-          ? new KeysockError('ERR_KEYSOCK_ENDPOINT_CLOSED', 'the endpoint was closed before the socket was connected')
-          : new KeysockError('ERR_SOCKET_CLOSED', 'the socket was closed before it was connected'),
-      )
-    // Nobody has the socket yet, so nobody could raise its cap.
-    const onPaused = (_reason: string, { priceMsat, capMsat, isFinal }: CostPause): void => {
-      if (!isFinal) return
-      const message = `the packet that opens the connection costs ${priceMsat} msat with its fee, and the cap is ${capMsat} msat; raise maxCost or the endpoint's caps`
-      settle(new KeysockError('ERR_KEYSOCK_COST', message, { syscall: 'connect' }))
+    const onClose = (): void => settle(closedBeforeConnect(socket.endpointClosed))
+    const onPaused = (_reason: string, pause: CostPause): void => {
+      if (!pause.isFinal) return
+      settle(tooExpensiveToConnect(pause))
       socket.destroy()
     }
     socket.on('connect', onConnect)

@@ -26,7 +26,8 @@ export function setDefaultEndpoint(endpoint: Endpoint | Promise<Endpoint> | unde
  * The default endpoint, made at the first call, and anew at the first one after it was closed.
  *
  * A process is not done when its last socket and server are closed, as it would be with net, where the backend itself
- * holds it: lnd's streams do, and lnd's HTLC interceptor stays taken. `await (await defaultEndpoint()).close()` lets go.
+ * holds it: lnd's streams do, and lnd's HTLC interceptor stays taken. `await (await defaultEndpoint()).close()` lets
+ * go.
  *
  * @throws KeysockError ERR_KEYSOCK_NO_BACKEND, ERR_KEYSOCK_BAD_BACKEND
  */

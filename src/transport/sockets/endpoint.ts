@@ -1,11 +1,11 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter } from 'eventemitter3'
 import { MAX_ROUTE_HINTS } from '../../medium/route.ts'
 import { type Backend, type NodeInfo } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { processClock as realClock } from '../../floor/clock.ts'
 import { connectArguments, connected, createServerOn, createSocket } from './connecting.ts'
-import type { Driver } from '../driver/driver.ts'
-import { ENDPOINT_CLOSED, type OnStep } from '../driver/driver-options.ts'
+import type { Absence, Driver, OnStep } from '../driver/driver.ts'
+import { ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { processEntropy as realEntropy } from '../../floor/entropy.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { formatAddress } from '../options/address.ts'
@@ -16,10 +16,11 @@ import {
   DEFAULT_PEER_CAP_MSAT,
   DEFAULT_PROCESS_CAP_MSAT,
 } from '../limits.ts'
-import type { Host, ConnectionHandle, Listener } from '../driver/connection-handle.ts'
+import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import {
   checkBoolean,
+  checkMsat,
   checkNames,
   checkReplies,
   checkTarget,
@@ -47,12 +48,16 @@ export interface EndpointOptions {
   readonly logger?: Logger
   /** `maxCost` of connections that don't say, msat. Default 1,000,000 (1,000 sat). */
   readonly maxCost?: Msat
-  /** What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and 100,000 sat. */
+  /**
+   * What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and
+   * 100,000 sat.
+   */
   readonly caps?: { readonly peer?: Msat; readonly process?: Msat }
   /**
    * Routes whose fee for the least payment is above this are not taken, msat. Where the other side itself says what its
    * way costs, the amount of that payment counts with the fee: over the reply path of an anonymous one, and over the
-   * route hints of an address. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10 sat).
+   * route hints of an address. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10
+   * sat).
    */
   readonly maxFee?: Msat
   /** `replies` of connections that don't say. Default 'phantom'. */
@@ -90,17 +95,26 @@ export interface EndpointStats {
   readonly deadlines: number
 }
 
-/**
- * A node, as sockets and servers use it. Events: 'warning' ({ code, message }) for what a person should know,
- * 'offline' and 'online' ({ detail, away }) when the node, or the daemon that owns it, went away and came back, which
- * `away` tells ('node' or 'daemon'): what is under way waits; 'error' (error) when the store fails and everything ends,
- * 'close'.
- */
-export class Endpoint extends EventEmitter implements Host {
+/** What an endpoint emits, with the arguments of its listeners. */
+export interface EndpointEvents {
+  /** Something that a person should know. */
+  warning: [warning: { readonly code: string; readonly message: string }]
+  /** The node, or the daemon that owns it, went away, which `away` tells: what is under way waits. */
+  offline: [absence: Absence]
+  /** It came back. */
+  online: [absence: Absence]
+  /** The store failed, and everything ends. Not thrown where nobody listens: every socket gets the error, too. */
+  error: [error: KeysockError]
+  close: []
+}
+
+/** A node, as sockets and servers use it. */
+export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost {
   readonly info: NodeInfo
   readonly publicKeyHex: string
   readonly defaults: ConnectionDefaults
   readonly #options: EndpointOptions
+  readonly #maxFeeMsat: bigint
   readonly #driver: Driver
   readonly #store: Store
   readonly #servers: Set<() => void> = new Set()
@@ -112,6 +126,7 @@ export class Endpoint extends EventEmitter implements Host {
   ) {
     super()
     this.#options = options
+    this.#maxFeeMsat = optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT)
     this.#driver = parts.driver
     this.#store = parts.store
     this.info = parts.info
@@ -174,12 +189,13 @@ export class Endpoint extends EventEmitter implements Host {
 
   /**
    * What others connect to: this node's public key, and where only private channels lead to it, those as route hints
-   * (spec §1.6). Hints name the channels and their policies to whoever reads the address. @throws what the backend throws
+   * (spec §1.6). Hints name the channels and their policies to whoever reads the address. @throws what the backend
+   * throws
    */
   async address(): Promise<string> {
     this.#checkOpen()
     const hints = (await this.#options.backend.routeHints?.()) ?? []
-    return formatAddress({ publicKey: this.#driver.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
+    return formatAddress({ publicKey: this.info.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
   }
 
   /** What sending so many bytes to a node would cost now, over its best route. @throws KeysockError EHOSTUNREACH */
@@ -187,15 +203,15 @@ export class Endpoint extends EventEmitter implements Host {
     this.#checkOpen()
     const address = checkTarget(publicKey, 1)
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalidOption('bytes must be a whole number, 0 or more')
-    return await quoteFor(this.#options.backend, { address, bytes, maxFeeMsat: this.#driver.maxFeeMsat })
+    return await quoteFor(this.#options.backend, { address, bytes, maxFeeMsat: this.#maxFeeMsat })
   }
 
   get stats(): EndpointStats {
     const driver = this.#driver
-    const { spentMsat, reservedMsat, capMsat } = driver.budget.process()
+    const { spentMsat, reservedMsat, capMsat } = driver.ledger.budget.process()
     return {
-      connections: driver.demultiplexer.size,
-      ...driver.counts,
+      connections: driver.connections.size,
+      ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
       spentMsat,
       reservedMsat,
@@ -204,10 +220,10 @@ export class Endpoint extends EventEmitter implements Host {
       tombstones: driver.tombstones.size,
       verdicts: driver.offers.remembered,
       offersHeld: driver.offers.held,
-      earlyPackets: driver.demultiplexer.early,
+      earlyPackets: driver.early.size,
       keyAgreements: driver.acceptor.pending,
-      replyPaths: driver.demultiplexer.paths,
-      deadlines: driver.deadlines.size,
+      replyPaths: driver.connections.paths,
+      deadlines: driver.runtime.deadlines.size,
     }
   }
 
@@ -216,13 +232,17 @@ export class Endpoint extends EventEmitter implements Host {
     readonly peer?: { readonly publicKey: PublicKey; readonly cap: Msat }
     readonly process?: Msat
   }): void {
-    const { budget, payer } = this.#driver
-    if (caps.process !== undefined) budget.setProcessCap(optionalMsat(caps.process, 'caps.process', 0n))
-    if (caps.peer !== undefined) {
-      const { publicKeyHex } = checkTarget(caps.peer.publicKey, 1)
-      budget.setPeerCap(publicKeyHex, optionalMsat(caps.peer.cap, 'caps.peer.cap', 0n))
-    }
-    payer.resume()
+    const { process: ofProcess, peer } = caps
+    this.#driver.ledger.setCaps({
+      processMsat: ofProcess === undefined ? undefined : checkMsat(ofProcess, 'caps.process'),
+      peer:
+        peer === undefined
+          ? undefined
+          : {
+              publicKeyHex: checkTarget(peer.publicKey, 1).publicKeyHex,
+              capMsat: optionalMsat(peer.cap, 'caps.peer.cap', 0n),
+            },
+    })
   }
 
   /**
@@ -241,18 +261,18 @@ export class Endpoint extends EventEmitter implements Host {
   // ---- Host ------------------------------------------------------------------------------------------
 
   /** @internal */
-  listen(port: number, listener: Listener): number | Promise<number> {
+  listen(port: number, listener: PortListener): number | Promise<number> {
     this.#checkOpen()
-    return this.#driver.ports.take(port, listener)
+    return this.#driver.ports.claim(port, listener)
   }
 
   /** @internal */
-  unlisten(port: number, listener: Listener): void {
-    this.#driver.ports.giveBack(port, listener)
+  unlisten(port: number, listener: PortListener): void {
+    this.#driver.ports.release(port, listener)
   }
 
   /** @internal */
-  link(target: ConnectTarget, options: ConnectOptions): ConnectionHandle {
+  startConnection(target: ConnectTarget, options: ConnectOptions): ConnectionHandle {
     this.#checkOpen()
     if (target.publicKeyHex === this.publicKeyHex) {
       throw invalidOption("this is this endpoint's own node; payments to oneself are not possible")
@@ -262,10 +282,10 @@ export class Endpoint extends EventEmitter implements Host {
 
   /** @internal */
   hold(): () => void {
-    this.#driver.holdsChanged(1)
+    this.#driver.runtime.countHold(1)
     let holds = true
     return () => {
-      if (holds) this.#driver.holdsChanged(-1)
+      if (holds) this.#driver.runtime.countHold(-1)
       holds = false
     }
   }
@@ -283,7 +303,7 @@ export class Endpoint extends EventEmitter implements Host {
     this.#closing.catch((secondary: unknown) =>
       this.#options.logger?.error?.({ reason: String(secondary) }, 'closing failed'),
     )
-    if (this.listenerCount('error') > 0) this.emit('error', error)
+    this.emit('error', error)
   }
 
   #checkOpen(): void {

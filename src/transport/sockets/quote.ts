@@ -2,7 +2,7 @@ import { routeFeeMsat } from '../../medium/route.ts'
 import { type Backend } from '../../backends/backend.ts'
 import type { Address } from '../options/address.ts'
 import { KeysockError } from '../errors.ts'
-import { LEAST_AMOUNT_MSAT, PACKET_OVERHEAD_BYTES } from '../limits.ts'
+import { MIN_AMOUNT_MSAT, PACKET_OVERHEAD_BYTES } from '../limits.ts'
 
 /** What sending bytes would cost over a node's best route, by what the backend knows now. */
 export interface Quote {
@@ -25,7 +25,7 @@ export async function quoteFor(
 ): Promise<Quote> {
   const [route] = await backend.findRoutes({
     destination: { lane: 'node', publicKey, hints },
-    amountMsat: LEAST_AMOUNT_MSAT,
+    amountMsat: MIN_AMOUNT_MSAT,
     maxFeeMsat,
     count: 1,
   })
@@ -40,7 +40,7 @@ export async function quoteFor(
   }
   const { minAmountMsat } = route
   const fee = routeFeeMsat(route, minAmountMsat)
-  // spec §9.6
+  // spec §9.6: where the address itself says what its way costs, the amount counts with the fee.
   if (hints.length > 0 && minAmountMsat + fee > maxFeeMsat) {
     throw new KeysockError(
       'ERR_KEYSOCK_FEE',

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { DEFAULT_BACKLOG } from '../limits.ts'
-import type { Host, ConnectionHandle, Listener } from '../driver/connection-handle.ts'
+import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
 import { checkPort, checkServerOptions, optionalMsat, type ServerOptions } from '../options/options.ts'
 import { responderSettings } from '../options/settings.ts'
 import { Socket, type SocketAddress } from './socket.ts'
@@ -15,15 +15,26 @@ export interface ListenOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a server emits, with the arguments of its listeners. */
+export interface ServerEvents {
+  connection: [socket: Socket]
+  listening: []
+  /** It listens no more, and the last of its connections has closed. */
+  close: []
+  error: [error: NodeJS.ErrnoException]
+  /** A connection beyond `maxConnections` was refused; empty while it does not listen. */
+  drop: [local: SocketAddress | Record<string, never>]
+}
+
 /**
- * Takes connections, as net.Server does. Events: 'connection' (socket), 'listening', 'close', 'error', 'drop'.
+ * Takes connections, as net.Server does.
  *
  * `listen` returns a promise of the server, where net returns the server: a failure is then thrown where the
  * caller stands (`await server.listen(7)`). Like net it emits 'error' for the same failure if anybody listens
  * for that, and then the promise may be left alone.
  */
-export class Server extends EventEmitter {
-  readonly #host: Host | Promise<Host>
+export class Server extends EventEmitter<ServerEvents> {
+  readonly #host: SocketHost | Promise<SocketHost>
   readonly #options: ServerOptions
   #binding: Binding | undefined
   #starting = false
@@ -34,7 +45,7 @@ export class Server extends EventEmitter {
   #release: (() => void) | undefined
 
   /** @internal Servers come from `createServer`. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
-  constructor(host: Host | Promise<Host>, options: ServerOptions, onConnection?: (socket: Socket) => void) {
+  constructor(host: SocketHost | Promise<SocketHost>, options: ServerOptions, onConnection?: (socket: Socket) => void) {
     super()
     checkServerOptions(options)
     optionalMsat(options.packetPrice, 'packetPrice', 0n)
@@ -79,7 +90,7 @@ export class Server extends EventEmitter {
       if (this.listenerCount('error') > 0) {
         // Told there, so the promise may be left alone; without a listener nobody but the promise tells.
         result.catch(() => undefined)
-        process.nextTick(() => this.emit('error', error))
+        process.nextTick(() => this.emit('error', error as Error))
       }
       throw error
     })
@@ -156,13 +167,13 @@ export class Server extends EventEmitter {
     return this
   }
 
-  #bind(host: Host, options: CheckedListen): Binding | Promise<Binding> {
+  #bind(host: SocketHost, options: CheckedListen): Binding | Promise<Binding> {
     let port = options.port
-    const listener: Listener = {
+    const listener: PortListener = {
       settings: responderSettings(this.#options, host.defaults),
       backlog: options.backlog,
       admit: () => this.#admit(),
-      accept: (link) => this.#accept(link, { address: host.publicKeyHex, family: 'keysock', port }),
+      accept: (handle) => this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port }),
     }
     const taken = host.listen(port, listener)
     if (typeof taken === 'number') {
@@ -177,7 +188,7 @@ export class Server extends EventEmitter {
     })
   }
 
-  #bound(host: Host, port: number, listener: Listener, { signal }: CheckedListen): Binding {
+  #bound(host: SocketHost, port: number, listener: PortListener, { signal }: CheckedListen): Binding {
     const close = (): void => {
       this.close()
     }
@@ -198,7 +209,7 @@ export class Server extends EventEmitter {
     return false
   }
 
-  #accept(link: ConnectionHandle, local: SocketAddress): void {
+  #accept(handle: ConnectionHandle, local: SocketAddress): void {
     this.#connections += 1
     const socket = new Socket({
       allowHalfOpen: this.#options.allowHalfOpen ?? false,
@@ -207,7 +218,7 @@ export class Server extends EventEmitter {
       closed: this.#onSocketClosed,
     })
     if (this.#options.pauseOnConnect === true) socket.pause()
-    socket.attach(link)
+    socket.attach(handle)
     this.emit('connection', socket)
   }
 
@@ -229,7 +240,7 @@ export class Server extends EventEmitter {
 }
 
 interface Binding {
-  readonly host: Host
+  readonly host: SocketHost
   readonly address: SocketAddress
   readonly end: () => void
 }

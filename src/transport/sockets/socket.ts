@@ -1,8 +1,8 @@
-import { Duplex } from 'node:stream'
+import { Duplex, type Readable } from 'node:stream'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
-import type { ConnectionEvent, ConnectionFailure } from '../connection/interface.ts'
-import { ENDPOINT_CLOSED } from '../driver/driver-options.ts'
+import type { ConnectionEvent, ConnectionFailure, CostPause } from '../connection/interface.ts'
+import { connectionError, ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../../wire/frames.ts'
 import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
@@ -14,7 +14,6 @@ import { keepAliveMs } from '../options/settings.ts'
 import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
 import { writeAfterEnd } from './write-after-end.ts'
 
-/** What the application hears of a socket beside the events of a Duplex and those of net.Socket. */
 export interface SocketAddress {
   /** This node's public key, in hexadecimal. */
   readonly address: string
@@ -23,7 +22,7 @@ export interface SocketAddress {
 }
 
 /** How a socket comes to be; by endpoints and servers only. */
-export interface SocketInit {
+interface SocketInit {
   readonly allowHalfOpen: boolean
   readonly highWaterMark: number | undefined
   /** What `maxCost` says before there is a connection. */
@@ -34,6 +33,49 @@ export interface SocketInit {
   readonly local?: SocketAddress
   /** Called once, when the socket has closed. */
   readonly closed?: () => void
+}
+
+/** What a socket emits, with the arguments of its listeners: the events of net.Socket, and some more. */
+export interface SocketEvents {
+  connect: []
+  ready: []
+  timeout: []
+  data: [chunk: Buffer]
+  readable: []
+  end: []
+  pause: []
+  resume: []
+  drain: []
+  finish: []
+  pipe: [source: Readable]
+  unpipe: [source: Readable]
+  error: [error: NodeJS.ErrnoException]
+  close: [hadError: boolean]
+  /** A cap stops it; raise `maxCost` to go on. */
+  paused: [reason: 'cost', pause: CostPause]
+  /** A datagram, and its id as 32 hexadecimal digits. */
+  message: [data: Buffer, id: string]
+  /** The other side has proved its public key, which is given in hexadecimal. */
+  identified: [publicKey: string]
+  /** What the other side asks for each packet that it sends, and for each 1,000 bytes. */
+  price: [price: { readonly packetMsat: bigint; readonly kilobyteMsat: bigint }]
+}
+
+/** The events of a socket by their names: another name, or a listener with other arguments, does not compile. */
+// It declares no field, only narrower types of methods that a Duplex has.
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+export interface Socket {
+  addListener<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  on<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  once<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  prependListener<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  prependOnceListener<Name extends keyof SocketEvents>(
+    name: Name,
+    listener: (...args: SocketEvents[Name]) => void,
+  ): this
+  off<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  removeListener<Name extends keyof SocketEvents>(name: Name, listener: (...args: SocketEvents[Name]) => void): this
+  emit<Name extends keyof SocketEvents>(name: Name, ...args: SocketEvents[Name]): boolean
 }
 
 /**
@@ -47,9 +89,6 @@ export interface SocketInit {
  *
  * Under Node's tls, give it `allowHalfOpen: true` at both ends: tls writes its last records after the end of what
  * it reads, and takes a Duplex for what it is, where it looks into a net.Socket.
- *
- * Further events: 'paused' ('cost', { priceMsat, capMsat }: a cap stops it; raise `maxCost`), 'message' (data, id), 'identified'
- * (publicKey), 'price' ({ packetMsat, kilobyteMsat }).
  */
 export class Socket extends Duplex {
   /** Whether 'connect' is still to come. */
@@ -60,7 +99,7 @@ export class Socket extends Duplex {
   readonly #local: SocketAddress | undefined
   readonly #closed: (() => void) | undefined
   readonly #maxCost: bigint
-  #link: ConnectionHandle | undefined
+  #handle: ConnectionHandle | undefined
   /** The connection has ended; nothing that is done here reaches it. */
   #over = false
   /** What came is held back for one turn after 'connect', so that whoever waits for that sees all of it. */
@@ -72,7 +111,7 @@ export class Socket extends Duplex {
   #resetting = false
   #holds = true
   #bytesRead = 0
-  readonly #outbox: WriteBuffer
+  readonly #writeBuffer: WriteBuffer
   #cancelFinish: (() => void) | undefined
   /** What waits for the connection's clean end. */
   #onceOver: Callback | undefined
@@ -97,7 +136,7 @@ export class Socket extends Duplex {
     this.#local = init.local
     this.#closed = init.closed
     this.#maxCost = init.maxCost ?? DEFAULT_MAX_COST_MSAT
-    this.#outbox = new WriteBuffer(this.writableHighWaterMark)
+    this.#writeBuffer = new WriteBuffer(this.writableHighWaterMark)
     this.once('end', onEnd)
   }
 
@@ -119,7 +158,7 @@ export class Socket extends Duplex {
 
   /** Bytes that the application wrote, sent or not. */
   get bytesWritten(): number {
-    return this.#outbox.takenBytes + this.writableLength
+    return this.#writeBuffer.takenBytes + this.writableLength
   }
 
   /** The other side's public key. The one who connects is anonymous, unless it identified itself. */
@@ -178,13 +217,13 @@ export class Socket extends Duplex {
 
   ref(): this {
     this.#holds = true
-    if (!this.#over) this.#link?.hold(true)
+    if (!this.#over) this.#handle?.hold(true)
     return this
   }
 
   unref(): this {
     this.#holds = false
-    this.#link?.hold(false)
+    this.#handle?.hold(false)
     return this
   }
 
@@ -195,12 +234,15 @@ export class Socket extends Duplex {
     else this.once('finish', this.destroy.bind(this, undefined))
   }
 
-  /** Closes at once, with ECONNRESET at the other side; also where both sides have ended and only that is not acknowledged. */
+  /**
+   * Closes at once, with ECONNRESET at the other side; also where both sides have ended and only that is not
+   * acknowledged.
+   */
   resetAndDestroy(): this {
     if (this.destroyed) {
       const closing = this.#onceOver
       this.#onceOver = undefined
-      if (closing !== undefined) this.#link?.reset(Code.NO_ERROR, '')
+      if (closing !== undefined) this.#handle?.reset(Code.NO_ERROR, '')
       closing?.()
       return this
     }
@@ -219,7 +261,7 @@ export class Socket extends Duplex {
    * whose own default may be another one: the option that was given, or the default.
    */
   get maxCost(): bigint {
-    return this.#link?.account.capMsat ?? this.#settings?.capMsat ?? this.#maxCost
+    return this.#handle?.account.capMsat ?? this.#settings?.capMsat ?? this.#maxCost
   }
 
   set maxCost(msat: Msat) {
@@ -228,22 +270,22 @@ export class Socket extends Duplex {
 
   /** Nodes that the other side cannot tell this one from, by the public graph; undefined until the paths are made. */
   get candidates(): number | undefined {
-    return this.#link?.candidates
+    return this.#handle?.candidates
   }
 
   /** Bytes, packets, round trip and money of this connection; nothing but zeros before it has an endpoint. */
   get stats(): SocketStats {
-    return this.#link === undefined ? NOTHING_DONE : socketStats(this.#link.stats, this.#link.account)
+    return this.#handle === undefined ? NOTHING_DONE : socketStats(this.#handle.stats, this.#handle.account)
   }
 
   /**
    * Sends a datagram beside the stream: at most 512 bytes, delivered once, in no order, as the other side's
-   * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits) once.
-   * Returns the id.
+   * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits)
+   * once. Returns the id.
    */
   sendMessage(data: Uint8Array | string, id?: string): string {
-    const link = this.#link
-    if (link === undefined || this.#over || this.destroyed) {
+    const handle = this.#handle
+    if (handle === undefined || this.#over || this.destroyed) {
       throw new KeysockError(
         'ERR_SOCKET_CLOSED',
         'a message needs a socket with a connection; send it before the socket ends',
@@ -253,42 +295,42 @@ export class Socket extends Duplex {
     if (bytes.length > MAX_MESSAGE_BYTES)
       throw invalidOption(`a message holds ${MAX_MESSAGE_BYTES} bytes; got ${bytes.length}`)
     if (id !== undefined && !/^[0-9a-fA-F]{32}$/.test(id)) throw invalidOption('a message id is 32 hexadecimal digits')
-    const idBytes = id === undefined ? link.random(MESSAGE_ID_BYTES) : fromHex(id)
-    link.sendMessage(idBytes, bytes)
+    const idBytes = id === undefined ? handle.random(MESSAGE_ID_BYTES) : fromHex(id)
+    handle.sendMessage(idBytes, bytes)
     return toHex(idBytes)
   }
 
   /** @internal Gives the socket its connection. */
-  attach(link: ConnectionHandle): void {
-    if (this.destroyed) return link.reset(Code.CANCELLED, '')
-    this.#link = link
-    link.listener = (event) => this.#take(event)
-    link.hold(this.#holds)
-    if (this.#settings !== undefined) link.configure(this.#settings)
+  attach(handle: ConnectionHandle): void {
+    if (this.destroyed) return handle.reset(Code.CANCELLED, '')
+    this.#handle = handle
+    handle.setListener((event) => this.#handleEvent(event))
+    handle.hold(this.#holds)
+    if (this.#settings !== undefined) handle.configure(this.#settings)
     this.#settings = undefined
     this.#applyTimeout()
     this.#handOn()
-    if (this.#finished) link.finish()
+    if (this.#finished) handle.finish()
     if (!this.connecting) this.#startSoon()
   }
 
   // ---- The Duplex's inside ---------------------------------------------------------------------------
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
-    this.#outbox.put(chunk, { owned: false, callback })
+    this.#writeBuffer.put(chunk, { owned: false, callback })
     this.#handOn()
   }
 
   override _writev(chunks: readonly { readonly chunk: Uint8Array }[], callback: Callback): void {
     const data = Buffer.concat(chunks.map(({ chunk }) => chunk))
-    this.#outbox.put(data, { owned: true, callback })
+    this.#writeBuffer.put(data, { owned: true, callback })
     this.#handOn()
   }
 
   override _final(callback: Callback): void {
     this.#finished = true
-    if (!this.#over) this.#link?.finish()
-    if (this.connecting) this.#outbox.onceConnected(callback)
+    if (!this.#over) this.#handle?.finish()
+    if (this.connecting) this.#writeBuffer.onceConnected(callback)
     else this.#finishSoon(callback)
   }
 
@@ -302,13 +344,13 @@ export class Socket extends Duplex {
     this.connecting = false
     this.#idle?.stop()
     const cleanly = error === null && this.readableEnded && this.writableFinished
-    const cut = this.#outbox.cut()
+    const cut = this.#writeBuffer.cut()
     this.#cancelFinish?.()
     const done: Callback = (failure) => this.#finishDestroy(failure ?? null, callback)
-    if (this.#over || this.#link === undefined) done(error)
+    if (this.#over || this.#handle === undefined) done(error)
     else if (cleanly) this.#onceOver = done
     else {
-      this.#leave(this.#link, wasConnecting)
+      this.#leave(this.#handle, wasConnecting)
       done(error)
     }
     cut?.(error ?? new KeysockError('ERR_SOCKET_CLOSED', 'the socket was destroyed before this was sent'))
@@ -316,38 +358,38 @@ export class Socket extends Duplex {
 
   /** 'finish' comes in a turn of its own, as where a kernel says so: what destroys the socket before is first. */
   #finishSoon(callback: Callback): void {
-    if (this.#link === undefined || this.#over) callback()
-    else this.#cancelFinish = this.#link.soon(callback)
+    if (this.#handle === undefined || this.#over) callback()
+    else this.#cancelFinish = this.#handle.soon(callback)
   }
 
   #finishDestroy(error: Error | null, callback: Callback): void {
     this.#over = true
-    const link = this.#link
-    if (link !== undefined) link.listener = undefined
+    const handle = this.#handle
+    handle?.setListener(undefined)
     callback(error)
     process.nextTick(emitClose, this, error !== null)
     if (this.#closed !== undefined) process.nextTick(this.#closed)
   }
 
   /** The application goes; the connection ends as net's would. */
-  #leave(link: ConnectionHandle, wasConnecting: boolean): void {
-    if (this.#resetting) link.reset(Code.NO_ERROR, '')
-    else if (wasConnecting || (this.writableLength > 0 && !this.writableFinished)) link.reset(Code.CANCELLED, '')
+  #leave(handle: ConnectionHandle, wasConnecting: boolean): void {
+    if (this.#resetting) handle.reset(Code.NO_ERROR, '')
+    else if (wasConnecting || (this.writableLength > 0 && !this.writableFinished)) handle.reset(Code.CANCELLED, '')
     else {
-      link.finish()
-      link.stopReading()
+      handle.finish()
+      handle.stopReading()
     }
   }
 
   #handOn(): void {
-    if (this.#link !== undefined && this.#outbox.handOn(this.#link, this.connecting)) this.#idle?.touch()
+    if (this.#handle !== undefined && this.#writeBuffer.handOn(this.#handle, this.connecting)) this.#idle?.touch()
   }
 
   #pull(): void {
-    const link = this.#link
-    if (link === undefined || !this.#mayRead) return
+    const handle = this.#handle
+    if (handle === undefined || !this.#mayRead) return
     while (this.#wantsData && !this.destroyed) {
-      const data = link.read()
+      const data = handle.read()
       if (data === undefined) break
       this.#bytesRead += data.length
       this.#idle?.touch()
@@ -355,14 +397,14 @@ export class Socket extends Duplex {
     }
   }
 
-  #take(event: ConnectionEvent): void {
+  #handleEvent(event: ConnectionEvent): void {
     switch (event.type) {
       case 'connected':
         return this.#becomeConnected()
       case 'readable':
         return this.#pull()
       case 'end':
-        return this.#takeEnd()
+        return this.#handleEnd()
       case 'writable':
         return this.#handOn()
       case 'activity':
@@ -381,7 +423,7 @@ export class Socket extends Duplex {
         this.emit('paused', event.reason, event.pause)
         return
       case 'ended':
-        return this.#takeEnded(event.error)
+        return this.#handleEnded(event.error)
       case 'finished':
       case 'closed':
         return
@@ -394,23 +436,23 @@ export class Socket extends Duplex {
     this.#idle?.touch()
     this.emit('connect')
     // Between the two, as in net.
-    this.#outbox.connected()
+    this.#writeBuffer.connected()
     this.#handOn()
     this.emit('ready')
     this.#startSoon()
   }
 
   #startSoon(): void {
-    this.#link?.soon(() => {
+    this.#handle?.soon(() => {
       if (this.destroyed) return
       this.#mayRead = true
       this.#pull()
-      if (this.#peerFinished) this.#takeEnd()
+      if (this.#peerFinished) this.#handleEnd()
       else if (!this.isPaused()) this.read(0)
     })
   }
 
-  #takeEnd(): void {
+  #handleEnd(): void {
     this.#peerFinished = true
     if (!this.#mayRead || this.destroyed) return
     this.#idle?.touch()
@@ -419,13 +461,13 @@ export class Socket extends Duplex {
     this.read(0)
   }
 
-  #takeEnded(failure: ConnectionFailure | undefined): void {
+  #handleEnded(failure: ConnectionFailure | undefined): void {
     this.#over = true
     const error = failure === undefined ? undefined : this.#errorOf(failure)
     const closing = this.#onceOver
     this.#onceOver = undefined
     // Only the FIN is not known to be delivered: the other side has every byte, and 'end' came from it.
-    if (closing !== undefined) closing(this.#link?.bufferedBytes === 0 ? undefined : error)
+    if (closing !== undefined) closing(this.#handle?.bufferedBytes === 0 ? undefined : error)
     // The application closed the endpoint: for what was open that is as if it had destroyed the socket.
     else if (error?.code === ENDPOINT_CLOSED.code) {
       this.endpointClosed = true
@@ -434,28 +476,19 @@ export class Socket extends Duplex {
   }
 
   #errorOf(failure: ConnectionFailure): KeysockError {
-    const { code } = failure
-    const syscall = this.connecting ? 'connect' : 'read'
-    const place =
-      this.connecting && this.#target !== undefined ? ` ${this.#target.publicKeyHex}:${this.#target.port}` : ''
-    const why = failure.message === '' ? '' : ` - ${failure.message}`
-    const from =
-      this.connecting && this.#target !== undefined
-        ? { address: this.#target.publicKeyHex, port: this.#target.port }
-        : {}
-    return new KeysockError(code, `${syscall} ${code}${place}${why}`, { syscall, ...from })
+    return connectionError(failure, this.connecting ? 'connect' : 'read', this.connecting ? this.#target : undefined)
   }
 
   #applyTimeout(): void {
-    const link = this.#link
-    if (link === undefined || this.timeout === undefined) return
+    const handle = this.#handle
+    if (handle === undefined || this.timeout === undefined) return
     if (this.timeout === 0) return this.#idle?.stop()
-    this.#idle ??= new IdleTimer(link, () => this.emit('timeout'))
+    this.#idle ??= new IdleTimer(handle, () => this.emit('timeout'))
     this.#idle.start(this.timeout)
   }
 
   #configure(settings: HandleSettings): void {
-    if (this.#link !== undefined) this.#link.configure(settings)
+    if (this.#handle !== undefined) this.#handle.configure(settings)
     else this.#settings = { ...this.#settings, ...settings }
   }
 }

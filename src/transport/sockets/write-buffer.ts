@@ -35,19 +35,19 @@ export class WriteBuffer {
   }
 
   /** True if anything was handed on. */
-  handOn(link: ConnectionHandle, connecting: boolean): boolean {
+  handOn(handle: ConnectionHandle, connecting: boolean): boolean {
     const pending = this.#pending
     if (pending === undefined) return false
     const { data, owned } = pending
     const before = pending.handedBytes
     while (pending.handedBytes < data.length) {
-      if (link.unsentBytes >= SEND_AHEAD_BYTES || link.bufferedBytes >= SEND_BUFFER_BYTES) {
+      if (handle.unsentBytes >= SEND_AHEAD_BYTES || handle.bufferedBytes >= SEND_BUFFER_BYTES) {
         return pending.handedBytes > before
       }
       const end = Math.min(pending.handedBytes + WRITE_PIECE_BYTES, data.length)
       const piece = data.subarray(pending.handedBytes, end)
       pending.handedBytes = end
-      link.write(owned ? piece : new Uint8Array(piece))
+      handle.write(owned ? piece : new Uint8Array(piece))
     }
     this.#pending = undefined
     const callback: Callback = (failure) => {

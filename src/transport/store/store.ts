@@ -61,7 +61,10 @@ export interface StoredState {
  * `write` may be called again before an earlier call has resolved; changes take effect in the order of the calls.
  */
 export interface Store {
-  /** Once, before anything else. @throws KeysockError ERR_KEYSOCK_STORE_LOCKED, ERR_KEYSOCK_STORE_CORRUPT, ERR_KEYSOCK_STORE */
+  /**
+   * Once, before anything else. @throws KeysockError ERR_KEYSOCK_STORE_LOCKED, ERR_KEYSOCK_STORE_CORRUPT,
+   * ERR_KEYSOCK_STORE
+   */
   open(): Promise<StoredState>
   /** Resolves when the changes would survive a crash of the machine, as far as this store can promise that at all. */
   write(changes: readonly StoreChange[]): Promise<void>

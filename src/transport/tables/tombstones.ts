@@ -18,7 +18,9 @@ export class Tombstones {
     return this.#byId.has(connectionId)
   }
 
-  /** Whether this OPEN led to a connection that has ended. Its id alone tells nothing: another OPEN may carry it, too. */
+  /**
+   * Whether this OPEN led to a connection that has ended. Its id alone tells nothing: another OPEN may carry it, too.
+   */
   isOfOpen(connectionId: string, ephemeral: string): boolean {
     return this.#byId.get(connectionId)?.ephemeral === ephemeral
   }

@@ -1,45 +1,46 @@
-import type { Verdict } from '../../medium/verdict.ts'
 import { BoundedMap } from '../../floor/bounded.ts'
+import type { Verdict } from '../../medium/verdict.ts'
 import { MAX_VERDICTS } from '../limits.ts'
 
-/** What was answered to a payment hash, and who was paid. */
-export interface Remembered<Owner> {
-  readonly verdict: Verdict
-  readonly owner: Owner | undefined
+/** An offer as verdicts know it; no path: the unblinded phantom lane. */
+interface OfferName {
+  readonly pathId?: string
+  readonly hash: Uint8Array
 }
 
 /**
- * The same hash over the same path gets the same verdict, whenever it is offered again (spec §2.5). Over another path it
- * is judged for itself: else a payer could tell that two paths lead to one process.
+ * The same hash over the same path gets the same verdict, whenever it is offered again (spec §2.5: no offer is decided
+ * twice). Over another path it is decided for itself: else a payer could tell that two paths lead to one process.
  */
-export class Verdicts<Owner> {
+export class Verdicts<Owner extends object> {
   /** By path and hash. */
-  readonly #byOffer: BoundedMap<string, Remembered<Owner>> = new BoundedMap(MAX_VERDICTS)
-  /** Who was paid, by hash. */
-  readonly #owners: BoundedMap<string, Owner> = new BoundedMap(MAX_VERDICTS)
+  readonly #byOffer: BoundedMap<string, Verdict> = new BoundedMap(MAX_VERDICTS)
+  /** Who was paid, by hash: an owner that has ended, and that nobody else holds, is not kept for its verdicts. */
+  readonly #owners: BoundedMap<string, WeakRef<Owner>> = new BoundedMap(MAX_VERDICTS)
 
   get size(): number {
     return this.#byOffer.size
   }
 
   /** @param key of `offerKey` */
-  get(key: string): Remembered<Owner> | undefined {
+  get(key: string): Verdict | undefined {
     return this.#byOffer.get(key)
   }
 
+  /** Who was paid by the payment of this hash, as long as somebody holds it. */
   ownerOf(hash: Uint8Array): Owner | undefined {
-    return this.#owners.get(hashKey(hash))
+    return this.#owners.get(hashKey(hash))?.deref()
   }
 
-  add(key: string, hash: Uint8Array, remembered: Remembered<Owner>): void {
-    this.#byOffer.set(key, remembered)
-    if (remembered.verdict.action !== 'settle' || remembered.owner === undefined) return
-    this.#owners.set(hashKey(hash), remembered.owner)
+  /** `owner`: who was paid, if the offer is settled. */
+  add(offer: OfferName, verdict: Verdict, owner: Owner | undefined): void {
+    this.#byOffer.set(offerKey(offer), verdict)
+    if (verdict.action === 'settle' && owner !== undefined) this.#owners.set(hashKey(offer.hash), new WeakRef(owner))
   }
 }
 
-/** What an offer is remembered by; no path: the unblinded phantom lane. */
-export function offerKey({ pathId = '', hash }: { readonly pathId?: string; readonly hash: Uint8Array }): string {
+/** What an offer is remembered by. */
+export function offerKey({ pathId = '', hash }: OfferName): string {
   return hashKey(hash) + pathId
 }
 
