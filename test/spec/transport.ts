@@ -9,7 +9,7 @@ import { Buyer, packetPrice } from '../../src/transport/connection/credit.ts'
 import type { Attempt, ConnectionSettings, Grant } from '../../src/transport/connection/interface.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
 import { checkAddress, formatAddress, type Address } from '../../src/transport/options/address.ts'
-import { codeName } from '../../src/wire/errors.ts'
+import { Code, codeName } from '../../src/wire/errors.ts'
 import { ecdh } from '../../src/wire/keys.ts'
 
 /** An address as text, read (spec §1.6). @throws for what is none */
@@ -54,8 +54,8 @@ export interface Incoming {
   readonly pathId?: string
 }
 
-/** What becomes of a payment, in the words of spec §8.2. */
-export type Fate = 'delivered' | 'settled' | 'failed' | 'refused'
+/** What becomes of a payment, in the words of spec §8.2; `refused` names the code, or is '' where none came. */
+export type Fate = 'delivered' | 'settled' | 'failed' | { readonly refused: string }
 
 /** What a script may set. */
 export interface EndSettings {
@@ -147,11 +147,14 @@ export class End {
     readonly ephemeralSecret: Uint8Array
     readonly port: number
     readonly lane: Lane
-    readonly path: Uint8Array
+    /** This side's node key: replies go there. Without it they come over one path, named 'own'. */
+    readonly directReply: Uint8Array | undefined
+    readonly identify: Uint8Array | undefined
     readonly height: number
     readonly settings: EndSettings
   }): End {
-    const { path, height, ...rest } = options
+    const { directReply, identify, height, ...rest } = options
+    const own = { pathId: 'own', bytes: Uint8Array.of(0xaa), expiryHeight: height + 144 }
     return new End(
       Connection.connect({
         ...rest,
@@ -159,7 +162,9 @@ export class End {
         random: randomFrom(new Uint8Array(32).fill(1)),
         grow: () => true,
         settings: settings(options.settings),
-        replies: { lane: 'phantom', paths: [{ pathId: 'own', bytes: path, expiryHeight: height + 144 }] },
+        replies:
+          directReply === undefined ? { lane: 'phantom', paths: [own] } : { lane: 'direct', publicKey: directReply },
+        ...(identify && { identify: { publicKey: identify } }),
         blockHeight: height,
       }),
     )
@@ -217,8 +222,11 @@ export class End {
   }
 
   resolve(now: number, attempt: Attempt, fate: Fate): void {
-    if (fate === 'failed' || fate === 'refused') {
-      this.#machine.resolve(now, attempt.id, { status: 'failed', refused: fate === 'refused', avoid: [], local: false })
+    if (fate === 'failed' || typeof fate === 'object') {
+      const code =
+        typeof fate === 'object' && fate.refused !== '' ? { code: Code[fate.refused as keyof typeof Code] } : {}
+      const refused = fate !== 'failed'
+      this.#machine.resolve(now, attempt.id, { status: 'failed', refused, ...code, avoid: [], local: false })
       return
     }
     this.#samples++
@@ -238,6 +246,7 @@ export class End {
     const words: string[] = []
     for (let event = this.#machine.pollEvent(); event !== undefined; event = this.#machine.pollEvent()) {
       if (event.type === 'ended') words.push(event.error?.code ?? 'ended')
+      else if (event.type === 'activity' || event.type === 'readable' || event.type === 'writable') continue
       else if (event.type === 'message') words.push(`message ${toHex(event.data)}`)
       else words.push(event.type)
     }

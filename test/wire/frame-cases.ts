@@ -162,7 +162,7 @@ const extremes: readonly ValidCase[] = [
     id: fromHex('0f'.repeat(16)),
     data: fromHex('aa'.repeat(512)),
   }),
-  canonical('PRICE of the largest amounts', `1a11${'00'}c01fffffffffffffc01fffffffffffff`, {
+  canonical('PRICE of the largest amounts', '1a1100c01fffffffffffffc01fffffffffffff', {
     type: 'price',
     serial: 0,
     packetMsat: 2n ** 53n - 1n,

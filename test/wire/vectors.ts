@@ -7,24 +7,12 @@ import { Code, codeName } from '../../src/wire/errors.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { invalidFrames, unsupportedFrames, validFrames } from './frame-cases.ts'
 import * as noise from './noise.ts'
+import { hex, toJson } from './vectors-json.ts'
 import { failureVectors, paymentVectors, replyPathVectors } from './vectors-payments.ts'
 import { addressVectors, placeVectors, priceVectors, varintVectors } from './vectors-wire.ts'
 
 /** A frame with bytes as hexadecimal and amounts as numbers. */
 type FrameJson = Readonly<Record<string, unknown>>
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
-/** A value as it stands in a vector. */
-export function toJson(value: unknown): unknown {
-  if (value instanceof Uint8Array) return hex(value)
-  if (typeof value === 'bigint') return Number(value)
-  if (Array.isArray(value)) return value.map(toJson)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, toJson(field)]))
-}
 
 function frameVectors(): object {
   const frames = (list: readonly Frame[]): FrameJson[] => list.map((frame) => toJson(frame) as FrameJson)
