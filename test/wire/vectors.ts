@@ -8,6 +8,7 @@ import type { Frame } from '../../src/wire/frames.ts'
 import { invalidFrames, unsupportedFrames, validFrames } from './frame-cases.ts'
 import * as noise from './noise.ts'
 import { hex, toJson } from './vectors-json.ts'
+import { exchangeVectors } from './vectors-exchange.ts'
 import { failureVectors, paymentVectors, replyPathVectors } from './vectors-payments.ts'
 import { addressVectors, placeVectors, priceVectors, varintVectors } from './vectors-wire.ts'
 
@@ -259,6 +260,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ['reply-paths.json', text(replyPathVectors())],
     ['payments.json', text(paymentVectors())],
     ['failures.json', text(failureVectors())],
+    ['exchange.json', text(exchangeVectors())],
   ])
 }
 
