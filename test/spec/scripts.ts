@@ -777,6 +777,33 @@ const unexpected: readonly Script[] = [
     ],
     { settings: { packetMsat: 100 } },
   ),
+  initiator(
+    'a price above what is allowed resets with PRICE',
+    ['§12.6', '§11.1'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, '1a03010100'),
+        reaction: 'taken',
+        sends: [sent({ type: 'reset', code: 7 })],
+        told: ['price', 'ERR_KEYSOCK_PRICE'],
+      },
+    ],
+  ),
+  initiator(
+    'credit is topped up at once, for 40 packets to begin with',
+    ['§12.5'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, '1a040143e800'),
+        told: ['price'],
+        sends: [sent({ type: 'credit', id: 1, amountMsat: 41_000 })],
+      },
+      { at: 30, in: toInitiator('reply', 2, [ack(0, [0, 1])]), sendsNot: ['credit'] },
+    ],
+    { payPacketMsat: 1_000 },
+  ),
   responder(
     'a MESSAGE is delivered once',
     ['§12.8', '§15.1'],
@@ -824,9 +851,17 @@ const unexpected: readonly Script[] = [
 
 const SCRIPTS: readonly Script[] = [...streams, ...acknowledgement, ...recovery, ...endings, ...unexpected]
 
+/** A packet that comes over the node lane is taken, where a script says nothing else. */
+function withReactions(script: Script): Script {
+  const steps = script.steps.map((step) =>
+    step.in?.lane === 'node' && step.reaction === undefined ? { ...step, reaction: 'taken' } : step,
+  )
+  return { ...script, steps }
+}
+
 /** What stands in spec/vectors/scripts.json. */
-export function scriptFile(scripts: readonly Script[] = SCRIPTS): object {
-  return { ...scriptHead(), scripts }
+function scriptFile(): object {
+  return { ...scriptHead(), scripts: SCRIPTS.map((script) => withReactions(script)) }
 }
 
 /** The file's text. */

@@ -59,11 +59,10 @@ export type Fate = 'delivered' | 'settled' | 'failed' | { readonly refused: stri
 
 /** What a script may set. */
 export interface EndSettings {
-  readonly windowBytes?: number
   readonly packetMsat?: number
   readonly kilobyteMsat?: number
+  /** What an initiator pays at most for a packet. */
   readonly payPacketMsat?: number
-  readonly payKilobyteMsat?: number
 }
 
 /** Room of a packet, least amount and base fee of every route that a script is run on. */
@@ -86,11 +85,9 @@ const SETTINGS: ConnectionSettings = {
 function settings(script: EndSettings): ConnectionSettings {
   return {
     ...SETTINGS,
-    initialWindow: script.windowBytes ?? SETTINGS.initialWindow,
     packetPriceMsat: BigInt(script.packetMsat ?? 0),
     kilobytePriceMsat: BigInt(script.kilobyteMsat ?? 0),
     maxPacketPriceMsat: BigInt(script.payPacketMsat ?? 0),
-    maxKilobytePriceMsat: BigInt(script.payKilobyteMsat ?? 0),
   }
 }
 
