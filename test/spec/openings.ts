@@ -7,7 +7,7 @@ import { fromHex, toHex } from '../../src/floor/bytes.ts'
 import * as noise from '../wire/noise.ts'
 
 /** One packet and its payment; `node` and `phantom` are what becomes of it on the two lanes. */
-export interface OpeningArrival {
+interface OpeningArrival {
   readonly packet: string
   readonly hash: string
   readonly amountMsat: number

@@ -84,7 +84,7 @@ const SECRETS = {
   responderEphemeralSecret: new Uint8Array(32).fill(0x33),
   cid: fromHex('0102030405060708'),
 }
-export const HEIGHT = 900_000
+const HEIGHT = 900_000
 
 /** What all scripts share. */
 export function scriptHead(): object {
@@ -101,7 +101,7 @@ export function scriptHead(): object {
 }
 
 /** Frames as hexadecimal. */
-export function hexFrames(frames: readonly Frame[] | string): string {
+function hexFrames(frames: readonly Frame[] | string): string {
   return typeof frames === 'string' ? frames : toHex(encodeFrames(frames))
 }
 

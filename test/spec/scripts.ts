@@ -607,7 +607,6 @@ const endings: readonly Script[] = [
         at: 31,
         call: { reset: 300 },
         sends: [sent({ type: 'reset', code: 300 }, { as: 'reset' })],
-        told: ['ECONNABORTED'],
         state: 'resetting',
       },
       { at: 32, in: peer.data(1, [stream(0, 'abc')]), reaction: 'dropped', reads: '' },
