@@ -103,7 +103,7 @@ function randomFrom(first: Uint8Array): (length: number) => Uint8Array {
   }
 }
 
-/** One end of a connection under a script: packets, times and the application's calls go in, packets and words come out. */
+/** One end of a connection under a script: packets, times and calls go in, packets and words come out. */
 export class End {
   readonly #machine: Connection
   #samples = 0
