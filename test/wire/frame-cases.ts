@@ -118,6 +118,77 @@ const control: readonly ValidCase[] = [
   other('an unknown odd parameter', '20050101ff0300', { type: 'accept', parameters: defaults }),
 ]
 
+/** What is still valid at the bounds of spec §5. */
+const extremes: readonly ValidCase[] = [
+  canonical('STREAM with FIN at the highest offset', '0ec01ffffffffffffe', stream(2 ** 53 - 2, '', true)),
+  canonical('ACK of the largest numbers', '0212c01fffffffffffffc01fffffffffffff0000', {
+    type: 'ack',
+    delivered: 2 ** 53 - 1,
+    ranges: [{ smallest: 2 ** 53 - 1, largest: 2 ** 53 - 1 }],
+  }),
+  canonical('ACK of all numbers', '021200c01fffffffffffff00c01fffffffffffff', {
+    type: 'ack',
+    delivered: 0,
+    ranges: [{ smallest: 0, largest: 2 ** 53 - 1 }],
+  }),
+  canonical('ACK of 64 ranges', `02408300407e3f00${'0000'.repeat(63)}`, {
+    type: 'ack',
+    delivered: 0,
+    ranges: Array.from({ length: 64 }, (_, i) => ({ smallest: 126 - 2 * i, largest: 126 - 2 * i })),
+  }),
+  canonical('MAX_DATA of 2^53 - 1', '0408c01fffffffffffff', { type: 'max-data', limit: 2 ** 53 - 1 }),
+  canonical('REPLY_PATHS of four paths, one of 512 bytes', `10420e0004${'0001aa'.repeat(3)}004200${'bb'.repeat(512)}`, {
+    type: 'reply-paths',
+    generation: 0,
+    paths: [
+      { bytes: fromHex('aa'), expiryHeight: 0 },
+      { bytes: fromHex('aa'), expiryHeight: 0 },
+      { bytes: fromHex('aa'), expiryHeight: 0 },
+      { bytes: fromHex('bb'.repeat(512)), expiryHeight: 0 },
+    ],
+  }),
+  canonical('RESET with the largest code and a reason of 128 bytes', `144088c01fffffffffffff${'61'.repeat(128)}`, {
+    type: 'reset',
+    code: 2 ** 53 - 1,
+    reason: 'a'.repeat(128),
+  }),
+  canonical('MESSAGE without data', `1810${'00'.repeat(16)}`, {
+    type: 'message',
+    id: new Uint8Array(16),
+    data: new Uint8Array(),
+  }),
+  canonical('MESSAGE of 512 bytes', `184210${'0f'.repeat(16)}${'aa'.repeat(512)}`, {
+    type: 'message',
+    id: fromHex('0f'.repeat(16)),
+    data: fromHex('aa'.repeat(512)),
+  }),
+  canonical('PRICE of the largest amounts', '1a1100c01fffffffffffffc01fffffffffffff', {
+    type: 'price',
+    serial: 0,
+    packetMsat: 2n ** 53n - 1n,
+    kilobyteMsat: 2n ** 53n - 1n,
+  }),
+  canonical('CREDIT of nothing', '1c020000', { type: 'credit', id: 0, amountMsat: 0n }),
+  canonical(
+    'ACCEPT with the largest max_data and idle_timeout, and no ack_delay',
+    `20170208c01fffffffffffff0408c01fffffffffffff080100`,
+    {
+      type: 'accept',
+      parameters: { maxData: 2 ** 53 - 1, idleTimeoutMs: 2 ** 53 - 1, ackDelayMs: 0 },
+    },
+  ),
+  canonical('ACCEPT with the shortest idle_timeout and the longest ack_delay', '200a0402671008048000ea60', {
+    type: 'accept',
+    parameters: { ...defaults, idleTimeoutMs: 10_000, ackDelayMs: 60_000 },
+  }),
+  canonical('OPEN of port 1 at height 0', '2203000100', { type: 'open', port: 1, height: 0, parameters: defaults }),
+  other('an unknown odd frame of the largest type', 'c01fffffffffffff00'),
+  other('an unknown odd parameter of the largest id', '2009c01fffffffffffff00', {
+    type: 'accept',
+    parameters: defaults,
+  }),
+]
+
 const sequences: readonly ValidCase[] = [
   canonical('no frames', ''),
   other('PADDING', '000000'),
@@ -125,7 +196,7 @@ const sequences: readonly ValidCase[] = [
   other('unknown odd frames', '030102410103aabbcc120100', ping),
 ]
 
-export const validFrames: readonly ValidCase[] = [...streams, ...control, ...sequences]
+export const validFrames: readonly ValidCase[] = [...streams, ...control, ...extremes, ...sequences]
 
 export const invalidFrames: readonly InvalidCase[] = [
   { name: 'a type alone', hex: '04' },
@@ -134,6 +205,7 @@ export const invalidFrames: readonly InvalidCase[] = [
   { name: 'PADDING not in its shortest form', hex: '4000' },
   { name: 'a length beyond the packet', hex: '040200' },
   { name: 'a length not in its shortest form', hex: '04400100' },
+  { name: 'a type above 2^53 - 1', hex: 'c02000000000000100' },
   { name: 'a length above 2^53 - 1', hex: '04ffffffffffffffff00' },
   { name: 'an unknown odd frame beyond the packet', hex: '0302aa' },
   { name: 'an unknown even frame beyond the packet', hex: '2402aa' },
@@ -197,6 +269,7 @@ export const invalidFrames: readonly InvalidCase[] = [
   { name: 'OPEN with direct_reply of 32 bytes', hex: `22250007050620${point.slice(0, 64)}` },
   { name: 'OPEN with direct_reply that is not on the curve', hex: `22260007050621${notOnCurve}` },
   { name: 'an unknown even frame before a malformed one', hex: '240004' },
+  { name: 'an unknown even parameter before one of a value out of its range', hex: '20070a0008048000ea61' },
 ]
 
 export const unsupportedFrames: readonly UnsupportedCase[] = [

@@ -76,13 +76,18 @@ export function ecdh(secret: Uint8Array, point: Uint8Array): Buffer {
   return sha256(compress(multiply(scalar(secret), decompress(point))))
 }
 
-function nonce(number: number): Buffer {
+function nonce(number: number | bigint): Buffer {
   const bytes = Buffer.alloc(12)
   bytes.writeBigUInt64LE(BigInt(number), 4)
   return bytes
 }
 
-export function encrypt(key: Uint8Array, number: number, associated: Uint8Array, plaintext: Uint8Array): Buffer {
+export function encrypt(
+  key: Uint8Array,
+  number: number | bigint,
+  associated: Uint8Array,
+  plaintext: Uint8Array,
+): Buffer {
   const cipher = createCipheriv('chacha20-poly1305', key, nonce(number), { authTagLength: 16 })
   cipher.setAAD(associated, { plaintextLength: plaintext.length })
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])

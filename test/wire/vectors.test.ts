@@ -19,7 +19,8 @@ import {
   publicKey,
 } from '../../src/wire/keys.ts'
 import { decodeHeader, type Header, openPacket, type OpenHeader, sealPacket } from '../../src/wire/packets.ts'
-import { toJson, vectorFiles, vectorFolder } from './vectors.ts'
+import { vectorFiles, vectorFolder } from './vectors.ts'
+import { toJson } from './vectors-json.ts'
 
 function read(name: string): unknown {
   return JSON.parse(readFileSync(new URL(name, vectorFolder), 'utf8'))

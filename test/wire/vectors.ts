@@ -7,22 +7,13 @@ import { Code, codeName } from '../../src/wire/errors.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { invalidFrames, unsupportedFrames, validFrames } from './frame-cases.ts'
 import * as noise from './noise.ts'
+import { hex, toJson } from './vectors-json.ts'
+import { exchangeVectors } from './vectors-exchange.ts'
+import { failureVectors, paymentVectors, replyPathVectors } from './vectors-payments.ts'
+import { addressVectors, placeVectors, priceVectors, varintVectors } from './vectors-wire.ts'
 
 /** A frame with bytes as hexadecimal and amounts as numbers. */
 type FrameJson = Readonly<Record<string, unknown>>
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
-/** A value as it stands in a vector. */
-export function toJson(value: unknown): unknown {
-  if (value instanceof Uint8Array) return hex(value)
-  if (typeof value === 'bigint') return Number(value)
-  if (Array.isArray(value)) return value.map(toJson)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, toJson(field)]))
-}
 
 function frameVectors(): object {
   const frames = (list: readonly Frame[]): FrameJson[] => list.map((frame) => toJson(frame) as FrameJson)
@@ -167,6 +158,18 @@ function packetVectors(): object {
   return { keySets: toJson(keySets), valid, invalid: invalidPackets() }
 }
 
+interface SealParts {
+  readonly key: Uint8Array
+  readonly nonce: number | bigint
+  readonly hash: Uint8Array
+  readonly associatedHeader: Uint8Array
+}
+
+/** A byte with its lowest bit turned. */
+function flipped(byte: string): string {
+  return (Number.parseInt(byte, 16) ^ 1).toString(16).padStart(2, '0')
+}
+
 function invalidPackets(): object[] {
   const cid = hex(secrets.cid)
   const tag = '00'.repeat(16)
@@ -178,13 +181,25 @@ function invalidPackets(): object[] {
     packet: bytes,
     error: codeName(Code.PROTOCOL),
   })
-  const wrongTag = (name: string, bytes: string): object => ({
+  const wrongTag = (name: string, bytes: string, keys: KeySet = 'toResponder'): object => ({
     name,
     cid: true,
     packet: bytes,
-    keys: 'toResponder',
+    keys,
     error: 'tag',
   })
+  /** DATA with number 64, sealed in a way that is not that of spec §3.2 and §4.7. */
+  const sealedOtherwise = (name: string, change: Partial<SealParts>): object => {
+    const header = Buffer.from(data.slice(0, 2 + 16 + 4), 'hex')
+    const { seal, transcript: hash } = keySets.toResponder
+    const parts: SealParts = { key: seal, nonce: 64, hash, associatedHeader: header, ...change }
+    const associated = Buffer.concat([parts.hash, parts.associatedHeader])
+    const sealed = noise.encrypt(parts.key, parts.nonce, associated, Buffer.from('120100', 'hex'))
+    return wrongTag(name, hex(Buffer.concat([header, sealed])))
+  }
+  const early = hex(packet(packetInputs[0] as PacketInput))
+  const answer = hex(packet(packetInputs[3] as PacketInput))
+  const otherPoint = hex(noise.publicKey(Buffer.alloc(32, 0x55)))
   return [
     { name: 'version 2', cid: true, packet: `2${data.slice(1)}`, error: codeName(Code.VERSION) },
     { name: 'version 0', cid: true, packet: `0${data.slice(1)}`, error: codeName(Code.VERSION) },
@@ -200,13 +215,21 @@ function invalidPackets(): object[] {
     malformed('a tag cut short', true, `1a${cid}01${tag.slice(2)}`),
     malformed('a number not in its shortest form', false, `124001${tag}`),
     malformed('a number above 2^53 - 1', false, `12c020000000000000${tag}`),
-    wrongTag(
-      'a tag with one bit turned',
-      data.slice(0, -2) + (Number.parseInt(data.slice(-2), 16) ^ 1).toString(16).padStart(2, '0'),
-    ),
+    wrongTag('a tag with one bit turned', data.slice(0, -2) + flipped(data.slice(-2))),
     wrongTag('another number', data.replace('4040', '4041')),
     wrongTag('another connection id', data.replace(cid, '0202030405060708')),
     wrongTag('another kind', `1c${data.slice(2)}`),
+    wrongTag('DATA under the early key', data, 'early'),
+    wrongTag('DATA under the key of the other direction', data, 'toInitiator'),
+    wrongTag('EARLY under a main key', early, 'toResponder'),
+    wrongTag('ANSWER under the key of the other direction', answer, 'toResponder'),
+    wrongTag('ANSWER with another e_r', answer.replace(hex(transcript.responderEphemeral), otherPoint), 'toInitiator'),
+    wrongTag('a byte of the frames changed', `${data.slice(0, 22)}${flipped(data.slice(22, 24))}${data.slice(24)}`),
+    sealedOtherwise('sealed with the settle key', { key: keySets.toResponder.settle }),
+    sealedOtherwise('sealed with h1 in place of h2', { hash: keySets.early.transcript }),
+    sealedOtherwise('sealed without the header', { associatedHeader: Buffer.alloc(0) }),
+    sealedOtherwise('sealed with the nonce of number 65', { nonce: 65 }),
+    sealedOtherwise('sealed with the number big-endian in the nonce', { nonce: 64n << 56n }),
   ]
 }
 
@@ -230,6 +253,14 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ['packets.json', text(packetVectors())],
     ['frames.json', text(frameVectors())],
     ['phantoms.json', text(phantomVectors())],
+    ['varints.json', text(varintVectors())],
+    ['addresses.json', text(addressVectors())],
+    ['places.json', text(placeVectors())],
+    ['prices.json', text(priceVectors())],
+    ['reply-paths.json', text(replyPathVectors())],
+    ['payments.json', text(paymentVectors())],
+    ['failures.json', text(failureVectors())],
+    ['exchange.json', text(exchangeVectors())],
   ])
 }
 

@@ -1,0 +1,873 @@
+/**
+ * The scripts of spec/vectors/scripts.json: packets in, reactions expected (spec §7, §8, §13, §15).
+ * `./dev node test/spec/scripts.ts` writes the file.
+ */
+import { writeFileSync } from 'node:fs'
+import type { Frame } from '../../src/wire/frames.ts'
+import {
+  accept,
+  ack,
+  credit,
+  KEEPALIVE,
+  PING,
+  reset,
+  type Script,
+  type ScriptPacket,
+  type ScriptStep,
+  scriptHead,
+  sent,
+  stream,
+  ToResponder,
+  toInitiator,
+} from './script.ts'
+
+const hexOf = (text: string): string => Buffer.from(text).toString('hex')
+const peer = new ToResponder()
+/** A stream that has ended by what its OPEN brought. */
+const ended = new ToResponder([stream(0, 'abc', true)])
+const paying = new ToResponder([credit(1, 1_000)])
+
+/** A responder that took an OPEN, and sent its ANSWER at 20 ms. */
+function responder(
+  name: string,
+  clauses: readonly string[],
+  steps: readonly ScriptStep[],
+  { settings = {}, open = peer.open() }: { settings?: Script['settings']; open?: ScriptPacket } = {},
+): Script {
+  const answered: ScriptStep = { at: 20, sends: [sent({ type: 'accept' }, { kind: 'answer' })], state: 'open' }
+  return { name, clauses, role: 'responder', settings, open, steps: [answered, ...steps] }
+}
+
+/** An initiator whose OPEN settled at 0 and was answered at 10 ms, over the node lane. */
+function initiator(name: string, clauses: readonly string[], steps: readonly ScriptStep[], settings = {}): Script {
+  return {
+    name,
+    clauses,
+    role: 'initiator',
+    settings,
+    connect: { port: 7, lane: 'node', replies: 'direct' },
+    steps: [
+      { at: 0, sends: [{ kind: 'open', attempt: 0 }], state: 'opening' },
+      { at: 10, in: toInitiator('answer', 0, [accept()]), reaction: 'taken', told: ['connected'], state: 'open' },
+      ...steps,
+    ],
+  }
+}
+
+/** The whole life is the script's own. */
+function opening(
+  name: string,
+  clauses: readonly string[],
+  lane: 'node' | 'phantom',
+  steps: readonly ScriptStep[],
+): Script {
+  return { name, clauses, role: 'initiator', settings: {}, connect: { port: 7, lane, replies: 'direct' }, steps }
+}
+
+/** Eliciting, and without effect: the generation is known. */
+const OLD_PATHS = '100501010a01aa'
+
+const resets = (code: number): Pick<ScriptStep, 'sends' | 'told' | 'state' | 'reads'> => ({
+  sends: [sent({ type: 'reset', code })],
+  told: ['ECONNRESET'],
+  reads: '',
+})
+/** What breaks a rule, alone in a DATA packet, with the code of the RESET that answers it. */
+function broken(name: string, clauses: readonly string[], frames: readonly Frame[] | string, code: number): Script {
+  return responder(name, clauses, [{ at: 30, in: peer.data(1, frames), reaction: 'dropped', ...resets(code) }])
+}
+
+const streams: readonly Script[] = [
+  responder(
+    'bytes that come out of order are read in order, and no gap is skipped',
+    ['§7.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(3, 'def')]), reaction: 'taken', reads: '' },
+      { at: 31, in: peer.data(2, [stream(6, 'g')]), reaction: 'taken', reads: '' },
+      { at: 32, in: peer.data(3, [stream(0, 'abc')]), reaction: 'taken', reads: hexOf('abcdefg') },
+    ],
+  ),
+  responder(
+    'bytes that were read or are held are ignored',
+    ['§7.1', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc')]), reads: hexOf('abc') },
+      { at: 31, in: peer.data(2, [stream(0, 'xyzde')]), reaction: 'taken', reads: hexOf('de') },
+      { at: 32, in: peer.data(3, [stream(1, 'xyz')]), reaction: 'taken', reads: '' },
+      { at: 33, in: peer.data(4, [stream(6, 'g')]), reads: '' },
+      { at: 34, in: peer.data(5, [stream(4, 'xyzh')]), reads: hexOf('ygh') },
+    ],
+  ),
+  responder(
+    'the last byte below the limit is taken',
+    ['§7.2', '§7.3'],
+    [{ at: 30, in: peer.data(1, [stream(262_143, 'x')]), reaction: 'taken', sendsNot: ['reset'], state: 'open' }],
+  ),
+  broken('a byte at the limit resets', ['§7.3'], [stream(262_144, 'x')], 2),
+  broken('bytes across the limit reset, and none of them is read', ['§7.3', '§15.2'], [stream(262_140, 'abcdefgh')], 2),
+  responder(
+    'an end at the limit is taken',
+    ['§7.3'],
+    [{ at: 30, in: peer.data(1, [stream(262_144, '', true)]), reaction: 'taken', sendsNot: ['reset'], state: 'open' }],
+  ),
+  broken('an end beyond the limit resets, though it has no data', ['§7.3'], [stream(262_145, '', true)], 2),
+  responder(
+    'the same end twice is taken',
+    ['§7.4', '§5.12'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), reads: hexOf('abc'), told: ['end'] },
+      { at: 31, in: peer.data(2, [stream(1, 'bc', true)]), reaction: 'taken', toldNot: ['end'], state: 'open' },
+      { at: 32, in: peer.data(3, [stream(3, '', true)]), reaction: 'taken', toldNot: ['end'], state: 'open' },
+    ],
+  ),
+  ...(
+    [
+      ['an end after the end resets', [stream(0, 'abcd', true)]],
+      ['an end before the end resets', [stream(0, 'ab', true)]],
+      ['a byte beyond the end resets', [stream(3, 'd')]],
+    ] as const
+  ).map(([name, frames]) =>
+    responder(
+      name,
+      ['§7.4'],
+      [{ at: 30, in: ended.data(1, frames), reaction: 'dropped', sends: [sent({ type: 'reset', code: 3 })] }],
+      { open: ended.open() },
+    ),
+  ),
+  responder(
+    'an end below bytes that came resets',
+    ['§7.4'],
+    [
+      { at: 30, in: peer.data(1, [stream(5, 'f')]), reaction: 'taken' },
+      { at: 31, in: peer.data(2, [stream(0, 'abc', true)]), reaction: 'dropped', ...resets(3) },
+    ],
+  ),
+  broken(
+    'two ends in one packet reset, and nothing of it is read',
+    ['§7.4', '§15.2'],
+    [stream(0, 'a', true), stream(1, 'b', true)],
+    3,
+  ),
+  responder(
+    'a sender stops at the limit, says so, and goes on when it is raised; a lower one is ignored',
+    ['§7.2', '§7.6'],
+    [
+      {
+        at: 30,
+        call: { write: { byte: '61', count: 262_160 } },
+        sends: [sent({ type: 'blocked', limit: 262_144 })],
+        streamEnd: 262_144,
+      },
+      { at: 31, in: peer.data(1, [{ type: 'max-data', limit: 262_143 }]), sendsNot: ['stream'], streamEnd: 262_144 },
+      {
+        at: 32,
+        in: peer.data(2, [{ type: 'max-data', limit: 262_150 }]),
+        sends: [sent({ type: 'stream', offset: 262_144, data: '61'.repeat(6), fin: false })],
+        streamEnd: 262_150,
+      },
+      { at: 33, in: peer.data(3, [{ type: 'max-data', limit: 300_000 }]), streamEnd: 262_160 },
+    ],
+  ),
+  responder(
+    'BLOCKED goes again after 5, 10, 20, 40, 60 and 60 s',
+    ['§7.6', '§10.6'],
+    [
+      {
+        at: 30,
+        call: { write: { byte: '61', count: 262_145 } },
+        sends: [sent({ type: 'blocked', limit: 262_144 })],
+      },
+      ...[5_000, 15_000, 35_000, 75_000, 135_000, 195_000].flatMap((after): ScriptStep[] => [
+        { at: 30 + after - 1, sendsNot: ['blocked'] },
+        { at: 30 + after, sends: [sent({ type: 'blocked', limit: 262_144 })] },
+      ]),
+      { at: 200_000, in: peer.data(1, [{ type: 'max-data', limit: 262_145 }]), streamEnd: 262_145 },
+      { at: 300_000, sendsNot: ['blocked'] },
+    ],
+  ),
+  responder(
+    'BLOCKED of a peer widens a window in which nothing waits',
+    ['§7.5'],
+    [
+      {
+        at: 30,
+        in: peer.data(1, [{ type: 'blocked', limit: 262_144 }]),
+        sends: [sent({ type: 'max-data', limit: 1_048_576 })],
+      },
+      {
+        at: 31,
+        in: peer.data(2, [stream(1_048_575, 'x')]),
+        reaction: 'taken',
+        sends: [sent({ type: 'max-data', limit: 4_194_304 })],
+      },
+      {
+        at: 32,
+        in: peer.data(3, [stream(4_194_304, 'x')]),
+        reaction: 'dropped',
+        sends: [sent({ type: 'reset', code: 2 })],
+      },
+    ],
+  ),
+  responder(
+    'MAX_DATA that failed goes again, until the FIN came',
+    ['§7.8'],
+    [
+      { at: 30, medium: 'hangs' },
+      {
+        at: 31,
+        in: peer.data(1, [{ type: 'blocked', limit: 262_144 }]),
+        sends: [sent({ type: 'max-data', limit: 1_048_576 }, { as: 'first' })],
+      },
+      {
+        at: 32,
+        outcome: { of: 'first', is: 'failed' },
+        sends: [sent({ type: 'max-data', limit: 1_048_576 }, { as: 'second' })],
+      },
+      { at: 33, in: peer.data(2, [stream(0, '', true)]), told: ['end'] },
+      { at: 34, outcome: { of: 'second', is: 'failed' }, sendsNot: ['max-data'] },
+    ],
+  ),
+  responder(
+    'bytes that nobody will read reset with CLOSED',
+    ['§7.9'],
+    [
+      { at: 30, call: { stopReading: true }, state: 'open' },
+      { at: 31, in: peer.data(1, [stream(0, 'abc')]), reaction: 'taken', sends: [sent({ type: 'reset', code: 15 })] },
+    ],
+  ),
+]
+
+const acknowledgement: readonly Script[] = [
+  responder(
+    'what came is acknowledged after ack_delay',
+    ['§8.4', '§10.6'],
+    [
+      { at: 100, in: peer.data(1, [stream(0, 'a')]), sends: [] },
+      { at: 200, in: peer.data(3, [stream(1, 'b')]), sends: [] },
+      { at: 30_099, sends: [] },
+      {
+        at: 30_100,
+        sends: [
+          sent({
+            type: 'ack',
+            delivered: 2,
+            ranges: [
+              { smallest: 3, largest: 3 },
+              { smallest: 0, largest: 1 },
+            ],
+          }),
+        ],
+      },
+      { at: 200_000, sends: [] },
+    ],
+  ),
+  responder(
+    'the 64th eliciting packet is acknowledged at once',
+    ['§8.4'],
+    [
+      ...Array.from({ length: 63 }, (_, i): ScriptStep => ({
+        at: 100 + i,
+        in: peer.data(1 + i, OLD_PATHS),
+        sends: [],
+      })),
+      {
+        at: 200,
+        in: peer.data(64, OLD_PATHS),
+        sends: [sent({ type: 'ack', delivered: 0, ranges: [{ smallest: 0, largest: 64 }] })],
+      },
+    ],
+  ),
+  responder(
+    'PING is acknowledged at once; when it comes again, only after ack_delay',
+    ['§8.4', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, [PING]), sends: [sent({ type: 'ack', ranges: [{ smallest: 0, largest: 1 }] })] },
+      { at: 40, in: peer.data(1, [PING]), reaction: 'taken', sends: [] },
+      { at: 30_039, sends: [] },
+      { at: 30_040, sends: [sent({ type: 'ack', ranges: [{ smallest: 0, largest: 1 }] })] },
+    ],
+  ),
+  responder(
+    'over a path PING(0) is acknowledged, PING(1) is answered by its settlement',
+    ['§8.4'],
+    [
+      { at: 30, call: { givePath: 'p' }, sends: [sent({ type: 'reply-paths', generation: 1 })] },
+      {
+        at: 40,
+        in: peer.data(1, [PING], { over: 'p' }),
+        reaction: 'settle',
+        sends: [sent({ type: 'ack', ranges: [{ smallest: 0, largest: 1 }] })],
+      },
+      { at: 50, in: peer.data(2, [KEEPALIVE], { over: 'p' }), reaction: 'settle', sends: [] },
+    ],
+  ),
+  responder(
+    'the whole stream with its end is acknowledged at once, one beyond its length',
+    ['§8.4', '§5.4'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'ab')]), sends: [] },
+      { at: 31, in: peer.data(2, [stream(3, '', true)]), sends: [] },
+      {
+        at: 32,
+        in: peer.data(3, [stream(2, 'c')]),
+        sends: [sent({ type: 'ack', delivered: 4, ranges: [{ smallest: 0, largest: 3 }] })],
+      },
+    ],
+  ),
+  responder(
+    'an ACK alone is never acknowledged',
+    ['§8.4'],
+    [
+      { at: 30, in: peer.data(1, [ack(0, [0, 0])]), reaction: 'taken', sends: [] },
+      { at: 100_000, sends: [] },
+    ],
+  ),
+  responder(
+    'a lone ACK that failed goes again while it says something new',
+    ['§8.4'],
+    [
+      { at: 30, medium: 'hangs' },
+      { at: 31, in: peer.data(1, [PING]), sends: [sent({ type: 'ack' }, { as: 'lost' })] },
+      {
+        at: 32,
+        outcome: { of: 'lost', is: 'failed' },
+        sends: [sent({ type: 'ack', ranges: [{ smallest: 0, largest: 1 }] })],
+      },
+    ],
+  ),
+  broken('an ACK of a packet that was never sent resets', ['§5.4', '§15.2'], [ack(0, [9, 9])], 1),
+  broken('an ACK of bytes that were never sent resets', ['§5.4', '§15.2'], [ack(1, [0, 0])], 1),
+]
+
+const recovery: readonly Script[] = [
+  responder(
+    'what failed goes again at once, in a new packet',
+    ['§8.2', '§8.3'],
+    [
+      { at: 30, medium: 'hangs' },
+      {
+        at: 40,
+        call: { write: { byte: '61', count: 3 } },
+        sends: [sent({ type: 'stream', offset: 0, data: '616161' }, { as: 'first' })],
+      },
+      { at: 50, outcome: { of: 'first', is: 'failed' }, sends: [sent({ type: 'stream', offset: 0, data: '616161' })] },
+    ],
+  ),
+  responder(
+    'at the tail a packet without outcome is copied once, after a second',
+    ['§8.5', '§10.6'],
+    [
+      { at: 30, medium: 'hangs' },
+      { at: 40, call: { write: { byte: '61', count: 3 } }, sends: [sent({ type: 'stream', offset: 0 })] },
+      { at: 1_039, sends: [] },
+      { at: 1_040, sends: [sent({ type: 'stream', offset: 0, data: '616161' }, { as: 'copy' })] },
+      { at: 1_050, outcome: { of: 'copy', is: 'settled' }, sends: [] },
+      { at: 300_000, sends: [] },
+    ],
+  ),
+  opening(
+    'an OPEN without outcome is copied after 10 s: nothing says yet how long the way is',
+    ['§8.5', '§6.11'],
+    'node',
+    [
+      { at: 0, medium: 'hangs', sends: [{ kind: 'open', attempt: 0 }] },
+      { at: 9_999, sends: [] },
+      { at: 10_000, sends: [{ kind: 'open', attempt: 1, as: 'copy' }] },
+      { at: 10_001, outcome: { of: 'copy', is: 'failed' }, sends: [{ kind: 'open', attempt: 2 }] },
+    ],
+  ),
+  opening(
+    'an OPEN that settled is sent again after 30 and 60 s, and ends at the connect timeout',
+    ['§6.11', '§10.2'],
+    'node',
+    [
+      { at: 0, sends: [{ kind: 'open', attempt: 0 }] },
+      { at: 29_999, sends: [] },
+      { at: 30_000, sends: [{ kind: 'open', attempt: 1 }] },
+      { at: 89_999, sends: [] },
+      { at: 90_000, sends: [{ kind: 'open', attempt: 2 }] },
+      { at: 120_000, told: ['ETIMEDOUT', 'closed'], state: 'closed' },
+    ],
+  ),
+  opening('an OPEN that nobody takes at the phantom goes four times', ['§6.9', '§8.10'], 'phantom', [
+    { at: 0, medium: 'hangs', sends: [{ kind: 'open', attempt: 0, as: '0' }] },
+    { at: 300, outcome: { of: '0', is: { refused: '' } }, sends: [] },
+    { at: 1_299, sends: [] },
+    { at: 1_300, sends: [{ kind: 'open', attempt: 1, as: '1' }] },
+    { at: 1_600, outcome: { of: '1', is: { refused: '' } }, sends: [] },
+    { at: 3_599, sends: [] },
+    { at: 3_600, sends: [{ kind: 'open', attempt: 2, as: '2' }] },
+    { at: 3_900, outcome: { of: '2', is: { refused: '' } }, sends: [] },
+    { at: 7_900, sends: [{ kind: 'open', attempt: 3, as: '3' }] },
+    { at: 8_200, outcome: { of: '3', is: { refused: '' } }, told: ['ECONNREFUSED', 'closed'], state: 'closed' },
+  ]),
+  opening('BUSY is answered by the next copy, any other code ends it', ['§6.9', '§8.10', '§11.1'], 'phantom', [
+    { at: 0, medium: 'hangs', sends: [{ kind: 'open', attempt: 0, as: '0' }] },
+    { at: 300, outcome: { of: '0', is: { refused: 'BUSY' } }, sends: [], state: 'opening' },
+    { at: 1_300, sends: [{ kind: 'open', attempt: 1, as: '1' }] },
+    {
+      at: 1_600,
+      outcome: { of: '1', is: { refused: 'NO_LISTENER' } },
+      told: ['ECONNREFUSED', 'closed'],
+      state: 'closed',
+    },
+  ]),
+  opening('an OPEN that settled at the phantom was taken: no copy follows', ['§6.11'], 'phantom', [
+    { at: 0, sends: [{ kind: 'open', attempt: 0 }] },
+    { at: 119_999, sends: [], state: 'opening' },
+    { at: 120_000, told: ['ETIMEDOUT', 'closed'], state: 'closed' },
+  ]),
+  opening('a refusal with CLOSED after the OPEN ends the connection', ['§6.10'], 'phantom', [
+    { at: 0, sends: [{ kind: 'open', attempt: 0 }] },
+    { at: 10, medium: 'hangs', in: toInitiator('answer', 0, [accept()]), told: ['connected'] },
+    { at: 20, call: { write: { byte: '61', count: 3 } }, sends: [sent({ type: 'stream' }, { as: 'data' })] },
+    { at: 30, outcome: { of: 'data', is: { refused: 'CLOSED' } }, told: ['ECONNRESET', 'closed'], state: 'closed' },
+  ]),
+  initiator(
+    'a packet that settled before one that is acknowledged, and is not itself, is lost',
+    ['§8.7'],
+    [
+      { at: 100, call: { write: { byte: '61', count: 3 } }, sends: [sent({ type: 'stream', offset: 0 })] },
+      { at: 200, call: { write: { byte: '62', count: 3 } }, sends: [sent({ type: 'stream', offset: 3 })] },
+      {
+        at: 300,
+        in: toInitiator('reply', 1, [ack(0, [2, 2], [0, 0])]),
+        sends: [sent({ type: 'stream', offset: 0, data: '616161' })],
+      },
+      { at: 400, in: toInitiator('reply', 2, [ack(6, [2, 3], [0, 0])]), sendsNot: ['stream'], told: [] },
+    ],
+  ),
+  initiator(
+    'what settled and is not acknowledged is asked about',
+    ['§8.13', '§10.6'],
+    [
+      { at: 100, call: { write: { byte: '61', count: 3 } }, sends: [sent({ type: 'stream', offset: 0 })] },
+      { at: 40_099, sends: [] },
+      { at: 40_100, sends: [sent({ type: 'ping', keepalive: false }, { kind: 'data' })] },
+      { at: 40_200, in: toInitiator('reply', 1, [ack(3, [0, 2])]), sends: [] },
+      { at: 1_000_000, sends: [] },
+    ],
+  ),
+  initiator(
+    'after the own FIN it is asked after 10, 10, 20 and 30 s, when the silence is a minute',
+    ['§8.13', '§8.8'],
+    [
+      { at: 100, call: { write: { byte: '61', count: 3 } } },
+      { at: 100, call: { finish: true }, sends: [sent({ type: 'stream', fin: true })] },
+      ...[10_100, 20_100, 40_100].flatMap((at): ScriptStep[] => [
+        { at: at - 1, sends: [] },
+        { at, sends: [sent({ type: 'ping', keepalive: false })] },
+      ]),
+      { at: 60_099, sends: [] },
+      { at: 60_100, sends: [sent({ type: 'ping', keepalive: false })] },
+    ],
+  ),
+  initiator(
+    'without a sign of the peer only PING goes, until one comes',
+    ['§8.8', '§10.6'],
+    [
+      { at: 100, call: { write: { byte: '61', count: 3 } }, sends: [sent({ type: 'stream', offset: 0 })] },
+      { at: 50_000, sends: [sent({ type: 'ping' })] },
+      { at: 60_099, sends: [] },
+      { at: 60_100, sends: [sent({ type: 'ping', keepalive: false })] },
+      { at: 60_200, call: { write: { byte: '62', count: 3 } }, sends: [] },
+      ...[120_100, 240_100, 480_100, 960_100, 1_560_100].flatMap((at): ScriptStep[] => [
+        { at: at - 1, sends: [] },
+        { at, sends: [sent({ type: 'ping', keepalive: false })], sendsNot: ['stream'] },
+      ]),
+      {
+        at: 1_600_000,
+        in: toInitiator('reply', 1, [{ type: 'max-data', limit: 1 }]),
+        reaction: 'taken',
+        sends: [sent({ type: 'ping' }), sent({ type: 'stream', offset: 3, data: '626262' })],
+      },
+    ],
+  ),
+]
+
+const endings: readonly Script[] = [
+  responder(
+    'each direction ends by itself',
+    ['§13.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), reads: hexOf('abc'), told: ['end'], state: 'open' },
+      {
+        at: 40,
+        call: { write: { byte: '61', count: 3 } },
+        sends: [sent({ type: 'stream', data: '616161' })],
+        state: 'open',
+      },
+      {
+        at: 50,
+        call: { finish: true },
+        sends: [sent({ type: 'stream', fin: true })],
+        state: 'lingering',
+        told: ['finished', 'ended'],
+      },
+    ],
+  ),
+  responder(
+    'an end is delivered with every byte before it, not before',
+    ['§6.1', '§13.2'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, '', true)]), told: ['end'] },
+      { at: 31, medium: 'hangs' },
+      {
+        at: 40,
+        call: { write: { byte: '61', count: 1_000 } },
+        sends: [sent({ type: 'stream', offset: 0, fin: false }, { as: 'bytes' })],
+      },
+      {
+        at: 41,
+        call: { finish: true },
+        sends: [sent({ type: 'stream', offset: 1_000, fin: true }, { as: 'end' })],
+        state: 'closing',
+      },
+      { at: 42, outcome: { of: 'end', is: 'settled' }, state: 'closing', toldNot: ['finished'] },
+      {
+        at: 43,
+        outcome: { of: 'bytes', is: 'failed' },
+        sends: [sent({ type: 'stream', offset: 0 }, { as: 'again' })],
+        state: 'closing',
+      },
+      { at: 44, outcome: { of: 'again', is: 'settled' }, state: 'lingering', told: ['finished', 'ended'] },
+    ],
+  ),
+  initiator(
+    'delivered beyond the end tells that the FIN arrived',
+    ['§13.2', '§5.4'],
+    [
+      { at: 100, call: { write: { byte: '61', count: 3 } } },
+      { at: 101, call: { finish: true }, sends: [sent({ type: 'stream', fin: true })] },
+      { at: 102, in: toInitiator('reply', 1, [ack(3, [0, 0])]), toldNot: ['finished'] },
+      { at: 103, in: toInitiator('reply', 2, [ack(4, [0, 0])]), told: ['finished'], state: 'open' },
+    ],
+  ),
+  responder(
+    'who lingers acknowledges at once what still comes, for three minutes after it',
+    ['§13.4', '§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), told: ['end'] },
+      { at: 40, call: { finish: true }, state: 'lingering' },
+      {
+        at: 1_000,
+        in: peer.data(1, [stream(0, 'abc', true)]),
+        reaction: 'taken',
+        sends: [sent({ type: 'ack', delivered: 4 })],
+        state: 'lingering',
+      },
+      { at: 180_999, state: 'lingering', sends: [] },
+      { at: 181_000, state: 'closed', told: ['closed'], sends: [] },
+      { at: 181_001, in: peer.data(2, [PING]), reaction: 'dropped', sends: [] },
+    ],
+  ),
+  responder(
+    'lingering ends after six minutes, whatever still comes',
+    ['§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, '', true)]) },
+      { at: 40, call: { finish: true }, state: 'lingering' },
+      { at: 170_000, in: peer.data(1, [stream(0, '', true)]) },
+      { at: 340_000, in: peer.data(1, [stream(0, '', true)]) },
+      { at: 360_039, state: 'lingering' },
+      { at: 360_040, state: 'closed' },
+    ],
+  ),
+  responder(
+    'a RESET while lingering is no error',
+    ['§13.4'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, '', true)]) },
+      { at: 40, call: { finish: true }, state: 'lingering', told: ['ended'] },
+      { at: 50, in: peer.data(2, [reset(15)]), state: 'closed', told: ['closed'], toldNot: ['ECONNRESET'] },
+    ],
+  ),
+  ...(
+    [
+      [0, 'ECONNRESET'],
+      [7, 'ERR_KEYSOCK_PRICE'],
+      [9, 'ETIMEDOUT'],
+      [15, 'ECONNRESET'],
+      [99, 'ECONNRESET'],
+      [300, 'ECONNRESET'],
+    ] as const
+  ).map(([code, error]) =>
+    responder(
+      `RESET with code ${code} is ${error} to the application`,
+      ['§11.1', '§11.2', '§13.3'],
+      [{ at: 30, in: peer.data(1, [stream(0, 'abc'), reset(code)]), told: [error, 'closed'], state: 'closed' }],
+    ),
+  ),
+  responder(
+    'an own reset goes out once it can, and ends with its delivery',
+    ['§13.3', '§6.1'],
+    [
+      { at: 30, medium: 'hangs' },
+      {
+        at: 31,
+        call: { reset: 300 },
+        sends: [sent({ type: 'reset', code: 300 }, { as: 'reset' })],
+        state: 'resetting',
+      },
+      { at: 32, in: peer.data(1, [stream(0, 'abc')]), reaction: 'dropped', reads: '' },
+      { at: 33, outcome: { of: 'reset', is: 'failed' }, sends: [sent({ type: 'reset', code: 300 }, { as: 'again' })] },
+      { at: 34, outcome: { of: 'again', is: 'settled' }, state: 'closed', told: ['closed'] },
+    ],
+  ),
+  responder(
+    'a RESET that cannot be delivered is given up after a minute',
+    ['§13.3', '§10.6'],
+    [
+      { at: 30, medium: 'hangs' },
+      { at: 31, call: { reset: 0 }, state: 'resetting' },
+      { at: 60_030, state: 'resetting' },
+      { at: 60_031, state: 'closed' },
+    ],
+  ),
+  responder(
+    'the idle timeout ends it, and says so once',
+    ['§10.3'],
+    [
+      { at: 100, in: peer.data(1, [stream(0, 'a')]) },
+      { at: 1_800_099, state: 'open' },
+      { at: 1_800_100, told: ['ETIMEDOUT'], sends: [sent({ type: 'reset', code: 9 })], state: 'closed' },
+    ],
+  ),
+]
+
+const unexpected: readonly Script[] = [
+  responder(
+    'a packet with a wrong tag has no effect, and its number is still free',
+    ['§4.10', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, [reset(0)], { damage: 'tag' }), reaction: 'dropped', sends: [], state: 'open' },
+      { at: 31, in: peer.data(1, [stream(0, 'abc')]), reaction: 'taken', reads: hexOf('abc') },
+    ],
+  ),
+  responder(
+    'over a path it is refused with PROTOCOL, and so is a payment with another hash',
+    ['§2.4', '§4.10', '§15.1'],
+    [
+      { at: 30, call: { givePath: 'p' } },
+      { at: 31, in: peer.data(1, [stream(0, 'abc')], { over: 'p', damage: 'tag' }), reaction: 'PROTOCOL', reads: '' },
+      { at: 32, in: peer.data(1, [stream(0, 'abc')], { over: 'p', damage: 'hash' }), reaction: 'PROTOCOL', reads: '' },
+      { at: 33, in: peer.data(1, [stream(0, 'abc')], { over: 'p' }), reaction: 'settle', reads: hexOf('abc') },
+      { at: 34, in: peer.data(1, [stream(0, 'abc')], { over: 'p' }), reaction: 'settle', reads: '', sends: [] },
+    ],
+  ),
+  responder(
+    'a kind from the wrong side is dropped',
+    ['§3.5', '§15.1'],
+    [{ at: 30, in: peer.packet('reply', 1, [reset(0)]), reaction: 'dropped', sends: [], state: 'open' }],
+  ),
+  responder(
+    'a packet without frames, or of PADDING alone, is taken and asks for nothing',
+    ['§3.6'],
+    [
+      { at: 30, in: peer.data(1, ''), reaction: 'taken', sends: [] },
+      { at: 31, in: peer.data(2, '000000'), reaction: 'taken', sends: [] },
+      { at: 100_000, sends: [] },
+    ],
+  ),
+  responder(
+    'unknown odd frames are skipped',
+    ['§5.2'],
+    [{ at: 30, in: peer.data(1, '0302aabb0c00616263'), reaction: 'taken', reads: hexOf('abc') }],
+  ),
+  broken(
+    'malformed frames reset with PROTOCOL, and nothing beside them takes effect',
+    ['§15.1', '§15.2'],
+    '0804006162630400',
+    1,
+  ),
+  broken('an unknown even frame resets with UNSUPPORTED', ['§5.2', '§15.2'], '0804006162632400', 4),
+  broken('what is malformed goes before what is unknown', ['§5.14'], '24000400', 1),
+  broken('what is unknown goes before what is forbidden', ['§5.14'], '1a030100002400', 4),
+  broken('a frame that the other side alone may send resets', ['§5.13', '§15.1'], '1a03010000', 1),
+  broken('an OPEN in a DATA packet resets', ['§5.13'], '2203000705', 1),
+  broken(
+    'a wrong proof resets',
+    ['§12.7'],
+    `1e40410279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798${'cd'.repeat(32)}`,
+    1,
+  ),
+  responder(
+    'what breaks a rule over a path is refused with its code, and reset',
+    ['§15.1'],
+    [
+      { at: 30, call: { givePath: 'p' } },
+      {
+        at: 31,
+        in: peer.data(1, [stream(262_144, 'x')], { over: 'p' }),
+        reaction: 'FLOW_CONTROL',
+        sends: [sent({ type: 'reset', code: 2 })],
+      },
+    ],
+  ),
+  responder(
+    'what comes while a RESET is on its way is refused with CLOSED',
+    ['§15.1'],
+    [
+      { at: 30, call: { givePath: 'p' } },
+      { at: 31, medium: 'hangs' },
+      { at: 32, call: { reset: 0 }, state: 'resetting' },
+      { at: 33, in: peer.data(1, [stream(0, 'abc')], { over: 'p' }), reaction: 'CLOSED', reads: '' },
+      { at: 34, in: peer.data(2, [reset(0)], { over: 'p' }), reaction: 'settle', state: 'closed' },
+    ],
+  ),
+  responder(
+    'a copy of the OPEN is acknowledged, or settled with its own preimage',
+    ['§6.5', '§15.1'],
+    [
+      { at: 30, in: peer.open({ attempt: 1 }), reaction: 'taken', sends: [] },
+      { at: 31, in: peer.open({ attempt: 255, lane: 'phantom' }), reaction: 'settle', sends: [] },
+      { at: 32, in: peer.open({ attempt: 2, lane: 'phantom', damage: 'hash' }), reaction: 'PROTOCOL' },
+      { at: 30_030, sends: [sent({ type: 'ack', ranges: [{ smallest: 0, largest: 0 }] })] },
+    ],
+  ),
+  responder(
+    'other bytes under a known e_i have no effect',
+    ['§6.12', '§15.1'],
+    [
+      { at: 30, in: peer.open({ otherBytes: true }), reaction: 'dropped', sends: [], state: 'open' },
+      { at: 31, in: peer.open({ otherBytes: true, lane: 'phantom' }), reaction: 'PROTOCOL', sends: [], state: 'open' },
+    ],
+  ),
+  responder(
+    'a second copy of an OPEN with CREDIT is refused with DUPLICATE',
+    ['§6.5', '§15.1'],
+    [
+      { at: 30, in: paying.open({ attempt: 1, lane: 'phantom' }), reaction: 'DUPLICATE' },
+      { at: 31, in: paying.open({ attempt: 1 }), reaction: 'taken' },
+    ],
+    { open: paying.open(), settings: { packetMsat: 10 } },
+  ),
+  responder(
+    'CREDIT with less money than it says is refused over the phantom lane, and ignored on the node lane',
+    ['§12.4', '§12.5'],
+    [
+      { at: 30, call: { write: { byte: '61', count: 3 } }, sendsNot: ['stream'] },
+      { at: 31, in: peer.data(1, [credit(1, 1_001)], { lane: 'phantom' }), reaction: 'PRICE', sendsNot: ['stream'] },
+      {
+        at: 32,
+        in: peer.data(2, [credit(1, 1_001), stream(0, 'a')]),
+        reaction: 'taken',
+        reads: hexOf('a'),
+        sendsNot: ['stream'],
+      },
+      { at: 33, in: peer.data(3, [credit(1, 600), credit(2, 600)]), reaction: 'taken', sendsNot: ['stream'] },
+      {
+        at: 34,
+        in: peer.data(4, [credit(1, 600), credit(2, 400)]),
+        reaction: 'taken',
+        sends: [sent({ type: 'stream' })],
+      },
+    ],
+    { settings: { packetMsat: 100 } },
+  ),
+  responder(
+    'a CREDIT id that was counted is refused with DUPLICATE, and not counted again',
+    ['§12.4', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, [credit(1, 100)], { lane: 'phantom' }), reaction: 'settle' },
+      { at: 31, in: peer.data(2, [credit(1, 100)], { lane: 'phantom' }), reaction: 'DUPLICATE' },
+      { at: 32, in: peer.data(3, [credit(1, 2_000)], { lane: 'phantom' }), reaction: 'DUPLICATE' },
+      { at: 33, in: peer.data(4, [credit(1, 100)]), reaction: 'taken' },
+    ],
+    { settings: { packetMsat: 100 } },
+  ),
+  initiator(
+    'a price above what is allowed resets with PRICE',
+    ['§12.6', '§11.1'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, '1a03010100'),
+        reaction: 'taken',
+        sends: [sent({ type: 'reset', code: 7 })],
+        told: ['price', 'ERR_KEYSOCK_PRICE'],
+      },
+    ],
+  ),
+  initiator(
+    'credit is topped up at once, for 40 packets to begin with',
+    ['§12.5'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, '1a040143e800'),
+        told: ['price'],
+        sends: [sent({ type: 'credit', id: 1, amountMsat: 41_000 })],
+      },
+      { at: 30, in: toInitiator('reply', 2, [ack(0, [0, 1])]), sendsNot: ['credit'] },
+    ],
+    { payPacketMsat: 1_000 },
+  ),
+  responder(
+    'a MESSAGE is delivered once',
+    ['§12.8', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, `1812${'0f'.repeat(16)}aabb`), told: ['message aabb'] },
+      { at: 31, in: peer.data(2, `1812${'0f'.repeat(16)}aacc`), reaction: 'taken', toldNot: ['message aacc'] },
+    ],
+  ),
+  initiator(
+    'ACCEPT again with equal parameters is ignored, with others it resets',
+    ['§15.1'],
+    [
+      { at: 20, in: toInitiator('answer', 1, [accept()]), reaction: 'taken', sendsNot: ['reset'], state: 'open' },
+      {
+        at: 30,
+        in: toInitiator('answer', 2, [accept({ ackDelayMs: 10 })]),
+        reaction: 'dropped',
+        sends: [sent({ type: 'reset', code: 1 })],
+        told: ['ECONNRESET'],
+      },
+    ],
+  ),
+  initiator(
+    'REFUSE after ACCEPT resets',
+    ['§15.1'],
+    [
+      {
+        at: 20,
+        in: toInitiator('answer', 1, [{ type: 'refuse', code: 5, reason: '' }]),
+        reaction: 'dropped',
+        sends: [sent({ type: 'reset', code: 1 })],
+      },
+    ],
+  ),
+  opening('REFUSE ends it', ['§5.10', '§6.1', '§11.1'], 'node', [
+    { at: 0, sends: [{ kind: 'open', attempt: 0 }] },
+    {
+      at: 10,
+      in: toInitiator('answer', 0, [{ type: 'refuse', code: 5, reason: '' }]),
+      told: ['ECONNREFUSED', 'closed'],
+      state: 'closed',
+    },
+  ]),
+]
+
+const SCRIPTS: readonly Script[] = [...streams, ...acknowledgement, ...recovery, ...endings, ...unexpected]
+
+/** A packet that comes over the node lane is taken, where a script says nothing else. */
+function withReactions(script: Script): Script {
+  const steps = script.steps.map((step) =>
+    step.in?.lane === 'node' && step.reaction === undefined ? { ...step, reaction: 'taken' } : step,
+  )
+  return { ...script, steps }
+}
+
+/** What stands in spec/vectors/scripts.json. */
+function scriptFile(): object {
+  return { ...scriptHead(), scripts: SCRIPTS.map((script) => withReactions(script)) }
+}
+
+/** The file's text. */
+export function scriptText(): string {
+  return `${JSON.stringify(scriptFile(), null, 1)}\n`
+}
+
+if (process.argv[1] === import.meta.filename) {
+  writeFileSync(new URL('../../spec/vectors/scripts.json', import.meta.url), scriptText())
+}

@@ -1,0 +1,276 @@
+/**
+ * All that the tests of this folder know of src/transport, and the only file of theirs that imports it: what a
+ * vector or a script says, in the terms of the spec.
+ */
+import { toHex } from '../../src/floor/bytes.ts'
+import type { Lane } from '../../src/medium/payment.ts'
+import { Connection } from '../../src/transport/connection/connection.ts'
+import { Buyer, packetPrice } from '../../src/transport/connection/credit.ts'
+import type { Attempt, ConnectionSettings, Grant } from '../../src/transport/connection/interface.ts'
+import { openOpen } from '../../src/transport/connection/opening.ts'
+import { checkAddress, formatAddress, type Address } from '../../src/transport/options/address.ts'
+import { Code, codeName } from '../../src/wire/errors.ts'
+import { ecdh } from '../../src/wire/keys.ts'
+
+/** An address as text, read (spec §1.6). @throws for what is none */
+export function readAddress(text: string): Address {
+  return checkAddress(text)
+}
+
+/** An address as this implementation writes it. */
+export function writeAddress(address: Address): string {
+  return formatAddress(address)
+}
+
+/** spec §12.3 */
+export function priceOfPacket(
+  price: { readonly packetMsat: bigint; readonly kilobyteMsat: bigint },
+  bytes: number,
+): bigint {
+  return packetPrice(price, bytes)
+}
+
+/** What an initiator's next CREDIT asks, when `leftMsat` of its credit are left (spec §12.5). */
+export function topUp(
+  price: { readonly packetMsat: bigint; readonly kilobyteMsat: bigint },
+  stretchBytes: number,
+  leftMsat: bigint,
+): bigint {
+  const buyer = new Buyer()
+  for (let bytes = 16_384; bytes < stretchBytes; bytes *= 2) buyer.arrived(0n)
+  buyer.learn(1, price)
+  if (leftMsat > 0n) buyer.pay(leftMsat)
+  if (leftMsat < 0n) buyer.failed(-leftMsat)
+  return buyer.dueMsat
+}
+
+/** A packet that comes in. */
+export interface Incoming {
+  readonly lane: Lane
+  readonly record: Uint8Array
+  readonly amountMsat: bigint
+  readonly hash: Uint8Array
+  /** Over which of the paths that this side gave. */
+  readonly pathId?: string
+}
+
+/** What becomes of a payment, in the words of spec §8.2; `refused` names the code, or is '' where none came. */
+export type Fate = 'delivered' | 'settled' | 'failed' | { readonly refused: string }
+
+/** What a script may set. */
+export interface EndSettings {
+  readonly packetMsat?: number
+  readonly kilobyteMsat?: number
+  /** What an initiator pays at most for a packet. */
+  readonly payPacketMsat?: number
+}
+
+/** Room of a packet, least amount and base fee of every route that a script is run on. */
+const ROUTE = { recordBytes: 1_100, leastMsat: 1_000n, feeMsat: 1_000n }
+
+const SETTINGS: ConnectionSettings = {
+  idleTimeoutMs: 1_800_000,
+  connectTimeoutMs: 120_000,
+  keepAliveMs: undefined,
+  noDelay: true,
+  capMsat: 10n ** 12n,
+  initialWindow: 262_144,
+  maxWindow: 16_777_216,
+  maxPacketPriceMsat: 0n,
+  maxKilobytePriceMsat: 0n,
+  packetPriceMsat: 0n,
+  kilobytePriceMsat: 0n,
+}
+
+function settings(script: EndSettings): ConnectionSettings {
+  return {
+    ...SETTINGS,
+    packetPriceMsat: BigInt(script.packetMsat ?? 0),
+    kilobytePriceMsat: BigInt(script.kilobyteMsat ?? 0),
+    maxPacketPriceMsat: BigInt(script.payPacketMsat ?? 0),
+  }
+}
+
+/** Randomness that gives `first`, and then counts. */
+function randomFrom(first: Uint8Array): (length: number) => Uint8Array {
+  let count = 0
+  return (length) => {
+    count++
+    if (count === 1) return first.slice()
+    const bytes = new Uint8Array(length).fill(0xa5)
+    bytes.set([count >>> 8, count & 0xff])
+    return bytes
+  }
+}
+
+/** One end of a connection under a script: packets, times and calls go in, packets and words come out. */
+export class End {
+  readonly #machine: Connection
+  #samples = 0
+
+  private constructor(machine: Connection) {
+    this.#machine = machine
+  }
+
+  static responder(options: {
+    readonly nodeSecret: Uint8Array
+    readonly nodeKey: Uint8Array
+    readonly ephemeralSecret: Uint8Array
+    readonly open: Incoming
+    readonly height: number
+    readonly settings: EndSettings
+  }): End {
+    const { nodeSecret, nodeKey, open, height } = options
+    const sharedSecret = ecdh(nodeSecret, open.record.subarray(10, 43))
+    const opened = openOpen({ record: open.record, responderKey: nodeKey, sharedSecret })
+    if (opened === undefined) throw new Error('the OPEN of a script does not open')
+    return new End(
+      Connection.accept({
+        now: 0,
+        random: randomFrom(options.ephemeralSecret),
+        grow: () => true,
+        settings: settings(options.settings),
+        responderKey: nodeKey,
+        open: opened,
+        arrival: open,
+        blockHeight: height,
+      }),
+    )
+  }
+
+  static initiator(options: {
+    readonly responderKey: Uint8Array
+    readonly connectionId: Uint8Array
+    readonly ephemeralSecret: Uint8Array
+    readonly port: number
+    readonly lane: Lane
+    /** This side's node key: replies go there. Without it they come over one path, named 'own'. */
+    readonly directReply: Uint8Array | undefined
+    readonly identify: Uint8Array | undefined
+    readonly height: number
+    readonly settings: EndSettings
+  }): End {
+    const { directReply, identify, height, ...rest } = options
+    const own = { pathId: 'own', bytes: Uint8Array.of(0xaa), expiryHeight: height + 144 }
+    return new End(
+      Connection.connect({
+        ...rest,
+        now: 0,
+        random: randomFrom(new Uint8Array(32).fill(1)),
+        grow: () => true,
+        settings: settings(options.settings),
+        replies:
+          directReply === undefined ? { lane: 'phantom', paths: [own] } : { lane: 'direct', publicKey: directReply },
+        ...(identify && { identify: { publicKey: identify } }),
+        blockHeight: height,
+      }),
+    )
+  }
+
+  /** 'taken', 'settle', 'dropped', or the name of the code of a refusal. */
+  arrive(now: number, incoming: Incoming): { readonly reaction: string; readonly preimage?: string } {
+    const reception = this.#machine.arrive(now, incoming)
+    switch (reception.action) {
+      case 'refuse':
+        return { reaction: codeName(reception.code) }
+      case 'settle':
+        return { reaction: 'settle', preimage: toHex(reception.preimage) }
+      case 'taken':
+      case 'dropped':
+        return { reaction: reception.action }
+    }
+  }
+
+  write(now: number, data: Uint8Array): void {
+    this.#machine.write(now, data)
+  }
+
+  finish(now: number): void {
+    this.#machine.finish(now)
+  }
+
+  reset(now: number, code: number): void {
+    this.#machine.reset(now, code as Parameters<Connection['reset']>[1], '')
+  }
+
+  stopReading(now: number): void {
+    this.#machine.stopReading(now)
+  }
+
+  message(now: number, id: Uint8Array, data: Uint8Array): void {
+    this.#machine.sendMessage(now, id, data)
+  }
+
+  /** This side's backend has made a path, by this name. */
+  givePath(now: number, pathId: string, bytes: Uint8Array, expiryHeight: number): void {
+    this.#machine.providePaths(now, [{ pathId, bytes, expiryHeight }])
+  }
+
+  read(now: number): Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    for (let data = this.#machine.read(now); data !== undefined; data = this.#machine.read(now)) pieces.push(data)
+    return pieces
+  }
+
+  /** The next payment that it makes now; undefined: none. */
+  send(now: number): Attempt | undefined {
+    const want = this.#machine.want(now)
+    return want === undefined ? undefined : this.#machine.transmit(now, this.#grant(want.target.lane))
+  }
+
+  resolve(now: number, attempt: Attempt, fate: Fate): void {
+    if (fate === 'failed' || typeof fate === 'object') {
+      const code =
+        typeof fate === 'object' && fate.refused !== '' ? { code: Code[fate.refused as keyof typeof Code] } : {}
+      const refused = fate !== 'failed'
+      this.#machine.resolve(now, attempt.id, { status: 'failed', refused, ...code, avoid: [], local: false })
+      return
+    }
+    this.#samples++
+    this.#machine.resolve(now, attempt.id, { status: fate, feeMsat: 0n })
+  }
+
+  wake(now: number): void {
+    this.#machine.wake(now)
+  }
+
+  deadline(): number | undefined {
+    return this.#machine.deadline()
+  }
+
+  /** What the application is told: names of events, an end with an error as its code. */
+  told(): string[] {
+    const words: string[] = []
+    for (let event = this.#machine.pollEvent(); event !== undefined; event = this.#machine.pollEvent()) {
+      if (event.type === 'ended') words.push(event.error?.code ?? 'ended')
+      else if (event.type === 'activity' || event.type === 'readable' || event.type === 'writable') continue
+      else if (event.type === 'message') words.push(`message ${toHex(event.data)}`)
+      else words.push(event.type)
+    }
+    while (this.#machine.pollRequest() !== undefined);
+    return words
+  }
+
+  get state(): string {
+    return this.#machine.state
+  }
+
+  check(now: number): void {
+    this.#machine.checkInvariant(now)
+  }
+
+  /** spec §8.5: 10 s before the first sample; scripts settle at once or late, so 5 s afterwards. */
+  #grant(lane: Lane): Grant {
+    return {
+      lane,
+      routeId: 'route',
+      recordBytes: ROUTE.recordBytes,
+      minAmountMsat: ROUTE.leastMsat,
+      maxAmountMsat: 10n ** 9n,
+      feeBaseMsat: ROUTE.feeMsat,
+      feePpm: 0,
+      channels: ['channel'],
+      hedgeAfterMs: this.#samples === 0 ? 10_000 : 5_000,
+    }
+  }
+}

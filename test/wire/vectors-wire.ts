@@ -1,0 +1,230 @@
+/** Vectors of single values: varints, addresses, the places of frames, prices. */
+
+/** Varints at the borders of their lengths (spec §1.3). */
+export function varintVectors(): object {
+  const valid: readonly (readonly [number, string])[] = [
+    [0, '00'],
+    [1, '01'],
+    [63, '3f'],
+    [64, '4040'],
+    [16_383, '7fff'],
+    [16_384, '80004000'],
+    [2 ** 30 - 1, 'bfffffff'],
+    [2 ** 30, 'c000000040000000'],
+    [2 ** 32 - 1, 'c0000000ffffffff'],
+    [2 ** 32, 'c000000100000000'],
+    [2 ** 53 - 1, 'c01fffffffffffff'],
+  ]
+  const invalid: readonly (readonly [string, string])[] = [
+    ['nothing', ''],
+    ['0 in two bytes', '4000'],
+    ['63 in two bytes', '403f'],
+    ['63 in four bytes', '8000003f'],
+    ['16,383 in four bytes', '80003fff'],
+    ['16,383 in eight bytes', 'c000000000003fff'],
+    ['2^30 - 1 in eight bytes', 'c00000003fffffff'],
+    ['2^53', 'c020000000000000'],
+    ['2^62 - 1', 'ffffffffffffffff'],
+    ['two bytes cut short', '40'],
+    ['four bytes cut short', '800040'],
+    ['eight bytes cut short', 'c0000000400000'],
+  ]
+  return {
+    valid: valid.map(([value, hex]) => ({ value, hex })),
+    invalid: invalid.map(([name, hex]) => ({ name, hex })),
+  }
+}
+
+const KEY = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
+const OTHER = '03d30199d74fb5a22d47b6e054e2f378cedacffcb89904a61d75d0dbd407143e65'
+const NOT_ON_CURVE = `02${'00'.repeat(31)}05`
+
+interface HintVector {
+  readonly publicKey: string
+  readonly channel: string
+  readonly baseMsat: number
+  readonly ppm: number
+  readonly delta: number
+  readonly leastMsat: number
+}
+
+/** Addresses (spec §1.6). */
+export function addressVectors(): object {
+  const hint: HintVector = {
+    publicKey: OTHER,
+    channel: '800000x1x0',
+    baseMsat: 1_000,
+    ppm: 100,
+    delta: 80,
+    leastMsat: 1_000,
+  }
+  const text = `${OTHER}/800000x1x0/1000/100/80/1000`
+  const largest: HintVector = {
+    publicKey: KEY,
+    channel: '16777215x16777215x65535',
+    baseMsat: 0xffff_ffff,
+    ppm: 0xffff_ffff,
+    delta: 0xffff,
+    leastMsat: 2 ** 53 - 1,
+  }
+  const largestText = `${KEY}/16777215x16777215x65535/4294967295/4294967295/65535/9007199254740991`
+  const none: HintVector = { ...largest, channel: '0x0x0', baseMsat: 0, ppm: 0, delta: 0, leastMsat: 0 }
+  const valid: readonly (readonly [string, string, string, readonly HintVector[]])[] = [
+    ['a public key', KEY, KEY, []],
+    ['a public key in large letters', KEY.toUpperCase(), KEY, []],
+    ['one hint', `${KEY}@${text}`, `${KEY}@${text}`, [hint]],
+    [
+      'a hint whose key has large letters',
+      `${KEY}@${text.toUpperCase().replaceAll('X', 'x')}`,
+      `${KEY}@${text}`,
+      [hint],
+    ],
+    [
+      'four hints',
+      `${KEY}@${[text, text, text, text].join(',')}`,
+      `${KEY}@${[text, text, text, text].join(',')}`,
+      [hint, hint, hint, hint],
+    ],
+    ['the largest numbers', `${KEY}@${largestText}`, `${KEY}@${largestText}`, [largest]],
+    ['the smallest numbers', `${KEY}@${KEY}/0x0x0/0/0/0/0`, `${KEY}@${KEY}/0x0x0/0/0/0/0`, [none]],
+    ['fees with zeros in front', `${KEY}@${OTHER}/800000x1x0/01000/0100/080/01000`, `${KEY}@${text}`, [hint]],
+  ]
+  const withHint = (part: string): string => `${KEY}@${part}`
+  const invalid: readonly (readonly [string, string])[] = [
+    ['nothing', ''],
+    ['a key of 65 digits', KEY.slice(0, -1)],
+    ['a key of 67 digits', `${KEY}0`],
+    ['a key that begins with 04', `04${KEY.slice(2)}`],
+    ['a key that is not on the curve', NOT_ON_CURVE],
+    ['a space in front', ` ${KEY}`],
+    ['@ without a hint', `${KEY}@`],
+    ['a comma at the end', withHint(`${text},`)],
+    ['five hints', withHint([text, text, text, text, text].join(','))],
+    ['a hint without its least amount', withHint(text.slice(0, text.lastIndexOf('/')))],
+    ['a hint with a field too many', withHint(`${text}/0`)],
+    ['a hint whose key is not on the curve', withHint(text.replace(OTHER, NOT_ON_CURVE))],
+    ['a channel with a large X', withHint(text.replace('800000x1x0', '800000X1X0'))],
+    ['a channel with zeros in front', withHint(text.replace('800000x1x0', '0800000x1x0'))],
+    ['a block above 24 bits', withHint(text.replace('800000x1x0', '16777216x1x0'))],
+    ['a transaction above 24 bits', withHint(text.replace('800000x1x0', '800000x16777216x0'))],
+    ['an output above 16 bits', withHint(text.replace('800000x1x0', '800000x1x65536'))],
+    ['a channel as a number', withHint(text.replace('800000x1x0', '879609302220865536'))],
+    ['a base fee above 32 bits', withHint(text.replace('/1000/', '/4294967296/'))],
+    ['a proportional fee above 32 bits', withHint(text.replace('/100/', '/4294967296/'))],
+    ['a delta above 16 bits', withHint(text.replace('/80/', '/65536/'))],
+    ['a least amount above 2^53 - 1', withHint(text.replace(/1000$/, '9007199254740992'))],
+    ['a negative fee', withHint(text.replace('/1000/', '/-1/'))],
+    ['a fee with a point', withHint(text.replace('/1000/', '/1.0/'))],
+  ]
+  return {
+    valid: valid.map(([name, address, written, hints]) => ({ name, address, written, publicKey: KEY, hints })),
+    invalid: invalid.map(([name, address]) => ({ name, address })),
+  }
+}
+
+const KINDS = ['open', 'early', 'data', 'answer', 'reply'] as const
+
+/** One frame of each type, with the kinds of packet that it may stand in (spec §5.13). */
+const FRAME_PLACES: readonly (readonly [string, string, readonly (typeof KINDS)[number][]])[] = [
+  ['PADDING', '00', KINDS],
+  ['ACK', '020400000000', ['data', 'answer', 'reply']],
+  ['MAX_DATA', '040480100000', ['data', 'answer', 'reply']],
+  ['BLOCKED', '060100', ['data', 'answer', 'reply']],
+  ['STREAM', '080200aa', KINDS],
+  ['STREAM with FIN', '0a0200aa', KINDS],
+  ['REPLY_PATHS', '100501010a01aa', KINDS],
+  ['PING', '120100', ['data', 'answer', 'reply']],
+  ['RESET', '140100', ['data', 'answer', 'reply']],
+  ['MESSAGE', `1810${'0f'.repeat(16)}`, KINDS],
+  ['PRICE', '1a03010000', ['answer', 'reply']],
+  ['CREDIT', '1c020101', ['open', 'early', 'data']],
+  ['IDENTIFY', `1e4041${KEY}${'cd'.repeat(32)}`, ['data']],
+  ['an unknown odd frame', '0300', KINDS],
+]
+const OPEN_FRAME = '2203000705'
+const ACCEPT_FRAME = '2000'
+const REFUSE_FRAME = '160105'
+/** What a packet of a kind has to begin with. */
+const FIRST: Readonly<Record<(typeof KINDS)[number], string>> = {
+  open: OPEN_FRAME,
+  early: '',
+  data: '',
+  answer: ACCEPT_FRAME,
+  reply: '',
+}
+
+/** Which frames may stand where (spec §5.13): whole sequences of frames. */
+export function placeVectors(): object[] {
+  const rows: { readonly name: string; readonly kind: string; readonly frames: string; readonly allowed: boolean }[] =
+    []
+  const add = (name: string, kind: (typeof KINDS)[number], frames: string, allowed: boolean): void => {
+    rows.push({ name: `${name} in ${kind.toUpperCase()}`, kind, frames, allowed })
+  }
+  for (const kind of KINDS) {
+    add('the least', kind, FIRST[kind], true)
+    for (const [name, frame, kinds] of FRAME_PLACES) add(name, kind, FIRST[kind] + frame, kinds.includes(kind))
+    if (kind !== 'open') add('OPEN', kind, FIRST[kind] + OPEN_FRAME, false)
+    if (kind !== 'answer') {
+      add('ACCEPT', kind, FIRST[kind] + ACCEPT_FRAME, false)
+      add('REFUSE', kind, FIRST[kind] + REFUSE_FRAME, false)
+    }
+  }
+  add('no frame at all', 'open', '', false)
+  add('no frame at all', 'answer', '', false)
+  add('REFUSE first', 'answer', REFUSE_FRAME, true)
+  add('PADDING before OPEN', 'open', `00${OPEN_FRAME}`, true)
+  add('an unknown odd frame before ACCEPT', 'answer', `0300${ACCEPT_FRAME}`, true)
+  add('STREAM before OPEN', 'open', `080200aa${OPEN_FRAME}`, false)
+  add('STREAM before ACCEPT', 'answer', `080200aa${ACCEPT_FRAME}`, false)
+  add('OPEN twice', 'open', OPEN_FRAME + OPEN_FRAME, false)
+  add('ACCEPT twice', 'answer', ACCEPT_FRAME + ACCEPT_FRAME, false)
+  add('ACCEPT and REFUSE', 'answer', ACCEPT_FRAME + REFUSE_FRAME, false)
+  return rows
+}
+
+/** Prices of packets (spec §12.3), and what is topped up (spec §12.5). */
+export function priceVectors(): object {
+  const packets: readonly (readonly [number, number, number, number])[] = [
+    [0, 0, 0, 0],
+    [0, 0, 1_000, 0],
+    [10, 0, 0, 10],
+    [10, 0, 900, 10],
+    [0, 1, 0, 0],
+    [0, 1, 1, 1],
+    [0, 1, 1_000, 1],
+    [0, 1, 1_001, 2],
+    [7, 1_500, 333, 7 + 500],
+    [7, 1_500, 1_000, 7 + 1_500],
+    [0, 999, 1, 1],
+    [0, 1_000, 1, 1],
+    [0, 1_001, 1, 2],
+    [2 ** 53 - 1, 0, 1_000, 2 ** 53 - 1],
+  ]
+  const topUps: readonly (readonly [number, number, number, number, number])[] = [
+    // packetMsat, kilobyteMsat, stretch, left, what a CREDIT asks
+    [10, 1_000, 16_384, 0, 16_784],
+    [10, 1_000, 16_384, 8_392, 0],
+    [10, 1_000, 16_384, 8_391, 8_393],
+    [10, 1_000, 16_384, -5, 16_789],
+    [10, 1_000, 32_768, 0, 33_488],
+    [0, 1, 16_384, 0, 17],
+    [1, 0, 16_384, 0, 40],
+    [0, 0, 16_384, 0, 0],
+    [1, 0, 262_144, 0, 520],
+  ]
+  return {
+    packets: packets.map(([packetMsat, kilobyteMsat, streamBytes, priceMsat]) => ({
+      packetMsat,
+      kilobyteMsat,
+      streamBytes,
+      priceMsat,
+    })),
+    topUps: topUps.map(([packetMsat, kilobyteMsat, stretchBytes, leftMsat, creditMsat]) => ({
+      packetMsat,
+      kilobyteMsat,
+      stretchBytes,
+      leftMsat,
+      creditMsat,
+    })),
+  }
+}
