@@ -99,10 +99,10 @@ export const MAX_EARLY = 1_024
 export const EARLY_MS = 60_000
 export const MAX_TOMBSTONES = 65_536
 export const MAX_VERDICTS = 65_536
-export const MAX_MESSAGE_IDS = 65_536
+export const MAX_STORED_MESSAGE_IDS = 65_536
 export const MAX_OFFERS_HELD = 483
 /** Copies of one OPEN that wait while its key is agreed on; each is a payment, so more are not likely. */
-export const MAX_OPEN_COPIES = 8
+export const MAX_PENDING_OPEN_COPIES = 8
 /**
  * Of these, where the last came over the phantom lane of this node: each is an offer held, and cost nothing. With
  * MAX_UNPAID_KEY_AGREEMENTS they leave some 200 of MAX_OFFERS_HELD to what is no OPEN.

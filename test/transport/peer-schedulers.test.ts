@@ -50,7 +50,7 @@ class Stage implements PeerSchedulerOwner {
   send(...[sender, , grant]: Parameters<PeerSchedulerOwner['send']>): void {
     sender.peer.sent(this.now(), grant.ticket)
     sender.users += 1
-    this.paid.push({ sender, ticket: grant.ticket, routeId: grant.routeId })
+    this.paid.push({ sender, ticket: grant.ticket, routeId: grant.route.id })
   }
 
   touch(): void {}
@@ -68,8 +68,7 @@ class Stage implements PeerSchedulerOwner {
   /** A connection that wants `packets` packets sent. */
   link(target: PacketTarget, packets: number): DrivenConnection {
     let left = packets
-    const want = (): object | undefined =>
-      left > 0 ? { reason: 'data', target, avoid: [], waitingBytes: 1_000 } : undefined
+    const want = (): object | undefined => (left > 0 ? { reason: 'data', target, avoid: [] } : undefined)
     const transmit = (): Partial<Attempt> => {
       left -= 1
       return {}

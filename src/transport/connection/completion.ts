@@ -1,7 +1,8 @@
 /** From a sealed packet to an attempt. */
 import { paymentHash, preimage as derivePreimage } from '../../wire/keys.ts'
 import type { Core } from './core.ts'
-import { type Draft, feeOf } from './draft.ts'
+import { routeFeeMsat } from '../../medium/route.ts'
+import type { Draft } from './draft.ts'
 import type { Attempt, Grant } from './interface.ts'
 import { registerAttempt } from './recovery.ts'
 
@@ -18,9 +19,10 @@ export interface Completion {
 /** Turns a sealed packet into an attempt that is accounted for and remembered. */
 export function complete(core: Core, now: number, completion: Completion): Attempt {
   const { grant, draft, record, settleKey, attempt = 0 } = completion
-  if (record.length > grant.recordBytes) throw new Error('a packet larger than its grant')
-  const amountMsat = draft.creditMsat > grant.minAmountMsat ? draft.creditMsat : grant.minAmountMsat
-  const feeMsat = feeOf(grant, amountMsat)
+  const { route } = grant
+  if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
+  const amountMsat = draft.creditMsat > route.minAmountMsat ? draft.creditMsat : route.minAmountMsat
+  const feeMsat = routeFeeMsat(route, amountMsat)
   const secret = grant.lane === 'node' ? core.random(32) : derivePreimage(settleKey, draft.number, attempt)
   core.account.reserve(amountMsat, feeMsat)
   const sent = registerAttempt(core, now, { grant, draft, amountMsat, feeMsat, open: draft.kind === 'open' })
@@ -28,12 +30,11 @@ export function complete(core: Core, now: number, completion: Completion): Attem
     id: sent.id,
     reason: draft.reason,
     lane: grant.lane,
-    routeId: grant.routeId,
+    routeId: route.id,
     record,
     amountMsat,
     feeMsat,
     hash: paymentHash(secret),
     ...(grant.lane === 'node' ? { preimage: secret } : {}),
-    eliciting: draft.eliciting,
   }
 }

@@ -5,7 +5,8 @@ import { applyFrames, learnParameters } from './apply.ts'
 import { Control } from './controls.ts'
 import { Core } from './core.ts'
 import { checkConsistency } from './consistency.ts'
-import type { Lane } from '../../medium/payment.ts'
+import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
+import type { ReplyPath } from '../../medium/reply-path.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type {
   AccountView,
@@ -16,8 +17,6 @@ import type {
   ConnectionStats,
   Grant,
   GrowWindow,
-  Outcome,
-  OwnPath,
   RandomBytes,
   Reception,
   Role,
@@ -52,7 +51,7 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly ephemeralSecret?: Uint8Array
   /** Paths may be missing at first: then the connection asks for them, and the OPEN waits. */
   readonly replies:
-    | { readonly lane: 'phantom'; readonly paths: readonly OwnPath[] }
+    | { readonly lane: 'phantom'; readonly paths: readonly ReplyPath[] }
     | { readonly lane: 'direct'; readonly publicKey: Uint8Array }
   /** How packets go to the responder: keysend, or to the phantom of its node (spec §2.9). Default 'node'. */
   readonly lane?: Lane
@@ -182,7 +181,7 @@ export class Connection {
   }
 
   /** What became of an attempt. Taken in every state: the account needs it. */
-  resolve(now: number, attemptId: number, outcome: Outcome): void {
+  resolve(now: number, attemptId: number, outcome: PaymentOutcome): void {
     const core = this.#core
     runTimers(core, now)
     resolve(core, now, attemptId, outcome)
@@ -265,7 +264,7 @@ export class Connection {
   }
 
   /** Answers the request 'paths'. */
-  providePaths(now: number, paths: readonly OwnPath[]): void {
+  providePaths(now: number, paths: readonly ReplyPath[]): void {
     const core = this.#core
     runTimers(core, now)
     core.pathsRequested = false

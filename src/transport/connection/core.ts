@@ -18,7 +18,7 @@ import type {
   PacketTarget,
   WantReason,
 } from './interface.ts'
-import { ACK_DELAY_MS, FIRST_CAPACITY, INITIAL_LIMIT, SILENCE_LEAST_MS } from './limits.ts'
+import { ACK_DELAY_MS, ASSUMED_CAPACITY_BYTES, INITIAL_LIMIT, SILENCE_LEAST_MS } from './limits.ts'
 import { Messages } from './messages.ts'
 import { OverdueQueue } from './overdue.ts'
 import { OwnPaths, PeerPaths } from './paths.ts'
@@ -116,7 +116,7 @@ export class Core {
   /** New data waits for more until then (spec §10.5). */
   coalesceAt: number | undefined
   /** Room for stream data in the last packet built. */
-  capacity: number = FIRST_CAPACITY
+  capacity: number = ASSUMED_CAPACITY_BYTES
 
   readonly ack: Acknowledgement = new Acknowledgement()
   readonly controls: Controls = new Controls()

@@ -54,8 +54,3 @@ export function emptyDraft(options: {
     finWaits: false,
   }
 }
-
-/** The fee bound of a grant's route for an amount, rounded up. */
-export function feeOf(grant: Grant, amountMsat: bigint): bigint {
-  return grant.feeBaseMsat + (amountMsat * BigInt(grant.feePpm) + 999_999n) / 1_000_000n
-}

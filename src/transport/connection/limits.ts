@@ -20,7 +20,7 @@ export const COALESCE_MS = 5
 /** spec §6.3: an answer that takes a moment saves a payment, and who connects waits for a tenth of a round trip at most. */
 export const ACCEPT_MS = 20
 /** Assumed capacity of a packet for stream data until one was built: what two clear relays leave. */
-export const FIRST_CAPACITY = 1_000
+export const ASSUMED_CAPACITY_BYTES = 1_000
 
 // -- acknowledgement, spec §8.4 --
 

@@ -112,7 +112,7 @@ export function buildOpen(core: Core, now: number, options: BuildOptions): Attem
   }
   const { initiation } = opening
   if (initiation === undefined) throw new Error('an OPEN was not made')
-  if (initiation.packet.length > options.grant.recordBytes) {
+  if (initiation.packet.length > options.grant.route.recordBytes) {
     avoidShort(core, now, options.grant)
     return undefined
   }
@@ -140,7 +140,7 @@ function makeOpen(core: Core, options: BuildOptions): boolean {
   }
   const paths = core.ownPaths.frame()
   const least = frameSize(frame) + (paths === undefined ? 0 : frameSize(paths))
-  const capacity = frameCapacity('open', 'cid', 0, options.grant.recordBytes)
+  const capacity = frameCapacity('open', 'cid', 0, options.grant.route.recordBytes)
   if (least > capacity) return false
   const writer = new FrameWriter(Math.max(least, capacity - OPEN_SLACK_BYTES))
   writer.add(frame)

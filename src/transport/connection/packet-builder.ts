@@ -1,4 +1,5 @@
 /** Builds one packet for a grant: what is most urgent first, then stream data until it is full. */
+import { routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { FrameWriter, fitAck, lastStreamDataRoom, streamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
@@ -6,7 +7,7 @@ import { frameCapacity, type Header, type Kind, sealPacket } from '../../wire/pa
 import { Control } from './controls.ts'
 import { complete } from './completion.ts'
 import type { CopyJob, Core } from './core.ts'
-import { type BuildOptions, type Draft, emptyDraft, feeOf, NO_MESSAGES } from './draft.ts'
+import { type BuildOptions, type Draft, emptyDraft, NO_MESSAGES } from './draft.ts'
 import type { Attempt, Grant } from './interface.ts'
 import { reset } from './lifecycle.ts'
 import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT, SEND_LOW_BYTES } from './limits.ts'
@@ -21,8 +22,8 @@ export function transmit(core: Core, now: number, grant: Grant): Attempt | undef
   if (core.state === 'closed' || core.paused) return undefined
   core.copyAsked = 0
   // spec §12.2: the least that any packet costs.
-  const leastMsat = grant.minAmountMsat
-  const feeMsat = feeOf(grant, leastMsat)
+  const leastMsat = grant.route.minAmountMsat
+  const feeMsat = routeFeeMsat(grant.route, leastMsat)
   if (!core.account.allows(leastMsat, feeMsat)) {
     core.paused = true
     reportPause(core, leastMsat + feeMsat)
@@ -65,7 +66,7 @@ function buildPacket(core: Core, now: number, options: BuildOptions): Attempt | 
   // spec §3.3
   const ownPath = grant.lane === 'phantom' && core.peerPaths.target(core.height) !== undefined
   const addressing = ownPath && kind !== 'early' ? 'path' : 'cid'
-  const capacity = frameCapacity(kind, addressing, number, grant.recordBytes)
+  const capacity = frameCapacity(kind, addressing, number, grant.route.recordBytes)
   if (capacity <= 0) {
     avoidShort(core, now, grant)
     return undefined
@@ -187,12 +188,13 @@ function controlFrame(core: Core, kind: (typeof ORDER)[number]): Frame | undefin
 
 function addCredit(core: Core, grant: Grant, writer: FrameWriter, draft: Draft): void {
   const { buyer } = core
+  const { route } = grant
   if (buyer === undefined || !creditDue(core) || !core.isLive || core.noSign) return
   // The packet pays the route's least amount in any case: all of it is credit.
-  const wished = buyer.dueMsat > grant.minAmountMsat ? buyer.dueMsat : grant.minAmountMsat
-  const mostMsat = grant.maxAmountMsat < MAX_CREDIT_MSAT ? grant.maxAmountMsat : MAX_CREDIT_MSAT
+  const wished = buyer.dueMsat > route.minAmountMsat ? buyer.dueMsat : route.minAmountMsat
+  const mostMsat = route.maxAmountMsat < MAX_CREDIT_MSAT ? route.maxAmountMsat : MAX_CREDIT_MSAT
   const amountMsat = wished < mostMsat ? wished : mostMsat
-  const feeMsat = feeOf(grant, amountMsat)
+  const feeMsat = routeFeeMsat(route, amountMsat)
   if (!core.account.allows(amountMsat, feeMsat)) {
     // spec §12.2: what else there is to send may still be within the cap.
     core.creditPaused = true

@@ -4,7 +4,9 @@ import type { Sent } from './attempts.ts'
 import { Control } from './controls.ts'
 import type { CopyJob, Core } from './core.ts'
 import type { Draft } from './draft.ts'
-import type { Grant, Outcome } from './interface.ts'
+import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
+import type { Code } from '../../wire/errors.ts'
+import type { Grant } from './interface.ts'
 import { advance, close, resetDone } from './lifecycle.ts'
 import { endRefused } from './refused.ts'
 import {
@@ -35,7 +37,7 @@ export function registerAttempt(core: Core, now: number, registration: Registrat
   const { grant, draft, amountMsat, feeMsat, open } = registration
   const origin = draft.job?.origin
   // spec §8.9
-  const dear = draft.creditMsat > 0n || amountMsat > 2n * grant.minAmountMsat
+  const dear = draft.creditMsat > 0n || amountMsat > 2n * grant.route.minAmountMsat
   const prepaid = core.seller !== undefined && draft.streamBytes === 0 && core.seller.takePrepaid()
   const priceMsat = prepaid ? 0n : (core.seller?.setAside(draft.streamBytes) ?? 0n)
   const sent: Sent = {
@@ -45,7 +47,7 @@ export function registerAttempt(core: Core, now: number, registration: Registrat
     lane: grant.lane,
     sentAt: now,
     hedgeAfterMs: grant.hedgeAfterMs,
-    channels: grant.channels,
+    channels: grant.route.channels,
     amountMsat,
     feeMsat,
     eliciting: draft.eliciting,
@@ -177,7 +179,7 @@ function dropHold(core: Core, sent: Sent): void {
 }
 
 /** The outcome of an attempt (spec §8.2). */
-export function resolve(core: Core, now: number, attemptId: number, outcome: Outcome): void {
+export function resolve(core: Core, now: number, attemptId: number, outcome: PaymentOutcome): void {
   const sent = core.attempts.get(attemptId)
   // The money stays reserved; the frames go again by their timers.
   if (sent === undefined || outcome.status === 'unknown') return
@@ -245,15 +247,18 @@ export function armProbe(core: Core, now: number): void {
   core.probeAt = Math.min(core.probeAt ?? at, at)
 }
 
-function onFailure(core: Core, now: number, sent: Sent, failure: Extract<Outcome, { status: 'failed' }>): void {
-  if (failure.refused) {
+function onFailure(core: Core, now: number, sent: Sent, failure: PaymentFailure): void {
+  const { place, reason, channel, refusal } = failure
+  // The receiving process, or something that cannot be told from it, turned the packet down (spec §8.10).
+  const refused = place === 'destination' || (place === 'introduction' && reason === 'blinded')
+  if (refused) {
     core.refusedCount++
     // spec §8.10: what was under way when the last one came adds nothing to it.
     if (sent.sentAt >= core.refusedAt) countRefusal(core, now, sent)
   }
-  if (failure.avoid.length > 0) core.avoid = failure.avoid
+  if (channel !== undefined) core.avoid = [channel]
   requeue(core, now, sent)
-  if (failure.refused && sent.lane === 'phantom') endRefused(core, sent, failure.code)
+  if (refused && sent.lane === 'phantom') endRefused(core, sent, refusal as Code | undefined)
 }
 
 function countRefusal(core: Core, now: number, { open }: Sent): void {
@@ -267,7 +272,7 @@ function countRefusal(core: Core, now: number, { open }: Sent): void {
 
 /** What has to go does not fit the route of this grant: another one may come (spec §2.7). */
 export function avoidShort(core: Core, now: number, grant: Grant): void {
-  core.avoid = grant.channels
+  core.avoid = grant.route.channels
   core.refusedUntil = Math.max(core.refusedUntil, now + REFUSED_LEAST_MS)
 }
 

@@ -129,7 +129,7 @@ export function want(core: Core, now: number): Want | undefined {
   }
   core.wanted = reason
   if (reason === undefined) return undefined
-  return { reason, target, avoid: avoided(core, reason), waitingBytes: core.out.buffered }
+  return { reason, target, avoid: avoided(core, reason) }
 }
 
 function avoided(core: Core, reason: WantReason): readonly string[] {

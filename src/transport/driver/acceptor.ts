@@ -13,7 +13,7 @@ import {
   KEY_AGREEMENT_BURST,
   KEY_AGREEMENTS_PER_SECOND,
   MAX_KEY_AGREEMENTS,
-  MAX_OPEN_COPIES,
+  MAX_PENDING_OPEN_COPIES,
   MAX_UNPAID_KEY_AGREEMENTS,
   MAX_UNPAID_OPEN_COPIES,
   OPEN_AGE_BLOCKS,
@@ -104,7 +104,7 @@ export class Acceptor {
     if (isOver) return this.#drop('copy of an OPEN that has ended', decide, Code.CLOSED)
     const copies = this.#pending.get(ephemeral)
     if (copies !== undefined) {
-      const most = arrival.lane === 'node' ? MAX_OPEN_COPIES : MAX_UNPAID_OPEN_COPIES
+      const most = arrival.lane === 'node' ? MAX_PENDING_OPEN_COPIES : MAX_UNPAID_OPEN_COPIES
       if (copies.length < most) copies.push({ arrival, decide })
       else this.#drop('too many copies of an OPEN', decide, Code.BUSY)
       return

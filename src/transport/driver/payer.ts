@@ -2,8 +2,7 @@ import type { PaymentOutcome } from '../../medium/payment.ts'
 import type { Backend } from '../../backends/backend.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { toHex } from '../../floor/bytes.ts'
-import type { Code } from '../../wire/errors.ts'
-import type { Attempt, CostPause, Outcome } from '../connection/interface.ts'
+import type { Attempt, CostPause } from '../connection/interface.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import { messageOf } from '../errors.ts'
@@ -197,7 +196,7 @@ export class Payer {
     sender.peer.resolve(now, ticket, outcome)
     if (outcome.status !== 'unknown') sender.users -= 1
     this.#owner.ready(sender)
-    link.connection.resolve(now, attemptId, toOutcome(outcome))
+    link.connection.resolve(now, attemptId, outcome)
     this.#owner.touch(link)
     this.#owner.debug({ connection: link.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
   }
@@ -280,19 +279,6 @@ export class Payer {
     else if (this.#trackDeadline.atMs === Infinity) {
       this.#owner.deadlines.set(this.#trackDeadline, this.#owner.now() + this.#trackBackOff.delayMs)
     }
-  }
-}
-
-/** A payment's outcome as a connection takes it (spec §8.2). */
-function toOutcome(outcome: PaymentOutcome): Outcome {
-  if (outcome.status !== 'failed') return outcome
-  const { place, reason, refusal, channel } = outcome
-  return {
-    status: 'failed',
-    refused: place === 'destination' || (place === 'introduction' && reason === 'blinded'),
-    ...(refusal === undefined ? {} : { code: refusal as Code }),
-    avoid: channel === undefined ? [] : [channel],
-    local: place === 'local',
   }
 }
 

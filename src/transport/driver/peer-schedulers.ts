@@ -1,9 +1,8 @@
-import type { Destination, Route, RouteHint } from '../../medium/route.ts'
+import { type Destination, type Route, routeFeeMsat, type RouteHint } from '../../medium/route.ts'
 import type { Backend } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { Lane } from '../../medium/payment.ts'
 import type { Attempt, PacketTarget } from '../connection/interface.ts'
-import { feeOf } from '../connection/draft.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import { messageOf } from '../errors.ts'
@@ -126,7 +125,8 @@ export class PeerScheduler {
         refused.push(link)
         continue
       }
-      if (!owner.payer.affords(this, link, grant.minAmountMsat + feeOf(grant, grant.minAmountMsat))) {
+      const { minAmountMsat } = grant.route
+      if (!owner.payer.affords(this, link, minAmountMsat + routeFeeMsat(grant.route, minAmountMsat))) {
         this.peer.cancel(grant.ticket)
         continue
       }

@@ -152,7 +152,7 @@ export class PeerController {
   // -- attempts --
 
   /** Leave for one attempt: its place is taken until `cancel` or `resolve`. Undefined: not now. */
-  grant(now: number, want: Pick<Want, 'reason' | 'avoid' | 'waitingBytes'>): PeerGrant | undefined {
+  grant(now: number, want: Pick<Want, 'reason' | 'avoid'>): PeerGrant | undefined {
     this.#tick(now)
     const hedge = want.reason === 'hedge'
     const place = this.#place(now, want)
@@ -169,19 +169,7 @@ export class PeerController {
     this.#heldBack = false
     this.#renewal.used(now)
     this.#observe(now)
-    const { route } = state
-    return {
-      ticket,
-      lane: this.#options.lane,
-      routeId: route.id,
-      recordBytes: route.recordBytes,
-      minAmountMsat: route.minAmountMsat,
-      maxAmountMsat: route.maxAmountMsat,
-      feeBaseMsat: route.feeBaseMsat,
-      feePpm: route.feePpm,
-      channels: route.channels,
-      hedgeAfterMs,
-    }
+    return { ticket, lane: this.#options.lane, route: state.route, hedgeAfterMs }
   }
 
   /** The grant was not used. */

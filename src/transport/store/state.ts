@@ -1,5 +1,5 @@
 import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
-import { MAX_MESSAGE_IDS, MAX_OPENS_SEEN, MAX_RESERVATIONS, MAX_TOMBSTONES } from '../limits.ts'
+import { MAX_STORED_MESSAGE_IDS, MAX_OPENS_SEEN, MAX_RESERVATIONS, MAX_TOMBSTONES } from '../limits.ts'
 import type { Reservation, StoreChange, StoredState, Tombstone } from './store.ts'
 
 /**
@@ -12,7 +12,7 @@ export class State implements StoredState {
   readonly opensSeen: BoundedMap<string, number> = new BoundedMap(MAX_OPENS_SEEN)
   readonly tombstones: BoundedMap<string, Tombstone> = new BoundedMap(MAX_TOMBSTONES)
   readonly reservations: BoundedMap<string, Reservation> = new BoundedMap(MAX_RESERVATIONS)
-  readonly messages: BoundedSet<string> = new BoundedSet(MAX_MESSAGE_IDS)
+  readonly messages: BoundedSet<string> = new BoundedSet(MAX_STORED_MESSAGE_IDS)
 
   apply(change: StoreChange): void {
     switch (change.type) {

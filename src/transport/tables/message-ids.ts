@@ -1,6 +1,6 @@
 import { BoundedSet } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
-import { MAX_MESSAGE_IDS } from '../limits.ts'
+import { MAX_STORED_MESSAGE_IDS } from '../limits.ts'
 import type { StoreChange } from '../store/store.ts'
 
 /** Messages that servers got: once for each port and id, over all connections and processes (spec §12.8). */
@@ -8,7 +8,7 @@ export class MessageIds {
   readonly #ids: BoundedSet<string>
 
   constructor(stored: ReadonlySet<string>) {
-    this.#ids = new BoundedSet(MAX_MESSAGE_IDS, stored)
+    this.#ids = new BoundedSet(MAX_STORED_MESSAGE_IDS, stored)
   }
 
   get size(): number {
