@@ -1,3 +1,4 @@
+import type { HeapItem } from '../../floor/heap.ts'
 import type { Lane } from '../../medium/payment.ts'
 import type { WantReason } from './interface.ts'
 import type { OutgoingMessage } from './messages.ts'
@@ -58,10 +59,9 @@ export interface Sent {
 }
 
 /** A place in the queue of what may become late. */
-export interface Watch {
+export interface Watch extends HeapItem {
   readonly sent: Sent
   readonly dueAt: number
-  live: boolean
 }
 
 /** Dead entries that are tolerated in the list by number before it is put in order. */
