@@ -13,8 +13,8 @@ export const JOINED_BYTES = 16_384
 /** Writes below this are joined with the one before, so that a million one-byte writes are not a million objects. */
 export const SMALL_WRITE_BYTES = 1_024
 /** spec §7.6 */
-export const BLOCKED_LEAST_MS = 5_000
-export const BLOCKED_MOST_MS = 60_000
+export const MIN_BLOCKED_MS = 5_000
+export const MAX_BLOCKED_MS = 60_000
 /** spec §10.5 */
 export const COALESCE_MS = 5
 /** spec §6.3: an answer that takes a moment saves a payment, and who connects waits for a tenth of a round trip at most. */
@@ -45,7 +45,7 @@ export const MAX_STUCK_ROUND = 10
 export const HEDGE_AGAIN_MS = 200
 /** spec §8.5: at the tail of a transfer, copies go after so many SRTT, and this time at least. */
 export const TAIL_ROUND_TRIPS = 1.25
-export const TAIL_LEAST_MS = 1_000
+export const MIN_TAIL_MS = 1_000
 /** ... when no more than this are under way: then each that hangs holds the whole transfer up. */
 export const TAIL_ATTEMPTS = 64
 /** With no more than this under way, what failed once goes twice at once; more would use up the budget that hangs need. */
@@ -53,7 +53,7 @@ export const TAIL_FEW = 12
 /** spec §8.8, §8.13 */
 export const PROBE_SLACK_MS = 10_000
 export const NO_SIGN_MS = 60_000
-export const PROBE_MOST_MS = 600_000
+export const MAX_PROBE_MS = 600_000
 /** spec §8.7: from then on an ACK of a later packet is enough, whether or not its ranges reach so far down. */
 export const LOST_UNREACHED_MS = 60_000
 /**
@@ -62,8 +62,8 @@ export const LOST_UNREACHED_MS = 60_000
  * hold up what works. An OPEN waits from the first one on.
  */
 export const REFUSALS_IN_A_ROW = 8
-export const REFUSED_LEAST_MS = 1_000
-export const REFUSED_MOST_MS = 60_000
+export const MIN_REFUSED_MS = 1_000
+export const MAX_REFUSED_MS = 60_000
 /** Gains of RFC 6298. */
 export const ROUND_TRIP_GAIN = 0.125
 
@@ -97,9 +97,9 @@ export const MAX_OWN_GENERATIONS = 4
 /** spec §9.3 */
 export const PATH_DRAIN_MS = 60_000
 /** spec §9.4 */
-export const SILENCE_LEAST_MS = 60_000
-export const SILENCE_MOST_MS = 600_000
-/** A wish for paths that failed is repeated after this, doubling to SILENCE_LEAST_MS. */
+export const MIN_SILENCE_MS = 60_000
+export const MAX_SILENCE_MS = 600_000
+/** A wish for paths that failed is repeated after this, doubling to MIN_SILENCE_MS. */
 export const PATHS_AGAIN_MS = 5_000
 
 // -- money, spec §12 --
@@ -109,7 +109,7 @@ export const PREPAID_PACKETS = 8
 /** The credit kept up covers this much stream at first ... */
 export const CREDIT_FIRST_BYTES = 16_384
 /** ... doubling with each top-up to one window (spec §12.5). */
-export const CREDIT_MOST_BYTES = 262_144
+export const MAX_CREDIT_BYTES = 262_144
 /** Stream bytes that a priced packet is assumed to hold when credit is reckoned: small, so that credit rather lasts. */
 export const CREDIT_PACKET_BYTES = 512
 /** Largest amount of one CREDIT, msat: the largest number of a frame (spec §1.3). */
@@ -128,7 +128,7 @@ export const MAX_MESSAGES_WAITING = 1_024
 
 /** Longer than the longest wait of a peer that is refused or finds no route: a minute for each (§8.10). */
 export const LINGER_MS = 180_000
-export const LINGER_MOST_MS = 360_000
+export const MAX_LINGER_MS = 360_000
 export const RESET_MS = 60_000
 /** spec §4.7: 2^36 */
 export const MAX_WRONG_TAGS = 68_719_476_736

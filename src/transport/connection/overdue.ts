@@ -1,34 +1,29 @@
 import { Heap } from '../../floor/heap.ts'
-import type { Sent, Watch } from './attempts.ts'
+import type { SentPacket } from './sent-packets.ts'
 
-/** Attempts by the time at which they count as late, so that nothing looks through all that is in flight. */
+/** Packets by the time at which they count as late, so that nothing looks through all that is in flight. */
 export class OverdueQueue {
-  readonly #heap: Heap<Watch> = new Heap(isEarlier)
+  readonly #heap: Heap<SentPacket> = new Heap(isEarlier)
 
   /** The next time; undefined when nothing is watched. */
   get dueAt(): number | undefined {
-    return this.#heap.first?.dueAt
+    return this.#heap.first?.lateAt
   }
 
-  /** Watches `sent` until `dueAt`, and no longer until another time. */
-  watch(sent: Sent, dueAt: number): void {
-    this.unwatch(sent)
-    sent.watch = { sent, dueAt, heapIndex: -1 }
-    this.#heap.put(sent.watch)
+  /** Watches `packet` until `lateAt`, and no longer until another time. */
+  watch(packet: SentPacket, lateAt: number): void {
+    packet.lateFrom(lateAt)
+    this.#heap.put(packet)
   }
 
-  unwatch(sent: Sent): void {
-    if (sent.watch === undefined) return
-    this.#heap.remove(sent.watch)
-    sent.watch = undefined
+  unwatch(packet: SentPacket): void {
+    this.#heap.remove(packet)
   }
 
   /** The next that is due, taken out. */
-  take(now: number): Sent | undefined {
-    const head = this.#heap.first
-    if (head === undefined || head.dueAt > now) return undefined
-    this.unwatch(head.sent)
-    return head.sent
+  take(now: number): SentPacket | undefined {
+    const { dueAt } = this
+    return dueAt !== undefined && dueAt <= now ? this.#heap.take() : undefined
   }
 
   clear(): void {
@@ -37,6 +32,6 @@ export class OverdueQueue {
 }
 
 // Of two that are due at once the one that was sent first: a total order, which no removal changes.
-function isEarlier(a: Watch, b: Watch): boolean {
-  return a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.sent.id < b.sent.id)
+function isEarlier(a: SentPacket, b: SentPacket): boolean {
+  return a.lateAt < b.lateAt || (a.lateAt === b.lateAt && a.id < b.id)
 }

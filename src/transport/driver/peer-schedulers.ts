@@ -197,7 +197,7 @@ export class PeerScheduler {
     for (let turn = this.peer.nextTurn(); turn !== undefined; turn = this.peer.nextTurn()) {
       const link = turn as DrivenConnection
       if (link.connection.want(now) === undefined) continue
-      link.connection.tooExpensive(now, { packetMsat, mostMsat: owner.maxFeeMsat })
+      link.connection.tooExpensive(now, { packetMsat, maxMsat: owner.maxFeeMsat })
       owner.touch(link)
     }
   }
