@@ -201,7 +201,10 @@ export class Connection {
     this.#input(now, () => this.#parts.life.reset(now, { code, reason, failure }))
   }
 
-  /** A datagram of at most 512 bytes with an id of 16 (spec §12.8). @throws RangeError for other sizes, or when 1,024 wait. */
+  /**
+   * A datagram of at most 512 bytes with an id of 16 (spec §12.8). @throws RangeError for other sizes, or when 1,024
+   * wait.
+   */
   sendMessage(now: number, id: Uint8Array, data: Uint8Array): void {
     const { life, messages } = this.#parts
     this.#input(now, () => {
@@ -271,7 +274,10 @@ export class Connection {
     return this.#parts.dueAt(this.#lastNow) ?? (this.#parts.owes ? this.#lastNow + NUDGE_MS : undefined)
   }
 
-  /** Whether, and why, it wants to send. A wish that is not granted is repeated; three vain ones for a copy let data go first. */
+  /**
+   * Whether, and why, it wants to send. A wish that is not granted is repeated; three vain ones for a copy let data go
+   * first.
+   */
   want(now: number): Want | undefined {
     return this.#input(now, () => this.#parts.sending.want(now))
   }
@@ -286,7 +292,9 @@ export class Connection {
     })
   }
 
-  /** Builds one packet for a grant that `want` led to. Undefined: nothing to send after all, the grant is given back. */
+  /**
+   * Builds one packet for a grant that `want` led to. Undefined: nothing to send after all, the grant is given back.
+   */
   transmit(now: number, grant: Grant): Attempt | undefined {
     return this.#input(now, () => transmit(this.#parts, now, grant))
   }

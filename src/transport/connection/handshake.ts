@@ -195,7 +195,10 @@ export class Handshake implements Timed {
     this.#parts.controls.drop(Control.ACCEPT)
   }
 
-  /** Responder: an ANSWER arrived. `isTaken`: the initiator's process has it, which is certain on the phantom lane (spec §4.6). */
+  /**
+   * Responder: an ANSWER arrived. `isTaken`: the initiator's process has it, which is certain on the phantom lane (spec
+   * §4.6).
+   */
   answerArrived(isTaken: boolean): void {
     if (isTaken) this.#isConfirmed = true
     if (this.#isConfirmed) this.#parts.controls.drop(Control.ACCEPT)

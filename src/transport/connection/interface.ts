@@ -19,7 +19,10 @@ export type Role = 'initiator' | 'responder'
 /** spec §6.1 */
 export type State = 'opening' | 'open' | 'closing' | 'lingering' | 'resetting' | 'closed'
 
-/** How the other side is reached: by its node key, at the phantom of its node (spec §2.9), or over the newest reply paths it gave. */
+/**
+ * How the other side is reached: by its node key, at the phantom of its node (spec §2.9), or over the newest reply
+ * paths it gave.
+ */
 export type PacketTarget =
   | { readonly lane: Lane; readonly publicKey: Uint8Array }
   | { readonly lane: 'phantom'; readonly generation: number; readonly paths: ReplyPathsFrame['paths'] }
@@ -94,7 +97,10 @@ export type ConnectionEvent =
   | { readonly type: 'price'; readonly packetMsat: bigint; readonly kilobyteMsat: bigint }
   /** Activity, for socket.setTimeout: spec §10.3's meaning. */
   | { readonly type: 'activity' }
-  /** Money stops it: spec §12.2. Reported once until the cap is set anew, though money that comes free may let some packets pass. */
+  /**
+   * Money stops it: spec §12.2. Reported once until the cap is set anew, though money that comes free may let some
+   * packets pass.
+   */
   | { readonly type: 'paused'; readonly reason: 'cost'; readonly pause: CostPause }
   /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
   | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
@@ -175,7 +181,8 @@ export interface ConnectionSettings {
 export type RandomBytes = (length: number) => Uint8Array
 
 /**
- * Leave to grow a receive window, from the endpoint's sum of windows (spec §7.5): grants all of `bytes` or refuses. Below 0
+ * Leave to grow a receive window, from the endpoint's sum of windows (spec §7.5): grants all of `bytes` or refuses.
+ * Below 0
  * they are given back.
  */
 export type GrowWindow = (bytes: number) => boolean

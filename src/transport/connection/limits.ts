@@ -17,7 +17,9 @@ export const MIN_BLOCKED_MS = 5_000
 export const MAX_BLOCKED_MS = 60_000
 /** spec §10.5 */
 export const COALESCE_MS = 5
-/** spec §6.3: an answer that takes a moment saves a payment, and who connects waits for a tenth of a round trip at most. */
+/**
+ * spec §6.3: an answer that takes a moment saves a payment, and who connects waits for a tenth of a round trip at most.
+ */
 export const ACCEPT_MS = 20
 /** Assumed capacity of a packet for stream data until one was built: what two clear relays leave. */
 export const ASSUMED_CAPACITY_BYTES = 1_000
@@ -48,7 +50,9 @@ export const TAIL_ROUND_TRIPS = 1.25
 export const MIN_TAIL_MS = 1_000
 /** ... when no more than this are under way: then each that hangs holds the whole transfer up. */
 export const TAIL_ATTEMPTS = 64
-/** With no more than this under way, what failed once goes twice at once; more would use up the budget that hangs need. */
+/**
+ * With no more than this under way, what failed once goes twice at once; more would use up the budget that hangs need.
+ */
 export const TAIL_FEW = 12
 /** spec §8.8, §8.13 */
 export const PROBE_SLACK_MS = 10_000
@@ -69,11 +73,16 @@ export const ROUND_TRIP_GAIN = 0.125
 
 // -- opening, spec §6 --
 
-/** An OPEN is built this much smaller than its first route's record, so that its copies fit routes with two hops more. */
+/**
+ * An OPEN is built this much smaller than its first route's record, so that its copies fit routes with two hops more.
+ */
 export const OPEN_SLACK_BYTES = 104
 /** Copies of one OPEN: one attempt byte (spec §3.8). */
 export const MAX_OPEN_COPIES = 256
-/** Copies in a row that meet nobody at the phantom of a node before the connection is refused (spec §6.9): at the delays of §8.10 the last goes after seven seconds, and an interceptor may take five to be back. */
+/**
+ * Copies in a row that meet nobody at the phantom of a node before the connection is refused (spec §6.9): at the delays
+ * of §8.10 the last goes after seven seconds, and an interceptor may take five to be back.
+ */
 export const MAX_UNANSWERED = 4
 /**
  * EARLY packets that may be under way, or have settled, before the OPEN has: a responder keeps 64 (spec §14). A few
@@ -92,7 +101,10 @@ export const MAX_PEER_PATHS = 8
 export const MAX_PEER_GENERATIONS = 2
 /** Generations that a replaced path of ours keeps working for (spec §9.3). */
 export const OWN_GENERATIONS = 2
-/** Generations of ours that are open at once (spec §9.3): else a peer that pays over the first one alone makes them grow by one a minute. */
+/**
+ * Generations of ours that are open at once (spec §9.3): else a peer that pays over the first one alone makes them grow
+ * by one a minute.
+ */
 export const MAX_OWN_GENERATIONS = 4
 /** spec §9.3 */
 export const PATH_DRAIN_MS = 60_000
@@ -134,7 +146,10 @@ export const RESET_MS = 60_000
 export const MAX_WRONG_TAGS = 68_719_476_736
 /** The last packet number (spec §3.4): 2^53 - 1 is the largest whole number that is exact. */
 export const LAST_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
-/** A connection that wants to send and is granted nothing looks up again after this: no state without a timer (spec §10.1). */
+/**
+ * A connection that wants to send and is granted nothing looks up again after this: no state without a timer (spec
+ * §10.1).
+ */
 export const NUDGE_MS = 60_000
 
 /** 'writable' is reported when this little is unsent: about a second at the medium's ceiling. */

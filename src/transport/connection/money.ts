@@ -5,7 +5,10 @@ import type { Parts } from './parts.ts'
 
 type Needs = 'controls' | 'life' | 'outputs' | 'role' | 'settings'
 
-/** What a connection pays and is paid (spec §12): its account, its side of the price, and whether the cap stands against more. */
+/**
+ * What a connection pays and is paid (spec §12): its account, its side of the price, and whether the cap stands against
+ * more.
+ */
 export class Money {
   readonly #parts: Pick<Parts, Needs>
   readonly account: Account

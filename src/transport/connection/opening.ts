@@ -197,8 +197,10 @@ export class Opening implements Timed {
   }
 
   /**
-   * The next copy, for a route with room for `recordBytes`: the record is made for the first route that comes, and copied
-   * ever after (spec §4.5). 'too-long': it does not fit. 'none-left': all copies were made, and the connect timeout ends it.
+   * The next copy, for a route with room for `recordBytes`: the record is made for the first route that comes, and
+   * copied
+   * ever after (spec §4.5). 'too-long': it does not fit. 'none-left': all copies were made, and the connect timeout
+   * ends it.
    */
   next(recordBytes: number): { readonly record: Uint8Array; readonly attempt: number } | 'too-long' | 'none-left' {
     if (this.#copies >= MAX_OPEN_COPIES) {

@@ -3,7 +3,7 @@ import { MAX_REFUSED_MS, MIN_REFUSED_MS, REFUSALS_IN_A_ROW } from './limits.ts'
 import type { Timed } from './timed.ts'
 
 const NONE: readonly string[] = []
-const BACK_OFF = { leastMs: MIN_REFUSED_MS, mostMs: MAX_REFUSED_MS }
+const REFUSED = { leastMs: MIN_REFUSED_MS, mostMs: MAX_REFUSED_MS }
 
 /** How long the whole connection waits after refusals (spec §8.10), and which channels it goes around. */
 export class Refusals implements Timed {
@@ -40,7 +40,7 @@ export class Refusals implements Timed {
     this.#count++
     this.#countedAt = now
     const free = isOpen ? 0 : REFUSALS_IN_A_ROW
-    if (this.#count > free) this.#waitUntil = now + backOffMs(BACK_OFF, this.#count - free - 1)
+    if (this.#count > free) this.#waitUntil = now + backOffMs(REFUSED, this.#count - free - 1)
   }
 
   /** An attempt failed at this channel. */

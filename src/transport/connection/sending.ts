@@ -64,7 +64,8 @@ export class Sending {
     return !life.isOpening || !reach.isUnblinded || handshake.opening?.hasArrived === true
   }
 
-  // spec §6.6, §14: a responder keeps a bounded number of packets that overtake their OPEN; the others would be paid for
+  // spec §6.6, §14: a responder keeps a bounded number of packets that overtake their OPEN; the others would be paid
+  // for
   // and lost. Once the OPEN has settled, what is sent comes after it.
   get #mayOvertake(): boolean {
     const { handshake, life, reach, recovery } = this.#parts

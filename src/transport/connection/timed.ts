@@ -8,7 +8,9 @@ export interface Timed {
   run(now: number): void
   /** Does what follows from an input. Comes after every input. */
   settle?(now: number): void
-  /** The connection lingers, resets or is closed: what was to be repeated or waited for in other states is not any more. */
+  /**
+   * The connection lingers, resets or is closed: what was to be repeated or waited for in other states is not any more.
+   */
   stop(state: State): void
 }
 

@@ -181,8 +181,8 @@ export class PeerScheduler {
 
   #provide(routes: readonly Route[], generation: number): void {
     if (this.#owner.stopped()) return
-    const tooDearMsat = this.peer.provideRoutes(this.#owner.now(), routes)
-    if (tooDearMsat !== undefined && generation === this.#generation) this.#giveUp(tooDearMsat)
+    const tooExpensiveMsat = this.peer.provideRoutes(this.#owner.now(), routes)
+    if (tooExpensiveMsat !== undefined && generation === this.#generation) this.#giveUp(tooExpensiveMsat)
     this.#owner.debug({ routes: routes.length, lane: this.#lane }, 'routes found')
     this.#answered(generation)
   }
