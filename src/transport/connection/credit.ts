@@ -1,6 +1,6 @@
 import {
   CREDIT_FIRST_BYTES,
-  CREDIT_MOST_BYTES,
+  MAX_CREDIT_BYTES,
   CREDIT_PACKET_BYTES,
   MAX_CREDIT_RANGES,
   PREPAID_PACKETS,
@@ -159,7 +159,7 @@ export class Buyer {
   /** It arrived: the responder keeps its side, so more may be risked. `lateMsat`: what had been given up of it. */
   arrived(lateMsat: bigint): void {
     this.#leftMsat += lateMsat
-    this.#bytes = Math.min(2 * this.#bytes, CREDIT_MOST_BYTES)
+    this.#bytes = Math.min(2 * this.#bytes, MAX_CREDIT_BYTES)
     this.#reckon()
   }
 
