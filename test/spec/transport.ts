@@ -2,10 +2,9 @@
  * All that the tests of this folder know of src/transport, and the only file of theirs that imports it: what a
  * vector or a script says, in the terms of the spec.
  */
-import type { PaymentFailure } from '../../src/medium/payment.ts'
 import type { Route } from '../../src/medium/route.ts'
 import { toHex } from '../../src/floor/bytes.ts'
-import type { Lane } from '../../src/medium/payment.ts'
+import type { Lane, PaymentFailure } from '../../src/medium/payment.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import { Buyer, packetPrice } from '../../src/transport/connection/credit.ts'
 import type { Attempt, ConnectionSettings, Grant } from '../../src/transport/connection/interface.ts'
