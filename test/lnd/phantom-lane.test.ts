@@ -1,8 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
-import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
+import type { PathRequest, PathResult, ReplyPath } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
+import { PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
+import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
@@ -137,6 +139,34 @@ describe('hidden paths', () => {
       ...world.lnd.script,
       getChanInfo: () => ({ ...edges[0], node2_policy: { ...policy, fee_base_msat: '2000' } }),
     }
+    await world.lane.checkPaths()
+    expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
+  })
+
+  it('hold what the guard asks for what comes in to it, which its other channels tell', async () => {
+    const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: 0 }
+    // Bob asks it on his channel with carol; what comes in from alice is no matter here.
+    const edges = [edge(first, alice, bob), { ...edge(second, bob, carol), node1_policy: charged }]
+    const world = new World({
+      getNodeInfo: () => ({ node: nodeOf(bob), channels: edges }),
+      describeGraph: () => ({ nodes: [alice, bob, carol].map(nodeOf), edges }),
+    })
+    const dave = publicKey(sha256(Uint8Array.of(4)))
+    const { paths, candidates } = await world.make({ payer: dave })
+    const asked = decodePath((paths[0] as ReplyPath).bytes).totals.baseFeeMsat
+    expect(asked).toBeGreaterThanOrEqual(1_500)
+    expect(candidates).toBe(1)
+    const plain = await new World().make({ payer: dave })
+    expect(decodePath((plain.paths[0] as ReplyPath).bytes).totals.baseFeeMsat).toBe(1_000)
+  })
+
+  it('are told to be stale when the guard asks more for what comes in to it', async () => {
+    const world = new World()
+    const { paths } = await world.make()
+    const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: 0 }
+    const dearer = [edge(first, alice, bob), { ...edge(second, bob, carol), node1_policy: charged }]
+    world.lnd.script = { ...world.lnd.script, getNodeInfo: () => ({ node: nodeOf(bob), channels: dearer }) }
+    world.lnd.clock.pass(PATH_ENTRANCE_MS)
     await world.lane.checkPaths()
     expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
   })

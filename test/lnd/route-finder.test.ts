@@ -4,7 +4,7 @@ import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { RawChannel } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { Policies } from '../../src/backends/lnd/routes/policies.ts'
 import { RouteFinder, type WaySearch } from '../../src/backends/lnd/routes/route-finder.ts'
-import { edge, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+import { edge, policy, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const [alice, bob, carol] = [`02${'aa'.repeat(32)}`, `02${'bb'.repeat(32)}`, `02${'cc'.repeat(32)}`]
 
@@ -96,6 +96,20 @@ describe('a search for routes', () => {
     await world.begun(1)
     world.lnd.clock.pass(FIND_MS)
     await expect(found).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('within 30 s') })
+  })
+
+  it('finds what a relay asks for what comes in to it; the node at the end asks nothing for that', async () => {
+    const world = new World(() => way('1'))
+    const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: -20 }
+    world.lnd.script = {
+      ...world.lnd.script,
+      getChanInfo: ({ chan_id: id }: { chan_id: string }) =>
+        id === '3'
+          ? { ...edge(id, bob, carol), node2_policy: charged }
+          : { ...edge(id, alice, bob), node2_policy: charged },
+    }
+    const [found] = await world.finder.find({ ...world.search, count: 1 })
+    expect(found?.map(({ inbound }) => inbound)).toEqual([{ baseMsat: 500n, ppm: -20n }, undefined])
   })
 
   it('fails where the node goes away', async () => {

@@ -110,6 +110,8 @@ export const MAX_UNCONFIRMED = 8_192
 export const MAX_LIFETIME_BLOCKS = 2_016
 /** The policies along open paths are compared with what was published when they were made this often. */
 export const PATH_POLICY_MS = 30_000
+/** What introduction nodes ask at their other channels is compared this often: big ones have thousands. */
+export const PATH_ENTRANCE_MS = 300_000
 /**
  * When the interceptor's stream comes back, open paths are replaced, at most this often: each connection pays for the
  * packet that says so.

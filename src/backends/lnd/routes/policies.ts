@@ -19,7 +19,22 @@ export interface HopPolicy {
   readonly cltvDelta: number
   readonly minHtlcMsat: bigint
   readonly maxHtlcMsat: bigint
+  /** What `to` asks besides for sending on what came in over this channel. Absent: nothing, or it is not sent on. */
+  readonly inbound?: InboundFee
 }
+
+/**
+ * bLIP 18: what a node asks for sending on what came in over a channel, beside the fee of the channel that it goes out
+ * over. Both parts may be negative, for a discount.
+ */
+export interface InboundFee {
+  readonly baseMsat: bigint
+  /** Millionths of what goes out and its fee: -1,000,000 or more. */
+  readonly ppm: bigint
+}
+
+/** A discount of all that there is. */
+const LEAST_INBOUND_PPM = -1_000_000n
 
 interface Known {
   readonly edge: RawEdge
@@ -63,13 +78,25 @@ export function hopPolicy(edge: RawEdge, from: string): HopPolicy | undefined {
   const isFirst = edge.node1_pub === from
   const policy = isFirst ? edge.node1_policy : edge.node2_policy
   if (policy === null) return undefined
+  const inbound = inboundFee(edge, isFirst ? edge.node2_pub : edge.node1_pub)
   return {
     channel: formatShortChannelId(BigInt(edge.channel_id)),
     chanId: edge.channel_id,
     from,
     to: isFirst ? edge.node2_pub : edge.node1_pub,
     ...termsOf(policy, edge.capacity),
+    ...(inbound && { inbound }),
   }
+}
+
+/** What an end of a channel asks for sending on what came in over it. Undefined: nothing. */
+export function inboundFee(edge: RawEdge, to: string): InboundFee | undefined {
+  const policy = edge.node1_pub === to ? edge.node1_policy : edge.node2_policy
+  const baseMsat = BigInt(policy?.inbound_fee_base_msat ?? 0)
+  const ppm = BigInt(policy?.inbound_fee_rate_milli_msat ?? 0)
+  if (baseMsat === 0n && ppm === 0n) return undefined
+  // No fee is below zero, so a larger discount is no other one.
+  return { baseMsat, ppm: ppm < LEAST_INBOUND_PPM ? LEAST_INBOUND_PPM : ppm }
 }
 
 function termsOf(

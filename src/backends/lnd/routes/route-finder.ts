@@ -173,7 +173,7 @@ export class RouteFinder {
         hintedPolicy(search.hints, hop, from, search.to) ??
         (await unlessNone(this.#needs.policies.hop(hop.chan_id, from, this.#leftMs(search))))
       if (policy === undefined) return undefined
-      way.push(policy)
+      way.push(hop.pub_key === search.to ? takenIn(policy) : policy)
       this.#pairs.renew(policy.channel, pairOf(policy))
       from = hop.pub_key
     }
@@ -209,6 +209,11 @@ async function unlessNone<T>(answer: Promise<T>): Promise<T | undefined> {
     if (!isLate(error) && (isAway(error) || isDenied(error))) throw error
     return undefined
   }
+}
+
+/** The last channel of a way: a node asks nothing for what it sends on to nobody, or over a path (spec/lnd.md §3). */
+function takenIn({ inbound: _, ...policy }: HopPolicy): HopPolicy {
+  return policy
 }
 
 function pairOf(hop: HopPolicy): string {

@@ -59,10 +59,11 @@ export class Routes {
   /** Drops every route over a channel whose policy is not what it was. */
   forgetChannel(channel: string): void {
     for (const [id, { plan }] of this.#pinned) {
-      const hop = plan.hops.find((each) => each.channel === channel)
-      if (hop === undefined) continue
+      const at = plan.hops.findIndex((each) => each.channel === channel)
+      if (at < 0) continue
       this.#pinned.delete(id)
-      this.#needs.policies.forget(hop.chanId)
+      // The fee is asked at two channels: the one that leads on, and the one that it came in over.
+      for (const hop of plan.hops.slice(Math.max(0, at - 1), at + 1)) this.#needs.policies.forget(hop.chanId)
     }
   }
 

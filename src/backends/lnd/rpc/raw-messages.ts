@@ -54,6 +54,9 @@ export interface RawPolicy {
   readonly fee_rate_milli_msat: string
   readonly disabled: boolean
   readonly max_htlc_msat: string
+  /** What this end asks for what comes in over the channel (bLIP 18); negative: a discount. Absent before lnd 0.18. */
+  readonly inbound_fee_base_msat?: number
+  readonly inbound_fee_rate_milli_msat?: number
 }
 
 export interface RawEdge {
