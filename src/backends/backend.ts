@@ -108,8 +108,8 @@ export interface Backend {
   /** One answer per offer; a second one, or one to an offer that is gone, is ignored. Resolves when it is written. */
   answer(offerId: string, verdict: Verdict): Promise<void>
   /**
-   * Where only private channels lead to this node: those by which others find it, the best first, at most
-   * MAX_ROUTE_HINTS. Empty for a public node.
+   * Where no public channel has room towards this node: the private ones by which others find it, the best first, at
+   * most MAX_ROUTE_HINTS. Empty where a public one has.
    */
   routeHints?(): Promise<readonly RouteHint[]>
   /** SHA-256 of the compressed point (node key x `point`), 32 bytes: BOLT 8's ECDH. `point`: 33 bytes. */

@@ -132,6 +132,19 @@ describe('hidden paths', () => {
     expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
   })
 
+  it('lead over a channel that was open before its funding was confirmed, by its confirmed id', async () => {
+    const alias = (16_000_000n << 40n).toString()
+    const { channels } = (graph.listChannels as () => { channels: object[] })()
+    const confirmed = { ...channels[0], chan_id: alias, alias_scids: [alias], zero_conf: true }
+    const listChannels = (): object => ({ channels: [{ ...confirmed, zero_conf_confirmed_scid: first }] })
+    const world = new World({ listChannels })
+    expect((await world.make()).paths).toHaveLength(2)
+    await world.lane.checkPaths()
+    expect(world.told).toEqual([])
+    const early = new World({ listChannels: () => ({ channels: [{ ...confirmed, zero_conf_confirmed_scid: '0' }] }) })
+    await expect(early.make()).rejects.toThrow('waits for its first confirmation')
+  })
+
   it('are told to be stale when a relay asks for something else', async () => {
     const world = new World()
     const { paths } = await world.make()
@@ -146,10 +159,10 @@ describe('hidden paths', () => {
   it('hold what the guard asks for what comes in to it, which its other channels tell', async () => {
     const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: 0 }
     // Bob asks it on his channel with carol; what comes in from alice is no matter here.
-    const edges = [edge(first, alice, bob), { ...edge(second, bob, carol), node1_policy: charged }]
+    const dearer = [edge(first, alice, bob), { ...edge(second, bob, carol), node1_policy: charged }]
     const world = new World({
-      getNodeInfo: () => ({ node: nodeOf(bob), channels: edges }),
-      describeGraph: () => ({ nodes: [alice, bob, carol].map(nodeOf), edges }),
+      getNodeInfo: () => ({ node: nodeOf(bob), channels: dearer }),
+      describeGraph: () => ({ nodes: [alice, bob, carol].map(nodeOf), edges: dearer }),
     })
     const dave = publicKey(sha256(Uint8Array.of(4)))
     const { paths, candidates } = await world.make({ payer: dave })

@@ -98,6 +98,18 @@ describe('a search for routes', () => {
     await expect(found).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('within 30 s') })
   })
 
+  it('goes around an own channel by whichever of its ids the graph has', async () => {
+    const world = new World((asked) => (asked === 1 ? way('1') : none()))
+    const aliased = { chan_id: '16', active: true, alias_scids: ['16'], zero_conf_confirmed_scid: '1' }
+    const [, other] = own
+    await world.find({ count: 2, own: [aliased, other] as unknown as RawChannel[] })
+    const asked = (): { request: object }[] => world.lnd.calls.filter(({ name }) => name === 'queryRoutes')
+    expect(asked()[1]?.request).toMatchObject({ outgoing_chan_ids: ['2'] })
+    const before = asked().length
+    await world.find({ count: 1, own: [aliased, other] as unknown as RawChannel[], avoid: new Set(['0x0x2']) })
+    expect(asked()[before]?.request).toMatchObject({ outgoing_chan_ids: ['1', '16'] })
+  })
+
   it('finds what a relay asks for what comes in to it; the node at the end asks nothing for that', async () => {
     const world = new World(() => way('1'))
     const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: -20 }

@@ -10,7 +10,7 @@ import {
 import { processClock } from '../../floor/clock.ts'
 import { processEntropy } from '../../floor/entropy.ts'
 import { Introductions } from './phantom/introductions.ts'
-import { inboundMsat, OwnChannels } from './routes/own-channels.ts'
+import { inboundMsat, isUnconfirmed, OwnChannels } from './routes/own-channels.ts'
 import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { BackendError } from '../backend.ts'
 import {
@@ -205,11 +205,14 @@ class Check {
 
   #inbound(active: readonly RawChannel[]): void {
     const room = active.filter((channel) => inboundMsat(channel) >= INBOUND_ROOM_MSAT)
+    const hidden = room.every((channel) => channel.private || isUnconfirmed(channel))
+      ? ', none of them known to others: its address names the way (keysock receive shows it)'
+      : ''
     if (room.length > 0)
       this.#report(
         'inbound',
         'good',
-        `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node`,
+        `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node${hidden}`,
       )
     else
       this.#report(

@@ -31,6 +31,8 @@ export const MAX_CHANNEL_HTLCS = 483
  * once a connection: see `Payment.shadowSeed`.
  */
 export const MAX_SHADOW_BLOCKS = 72
+/** Confirmations of a public channel before its ends announce it (BOLT 7). */
+export const ANNOUNCED_DEPTH = 6
 /** How long a list of our own channels is used to find routes and introductions. */
 export const CHANNELS_AGE_MS = 2_000
 /** How long what is known of the public graph is used. */

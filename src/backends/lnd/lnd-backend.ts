@@ -168,7 +168,7 @@ export class LndBackend implements Backend {
       startHost: (report) => this.#startHost(report),
     })
     const liveness = new Liveness({ client, clock, emit, payments, invoices, phantom }, info.block_height)
-    const hints = (): Promise<RouteHint[]> => routeHints({ client, channels, policies, ownKey })
+    const hints = (): Promise<RouteHint[]> => routeHints({ client, channels, policies, ownKey, height })
     return { routes, payments, invoices, phantom, liveness, hints }
   }
 

@@ -17,7 +17,7 @@ import {
 import { INBOUND_ROOM_MSAT, CHANNELS_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from '../rpc/raw-messages.ts'
-import { inboundMsat, type OwnChannels } from '../routes/own-channels.ts'
+import { graphId, inboundMsat, isUnconfirmed, type OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
 import { inboundCost, nodeInfo } from '../routes/public-graph.ts'
 
@@ -61,7 +61,7 @@ export class Introductions {
     for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {
       const reason = unfit(channel, payer)
       const peer = reason === undefined ? await nodeInfo(this.#needs.client, channel.remote_pubkey) : undefined
-      const link = peer && linkTo(peer, channel.chan_id)
+      const link = peer && linkTo(peer, channel)
       const missing = reason ?? this.#missing(peer, link)
       if (missing !== undefined || link === undefined) {
         reasons.push(`${shortKey(channel.remote_pubkey)} ${missing ?? 'has no policy'}`)
@@ -131,11 +131,12 @@ function unfit(channel: RawChannel, payer: string): string | undefined {
   if (channel.remote_pubkey === payer) return 'is the payer itself'
   if (channel.private) return 'has a private channel with us only'
   if (!channel.active) return 'is offline'
+  if (isUnconfirmed(channel)) return 'has a channel with us that waits for its first confirmation'
   return inboundMsat(channel) < INBOUND_ROOM_MSAT ? 'has no balance towards us' : undefined
 }
 
-function linkTo(peer: RawNodeInfo, chanId: string): HopPolicy | undefined {
-  const edge = peer.channels.find((each) => each.channel_id === chanId)
+function linkTo(peer: RawNodeInfo, channel: RawChannel): HopPolicy | undefined {
+  const edge = peer.channels.find((each) => each.channel_id === graphId(channel))
   const key = peer.node?.pub_key
   return edge === undefined || key === undefined || isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
 }

@@ -4,7 +4,7 @@ import { PATH_ENTRANCE_MS, PATH_POLICY_MS } from '../limits.ts'
 import { isAway } from '../rpc/errors.ts'
 import { type LndClient } from '../rpc/client.ts'
 import { entranceTo, type Introduction } from './introductions.ts'
-import type { OwnChannels } from '../routes/own-channels.ts'
+import { idsOf, type OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
 import { nodeInfo } from '../routes/public-graph.ts'
 
@@ -43,7 +43,7 @@ export class PathWatch {
     await this.#checkPolicies(paths)
     await this.#checkEntrances(paths)
     const channels = await this.#needs.channels.list(1_000)
-    const active = new Set(channels.filter((channel) => channel.active).map((channel) => channel.chan_id))
+    const active = new Set(channels.filter((channel) => channel.active).flatMap(idsOf))
     this.#emitStale(paths, ({ chain }) => !active.has(chain.links.at(-1)?.chanId ?? ''))
   }
 

@@ -3,6 +3,7 @@ import { BoundedMap } from '../../../floor/bounded.ts'
 import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { formatShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
 import { MAX_POLICIES, POLICY_AGE_MS } from '../limits.ts'
+import { Status, type RpcError } from '../rpc/errors.ts'
 import type { LndClient } from '../rpc/client.ts'
 import type { RawEdge, RawPolicy } from '../rpc/raw-messages.ts'
 
@@ -71,6 +72,21 @@ export class Policies {
   async hop(chanId: string, from: string, withinMs: number = Infinity): Promise<HopPolicy | undefined> {
     return hopPolicy(await this.edge(chanId, withinMs), from)
   }
+}
+
+/**
+ * The policy of an own channel from one of its ends, by whichever of its ids the graph has it; undefined where it is not
+ * there, or that end has published none. @throws RpcError where the node is away or does not permit the call
+ */
+export async function ownHop(policies: Policies, ids: readonly string[], from: string): Promise<HopPolicy | undefined> {
+  for (const id of ids) {
+    try {
+      return await policies.hop(id, from)
+    } catch (error) {
+      if ((error as RpcError).code !== Status.notFound) throw error
+    }
+  }
+  return undefined
 }
 
 /** A channel from one of its ends, or undefined where that end has published no policy. */

@@ -11,7 +11,7 @@ import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../../paths/path-cl
 import { MAX_PINNED_ROUTES, MAX_ROUTES_PER_REQUEST } from '../../../medium/limits.ts'
 import { MAX_CHANNEL_HTLCS, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
-import type { OwnChannels } from './own-channels.ts'
+import { idsOf, type OwnChannels } from './own-channels.ts'
 import type { Policies, HopPolicy } from './policies.ts'
 import { decodePath } from '../../paths/reply-path.ts'
 import { amountRange, recordRoom, totalDelta, wholeFee, type RoutePlan } from './route-costs.ts'
@@ -91,7 +91,9 @@ export class Routes {
     }
     const ways = await this.#finder.find(search)
     const slots = new Map(
-      own.map((channel) => [channel.chan_id, channel.local_constraints?.max_accepted_htlcs ?? MAX_CHANNEL_HTLCS]),
+      own.flatMap((channel) =>
+        idsOf(channel).map((id) => [id, channel.local_constraints?.max_accepted_htlcs ?? MAX_CHANNEL_HTLCS] as const),
+      ),
     )
     const routes: PinnedRoute[] = []
     for (const way of ways) {

@@ -35,8 +35,14 @@ export interface RawChannel {
   readonly local_balance: string
   readonly remote_balance: string
   readonly private: boolean
-  /** Decimal; '0' where the channel has none. */
+  /** By which its peer knows it besides, decimal; '0' where the channel has none. */
   readonly peer_scid_alias?: string
+  /** By which this node knows it besides. Of a channel that was open before its funding was confirmed, `chan_id` is one. */
+  readonly alias_scids?: readonly string[]
+  /** It was open before its funding was confirmed. */
+  readonly zero_conf?: boolean
+  /** Where its funding is in the chain, of a channel whose `chan_id` is an alias; '0' before that. */
+  readonly zero_conf_confirmed_scid?: string
   readonly local_constraints: RawConstraints | null
   readonly remote_constraints: RawConstraints | null
   readonly pending_htlcs: readonly RawHtlc[]
