@@ -1,114 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import { checkServerIdentity, rootCertificates, type PeerCertificate } from 'node:tls'
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
 // Not the whole package: it loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
-import { BackendError } from '../../backend.ts'
-import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
+import { readCredentials, type LndCredentials, type LndLocation } from './credentials.ts'
+import { certificatesIn } from './secrets.ts'
 import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, NODE_RECONNECT } from '../limits.ts'
-
-/** How to reach a node. What is not given comes from the environment, then from lnd's own defaults. */
-export interface LndLocation {
-  /** lnd's folder; default ~/.lnd. */
-  readonly lndDir?: string
-  /** mainnet, testnet, signet, regtest ...; default mainnet. It names the folder of the macaroon. */
-  readonly network?: string
-  /** host:port of lnd's gRPC; default localhost:10009. */
-  readonly socket?: string
-  /** A file's name, PEM, hex or base64; default tls.cert in `lndDir`. */
-  readonly cert?: string
-  /**
-   * A file's name, hex or base64; default keysock.macaroon, else admin.macaroon, in the network's folder of `lndDir`.
-   */
-  readonly macaroon?: string
-}
-
-/**
- * What a connection to lnd needs, read and decoded. Holds a secret: never to be logged. Plain data: it may cross to a
- * thread.
- */
-export interface LndCredentials {
-  readonly socket: string
-  /** PEM in base64; undefined: the system's authorities. */
-  readonly cert: string | undefined
-  /** Hex; undefined where lnd runs without macaroons. */
-  readonly macaroon: string | undefined
-}
-
-/**
- * Reads where a node is. The environment: LNCLI_LNDDIR, LNCLI_NETWORK, LNCLI_RPCSERVER, LNCLI_TLSCERTPATH and
- * LNCLI_MACAROONPATH as lncli reads them, and LND_DIR, LND_NETWORK, LND_SOCKET, LND_CERT and LND_MACAROON (files),
- * LND_CERT_BASE64, LND_MACAROON_BASE64, LND_CERT_HEX and LND_MACAROON_HEX.
- *
- * @throws BackendError 'bad-request' naming the file or variable that can't be read
- */
-export function readCredentials(location: LndLocation, environment: NodeJS.ProcessEnv = {}): LndCredentials {
-  const variable = (...names: string[]): string | undefined =>
-    names.map((name) => environment[name]).find((value) => value !== undefined && value !== '')
-  const lndDir = tilde(location.lndDir ?? variable('LNCLI_LNDDIR', 'LND_DIR') ?? defaultDir())
-  const network = location.network ?? variable('LNCLI_NETWORK', 'LND_NETWORK') ?? 'mainnet'
-  const socket = lndSocket(location.socket, environment)
-  const cert =
-    location.cert ??
-    variable('LNCLI_TLSCERTPATH', 'LND_CERT', 'LND_CERT_BASE64', 'LND_CERT_HEX') ??
-    defaultCertificate(lndDir)
-  const macaroon =
-    location.macaroon ??
-    variable('LNCLI_MACAROONPATH', 'LND_MACAROON', 'LND_MACAROON_BASE64', 'LND_MACAROON_HEX') ??
-    defaultMacaroon(join(lndDir, 'data', 'chain', 'bitcoin', network))
-  return {
-    socket,
-    cert: decode('the TLS certificate', cert).toString('base64'),
-    macaroon: decode('the macaroon', macaroon).toString('hex'),
-  }
-}
-
-function defaultDir(): string {
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'Lnd')
-  return join(homedir(), '.lnd')
-}
-
-/** @throws BackendError 'bad-request' where it is not there */
-function defaultCertificate(lndDir: string): string {
-  const file = join(lndDir, 'tls.cert')
-  if (existsSync(file)) return file
-  throw new BackendError(
-    'bad-request',
-    `no lnd at ${lndDir} (there is no ${file}); give its folder (--lnddir), or for one elsewhere --rpcserver, --tlscertpath and --macaroonpath`,
-  )
-}
-
-function defaultMacaroon(folder: string): string {
-  const own = join(folder, 'keysock.macaroon')
-  return existsSync(own) ? own : join(folder, 'admin.macaroon')
-}
-
-function tilde(path: string): string {
-  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
-}
-
-/** A file's content, PEM text, hex or base64. The value itself is in no message: it may be a secret. */
-function decode(what: string, value: string): Buffer {
-  if (value.startsWith('-----BEGIN')) return Buffer.from(value, 'utf8')
-  const file = tilde(value)
-  // A long text that names no file is the content itself, in hex or base64.
-  if (existsSync(file)) {
-    try {
-      return readFileSync(file)
-    } catch (error) {
-      throw new BackendError('bad-request', `${what} at ${file} cannot be read: ${(error as Error).message}`, {
-        cause: error,
-      })
-    }
-  }
-  if (value.length >= 64 && value.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(value)) return Buffer.from(value, 'hex')
-  if (value.length >= 64 && /^[0-9A-Za-z+/_=-]+$/.test(value) && !value.startsWith('/'))
-    return Buffer.from(value, 'base64')
-  const shown = /[/\\.]/.test(value) && value.length < 256 ? ` (${file})` : ''
-  throw new BackendError('bad-request', `${what}${shown} is neither a file that exists nor hex or base64`)
-}
 
 /** Clients that have to be closed when the backend stops. */
 export interface OpenedServices extends LndServices {
@@ -139,7 +38,7 @@ export function openServices(given: LndCredentials): OpenedServices {
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': 1,
     // TLS takes no IP address as a server's name; lnd's certificate always has this name.
-    ...(/^(?:127\.0\.0\.1|\[::1\]):/.test(socket) && { 'grpc.ssl_target_name_override': 'localhost' }),
+    ...(isIP(hostOf(socket)) !== 0 && { 'grpc.ssl_target_name_override': 'localhost' }),
   }
   const channelOverride = new Channel(socket, credentials, options)
   const renew = (client: unknown): unknown =>
@@ -154,8 +53,33 @@ export function openServices(given: LndCredentials): OpenedServices {
   }
 }
 
-function channelCredentials({ cert, macaroon }: LndCredentials): ChannelCredentials {
-  const ssl = grpcCredentials.createSsl(cert === undefined ? undefined : Buffer.from(cert, 'base64'))
+/** Without port, and without the brackets of IPv6. */
+function hostOf(socket: string): string {
+  return socket.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+}
+
+/** How the node's certificate is judged (spec/lnd.md §2). */
+function tlsCredentials({ socket, cert }: LndCredentials): ChannelCredentials {
+  const host = /^(?:127\.0\.0\.1|::1)$/.test(hostOf(socket)) ? 'localhost' : hostOf(socket)
+  const pem = cert === undefined ? undefined : Buffer.from(cert, 'base64')
+  const given = pem === undefined ? [] : certificatesIn(pem)
+  const isOwn = given.every((der) => isSelfSigned(new X509Certificate(der)))
+  // One that an authority has signed leads to that authority, which the machine trusts or not.
+  const roots = pem === undefined || isOwn ? pem : Buffer.concat([pem, Buffer.from(rootCertificates.join('\n'))])
+  return grpcCredentials.createSsl(roots, null, null, {
+    // The very certificate that was given is the right one, whatever names it has.
+    checkServerIdentity: (_, peer: PeerCertificate) =>
+      given.some((der) => der.equals(peer.raw)) ? undefined : checkServerIdentity(host, peer),
+  })
+}
+
+function isSelfSigned(certificate: X509Certificate): boolean {
+  return certificate.issuer === certificate.subject
+}
+
+function channelCredentials(given: LndCredentials): ChannelCredentials {
+  const { macaroon } = given
+  const ssl = tlsCredentials(given)
   if (macaroon === undefined) return ssl
   const metadata = new Metadata()
   metadata.add('macaroon', macaroon)
