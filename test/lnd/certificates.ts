@@ -66,7 +66,7 @@ function distinguishedName(name: string): Buffer {
 }
 
 function time(date: Date): Buffer {
-  return tagged(0x18, Buffer.from(`${date.toISOString().replaceAll(/[-:T]|\.\d+/g, '')}`))
+  return tagged(0x18, Buffer.from(date.toISOString().replaceAll(/[-:T]|\.\d+/g, '')))
 }
 
 /** critical, CA: TRUE. */

@@ -13,7 +13,7 @@ import { makeCertificate, type TestCertificate } from './certificates.ts'
 const certificate = makeCertificate({ name: 'localhost' })
 const { pem, der } = certificate
 /** As lnd writes them: version, identifier, end, end, signature. */
-const macaroon = `0201036c6e64020a${'ab'.repeat(10)}000006${'20'}${'cd'.repeat(32)}`
+const macaroon = `0201036c6e64020a${'ab'.repeat(10)}00000620${'cd'.repeat(32)}`
 const binary = Buffer.from(macaroon, 'hex')
 
 let folder = ''

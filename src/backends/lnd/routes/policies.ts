@@ -75,8 +75,8 @@ export class Policies {
 }
 
 /**
- * The policy of an own channel from one of its ends, by whichever of its ids the graph has it; undefined where it is not
- * there, or that end has published none. @throws RpcError where the node is away or does not permit the call
+ * The policy of an own channel from one of its ends, by whichever of its ids the graph has it; undefined where it is
+ * not there, or that end has published none. @throws RpcError where the node is away or does not permit the call
  */
 export async function ownHop(policies: Policies, ids: readonly string[], from: string): Promise<HopPolicy | undefined> {
   for (const id of ids) {

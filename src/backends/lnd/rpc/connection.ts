@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { checkServerIdentity, rootCertificates, type PeerCertificate } from 'node:tls'
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
@@ -6,7 +5,7 @@ import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredenti
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
 import type { LndServices } from './client.ts'
 import { readCredentials, type LndCredentials, type LndLocation } from './credentials.ts'
-import { certificatesIn } from './secrets.ts'
+import { certificatesIn, isSelfSigned } from './secrets.ts'
 import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, NODE_RECONNECT } from '../limits.ts'
 
 /** Clients that have to be closed when the backend stops. */
@@ -63,7 +62,7 @@ function tlsCredentials({ socket, cert }: LndCredentials): ChannelCredentials {
   const host = /^(?:127\.0\.0\.1|::1)$/.test(hostOf(socket)) ? 'localhost' : hostOf(socket)
   const pem = cert === undefined ? undefined : Buffer.from(cert, 'base64')
   const given = pem === undefined ? [] : certificatesIn(pem)
-  const isOwn = given.every((der) => isSelfSigned(new X509Certificate(der)))
+  const isOwn = given.every(isSelfSigned)
   // One that an authority has signed leads to that authority, which the machine trusts or not.
   const roots = pem === undefined || isOwn ? pem : Buffer.concat([pem, Buffer.from(rootCertificates.join('\n'))])
   return grpcCredentials.createSsl(roots, null, null, {
@@ -71,10 +70,6 @@ function tlsCredentials({ socket, cert }: LndCredentials): ChannelCredentials {
     checkServerIdentity: (_, peer: PeerCertificate) =>
       given.some((der) => der.equals(peer.raw)) ? undefined : checkServerIdentity(host, peer),
   })
-}
-
-function isSelfSigned(certificate: X509Certificate): boolean {
-  return certificate.issuer === certificate.subject
 }
 
 function channelCredentials(given: LndCredentials): ChannelCredentials {

@@ -37,7 +37,7 @@ export interface RawChannel {
   readonly private: boolean
   /** By which its peer knows it besides, decimal; '0' where the channel has none. */
   readonly peer_scid_alias?: string
-  /** By which this node knows it besides. Of a channel that was open before its funding was confirmed, `chan_id` is one. */
+  /** By which this node knows it besides; `chan_id` is one where it was open before its funding was confirmed. */
   readonly alias_scids?: readonly string[]
   /** It was open before its funding was confirmed. */
   readonly zero_conf?: boolean

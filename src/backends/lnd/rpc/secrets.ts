@@ -34,13 +34,19 @@ export function readCertificates(content: Content): Buffer {
     )
   }
   try {
-    for (const der of ders) new X509Certificate(der)
+    ders.forEach(isSelfSigned)
   } catch (error) {
     throw new BackendError('bad-request', `${what} is damaged, or part of it is missing; copy it again, whole`, {
       cause: error,
     })
   }
   return Buffer.from(ders.map(toPem).join(''), 'latin1')
+}
+
+/** Whether a certificate, in DER, names no authority but itself. @throws Error where it is none */
+export function isSelfSigned(der: Buffer): boolean {
+  const { issuer, subject } = new X509Certificate(der)
+  return issuer === subject
 }
 
 /** The certificates of a PEM text, each in DER. */
