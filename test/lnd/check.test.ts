@@ -90,7 +90,12 @@ describe('a look at the interceptor', () => {
 describe('what a call fails with', () => {
   it('names the call that lnd did not permit, whoever made it', async () => {
     const { services } = new ScriptedLnd({ ...empty, listChannels: denied })
-    const backend = new LndBackend({ services, credentials: undefined, close: () => undefined })
+    const backend = new LndBackend({
+      services,
+      credentials: undefined,
+      reread: () => undefined,
+      close: () => undefined,
+    })
     await backend.start({ sink: () => undefined })
     const destination = { lane: 'node', publicKey: new Uint8Array(33).fill(2) } as const
     const request = { destination, amountMsat: 1_000n, maxFeeMsat: 0n, count: 1 }

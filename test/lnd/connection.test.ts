@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openServices } from '../../src/backends/lnd/rpc/connection.ts'
+import { openLndTarget, openServices } from '../../src/backends/lnd/rpc/connection.ts'
 import { readCredentials } from '../../src/backends/lnd/rpc/credentials.ts'
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
 import { asBackendError, Status, type RpcError } from '../../src/backends/lnd/rpc/errors.ts'
@@ -105,20 +105,28 @@ describe('a connection', () => {
   })
 
   /** What a call ends with on a node that has this certificate, where `given` is taken for it. */
-  async function call(own: TestCertificate, given: string, chain: string = own.pem): Promise<RpcError> {
-    const node = createSecureServer({ cert: chain, key: own.key })
+  function call(own: TestCertificate, given: string): Promise<RpcError> {
+    return callAt(nodeWith(own), given)
+  }
+
+  function nodeWith({ pem: cert, key }: TestCertificate): Http2SecureServer {
+    const node = createSecureServer({ cert, key })
     node.on('stream', (stream) => {
       stream.respond({ 'content-type': 'application/grpc', 'grpc-status': Status.unimplemented }, { endStream: true })
     })
-    return callAt(node, given)
+    return node
   }
 
-  async function callAt(node: Http2SecureServer | Server, given: string): Promise<RpcError> {
+  async function listening(node: Http2SecureServer | Server): Promise<number> {
     server = node
     await new Promise<void>((resolve) => {
       node.listen(0, '127.0.0.1', resolve)
     })
-    const { port } = node.address() as AddressInfo
+    return (node.address() as AddressInfo).port
+  }
+
+  async function callAt(node: Http2SecureServer | Server, given: string): Promise<RpcError> {
+    const port = await listening(node)
     const services = openServices(readCredentials({ socket: `127.0.0.1:${port}`, cert: given, macaroon }))
     try {
       return await new LndClient(services).call('getInfo', {}).then(
@@ -152,6 +160,23 @@ describe('a connection', () => {
     const error = await call(own, what === 'is another' ? pem : own.pem)
     expect(asBackendError(error).message).toMatch(words)
     expect(asBackendError(error).message).not.toMatch(/does not answer/)
+  })
+
+  it('stands again with the certificate that the node has made anew, once it is read again', async () => {
+    const renewed = makeCertificate({ name: 'localhost' })
+    const cert = file('tls.cert', pem)
+    const port = await listening(nodeWith(renewed))
+    const target = openLndTarget({ socket: `127.0.0.1:${port}`, cert, macaroon }, {})
+    const client = new LndClient(target.services)
+    try {
+      await expect(client.call('getInfo', {})).rejects.toMatchObject({ code: Status.unavailable })
+      expect(target.reread()).toBeUndefined()
+      file('tls.cert', renewed.pem)
+      expect(target.reread()?.cert).toBe(Buffer.from(renewed.pem).toString('base64'))
+      await expect(client.call('getInfo', {})).rejects.toMatchObject({ code: Status.unimplemented })
+    } finally {
+      target.close()
+    }
   })
 
   it('says by which name a certificate would be right', async () => {

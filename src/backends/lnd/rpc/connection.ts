@@ -10,6 +10,8 @@ import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, NODE_RECONNECT } from '../limits.ts
 
 /** Clients that have to be closed when the backend stops. */
 export interface OpenedServices extends LndServices {
+  /** A new connection with these. Calls over the old one end as if the node had gone away. */
+  renew(credentials: LndCredentials): void
   close(): void
 }
 
@@ -21,6 +23,26 @@ type ClientClass = new (socket: string, credentials: ChannelCredentials, options
  * They share one connection, so that a node is reachable as a whole or not at all.
  */
 export function openServices(given: LndCredentials): OpenedServices {
+  let opened = connect(given)
+  return {
+    get default() {
+      return opened.default
+    },
+    get router() {
+      return opened.router
+    },
+    get signer() {
+      return opened.signer
+    },
+    renew(credentials) {
+      opened.close()
+      opened = connect(credentials)
+    },
+    close: () => opened.close(),
+  }
+}
+
+function connect(given: LndCredentials): LndServices & { close(): void } {
   const { socket } = given
   const loaded = authenticatedLndGrpc({
     socket,
@@ -92,14 +114,39 @@ export interface LndTarget {
   readonly services: LndServices
   /** Undefined for an `lnd` object that was given: no other thread can make one like it. */
   readonly credentials: LndCredentials | undefined
+  /**
+   * Reads certificate and macaroon again, and connects with them where the certificate is another. Gives the new ones
+   * then, else undefined.
+   *
+   * @throws BackendError 'bad-request' naming what cannot be read
+   */
+  reread(): LndCredentials | undefined
   /** Closes what was opened here. */
   close(): void
 }
 
+function nothing(): undefined {
+  return undefined
+}
+
 /** @throws BackendError 'bad-request' naming the file or variable that can't be read */
 export function openLndTarget(options: LndOptions, environment: NodeJS.ProcessEnv): LndTarget {
-  if (options.lnd !== undefined) return { services: options.lnd, credentials: undefined, close: () => undefined }
+  if (options.lnd !== undefined) {
+    return { services: options.lnd, credentials: undefined, reread: nothing, close: nothing }
+  }
   const credentials = readCredentials(options, environment)
   const services = openServices(credentials)
-  return { services, credentials, close: () => services.close() }
+  let { cert } = credentials
+  return {
+    services,
+    credentials,
+    reread() {
+      const now = readCredentials(options, environment)
+      if (now.cert === cert) return undefined
+      cert = now.cert
+      services.renew(now)
+      return now
+    },
+    close: () => services.close(),
+  }
 }

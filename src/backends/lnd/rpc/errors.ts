@@ -92,7 +92,8 @@ export function whyAway(details: string): string {
 
 /** Whether a connection failed because of lnd's certificate. */
 export function isCertificate(details: string): boolean {
-  return /certificate|self.signed|SSL|TLS/i.test(details)
+  // A node that goes away in the middle of a handshake has said nothing about its certificate.
+  return /certificate|self.signed|SSL|TLS/i.test(details) && !details.includes('before secure TLS connection')
 }
 
 /** What is wrong with a certificate, in the words of OpenSSL and Node.js, for a person. */
