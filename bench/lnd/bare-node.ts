@@ -1,6 +1,5 @@
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
-import { type OpenedServices, openServices } from '../../src/backends/lnd/rpc/connection.ts'
-import { readCredentials } from '../../src/backends/lnd/rpc/credentials.ts'
+import { type OpenedServices, openServices, readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../src/medium/limits.ts'
 import { hopPolicy, type HopPolicy } from '../../src/backends/lnd/routes/policies.ts'
 import { MAX_FEE_MSAT } from './settings.ts'
