@@ -15,6 +15,7 @@ import { Liveness } from './liveness.ts'
 import { LocalHost, ThreadHost, type InterceptorHost } from './phantom/interceptor-host.ts'
 import type { InterceptorReport } from './phantom/interceptor-messages.ts'
 import { openLndTarget, type LndCredentials, type LndOptions, type LndTarget } from './rpc/connection.ts'
+import { OwnBalance } from './routes/own-balance.ts'
 import { OwnChannels } from './routes/own-channels.ts'
 import { Payments } from './payments/payments.ts'
 import { PhantomLane } from './phantom/phantom-lane.ts'
@@ -155,10 +156,11 @@ export class LndBackend implements Backend {
     const height = (): number => liveness.height
     const channels = new OwnChannels(client, clock)
     const policies = new Policies(client, clock)
-    const routes = new Routes({ client, clock, entropy, policies, channels, ownKey, height })
+    const balance = new OwnBalance({ clock, emit })
+    const routes = new Routes({ client, clock, entropy, policies, channels, balance, ownKey, height })
     const suspect = (error: unknown): void => liveness.suspect(error)
     const isOnline = (): boolean => liveness.isOnline
-    const payments = new Payments({ client, clock, routes, channels, isOnline, height, emit, suspect })
+    const payments = new Payments({ client, clock, routes, channels, balance, isOnline, height, emit, suspect })
     const invoices = new Invoices({ client, clock, emit, suspect }, settleIndex)
     const phantom = new PhantomLane({
       client,

@@ -11,6 +11,7 @@ import { type LndClient } from '../rpc/client.ts'
 import { RateLimitedWarning } from '../rate-limited-warning.ts'
 import type { RawAttempt, RawPayment } from '../rpc/raw-messages.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
+import { spendableMsat, type OwnBalance } from '../routes/own-balance.ts'
 import { idsOf, outboundMsat, type OwnChannels } from '../routes/own-channels.ts'
 import { hashRequest } from '../rpc/raw-messages.ts'
 import { sendToRouteRequest } from './send-to-route.ts'
@@ -23,6 +24,7 @@ export interface PaymentsNeeds {
   readonly clock: Clock
   readonly routes: Routes
   readonly channels: OwnChannels
+  readonly balance: OwnBalance
   isOnline(): boolean
   height(): number
   emit(event: BackendEvent): void
@@ -197,7 +199,10 @@ export class Payments {
     if (channel === undefined || !channel.active) return undefined
     const outgoing = channel.pending_htlcs.filter((htlc) => !htlc.incoming).length
     if (outgoing + ours >= route.firstChannelSlots) return 'no-slot'
-    return outboundMsat(channel) < sizedForMsat + feeMsat ? 'no-balance' : undefined
+    const neededMsat = sizedForMsat + feeMsat
+    if (outboundMsat(channel) >= neededMsat) return undefined
+    if ((spendableMsat(channels) ?? 0n) < neededMsat) this.#needs.balance.usedUp(channels)
+    return 'no-balance'
   }
 
   #cutOff(hash: string, error: unknown): void {

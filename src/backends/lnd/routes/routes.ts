@@ -11,6 +11,7 @@ import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../../paths/path-cl
 import { MAX_PINNED_ROUTES, MAX_ROUTES_PER_REQUEST } from '../../../medium/limits.ts'
 import { MAX_CHANNEL_HTLCS, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
+import type { OwnBalance } from './own-balance.ts'
 import { idsOf, type OwnChannels } from './own-channels.ts'
 import type { Policies, HopPolicy } from './policies.ts'
 import { decodePath } from '../../paths/reply-path.ts'
@@ -31,6 +32,7 @@ export interface RoutesNeeds {
   readonly entropy: Entropy
   readonly policies: Policies
   readonly channels: OwnChannels
+  readonly balance: OwnBalance
   /** Hex. */
   readonly ownKey: string
   height(): number
@@ -78,6 +80,7 @@ export class Routes {
     // spec §9.6: paths with a longer delta are not paid over; a payee could hold our money for as long.
     if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
     const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
+    this.#needs.balance.look(own, request.amountMsat)
     const search: WaySearch = {
       from: this.#needs.ownKey,
       to,

@@ -35,6 +35,11 @@ export interface RawChannel {
   readonly local_balance: string
   readonly remote_balance: string
   readonly private: boolean
+  /** Whether this node opened it, and pays the fee of its commitment transaction. */
+  readonly initiator?: boolean
+  readonly commit_fee?: string
+  readonly commit_weight?: string
+  readonly fee_per_kw?: string
   /** By which its peer knows it besides, decimal; '0' where the channel has none. */
   readonly peer_scid_alias?: string
   /** By which this node knows it besides; `chan_id` is one where it was open before its funding was confirmed. */
