@@ -64,6 +64,8 @@ export type BackendEvent =
   | { readonly type: 'block'; readonly height: number }
   /** These paths stopped working or soon will (channel gone, policy changed): make new ones. */
   | { readonly type: 'paths-stale'; readonly pathIds: readonly string[] }
+  /** What `makePaths` could not tell yet: how many nodes could stand behind these paths (`PathResult.candidates`). */
+  | { readonly type: 'candidates'; readonly pathIds: readonly string[]; readonly candidates: number }
   /** The node went away or came back. Payments under way become 'unknown'; the transport waits. */
   | {
       readonly type: 'online' | 'offline'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { PathRequest, PathResult, ReplyPath } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
-import { PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
+import { COUNT_WAIT_MS, PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
@@ -102,10 +102,31 @@ describe('hidden paths', () => {
     expect(world.keys).toBe(0)
   })
 
-  it('leave nothing open where the graph cannot be read', async () => {
+  it('stand without the number of candidates where the graph cannot be read, which a warning says once', async () => {
     const world = new World({ describeGraph: denied })
-    await expect(world.make()).rejects.toMatchObject({ code: Status.unknown })
-    expect(world.keys).toBe(0)
+    const { paths, candidates } = await world.make()
+    await world.make()
+    expect([paths.length, candidates]).toEqual([2, undefined])
+    expect(world.keys).toBe(4)
+    expect(world.told).toEqual([
+      { type: 'warning', code: 'node-call', message: expect.stringContaining('/lnrpc.Lightning/DescribeGraph') },
+    ])
+  })
+
+  it('do not wait for a graph that takes long to read: the number of candidates is told later', async () => {
+    const reading = Promise.withResolvers<unknown>()
+    const world = new World({ describeGraph: () => reading.promise })
+    const making = world.make()
+    await world.lnd.idle()
+    world.lnd.clock.pass(COUNT_WAIT_MS)
+    const { paths, candidates } = await making
+    expect([paths.length, candidates, world.keys]).toEqual([2, undefined, 2])
+    world.lnd.clock.pass(75_000)
+    expect(world.told).toEqual([])
+    reading.resolve((graph.describeGraph as () => unknown)())
+    await world.lnd.idle()
+    world.lnd.clock.pass(0)
+    expect(world.told).toEqual([{ type: 'candidates', pathIds: paths.map(({ pathId }) => pathId), candidates: 1 }])
   })
 
   it('are counted on one reading of the graph', async () => {

@@ -37,6 +37,10 @@ export const ANNOUNCED_DEPTH = 6
 export const OUTBOUND_ROOM_MSAT = 1_000_000n
 /** How long a list of our own channels is used to find routes and introductions. */
 export const CHANNELS_AGE_MS = 2_000
+/** Paths wait so long for the number of candidates; of a graph that takes longer to read it is told later. */
+export const COUNT_WAIT_MS = 500
+/** Reading the whole graph takes more than a minute on small machines; nothing waits for it. */
+export const GRAPH_MS = 600_000
 /** How long what is known of the public graph is used. */
 export const GRAPH_AGE_MS = 3_600_000
 
