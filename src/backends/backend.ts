@@ -64,6 +64,8 @@ export type BackendEvent =
   | { readonly type: 'block'; readonly height: number }
   /** These paths stopped working or soon will (channel gone, policy changed): make new ones. */
   | { readonly type: 'paths-stale'; readonly pathIds: readonly string[] }
+  /** What `makePaths` could not tell yet: how many nodes could stand behind these paths (`PathResult.candidates`). */
+  | { readonly type: 'candidates'; readonly pathIds: readonly string[]; readonly candidates: number }
   /** The node went away or came back. Payments under way become 'unknown'; the transport waits. */
   | {
       readonly type: 'online' | 'offline'
@@ -108,8 +110,8 @@ export interface Backend {
   /** One answer per offer; a second one, or one to an offer that is gone, is ignored. Resolves when it is written. */
   answer(offerId: string, verdict: Verdict): Promise<void>
   /**
-   * Where only private channels lead to this node: those by which others find it, the best first, at most
-   * MAX_ROUTE_HINTS. Empty for a public node.
+   * Where no public channel has room towards this node: the private ones by which others find it, the best first, at
+   * most MAX_ROUTE_HINTS. Empty where a public one has.
    */
   routeHints?(): Promise<readonly RouteHint[]>
   /** SHA-256 of the compressed point (node key x `point`), 32 bytes: BOLT 8's ECDH. `point`: 33 bytes. */

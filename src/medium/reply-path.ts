@@ -22,6 +22,9 @@ export interface ReplyPath {
 
 export interface PathResult {
   readonly paths: readonly ReplyPath[]
-  /** How many nodes of the public graph could stand behind these paths, by what a payer can compute (spec §9.5). */
-  readonly candidates: number
+  /**
+   * How many nodes of the public graph could stand behind these paths, by what a payer can compute (spec §9.5). Absent:
+   * the graph is being read, and the event 'candidates' tells.
+   */
+  readonly candidates?: number
 }

@@ -21,7 +21,13 @@ class SilentSocket extends Duplex {
   }
 }
 
-async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
+interface BeginOptions {
+  readonly waitMs?: number
+  readonly answers?: boolean
+  readonly ownTrouble?: () => string
+}
+
+async function begin({ waitMs = 600_000, answers = true, ownTrouble }: BeginOptions = {}): Promise<{
   readonly time: ManualClock
   readonly sockets: SilentSocket[]
   /** What each try was allowed, ms. */
@@ -50,6 +56,7 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
     endpoint: endpoint as unknown as Endpoint,
     target: { address: `02${'ab'.repeat(32)}`, port: 1 },
     source: fileOf('a.bin', new Uint8Array(1_000)),
+    ...(ownTrouble && { ownTrouble }),
     session: new Uint8Array(16),
     maxCostMsat: 1_000n,
     waitMs,
@@ -69,6 +76,17 @@ it('makes another connection where the OFFER is not acknowledged for 45 s', asyn
   await time.advance(4_000)
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, false])
   expect(events).toContainEqual(expect.objectContaining({ event: 'waiting', code: 'ERR_CLI_SILENT' }))
+  interrupt()
+  expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('says that it is this node that could not pay, where that is why the receiver is silent', async () => {
+  const message = "this node's own balance is used up"
+  const { time, events, ended, interrupt } = await begin({ ownTrouble: () => message })
+  await time.advance(48_000)
+  expect(events).toContainEqual(
+    expect.objectContaining({ event: 'waiting', message: expect.stringContaining(message) }),
+  )
   interrupt()
   expect(await ended).toEqual({ type: 'interrupted' })
 })

@@ -29,7 +29,7 @@ const OUTSIDE_PROPERTIES = [
 const GLOBAL_OBJECTS = ['globalThis', 'global']
 const OUTSIDE_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks', 'node:crypto']
 /** No chance in it: what the same bytes give is always the same. */
-const PURE_IMPORTS = ['createHash']
+const PURE_IMPORTS = ['createHash', 'X509Certificate']
 
 const RULES: readonly Rule[] = [
   {

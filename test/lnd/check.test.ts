@@ -67,6 +67,54 @@ describe('a look at a node', () => {
   })
 })
 
+describe('a look at the channels', () => {
+  const channel = (localSat: number, more: object = {}): object => ({
+    chan_id: '1',
+    active: true,
+    private: false,
+    remote_pubkey: `03${'bb'.repeat(32)}`,
+    local_balance: String(localSat),
+    remote_balance: '500000',
+    local_constraints: { chan_reserve_sat: '10000', max_accepted_htlcs: 483 },
+    remote_constraints: null,
+    ...more,
+  })
+  const found = async (name: string, channels: object[]): Promise<Finding | undefined> => {
+    const { findings } = await check({ listChannels: () => ({ channels }) })
+    return findings.find((finding) => finding.name === name)
+  }
+
+  it.for([
+    [500_000, 'good', /can send 490000 sat/],
+    [10_150, 'poor', /150 sat at most/],
+    [10_050, 'bad', /balance is used up/],
+    [9_000, 'bad', /more than 0 sat/],
+  ] as const)('says what a node with %s sat on its side can send', async ([localSat, verdict, message]) => {
+    expect(await found('outbound', [channel(localSat)])).toMatchObject({
+      verdict,
+      message: expect.stringMatching(message),
+    })
+  })
+
+  it('knows what the one who opened a channel keeps for fees of the chain', async () => {
+    const fees = { initiator: true, commit_fee: '2810', commit_weight: '1116', fee_per_kw: '2500' }
+    // 7,300 sat at twice the rate with two HTLCs, of which 2,810 are paid.
+    expect(await found('outbound', [channel(14_640, fees)])).toMatchObject({
+      verdict: 'poor',
+      message: expect.stringContaining('150 sat at most'),
+    })
+    expect(await found('outbound', [channel(14_640, { ...fees, initiator: false })])).toMatchObject({ verdict: 'good' })
+  })
+
+  it('says where only its address leads to a node', async () => {
+    expect(await found('inbound', [channel(1, { private: true })])).toMatchObject({
+      verdict: 'good',
+      message: expect.stringContaining('its address names the way'),
+    })
+    expect((await found('inbound', [channel(1)]))?.message).not.toContain('address')
+  })
+})
+
 describe('a look at the interceptor', () => {
   const offer = (htlcId: string, autoFailHeight: number): object => ({
     incoming_circuit_key: { chan_id: '1', htlc_id: htlcId },
@@ -90,7 +138,12 @@ describe('a look at the interceptor', () => {
 describe('what a call fails with', () => {
   it('names the call that lnd did not permit, whoever made it', async () => {
     const { services } = new ScriptedLnd({ ...empty, listChannels: denied })
-    const backend = new LndBackend({ services, credentials: undefined, close: () => undefined })
+    const backend = new LndBackend({
+      services,
+      credentials: undefined,
+      reread: () => undefined,
+      close: () => undefined,
+    })
     await backend.start({ sink: () => undefined })
     const destination = { lane: 'node', publicKey: new Uint8Array(33).fill(2) } as const
     const request = { destination, amountMsat: 1_000n, maxFeeMsat: 0n, count: 1 }

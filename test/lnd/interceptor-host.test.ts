@@ -2,14 +2,14 @@ import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { WATCHDOG_MS } from '../../src/backends/lnd/limits.ts'
 import { ThreadHost, type InterceptorThread } from '../../src/backends/lnd/phantom/interceptor-host.ts'
-import type { ThreadData } from '../../src/backends/lnd/phantom/interceptor-thread.ts'
+import type { ThreadCommand, ThreadData } from '../../src/backends/lnd/phantom/interceptor-thread.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 /** A thread that is not there. */
 class FakeThread extends EventEmitter {
   readonly data: ThreadData
-  readonly told: InterceptorCommand[] = []
+  readonly told: ThreadCommand[] = []
   isOver = false
 
   constructor(data: ThreadData) {
@@ -17,7 +17,7 @@ class FakeThread extends EventEmitter {
     this.data = data
   }
 
-  postMessage(command: InterceptorCommand): void {
+  postMessage(command: ThreadCommand): void {
     this.told.push(command)
     if (command.type === 'stop') this.emit('exit', 0)
   }
@@ -96,6 +96,15 @@ describe("an interceptor's thread", () => {
       expect(world.reports).toContainEqual({ type: 'offer-gone', offerId })
       expect(world.reports.at(-1)).toMatchObject({ type: 'state', state: 'down' })
     }
+  })
+
+  it('is told of another certificate, and so is the one that takes its place', () => {
+    const world = new World()
+    const credentials = { socket: 'localhost:1', cert: 'bmV3', macaroon: undefined }
+    world.host.renew(credentials)
+    expect(world.thread.told).toEqual([{ type: 'credentials', credentials }])
+    world.silence()
+    expect(world.thread.data).toMatchObject({ credentials })
   })
 
   it('hears no verdict about an offer of the one before it', () => {

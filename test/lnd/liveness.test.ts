@@ -16,6 +16,7 @@ class World {
   readonly events: BackendEvent[] = []
   readonly liveness: Liveness
   looks = 0
+  reread: () => boolean = () => false
 
   constructor(look: () => Promise<boolean>) {
     const { client, clock } = this.lnd
@@ -30,6 +31,7 @@ class World {
         emit: (event) => this.events.push(event),
         payments: { lost: 1, resolveLost, loseSight: none } as unknown as Payments,
         invoices: { open: none, drop: none } as unknown as Invoices,
+        reread: () => this.reread(),
         phantom: { checkPaths: async () => undefined, online: none, block: none } as unknown as PhantomLane,
       },
       5,
@@ -65,6 +67,29 @@ describe('the look at a node', () => {
     await world.poll()
     expect(world.looks).toBe(2)
     expect(world.events).toMatchObject([{ type: 'warning', code: 'node-call' }])
+  })
+
+  it('reads the certificate again when it is not that of the node any more, and says so', async () => {
+    const world = new World(async () => true)
+    const asked: string[] = []
+    const getInfo = (): object => {
+      if (asked.length > 1) return { block_height: 5 }
+      throw rpcError(Status.unavailable, 'No connection established. Last error: Error: self-signed certificate')
+    }
+    world.lnd.script = { getInfo }
+    world.reread = () => {
+      asked.push('again')
+      // At the first time it is not written yet.
+      return asked.length > 1
+    }
+    await world.poll()
+    await world.poll()
+    await world.poll()
+    expect(world.events).toMatchObject([
+      { type: 'offline', detail: expect.stringContaining('is not that of this lnd') },
+      { type: 'warning', code: 'certificate-renewed' },
+      { type: 'online' },
+    ])
   })
 
   it('tells when the node goes away and comes back, and of blocks', async () => {

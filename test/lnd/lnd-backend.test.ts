@@ -11,7 +11,12 @@ it.each([1, 2])('a backend that is stopped while it starts begins nothing more (
       return { identity_pubkey: `02${'11'.repeat(32)}`, block_height: 800_000, chains: [{ network: 'regtest' }] }
     },
   })
-  const backend = new LndBackend({ services: lnd.services, credentials: undefined, close: () => undefined })
+  const backend = new LndBackend({
+    services: lnd.services,
+    credentials: undefined,
+    reread: () => undefined,
+    close: () => undefined,
+  })
   await expect(backend.start({ sink: () => undefined, phantomLane: true })).rejects.toMatchObject({ code: 'stopped' })
   expect(asked).toBe(at)
   expect(

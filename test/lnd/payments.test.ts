@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { GHOST_MS } from '../../src/medium/limits.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
+import { OwnBalance } from '../../src/backends/lnd/routes/own-balance.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { Payments } from '../../src/backends/lnd/payments/payments.ts'
 import type { PinnedRoute, Routes } from '../../src/backends/lnd/routes/routes.ts'
@@ -59,6 +60,7 @@ class World {
       clock,
       routes: { get: () => pinned } as unknown as Routes,
       channels: new OwnChannels(client, clock),
+      balance: new OwnBalance({ clock, emit: (event) => this.events.push(event) }),
       isOnline: () => true,
       height: () => HEIGHT,
       emit: (event) => this.events.push(event),
@@ -160,5 +162,32 @@ describe('a payment that lnd does not know', () => {
     expect(await world.payments.track(hash)).toEqual({ status: 'in-flight' })
     world.lnd.clock.pass(10 * GHOST_MS)
     expect(await world.payments.track(hash)).toEqual({ status: 'in-flight' })
+  })
+})
+
+describe('a payment that its own node cannot send', () => {
+  const failure = { code: 'TEMPORARY_CHANNEL_FAILURE', failure_source_index: 0, height: 0 }
+  const channel = (id: string, balance: string): object => ({
+    chan_id: id,
+    active: true,
+    local_balance: balance,
+    local_constraints: { chan_reserve_sat: '10000', max_accepted_htlcs: 483 },
+    pending_htlcs: [],
+  })
+  const withChannels = (channels: object[]): World =>
+    new World({ sendToRouteV2: () => ({ status: 'FAILED', route: null, failure }), listChannels: () => ({ channels }) })
+
+  it('says that the balance of this node is used up, once', async () => {
+    const world = withChannels([channel('1', '10150'), channel('2', '9000')])
+    expect(await world.pay()).toMatchObject({ reason: 'no-balance', place: 'local' })
+    expect(world.events).toEqual([
+      { type: 'warning', code: 'no-balance', message: expect.stringContaining('can send more than 150 sat') },
+    ])
+  })
+
+  it('says nothing where another channel can', async () => {
+    const world = withChannels([channel('1', '10150'), channel('2', '90000')])
+    expect(await world.pay()).toMatchObject({ reason: 'no-balance', place: 'local' })
+    expect(world.events).toEqual([])
   })
 })

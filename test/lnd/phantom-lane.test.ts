@@ -1,8 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
-import type { PathRequest, PathResult } from '../../src/medium/reply-path.ts'
+import type { PathRequest, PathResult, ReplyPath } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
+import { COUNT_WAIT_MS, PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
+import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
@@ -100,10 +102,31 @@ describe('hidden paths', () => {
     expect(world.keys).toBe(0)
   })
 
-  it('leave nothing open where the graph cannot be read', async () => {
+  it('stand without the number of candidates where the graph cannot be read, which a warning says once', async () => {
     const world = new World({ describeGraph: denied })
-    await expect(world.make()).rejects.toMatchObject({ code: Status.unknown })
-    expect(world.keys).toBe(0)
+    const { paths, candidates } = await world.make()
+    await world.make()
+    expect([paths.length, candidates]).toEqual([2, undefined])
+    expect(world.keys).toBe(4)
+    expect(world.told).toEqual([
+      { type: 'warning', code: 'node-call', message: expect.stringContaining('/lnrpc.Lightning/DescribeGraph') },
+    ])
+  })
+
+  it('do not wait for a graph that takes long to read: the number of candidates is told later', async () => {
+    const reading = Promise.withResolvers<unknown>()
+    const world = new World({ describeGraph: () => reading.promise })
+    const making = world.make()
+    await world.lnd.idle()
+    world.lnd.clock.pass(COUNT_WAIT_MS)
+    const { paths, candidates } = await making
+    expect([paths.length, candidates, world.keys]).toEqual([2, undefined, 2])
+    world.lnd.clock.pass(75_000)
+    expect(world.told).toEqual([])
+    reading.resolve((graph.describeGraph as () => unknown)())
+    await world.lnd.idle()
+    world.lnd.clock.pass(0)
+    expect(world.told).toEqual([{ type: 'candidates', pathIds: paths.map(({ pathId }) => pathId), candidates: 1 }])
   })
 
   it('are counted on one reading of the graph', async () => {
@@ -130,6 +153,19 @@ describe('hidden paths', () => {
     expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
   })
 
+  it('lead over a channel that was open before its funding was confirmed, by its confirmed id', async () => {
+    const alias = (16_000_000n << 40n).toString()
+    const { channels } = (graph.listChannels as () => { channels: object[] })()
+    const confirmed = { ...channels[0], chan_id: alias, alias_scids: [alias], zero_conf: true }
+    const listChannels = (): object => ({ channels: [{ ...confirmed, zero_conf_confirmed_scid: first }] })
+    const world = new World({ listChannels })
+    expect((await world.make()).paths).toHaveLength(2)
+    await world.lane.checkPaths()
+    expect(world.told).toEqual([])
+    const early = new World({ listChannels: () => ({ channels: [{ ...confirmed, zero_conf_confirmed_scid: '0' }] }) })
+    await expect(early.make()).rejects.toThrow('waits for its first confirmation')
+  })
+
   it('are told to be stale when a relay asks for something else', async () => {
     const world = new World()
     const { paths } = await world.make()
@@ -137,6 +173,34 @@ describe('hidden paths', () => {
       ...world.lnd.script,
       getChanInfo: () => ({ ...edges[0], node2_policy: { ...policy, fee_base_msat: '2000' } }),
     }
+    await world.lane.checkPaths()
+    expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
+  })
+
+  it('hold what the guard asks for what comes in to it, which its other channels tell', async () => {
+    const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: 0 }
+    // Bob asks it on his channel with carol; what comes in from alice is no matter here.
+    const dearer = [edge(first, alice, bob), { ...edge(second, bob, carol), node1_policy: charged }]
+    const world = new World({
+      getNodeInfo: () => ({ node: nodeOf(bob), channels: dearer }),
+      describeGraph: () => ({ nodes: [alice, bob, carol].map(nodeOf), edges: dearer }),
+    })
+    const dave = publicKey(sha256(Uint8Array.of(4)))
+    const { paths, candidates } = await world.make({ payer: dave })
+    const asked = decodePath((paths[0] as ReplyPath).bytes).totals.baseFeeMsat
+    expect(asked).toBeGreaterThanOrEqual(1_500)
+    expect(candidates).toBe(1)
+    const plain = await new World().make({ payer: dave })
+    expect(decodePath((plain.paths[0] as ReplyPath).bytes).totals.baseFeeMsat).toBe(1_000)
+  })
+
+  it('are told to be stale when the guard asks more for what comes in to it', async () => {
+    const world = new World()
+    const { paths } = await world.make()
+    const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: 0 }
+    const dearer = [edge(first, alice, bob), { ...edge(second, bob, carol), node1_policy: charged }]
+    world.lnd.script = { ...world.lnd.script, getNodeInfo: () => ({ node: nodeOf(bob), channels: dearer }) }
+    world.lnd.clock.pass(PATH_ENTRANCE_MS)
     await world.lane.checkPaths()
     expect(world.told).toEqual([{ type: 'paths-stale', pathIds: paths.map(({ pathId }) => pathId) }])
   })

@@ -53,8 +53,30 @@ describe('the costs of a route', () => {
     expect(amountsFor(plan, 1_000n)).toEqual([2_000n, 1_000n])
   })
 
+  it('hold what a relay asks for what comes in, which the last node does not', () => {
+    const inbound = { baseMsat: 500n, ppm: 1_000n }
+    const plan = { hops: [hop(1, { inbound }), hop(2, { feeBaseMsat: 1_000n, feePpm: 10_000n })], shadowBlocks: 0 }
+    // 1,000 + 1 % of 100,000; then 500 + 0.1 % of 102,000.
+    expect(amountsFor(plan, 100_000n)).toEqual([102_602n, 100_000n])
+    const { feeBaseMsat, feePpm } = wholeFee(plan)
+    expect(feeBaseMsat + (100_000n * BigInt(feePpm)) / 1_000_000n).toBeGreaterThanOrEqual(2_602n)
+  })
+
+  it('are less by a discount for what comes in, and never below nothing', () => {
+    const dear = hop(2, { feeBaseMsat: 1_000n, feePpm: 10_000n })
+    const less = { hops: [hop(1, { inbound: { baseMsat: -500n, ppm: -1_000n } }), dear], shadowBlocks: 0 }
+    expect(amountsFor(less, 100_000n)).toEqual([101_398n, 100_000n])
+    const none = { hops: [hop(1, { inbound: { baseMsat: -5_000n, ppm: -1_000_000n } }), dear], shadowBlocks: 0 }
+    expect(amountsFor(none, 100_000n)).toEqual([100_000n, 100_000n])
+    expect(wholeFee(none).feeBaseMsat).toBe(0n)
+  })
+
   it('never charge more than the linear bound says', () => {
-    const policy = fc.record({ feeBaseMsat: fc.bigInt(0n, 5_000n), feePpm: fc.bigInt(0n, 10_000n) })
+    const inbound = fc.record({ baseMsat: fc.bigInt(-5_000n, 5_000n), ppm: fc.bigInt(-1_000_000n, 10_000n) })
+    const policy = fc.record(
+      { feeBaseMsat: fc.bigInt(0n, 5_000n), feePpm: fc.bigInt(0n, 10_000n), inbound },
+      { requiredKeys: ['feeBaseMsat', 'feePpm'] },
+    )
     fc.assert(
       fc.property(
         fc.array(policy, { minLength: 1, maxLength: 6 }),

@@ -4,7 +4,7 @@ import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { RawChannel } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { Policies } from '../../src/backends/lnd/routes/policies.ts'
 import { RouteFinder, type WaySearch } from '../../src/backends/lnd/routes/route-finder.ts'
-import { edge, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+import { edge, policy, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const [alice, bob, carol] = [`02${'aa'.repeat(32)}`, `02${'bb'.repeat(32)}`, `02${'cc'.repeat(32)}`]
 
@@ -96,6 +96,32 @@ describe('a search for routes', () => {
     await world.begun(1)
     world.lnd.clock.pass(FIND_MS)
     await expect(found).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('within 30 s') })
+  })
+
+  it('goes around an own channel by whichever of its ids the graph has', async () => {
+    const world = new World((asked) => (asked === 1 ? way('1') : none()))
+    const aliased = { chan_id: '16', active: true, alias_scids: ['16'], zero_conf_confirmed_scid: '1' }
+    const [, other] = own
+    await world.find({ count: 2, own: [aliased, other] as unknown as RawChannel[] })
+    const asked = (): { request: object }[] => world.lnd.calls.filter(({ name }) => name === 'queryRoutes')
+    expect(asked()[1]?.request).toMatchObject({ outgoing_chan_ids: ['2'] })
+    const before = asked().length
+    await world.find({ count: 1, own: [aliased, other] as unknown as RawChannel[], avoid: new Set(['0x0x2']) })
+    expect(asked()[before]?.request).toMatchObject({ outgoing_chan_ids: ['1', '16'] })
+  })
+
+  it('finds what a relay asks for what comes in to it; the node at the end asks nothing for that', async () => {
+    const world = new World(() => way('1'))
+    const charged = { ...policy, inbound_fee_base_msat: 500, inbound_fee_rate_milli_msat: -20 }
+    world.lnd.script = {
+      ...world.lnd.script,
+      getChanInfo: ({ chan_id: id }: { chan_id: string }) =>
+        id === '3'
+          ? { ...edge(id, bob, carol), node2_policy: charged }
+          : { ...edge(id, alice, bob), node2_policy: charged },
+    }
+    const [found] = await world.finder.find({ ...world.search, count: 1 })
+    expect(found?.map(({ inbound }) => inbound)).toEqual([{ baseMsat: 500n, ppm: -20n }, undefined])
   })
 
   it('fails where the node goes away', async () => {

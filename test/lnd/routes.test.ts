@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import type { Route } from '../../src/medium/route.ts'
 import { MAX_PINNED_ROUTES } from '../../src/medium/limits.ts'
+import { OwnBalance } from '../../src/backends/lnd/routes/own-balance.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { Policies } from '../../src/backends/lnd/routes/policies.ts'
 import { Routes } from '../../src/backends/lnd/routes/routes.ts'
@@ -22,7 +23,9 @@ const policy = {
 describe('pinned routes', () => {
   it('are kept while they are paid over, however many others are found', async () => {
     const { client, clock } = new ScriptedLnd({
-      listChannels: () => ({ channels: [{ chan_id: '1', active: true, local_constraints: null }] }),
+      listChannels: () => ({
+        channels: [{ chan_id: '1', active: true, local_balance: '9000', local_constraints: null }],
+      }),
       queryRoutes: () => ({ routes: [{ hops: [{ chan_id: '1', pub_key: bob }] }] }),
       getChanInfo: () => ({
         channel_id: '1',
@@ -39,6 +42,7 @@ describe('pinned routes', () => {
       entropy: { bytes: (length) => new Uint8Array(length) },
       policies: new Policies(client, clock),
       channels: new OwnChannels(client, clock),
+      balance: new OwnBalance({ clock, emit: () => undefined }),
       ownKey: alice,
       height: () => 800_000,
     })

@@ -24,7 +24,7 @@ async function pathOf(
   await backend.start({ sink: () => {} })
   const made = await sim.drive(backend.makePaths({ count: 1, payer: sim.keyOf(payer), relays, lifetimeBlocks: 100 }))
   await backend.stop()
-  return { bytes: made.paths[0]?.bytes ?? new Uint8Array(), candidates: made.candidates }
+  return { bytes: made.paths[0]?.bytes ?? new Uint8Array(), candidates: made.candidates ?? 0 }
 }
 
 function namesOf(sim: Simulation, keys: readonly string[]): string[] {

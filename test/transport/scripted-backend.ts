@@ -25,6 +25,8 @@ export class ScriptedBackend implements Backend {
   agreements = 0
   /** False: a shared secret never comes. */
   agrees = true
+  /** Undefined: paths come without the number. */
+  candidates: number | undefined = 10
   routes: readonly Route[] = [testRoute('r1')]
   tracks: (hash: Uint8Array) => ReturnType<Backend['track']> = async () => ({ status: 'in-flight' })
   #sink: BackendStart['sink'] | undefined
@@ -66,7 +68,9 @@ export class ScriptedBackend implements Backend {
   }
 
   async makePaths(): Promise<PathResult> {
-    return { paths: [{ pathId: 'p1', bytes: new Uint8Array(250), expiryHeight: 1_144 }], candidates: 10 }
+    const { candidates } = this
+    const paths = [{ pathId: 'p1', bytes: new Uint8Array(250), expiryHeight: 1_144 }]
+    return { paths, ...(candidates === undefined ? {} : { candidates }) }
   }
 
   async closePaths(): Promise<void> {}

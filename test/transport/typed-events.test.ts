@@ -27,6 +27,23 @@ it('events.once waits for an event of an endpoint', async () => {
   expect(endpoint.eventNames()).toEqual([])
 })
 
+it('a number of candidates that comes later than the paths is warned of then', async () => {
+  backend.candidates = undefined
+  const socket = endpoint.createConnection('0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798', 7)
+  await settle()
+  expect(socket.candidates).toBeUndefined()
+  const warning = onceOf('warning')
+  backend.emit({ type: 'candidates', pathIds: ['p1'], candidates: 2 })
+  expect(await warning).toMatchObject([{ code: 'ERR_KEYSOCK_FEW_CANDIDATES' }])
+  expect(socket.candidates).toBe(2)
+  // Its OPEN is under way; closing waits for that.
+  socket.resetAndDestroy()
+  for (const { resolve } of backend.payments) resolve({ status: 'settled', feeMsat: 0n })
+  const closed = endpoint.close()
+  await backend.clock.advance(60_000)
+  await closed
+})
+
 it("events.once rejects with the endpoint's error, as it does with that of Node's emitters", async () => {
   const store = new MemoryStore()
   store.write = () => Promise.reject(new Error('disk full'))

@@ -10,7 +10,8 @@ import {
 import { processClock } from '../../floor/clock.ts'
 import { processEntropy } from '../../floor/entropy.ts'
 import { Introductions } from './phantom/introductions.ts'
-import { inboundMsat, OwnChannels } from './routes/own-channels.ts'
+import { inSat, spendableMsat } from './routes/own-balance.ts'
+import { inboundMsat, isUnconfirmed, OwnChannels } from './routes/own-channels.ts'
 import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { BackendError } from '../backend.ts'
 import {
@@ -23,7 +24,7 @@ import {
   Status,
   type RpcError,
 } from './rpc/errors.ts'
-import { INBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './limits.ts'
+import { INBOUND_ROOM_MSAT, OUTBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './limits.ts'
 
 /** The result of one check. */
 export interface Finding {
@@ -41,6 +42,7 @@ export type FindingName =
   | 'sync'
   | 'keysend'
   | 'channels'
+  | 'outbound'
   | 'inbound'
   | 'introduction'
   | 'interceptor'
@@ -85,6 +87,7 @@ class Check {
     await this.#permissions()
     const channels = await this.#channels(info)
     if (channels !== undefined) {
+      this.#outbound(channels)
       this.#inbound(channels)
       await this.#introduction(info)
     }
@@ -203,13 +206,35 @@ class Check {
     }
   }
 
+  #outbound(active: readonly RawChannel[]): void {
+    const mostMsat = spendableMsat(active) ?? 0n
+    const most = inSat(mostMsat)
+    if (mostMsat >= OUTBOUND_ROOM_MSAT)
+      this.#report('outbound', 'good', `the node can send ${most} over one of its channels`)
+    else if (mostMsat >= INBOUND_ROOM_MSAT)
+      this.#report(
+        'outbound',
+        'poor',
+        `the node can send ${most} at most over a channel, which is used up soon: receive over one, or open another`,
+      )
+    else
+      this.#report(
+        'outbound',
+        'bad',
+        `the node's own balance is used up: no channel of it can send more than ${most}, so it can neither send nor acknowledge: receive over one, or open another`,
+      )
+  }
+
   #inbound(active: readonly RawChannel[]): void {
     const room = active.filter((channel) => inboundMsat(channel) >= INBOUND_ROOM_MSAT)
+    const hidden = room.every((channel) => channel.private || isUnconfirmed(channel))
+      ? ', none of them known to others: its address names the way (keysock receive shows it)'
+      : ''
     if (room.length > 0)
       this.#report(
         'inbound',
         'good',
-        `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node`,
+        `${room.length} of ${active.length} channels ${room.length === 1 ? 'has' : 'have'} room towards this node${hidden}`,
       )
     else
       this.#report(

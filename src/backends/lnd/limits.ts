@@ -31,8 +31,16 @@ export const MAX_CHANNEL_HTLCS = 483
  * once a connection: see `Payment.shadowSeed`.
  */
 export const MAX_SHADOW_BLOCKS = 72
+/** Confirmations of a public channel before its ends announce it (BOLT 7). */
+export const ANNOUNCED_DEPTH = 6
+/** Less that a node can send over one channel is worth a warning: some hundred packets with their fees. */
+export const OUTBOUND_ROOM_MSAT = 1_000_000n
 /** How long a list of our own channels is used to find routes and introductions. */
 export const CHANNELS_AGE_MS = 2_000
+/** Paths wait so long for the number of candidates; of a graph that takes longer to read it is told later. */
+export const COUNT_WAIT_MS = 500
+/** Reading the whole graph takes more than a minute on small machines; nothing waits for it. */
+export const GRAPH_MS = 600_000
 /** How long what is known of the public graph is used. */
 export const GRAPH_AGE_MS = 3_600_000
 
@@ -110,6 +118,8 @@ export const MAX_UNCONFIRMED = 8_192
 export const MAX_LIFETIME_BLOCKS = 2_016
 /** The policies along open paths are compared with what was published when they were made this often. */
 export const PATH_POLICY_MS = 30_000
+/** What introduction nodes ask at their other channels is compared this often: big ones have thousands. */
+export const PATH_ENTRANCE_MS = 300_000
 /**
  * When the interceptor's stream comes back, open paths are replaced, at most this often: each connection pays for the
  * packet that says so.

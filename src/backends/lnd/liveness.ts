@@ -2,7 +2,7 @@ import { BackOff } from '../../floor/back-off.ts'
 import type { Clock } from '../../floor/clock.ts'
 import type { BackendEvent } from '../backend.ts'
 import { HEIGHT_POLL_MS, LOOK_AGAIN_MS, NODE_RECONNECT } from './limits.ts'
-import { asBackendError, isAway, Status, type RpcError } from './rpc/errors.ts'
+import { asBackendError, isAway, isCertificate, Status, whyAway, type RpcError } from './rpc/errors.ts'
 import { type LndClient } from './rpc/client.ts'
 import type { Invoices } from './payments/invoices.ts'
 import type { Payments } from './payments/payments.ts'
@@ -15,6 +15,8 @@ export interface LivenessNeeds {
   readonly payments: Payments
   readonly invoices: Invoices
   readonly phantom: PhantomLane
+  /** Reads the node's certificate again; whether it is another than before. @throws BackendError */
+  reread(): boolean
 }
 
 /**
@@ -85,6 +87,7 @@ export class Liveness {
     } catch (error) {
       if (this.#stopped) return
       if (isAway(error)) this.#wentAway(error)
+      if (isAway(error) && isCertificate((error as RpcError).details ?? '')) this.#reread()
       const retryMs = this.#retry.next()
       this.#askIn(isAway(error) ? retryMs : HEIGHT_POLL_MS)
     }
@@ -123,6 +126,20 @@ export class Liveness {
     })
   }
 
+  /** lnd makes a new certificate when its old one has expired, and when a person removes it. */
+  #reread(): void {
+    try {
+      if (!this.#needs.reread()) return
+    } catch {
+      return // lnd is writing it, or it is gone: 'offline' has said that the old one does not do
+    }
+    this.#needs.emit({
+      type: 'warning',
+      code: 'certificate-renewed',
+      message: 'lnd has another TLS certificate than before: it was read again from its file, and is used from now on',
+    })
+  }
+
   #heightIs(height: number): void {
     if (height === this.#height) return
     this.#height = height
@@ -136,7 +153,8 @@ export class Liveness {
     this.#retry.reset()
     this.#needs.payments.loseSight()
     this.#needs.invoices.drop()
-    this.#needs.emit({ type: 'offline', detail: (error as RpcError).details ?? 'lnd does not answer' })
+    const { details = 'lnd does not answer' } = error as RpcError
+    this.#needs.emit({ type: 'offline', detail: isCertificate(details) ? whyAway(details) : details })
   }
 
   #cameBack(): void {

@@ -14,7 +14,8 @@ import { Invoices } from './payments/invoices.ts'
 import { Liveness } from './liveness.ts'
 import { LocalHost, ThreadHost, type InterceptorHost } from './phantom/interceptor-host.ts'
 import type { InterceptorReport } from './phantom/interceptor-messages.ts'
-import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
+import { openLndTarget, type LndCredentials, type LndOptions, type LndTarget } from './rpc/connection.ts'
+import { OwnBalance } from './routes/own-balance.ts'
 import { OwnChannels } from './routes/own-channels.ts'
 import { Payments } from './payments/payments.ts'
 import { PhantomLane } from './phantom/phantom-lane.ts'
@@ -46,6 +47,10 @@ export class LndBackend implements Backend {
   /** Events in their order; each is emitted outside of any call. */
   readonly #events: BackendEvent[] = []
   #isEmitting = false
+  /** What reads the interceptor, where that is a thread of its own. */
+  #thread: ThreadHost | undefined
+  /** Credentials that were read again. */
+  #renewed: LndCredentials | undefined
 
   /** @throws BackendError 'bad-request' where `services` is no lnd object */
   constructor(target: LndTarget) {
@@ -151,10 +156,11 @@ export class LndBackend implements Backend {
     const height = (): number => liveness.height
     const channels = new OwnChannels(client, clock)
     const policies = new Policies(client, clock)
-    const routes = new Routes({ client, clock, entropy, policies, channels, ownKey, height })
+    const balance = new OwnBalance({ clock, emit })
+    const routes = new Routes({ client, clock, entropy, policies, channels, balance, ownKey, height })
     const suspect = (error: unknown): void => liveness.suspect(error)
     const isOnline = (): boolean => liveness.isOnline
-    const payments = new Payments({ client, clock, routes, channels, isOnline, height, emit, suspect })
+    const payments = new Payments({ client, clock, routes, channels, balance, isOnline, height, emit, suspect })
     const invoices = new Invoices({ client, clock, emit, suspect }, settleIndex)
     const phantom = new PhantomLane({
       client,
@@ -167,15 +173,27 @@ export class LndBackend implements Backend {
       sharedSecret: (point) => this.#sharedSecret(point),
       startHost: (report) => this.#startHost(report),
     })
-    const liveness = new Liveness({ client, clock, emit, payments, invoices, phantom }, info.block_height)
-    const hints = (): Promise<RouteHint[]> => routeHints({ client, channels, policies, ownKey })
+    const reread = (): boolean => this.#reread()
+    const liveness = new Liveness({ client, clock, emit, payments, invoices, phantom, reread }, info.block_height)
+    const hints = (): Promise<RouteHint[]> => routeHints({ client, channels, policies, ownKey, height })
     return { routes, payments, invoices, phantom, liveness, hints }
   }
 
   #startHost(report: (report: InterceptorReport) => void): InterceptorHost {
     const needs = { clock: this.clock, report }
     const { credentials } = this.#target
-    return credentials === undefined ? new LocalHost(this.#client, needs) : new ThreadHost(credentials, needs)
+    if (credentials === undefined) return new LocalHost(this.#client, needs)
+    this.#thread = new ThreadHost(this.#renewed ?? credentials, needs)
+    return this.#thread
+  }
+
+  /** Whether the node's certificate is another than before. @throws BackendError */
+  #reread(): boolean {
+    const renewed = this.#target.reread()
+    if (renewed === undefined) return false
+    this.#renewed = renewed
+    this.#thread?.renew(renewed)
+    return true
   }
 
   async #run<T>(body: (parts: Parts) => Promise<T>): Promise<T> {

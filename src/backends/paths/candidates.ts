@@ -1,5 +1,14 @@
 import { toHex } from '../../floor/bytes.ts'
-import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals, type RelayCost } from './path-classes.ts'
+import {
+  classOf,
+  entranceCost,
+  PHANTOM_DELTA_BLOCKS,
+  totalCost,
+  withInboundCost,
+  type InboundCost,
+  type PathTotals,
+  type RelayCost,
+} from './path-classes.ts'
 
 /** What gossip tells everybody. Public keys are hex. */
 export interface CandidateGraph {
@@ -8,6 +17,8 @@ export interface CandidateGraph {
   readonly channels: readonly {
     readonly ends: readonly [string, string]
     readonly policies: readonly [RelayCost, RelayCost]
+    /** In the order of `ends`: what each asks for what comes in over the channel. Absent: nothing. */
+    readonly inbound?: readonly [InboundCost, InboundCost]
   }[]
 }
 
@@ -16,8 +27,21 @@ export interface CandidateIndex {
   /** Nodes that relay blinded payments. */
   readonly blinding: ReadonlySet<string>
   /** For each node, where its channels lead and what it asks there. */
-  readonly outward: ReadonlyMap<string, readonly { readonly to: string; readonly cost: RelayCost }[]>
+  readonly outward: ReadonlyMap<string, readonly Outward[]>
 }
+
+/** A channel from one of its ends. */
+interface Outward {
+  readonly to: string
+  /** What this end asks for sending on over it. */
+  readonly cost: RelayCost
+  /** What this end asks for what comes in over it. */
+  readonly inbound: InboundCost
+  /** What the other end asks for what comes in over it. */
+  readonly inboundThere: InboundCost
+}
+
+const NOTHING: InboundCost = { baseFeeMsat: 0, feePpm: 0 }
 
 export function candidateIndex(graph: CandidateGraph): CandidateIndex {
   return {
@@ -57,15 +81,20 @@ export function candidatesIn({ blinding, outward }: CandidateIndex, path: Publis
   const candidates = new Set<string>()
   // The last blinded id is the phantom's, the one before it the initiator's.
   const relays = path.blindedIds.length - 1
-  for (const first of outward.get(introduction) ?? []) {
+  const entrances = outward.get(introduction) ?? []
+  const asking = entrances.filter(({ inbound }) => inbound.baseFeeMsat > 0 || inbound.feePpm > 0)
+  for (const first of entrances) {
     if (!blinds(first.to)) continue
+    const entrance = entranceCost(asking.filter(({ to }) => to !== first.to).map(({ inbound }) => inbound))
+    const firstCost = withInboundCost(first.cost, entrance)
     if (relays === 1) {
-      if (fits([first.cost], path.totals)) candidates.add(first.to)
+      if (fits([firstCost], path.totals)) candidates.add(first.to)
       continue
     }
     for (const second of outward.get(first.to) ?? []) {
       if (second.to === introduction || !blinds(second.to)) continue
-      if (fits([first.cost, second.cost], path.totals)) candidates.add(second.to)
+      const secondCost = withInboundCost(second.cost, first.inboundThere)
+      if (fits([firstCost, secondCost], path.totals)) candidates.add(second.to)
     }
   }
   return [...candidates].toSorted()
@@ -83,12 +112,19 @@ function fits(costs: readonly RelayCost[], published: PathTotals): boolean {
 }
 
 function outwardCosts(graph: CandidateGraph): CandidateIndex['outward'] {
-  const outward = new Map<string, { readonly to: string; readonly cost: RelayCost }[]>()
+  const outward = new Map<string, Outward[]>()
   for (const channel of graph.channels) {
+    const { inbound = [NOTHING, NOTHING] } = channel
     for (const i of [0, 1] as const) {
       const from = channel.ends[i]
+      const other = i === 0 ? 1 : 0
       const list = outward.get(from) ?? []
-      list.push({ to: channel.ends[i === 0 ? 1 : 0], cost: channel.policies[i] })
+      list.push({
+        to: channel.ends[other],
+        cost: channel.policies[i],
+        inbound: inbound[i],
+        inboundThere: inbound[other],
+      })
       outward.set(from, list)
     }
   }

@@ -43,6 +43,43 @@ function roundUp(classes: readonly number[], value: number): number | undefined 
 /** What one relay adds: its own policy on the channel to the next hop. */
 export type RelayCost = PathTotals
 
+/** What a relay asks for what comes in over a channel (bLIP 18). Amounts in msat. */
+export interface InboundCost {
+  readonly baseFeeMsat: number
+  readonly feePpm: number
+}
+
+/**
+ * What a relay on a blinded path asks with its inbound fee: the path alone tells it what to keep. A discount is left
+ * out, so that it keeps what it asks for whatever the way in.
+ */
+export function withInboundCost(relay: RelayCost, inbound: InboundCost): RelayCost {
+  const baseFeeMsat = Math.max(0, inbound.baseFeeMsat)
+  const feePpm = Math.max(0, inbound.feePpm)
+  if (baseFeeMsat === 0 && feePpm === 0) return relay
+  const onBase = Math.ceil((relay.baseFeeMsat * feePpm) / 1_000_000)
+  return {
+    ...relay,
+    // A relay rounds what it sends on upwards: 1 msat more leaves it its fee.
+    baseFeeMsat: relay.baseFeeMsat + onBase + baseFeeMsat + 1,
+    feePpm: relay.feePpm + feePpm + Math.ceil((relay.feePpm * feePpm) / 1_000_000),
+  }
+}
+
+/**
+ * What an introduction node asks at most for what comes in to it: nobody knows over which channel a payer comes. Of
+ * its channels with others than the next relay, the highest of each part.
+ */
+export function entranceCost(inbound: Iterable<InboundCost>): InboundCost {
+  let baseFeeMsat = 0
+  let feePpm = 0
+  for (const cost of inbound) {
+    baseFeeMsat = Math.max(baseFeeMsat, cost.baseFeeMsat)
+    feePpm = Math.max(feePpm, cost.feePpm)
+  }
+  return { baseFeeMsat, feePpm }
+}
+
 /**
  * The exact totals of a chain of relays, first relay first, and the blocks that the
  * last node needs (bolt04 "Route Blinding", aggregation of payment_relay).

@@ -103,7 +103,7 @@ export function checkPathRequest(request: PathRequest): void {
 }
 
 /** What a peer must be able to send us before it is chosen as introduction node: some packets' worth, in msat. */
-const INTRODUCTION_ROOM_MSAT = 100_000
+export const INTRODUCTION_ROOM_MSAT = 100_000
 /**
  * Sealed data of a relay: 25 bytes with short_channel_id, payment_relay, payment_constraints and padding, and a tag of
  * 16 bytes.

@@ -14,7 +14,7 @@ import { Blocking } from './blocking.ts'
 import type { ChannelLink } from './channel.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
-import { checkPathRequest, ProcessPaths, type OpenPath } from './blinded-paths.ts'
+import { checkPathRequest, INTRODUCTION_ROOM_MSAT, ProcessPaths, type OpenPath } from './blinded-paths.ts'
 import { checkRouteRequest, isValidPayment, planAttempt, ProcessRoutes } from './pinned-routes.ts'
 import { fingerprint } from './trace.ts'
 
@@ -109,8 +109,11 @@ export class SimBackend implements Backend, AttachedProcess {
   async routeHints(): Promise<readonly RouteHint[]> {
     this.#mustRun()
     const links = this.#node.links.filter((link) => !link.channel.closed)
-    const isPublic = this.#node.plan.public && links.some((link) => !link.channel.private)
-    const hints = isPublic ? [] : links.filter((link) => link.to.plan.public).map(hintTo)
+    const announced = this.#node.plan.public ? links.filter((link) => !link.channel.private) : []
+    // spec §1.6: where no public channel has room towards the node.
+    const isFound = announced.some(({ reverse }) => reverse.balanceMsat >= INTRODUCTION_ROOM_MSAT)
+    const hidden = links.filter((link) => !announced.includes(link) && link.to.plan.public)
+    const hints = isFound ? [] : hidden.map(hintTo)
     return this.#log('routeHints', undefined, hints)
   }
 

@@ -10,6 +10,9 @@ import { codeOf, messageOf } from '../transfer/errors.ts'
 
 /** Warnings that are remembered so as to be shown once; a bound, since some contain a number that grows. */
 const MAX_WARNINGS = 100
+/** The backend's warning that the node's own balance is used up; it repeats it every minute while that is so. */
+const NO_BALANCE = 'no-balance'
+const TROUBLE_MS = 120_000
 
 /** Why it stopped, and with which cap it goes on. */
 export interface LastWords extends Pick<
@@ -26,6 +29,8 @@ export class CommandRun {
   readonly #dependencies: Dependencies
   readonly #warnings: BoundedSet<string> = new BoundedSet(MAX_WARNINGS)
   #endpoint: Endpoint | undefined
+  #trouble: string | undefined
+  #troubleMs: number = -Infinity
 
   constructor(
     dependencies: Dependencies,
@@ -71,8 +76,18 @@ export class CommandRun {
     })
   }
 
+  /** Why this node itself could send nothing lately; undefined: it could, as far as is known. */
+  get ownTrouble(): string | undefined {
+    const { clock } = this.#dependencies
+    return clock.now() - this.#troubleMs < TROUBLE_MS ? this.#trouble : undefined
+  }
+
   /** Shows each warning once: every connection may repeat it. */
   warn(code: string, message: string): void {
+    if (code === NO_BALANCE) {
+      this.#trouble = message
+      this.#troubleMs = this.#dependencies.clock.now()
+    }
     if (this.#warnings.has(message)) return
     this.#warnings.add(message)
     this.display.emit({ event: 'warning', code, message })

@@ -171,6 +171,7 @@ class SendCommand {
       target: this.#target,
       source,
       session: entropy.bytes(SESSION_BYTES),
+      ownTrouble: () => this.#run.ownTrouble,
       maxCostMsat: cap.msat,
       waitMs: this.#flags.wait,
       time: clock,

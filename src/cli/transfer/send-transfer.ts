@@ -30,6 +30,8 @@ export interface SendTransferOptions {
   readonly endpoint: Endpoint
   readonly target: SendTarget
   readonly source: Source
+  /** Why this node itself could send nothing lately; undefined: it could. */
+  readonly ownTrouble?: () => string | undefined
   /** 16 bytes that tell this run from others (file-transfer §2.1). */
   readonly session: Uint8Array
   readonly maxCostMsat: bigint
@@ -165,7 +167,10 @@ export class SendTransfer {
       this.#farewell = closed(socket.end(), time, LAST_WORD_MS)
       return sent
     } catch (error) {
-      if (this.#isSilent) return new ConnectionLost(SILENT, 'the receiver gave no sign any more', error)
+      if (this.#isSilent) {
+        const trouble = this.#options.ownTrouble?.()
+        return new ConnectionLost(SILENT, trouble ?? 'the receiver gave no sign any more', error)
+      }
       return error instanceof Error ? error : new Error(messageOf(error), { cause: error })
     } finally {
       signal.removeEventListener('abort', interrupt)

@@ -221,9 +221,13 @@ export class DrivenConnection implements ConnectionHandle {
     this.#input((connection, now) => connection.unsent(now, attemptId))
   }
 
-  /** Answers the request 'paths'; `candidates` as in `PathResult`. */
-  providePaths(paths: readonly ReplyPath[], candidates: number): void {
+  /** How many nodes could stand behind its paths, as in `PathResult`. */
+  setCandidates(candidates: number): void {
     this.#candidates = candidates
+  }
+
+  /** Answers the request 'paths'. */
+  providePaths(paths: readonly ReplyPath[]): void {
     this.#input((connection, now) => connection.providePaths(now, paths))
   }
 

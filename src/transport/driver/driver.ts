@@ -188,6 +188,8 @@ export class Driver {
         return this.#block(event.height)
       case 'paths-stale':
         return this.#paths.stale(event.pathIds)
+      case 'candidates':
+        return this.#paths.counted(event.pathIds, event.candidates)
       case 'online':
       case 'offline':
         return this.#setOnline(event.type === 'online', { detail: event.detail, away: event.away ?? 'node' })

@@ -73,12 +73,23 @@ export class PathMaker {
     for (const [connection, ids] of byConnection) connection.pathsStale(ids)
   }
 
+  /** The backend has read the graph by now. */
+  counted(pathIds: readonly string[], candidates: number): void {
+    const makers = new Set(pathIds.map((pathId) => this.#parts.connections.byPath(pathId)))
+    for (const connection of makers) if (connection !== undefined) this.#count(connection, candidates)
+  }
+
   #made(connection: DrivenConnection, { paths, candidates }: PathResult): void {
     if (this.#parts.runtime.isStopped) return
     if (connection.isClosed) return this.close(paths.map(({ pathId }) => pathId))
     for (const { pathId } of paths) this.#parts.connections.addPath(pathId, connection)
+    if (candidates !== undefined) this.#count(connection, candidates)
+    connection.providePaths(paths)
+  }
+
+  #count(connection: DrivenConnection, candidates: number): void {
+    connection.setCandidates(candidates)
     this.#warn(candidates)
-    connection.providePaths(paths, candidates)
   }
 
   /** spec §9.5: once for each number that is worse than what was warned of before. */

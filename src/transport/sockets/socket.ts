@@ -268,7 +268,7 @@ export class Socket extends Duplex {
     this.#configure({ capMsat: checkMsat(msat, 'maxCost') })
   }
 
-  /** Nodes that the other side cannot tell this one from, by the public graph; undefined until the paths are made. */
+  /** Nodes that the other side cannot tell this one from, by the public graph; undefined until that was read. */
   get candidates(): number | undefined {
     return this.#handle?.candidates
   }

@@ -117,9 +117,9 @@ export class DaemonBackend implements Backend {
   }
 
   async makePaths(request: PathRequest): Promise<PathResult> {
-    const { paths, candidates } = await this.#call('makePaths', request)
+    const { paths, ...rest } = await this.#call('makePaths', request)
     const named = paths.map((path) => ({ ...path, pathId: this.#ids.openPath(path.pathId) }))
-    return { paths: named, candidates }
+    return { paths: named, ...rest }
   }
 
   async closePaths(pathIds: readonly string[]): Promise<void> {
@@ -261,6 +261,7 @@ export class DaemonBackend implements Backend {
         return this.#emit({ ...event, offerId })
       }
       case 'paths-stale':
+      case 'candidates':
         return this.#emit({ ...event, pathIds: event.pathIds.map((pathId) => this.#ids.toProgram(pathId)) })
       case 'online':
       case 'offline':

@@ -169,7 +169,10 @@ const pathRequest: Codec<PathRequest> = object<PathRequest>({
   lifetimeBlocks: count(),
 })
 const replyPath: Codec<ReplyPath> = object<ReplyPath>({ pathId: identifier, bytes: path, expiryHeight: count() })
-const pathResult: Codec<PathResult> = object<PathResult>({ paths: list(replyPath, 64), candidates: count() })
+const pathResult: Codec<PathResult> = object<PathResult>({
+  paths: list(replyPath, 64),
+  candidates: optional(count()),
+})
 
 const pathIds: Codec<readonly string[]> = list(identifier, 8_192)
 const offerId: Codec<string> = identifier
@@ -207,6 +210,11 @@ const eventCodecs: Readonly<Record<SentEvent['type'], Codec<unknown>>> = {
   'payment-resolved': object<Of<'payment-resolved'>>({ type: oneOf(['payment-resolved']), hash, outcome }),
   block: object<Of<'block'>>({ type: oneOf(['block']), height: count() }),
   'paths-stale': object<Of<'paths-stale'>>({ type: oneOf(['paths-stale']), pathIds: identifiers }),
+  candidates: object<Of<'candidates'>>({
+    type: oneOf(['candidates']),
+    pathIds: identifiers,
+    candidates: count(),
+  }),
   online: state,
   offline: state,
   warning: object<Of<'warning'>>({ type: oneOf(['warning']), code: identifier, message: words(MAX_WORDS) }),

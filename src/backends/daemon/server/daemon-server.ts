@@ -240,7 +240,8 @@ export class DaemonServer {
       case 'payment-resolved':
         return this.#payments.resolved(event.hash, event.outcome)
       case 'paths-stale':
-        return this.#emitStale(event.pathIds)
+      case 'candidates':
+        return this.#emitToMakers(event)
       case 'block':
         this.#blockHeight = event.height
         for (const session of this.#sessions) session.emit(event)
@@ -258,9 +259,9 @@ export class DaemonServer {
     }
   }
 
-  #emitStale(stale: readonly string[]): void {
-    const byOwner = Map.groupBy(stale, (pathId) => this.#paths.ownerOf(pathId))
-    for (const [session, pathIds] of byOwner) session?.emit({ type: 'paths-stale', pathIds })
+  #emitToMakers(event: Extract<BackendEvent, { readonly type: 'paths-stale' | 'candidates' }>): void {
+    const byOwner = Map.groupBy(event.pathIds, (pathId) => this.#paths.ownerOf(pathId))
+    for (const [session, pathIds] of byOwner) session?.emit({ ...event, pathIds })
   }
 
   #logOf(session: ProgramSession, what: string): void {

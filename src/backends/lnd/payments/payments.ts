@@ -11,7 +11,8 @@ import { type LndClient } from '../rpc/client.ts'
 import { RateLimitedWarning } from '../rate-limited-warning.ts'
 import type { RawAttempt, RawPayment } from '../rpc/raw-messages.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
-import { outboundMsat, type OwnChannels } from '../routes/own-channels.ts'
+import { spendableMsat, type OwnBalance } from '../routes/own-balance.ts'
+import { idsOf, outboundMsat, type OwnChannels } from '../routes/own-channels.ts'
 import { hashRequest } from '../rpc/raw-messages.ts'
 import { sendToRouteRequest } from './send-to-route.ts'
 import type { HopPolicy } from '../routes/policies.ts'
@@ -23,6 +24,7 @@ export interface PaymentsNeeds {
   readonly clock: Clock
   readonly routes: Routes
   readonly channels: OwnChannels
+  readonly balance: OwnBalance
   isOnline(): boolean
   height(): number
   emit(event: BackendEvent): void
@@ -141,7 +143,7 @@ export class Payments {
    */
   async #isGhost(hash: string, { htlcs }: RawPayment): Promise<boolean> {
     const channels = await this.#needs.channels.list(1_000)
-    const open = new Set(channels.map((channel) => channel.chan_id))
+    const open = new Set(channels.flatMap(idsOf))
     const sentOver = htlcs.filter(({ status }) => status === 'IN_FLIGHT').map(({ route }) => route?.hops[0]?.chan_id)
     const isOnChain = sentOver.some((chanId) => chanId === undefined || !open.has(chanId))
     const isHeld = channels.some((channel) =>
@@ -193,11 +195,14 @@ export class Payments {
     const ours = [...this.#underWay.values()].filter(({ firstChannel }) => firstChannel === first.channel).length
     if (ours >= route.firstChannelSlots) return 'no-slot'
     const channels = await this.#needs.channels.list(250)
-    const channel = channels.find((each) => each.chan_id === first.chanId)
+    const channel = channels.find((each) => idsOf(each).includes(first.chanId))
     if (channel === undefined || !channel.active) return undefined
     const outgoing = channel.pending_htlcs.filter((htlc) => !htlc.incoming).length
     if (outgoing + ours >= route.firstChannelSlots) return 'no-slot'
-    return outboundMsat(channel) < sizedForMsat + feeMsat ? 'no-balance' : undefined
+    const neededMsat = sizedForMsat + feeMsat
+    if (outboundMsat(channel) >= neededMsat) return undefined
+    if ((spendableMsat(channels) ?? 0n) < neededMsat) this.#needs.balance.usedUp(channels)
+    return 'no-balance'
   }
 
   #cutOff(hash: string, error: unknown): void {

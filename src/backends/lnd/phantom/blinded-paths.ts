@@ -6,7 +6,7 @@ import { fromHex } from '../../../floor/bytes.ts'
 import { publicKey } from '../../../wire/keys.ts'
 import type { Entropy } from '../../../floor/entropy.ts'
 import type { ReplyPath } from '../../../medium/reply-path.ts'
-import { PHANTOM_DELTA_BLOCKS } from '../../paths/path-classes.ts'
+import { PHANTOM_DELTA_BLOCKS, type RelayCost } from '../../paths/path-classes.ts'
 import { EXPIRY_MARGIN_BLOCKS } from '../../../medium/limits.ts'
 import { MAX_SHADOW_BLOCKS, RELAY_DATA_BYTES } from '../limits.ts'
 import type { Introduction } from './introductions.ts'
@@ -55,17 +55,18 @@ export function makeBlindedPath(options: {
 }
 
 /** The encrypted data for each relay, this node last, all of one length. */
-function relayData({ links, totals }: Introduction, expiryHeight: number, phantomChannel: bigint): Uint8Array[] {
+function relayData({ links, costs, totals }: Introduction, expiryHeight: number, phantomChannel: bigint): Uint8Array[] {
   // The last block at which a payment that is sent in the path's last block can be under way, with all margins.
   let maxCltvExpiry = expiryHeight + totals.cltvDelta + EXPIRY_MARGIN_BLOCKS + MAX_SHADOW_BLOCKS
   const relays: EncryptedData[] = []
-  for (const link of links) {
+  for (const [i, link] of links.entries()) {
+    const { baseFeeMsat, feePpm } = costs[i] as RelayCost
     relays.push({
       shortChannelId: BigInt(link.chanId),
       paymentRelay: {
         cltvExpiryDelta: link.cltvDelta,
-        feeProportionalMillionths: Number(link.feePpm),
-        feeBaseMsat: Number(link.feeBaseMsat),
+        feeProportionalMillionths: feePpm,
+        feeBaseMsat: baseFeeMsat,
       },
       paymentConstraints: { maxCltvExpiry, htlcMinimumMsat: link.minHtlcMsat },
     })

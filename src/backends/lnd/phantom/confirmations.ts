@@ -3,7 +3,7 @@ import { fromHex, toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { BackendEvent } from '../../backend.ts'
 import { CONFIRM_POLL_MS, MAX_UNCONFIRMED } from '../limits.ts'
-import type { OwnChannels } from '../routes/own-channels.ts'
+import { idsOf, type OwnChannels } from '../routes/own-channels.ts'
 
 export interface ConfirmationsNeeds {
   readonly clock: Clock
@@ -71,7 +71,7 @@ export class Confirmations {
     let held: Set<string>
     try {
       const channels = await this.#needs.channels.list(0)
-      open = new Set(channels.map((channel) => channel.chan_id))
+      open = new Set(channels.flatMap(idsOf))
       held = new Set(channels.flatMap((channel) => channel.pending_htlcs.map((htlc) => toHex(htlc.hash_lock))))
     } catch {
       return // away: asked again, or forgotten with the stream

@@ -3,7 +3,7 @@ import type { Clock } from '../../../floor/clock.ts'
 import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import type { LndCredentials } from '../rpc/connection.ts'
-import type { ThreadData } from './interceptor-thread.ts'
+import type { ThreadCommand, ThreadData } from './interceptor-thread.ts'
 import { Interceptor } from './interceptor.ts'
 import type { InterceptorCommand, InterceptorKey, InterceptorReport } from './interceptor-messages.ts'
 
@@ -66,7 +66,7 @@ export type InterceptorThread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'te
 export class ThreadHost implements InterceptorHost {
   readonly #needs: HostNeeds
   readonly #startThread: (data: ThreadData) => InterceptorThread
-  readonly #credentials: LndCredentials
+  #credentials: LndCredentials
   /** The keys that a new thread has to be given. */
   readonly #keys = new Map<string, InterceptorKey>()
   #height = 0
@@ -101,6 +101,12 @@ export class ThreadHost implements InterceptorHost {
     else if (command.type === 'height') this.#height = command.height
     else if (command.type === 'answer' && !this.#offers.delete(command.offerId)) return
     send(this.#worker, command)
+  }
+
+  /** The node has another certificate. */
+  renew(credentials: LndCredentials): void {
+    this.#credentials = credentials
+    send(this.#worker, { type: 'credentials', credentials })
   }
 
   async stop(): Promise<void> {
@@ -192,7 +198,7 @@ function startWorker(data: ThreadData): Worker {
   return new Worker(new URL(file, import.meta.url), { workerData: data, name: 'keysock interceptor' })
 }
 
-function send(worker: InterceptorThread, command: InterceptorCommand): void {
+function send(worker: InterceptorThread, command: ThreadCommand): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin, a window has
   worker.postMessage(command)
 }

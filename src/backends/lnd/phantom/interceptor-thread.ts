@@ -12,6 +12,12 @@ export interface ThreadData {
   readonly offerPrefix: string
 }
 
+/** What the thread is told. */
+export type ThreadCommand =
+  | InterceptorCommand
+  /** The node has another certificate: a new connection, with these. */
+  | { readonly type: 'credentials'; readonly credentials: LndCredentials }
+
 /** The thread of an interceptor: it reads lnd's stream, whatever the application's thread does. */
 
 const port = parentPort
@@ -33,7 +39,8 @@ function beat(): void {
 }
 beat()
 
-port.on('message', (command: InterceptorCommand) => {
+port.on('message', (command: ThreadCommand) => {
+  if (command.type === 'credentials') return services.renew(command.credentials)
   interceptor.command(command)
   if (command.type !== 'stop') return
   cancelBeat()

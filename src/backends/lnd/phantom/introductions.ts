@@ -4,18 +4,31 @@ import { hmacSha256 } from '../../../wire/keys.ts'
 import { concat, fromHex, toHex } from '../../../floor/bytes.ts'
 import type { PathRequest } from '../../../medium/reply-path.ts'
 import { BackendError } from '../../backend.ts'
-import { classOf, PHANTOM_DELTA_BLOCKS, totalCost, type PathTotals } from '../../paths/path-classes.ts'
+import {
+  classOf,
+  entranceCost,
+  PHANTOM_DELTA_BLOCKS,
+  totalCost,
+  withInboundCost,
+  type InboundCost,
+  type PathTotals,
+  type RelayCost,
+} from '../../paths/path-classes.ts'
 import { INBOUND_ROOM_MSAT, CHANNELS_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from '../rpc/raw-messages.ts'
-import { inboundMsat, type OwnChannels } from '../routes/own-channels.ts'
+import { graphId, inboundMsat, isUnconfirmed, type OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
-import { nodeInfo } from '../routes/public-graph.ts'
+import { inboundCost, nodeInfo } from '../routes/public-graph.ts'
 
 /** A chain of blinded channels to this node, introduction node first. */
 export interface Introduction {
   readonly links: readonly HopPolicy[]
+  /** What each relay keeps, in the order of `links`: what it asks at the channel in front of it is part of that. */
+  readonly costs: readonly RelayCost[]
   readonly totals: PathTotals
+  /** What the introduction node asks for what comes in to it, whoever pays. */
+  readonly entrance: InboundCost
 }
 
 export interface IntroductionNeeds {
@@ -48,13 +61,13 @@ export class Introductions {
     for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {
       const reason = unfit(channel, payer)
       const peer = reason === undefined ? await nodeInfo(this.#needs.client, channel.remote_pubkey) : undefined
-      const link = peer && linkTo(peer, channel.chan_id)
+      const link = peer && linkTo(peer, channel)
       const missing = reason ?? this.#missing(peer, link)
       if (missing !== undefined || link === undefined) {
         reasons.push(`${shortKey(channel.remote_pubkey)} ${missing ?? 'has no policy'}`)
         continue
       }
-      single ??= introduction([link])
+      single ??= introduction([link], entranceTo(peer as RawNodeInfo, link))
       if (request.relays === 1) {
         if (single !== undefined) return single
         reasons.push(`${shortKey(channel.remote_pubkey)} asks for more than the published classes hold`)
@@ -81,7 +94,7 @@ export class Introductions {
       const node = await nodeInfo(this.#needs.client, key)
       const link = isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
       if (link === undefined || this.#missing(node, link) !== undefined) continue
-      const found = introduction([link, inner])
+      const found = introduction([link, inner], entranceTo(node as RawNodeInfo, link))
       if (found !== undefined) return found
     }
     return undefined
@@ -118,11 +131,12 @@ function unfit(channel: RawChannel, payer: string): string | undefined {
   if (channel.remote_pubkey === payer) return 'is the payer itself'
   if (channel.private) return 'has a private channel with us only'
   if (!channel.active) return 'is offline'
+  if (isUnconfirmed(channel)) return 'has a channel with us that waits for its first confirmation'
   return inboundMsat(channel) < INBOUND_ROOM_MSAT ? 'has no balance towards us' : undefined
 }
 
-function linkTo(peer: RawNodeInfo, chanId: string): HopPolicy | undefined {
-  const edge = peer.channels.find((each) => each.channel_id === chanId)
+function linkTo(peer: RawNodeInfo, channel: RawChannel): HopPolicy | undefined {
+  const edge = peer.channels.find((each) => each.channel_id === graphId(channel))
   const key = peer.node?.pub_key
   return edge === undefined || key === undefined || isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
 }
@@ -135,15 +149,26 @@ function otherEnd(edge: RawEdge, key: string): string {
   return edge.node1_pub === key ? edge.node2_pub : edge.node1_pub
 }
 
-function introduction(links: readonly HopPolicy[]): Introduction | undefined {
-  const costs = links.map((link) => ({
-    baseFeeMsat: Number(link.feeBaseMsat),
-    feePpm: Number(link.feePpm),
-    cltvDelta: link.cltvDelta,
-    minHtlcMsat: Number(link.minHtlcMsat),
-  }))
+/** What a node asks at most for what comes in to it and goes on over a link. */
+export function entranceTo(node: RawNodeInfo, link: HopPolicy): InboundCost {
+  const others = node.channels.filter((edge) => otherEnd(edge, link.from) !== link.to)
+  return entranceCost(others.map((edge) => inboundCost(edge, link.from)))
+}
+
+function introduction(links: readonly HopPolicy[], entrance: InboundCost): Introduction | undefined {
+  const costs = links.map((link, i) => {
+    const before = links[i - 1]?.inbound
+    const cost = {
+      baseFeeMsat: Number(link.feeBaseMsat),
+      feePpm: Number(link.feePpm),
+      cltvDelta: link.cltvDelta,
+      minHtlcMsat: Number(link.minHtlcMsat),
+    }
+    const inbound = { baseFeeMsat: Number(before?.baseMsat ?? 0n), feePpm: Number(before?.ppm ?? 0n) }
+    return withInboundCost(cost, i === 0 ? entrance : inbound)
+  })
   const totals = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS))
-  return totals && { links, totals }
+  return totals && { links, costs, totals, entrance }
 }
 
 /** Enough of a key for a person to recognize it. */

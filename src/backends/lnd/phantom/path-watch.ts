@@ -1,11 +1,12 @@
 import type { Clock } from '../../../floor/clock.ts'
 import type { BackendEvent } from '../../backend.ts'
-import { PATH_POLICY_MS } from '../limits.ts'
+import { PATH_ENTRANCE_MS, PATH_POLICY_MS } from '../limits.ts'
 import { isAway } from '../rpc/errors.ts'
 import { type LndClient } from '../rpc/client.ts'
-import type { Introduction } from './introductions.ts'
-import type { OwnChannels } from '../routes/own-channels.ts'
+import { entranceTo, type Introduction } from './introductions.ts'
+import { idsOf, type OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
+import { nodeInfo } from '../routes/public-graph.ts'
 
 /** A path over which payments may come. */
 export interface OpenPath {
@@ -29,17 +30,20 @@ export interface PathWatchNeeds {
 export class PathWatch {
   readonly #needs: PathWatchNeeds
   #policiesMs = -Infinity
+  #entrancesMs: number
 
   constructor(needs: PathWatchNeeds) {
     this.#needs = needs
+    this.#entrancesMs = needs.clock.now()
   }
 
   /** @throws RpcError */
   async look(paths: OpenPaths): Promise<void> {
     if (paths.size === 0) return
     await this.#checkPolicies(paths)
+    await this.#checkEntrances(paths)
     const channels = await this.#needs.channels.list(1_000)
-    const active = new Set(channels.filter((channel) => channel.active).map((channel) => channel.chan_id))
+    const active = new Set(channels.filter((channel) => channel.active).flatMap(idsOf))
     this.#emitStale(paths, ({ chain }) => !active.has(chain.links.at(-1)?.chanId ?? ''))
   }
 
@@ -53,6 +57,24 @@ export class PathWatch {
       if (!isSame(await this.#policyNow(link), link)) changed.add(link.channel)
     }
     this.#emitStale(paths, ({ chain }) => chain.links.some((link) => changed.has(link.channel)))
+  }
+
+  /** What introduction nodes ask for what comes in to them: their data tells them to keep no more than they asked. */
+  async #checkEntrances(paths: OpenPaths): Promise<void> {
+    const now = this.#needs.clock.now()
+    if (now - this.#entrancesMs < PATH_ENTRANCE_MS) return
+    this.#entrancesMs = now
+    const chains = new Map([...paths.values()].map(({ chain }) => [chain.links[0]?.channel, chain]))
+    const dearer = new Set<string | undefined>()
+    for (const [channel, { links, entrance }] of chains) {
+      const first = links[0] as HopPolicy
+      const node = await nodeInfo(this.#needs.client, first.from)
+      const asked = node && entranceTo(node, first)
+      const isCovered =
+        asked !== undefined && asked.baseFeeMsat <= entrance.baseFeeMsat && asked.feePpm <= entrance.feePpm
+      if (!isCovered) dearer.add(channel)
+    }
+    this.#emitStale(paths, ({ chain }) => dearer.has(chain.links[0]?.channel))
   }
 
   /** Undefined for a channel that is gone. @throws RpcError */
@@ -77,6 +99,8 @@ function isSame(now: HopPolicy | undefined, then: HopPolicy): boolean {
     now.feeBaseMsat === then.feeBaseMsat &&
     now.feePpm === then.feePpm &&
     now.cltvDelta === then.cltvDelta &&
+    now.inbound?.baseMsat === then.inbound?.baseMsat &&
+    now.inbound?.ppm === then.inbound?.ppm &&
     now.minHtlcMsat === then.minHtlcMsat
   )
 }

@@ -8,10 +8,11 @@ import { BackendError, type BackendEvent } from '../../backend.ts'
 import { candidateIndex, candidatesIn, type CandidateIndex } from '../../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS } from '../../../medium/limits.ts'
-import { GRAPH_AGE_MS, INTERCEPTOR_OPEN_MS, MAX_LIFETIME_BLOCKS, PATH_RENEW_MS } from '../limits.ts'
+import { COUNT_WAIT_MS, GRAPH_AGE_MS, INTERCEPTOR_OPEN_MS, MAX_LIFETIME_BLOCKS, PATH_RENEW_MS } from '../limits.ts'
 import { SharedAnswer } from '../rpc/shared-answer.ts'
 import { INTERCEPTOR_URI, type LndClient } from '../rpc/client.ts'
-import { deniedError } from '../rpc/errors.ts'
+import { asBackendError, deniedError, isAway } from '../rpc/errors.ts'
+import { RateLimitedWarning } from '../rate-limited-warning.ts'
 import { Confirmations } from './confirmations.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
 import type { InterceptorReport, InterceptorState } from './interceptor-messages.ts'
@@ -55,10 +56,12 @@ export class PhantomLane {
   /** Whether the stream was open before. */
   #wasOpen = false
   #renewedMs = -Infinity
+  readonly #unread: RateLimitedWarning
 
   constructor(needs: PhantomNeeds) {
     this.#needs = needs
     this.#confirmations = new Confirmations(needs)
+    this.#unread = new RateLimitedWarning(needs.clock)
     this.#watch = new PathWatch(needs)
     this.#introductions = new SharedAnswer(needs.clock, () => this.#openIntroductions())
     this.#graph = new SharedAnswer(needs.clock, async () => candidateIndex(await publicGraph(needs.client)))
@@ -97,12 +100,38 @@ export class PhantomLane {
       }),
     )
     const paths = made.map(({ path }) => path)
-    const candidates = await this.#candidates(paths[0] as ReplyPath, request.payer)
+    // Begun before the interceptor is waited for.
+    const counting = this.#candidates(paths[0] as ReplyPath, request.payer)
     // All that can fail comes before this: a caller cannot close paths that it never got.
     const host = await this.#openInterceptor()
     host.command({ type: 'add', keys: made.map(({ key }) => key) })
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
-    return { paths, candidates }
+    const candidates = await this.#withinWait(counting)
+    if (candidates !== undefined) return { paths, candidates }
+    void counting.then((late) => this.#tellCandidates(paths, late))
+    return { paths }
+  }
+
+  /** Undefined where it takes longer than paths may wait. */
+  #withinWait(counting: Promise<number | undefined>): Promise<number | undefined> {
+    const { clock } = this.#needs
+    return new Promise((resolve) => {
+      const cancel = clock.schedule(clock.now() + COUNT_WAIT_MS, () => resolve(undefined))
+      void counting.then((candidates) => {
+        cancel()
+        resolve(candidates)
+      })
+    })
+  }
+
+  #tellCandidates(paths: readonly ReplyPath[], candidates: number | undefined): void {
+    if (candidates === undefined) return
+    const { clock } = this.#needs
+    // In a turn of its own: whoever asked has its paths by then.
+    clock.schedule(clock.now(), () => {
+      const pathIds = paths.map(({ pathId }) => pathId).filter((pathId) => this.#paths.has(pathId))
+      if (pathIds.length > 0) this.#needs.emit({ type: 'candidates', pathIds, candidates })
+    })
   }
 
   /**
@@ -255,8 +284,19 @@ export class PhantomLane {
     this.#needs.emit({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
   }
 
-  async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number> {
-    return candidatesIn(await this.#graph.get(GRAPH_AGE_MS), decodePath(path.bytes), payer).length
+  /** Never rejects: without the number paths do what they are for. Undefined where the graph cannot be read. */
+  async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number | undefined> {
+    try {
+      return candidatesIn(await this.#graph.get(GRAPH_AGE_MS), decodePath(path.bytes), payer).length
+    } catch (error) {
+      if (!isAway(error)) this.#unread.record(() => this.#warnUnread(error))
+      return undefined
+    }
+  }
+
+  #warnUnread(error: unknown): void {
+    const message = `nobody knows how many nodes could stand behind the paths of this one: ${asBackendError(error).message}`
+    this.#needs.emit({ type: 'warning', code: 'node-call', message })
   }
 }
 

@@ -3,6 +3,7 @@ import { BoundedMap } from '../../../floor/bounded.ts'
 import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { formatShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
 import { MAX_POLICIES, POLICY_AGE_MS } from '../limits.ts'
+import { Status, type RpcError } from '../rpc/errors.ts'
 import type { LndClient } from '../rpc/client.ts'
 import type { RawEdge, RawPolicy } from '../rpc/raw-messages.ts'
 
@@ -19,7 +20,22 @@ export interface HopPolicy {
   readonly cltvDelta: number
   readonly minHtlcMsat: bigint
   readonly maxHtlcMsat: bigint
+  /** What `to` asks besides for sending on what came in over this channel. Absent: nothing, or it is not sent on. */
+  readonly inbound?: InboundFee
 }
+
+/**
+ * bLIP 18: what a node asks for sending on what came in over a channel, beside the fee of the channel that it goes out
+ * over. Both parts may be negative, for a discount.
+ */
+export interface InboundFee {
+  readonly baseMsat: bigint
+  /** Millionths of what goes out and its fee: -1,000,000 or more. */
+  readonly ppm: bigint
+}
+
+/** A discount of all that there is. */
+const LEAST_INBOUND_PPM = -1_000_000n
 
 interface Known {
   readonly edge: RawEdge
@@ -58,18 +74,45 @@ export class Policies {
   }
 }
 
+/**
+ * The policy of an own channel from one of its ends, by whichever of its ids the graph has it; undefined where it is
+ * not there, or that end has published none. @throws RpcError where the node is away or does not permit the call
+ */
+export async function ownHop(policies: Policies, ids: readonly string[], from: string): Promise<HopPolicy | undefined> {
+  for (const id of ids) {
+    try {
+      return await policies.hop(id, from)
+    } catch (error) {
+      if ((error as RpcError).code !== Status.notFound) throw error
+    }
+  }
+  return undefined
+}
+
 /** A channel from one of its ends, or undefined where that end has published no policy. */
 export function hopPolicy(edge: RawEdge, from: string): HopPolicy | undefined {
   const isFirst = edge.node1_pub === from
   const policy = isFirst ? edge.node1_policy : edge.node2_policy
   if (policy === null) return undefined
+  const inbound = inboundFee(edge, isFirst ? edge.node2_pub : edge.node1_pub)
   return {
     channel: formatShortChannelId(BigInt(edge.channel_id)),
     chanId: edge.channel_id,
     from,
     to: isFirst ? edge.node2_pub : edge.node1_pub,
     ...termsOf(policy, edge.capacity),
+    ...(inbound && { inbound }),
   }
+}
+
+/** What an end of a channel asks for sending on what came in over it. Undefined: nothing. */
+export function inboundFee(edge: RawEdge, to: string): InboundFee | undefined {
+  const policy = edge.node1_pub === to ? edge.node1_policy : edge.node2_policy
+  const baseMsat = BigInt(policy?.inbound_fee_base_msat ?? 0)
+  const ppm = BigInt(policy?.inbound_fee_rate_milli_msat ?? 0)
+  if (baseMsat === 0n && ppm === 0n) return undefined
+  // No fee is below zero, so a larger discount is no other one.
+  return { baseMsat, ppm: ppm < LEAST_INBOUND_PPM ? LEAST_INBOUND_PPM : ppm }
 }
 
 function termsOf(

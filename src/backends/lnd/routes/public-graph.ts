@@ -1,8 +1,10 @@
 import type { CandidateGraph } from '../../paths/candidates.ts'
+import type { InboundCost } from '../../paths/path-classes.ts'
 import type { RpcError } from '../rpc/errors.ts'
 import { Status } from '../rpc/errors.ts'
 import { type LndClient } from '../rpc/client.ts'
-import { blindsRoutes, type RawNodeInfo, type RawPolicy } from '../rpc/raw-messages.ts'
+import { blindsRoutes, type RawEdge, type RawNodeInfo, type RawPolicy } from '../rpc/raw-messages.ts'
+import { inboundFee } from './policies.ts'
 
 type Cost = CandidateGraph['channels'][number]['policies'][number]
 
@@ -17,6 +19,7 @@ export async function publicGraph(client: LndClient): Promise<CandidateGraph> {
     channels: edges.map((edge) => ({
       ends: [edge.node1_pub, edge.node2_pub],
       policies: [costOf(edge.node1_policy), costOf(edge.node2_policy)],
+      inbound: [inboundCost(edge, edge.node1_pub), inboundCost(edge, edge.node2_pub)],
     })),
   }
 }
@@ -29,6 +32,12 @@ export async function nodeInfo(client: LndClient, key: string): Promise<RawNodeI
     if ((error as RpcError).code === Status.notFound) return undefined
     throw error
   }
+}
+
+/** What an end of a channel asks for what comes in over it, in the numbers of a path. */
+export function inboundCost(edge: RawEdge, to: string): InboundCost {
+  const fee = inboundFee(edge, to)
+  return { baseFeeMsat: Number(fee?.baseMsat ?? 0n), feePpm: Number(fee?.ppm ?? 0n) }
 }
 
 function costOf(policy: RawPolicy | null): Cost {

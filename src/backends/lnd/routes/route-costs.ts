@@ -5,7 +5,7 @@ import { largestRecord, onionBytes, type HopSize } from '../../../wire/bolt4/oni
 import type { PathTotals } from '../../paths/path-classes.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../../medium/limits.ts'
 import { MAX_SHADOW_BLOCKS } from '../limits.ts'
-import type { HopPolicy } from './policies.ts'
+import type { HopPolicy, InboundFee } from './policies.ts'
 import type { PathParts } from '../../paths/reply-path.ts'
 
 /** Amounts, expiries and sizes of a route, from the policies of its channels. Pure. */
@@ -30,10 +30,18 @@ export function shadowed(plan: RoutePlan, shadowSeed: number | undefined): Route
 }
 
 const MILLION = 1_000_000n
+const SQUARE = MILLION * MILLION
+const NO_INBOUND_FEE: InboundFee = { baseMsat: 0n, ppm: 0n }
 
 /** Whether the process behind the last node decides, and derives the preimage (spec §2.3). */
 export function endsAtPhantom({ blinded, phantom }: RoutePlan): boolean {
   return phantom === true || blinded !== undefined
+}
+
+/** What a node asks at its two channels. */
+interface RelayTerms {
+  readonly inbound: InboundFee | undefined
+  readonly outbound: Pick<HopPolicy, 'feeBaseMsat' | 'feePpm'>
 }
 
 /** What each clear channel carries, so that `amountMsat` arrives. */
@@ -42,9 +50,18 @@ export function amountsFor({ hops, blinded }: RoutePlan, amountMsat: bigint): bi
   let amount = amountMsat + (blinded === undefined ? 0n : blindedFee(blinded.totals, amountMsat))
   for (const [i, hop] of [...hops.entries()].toReversed()) {
     amounts.unshift(amount)
-    if (i > 0) amount += hop.feeBaseMsat + (amount * hop.feePpm) / MILLION
+    if (i > 0) amount += relayFee(amount, { inbound: hops[i - 1]?.inbound, outbound: hop })
   }
   return amounts
+}
+
+/** The fee of a node for an amount that leaves it, as bLIP 18 and lnd reckon it: never below zero. */
+function relayFee(amountMsat: bigint, { inbound, outbound }: RelayTerms): bigint {
+  const outboundMsat = outbound.feeBaseMsat + (amountMsat * outbound.feePpm) / MILLION
+  if (inbound === undefined) return outboundMsat
+  // A discount is rounded up, as bigints are: towards zero.
+  const fee = outboundMsat + inbound.baseMsat + ((amountMsat + outboundMsat) * inbound.ppm) / MILLION
+  return fee > 0n ? fee : 0n
 }
 
 /** Rounded up, as a payer of a blinded path computes it. */
@@ -110,17 +127,25 @@ export function wholeFee({ hops, blinded }: RoutePlan): Pick<Route, 'feeBaseMsat
   let scale = 1n
   let factor = 1n
   let base = 0n
-  const add = (feeBaseMsat: bigint, feePpm: bigint): void => {
-    factor *= MILLION + feePpm
-    base = base * (MILLION + feePpm) + feeBaseMsat * scale * MILLION
-    scale *= MILLION
+  const add = ({ inbound, outbound }: RelayTerms): void => {
+    const { baseMsat: inboundMsat, ppm: inboundPpm } = inbound ?? NO_INBOUND_FEE
+    // One node's: amount x ratio + sum, over a million squared. A discount is rounded up by less than 1 msat.
+    const ratio = (MILLION + outbound.feePpm) * (MILLION + inboundPpm)
+    const least = inboundMsat + (inboundPpm < 0n ? 1n : 0n)
+    const sum = outbound.feeBaseMsat * MILLION * (MILLION + inboundPpm) + least * SQUARE
+    const nodeFactor = ratio > SQUARE ? ratio : SQUARE
+    factor *= nodeFactor
+    base = base * nodeFactor + (sum > 0n ? sum : 0n) * scale
+    scale *= SQUARE
   }
   if (blinded !== undefined) {
     const { baseFeeMsat, feePpm } = blinded.totals
     // The payer rounds a blinded fee up by less than 1 msat.
-    add(BigInt(baseFeeMsat) + (feePpm > 0 ? 1n : 0n), BigInt(feePpm))
+    const outbound = { feeBaseMsat: BigInt(baseFeeMsat) + (feePpm > 0 ? 1n : 0n), feePpm: BigInt(feePpm) }
+    add({ inbound: undefined, outbound })
   }
-  for (const hop of hops.slice(1).toReversed()) add(hop.feeBaseMsat, hop.feePpm)
+  for (const [i, outbound] of [...hops.entries()].slice(1).toReversed())
+    add({ inbound: hops[i - 1]?.inbound, outbound })
   return { feeBaseMsat: (base + scale - 1n) / scale, feePpm: Number(((factor - scale) * MILLION + scale - 1n) / scale) }
 }
 

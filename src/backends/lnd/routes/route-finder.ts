@@ -10,6 +10,7 @@ import { FIND_MS, MAX_POLICIES, QUERIES_PER_ROUTE, QUERY_AMOUNTS_MSAT } from '..
 import { isAway, isDenied, isLate } from '../rpc/errors.ts'
 import { type LndClient } from '../rpc/client.ts'
 import type { RawChannel, RawHop } from '../rpc/raw-messages.ts'
+import { idsOf } from './own-channels.ts'
 import type { Policies, HopPolicy } from './policies.ts'
 
 /** A search for ways to a node. */
@@ -122,7 +123,9 @@ export class RouteFinder {
 
   /** The best way that lnd finds; undefined where it finds none. */
   async #query(search: TimedSearch, detour: Detour): Promise<HopPolicy[] | undefined> {
-    const outgoing = search.own.filter((channel) => channel.active && !detour.firstChannels.has(channel.chan_id))
+    const outgoing = search.own.filter(
+      (channel) => channel.active && !idsOf(channel).some((id) => detour.firstChannels.has(id)),
+    )
     if (outgoing.length === 0) return undefined
     const amounts = [search.amountMsat, ...QUERY_AMOUNTS_MSAT.filter((amount) => amount > search.amountMsat)]
     // The only way may be one that lnd rules out for its memory of failures, so the last queries are without it.
@@ -154,7 +157,7 @@ export class RouteFinder {
         const [from = '', to = ''] = pair.split('>')
         return { from: fromHex(from), to: fromHex(to) }
       }),
-      ...(detour.firstChannels.size > 0 && { outgoing_chan_ids: query.outgoing.map((channel) => channel.chan_id) }),
+      ...(detour.firstChannels.size > 0 && { outgoing_chan_ids: query.outgoing.flatMap(idsOf) }),
       ...(search.hints.length > 0 && { route_hints: search.hints.map(rawHint) }),
     }
     const answer = await unlessNone(this.#needs.client.call('queryRoutes', request, this.#leftMs(search)))
@@ -173,7 +176,7 @@ export class RouteFinder {
         hintedPolicy(search.hints, hop, from, search.to) ??
         (await unlessNone(this.#needs.policies.hop(hop.chan_id, from, this.#leftMs(search))))
       if (policy === undefined) return undefined
-      way.push(policy)
+      way.push(hop.pub_key === search.to ? takenIn(policy) : policy)
       this.#pairs.renew(policy.channel, pairOf(policy))
       from = hop.pub_key
     }
@@ -183,7 +186,7 @@ export class RouteFinder {
   #detour(avoid: ReadonlySet<string>, search: WaySearch): Detour {
     const pairs = new Set<string>()
     const firstChannels = new Set<string>()
-    const own = new Set(search.own.map((channel) => channel.chan_id))
+    const own = new Set(search.own.flatMap(idsOf))
     for (const channel of avoid) {
       const chanId = decimalId(channel)
       if (chanId !== undefined && own.has(chanId)) firstChannels.add(chanId)
@@ -209,6 +212,12 @@ async function unlessNone<T>(answer: Promise<T>): Promise<T | undefined> {
     if (!isLate(error) && (isAway(error) || isDenied(error))) throw error
     return undefined
   }
+}
+
+/** The last channel of a way: a node asks nothing for what it sends on to nobody, or over a path (spec/lnd.md §3). */
+function takenIn(policy: HopPolicy): HopPolicy {
+  const { inbound, ...rest } = policy
+  return inbound === undefined ? policy : rest
 }
 
 function pairOf(hop: HopPolicy): string {

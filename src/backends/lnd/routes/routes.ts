@@ -11,7 +11,8 @@ import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../../paths/path-cl
 import { MAX_PINNED_ROUTES, MAX_ROUTES_PER_REQUEST } from '../../../medium/limits.ts'
 import { MAX_CHANNEL_HTLCS, MAX_SHADOW_BLOCKS, CHANNELS_AGE_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
-import type { OwnChannels } from './own-channels.ts'
+import type { OwnBalance } from './own-balance.ts'
+import { idsOf, type OwnChannels } from './own-channels.ts'
 import type { Policies, HopPolicy } from './policies.ts'
 import { decodePath } from '../../paths/reply-path.ts'
 import { amountRange, recordRoom, totalDelta, wholeFee, type RoutePlan } from './route-costs.ts'
@@ -31,6 +32,7 @@ export interface RoutesNeeds {
   readonly entropy: Entropy
   readonly policies: Policies
   readonly channels: OwnChannels
+  readonly balance: OwnBalance
   /** Hex. */
   readonly ownKey: string
   height(): number
@@ -59,10 +61,11 @@ export class Routes {
   /** Drops every route over a channel whose policy is not what it was. */
   forgetChannel(channel: string): void {
     for (const [id, { plan }] of this.#pinned) {
-      const hop = plan.hops.find((each) => each.channel === channel)
-      if (hop === undefined) continue
+      const at = plan.hops.findIndex((each) => each.channel === channel)
+      if (at < 0) continue
       this.#pinned.delete(id)
-      this.#needs.policies.forget(hop.chanId)
+      // The fee is asked at two channels: the one that leads on, and the one that it came in over.
+      for (const hop of plan.hops.slice(Math.max(0, at - 1), at + 1)) this.#needs.policies.forget(hop.chanId)
     }
   }
 
@@ -77,6 +80,7 @@ export class Routes {
     // spec §9.6: paths with a longer delta are not paid over; a payee could hold our money for as long.
     if (to === this.#needs.ownKey || (blinded?.totals.cltvDelta ?? 0) > MAX_PATH_DELTA_BLOCKS) return []
     const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
+    this.#needs.balance.look(own, request.amountMsat)
     const search: WaySearch = {
       from: this.#needs.ownKey,
       to,
@@ -90,7 +94,9 @@ export class Routes {
     }
     const ways = await this.#finder.find(search)
     const slots = new Map(
-      own.map((channel) => [channel.chan_id, channel.local_constraints?.max_accepted_htlcs ?? MAX_CHANNEL_HTLCS]),
+      own.flatMap((channel) =>
+        idsOf(channel).map((id) => [id, channel.local_constraints?.max_accepted_htlcs ?? MAX_CHANNEL_HTLCS] as const),
+      ),
     )
     const routes: PinnedRoute[] = []
     for (const way of ways) {

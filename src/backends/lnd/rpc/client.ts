@@ -1,6 +1,6 @@
 import { processClock, type Clock } from '../../../floor/clock.ts'
 import { BackendError } from '../../backend.ts'
-import { ALIVE_MS, CALL_MS } from '../limits.ts'
+import { ALIVE_MS, CALL_MS, GRAPH_MS } from '../limits.ts'
 import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './raw-messages.ts'
 import type { RpcError } from './errors.ts'
 
@@ -39,7 +39,7 @@ export interface DuplexStream extends ServerStream {
 const METHODS = {
   getInfo: { service: 'default', uri: '/lnrpc.Lightning/GetInfo', timeoutMs: ALIVE_MS },
   listChannels: { service: 'default', uri: '/lnrpc.Lightning/ListChannels', timeoutMs: CALL_MS },
-  describeGraph: { service: 'default', uri: '/lnrpc.Lightning/DescribeGraph', timeoutMs: CALL_MS },
+  describeGraph: { service: 'default', uri: '/lnrpc.Lightning/DescribeGraph', timeoutMs: GRAPH_MS },
   getNodeInfo: { service: 'default', uri: '/lnrpc.Lightning/GetNodeInfo', timeoutMs: CALL_MS },
   getChanInfo: { service: 'default', uri: '/lnrpc.Lightning/GetChanInfo', timeoutMs: CALL_MS },
   queryRoutes: { service: 'default', uri: '/lnrpc.Lightning/QueryRoutes', timeoutMs: CALL_MS },

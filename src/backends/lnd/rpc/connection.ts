@@ -1,12 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { checkServerIdentity, rootCertificates, type PeerCertificate } from 'node:tls'
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
 // Not the whole package: it loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
 import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
+import { certificatesIn, fromText, isSelfSigned, readCertificates, readMacaroon, type Content } from './secrets.ts'
 import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, NODE_RECONNECT } from '../limits.ts'
 
 /** How to reach a node. What is not given comes from the environment, then from lnd's own defaults. */
@@ -50,18 +53,19 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
   const lndDir = tilde(location.lndDir ?? variable('LNCLI_LNDDIR', 'LND_DIR') ?? defaultDir())
   const network = location.network ?? variable('LNCLI_NETWORK', 'LND_NETWORK') ?? 'mainnet'
   const socket = lndSocket(location.socket, environment)
+  const isNamed = location.socket !== undefined || variable('LNCLI_RPCSERVER', 'LND_SOCKET') !== undefined
   const cert =
     location.cert ??
     variable('LNCLI_TLSCERTPATH', 'LND_CERT', 'LND_CERT_BASE64', 'LND_CERT_HEX') ??
-    defaultCertificate(lndDir)
+    defaultCertificate(lndDir, isNamed)
   const macaroon =
     location.macaroon ??
     variable('LNCLI_MACAROONPATH', 'LND_MACAROON', 'LND_MACAROON_BASE64', 'LND_MACAROON_HEX') ??
     defaultMacaroon(join(lndDir, 'data', 'chain', 'bitcoin', network))
   return {
     socket,
-    cert: decode('the TLS certificate', cert).toString('base64'),
-    macaroon: decode('the macaroon', macaroon).toString('hex'),
+    cert: cert === undefined ? undefined : readCertificates(contentOf('the TLS certificate', cert)).toString('base64'),
+    macaroon: readMacaroon(contentOf('the macaroon', macaroon)).toString('hex'),
   }
 }
 
@@ -70,10 +74,16 @@ function defaultDir(): string {
   return join(homedir(), '.lnd')
 }
 
-/** @throws BackendError 'bad-request' where it is not there */
-function defaultCertificate(lndDir: string): string {
+/**
+ * Undefined where there is none and a node elsewhere was named: one whose certificate an authority has signed needs no
+ * file here.
+ *
+ * @throws BackendError 'bad-request' where it is not there
+ */
+function defaultCertificate(lndDir: string, isNamed: boolean): string | undefined {
   const file = join(lndDir, 'tls.cert')
   if (existsSync(file)) return file
+  if (isNamed) return undefined
   throw new BackendError(
     'bad-request',
     `no lnd at ${lndDir} (there is no ${file}); give its folder (--lnddir), or for one elsewhere --rpcserver, --tlscertpath and --macaroonpath`,
@@ -89,29 +99,34 @@ function tilde(path: string): string {
   return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
 }
 
-/** A file's content, PEM text, hex or base64. The value itself is in no message: it may be a secret. */
-function decode(what: string, value: string): Buffer {
-  if (value.startsWith('-----BEGIN')) return Buffer.from(value, 'utf8')
-  const file = tilde(value)
-  // A long text that names no file is the content itself, in hex or base64.
+/** Shorter texts are names of files. */
+const LEAST_TEXT = 64
+
+/** A file's content, or the text itself. The value is in no message: it may be a secret. */
+function contentOf(what: string, value: string): Content {
+  const text = value.trim()
+  if (text.includes('-----BEGIN')) return { what, bytes: Buffer.from(text, 'utf8') }
+  const file = tilde(text)
   if (existsSync(file)) {
     try {
-      return readFileSync(file)
+      return { what: `${what} at ${file}`, bytes: readFileSync(file) }
     } catch (error) {
       throw new BackendError('bad-request', `${what} at ${file} cannot be read: ${(error as Error).message}`, {
         cause: error,
       })
     }
   }
-  if (value.length >= 64 && value.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(value)) return Buffer.from(value, 'hex')
-  if (value.length >= 64 && /^[0-9A-Za-z+/_=-]+$/.test(value) && !value.startsWith('/'))
-    return Buffer.from(value, 'base64')
-  const shown = /[/\\.]/.test(value) && value.length < 256 ? ` (${file})` : ''
+  // A long text that names no file is the content itself, in hex or base64.
+  const bytes = text.length >= LEAST_TEXT && !text.startsWith('/') ? fromText(text) : undefined
+  if (bytes !== undefined) return { what, bytes }
+  const shown = /[/\\.]/.test(text) && text.length < 256 ? ` (${file})` : ''
   throw new BackendError('bad-request', `${what}${shown} is neither a file that exists nor hex or base64`)
 }
 
 /** Clients that have to be closed when the backend stops. */
 export interface OpenedServices extends LndServices {
+  /** A new connection with these. Calls over the old one end as if the node had gone away. */
+  renew(credentials: LndCredentials): void
   close(): void
 }
 
@@ -123,6 +138,26 @@ type ClientClass = new (socket: string, credentials: ChannelCredentials, options
  * They share one connection, so that a node is reachable as a whole or not at all.
  */
 export function openServices(given: LndCredentials): OpenedServices {
+  let opened = connect(given)
+  return {
+    get default() {
+      return opened.default
+    },
+    get router() {
+      return opened.router
+    },
+    get signer() {
+      return opened.signer
+    },
+    renew(credentials) {
+      opened.close()
+      opened = connect(credentials)
+    },
+    close: () => opened.close(),
+  }
+}
+
+function connect(given: LndCredentials): LndServices & { close(): void } {
   const { socket } = given
   const loaded = authenticatedLndGrpc({
     socket,
@@ -139,7 +174,7 @@ export function openServices(given: LndCredentials): OpenedServices {
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': 1,
     // TLS takes no IP address as a server's name; lnd's certificate always has this name.
-    ...(/^(?:127\.0\.0\.1|\[::1\]):/.test(socket) && { 'grpc.ssl_target_name_override': 'localhost' }),
+    ...(isIP(hostOf(socket)) !== 0 && { 'grpc.ssl_target_name_override': 'localhost' }),
   }
   const channelOverride = new Channel(socket, credentials, options)
   const renew = (client: unknown): unknown =>
@@ -154,8 +189,29 @@ export function openServices(given: LndCredentials): OpenedServices {
   }
 }
 
-function channelCredentials({ cert, macaroon }: LndCredentials): ChannelCredentials {
-  const ssl = grpcCredentials.createSsl(cert === undefined ? undefined : Buffer.from(cert, 'base64'))
+/** Without port, and without the brackets of IPv6. */
+function hostOf(socket: string): string {
+  return socket.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+}
+
+/** How the node's certificate is judged (spec/lnd.md §2). */
+function tlsCredentials({ socket, cert }: LndCredentials): ChannelCredentials {
+  const host = /^(?:127\.0\.0\.1|::1)$/.test(hostOf(socket)) ? 'localhost' : hostOf(socket)
+  const pem = cert === undefined ? undefined : Buffer.from(cert, 'base64')
+  const given = pem === undefined ? [] : certificatesIn(pem)
+  const isOwn = given.every(isSelfSigned)
+  // One that an authority has signed leads to that authority, which the machine trusts or not.
+  const roots = pem === undefined || isOwn ? pem : Buffer.concat([pem, Buffer.from(rootCertificates.join('\n'))])
+  return grpcCredentials.createSsl(roots, null, null, {
+    // The very certificate that was given is the right one, whatever names it has.
+    checkServerIdentity: (_, peer: PeerCertificate) =>
+      given.some((der) => der.equals(peer.raw)) ? undefined : checkServerIdentity(host, peer),
+  })
+}
+
+function channelCredentials(given: LndCredentials): ChannelCredentials {
+  const { macaroon } = given
+  const ssl = tlsCredentials(given)
   if (macaroon === undefined) return ssl
   const metadata = new Metadata()
   metadata.add('macaroon', macaroon)
@@ -173,14 +229,39 @@ export interface LndTarget {
   readonly services: LndServices
   /** Undefined for an `lnd` object that was given: no other thread can make one like it. */
   readonly credentials: LndCredentials | undefined
+  /**
+   * Reads certificate and macaroon again, and connects with them where the certificate is another. Gives the new ones
+   * then, else undefined.
+   *
+   * @throws BackendError 'bad-request' naming what cannot be read
+   */
+  reread(): LndCredentials | undefined
   /** Closes what was opened here. */
   close(): void
 }
 
+function nothing(): undefined {
+  return undefined
+}
+
 /** @throws BackendError 'bad-request' naming the file or variable that can't be read */
 export function openLndTarget(options: LndOptions, environment: NodeJS.ProcessEnv): LndTarget {
-  if (options.lnd !== undefined) return { services: options.lnd, credentials: undefined, close: () => undefined }
+  if (options.lnd !== undefined) {
+    return { services: options.lnd, credentials: undefined, reread: nothing, close: nothing }
+  }
   const credentials = readCredentials(options, environment)
   const services = openServices(credentials)
-  return { services, credentials, close: () => services.close() }
+  let { cert } = credentials
+  return {
+    services,
+    credentials,
+    reread() {
+      const now = readCredentials(options, environment)
+      if (now.cert === cert) return undefined
+      cert = now.cert
+      services.renew(now)
+      return now
+    },
+    close: () => services.close(),
+  }
 }

@@ -69,6 +69,10 @@ export function asBackendError(error: unknown): BackendError {
   if (error instanceof BackendError) return error
   const { uri = 'the lnd backend', details } = error as RpcError
   const said = details ?? (error instanceof Error ? error.message : 'an error')
+  if (isDenied(error) && isForeignMacaroon(said)) {
+    const message = `lnd does not accept this macaroon (${said}): it is of another lnd, was revoked or is damaged; spec/lnd.md has the line for lncli bakemacaroon`
+    return new BackendError('permission', message, { cause: error })
+  }
   if (isDenied(error)) return deniedError(uri, { cause: error })
   if (isAway(error))
     return new BackendError('offline', whyAway(said), { cause: error, advice: "wait for 'online'", away: 'node' })
@@ -77,7 +81,7 @@ export function asBackendError(error: unknown): BackendError {
 
 /** Why lnd does not answer, for a person: gRPC's words, without those that only its developers understand. */
 export function whyAway(details: string): string {
-  if (isCertificate(details)) return 'the TLS certificate is not that of this lnd; take tls.cert from its folder'
+  if (isCertificate(details)) return whyNotTrusted(details)
   const address = /\bE[A-Z]+ ([^\s,]+:\d+)/.exec(details)?.[1]
   if (address !== undefined) return `lnd does not answer at ${address}`
   const target = /^Name resolution failed for target (?:dns:)?([^\s,]+)/.exec(details)?.[1]
@@ -88,5 +92,27 @@ export function whyAway(details: string): string {
 
 /** Whether a connection failed because of lnd's certificate. */
 export function isCertificate(details: string): boolean {
-  return /certificate|self.signed|SSL|TLS/i.test(details)
+  // A node that goes away in the middle of a handshake has said nothing about its certificate.
+  return /certificate|self.signed|SSL|TLS/i.test(details) && !details.includes('before secure TLS connection')
+}
+
+/** What is wrong with a certificate, in the words of OpenSSL and Node.js, for a person. */
+function whyNotTrusted(details: string): string {
+  if (/wrong version number|packet length too long/i.test(details))
+    return 'what answers there speaks no TLS, so it is not the gRPC port of lnd; give that one (lnd.conf: rpclisten)'
+  if (/has expired/i.test(details))
+    return 'the TLS certificate of this lnd has expired; remove tls.cert and tls.key from its folder and restart it: it makes new ones'
+  if (/not yet valid/i.test(details))
+    return 'the TLS certificate of this lnd is not valid yet; set the clocks of both machines'
+  const names = /does not match certificate's altnames: (.*?)\.?(?: Resolution note:\s*)?$/.exec(details)?.[1]
+  if (names !== undefined)
+    return `the TLS certificate of this lnd is not for the name by which it was called (${names}); call it by one of its names, or add tlsextradomain or tlsextraip to lnd.conf, remove tls.cert and tls.key and restart it`
+  return 'the TLS certificate is not that of this lnd; take tls.cert from its folder'
+}
+
+/** Whether lnd does not know who made a macaroon, or cannot read it: what it permits is not the matter. */
+function isForeignMacaroon(details: string): boolean {
+  return /verification failed|root key|cannot get macaroon|cannot determine data format|unmarshal|invalid ID/i.test(
+    details,
+  )
 }

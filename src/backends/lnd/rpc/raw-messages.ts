@@ -35,8 +35,19 @@ export interface RawChannel {
   readonly local_balance: string
   readonly remote_balance: string
   readonly private: boolean
-  /** Decimal; '0' where the channel has none. */
+  /** Whether this node opened it, and pays the fee of its commitment transaction. */
+  readonly initiator?: boolean
+  readonly commit_fee?: string
+  readonly commit_weight?: string
+  readonly fee_per_kw?: string
+  /** By which its peer knows it besides, decimal; '0' where the channel has none. */
   readonly peer_scid_alias?: string
+  /** By which this node knows it besides; `chan_id` is one where it was open before its funding was confirmed. */
+  readonly alias_scids?: readonly string[]
+  /** It was open before its funding was confirmed. */
+  readonly zero_conf?: boolean
+  /** Where its funding is in the chain, of a channel whose `chan_id` is an alias; '0' before that. */
+  readonly zero_conf_confirmed_scid?: string
   readonly local_constraints: RawConstraints | null
   readonly remote_constraints: RawConstraints | null
   readonly pending_htlcs: readonly RawHtlc[]
@@ -54,6 +65,9 @@ export interface RawPolicy {
   readonly fee_rate_milli_msat: string
   readonly disabled: boolean
   readonly max_htlc_msat: string
+  /** What this end asks for what comes in over the channel (bLIP 18); negative: a discount. Absent before lnd 0.18. */
+  readonly inbound_fee_base_msat?: number
+  readonly inbound_fee_rate_milli_msat?: number
 }
 
 export interface RawEdge {
