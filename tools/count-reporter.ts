@@ -27,7 +27,7 @@ export function countTests(modules: readonly TestModule[], strayErrors: readonly
   return counts
 }
 
-/** Each test that failed first and passed when it was tried again: its file, its name and why it failed, a line each. */
+/** Each test that passed only when it was tried again: its file, its name and why it had failed, a line each. */
 function retriedTests(modules: readonly TestModule[]): string[] {
   const tests = modules.flatMap((module) => [...module.children.allTests()])
   return tests.filter((test) => test.diagnostic()?.flaky === true).map(describeRetried)

@@ -1,5 +1,6 @@
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { UNLISTED_MS } from '../../src/backends/lnd/limits.ts'
 import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import type { LndNode } from '../../tools/regtest/lnd-node.ts'
 import { until } from '../../tools/regtest/until.ts'
@@ -19,11 +20,12 @@ export interface ProxiedEndpoint extends AttachedEndpoint {
   readonly proxy: TcpProxy
 }
 
-/** With only what spec/lnd.md asks for, and a cap for the whole process. */
+/** With only what spec/lnd.md asks for, and a cap for the whole process. It is closed with its test. */
 export async function attach(node: LndNode, capMsat: bigint, socket: string = node.socket): Promise<AttachedEndpoint> {
   const { base64 } = await node.bakeMacaroon(lndPermissions)
   const backend = createLndBackend({ socket, cert: node.certPath, macaroon: base64 })
   const endpoint = await createEndpoint({ backend, caps: { process: capMsat } })
+  onTestFinished(() => endpoint.close())
   return { node, endpoint, before: await readLedger(node) }
 }
 
@@ -45,7 +47,11 @@ export async function settledUp({ node, endpoint, before }: AttachedEndpoint, ca
     if (endpoint.stats.spentMsat !== spentMsat) return undefined
     return endpoint.stats.paymentsUnresolved <= now.onChain.length ? now : undefined
   }
-  const after = await until(`every payment of ${node.name} is decided`, look, { deadlineMs: 120_000, everyMs: 250 })
+  const after = await until(`every payment of ${node.name} is decided`, look, {
+    // What lnd calls in flight and never sent is believed for UNLISTED_MS.
+    deadlineMs: 2 * UNLISTED_MS,
+    everyMs: 250,
+  })
   // lnd that was killed may call a payment in flight for ever that it never sent (spec/lnd.md §7): no channel holds it.
   const held = await heldHashes(node)
   expect(after.inFlight.filter((hash) => held.has(hash))).toEqual([])
