@@ -88,6 +88,7 @@ describe.skipIf(!available.ok)('a program with an interceptor on a node that rel
     const path = fromHex(await program.answer('path'))
     expect(await payer.pay({ lane: 'phantom', path })).toBe('delivered')
     program.send('threads 600000')
+    await program.answer('thread blocked')
     // lnd holds it for the interceptor until that is ended; the sender tries again then.
     await until('what the node relays passes', async () => (await foreign()) !== undefined || undefined)
     await until(

@@ -1,5 +1,4 @@
 import { buffer } from 'node:stream/consumers'
-import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Endpoint, type EndpointOptions } from '../../src/index.ts'
@@ -104,10 +103,10 @@ describe.skipIf(!available.ok)(
       )
     /** Nothing was paid: channels take a moment to agree that a payment is gone from them. */
     async function isBack(before: readonly string[]): Promise<void> {
-      await until(
-        `the balances are ${before.join(', ')}`,
-        async () => isDeepStrictEqual(await balances(), before) || undefined,
-      )
+      await until('the balances are as before', async () => {
+        expect(await balances()).toEqual(before)
+        return true
+      })
     }
     /** Pairs of real nodes that alice's lnd holds a failure against. */
     async function blamed(): Promise<number> {

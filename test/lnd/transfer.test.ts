@@ -7,12 +7,18 @@ import { checkLnd, createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import { fromHex } from '../../src/floor/bytes.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
+import { until } from '../../tools/regtest/until.ts'
 import { exchange, file, sha256Hex } from '../../tools/regtest/file-exchange.ts'
 import { leavesAsFound } from '../regtest/leaves-as-found.ts'
 import { Recorder } from '../../tools/regtest/grpc-recorder.ts'
 
 const available = lndAvailable()
 type Name = 'alice' | 'bob' | 'carol' | 'dave'
+
+interface Stream {
+  on(event: 'error', listener: () => void): unknown
+  cancel(): void
+}
 
 describe.skipIf(!available.ok)(`keysock on real nodes${available.ok ? '' : ` (skipped: ${available.reason})`}`, () => {
   let network: Network<Name>
@@ -170,11 +176,24 @@ describe.skipIf(!available.ok)(`keysock on real nodes${available.ok ? '' : ` (sk
   it('says so when another program holds the interceptor', async () => {
     const { cert, macaroon, socket, certPath, macaroonPath } = network.node('alice')
     const { lnd } = authenticatedLndGrpc({ cert, macaroon: macaroon.base64, socket })
-    const other = (
-      lnd.router as { htlcInterceptor(request: object): { on(...given: unknown[]): void; cancel(): void } }
-    ).htlcInterceptor({})
-    other.on('error', () => undefined)
-    onTestFinished(() => other.cancel())
+    const router = lnd.router as { htlcInterceptor(request: object): Stream }
+    let other: Stream | undefined
+    const hold = (): void => {
+      other = router.htlcInterceptor({})
+      // A look at the node has it for a moment, too.
+      other.on('error', () => void (other === undefined || setTimeout(hold, 50)))
+    }
+    hold()
+    onTestFinished(() => {
+      const held = other
+      other = undefined
+      held?.cancel()
+    })
+    await until('the other program holds it', async () => {
+      const findings = await checkLnd({ socket, cert: certPath, macaroon: macaroonPath })
+      expect(findings.find((finding) => finding.name === 'interceptor')?.verdict).toBe('poor')
+      return true
+    })
     const backend = createLndBackend({ socket, cert: certPath, macaroon: macaroonPath })
     await started(backend)
     const payer = fromHex(network.node('carol').publicKey)
@@ -183,8 +202,6 @@ describe.skipIf(!available.ok)(`keysock on real nodes${available.ok ? '' : ` (sk
       code: 'unsupported',
       message: expect.stringMatching(/another program .* If that is keysock daemon, attach to it/),
     })
-    const findings = await checkLnd({ socket, cert: certPath, macaroon: macaroonPath })
-    expect(findings.find((finding) => finding.name === 'interceptor')?.verdict).toBe('poor')
   })
 
   it('reads where a node is from the environment, as lncli does', async () => {

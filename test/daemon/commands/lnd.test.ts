@@ -178,10 +178,13 @@ describe.skipIf(!available.ok)(
       )
       // lnd takes one interceptor, and has it.
       const { socket, certPath, macaroonPath } = network.node('alice')
-      const findings = await checkLnd({ socket, cert: certPath, macaroon: macaroonPath })
-      expect(findings.find(({ name }) => name === 'interceptor')).toMatchObject({
-        verdict: expect.stringMatching(/poor|bad/),
-        message: expect.stringContaining('another program'),
+      await until('a look at the node finds it taken', async () => {
+        const findings = await checkLnd({ socket, cert: certPath, macaroon: macaroonPath })
+        expect(findings.find(({ name }) => name === 'interceptor')).toMatchObject({
+          verdict: expect.stringMatching(/poor|bad/),
+          message: expect.stringContaining('another program'),
+        })
+        return true
       })
 
       const got = await talk
