@@ -92,8 +92,8 @@ describe.skipIf(!available.ok)('a settled payment over a hidden path', () => {
       expect(new Set(receiver.confirmed).size).toBe(receiver.confirmed.length)
       const delivered = outcomes.filter((status) => status === 'delivered').length
       expect(outcomes.filter((status) => status !== 'delivered' && status !== 'failed')).toEqual([])
-      // What the payer paid is here, whatever lnd did between, where lnd waits for the interceptor. Where it does not, it
-      // may fail at its start what it had settled (spec/lnd.md §5): what was told to be here is here.
+      // What the payer paid is here, whatever lnd did between, where lnd waits for the interceptor. Where it does not,
+      // it may fail at its start what it had settled (spec/lnd.md §5): what was told to be here is here.
       const come = waits ? delivered : receiver.confirmed.length
       await until(
         'the money is here',
