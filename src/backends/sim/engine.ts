@@ -1,4 +1,4 @@
-import { turn, type Clock } from '../../floor/clock.ts'
+import { soon, turn, type Clock } from '../../floor/clock.ts'
 import { DEFAULT_BOUND_MS, MAX_EVENTS_AT_ONCE, MAX_TURNS_AT_ONCE, TURNS_BEFORE_QUIET } from './limits.ts'
 import { SimulationError } from './errors.ts'
 import { EventQueue, type EventHandler, type QueuedEvent } from './event-queue.ts'
@@ -79,6 +79,11 @@ export class Engine implements Clock {
       this.#queue.cancel(event)
       this.#pump?.ref(this.#queue.holding > 0)
     }
+  }
+
+  /** In virtual time an event of this instant, so that it comes in an order that the seed decides. */
+  soon(callback: () => void): () => void {
+    return this.#pump === undefined ? this.schedule(this.#now, callback) : soon(callback)
   }
 
   /** Every call from outside starts here: the clock is brought up to date. */

@@ -9,7 +9,7 @@ import type { Lane } from '../../medium/payment.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import { close, reset } from './lifecycle.ts'
 import { armProbe, deliver, forgetRefusals, onAck } from './recovery.ts'
-import { peerFailure } from './refused.ts'
+import { endReset, peerFailure } from './refused.ts'
 
 export interface Application {
   readonly frames: readonly Frame[]
@@ -56,7 +56,7 @@ function applyFrame(core: Core, now: number, frame: Frame, lane: Lane): void {
       break
     case 'reset':
       // spec §13.4
-      close(core, core.state === 'lingering' ? undefined : peerFailure(frame.code, 'reset', frame.reason))
+      endReset(core, frame.code, frame.reason)
       break
     case 'refuse':
       close(core, peerFailure(frame.code, 'refuse', frame.reason))

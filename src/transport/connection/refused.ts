@@ -20,6 +20,21 @@ export function peerFailure(code: number, type: 'reset' | 'refuse', reason = '')
   }
 }
 
+/** The peer has reset the connection, or has none any more. */
+export function endReset(core: Core, code: number, reason = ''): void {
+  close(core, isSoundEnd(core, code) ? undefined : peerFailure(code, 'reset', reason))
+}
+
+/**
+ * Whether a reset is no error: while lingering (spec §13.4), and while closing after all of the peer's stream came,
+ * where only the own FIN can be missing, or the peer's application left after its last word (spec §13.7).
+ */
+function isSoundEnd(core: Core, code: number): boolean {
+  if (core.state === 'lingering') return true
+  const isClosing = core.state === 'closing' && core.in.contiguous === core.finalOffset
+  return isClosing && (code === Code.CLOSED || core.out.buffered === 0)
+}
+
 /**
  * A packet to the phantom of the responder's node was refused, unpaid; `code` undefined: nobody was there to say why.
  * Ends the connection where nothing else can come of it (spec §6.9, §6.10).
@@ -28,7 +43,7 @@ export function endRefused(core: Core, sent: Sent, code: Code | undefined): void
   const { opening } = core
   if (core.role !== 'initiator' || core.nodeTarget?.lane !== 'phantom' || !core.isLive) return
   if (!sent.open) {
-    if (code === Code.CLOSED) close(core, peerFailure(code, 'reset'))
+    if (code === Code.CLOSED) endReset(core, code)
     return
   }
   if (opening === undefined || opening.arrived || core.state !== 'opening') return

@@ -84,6 +84,8 @@ export interface ConnectionOptions {
 export interface ConnectOptions extends ConnectionOptions {
   /** ms until ETIMEDOUT (spec §10.2). Default 120,000. */
   readonly connectTimeout?: number
+  /** As in net: `setTimeout` from the start on, ms. Agents of http pass theirs on in it. Default 0: none. */
+  readonly timeout?: number | undefined
   /** Ends the socket with an AbortError. */
   readonly signal?: AbortSignal
   /**
@@ -148,6 +150,7 @@ const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {
 const CONNECT_NAMES: Readonly<Record<keyof ConnectArguments, true>> = {
   ...CONNECTION_NAMES,
   connectTimeout: true,
+  timeout: true,
   signal: true,
   replies: true,
   lane: true,
@@ -188,6 +191,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkNames(options, CONNECT_NAMES)
   checkConnectionOptions(options)
   if (options.connectTimeout !== undefined) checkMs(options.connectTimeout, 'connectTimeout')
+  if (options.timeout !== undefined) checkMs(options.timeout, 'timeout')
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw invalidOption('signal must be an AbortSignal')
   }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { DEFAULT_BACKLOG } from '../limits.ts'
@@ -169,11 +170,13 @@ export class Server extends EventEmitter<ServerEvents> {
 
   #bind(host: SocketHost, options: CheckedListen): Binding | Promise<Binding> {
     let port = options.port
+    // What comes of it runs in the context of `listen`, whoever's packet brings it, as in net.
+    const context = new AsyncResource('KEYSOCK_SERVER')
     const listener: PortListener = {
       settings: responderSettings(this.#options, host.defaults),
       backlog: options.backlog,
-      admit: () => this.#admit(),
-      accept: (handle) => this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port }),
+      admit: context.bind(() => this.#admit()),
+      accept: context.bind((handle) => this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port })),
     }
     const taken = host.listen(port, listener)
     if (typeof taken === 'number') {
