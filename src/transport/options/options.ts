@@ -179,6 +179,12 @@ export function checkNames(options: object, names: Readonly<Record<string, true>
   }
 }
 
+/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw invalidOption(`signal must be an AbortSignal; got ${kindOf(signal)}`)
+}
+
 export function checkServerOptions(options: ServerOptions): void {
   checkNames(options, SERVER_NAMES)
   checkConnectionOptions(options)
@@ -192,9 +198,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkConnectionOptions(options)
   if (options.connectTimeout !== undefined) checkMs(options.connectTimeout, 'connectTimeout')
   if (options.timeout !== undefined) checkMs(options.timeout, 'timeout')
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw invalidOption('signal must be an AbortSignal')
-  }
+  checkSignal(options.signal)
   if (options.replies !== undefined) checkReplies(options.replies)
   if (options.lane !== undefined) checkLane(options.lane)
   if (options.identify !== undefined) checkBoolean(options.identify, 'identify')
