@@ -105,6 +105,12 @@ export class Engine implements Clock {
     return event
   }
 
+  /** An event that nothing depends on any more: it comes in its order, and no longer keeps a process alive. */
+  letGo(event: QueuedEvent): void {
+    this.#queue.letGo(event)
+    this.#pump?.ref(this.#queue.holding > 0)
+  }
+
   async run(bounds: RunBounds = {}): Promise<RunEnd> {
     if (this.#pump !== undefined)
       throw new SimulationError('busy', 'a simulation in real time runs by itself; wait for what you expect')
