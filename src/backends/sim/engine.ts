@@ -34,6 +34,8 @@ export class Engine implements Clock {
   #calledOut = false
   /** Calls from outside; whether a turn brought one shows in it. */
   #calls = 0
+  /** Callbacks of `soon` that are still to come. */
+  #turnsToCome = 0
   #events = 0
   #turns = 0
   #running = false
@@ -81,9 +83,23 @@ export class Engine implements Clock {
     }
   }
 
-  /** In virtual time an event of this instant, so that it comes in an order that the seed decides. */
+  /** A turn of the process, which a run waits for before it lets the time pass. */
   soon(callback: () => void): () => void {
-    return this.#pump === undefined ? this.schedule(this.#now, callback) : soon(callback)
+    this.#calls++
+    this.#turnsToCome++
+    let isToCome = true
+    const done = (): void => {
+      if (isToCome) this.#turnsToCome--
+      isToCome = false
+    }
+    const cancel = soon(() => {
+      done()
+      callback()
+    })
+    return () => {
+      done()
+      cancel()
+    }
   }
 
   /** Every call from outside starts here: the clock is brought up to date. */
@@ -198,7 +214,7 @@ export class Engine implements Clock {
   /** Lets microtasks, nextTicks and streams do all that follows from what left the simulator. */
   async #settle(): Promise<void> {
     let quiet = 0
-    for (let turns = 0; quiet < this.#quietTurns; turns++) {
+    for (let turns = 0; quiet < this.#quietTurns || this.#turnsToCome > 0; turns++) {
       this.#calledOut = false
       const before = this.#calls
       await this.#turn()

@@ -107,6 +107,7 @@ export class Socket extends Duplex {
   /** What came is held back for one turn after 'connect', so that whoever waits for that sees all of it. */
   #mayRead = false
   #wantsData = false
+  #hasRead = false
   /** `_final` was called: no further byte will be written. */
   #finished = false
   #peerFinished = false
@@ -342,7 +343,9 @@ export class Socket extends Duplex {
 
   override _read(): void {
     this.#wantsData = true
-    this.#pull()
+    // As in net, what comes first, and an end, come in no call of the application's.
+    if (this.#hasRead && !this.#peerFinished) this.#pull()
+    else this.#afterTurns(() => this.#pull())
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
@@ -402,8 +405,9 @@ export class Socket extends Duplex {
 
   #pull(): void {
     const handle = this.#handle
-    if (handle === undefined || !this.#mayRead) return
+    if (handle === undefined || !this.#mayRead || this.destroyed) return
     while (this.#wantsData && !this.destroyed) {
+      this.#hasRead = true
       const data = handle.read()
       if (data === undefined) break
       this.#bytesRead += data.length
@@ -458,17 +462,18 @@ export class Socket extends Duplex {
     this.#start()
   }
 
-  /**
-   * As in net, a socket that is paused by now reads nothing, not even an end, before it is asked to. What came already
-   * is read in the turn after the next one: what a kernel has of itself to tell, such as 'finish', comes before.
-   */
+  /** As in net, a socket that is paused by now reads nothing, not even an end, before it is asked to. */
   #start(): void {
     if (!this.isPaused()) this.read(0)
-    const begin = (): void => {
+    this.#afterTurns(() => {
       this.#mayRead = true
-      if (!this.destroyed) this.#pull()
-    }
-    this.#soon(() => this.#soon(begin))
+      this.#pull()
+    })
+  }
+
+  /** In the turn after the next one: what a kernel tells of this side, such as 'finish', comes before what it reads. */
+  #afterTurns(callback: () => void): void {
+    this.#soon(() => this.#soon(callback))
   }
 
   #handleEnd(): void {
@@ -492,7 +497,7 @@ export class Socket extends Duplex {
     else if (error?.code === ENDPOINT_CLOSED.code) {
       this.endpointClosed = true
       this.destroy()
-    } else if (failure?.wireCode === Code.CLOSED && this.#peerFinished) this.#handlePeerGone()
+    } else if (this.#peerFinished && isGone(failure)) this.#handlePeerGone()
     else if (error !== undefined) this.destroy(error)
   }
 
@@ -522,7 +527,12 @@ export class Socket extends Duplex {
   }
 }
 
-/** The other side has gone. */
+/** Whether a connection failed for no more than that the other side's application has left. */
+function isGone(failure: ConnectionFailure | undefined): boolean {
+  return failure?.wireCode === Code.CLOSED || failure?.wireCode === Code.NO_ERROR
+}
+
+/** Of a write to an other side that has gone. */
 function brokenPipe(): KeysockError {
   return new KeysockError('EPIPE', 'write EPIPE', { syscall: 'write' })
 }
