@@ -1,4 +1,4 @@
-import { turn, type Clock } from '../../floor/clock.ts'
+import { soon, turn, type Clock } from '../../floor/clock.ts'
 import { DEFAULT_BOUND_MS, MAX_EVENTS_AT_ONCE, MAX_TURNS_AT_ONCE, TURNS_BEFORE_QUIET } from './limits.ts'
 import { SimulationError } from './errors.ts'
 import { EventQueue, type EventHandler, type QueuedEvent } from './event-queue.ts'
@@ -34,6 +34,8 @@ export class Engine implements Clock {
   #calledOut = false
   /** Calls from outside; whether a turn brought one shows in it. */
   #calls = 0
+  /** Callbacks of `soon` that are still to come. */
+  #turnsToCome = 0
   #events = 0
   #turns = 0
   #running = false
@@ -81,6 +83,25 @@ export class Engine implements Clock {
     }
   }
 
+  /** A turn of the process, which a run waits for before it lets the time pass. */
+  soon(callback: () => void): () => void {
+    this.#calls++
+    this.#turnsToCome++
+    let isToCome = true
+    const done = (): void => {
+      if (isToCome) this.#turnsToCome--
+      isToCome = false
+    }
+    const cancel = soon(() => {
+      done()
+      callback()
+    })
+    return () => {
+      done()
+      cancel()
+    }
+  }
+
   /** Every call from outside starts here: the clock is brought up to date. */
   enter(): void {
     this.#calls++
@@ -98,6 +119,12 @@ export class Engine implements Clock {
     const event = this.#queue.push(at, handler, phase)
     if (this.#pump !== undefined) this.#pump.wakeBy(at, this.#queue.holding > 0)
     return event
+  }
+
+  /** An event that nothing depends on any more: it comes in its order, and no longer keeps a process alive. */
+  letGo(event: QueuedEvent): void {
+    this.#queue.letGo(event)
+    this.#pump?.ref(this.#queue.holding > 0)
   }
 
   async run(bounds: RunBounds = {}): Promise<RunEnd> {
@@ -187,7 +214,7 @@ export class Engine implements Clock {
   /** Lets microtasks, nextTicks and streams do all that follows from what left the simulator. */
   async #settle(): Promise<void> {
     let quiet = 0
-    for (let turns = 0; quiet < this.#quietTurns; turns++) {
+    for (let turns = 0; quiet < this.#quietTurns || this.#turnsToCome > 0; turns++) {
       this.#calledOut = false
       const before = this.#calls
       await this.#turn()

@@ -394,9 +394,7 @@ export class DrivenConnection implements ConnectionHandle {
   }
 
   soon(callback: () => void): () => void {
-    const deadline = this.addDeadline(callback)
-    this.setDeadline(deadline, this.now())
-    return () => this.setDeadline(deadline, undefined)
+    return this.#runtime.soon(() => callOutside(callback))
   }
 
   /** Throws when spec §10.1 or what must hold inside is broken. For tests. */

@@ -84,6 +84,8 @@ export interface ConnectionOptions {
 export interface ConnectOptions extends ConnectionOptions {
   /** ms until ETIMEDOUT (spec §10.2). Default 120,000. */
   readonly connectTimeout?: number
+  /** As in net: `setTimeout` from the start on, ms. Agents of http pass theirs on in it. Default 0: none. */
+  readonly timeout?: number | undefined
   /** Ends the socket with an AbortError. */
   readonly signal?: AbortSignal
   /**
@@ -148,6 +150,7 @@ const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {
 const CONNECT_NAMES: Readonly<Record<keyof ConnectArguments, true>> = {
   ...CONNECTION_NAMES,
   connectTimeout: true,
+  timeout: true,
   signal: true,
   replies: true,
   lane: true,
@@ -176,6 +179,12 @@ export function checkNames(options: object, names: Readonly<Record<string, true>
   }
 }
 
+/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw invalidOption(`signal must be an AbortSignal; got ${kindOf(signal)}`)
+}
+
 export function checkServerOptions(options: ServerOptions): void {
   checkNames(options, SERVER_NAMES)
   checkConnectionOptions(options)
@@ -188,9 +197,8 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkNames(options, CONNECT_NAMES)
   checkConnectionOptions(options)
   if (options.connectTimeout !== undefined) checkMs(options.connectTimeout, 'connectTimeout')
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw invalidOption('signal must be an AbortSignal')
-  }
+  if (options.timeout !== undefined) checkMs(options.timeout, 'timeout')
+  checkSignal(options.signal)
   if (options.replies !== undefined) checkReplies(options.replies)
   if (options.lane !== undefined) checkLane(options.lane)
   if (options.identify !== undefined) checkBoolean(options.identify, 'identify')

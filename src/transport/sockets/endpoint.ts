@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'eventemitter3'
 import { MAX_ROUTE_HINTS } from '../../medium/route.ts'
 import { type Backend, type NodeInfo } from '../../backends/backend.ts'
@@ -140,6 +141,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     const store = options.store ?? new MemoryStore()
     const { backend } = options
     const made: { endpoint?: Endpoint } = {}
+    // What it tells runs in the context in which it was made, whoever's call or packet led to it.
+    const context = new AsyncResource('KEYSOCK_ENDPOINT')
     const { driver, info, begin } = await startDriver({
       backend,
       store,
@@ -155,9 +158,9 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
       relays: options.relays ?? 1,
       phantomLane: options.phantomLane ?? false,
-      warn: (code, message) => made.endpoint?.emit('warning', { code, message }),
-      nodeIs: (state, absence) => made.endpoint?.emit(state, absence),
-      fail: (error) => made.endpoint?.fail(error),
+      warn: context.bind((code, message) => made.endpoint?.emit('warning', { code, message })),
+      nodeIs: context.bind((state, absence) => made.endpoint?.emit(state, absence)),
+      fail: context.bind((error) => made.endpoint?.fail(error)),
       onStep,
     })
     const endpoint = new Endpoint(options, { driver, store, info })
