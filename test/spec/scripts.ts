@@ -235,6 +235,24 @@ const streams: readonly Script[] = [
       { at: 31, in: peer.data(1, [stream(0, 'abc')]), reaction: 'taken', sends: [sent({ type: 'reset', code: 15 })] },
     ],
   ),
+  responder('an empty STREAM without FIN beyond the limit has no effect', ['§5.5', '§7.3'], [
+    { at: 30, in: peer.data(1, '0c80100001'), reaction: 'taken', sendsNot: ['reset'], state: 'open' },
+  ]),
+  responder('an empty STREAM without FIN beyond the end has no effect', ['§5.5', '§7.4'], [
+    {
+      at: 30,
+      in: peer.data(1, '0a03006162120100080103'),
+      reaction: 'taken',
+      sendsNot: ['reset'],
+      reads: hexOf('ab'),
+      told: ['end'],
+      state: 'open',
+    },
+  ]),
+  responder('a FIN may follow an empty STREAM beyond it', ['§5.5', '§7.4'], [
+    { at: 30, in: peer.data(1, '0c40ff'), reaction: 'taken', sendsNot: ['reset'], state: 'open' },
+    { at: 31, in: peer.data(2, [stream(0, 'ab', true)]), reads: hexOf('ab'), told: ['end'], state: 'open' },
+  ]),
 ]
 
 const acknowledgement: readonly Script[] = [
