@@ -235,24 +235,34 @@ const streams: readonly Script[] = [
       { at: 31, in: peer.data(1, [stream(0, 'abc')]), reaction: 'taken', sends: [sent({ type: 'reset', code: 15 })] },
     ],
   ),
-  responder('an empty STREAM without FIN beyond the limit has no effect', ['§5.5', '§7.3'], [
-    { at: 30, in: peer.data(1, '0c80100001'), reaction: 'taken', sendsNot: ['reset'], state: 'open' },
-  ]),
-  responder('an empty STREAM without FIN beyond the end has no effect', ['§5.5', '§7.4'], [
-    {
-      at: 30,
-      in: peer.data(1, '0a03006162120100080103'),
-      reaction: 'taken',
-      sendsNot: ['reset'],
-      reads: hexOf('ab'),
-      told: ['end'],
-      state: 'open',
-    },
-  ]),
-  responder('a FIN may follow an empty STREAM beyond it', ['§5.5', '§7.4'], [
-    { at: 30, in: peer.data(1, '0c40ff'), reaction: 'taken', sendsNot: ['reset'], state: 'open' },
-    { at: 31, in: peer.data(2, [stream(0, 'ab', true)]), reads: hexOf('ab'), told: ['end'], state: 'open' },
-  ]),
+  responder(
+    'an empty STREAM without FIN beyond the limit has no effect',
+    ['§5.5', '§7.3'],
+    [{ at: 30, in: peer.data(1, '0c80100001'), reaction: 'taken', sendsNot: ['reset'], state: 'open' }],
+  ),
+  responder(
+    'an empty STREAM without FIN beyond the end has no effect',
+    ['§5.5', '§7.4'],
+    [
+      {
+        at: 30,
+        in: peer.data(1, '0a03006162120100080103'),
+        reaction: 'taken',
+        sendsNot: ['reset'],
+        reads: hexOf('ab'),
+        told: ['end'],
+        state: 'open',
+      },
+    ],
+  ),
+  responder(
+    'a FIN may follow an empty STREAM beyond it',
+    ['§5.5', '§7.4'],
+    [
+      { at: 30, in: peer.data(1, '0c40ff'), reaction: 'taken', sendsNot: ['reset'], state: 'open' },
+      { at: 31, in: peer.data(2, [stream(0, 'ab', true)]), reads: hexOf('ab'), told: ['end'], state: 'open' },
+    ],
+  ),
 ]
 
 const acknowledgement: readonly Script[] = [
@@ -864,6 +874,21 @@ const unexpected: readonly Script[] = [
       state: 'closed',
     },
   ]),
+  responder(
+    'a CREDIT id counted before is refused with DUPLICATE, without a price, too',
+    ['§12.4', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, '1c030143e8', { lane: 'phantom' }), reaction: 'settle' },
+      { at: 31, in: peer.data(2, '1c030143e8', { lane: 'phantom' }), reaction: 'DUPLICATE' },
+      { at: 32, in: peer.data(3, '1c030143e8'), reaction: 'taken' },
+    ],
+  ),
+  responder(
+    'a CREDIT id counted with the OPEN is refused with DUPLICATE, without a price, too',
+    ['§12.4', '§15.1'],
+    [{ at: 30, in: paying.data(1, [credit(1, 1_000)], { lane: 'phantom' }), reaction: 'DUPLICATE' }],
+    { open: paying.open() },
+  ),
 ]
 
 const SCRIPTS: readonly Script[] = [...streams, ...acknowledgement, ...recovery, ...endings, ...unexpected]

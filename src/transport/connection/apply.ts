@@ -62,7 +62,7 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
       applyPrice(parts, now, frame)
       break
     case 'credit':
-      if (money.seller?.count(frame.id, frame.amountMsat) === true) idle.active(now)
+      if (money.count(frame.id, frame.amountMsat)) idle.active(now)
       break
     case 'identify':
       handshake.identified(frame.key)

@@ -116,7 +116,7 @@ function checkAck({ packets, send }: Parts, frame: AckFrame): void {
 
 // spec §12.4: money counts once.
 function checkCredit({ money }: Parts, arrival: Arrival, frame: CreditFrame): Code | undefined {
-  return arrival.lane === 'phantom' && money.seller?.hasCounted(frame.id) === true ? Code.DUPLICATE : undefined
+  return arrival.lane === 'phantom' && money.hasCounted(frame.id) ? Code.DUPLICATE : undefined
 }
 
 function equalParameters(a: Parameters, b: Parameters): boolean {
