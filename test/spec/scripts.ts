@@ -661,6 +661,16 @@ const endings: readonly Script[] = [
       { at: 1_800_100, told: ['ETIMEDOUT'], sends: [sent({ type: 'reset', code: 9 })], state: 'closed' },
     ],
   ),
+  responder(
+    'a copy of the OPEN while a RESET is on its way is refused with CLOSED',
+    ['§6.5', '§15.1'],
+    [
+      { at: 30, medium: 'hangs' },
+      { at: 31, call: { reset: 0 }, state: 'resetting' },
+      { at: 32, in: peer.open({ attempt: 1 }), reaction: 'dropped', state: 'resetting' },
+      { at: 33, in: peer.open({ attempt: 2, lane: 'phantom' }), reaction: 'CLOSED', state: 'resetting' },
+    ],
+  ),
 ]
 
 const unexpected: readonly Script[] = [
