@@ -3,6 +3,7 @@
  * `./dev node test/spec/scripts.ts` writes the file.
  */
 import { writeFileSync } from 'node:fs'
+import { toHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import {
   accept,
@@ -20,12 +21,20 @@ import {
   ToResponder,
   toInitiator,
 } from './script.ts'
+import * as noise from '../wire/noise.ts'
 
 const hexOf = (text: string): string => Buffer.from(text).toString('hex')
 const peer = new ToResponder()
 /** A stream that has ended by what its OPEN brought. */
 const ended = new ToResponder([stream(0, 'abc', true)])
 const paying = new ToResponder([credit(1, 1_000)])
+
+/** An IDENTIFY for the key of this secret; its proof is right, or another one (spec §12.7). */
+function identify(secret: Uint8Array, proof = peer.identityProof(secret)): string {
+  return `1e4041${toHex(noise.publicKey(secret))}${toHex(proof)}`
+}
+
+const nodeSecret = new Uint8Array(32).fill(0x44)
 
 /** A responder that took an OPEN, and sent its ANSWER at 20 ms. */
 function responder(
@@ -898,6 +907,21 @@ const unexpected: readonly Script[] = [
     ['§12.4', '§15.1'],
     [{ at: 30, in: paying.data(1, [credit(1, 1_000)], { lane: 'phantom' }), reaction: 'DUPLICATE' }],
     { open: paying.open() },
+  ),
+  responder(
+    'a wrong IDENTIFY after a good one resets',
+    ['§12.7'],
+    [
+      { at: 30, in: peer.data(1, identify(nodeSecret)), told: ['identified'] },
+      { at: 31, in: peer.data(2, identify(nodeSecret)), reaction: 'taken', toldNot: ['identified'], state: 'open' },
+      {
+        at: 32,
+        in: peer.data(3, identify(nodeSecret, new Uint8Array(32))),
+        reaction: 'dropped',
+        sends: [sent({ type: 'reset', code: 1 })],
+        told: ['ECONNRESET'],
+      },
+    ],
   ),
 ]
 
