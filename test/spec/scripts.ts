@@ -680,6 +680,47 @@ const endings: readonly Script[] = [
       { at: 33, in: peer.open({ attempt: 2, lane: 'phantom' }), reaction: 'CLOSED', state: 'resetting' },
     ],
   ),
+  responder(
+    'RESET(CLOSED) while closing, after the whole stream of the peer, is no error',
+    ['§13.7', '§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), reads: hexOf('abc'), told: ['end'] },
+      { at: 31, medium: 'hangs' },
+      { at: 32, call: { write: { byte: '61', count: 3 } } },
+      { at: 33, call: { finish: true }, state: 'closing' },
+      {
+        at: 34,
+        in: peer.data(2, [reset(15)]),
+        reaction: 'taken',
+        told: ['ended', 'closed'],
+        toldNot: ['ECONNRESET'],
+        state: 'closed',
+      },
+    ],
+  ),
+  responder(
+    'any RESET while closing is no error where only the FIN is not known to have arrived',
+    ['§13.7', '§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), told: ['end'] },
+      { at: 31, call: { write: { byte: '61', count: 3 } }, sends: [sent({ type: 'stream', offset: 0 })] },
+      // This side's answers go over the path: settled is delivered.
+      { at: 33, medium: 'hangs' },
+      { at: 34, call: { finish: true }, state: 'closing' },
+      { at: 35, in: peer.data(2, [reset(0)]), told: ['ended', 'closed'], toldNot: ['ECONNRESET'], state: 'closed' },
+    ],
+  ),
+  responder(
+    'another RESET while closing is an error where own bytes are missing',
+    ['§13.7', '§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), told: ['end'] },
+      { at: 31, medium: 'hangs' },
+      { at: 32, call: { write: { byte: '61', count: 3 } } },
+      { at: 33, call: { finish: true }, state: 'closing' },
+      { at: 34, in: peer.data(2, [reset(0)]), told: ['ECONNRESET', 'closed'], state: 'closed' },
+    ],
+  ),
 ]
 
 const unexpected: readonly Script[] = [

@@ -82,10 +82,6 @@ export class Handshake implements Timed {
     return this.#isConfirmed
   }
 
-  get isIdentified(): boolean {
-    return this.#isIdentified
-  }
-
   /** The other side's; undefined until they are known. */
   get parameters(): Parameters | undefined {
     return this.#parameters
