@@ -520,6 +520,15 @@ const recovery: readonly Script[] = [
       },
     ],
   ),
+  opening('an OPEN all of whose 256 copies failed ends the connection', ['§3.8'], 'node', [
+    { at: 0, medium: 'hangs', sends: [{ kind: 'open', attempt: 0, as: '0' }] },
+    ...Array.from({ length: 255 }, (_, i): ScriptStep => ({
+      at: 1 + i,
+      outcome: { of: `${i}`, is: 'failed' },
+      sends: [{ kind: 'open', attempt: i + 1, as: `${i + 1}` }],
+    })),
+    { at: 256, outcome: { of: '255', is: 'failed' }, sends: [], told: ['ETIMEDOUT', 'closed'], state: 'closed' },
+  ]),
 ]
 
 const endings: readonly Script[] = [
