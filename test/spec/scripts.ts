@@ -529,6 +529,20 @@ const recovery: readonly Script[] = [
     })),
     { at: 256, outcome: { of: '255', is: 'failed' }, sends: [], told: ['ETIMEDOUT', 'closed'], state: 'closed' },
   ]),
+  {
+    name: 'each copy of a hanging ANSWER carries its PRICE',
+    clauses: ['§8.5', '§12.3'],
+    role: 'responder',
+    settings: { packetMsat: 10 },
+    open: peer.open(),
+    steps: [
+      ...[0, 10_000, 20_000].map((at): ScriptStep => ({
+        at,
+        medium: 'hangs',
+        sends: [sent({ type: 'price', packetMsat: 10 }, { kind: 'answer' })],
+      })),
+    ],
+  },
 ]
 
 const endings: readonly Script[] = [
