@@ -1,23 +1,27 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Buyer, packetPrice, Seller } from '../../src/transport/connection/credit.ts'
+import { Buyer, CreditIds, packetPrice, Seller } from '../../src/transport/connection/credit.ts'
 import { PREPAID_PACKETS } from '../../src/transport/connection/limits.ts'
 
 describe('credit', () => {
   const price = { packetMsat: 10n, kilobyteMsat: 100n }
 
-  test('is counted once per id, and refills the prepaid packets', () => {
+  test('is counted once per id', () => {
+    const ids = new CreditIds()
+    expect([ids.add(1), ids.add(1), ids.has(1), ids.has(2)]).toEqual([true, false, true, false])
+  })
+
+  test('refills the prepaid packets', () => {
     const seller = new Seller(price)
     for (let i = 0; i < PREPAID_PACKETS; i++) expect(seller.takePrepaid()).toBe(true)
     expect(seller.allowsControl()).toBe(false)
-    expect(seller.count(1, 1_000n)).toBe(true)
-    expect(seller.count(1, 1_000n)).toBe(false)
+    seller.credit(1_000n)
     expect([seller.availableMsat, seller.allowsControl(), seller.allowsStream()]).toEqual([1_000n, true, true])
   })
 
   test('is set aside while a packet is under way, and charged when it arrived', () => {
     const seller = new Seller(price)
-    seller.count(1, 1_000n)
+    seller.credit(1_000n)
     const held = seller.setAside(1_001)
     expect(held).toBe(10n + 101n)
     expect(seller.availableMsat).toBe(889n)
@@ -38,7 +42,8 @@ describe('credit', () => {
         for (const [bytes, arrives] of packets) {
           const due = buyer.dueMsat
           if (due > 0n) {
-            seller.count(buyer.pay(due), due)
+            buyer.pay(due)
+            seller.credit(due)
             buyer.arrived(0n)
             paid += due
           }

@@ -47,8 +47,7 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
       if (frame.keepalive) idle.active(now)
       break
     case 'reset':
-      // spec §13.4: whoever lingers has said and heard all.
-      life.close(life.state === 'lingering' ? undefined : peerFailure(frame.code, 'reset', frame.reason))
+      life.peerReset(frame.code, frame.reason)
       break
     case 'refuse':
       life.close(peerFailure(frame.code, 'refuse', frame.reason))
@@ -62,7 +61,7 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
       applyPrice(parts, now, frame)
       break
     case 'credit':
-      if (money.seller?.count(frame.id, frame.amountMsat) === true) idle.active(now)
+      if (money.count(frame.id, frame.amountMsat)) idle.active(now)
       break
     case 'identify':
       handshake.identified(frame.key)

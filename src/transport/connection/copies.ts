@@ -144,14 +144,22 @@ export class Copies implements Timed {
   // Whether something that `packet` carries is still to arrive, and no newer packet took it over.
   #isWaiting(packet: SentPacket): boolean {
     if (packet.phase !== 'flying' || packet.isDelivered) return false
-    const { controls, handshake, life, send } = this.#parts
+    const { handshake, life, send } = this.#parts
     const { parts } = packet
     if (parts.open) return life.isOpening && handshake.opening?.hasArrived !== true
     for (let i = 0; i < parts.ranges.length; i += 2) {
       if (send.buffer.undelivered(parts.ranges[i] ?? 0, parts.ranges[i + 1] ?? 0).length > 0) return true
     }
-    if (controls.waiting(parts.controls, packet.number) !== 0) return true
+    if (this.waitingControls(packet) !== 0) return true
     return parts.messages.some((message) => message.state === 'sent')
+  }
+
+  /** The controls of `packet` that it, or a copy of it, carried last and that still have to arrive. */
+  waitingControls(packet: SentPacket): number {
+    const { controls } = this.#parts
+    let waiting = 0
+    for (const { number } of packet.copies ?? [packet]) waiting |= controls.waiting(packet.parts.controls, number)
+    return waiting
   }
 
   /** The next copy of its kind that still makes sense, and is allowed now. */

@@ -82,10 +82,6 @@ export class Handshake implements Timed {
     return this.#isConfirmed
   }
 
-  get isIdentified(): boolean {
-    return this.#isIdentified
-  }
-
   /** The other side's; undefined until they are known. */
   get parameters(): Parameters | undefined {
     return this.#parameters
@@ -233,9 +229,9 @@ export class Handshake implements Timed {
     this.#parts.controls.want(Control.IDENTIFY)
   }
 
-  /** Responder: whether this proof is right; true as well where it does not matter any more. */
+  /** Responder: whether this proof is right (spec §12.7: also after a good one). */
   isProof(frame: IdentifyFrame): boolean {
-    if (this.#isIdentified || this.#ephemeralSecret === undefined || this.#main === undefined) return true
+    if (this.#ephemeralSecret === undefined || this.#main === undefined) return false
     const secret = ecdh(this.#ephemeralSecret, frame.key)
     return equalBytes(identifyProof(secret, this.#main.toResponder.transcript), frame.proof)
   }

@@ -1,7 +1,9 @@
+import { Code } from '../../wire/errors.ts'
 import { Control } from './controls.ts'
 import type { ConnectionFailure, State } from './interface.ts'
 import { MAX_LINGER_MS, LINGER_MS, RESET_MS } from './limits.ts'
 import type { Parts } from './parts.ts'
+import { peerFailure } from './peer-failure.ts'
 import { earliest, type Timed } from './timed.ts'
 
 /** What to send as the last word, and what the application is told. */
@@ -160,6 +162,20 @@ export class Lifecycle implements Timed {
     this.#stop()
     if (failure !== undefined) this.#fail(failure)
     this.#reportEnd()
+  }
+
+  /** The peer has reset the connection, or does not know it any more. `reason`: text of the peer's. */
+  peerReset(code: number, reason = ''): void {
+    this.close(this.#isSoundEnd(code) ? undefined : peerFailure(code, 'reset', reason))
+  }
+
+  // Whether a reset is no error: all of the peer's stream came, and nothing of ours is known to be missing by it.
+  #isSoundEnd(code: number): boolean {
+    // spec §13.4: whoever lingers has said and heard all.
+    if (this.#state === 'lingering') return true
+    const { receive, send } = this.#parts
+    // spec §13.7: only the FIN can be missing, or the application has left after its last word, as in TCP.
+    return this.#state === 'closing' && receive.isComplete && (send.buffer.buffered === 0 || code === Code.CLOSED)
   }
 
   #fail(failure: ConnectionFailure): void {

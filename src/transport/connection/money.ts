@@ -1,6 +1,6 @@
 import { Account } from './account.ts'
 import { Control } from './controls.ts'
-import { Buyer, Seller } from './credit.ts'
+import { Buyer, CreditIds, Seller } from './credit.ts'
 import type { Parts } from './parts.ts'
 
 type Needs = 'controls' | 'life' | 'outputs' | 'role' | 'settings'
@@ -16,6 +16,8 @@ export class Money {
   readonly seller: Seller | undefined
   /** Undefined: this side is the responder. */
   readonly buyer: Buyer | undefined
+  /** Undefined until a CREDIT came: most connections never see one. */
+  #creditIds: CreditIds | undefined
   /** The cap stands against any packet, or against a CREDIT only (spec §12.2). */
   #isPaused = false
   #isCreditPaused = false
@@ -56,6 +58,18 @@ export class Money {
   /** A CREDIT has to go (spec §12.5), and the cap did not stand against it. */
   get isCreditDue(): boolean {
     return this.buyer !== undefined && this.buyer.dueMsat > 0n && !this.#isCreditPaused
+  }
+
+  /** Responder: a CREDIT with this id counted before (spec §12.4). */
+  hasCounted(id: number): boolean {
+    return this.#creditIds?.has(id) === true
+  }
+
+  /** A CREDIT came with the money that it promises. False: its id was counted before (spec §12.4). */
+  count(id: number, amountMsat: bigint): boolean {
+    if (!(this.#creditIds ??= new CreditIds()).add(id)) return false
+    this.seller?.credit(amountMsat)
+    return true
   }
 
   setCap(capMsat: bigint): void {

@@ -105,6 +105,7 @@ export class Opening implements Timed {
   /** Undefined until the first route is known. */
   #initiation: Initiation | undefined
   #copies = 0
+  #failedCopies = 0
   #isDue = true
   #hasArrived = false
   /** Copies in a row that met nobody at the phantom of the responder's node (spec §6.9). */
@@ -200,7 +201,7 @@ export class Opening implements Timed {
    * The next copy, for a route with room for `recordBytes`: the record is made for the first route that comes, and
    * copied
    * ever after (spec §4.5). 'too-long': it does not fit. 'none-left': all copies were made, and the connect timeout
-   * ends it.
+   * ends it, or that the last of them fails.
    */
   next(recordBytes: number): { readonly record: Uint8Array; readonly attempt: number } | 'too-long' | 'none-left' {
     if (this.#copies >= MAX_OPEN_COPIES) {
@@ -262,7 +263,14 @@ export class Opening implements Timed {
 
   /** A copy did not arrive. */
   lost(): void {
-    if (!this.#hasArrived && this.#parts.life.isOpening) this.#isDue = true
+    const { life } = this.#parts
+    this.#failedCopies++
+    if (this.#hasArrived || !life.isOpening) return
+    this.#isDue = this.#copies < MAX_OPEN_COPIES
+    // spec §3.8: none is left that could be answered.
+    if (this.#failedCopies < MAX_OPEN_COPIES) return
+    const message = `all ${MAX_OPEN_COPIES} attempts to reach the peer failed`
+    life.close({ code: 'ETIMEDOUT', message })
   }
 
   /**

@@ -215,10 +215,10 @@ class Draft {
     this.#ackNews = ack.sent()
   }
 
-  // Of the packet that is copied, the controls that it carried last and that still have to arrive.
+  // Of the packet that is copied, the controls that still have to arrive.
   #copied(kinds: number): number {
     const origin = this.#job?.origin
-    return origin === undefined ? 0 : this.#parts.controls.waiting(origin.parts.controls & kinds, origin.number)
+    return origin === undefined ? 0 : this.#parts.copies.waitingControls(origin) & kinds
   }
 
   #addControls(): void {

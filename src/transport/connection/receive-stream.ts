@@ -77,6 +77,7 @@ export class ReceiveStream {
 
   /** Takes a frame in. False: bytes came after this side stopped reading (spec §7.9). */
   receive(now: number, frame: StreamFrame): boolean {
+    if (isEmpty(frame)) return true
     const { ack, controls, idle, outputs } = this.#parts
     const reassembly = this.#reassembly
     const end = frame.offset + frame.data.length
@@ -143,4 +144,9 @@ export class ReceiveStream {
     const toCome = mayCome ? (this.#finalOffset ?? 0) - this.#reassembly.contiguous : 0
     this.#window.keep(this.#reassembly.readable + toCome)
   }
+}
+
+/** Neither bytes nor an end: a STREAM without effect, whatever its offset (spec §5.5). */
+export function isEmpty(frame: StreamFrame): boolean {
+  return frame.data.length === 0 && !frame.fin
 }

@@ -146,6 +146,8 @@ export class Receiver {
     if (!handshake.isOwnOpen(arrival.record)) return this.#drop(arrival, Code.PROTOCOL)
     const settlement = this.openSettlement(arrival, attempt)
     if (settlement === undefined) return this.#drop(arrival, Code.PROTOCOL)
+    // spec §6.5: it is over, or was refused.
+    if (life.state === 'resetting') return this.#drop(arrival, Code.CLOSED)
     if (arrival.lane === 'phantom' && handshake.openHadCredit) return { action: 'refuse', code: Code.DUPLICATE }
     this.#heard(now, arrival)
     if (arrival.lane === 'node') ack.received(now, 0, true, ACK_DELAY_MS)

@@ -142,7 +142,7 @@ export class Recovery {
     const { handshake, life, reach, role } = this.#parts
     if (role !== 'initiator' || !reach.isUnblinded || !life.isLive) return
     if (!packet.parts.open) {
-      if (code === Code.CLOSED) life.close(peerFailure(code, 'reset'))
+      if (code === Code.CLOSED) life.peerReset(code)
       return
     }
     const { opening } = handshake

@@ -6,6 +6,7 @@ import type { Parameters } from '../../wire/parameters.ts'
 import { INITIAL_LIMIT, MAX_SEGMENTS } from './limits.ts'
 import type { Parts } from './parts.ts'
 import type { Reassembly } from './reassembly.ts'
+import { isEmpty } from './receive-stream.ts'
 
 // The stream as it would be after the frames checked so far.
 interface StreamView {
@@ -83,6 +84,8 @@ export function validateOpen(frames: readonly Frame[]): Code | undefined {
 }
 
 function followStream(stream: StreamView, frame: StreamFrame, limit: number): void {
+  // spec §5.5: no rule looks at it.
+  if (isEmpty(frame)) return
   const end = frame.offset + frame.data.length
   // spec §7.3: nothing beyond the limit.
   if (end > limit) throw new ProtocolError(Code.FLOW_CONTROL, `bytes up to ${end}, limit ${limit}`)
@@ -113,7 +116,7 @@ function checkAck({ packets, send }: Parts, frame: AckFrame): void {
 
 // spec §12.4: money counts once.
 function checkCredit({ money }: Parts, arrival: Arrival, frame: CreditFrame): Code | undefined {
-  return arrival.lane === 'phantom' && money.seller?.hasCounted(frame.id) === true ? Code.DUPLICATE : undefined
+  return arrival.lane === 'phantom' && money.hasCounted(frame.id) ? Code.DUPLICATE : undefined
 }
 
 function equalParameters(a: Parameters, b: Parameters): boolean {
