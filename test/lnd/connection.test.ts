@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { createLndBackend } from '../../src/lnd.ts'
 import { readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 
 describe('where a node is', () => {
@@ -34,5 +35,12 @@ describe('where a node is', () => {
     const cert = '-----BEGIN CERTIFICATE-----'
     expect(() => readCredentials({ cert, macaroon: secret })).toThrow(/macaroon is neither/)
     expect(() => readCredentials({ cert, macaroon: secret })).not.toThrow(/cdcd/)
+  })
+
+  it('is not looked for under a name that is no option', () => {
+    const lnd = { lndDir: '/nowhere', macroon: 'x' } as object
+    expect(() => createLndBackend(lnd)).toThrow(
+      expect.objectContaining({ code: 'bad-request', message: 'there is no option macroon; it is written macaroon' }),
+    )
   })
 })

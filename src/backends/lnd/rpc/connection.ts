@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
 // Not the whole package: it loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
+import { unknownOption } from '../../../floor/option-names.ts'
 import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
@@ -177,8 +178,18 @@ export interface LndTarget {
   close(): void
 }
 
-/** @throws BackendError 'bad-request' naming the file or variable that can't be read */
+const LOCATION_NAMES: Readonly<Record<keyof LndLocation, true>> = {
+  lndDir: true,
+  network: true,
+  socket: true,
+  cert: true,
+  macaroon: true,
+}
+
+/** @throws BackendError 'bad-request' naming the option, file or variable that can't be used */
 export function openLndTarget(options: LndOptions, environment: NodeJS.ProcessEnv): LndTarget {
+  const complaint = unknownOption(options, options.lnd === undefined ? { lnd: true, ...LOCATION_NAMES } : { lnd: true })
+  if (complaint !== undefined) throw new BackendError('bad-request', complaint)
   if (options.lnd !== undefined) return { services: options.lnd, credentials: undefined, close: () => undefined }
   const credentials = readCredentials(options, environment)
   const services = openServices(credentials)
