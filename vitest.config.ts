@@ -15,6 +15,8 @@ const config: ViteUserConfig = defineConfig({
     // No test waits for real time, so this only bounds a hang; the longest property tests need it on a busy machine.
     testTimeout: 120_000,
     hookTimeout: 30_000,
+    // Tests leave simulations where they are when they have seen enough.
+    execArgv: ['--disable-warning=KEYSOCK_SIMULATION_UNDRIVEN'],
     reporters: ['default', './tools/count-reporter.ts'],
     coverage: {
       provider: 'v8',

@@ -52,6 +52,12 @@ export const CLOSE_ROUND_TRIPS = 4
 /** A round trip that was never measured, ms. */
 export const CLOSE_ROUND_TRIP_UNKNOWN_MS = 1_000
 
+/**
+ * A connection that a cap stops, and whose application does not listen for 'paused', fails after so long without a
+ * payment: most payments that could make room are decided by then.
+ */
+export const UNHEARD_PAUSE_MS = 30_000
+
 // ---- Blocks ------------------------------------------------------------------------------------------
 
 /** spec §6.2: an OPEN that is older is stale. */

@@ -3,6 +3,7 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createLndBackend } from '../../src/lnd.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLndTarget, openServices, readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
@@ -190,5 +191,12 @@ describe('a connection', () => {
     const plain = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     const { message } = asBackendError(await callAt(plain, pem))
     expect(message).toContain('speaks no TLS')
+  })
+
+  it('is not looked for under a name that is no option', () => {
+    const lnd = { lndDir: '/nowhere', macroon: 'x' } as object
+    expect(() => createLndBackend(lnd)).toThrow(
+      expect.objectContaining({ code: 'bad-request', message: 'there is no option macroon; it is written macaroon' }),
+    )
   })
 })

@@ -1,6 +1,7 @@
 import type { RouteHint } from '../../medium/route.ts'
 import { checkAddress } from './address.ts'
 import { toHex } from '../../floor/bytes.ts'
+import { misspeltOption, type OptionNames, unknownOption } from '../../floor/option-names.ts'
 import { invalidOption, kindOf, KeysockError } from '../errors.ts'
 import { DEFAULT_MAX_COST_MSAT, MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
 
@@ -168,15 +169,18 @@ const SERVER_NAMES: Readonly<Record<keyof ServerOptions, true>> = {
 }
 
 /**
- * Others pass options on that are not ours (http.Agent, tls), so unknown ones stay; what differs from one of
- * ours only in case was meant to be it. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
+ * Others pass options on that are not ours (http.Agent, tls), so unknown ones stay; what is nearly one of ours was
+ * meant to be it. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
  */
-export function checkNames(options: object, names: Readonly<Record<string, true>>): void {
-  for (const given of Object.keys(options)) {
-    if (Object.hasOwn(names, given)) continue
-    const meant = Object.keys(names).find((name) => name.toLowerCase() === given.toLowerCase())
-    if (meant !== undefined) throw invalidOption(`there is no option ${given}; it is written ${meant}`)
-  }
+export function checkNames(options: object, names: OptionNames): void {
+  const complaint = misspeltOption(options, names)
+  if (complaint !== undefined) throw invalidOption(complaint)
+}
+
+/** Where nobody but the application passes options. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkAllNames(options: object, names: OptionNames): void {
+  const complaint = unknownOption(options, names)
+  if (complaint !== undefined) throw invalidOption(complaint)
 }
 
 /** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */

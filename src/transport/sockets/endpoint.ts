@@ -22,7 +22,7 @@ import { type Logger, silentLogger } from '../logger.ts'
 import {
   checkBoolean,
   checkMsat,
-  checkNames,
+  checkAllNames,
   checkReplies,
   checkTarget,
   type ConnectArguments,
@@ -235,6 +235,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     readonly peer?: { readonly publicKey: PublicKey; readonly cap: Msat }
     readonly process?: Msat
   }): void {
+    checkAllNames(caps, CAP_NAMES)
+    if (caps.peer !== undefined) checkAllNames(caps.peer, { publicKey: true, cap: true })
     const { process: ofProcess, peer } = caps
     this.#driver.ledger.setCaps({
       processMsat: ofProcess === undefined ? undefined : checkMsat(ofProcess, 'caps.process'),
@@ -339,10 +341,12 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   phantomLane: true,
 }
 
+const CAP_NAMES: Readonly<Record<'peer' | 'process', true>> = { peer: true, process: true }
+
 /** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
 function checkEndpointOptions(options: EndpointOptions): void {
-  checkNames(options, ENDPOINT_NAMES)
-  if (options.caps !== undefined) checkNames(options.caps, { peer: true, process: true })
+  checkAllNames(options, ENDPOINT_NAMES)
+  if (options.caps !== undefined) checkAllNames(options.caps, CAP_NAMES)
   const backend = options.backend as Backend | undefined
   if (typeof backend?.start !== 'function' || typeof backend.pay !== 'function') {
     throw invalidOption('backend must be a Backend: from keysock/sim, or another that implements the contract')

@@ -3,7 +3,14 @@ import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { DEFAULT_BACKLOG } from '../limits.ts'
 import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
-import { checkPort, checkServerOptions, checkSignal, optionalMsat, type ServerOptions } from '../options/options.ts'
+import {
+  checkNames,
+  checkPort,
+  checkServerOptions,
+  checkSignal,
+  optionalMsat,
+  type ServerOptions,
+} from '../options/options.ts'
 import { responderSettings } from '../options/settings.ts'
 import { Socket, type SocketAddress } from './socket.ts'
 
@@ -270,9 +277,12 @@ interface CheckedListen {
   readonly signal: AbortSignal | undefined
 }
 
+const LISTEN_NAMES: Readonly<Record<keyof ListenOptions, true>> = { port: true, backlog: true, signal: true }
+
 /** (port?, backlog?, callback?), (options, callback?) or (callback). */
 function listenOptions([first, second]: readonly unknown[]): CheckedListen {
   const options = (typeof first === 'object' && first !== null ? first : { port: first }) as ListenOptions
+  checkNames(options, LISTEN_NAMES)
   const port: unknown = typeof first === 'function' ? undefined : options.port
   const backlog = options.backlog ?? (typeof second === 'number' ? second : 0)
   if (!Number.isInteger(backlog) || backlog < 0) throw invalidOption('backlog must be a whole number, 0 or more')

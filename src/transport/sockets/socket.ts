@@ -14,6 +14,7 @@ import { type Callback, WriteBuffer } from './write-buffer.ts'
 import { checkMs, checkMsat, type Msat, type ConnectTarget } from '../options/options.ts'
 import { keepAliveMs } from '../options/settings.ts'
 import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
+import { UnheardPause } from './unheard-pause.ts'
 import { writeAfterEnd } from './write-after-end.ts'
 
 export interface SocketAddress {
@@ -53,7 +54,7 @@ export interface SocketEvents {
   unpipe: [source: Readable]
   error: [error: NodeJS.ErrnoException]
   close: [hadError: boolean]
-  /** A cap stops it; raise `maxCost` to go on. */
+  /** A cap stops it; raise `maxCost` to go on. Where nobody listens, it fails after half a minute: ERR_KEYSOCK_COST. */
   paused: [reason: 'cost', pause: CostPause]
   /** A datagram, and its id as 32 hexadecimal digits. */
   message: [data: Buffer, id: string]
@@ -122,6 +123,7 @@ export class Socket extends Duplex {
   #onceOver: Callback | undefined
   #identified: string | undefined
   #idle: IdleTimer | undefined
+  #unheardPause: UnheardPause | undefined
   /** @internal Why it closed without an 'error': the endpoint did. */
   endpointClosed = false
   /** Settings that were made before there was a connection. */
@@ -352,6 +354,7 @@ export class Socket extends Duplex {
     const wasConnecting = this.connecting
     this.connecting = false
     this.#idle?.stop()
+    this.#unheardPause?.end()
     const cleanly = error === null && this.readableEnded && this.writableFinished
     const cut = this.#writeBuffer.cut()
     this.#cancelFinish?.()
@@ -440,7 +443,7 @@ export class Socket extends Duplex {
         this.emit('price', { packetMsat: event.packetMsat, kilobyteMsat: event.kilobyteMsat })
         return
       case 'paused':
-        this.emit('paused', event.reason, event.pause)
+        if (!this.emit('paused', event.reason, event.pause)) this.#pausedUnheard(event.pause)
         return
       case 'ended':
         return this.#handleEnded(event.error)
@@ -448,6 +451,13 @@ export class Socket extends Duplex {
       case 'closed':
         return
     }
+  }
+
+  /** Nobody can raise the cap who does not know that it is reached. */
+  #pausedUnheard(pause: CostPause): void {
+    if (this.#handle === undefined || this.destroyed) return
+    if (this.#unheardPause !== undefined) return this.#unheardPause.begin(pause)
+    this.#unheardPause = new UnheardPause(this.#handle, pause, (error) => this.destroy(error))
   }
 
   #becomeConnected(): void {

@@ -6,6 +6,7 @@ import { checkServerIdentity, rootCertificates, type PeerCertificate } from 'nod
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
 // Not the whole package: it loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
+import { unknownOption } from '../../../floor/option-names.ts'
 import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
@@ -240,12 +241,22 @@ export interface LndTarget {
   close(): void
 }
 
+const LOCATION_NAMES: Readonly<Record<keyof LndLocation, true>> = {
+  lndDir: true,
+  network: true,
+  socket: true,
+  cert: true,
+  macaroon: true,
+}
+
 function nothing(): undefined {
   return undefined
 }
 
-/** @throws BackendError 'bad-request' naming the file or variable that can't be read */
+/** @throws BackendError 'bad-request' naming the option, file or variable that can't be used */
 export function openLndTarget(options: LndOptions, environment: NodeJS.ProcessEnv): LndTarget {
+  const complaint = unknownOption(options, options.lnd === undefined ? { lnd: true, ...LOCATION_NAMES } : { lnd: true })
+  if (complaint !== undefined) throw new BackendError('bad-request', complaint)
   if (options.lnd !== undefined) {
     return { services: options.lnd, credentials: undefined, reread: nothing, close: nothing }
   }
