@@ -24,6 +24,8 @@ class SilentSocket extends Duplex {
 async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
   readonly time: ManualClock
   readonly sockets: SilentSocket[]
+  /** The endpoint's. */
+  readonly stats: { spentMsat: bigint; feesMsat: bigint }
   /** What each try was allowed, ms. */
   readonly timeouts: number[]
   readonly events: CliEvent[]
@@ -35,8 +37,9 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
   const timeouts: number[] = []
   const events: CliEvent[] = []
   const stop = new AbortController()
+  const stats = { spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 }
   const endpoint = {
-    stats: { spentMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 },
+    stats,
     quote: () => Promise.reject(new Error('no route')),
     connect: async (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
       timeouts.push(connectTimeout)
@@ -59,8 +62,20 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
   })
   const ended = sending.run()
   await turns()
-  return { time, sockets, timeouts, events, ended, interrupt: () => stop.abort() }
+  return { time, sockets, stats, timeouts, events, ended, interrupt: () => stop.abort() }
 }
+
+it('tells of all that was paid which part were fees, also of payments that settled after their connection was lost', async () => {
+  const { time, stats, sockets, events, ended } = await begin()
+  await time.advance(46_000)
+  // Of 1,498 sat half are fees, and most of them settle when the first connection is gone.
+  Object.assign(stats, { spentMsat: 1_498_000n, feesMsat: 749_000n })
+  await time.advance(3_000)
+  sockets.at(-1)?.push(encodeMessage({ type: 'done' }))
+  await turns()
+  expect(await ended).toEqual({ type: 'done' })
+  expect(events.at(-1)).toMatchObject({ event: 'done', sat: 1_498, feesSat: 749 })
+})
 
 it('makes another connection where the OFFER is not acknowledged for 45 s', async () => {
   const { time, sockets, events, ended, interrupt } = await begin()

@@ -63,7 +63,6 @@ export class SendTransfer {
   #progress: SendProgress | undefined
   /** Counts of the connections that are over. */
   #pastFailed = 0
-  #pastFeesMsat = 0n
   #isConnecting = false
   /** Whether we ended this connection, since the other side was silent. */
   #isSilent = false
@@ -228,7 +227,6 @@ export class SendTransfer {
     this.#socket = undefined
     this.#endProgress()
     this.#pastFailed += socket.stats.failedAttempts
-    this.#pastFeesMsat += socket.stats.feesMsat
     // An ended socket still delivers our last message; on any other, nothing more may be paid for.
     if (!socket.writableEnded) socket.resetAndDestroy()
   }
@@ -338,7 +336,8 @@ export class SendTransfer {
       seconds: Number(seconds.toFixed(3)),
       failed: this.#failed,
       sat: satOf(endpoint.stats.spentMsat),
-      feesSat: satOf(this.#pastFeesMsat + (this.#socket?.stats.feesMsat ?? 0n)),
+      // Of the same ledger: payments of a lost connection settle after it, and those of a try that nobody answered, too.
+      feesSat: satOf(endpoint.stats.feesMsat),
       receivedSat: 0,
       wasThere: bytesMoved === 0 && size > 0,
     })

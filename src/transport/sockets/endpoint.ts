@@ -82,6 +82,8 @@ export interface EndpointStats {
   readonly strayMsat: bigint
   readonly paymentsUnresolved: number
   readonly spentMsat: bigint
+  /** The fees in `spentMsat`. */
+  readonly feesMsat: bigint
   readonly reservedMsat: bigint
   readonly capMsat: bigint
   /** Bounded tables (spec §14), and timers. */
@@ -214,6 +216,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
       spentMsat,
+      feesMsat: driver.ledger.budget.feesMsat,
       reservedMsat,
       capMsat,
       opensSeen: driver.seen.size,
