@@ -23,6 +23,8 @@ describe('a command line', () => {
   it.each([
     [[]],
     [['fly']],
+    [['quote', '--help']],
+    [['quote', 'a', KEY]],
     [['send']],
     [['send', 'a']],
     [['send', 'a', 'bob']],
@@ -38,6 +40,24 @@ describe('a command line', () => {
     expect(await running.code).toBe(2)
     expect(running.out.text).toBe('')
     expect(running.err.text).toMatch(/--help/)
+  })
+
+  it.each([
+    [['fly', '--json'], "there is no command 'fly'; there are send, receive, doctor, daemon"],
+    [['send', '--json'], "missing required argument 'file'"],
+    [['receive', '--port', '0', '--json'], expect.stringContaining('A port is a whole number')],
+  ])('that is wrong says so as an object with --json: %j', async (words, message) => {
+    const running = commandLine.run('alice', words)
+    expect(await running.code).toBe(2)
+    expect(running.events()).toEqual([{ event: 'error', code: 'ERR_CLI_USAGE', message }])
+    expect(running.err.text).toBe('')
+  })
+
+  it('that asks for help does not fail where its reader goes', async () => {
+    const out = new RecordedTerminal()
+    const running = commandLine.run('alice', ['--help'], { out })
+    out.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    expect(await running.code).toBe(0)
   })
 
   it.each([[['--version']], [['-V']]])('that asks for the version gets it: %j', async (words) => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -25,6 +25,34 @@ describe('where a node is', () => {
       expect(readCredentials({ socket: 'other:2' }, environment).socket).toBe('other:2')
     } finally {
       rmSync(folder, { recursive: true })
+    }
+  })
+
+  it.each([
+    ['node.example', 'node.example:10009'],
+    ['node.example:1', 'node.example:1'],
+    ['[::1]', '[::1]:10009'],
+    ['::1', '[::1]:10009'],
+    ['[::1]:1', '[::1]:1'],
+  ])('is at the port of lncli where only a host is given: %s', (given, socket) => {
+    const cert = '-----BEGIN CERTIFICATE-----'
+    expect(readCredentials({ cert, macaroon }, { LNCLI_RPCSERVER: given }).socket).toBe(socket)
+    expect(readCredentials({ cert, macaroon, socket: given }).socket).toBe(socket)
+  })
+
+  it('names the networks that are there where the one that was given is not', () => {
+    const lndDir = mkdtempSync(join(tmpdir(), 'keysock-lnd-'))
+    try {
+      const cert = '-----BEGIN CERTIFICATE-----'
+      expect(() => readCredentials({ lndDir, cert })).toThrow(/never on mainnet: .* has no folder of that name\. Give/)
+      for (const network of ['signet', 'regtest']) {
+        mkdirSync(join(lndDir, 'data/chain/bitcoin', network), { recursive: true })
+      }
+      expect(() => readCredentials({ lndDir, cert })).toThrow(
+        /never on mainnet: .* has no folder of that name; there are regtest, signet\. Give the network \(--network\)/,
+      )
+    } finally {
+      rmSync(lndDir, { recursive: true })
     }
   })
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
@@ -15,7 +15,7 @@ export interface LndLocation {
   readonly lndDir?: string
   /** mainnet, testnet, signet, regtest ...; default mainnet. It names the folder of the macaroon. */
   readonly network?: string
-  /** host:port of lnd's gRPC; default localhost:10009. */
+  /** host:port of lnd's gRPC; default localhost:10009. A host alone is one with port 10009. */
   readonly socket?: string
   /** A file's name, PEM, hex or base64; default tls.cert in `lndDir`. */
   readonly cert?: string
@@ -57,7 +57,7 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
   const macaroon =
     location.macaroon ??
     variable('LNCLI_MACAROONPATH', 'LND_MACAROON', 'LND_MACAROON_BASE64', 'LND_MACAROON_HEX') ??
-    defaultMacaroon(join(lndDir, 'data', 'chain', 'bitcoin', network))
+    defaultMacaroon(lndDir, network)
   return {
     socket,
     cert: decode('the TLS certificate', cert).toString('base64'),
@@ -80,9 +80,29 @@ function defaultCertificate(lndDir: string): string {
   )
 }
 
-function defaultMacaroon(folder: string): string {
+/** @throws BackendError 'bad-request' where lnd has no folder for the network: with those that it has */
+function defaultMacaroon(lndDir: string, network: string): string {
+  const networks = join(lndDir, 'data', 'chain', 'bitcoin')
+  const folder = join(networks, network)
+  if (!existsSync(folder)) throw new BackendError('bad-request', noNetwork(networks, network))
   const own = join(folder, 'keysock.macaroon')
   return existsSync(own) ? own : join(folder, 'admin.macaroon')
+}
+
+function noNetwork(networks: string, network: string): string {
+  const found = foldersIn(networks)
+  const others = found.length === 0 ? '' : `; there ${found.length === 1 ? 'is' : 'are'} ${found.join(', ')}`
+  return `this lnd was never on ${network}: ${networks} has no folder of that name${others}. Give the network (--network) or a macaroon (--macaroonpath)`
+}
+
+/** Names; none where the folder cannot be read. */
+function foldersIn(path: string): string[] {
+  if (!existsSync(path)) return []
+  const entries = readdirSync(path, { withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .toSorted()
 }
 
 function tilde(path: string): string {
