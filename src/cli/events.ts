@@ -6,6 +6,8 @@ export type CliEvent =
   | {
       readonly event: 'listening'
       readonly publicKey: string
+      /** mainnet, testnet, signet, regtest ... */
+      readonly network: string
       readonly port: number
       /** The command that sends to here. */
       readonly command: string
@@ -14,10 +16,16 @@ export type CliEvent =
     }
   /** A file is read and hashed before it is sent; only where that takes a while. */
   | ({ readonly event: 'reading'; readonly bytes: number } & TransferName)
-  | ({ readonly event: 'connecting'; readonly publicKey: string; readonly port: number } & TransferName)
+  | ({
+      readonly event: 'connecting'
+      readonly publicKey: string
+      readonly port: number
+      readonly network: string
+    } & TransferName)
   | {
       readonly event: 'quote'
       readonly name: string
+      readonly network: string
       readonly bytes: number
       readonly packets: number
       readonly sat: number

@@ -136,9 +136,21 @@ describe('a command line', () => {
     })
 
     it('ends with 1 where something is bad, and prints the line for a macaroon', async () => {
-      const running = commandLine.run('alice', ['doctor'], { findings: [good, bad] })
+      const environment = { LNCLI_LNDDIR: '/l' }
+      const running = commandLine.run('alice', ['doctor'], { findings: [good, bad], environment })
       expect(await running.code).toBe(1)
-      expect(running.out.text).toContain('lncli bakemacaroon --save_to keysock.macaroon uri:/lnrpc.Lightning/GetInfo')
+      expect(running.out.text).toContain(
+        'lncli bakemacaroon --save_to /l/data/chain/bitcoin/mainnet/keysock.macaroon uri:/lnrpc.Lightning/GetInfo',
+      )
+    })
+
+    it('names the node in the line for a macaroon as it was named', async () => {
+      const words = ['doctor', '--network', 'signet', '--lnddir', '/my lnd', '--rpcserver', 'h']
+      const running = commandLine.run('alice', words, { findings: [bad] })
+      expect(await running.code).toBe(1)
+      expect(running.out.text).toContain(
+        "lncli '--lnddir=/my lnd' --network=signet --rpcserver=h bakemacaroon --save_to '/my lnd/data/chain/bitcoin/signet/keysock.macaroon' uri:",
+      )
     })
 
     it('takes its own daemon for nobody else', async () => {

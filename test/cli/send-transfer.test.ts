@@ -39,6 +39,7 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
   const stop = new AbortController()
   const stats = { spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 }
   const endpoint = {
+    info: { network: 'sim' },
     stats,
     quote: () => Promise.reject(new Error('no route')),
     connect: async (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {

@@ -36,6 +36,20 @@ describe('keysock send and keysock receive', () => {
     expect(receive.events().at(-1)).toMatchObject({ event: 'done', ...what, path: commandLine.path('in', 'photo.jpg') })
   })
 
+  it('say first on which network they are, and whether its money is real', async () => {
+    const path = commandLine.write('a.bin', pattern(5_000))
+    const receive = commandLine.run('bob', ['receive', '--out', commandLine.path('in'), '--once'])
+    await receive.err.shows('whoever has one types')
+    expect(receive.err.lines[0]).toMatch(/^on sim \(no real money\), waiting for files/)
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob')])
+    expect(await send.code).toBe(0)
+    expect(send.err.lines[0]).toMatch(/port 18004, on sim \(no real money\): connecting$/)
+    const estimate = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--dry-run'])
+    expect(await estimate.code).toBe(0)
+    expect(estimate.out.lines[0]).toMatch(/one payment each, on sim \(no real money\)$/)
+    expect(await receive.code).toBe(0)
+  })
+
   it('do so on the port that was told, with answers that are direct', async () => {
     const path = commandLine.write('a.bin', pattern(5_000))
     const receive = await commandLine.receive(['--once', '--port', '77'])

@@ -43,6 +43,14 @@ async function check(script: Script = {}): Promise<{ lnd: ScriptedLnd; findings:
 }
 
 describe('a look at a node', () => {
+  it.each([
+    ['mainnet', 'lnd 0.21.1-beta answers on mainnet (real money), key 02'],
+    ['signet', 'lnd 0.21.1-beta answers on signet (no real money), key 02'],
+  ])('says first on which network it is, and whether its money is real: %s', async (network, words) => {
+    const { findings } = await check({ getInfo: () => ({ ...info, chains: [{ network }] }) })
+    expect(findings[0]).toMatchObject({ name: 'connection', message: expect.stringContaining(words) })
+  })
+
   it('asks for everything that its macaroon has to permit, and nothing else', async () => {
     const { lnd, findings } = await check()
     const called = new Set(lnd.calls.map(({ name }) => name.toLowerCase()))
@@ -68,6 +76,13 @@ describe('a look at a node', () => {
 })
 
 describe('a look at the interceptor', () => {
+  it('names it among the permissions where it is not permitted, which is not good and bad at once', async () => {
+    const { findings } = await check({ htlcInterceptor: denied })
+    expect(findings.filter(({ name }) => name === 'permissions' || name === 'interceptor')).toEqual([
+      { name: 'permissions', verdict: 'bad', message: expect.stringContaining('/routerrpc.Router/HtlcInterceptor') },
+    ])
+  })
+
   const offer = (htlcId: string, autoFailHeight: number): object => ({
     incoming_circuit_key: { chan_id: '1', htlc_id: htlcId },
     incoming_expiry: 100,

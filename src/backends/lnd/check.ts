@@ -8,6 +8,7 @@ import {
   hashRequest,
 } from './rpc/raw-messages.ts'
 import { processClock } from '../../floor/clock.ts'
+import { networkInWords } from '../../floor/network.ts'
 import { processEntropy } from '../../floor/entropy.ts'
 import { Introductions } from './phantom/introductions.ts'
 import { inboundMsat, OwnChannels } from './routes/own-channels.ts'
@@ -82,13 +83,14 @@ class Check {
     this.#version(info)
     this.#sync(info)
     this.#keysend(info)
-    await this.#permissions()
+    const interceptor = await this.#openInterceptor()
+    await this.#permissions(interceptor)
     const channels = await this.#channels(info)
     if (channels !== undefined) {
       this.#inbound(channels)
       await this.#introduction(info)
     }
-    await this.#interceptor(info)
+    this.#interceptor(info, interceptor)
     return this.#findings
   }
 
@@ -99,7 +101,11 @@ class Check {
   async #connect(): Promise<RawInfo | undefined> {
     try {
       const info = await this.#client.call('getInfo', {})
-      this.#report('connection', 'good', `lnd ${shortVersion(info.version)} answers, key ${info.identity_pubkey}`)
+      this.#report(
+        'connection',
+        'good',
+        `lnd ${shortVersion(info.version)} answers on ${networkInWords(info.chains[0]?.network ?? 'an unknown network')}, key ${info.identity_pubkey}`,
+      )
       return info
     } catch (error) {
       this.#report('connection', 'bad', whyNoAnswer(error as RpcError))
@@ -152,7 +158,7 @@ class Check {
    * Makes each call as harmlessly as it can be made: an answer, another error or a long silence means that it is
    * permitted.
    */
-  async #permissions(): Promise<void> {
+  async #permissions(interceptor: RpcError | undefined): Promise<void> {
     const zero = '00'.repeat(32)
     const calls: readonly [CallName, object][] = [
       ['listChannels', { active_only: true }],
@@ -176,6 +182,7 @@ class Check {
       const error = await firstError(this.#client.stream(name, request))
       if (error !== undefined && isDenied(error)) denied.push(asBackendError(error).message)
     }
+    if (interceptor !== undefined && isDenied(interceptor)) denied.push(asBackendError(interceptor).message)
     if (denied.length === 0) this.#report('permissions', 'good', 'the macaroon permits what is needed')
     else for (const message of denied) this.#report('permissions', 'bad', message)
   }
@@ -235,21 +242,25 @@ class Check {
     }
   }
 
-  async #interceptor(info: RawInfo): Promise<void> {
+  /** Opens the interceptor, and lets go of it. What lnd says against it. */
+  async #openInterceptor(): Promise<RpcError | undefined> {
     const stream = this.#client.interceptor()
     // With requireinterceptor lnd holds on to what nobody answered.
     stream.on('data', (message) => {
       const offer = message as RawOffer
       if (!isOnChain(offer)) stream.write({ incoming_circuit_key: offer.incoming_circuit_key, action: 'RESUME' })
     })
-    const error = await firstError(stream)
+    return await firstError(stream)
+  }
+
+  #interceptor(info: RawInfo, error: RpcError | undefined): void {
     if (error === undefined) {
       const held = info.require_htlc_interceptor
         ? ' (requireinterceptor is set: without a program that holds it, this node forwards nothing)'
         : ''
       return this.#report('interceptor', 'good', `the HTLC interceptor is free${held}`)
     }
-    if (isDenied(error)) return this.#report('interceptor', 'bad', asBackendError(error).message)
+    if (isDenied(error)) return // named among the permissions
     if (isInterceptorTaken(error))
       return this.#report(
         'interceptor',

@@ -147,7 +147,14 @@ class ReceiveCommand {
     const program = this.#dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
     const target = port === DEFAULT_PORT ? address : `${address}:${port}`
     const command = `${program} send ${out === STANDARD_OUTPUT ? '-' : 'FILE'} ${quoted(target)}`
-    this.#run.display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
+    this.#run.display.emit({
+      event: 'listening',
+      publicKey: endpoint.publicKeyHex,
+      network: endpoint.info.network,
+      port,
+      command,
+      out,
+    })
   }
 
   #report(end: ReceiveEnd, unfinished: string, endpoint: Endpoint): ExitCode {

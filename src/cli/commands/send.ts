@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import type { Endpoint, Quote } from '../../index.ts'
+import { networkInWords } from '../../floor/network.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import {
@@ -197,7 +198,8 @@ class SendCommand {
     const quote = await this.#quote(endpoint, source.content.size)
     if (quote === undefined || quote.costMsat <= cap.msat) return true
     const cost = satInWords(satOf(quote.costMsat))
-    const estimate = `${source.name} would cost about ${cost}, and the cap is ${satInWords(satOf(cap.msat))}`
+    const network = networkInWords(endpoint.info.network)
+    const estimate = `${source.name} would cost about ${cost} on ${network}, and the cap is ${satInWords(satOf(cap.msat))}`
     if (cap.isGiven) {
       this.#run.warn('ERR_CLI_COST', `${estimate}: it may stop on the way, unless a part of it is there`)
       return true
@@ -274,6 +276,7 @@ class SendCommand {
     display.emit({
       event: 'quote',
       name: source.name,
+      network: endpoint.info.network,
       bytes: size,
       packets: quote.packets,
       sat: satOf(quote.costMsat),

@@ -103,10 +103,10 @@ export class SendTransfer {
 
   /** @throws TransferError, KeysockError: what trying again does not mend */
   async run(): Promise<SendEnd> {
-    const { time, signal, target, emit } = this.#options
+    const { time, signal, target, emit, endpoint } = this.#options
     const startMs = time.now()
     const publicKey = target.address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
-    emit({ event: 'connecting', ...this.#name, publicKey, port: target.port })
+    emit({ event: 'connecting', ...this.#name, publicKey, port: target.port, network: endpoint.info.network })
     const retries = new BackOff({ leastMs: RETRY_MS, mostMs: RETRY_MAX_MS })
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {

@@ -45,10 +45,8 @@ export interface LndCredentials {
  * @throws BackendError 'bad-request' naming the file or variable that can't be read
  */
 export function readCredentials(location: LndLocation, environment: NodeJS.ProcessEnv = {}): LndCredentials {
-  const variable = (...names: string[]): string | undefined =>
-    names.map((name) => environment[name]).find((value) => value !== undefined && value !== '')
-  const lndDir = tilde(location.lndDir ?? variable('LNCLI_LNDDIR', 'LND_DIR') ?? defaultDir())
-  const network = location.network ?? variable('LNCLI_NETWORK', 'LND_NETWORK') ?? 'mainnet'
+  const variable = (...names: string[]): string | undefined => setVariable(environment, names)
+  const { lndDir, network } = homeOf(location, environment)
   const socket = lndSocket(location.socket, environment)
   const cert =
     location.cert ??
@@ -63,6 +61,33 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
     cert: decode('the TLS certificate', cert).toString('base64'),
     macaroon: decode('the macaroon', macaroon).toString('hex'),
   }
+}
+
+/** lnd's folder, and the network. */
+function homeOf(
+  location: LndLocation,
+  environment: NodeJS.ProcessEnv,
+): { readonly lndDir: string; readonly network: string } {
+  const lndDir = tilde(location.lndDir ?? setVariable(environment, ['LNCLI_LNDDIR', 'LND_DIR']) ?? defaultDir())
+  const network = location.network ?? setVariable(environment, ['LNCLI_NETWORK', 'LND_NETWORK']) ?? 'mainnet'
+  return { lndDir, network }
+}
+
+/** The first of these variables that says anything. */
+function setVariable(environment: NodeJS.ProcessEnv, names: readonly string[]): string | undefined {
+  return names.map((name) => environment[name]).find((value) => value !== undefined && value !== '')
+}
+
+/** Where a macaroon of keysock's own is found without being named. */
+export function ownMacaroonFile(location: LndLocation, environment: NodeJS.ProcessEnv): string {
+  const { lndDir, network } = homeOf(location, environment)
+  return join(networkFolders(lndDir), network, OWN_MACAROON)
+}
+
+const OWN_MACAROON = 'keysock.macaroon'
+
+function networkFolders(lndDir: string): string {
+  return join(lndDir, 'data', 'chain', 'bitcoin')
 }
 
 function defaultDir(): string {
@@ -82,10 +107,10 @@ function defaultCertificate(lndDir: string): string {
 
 /** @throws BackendError 'bad-request' where lnd has no folder for the network: with those that it has */
 function defaultMacaroon(lndDir: string, network: string): string {
-  const networks = join(lndDir, 'data', 'chain', 'bitcoin')
+  const networks = networkFolders(lndDir)
   const folder = join(networks, network)
   if (!existsSync(folder)) throw new BackendError('bad-request', noNetwork(networks, network))
-  const own = join(folder, 'keysock.macaroon')
+  const own = join(folder, OWN_MACAROON)
   return existsSync(own) ? own : join(folder, 'admin.macaroon')
 }
 
