@@ -1,4 +1,4 @@
-export { checkLnd } from './backends/lnd/check.ts'
+export { checkLnd, knowsNode } from './backends/lnd/check.ts'
 export type { Finding, FindingName } from './backends/lnd/check.ts'
 export { LND_PERMISSIONS as lndPermissions } from './backends/lnd/rpc/client.ts'
 export { createBackend, createLndBackend } from './backends/lnd/lnd-backend.ts'

@@ -12,6 +12,7 @@ import { networkInWords } from '../../floor/network.ts'
 import { processEntropy } from '../../floor/entropy.ts'
 import { Introductions } from './phantom/introductions.ts'
 import { inboundMsat, OwnChannels } from './routes/own-channels.ts'
+import { nodeInfo } from './routes/public-graph.ts'
 import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { BackendError } from '../backend.ts'
 import {
@@ -53,8 +54,12 @@ const KEYSEND_BITS = ['54', '55'] as const
 /** The key of no node: a path is only looked for here, so nobody will pay over it. */
 const NOBODY = new Uint8Array(33)
 
-/** Checks whether a node has what keysock needs, and says in words what is missing. Never rejects. Changes nothing. */
-export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
+/**
+ * Checks whether a node has what keysock needs, and says in words what is missing. Never rejects. Changes nothing.
+ * @param only what is looked at beside the connection; everything unless told. A look at permissions and interceptor
+ *   takes the interceptor for a moment, so that a program that needs it leaves those out.
+ */
+export async function checkLnd(options: LndOptions = {}, only?: readonly FindingName[]): Promise<Finding[]> {
   let target: LndTarget
   try {
     target = openLndTarget(options, process.env)
@@ -62,9 +67,23 @@ export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
     return [{ name: 'connection', verdict: 'bad', message: (error as Error).message }]
   }
   try {
-    return await new Check(new LndClient(target.services)).run()
+    return await new Check(new LndClient(target.services), only).run()
   } finally {
     target.close()
+  }
+}
+
+/** Whether lnd has a node in its graph; undefined where it could not be asked. Never rejects. */
+export async function knowsNode(options: LndOptions, publicKeyHex: string): Promise<boolean | undefined> {
+  try {
+    const target = openLndTarget(options, process.env)
+    try {
+      return (await nodeInfo(new LndClient(target.services), publicKeyHex)) !== undefined
+    } finally {
+      target.close()
+    }
+  } catch {
+    return undefined
   }
 }
 
@@ -72,9 +91,11 @@ export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
 class Check {
   readonly #client: LndClient
   readonly #findings: Finding[] = []
+  readonly #only: readonly FindingName[] | undefined
 
-  constructor(client: LndClient) {
+  constructor(client: LndClient, only: readonly FindingName[] | undefined) {
     this.#client = client
+    this.#only = only
   }
 
   async run(): Promise<Finding[]> {
@@ -83,15 +104,20 @@ class Check {
     this.#version(info)
     this.#sync(info)
     this.#keysend(info)
-    const interceptor = await this.#openInterceptor()
-    await this.#permissions(interceptor)
+    const looksAtRights = this.#wants('permissions') || this.#wants('interceptor')
+    const interceptor = looksAtRights ? await this.#openInterceptor() : undefined
+    if (looksAtRights) await this.#permissions(interceptor)
     const channels = await this.#channels(info)
     if (channels !== undefined) {
       this.#inbound(channels)
-      await this.#introduction(info)
+      if (this.#wants('introduction')) await this.#introduction(info)
     }
-    this.#interceptor(info, interceptor)
-    return this.#findings
+    if (looksAtRights) this.#interceptor(info, interceptor)
+    return this.#findings.filter(({ name }) => name === 'connection' || this.#wants(name))
+  }
+
+  #wants(name: FindingName): boolean {
+    return this.#only?.includes(name) ?? true
   }
 
   #report(name: FindingName, verdict: Finding['verdict'], message: string): void {
