@@ -42,11 +42,14 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
     info: { network: 'sim' },
     stats,
     quote: () => Promise.reject(new Error('no route')),
-    connect: async (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
+    createConnection: (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
       timeouts.push(connectTimeout)
-      if (!answers) throw Object.assign(new Error('nobody there'), { code: 'ECONNREFUSED' })
       const socket = new SilentSocket()
-      sockets.push(socket)
+      if (answers) sockets.push(socket)
+      setImmediate(() => {
+        if (answers) socket.emit('connect')
+        else socket.destroy(Object.assign(new Error('nobody there'), { code: 'ECONNREFUSED' }))
+      })
       return socket
     },
   }

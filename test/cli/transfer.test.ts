@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/events.ts'
+import type { Finding } from '../../src/lnd.ts'
 import { CommandLine, pattern, sha256Hex, tap } from './command-line.ts'
 import { RecordedTerminal } from './recorded-terminal.ts'
 
@@ -155,7 +156,7 @@ describe('keysock send and keysock receive', () => {
       event: 'stopped',
       reason: 'wait',
       message: expect.stringMatching(
-        /^nothing went forward for 20 s: no answer; keysock receive does not run there, .*; nothing of a\.bin was sent, \S+ sat spent \(ETIMEDOUT\)$/,
+        /^nothing went forward for 20 s: no answer; keysock receive does not run there, or its answers do not get through; nothing of a\.bin was sent, \S+ sat spent \(ETIMEDOUT\)$/,
       ),
       isBegun: false,
       resume: expect.stringContaining('--wait 20s'),
@@ -171,6 +172,87 @@ describe('keysock send and keysock receive', () => {
     const send = commandLine.run('alice', [...words, '--dry-run'])
     expect(await send.code).toBe(1)
     expect(send.err.text).toBe('no way to that node was found within --max-fee, or it is unknown (EHOSTUNREACH)\n')
+  })
+
+  it.each([
+    [undefined, 'no way to that node was found within --max-fee, or it is unknown'],
+    [true, /^no way to that node was found within --max-fee: .* no room for a packet/],
+    [false, /^this node has not heard of that one: the key may be wrong/],
+  ] as const)('tell an unknown node from one without a way: %s', async (knows, words) => {
+    const key = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
+    const path = commandLine.write('a.bin', pattern(10))
+    const send = commandLine.run('alice', ['send', path, key, '--wait', '5s', '--json'], { knows })
+    expect(await send.code).toBe(3)
+    const waiting = send.events().find(is('waiting')) ?? send.events().at(-1)
+    const message = waiting !== undefined && 'message' in waiting ? waiting.message : ''
+    expect(message.replace(/^nothing went forward for 5 s: /, '')).toMatch(words)
+    const estimate = commandLine.run('alice', ['send', path, key, '--dry-run', '--json'], { knows })
+    expect(await estimate.code).toBe(1)
+    expect(estimate.events().at(-1)).toMatchObject({ event: 'error', message: expect.stringMatching(words) })
+  })
+
+  it('advise what works where the receiver could not answer, also before anything is sent', async () => {
+    const path = commandLine.write('a.bin', pattern(10))
+    const inbound: Finding = { name: 'inbound', verdict: 'bad', message: 'no channel has room towards this node' }
+    const hidden: Finding = { name: 'introduction', verdict: 'poor', message: 'no peer can introduce it' }
+    const dryRun = ['send', path, commandLine.key('bob'), '--dry-run', '--json']
+    const unpaid = commandLine.run('alice', dryRun, { findings: [inbound, hidden] })
+    expect(await unpaid.code).toBe(0)
+    expect(unpaid.events().at(-1)).toEqual({
+      event: 'warning',
+      code: 'ERR_KEYSOCK_NO_PATH',
+      message: "the receiver's answers cannot reach this node: no channel has room towards this node",
+    })
+    const seen = commandLine.run('alice', dryRun, { findings: [hidden] })
+    expect(await seen.code).toBe(0)
+    expect(seen.events().at(-1)).toMatchObject({
+      message: expect.stringMatching(/^give --replies direct, .*introduce it/),
+    })
+    const direct = commandLine.run('alice', [...dryRun, '--replies', 'direct'], { findings: [hidden] })
+    expect(await direct.code).toBe(0)
+    expect(direct.events().map(({ event }) => event)).toEqual(['quote'])
+  })
+
+  it('say that nobody can answer this node, in place of that nobody receives', async () => {
+    const path = commandLine.write('a.bin', pattern(10))
+    const findings: Finding[] = [{ name: 'inbound', verdict: 'bad', message: 'no channel has room towards this node' }]
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--wait', '10s', '--json'], {
+      findings,
+    })
+    expect(await send.code).toBe(3)
+    expect(send.events().at(-1)).toMatchObject({
+      message: expect.stringContaining('the answers cannot reach this node: no channel has room towards this node'),
+    })
+  })
+
+  it('find a receiver within seconds of its start, and say once that nobody answers', async () => {
+    const path = commandLine.write('a.bin', pattern(5_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob')])
+    await commandLine.after(65_000)
+    const receive = await commandLine.receive(['--once'])
+    const startMs = commandLine.sim.clock.now()
+    await receive.event(is('start'))
+    expect(commandLine.sim.clock.now() - startMs).toBeLessThan(15_000)
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(send.err.lines.filter((line) => line.startsWith('no answer;'))).toHaveLength(1)
+  })
+
+  it('say at the start of a receiver why nothing can come, in the words of the doctor', async () => {
+    const findings: Finding[] = [
+      { name: 'keysend', verdict: 'poor', message: 'the node takes no keysend payments: add accept-keysend=true' },
+      { name: 'inbound', verdict: 'bad', message: 'no channel has room towards this node' },
+      { name: 'introduction', verdict: 'poor', message: 'of no interest here' },
+    ]
+    const receive = await commandLine.receive([], { findings })
+    await receive.event(({ event }) => event === 'warning')
+    receive.signal()
+    expect(await receive.code).toBe(130)
+    const warnings = receive.events().flatMap((event) => (event.event === 'warning' ? [event.message] : []))
+    expect(warnings).toEqual([
+      'the node takes no keysend payments: add accept-keysend=true',
+      'nothing can be received: no channel has room towards this node',
+    ])
   })
 
   it('end where the receiver refuses, with its reason', async () => {

@@ -7,6 +7,7 @@ import {
   addOutputOptions,
   countArgument,
   type EndpointFlags,
+  nodeLocation,
   type OutputFlags,
   portArgument,
   satArgument,
@@ -19,6 +20,7 @@ import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
 import { satInWords, satOf } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
+import { OwnNode } from './own-node.ts'
 
 interface ReceiveFlags extends EndpointFlags, OutputFlags {
   readonly port: number
@@ -79,10 +81,13 @@ class ReceiveCommand {
   readonly #dependencies: Dependencies
   readonly #flags: ReceiveFlags
   readonly #run: CommandRun
+  readonly #node: OwnNode
+  #isOver = false
 
   constructor(dependencies: Dependencies, flags: ReceiveFlags) {
     this.#dependencies = dependencies
     this.#flags = flags
+    this.#node = new OwnNode(dependencies, nodeLocation(flags))
     this.#run = new CommandRun(dependencies, flags, { isOutputTaken: flags.out === STANDARD_OUTPUT })
   }
 
@@ -96,6 +101,7 @@ class ReceiveCommand {
       endpoint = await this.#run.openEndpoint({ flags: this.#flags, maxCostMsat: maxCost })
       server = this.#serve(endpoint, storage, maxCost)
       await server.start()
+      void this.#lookAtNode()
       await this.#announce(endpoint)
       const end = await stop.orStop(server.ended)
       return this.#report(end, await this.#leave(server), endpoint)
@@ -104,6 +110,7 @@ class ReceiveCommand {
       this.#run.failed(error, { more: await this.#leave(server) })
       return EXIT.failed
     } finally {
+      this.#isOver = true
       await this.#run.close()
       this.#leaveOutput()
     }
@@ -155,6 +162,14 @@ class ReceiveCommand {
       command,
       out,
     })
+  }
+
+  /** Beside the start: what would make it wait for files that cannot come. */
+  async #lookAtNode(): Promise<void> {
+    for (const { verdict, message } of await this.#node.againstReceiving()) {
+      if (this.#isOver) return
+      this.#run.warn('ERR_CLI_NODE', verdict === 'bad' ? `nothing can be received: ${message}` : message)
+    }
   }
 
   #report(end: ReceiveEnd, unfinished: string, endpoint: Endpoint): ExitCode {

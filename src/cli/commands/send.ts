@@ -10,16 +10,25 @@ import {
   addOutputOptions,
   durationArgument,
   type EndpointFlags,
+  nodeLocation,
   type OutputFlags,
   satArgument,
   targetArgument,
 } from '../options.ts'
 import { codeOf } from '../transfer/errors.ts'
 import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/limits.ts'
-import { nameOf, type SendEnd, type SendTarget, SendTransfer, whyNot } from '../transfer/send-transfer.ts'
+import {
+  nameOf,
+  publicKeyOf,
+  type SendEnd,
+  type SendTarget,
+  SendTransfer,
+  whyNoWay,
+} from '../transfer/send-transfer.ts'
 import { openFile, openSpool, type Source } from '../transfer/source.ts'
 import { bytesInWords, durationInWords, percentOf, satInWords, satOf } from '../words.ts'
-import { CommandRun, type LastWords } from './command-run.ts'
+import { CommandRun, type LastWords, noAnswers, onlyDirect } from './command-run.ts'
+import { OwnNode } from './own-node.ts'
 
 interface SendFlags extends EndpointFlags, OutputFlags {
   readonly name?: string
@@ -96,6 +105,7 @@ class SendCommand {
   readonly #target: SendTarget
   readonly #flags: SendFlags
   readonly #run: CommandRun
+  readonly #node: OwnNode
   #isStream: boolean
 
   constructor(
@@ -108,6 +118,7 @@ class SendCommand {
     this.#target = given.target
     this.#flags = given.flags
     this.#run = new CommandRun(dependencies, given.flags)
+    this.#node = new OwnNode(dependencies, nodeLocation(given.flags))
   }
 
   async run(): Promise<ExitCode> {
@@ -122,7 +133,7 @@ class SendCommand {
       return await (dryRun ? this.#estimate(endpoint, source, cap) : this.#send(endpoint, source, cap))
     } catch (error) {
       if (stop.isGiven) return this.#interrupted('nothing was sent', { bytes: 0, sat: 0, isBegun: false })
-      this.#run.failed(error)
+      this.#run.failed(error, { why: await this.#whyFailed(error) })
       return EXIT.failed
     } finally {
       await this.#run.close()
@@ -175,6 +186,7 @@ class SendCommand {
       maxCostMsat: cap.msat,
       waitMs: this.#flags.wait,
       time: clock,
+      look: this.#node,
       signal: stop.signal,
       emit: (event) => display.emit(event),
     })
@@ -186,8 +198,22 @@ class SendCommand {
       await stop.orStop(transfer.farewell).catch(() => undefined)
       return code
     } catch (error) {
-      this.#run.failed(error, { name: nameOf(source) })
+      this.#run.failed(error, { name: nameOf(source), why: await this.#whyFailed(error) })
       return EXIT.failed
+    }
+  }
+
+  /** What the own node can add to an error; undefined: nothing. */
+  async #whyFailed(error: unknown): Promise<string | undefined> {
+    switch (codeOf(error)) {
+      case 'ERR_KEYSOCK_NO_PATH': {
+        const noWayBack = await this.#node.noWayBack()
+        return noWayBack === undefined ? undefined : noAnswers(noWayBack)
+      }
+      case 'EHOSTUNREACH':
+        return whyNoWay(await this.#node.knows(publicKeyOf(this.#target)))
+      default:
+        return undefined
     }
   }
 
@@ -234,8 +260,11 @@ class SendCommand {
       case 'wait': {
         const { wait } = this.#flags
         const waited = wait === 0 ? '' : `nothing went forward for ${durationInWords(wait / 1_000)}: `
-        const why = whyNot(end.error, this.#target.port)
-        this.#stopped({ reason: 'wait', message: `${waited}${why}; ${progress} (${codeOf(end.error)})`, ...reached })
+        this.#stopped({
+          reason: 'wait',
+          message: `${waited}${end.why}; ${progress} (${codeOf(end.error)})`,
+          ...reached,
+        })
         return EXIT.stopped
       }
       case 'cost': {
@@ -287,7 +316,18 @@ class SendCommand {
       secondsTo: Math.round(to),
       maxCostSat: satOf(cap.msat),
     })
+    const against = await stop.orStop(this.#againstAnswers())
+    if (against !== undefined) this.#run.warn('ERR_KEYSOCK_NO_PATH', against)
     return EXIT.done
+  }
+
+  /** Why the receiver could not answer, and what helps; undefined where it can, as far as is known. */
+  async #againstAnswers(): Promise<string | undefined> {
+    const noWayBack = await this.#node.noWayBack()
+    if (noWayBack !== undefined) return noAnswers(noWayBack)
+    if (this.#flags.replies === 'direct') return undefined
+    const noHidden = await this.#node.noHiddenWayBack()
+    return noHidden === undefined ? undefined : onlyDirect(noHidden)
   }
 }
 

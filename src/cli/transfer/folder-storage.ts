@@ -33,12 +33,13 @@ export class FolderStorage implements Storage {
     this.#entropy = options.entropy
   }
 
-  /** Makes the folder where it is missing. @throws KeysockError ERR_CLI_FOLDER */
+  /** Makes the folder where it is missing, and sees that it can be written into. @throws KeysockError ERR_CLI_FOLDER */
   static async open(
     folder: string,
     options: { readonly overwrite: boolean; readonly entropy: Entropy },
   ): Promise<FolderStorage> {
     await makeFolder(folder)
+    await checkWritable(folder, toHex(options.entropy.bytes(4)))
     return new FolderStorage(folder, options)
   }
 
@@ -231,6 +232,21 @@ async function isFolder(path: string): Promise<boolean> {
     throw unmakable(path, error)
   }
   throw new KeysockError('ERR_CLI_FOLDER', `${path} is a file, not a folder; give a folder with --out`)
+}
+
+/** A file is made and taken away: what may be written, only the system knows. @throws KeysockError ERR_CLI_FOLDER */
+async function checkWritable(folder: string, random: string): Promise<void> {
+  const path = join(folder, `.${random}${PART_SUFFIX}`)
+  try {
+    const file = await open(path, 'wx')
+    await file.close()
+    await unlink(path)
+  } catch (error) {
+    // A full disk can become empty, and part of a file may be there already: each transfer is told.
+    if (codeOf(error) === 'ENOSPC') return
+    const message = `nothing can be written into ${folder}: ${whyNot(error)}; give another folder with --out`
+    throw new KeysockError('ERR_CLI_FOLDER', message, { cause: error })
+  }
 }
 
 function unmakable(path: string, error: unknown): KeysockError {

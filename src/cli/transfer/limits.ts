@@ -60,9 +60,15 @@ export const ADVANCE_ALL_MSAT = 10_000_000n
 
 // ---- The sender (file-transfer §5) --------------------------------------------------------------------
 
-/** First and longest pause between two tries to connect; each try is a payment. */
+/** Least and longest pause between two tries to connect; each try is a payment. */
 export const RETRY_MS = 2_000
 export const RETRY_MAX_MS = 30_000
+/** Between these, a pause is this share of the time without progress. */
+export const SILENCE_SHARE: number = 1 / 8
+/** A try beside the first one: it ends before the copy of its OPEN would go (spec §6.11), which the next try is. */
+export const AGAIN_TRY_MS = 30_000
+/** As many tries as begin in AGAIN_TRY_MS in the first minute, and the first one. */
+export const MAX_TRIES_AT_ONCE = 8
 /** How long a person waits for an answer without hearing so. */
 export const NO_ANSWER_MS = 15_000
 /** One try to connect: as long as the library's own. */

@@ -1,19 +1,10 @@
-import { BackOff } from '../../floor/back-off.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Socket } from '../../index.ts'
 import type { CliEvent, TransferName } from '../events.ts'
 import { satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
-import {
-  CAP_REACHED_MS,
-  CONNECT_MS,
-  LAST_WORD_MS,
-  MIN_TRY_MS,
-  NO_ANSWER_MS,
-  RETRY_MAX_MS,
-  RETRY_MS,
-  TICK_MS,
-} from './limits.ts'
+import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, MIN_TRY_MS, NO_ANSWER_MS, TICK_MS } from './limits.ts'
+import { pauseMs, Reach, type Silence } from './reaching.ts'
 import { SendProgress, StallTimer } from './progress.ts'
 import { sendOver, type SendWatcher, type Sent } from './send-session.ts'
 import type { Source } from './source.ts'
@@ -36,9 +27,19 @@ export interface SendTransferOptions {
   /** How long there may be no progress before it stops, ms. */
   readonly waitMs: number
   readonly time: Time
+  /** What the own node says of the way to the receiver, and back; undefined where it says nothing. */
+  readonly look?: WayLook
   /** Ends the transfer. */
   readonly signal: AbortSignal
   readonly emit: (event: CliEvent) => void
+}
+
+/** A look at the ways between the own node and the receiver's, which takes a while: only where nothing goes forward. */
+export interface WayLook {
+  /** Why nobody can answer this node, in words; undefined where nothing is known against it. */
+  noWayBack(): Promise<string | undefined>
+  /** Whether the own node has heard of the receiver's. */
+  knows(publicKeyHex: string): Promise<boolean | undefined>
 }
 
 /** How it ended, where it was not an error. */
@@ -46,7 +47,7 @@ export type SendEnd =
   | { readonly type: 'done' }
   | { readonly type: 'interrupted' }
   | { readonly type: 'cost' }
-  | { readonly type: 'wait'; readonly error: Error }
+  | { readonly type: 'wait'; readonly error: Error; readonly why: string }
 
 /** The code of a connection that we ended because the other side was silent. */
 const SILENT = 'ERR_CLI_SILENT'
@@ -57,6 +58,8 @@ export class SendTransfer {
   readonly #options: SendTransferOptions
   readonly #name: TransferName
   #socket: Socket | undefined
+  /** The tries to connect; the last ones, where there is a connection. */
+  #reach: Reach | undefined
   /** Of the connection that is open. */
   #stallTimer: StallTimer | undefined
   /** Of the last connection on which anything was sent. */
@@ -73,6 +76,8 @@ export class SendTransfer {
   #minOffset = Infinity
   /** When there was progress last, ms. */
   #forwardMs: number
+  /** When the receiver was there last, as far as is known, ms. */
+  #thereMs: number
   #pausedMs: number | undefined
   #isCostReached = false
   /** What a packet carries on the best route; 0: not known. */
@@ -84,6 +89,7 @@ export class SendTransfer {
     this.#options = options
     this.#name = nameOf(options.source)
     this.#forwardMs = options.time.now()
+    this.#thereMs = this.#forwardMs
   }
 
   /** Bytes that the receiver has, as far as this side knows for certain. */
@@ -105,24 +111,21 @@ export class SendTransfer {
   async run(): Promise<SendEnd> {
     const { time, signal, target, emit, endpoint } = this.#options
     const startMs = time.now()
-    const publicKey = target.address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+    const publicKey = publicKeyOf(target)
     emit({ event: 'connecting', ...this.#name, publicKey, port: target.port, network: endpoint.info.network })
-    const retries = new BackOff({ leastMs: RETRY_MS, mostMs: RETRY_MAX_MS })
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
       while (!signal.aborted) {
-        const tryMs = time.now()
         const outcome = await this.#try()
         if ('size' in outcome) {
           this.#emitDone(outcome, (time.now() - startMs) / 1_000)
           return { type: 'done' }
         }
-        const end = this.#endOf(outcome)
+        const end = await this.#endOf(outcome)
         if (end !== undefined) return end
-        if (this.#forwardMs > tryMs) retries.reset()
         const leftMs = this.#leftMs()
-        this.#emitWaiting(codeOf(outcome), whyNot(outcome, target.port), leftMs)
-        await sleep(time, Math.min(retries.next(), leftMs), signal)
+        this.#emitWaiting(codeOf(outcome), await this.#whyNot(outcome), leftMs)
+        await sleep(time, Math.min(pauseMs(time.now() - this.#thereMs), leftMs), signal)
       }
       return { type: 'interrupted' }
     } finally {
@@ -131,32 +134,26 @@ export class SendTransfer {
   }
 
   /** How the transfer ends with a failed connection; undefined: not yet. @throws what trying again does not mend */
-  #endOf(failure: Error): SendEnd | undefined {
+  async #endOf(failure: Error): Promise<SendEnd | undefined> {
     if (this.#options.signal.aborted) return { type: 'interrupted' }
     if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
     if (!this.#mayTryAgain(failure)) throw failure
-    return this.#leftMs() <= 0 ? { type: 'wait', error: failure } : undefined
+    return this.#leftMs() <= 0 ? { type: 'wait', error: failure, why: await this.#whyNot(failure) } : undefined
   }
 
   /** One connection: what was sent, or why not. */
   async #try(): Promise<Sent | Error> {
     const { endpoint, target, source, session, maxCostMsat, signal, time } = this.#options
-    const connecting = new AbortController()
     // What is written already would still be sent, and paid for, after a mere destroy().
-    const interrupt = (): void => {
-      if (this.#socket === undefined) connecting.abort()
-      else this.#socket.resetAndDestroy()
-    }
+    const interrupt = (): void => void this.#socket?.resetAndDestroy()
     signal.addEventListener('abort', interrupt, { once: true })
+    const timeoutMs = Math.min(CONNECT_MS, Math.max(MIN_TRY_MS, this.#leftMs()))
+    const reach = new Reach({ endpoint, target, maxCostMsat, timeoutMs, sinceMs: this.#thereMs, time, signal })
+    this.#reach = reach
     this.#isConnecting = true
     this.#toldMs = time.now()
     try {
-      const socket = await endpoint.connect(target.address, target.port, {
-        maxCost: maxCostMsat,
-        allowHalfOpen: true,
-        connectTimeout: Math.min(CONNECT_MS, Math.max(MIN_TRY_MS, this.#leftMs())),
-        signal: connecting.signal,
-      })
+      const socket = await reach.connect()
       this.#use(socket)
       const sent = await sendOver(socket, source, { session, watcher: this.#watcher() })
       this.#progress ??= new SendProgress({ offset: sent.size, before: 0, nowMs: time.now() })
@@ -224,6 +221,7 @@ export class SendTransfer {
     const socket = this.#socket
     if (socket === undefined) return
     this.#tick()
+    this.#thereMs = this.#options.time.now()
     this.#socket = undefined
     this.#endProgress()
     this.#pastFailed += socket.stats.failedAttempts
@@ -284,12 +282,31 @@ export class SendTransfer {
 
   /** Connecting takes long, and each try is paid for: a person hears every 15 seconds that there is no answer. */
   #tellNoAnswer(): void {
-    const { time, target } = this.#options
-    const nowMs = time.now()
+    const nowMs = this.#options.time.now()
     if (!this.#isConnecting || nowMs - this.#toldMs < NO_ANSWER_MS) return
     this.#toldMs = nowMs
     const noAnswer = new ConnectionLost('ETIMEDOUT', 'no answer')
-    this.#emitWaiting(noAnswer.code, whyNot(noAnswer, target.port), this.#leftMs())
+    const { silence } = this.#reach ?? {}
+    const failure = silence === 'unpaid' ? new ConnectionLost('EHOSTUNREACH', 'no way') : noAnswer
+    void this.#whyNot(failure).then((why) => {
+      if (this.#isConnecting) this.#emitWaiting(failure.code, why, this.#leftMs())
+    })
+  }
+
+  /** Why there is no connection, by all that the payments and the own node tell. */
+  async #whyNot(failure: Error): Promise<string> {
+    const { target, look } = this.#options
+    switch (codeOf(failure)) {
+      case 'EHOSTUNREACH':
+        return whyNoWay(await look?.knows(publicKeyOf(target)))
+      case 'ETIMEDOUT': {
+        const silence = this.#reach?.silence ?? 'unanswered'
+        const noWayBack = silence === 'unanswered' ? await look?.noWayBack() : undefined
+        return noWayBack === undefined ? whySilent(silence) : `the answers cannot reach this node: ${noWayBack}`
+      }
+      default:
+        return whyNot(failure, target.port)
+    }
   }
 
   /** Payments that failed, on connections that are over and on this one. */
@@ -349,24 +366,48 @@ const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMED
 const OTHER_FIRST =
   'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
 
+/** In hexadecimal, without the hints of an address. */
+export function publicKeyOf({ address }: SendTarget): string {
+  return address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+}
+
 export function nameOf({ name, content }: Source): TransferName {
   return { transfer: 1, name, size: content?.size ?? null }
 }
 
 /** Why there is no connection, or none that goes on, for a person. */
-export function whyNot(error: Error, port: number): string {
+function whyNot(error: Error, port: number): string {
   switch (codeOf(error)) {
     case 'ECONNREFUSED':
       return `nobody receives on port ${port} there, or there is no room`
-    case 'ETIMEDOUT':
-      return 'no answer; keysock receive does not run there, or its node is offline'
-    case 'EHOSTUNREACH':
-      return 'no way to that node was found, or it is unknown'
     case SILENT:
     case 'ERR_TRANSFER_BUSY':
     case 'ERR_TRANSFER_HASH':
       return error.message
     default:
       return 'the connection was lost'
+  }
+}
+
+/** Why nothing could be sent at all. `isKnown`: whether the own node has heard of the receiver's. */
+export function whyNoWay(isKnown: boolean | undefined): string {
+  if (isKnown === false)
+    return 'this node has not heard of that one: the key may be wrong, or it has no public channel; the address that keysock receive prints there leads to it'
+  if (isKnown === true)
+    return 'no way to that node was found within --max-fee: this node, or the channels on the way, have no room for a packet'
+  return 'no way to that node was found within --max-fee, or it is unknown'
+}
+
+/** Why nobody answers, by what became of the packets. */
+function whySilent(silence: Silence): string {
+  switch (silence) {
+    case 'unanswered':
+      return 'no answer; keysock receive does not run there, or its answers do not get through'
+    case 'failing':
+      return 'no payment reaches that node: it is offline, or no channel has room towards it (keysock doctor there tells)'
+    case 'hanging':
+      return 'payments to that node hang on their way'
+    case 'unpaid':
+      return 'nothing could be sent to that node yet'
   }
 }
