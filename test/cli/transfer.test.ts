@@ -123,6 +123,8 @@ describe('keysock send and keysock receive', () => {
     await first.event(isBeyond(60_000))
     first.signal('SIGTERM')
     expect(await first.code).toBe(143)
+    const told = await send.event(is('waiting'))
+    expect(told).toMatchObject({ code: 'ERR_TRANSFER_BUSY', message: expect.stringContaining('goes on when it runs') })
     expect(first.events().at(-1)).toMatchObject({
       event: 'stopped',
       message: expect.stringContaining('kept so far: a.bin'),
@@ -200,7 +202,7 @@ describe('keysock send and keysock receive', () => {
     expect(await unpaid.code).toBe(0)
     expect(unpaid.events().at(-1)).toEqual({
       event: 'warning',
-      code: 'ERR_KEYSOCK_NO_PATH',
+      code: 'ERR_CLI_NODE',
       message: "the receiver's answers cannot reach this node: no channel has room towards this node",
     })
     const seen = commandLine.run('alice', dryRun, { findings: [hidden] })

@@ -17,7 +17,7 @@ class BusyBackend extends ScriptedBackend {
   }
 }
 
-const PEER = `02${'79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'}`
+const PEER = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
 let backend: BusyBackend
 let endpoint: Endpoint
 

@@ -317,7 +317,7 @@ class SendCommand {
       maxCostSat: satOf(cap.msat),
     })
     const against = await stop.orStop(this.#againstAnswers())
-    if (against !== undefined) this.#run.warn('ERR_KEYSOCK_NO_PATH', against)
+    if (against !== undefined) this.#run.warn('ERR_CLI_NODE', against)
     return EXIT.done
   }
 

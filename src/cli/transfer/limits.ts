@@ -44,6 +44,8 @@ export const MAX_HASHES = 256
 export const FIRST_MESSAGE_MS = 120_000
 export const SILENT_MS = 20_000
 export const IDLE_MS = 600_000
+/** A receiver that its user ends takes what is on its way for so long: as long as payments on real nodes take. */
+export const ENDING_MS = 5_000
 /** After the last word, the other side has this long to end: some round trips of a slow day. */
 export const LAST_WORD_MS = 20_000
 /** How often a waiting offer looks again whether it is its turn. */

@@ -8,6 +8,7 @@ import {
   ADVANCE_ALL_MSAT,
   ADVANCE_MSAT,
   CAP_REACHED_MS,
+  ENDING_MS,
   LAST_WORD_MS,
   MAX_PARTS,
   MAX_TRANSFERS,
@@ -18,7 +19,7 @@ import { RateMeter } from './progress.ts'
 import { type Received, receiveFrom, type ReceiveWatcher } from './receive-session.ts'
 import type { Storage } from './storage.ts'
 import { TransferQueue } from './transfer-queue.ts'
-import { closed, every, type Time } from './waiting.ts'
+import { closed, every, sleep, type Time } from './waiting.ts'
 
 export interface ReceiveServerOptions {
   readonly endpoint: Endpoint
@@ -66,6 +67,7 @@ export class ReceiveServer {
   #paused: (Pause & { readonly bytes: number }) | undefined
   readonly #unfinished: UnfinishedTransfers = new UnfinishedTransfers()
   #isStopping = false
+  readonly #ending: AbortController = new AbortController()
   #stopTicking = (): void => undefined
 
   constructor(options: ReceiveServerOptions) {
@@ -96,14 +98,29 @@ export class ReceiveServer {
     this.#stopTicking = every(this.#options.time, TICK_MS, () => this.#tick())
   }
 
-  /** Ends what runs; what came is on the disk when it resolves. */
+  /**
+   * Ends what runs: senders are told, and what is on its way is taken for some seconds, since it is paid for whether
+   * anybody takes it or not (file-transfer §4.6). What came is on the disk when it resolves.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#stopTicking()
     this.#server.close()
-    for (const socket of this.#sockets) if (!socket.writableEnded) socket.resetAndDestroy()
+    this.#ending.abort()
+    await this.#whileRunning(ENDING_MS)
+    for (const socket of this.#sockets) {
+      // What has said its last word may still deliver it, unless its sender does not end.
+      if (!socket.writableEnded || this.#transfers.has(socket)) socket.resetAndDestroy()
+    }
     await Promise.all(this.#running)
     await Promise.all([...this.#sockets].map((socket) => closed(socket, this.#options.time, LAST_WORD_MS)))
+  }
+
+  /** Resolves when no transfer runs, or after so many ms. */
+  async #whileRunning(ms: number): Promise<void> {
+    const over = new AbortController()
+    void Promise.allSettled(this.#running).then(() => over.abort())
+    await sleep(this.#options.time, ms, over.signal)
   }
 
   #tick(): void {
@@ -150,7 +167,14 @@ export class ReceiveServer {
     })
     this.#transfers.set(socket, transfer)
     try {
-      const received = await receiveFrom(socket, { storage, queue: this.#queue, maxSizeBytes, time, watcher: transfer })
+      const received = await receiveFrom(socket, {
+        storage,
+        queue: this.#queue,
+        maxSizeBytes,
+        time,
+        watcher: transfer,
+        ending: this.#ending.signal,
+      })
       this.#transfers.delete(socket)
       this.#unfinished.remove(received.offer)
       transfer.done(received)

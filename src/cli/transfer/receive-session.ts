@@ -35,6 +35,8 @@ export interface ReceiveOptions {
   readonly maxSizeBytes: number
   readonly time: Time
   readonly watcher: ReceiveWatcher
+  /** The receiver ends: the sender is told, and what comes meanwhile is taken (file-transfer §4.6). */
+  readonly ending?: AbortSignal
 }
 
 /**
@@ -72,6 +74,7 @@ class ReceiveSession implements QueuedTransfer {
     this.#reader = new MessageReader(socket, 'sender', () => this.#heard())
     this.#lastByteMs = options.time.now()
     options.queue.enter(this)
+    options.ending?.addEventListener('abort', this.#tellEnding, { once: true })
     socket.once('close', () => this.#over.abort(this.#lost(socket.errored ?? undefined)))
   }
 
@@ -111,6 +114,7 @@ class ReceiveSession implements QueuedTransfer {
   /** Keeps the part for later and leaves the queue; the connection is left as it is. */
   async close(): Promise<void> {
     this.#cancelDeadline()
+    this.#options.ending?.removeEventListener('abort', this.#tellEnding)
     const part = this.#part
     this.#part = undefined
     try {
@@ -121,6 +125,11 @@ class ReceiveSession implements QueuedTransfer {
       this.#closed.resolve()
       this.#reader.discard()
     }
+  }
+
+  readonly #tellEnding = (): void => {
+    const words = 'keysock receive was ended there; what came is kept, and this goes on when it runs again'
+    sayLast(this.#socket, new TransferError('BUSY', words))
   }
 
   #wait(): void {
