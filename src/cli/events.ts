@@ -47,6 +47,8 @@ export type CliEvent =
   | { readonly event: 'node'; readonly state: 'away' | 'back'; readonly message: string }
   | ({ readonly event: 'start'; readonly offset: number } & TransferName)
   | ({ readonly event: 'progress' } & TransferName & Progress)
+  /** Receiver: nothing came for a while; progress follows when something does. */
+  | ({ readonly event: 'silent'; readonly bytes: number; readonly message: string } & TransferName)
   | ({ readonly event: 'done' } & TransferName & Summary)
   | ({
       readonly event: 'stopped'
@@ -122,9 +124,17 @@ export function isMoving(event: CliEvent): event is MovingEvent {
   return event.event === 'reading' || event.event === 'progress'
 }
 
-/** The transfer that an event ends. */
+/** The transfer whose moving line goes with an event. */
 export function endedTransfer(event: CliEvent): number | undefined {
-  return event.event === 'done' || event.event === 'stopped' || event.event === 'error' ? event.transfer : undefined
+  switch (event.event) {
+    case 'done':
+    case 'stopped':
+    case 'error':
+    case 'silent':
+      return event.transfer
+    default:
+      return undefined
+  }
 }
 
 /** What goes to standard output: what was asked for. Everything else is a remark. */

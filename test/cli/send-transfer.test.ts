@@ -21,7 +21,18 @@ class SilentSocket extends Duplex {
   }
 }
 
-async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
+async function begin({
+  waitMs = 600_000,
+  answers = true,
+  code = 'ECONNREFUSED',
+  isHeld = () => false,
+}: {
+  readonly waitMs?: number
+  readonly answers?: boolean
+  /** With which a connection fails, where there is no answer. */
+  readonly code?: string
+  readonly isHeld?: () => boolean
+} = {}): Promise<{
   readonly time: ManualClock
   readonly sockets: SilentSocket[]
   /** The endpoint's. */
@@ -48,7 +59,7 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
       if (answers) sockets.push(socket)
       setImmediate(() => {
         if (answers) socket.emit('connect')
-        else socket.destroy(Object.assign(new Error('nobody there'), { code: 'ECONNREFUSED' }))
+        else socket.destroy(Object.assign(new Error('nobody there'), { code }))
       })
       return socket
     },
@@ -61,6 +72,7 @@ async function begin({ waitMs = 600_000, answers = true } = {}): Promise<{
     maxCostMsat: 1_000n,
     waitMs,
     time,
+    look: { isHeld: async () => isHeld(), noWayBack: async () => undefined, knows: async () => undefined },
     signal: stop.signal,
     emit: (event) => void events.push(event),
   })
@@ -102,6 +114,20 @@ it('waits for its turn on a connection that has acknowledged the OFFER', async (
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
   interrupt()
   expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('waits for another program on its node that has what hidden answers need', async () => {
+  let held = true
+  const second = await begin({ answers: false, code: 'ERR_KEYSOCK_NO_PATH', isHeld: () => held })
+  second.ended.catch(() => undefined)
+  await second.time.advance(60_000)
+  expect(second.timeouts.length).toBeGreaterThan(5)
+  expect(second.events).toContainEqual(
+    expect.objectContaining({ event: 'waiting', message: expect.stringMatching(/^another program on this node/) }),
+  )
+  held = false
+  await second.time.advance(30_000)
+  await expect(second.ended).rejects.toMatchObject({ code: 'ERR_KEYSOCK_NO_PATH' })
 })
 
 it('tries once, and long enough for an answer, where it is not to wait at all', async () => {

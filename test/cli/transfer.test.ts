@@ -1,6 +1,13 @@
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/events.ts'
+import { TransferError } from '../../src/cli/transfer/errors.ts'
+import { DEFAULT_PORT } from '../../src/cli/transfer/limits.ts'
+import { sayLast } from '../../src/cli/transfer/send-session.ts'
+import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import type { Finding } from '../../src/lnd.ts'
+import type { Simulation } from '../../src/sim.ts'
 import { CommandLine, pattern, sha256Hex, tap } from './command-line.ts'
 import { RecordedTerminal } from './recorded-terminal.ts'
 
@@ -21,6 +28,17 @@ const isBeyond =
   (bytes: number) =>
   (event: CliEvent): boolean =>
     event.event === 'progress' && event.bytes >= bytes
+
+/** A receiver that does nothing but what it is told. */
+async function receiveOn(sim: Simulation, node: string, onConnection: (socket: Socket) => void): Promise<Endpoint> {
+  const endpoint = await createEndpoint({ backend: sim.backend(node) })
+  const server = endpoint.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined)
+    onConnection(socket.resume())
+  })
+  await server.listen(DEFAULT_PORT)
+  return endpoint
+}
 
 describe('keysock send and keysock receive', () => {
   it('move a file, and both say what it was', async () => {
@@ -255,6 +273,49 @@ describe('keysock send and keysock receive', () => {
       'the node takes no keysend payments: add accept-keysend=true',
       'nothing can be received: no channel has room towards this node',
     ])
+  })
+
+  it('say at the start of a receiver that parts of another month are there', async () => {
+    const folder = commandLine.path('in')
+    mkdirSync(folder)
+    for (const name of [
+      'a.bin.0123456789abcdef-01234567.keysock-part',
+      'b.bin.0123456789abcdef-01234567.keysock-part',
+    ]) {
+      writeFileSync(join(folder, name), pattern(1_000))
+      utimesSync(join(folder, name), 1_600_000_000, 1_600_000_000)
+    }
+    const receive = await commandLine.receive()
+    receive.signal()
+    await receive.code
+    expect(receive.events().find(is('warning'))).toMatchObject({
+      code: 'ERR_CLI_OLD_PARTS',
+      message: expect.stringMatching(
+        /in has 2 parts of files \(2 kB\) with which nobody went on, the oldest for \d+ days: sent again, they go on; else delete \S+\/\*\.keysock-part$/,
+      ),
+    })
+  })
+
+  it('tell a sender whose receiver has no room that the same command goes on', async () => {
+    const path = commandLine.write('a.bin', pattern(3_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--json'])
+    const receiving = receiveOn(commandLine.sim, 'bob', (socket) => {
+      sayLast(socket, new TransferError('NO_SPACE', 'the disk of the receiver is full (ENOSPC)'))
+    })
+    expect(await send.code).toBe(1)
+    expect(send.events().at(-1)).toMatchObject({
+      code: 'ERR_TRANSFER_NO_SPACE',
+      message: 'the disk of the receiver is full (ENOSPC); when there is room, the same command goes on',
+    })
+    await (await receiving).close()
+  })
+
+  it('name a device as it is called', async () => {
+    const receive = await commandLine.receive(['--once'])
+    const send = commandLine.run('alice', ['send', '/dev/null', commandLine.key('bob'), '--json'])
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(commandLine.list('in')).toEqual(['null'])
   })
 
   it('end where the receiver refuses, with its reason', async () => {

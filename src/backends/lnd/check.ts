@@ -104,15 +104,15 @@ class Check {
     this.#version(info)
     this.#sync(info)
     this.#keysend(info)
-    const looksAtRights = this.#wants('permissions') || this.#wants('interceptor')
-    const interceptor = looksAtRights ? await this.#openInterceptor() : undefined
-    if (looksAtRights) await this.#permissions(interceptor)
+    const hasTried = this.#wants('permissions') || this.#wants('interceptor')
+    const interceptor = hasTried ? await this.#openInterceptor() : undefined
+    if (this.#wants('permissions')) await this.#permissions(interceptor)
     const channels = await this.#channels(info)
     if (channels !== undefined) {
       this.#inbound(channels)
       if (this.#wants('introduction')) await this.#introduction(info)
     }
-    if (looksAtRights) this.#interceptor(info, interceptor)
+    if (hasTried) this.#interceptor(info, interceptor)
     return this.#findings.filter(({ name }) => name === 'connection' || this.#wants(name))
   }
 

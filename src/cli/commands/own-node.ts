@@ -37,6 +37,10 @@ export class OwnNode implements WayLook {
     return first?.message
   }
 
+  async isHeld(): Promise<boolean> {
+    return (await this.#complaints(['interceptor'])).length > 0
+  }
+
   async knows(publicKeyHex: string): Promise<boolean | undefined> {
     return await this.#dependencies.knowsNode(this.#location, publicKeyHex)
   }

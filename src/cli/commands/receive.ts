@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
@@ -14,11 +15,11 @@ import {
   sizeArgument,
 } from '../options.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
-import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/limits.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT, PART_SUFFIX } from '../transfer/limits.ts'
 import { type ReceiveEnd, ReceiveServer } from '../transfer/receive-server.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
-import { satInWords, satOf } from '../words.ts'
+import { bytesInWords, satInWords, satOf } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
 import { OwnNode } from './own-node.ts'
 
@@ -33,6 +34,7 @@ interface ReceiveFlags extends EndpointFlags, OutputFlags {
 }
 
 const STANDARD_OUTPUT = '-'
+const DAY_MS = 86_400_000
 
 const EXAMPLES = `
 Examples:
@@ -128,7 +130,21 @@ class ReceiveCommand {
     const { out, overwrite = false } = this.#flags
     const { stdout, entropy } = this.#dependencies
     if (out === STANDARD_OUTPUT) return new StreamStorage(stdout)
-    return await FolderStorage.open(out, { overwrite, entropy })
+    const storage = await FolderStorage.open(out, { overwrite, entropy })
+    await this.#tellOldParts(storage, out)
+    return storage
+  }
+
+  /** What is left of former months fills the disk, and nobody remembers it. */
+  async #tellOldParts(storage: FolderStorage, folder: string): Promise<void> {
+    const old = await storage.oldParts()
+    if (old === undefined) return
+    const { count, bytes, oldestMs } = old
+    const parts = count === 1 ? 'a part of a file' : `${count} parts of files`
+    const days = Math.floor(oldestMs / DAY_MS)
+    const what = `${folder} has ${parts} (${bytesInWords(bytes)}) with which nobody went on, ${count === 1 ? '' : 'the oldest '}for ${days} days`
+    const how = `sent again, ${count === 1 ? 'it goes' : 'they go'} on; else delete ${quoted(resolve(folder))}/*${PART_SUFFIX}`
+    this.#run.warn('ERR_CLI_OLD_PARTS', `${what}: ${how}`)
   }
 
   #serve(endpoint: Endpoint, storage: Storage, maxCostMsat: bigint | undefined): ReceiveServer {

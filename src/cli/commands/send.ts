@@ -68,7 +68,7 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
       `the receiver's public key or address; port ${DEFAULT_PORT} unless told`,
       targetArgument,
     )
-    .option('--name <name>', 'the name that it gets there (default: the name of the file, or stdin)')
+    .option('--name <name>', 'the name that it gets there (default: its own; of standard input: stdin)')
     .option(
       '--wait <duration>',
       'how long to wait for the receiver, and for a lost connection: 30s, 10m, 2h; 0: one try',
@@ -87,6 +87,9 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   command.options.find(({ long }) => long === '--wait')?.default(DEFAULT_WAIT_MS, '10m')
   return command
 }
+
+/** The receiver's user can make room, and what came of a file is kept (file-transfer §4.1). */
+const WHEN_ROOM = '; when there is room, the same command goes on'
 
 /** What this run may spend: --max-cost, or the usual cap. Resolved once: all that is said of the cap is from here. */
 interface CostCap {
@@ -144,7 +147,9 @@ class SendCommand {
   async #openSource(): Promise<Source> {
     const { stop } = this.#run
     const opening =
-      this.#file === STANDARD_INPUT ? this.#openStream(this.#dependencies.stdin) : this.#openFile(this.#file)
+      this.#file === STANDARD_INPUT
+        ? this.#openStream(this.#dependencies.stdin, STREAM_NAME)
+        : this.#openFile(this.#file)
     try {
       return await stop.orStop(opening)
     } catch (error) {
@@ -166,11 +171,11 @@ class SendCommand {
         display.emit({ event: 'reading', transfer: 1, name: this.#flags.name ?? basename(path), size, bytes })
       },
     })
-    return 'content' in file ? file : await this.#openStream(file)
+    return 'content' in file ? file : await this.#openStream(file, basename(path))
   }
 
-  async #openStream(input: Readable): Promise<Source> {
-    return await openSpool(input, this.#flags.name ?? STREAM_NAME)
+  async #openStream(input: Readable, name: string): Promise<Source> {
+    return await openSpool(input, this.#flags.name ?? name)
   }
 
   async #send(endpoint: Endpoint, source: Source, cap: CostCap): Promise<ExitCode> {
@@ -198,7 +203,8 @@ class SendCommand {
       await stop.orStop(transfer.farewell).catch(() => undefined)
       return code
     } catch (error) {
-      this.#run.failed(error, { name: nameOf(source), why: await this.#whyFailed(error) })
+      const more = codeOf(error) === 'ERR_TRANSFER_NO_SPACE' ? WHEN_ROOM : ''
+      this.#run.failed(error, { name: nameOf(source), why: await this.#whyFailed(error), more })
       return EXIT.failed
     }
   }

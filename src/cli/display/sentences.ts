@@ -51,6 +51,7 @@ function proseOf(event: CliEvent): readonly string[] {
       return [event.resume === null ? event.message : `${event.message}; ${whatResumes(event)}:`]
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
+    case 'silent':
     case 'node':
     case 'hint':
       return [event.message]

@@ -34,6 +34,8 @@ export const MAX_WAITING_OFFERS = 8
 /** 1 GiB takes two hours at the medium's ceiling. */
 export const DEFAULT_MAX_SIZE_BYTES: number = 2 ** 30
 export const MAX_PARTS = 64
+/** A part that nobody went on with for so long is told of: 30 days. */
+export const OLD_PART_MS: number = 30 * 86_400_000
 /** Parts that are proposed before a transfer starts from nothing. */
 export const MAX_PROPOSALS = 4
 /** Copies of one name: `name (2)` to `name (99)`. */

@@ -2,7 +2,7 @@ import { BoundedMap } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Server, Socket } from '../../index.ts'
 import type { CliEvent, TransferName } from '../events.ts'
-import { bytesInWords, percentOf, satOf } from '../words.ts'
+import { bytesInWords, durationInWords, percentOf, satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import {
   ADVANCE_ALL_MSAT,
@@ -12,6 +12,7 @@ import {
   LAST_WORD_MS,
   MAX_PARTS,
   MAX_TRANSFERS,
+  SILENT_MS,
   TICK_MS,
 } from './limits.ts'
 import type { TransferOffer } from './messages.ts'
@@ -254,6 +255,9 @@ export class IncomingTransfer implements ReceiveWatcher {
   #offer: TransferOffer | undefined
   #offset = 0
   #startMs: number
+  /** When the last byte came, ms. */
+  #heardMs = 0
+  #isSilent = false
 
   constructor(options: IncomingTransferOptions) {
     this.#options = options
@@ -287,6 +291,7 @@ export class IncomingTransfer implements ReceiveWatcher {
     this.#offset = offset
     this.#bytes = offset
     this.#startMs = time.now()
+    this.#heardMs = this.#startMs
     this.#meter = new RateMeter()
     if (this.#offer !== undefined) onBegin(this.#offer)
     emit({ event: 'start', ...this.#known(), offset })
@@ -295,11 +300,15 @@ export class IncomingTransfer implements ReceiveWatcher {
 
   received(bytes: number): void {
     this.#bytes = bytes
+    this.#heardMs = this.#options.time.now()
+    this.#isSilent = false
   }
 
   tick(): void {
     if (this.#meter === undefined) return
     const { socket, time, emit } = this.#options
+    if (this.#isSilent) return
+    if (time.now() - this.#heardMs >= SILENT_MS) return this.#fallSilent()
     const name = this.#known()
     this.#meter.add(time.now(), this.#bytes)
     const rate = this.#meter.bytesPerSecond
@@ -316,6 +325,15 @@ export class IncomingTransfer implements ReceiveWatcher {
       reservedSat: satOf(stats.reservedMsat),
       secondsLeft: name.size === null || rate <= 0 ? null : Math.round((name.size - this.#bytes) / rate),
     })
+  }
+
+  /** Its sender is dead or away: its line would stand for as long as it is waited for (file-transfer §4.5). */
+  #fallSilent(): void {
+    this.#isSilent = true
+    if (this.#offer === undefined) return
+    const kept = keptInWords(this.#offer, this.#bytes)
+    const message = `${kept}: nothing came for ${durationInWords(SILENT_MS / 1_000)}; what came is kept, and the sender is waited for`
+    this.#options.emit({ event: 'silent', ...this.#known(), bytes: this.#bytes, message })
   }
 
   done({ path, size, sha256, wasThere }: Received): void {

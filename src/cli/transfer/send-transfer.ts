@@ -38,6 +38,8 @@ export interface SendTransferOptions {
 export interface WayLook {
   /** Why nobody can answer this node, in words; undefined where nothing is known against it. */
   noWayBack(): Promise<string | undefined>
+  /** Whether another program holds what hidden answers need. */
+  isHeld(): Promise<boolean>
   /** Whether the own node has heard of the receiver's. */
   knows(publicKeyHex: string): Promise<boolean | undefined>
 }
@@ -137,7 +139,7 @@ export class SendTransfer {
   async #endOf(failure: Error): Promise<SendEnd | undefined> {
     if (this.#options.signal.aborted) return { type: 'interrupted' }
     if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
-    if (!this.#mayTryAgain(failure)) throw failure
+    if (!this.#mayTryAgain(failure) && !(await this.#isHeld(failure))) throw failure
     return this.#leftMs() <= 0 ? { type: 'wait', error: failure, why: await this.#whyNot(failure) } : undefined
   }
 
@@ -293,10 +295,17 @@ export class SendTransfer {
     })
   }
 
+  /** Whether there are no hidden answers since another program has the interceptor, which it may let go. */
+  async #isHeld(failure: Error): Promise<boolean> {
+    return codeOf(failure) === 'ERR_KEYSOCK_NO_PATH' && (await this.#options.look?.isHeld()) === true
+  }
+
   /** Why there is no connection, by all that the payments and the own node tell. */
   async #whyNot(failure: Error): Promise<string> {
     const { target, look } = this.#options
     switch (codeOf(failure)) {
+      case 'ERR_KEYSOCK_NO_PATH':
+        return HELD
       case 'EHOSTUNREACH':
         return whyNoWay(await look?.knows(publicKeyOf(target)))
       case 'ETIMEDOUT': {
@@ -362,6 +371,9 @@ export class SendTransfer {
 }
 
 const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE'])
+/** Its own node's HTLC interceptor, in the words of somebody who types commands. */
+const HELD =
+  "another program on this node, perhaps another keysock send, has what hidden answers need, and this one waits for it; keysock daemon lets both run at once, and --replies direct needs no waiting, but shows the receiver this node's public key"
 /** file-transfer §3.5: the receiver answers WAIT while another connection has the same offer. */
 const OTHER_FIRST =
   'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
