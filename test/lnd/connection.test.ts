@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -72,6 +72,34 @@ describe('where a node is', () => {
 
   it('needs no certificate of a node elsewhere, which an authority may have signed', () => {
     expect(readCredentials({ socket: 'h:1', lndDir: '/nowhere', macaroon }).cert).toBeUndefined()
+  })
+
+  it.each([
+    ['node.example', 'node.example:10009'],
+    ['node.example:1', 'node.example:1'],
+    ['[::1]', '[::1]:10009'],
+    ['::1', '[::1]:10009'],
+    ['[::1]:1', '[::1]:1'],
+  ])('is at the port of lncli where only a host is given: %s', (given, socket) => {
+    const cert = pem
+    expect(readCredentials({ cert, macaroon }, { LNCLI_RPCSERVER: given }).socket).toBe(socket)
+    expect(readCredentials({ cert, macaroon, socket: given }).socket).toBe(socket)
+  })
+
+  it('names the networks that are there where the one that was given is not', () => {
+    const lndDir = mkdtempSync(join(tmpdir(), 'keysock-lnd-'))
+    try {
+      const cert = pem
+      expect(() => readCredentials({ lndDir, cert })).toThrow(/never on mainnet: .* has no folder of that name\. Give/)
+      for (const network of ['signet', 'regtest']) {
+        mkdirSync(join(lndDir, 'data/chain/bitcoin', network), { recursive: true })
+      }
+      expect(() => readCredentials({ lndDir, cert })).toThrow(
+        /never on mainnet: .* has no folder of that name; there are regtest, signet\. Give the network \(--network\)/,
+      )
+    } finally {
+      rmSync(lndDir, { recursive: true })
+    }
   })
 
   it('names the file that is missing, and shows no secret', () => {

@@ -83,6 +83,8 @@ export interface EndpointStats {
   readonly strayMsat: bigint
   readonly paymentsUnresolved: number
   readonly spentMsat: bigint
+  /** The fees in `spentMsat`. */
+  readonly feesMsat: bigint
   readonly reservedMsat: bigint
   readonly capMsat: bigint
   /** Bounded tables (spec §14), and timers. */
@@ -217,6 +219,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
       spentMsat,
+      feesMsat: driver.ledger.budget.feesMsat,
       reservedMsat,
       capMsat,
       opensSeen: driver.seen.size,
