@@ -109,6 +109,20 @@ describe('a payment that lnd calls in flight', () => {
     expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
   })
 
+  it('has failed sooner where lnd was started since: its channel is up because the peer answered', async () => {
+    const channel = { chan_id: '1', active: true, pending_htlcs: [] }
+    const world = over([{ ...channel, lifetime: '5' }])
+    await world.payments.track(hash)
+    world.lnd.clock.pass(GHOST_MS - 1)
+    expect(await world.payments.track(hash)).toEqual({ status: 'in-flight' })
+    world.lnd.clock.pass(1)
+    expect(await world.payments.track(hash)).toMatchObject({ status: 'failed', place: 'local' })
+    const other = over([{ ...channel, lifetime: String(GHOST_MS / 1_000) }])
+    await other.payments.track(hash)
+    other.lnd.clock.pass(GHOST_MS)
+    expect(await other.payments.track(hash)).toEqual({ status: 'in-flight' })
+  })
+
   it('is in flight as long as the chain may decide, where its channel is closed', async () => {
     const { payments, lnd } = over([{ chan_id: '2', active: true, pending_htlcs: [] }])
     await payments.track(hash)

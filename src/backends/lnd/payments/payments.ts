@@ -44,7 +44,7 @@ export class Payments {
     { readonly firstChannel: string; readonly resolve: (outcome: PaymentOutcome) => void }
   >()
   /** Hashes of payments whose outcome lnd is asked for until it is known. */
-  readonly #lost = new Set<string>()
+  readonly #lost = new Map<string, number>()
   /** Hashes that lnd calls in flight although no channel holds them, and since when. */
   readonly #ghosts = new BoundedMap<string, number>(MAX_USED_HASHES)
   /** Hashes that lnd does not know, and since when. */
@@ -84,14 +84,14 @@ export class Payments {
   /** The node is away: payments under way become 'unknown'. */
   loseSight(): void {
     for (const hash of this.#underWay.keys()) {
-      this.#lost.add(hash)
+      this.#markLost(hash)
       this.#finish(hash, { status: 'unknown' })
     }
   }
 
   /** Asks lnd for lost payments and emits 'payment-resolved' for those that are decided. True when none is left. */
   async resolveLost(): Promise<boolean> {
-    for (const hash of this.#lost) {
+    for (const hash of this.#lost.keys()) {
       const outcome = await this.track(hash)
       if (outcome.status === 'in-flight' || outcome.status === 'unknown') continue
       if (!this.#lost.delete(hash)) continue
@@ -118,7 +118,11 @@ export class Payments {
 
   /** Makes `resolveLost` ask for a payment until it is decided, also for one that a former process sent. */
   #lose(hash: string): void {
-    if (this.#lost.size < MAX_USED_HASHES) this.#lost.add(hash)
+    if (this.#lost.size < MAX_USED_HASHES) this.#markLost(hash)
+  }
+
+  #markLost(hash: string): void {
+    if (!this.#lost.has(hash)) this.#lost.set(hash, this.#needs.clock.now())
   }
 
   /**
@@ -139,7 +143,8 @@ export class Payments {
   /**
    * lnd that dies within 50 ms of a call can leave a payment in flight for ever without an HTLC
    * anywhere (spec/lnd.md §7). It is one when all channels are up and none lists it, for so long that a
-   * peer that hangs would have been cut off.
+   * peer that hangs would have been cut off; for less where lnd has started since, for then the channel is up
+   * because its peer has answered.
    * Where the channel that it was sent over is closed, the chain decides.
    */
   async #isGhost(hash: string, { htlcs }: RawPayment): Promise<boolean> {
@@ -157,7 +162,11 @@ export class Payments {
     const now = this.#needs.clock.now()
     const since = this.#ghosts.get(hash) ?? now
     this.#ghosts.set(hash, since)
-    return now - since >= UNLISTED_MS
+    const lostMs = now - (this.#lost.get(hash) ?? now)
+    const hasStarted = channels.some(
+      ({ chan_id, lifetime }) => sentOver.includes(chan_id) && hasBegunWithin(lifetime, lostMs),
+    )
+    return now - since >= (hasStarted ? GHOST_MS : UNLISTED_MS)
   }
 
   /** The first message of TrackPaymentV2; undefined where lnd knows no such payment. */
@@ -216,7 +225,7 @@ export class Payments {
     if (isDenied(error)) return this.#denied(hash, error)
     // lnd refused to send it at all. It may have registered the payment all the same, so it is asked.
     if (!isAway(error)) return this.#askAbout(hash)
-    if (this.#underWay.has(hash)) this.#lost.add(hash)
+    if (this.#underWay.has(hash)) this.#markLost(hash)
     this.#finish(hash, { status: 'unknown' })
     this.#needs.suspect(error)
   }
@@ -239,11 +248,11 @@ export class Payments {
           this.#used.delete(hash)
           return this.#finish(hash, failed('invalid'))
         }
-        if (outcome.status === 'in-flight') this.#lost.add(hash)
+        if (outcome.status === 'in-flight') this.#markLost(hash)
         this.#finish(hash, outcome.status === 'in-flight' ? { status: 'unknown' } : outcome)
       },
       () => {
-        if (this.#underWay.has(hash)) this.#lost.add(hash)
+        if (this.#underWay.has(hash)) this.#markLost(hash)
         this.#finish(hash, { status: 'unknown' })
       },
     )
@@ -267,6 +276,14 @@ function isValid(pinned: PinnedRoute, payment: Payment, height: number): boolean
   if (!fits) return false
   if (endsAtPhantom(plan)) return preimage === undefined
   return preimage !== undefined && equalBytes(sha256(preimage), hash)
+}
+
+/**
+ * Whether lnd has watched a channel for less than this time: it does so from its start on. It tells whole seconds, and
+ * what it told may be a second old.
+ */
+function hasBegunWithin(lifetime: string | undefined, ms: number): boolean {
+  return lifetime !== undefined && (Number(lifetime) + 2) * 1_000 < ms
 }
 
 /** The caller may use its arrays again. */

@@ -51,6 +51,8 @@ export interface RawChannel {
   readonly local_constraints: RawConstraints | null
   readonly remote_constraints: RawConstraints | null
   readonly pending_htlcs: readonly RawHtlc[]
+  /** Seconds for which lnd has watched it: since it was opened, or since lnd itself was started. */
+  readonly lifetime?: string
 }
 
 interface RawConstraints {
