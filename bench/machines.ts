@@ -4,6 +4,7 @@
  */
 import { Connection } from '../src/transport/connection/connection.ts'
 import type { Lane } from '../src/medium/payment.ts'
+import type { Route } from '../src/medium/route.ts'
 import type { Attempt, ConnectionSettings, Grant, Want } from '../src/transport/connection/interface.ts'
 import { openOpen } from '../src/transport/connection/opening.ts'
 import { ecdh, publicKey } from '../src/wire/keys.ts'
@@ -29,6 +30,18 @@ const SETTINGS: ConnectionSettings = {
   kilobytePriceMsat: 0n,
 }
 
+const ROUTE: Route = {
+  id: 'route',
+  recordBytes: RECORD_BYTES,
+  minAmountMsat: 1_000n,
+  maxAmountMsat: 10n ** 9n,
+  feeBaseMsat: 1_000n,
+  feePpm: 100,
+  channels: ['x'],
+  firstChannelSlots: 483,
+  cltvDelta: 80,
+}
+
 let counter = 1
 // Different every time is all that a benchmark needs.
 function random(length: number): Uint8Array {
@@ -40,13 +53,7 @@ function random(length: number): Uint8Array {
 function grantFor(want: Want): Grant {
   return {
     lane: want.target.lane,
-    routeId: 'route',
-    recordBytes: RECORD_BYTES,
-    minAmountMsat: 1_000n,
-    maxAmountMsat: 10n ** 9n,
-    feeBaseMsat: 1_000n,
-    feePpm: 100,
-    channels: ['x'],
+    route: ROUTE,
     hedgeAfterMs: 5_000,
   }
 }

@@ -1,4 +1,4 @@
-/** A backend of one's own: nodes of one process that hand payments to each other. The contract: keysock/backend-contract. */
+/** A backend of one's own: nodes in one process pay each other. keysock/backend-contract has the tests for it. */
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { BackendError, createEndpoint, type Backend, type Payment } from 'keysock'

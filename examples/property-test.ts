@@ -1,4 +1,4 @@
-/** A property of a program, tested over hundreds of networks: virtual time, failing payments, and a seed for each run. */
+/** A property of a program, tested over many networks: virtual time, failing payments, a seed for each run. */
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { createEndpoint, type Socket } from 'keysock'

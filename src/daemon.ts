@@ -34,11 +34,16 @@ export interface DaemonOptions {
   readonly backend: Backend
   /** Path of the Unix socket. Its folder is made, for this user alone, where it is missing. */
   readonly socket: string
-  /** Who may attach, by the socket's file mode. Default 0o600: this user. Whoever may attach can spend the node's money. */
+  /**
+   * Who may attach, by the socket's file mode. Default 0o600: this user. Whoever may attach can spend the node's money.
+   */
   readonly mode?: number
   /** Folder for what outlives the daemon; without one a daemon begins at the present. One daemon uses it at a time. */
   readonly state?: string
-  /** Whether programs may take connections at the node's phantom (spec §2.9). Default true; it takes the interceptor at once. */
+  /**
+   * Whether programs may take connections at the node's phantom (spec §2.9). Default true; it takes the interceptor at
+   * once.
+   */
   readonly phantomLane?: boolean
   /** What it pays at most in its life to refuse connections on the node lane, msat. Default 10,000 sat. */
   readonly refusalCap?: bigint
@@ -62,7 +67,8 @@ export interface Daemon {
  * Starts a daemon. OPENs for ports on which no program listens are refused by an endpoint of its own, as any endpoint
  * would.
  *
- * @throws BackendError 'unsupported' where another daemon listens on the socket, 'bad-request' for paths that cannot be used
+ * @throws BackendError 'unsupported' where another daemon listens on the socket, 'bad-request' for paths that cannot be
+ *   used
  * @throws KeysockError ERR_KEYSOCK_STORE_LOCKED where another daemon has the state folder; and what the backend throws
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
-import type { Reporter, SerializedError, TestModule, TestSuite } from 'vitest/node'
+import { stripVTControlCharacters } from 'node:util'
+import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node'
 
 export interface Counts {
   passed: number
@@ -26,19 +27,39 @@ export function countTests(modules: readonly TestModule[], strayErrors: readonly
   return counts
 }
 
-/** Ends the output of a test run with the line `N passed, N failed, N skipped`. */
+/** Each test that passed only when it was tried again: its file, its name and why it had failed, a line each. */
+function retriedTests(modules: readonly TestModule[]): string[] {
+  const tests = modules.flatMap((module) => [...module.children.allTests()])
+  return tests.filter((test) => test.diagnostic()?.flaky === true).map(describeRetried)
+}
+
+function describeRetried(test: TestCase): string {
+  const [reason = ''] = (test.result().errors?.[0]?.message ?? '').split('\n')
+  return `${test.module.relativeModuleId} > ${test.fullName}: ${stripVTControlCharacters(reason)}`
+}
+
+/**
+ * Ends the output of a test run with the line `N passed, N failed, N skipped`. Before it stands by name what
+ * needed a retry: a count of passed tests alone would hide it.
+ */
 export default class CountReporter implements Reporter {
   #counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  #retried: readonly string[] = []
 
   onInit(): void {
     // The coverage report is printed after the last reporter hook, so the line waits for the exit.
     process.once('exit', () => {
       const { passed, failed, skipped } = this.#counts
+      if (this.#retried.length > 0) {
+        const lines = this.#retried.map((line) => `  ${line}\n`)
+        writeSync(1, `passed only when tried again: ${this.#retried.length}\n${lines.join('')}`)
+      }
       writeSync(1, `${passed} passed, ${failed} failed, ${skipped} skipped\n`)
     })
   }
 
   onTestRunEnd(modules: readonly TestModule[], strayErrors: readonly SerializedError[]): void {
     this.#counts = countTests(modules, strayErrors)
+    this.#retried = retriedTests(modules)
   }
 }

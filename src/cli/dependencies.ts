@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Clock, Endpoint, Entropy } from '../index.ts'
-import type { Finding, LndLocation } from '../lnd.ts'
+import type { Finding, FindingName, LndLocation } from '../lnd.ts'
 import type { Terminal } from './display/lines.ts'
 import type { Signals } from './ending.ts'
 import type { EndpointRequest } from './endpoint.ts'
@@ -8,7 +8,10 @@ import type { EndpointRequest } from './endpoint.ts'
 /** Everything outside that a command uses: tests give it their own. */
 export interface Dependencies {
   readonly openEndpoint: (request: EndpointRequest) => Promise<Endpoint>
-  readonly checkLnd: (location: LndLocation) => Promise<readonly Finding[]>
+  /** What the node lacks; `only`: of what is looked at. */
+  readonly checkLnd: (location: LndLocation, only?: readonly FindingName[]) => Promise<readonly Finding[]>
+  /** Whether the node has heard of another one; undefined where it cannot be asked. */
+  readonly knowsNode: (location: LndLocation, publicKeyHex: string) => Promise<boolean | undefined>
   /** Whether a daemon owns the node that the environment names. */
   readonly hasDaemon: (environment: NodeJS.ProcessEnv) => Promise<boolean>
   readonly stdin: Readable & { readonly isTTY?: boolean }

@@ -6,6 +6,8 @@ export type CliEvent =
   | {
       readonly event: 'listening'
       readonly publicKey: string
+      /** mainnet, testnet, signet, regtest ... */
+      readonly network: string
       readonly port: number
       /** The command that sends to here. */
       readonly command: string
@@ -14,10 +16,16 @@ export type CliEvent =
     }
   /** A file is read and hashed before it is sent; only where that takes a while. */
   | ({ readonly event: 'reading'; readonly bytes: number } & TransferName)
-  | ({ readonly event: 'connecting'; readonly publicKey: string; readonly port: number } & TransferName)
+  | ({
+      readonly event: 'connecting'
+      readonly publicKey: string
+      readonly port: number
+      readonly network: string
+    } & TransferName)
   | {
       readonly event: 'quote'
       readonly name: string
+      readonly network: string
       readonly bytes: number
       readonly packets: number
       readonly sat: number
@@ -39,6 +47,8 @@ export type CliEvent =
   | { readonly event: 'node'; readonly state: 'away' | 'back'; readonly message: string }
   | ({ readonly event: 'start'; readonly offset: number } & TransferName)
   | ({ readonly event: 'progress' } & TransferName & Progress)
+  /** Receiver: nothing came for a while; progress follows when something does. */
+  | ({ readonly event: 'silent'; readonly bytes: number; readonly message: string } & TransferName)
   | ({ readonly event: 'done' } & TransferName & Summary)
   | ({
       readonly event: 'stopped'
@@ -114,9 +124,17 @@ export function isMoving(event: CliEvent): event is MovingEvent {
   return event.event === 'reading' || event.event === 'progress'
 }
 
-/** The transfer that an event ends. */
+/** The transfer whose moving line goes with an event. */
 export function endedTransfer(event: CliEvent): number | undefined {
-  return event.event === 'done' || event.event === 'stopped' || event.event === 'error' ? event.transfer : undefined
+  switch (event.event) {
+    case 'done':
+    case 'stopped':
+    case 'error':
+    case 'silent':
+      return event.transfer
+    default:
+      return undefined
+  }
 }
 
 /** What goes to standard output: what was asked for. Everything else is a remark. */

@@ -3,7 +3,7 @@
 import { findDaemon } from '../daemon.ts'
 import { processClock } from '../floor/clock.ts'
 import { processEntropy } from '../floor/entropy.ts'
-import { checkLnd } from '../lnd.ts'
+import { checkLnd, knowsNode } from '../lnd.ts'
 import { processSignals } from './ending.ts'
 import { openEndpoint } from './endpoint.ts'
 import { runProgram } from './program.ts'
@@ -14,6 +14,7 @@ const { stdin, stdout, stderr, env } = process
 process.exitCode = await runProgram({
   openEndpoint,
   checkLnd,
+  knowsNode,
   hasDaemon: async (environment) => (await findDaemon(environment)) !== undefined,
   stdin,
   stdout,

@@ -5,8 +5,9 @@ import { doctorCommand } from './commands/doctor.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
 import type { Dependencies } from './dependencies.ts'
-import { type Terminal, wrap } from './display/lines.ts'
+import { LineWriter, type Terminal, wrap } from './display/lines.ts'
 import { EXIT, type ExitCode } from './ending.ts'
+import type { CliEvent } from './events.ts'
 
 const EXAMPLES = `
 Examples:
@@ -24,23 +25,49 @@ export async function runProgram(dependencies: Dependencies): Promise<ExitCode> 
   }
   const program = buildProgram(dependencies, ended)
   try {
+    checkCommand(program, dependencies.words)
     await program.parseAsync([...dependencies.words], { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    if (error.exitCode === 0) return EXIT.done
+    if (wantsJson(dependencies)) tellUsage(dependencies, error)
+    return EXIT.usage
   }
   return code
 }
 
+/** Commander shows its general help for a command that is none, where --help stands behind it. */
+function checkCommand(program: Command, [first]: readonly string[]): void {
+  if (first === undefined || first.startsWith('-')) return
+  if (program.commands.some((command) => command.name() === first)) return
+  const names = program.commands.map((command) => command.name()).join(', ')
+  program.error(`error: there is no command '${first}'; there are ${names}`, { code: 'commander.unknownCommand' })
+}
+
+/** Behind -- there are no options. */
+function wantsJson({ words }: Pick<Dependencies, 'words'>): boolean {
+  const end = words.indexOf('--')
+  return words.slice(0, end === -1 ? words.length : end).includes('--json')
+}
+
+/** What a script reads in place of the text for a person. */
+function tellUsage({ stdout }: Dependencies, { message }: CommanderError): void {
+  const event: CliEvent = { event: 'error', code: 'ERR_CLI_USAGE', message: message.replace(/^error: /, '') }
+  new LineWriter(stdout).line(JSON.stringify(event))
+}
+
 function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const { stdout, stderr } = dependencies
+  // Whoever reads the first lines of a help may be gone before its last one.
+  for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
+  const isJson = wantsJson(dependencies)
   const program = new Command('keysock')
     .description('Files and streams over Lightning: no IP address, no open port, no account.')
     .version(version(), '-V, --version', 'show the version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void stdout.write(fitted(text, stdout)),
-      writeErr: (text) => void stderr.write(fitted(text, stderr)),
+      writeErr: (text) => void (isJson || stderr.write(fitted(text, stderr))),
     })
     .showHelpAfterError('(keysock COMMAND --help explains it)')
     .helpCommand(false)

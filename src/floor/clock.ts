@@ -9,6 +9,11 @@ export interface Clock {
    * (default false).
    */
   schedule(atMs: number, callback: () => void, options?: { readonly ref?: boolean }): () => void
+  /**
+   * Calls `callback` in a later turn of the event loop, at this time; the result cancels it. It holds the process, as
+   * what a kernel has to tell does. A clock without it takes a timer that is due.
+   */
+  soon?(callback: () => void): () => void
 }
 
 /** The longest delay that one timer of Node takes: 2^31 - 1 ms. Node fires a longer one at once. */
@@ -28,6 +33,13 @@ export const processClock: Clock = {
     arm()
     return () => clearTimeout(timer)
   },
+  soon,
+}
+
+/** Calls `callback` in a later turn of the event loop, before any timer of that; the result cancels it. */
+export function soon(callback: () => void): () => void {
+  const immediate = setImmediate(callback)
+  return () => clearImmediate(immediate)
 }
 
 /** Resolves after so many milliseconds of a clock; does not hold the process. */

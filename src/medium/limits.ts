@@ -19,7 +19,7 @@ export const EXPIRY_MARGIN_BLOCKS = 10
  */
 export const FINAL_DELTA_BLOCKS = 40
 /**
- * A payment that the node does not know, or calls in flight while no channel holds it, is looked at again after this
- * time before it counts as failed: the node may be about to send it.
+ * A payment that the node does not know is looked at again after this time before it counts as failed: the node may be
+ * about to send it.
  */
 export const GHOST_MS = 15_000

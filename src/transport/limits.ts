@@ -52,6 +52,12 @@ export const CLOSE_ROUND_TRIPS = 4
 /** A round trip that was never measured, ms. */
 export const CLOSE_ROUND_TRIP_UNKNOWN_MS = 1_000
 
+/**
+ * A connection that a cap stops, and whose application does not listen for 'paused', fails after so long without a
+ * payment: most payments that could make room are decided by then.
+ */
+export const UNHEARD_PAUSE_MS = 30_000
+
 // ---- Blocks ------------------------------------------------------------------------------------------
 
 /** spec §6.2: an OPEN that is older is stale. */
@@ -64,6 +70,10 @@ export const SEEN_BLOCKS: number = OPEN_AGE_BLOCKS + OPEN_AHEAD_BLOCKS
 export const TOMBSTONE_BLOCKS = 2_016
 /** How long a reply path is asked to work: a day; it is renewed at half of it (spec §9.4). */
 export const PATH_LIFETIME_BLOCKS = 144
+/** Paths that a node which is there cannot make yet are asked for again after so long, */
+export const PATHS_TRY_MS = 2_000
+/** so often in all: lnd's backend waits 10 s each time for its interceptor. Then a person is told. */
+export const MAX_PATH_TRIES = 5
 /** spec §9.5: below this the endpoint warns that a payer can guess who it is. */
 export const MIN_CANDIDATES = 4
 

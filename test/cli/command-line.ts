@@ -34,6 +34,8 @@ interface RunOptions {
   readonly environment?: NodeJS.ProcessEnv
   readonly hasDaemon?: boolean
   readonly findings?: readonly Finding[]
+  /** Whether the node has heard of the other one. */
+  readonly knows?: boolean | undefined
   readonly out?: RecordedTerminal
   readonly open?: Dependencies['openEndpoint']
 }
@@ -85,6 +87,7 @@ export class CommandLine {
       openEndpoint: options.open ?? ((request) => openEndpointOn(this.sim.backend(node), request)),
       hasDaemon: () => Promise.resolve(options.hasDaemon ?? false),
       checkLnd: () => Promise.resolve(options.findings ?? []),
+      knowsNode: () => Promise.resolve(options.knows),
       stdin: options.stdin ?? Readable.from([]),
       stdout: out,
       stderr: err,

@@ -200,7 +200,8 @@ describe('what is shown', () => {
     showFrom(1)
     await err.shows('file 4')
     expect(names()).toEqual(['file 1', 'file 2', 'file 3', 'file 4'])
-    display.emit({ ...DONE, transfer: 1, name: 'file 1' })
+    // Its sender is silent: its line goes, and another one has room.
+    display.emit({ event: 'silent', transfer: 1, name: 'file 1', size: 1, bytes: 0, message: 'nothing came' })
     showFrom(2)
     await err.shows('file 5')
     display.close()
@@ -226,9 +227,23 @@ describe('what is shown', () => {
         'nothing was sent; with the same input from its beginning, this tries again:\n  keysock send x\n',
     )
     const waiting: CliEvent = { event: 'waiting', code: 'A', message: 'no answer', sat: 2, secondsLeft: 0 }
-    expect(show({}, [waiting, { ...waiting, secondsLeft: 60, sat: 0 }]).err).toBe(
-      'no answer, 2 sat spent so far\nno answer; trying on for 60 s\n',
+    expect(show({}, [waiting, { ...waiting, message: 'still none', secondsLeft: 60, sat: 0 }]).err).toBe(
+      'no answer, 2 sat spent so far\nstill none; trying on for 60 s\n',
     )
+  })
+
+  it('says once that nobody answers, until it says something else', () => {
+    const waiting: CliEvent = { event: 'waiting', code: 'A', message: 'no answer', sat: 0, secondsLeft: 0 }
+    const other: CliEvent = { ...waiting, message: 'refused' }
+    for (const columns of [undefined, 60]) {
+      const { err } = show({ ...(columns !== undefined && { columns }) }, [
+        waiting,
+        { ...waiting, sat: 7 },
+        waiting,
+        other,
+      ])
+      expect(err).toBe('no answer\nrefused\n')
+    }
   })
 
   it('on a terminal is broken at words, but not what is to be copied; in a log it is not', () => {

@@ -5,15 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/events.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { type Network, startNetwork } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
+import { leavesAsFound } from '../regtest/leaves-as-found.ts'
 import { pattern } from './command-line.ts'
 
-const START_MS = 20 * 60_000
-const TRANSFER_MS = 300_000
 const FILE_BYTES = 700_000
 const MIDWAY_BYTES = 150_000
 const PROGRAM = fileURLToPath(import.meta.resolve('../../src/cli/keysock.ts'))
@@ -80,18 +79,23 @@ describe.skipIf(!available.ok)(
           { between: ['bob', 'carol'], ...half },
         ],
       })
+    })
+
+    leavesAsFound(() => network)
+
+    beforeEach(() => {
       folder = mkdtempSync(join(tmpdir(), 'keysock-cli-lnd-'))
       writeFileSync(join(folder, 'film.bin'), file)
-    }, START_MS)
+    })
 
     afterEach(async () => {
       for (const { process } of running) process.kill('SIGKILL')
       await Promise.all(running.splice(0).map((command) => command.end()))
+      rmSync(folder, { recursive: true, force: true })
     })
 
     afterAll(async () => {
       await network.close()
-      rmSync(folder, { recursive: true, force: true })
     })
 
     function run(name: Name, ...words: readonly string[]): Command {
@@ -118,64 +122,52 @@ describe.skipIf(!available.ok)(
       expect(doctor.events).toContainEqual(expect.objectContaining({ name: 'connection', verdict: 'good' }))
     })
 
-    it(
-      'sends a file, is interrupted midway, and goes on with the same command',
-      async () => {
-        const receiver = await receive('one')
-        const first = send()
-        await receiver.sees('progress', isMidway)
-        first.process.kill('SIGINT')
-        expect(await first.end()).toBe(130)
-        expect(first.find('stopped')).toMatchObject({
-          reason: 'interrupted',
-          resume: expect.stringContaining('keysock send'),
-        })
-        await receiver.sees('stopped')
-        const second = send()
-        expect(await second.end()).toBe(0)
-        expect(await receiver.end()).toBe(0)
-        expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
-        expect(readdirSync(join(folder, 'one'))).toEqual(['film.bin'])
-        expect(readFileSync(join(folder, 'one', 'film.bin')).equals(file)).toBe(true)
-        expect(second.find('done')?.sat).toBeLessThan(5_000)
-      },
-      TRANSFER_MS,
-    )
+    it('sends a file, is interrupted midway, and goes on with the same command', async () => {
+      const receiver = await receive('one')
+      const first = send()
+      await receiver.sees('progress', isMidway)
+      first.process.kill('SIGINT')
+      expect(await first.end()).toBe(130)
+      expect(first.find('stopped')).toMatchObject({
+        reason: 'interrupted',
+        resume: expect.stringContaining('keysock send'),
+      })
+      await receiver.sees('stopped')
+      const second = send()
+      expect(await second.end()).toBe(0)
+      expect(await receiver.end()).toBe(0)
+      expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
+      expect(readdirSync(join(folder, 'one'))).toEqual(['film.bin'])
+      expect(readFileSync(join(folder, 'one', 'film.bin')).equals(file)).toBe(true)
+      expect(second.find('done')?.sat).toBeLessThan(5_000)
+    })
 
-    it(
-      'goes on by itself when the receiver is killed midway and started again',
-      async () => {
-        const first = await receive('two')
-        const sender = send()
-        await first.sees('progress', isMidway)
-        first.process.kill('SIGKILL')
-        expect(await first.end()).toBe('SIGKILL')
-        const second = await receive('two')
-        expect(await sender.end()).toBe(0)
-        expect(await second.end()).toBe(0)
-        expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
-        expect(readdirSync(join(folder, 'two'))).toEqual(['film.bin'])
-        expect(readFileSync(join(folder, 'two', 'film.bin')).equals(file)).toBe(true)
-      },
-      TRANSFER_MS,
-    )
+    it('goes on by itself when the receiver is killed midway and started again', async () => {
+      const first = await receive('two')
+      const sender = send()
+      await first.sees('progress', isMidway)
+      first.process.kill('SIGKILL')
+      expect(await first.end()).toBe('SIGKILL')
+      const second = await receive('two')
+      expect(await sender.end()).toBe(0)
+      expect(await second.end()).toBe(0)
+      expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
+      expect(readdirSync(join(folder, 'two'))).toEqual(['film.bin'])
+      expect(readFileSync(join(folder, 'two', 'film.bin')).equals(file)).toBe(true)
+    })
 
-    it(
-      'goes on when both ends were killed midway',
-      async () => {
-        const receiver = await receive('three')
-        const sender = send()
-        await receiver.sees('progress', isMidway)
-        for (const command of [sender, receiver]) command.process.kill('SIGKILL')
-        await Promise.all([sender.end(), receiver.end()])
-        const again = await receive('three')
-        const second = send()
-        expect(await second.end()).toBe(0)
-        expect(await again.end()).toBe(0)
-        expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
-        expect(readFileSync(join(folder, 'three', 'film.bin')).equals(file)).toBe(true)
-      },
-      TRANSFER_MS,
-    )
+    it('goes on when both ends were killed midway', async () => {
+      const receiver = await receive('three')
+      const sender = send()
+      await receiver.sees('progress', isMidway)
+      for (const command of [sender, receiver]) command.process.kill('SIGKILL')
+      await Promise.all([sender.end(), receiver.end()])
+      const again = await receive('three')
+      const second = send()
+      expect(await second.end()).toBe(0)
+      expect(await again.end()).toBe(0)
+      expect(second.find('start')?.offset).toBeGreaterThanOrEqual(MIDWAY_BYTES)
+      expect(readFileSync(join(folder, 'three', 'film.bin')).equals(file)).toBe(true)
+    })
   },
 )

@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { makeFolder } from '../../src/cli/transfer/folder-storage.ts'
+import { FolderStorage, makeFolder } from '../../src/cli/transfer/folder-storage.ts'
 
 let folder: string
 
@@ -37,4 +37,14 @@ it.runIf(existsSync('/proc/self'))('ends where the system lets nobody make a fol
     code: 'ERR_CLI_FOLDER',
     message: 'cannot make the folder /proc/keysock: the system lets nobody make one there',
   })
+})
+
+it.runIf(existsSync('/proc/self'))('says at once that nothing can be written into a folder', async () => {
+  const entropy = { bytes: (length: number) => new Uint8Array(length) }
+  await expect(FolderStorage.open('/proc/self', { overwrite: false, entropy })).rejects.toMatchObject({
+    code: 'ERR_CLI_FOLDER',
+    message: expect.stringMatching(/^nothing can be written into \/proc\/self: .*; give another folder with --out$/),
+  })
+  await FolderStorage.open(folder, { overwrite: false, entropy })
+  expect(readdirSync(folder)).toEqual([])
 })

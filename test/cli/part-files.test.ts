@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { linkSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import type * as Disk from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -98,4 +98,16 @@ describe('parts', () => {
     await second.received
     expect(receiver.parts).toEqual({})
   })
+})
+
+it('parts with which nobody went on for a month are told of when the folder is opened', async () => {
+  await cut(5_000)
+  const opened = await receiver.storage()
+  expect(await opened.oldParts()).toBeUndefined()
+  const path = join(receiver.folder, receiver.part)
+  const written = statSync(path).mtimeMs / 1_000
+  utimesSync(path, written - 29 * 86_400, written - 29 * 86_400)
+  expect(await opened.oldParts()).toBeUndefined()
+  utimesSync(path, written - 40 * 86_400, written - 40 * 86_400)
+  expect(await opened.oldParts()).toMatchObject({ count: 1, bytes: 5_000 })
 })

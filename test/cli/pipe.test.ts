@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,3 +50,17 @@ it('a named pipe whose writer is silent is let go of', async () => {
   await expect(writer.write('second')).rejects.toMatchObject({ code: 'EPIPE' })
   await writer.close()
 })
+
+// The first says no size at all, the second one that it does not have.
+it.each(['/proc/version', '/sys/kernel/mm/transparent_hugepage/enabled'].filter((path) => existsSync(path)))(
+  'a file that the system makes up while it is read is a stream: %s',
+  async (path) => {
+    const opened = await openFile(path, {})
+    if (!(opened instanceof Readable)) throw new Error('it is taken for a file')
+    const source = await openSpool(opened, 'version')
+    const whole = readFileSync(path)
+    expect(Buffer.from(await source.read(0, 10_000)).equals(whole)).toBe(true)
+    expect(await source.read(whole.length, 1)).toHaveLength(0)
+    await source.close()
+  },
+)

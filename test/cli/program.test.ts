@@ -23,6 +23,8 @@ describe('a command line', () => {
   it.each([
     [[]],
     [['fly']],
+    [['quote', '--help']],
+    [['quote', 'a', KEY]],
     [['send']],
     [['send', 'a']],
     [['send', 'a', 'bob']],
@@ -38,6 +40,24 @@ describe('a command line', () => {
     expect(await running.code).toBe(2)
     expect(running.out.text).toBe('')
     expect(running.err.text).toMatch(/--help/)
+  })
+
+  it.each([
+    [['fly', '--json'], "there is no command 'fly'; there are send, receive, doctor, daemon"],
+    [['send', '--json'], "missing required argument 'file'"],
+    [['receive', '--port', '0', '--json'], expect.stringContaining('A port is a whole number')],
+  ])('that is wrong says so as an object with --json: %j', async (words, message) => {
+    const running = commandLine.run('alice', words)
+    expect(await running.code).toBe(2)
+    expect(running.events()).toEqual([{ event: 'error', code: 'ERR_CLI_USAGE', message }])
+    expect(running.err.text).toBe('')
+  })
+
+  it('that asks for help does not fail where its reader goes', async () => {
+    const out = new RecordedTerminal()
+    const running = commandLine.run('alice', ['--help'], { out })
+    out.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    expect(await running.code).toBe(0)
   })
 
   it.each([[['--version']], [['-V']]])('that asks for the version gets it: %j', async (words) => {
@@ -116,9 +136,21 @@ describe('a command line', () => {
     })
 
     it('ends with 1 where something is bad, and prints the line for a macaroon', async () => {
-      const running = commandLine.run('alice', ['doctor'], { findings: [good, bad] })
+      const environment = { LNCLI_LNDDIR: '/l' }
+      const running = commandLine.run('alice', ['doctor'], { findings: [good, bad], environment })
       expect(await running.code).toBe(1)
-      expect(running.out.text).toContain('lncli bakemacaroon --save_to keysock.macaroon uri:/lnrpc.Lightning/GetInfo')
+      expect(running.out.text).toContain(
+        'lncli bakemacaroon --save_to /l/data/chain/bitcoin/mainnet/keysock.macaroon uri:/lnrpc.Lightning/GetInfo',
+      )
+    })
+
+    it('names the node in the line for a macaroon as it was named', async () => {
+      const words = ['doctor', '--network', 'signet', '--lnddir', '/my lnd', '--rpcserver', 'h']
+      const running = commandLine.run('alice', words, { findings: [bad] })
+      expect(await running.code).toBe(1)
+      expect(running.out.text).toContain(
+        "lncli '--lnddir=/my lnd' --network=signet --rpcserver=h bakemacaroon --save_to '/my lnd/data/chain/bitcoin/signet/keysock.macaroon' uri:",
+      )
     })
 
     it('takes its own daemon for nobody else', async () => {

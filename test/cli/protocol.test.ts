@@ -34,6 +34,36 @@ async function sendCut(source: Parameters<typeof sendTo>[1], cutAt: number): Pro
   await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
 }
 
+describe('a receiver that its user ends', () => {
+  it('tells the sender that this goes on later, and takes what is on its way', async () => {
+    const ending = new AbortController()
+    const source = fileOf('a.bin', pattern(60_000))
+    const { line, received } = await receiver.accept(undefined, ending.signal)
+    const reader = await begin(line, source)
+    line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(0, 20_000) }))
+    await turns()
+    ending.abort()
+    expect(await reader.next()).toMatchObject({ type: 'error', code: 'BUSY', reason: expect.stringMatching(/goes on/) })
+    line.write(encodeMessage({ type: 'data', bytes: source.bytes.subarray(20_000, 50_000) }))
+    await turns()
+    line.destroy()
+    await expect(received).rejects.toMatchObject({ name: 'ConnectionLost' })
+    expect(receiver.parts['a.bin']).toEqual([50_000])
+  })
+
+  it('takes a file that becomes whole, and has it when it is offered again', async () => {
+    const ending = new AbortController()
+    const source = fileOf('a.bin', pattern(1_000))
+    const { line, received } = await receiver.accept(undefined, ending.signal)
+    await begin(line, source)
+    ending.abort()
+    line.write(encodeMessage({ type: 'data', bytes: source.bytes }))
+    line.write(encodeMessage({ type: 'end', size: 1_000, sha256: hashOf(source.bytes) }))
+    expect(await received).toMatchObject({ wasThere: false })
+    expect(await send(source)).toMatchObject({ path: 'a.bin', wasThere: true })
+  })
+})
+
 describe('a transfer', () => {
   it.each([0, 1, 8_192, 100_000])('of %d bytes arrives, and nothing else is left', async (length) => {
     const source = fileOf('a.bin', pattern(length))

@@ -31,6 +31,7 @@ async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): P
   readonly pass: (ms: number) => void
   /** A connection that finds no place. */
   readonly drop: () => void
+  readonly stop: () => Promise<void>
 }> {
   let now = 0
   const due: { atMs: number; call: () => void }[] = []
@@ -77,6 +78,7 @@ async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): P
     end: () => ending,
     warnings,
     drop: () => server.emit('drop', {}),
+    stop: () => receiving.stop(),
     pass(ms) {
       const end = now + ms
       for (;;) {
@@ -190,5 +192,19 @@ it('gives the place of a silent sender to another one that comes', async () => {
   expect(socket.destroyed).toBe(false)
   pass(1_000)
   drop()
+  expect(socket.destroyed).toBe(true)
+})
+
+it('waits some seconds, and no longer, for a sender that was told of its end', async () => {
+  const { socket, pass, stop } = await bench()
+  let isOver = false
+  const stopping = stop().then(() => (isOver = true))
+  await turns()
+  expect(socket.writableEnded).toBe(true)
+  pass(4_900)
+  await turns()
+  expect([isOver, socket.destroyed]).toEqual([false, false])
+  pass(200)
+  await stopping
   expect(socket.destroyed).toBe(true)
 })

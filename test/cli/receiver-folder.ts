@@ -44,6 +44,7 @@ export class ReceiverFolder {
   /** Takes one connection; the other end of it, and what the receiver makes of it. */
   async accept(
     storage?: Storage,
+    ending?: AbortSignal,
   ): Promise<{ readonly line: Duplex; readonly received: Promise<Received>; readonly seen: string[] }> {
     const [line, other] = duplexPair()
     for (const end of [line, other]) end.on('error', () => undefined)
@@ -54,6 +55,7 @@ export class ReceiverFolder {
     const received = receiveFrom(other, {
       storage: storage ?? (await this.storage()),
       queue: this.queue,
+      ...(ending !== undefined && { ending }),
       maxSizeBytes: this.maxSizeBytes,
       time: this.time,
       watcher: {

@@ -45,7 +45,12 @@ describe('a receiver whose disk is nearly full', () => {
   it('refuses a file of which the rest does not fit', async () => {
     const held = await cutAt(40_000)
     const { line, received } = await receiver.accept(await withRoom(60_000 - held - 1))
-    await expect(sendTo(line, source)).rejects.toMatchObject({ reason: 'NO_SPACE', isRemote: true })
+    const free = Math.round((60_000 - held - 1) / 100) / 10
+    await expect(sendTo(line, source)).rejects.toMatchObject({
+      reason: 'NO_SPACE',
+      isRemote: true,
+      message: expect.stringMatching(new RegExp(`^the receiver has room for ${free} kB, and \\S+ kB are to come$`)),
+    })
     await expect(received).rejects.toMatchObject({ reason: 'NO_SPACE' })
     expect(receiver.parts['a.bin']).toEqual([held])
   })

@@ -24,12 +24,23 @@ class SilentSocket extends Duplex {
 interface BeginOptions {
   readonly waitMs?: number
   readonly answers?: boolean
+  /** With which a connection fails, where there is no answer. */
+  readonly code?: string
+  readonly isHeld?: () => boolean
   readonly ownTrouble?: () => string
 }
 
-async function begin({ waitMs = 600_000, answers = true, ownTrouble }: BeginOptions = {}): Promise<{
+async function begin({
+  waitMs = 600_000,
+  answers = true,
+  code = 'ECONNREFUSED',
+  isHeld = () => false,
+  ownTrouble,
+}: BeginOptions = {}): Promise<{
   readonly time: ManualClock
   readonly sockets: SilentSocket[]
+  /** The endpoint's. */
+  readonly stats: { spentMsat: bigint; feesMsat: bigint }
   /** What each try was allowed, ms. */
   readonly timeouts: number[]
   readonly events: CliEvent[]
@@ -41,14 +52,19 @@ async function begin({ waitMs = 600_000, answers = true, ownTrouble }: BeginOpti
   const timeouts: number[] = []
   const events: CliEvent[] = []
   const stop = new AbortController()
+  const stats = { spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 }
   const endpoint = {
-    stats: { spentMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 },
+    info: { network: 'sim' },
+    stats,
     quote: () => Promise.reject(new Error('no route')),
-    connect: async (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
+    createConnection: (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
       timeouts.push(connectTimeout)
-      if (!answers) throw Object.assign(new Error('nobody there'), { code: 'ECONNREFUSED' })
       const socket = new SilentSocket()
-      sockets.push(socket)
+      if (answers) sockets.push(socket)
+      setImmediate(() => {
+        if (answers) socket.emit('connect')
+        else socket.destroy(Object.assign(new Error('nobody there'), { code }))
+      })
       return socket
     },
   }
@@ -61,13 +77,26 @@ async function begin({ waitMs = 600_000, answers = true, ownTrouble }: BeginOpti
     maxCostMsat: 1_000n,
     waitMs,
     time,
+    look: { isHeld: async () => isHeld(), noWayBack: async () => undefined, knows: async () => undefined },
     signal: stop.signal,
     emit: (event) => void events.push(event),
   })
   const ended = sending.run()
   await turns()
-  return { time, sockets, timeouts, events, ended, interrupt: () => stop.abort() }
+  return { time, sockets, stats, timeouts, events, ended, interrupt: () => stop.abort() }
 }
+
+it('tells of all that was paid which part were fees, also of payments that settled after their connection was lost', async () => {
+  const { time, stats, sockets, events, ended } = await begin()
+  await time.advance(46_000)
+  // Of 1,498 sat half are fees, and most of them settle when the first connection is gone.
+  Object.assign(stats, { spentMsat: 1_498_000n, feesMsat: 749_000n })
+  await time.advance(3_000)
+  sockets.at(-1)?.push(encodeMessage({ type: 'done' }))
+  await turns()
+  expect(await ended).toEqual({ type: 'done' })
+  expect(events.at(-1)).toMatchObject({ event: 'done', sat: 1_498, feesSat: 749 })
+})
 
 it('makes another connection where the OFFER is not acknowledged for 45 s', async () => {
   const { time, sockets, events, ended, interrupt } = await begin()
@@ -101,6 +130,20 @@ it('waits for its turn on a connection that has acknowledged the OFFER', async (
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
   interrupt()
   expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('waits for another program on its node that has what hidden answers need', async () => {
+  let held = true
+  const second = await begin({ answers: false, code: 'ERR_KEYSOCK_NO_PATH', isHeld: () => held })
+  second.ended.catch(() => undefined)
+  await second.time.advance(60_000)
+  expect(second.timeouts.length).toBeGreaterThan(5)
+  expect(second.events).toContainEqual(
+    expect.objectContaining({ event: 'waiting', message: expect.stringMatching(/^another program on this node/) }),
+  )
+  held = false
+  await second.time.advance(30_000)
+  await expect(second.ended).rejects.toMatchObject({ code: 'ERR_KEYSOCK_NO_PATH' })
 })
 
 it('tries once, and long enough for an answer, where it is not to wait at all', async () => {

@@ -1,5 +1,13 @@
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/events.ts'
+import { TransferError } from '../../src/cli/transfer/errors.ts'
+import { DEFAULT_PORT } from '../../src/cli/transfer/limits.ts'
+import { sayLast } from '../../src/cli/transfer/send-session.ts'
+import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
+import type { Finding } from '../../src/lnd.ts'
+import type { Simulation } from '../../src/sim.ts'
 import { CommandLine, pattern, sha256Hex, tap } from './command-line.ts'
 import { RecordedTerminal } from './recorded-terminal.ts'
 
@@ -21,6 +29,17 @@ const isBeyond =
   (event: CliEvent): boolean =>
     event.event === 'progress' && event.bytes >= bytes
 
+/** A receiver that does nothing but what it is told. */
+async function receiveOn(sim: Simulation, node: string, onConnection: (socket: Socket) => void): Promise<Endpoint> {
+  const endpoint = await createEndpoint({ backend: sim.backend(node) })
+  const server = endpoint.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined)
+    onConnection(socket.resume())
+  })
+  await server.listen(DEFAULT_PORT)
+  return endpoint
+}
+
 describe('keysock send and keysock receive', () => {
   it('move a file, and both say what it was', async () => {
     const file = pattern(100_000)
@@ -34,6 +53,20 @@ describe('keysock send and keysock receive', () => {
     const what = { name: 'photo.jpg', size: 100_000, bytes: 100_000, bytesMoved: 100_000, sha256: sha256Hex(file) }
     expect(send.events().at(-1)).toMatchObject({ event: 'done', ...what, path: null })
     expect(receive.events().at(-1)).toMatchObject({ event: 'done', ...what, path: commandLine.path('in', 'photo.jpg') })
+  })
+
+  it('say first on which network they are, and whether its money is real', async () => {
+    const path = commandLine.write('a.bin', pattern(5_000))
+    const receive = commandLine.run('bob', ['receive', '--out', commandLine.path('in'), '--once'])
+    await receive.err.shows('whoever has one types')
+    expect(receive.err.lines[0]).toMatch(/^on sim \(no real money\), waiting for files/)
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob')])
+    expect(await send.code).toBe(0)
+    expect(send.err.lines[0]).toMatch(/port 18004, on sim \(no real money\): connecting$/)
+    const estimate = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--dry-run'])
+    expect(await estimate.code).toBe(0)
+    expect(estimate.out.lines[0]).toMatch(/one payment each, on sim \(no real money\)$/)
+    expect(await receive.code).toBe(0)
   })
 
   it('do so on the port that was told, with answers that are direct', async () => {
@@ -108,6 +141,8 @@ describe('keysock send and keysock receive', () => {
     await first.event(isBeyond(60_000))
     first.signal('SIGTERM')
     expect(await first.code).toBe(143)
+    const told = await send.event(is('waiting'))
+    expect(told).toMatchObject({ code: 'ERR_TRANSFER_BUSY', message: expect.stringContaining('goes on when it runs') })
     expect(first.events().at(-1)).toMatchObject({
       event: 'stopped',
       message: expect.stringContaining('kept so far: a.bin'),
@@ -141,7 +176,7 @@ describe('keysock send and keysock receive', () => {
       event: 'stopped',
       reason: 'wait',
       message: expect.stringMatching(
-        /^nothing went forward for 20 s: no answer; keysock receive does not run there, .*; nothing of a\.bin was sent, \S+ sat spent \(ETIMEDOUT\)$/,
+        /^nothing went forward for 20 s: no answer; keysock receive does not run there, or its answers do not get through; nothing of a\.bin was sent, \S+ sat spent \(ETIMEDOUT\)$/,
       ),
       isBegun: false,
       resume: expect.stringContaining('--wait 20s'),
@@ -157,6 +192,130 @@ describe('keysock send and keysock receive', () => {
     const send = commandLine.run('alice', [...words, '--dry-run'])
     expect(await send.code).toBe(1)
     expect(send.err.text).toBe('no way to that node was found within --max-fee, or it is unknown (EHOSTUNREACH)\n')
+  })
+
+  it.each([
+    [undefined, 'no way to that node was found within --max-fee, or it is unknown'],
+    [true, /^no way to that node was found within --max-fee: .* no room for a packet/],
+    [false, /^this node has not heard of that one: the key may be wrong/],
+  ] as const)('tell an unknown node from one without a way: %s', async (knows, words) => {
+    const key = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
+    const path = commandLine.write('a.bin', pattern(10))
+    const send = commandLine.run('alice', ['send', path, key, '--wait', '5s', '--json'], { knows })
+    expect(await send.code).toBe(3)
+    const waiting = send.events().find(is('waiting')) ?? send.events().at(-1)
+    const message = waiting !== undefined && 'message' in waiting ? waiting.message : ''
+    expect(message.replace(/^nothing went forward for 5 s: /, '')).toMatch(words)
+    const estimate = commandLine.run('alice', ['send', path, key, '--dry-run', '--json'], { knows })
+    expect(await estimate.code).toBe(1)
+    expect(estimate.events().at(-1)).toMatchObject({ event: 'error', message: expect.stringMatching(words) })
+  })
+
+  it('advise what works where the receiver could not answer, also before anything is sent', async () => {
+    const path = commandLine.write('a.bin', pattern(10))
+    const inbound: Finding = { name: 'inbound', verdict: 'bad', message: 'no channel has room towards this node' }
+    const hidden: Finding = { name: 'introduction', verdict: 'poor', message: 'no peer can introduce it' }
+    const dryRun = ['send', path, commandLine.key('bob'), '--dry-run', '--json']
+    const unpaid = commandLine.run('alice', dryRun, { findings: [inbound, hidden] })
+    expect(await unpaid.code).toBe(0)
+    expect(unpaid.events().at(-1)).toEqual({
+      event: 'warning',
+      code: 'ERR_CLI_NODE',
+      message: "the receiver's answers cannot reach this node: no channel has room towards this node",
+    })
+    const seen = commandLine.run('alice', dryRun, { findings: [hidden] })
+    expect(await seen.code).toBe(0)
+    expect(seen.events().at(-1)).toMatchObject({
+      message: expect.stringMatching(/^give --replies direct, .*introduce it/),
+    })
+    const direct = commandLine.run('alice', [...dryRun, '--replies', 'direct'], { findings: [hidden] })
+    expect(await direct.code).toBe(0)
+    expect(direct.events().map(({ event }) => event)).toEqual(['quote'])
+  })
+
+  it('say that nobody can answer this node, in place of that nobody receives', async () => {
+    const path = commandLine.write('a.bin', pattern(10))
+    const findings: Finding[] = [{ name: 'inbound', verdict: 'bad', message: 'no channel has room towards this node' }]
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--wait', '10s', '--json'], {
+      findings,
+    })
+    expect(await send.code).toBe(3)
+    expect(send.events().at(-1)).toMatchObject({
+      message: expect.stringContaining('the answers cannot reach this node: no channel has room towards this node'),
+    })
+  })
+
+  it('find a receiver within seconds of its start, and say once that nobody answers', async () => {
+    const path = commandLine.write('a.bin', pattern(5_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob')])
+    await commandLine.after(65_000)
+    const receive = await commandLine.receive(['--once'])
+    const startMs = commandLine.sim.clock.now()
+    await receive.event(is('start'))
+    expect(commandLine.sim.clock.now() - startMs).toBeLessThan(15_000)
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(send.err.lines.filter((line) => line.startsWith('no answer;'))).toHaveLength(1)
+  })
+
+  it('say at the start of a receiver why nothing can come, in the words of the doctor', async () => {
+    const findings: Finding[] = [
+      { name: 'keysend', verdict: 'poor', message: 'the node takes no keysend payments: add accept-keysend=true' },
+      { name: 'inbound', verdict: 'bad', message: 'no channel has room towards this node' },
+      { name: 'introduction', verdict: 'poor', message: 'of no interest here' },
+    ]
+    const receive = await commandLine.receive([], { findings })
+    await receive.event(({ event }) => event === 'warning')
+    receive.signal()
+    expect(await receive.code).toBe(130)
+    const warnings = receive.events().flatMap((event) => (event.event === 'warning' ? [event.message] : []))
+    expect(warnings).toEqual([
+      'the node takes no keysend payments: add accept-keysend=true',
+      'nothing can be received: no channel has room towards this node',
+    ])
+  })
+
+  it('say at the start of a receiver that parts of another month are there', async () => {
+    const folder = commandLine.path('in')
+    mkdirSync(folder)
+    for (const name of [
+      'a.bin.0123456789abcdef-01234567.keysock-part',
+      'b.bin.0123456789abcdef-01234567.keysock-part',
+    ]) {
+      writeFileSync(join(folder, name), pattern(1_000))
+      utimesSync(join(folder, name), 1_600_000_000, 1_600_000_000)
+    }
+    const receive = await commandLine.receive()
+    receive.signal()
+    await receive.code
+    expect(receive.events().find(is('warning'))).toMatchObject({
+      code: 'ERR_CLI_OLD_PARTS',
+      message: expect.stringMatching(
+        /in has 2 parts of files \(2 kB\) with which nobody went on, the oldest for \d+ days: sent again, they go on; else delete \S+\/\*\.keysock-part$/,
+      ),
+    })
+  })
+
+  it('tell a sender whose receiver has no room that the same command goes on', async () => {
+    const path = commandLine.write('a.bin', pattern(3_000))
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--json'])
+    const receiving = receiveOn(commandLine.sim, 'bob', (socket) => {
+      sayLast(socket, new TransferError('NO_SPACE', 'the disk of the receiver is full (ENOSPC)'))
+    })
+    expect(await send.code).toBe(1)
+    expect(send.events().at(-1)).toMatchObject({
+      code: 'ERR_TRANSFER_NO_SPACE',
+      message: 'the disk of the receiver is full (ENOSPC); when there is room, the same command goes on',
+    })
+    await (await receiving).close()
+  })
+
+  it('name a device as it is called', async () => {
+    const receive = await commandLine.receive(['--once'])
+    const send = commandLine.run('alice', ['send', '/dev/null', commandLine.key('bob'), '--json'])
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(commandLine.list('in')).toEqual(['null'])
   })
 
   it('end where the receiver refuses, with its reason', async () => {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Attempt } from '../../src/transport/connection/interface.ts'
 import { connect, send, START } from './pair.ts'
+import { WENT_WRONG } from './joined.ts'
 
 /** What a responder keeps of packets that overtake their OPEN, spec §14. */
 const KEPT = 64
@@ -33,7 +34,7 @@ test('early packets that failed go again, and those in flight stay as few', () =
   const { machine, early } = firstPackets()
   const failed = early.slice(0, 20)
   for (const { id } of failed) {
-    machine.resolve(START + 500, id, { status: 'failed', refused: false, avoid: [], local: false })
+    machine.resolve(START + 500, id, WENT_WRONG)
   }
   const again = send(machine, START + 500)
   expect(again.length).toBeGreaterThanOrEqual(failed.length)

@@ -1,7 +1,7 @@
 /** How streams and connections end, in situations that broke, or would break, one; each starts from a named state. */
 import { describe, expect, test } from 'vitest'
 import { Code } from '../../src/wire/errors.ts'
-import { LINGER_MOST_MS } from '../../src/transport/connection/limits.ts'
+import { MAX_LINGER_MS } from '../../src/transport/connection/limits.ts'
 import {
   accept,
   arrivalOf,
@@ -74,7 +74,7 @@ describe('the end of a stream', () => {
     readAll(pair.a, pair.now)
     readAll(pair.b, pair.now)
     exchange(pair)
-    pass(pair, LINGER_MOST_MS + 1_000)
+    pass(pair, MAX_LINGER_MS + 1_000)
     for (const machine of [pair.a, pair.b]) {
       const last = events(machine).slice(-2)
       expect(last).toEqual([{ type: 'ended', error: undefined }, { type: 'closed' }])
@@ -173,7 +173,7 @@ describe('ending', () => {
   test('a clean close leaves nothing to wait for but the lingering', () => {
     const pair = openPair()
     closeCleanly(pair)
-    pass(pair, LINGER_MOST_MS + 10_000)
+    pass(pair, MAX_LINGER_MS + 10_000)
     expect([pair.a.state, pair.b.state]).toEqual(['closed', 'closed'])
     expect([pair.a.deadline(), pair.b.deadline()]).toEqual([undefined, undefined])
   })
@@ -184,7 +184,7 @@ describe('ending', () => {
     pair.a.finish(pair.now)
     pair.b.finish(pair.now)
     exchange(pair)
-    pass(pair, LINGER_MOST_MS + 10_000)
+    pass(pair, MAX_LINGER_MS + 10_000)
     expect(pair.b.state).toBe('closed')
     expect(types(pair.b)).not.toContain('closed')
     expect(readAll(pair.b, pair.now)).toBe(1_000)

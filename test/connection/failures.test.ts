@@ -1,7 +1,7 @@
 /** Payments that fail, hang or come back late, in situations that broke, or would break, a connection. */
 import { describe, expect, test } from 'vitest'
 import { arrivalOf, deliver, exchange, fail, only, openPair, pass, readAll, send, types } from './pair.ts'
-import { Joined, pattern } from './joined.ts'
+import { Joined, pattern, WENT_WRONG } from './joined.ts'
 
 describe('when payments go wrong', () => {
   test('with every reply path dead while only the responder has something to say, fresh paths come by themselves', () => {
@@ -29,7 +29,7 @@ describe('when payments go wrong', () => {
     pair.b.wake(pair.now)
     const taken = only(send(pair.b, pair.now))
     expect(pair.a.arrive(pair.now, arrivalOf(taken, 'a0')).action).toBe('settle')
-    pair.b.resolve(pair.now, taken.id, { status: 'failed', refused: false, avoid: [], local: false })
+    pair.b.resolve(pair.now, taken.id, WENT_WRONG)
     for (const again of send(pair.b, pair.now)) expect(deliver(pair, 'b', again).action).toBe('settle')
     expect(readAll(pair.a, pair.now)).toBe(500)
     expect(pair.b.bufferedBytes).toBe(0)

@@ -8,14 +8,15 @@ import { toHex } from '../../src/floor/bytes.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
+import type { PaymentFailure, PaymentOutcome } from '../../src/medium/payment.ts'
+import type { ReplyPath } from '../../src/medium/reply-path.ts'
+import type { Route } from '../../src/medium/route.ts'
 import type { Arrival } from '../../src/medium/arrival.ts'
 import type {
   Attempt,
   ConnectionEvent,
   ConnectionSettings,
   Grant,
-  Outcome,
-  OwnPath,
   Reception,
   Want,
 } from '../../src/transport/connection/interface.ts'
@@ -75,7 +76,23 @@ const SECRET = new Uint8Array(32).fill(7)
 const RESPONDER = publicKey(SECRET)
 const DIRECT = publicKey(new Uint8Array(32).fill(9))
 const HEDGE_AFTER_MS = 5_000
-const LEAST_MSAT = 1_000n
+
+export const ROUTE: Route = {
+  id: 'route',
+  recordBytes: 1_100,
+  minAmountMsat: 1_000n,
+  maxAmountMsat: 10n ** 9n,
+  feeBaseMsat: 1_000n,
+  feePpm: 0,
+  channels: ['x'],
+  firstChannelSlots: 483,
+  cltvDelta: 80,
+}
+
+/** The receiving process, or what cannot be told from it, turned the packet down. */
+export const REFUSED: PaymentFailure = { status: 'failed', reason: 'refused', place: 'destination' }
+/** A relay failed it. */
+export const WENT_WRONG: PaymentFailure = { status: 'failed', reason: 'temporary-channel-failure', place: 'route' }
 
 export interface JoinedOptions {
   readonly seed: number
@@ -206,7 +223,7 @@ export class Joined {
     this.traceHash = hash
   }
 
-  makePaths(end: End): OwnPath[] {
+  makePaths(end: End): ReplyPath[] {
     return [0, 1].map(() => {
       const pathId = `${end.side}${end.paths++}`
       return { pathId, bytes: this.random.bytes(240), expiryHeight: this.height + 144 }
@@ -346,13 +363,13 @@ export class Joined {
     const [least, most] = this.medium.recordBytes
     return {
       lane: want.target.lane,
-      routeId: `${end.side}-route`,
-      recordBytes: this.random.between(least, most),
-      minAmountMsat: LEAST_MSAT,
-      maxAmountMsat: 10n ** 9n,
-      feeBaseMsat: 1_000n,
-      feePpm: 100,
-      channels: ['x', 'y'],
+      route: {
+        ...ROUTE,
+        id: `${end.side}-route`,
+        recordBytes: this.random.between(least, most),
+        feePpm: 100,
+        channels: ['x', 'y'],
+      },
       hedgeAfterMs: HEDGE_AFTER_MS,
     }
   }
@@ -391,15 +408,8 @@ export class Joined {
   #land(end: End, attempt: Attempt, fate: Fate): void {
     // spec §2.10: what is refused there says why.
     const says = this.lanes === 'unblinded' && end.side === 'a'
-    const refused = (code: Code): Outcome => ({
-      status: 'failed',
-      refused: true,
-      avoid: [],
-      local: false,
-      ...(says && { code }),
-    })
-    let outcome: Outcome =
-      fate.refused === true ? refused(Code.BUSY) : { status: 'failed', refused: false, avoid: [], local: false }
+    const refused = (code: Code): PaymentOutcome => ({ ...REFUSED, ...(says && { refusal: code }) })
+    let outcome: PaymentOutcome = fate.refused === true ? refused(Code.BUSY) : WENT_WRONG
     if (fate.arrives) {
       const other = end.side === 'a' ? this.b : this.a
       if (attempt.lane === 'node') {

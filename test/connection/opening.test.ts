@@ -4,7 +4,7 @@ import { Code } from '../../src/wire/errors.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import { accept, arrivalOf, connect, events, only, readAll, send, START, types } from './pair.ts'
-import { Joined } from './joined.ts'
+import { Joined, WENT_WRONG } from './joined.ts'
 
 describe('opening', () => {
   test('an OPEN that comes again to the same node is acknowledged and opens nothing new', () => {
@@ -48,7 +48,7 @@ describe('opening', () => {
   test('two copies of one OPEN that both land lead to one connection with the same keys', () => {
     const a = connect()
     const first = only(send(a, START))
-    a.resolve(START, first.id, { status: 'failed', refused: false, avoid: [], local: false })
+    a.resolve(START, first.id, WENT_WRONG)
     const second = only(send(a, START))
     expect(second.record).not.toEqual(first.record)
     expect(second.hash).not.toEqual(first.hash)

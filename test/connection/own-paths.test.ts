@@ -1,6 +1,7 @@
 /** Reply paths that an initiator gives out, while the peer does as it likes. */
 import { expect, test } from 'vitest'
-import type { ConnectionRequest, OwnPath } from '../../src/transport/connection/interface.ts'
+import type { ReplyPath } from '../../src/medium/reply-path.ts'
+import type { ConnectionRequest } from '../../src/transport/connection/interface.ts'
 import { MAX_OWN_GENERATIONS, OWN_PATHS } from '../../src/transport/connection/limits.ts'
 import { arrivalOf, openPair, type Pair, send } from './pair.ts'
 
@@ -22,7 +23,7 @@ class PathBook {
   #answer({ a, now }: Pair, request: ConnectionRequest): void {
     if (request.type === 'close-paths') for (const id of request.pathIds) this.open.delete(id)
     if (request.type !== 'paths') return
-    const paths = Array.from({ length: request.count }, (): OwnPath => {
+    const paths = Array.from({ length: request.count }, (): ReplyPath => {
       this.#made += 1
       return { pathId: `p${this.#made}`, bytes: new Uint8Array(240), expiryHeight: 900_000 }
     })

@@ -16,7 +16,7 @@ import type {
   Reception,
 } from '../../src/transport/connection/interface.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
-import { SETTINGS } from './joined.ts'
+import { REFUSED, ROUTE, SETTINGS, WENT_WRONG } from './joined.ts'
 import { randomFrom } from './random.ts'
 
 const SECRET: Uint8Array = new Uint8Array(32).fill(7)
@@ -30,13 +30,7 @@ const random = randomFrom(42)
 export function grant(lane: Lane, recordBytes = 1_100, minAmountMsat = 1_000n): Grant {
   return {
     lane,
-    routeId: 'route',
-    recordBytes,
-    minAmountMsat,
-    maxAmountMsat: 10n ** 9n,
-    feeBaseMsat: 1_000n,
-    feePpm: 0,
-    channels: ['x'],
+    route: { ...ROUTE, recordBytes, minAmountMsat },
     hedgeAfterMs: 5_000,
   }
 }
@@ -140,13 +134,13 @@ export function deliver(pair: Pair, from: 'a' | 'b', attempt: Attempt): Receptio
   const sender = from === 'a' ? pair.a : pair.b
   if (attempt.lane === 'node') sender.resolve(pair.now, attempt.id, { status: 'settled', feeMsat: 0n })
   else if (reception.action === 'settle') sender.resolve(pair.now, attempt.id, { status: 'delivered', feeMsat: 0n })
-  else sender.resolve(pair.now, attempt.id, { status: 'failed', refused: true, avoid: [], local: false })
+  else sender.resolve(pair.now, attempt.id, REFUSED)
   return reception
 }
 
 export function fail(pair: Pair, from: 'a' | 'b', attempt: Attempt): void {
   const sender = from === 'a' ? pair.a : pair.b
-  sender.resolve(pair.now, attempt.id, { status: 'failed', refused: false, avoid: [], local: false })
+  sender.resolve(pair.now, attempt.id, WENT_WRONG)
 }
 
 /** Lets both send all they want, until they want nothing; what a reads and b reads. */

@@ -1,9 +1,7 @@
 /** Packets that the peer's process, or what cannot be told from it, turns down (spec §8.10). */
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/transport/connection/interface.ts'
+import { REFUSED } from './joined.ts'
 import { openPair, type Pair, send } from './pair.ts'
-
-const REFUSED: Outcome = { status: 'failed', refused: true, avoid: [], local: false }
 
 /** A responder with much to say. */
 function talking(): Pair {

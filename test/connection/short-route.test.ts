@@ -1,17 +1,12 @@
 /** Routes that leave too little room for what has to go. */
 import { expect, test } from 'vitest'
 import type { Grant } from '../../src/transport/connection/interface.ts'
+import { ROUTE, WENT_WRONG } from './joined.ts'
 import { connect, openPair, send, START } from './pair.ts'
 
 const grant: Grant = {
   lane: 'node',
-  routeId: 'short',
-  recordBytes: 200,
-  minAmountMsat: 1_000n,
-  maxAmountMsat: 10n ** 9n,
-  feeBaseMsat: 1_000n,
-  feePpm: 0,
-  channels: ['c', 'd'],
+  route: { ...ROUTE, id: 'short', recordBytes: 200, channels: ['c', 'd'] },
   hedgeAfterMs: 5_000,
 }
 
@@ -29,7 +24,7 @@ test('an OPEN that does not fit its first route goes a moment later, over anothe
 test('a copy of it that does not fit its route does so, too', () => {
   const machine = connect()
   const [open] = send(machine, START)
-  machine.resolve(START, open?.id ?? 0, { status: 'failed', refused: false, avoid: [], local: false })
+  machine.resolve(START, open?.id ?? 0, WENT_WRONG)
   expect(machine.transmit(START, grant)).toBeUndefined()
   const again = machine.deadline() ?? Infinity
   machine.wake(again)
@@ -41,7 +36,7 @@ test('any packet waits a moment where its route has no room for a frame', () => 
   const { a, now } = openPair()
   a.write(now, new Uint8Array(5_000))
   expect(a.want(now)).toMatchObject({ reason: 'data' })
-  expect(a.transmit(now, { ...grant, recordBytes: 20 })).toBeUndefined()
+  expect(a.transmit(now, { ...grant, route: { ...grant.route, recordBytes: 20 } })).toBeUndefined()
   expect(a.want(now)).toBeUndefined()
   const again = now + 1_000
   a.wake(again)

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { Connection } from '../../src/transport/connection/connection.ts'
-import type { Attempt, ConnectionFailure, Outcome } from '../../src/transport/connection/interface.ts'
+import type { PaymentOutcome } from '../../src/medium/payment.ts'
+import type { Attempt, ConnectionFailure } from '../../src/transport/connection/interface.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { accept, arrivalOf, events, only, send, START } from './pair.ts'
-import { SETTINGS } from './joined.ts'
+import { REFUSED, SETTINGS } from './joined.ts'
 import { randomFrom } from './random.ts'
 
 const random = randomFrom(7)
-const DELIVERED: Outcome = { status: 'delivered', feeMsat: 0n }
+const DELIVERED: PaymentOutcome = { status: 'delivered', feeMsat: 0n }
 
 function connect(): Connection {
   return Connection.connect({
@@ -33,8 +34,8 @@ function next(machine: Connection): Attempt[] {
   return send(machine, now)
 }
 
-function refused(code?: Code): Outcome {
-  return { status: 'failed', refused: true, avoid: [], local: false, ...(code !== undefined && { code }) }
+function refused(code?: Code): PaymentOutcome {
+  return { ...REFUSED, ...(code !== undefined && { refusal: code }) }
 }
 
 function failureOf(machine: Connection): ConnectionFailure | undefined {

@@ -109,7 +109,7 @@ describe("the endpoint's sum of windows", () => {
 
 test('a window gives back what it was granted beyond the bytes to come, once', () => {
   const sum = new Sum()
-  const window = new ReceiveWindow({ now: 0, initial: 3_000, grown: 2_000, most: 8_000, grow: sum.grow })
+  const window = new ReceiveWindow({ now: 0, initial: 3_000, grown: 2_000, max: 8_000, grow: sum.grow })
   window.keep(2_500)
   window.keep(2_500)
   expect([window.grown, sum.bytes]).toEqual([1_500, -500])

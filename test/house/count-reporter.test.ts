@@ -47,6 +47,19 @@ describe('the last line of a test run', () => {
     expect(run('stray-rejection')).toMatchObject({ status: 1, lastLine: '1 passed, 1 failed, 0 skipped' })
   })
 
+  it('names before it what passed only when it was tried again, and why it had to be', () => {
+    const { output, lastLine } = run('retried')
+    expect(lastLine).toBe('2 passed, 1 failed, 0 skipped')
+    expect(output.trimEnd().split('\n').slice(-3, -1)).toEqual([
+      'passed only when tried again: 1',
+      '  retried.fixture.ts > a group > passes at the second try: expected 1 to be 2 // Object.is equality',
+    ])
+  })
+
+  it('names nothing where every test passed at once', () => {
+    expect(run('passing').output).not.toContain('tried again')
+  })
+
   it('counts nothing where nothing ran, and the run fails', () => {
     expect(run('no-file-of-this-name')).toMatchObject({ status: 1, lastLine: '0 passed, 0 failed, 0 skipped' })
   })

@@ -124,7 +124,8 @@ const LAYERS: readonly Layer[] = [
     packages: [NOBLE],
   },
   {
-    // What both ends of the daemon's socket share. None of the three folders loads gRPC: a program that attaches needs none.
+    // What both ends of the daemon's socket share. None of the three folders loads gRPC: a program that attaches needs
+    // none.
     path: 'src/backends/daemon/protocol/',
     files: ['src/backends/daemon/protocol/', 'src/backends/lnd/rpc/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE],

@@ -1,5 +1,27 @@
 import { describe, expect, it } from 'vitest'
 import { doubleConstants, foreignWrites, MAX_COLUMNS, textMatches, wideComments } from './ownership.ts'
+import { readSources } from './sources.ts'
+
+describe('the sources', () => {
+  const src = readSources('src')
+
+  it('write a field only in the file that declares it', () => {
+    expect(foreignWrites(src)).toEqual([])
+  })
+
+  it('define each constant once', () => {
+    expect(doubleConstants(src)).toEqual([])
+  })
+
+  it('decide nothing by the words of a message', () => {
+    expect(textMatches(src)).toEqual([])
+  })
+
+  it('keep their comments within the width of a page', () => {
+    const all = ['src', 'test', 'examples', 'bench', 'tools'].flatMap((folder) => readSources(folder))
+    expect(wideComments(all)).toEqual([])
+  })
+})
 
 describe('the check of who writes a field', () => {
   const OWNER = 'src/owner.ts'

@@ -17,7 +17,7 @@ export function readPage(path: string): Source {
   return { path, text: readFileSync(posix.join(ROOT, path), 'utf8') }
 }
 
-/** Links to files that are not there, and to headings that their pages do not have. Links to the web are not looked at. */
+/** Links to files that are not there, and to headings that their pages do not have. Links to the web are left out. */
 export function brokenLinks({ path, text }: Source): string[] {
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap((match) => {
     const target = match[1] ?? ''

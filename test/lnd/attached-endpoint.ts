@@ -1,5 +1,6 @@
-import { expect } from 'vitest'
-import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { expect, onTestFinished } from 'vitest'
+import { createEndpoint, type Endpoint, type EndpointStats } from '../../src/index.ts'
+import { UNLISTED_MS } from '../../src/backends/lnd/limits.ts'
 import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import type { LndNode } from '../../tools/regtest/lnd-node.ts'
 import { until } from '../../tools/regtest/until.ts'
@@ -19,11 +20,12 @@ export interface ProxiedEndpoint extends AttachedEndpoint {
   readonly proxy: TcpProxy
 }
 
-/** With only what spec/lnd.md asks for, and a cap for the whole process. */
+/** With only what spec/lnd.md asks for, and a cap for the whole process. It is closed with its test. */
 export async function attach(node: LndNode, capMsat: bigint, socket: string = node.socket): Promise<AttachedEndpoint> {
   const { base64 } = await node.bakeMacaroon(lndPermissions)
   const backend = createLndBackend({ socket, cert: node.certPath, macaroon: base64 })
   const endpoint = await createEndpoint({ backend, caps: { process: capMsat } })
+  onTestFinished(() => endpoint.close())
   return { node, endpoint, before: await readLedger(node) }
 }
 
@@ -37,19 +39,23 @@ export async function attachProxied(node: LndNode, capMsat: bigint): Promise<Pro
  * calls in flight over a channel that went to the chain.
  */
 export async function settledUp({ node, endpoint, before }: AttachedEndpoint, capMsat: bigint): Promise<void> {
-  const ledger = (): Promise<Ledger> => readLedger(node, before.lastIndex)
-  const look = async (): Promise<Ledger | undefined> => {
+  // What goes on meanwhile is in one of the two only: both are of one moment when nothing was spent between.
+  const look = async (): Promise<{ readonly ledger: Ledger; readonly stats: EndpointStats } | undefined> => {
     const { spentMsat } = endpoint.stats
-    const now = await ledger()
-    // What was under way while lnd was asked is in one of the two only.
-    if (endpoint.stats.spentMsat !== spentMsat) return undefined
-    return endpoint.stats.paymentsUnresolved <= now.onChain.length ? now : undefined
+    const ledger = await readLedger(node, before.lastIndex)
+    const { stats } = endpoint
+    if (stats.spentMsat !== spentMsat || stats.paymentsUnresolved > ledger.onChain.length) return undefined
+    return { ledger, stats }
   }
-  const after = await until(`every payment of ${node.name} is decided`, look, { deadlineMs: 120_000, everyMs: 250 })
+  const { ledger: after, stats } = await until(`every payment of ${node.name} is decided`, look, {
+    // What lnd calls in flight and never sent is believed for UNLISTED_MS.
+    deadlineMs: 2 * UNLISTED_MS,
+    everyMs: 250,
+  })
   // lnd that was killed may call a payment in flight for ever that it never sent (spec/lnd.md §7): no channel holds it.
   const held = await heldHashes(node)
   expect(after.inFlight.filter((hash) => held.has(hash))).toEqual([])
-  const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
+  const { spentMsat, reservedMsat, paymentsUnresolved } = stats
   expect(spentMsat).toBe(after.paidMsat)
   expect(reservedMsat > 0n).toBe(paymentsUnresolved > 0)
   expect(spentMsat + reservedMsat).toBeLessThanOrEqual(capMsat)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { LndBackend } from '../../src/backends/lnd/lnd-backend.ts'
-import { checkLnd, lndPermissions, type Finding } from '../../src/lnd.ts'
+import { checkLnd, knowsNode, lndPermissions, type Finding } from '../../src/lnd.ts'
 import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const info = {
@@ -43,6 +43,30 @@ async function check(script: Script = {}): Promise<{ lnd: ScriptedLnd; findings:
 }
 
 describe('a look at a node', () => {
+  it.each([
+    ['mainnet', 'lnd 0.21.1-beta answers on mainnet (real money), key 02'],
+    ['signet', 'lnd 0.21.1-beta answers on signet (no real money), key 02'],
+  ])('says first on which network it is, and whether its money is real: %s', async (network, words) => {
+    const { findings } = await check({ getInfo: () => ({ ...info, chains: [{ network }] }) })
+    expect(findings[0]).toMatchObject({ name: 'connection', message: expect.stringContaining(words) })
+  })
+
+  it('looks at no more than it is told to, and leaves the interceptor alone then', async () => {
+    const lnd = new ScriptedLnd(empty)
+    const findings = await checkLnd({ lnd: lnd.services }, ['keysend', 'channels', 'inbound'])
+    expect(findings.map(({ name }) => name)).toEqual(['connection', 'keysend', 'channels'])
+    expect(lnd.calls.map(({ name }) => name)).toEqual(['getInfo', 'listChannels'])
+  })
+
+  it('knows whether a node is in the graph', async () => {
+    const key = `02${'cc'.repeat(32)}`
+    const known: Script = { ...empty, getNodeInfo: () => ({ node: { pub_key: key }, channels: [] }) }
+    expect(await knowsNode({ lnd: new ScriptedLnd(known).services }, key)).toBe(true)
+    expect(await knowsNode({ lnd: new ScriptedLnd(empty).services }, key)).toBe(false)
+    const mute: Script = { ...empty, getNodeInfo: says(Status.unavailable, 'gone') }
+    expect(await knowsNode({ lnd: new ScriptedLnd(mute).services }, key)).toBeUndefined()
+  })
+
   it('asks for everything that its macaroon has to permit, and nothing else', async () => {
     const { lnd, findings } = await check()
     const called = new Set(lnd.calls.map(({ name }) => name.toLowerCase()))
@@ -116,6 +140,13 @@ describe('a look at the channels', () => {
 })
 
 describe('a look at the interceptor', () => {
+  it('names it among the permissions where it is not permitted, which is not good and bad at once', async () => {
+    const { findings } = await check({ htlcInterceptor: denied })
+    expect(findings.filter(({ name }) => name === 'permissions' || name === 'interceptor')).toEqual([
+      { name: 'permissions', verdict: 'bad', message: expect.stringContaining('/routerrpc.Router/HtlcInterceptor') },
+    ])
+  })
+
   const offer = (htlcId: string, autoFailHeight: number): object => ({
     incoming_circuit_key: { chan_id: '1', htlc_id: htlcId },
     incoming_expiry: 100,

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createLndBackend } from '../../src/lnd.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLndTarget, openServices, readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
@@ -71,6 +72,34 @@ describe('where a node is', () => {
 
   it('needs no certificate of a node elsewhere, which an authority may have signed', () => {
     expect(readCredentials({ socket: 'h:1', lndDir: '/nowhere', macaroon }).cert).toBeUndefined()
+  })
+
+  it.each([
+    ['node.example', 'node.example:10009'],
+    ['node.example:1', 'node.example:1'],
+    ['[::1]', '[::1]:10009'],
+    ['::1', '[::1]:10009'],
+    ['[::1]:1', '[::1]:1'],
+  ])('is at the port of lncli where only a host is given: %s', (given, socket) => {
+    const cert = pem
+    expect(readCredentials({ cert, macaroon }, { LNCLI_RPCSERVER: given }).socket).toBe(socket)
+    expect(readCredentials({ cert, macaroon, socket: given }).socket).toBe(socket)
+  })
+
+  it('names the networks that are there where the one that was given is not', () => {
+    const lndDir = mkdtempSync(join(tmpdir(), 'keysock-lnd-'))
+    try {
+      const cert = pem
+      expect(() => readCredentials({ lndDir, cert })).toThrow(/never on mainnet: .* has no folder of that name\. Give/)
+      for (const network of ['signet', 'regtest']) {
+        mkdirSync(join(lndDir, 'data/chain/bitcoin', network), { recursive: true })
+      }
+      expect(() => readCredentials({ lndDir, cert })).toThrow(
+        /never on mainnet: .* has no folder of that name; there are regtest, signet\. Give the network \(--network\)/,
+      )
+    } finally {
+      rmSync(lndDir, { recursive: true })
+    }
   })
 
   it('names the file that is missing, and shows no secret', () => {
@@ -190,5 +219,12 @@ describe('a connection', () => {
     const plain = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     const { message } = asBackendError(await callAt(plain, pem))
     expect(message).toContain('speaks no TLS')
+  })
+
+  it('is not looked for under a name that is no option', () => {
+    const lnd = { lndDir: '/nowhere', macroon: 'x' } as object
+    expect(() => createLndBackend(lnd)).toThrow(
+      expect.objectContaining({ code: 'bad-request', message: 'there is no option macroon; it is written macaroon' }),
+    )
   })
 })

@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { startNetwork, type Network } from '../../tools/regtest/network.ts'
 import { exchange, file, sha256Hex, type Midway } from '../../tools/regtest/file-exchange.ts'
+import { leavesAsFound } from '../regtest/leaves-as-found.ts'
 import { attachProxied, type ProxiedEndpoint, settledUp } from './attached-endpoint.ts'
 
-const START_MS = 20 * 60_000
-const TRANSFER_MS = 300_000
 /** 1,000 sat: twice what a file each way costs its sender. */
 const CAP_MSAT = 1_000_000n
 const available = lndAvailable()
@@ -29,11 +28,13 @@ describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
       // How long lnd keeps a client of which it hears nothing: 1 min and 20 s unless told.
       every: { args: ['--grpc.server-ping-time=5s', '--grpc.server-ping-timeout=5s'] },
     })
-  }, START_MS)
+  })
 
   afterAll(async () => {
     await network.close()
   })
+
+  leavesAsFound(() => network)
 
   /** A file each way, with something that happens midway; every byte once, and the account as lnd's. */
   async function transfer(midway: (ends: Readonly<Record<End, ProxiedEndpoint>>) => readonly Midway[]): Promise<void> {
@@ -48,13 +49,10 @@ describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
     await Promise.all([settledUp(alice, CAP_MSAT), settledUp(carol, CAP_MSAT)])
     expect(got.client.stats.paidMsat).toBe(from.stats.spentMsat)
     expect(got.server.stats.paidMsat).toBe(to.stats.spentMsat)
-    await Promise.all([from.close(), to.close()])
-    await Promise.all([alice.proxy.close(), carol.proxy.close()])
   }
 
   it.for(['alice', 'carol'] as const)(
     'can be cut at %s in the middle of a transfer, again and again, and refused for two seconds',
-    { timeout: TRANSFER_MS },
     async (name) => {
       const refuse = ({ proxy }: ProxiedEndpoint): void => {
         proxy.refuse()
@@ -71,14 +69,14 @@ describe.skipIf(!available.ok)('the gRPC connection of a program', () => {
     },
   )
 
-  it('can stall at one end in a question, and at the other in an answer', { timeout: TRANSFER_MS }, async () => {
+  it('can stall at one end in a question, and at the other in an answer', async () => {
     await transfer(({ alice, carol }) => [
       { of: 'question', bytes: 60_000, act: () => carol.proxy.stall() },
       { of: 'answer', bytes: 60_000, act: () => alice.proxy.stall() },
     ])
   })
 
-  it('can be lost without a word to either side, with offers on their way', { timeout: TRANSFER_MS }, async () => {
+  it('can be lost without a word to either side, with offers on their way', async () => {
     await transfer(({ alice, carol }) => [
       { of: 'answer', bytes: 40_000, act: () => alice.proxy.stall('lost') },
       { of: 'answer', bytes: 100_000, act: () => carol.proxy.stall('lost') },

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
 import { until } from '../../tools/regtest/until.ts'
 
-/** A program of `fixtures` in a process of its own, which a test talks to by lines. */
+/** A program of `fixtures` in a process of its own, which a test talks to by lines. It ends with its test. */
 export class FixtureProgram {
   readonly #child: ChildProcess
   readonly #lines: string[] = []
@@ -19,6 +20,7 @@ export class FixtureProgram {
     this.#child.once('exit', () => {
       this.#isOver = true
     })
+    onTestFinished(() => this.kill())
   }
 
   get isOver(): boolean {
@@ -34,12 +36,12 @@ export class FixtureProgram {
     this.#child.stdin?.write(`${line}\n`)
   }
 
-  /** The first line from `from` on that begins so, without its beginning. */
-  async answer(beginning: string, { from = 0, deadlineMs = 60_000 }: AnswerOptions = {}): Promise<string> {
+  /** The first line that begins so, without its beginning. */
+  async answer(beginning: string): Promise<string> {
     const line = await until(
       `the program says ${beginning}`,
-      () => this.#lines.slice(from).find((each) => each.startsWith(beginning)),
-      { deadlineMs, hopeless: () => (this.#isOver ? 'it has ended' : undefined) },
+      () => this.#lines.find((each) => each.startsWith(beginning)),
+      { hopeless: () => (this.#isOver ? 'it has ended' : undefined) },
     )
     return line.slice(beginning.length).trim()
   }
@@ -48,10 +50,4 @@ export class FixtureProgram {
     this.#child.kill('SIGKILL')
     await until('the program has ended', () => this.#isOver || undefined)
   }
-}
-
-interface AnswerOptions {
-  /** How many lines are passed over. */
-  readonly from?: number
-  readonly deadlineMs?: number
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
+import { UNLISTED_MS } from '../../src/backends/lnd/limits.ts'
 import { GHOST_MS } from '../../src/medium/limits.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { OwnBalance } from '../../src/backends/lnd/routes/own-balance.ts'
@@ -91,13 +92,21 @@ describe('a payment that lnd calls in flight', () => {
       trackPaymentV2: () => ({ status: 'IN_FLIGHT', fee_msat: '0', htlcs }),
     })
 
-  it('has failed when no channel holds it for a while, with all channels up', async () => {
+  it('has failed when no channel lists it for so long that lnd would have cut off a peer that hangs', async () => {
     const { payments, lnd } = over([{ chan_id: '1', active: true, pending_htlcs: [] }])
     expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
-    lnd.clock.pass(GHOST_MS - 1)
+    lnd.clock.pass(UNLISTED_MS - 1)
     expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
     lnd.clock.pass(1)
     expect(await payments.track(hash)).toMatchObject({ status: 'failed', place: 'local' })
+  })
+
+  it('is in flight while its peer may hang: lnd lists it only once the peer has signed for it', async () => {
+    const { payments, lnd } = over([{ chan_id: '1', active: true, pending_htlcs: [] }])
+    await payments.track(hash)
+    // A ping comes after a minute and is waited for for half a minute, over Tor for three times as long.
+    lnd.clock.pass(3 * 90_000)
+    expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
   })
 
   it('is in flight as long as the chain may decide, where its channel is closed', async () => {

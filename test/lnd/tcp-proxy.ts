@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
 import { freePort } from '../../tools/regtest/ports.ts'
 
 /** How connections end: by a reset, as when a machine dies, or in good order. */
@@ -12,7 +13,7 @@ interface Pair {
   state: 'open' | 'stalled' | 'lost'
 }
 
-/** A TCP proxy between a program and its lnd, whose connections a test cuts, stalls and refuses. */
+/** A TCP proxy between a program and its lnd: its test cuts, stalls and refuses connections. It ends with the test. */
 export class TcpProxy {
   readonly #server: Server
   readonly #port: number
@@ -35,6 +36,7 @@ export class TcpProxy {
       server.once('error', reject)
       server.listen(port, '127.0.0.1', resolve)
     })
+    onTestFinished(() => proxy.close())
     return proxy
   }
 

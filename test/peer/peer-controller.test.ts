@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../src/medium/payment.ts'
-import type { PeerOptions } from '../../src/transport/peer/interface.ts'
+import type { PeerGrant, PeerOptions } from '../../src/transport/peer/interface.ts'
 import { PeerController } from '../../src/transport/peer/peer-controller.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { route } from './medium.ts'
 
-const data = { reason: 'data', avoid: [], waitingBytes: 1_000 } as const
+const data = { reason: 'data', avoid: [] } as const
 const settled: PaymentOutcome = { status: 'settled', feeMsat: 0n }
 
 function make(options: Partial<PeerOptions> = {}): PeerController {
@@ -38,11 +38,7 @@ function fill(peer: PeerController, now: number): number[] {
   }
 }
 
-function send(
-  peer: PeerController,
-  now: number,
-  want: Parameters<PeerController['grant']>[1] = data,
-): { ticket: number; routeId: string } {
+function send(peer: PeerController, now: number, want: Parameters<PeerController['grant']>[1] = data): PeerGrant {
   const grant = peer.grant(now, want)
   if (grant === undefined) throw new Error('no grant')
   peer.sent(now, grant.ticket)
@@ -101,11 +97,7 @@ describe('grants', () => {
   test('carry what the packet is built to', () => {
     expect(ready().grant(0, data)).toMatchObject({
       lane: 'node',
-      routeId: 'a',
-      recordBytes: 1_100,
-      minAmountMsat: 1_000n,
-      feeBaseMsat: 1_000n,
-      channels: ['c', 'd'],
+      route: { id: 'a', recordBytes: 1_100, minAmountMsat: 1_000n, feeBaseMsat: 1_000n, channels: ['c', 'd'] },
       hedgeAfterMs: 10_000,
     })
   })
@@ -231,14 +223,14 @@ describe('hedges', () => {
 
   test('go around the channels of the original where a route does', () => {
     const peer = ready({}, [route('a', ['c', 'd'], 483), route('b', ['e', 'f'], 483)])
-    expect(send(peer, 0).routeId).toBe('a')
-    expect(send(peer, 0, { ...data, reason: 'hedge', avoid: ['c', 'd'] }).routeId).toBe('b')
+    expect(send(peer, 0).route.id).toBe('a')
+    expect(send(peer, 0, { ...data, reason: 'hedge', avoid: ['c', 'd'] }).route.id).toBe('b')
   })
 
   test('take the same route where there is no other, and one is looked for', () => {
     const peer = ready()
     send(peer, 0)
-    expect(send(peer, 0, { ...data, reason: 'hedge', avoid: ['c', 'd'] }).routeId).toBe('a')
+    expect(send(peer, 0, { ...data, reason: 'hedge', avoid: ['c', 'd'] }).route.id).toBe('a')
     expect(peer.request(29_999)).toBeUndefined()
     expect(peer.request(30_000)).toEqual({ count: 3, avoid: ['c', 'd'] })
   })

@@ -98,7 +98,7 @@ function checkAlive(run: Run, now: number): void {
   const token = {}
   peer.enqueue(token)
   expect(peer.nextTurn()).toBe(token)
-  const grant = peer.grant(now, { reason: 'data', avoid: [], waitingBytes: 1 })
+  const grant = peer.grant(now, { reason: 'data', avoid: [] })
   if (grant === undefined) {
     const { inFlight, hung } = peer.stats()
     if (inFlight + hung > 0 || run.asked) return
@@ -127,7 +127,7 @@ function checkWayOut(run: Run, from: number): void {
   for (let now = from; ;) {
     if (run.asked || peer.request(now) !== undefined) peer.provideRoutes(now, routes.slice(0, 2))
     run.asked = false
-    const grant = peer.grant(now, { reason: 'data', avoid: [], waitingBytes: 1 })
+    const grant = peer.grant(now, { reason: 'data', avoid: [] })
     if (grant !== undefined) {
       peer.cancel(grant.ticket)
       return
@@ -200,13 +200,13 @@ test('bounds hold, tickets resolve once, and nothing ever waits for nothing, wha
           if (run === undefined) throw new Error('three peers')
           if (one.do === 'send') {
             for (let index = 0; index < one.count; index++) {
-              const grant = run.peer.grant(now, { reason: one.reason, avoid: ['m0'], waitingBytes: 1 })
+              const grant = run.peer.grant(now, { reason: one.reason, avoid: ['m0'] })
               if (grant === undefined) break
               expect(run.known.has(grant.ticket)).toBe(false)
               if (one.keep) {
                 run.known.add(grant.ticket)
                 run.peer.sent(now, grant.ticket)
-                run.open.push({ ticket: grant.ticket, channel: grant.channels[0] ?? '' })
+                run.open.push({ ticket: grant.ticket, channel: grant.route.channels[0] ?? '' })
               } else run.peer.cancel(grant.ticket)
             }
           } else if (one.do === 'answer') {

@@ -65,12 +65,12 @@ async function peerRate(description: NetworkDescription): Promise<number> {
         .catch(broke)
     }
     while (!isDone()) {
-      const grant = peer.grant(now(), { reason: 'data', avoid: [], waitingBytes: BYTES })
+      const grant = peer.grant(now(), { reason: 'data', avoid: [] })
       if (grant === undefined) break
       peer.sent(now(), grant.ticket)
       const preimage = sim.entropy.bytes(32)
-      const record = new Uint8Array(grant.recordBytes)
-      const { routeId, minAmountMsat: amountMsat } = grant
+      const record = new Uint8Array(grant.route.recordBytes)
+      const { id: routeId, minAmountMsat: amountMsat } = grant.route
       payer
         .pay({ routeId, hash: sha256(preimage), preimage, record, amountMsat })
         .then((outcome) => {

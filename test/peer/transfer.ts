@@ -84,14 +84,14 @@ export function sender(
     while (result.backlog > 0) {
       peer.enqueue(token)
       peer.nextTurn()
-      const grant = peer.grant(world.now, { reason: 'data', avoid: [], waitingBytes: 1000 })
+      const grant = peer.grant(world.now, { reason: 'data', avoid: [] })
       if (grant === undefined) {
         peer.enqueue(token)
         break
       }
       result.backlog -= 1
       peer.sent(world.now, grant.ticket)
-      pay(grant.routeId, (outcome) => finish(grant.ticket, outcome))
+      pay(grant.route.id, (outcome) => finish(grant.ticket, outcome))
     }
     arm()
   }

@@ -6,6 +6,8 @@ import { isRunning } from '../../tools/lnd-build/lock-file.ts'
 import { sweepNests } from '../../tools/regtest/nest.ts'
 import { until } from '../../tools/regtest/until.ts'
 
+const REGTEST = join(import.meta.dirname, '../../tools/regtest')
+
 interface Orphan {
   readonly folder: string
   readonly pid: number
@@ -14,8 +16,8 @@ interface Orphan {
 /** Runs a process that makes a nest with another process in it, and then ends in the way that `end` says. */
 function orphan(end: string): Orphan {
   const source = `
-    import { Daemon } from '${join(import.meta.dirname, 'daemon.ts')}'
-    import { Nest } from '${join(import.meta.dirname, 'nest.ts')}'
+    import { Daemon } from '${join(REGTEST, 'daemon.ts')}'
+    import { Nest } from '${join(REGTEST, 'nest.ts')}'
     const nest = new Nest()
     const args = ['-f', nest.folder + '/owner']
     const { pid } = new Daemon({ nest, name: 'tail', program: 'tail', args })

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs'
 import { authenticatedLndGrpc, getChainBalance, getWalletInfo } from 'lightning'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isRunning } from '../../tools/lnd-build/lock-file.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { keysend, receivedMsat } from '../../tools/regtest/keysend.ts'
 import { type Network, startNetwork } from '../../tools/regtest/network.ts'
+import { leavesAsFound } from './leaves-as-found.ts'
 
-/** A cold build of lnd comes first where nothing built it before. */
-const START_MS = 20 * 60_000
 const available = lndAvailable()
 
 // Reporters keep quiet about what is skipped.
@@ -25,7 +24,13 @@ describe.skipIf(!available.ok)('three real nodes in a row', () => {
         { between: ['bob', 'carol'], ...channel },
       ],
     })
-  }, START_MS)
+  })
+
+  afterAll(async () => {
+    await network.close()
+  })
+
+  leavesAsFound(() => network)
 
   it('carry a keysend from one end to the other, at the fee that the options name', async () => {
     const [alice, bob, carol] = [network.node('alice'), network.node('bob'), network.node('carol')]
@@ -70,7 +75,8 @@ describe.skipIf(!available.ok)('three real nodes in a row', () => {
     await network.waitActive()
   })
 
-  it('leave no process and no file behind', async () => {
+  // Last, and once: there is nothing to come back to.
+  it('leave no process and no file behind', { retry: 0 }, async () => {
     const pids = [...network.nodes.values()].map(({ pid }) => pid)
     expect(pids.every(isRunning)).toBe(true)
     await network.close()

@@ -23,6 +23,19 @@ class Mark implements EventHandler {
 }
 
 describe('the event queue', () => {
+  it('counts an event that was let go no longer as holding the process, and gives it all the same', () => {
+    const queue = new EventQueue()
+    const event = queue.push(3, new Mark(1), 0)
+    queue.push(3, new Mark(2), 0)
+    queue.letGo(event)
+    queue.letGo(event)
+    expect([queue.holding, queue.foreground, queue.size]).toEqual([1, 2, 2])
+    queue.shift()
+    expect([queue.holding, queue.foreground, queue.size]).toEqual([1, 1, 1])
+    queue.shift()
+    expect(queue.holding).toBe(0)
+  })
+
   it('gives events by time, then by insertion, whatever was cancelled', () => {
     fc.assert(
       fc.property(

@@ -226,6 +226,13 @@ const rows: readonly OpeningRow[] = [
     'FLOW_CONTROL',
   ),
   one('the last byte below the limit', ['§7.2'], { frames: `${openFrame()}0c8003ffffaa` }, 'taken', 'settle'),
+  one(
+    'an empty STREAM without FIN, far beyond the limit',
+    ['§5.5', '§6.2'],
+    { frames: `${openFrame()}0cc010000000000000` },
+    'taken',
+    'settle',
+  ),
   one('two ends', ['§6.2', '§7.4'], { frames: `${openFrame()}0a0200610a0100` }, 'FINAL_OFFSET', 'FINAL_OFFSET'),
   one(
     'an unknown even frame and a height that is too old',

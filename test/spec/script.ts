@@ -183,6 +183,12 @@ export class ToResponder {
     return this.#packet(kind, number, hexFrames(frames), options, Buffer.concat([header, sealed]))
   }
 
+  /** The proof that the holder of `nodeSecret` sends in IDENTIFY (spec §12.7). */
+  identityProof(nodeSecret: Uint8Array): Uint8Array {
+    const { responderEphemeral, h2 } = this.#transcript
+    return noise.hmac(noise.ecdh(nodeSecret, responderEphemeral), Buffer.from('keysock identify'), h2)
+  }
+
   /** A DATA packet. */
   data(number: number, frames: readonly Frame[] | string, options: PacketOptions = {}): ScriptPacket {
     return this.packet('data', number, frames, options)

@@ -3,6 +3,7 @@
  * `./dev node test/spec/scripts.ts` writes the file.
  */
 import { writeFileSync } from 'node:fs'
+import { toHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import {
   accept,
@@ -20,12 +21,20 @@ import {
   ToResponder,
   toInitiator,
 } from './script.ts'
+import * as noise from '../wire/noise.ts'
 
 const hexOf = (text: string): string => Buffer.from(text).toString('hex')
 const peer = new ToResponder()
 /** A stream that has ended by what its OPEN brought. */
 const ended = new ToResponder([stream(0, 'abc', true)])
 const paying = new ToResponder([credit(1, 1_000)])
+
+/** An IDENTIFY for the key of this secret; its proof is right, or another one (spec §12.7). */
+function identify(secret: Uint8Array, proof = peer.identityProof(secret)): string {
+  return `1e4041${toHex(noise.publicKey(secret))}${toHex(proof)}`
+}
+
+const nodeSecret = new Uint8Array(32).fill(0x44)
 
 /** A responder that took an OPEN, and sent its ANSWER at 20 ms. */
 function responder(
@@ -233,6 +242,34 @@ const streams: readonly Script[] = [
     [
       { at: 30, call: { stopReading: true }, state: 'open' },
       { at: 31, in: peer.data(1, [stream(0, 'abc')]), reaction: 'taken', sends: [sent({ type: 'reset', code: 15 })] },
+    ],
+  ),
+  responder(
+    'an empty STREAM without FIN beyond the limit has no effect',
+    ['§5.5', '§7.3'],
+    [{ at: 30, in: peer.data(1, '0c80100001'), reaction: 'taken', sendsNot: ['reset'], state: 'open' }],
+  ),
+  responder(
+    'an empty STREAM without FIN beyond the end has no effect',
+    ['§5.5', '§7.4'],
+    [
+      {
+        at: 30,
+        in: peer.data(1, '0a03006162120100080103'),
+        reaction: 'taken',
+        sendsNot: ['reset'],
+        reads: hexOf('ab'),
+        told: ['end'],
+        state: 'open',
+      },
+    ],
+  ),
+  responder(
+    'a FIN may follow an empty STREAM beyond it',
+    ['§5.5', '§7.4'],
+    [
+      { at: 30, in: peer.data(1, '0c40ff'), reaction: 'taken', sendsNot: ['reset'], state: 'open' },
+      { at: 31, in: peer.data(2, [stream(0, 'ab', true)]), reads: hexOf('ab'), told: ['end'], state: 'open' },
     ],
   ),
 ]
@@ -483,6 +520,29 @@ const recovery: readonly Script[] = [
       },
     ],
   ),
+  opening('an OPEN all of whose 256 copies failed ends the connection', ['§3.8'], 'node', [
+    { at: 0, medium: 'hangs', sends: [{ kind: 'open', attempt: 0, as: '0' }] },
+    ...Array.from({ length: 255 }, (_, i): ScriptStep => ({
+      at: 1 + i,
+      outcome: { of: `${i}`, is: 'failed' },
+      sends: [{ kind: 'open', attempt: i + 1, as: `${i + 1}` }],
+    })),
+    { at: 256, outcome: { of: '255', is: 'failed' }, sends: [], told: ['ETIMEDOUT', 'closed'], state: 'closed' },
+  ]),
+  {
+    name: 'each copy of a hanging ANSWER carries its PRICE',
+    clauses: ['§8.5', '§12.3'],
+    role: 'responder',
+    settings: { packetMsat: 10 },
+    open: peer.open(),
+    steps: [
+      ...[0, 10_000, 20_000].map((at): ScriptStep => ({
+        at,
+        medium: 'hangs',
+        sends: [sent({ type: 'price', packetMsat: 10 }, { kind: 'answer' })],
+      })),
+    ],
+  },
 ]
 
 const endings: readonly Script[] = [
@@ -631,6 +691,57 @@ const endings: readonly Script[] = [
       { at: 100, in: peer.data(1, [stream(0, 'a')]) },
       { at: 1_800_099, state: 'open' },
       { at: 1_800_100, told: ['ETIMEDOUT'], sends: [sent({ type: 'reset', code: 9 })], state: 'closed' },
+    ],
+  ),
+  responder(
+    'a copy of the OPEN while a RESET is on its way is refused with CLOSED',
+    ['§6.5', '§15.1'],
+    [
+      { at: 30, medium: 'hangs' },
+      { at: 31, call: { reset: 0 }, state: 'resetting' },
+      { at: 32, in: peer.open({ attempt: 1 }), reaction: 'dropped', state: 'resetting' },
+      { at: 33, in: peer.open({ attempt: 2, lane: 'phantom' }), reaction: 'CLOSED', state: 'resetting' },
+    ],
+  ),
+  responder(
+    'RESET(CLOSED) while closing, after the whole stream of the peer, is no error',
+    ['§13.7', '§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), reads: hexOf('abc'), told: ['end'] },
+      { at: 31, medium: 'hangs' },
+      { at: 32, call: { write: { byte: '61', count: 3 } } },
+      { at: 33, call: { finish: true }, state: 'closing' },
+      {
+        at: 34,
+        in: peer.data(2, [reset(15)]),
+        reaction: 'taken',
+        told: ['ended', 'closed'],
+        toldNot: ['ECONNRESET'],
+        state: 'closed',
+      },
+    ],
+  ),
+  responder(
+    'any RESET while closing is no error where only the FIN is not known to have arrived',
+    ['§13.7', '§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), told: ['end'] },
+      { at: 31, call: { write: { byte: '61', count: 3 } }, sends: [sent({ type: 'stream', offset: 0 })] },
+      // This side's answers go over the path: settled is delivered.
+      { at: 33, medium: 'hangs' },
+      { at: 34, call: { finish: true }, state: 'closing' },
+      { at: 35, in: peer.data(2, [reset(0)]), told: ['ended', 'closed'], toldNot: ['ECONNRESET'], state: 'closed' },
+    ],
+  ),
+  responder(
+    'another RESET while closing is an error where own bytes are missing',
+    ['§13.7', '§6.1'],
+    [
+      { at: 30, in: peer.data(1, [stream(0, 'abc', true)]), told: ['end'] },
+      { at: 31, medium: 'hangs' },
+      { at: 32, call: { write: { byte: '61', count: 3 } } },
+      { at: 33, call: { finish: true }, state: 'closing' },
+      { at: 34, in: peer.data(2, [reset(0)]), told: ['ECONNRESET', 'closed'], state: 'closed' },
     ],
   ),
 ]
@@ -846,6 +957,36 @@ const unexpected: readonly Script[] = [
       state: 'closed',
     },
   ]),
+  responder(
+    'a CREDIT id counted before is refused with DUPLICATE, without a price, too',
+    ['§12.4', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, '1c030143e8', { lane: 'phantom' }), reaction: 'settle' },
+      { at: 31, in: peer.data(2, '1c030143e8', { lane: 'phantom' }), reaction: 'DUPLICATE' },
+      { at: 32, in: peer.data(3, '1c030143e8'), reaction: 'taken' },
+    ],
+  ),
+  responder(
+    'a CREDIT id counted with the OPEN is refused with DUPLICATE, without a price, too',
+    ['§12.4', '§15.1'],
+    [{ at: 30, in: paying.data(1, [credit(1, 1_000)], { lane: 'phantom' }), reaction: 'DUPLICATE' }],
+    { open: paying.open() },
+  ),
+  responder(
+    'a wrong IDENTIFY after a good one resets',
+    ['§12.7'],
+    [
+      { at: 30, in: peer.data(1, identify(nodeSecret)), told: ['identified'] },
+      { at: 31, in: peer.data(2, identify(nodeSecret)), reaction: 'taken', toldNot: ['identified'], state: 'open' },
+      {
+        at: 32,
+        in: peer.data(3, identify(nodeSecret, new Uint8Array(32))),
+        reaction: 'dropped',
+        sends: [sent({ type: 'reset', code: 1 })],
+        told: ['ECONNRESET'],
+      },
+    ],
+  ),
 ]
 
 const SCRIPTS: readonly Script[] = [...streams, ...acknowledgement, ...recovery, ...endings, ...unexpected]

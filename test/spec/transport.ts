@@ -2,8 +2,9 @@
  * All that the tests of this folder know of src/transport, and the only file of theirs that imports it: what a
  * vector or a script says, in the terms of the spec.
  */
+import type { Route } from '../../src/medium/route.ts'
 import { toHex } from '../../src/floor/bytes.ts'
-import type { Lane } from '../../src/medium/payment.ts'
+import type { Lane, PaymentFailure } from '../../src/medium/payment.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import { Buyer, packetPrice } from '../../src/transport/connection/credit.ts'
 import type { Attempt, ConnectionSettings, Grant } from '../../src/transport/connection/interface.ts'
@@ -220,10 +221,7 @@ export class End {
 
   resolve(now: number, attempt: Attempt, fate: Fate): void {
     if (fate === 'failed' || typeof fate === 'object') {
-      const code =
-        typeof fate === 'object' && fate.refused !== '' ? { code: Code[fate.refused as keyof typeof Code] } : {}
-      const refused = fate !== 'failed'
-      this.#machine.resolve(now, attempt.id, { status: 'failed', refused, ...code, avoid: [], local: false })
+      this.#machine.resolve(now, attempt.id, failureOf(fate))
       return
     }
     this.#samples++
@@ -261,16 +259,24 @@ export class End {
 
   /** spec §8.5: 10 s before the first sample; scripts settle at once or late, so 5 s afterwards. */
   #grant(lane: Lane): Grant {
-    return {
-      lane,
-      routeId: 'route',
+    const route: Route = {
+      id: 'route',
       recordBytes: ROUTE.recordBytes,
       minAmountMsat: ROUTE.leastMsat,
       maxAmountMsat: 10n ** 9n,
       feeBaseMsat: ROUTE.feeMsat,
       feePpm: 0,
       channels: ['channel'],
-      hedgeAfterMs: this.#samples === 0 ? 10_000 : 5_000,
+      firstChannelSlots: 483,
+      cltvDelta: 40,
     }
+    return { lane, route, hedgeAfterMs: this.#samples === 0 ? 10_000 : 5_000 }
   }
+}
+
+/** A failed payment in the words of the backend contract: on the way, or at the destination with its code. */
+function failureOf(fate: 'failed' | { readonly refused: string }): PaymentFailure {
+  if (fate === 'failed') return { status: 'failed', reason: 'temporary-channel-failure', place: 'route' }
+  const refusal = fate.refused === '' ? {} : { refusal: Code[fate.refused as keyof typeof Code] }
+  return { status: 'failed', reason: 'refused', place: 'destination', ...refusal }
 }

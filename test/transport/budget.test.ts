@@ -31,6 +31,15 @@ describe('a budget', () => {
     expect(budget.availableMsat('p')).toBe(35n)
   })
 
+  test('the fees in what is spent are counted, whoever was paid', () => {
+    const budget = new Budget({ processCapMsat: 1_000n, peerCapMsat: 100n })
+    budget.reserve(payment('a', 'p', 60n, 40n))
+    budget.reserve(payment('b', 'q', 10n, 10n))
+    budget.settle('a', 5n)
+    budget.release('b')
+    expect(budget.feesMsat).toBe(5n)
+  })
+
   test('a payment is decided once', () => {
     const budget = new Budget({ processCapMsat: 1_000n, peerCapMsat: 100n })
     budget.reserve(payment('a', 'p', 60n))

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
+import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork } from '../../src/sim.ts'
 import type { ServerOptions } from '../../src/transport/options/options.ts'
 import { pairOn } from './worlds.ts'
@@ -30,4 +31,29 @@ it('an initiator that cannot say its idle timeout is told so at once', async () 
   const { alice, bob } = await pairOn(createSimulation(demoNetwork(), { seed: 3 }))
   const invalid = expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' })
   expect(() => alice.createConnection(bob.publicKeyHex, 7, { idleTimeout: 1e300 })).toThrow(invalid)
+})
+
+/** Options as a program in JavaScript may write them. */
+function untyped(options: object): never {
+  return options as never
+}
+
+it('a name that is no option of an endpoint is refused', async () => {
+  const { alice } = await pairOn(createSimulation(demoNetwork(), { seed: 3 }))
+  const backend = createSimulation(demoNetwork()).backend('bob')
+  const invalid = { code: 'ERR_KEYSOCK_INVALID_OPTION' }
+  await expect(createEndpoint(untyped({ backend, stor: 1 }))).rejects.toMatchObject(invalid)
+  await expect(createEndpoint(untyped({ backend, caps: { proces: 1 } }))).rejects.toMatchObject(invalid)
+  expect(() => alice.setCaps(untyped({ peers: 1n }))).toThrow(expect.objectContaining(invalid))
+})
+
+it('a misspelt option of a socket or server is refused, one of http or tls let pass', async () => {
+  const { alice, bob } = await pairOn(createSimulation(demoNetwork(), { seed: 3 }))
+  const invalid = expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' })
+  const key = bob.publicKeyHex
+  expect(() => alice.createConnection(key, 7, untyped({ maxCots: 1 }))).toThrow(invalid)
+  expect(() => bob.createServer(untyped({ pauseOnConect: true }))).toThrow(invalid)
+  expect(() => bob.createServer().listen(untyped({ port: 7, backlg: 1 }))).toThrow(invalid)
+  const ofOthers = { agent: false, path: null, servername: 'x', keepAliveMsecs: 1, scheduling: 'lifo', maxSockets: 1 }
+  alice.createConnection(key, 7, untyped(ofOthers)).on('error', () => undefined)
 })

@@ -15,6 +15,8 @@ interface Stage {
   /** Writes down the events of a socket; with `reads` also its data. */
   watch(party: Party, socket: AnySocket, options?: { readonly reads?: boolean }): AnySocket
   note(party: Party, text: string): void
+  /** Resolves when so much time of a simulated network has passed; on TCP when what is under way has arrived. */
+  later(ms: number): Promise<void>
   /** Resolves when every watched socket has closed. */
   allClosed(): Promise<void>
 }
@@ -61,6 +63,7 @@ function makeStage(world: World, log: Log): Stage {
       )
       return socket
     },
+    later: (ms) => world.later(ms),
     async allClosed() {
       for (const each of open) await each
     },
@@ -438,7 +441,153 @@ const scripts: readonly Script[] = [
       await stage.allClosed()
     },
   },
+  {
+    name: "'close' can be waited for after a connect that failed",
+    async client(stage) {
+      const client = stage.world.connect({ refused: true })
+      stage.note('client', await failureOf(once(client, 'connect')))
+      await once(client, 'close')
+      stage.note('client', 'closed')
+    },
+  },
+  {
+    name: "'close' can be waited for after 'end'",
+    onConnection(socket, stage) {
+      stage.watch('server', socket).end('all')
+    },
+    async client(stage) {
+      const client = stage.world.connect()
+      client.resume().end()
+      await once(client, 'end')
+      await once(client, 'close')
+      stage.note('client', 'closed')
+      await stage.allClosed()
+    },
+  },
+  {
+    name: "a write's callback comes before 'close' when the socket is destroyed",
+    // What it gets differs: keysock resets, so that nobody takes a part for the whole.
+    onConnection: (socket) => socket.on('error', () => undefined).resume(),
+    async client(stage) {
+      const client = stage.watch('client', stage.world.connect())
+      await once(client, 'connect')
+      // More than any buffer on the way takes.
+      client.write(Buffer.alloc(50_000_000), (error) => stage.note('client', `write ${error != null}`))
+      client.write('behind it', (error) => stage.note('client', `second write ${error != null}`))
+      client.destroy()
+      await once(client, 'close')
+      await stage.allClosed()
+    },
+  },
+  {
+    name: 'a socket that starts paused on the server hears of an end without data when it reads',
+    server: { pauseOnConnect: true },
+    onConnection(socket, stage) {
+      const lateHandlers = async (): Promise<void> => {
+        await stage.later(500)
+        stage.note('server', `${socket.readableEnded} ${socket.readyState}`)
+        stage.watch('server', socket)
+        socket.resume()
+      }
+      void lateHandlers()
+    },
+    async client(stage) {
+      const client = stage.watch('client', stage.world.connect()).end()
+      await once(client, 'close')
+      await stage.allClosed()
+    },
+  },
+  {
+    name: "a socket that is paused before 'connect' hears of an end without data when it resumes",
+    onConnection: (socket, stage) => stage.watch('server', socket).end(),
+    async client(stage) {
+      const client = stage.world.connect().pause()
+      await once(client, 'connect')
+      await stage.later(500)
+      stage.note('client', `${client.readableEnded} ${client.readyState}`)
+      stage.watch('client', client)
+      client.resume()
+      await stage.allClosed()
+    },
+  },
+  {
+    name: "a socket that is paused after 'connect' hears of an end without data at once",
+    onConnection: (socket, stage) => stage.watch('server', socket).end(),
+    async client(stage) {
+      const client = stage.watch('client', stage.world.connect(), { reads: false })
+      await once(client, 'connect')
+      client.pause()
+      await stage.allClosed()
+    },
+  },
+  {
+    name: 'a last word to a peer that has ended and gone is no error',
+    onConnection(socket, stage) {
+      stage.watch('server', socket).end('the whole answer')
+      socket.once('finish', () => socket.destroy())
+    },
+    async client(stage) {
+      const client = stage.watch('client', stage.world.connect({ allowHalfOpen: true }))
+      await once(client, 'end')
+      await stage.later(500)
+      client.write('last word')
+      client.end()
+      await stage.allClosed()
+    },
+  },
+  {
+    name: 'a last word to a peer that has ended and gone, and an end after it',
+    onConnection(socket, stage) {
+      stage.watch('server', socket).end('the whole answer')
+      socket.once('finish', () => socket.destroy())
+    },
+    async client(stage) {
+      const client = stage.watch('client', stage.world.connect({ allowHalfOpen: true }))
+      await once(client, 'end')
+      client.write('last word')
+      await stage.later(20_000)
+      stage.note('client', client.readyState)
+      client.end()
+      await stage.allClosed()
+    },
+  },
+  {
+    name: 'writing on to a peer that has ended and gone',
+    onConnection(socket, stage) {
+      stage.watch('server', socket).end('the whole answer')
+      socket.once('finish', () => socket.destroy())
+    },
+    async client(stage) {
+      const client = stage.watch('client', stage.world.connect({ allowHalfOpen: true }))
+      await once(client, 'end')
+      client.write('one word')
+      await stage.later(20_000)
+      client.write('another')
+      await stage.allClosed()
+    },
+  },
+  {
+    name: "the option 'timeout' is that of setTimeout",
+    onConnection: (socket, stage) => stage.watch('server', socket),
+    async client(stage) {
+      const client = stage.world.connect({ timeout: 20 })
+      stage.note('client', `${client.timeout}`)
+      await once(client, 'connect')
+      await once(client, 'timeout')
+      stage.note('client', 'timeout')
+      client.setTimeout(0)
+      stage.watch('client', client).end()
+      await stage.allClosed()
+    },
+  },
 ]
+
+async function failureOf(promise: Promise<unknown>): Promise<string> {
+  return await promise.then(
+    () => 'none',
+    (error: NodeJS.ErrnoException) => String(error.code),
+  )
+}
 
 async function play(script: Script, world: World): Promise<Log> {
   const log: Log = { client: [], server: [] }

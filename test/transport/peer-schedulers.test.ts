@@ -42,7 +42,7 @@ class SchedulerBench {
       payer: {
         send: (scheduler, _connection, grant) => {
           scheduler.sent(grant)
-          this.paid.push({ scheduler, ticket: grant.ticket, routeId: grant.routeId })
+          this.paid.push({ scheduler, ticket: grant.ticket, routeId: grant.route.id })
         },
       },
       slots: new SlotPool(),
@@ -54,8 +54,7 @@ class SchedulerBench {
   connection(target: PacketTarget, packets: number): DrivenConnection {
     let left = packets
     let own: PeerScheduler | undefined
-    const want = (): Want | undefined =>
-      left > 0 ? { reason: 'data', target, avoid: [], waitingBytes: 1_000 } : undefined
+    const want = (): Want | undefined => (left > 0 ? { reason: 'data', target, avoid: [] } : undefined)
     const transmit = (): Partial<Attempt> => {
       left -= 1
       return {}

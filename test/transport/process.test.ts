@@ -18,6 +18,7 @@ describe('a process', () => {
     ['nothing', 'done\n'],
     ['an unref socket', 'done\n'],
     ['a closed socket', 'done\n'],
+    ['an exchange', 'done\nheld for 2 s: false\n'],
     // As a kernel would for TCP, although the program has nothing more to do.
     ['data under way', 'done\ndelivered 30000\n'],
   ])('ends by itself with %s', async (what, output) => {

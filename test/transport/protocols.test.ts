@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
+import http2 from 'node:http2'
+import https from 'node:https'
 import { readFileSync } from 'node:fs'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -8,6 +10,7 @@ import { createGunzip, createGzip } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
+import type { ConnectOptions } from '../../src/transport/options/options.ts'
 import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
 
@@ -109,6 +112,19 @@ describe('http over keysock', () => {
     expect((await bodyOf(response)).equals(body)).toBe(true)
   })
 
+  it("ends a request that takes longer than its agent's timeout", async () => {
+    const { made } = await serve(() => undefined)
+    const agent = new http.Agent({ timeout: 500 })
+    const createConnection = (options: ConnectOptions): Socket =>
+      made.alice.createConnection(made.bob.publicKeyHex, 80, { timeout: options.timeout })
+    Object.assign(agent, { createConnection })
+    const request = http.get({ agent, host: 'bob' })
+    request.on('error', () => undefined)
+    await once(request, 'timeout')
+    request.destroy()
+    agent.destroy()
+  })
+
   it('tells an http client that nobody listens', async () => {
     const { alice, bob } = await place()
     const request = http.get({ createConnection: () => alice.createConnection(bob.publicKeyHex, 81) })
@@ -137,6 +153,62 @@ describe('tls over keysock', () => {
     const echoed = await bodyOf(session)
     expect(session.authorized).toBe(true)
     expect(echoed.equals(body)).toBe(true)
+  })
+})
+
+describe('https over keysock', () => {
+  it('gives the whole answer without an error, twenty times of twenty', async () => {
+    const { alice, bob } = await place()
+    const key = readFileSync(new URL('fixtures/test-only-key.pem', import.meta.url))
+    const cert = readFileSync(new URL('fixtures/test-only-cert.pem', import.meta.url))
+    const answer = 'x'.repeat(5_000)
+    const web = https.createServer({ key, cert }, (_request, response) => response.end(answer))
+    const halfOpen = { allowHalfOpen: true }
+    await bob.createServer(halfOpen, (socket) => web.emit('connection', socket)).listen(443)
+    const failures: string[] = []
+    const get = async (run: number): Promise<void> => {
+      const socket = alice.createConnection(bob.publicKeyHex, 443, halfOpen)
+      socket.on('error', (error) => failures.push(`${run}, socket: ${error.message}`))
+      const createConnection = (): tls.TLSSocket => tls.connect({ socket, ca: cert, servername: 'keysock.test' })
+      const request = https.get({ host: 'keysock.test', createConnection })
+      request.on('error', (error) => failures.push(`${run}, request: ${error.message}`))
+      const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+      const body = await bodyOf(response)
+      if (body.length !== answer.length) failures.push(`${run}: ${body.length} bytes`)
+      if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
+    }
+    await Promise.all(Array.from({ length: 20 }, (_, run) => get(run)))
+    expect(failures).toEqual([])
+  })
+})
+
+describe('http2 over keysock', () => {
+  it('closes both ends while a stream is under way', async () => {
+    const { alice, bob } = await place()
+    const server = http2.createServer()
+    const sessions: http2.ServerHttp2Session[] = []
+    server.on('session', (session) => {
+      session.on('error', () => undefined)
+      sessions.push(session)
+    })
+    server.on('stream', (stream) => {
+      stream.on('error', () => undefined)
+      stream.respond({ ':status': 200 })
+      stream.write('a part of it')
+    })
+    const listening = await bob.createServer((socket) => server.emit('connection', socket)).listen(80)
+    const client = http2.connect('http://bob', {
+      createConnection: () => alice.createConnection(bob.publicKeyHex, 80),
+    })
+    client.on('error', () => undefined)
+    const stream = client.request({ ':path': '/' })
+    stream.on('error', () => undefined)
+    await once(stream, 'data')
+    for (const session of sessions) session.destroy()
+    client.destroy()
+    listening.close()
+    await once(listening, 'close')
+    expect([client.destroyed, ...sessions.map((session) => session.destroyed)]).toEqual([true, true])
   })
 })
 

@@ -20,7 +20,7 @@ const onceOf = (name: string): Promise<unknown[]> => once(endpoint as unknown as
 it('events.once waits for an event of an endpoint', async () => {
   const offline = onceOf('offline')
   backend.emit({ type: 'offline', detail: 'gone' })
-  expect(await offline).toEqual([{ detail: 'gone' }])
+  expect(await offline).toEqual([{ detail: 'gone', away: 'node' }])
   const warning = onceOf('warning')
   backend.emit({ type: 'warning', code: 'ERR_KEYSOCK_TEST', message: 'mind this' })
   expect(await warning).toEqual([{ code: 'ERR_KEYSOCK_TEST', message: 'mind this' }])

@@ -12,6 +12,7 @@ export interface AnySocket extends Duplex {
   readonly readyState: string
   readonly bytesRead: number
   readonly bytesWritten: number
+  readonly timeout?: number | undefined
   setTimeout(ms: number, callback?: () => void): this
   destroySoon(): void
   resetAndDestroy(): this
@@ -20,6 +21,7 @@ export interface AnySocket extends Duplex {
 interface ConnectChoice {
   readonly allowHalfOpen?: boolean
   readonly signal?: AbortSignal
+  readonly timeout?: number
   /** Where nobody listens. */
   readonly refused?: boolean
 }
@@ -34,7 +36,20 @@ export interface World {
   connect(options?: ConnectChoice): AnySocket
   /** Lets time pass until the promise settles. */
   run<Result>(promise: Promise<Result>): Promise<Result>
+  /** Resolves when what is under way has arrived: on a simulated network after so many ms. */
+  later(ms: number): Promise<void>
   stop(): Promise<void>
+}
+
+/** Turns of the event loop after which the kernel has handed everything over the loopback. */
+const KERNEL_TURNS = 20
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+  }
 }
 
 export async function tcpWorld(): Promise<World> {
@@ -58,6 +73,7 @@ export async function tcpWorld(): Promise<World> {
       return socket
     },
     run: (promise) => promise,
+    later: () => turns(KERNEL_TURNS),
     async stop() {
       for (const socket of sockets) socket.destroy()
       if (server !== undefined) await once(server.close(), 'close')
@@ -84,6 +100,7 @@ export async function pairOn(
 export async function keysockWorld(replies: 'phantom' | 'direct'): Promise<World> {
   const sim = createSimulation(demoNetwork(), { seed: 7 })
   const { alice, bob } = await pairOn(sim, { alice: { replies } })
+  const { clock } = sim
   return {
     name: `keysock, ${replies} replies`,
     async listen(options, onConnection) {
@@ -93,6 +110,10 @@ export async function keysockWorld(replies: 'phantom' | 'direct'): Promise<World
       return alice.createConnection(bob.publicKeyHex, refused ? 8 : 7, options)
     },
     run: (promise) => sim.drive(promise),
+    later: (ms) =>
+      new Promise((resolve) => {
+        clock.schedule(clock.now() + ms, resolve)
+      }),
     async stop() {
       await sim.drive(Promise.all([alice.close(), bob.close()]))
     },

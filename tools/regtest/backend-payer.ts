@@ -9,6 +9,15 @@ import { until } from './until.ts'
 
 type Backend = ReturnType<typeof createLndBackend>
 
+const PAID_MSAT = 1_000n
+
+/** A route that was found for an amount. */
+export interface FoundRoute {
+  readonly id: string
+  readonly lane: Destination['lane']
+  readonly amountMsat: bigint
+}
+
 /** A payment that was begun, and what the backend said of it. */
 export interface BegunPayment {
   readonly hash: Uint8Array
@@ -43,18 +52,28 @@ export class BackendPayer {
     return [...this.#begun.values()]
   }
 
-  /** Begins one payment. Its record is its preimage, so that whoever is paid can settle it. */
-  async begin(destination: Destination, amountMsat: bigint = 1_000n): Promise<BegunPayment> {
-    const route = await until('there is a route', async () => {
+  /** A route that can be paid over, now or later. */
+  async route(destination: Destination, amountMsat: bigint = PAID_MSAT): Promise<FoundRoute> {
+    const { id } = await until('there is a route', async () => {
       const request = { destination, amountMsat, maxFeeMsat: 1_000_000n, count: 1 }
       return (await this.backend.findRoutes(request))[0]
     })
+    return { id, lane: destination.lane, amountMsat }
+  }
+
+  /** Begins one payment. */
+  async begin(destination: Destination, amountMsat?: bigint): Promise<BegunPayment> {
+    return this.beginOver(await this.route(destination, amountMsat))
+  }
+
+  /** Begins one payment over this route. Its record is its preimage, so that whoever is paid can settle it. */
+  beginOver({ id: routeId, lane, amountMsat }: FoundRoute): BegunPayment {
     const preimage = this.backend.entropy.bytes(32)
     const hash = sha256(preimage)
     const begun: BegunPayment = { hash, first: undefined, resolved: undefined }
     this.#begun.set(toHex(hash), begun)
-    const ofNodeLane = destination.lane === 'node' ? { preimage } : {}
-    void this.backend.pay({ routeId: route.id, hash, record: preimage, amountMsat, ...ofNodeLane }).then((outcome) => {
+    const ofNodeLane = lane === 'node' ? { preimage } : {}
+    void this.backend.pay({ routeId, hash, record: preimage, amountMsat, ...ofNodeLane }).then((outcome) => {
       begun.first = outcome
     })
     return begun
@@ -64,7 +83,7 @@ export class BackendPayer {
   async pay(destination: Destination, amountMsat?: bigint): Promise<PaymentOutcome['status'] | undefined> {
     const begun = await this.begin(destination, amountMsat)
     const decided = (): true | undefined => outcomeOf(begun) !== undefined || undefined
-    await until('the payment is decided', decided, { deadlineMs: 120_000 })
+    await until('the payment is decided', decided)
     return outcomeOf(begun)?.status
   }
 

@@ -151,7 +151,11 @@ export async function waitChannelGone(channel: OpenChannel): Promise<void> {
 
 type Listed = GetChannelsResult['channels'][number]
 
-async function ownChannel(node: LndNode, { transactionId, output }: PendingChannel): Promise<Listed | undefined> {
+/** A channel as one of its ends lists it; undefined where it is not open. */
+export async function ownChannel(
+  node: LndNode,
+  { transactionId, output }: PendingChannel,
+): Promise<Listed | undefined> {
   const { channels } = await getChannels({ lnd: node.lnd })
   return channels.find((each) => each.transaction_id === transactionId && each.transaction_vout === output)
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Nest } from './nest.ts'
 
-/** lnd closes its databases on SIGINT; it takes about a second. */
-const STOP_MS = 20_000
+/** lnd closes its databases on SIGINT: about a second on an idle machine. One that is killed meanwhile did not stop. */
+const STOP_MS = 120_000
 const TAIL_LINES = 15
 
 export interface DaemonSettings {

@@ -6,6 +6,8 @@ import { told } from './until.ts'
 /** The custom record of a keysend payment, whose value is the preimage. */
 const KEYSEND_TYPE = '5482373484'
 const MAX_FEE_MSAT = 1_000_000n
+/** lnd gives up after a minute unless told, which a hundred payments at once on a busy machine may take. */
+const GIVE_UP_MS = 10 * 60_000
 
 export interface Keysend {
   readonly from: LndNode
@@ -36,6 +38,7 @@ export async function keysend({ from, to, amountMsat, records = new Map() }: Key
       destination: to.publicKey,
       mtokens: String(amountMsat),
       max_fee_mtokens: String(MAX_FEE_MSAT),
+      pathfinding_timeout: GIVE_UP_MS,
       messages,
     })
     return { hash, feeMsat: BigInt(paid.fee_mtokens), hops: paid.hops.map(({ public_key }) => public_key) }

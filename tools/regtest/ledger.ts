@@ -37,6 +37,8 @@ export interface Ledger {
   readonly inFlight: readonly string[]
   /** Those of them whose channel is not open any more. */
   readonly onChain: readonly string[]
+  /** Of all of them, however they ended. */
+  readonly hashes: readonly string[]
   readonly failed: number
   readonly succeeded: number
   /** To begin the next look behind it. */
@@ -62,6 +64,7 @@ export async function readLedger(node: LndNode, afterIndex: bigint = 0n): Promis
     paidMsat,
     inFlight: inFlight.map(({ payment_hash }) => payment_hash),
     onChain: inFlight.filter(isOnChain).map(({ payment_hash }) => payment_hash),
+    hashes: payments.map(({ payment_hash }) => payment_hash),
     failed: count('FAILED'),
     succeeded: count('SUCCEEDED'),
     lastIndex: lastOf(all, afterIndex),

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { authenticatedLndGrpc, type AuthenticatedLnd, getWalletInfo, grantAccess } from 'lightning'
 import type { Btcd } from './btcd.ts'
 import { Daemon } from './daemon.ts'
@@ -63,6 +64,8 @@ export class LndNode {
   #lnd: AuthenticatedLnd | undefined
   #publicKey: string | undefined
   #isPaused = false
+  /** Ends with the last start that was asked for: a test that failed may have left one under way. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(settings: LndSettings, rpcPort: number, peerPort: number) {
     this.name = settings.name
@@ -114,23 +117,14 @@ export class LndNode {
     return this.#daemon?.isRunning === true && !this.#isPaused
   }
 
+  /** How it was started last. */
+  get options(): NodeOptions {
+    return this.#options
+  }
+
   /** Starts it after `stop` or `kill`, with some options changed if told. Returns when its RPC answers. */
   async start(changed: NodeOptions = {}): Promise<void> {
-    if (this.#daemon?.isRunning === true) throw new Error(`${this.name} runs already`)
-    this.#options = { ...this.#options, ...changed }
-    const { nest, name, program } = this.#settings
-    const daemon = new Daemon({ nest, name, program, args: this.#args() })
-    this.#daemon = daemon
-    const hopeless = (): string | undefined => daemon.ending()
-    await until(`${name} listens`, () => this.#listens(), { hopeless })
-    const { lnd } = authenticatedLndGrpc({ cert: this.cert, macaroon: this.macaroon.base64, socket: this.socket })
-    this.#lnd = lnd
-    const { public_key } = await until(`${name} answers`, () => getWalletInfo({ lnd }), {
-      hopeless,
-      // It logs an error for each look that comes too early.
-      everyMs: 200,
-    })
-    this.#publicKey = public_key
+    await this.#inTurn(() => this.#start({ ...this.#options, ...changed }))
   }
 
   /** Stops it as its owner would, and waits for its end. */
@@ -147,8 +141,22 @@ export class LndNode {
   }
 
   async restart(changed: NodeOptions = {}): Promise<void> {
-    await this.stop()
-    await this.start(changed)
+    await this.#inTurn(async () => {
+      await this.stop()
+      await this.#start({ ...this.#options, ...changed })
+    })
+  }
+
+  /** Makes it run with exactly these options, whatever it does now. Returns whether anything had to be done. */
+  async runWith(options: NodeOptions): Promise<boolean> {
+    return await this.#inTurn(async () => {
+      const wasPaused = this.#isPaused
+      this.resume()
+      if (this.isRunning && isDeepStrictEqual(this.#options, options)) return wasPaused
+      await this.stop()
+      await this.#start(options)
+      return true
+    })
   }
 
   /** Lets it hang, with its connections open, until `resume`. */
@@ -189,6 +197,30 @@ export class LndNode {
       LNCLI_TLSCERTPATH: this.certPath,
       LNCLI_MACAROONPATH: this.macaroonPath,
     }
+  }
+
+  async #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act)
+    this.#turn = done.catch(() => undefined)
+    return await done
+  }
+
+  async #start(options: NodeOptions): Promise<void> {
+    if (this.#daemon?.isRunning === true) throw new Error(`${this.name} runs already`)
+    this.#options = options
+    const { nest, name, program } = this.#settings
+    const daemon = new Daemon({ nest, name, program, args: this.#args() })
+    this.#daemon = daemon
+    const hopeless = (): string | undefined => daemon.ending()
+    await until(`${name} listens`, () => this.#listens(), { hopeless })
+    const { lnd } = authenticatedLndGrpc({ cert: this.cert, macaroon: this.macaroon.base64, socket: this.socket })
+    this.#lnd = lnd
+    const { public_key } = await until(`${name} answers`, () => getWalletInfo({ lnd }), {
+      hopeless,
+      // It logs an error for each look that comes too early.
+      everyMs: 200,
+    })
+    this.#publicKey = public_key
   }
 
   /** Its files are there and its port is open: from here on the client's own retries are not needed. */

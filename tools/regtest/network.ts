@@ -8,6 +8,7 @@ import {
   endChannel,
   fundChannel,
   type OpenChannel,
+  ownChannel,
   waitChannelActive,
   waitChannelGone,
   waitChannelKnown,
@@ -50,6 +51,7 @@ export class Network<Name extends string = string> {
   readonly channels: OpenChannel[] = []
   readonly #nest: Nest
   readonly #btcd: Btcd
+  #isClosed = false
 
   constructor({ nest, btcd, nodes }: Parts<Name>) {
     this.#nest = nest
@@ -60,6 +62,10 @@ export class Network<Name extends string = string> {
   /** Where all files are: logs, keys and databases. */
   get folder(): string {
     return this.#nest.folder
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
   }
 
   node(name: Name): LndNode {
@@ -176,8 +182,25 @@ export class Network<Name extends string = string> {
     this.channels.splice(this.channels.indexOf(channel), 1)
   }
 
+  /**
+   * Takes from `channels` what one of its ends does not list as open any more, whoever closed it, and waits until the
+   * other one has seen that too. Returns those.
+   */
+  async dropClosed(): Promise<OpenChannel[]> {
+    const dropped: OpenChannel[] = []
+    for (const channel of this.channels) {
+      const listed = await Promise.all([channel.opener, channel.other].map((end) => ownChannel(end, channel)))
+      if (listed.includes(undefined)) dropped.push(channel)
+    }
+    if (dropped.length > 0) await this.mine(ANNOUNCE_BLOCKS)
+    await Promise.all(dropped.map(waitChannelGone))
+    for (const channel of dropped) this.channels.splice(this.channels.indexOf(channel), 1)
+    return dropped
+  }
+
   /** Ends everything at once and removes all files. Nothing of it outlives this process in any case. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.all([...this.nodes.values()].map((node) => node.kill()))
     await this.#btcd.end('SIGKILL')
     this.#nest.close()

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Two busy cores take 15 s for the longest step, the start of lnd. */
-const DEADLINE_MS = 60_000
+/**
+ * It bounds a hang, and nothing else: two cores that others keep busy take 15 s for the longest step, the start of
+ * lnd, and may have to do it for each node at once.
+ */
+const DEADLINE_MS = 180_000
 
 export interface UntilOptions {
-  /** A minute unless told. */
+  /** Three minutes unless told. */
   readonly deadlineMs?: number
   /** The pause between two looks: 50 ms unless told. */
   readonly everyMs?: number

@@ -8,10 +8,12 @@ import {
   hashRequest,
 } from './rpc/raw-messages.ts'
 import { processClock } from '../../floor/clock.ts'
+import { networkInWords } from '../../floor/network.ts'
 import { processEntropy } from '../../floor/entropy.ts'
 import { Introductions } from './phantom/introductions.ts'
 import { inSat, spendableMsat } from './routes/own-balance.ts'
 import { inboundMsat, isUnconfirmed, OwnChannels } from './routes/own-channels.ts'
+import { nodeInfo } from './routes/public-graph.ts'
 import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { BackendError } from '../backend.ts'
 import {
@@ -54,8 +56,12 @@ const KEYSEND_BITS = ['54', '55'] as const
 /** The key of no node: a path is only looked for here, so nobody will pay over it. */
 const NOBODY = new Uint8Array(33)
 
-/** Checks whether a node has what keysock needs, and says in words what is missing. Never rejects. Changes nothing. */
-export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
+/**
+ * Checks whether a node has what keysock needs, and says in words what is missing. Never rejects. Changes nothing.
+ * @param only what is looked at beside the connection; everything unless told. A look at permissions and interceptor
+ *   takes the interceptor for a moment, so that a program that needs it leaves those out.
+ */
+export async function checkLnd(options: LndOptions = {}, only?: readonly FindingName[]): Promise<Finding[]> {
   let target: LndTarget
   try {
     target = openLndTarget(options, process.env)
@@ -63,9 +69,23 @@ export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
     return [{ name: 'connection', verdict: 'bad', message: (error as Error).message }]
   }
   try {
-    return await new Check(new LndClient(target.services)).run()
+    return await new Check(new LndClient(target.services), only).run()
   } finally {
     target.close()
+  }
+}
+
+/** Whether lnd has a node in its graph; undefined where it could not be asked. Never rejects. */
+export async function knowsNode(options: LndOptions, publicKeyHex: string): Promise<boolean | undefined> {
+  try {
+    const target = openLndTarget(options, process.env)
+    try {
+      return (await nodeInfo(new LndClient(target.services), publicKeyHex)) !== undefined
+    } finally {
+      target.close()
+    }
+  } catch {
+    return undefined
   }
 }
 
@@ -73,9 +93,11 @@ export async function checkLnd(options: LndOptions = {}): Promise<Finding[]> {
 class Check {
   readonly #client: LndClient
   readonly #findings: Finding[] = []
+  readonly #only: readonly FindingName[] | undefined
 
-  constructor(client: LndClient) {
+  constructor(client: LndClient, only: readonly FindingName[] | undefined) {
     this.#client = client
+    this.#only = only
   }
 
   async run(): Promise<Finding[]> {
@@ -84,15 +106,21 @@ class Check {
     this.#version(info)
     this.#sync(info)
     this.#keysend(info)
-    await this.#permissions()
+    const hasTried = this.#wants('permissions') || this.#wants('interceptor')
+    const interceptor = hasTried ? await this.#openInterceptor() : undefined
+    if (this.#wants('permissions')) await this.#permissions(interceptor)
     const channels = await this.#channels(info)
     if (channels !== undefined) {
       this.#outbound(channels)
       this.#inbound(channels)
-      await this.#introduction(info)
+      if (this.#wants('introduction')) await this.#introduction(info)
     }
-    await this.#interceptor(info)
-    return this.#findings
+    if (hasTried) this.#interceptor(info, interceptor)
+    return this.#findings.filter(({ name }) => name === 'connection' || this.#wants(name))
+  }
+
+  #wants(name: FindingName): boolean {
+    return this.#only?.includes(name) ?? true
   }
 
   #report(name: FindingName, verdict: Finding['verdict'], message: string): void {
@@ -102,7 +130,11 @@ class Check {
   async #connect(): Promise<RawInfo | undefined> {
     try {
       const info = await this.#client.call('getInfo', {})
-      this.#report('connection', 'good', `lnd ${shortVersion(info.version)} answers, key ${info.identity_pubkey}`)
+      this.#report(
+        'connection',
+        'good',
+        `lnd ${shortVersion(info.version)} answers on ${networkInWords(info.chains[0]?.network ?? 'an unknown network')}, key ${info.identity_pubkey}`,
+      )
       return info
     } catch (error) {
       this.#report('connection', 'bad', whyNoAnswer(error as RpcError))
@@ -155,7 +187,7 @@ class Check {
    * Makes each call as harmlessly as it can be made: an answer, another error or a long silence means that it is
    * permitted.
    */
-  async #permissions(): Promise<void> {
+  async #permissions(interceptor: RpcError | undefined): Promise<void> {
     const zero = '00'.repeat(32)
     const calls: readonly [CallName, object][] = [
       ['listChannels', { active_only: true }],
@@ -179,6 +211,7 @@ class Check {
       const error = await firstError(this.#client.stream(name, request))
       if (error !== undefined && isDenied(error)) denied.push(asBackendError(error).message)
     }
+    if (interceptor !== undefined && isDenied(interceptor)) denied.push(asBackendError(interceptor).message)
     if (denied.length === 0) this.#report('permissions', 'good', 'the macaroon permits what is needed')
     else for (const message of denied) this.#report('permissions', 'bad', message)
   }
@@ -260,21 +293,25 @@ class Check {
     }
   }
 
-  async #interceptor(info: RawInfo): Promise<void> {
+  /** Opens the interceptor, and lets go of it. What lnd says against it. */
+  async #openInterceptor(): Promise<RpcError | undefined> {
     const stream = this.#client.interceptor()
     // With requireinterceptor lnd holds on to what nobody answered.
     stream.on('data', (message) => {
       const offer = message as RawOffer
       if (!isOnChain(offer)) stream.write({ incoming_circuit_key: offer.incoming_circuit_key, action: 'RESUME' })
     })
-    const error = await firstError(stream)
+    return await firstError(stream)
+  }
+
+  #interceptor(info: RawInfo, error: RpcError | undefined): void {
     if (error === undefined) {
       const held = info.require_htlc_interceptor
         ? ' (requireinterceptor is set: without a program that holds it, this node forwards nothing)'
         : ''
       return this.#report('interceptor', 'good', `the HTLC interceptor is free${held}`)
     }
-    if (isDenied(error)) return this.#report('interceptor', 'bad', asBackendError(error).message)
+    if (isDenied(error)) return // named among the permissions
     if (isInterceptorTaken(error))
       return this.#report(
         'interceptor',

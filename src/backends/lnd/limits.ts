@@ -56,6 +56,14 @@ export const WARNING_INTERVAL_MS = 60_000
 /** The longest record that fits into an onion: one hop (BOLT 4), some slack. */
 export const MAX_RECORD_BYTES = 1_300
 
+/**
+ * lnd lists an HTLC once the peer has signed for it, so a channel whose peer hangs does not show what was sent over it.
+ * lnd cuts such a peer off, and its channel is not active from then on, after a minute until the next ping and half a
+ * minute for the answer; over Tor it gives three times as long. After this time what no active channel lists was
+ * never sent.
+ */
+export const UNLISTED_MS = 300_000
+
 // ---- Calls and streams -------------------------------------------------------------------------------
 
 /** No call but sendToRouteV2 takes longer; pathfinding on big graphs takes up to 10 s. */

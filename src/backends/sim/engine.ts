@@ -1,6 +1,8 @@
-import { turn, type Clock } from '../../floor/clock.ts'
+import { soon, turn, type Clock } from '../../floor/clock.ts'
 import { DEFAULT_BOUND_MS, MAX_EVENTS_AT_ONCE, MAX_TURNS_AT_ONCE, TURNS_BEFORE_QUIET } from './limits.ts'
 import { SimulationError } from './errors.ts'
+import { checkNames } from './option-names.ts'
+import { UndrivenWatch } from './undriven.ts'
 import { EventQueue, type EventHandler, type QueuedEvent } from './event-queue.ts'
 import { RealTimePump, type NextEvent } from './realtime.ts'
 
@@ -13,6 +15,8 @@ export interface RunBounds {
   /** Without `untilMs`: give up after this much virtual time. Default: a day. */
   readonly withinMs?: number
 }
+
+const BOUND_NAMES: Readonly<Record<keyof RunBounds, true>> = { untilMs: true, until: true, withinMs: true }
 
 /** Why a run ended: nothing but background events is left, `until` holds, or the time is up. */
 export type RunEnd = 'quiet' | 'until' | 'time'
@@ -34,9 +38,15 @@ export class Engine implements Clock {
   #calledOut = false
   /** Calls from outside; whether a turn brought one shows in it. */
   #calls = 0
+  /** Callbacks of `soon` that are still to come. */
+  #turnsToCome = 0
   #events = 0
   #turns = 0
   #running = false
+  /** Calls from outside when the last run ended. */
+  #callsSeen = 0
+  #hasProcess = false
+  readonly #watch: UndrivenWatch | undefined
 
   /**
    * `quietTurns`: turns without a call that end an instant; more for processes that wait in chains of `setImmediate`.
@@ -45,7 +55,7 @@ export class Engine implements Clock {
     this.#quietTurns = options.quietTurns ?? 1
     if (options.realTime !== undefined) {
       this.#pump = new RealTimePump(options.realTime.speed, () => this.#fireDue())
-    }
+    } else this.#watch = new UndrivenWatch(this)
   }
 
   get nowMs(): number {
@@ -59,6 +69,16 @@ export class Engine implements Clock {
   /** Turns of the event loop that runs have waited for. */
   get turns(): number {
     return this.#turns
+  }
+
+  /** A process of the application's is on a node of this network. */
+  attached(): void {
+    this.#hasProcess = true
+  }
+
+  /** Whether something that a process asked for since the last run waits for time to pass. */
+  get waitsForRun(): boolean {
+    return this.#hasProcess && !this.#running && this.#calls > this.#callsSeen && this.#queue.foreground > 0
   }
 
   get pendingEvents(): number {
@@ -81,9 +101,29 @@ export class Engine implements Clock {
     }
   }
 
+  /** A turn of the process, which a run waits for before it lets the time pass. */
+  soon(callback: () => void): () => void {
+    this.#calls++
+    this.#turnsToCome++
+    let isToCome = true
+    const done = (): void => {
+      if (isToCome) this.#turnsToCome--
+      isToCome = false
+    }
+    const cancel = soon(() => {
+      done()
+      callback()
+    })
+    return () => {
+      done()
+      cancel()
+    }
+  }
+
   /** Every call from outside starts here: the clock is brought up to date. */
   enter(): void {
     this.#calls++
+    if (!this.#running) this.#watch?.asked()
     this.now()
   }
 
@@ -100,7 +140,14 @@ export class Engine implements Clock {
     return event
   }
 
+  /** An event that nothing depends on any more: it comes in its order, and no longer keeps a process alive. */
+  letGo(event: QueuedEvent): void {
+    this.#queue.letGo(event)
+    this.#pump?.ref(this.#queue.holding > 0)
+  }
+
   async run(bounds: RunBounds = {}): Promise<RunEnd> {
+    checkNames("the run's bounds", bounds, BOUND_NAMES, 'bad-option')
     if (this.#pump !== undefined)
       throw new SimulationError('busy', 'a simulation in real time runs by itself; wait for what you expect')
     this.#claim()
@@ -115,11 +162,13 @@ export class Engine implements Clock {
       }
     } finally {
       this.#running = false
+      this.#callsSeen = this.#calls
     }
   }
 
   /** Runs until `promise` settles, and returns what it resolves to or throws what it rejects with. */
   async drive<T>(promise: PromiseLike<T>, options: { readonly withinMs?: number } = {}): Promise<T> {
+    checkNames("the drive's options", options, { withinMs: true }, 'bad-option')
     const within = options.withinMs ?? DEFAULT_BOUND_MS
     let settled = false
     const done = (): void => {
@@ -159,6 +208,7 @@ export class Engine implements Clock {
     if (this.#running)
       throw new SimulationError('busy', 'this simulation is running already; wait for the run before you start another')
     this.#running = true
+    this.#watch?.driven()
   }
 
   /** From event to event, until the process must get its turn; the run's end, if it is reached. */
@@ -187,7 +237,7 @@ export class Engine implements Clock {
   /** Lets microtasks, nextTicks and streams do all that follows from what left the simulator. */
   async #settle(): Promise<void> {
     let quiet = 0
-    for (let turns = 0; quiet < this.#quietTurns; turns++) {
+    for (let turns = 0; quiet < this.#quietTurns || this.#turnsToCome > 0; turns++) {
       this.#calledOut = false
       const before = this.#calls
       await this.#turn()

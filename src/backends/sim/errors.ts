@@ -1,6 +1,8 @@
 export type SimulationErrorCode =
   /** The description of a network doesn't hold together; `message` names the entry. */
   | 'bad-description'
+  /** An option that there is not, or a value that it does not take. */
+  | 'bad-option'
   /** A node, channel or fault that doesn't exist. */
   | 'unknown-name'
   /** Nothing is left to happen, but the promise that was driven is still pending. */

@@ -16,6 +16,8 @@ export interface QueuedEvent extends HeapItem {
   readonly order: number
   readonly phase: number
   readonly handler: EventHandler
+  /** Real-time mode: whether it keeps the process alive. Written by the queue alone. */
+  holds: boolean
 }
 
 function isBefore(a: QueuedEvent, b: QueuedEvent): boolean {
@@ -49,16 +51,17 @@ export class EventQueue {
   }
 
   push(timeMs: number, handler: EventHandler, phase: number): QueuedEvent {
-    const event = { heapIndex: -1, timeMs, order: this.#inserted++, phase, handler }
+    const holds = handler.ref ?? !handler.background
+    const event = { heapIndex: -1, timeMs, order: this.#inserted++, phase, handler, holds }
     this.#heap.put(event)
-    this.#count(handler, 1)
+    this.#count(event, 1)
     return event
   }
 
   /** Removes the earliest event; undefined where there is none. */
   shift(): QueuedEvent | undefined {
     const event = this.#heap.take()
-    if (event !== undefined) this.#count(event.handler, -1)
+    if (event !== undefined) this.#count(event, -1)
     return event
   }
 
@@ -66,11 +69,18 @@ export class EventQueue {
   cancel(event: QueuedEvent): void {
     if (event.heapIndex < 0) return
     this.#heap.remove(event)
-    this.#count(event.handler, -1)
+    this.#count(event, -1)
   }
 
-  #count(handler: EventHandler, change: 1 | -1): void {
+  /** The event still comes, and the process need not stay alive for it any more. */
+  letGo(event: QueuedEvent): void {
+    if (event.heapIndex < 0 || !event.holds) return
+    event.holds = false
+    this.#holding -= 1
+  }
+
+  #count({ handler, holds }: QueuedEvent, change: 1 | -1): void {
     if (!handler.background) this.#foreground += change
-    if (handler.ref ?? !handler.background) this.#holding += change
+    if (holds) this.#holding += change
   }
 }

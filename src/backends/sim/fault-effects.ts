@@ -9,6 +9,7 @@ import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { Outages } from './outages.ts'
 import type { Random } from './random.ts'
+import { checkFaultNames } from './option-names.ts'
 import { changePolicy } from './resolve.ts'
 
 const HOUR_MS = 3_600_000
@@ -43,6 +44,7 @@ export class FaultEffects {
         `there is no fault '${fault.name}'; there are ${Object.keys(FAULTS).join(', ')}`,
       )
     }
+    checkFaultNames(fault)
     this.#network.trace('fault', this.#network.word(fault.name))
     if (FAULTS[fault.name] === 'time') this.#happen(fault)
     else this.#network.faults.arm(fault)

@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type { Route } from '../../medium/route.ts'
 import type { Backend, BackendEvent } from '../backend.ts'
 import { SimulationError } from './errors.ts'
+import { checkNames } from './option-names.ts'
 import type { Simulation } from './simulation.ts'
 
 export interface FloodOptions {
@@ -18,6 +19,17 @@ export interface FloodOptions {
   readonly amountMsat?: bigint
   /** Length of the windows of `windowBytes`. Default 1000. */
   readonly windowMs?: number
+}
+
+const FLOOD_NAMES: Readonly<Record<keyof FloodOptions, true>> = {
+  from: true,
+  to: true,
+  payments: true,
+  bytes: true,
+  inFlight: true,
+  recordBytes: true,
+  amountMsat: true,
+  windowMs: true,
 }
 
 export interface FloodResult {
@@ -41,6 +53,7 @@ export interface FloodResult {
  * the bare medium gives. Uses a process of its own on both nodes and stops them at the end.
  */
 export async function flood(sim: Simulation, options: FloodOptions): Promise<FloodResult> {
+  checkNames('the flood', options, FLOOD_NAMES, 'bad-option')
   const { inFlight, windowMs = 1_000 } = options
   const sender = sim.backend(options.from)
   const receiver = sim.backend(options.to)

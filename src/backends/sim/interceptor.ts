@@ -16,7 +16,7 @@ import {
   SETTLE_UNPAID_MS,
 } from './limits.ts'
 import type { Channel } from './channel.ts'
-import type { EventHandler } from './event-queue.ts'
+import type { EventHandler, QueuedEvent } from './event-queue.ts'
 import type { FaultArguments } from './fault-table.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
@@ -40,6 +40,8 @@ class HeldHtlc implements EventHandler {
   /** The offers that are open for it, oldest first. */
   readonly offers: Set<string> = new Set()
   deadlineMs: number = Infinity
+  /** The event of `deadlineMs`. It stays in the queue after the verdict, so that runs of one seed stay alike. */
+  deadline: QueuedEvent | undefined
   /** Authentic and worth an offer. */
   checked = false
   /** lnd is about to fail it because the stream was lost; it is not offered again. */
@@ -114,6 +116,7 @@ export class Interceptor {
     this.#open.clear()
     for (const held of this.#held) {
       held.deadlineMs = Infinity
+      this.#letDeadlineGo(held)
       if (!held.checked || held.ghost !== false) continue
       if (this.node.plan.requireInterceptor) this.#keepUntilExpiry(held)
       else {
@@ -192,6 +195,7 @@ export class Interceptor {
     }
     this.#closeOffers(held)
     held.deadlineMs = Infinity
+    this.#letDeadlineGo(held)
     if (held.ghost !== false) this.#endGhost(held)
     else if (verdict.action === 'refuse') {
       held.why = verdict.code
@@ -252,7 +256,8 @@ export class Interceptor {
     held.offers.add(offerId)
     held.deadlineMs = now + VERDICT_MS
     this.#open.set(offerId, held)
-    this.#schedule(VERDICT_MS, held, DEADLINE)
+    this.#letDeadlineGo(held)
+    held.deadline = this.#schedule(VERDICT_MS, held, DEADLINE)
     this.#network.trace('intercepted', id, this.node.index, this.#offers)
     this.node.process?.emit({
       type: 'offer',
@@ -332,8 +337,14 @@ export class Interceptor {
     return offers
   }
 
-  #schedule(afterMs: number, held: HeldHtlc, phase: number): void {
+  /** It has its verdict, or waits for one no more: a process need not stay alive for the deadline. */
+  #letDeadlineGo(held: HeldHtlc): void {
+    if (held.deadline !== undefined) this.#network.engine.letGo(held.deadline)
+    held.deadline = undefined
+  }
+
+  #schedule(afterMs: number, held: HeldHtlc, phase: number): QueuedEvent {
     const { engine } = this.#network
-    engine.push(engine.nowMs + afterMs, held, phase)
+    return engine.push(engine.nowMs + afterMs, held, phase)
   }
 }

@@ -76,3 +76,9 @@ export const MAX_FOREIGN_PAYMENTS = 100_000
 
 /** For this long a sender's pathfinding avoids a channel that refused, as lnd's mission control does. */
 export const MISSION_CONTROL_MS = 600_000
+
+/** Real time after which a virtual simulation that waits for a run says so: less than the patience of a test runner. */
+export const UNDRIVEN_MS = 3_000
+
+/** Simulations that are looked at when the process ends: a program has one or two. */
+export const MAX_UNDRIVEN = 4

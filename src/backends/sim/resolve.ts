@@ -12,6 +12,7 @@ import type {
   RandomFault,
 } from './description.ts'
 import { SimulationError } from './errors.ts'
+import { checkDescriptionNames } from './option-names.ts'
 import { BATCH_MS, LATENCIES, PAYMENTS_PER_SECOND } from './timing.ts'
 
 /** One direction of a channel: what its sending node asks. Amounts as numbers, everything set. */
@@ -69,6 +70,7 @@ const FIRST_CHANNEL_BLOCK = 700_000
 
 /** Fills in the defaults. Throws SimulationError 'bad-description' with the entry's place. */
 export function resolveDescription(description: NetworkDescription): NetworkPlan {
+  checkDescriptionNames(description)
   const nodes = resolveNodes(description)
   const hang = typeof description.hang === 'number' ? { probability: description.hang } : description.hang
   return {

@@ -1,4 +1,5 @@
 import type { ChannelDescription, NetworkDescription, NodeDescription } from './description.ts'
+import { checkDescriptionNames } from './option-names.ts'
 import { Random } from './random.ts'
 
 /** What every shape can be given: failures, hangs, latency, defaults, faults. */
@@ -77,5 +78,7 @@ function shape(
   const { capacityMsat = CAPACITY_MSAT, ...rest } = options
   const nodes: NodeDescription[] = names.map((name) => ({ name }))
   const channels: ChannelDescription[] = pairs.map(([a, b]) => ({ between: [a as string, b as string], capacityMsat }))
-  return { nodes, channels, ...rest }
+  const description = { nodes, channels, ...rest }
+  checkDescriptionNames(description)
+  return description
 }

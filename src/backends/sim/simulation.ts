@@ -4,9 +4,11 @@ import type { Backend } from '../backend.ts'
 import type { NetworkDescription } from './description.ts'
 import { Engine, type RunBounds, type RunEnd } from './engine.ts'
 import { FaultEffects } from './fault-effects.ts'
+import { SimulationError } from './errors.ts'
 import type { Fault } from './fault-table.ts'
 import { Network } from './network.ts'
 import { Observations, type Observation } from './observations.ts'
+import { checkNames } from './option-names.ts'
 import { publicGraph, type PublicGraph } from './public-graph.ts'
 import { resolveDescription } from './resolve.ts'
 import { SimBackend } from './sim-backend.ts'
@@ -99,9 +101,34 @@ export interface Simulation {
   close(): void
 }
 
-/** Builds a network from its description. Throws SimulationError 'bad-description'. */
+/** Builds a network from its description. Throws SimulationError 'bad-description', 'bad-option'. */
 export function createSimulation(description: NetworkDescription, options: SimulationOptions = {}): Simulation {
   return new LiveSimulation(description, options)
+}
+
+const OPTION_NAMES: Readonly<Record<keyof SimulationOptions, true>> = {
+  seed: true,
+  mode: true,
+  speed: true,
+  keepTrace: true,
+  observe: true,
+  quietTurns: true,
+}
+
+/** @throws SimulationError 'bad-option' */
+function checkSimulationOptions(options: SimulationOptions): void {
+  checkNames("the simulation's options", options, OPTION_NAMES, 'bad-option')
+  const { seed = 1, mode = 'virtual', speed = 1, quietTurns = 1, observe = [] } = options
+  if (!['string', 'number'].includes(typeof seed)) badOption('seed', 'a text or a number', seed)
+  if (!['virtual', 'real-time'].includes(mode)) badOption('mode', "'virtual' or 'real-time'", mode)
+  if (!(Number.isFinite(speed) && speed > 0)) badOption('speed', 'a number above 0', speed)
+  if (!(Number.isSafeInteger(quietTurns) && quietTurns >= 1))
+    badOption('quietTurns', 'a whole number from 1', quietTurns)
+  if (observe !== 'all' && !Array.isArray(observe)) badOption('observe', "an array of names, or 'all'", observe)
+}
+
+function badOption(name: string, what: string, value: unknown): never {
+  throw new SimulationError('bad-option', `${name} is ${what}; got ${String(value)}`)
 }
 
 class LiveSimulation implements Simulation {
@@ -113,6 +140,7 @@ class LiveSimulation implements Simulation {
   readonly #attachments = new Map<string, number>()
 
   constructor(description: NetworkDescription, options: SimulationOptions) {
+    checkSimulationOptions(options)
     const plan = resolveDescription(description)
     const engine = new Engine({
       ...(options.quietTurns !== undefined && { quietTurns: options.quietTurns }),
@@ -136,6 +164,7 @@ class LiveSimulation implements Simulation {
 
   backend(name: string): Backend {
     const node = this.#network.node(name)
+    this.#engine.attached()
     const attachment = this.#attachments.get(name) ?? 0
     this.#attachments.set(name, attachment + 1)
     return new SimBackend(this.#network, node, attachment)

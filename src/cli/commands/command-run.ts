@@ -22,6 +22,15 @@ export interface LastWords extends Pick<
   readonly maxCostSat?: number | undefined
 }
 
+/** What an error says beside itself. */
+export interface FailureWords {
+  readonly name?: TransferName
+  /** Goes behind its message. */
+  readonly more?: string
+  /** In place of its message. */
+  readonly why?: string | undefined
+}
+
 /** What send and receive have in common: the display, the signals, the endpoint, and how they report their end. */
 export class CommandRun {
   readonly display: Display
@@ -94,8 +103,8 @@ export class CommandRun {
   }
 
   /** Reports that the command ends with an error. */
-  failed(error: unknown, { name, more = '' }: { readonly name?: TransferName; readonly more?: string } = {}): void {
-    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: whatFailed(error) + more })
+  failed(error: unknown, { name, more = '', why }: FailureWords = {}): void {
+    this.display.emit({ event: 'error', ...name, code: codeOf(error), message: (why ?? whatFailed(error)) + more })
   }
 
   /** Reports that the command ends where the same one goes on, perhaps with another cap. */
@@ -118,12 +127,20 @@ export class CommandRun {
 function whatFailed(error: unknown): string {
   switch (codeOf(error)) {
     case 'ERR_KEYSOCK_NO_PATH':
-      return `give --replies direct, which tells the receiver this node's public key, or mend this: ${messageOf(error)}`
-    case 'EHOSTUNREACH':
-      return 'no way to that node was found within --max-fee, or it is unknown'
+      return onlyDirect(messageOf(error))
     default:
       return messageOf(error)
   }
+}
+
+/** For a node whose answers cannot be hidden, and that can be paid. */
+export function onlyDirect(why: string): string {
+  return `give --replies direct, which tells the receiver this node's public key, or mend this: ${why}`
+}
+
+/** For a node that nobody can pay: then --replies direct changes nothing. */
+export function noAnswers(why: string): string {
+  return `the receiver's answers cannot reach this node: ${why}`
 }
 
 /** The command line that goes on, as a shell takes it. */

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
-import { type Finding, lndPermissions } from '../../lnd.ts'
+import { type Finding, lndPermissions, ownMacaroonFile } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay } from '../display/display.ts'
 import { EXIT, type ExitCode } from '../ending.ts'
+import { quoted } from './command-run.ts'
 import { addNodeOptions, nodeEnvironment, type NodeFlags, nodeLocation } from '../options.ts'
 
 interface DoctorFlags extends NodeFlags {
@@ -40,11 +41,21 @@ async function doctor(dependencies: Dependencies, flags: DoctorFlags): Promise<E
     display.emit({
       event: 'hint',
       message: 'a macaroon with all that is needed, and no more, comes from:',
-      command: `lncli bakemacaroon --save_to keysock.macaroon ${lndPermissions.join(' ')}`,
+      command: bakeCommand(flags, nodeEnvironment(environment, flags)),
     })
   }
   display.close()
   return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.failed : EXIT.done
+}
+
+/** Of lncli, for the node that the flags name: its macaroon is found then without being named. */
+function bakeCommand(flags: NodeFlags, environment: NodeJS.ProcessEnv): string {
+  const node = (['lnddir', 'network', 'rpcserver', 'tlscertpath'] as const).flatMap((name) => {
+    const value = flags[name]
+    return value === undefined ? [] : [quoted(`--${name}=${value}`)]
+  })
+  const file = quoted(ownMacaroonFile({}, environment))
+  return ['lncli', ...node, 'bakemacaroon', '--save_to', file, ...lndPermissions].join(' ')
 }
 
 /** The program that holds the interceptor is ours, then, and lets others use it. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
@@ -7,18 +8,20 @@ import {
   addOutputOptions,
   countArgument,
   type EndpointFlags,
+  nodeLocation,
   type OutputFlags,
   portArgument,
   satArgument,
   sizeArgument,
 } from '../options.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
-import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT } from '../transfer/limits.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT, PART_SUFFIX } from '../transfer/limits.ts'
 import { type ReceiveEnd, ReceiveServer } from '../transfer/receive-server.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
-import { satInWords, satOf } from '../words.ts'
+import { bytesInWords, satInWords, satOf } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
+import { OwnNode } from './own-node.ts'
 
 interface ReceiveFlags extends EndpointFlags, OutputFlags {
   readonly port: number
@@ -31,6 +34,7 @@ interface ReceiveFlags extends EndpointFlags, OutputFlags {
 }
 
 const STANDARD_OUTPUT = '-'
+const DAY_MS = 86_400_000
 
 const EXAMPLES = `
 Examples:
@@ -79,10 +83,13 @@ class ReceiveCommand {
   readonly #dependencies: Dependencies
   readonly #flags: ReceiveFlags
   readonly #run: CommandRun
+  readonly #node: OwnNode
+  #isOver = false
 
   constructor(dependencies: Dependencies, flags: ReceiveFlags) {
     this.#dependencies = dependencies
     this.#flags = flags
+    this.#node = new OwnNode(dependencies, nodeLocation(flags))
     this.#run = new CommandRun(dependencies, flags, { isOutputTaken: flags.out === STANDARD_OUTPUT })
   }
 
@@ -96,6 +103,7 @@ class ReceiveCommand {
       endpoint = await this.#run.openEndpoint({ flags: this.#flags, maxCostMsat: maxCost })
       server = this.#serve(endpoint, storage, maxCost)
       await server.start()
+      void this.#lookAtNode()
       await this.#announce(endpoint)
       const end = await stop.orStop(server.ended)
       return this.#report(end, await this.#leave(server), endpoint)
@@ -104,6 +112,7 @@ class ReceiveCommand {
       this.#run.failed(error, { more: await this.#leave(server) })
       return EXIT.failed
     } finally {
+      this.#isOver = true
       await this.#run.close()
       this.#leaveOutput()
     }
@@ -121,7 +130,21 @@ class ReceiveCommand {
     const { out, overwrite = false } = this.#flags
     const { stdout, entropy } = this.#dependencies
     if (out === STANDARD_OUTPUT) return new StreamStorage(stdout)
-    return await FolderStorage.open(out, { overwrite, entropy })
+    const storage = await FolderStorage.open(out, { overwrite, entropy })
+    await this.#tellOldParts(storage, out)
+    return storage
+  }
+
+  /** What is left of former months fills the disk, and nobody remembers it. */
+  async #tellOldParts(storage: FolderStorage, folder: string): Promise<void> {
+    const old = await storage.oldParts()
+    if (old === undefined) return
+    const { count, bytes, oldestMs } = old
+    const parts = count === 1 ? 'a part of a file' : `${count} parts of files`
+    const days = Math.floor(oldestMs / DAY_MS)
+    const what = `${folder} has ${parts} (${bytesInWords(bytes)}) with which nobody went on, ${count === 1 ? '' : 'the oldest '}for ${days} days`
+    const how = `sent again, ${count === 1 ? 'it goes' : 'they go'} on; else delete ${quoted(resolve(folder))}/*${PART_SUFFIX}`
+    this.#run.warn('ERR_CLI_OLD_PARTS', `${what}: ${how}`)
   }
 
   #serve(endpoint: Endpoint, storage: Storage, maxCostMsat: bigint | undefined): ReceiveServer {
@@ -147,7 +170,22 @@ class ReceiveCommand {
     const program = this.#dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
     const target = port === DEFAULT_PORT ? address : `${address}:${port}`
     const command = `${program} send ${out === STANDARD_OUTPUT ? '-' : 'FILE'} ${quoted(target)}`
-    this.#run.display.emit({ event: 'listening', publicKey: endpoint.publicKeyHex, port, command, out })
+    this.#run.display.emit({
+      event: 'listening',
+      publicKey: endpoint.publicKeyHex,
+      network: endpoint.info.network,
+      port,
+      command,
+      out,
+    })
+  }
+
+  /** Beside the start: what would make it wait for files that cannot come. */
+  async #lookAtNode(): Promise<void> {
+    for (const { verdict, message } of await this.#node.againstReceiving()) {
+      if (this.#isOver) return
+      this.#run.warn('ERR_CLI_NODE', verdict === 'bad' ? `nothing can be received: ${message}` : message)
+    }
   }
 
   #report(end: ReceiveEnd, unfinished: string, endpoint: Endpoint): ExitCode {

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import type { Endpoint, Quote } from '../../index.ts'
+import { networkInWords } from '../../floor/network.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import {
@@ -9,16 +10,25 @@ import {
   addOutputOptions,
   durationArgument,
   type EndpointFlags,
+  nodeLocation,
   type OutputFlags,
   satArgument,
   targetArgument,
 } from '../options.ts'
 import { codeOf } from '../transfer/errors.ts'
 import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/limits.ts'
-import { nameOf, type SendEnd, type SendTarget, SendTransfer, whyNot } from '../transfer/send-transfer.ts'
+import {
+  nameOf,
+  publicKeyOf,
+  type SendEnd,
+  type SendTarget,
+  SendTransfer,
+  whyNoWay,
+} from '../transfer/send-transfer.ts'
 import { openFile, openSpool, type Source } from '../transfer/source.ts'
 import { bytesInWords, durationInWords, percentOf, satInWords, satOf } from '../words.ts'
-import { CommandRun, type LastWords } from './command-run.ts'
+import { CommandRun, type LastWords, noAnswers, onlyDirect } from './command-run.ts'
+import { OwnNode } from './own-node.ts'
 
 interface SendFlags extends EndpointFlags, OutputFlags {
   readonly name?: string
@@ -58,7 +68,7 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
       `the receiver's public key or address; port ${DEFAULT_PORT} unless told`,
       targetArgument,
     )
-    .option('--name <name>', 'the name that it gets there (default: the name of the file, or stdin)')
+    .option('--name <name>', 'the name that it gets there (default: its own; of standard input: stdin)')
     .option(
       '--wait <duration>',
       'how long to wait for the receiver, and for a lost connection: 30s, 10m, 2h; 0: one try',
@@ -78,6 +88,9 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   return command
 }
 
+/** The receiver's user can make room, and what came of a file is kept (file-transfer §4.1). */
+const WHEN_ROOM = '; when there is room, the same command goes on'
+
 /** What this run may spend: --max-cost, or the usual cap. Resolved once: all that is said of the cap is from here. */
 interface CostCap {
   readonly msat: bigint
@@ -95,6 +108,7 @@ class SendCommand {
   readonly #target: SendTarget
   readonly #flags: SendFlags
   readonly #run: CommandRun
+  readonly #node: OwnNode
   #isStream: boolean
 
   constructor(
@@ -107,6 +121,7 @@ class SendCommand {
     this.#target = given.target
     this.#flags = given.flags
     this.#run = new CommandRun(dependencies, given.flags)
+    this.#node = new OwnNode(dependencies, nodeLocation(given.flags))
   }
 
   async run(): Promise<ExitCode> {
@@ -121,7 +136,7 @@ class SendCommand {
       return await (dryRun ? this.#estimate(endpoint, source, cap) : this.#send(endpoint, source, cap))
     } catch (error) {
       if (stop.isGiven) return this.#interrupted('nothing was sent', { bytes: 0, sat: 0, isBegun: false })
-      this.#run.failed(error)
+      this.#run.failed(error, { why: await this.#whyFailed(error) })
       return EXIT.failed
     } finally {
       await this.#run.close()
@@ -132,7 +147,9 @@ class SendCommand {
   async #openSource(): Promise<Source> {
     const { stop } = this.#run
     const opening =
-      this.#file === STANDARD_INPUT ? this.#openStream(this.#dependencies.stdin) : this.#openFile(this.#file)
+      this.#file === STANDARD_INPUT
+        ? this.#openStream(this.#dependencies.stdin, STREAM_NAME)
+        : this.#openFile(this.#file)
     try {
       return await stop.orStop(opening)
     } catch (error) {
@@ -154,11 +171,11 @@ class SendCommand {
         display.emit({ event: 'reading', transfer: 1, name: this.#flags.name ?? basename(path), size, bytes })
       },
     })
-    return 'content' in file ? file : await this.#openStream(file)
+    return 'content' in file ? file : await this.#openStream(file, basename(path))
   }
 
-  async #openStream(input: Readable): Promise<Source> {
-    return await openSpool(input, this.#flags.name ?? STREAM_NAME)
+  async #openStream(input: Readable, name: string): Promise<Source> {
+    return await openSpool(input, this.#flags.name ?? name)
   }
 
   async #send(endpoint: Endpoint, source: Source, cap: CostCap): Promise<ExitCode> {
@@ -175,6 +192,7 @@ class SendCommand {
       maxCostMsat: cap.msat,
       waitMs: this.#flags.wait,
       time: clock,
+      look: this.#node,
       signal: stop.signal,
       emit: (event) => display.emit(event),
     })
@@ -186,8 +204,23 @@ class SendCommand {
       await stop.orStop(transfer.farewell).catch(() => undefined)
       return code
     } catch (error) {
-      this.#run.failed(error, { name: nameOf(source) })
+      const more = codeOf(error) === 'ERR_TRANSFER_NO_SPACE' ? WHEN_ROOM : ''
+      this.#run.failed(error, { name: nameOf(source), why: await this.#whyFailed(error), more })
       return EXIT.failed
+    }
+  }
+
+  /** What the own node can add to an error; undefined: nothing. */
+  async #whyFailed(error: unknown): Promise<string | undefined> {
+    switch (codeOf(error)) {
+      case 'ERR_KEYSOCK_NO_PATH': {
+        const noWayBack = await this.#node.noWayBack()
+        return noWayBack === undefined ? undefined : noAnswers(noWayBack)
+      }
+      case 'EHOSTUNREACH':
+        return whyNoWay(await this.#node.knows(publicKeyOf(this.#target)))
+      default:
+        return undefined
     }
   }
 
@@ -198,7 +231,8 @@ class SendCommand {
     const quote = await this.#quote(endpoint, source.content.size)
     if (quote === undefined || quote.costMsat <= cap.msat) return true
     const cost = satInWords(satOf(quote.costMsat))
-    const estimate = `${source.name} would cost about ${cost}, and the cap is ${satInWords(satOf(cap.msat))}`
+    const network = networkInWords(endpoint.info.network)
+    const estimate = `${source.name} would cost about ${cost} on ${network}, and the cap is ${satInWords(satOf(cap.msat))}`
     if (cap.isGiven) {
       this.#run.warn('ERR_CLI_COST', `${estimate}: it may stop on the way, unless a part of it is there`)
       return true
@@ -233,8 +267,11 @@ class SendCommand {
       case 'wait': {
         const { wait } = this.#flags
         const waited = wait === 0 ? '' : `nothing went forward for ${durationInWords(wait / 1_000)}: `
-        const why = whyNot(end.error, this.#target.port)
-        this.#stopped({ reason: 'wait', message: `${waited}${why}; ${progress} (${codeOf(end.error)})`, ...reached })
+        this.#stopped({
+          reason: 'wait',
+          message: `${waited}${end.why}; ${progress} (${codeOf(end.error)})`,
+          ...reached,
+        })
         return EXIT.stopped
       }
       case 'cost': {
@@ -275,6 +312,7 @@ class SendCommand {
     display.emit({
       event: 'quote',
       name: source.name,
+      network: endpoint.info.network,
       bytes: size,
       packets: quote.packets,
       sat: satOf(quote.costMsat),
@@ -285,7 +323,18 @@ class SendCommand {
       secondsTo: Math.round(to),
       maxCostSat: satOf(cap.msat),
     })
+    const against = await stop.orStop(this.#againstAnswers())
+    if (against !== undefined) this.#run.warn('ERR_CLI_NODE', against)
     return EXIT.done
+  }
+
+  /** Why the receiver could not answer, and what helps; undefined where it can, as far as is known. */
+  async #againstAnswers(): Promise<string | undefined> {
+    const noWayBack = await this.#node.noWayBack()
+    if (noWayBack !== undefined) return noAnswers(noWayBack)
+    if (this.#flags.replies === 'direct') return undefined
+    const noHidden = await this.#node.noHiddenWayBack()
+    return noHidden === undefined ? undefined : onlyDirect(noHidden)
   }
 }
 

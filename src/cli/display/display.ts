@@ -30,7 +30,7 @@ export function createDisplay(options: DisplayOptions): Display {
   if (options.json) return new JsonDisplay(results, { time, quiet })
   const remarks = new LineWriter(stderr)
   const moves = stderr.isTTY === true && environment['TERM'] !== 'dumb' && !isSet(environment['CI'])
-  if (moves && !quiet) return new TerminalDisplay({ results, remarks, stderr })
+  if (moves && !quiet) return new TerminalDisplay({ results, remarks, stderr, time })
   return new PlainDisplay({ results, remarks, time, quiet })
 }
 

@@ -2,6 +2,7 @@ import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEv
 import type { Display } from './display.ts'
 import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
+import { Repeats } from './repeats.ts'
 import { sentences } from './sentences.ts'
 import { type Now, Throttle } from './throttle.ts'
 
@@ -17,6 +18,7 @@ export class PlainDisplay implements Display {
   readonly #remarks: LineWriter
   readonly #throttle: Throttle
   readonly #sameThrottle: Throttle
+  readonly #repeats: Repeats
   readonly #quiet: boolean
   #lastLine = ''
 
@@ -30,6 +32,7 @@ export class PlainDisplay implements Display {
     this.#remarks = options.remarks
     this.#throttle = new Throttle(options.time, LOG_EVERY_MS)
     this.#sameThrottle = new Throttle(options.time, LOG_SAME_EVERY_MS)
+    this.#repeats = new Repeats(options.time)
     this.#quiet = options.quiet
   }
 
@@ -40,6 +43,7 @@ export class PlainDisplay implements Display {
       if (!this.#quiet) this.#moving(event)
       return
     }
+    if (this.#repeats.isRepeat(event)) return
     const writer = isResult(event) ? this.#results : this.#remarks
     if (this.#quiet && !isResult(event) && !isLoud(event)) return
     for (const line of sentences(event)) writer.sentence(line)

@@ -1,3 +1,4 @@
+import { networkInWords } from '../../floor/network.ts'
 import type { CliEvent } from '../events.ts'
 import { bytesInWords, durationInWords, satInWords, wholeNumber } from '../words.ts'
 
@@ -24,12 +25,12 @@ function proseOf(event: CliEvent): readonly string[] {
     case 'listening':
       return [
         event.out === '-'
-          ? 'waiting for a stream, or a file (its name for the -); whoever has one types:'
-          : `waiting for files, which go to ${event.out}; whoever has one types:`,
+          ? `on ${networkInWords(event.network)}, waiting for a stream, or a file (its name for the -); whoever has one types:`
+          : `on ${networkInWords(event.network)}, waiting for files, which go to ${event.out}; whoever has one types:`,
       ]
     case 'connecting':
       return [
-        `sending ${event.name}${event.size === null ? '' : ` (${bytesInWords(event.size)})`} to ${event.publicKey.slice(0, 8)}..${event.publicKey.slice(-8)}, port ${event.port}: connecting`,
+        `sending ${event.name}${event.size === null ? '' : ` (${bytesInWords(event.size)})`} to ${event.publicKey.slice(0, 8)}..${event.publicKey.slice(-8)}, port ${event.port}, on ${networkInWords(event.network)}: connecting`,
       ]
     case 'waiting':
       return [
@@ -50,6 +51,7 @@ function proseOf(event: CliEvent): readonly string[] {
       return [event.resume === null ? event.message : `${event.message}; ${whatResumes(event)}:`]
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
+    case 'silent':
     case 'node':
     case 'hint':
       return [event.message]
@@ -100,7 +102,7 @@ function quoteLines(event: Extract<CliEvent, { event: 'quote' }>): readonly stri
       ? `the cap of ${satInWords(maxCostSat)} is too low: give --max-cost`
       : `the cap is ${satInWords(maxCostSat)}`
   return [
-    `${name}: ${wholeNumber(bytes)} bytes in ${wholeNumber(packets)} packets of ${packetBytes} bytes, one payment each`,
+    `${name}: ${wholeNumber(bytes)} bytes in ${wholeNumber(packets)} packets of ${packetBytes} bytes, one payment each, on ${networkInWords(event.network)}`,
     `  cost  about ${satInWords(sat)}, of which ${satInWords(feesSat)} fees (${satInWords(packetSat)} a packet); ${cap}`,
     `  time  about ${time}`,
     '  The cost is that of the best route now; copies of packets that take too long come on top (a few per cent).',

@@ -4,7 +4,9 @@ import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent } fr
 import type { Display } from './display.ts'
 import type { LineWriter, Terminal } from './lines.ts'
 import { movingLine } from './progress-line.ts'
+import { Repeats } from './repeats.ts'
 import { sentences } from './sentences.ts'
+import type { Now } from './throttle.ts'
 
 const FRAMES_PER_SECOND = 8
 /** The size of a terminal that does not tell its own, or tells 0. */
@@ -16,10 +18,17 @@ export class TerminalDisplay implements Display {
   readonly #results: LineWriter
   readonly #remarks: LineWriter
   readonly #stderr: Terminal
+  readonly #repeats: Repeats
   readonly #rows: Map<number, SingleBar> = new Map()
   #bars: MultiBar | undefined
 
-  constructor(options: { readonly results: LineWriter; readonly remarks: LineWriter; readonly stderr: Terminal }) {
+  constructor(options: {
+    readonly results: LineWriter
+    readonly remarks: LineWriter
+    readonly stderr: Terminal
+    readonly time: Now
+  }) {
+    this.#repeats = new Repeats(options.time)
     this.#results = options.results
     this.#remarks = options.remarks
     this.#stderr = options.stderr
@@ -29,6 +38,7 @@ export class TerminalDisplay implements Display {
     if (isMoving(event)) return this.#move(event)
     const ended = endedTransfer(event)
     if (ended !== undefined) this.#remove(ended)
+    if (this.#repeats.isRepeat(event)) return
     const lines = sentences(event)
     if (lines.length === 0) return
     // What is printed stands above the lines that move.

@@ -62,8 +62,9 @@ export function messageOf(thrown: unknown): string {
 
 /** For the receiver's own log the path is told; the sender hears only that it did not work. */
 export function unwritable(path: string, error: unknown): TransferError {
-  const name = codeOf(error) === 'ENOSPC' ? 'NO_SPACE' : 'STORAGE'
-  return new TransferError(name, `the receiver cannot write: ${codeOf(error)}`, {
-    cause: `${path}: ${messageOf(error)}`,
-  })
+  const cause = `${path}: ${messageOf(error)}`
+  const code = codeOf(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new TransferError('NO_SPACE', `the disk of the receiver is full (${code})`, { cause })
+  return new TransferError('STORAGE', `the receiver cannot write: ${code}`, { cause })
 }

@@ -7,13 +7,23 @@ import { codeOf, messageOf, TransferError, unwritable } from './errors.ts'
 import { FileHashes, hashOf } from './file-content.ts'
 import { numberedName } from './file-name.ts'
 import { FilePart, PartLocks } from './file-part.ts'
-import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, PART_SUFFIX } from './limits.ts'
+import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, OLD_PART_MS, PART_SUFFIX } from './limits.ts'
 import type { TransferOffer } from './messages.ts'
 import type { Part, Storage } from './storage.ts'
 
 interface PartFile {
   readonly path: string
   readonly size: number
+  /** When it was written last, ms since 1970. */
+  readonly writtenMs: number
+}
+
+/** Parts of transfers that nobody went on with. */
+export interface OldParts {
+  readonly count: number
+  readonly bytes: number
+  /** How long ago the oldest was written last, ms. */
+  readonly oldestMs: number
 }
 
 /** The length of `.KEY-RANDOM.keysock-part`, what a part's name has after that of its file. */
@@ -24,22 +34,29 @@ export class FolderStorage implements Storage {
   readonly #folder: string
   readonly #overwrite: boolean
   readonly #entropy: Entropy
+  /** When it was opened by the clock of the disk, ms since 1970; undefined: the disk was full. */
+  readonly #openedMs: number | undefined
   readonly #locks: PartLocks = new PartLocks()
   readonly #hashes: FileHashes = new FileHashes()
 
-  private constructor(folder: string, options: { readonly overwrite: boolean; readonly entropy: Entropy }) {
+  private constructor(
+    folder: string,
+    options: { readonly overwrite: boolean; readonly entropy: Entropy; readonly openedMs: number | undefined },
+  ) {
+    this.#openedMs = options.openedMs
     this.#folder = folder
     this.#overwrite = options.overwrite
     this.#entropy = options.entropy
   }
 
-  /** Makes the folder where it is missing. @throws KeysockError ERR_CLI_FOLDER */
+  /** Makes the folder where it is missing, and sees that it can be written into. @throws KeysockError ERR_CLI_FOLDER */
   static async open(
     folder: string,
     options: { readonly overwrite: boolean; readonly entropy: Entropy },
   ): Promise<FolderStorage> {
     await makeFolder(folder)
-    return new FolderStorage(folder, options)
+    const openedMs = await checkWritable(folder, toHex(options.entropy.bytes(4)))
+    return new FolderStorage(folder, { ...options, openedMs })
   }
 
   async find({ name, content }: TransferOffer, signal: AbortSignal): Promise<string | undefined> {
@@ -80,7 +97,17 @@ export class FolderStorage implements Storage {
     return Math.max(0, bavail * bsize - DISK_MARGIN_BYTES)
   }
 
-  #part(offer: TransferOffer, file: PartFile & { readonly file?: FileHandle }): Part {
+  /** Parts that nobody went on with for `OLD_PART_MS`; undefined: there are none. @throws TransferError STORAGE */
+  async oldParts(): Promise<OldParts | undefined> {
+    const openedMs = this.#openedMs
+    if (openedMs === undefined) return undefined
+    const old = (await this.#partFiles('')).filter(({ writtenMs }) => openedMs - writtenMs >= OLD_PART_MS)
+    if (old.length === 0) return undefined
+    const bytes = old.reduce((sum, { size }) => sum + size, 0)
+    return { count: old.length, bytes, oldestMs: openedMs - Math.min(...old.map(({ writtenMs }) => writtenMs)) }
+  }
+
+  #part(offer: TransferOffer, file: Pick<PartFile, 'path' | 'size'> & { readonly file?: FileHandle }): Part {
     const name = (): Promise<string> => this.#name(offer, file.path)
     return new FilePart({ ...file, locks: this.#locks, hashes: this.#hashes, name })
   }
@@ -96,7 +123,7 @@ export class FolderStorage implements Storage {
       const stats = await lstat(path).catch(() => undefined)
       if (stats?.isFile() !== true) continue
       // A file with a second name (a hard link) would change under that name as well.
-      if (stats.nlink === 1) found.push({ path, size: stats.size })
+      if (stats.nlink === 1) found.push({ path, size: stats.size, writtenMs: stats.mtimeMs })
       else if (await this.#isNamed(name, stats)) await this.#drop(path)
     }
     return found
@@ -231,6 +258,26 @@ async function isFolder(path: string): Promise<boolean> {
     throw unmakable(path, error)
   }
   throw new KeysockError('ERR_CLI_FOLDER', `${path} is a file, not a folder; give a folder with --out`)
+}
+
+/**
+ * A file is made and taken away: what may be written, only the system knows. Its date is that of the disk now, ms since
+ * 1970; undefined where the disk is full. @throws KeysockError ERR_CLI_FOLDER
+ */
+async function checkWritable(folder: string, random: string): Promise<number | undefined> {
+  const path = join(folder, `.${random}${PART_SUFFIX}`)
+  try {
+    const file = await open(path, 'wx')
+    const { mtimeMs } = await file.stat()
+    await file.close()
+    await unlink(path)
+    return mtimeMs
+  } catch (error) {
+    // A full disk can become empty, and part of a file may be there already: each transfer is told.
+    if (codeOf(error) === 'ENOSPC') return undefined
+    const message = `nothing can be written into ${folder}: ${whyNot(error)}; give another folder with --out`
+    throw new KeysockError('ERR_CLI_FOLDER', message, { cause: error })
+  }
 }
 
 function unmakable(path: string, error: unknown): KeysockError {

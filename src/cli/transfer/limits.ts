@@ -34,6 +34,8 @@ export const MAX_WAITING_OFFERS = 8
 /** 1 GiB takes two hours at the medium's ceiling. */
 export const DEFAULT_MAX_SIZE_BYTES: number = 2 ** 30
 export const MAX_PARTS = 64
+/** A part that nobody went on with for so long is told of: 30 days. */
+export const OLD_PART_MS: number = 30 * 86_400_000
 /** Parts that are proposed before a transfer starts from nothing. */
 export const MAX_PROPOSALS = 4
 /** Copies of one name: `name (2)` to `name (99)`. */
@@ -44,6 +46,8 @@ export const MAX_HASHES = 256
 export const FIRST_MESSAGE_MS = 120_000
 export const SILENT_MS = 20_000
 export const IDLE_MS = 600_000
+/** A receiver that its user ends takes what is on its way for so long: as long as payments on real nodes take. */
+export const ENDING_MS = 5_000
 /** After the last word, the other side has this long to end: some round trips of a slow day. */
 export const LAST_WORD_MS = 20_000
 /** How often a waiting offer looks again whether it is its turn. */
@@ -60,9 +64,15 @@ export const ADVANCE_ALL_MSAT = 10_000_000n
 
 // ---- The sender (file-transfer §5) --------------------------------------------------------------------
 
-/** First and longest pause between two tries to connect; each try is a payment. */
+/** Least and longest pause between two tries to connect; each try is a payment. */
 export const RETRY_MS = 2_000
 export const RETRY_MAX_MS = 30_000
+/** Between these, a pause is this share of the time without progress. */
+export const SILENCE_SHARE: number = 1 / 8
+/** A try beside the first one: it ends before the copy of its OPEN would go (spec §6.11), which the next try is. */
+export const AGAIN_TRY_MS = 30_000
+/** As many tries as begin in AGAIN_TRY_MS in the first minute, and the first one. */
+export const MAX_TRIES_AT_ONCE = 8
 /** How long a person waits for an answer without hearing so. */
 export const NO_ANSWER_MS = 15_000
 /** One try to connect: as long as the library's own. */

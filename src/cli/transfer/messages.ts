@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { equalBytes } from '../../floor/bytes.ts'
 import { type CodeName, codeName, CODES, TransferError } from './errors.ts'
 import { nameComplaint, visible } from './file-name.ts'
 import {
@@ -15,6 +16,11 @@ import {
 export interface Content {
   readonly size: number
   readonly sha256: Uint8Array
+}
+
+export function isSameContent(a: Content | undefined, b: Content | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a.size === b.size && equalBytes(a.sha256, b.sha256)
 }
 
 export interface TransferOffer {

@@ -2,15 +2,17 @@ import { BoundedMap } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Server, Socket } from '../../index.ts'
 import type { CliEvent, TransferName } from '../events.ts'
-import { bytesInWords, percentOf, satOf } from '../words.ts'
+import { bytesInWords, durationInWords, percentOf, satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import {
   ADVANCE_ALL_MSAT,
   ADVANCE_MSAT,
   CAP_REACHED_MS,
+  ENDING_MS,
   LAST_WORD_MS,
   MAX_PARTS,
   MAX_TRANSFERS,
+  SILENT_MS,
   TICK_MS,
 } from './limits.ts'
 import type { TransferOffer } from './messages.ts'
@@ -18,7 +20,7 @@ import { RateMeter } from './progress.ts'
 import { type Received, receiveFrom, type ReceiveWatcher } from './receive-session.ts'
 import type { Storage } from './storage.ts'
 import { TransferQueue } from './transfer-queue.ts'
-import { closed, every, type Time } from './waiting.ts'
+import { closed, every, sleep, type Time } from './waiting.ts'
 
 export interface ReceiveServerOptions {
   readonly endpoint: Endpoint
@@ -66,6 +68,7 @@ export class ReceiveServer {
   #paused: (Pause & { readonly bytes: number }) | undefined
   readonly #unfinished: UnfinishedTransfers = new UnfinishedTransfers()
   #isStopping = false
+  readonly #ending: AbortController = new AbortController()
   #stopTicking = (): void => undefined
 
   constructor(options: ReceiveServerOptions) {
@@ -96,14 +99,29 @@ export class ReceiveServer {
     this.#stopTicking = every(this.#options.time, TICK_MS, () => this.#tick())
   }
 
-  /** Ends what runs; what came is on the disk when it resolves. */
+  /**
+   * Ends what runs: senders are told, and what is on its way is taken for some seconds, since it is paid for whether
+   * anybody takes it or not (file-transfer §4.6). What came is on the disk when it resolves.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#stopTicking()
     this.#server.close()
-    for (const socket of this.#sockets) if (!socket.writableEnded) socket.resetAndDestroy()
+    this.#ending.abort()
+    await this.#whileRunning(ENDING_MS)
+    for (const socket of this.#sockets) {
+      // What has said its last word may still deliver it, unless its sender does not end.
+      if (!socket.writableEnded || this.#transfers.has(socket)) socket.resetAndDestroy()
+    }
     await Promise.all(this.#running)
     await Promise.all([...this.#sockets].map((socket) => closed(socket, this.#options.time, LAST_WORD_MS)))
+  }
+
+  /** Resolves when no transfer runs, or after so many ms. */
+  async #whileRunning(ms: number): Promise<void> {
+    const over = new AbortController()
+    void Promise.allSettled(this.#running).then(() => over.abort())
+    await sleep(this.#options.time, ms, over.signal)
   }
 
   #tick(): void {
@@ -150,7 +168,14 @@ export class ReceiveServer {
     })
     this.#transfers.set(socket, transfer)
     try {
-      const received = await receiveFrom(socket, { storage, queue: this.#queue, maxSizeBytes, time, watcher: transfer })
+      const received = await receiveFrom(socket, {
+        storage,
+        queue: this.#queue,
+        maxSizeBytes,
+        time,
+        watcher: transfer,
+        ending: this.#ending.signal,
+      })
       this.#transfers.delete(socket)
       this.#unfinished.remove(received.offer)
       transfer.done(received)
@@ -230,6 +255,9 @@ export class IncomingTransfer implements ReceiveWatcher {
   #offer: TransferOffer | undefined
   #offset = 0
   #startMs: number
+  /** When the last byte came, ms. */
+  #heardMs = 0
+  #isSilent = false
 
   constructor(options: IncomingTransferOptions) {
     this.#options = options
@@ -263,6 +291,7 @@ export class IncomingTransfer implements ReceiveWatcher {
     this.#offset = offset
     this.#bytes = offset
     this.#startMs = time.now()
+    this.#heardMs = this.#startMs
     this.#meter = new RateMeter()
     if (this.#offer !== undefined) onBegin(this.#offer)
     emit({ event: 'start', ...this.#known(), offset })
@@ -271,11 +300,15 @@ export class IncomingTransfer implements ReceiveWatcher {
 
   received(bytes: number): void {
     this.#bytes = bytes
+    this.#heardMs = this.#options.time.now()
+    this.#isSilent = false
   }
 
   tick(): void {
     if (this.#meter === undefined) return
     const { socket, time, emit } = this.#options
+    if (this.#isSilent) return
+    if (time.now() - this.#heardMs >= SILENT_MS) return this.#fallSilent()
     const name = this.#known()
     this.#meter.add(time.now(), this.#bytes)
     const rate = this.#meter.bytesPerSecond
@@ -292,6 +325,15 @@ export class IncomingTransfer implements ReceiveWatcher {
       reservedSat: satOf(stats.reservedMsat),
       secondsLeft: name.size === null || rate <= 0 ? null : Math.round((name.size - this.#bytes) / rate),
     })
+  }
+
+  /** Its sender is dead or away: its line would stand for as long as it is waited for (file-transfer §4.5). */
+  #fallSilent(): void {
+    this.#isSilent = true
+    if (this.#offer === undefined) return
+    const kept = keptInWords(this.#offer, this.#bytes)
+    const message = `${kept}: nothing came for ${durationInWords(SILENT_MS / 1_000)}; what came is kept, and the sender is waited for`
+    this.#options.emit({ event: 'silent', ...this.#known(), bytes: this.#bytes, message })
   }
 
   done({ path, size, sha256, wasThere }: Received): void {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { equalBytes } from '../../floor/bytes.ts'
+import { bytesInWords } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { runningHash } from './file-content.ts'
 import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './limits.ts'
@@ -35,6 +36,8 @@ export interface ReceiveOptions {
   readonly maxSizeBytes: number
   readonly time: Time
   readonly watcher: ReceiveWatcher
+  /** The receiver ends: the sender is told, and what comes meanwhile is taken (file-transfer §4.6). */
+  readonly ending?: AbortSignal
 }
 
 /**
@@ -72,6 +75,7 @@ class ReceiveSession implements QueuedTransfer {
     this.#reader = new MessageReader(socket, 'sender', () => this.#heard())
     this.#lastByteMs = options.time.now()
     options.queue.enter(this)
+    options.ending?.addEventListener('abort', this.#tellEnding, { once: true })
     socket.once('close', () => this.#over.abort(this.#lost(socket.errored ?? undefined)))
   }
 
@@ -111,6 +115,7 @@ class ReceiveSession implements QueuedTransfer {
   /** Keeps the part for later and leaves the queue; the connection is left as it is. */
   async close(): Promise<void> {
     this.#cancelDeadline()
+    this.#options.ending?.removeEventListener('abort', this.#tellEnding)
     const part = this.#part
     this.#part = undefined
     try {
@@ -121,6 +126,11 @@ class ReceiveSession implements QueuedTransfer {
       this.#closed.resolve()
       this.#reader.discard()
     }
+  }
+
+  readonly #tellEnding = (): void => {
+    const words = 'keysock receive was ended there; what came is kept, and this goes on when it runs again'
+    sayLast(this.#socket, new TransferError('BUSY', words))
   }
 
   #wait(): void {
@@ -141,7 +151,9 @@ class ReceiveSession implements QueuedTransfer {
   /** file-transfer §2.3: what does not fit on the disk is refused before anything is sent. */
   async #checkRoom({ content }: TransferOffer, heldBytes: number): Promise<void> {
     if (content === undefined) return
-    if (content.size - heldBytes > (await this.#options.storage.room())) throw noSpace()
+    const neededBytes = content.size - heldBytes
+    const roomBytes = await this.#options.storage.room()
+    if (neededBytes > roomBytes) throw noSpace(neededBytes, roomBytes)
   }
 
   /** file-transfer §3.1, §3.2: proposes parts until the sender has the bytes of one, else a new one. */
@@ -200,7 +212,7 @@ class ReceiveSession implements QueuedTransfer {
         if (part.size - checkedAt >= ROOM_EVERY_BYTES) {
           checkedAt = part.size
           // Other transfers, and other programs, fill the disk as well.
-          if ((await storage.room()) === 0) throw noSpace()
+          if ((await storage.room()) === 0) throw noSpace(Math.max(0, maxBytes - part.size), 0)
         }
         await part.append(message.bytes, this.#over.signal)
         this.#options.watcher.received(part.size)
@@ -270,6 +282,8 @@ function tooLarge(maxBytes: number): TransferError {
   return new TransferError('TOO_LARGE', `the receiver takes at most ${maxBytes} bytes`)
 }
 
-function noSpace(): TransferError {
-  return new TransferError('NO_SPACE', 'the receiver has no room for so much')
+/** Numbers tell a stranger no more than offers of several sizes would. */
+function noSpace(neededBytes: number, roomBytes: number): TransferError {
+  const room = roomBytes === 0 ? 'no room' : `room for ${bytesInWords(roomBytes)}`
+  return new TransferError('NO_SPACE', `the receiver has ${room}, and ${bytesInWords(neededBytes)} are to come`)
 }

@@ -1,19 +1,10 @@
-import { BackOff } from '../../floor/back-off.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Socket } from '../../index.ts'
 import type { CliEvent, TransferName } from '../events.ts'
 import { satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
-import {
-  CAP_REACHED_MS,
-  CONNECT_MS,
-  LAST_WORD_MS,
-  MIN_TRY_MS,
-  NO_ANSWER_MS,
-  RETRY_MAX_MS,
-  RETRY_MS,
-  TICK_MS,
-} from './limits.ts'
+import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, MIN_TRY_MS, NO_ANSWER_MS, TICK_MS } from './limits.ts'
+import { pauseMs, Reach, type Silence } from './reaching.ts'
 import { SendProgress, StallTimer } from './progress.ts'
 import { sendOver, type SendWatcher, type Sent } from './send-session.ts'
 import type { Source } from './source.ts'
@@ -38,9 +29,21 @@ export interface SendTransferOptions {
   /** How long there may be no progress before it stops, ms. */
   readonly waitMs: number
   readonly time: Time
+  /** What the own node says of the way to the receiver, and back; undefined where it says nothing. */
+  readonly look?: WayLook
   /** Ends the transfer. */
   readonly signal: AbortSignal
   readonly emit: (event: CliEvent) => void
+}
+
+/** A look at the ways between the own node and the receiver's, which takes a while: only where nothing goes forward. */
+export interface WayLook {
+  /** Why nobody can answer this node, in words; undefined where nothing is known against it. */
+  noWayBack(): Promise<string | undefined>
+  /** Whether another program holds what hidden answers need. */
+  isHeld(): Promise<boolean>
+  /** Whether the own node has heard of the receiver's. */
+  knows(publicKeyHex: string): Promise<boolean | undefined>
 }
 
 /** How it ended, where it was not an error. */
@@ -48,7 +51,7 @@ export type SendEnd =
   | { readonly type: 'done' }
   | { readonly type: 'interrupted' }
   | { readonly type: 'cost' }
-  | { readonly type: 'wait'; readonly error: Error }
+  | { readonly type: 'wait'; readonly error: Error; readonly why: string }
 
 /** The code of a connection that we ended because the other side was silent. */
 const SILENT = 'ERR_CLI_SILENT'
@@ -59,13 +62,14 @@ export class SendTransfer {
   readonly #options: SendTransferOptions
   readonly #name: TransferName
   #socket: Socket | undefined
+  /** The tries to connect; the last ones, where there is a connection. */
+  #reach: Reach | undefined
   /** Of the connection that is open. */
   #stallTimer: StallTimer | undefined
   /** Of the last connection on which anything was sent. */
   #progress: SendProgress | undefined
   /** Counts of the connections that are over. */
   #pastFailed = 0
-  #pastFeesMsat = 0n
   #isConnecting = false
   /** Whether we ended this connection, since the other side was silent. */
   #isSilent = false
@@ -76,6 +80,8 @@ export class SendTransfer {
   #minOffset = Infinity
   /** When there was progress last, ms. */
   #forwardMs: number
+  /** When the receiver was there last, as far as is known, ms. */
+  #thereMs: number
   #pausedMs: number | undefined
   #isCostReached = false
   /** What a packet carries on the best route; 0: not known. */
@@ -87,6 +93,7 @@ export class SendTransfer {
     this.#options = options
     this.#name = nameOf(options.source)
     this.#forwardMs = options.time.now()
+    this.#thereMs = this.#forwardMs
   }
 
   /** Bytes that the receiver has, as far as this side knows for certain. */
@@ -106,26 +113,23 @@ export class SendTransfer {
 
   /** @throws TransferError, KeysockError: what trying again does not mend */
   async run(): Promise<SendEnd> {
-    const { time, signal, target, emit } = this.#options
+    const { time, signal, target, emit, endpoint } = this.#options
     const startMs = time.now()
-    const publicKey = target.address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
-    emit({ event: 'connecting', ...this.#name, publicKey, port: target.port })
-    const retries = new BackOff({ leastMs: RETRY_MS, mostMs: RETRY_MAX_MS })
+    const publicKey = publicKeyOf(target)
+    emit({ event: 'connecting', ...this.#name, publicKey, port: target.port, network: endpoint.info.network })
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
       while (!signal.aborted) {
-        const tryMs = time.now()
         const outcome = await this.#try()
         if ('size' in outcome) {
           this.#emitDone(outcome, (time.now() - startMs) / 1_000)
           return { type: 'done' }
         }
-        const end = this.#endOf(outcome)
+        const end = await this.#endOf(outcome)
         if (end !== undefined) return end
-        if (this.#forwardMs > tryMs) retries.reset()
         const leftMs = this.#leftMs()
-        this.#emitWaiting(codeOf(outcome), whyNot(outcome, target.port), leftMs)
-        await sleep(time, Math.min(retries.next(), leftMs), signal)
+        this.#emitWaiting(codeOf(outcome), await this.#whyNot(outcome), leftMs)
+        await sleep(time, Math.min(pauseMs(time.now() - this.#thereMs), leftMs), signal)
       }
       return { type: 'interrupted' }
     } finally {
@@ -134,32 +138,26 @@ export class SendTransfer {
   }
 
   /** How the transfer ends with a failed connection; undefined: not yet. @throws what trying again does not mend */
-  #endOf(failure: Error): SendEnd | undefined {
+  async #endOf(failure: Error): Promise<SendEnd | undefined> {
     if (this.#options.signal.aborted) return { type: 'interrupted' }
     if (this.#isCostReached || codeOf(failure) === 'ERR_KEYSOCK_COST') return { type: 'cost' }
-    if (!this.#mayTryAgain(failure)) throw failure
-    return this.#leftMs() <= 0 ? { type: 'wait', error: failure } : undefined
+    if (!this.#mayTryAgain(failure) && !(await this.#isHeld(failure))) throw failure
+    return this.#leftMs() <= 0 ? { type: 'wait', error: failure, why: await this.#whyNot(failure) } : undefined
   }
 
   /** One connection: what was sent, or why not. */
   async #try(): Promise<Sent | Error> {
     const { endpoint, target, source, session, maxCostMsat, signal, time } = this.#options
-    const connecting = new AbortController()
     // What is written already would still be sent, and paid for, after a mere destroy().
-    const interrupt = (): void => {
-      if (this.#socket === undefined) connecting.abort()
-      else this.#socket.resetAndDestroy()
-    }
+    const interrupt = (): void => void this.#socket?.resetAndDestroy()
     signal.addEventListener('abort', interrupt, { once: true })
+    const timeoutMs = Math.min(CONNECT_MS, Math.max(MIN_TRY_MS, this.#leftMs()))
+    const reach = new Reach({ endpoint, target, maxCostMsat, timeoutMs, sinceMs: this.#thereMs, time, signal })
+    this.#reach = reach
     this.#isConnecting = true
     this.#toldMs = time.now()
     try {
-      const socket = await endpoint.connect(target.address, target.port, {
-        maxCost: maxCostMsat,
-        allowHalfOpen: true,
-        connectTimeout: Math.min(CONNECT_MS, Math.max(MIN_TRY_MS, this.#leftMs())),
-        signal: connecting.signal,
-      })
+      const socket = await reach.connect()
       this.#use(socket)
       const sent = await sendOver(socket, source, { session, watcher: this.#watcher() })
       this.#progress ??= new SendProgress({ offset: sent.size, before: 0, nowMs: time.now() })
@@ -230,10 +228,10 @@ export class SendTransfer {
     const socket = this.#socket
     if (socket === undefined) return
     this.#tick()
+    this.#thereMs = this.#options.time.now()
     this.#socket = undefined
     this.#endProgress()
     this.#pastFailed += socket.stats.failedAttempts
-    this.#pastFeesMsat += socket.stats.feesMsat
     // An ended socket still delivers our last message; on any other, nothing more may be paid for.
     if (!socket.writableEnded) socket.resetAndDestroy()
   }
@@ -291,12 +289,38 @@ export class SendTransfer {
 
   /** Connecting takes long, and each try is paid for: a person hears every 15 seconds that there is no answer. */
   #tellNoAnswer(): void {
-    const { time, target } = this.#options
-    const nowMs = time.now()
+    const nowMs = this.#options.time.now()
     if (!this.#isConnecting || nowMs - this.#toldMs < NO_ANSWER_MS) return
     this.#toldMs = nowMs
     const noAnswer = new ConnectionLost('ETIMEDOUT', 'no answer')
-    this.#emitWaiting(noAnswer.code, whyNot(noAnswer, target.port), this.#leftMs())
+    const { silence } = this.#reach ?? {}
+    const failure = silence === 'unpaid' ? new ConnectionLost('EHOSTUNREACH', 'no way') : noAnswer
+    void this.#whyNot(failure).then((why) => {
+      if (this.#isConnecting) this.#emitWaiting(failure.code, why, this.#leftMs())
+    })
+  }
+
+  /** Whether there are no hidden answers since another program has the interceptor, which it may let go. */
+  async #isHeld(failure: Error): Promise<boolean> {
+    return codeOf(failure) === 'ERR_KEYSOCK_NO_PATH' && (await this.#options.look?.isHeld()) === true
+  }
+
+  /** Why there is no connection, by all that the payments and the own node tell. */
+  async #whyNot(failure: Error): Promise<string> {
+    const { target, look } = this.#options
+    switch (codeOf(failure)) {
+      case 'ERR_KEYSOCK_NO_PATH':
+        return HELD
+      case 'EHOSTUNREACH':
+        return whyNoWay(await look?.knows(publicKeyOf(target)))
+      case 'ETIMEDOUT': {
+        const silence = this.#reach?.silence ?? 'unanswered'
+        const noWayBack = silence === 'unanswered' ? await look?.noWayBack() : undefined
+        return noWayBack === undefined ? whySilent(silence) : `the answers cannot reach this node: ${noWayBack}`
+      }
+      default:
+        return whyNot(failure, target.port)
+    }
   }
 
   /** Payments that failed, on connections that are over and on this one. */
@@ -343,7 +367,8 @@ export class SendTransfer {
       seconds: Number(seconds.toFixed(3)),
       failed: this.#failed,
       sat: satOf(endpoint.stats.spentMsat),
-      feesSat: satOf(this.#pastFeesMsat + (this.#socket?.stats.feesMsat ?? 0n)),
+      // Of the same ledger: payments of a lost connection settle after it, and those of a try that nobody answered, too.
+      feesSat: satOf(endpoint.stats.feesMsat),
       receivedSat: 0,
       wasThere: bytesMoved === 0 && size > 0,
     })
@@ -351,28 +376,55 @@ export class SendTransfer {
 }
 
 const LOST: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE'])
+/** Its own node's HTLC interceptor, in the words of somebody who types commands. */
+const HELD =
+  "another program on this node, perhaps another keysock send, has what hidden answers need, and this one waits for it; keysock daemon lets both run at once, and --replies direct needs no waiting, but shows the receiver this node's public key"
 /** file-transfer §3.5: the receiver answers WAIT while another connection has the same offer. */
 const OTHER_FIRST =
   'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
+
+/** In hexadecimal, without the hints of an address. */
+export function publicKeyOf({ address }: SendTarget): string {
+  return address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+}
 
 export function nameOf({ name, content }: Source): TransferName {
   return { transfer: 1, name, size: content?.size ?? null }
 }
 
 /** Why there is no connection, or none that goes on, for a person. */
-export function whyNot(error: Error, port: number): string {
+function whyNot(error: Error, port: number): string {
   switch (codeOf(error)) {
     case 'ECONNREFUSED':
       return `nobody receives on port ${port} there, or there is no room`
-    case 'ETIMEDOUT':
-      return 'no answer; keysock receive does not run there, or its node is offline'
-    case 'EHOSTUNREACH':
-      return 'no way to that node was found, or it is unknown'
     case SILENT:
     case 'ERR_TRANSFER_BUSY':
     case 'ERR_TRANSFER_HASH':
       return error.message
     default:
       return 'the connection was lost'
+  }
+}
+
+/** Why nothing could be sent at all. `isKnown`: whether the own node has heard of the receiver's. */
+export function whyNoWay(isKnown: boolean | undefined): string {
+  if (isKnown === false)
+    return 'this node has not heard of that one: the key may be wrong, or it has no public channel; the address that keysock receive prints there leads to it'
+  if (isKnown === true)
+    return 'no way to that node was found within --max-fee: this node, or the channels on the way, have no room for a packet'
+  return 'no way to that node was found within --max-fee, or it is unknown'
+}
+
+/** Why nobody answers, by what became of the packets. */
+function whySilent(silence: Silence): string {
+  switch (silence) {
+    case 'unanswered':
+      return 'no answer; keysock receive does not run there, or its answers do not get through'
+    case 'failing':
+      return 'no payment reaches that node: it is offline, or no channel has room towards it (keysock doctor there tells)'
+    case 'hanging':
+      return 'payments to that node hang on their way'
+    case 'unpaid':
+      return 'nothing could be sent to that node yet'
   }
 }

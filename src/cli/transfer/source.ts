@@ -64,17 +64,27 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
       )
     }
     if (!found.isFile()) return file.createReadStream()
+    // What the system makes up while it is read has no size (/proc), and may be other bytes each time: it is a stream.
+    if (found.size === 0 && (await hasBytes(file))) return file.createReadStream({ start: 0 })
     const { size } = found
     const read = readFrom(file)
     const { signal, onHashed } = options
     const hash = await hashPrefix(read, size, { signal, onBytes: (bytes) => onHashed?.(bytes, size) })
-    if (hash === undefined) throw new KeysockError('ERR_CLI_FILE', `${path} became shorter while it was read`)
+    if (hash === undefined) {
+      // Files of /sys say a size that they do not have.
+      if ((await file.stat()).size === size) return file.createReadStream({ start: 0 })
+      throw new KeysockError('ERR_CLI_FILE', `${path} became shorter while it was read`)
+    }
     return { name, content: { size, sha256: hash.digest() }, read, close: () => file.close() }
   } catch (error) {
     await file.close().catch(() => undefined)
     options.signal?.throwIfAborted()
     throw error instanceof KeysockError ? error : unreadable(path, error)
   }
+}
+
+async function hasBytes(file: FileHandle): Promise<boolean> {
+  return (await readFrom(file)(0, 1)).length > 0
 }
 
 /** As a socket, which is let go of also while it waits for a silent writer. */

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream'
 import { equalBytes } from '../../floor/bytes.ts'
 import { codeOf, messageOf, TransferError } from './errors.ts'
 import { runningHash, type RunningHash } from './file-content.ts'
-import type { Content, TransferOffer } from './messages.ts'
+import { isSameContent, type TransferOffer } from './messages.ts'
 import type { Part, Storage } from './storage.ts'
 import { orAborted } from './waiting.ts'
 
@@ -28,7 +28,9 @@ export class StreamStorage implements Storage {
   parts(offer: TransferOffer): Promise<readonly Part[]> {
     const part = this.#part
     if (part === undefined || (!part.isUsed && part.size === 0)) return Promise.resolve([])
-    return !part.isUsed && isSame(part.offer, offer) ? Promise.resolve([part]) : Promise.reject(busy())
+    return !part.isUsed && part.offer.name === offer.name && isSameContent(part.offer.content, offer.content)
+      ? Promise.resolve([part])
+      : Promise.reject(busy())
   }
 
   create(offer: TransferOffer): Promise<Part> {
@@ -44,15 +46,6 @@ export class StreamStorage implements Storage {
 
 function busy(): TransferError {
   return new TransferError('BUSY', 'the receiver is in the middle of another stream')
-}
-
-function isSame(a: TransferOffer, b: TransferOffer): boolean {
-  return a.name === b.name && isSameContent(a.content, b.content)
-}
-
-function isSameContent(a: Content | undefined, b: Content | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return a.size === b.size && equalBytes(a.sha256, b.sha256)
 }
 
 class StreamPart implements Part {

@@ -1,7 +1,7 @@
 import { equalBytes } from '../../floor/bytes.ts'
 import { TransferError } from './errors.ts'
 import { MAX_WAITING_OFFERS, SILENT_MS, TURN_MS } from './limits.ts'
-import type { TransferOffer } from './messages.ts'
+import { isSameContent, type TransferOffer } from './messages.ts'
 import { sleep, type Time } from './waiting.ts'
 
 /** A connection that sends. */
@@ -95,9 +95,6 @@ export class TransferQueue {
 
 /** The same file, or the same stream of the same run. */
 function contends(a: TransferOffer, b: TransferOffer): boolean {
-  if (a.name !== b.name) return false
-  if (a.content === undefined || b.content === undefined) {
-    return a.content === b.content && equalBytes(a.session, b.session)
-  }
-  return a.content.size === b.content.size && equalBytes(a.content.sha256, b.content.sha256)
+  if (a.name !== b.name || !isSameContent(a.content, b.content)) return false
+  return a.content !== undefined || equalBytes(a.session, b.session)
 }

@@ -1,9 +1,11 @@
 import { type AckFrame, type AckRange, MAX_ACK_RANGES } from '../../wire/frames.ts'
 import { ACK_PACKETS, MAX_NUMBER_RANGES } from './limits.ts'
+import type { State } from './interface.ts'
 import { RangeSet } from './range-set.ts'
+import { isDue, type Timed } from './timed.ts'
 
 /** Which packets of the peer came in, and when to tell it so (spec §8.4). */
-export class Acknowledgement {
+export class Acknowledgement implements Timed {
   readonly #numbers = new RangeSet()
   // Grows with whatever an ACK would newly say.
   #news = 0
@@ -28,14 +30,22 @@ export class Acknowledgement {
   }
 
   /** When an ACK is to go by itself. */
-  get dueAt(): number | undefined {
-    return this.#dueAt
+  dueAt(after: number): number | undefined {
+    return this.#dueAt !== undefined && this.#dueAt > after ? this.#dueAt : undefined
   }
 
+  /** An ACK is to go by itself now. */
+  isDue(now: number): boolean {
+    return isDue(this.#dueAt, now)
+  }
+
+  // Whoever builds packets asks `isDue`.
+  run(): void {}
+
   /** A packet was taken, or came again. `elicits`: the peer waits for an ACK of it. */
-  note(now: number, number: number, elicits: boolean, delayMs: number): void {
+  received(now: number, number: number, elicits: boolean, delayMs: number): void {
     this.#numbers.add(number, number + 1)
-    // spec §14; numbers below may or may not have come: they are not told, and their frames are processed again.
+    // spec §14; numbers below may or may not have come: they are not named, and their frames are processed again.
     while (this.#numbers.count > MAX_NUMBER_RANGES) this.#numbers.dropLowest()
     if (!elicits) return
     this.#news++
@@ -80,8 +90,9 @@ export class Acknowledgement {
     this.#dueAt = now
   }
 
-  /** Nothing more is to be told. */
-  stop(): void {
+  /** Nothing more is to be said, unless the connection lingers. */
+  stop(state: State): void {
+    if (state === 'lingering') return
     this.#dueAt = undefined
     this.#waiting = 0
     this.#sentNews = this.#news

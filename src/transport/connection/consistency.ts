@@ -1,69 +1,68 @@
 /** What must hold after every input; tests ask for it. */
-import type { Core } from './core.ts'
+import type { Parts } from './parts.ts'
 import { RangeSet } from './range-set.ts'
-import { want } from './sending.ts'
-import { deadline, owes } from './timers.ts'
 
 function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(`broken: ${what}`)
 }
 
-export function checkConsistency(core: Core, now: number): void {
-  must(core.lastNow <= now, 'the time went back')
-  checkTimers(core, now)
-  checkStreams(core)
-  checkMoney(core)
-  if (core.isLive) checkNothingForgotten(core)
+/** `deadline`: what the connection says, after the input at `lastNow`. Throws when something does not hold. */
+export function checkConsistency(
+  parts: Parts,
+  { now, lastNow, deadline }: { readonly now: number; readonly lastNow: number; readonly deadline: number | undefined },
+): void {
+  must(lastNow <= now, 'the time went back')
+  // spec §10.1: no state without a timer.
+  must(deadline === undefined || deadline > lastNow, 'a deadline in the past')
+  checkTimers(parts, now, deadline)
+  checkStreams(parts)
+  checkMoney(parts)
+  if (parts.life.isLive) checkNothingForgotten(parts)
 }
 
-// spec §10.1
-function checkTimers(core: Core, now: number): void {
-  const next = deadline(core)
-  must(next === undefined || next > core.lastNow, 'a deadline in the past')
-  if (core.state === 'closed') {
-    must(next === undefined && want(core, now) === undefined, 'a closed connection wants something')
+function checkTimers({ life, money, outputs, owes, sending }: Parts, now: number, deadline: number | undefined): void {
+  if (life.isClosed) {
+    must(deadline === undefined && sending.want(now) === undefined, 'a closed connection wants something')
     return
   }
-  if (owes(core))
-    must(
-      next !== undefined || core.paused || core.creditPaused || core.endedReported,
-      'something is owed and no timer runs',
-    )
+  const waitsForOthers = money.isPaused || money.isCreditPaused || outputs.hasEnded
+  must(!owes || deadline !== undefined || waitsForOthers, 'something is owed and no timer runs')
 }
 
-function checkStreams(core: Core): void {
-  const { out } = core
-  must(out.delivered <= out.sentEnd && out.sentEnd <= out.written, 'delivered <= sent <= written')
-  must(out.sentEnd <= core.sendLimit, 'sent beyond the limit')
-  must(core.receivedEnd <= core.window.limit, 'received beyond the limit')
+function checkStreams({ receive, send }: Parts): void {
+  const { buffer } = send
+  const { reassembly, receivedEnd, finalOffset } = receive
+  must(buffer.delivered <= buffer.sentEnd && buffer.sentEnd <= buffer.written, 'delivered <= sent <= written')
+  must(buffer.sentEnd <= send.limit, 'sent beyond the limit')
+  must(receivedEnd <= receive.limit, 'received beyond the limit')
   must(
-    core.in.readOffset <= core.in.contiguous && core.in.contiguous <= core.receivedEnd,
+    reassembly.readOffset <= reassembly.contiguous && reassembly.contiguous <= receivedEnd,
     'read <= contiguous <= received',
   )
-  must(core.finalOffset === undefined || core.receivedEnd <= core.finalOffset, 'received beyond the end')
+  must(finalOffset === undefined || receivedEnd <= finalOffset, 'received beyond the end')
 }
 
-function checkMoney(core: Core): void {
+function checkMoney({ money, packets }: Parts): void {
   let reserved = 0n
-  for (const sent of core.attempts.flying()) reserved += sent.amountMsat + sent.feeMsat
-  const account = core.account.view()
-  must(reserved === account.reservedMsat, 'reserved is the sum of what has no outcome')
+  for (const { parts } of packets.flying()) reserved += parts.amountMsat + parts.feeMsat
+  must(reserved === money.account.view().reservedMsat, 'reserved is the sum of what has no outcome')
 }
 
 // Every byte that was sent and has not arrived is under way, kept at the peer's node, or waits to be sent again.
-function checkNothingForgotten(core: Core): void {
-  const { out } = core
-  if (core.state === 'opening' && core.opening !== undefined && core.opening.copies > 0) return
+function checkNothingForgotten({ handshake, life, packets, send }: Parts): void {
+  const { buffer } = send
+  if (life.isOpening && (handshake.opening?.copies ?? 0) > 0) return
   const known = new RangeSet()
-  for (const sent of [...core.attempts.flying(), ...core.attempts.settled()]) {
-    for (let i = 0; i < sent.ranges.length; i += 2) known.add(sent.ranges[i] ?? 0, sent.ranges[i + 1] ?? 0)
+  for (const { parts } of [...packets.flying(), ...packets.settled()]) {
+    const { ranges } = parts
+    for (let i = 0; i < ranges.length; i += 2) known.add(ranges[i] ?? 0, ranges[i + 1] ?? 0)
   }
-  const parts = out.undelivered(out.delivered, out.sentEnd)
-  for (let i = 0; i < parts.length; i += 2) {
-    const missing = known.missing(parts[i] ?? 0, parts[i + 1] ?? 0)
+  const pieces = buffer.undelivered(buffer.delivered, buffer.sentEnd)
+  for (let i = 0; i < pieces.length; i += 2) {
+    const missing = known.missing(pieces[i] ?? 0, pieces[i + 1] ?? 0)
     for (let k = 0; k < missing.length; k += 2) {
       must(
-        out.waitsAgain(missing[k] ?? 0, missing[k + 1] ?? 0),
+        buffer.waitsAgain(missing[k] ?? 0, missing[k + 1] ?? 0),
         `bytes ${missing[k]} to ${missing[k + 1]} are forgotten`,
       )
     }

@@ -1,6 +1,6 @@
 import {
   CREDIT_FIRST_BYTES,
-  CREDIT_MOST_BYTES,
+  MAX_CREDIT_BYTES,
   CREDIT_PACKET_BYTES,
   MAX_CREDIT_RANGES,
   PREPAID_PACKETS,
@@ -18,6 +18,24 @@ export function packetPrice(price: Price, streamBytes: number): bigint {
   return price.packetMsat + (price.kilobyteMsat * BigInt(streamBytes) + 999n) / 1_000n
 }
 
+/** The ids of CREDIT that counted: each does once, also where no price is asked (spec §12.4). */
+export class CreditIds {
+  readonly #ids = new RangeSet()
+
+  has(id: number): boolean {
+    return this.#ids.has(id)
+  }
+
+  /** False: it was counted before. */
+  add(id: number): boolean {
+    if (this.#ids.has(id)) return false
+    this.#ids.add(id, id + 1)
+    // Ids grow: the gaps between the lowest are ids whose payments failed. They count as used from here on.
+    if (this.#ids.count > MAX_CREDIT_RANGES) this.#ids.add(this.#ids.start(0), this.#ids.end(1))
+    return true
+  }
+}
+
 /**
  * The responder's side: credit that came, less what was delivered for it. Packets under way are set aside;
  * what fails is not charged, so the initiator, who charges itself for every packet that comes, never
@@ -28,25 +46,15 @@ export class Seller {
   #creditMsat = 0n
   #setAsideMsat = 0n
   #prepaid = PREPAID_PACKETS
-  readonly #ids = new RangeSet()
 
   constructor(price: Price) {
     this.price = price
   }
 
-  hasCounted(id: number): boolean {
-    return this.#ids.has(id)
-  }
-
-  /** A CREDIT came with the money it promises. False: its id was counted before (spec §12.4). */
-  count(id: number, amountMsat: bigint): boolean {
-    if (this.#ids.has(id)) return false
-    this.#ids.add(id, id + 1)
-    // Ids grow: the gaps between the lowest are ids whose payments failed. They count as used from here on.
-    if (this.#ids.count > MAX_CREDIT_RANGES) this.#ids.add(this.#ids.start(0), this.#ids.end(1))
+  /** A CREDIT came with the money it promises, for the first time. */
+  credit(amountMsat: bigint): void {
     this.#creditMsat += amountMsat
     this.#prepaid = PREPAID_PACKETS
-    return true
   }
 
   get availableMsat(): bigint {
@@ -159,7 +167,7 @@ export class Buyer {
   /** It arrived: the responder keeps its side, so more may be risked. `lateMsat`: what had been given up of it. */
   arrived(lateMsat: bigint): void {
     this.#leftMsat += lateMsat
-    this.#bytes = Math.min(2 * this.#bytes, CREDIT_MOST_BYTES)
+    this.#bytes = Math.min(2 * this.#bytes, MAX_CREDIT_BYTES)
     this.#reckon()
   }
 

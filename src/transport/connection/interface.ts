@@ -9,24 +9,23 @@
  *   4. `deadline()`                     - call `wake(now)` then; one deadline, not ten timers
  * Every method that takes `now` (ms) may change all four.
  */
-import type { Code } from '../../wire/errors.ts'
 import type { Lane } from '../../medium/payment.ts'
+import type { Route } from '../../medium/route.ts'
+import type { Code } from '../../wire/errors.ts'
+import type { ReplyPathsFrame } from '../../wire/frames.ts'
 
 export type Role = 'initiator' | 'responder'
 
 /** spec §6.1 */
 export type State = 'opening' | 'open' | 'closing' | 'lingering' | 'resetting' | 'closed'
 
-/** How the other side is reached: by its node key, at the phantom of its node (spec §2.9), or over the newest reply paths it gave. */
+/**
+ * How the other side is reached: by its node key, at the phantom of its node (spec §2.9), or over the newest reply
+ * paths it gave.
+ */
 export type PacketTarget =
   | { readonly lane: Lane; readonly publicKey: Uint8Array }
-  | { readonly lane: 'phantom'; readonly generation: number; readonly paths: readonly PathOffer[] }
-
-/** A path that the other side gave: REPLY_PATHS, spec §9. */
-export interface PathOffer {
-  readonly bytes: Uint8Array
-  readonly expiryHeight: number
-}
+  | { readonly lane: 'phantom'; readonly generation: number; readonly paths: ReplyPathsFrame['paths'] }
 
 /**
  * What to do with an arrival. On the node lane 'taken' and 'dropped' are for the statistics only.
@@ -37,18 +36,11 @@ export type Reception =
   | { readonly action: 'taken' }
   | { readonly action: 'dropped' }
 
-/** Leave to make one attempt, given by the per-peer object: route and window place are reserved. */
+/** Permission to make one attempt, given by the peer controller: a place in its window is reserved. */
 export interface Grant {
   readonly lane: Lane
-  readonly routeId: string
-  /** The packet's size at most, in bytes. */
-  readonly recordBytes: number
-  readonly minAmountMsat: bigint
-  readonly maxAmountMsat: bigint
-  readonly feeBaseMsat: bigint
-  readonly feePpm: number
-  /** Opaque channel keys, for disjointness. */
-  readonly channels: readonly string[]
+  /** What the packet goes over: its `recordBytes` bound the packet's size. */
+  readonly route: Route
   /** An attempt without outcome after this many ms is hedged, spec §8.5. */
   readonly hedgeAfterMs: number
 }
@@ -72,8 +64,6 @@ export interface Want {
   readonly target: PacketTarget
   /** Channels to go around if possible: those of the attempt that failed, hangs or is stuck. */
   readonly avoid: readonly string[]
-  /** Bytes of frames that wait, as far as known: a hint for the size of the window. */
-  readonly waitingBytes: number
 }
 
 /** One payment to make. `hash` must be on disk before it is sent where a folder is used. */
@@ -90,26 +80,7 @@ export interface Attempt {
   readonly hash: Uint8Array
   /** Node lane only. */
   readonly preimage?: Uint8Array
-  /** Asks for an acknowledgement, spec §8.1. */
-  readonly eliciting: boolean
 }
-
-/** What became of an attempt, as spec §8.2 tells the cases apart. */
-export type Outcome =
-  | { readonly status: 'delivered'; readonly feeMsat: bigint }
-  | { readonly status: 'settled'; readonly feeMsat: bigint }
-  | {
-      readonly status: 'failed'
-      /** The receiving process, or something that cannot be told from it, turned the packet down: spec §8.10. */
-      readonly refused: boolean
-      /** The refusal's code where the lane shows it. */
-      readonly code?: Code
-      /** Channels to go around. */
-      readonly avoid: readonly string[]
-      /** Nothing left our node: no slot, no balance, no route; the retry waits for the peer object, not for a timer of ours. */
-      readonly local: boolean
-    }
-  | { readonly status: 'unknown' }
 
 export type ConnectionEvent =
   /** The handshake is complete and the other side has accepted. Responder: at once. */
@@ -126,7 +97,10 @@ export type ConnectionEvent =
   | { readonly type: 'price'; readonly packetMsat: bigint; readonly kilobyteMsat: bigint }
   /** Activity, for socket.setTimeout: spec §10.3's meaning. */
   | { readonly type: 'activity' }
-  /** Money stops it: spec §12.2. Reported once until the cap is set anew, though money that comes free may let some packets pass. */
+  /**
+   * Money stops it: spec §12.2. Reported once until the cap is set anew, though money that comes free may let some
+   * packets pass.
+   */
   | { readonly type: 'paused'; readonly reason: 'cost'; readonly pause: CostPause }
   /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
   | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
@@ -158,13 +132,6 @@ export type ConnectionRequest =
   | { readonly type: 'close-paths'; readonly pathIds: readonly string[] }
   /** ECDH with our node's key, for IDENTIFY; answer: `provideSecret(now, secret)`. */
   | { readonly type: 'shared-secret'; readonly point: Uint8Array }
-
-/** One of our own paths, for the peer to pay over. */
-export interface OwnPath {
-  readonly pathId: string
-  readonly bytes: Uint8Array
-  readonly expiryHeight: number
-}
 
 /** Both sides' money, all in msat. spec §12.1 */
 export interface AccountView {
@@ -214,7 +181,8 @@ export interface ConnectionSettings {
 export type RandomBytes = (length: number) => Uint8Array
 
 /**
- * Leave to grow a receive window, from the endpoint's sum of windows (spec §7.5): grants all of `bytes` or refuses. Below 0
+ * Leave to grow a receive window, from the endpoint's sum of windows (spec §7.5): grants all of `bytes` or refuses.
+ * Below 0
  * they are given back.
  */
 export type GrowWindow = (bytes: number) => boolean

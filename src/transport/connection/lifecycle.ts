@@ -1,129 +1,233 @@
-/** How a connection changes its state (spec §6.1) and ends (spec §13). */
+import { Code } from '../../wire/errors.ts'
 import { Control } from './controls.ts'
-import type { Core } from './core.ts'
-import type { ConnectionFailure } from './interface.ts'
-import { LINGER_MOST_MS, LINGER_MS, RESET_MS } from './limits.ts'
-
-/** After anything that may complete a direction. */
-export function advance(core: Core, now: number): void {
-  if (core.isLive && core.finDelivered && core.out.buffered === 0 && !core.finishedReported) {
-    core.finishedReported = true
-    core.emit({ type: 'finished' })
-  }
-  if (core.state === 'open' && core.finSent && core.finalOffset !== undefined) core.state = 'closing'
-  const received = core.finalOffset !== undefined && core.in.contiguous === core.finalOffset
-  if (core.state === 'closing' && core.finDelivered && core.out.buffered === 0 && received) linger(core, now)
-  reportEnd(core)
-}
-
-/** The application is told of the end of the stream, and of the connection, once it has read everything. */
-function reportEnd(core: Core): void {
-  giveWindowBack(core)
-  const readAll = core.finalOffset !== undefined && core.in.readOffset === core.finalOffset
-  if (readAll && !core.endReported && core.failure === undefined && !core.endedReported) {
-    core.endReported = true
-    core.emit({ type: 'end' })
-  }
-  const over = core.state === 'lingering' || core.state === 'closed'
-  if (over && !core.endedReported && (readAll || core.readingStopped)) {
-    core.endedReported = true
-    core.emit({ type: 'ended', error: undefined })
-  }
-  if (core.state === 'closed' && core.endedReported && !core.closedReported) {
-    core.closedReported = true
-    core.emit({ type: 'closed' })
-  }
-}
-
-/** spec §7.5: what cannot come any more needs no window. */
-function giveWindowBack(core: Core): void {
-  const takes = core.isLive && !core.readingStopped
-  if (takes && core.finalOffset === undefined) return
-  const toCome = takes ? (core.finalOffset ?? 0) - core.in.contiguous : 0
-  core.window.keep(core.in.readable + toCome)
-}
-
-/** spec §13.4: everything is done, late packets are still answered. */
-function linger(core: Core, now: number): void {
-  core.state = 'lingering'
-  core.lingerUntil = now + LINGER_MS
-  core.lingerEnd = now + LINGER_MOST_MS
-  // spec §13.4: paths that are on their way still have to arrive.
-  quiet(core, Control.PATHS)
-  // What the peer waits for goes at once: nobody would ask for it later.
-  if (core.ack.hasNews) core.ack.hurry(now)
-}
-
-// Nothing is sent, repeated or waited for any more. Attempts without outcome stay in the account.
-function quiet(core: Core, kept = 0): void {
-  core.controls.drop(~kept)
-  core.overdue.clear()
-  core.attempts.clear()
-  core.out.clear()
-  core.messages.clear()
-  core.hedges = []
-  core.stuck = []
-  core.probeAt = undefined
-  core.signWaitSince = undefined
-  core.blockedAt = undefined
-  core.coalesceAt = undefined
-  core.acceptAt = undefined
-}
-
-/** Ends it for good. `failure` undefined: as it was, or cleanly. */
-export function close(core: Core, failure: ConnectionFailure | undefined): void {
-  if (core.state === 'closed') return
-  core.state = 'closed'
-  quiet(core)
-  core.ack.stop()
-  const pathIds = core.ownPaths.close()
-  if (pathIds.length > 0) core.ask({ type: 'close-paths', pathIds })
-  if (failure !== undefined) reportFailure(core, failure)
-  reportEnd(core)
-}
-
-function reportFailure(core: Core, failure: ConnectionFailure): void {
-  core.failure ??= failure
-  core.in.clear()
-  giveWindowBack(core)
-  if (core.endedReported) return
-  core.endedReported = true
-  core.emit({ type: 'ended', error: failure })
-}
+import type { ConnectionFailure, State } from './interface.ts'
+import { MAX_LINGER_MS, LINGER_MS, RESET_MS } from './limits.ts'
+import type { Parts } from './parts.ts'
+import { peerFailure } from './peer-failure.ts'
+import { earliest, type Timed } from './timed.ts'
 
 /** What to send as the last word, and what the application is told. */
 export interface ResetOptions {
   readonly code: number
   readonly reason: string
   readonly failure: ConnectionFailure
+  /** The RESET is sent once, and not again (spec §10.3). */
+  readonly isOnce?: boolean
 }
 
-/** Resets (spec §13.3): the application is told at once, the RESET goes out for a minute at most. */
-export function reset(core: Core, now: number, options: ResetOptions): void {
-  if (core.state === 'resetting' || core.state === 'closed') return
-  if (core.state === 'lingering') {
-    // spec §13.4: both directions are complete, there is nothing to reset.
-    close(core, undefined)
-    return
-  }
-  const { opening } = core
-  // Nothing was ever sent: nobody knows of this connection.
-  const unknown = core.state === 'opening' && (opening === undefined || opening.copies === 0)
-  core.resetCode = options.code
-  core.resetReason = options.reason
-  if (unknown || core.target() === undefined) {
-    close(core, options.failure)
-    return
-  }
-  core.state = 'resetting'
-  core.resetUntil = now + RESET_MS
-  quiet(core)
-  core.ack.stop()
-  core.controls.want(Control.RESET)
-  reportFailure(core, options.failure)
+/** What a RESET or REFUSE says. */
+interface LastWord {
+  readonly code: number
+  readonly reason: string
 }
 
-/** The RESET or REFUSE on its way has served. */
-export function resetDone(core: Core): void {
-  if (core.state === 'resetting') close(core, undefined)
+type Needs =
+  | 'ack'
+  | 'controls'
+  | 'handshake'
+  | 'messages'
+  | 'outputs'
+  | 'packets'
+  | 'reach'
+  | 'receive'
+  | 'send'
+  | 'stop'
+
+/** In which state a connection is (spec §6.1), how it ends (spec §13), and what of that the application was told. */
+export class Lifecycle implements Timed {
+  readonly #parts: Pick<Parts, Needs>
+  #state: State
+  /** When lingering or resetting is over, ms. */
+  #until = 0
+  /** Late packets of the peer prolong lingering up to this time. */
+  #lingerEnd = 0
+  #lastWord: LastWord | undefined
+  #isResetOnce = false
+  #failure: ConnectionFailure | undefined
+  #isFinishReported = false
+  #isEndReported = false
+  #isCloseReported = false
+
+  constructor(parts: Pick<Parts, Needs>, state: State) {
+    this.#parts = parts
+    this.#state = state
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  /** Whether both directions may still carry frames. */
+  get isLive(): boolean {
+    return this.#state === 'opening' || this.#state === 'open' || this.#state === 'closing'
+  }
+
+  get isOpening(): boolean {
+    return this.#state === 'opening'
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  /** spec §9.4, §13.4: a peer that does not know yet that all came needs a way to hear of it. */
+  get givesPaths(): boolean {
+    return this.isLive || this.#state === 'lingering'
+  }
+
+  /** What the RESET or REFUSE says. */
+  get lastWord(): LastWord {
+    if (this.#lastWord === undefined) throw new Error('there is no last word')
+    return this.#lastWord
+  }
+
+  dueAt(after: number): number | undefined {
+    if (this.#state === 'lingering') return earliest(after, this.#until, this.#lingerEnd)
+    return this.#state === 'resetting' ? earliest(after, this.#until) : undefined
+  }
+
+  run(now: number): void {
+    if (this.#state === 'lingering' && (now >= this.#until || now >= this.#lingerEnd)) this.close()
+    if (this.#state === 'resetting' && now >= this.#until) this.close()
+  }
+
+  /** Anything may have completed a direction. */
+  settle(now: number): void {
+    const { outputs, receive, send } = this.#parts
+    if (this.isLive && send.isDelivered && !this.#isFinishReported) {
+      this.#isFinishReported = true
+      outputs.emit({ type: 'finished' })
+    }
+    if (this.#state === 'open' && send.isFinSent && receive.finalOffset !== undefined) this.#state = 'closing'
+    if (this.#state === 'closing' && send.isDelivered && receive.isComplete) this.#linger(now)
+    this.#reportEnd()
+  }
+
+  // Its own times belong to the states that are left.
+  stop(): void {}
+
+  /** The other side has accepted. */
+  established(): void {
+    this.#state = 'open'
+    this.#parts.outputs.emit({ type: 'connected' })
+  }
+
+  /** The application is told of the end of the stream, and of the connection, once it has read everything. */
+  #reportEnd(): void {
+    const { outputs, receive } = this.#parts
+    receive.giveWindowBack(this.isLive)
+    if (receive.isRead && !this.#isEndReported && this.#failure === undefined && !outputs.hasEnded) {
+      this.#isEndReported = true
+      outputs.emit({ type: 'end' })
+    }
+    const isOver = this.#state === 'lingering' || this.#state === 'closed'
+    if (isOver && (receive.isRead || receive.isStopped)) outputs.emit({ type: 'ended', error: undefined })
+    if (this.#state === 'closed' && outputs.hasEnded && !this.#isCloseReported) {
+      this.#isCloseReported = true
+      outputs.emit({ type: 'closed' })
+    }
+  }
+
+  /** spec §13.4: everything is done, late packets are still answered. */
+  #linger(now: number): void {
+    this.#state = 'lingering'
+    this.#until = now + LINGER_MS
+    this.#lingerEnd = now + MAX_LINGER_MS
+    // spec §13.4: paths that are on their way still have to arrive.
+    this.#stop(Control.PATHS)
+    // What the peer waits for goes at once: nobody would ask for it later.
+    if (this.#parts.ack.hasNews) this.#parts.ack.hurry(now)
+  }
+
+  /** spec §6.1: a late packet shows that the peer has not heard that all is done. */
+  answerLate(now: number): void {
+    if (this.#state !== 'lingering') return
+    this.#until = Math.min(now + LINGER_MS, this.#lingerEnd)
+    if (this.#parts.ack.hasNews) this.#parts.ack.hurry(now)
+  }
+
+  // Nothing is sent, repeated or waited for any more. Attempts without outcome stay in the account.
+  #stop(keptControls = 0): void {
+    const parts = this.#parts
+    parts.controls.drop(~keptControls)
+    parts.packets.clear()
+    parts.messages.clear()
+    parts.stop(this.#state)
+  }
+
+  /** Ends it for good. `failure` undefined: as it was, or cleanly. */
+  close(failure?: ConnectionFailure): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#stop()
+    if (failure !== undefined) this.#fail(failure)
+    this.#reportEnd()
+  }
+
+  /** The peer has reset the connection, or does not know it any more. `reason`: text of the peer's. */
+  peerReset(code: number, reason = ''): void {
+    this.close(this.#isSoundEnd(code) ? undefined : peerFailure(code, 'reset', reason))
+  }
+
+  // Whether a reset is no error: all of the peer's stream came, and nothing of ours is known to be missing by it.
+  #isSoundEnd(code: number): boolean {
+    // spec §13.4: whoever lingers has said and heard all.
+    if (this.#state === 'lingering') return true
+    const { receive, send } = this.#parts
+    // spec §13.7: only the FIN can be missing, or the application has left after its last word, as in TCP.
+    return this.#state === 'closing' && receive.isComplete && (send.buffer.buffered === 0 || code === Code.CLOSED)
+  }
+
+  #fail(failure: ConnectionFailure): void {
+    const { outputs, receive } = this.#parts
+    this.#failure ??= failure
+    receive.drop()
+    receive.giveWindowBack(this.isLive)
+    outputs.emit({ type: 'ended', error: failure })
+  }
+
+  /** Resets (spec §13.3): the application is told at once, the RESET goes out for a minute at most. */
+  reset(now: number, options: ResetOptions): void {
+    if (this.#state === 'resetting' || this.#state === 'closed') return
+    if (this.#state === 'lingering') {
+      // spec §13.4: both directions are complete, there is nothing to reset.
+      this.close()
+      return
+    }
+    const { code, reason, failure, isOnce = false } = options
+    const { controls, handshake, reach } = this.#parts
+    // Nothing was ever sent: nobody knows of this connection.
+    const isUnknown = this.#state === 'opening' && (handshake.opening?.copies ?? 0) === 0
+    this.#lastWord = { code, reason }
+    this.#isResetOnce = isOnce
+    if (isUnknown || reach.target === undefined) {
+      this.close(failure)
+      return
+    }
+    this.#state = 'resetting'
+    this.#until = now + RESET_MS
+    this.#stop()
+    controls.want(Control.RESET)
+    this.#fail(failure)
+  }
+
+  /** Says no to an OPEN (spec §5.10) and nothing else; the application never knew of it. */
+  refuse(now: number, lastWord: LastWord): void {
+    const { controls, outputs, reach } = this.#parts
+    this.#lastWord = lastWord
+    this.#until = now + RESET_MS
+    outputs.mute()
+    controls.want(Control.REFUSE)
+    if (reach.target === undefined) this.close()
+  }
+
+  /** The RESET or REFUSE on its way has served. */
+  lastWordArrived(): void {
+    if (this.#state === 'resetting') this.close()
+  }
+
+  /** A packet with RESET did not arrive. One that is said once is not said again (spec §10.3). */
+  resetLost(): void {
+    if (this.#isResetOnce) this.close()
+  }
 }

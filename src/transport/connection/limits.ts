@@ -13,14 +13,16 @@ export const JOINED_BYTES = 16_384
 /** Writes below this are joined with the one before, so that a million one-byte writes are not a million objects. */
 export const SMALL_WRITE_BYTES = 1_024
 /** spec §7.6 */
-export const BLOCKED_LEAST_MS = 5_000
-export const BLOCKED_MOST_MS = 60_000
+export const MIN_BLOCKED_MS = 5_000
+export const MAX_BLOCKED_MS = 60_000
 /** spec §10.5 */
 export const COALESCE_MS = 5
-/** spec §6.3: an answer that takes a moment saves a payment, and who connects waits for a tenth of a round trip at most. */
+/**
+ * spec §6.3: an answer that takes a moment saves a payment, and who connects waits for a tenth of a round trip at most.
+ */
 export const ACCEPT_MS = 20
 /** Assumed capacity of a packet for stream data until one was built: what two clear relays leave. */
-export const FIRST_CAPACITY = 1_000
+export const ASSUMED_CAPACITY_BYTES = 1_000
 
 // -- acknowledgement, spec §8.4 --
 
@@ -45,15 +47,17 @@ export const MAX_STUCK_ROUND = 10
 export const HEDGE_AGAIN_MS = 200
 /** spec §8.5: at the tail of a transfer, copies go after so many SRTT, and this time at least. */
 export const TAIL_ROUND_TRIPS = 1.25
-export const TAIL_LEAST_MS = 1_000
+export const MIN_TAIL_MS = 1_000
 /** ... when no more than this are under way: then each that hangs holds the whole transfer up. */
 export const TAIL_ATTEMPTS = 64
-/** With no more than this under way, what failed once goes twice at once; more would use up the budget that hangs need. */
+/**
+ * With no more than this under way, what failed once goes twice at once; more would use up the budget that hangs need.
+ */
 export const TAIL_FEW = 12
 /** spec §8.8, §8.13 */
 export const PROBE_SLACK_MS = 10_000
 export const NO_SIGN_MS = 60_000
-export const PROBE_MOST_MS = 600_000
+export const MAX_PROBE_MS = 600_000
 /** spec §8.7: from then on an ACK of a later packet is enough, whether or not its ranges reach so far down. */
 export const LOST_UNREACHED_MS = 60_000
 /**
@@ -62,18 +66,23 @@ export const LOST_UNREACHED_MS = 60_000
  * hold up what works. An OPEN waits from the first one on.
  */
 export const REFUSALS_IN_A_ROW = 8
-export const REFUSED_LEAST_MS = 1_000
-export const REFUSED_MOST_MS = 60_000
+export const MIN_REFUSED_MS = 1_000
+export const MAX_REFUSED_MS = 60_000
 /** Gains of RFC 6298. */
 export const ROUND_TRIP_GAIN = 0.125
 
 // -- opening, spec §6 --
 
-/** An OPEN is built this much smaller than its first route's record, so that its copies fit routes with two hops more. */
+/**
+ * An OPEN is built this much smaller than its first route's record, so that its copies fit routes with two hops more.
+ */
 export const OPEN_SLACK_BYTES = 104
 /** Copies of one OPEN: one attempt byte (spec §3.8). */
 export const MAX_OPEN_COPIES = 256
-/** Copies in a row that meet nobody at the phantom of a node before the connection is refused (spec §6.9): at the delays of §8.10 the last goes after seven seconds, and an interceptor may take five to be back. */
+/**
+ * Copies in a row that meet nobody at the phantom of a node before the connection is refused (spec §6.9): at the delays
+ * of §8.10 the last goes after seven seconds, and an interceptor may take five to be back.
+ */
 export const MAX_UNANSWERED = 4
 /**
  * EARLY packets that may be under way, or have settled, before the OPEN has: a responder keeps 64 (spec §14). A few
@@ -92,14 +101,17 @@ export const MAX_PEER_PATHS = 8
 export const MAX_PEER_GENERATIONS = 2
 /** Generations that a replaced path of ours keeps working for (spec §9.3). */
 export const OWN_GENERATIONS = 2
-/** Generations of ours that are open at once (spec §9.3): else a peer that pays over the first one alone makes them grow by one a minute. */
+/**
+ * Generations of ours that are open at once (spec §9.3): else a peer that pays over the first one alone makes them grow
+ * by one a minute.
+ */
 export const MAX_OWN_GENERATIONS = 4
 /** spec §9.3 */
 export const PATH_DRAIN_MS = 60_000
 /** spec §9.4 */
-export const SILENCE_LEAST_MS = 60_000
-export const SILENCE_MOST_MS = 600_000
-/** A wish for paths that failed is repeated after this, doubling to SILENCE_LEAST_MS. */
+export const MIN_SILENCE_MS = 60_000
+export const MAX_SILENCE_MS = 600_000
+/** A wish for paths that failed is repeated after this, doubling to MIN_SILENCE_MS. */
 export const PATHS_AGAIN_MS = 5_000
 
 // -- money, spec §12 --
@@ -109,7 +121,7 @@ export const PREPAID_PACKETS = 8
 /** The credit kept up covers this much stream at first ... */
 export const CREDIT_FIRST_BYTES = 16_384
 /** ... doubling with each top-up to one window (spec §12.5). */
-export const CREDIT_MOST_BYTES = 262_144
+export const MAX_CREDIT_BYTES = 262_144
 /** Stream bytes that a priced packet is assumed to hold when credit is reckoned: small, so that credit rather lasts. */
 export const CREDIT_PACKET_BYTES = 512
 /** Largest amount of one CREDIT, msat: the largest number of a frame (spec §1.3). */
@@ -128,13 +140,16 @@ export const MAX_MESSAGES_WAITING = 1_024
 
 /** Longer than the longest wait of a peer that is refused or finds no route: a minute for each (§8.10). */
 export const LINGER_MS = 180_000
-export const LINGER_MOST_MS = 360_000
+export const MAX_LINGER_MS = 360_000
 export const RESET_MS = 60_000
 /** spec §4.7: 2^36 */
 export const MAX_WRONG_TAGS = 68_719_476_736
 /** The last packet number (spec §3.4): 2^53 - 1 is the largest whole number that is exact. */
 export const LAST_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
-/** A connection that wants to send and is granted nothing looks up again after this: no state without a timer (spec §10.1). */
+/**
+ * A connection that wants to send and is granted nothing looks up again after this: no state without a timer (spec
+ * §10.1).
+ */
 export const NUDGE_MS = 60_000
 
 /** 'writable' is reported when this little is unsent: about a second at the medium's ceiling. */

@@ -1,3 +1,4 @@
+import { BoundedSet } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { MESSAGE_ID_BYTES, MAX_MESSAGE_BYTES } from '../../wire/frames.ts'
 import { MAX_MESSAGE_IDS, MAX_MESSAGES_WAITING } from './limits.ts'
@@ -14,7 +15,7 @@ export interface OutgoingMessage {
 /** Datagrams in both directions. */
 export class Messages {
   #outgoing: OutgoingMessage[] = []
-  #seen: Set<string> | undefined
+  #seen: BoundedSet<string> | undefined
 
   /** @throws RangeError for one that is too large, or when too many wait. */
   send(id: Uint8Array, data: Uint8Array): void {
@@ -37,6 +38,12 @@ export class Messages {
     return this.#outgoing.filter((message) => message.state === 'due')
   }
 
+  /** Packet `number` carries it. */
+  sent(message: OutgoingMessage, number: number): void {
+    message.state = 'sent'
+    message.lastNumber = number
+  }
+
   /** True when that is news. */
   delivered(messages: readonly OutgoingMessage[]): boolean {
     let news = false
@@ -57,16 +64,10 @@ export class Messages {
 
   /** A message came: false when its id is known (spec §12.8). */
   receive(id: Uint8Array): boolean {
-    const seen = (this.#seen ??= new Set())
+    const seen = (this.#seen ??= new BoundedSet(MAX_MESSAGE_IDS))
     const key = toHex(id)
     if (seen.has(key)) return false
     seen.add(key)
-    if (seen.size > MAX_MESSAGE_IDS) {
-      for (const oldest of seen) {
-        seen.delete(oldest)
-        break
-      }
-    }
     return true
   }
 

@@ -1,22 +1,21 @@
-/** How a connection comes about: OPEN on one side, its acceptance or refusal on the other (spec §4, §6). */
-import { equalBytes } from '../../floor/bytes.ts'
-import { Code } from '../../wire/errors.ts'
-import { decodeFrames, UnsupportedError, checkPlaces } from '../../wire/frame-reader.ts'
+import { checkPlaces, decodeFrames, UnsupportedError } from '../../wire/frame-reader.ts'
 import { FrameWriter, frameSize, lastStreamDataRoom } from '../../wire/frame-writer.ts'
-import type { AcceptFrame, Frame, OpenFrame } from '../../wire/frames.ts'
-import { completeResponder, initiate, respond, type Response, withAttempt } from '../../wire/handshake.ts'
+import type { Frame } from '../../wire/frames.ts'
+import { initiate, type Initiation, respond, type Response, withAttempt } from '../../wire/handshake.ts'
+import { backOffMs } from '../../floor/back-off.ts'
+import { Code } from '../../wire/errors.ts'
 import { hmacSha256 } from '../../wire/keys.ts'
-import type { Parameters } from '../../wire/parameters.ts'
 import { decodeHeader, frameCapacity } from '../../wire/packets.ts'
-import { complete } from './completion.ts'
+import type { Parameters } from '../../wire/parameters.ts'
 import { Control } from './controls.ts'
-import type { Core } from './core.ts'
-import { type BuildOptions, emptyDraft } from './draft.ts'
-import type { Attempt, RandomBytes } from './interface.ts'
-import { ACK_DELAY_MS, INITIAL_LIMIT, MAX_OPEN_COPIES, OPEN_SLACK_BYTES } from './limits.ts'
-import { avoidShort } from './recovery.ts'
-import { finDue } from './sending.ts'
-import { judgeOpen } from './validation.ts'
+import type { ConnectionFailure, RandomBytes } from './interface.ts'
+import { INITIAL_LIMIT, MAX_OPEN_COPIES, MAX_UNANSWERED, OPEN_AGAIN_MS, OPEN_SLACK_BYTES } from './limits.ts'
+import type { Parts } from './parts.ts'
+import { earliest, isDue, type Timed } from './timed.ts'
+import { validateOpen } from './validation.ts'
+
+// The connect timeout ends it.
+const AGAIN = { leastMs: OPEN_AGAIN_MS, mostMs: Infinity }
 
 /** An OPEN that is authentic and well-formed: what the endpoint decides on (spec §6.2). */
 export interface OpenedPacket {
@@ -57,7 +56,7 @@ export function openOpen(options: {
     if (!answerable) return undefined
     const { port, height, parameters } = open
     const asked = { port, height, parameters, connectionId: cid, ephemeral }
-    return { ...asked, frames, session, refusal: refusal ?? judgeOpen(frames) }
+    return { ...asked, frames, session, refusal: refusal ?? validateOpen(frames) }
   } catch {
     // A malformed OPEN has no effect but a count, which is the endpoint's.
     return undefined
@@ -71,114 +70,6 @@ function readOpen(bytes: Uint8Array): { frames: readonly Frame[]; refusal: Code 
     if (error instanceof UnsupportedError) return { frames: error.frames, refusal: Code.UNSUPPORTED }
     throw error
   }
-}
-
-/** What this side tells the other about itself (spec §5.9). */
-function ownParameters(core: Core): Parameters {
-  const directReply = core.opening?.directKey
-  return {
-    maxData: core.firstLimit,
-    idleTimeoutMs: core.parameterIdleMs,
-    ackDelayMs: ACK_DELAY_MS,
-    ...(directReply === undefined ? {} : { directReply }),
-  }
-}
-
-/** The ACCEPT that is the first frame of an ANSWER; always the same. */
-export function acceptFrame(core: Core): AcceptFrame {
-  return { type: 'accept', parameters: ownParameters(core) }
-}
-
-/** Whether an OPEN, or a copy, is what has to go now. */
-export function ownsOpenDue(core: Core): boolean {
-  return core.opening?.due === true
-}
-
-/** Sends the OPEN: made for the first route that comes, copied ever after (spec §4.5). */
-export function buildOpen(core: Core, now: number, options: BuildOptions): Attempt | undefined {
-  const { opening } = core
-  if (opening === undefined) throw new Error('an OPEN from a responder')
-  if (opening.copies >= MAX_OPEN_COPIES) {
-    // spec §3.8: the connect timeout ends it.
-    opening.due = false
-    return undefined
-  }
-  if (opening.initiation === undefined) {
-    if (!makeOpen(core, options)) {
-      avoidShort(core, now, options.grant)
-      return undefined
-    }
-    core.nextNumber = 1
-  }
-  const { initiation } = opening
-  if (initiation === undefined) throw new Error('an OPEN was not made')
-  if (initiation.packet.length > options.grant.recordBytes) {
-    avoidShort(core, now, options.grant)
-    return undefined
-  }
-  const attempt = opening.copies++
-  opening.due = false
-  opening.againAt = undefined
-  const draft = emptyDraft({ reason: options.reason, kind: 'open', number: 0, job: options.job })
-  draft.eliciting = true
-  if (opening.earlyEnd > 0) draft.ranges.push(0, opening.earlyEnd)
-  draft.streamBytes = opening.earlyEnd
-  if (options.job !== undefined) options.job.rest = []
-  const record = attempt === 0 ? initiation.packet : withAttempt(initiation.packet, attempt)
-  return complete(core, now, { grant: options.grant, draft, record, settleKey: initiation.early.settle, attempt })
-}
-
-// spec §4.3; the frames are OPEN, REPLY_PATHS, and as much early data as there is and fits.
-function makeOpen(core: Core, options: BuildOptions): boolean {
-  const { opening } = core
-  if (opening === undefined) return false
-  const frame: OpenFrame = {
-    type: 'open',
-    port: opening.port,
-    height: core.height,
-    parameters: ownParameters(core),
-  }
-  const paths = core.ownPaths.frame()
-  const least = frameSize(frame) + (paths === undefined ? 0 : frameSize(paths))
-  const capacity = frameCapacity('open', 'cid', 0, options.grant.recordBytes)
-  if (least > capacity) return false
-  const writer = new FrameWriter(Math.max(least, capacity - OPEN_SLACK_BYTES))
-  writer.add(frame)
-  if (paths !== undefined && writer.add(paths)) core.controls.drop(Control.PATHS)
-  addEarlyData(core, writer)
-  opening.initiation = initiate({
-    responderKey: opening.responderKey,
-    cid: core.connectionId,
-    ephemeralSecret: opening.ephemeralSecret,
-    frames: writer.bytes(),
-  })
-  core.early = opening.initiation.early
-  return true
-}
-
-function addEarlyData(core: Core, writer: FrameWriter): void {
-  const { opening, out } = core
-  const piece = out.take(lastStreamDataRoom(0, writer.remaining), INITIAL_LIMIT)
-  if (piece === undefined || opening === undefined) return
-  const fin = finDue(core) && piece.end === out.written
-  if (!writer.addLast({ type: 'stream', offset: piece.start, data: out.bytes(piece), fin })) {
-    throw new Error('early data that does not fit')
-  }
-  opening.earlyEnd = piece.end
-  if (fin) {
-    core.finSent = true
-    core.controls.sent(Control.FIN, 0)
-    opening.hasFin = true
-  }
-}
-
-/** The responder's half of the handshake: e_r is made once per e_i (spec §4.6). */
-export function answerOpen(core: Core, open: OpenedPacket, random: RandomBytes): void {
-  core.ephemeralSecret = ephemeralSecret(random)
-  const { ephemeral, main } = completeResponder(open.session, core.ephemeralSecret)
-  core.early = open.session.early
-  core.main = main
-  core.responderEphemeral = ephemeral
 }
 
 /** A secret key: 32 bytes that are 1 .. n-1, which random bytes but for one in 2^127 are. */
@@ -195,7 +86,199 @@ export function openDigest(record: Uint8Array, connectionId: Uint8Array): Uint8A
   return hmacSha256(connectionId, withAttempt(record, 0))
 }
 
-/** Whether `record` is a copy of the OPEN that this connection came from. */
-export function isOwnOpen(core: Core, record: Uint8Array): boolean {
-  return core.openDigest !== undefined && equalBytes(core.openDigest, openDigest(record, core.connectionId))
+/** What an initiator's OPEN says. */
+export interface OpeningOptions {
+  readonly now: number
+  readonly responderKey: Uint8Array
+  readonly port: number
+  /** Answers come to this node key; undefined: over paths of ours. */
+  readonly directKey: Uint8Array | undefined
+  readonly ephemeralSecret: Uint8Array
+}
+
+type Needs = 'connectionId' | 'controls' | 'handshake' | 'life' | 'money' | 'paths' | 'reach' | 'send' | 'settings'
+
+/** An initiator's OPEN: one record for ever (spec §4.5). It is kept until the other side has accepted. */
+export class Opening implements Timed {
+  readonly #parts: Pick<Parts, Needs>
+  readonly #options: OpeningOptions
+  /** Undefined until the first route is known. */
+  #initiation: Initiation | undefined
+  #copies = 0
+  #failedCopies = 0
+  #isDue = true
+  #hasArrived = false
+  /** Copies in a row that met nobody at the phantom of the responder's node (spec §6.9). */
+  #unanswered = 0
+  /** On the node lane, settled without an answer: when to send it again, and how often that was so. */
+  #againAt: number | undefined
+  #againTimes = 0
+  /** Stream bytes from 0 on, and perhaps FIN, in it. */
+  #earlyEnd = 0
+  #hasFin = false
+
+  constructor(parts: Pick<Parts, Needs>, options: OpeningOptions) {
+    this.#parts = parts
+    this.#options = options
+  }
+
+  /** Its record is fixed. */
+  get isMade(): boolean {
+    return this.#initiation !== undefined
+  }
+
+  get initiation(): Initiation | undefined {
+    return this.#initiation
+  }
+
+  get directKey(): Uint8Array | undefined {
+    return this.#options.directKey
+  }
+
+  /** Copies made so far, the first one included. */
+  get copies(): number {
+    return this.#copies
+  }
+
+  /** A copy has to go. */
+  get isDue(): boolean {
+    return this.#isDue
+  }
+
+  /** A copy was settled on the phantom lane: the responder has it. */
+  get hasArrived(): boolean {
+    return this.#hasArrived
+  }
+
+  /** A copy is at the responder's node, and its answer is awaited. */
+  get isAwaited(): boolean {
+    return this.#againAt !== undefined
+  }
+
+  get earlyEnd(): number {
+    return this.#earlyEnd
+  }
+
+  get hasFin(): boolean {
+    return this.#hasFin
+  }
+
+  /** The other side can answer: by a node key, or over paths. */
+  get isAnswerable(): boolean {
+    return this.directKey !== undefined || this.#parts.paths.own?.newest !== undefined
+  }
+
+  get #timeoutAt(): number | undefined {
+    const { life, settings } = this.#parts
+    return life.isOpening ? this.#options.now + settings.connectTimeoutMs : undefined
+  }
+
+  dueAt(after: number): number | undefined {
+    return earliest(after, this.#timeoutAt, this.#againAt)
+  }
+
+  run(now: number): void {
+    if (isDue(this.#timeoutAt, now)) this.#parts.life.close(this.#timeout())
+    if (!isDue(this.#againAt, now)) return
+    this.#againAt = undefined
+    this.#againTimes++
+    this.#isDue = true
+  }
+
+  stop(): void {
+    this.#againAt = undefined
+  }
+
+  #timeout(): ConnectionFailure {
+    const after = `within ${this.#parts.settings.connectTimeoutMs} ms`
+    if (this.#parts.money.isPaused)
+      return { code: 'ERR_KEYSOCK_COST', message: `the cost cap let no packet pass ${after}; raise maxCost` }
+    if (this.#copies === 0) return { code: 'EHOSTUNREACH', message: `no route to the peer was found ${after}` }
+    return { code: 'ETIMEDOUT', message: `the peer did not answer ${after}` }
+  }
+
+  /**
+   * The next copy, for a route with room for `recordBytes`: the record is made for the first route that comes, and
+   * copied
+   * ever after (spec §4.5). 'too-long': it does not fit. 'none-left': all copies were made, and the connect timeout
+   * ends it, or that the last of them fails.
+   */
+  next(recordBytes: number): { readonly record: Uint8Array; readonly attempt: number } | 'too-long' | 'none-left' {
+    if (this.#copies >= MAX_OPEN_COPIES) {
+      // spec §3.8: the number of an attempt is one byte.
+      this.#isDue = false
+      return 'none-left'
+    }
+    this.#initiation ??= this.#make(recordBytes)
+    const packet = this.#initiation?.packet
+    if (packet === undefined || packet.length > recordBytes) return 'too-long'
+    const attempt = this.#copies++
+    this.#isDue = false
+    this.#againAt = undefined
+    return { record: attempt === 0 ? packet : withAttempt(packet, attempt), attempt }
+  }
+
+  // spec §4.3; the frames are OPEN, REPLY_PATHS, and as much early data as there is and fits.
+  #make(recordBytes: number): Initiation | undefined {
+    const { connectionId, controls, handshake, paths, reach } = this.#parts
+    const { responderKey, port, ephemeralSecret: secret } = this.#options
+    const open = { type: 'open', port, height: reach.height, parameters: handshake.ownParameters } as const
+    const ours = paths.own?.frame()
+    const minBytes = frameSize(open) + (ours === undefined ? 0 : frameSize(ours))
+    const capacity = frameCapacity('open', 'cid', 0, recordBytes)
+    if (minBytes > capacity) return undefined
+    const writer = new FrameWriter(Math.max(minBytes, capacity - OPEN_SLACK_BYTES))
+    writer.add(open)
+    if (ours !== undefined && writer.add(ours)) controls.drop(Control.PATHS)
+    this.#addEarlyData(writer)
+    return initiate({ responderKey, cid: connectionId, ephemeralSecret: secret, frames: writer.bytes() })
+  }
+
+  #addEarlyData(writer: FrameWriter): void {
+    const { controls, send } = this.#parts
+    const { buffer } = send
+    const piece = buffer.take(lastStreamDataRoom(0, writer.remaining), INITIAL_LIMIT)
+    if (piece === undefined) return
+    const fin = send.isFinDue && piece.end === buffer.written
+    if (!writer.addLast({ type: 'stream', offset: piece.start, data: buffer.bytes(piece), fin })) {
+      throw new Error('early data that does not fit')
+    }
+    this.#earlyEnd = piece.end
+    if (!fin) return
+    send.finSent()
+    controls.sent(Control.FIN, 0)
+    this.#hasFin = true
+  }
+
+  /** A copy settled on the node lane. */
+  settled(now: number): void {
+    this.#againAt ??= now + backOffMs(AGAIN, this.#againTimes)
+  }
+
+  /** A copy is known to have arrived. */
+  arrived(): void {
+    this.#hasArrived = true
+    this.#isDue = false
+  }
+
+  /** A copy did not arrive. */
+  lost(): void {
+    const { life } = this.#parts
+    this.#failedCopies++
+    if (this.#hasArrived || !life.isOpening) return
+    this.#isDue = this.#copies < MAX_OPEN_COPIES
+    // spec §3.8: none is left that could be answered.
+    if (this.#failedCopies < MAX_OPEN_COPIES) return
+    const message = `all ${MAX_OPEN_COPIES} attempts to reach the peer failed`
+    life.close({ code: 'ETIMEDOUT', message })
+  }
+
+  /**
+   * A copy to the phantom of the responder's node was refused; `code` undefined: nobody was there to say why. True when
+   * nobody can be expected there any more (spec §6.9).
+   */
+  refused(code: Code | undefined): boolean {
+    this.#unanswered = code === undefined ? this.#unanswered + 1 : 0
+    return this.#unanswered >= MAX_UNANSWERED
+  }
 }

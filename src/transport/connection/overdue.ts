@@ -1,107 +1,37 @@
-import type { Sent, Watch } from './attempts.ts'
+import { Heap } from '../../floor/heap.ts'
+import type { SentPacket } from './sent-packets.ts'
 
-/** Stale entries that are tolerated before the heap is rebuilt. */
-const SPARE = 64
-
-/**
- * Attempts by the time at which they count as late: a binary heap, so that nothing looks through all that is
- * in flight. Entries that are no longer watched stay until they come up, or until they are half of the heap.
- */
+/** Packets by the time at which they count as late, so that nothing looks through all that is in flight. */
 export class OverdueQueue {
-  #heap: Watch[] = []
-  #stale = 0
+  readonly #heap: Heap<SentPacket> = new Heap(isEarlier)
 
   /** The next time; undefined when nothing is watched. */
   get dueAt(): number | undefined {
-    this.#dropStale()
-    return this.#heap[0]?.dueAt
+    return this.#heap.first?.lateAt
   }
 
-  get size(): number {
-    return this.#heap.length
+  /** Watches `packet` until `lateAt`, and no longer until another time. */
+  watch(packet: SentPacket, lateAt: number): void {
+    packet.lateFrom(lateAt)
+    this.#heap.put(packet)
   }
 
-  /** Watches `sent` until `dueAt`, and no longer until another time. */
-  watch(sent: Sent, dueAt: number): void {
-    this.unwatch(sent)
-    sent.watch = { sent, dueAt, live: true }
-    this.#heap.push(sent.watch)
-    this.#up(this.#heap.length - 1)
-  }
-
-  unwatch(sent: Sent): void {
-    if (sent.watch === undefined) return
-    sent.watch.live = false
-    sent.watch = undefined
-    this.#stale++
-    if (this.#stale <= SPARE || this.#stale * 2 <= this.#heap.length) return
-    // A sorted array is a heap.
-    this.#heap = this.#heap.filter((each) => each.live).toSorted((a, b) => a.dueAt - b.dueAt)
-    this.#stale = 0
+  unwatch(packet: SentPacket): void {
+    this.#heap.remove(packet)
   }
 
   /** The next that is due, taken out. */
-  take(now: number): Sent | undefined {
-    this.#dropStale()
-    const head = this.#heap[0]
-    if (head === undefined || head.dueAt > now) return undefined
-    this.#pop()
-    head.sent.watch = undefined
-    return head.sent
+  take(now: number): SentPacket | undefined {
+    const { dueAt } = this
+    return dueAt !== undefined && dueAt <= now ? this.#heap.take() : undefined
   }
 
   clear(): void {
-    this.#heap = []
-    this.#stale = 0
+    this.#heap.clear()
   }
+}
 
-  #dropStale(): void {
-    while (this.#heap[0]?.live === false) {
-      this.#pop()
-      this.#stale--
-    }
-  }
-
-  #pop(): void {
-    const tail = this.#heap.pop()
-    if (tail === undefined || this.#heap.length === 0) return
-    this.#heap[0] = tail
-    this.#down(0)
-  }
-
-  #before(a: number, b: number): boolean {
-    return (this.#heap[a]?.dueAt ?? Infinity) < (this.#heap[b]?.dueAt ?? Infinity)
-  }
-
-  #swap(a: number, b: number): void {
-    const first = this.#heap[a]
-    const second = this.#heap[b]
-    if (first === undefined || second === undefined) return
-    this.#heap[a] = second
-    this.#heap[b] = first
-  }
-
-  #up(from: number): void {
-    let index = from
-    while (index > 0) {
-      const parent = (index - 1) >>> 1
-      if (!this.#before(index, parent)) return
-      this.#swap(index, parent)
-      index = parent
-    }
-  }
-
-  #down(from: number): void {
-    let index = from
-    for (;;) {
-      const left = 2 * index + 1
-      const right = left + 1
-      let least = index
-      if (this.#before(left, least)) least = left
-      if (this.#before(right, least)) least = right
-      if (least === index) return
-      this.#swap(index, least)
-      index = least
-    }
-  }
+// Of two that are due at once the one that was sent first: a total order, which no removal changes.
+function isEarlier(a: SentPacket, b: SentPacket): boolean {
+  return a.lateAt < b.lateAt || (a.lateAt === b.lateAt && a.id < b.id)
 }

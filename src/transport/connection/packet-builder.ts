@@ -1,139 +1,24 @@
-/** Builds one packet for a grant: what is most urgent first, then stream data until it is full. */
+import { routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { FrameWriter, fitAck, lastStreamDataRoom, streamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
+import { type DirectionKeys, paymentHash, preimage as derivePreimage } from '../../wire/keys.ts'
 import { frameCapacity, type Header, type Kind, sealPacket } from '../../wire/packets.ts'
 import { Control } from './controls.ts'
-import { complete } from './completion.ts'
-import type { CopyJob, Core } from './core.ts'
-import { type BuildOptions, type Draft, emptyDraft, feeOf, NO_MESSAGES } from './draft.ts'
-import type { Attempt, Grant } from './interface.ts'
-import { reset } from './lifecycle.ts'
-import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT, SEND_LOW_BYTES } from './limits.ts'
-import { acceptFrame, buildOpen, ownsOpenDue } from './opening.ts'
-import { avoidShort } from './recovery.ts'
-import { creditDue, dueControls, finDue, hasData, nextCopy, sendable, want } from './sending.ts'
+import type { CopyJob } from './copies.ts'
+import type { Attempt, Grant, WantReason } from './interface.ts'
+import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT, MAX_HEDGES } from './limits.ts'
+import type { OutgoingMessage } from './messages.ts'
+import type { Parts } from './parts.ts'
+import type { Piece } from './send-buffer.ts'
 
 const NO_DATA = new Uint8Array()
+/** Shared by all drafts without messages. */
+const NO_MESSAGES: OutgoingMessage[] = []
+/** A CREDIT frame with the largest id and amount: its id is not known before it is paid. */
+const CREDIT_BYTES = 20
 
-/** Makes one attempt with a grant; undefined when nothing is to be sent after all. */
-export function transmit(core: Core, now: number, grant: Grant): Attempt | undefined {
-  if (core.state === 'closed' || core.paused) return undefined
-  core.copyAsked = 0
-  // spec §12.2: the least that any packet costs.
-  const leastMsat = grant.minAmountMsat
-  const feeMsat = feeOf(grant, leastMsat)
-  if (!core.account.allows(leastMsat, feeMsat)) {
-    core.paused = true
-    reportPause(core, leastMsat + feeMsat)
-    return undefined
-  }
-  const stuckJob = core.wanted === 'stuck' ? nextCopy(core, now, core.stuck) : undefined
-  const job = stuckJob ?? (core.wanted === 'hedge' ? nextCopy(core, now, core.hedges) : undefined)
-  const reason = job === undefined ? (core.wanted === 'control' ? 'control' : 'data') : (core.wanted ?? 'data')
-  if (core.state === 'opening' && (ownsOpenDue(core) || job?.origin.open === true)) {
-    return buildOpen(core, now, { grant, reason, job })
-  }
-  if (core.nextNumber >= LAST_PACKET_NUMBER) {
-    // spec §3.4: the last number is kept for the RESET.
-    const failure = { code: 'ECONNRESET', message: 'the packet numbers of this connection are used up' }
-    reset(core, now, { code: Code.INTERNAL, reason: failure.message, failure })
-    if (core.nextNumber > LAST_PACKET_NUMBER) return undefined
-  }
-  return buildPacket(core, now, { grant, reason, job })
-}
-
-function reportPause(core: Core, priceMsat: bigint): void {
-  if (core.pauseReported) return
-  core.pauseReported = true
-  const { capMsat, spentMsat, reservedMsat } = core.account.view()
-  // What was paid, or may have been, can still be answered.
-  const isFinal = core.state === 'opening' && spentMsat + reservedMsat === 0n
-  core.emit({ type: 'paused', reason: 'cost', pause: { priceMsat, capMsat, isFinal } })
-}
-
-function kindOf(core: Core): Kind {
-  if (core.state === 'opening') return 'early'
-  if (core.role === 'initiator') return 'data'
-  return core.confirmed ? 'reply' : 'answer'
-}
-
-function buildPacket(core: Core, now: number, options: BuildOptions): Attempt | undefined {
-  const { grant, reason, job } = options
-  const kind = kindOf(core)
-  const number = core.nextNumber
-  // spec §3.3
-  const ownPath = grant.lane === 'phantom' && core.peerPaths.target(core.height) !== undefined
-  const addressing = ownPath && kind !== 'early' ? 'path' : 'cid'
-  const capacity = frameCapacity(kind, addressing, number, grant.recordBytes)
-  if (capacity <= 0) {
-    avoidShort(core, now, grant)
-    return undefined
-  }
-  const draft = emptyDraft({ reason, kind, number, job })
-  const writer = new FrameWriter(capacity)
-  const { unsent } = core.out
-  const preface = kind === 'answer' ? addPreface(core, writer, draft) : 0
-  addAck(core, now, writer, draft)
-  addControls(core, writer, draft)
-  addCredit(core, grant, writer, draft)
-  addMessages(core, writer, draft)
-  core.capacity = Math.max(1, lastStreamDataRoom(core.out.sentEnd, capacity))
-  addStream(core, now, writer, draft)
-  if (writer.length === preface && (core.controls.due & draft.controls) === 0) {
-    if (want(core, now) !== undefined) avoidShort(core, now, grant)
-    return undefined
-  }
-  const keys =
-    kind === 'early' ? core.early : core.role === 'initiator' ? core.main?.toResponder : core.main?.toInitiator
-  if (keys === undefined) throw new Error(`no keys for ${kind}`)
-  core.nextNumber++
-  if (unsent >= SEND_LOW_BYTES && core.out.unsent < SEND_LOW_BYTES) {
-    core.emit({ type: 'writable', bufferedBytes: core.out.buffered })
-  }
-  const record = sealPacket(headerOf(core, kind, number, addressing === 'cid'), keys, writer.bytes())
-  return complete(core, now, { grant, draft, record, settleKey: keys.settle })
-}
-
-function headerOf(core: Core, kind: Kind, number: number, withCid: boolean): Exclude<Header, { kind: 'open' }> {
-  const cid = withCid ? core.connectionId : undefined
-  switch (kind) {
-    case 'early':
-      return { kind, cid: core.connectionId, number }
-    case 'answer':
-      if (core.responderEphemeral === undefined) throw new Error('an ANSWER without e_r')
-      return { kind, cid, ephemeral: core.responderEphemeral, number }
-    case 'data':
-    case 'reply':
-      return { kind, cid, number }
-    case 'open':
-      throw new Error('an OPEN is built in opening.ts')
-  }
-}
-
-// spec §4.6: every ANSWER begins with ACCEPT or REFUSE. Returns the bytes that it took.
-function addPreface(core: Core, writer: FrameWriter, draft: Draft): number {
-  const refuses = core.controls.isOpen(Control.REFUSE)
-  const frame: Frame = refuses ? { type: 'refuse', code: core.resetCode, reason: core.resetReason } : acceptFrame(core)
-  if (!writer.add(frame)) return 0
-  draft.controls |= refuses ? Control.REFUSE : Control.ACCEPT
-  draft.eliciting = true
-  return writer.length
-}
-
-function addAck(core: Core, now: number, writer: FrameWriter, draft: Draft): void {
-  const { ack } = core
-  if (!ack.hasNews || draft.kind === 'early' || core.state === 'resetting') return
-  const due = ack.dueAt !== undefined && ack.dueAt <= now
-  // spec §8.4: a packet that data fills anyhow carries it when it is worth the room.
-  const full = core.out.hasAgain || sendable(core) >= core.capacity
-  if (full && !due && ack.waiting < ACK_PIGGYBACK_PACKETS) return
-  const frame = ack.frame(core.deliveredOffset)
-  const fitting = frame === undefined ? undefined : fitAck(frame, writer.remaining)
-  if (fitting === undefined || !writer.add(fitting)) return
-  draft.ackNews = ack.sent()
-}
-
+/** Control frames in the order of their urgency; FIN and what begins an ANSWER travel elsewhere. */
 const ORDER = [
   Control.RESET,
   Control.PING,
@@ -145,146 +30,393 @@ const ORDER = [
   Control.BLOCKED,
 ] as const
 
-function addControls(core: Core, writer: FrameWriter, draft: Draft): void {
-  const { job } = draft
-  const copied = job === undefined ? 0 : core.controls.waiting(job.origin.controls, job.origin.number)
-  const due = (dueControls(core) | copied) & ~draft.controls
-  if (due === 0) return
-  for (const kind of ORDER) {
-    if ((due & kind) === 0) continue
-    const frame = controlFrame(core, kind)
-    if (frame === undefined) {
-      core.controls.drop(kind)
-    } else if (writer.add(frame)) {
-      draft.controls |= kind
-      draft.eliciting = true
-    }
-  }
+/** What a packet is built for. */
+interface BuildOptions {
+  readonly grant: Grant
+  readonly reason: WantReason
+  readonly job: CopyJob | undefined
 }
 
-function controlFrame(core: Core, kind: (typeof ORDER)[number]): Frame | undefined {
+/** Makes one attempt with a grant; undefined when nothing is to be sent after all. */
+export function transmit(parts: Parts, now: number, grant: Grant): Attempt | undefined {
+  const { life, money, packets } = parts
+  if (life.isClosed || money.isPaused) return undefined
+  const { reason, job } = parts.sending.granted(now)
+  // spec §12.2: the least that any packet costs.
+  const { minAmountMsat } = grant.route
+  const feeMsat = routeFeeMsat(grant.route, minAmountMsat)
+  if (!money.account.allows(minAmountMsat, feeMsat)) {
+    money.pause(minAmountMsat + feeMsat)
+    return undefined
+  }
+  const isOpen = parts.handshake.opening?.isDue === true || job?.origin.parts.open === true
+  if (life.isOpening && isOpen) return buildOpen(parts, now, { grant, reason, job })
+  if (packets.nextNumber >= LAST_PACKET_NUMBER) {
+    // spec §3.4: the last number is kept for the RESET.
+    const failure = { code: 'ECONNRESET', message: 'the packet numbers of this connection are used up' }
+    life.reset(now, { code: Code.INTERNAL, reason: failure.message, failure })
+    if (packets.nextNumber > LAST_PACKET_NUMBER) return undefined
+  }
+  return buildPacket(parts, now, { grant, reason, job })
+}
+
+function buildOpen(parts: Parts, now: number, options: BuildOptions): Attempt | undefined {
+  const { opening } = parts.handshake
+  if (opening === undefined) throw new Error('an OPEN from a responder')
+  const { route } = options.grant
+  const copy = opening.next(route.recordBytes)
+  if (copy === 'none-left') return undefined
+  const keys = parts.handshake.early
+  if (copy === 'too-long' || keys === undefined) {
+    parts.refusals.tooShort(now, route.channels)
+    return undefined
+  }
+  const draft = new Draft(parts, { ...options, kind: 'open', number: 0, capacity: 0 })
+  draft.carryEarly(opening.earlyEnd)
+  return draft.complete(now, keys, copy)
+}
+
+function buildPacket(parts: Parts, now: number, options: BuildOptions): Attempt | undefined {
+  const { grant } = options
+  const kind = kindOf(parts)
+  const number = parts.packets.nextNumber
+  // spec §3.3: over a path of its own a connection needs no name.
+  const addressing = grant.lane === 'phantom' && parts.reach.hasPaths && kind !== 'early' ? 'path' : 'cid'
+  const capacity = frameCapacity(kind, addressing, number, grant.route.recordBytes)
+  const { buffer } = parts.send
+  const { unsent } = buffer
+  const draft = capacity > 0 ? new Draft(parts, { ...options, kind, number, capacity }) : undefined
+  if (draft === undefined || !draft.fill(now)) {
+    if (draft === undefined || parts.sending.want(now) !== undefined) parts.refusals.tooShort(now, grant.route.channels)
+    return undefined
+  }
+  const keys = keysOf(parts, kind)
+  parts.send.packetBuilt(unsent)
+  const record = sealPacket(headerOf(parts, kind, number, addressing === 'cid'), keys, draft.bytes())
+  return draft.complete(now, keys, { record, attempt: 0 })
+}
+
+function kindOf({ handshake, life, role }: Parts): Exclude<Kind, 'open'> {
+  if (life.isOpening) return 'early'
+  if (role === 'initiator') return 'data'
+  return handshake.isConfirmed ? 'reply' : 'answer'
+}
+
+function keysOf({ handshake, role }: Parts, kind: Kind): DirectionKeys {
+  const { early, main } = handshake
+  const keys = kind === 'early' ? early : role === 'initiator' ? main?.toResponder : main?.toInitiator
+  if (keys === undefined) throw new Error(`no keys for ${kind}`)
+  return keys
+}
+
+function headerOf(
+  { connectionId, handshake }: Parts,
+  kind: Exclude<Kind, 'open'>,
+  number: number,
+  withCid: boolean,
+): Exclude<Header, { kind: 'open' }> {
+  const cid = withCid ? connectionId : undefined
   switch (kind) {
-    case Control.RESET:
-      return { type: 'reset', code: core.resetCode, reason: core.resetReason }
-    case Control.PING:
-      return { type: 'ping', keepalive: false }
-    case Control.KEEPALIVE:
-      return { type: 'ping', keepalive: true }
-    case Control.MAX_DATA:
-      // spec §7.8
-      return core.finalOffset === undefined ? { type: 'max-data', limit: core.window.limit } : undefined
-    case Control.PRICE:
-      return core.seller === undefined ? undefined : { type: 'price', serial: 1, ...core.seller.price }
-    case Control.PATHS:
-      return core.ownPaths.frame()
-    case Control.IDENTIFY:
-      if (core.identifyKey === undefined || core.identifyProof === undefined) return undefined
-      return { type: 'identify', key: core.identifyKey, proof: core.identifyProof }
-    case Control.BLOCKED:
-      return { type: 'blocked', limit: core.sendLimit }
+    case 'early':
+      return { kind, cid: connectionId, number }
+    case 'answer': {
+      const { responderEphemeral: ephemeral } = handshake
+      if (ephemeral === undefined) throw new Error('an ANSWER without e_r')
+      return { kind, cid, ephemeral, number }
+    }
+    case 'data':
+    case 'reply':
+      return { kind, cid, number }
   }
 }
 
-function addCredit(core: Core, grant: Grant, writer: FrameWriter, draft: Draft): void {
-  const { buyer } = core
-  if (buyer === undefined || !creditDue(core) || !core.isLive || core.noSign) return
-  // The packet pays the route's least amount in any case: all of it is credit.
-  const wished = buyer.dueMsat > grant.minAmountMsat ? buyer.dueMsat : grant.minAmountMsat
-  const mostMsat = grant.maxAmountMsat < MAX_CREDIT_MSAT ? grant.maxAmountMsat : MAX_CREDIT_MSAT
-  const amountMsat = wished < mostMsat ? wished : mostMsat
-  const feeMsat = feeOf(grant, amountMsat)
-  if (!core.account.allows(amountMsat, feeMsat)) {
-    // spec §12.2: what else there is to send may still be within the cap.
-    core.creditPaused = true
-    reportPause(core, amountMsat + feeMsat)
-    return
+/** A packet in the making: what is most urgent first, then stream data until it is full. */
+class Draft {
+  readonly #parts: Parts
+  readonly #grant: Grant
+  readonly #reason: WantReason
+  readonly #job: CopyJob | undefined
+  readonly #kind: Kind
+  readonly #number: number
+  readonly #capacity: number
+  readonly #writer: FrameWriter
+  /** Stream bytes: start, end ... */
+  readonly #ranges: number[] = []
+  #streamBytes = 0
+  #controls = 0
+  #messages: OutgoingMessage[] = NO_MESSAGES
+  #ackNews = 0
+  #creditMsat = 0n
+  #isEliciting = false
+  /** Some of it was sent before. */
+  #isAgain = false
+  /** The FIN is to go in it, if it can. */
+  #finWaits = false
+
+  constructor(
+    parts: Parts,
+    options: BuildOptions & { readonly kind: Kind; readonly number: number; readonly capacity: number },
+  ) {
+    this.#parts = parts
+    this.#grant = options.grant
+    this.#reason = options.reason
+    this.#job = options.job
+    this.#kind = options.kind
+    this.#number = options.number
+    this.#capacity = options.capacity
+    this.#writer = new FrameWriter(options.capacity)
   }
-  // The id is not known before it is paid: room is looked for with the largest.
-  if (writer.remaining < 20) return
-  writer.add({ type: 'credit', id: buyer.pay(amountMsat), amountMsat })
-  draft.creditMsat = amountMsat
-  draft.eliciting = true
-}
 
-function addMessages(core: Core, writer: FrameWriter, draft: Draft): void {
-  if (core.messages.open === 0 || !core.isLive || core.noSign) return
-  const copied = draft.job?.origin.messages.filter((message) => message.state === 'sent') ?? NO_MESSAGES
-  for (const message of [...copied, ...core.messages.due()]) {
-    if (!writer.add({ type: 'message', id: message.id, data: message.data })) continue
-    if (draft.messages === NO_MESSAGES) draft.messages = []
-    draft.messages.push(message)
-    message.state = 'sent'
-    message.lastNumber = draft.number
-    draft.eliciting = true
+  bytes(): Uint8Array {
+    return this.#writer.bytes()
   }
-}
 
-function addStream(core: Core, now: number, writer: FrameWriter, draft: Draft): void {
-  if (!core.isLive || core.noSign) return
-  const { job } = draft
-  const finCopied =
-    job !== undefined && core.controls.waiting(job.origin.controls & Control.FIN, job.origin.number) !== 0
-  draft.finWaits = finDue(core) || finCopied
-  if (job !== undefined) copyRest(core, job, writer, draft)
-  // A hedge stays a copy and nothing else: what it is made from is watched in its place.
-  const fills = job === undefined ? hasData(core, now) : draft.reason === 'stuck'
-  if (fills) fillUp(core, writer, draft)
-  if (!draft.finWaits || core.out.unsent > 0) return
-  if (writer.add({ type: 'stream', offset: core.out.written, data: NO_DATA, fin: true })) noteFin(core, draft)
-  else core.controls.want(Control.FIN)
-}
+  /** An OPEN, whose record exists: it carries the stream up to `earlyEnd`. */
+  carryEarly(earlyEnd: number): void {
+    this.#isEliciting = true
+    if (earlyEnd > 0) this.#ranges.push(0, earlyEnd)
+    this.#streamBytes = earlyEnd
+    this.#job?.copied([])
+  }
 
-function noteFin(core: Core, draft: Draft): void {
-  draft.controls |= Control.FIN
-  draft.finWaits = false
-  draft.eliciting = true
-  core.finSent = true
-}
+  /** Puts in what there is to send. False: nothing. */
+  fill(now: number): boolean {
+    const { controls, send } = this.#parts
+    const prefaceBytes = this.#kind === 'answer' ? this.#addPreface() : 0
+    this.#addAck(now)
+    this.#addControls()
+    this.#addCredit()
+    this.#addMessages()
+    send.setCapacity(lastStreamDataRoom(send.buffer.sentEnd, this.#capacity))
+    this.#addStream(now)
+    return this.#writer.length > prefaceBytes || (controls.due & this.#controls) !== 0
+  }
 
-// The bytes of the attempt that is copied, as far as they fit; the rest goes in a further copy.
-function copyRest(core: Core, job: CopyJob, writer: FrameWriter, draft: Draft): void {
-  const rest = job.rest ?? job.origin.ranges
-  const left: number[] = []
-  for (let i = 0; i < rest.length; i += 2) {
-    const parts = core.out.undelivered(rest[i] ?? 0, rest[i + 1] ?? 0)
-    for (let k = 0; k < parts.length; k += 2) {
-      const start = parts[k] ?? 0
-      const end = parts[k + 1] ?? 0
-      const stop = Math.min(end, start + Math.max(0, lastStreamDataRoom(start, writer.remaining)))
-      if (stop > start) {
-        core.out.covered(start, stop)
-        addPiece(core, { start, end: stop }, writer, draft)
+  // spec §4.6: every ANSWER begins with ACCEPT or REFUSE. Returns the bytes that it took.
+  #addPreface(): number {
+    const { controls, handshake, life } = this.#parts
+    const refuses = controls.isOpen(Control.REFUSE)
+    const frame: Frame = refuses ? { type: 'refuse', ...life.lastWord } : handshake.acceptFrame
+    if (!this.#writer.add(frame)) return 0
+    this.#controls |= refuses ? Control.REFUSE : Control.ACCEPT
+    this.#isEliciting = true
+    return this.#writer.length
+  }
+
+  #addAck(now: number): void {
+    const { ack, life, receive, send, sending } = this.#parts
+    if (!ack.hasNews || this.#kind === 'early' || life.state === 'resetting') return
+    // spec §8.4: a packet that data fills anyhow carries it when it is worth the room.
+    const isFull = send.buffer.hasAgain || sending.sendable >= send.capacity
+    if (isFull && !ack.isDue(now) && ack.waiting < ACK_PIGGYBACK_PACKETS) return
+    const frame = ack.frame(receive.deliveredOffset)
+    const fitting = frame === undefined ? undefined : fitAck(frame, this.#writer.remaining)
+    if (fitting === undefined || !this.#writer.add(fitting)) return
+    this.#ackNews = ack.sent()
+  }
+
+  // Of the packet that is copied, the controls that still have to arrive.
+  #copied(kinds: number): number {
+    const origin = this.#job?.origin
+    return origin === undefined ? 0 : this.#parts.copies.waitingControls(origin) & kinds
+  }
+
+  #addControls(): void {
+    const { controls, sending } = this.#parts
+    const due = (sending.dueControls | this.#copied(-1)) & ~this.#controls
+    if (due === 0) return
+    for (const kind of ORDER) {
+      if ((due & kind) === 0) continue
+      const frame = this.#controlFrame(kind)
+      if (frame === undefined) {
+        controls.drop(kind)
+      } else if (this.#writer.add(frame)) {
+        this.#controls |= kind
+        this.#isEliciting = true
       }
-      if (stop < end) left.push(stop, end)
     }
   }
-  job.rest = left
-}
 
-function fillUp(core: Core, writer: FrameWriter, draft: Draft): void {
-  const { out } = core
-  const limit = Math.max(out.sentEnd, out.sentEnd + sendable(core))
-  for (;;) {
-    const { hasAgain } = out
-    const offset = hasAgain ? out.againStart : out.sentEnd
-    const affordable = core.seller === undefined ? Infinity : core.seller.affordableBytes() - draft.streamBytes
-    const room = Math.min(lastStreamDataRoom(offset, writer.remaining), affordable)
-    const piece = out.take(room, limit)
-    if (piece === undefined) return
-    if (hasAgain) draft.again = true
-    addPiece(core, piece, writer, draft)
+  #controlFrame(kind: (typeof ORDER)[number]): Frame | undefined {
+    const { handshake, life, money, paths, receive, send } = this.#parts
+    switch (kind) {
+      case Control.RESET:
+        return { type: 'reset', ...life.lastWord }
+      case Control.PING:
+        return { type: 'ping', keepalive: false }
+      case Control.KEEPALIVE:
+        return { type: 'ping', keepalive: true }
+      case Control.MAX_DATA:
+        // spec §7.8: once the end is known, nobody needs a higher limit.
+        return receive.finalOffset === undefined ? { type: 'max-data', limit: receive.limit } : undefined
+      case Control.PRICE:
+        return money.seller === undefined ? undefined : { type: 'price', serial: 1, ...money.seller.price }
+      case Control.PATHS:
+        return paths.own?.frame()
+      case Control.IDENTIFY:
+        return handshake.identifyFrame
+      case Control.BLOCKED:
+        return { type: 'blocked', limit: send.limit }
+    }
+  }
+
+  #addCredit(): void {
+    const { life, money, probe } = this.#parts
+    const { route } = this.#grant
+    const { buyer } = money
+    if (buyer === undefined || !money.isCreditDue || !life.isLive || probe.hasNoSign) return
+    // The packet pays the route's least amount in any case: all of it is credit.
+    const wished = larger(buyer.dueMsat, route.minAmountMsat)
+    const maxMsat = route.maxAmountMsat < MAX_CREDIT_MSAT ? route.maxAmountMsat : MAX_CREDIT_MSAT
+    const amountMsat = wished < maxMsat ? wished : maxMsat
+    const feeMsat = routeFeeMsat(route, amountMsat)
+    if (!money.account.allows(amountMsat, feeMsat)) {
+      money.pauseCredit(amountMsat + feeMsat)
+      return
+    }
+    if (this.#writer.remaining < CREDIT_BYTES) return
+    this.#writer.add({ type: 'credit', id: buyer.pay(amountMsat), amountMsat })
+    this.#creditMsat = amountMsat
+    this.#isEliciting = true
+  }
+
+  #addMessages(): void {
+    const { life, messages, probe } = this.#parts
+    if (messages.open === 0 || !life.isLive || probe.hasNoSign) return
+    const copied = this.#job?.origin.parts.messages.filter((message) => message.state === 'sent') ?? NO_MESSAGES
+    for (const message of [...copied, ...messages.due()]) {
+      if (!this.#writer.add({ type: 'message', id: message.id, data: message.data })) continue
+      if (this.#messages === NO_MESSAGES) this.#messages = []
+      this.#messages.push(message)
+      messages.sent(message, this.#number)
+      this.#isEliciting = true
+    }
+  }
+
+  #addStream(now: number): void {
+    const { controls, life, probe, send, sending } = this.#parts
+    if (!life.isLive || probe.hasNoSign) return
+    const job = this.#job
+    this.#finWaits = send.isFinDue || this.#copied(Control.FIN) !== 0
+    if (job !== undefined) this.#copyRest(job)
+    // A hedge stays a copy and nothing else: what it is made from is watched in its place.
+    if (job === undefined ? sending.hasData(now) : this.#reason === 'stuck') this.#addFresh()
+    if (!this.#finWaits || send.buffer.unsent > 0) return
+    if (this.#writer.add({ type: 'stream', offset: send.buffer.written, data: NO_DATA, fin: true })) this.#finAdded()
+    else controls.want(Control.FIN)
+  }
+
+  #finAdded(): void {
+    this.#controls |= Control.FIN
+    this.#finWaits = false
+    this.#isEliciting = true
+    this.#parts.send.finSent()
+  }
+
+  // The bytes of the packet that is copied, as far as they fit; the rest goes in a further copy.
+  #copyRest(job: CopyJob): void {
+    const { buffer } = this.#parts.send
+    const { rest } = job
+    const left: number[] = []
+    for (let i = 0; i < rest.length; i += 2) {
+      const pieces = buffer.undelivered(rest[i] ?? 0, rest[i + 1] ?? 0)
+      for (let k = 0; k < pieces.length; k += 2) {
+        const start = pieces[k] ?? 0
+        const end = pieces[k + 1] ?? 0
+        const stop = Math.min(end, start + Math.max(0, lastStreamDataRoom(start, this.#writer.remaining)))
+        if (stop > start) {
+          buffer.covered(start, stop)
+          this.#addPiece({ start, end: stop })
+        }
+        if (stop < end) left.push(stop, end)
+      }
+    }
+    job.copied(left)
+  }
+
+  #addFresh(): void {
+    const { money, send, sending } = this.#parts
+    const { buffer } = send
+    const limit = buffer.sentEnd + sending.sendable
+    for (;;) {
+      const { hasAgain } = buffer
+      const offset = hasAgain ? buffer.againStart : buffer.sentEnd
+      const affordable = money.affordableBytes - this.#streamBytes
+      const piece = buffer.take(Math.min(lastStreamDataRoom(offset, this.#writer.remaining), affordable), limit)
+      if (piece === undefined) return
+      if (hasAgain) this.#isAgain = true
+      this.#addPiece(piece)
+    }
+  }
+
+  #addPiece(piece: Piece): void {
+    const { buffer } = this.#parts.send
+    const data = buffer.bytes(piece)
+    const fin = this.#finWaits && piece.end === buffer.written
+    const frame = { type: 'stream', offset: piece.start, data, fin } as const
+    // A frame that fills the packet needs no length.
+    const isLast = data.length >= streamDataRoom(piece.start, this.#writer.remaining)
+    if (!(isLast ? this.#writer.addLast(frame) : this.#writer.add(frame))) throw new Error('a piece that does not fit')
+    this.#ranges.push(piece.start, piece.end)
+    this.#streamBytes += data.length
+    this.#isEliciting = true
+    if (fin) this.#finAdded()
+  }
+
+  /** Turns the sealed packet into an attempt that is accounted for and remembered. `attempt`: which copy of an OPEN. */
+  complete(
+    now: number,
+    keys: DirectionKeys,
+    { record, attempt }: { readonly record: Uint8Array; readonly attempt: number },
+  ): Attempt {
+    const { lane, route, hedgeAfterMs } = this.#grant
+    const { money, packets, random, recovery } = this.#parts
+    const { seller } = money
+    if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
+    const amountMsat = larger(this.#creditMsat, route.minAmountMsat)
+    const feeMsat = routeFeeMsat(route, amountMsat)
+    const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#number, attempt)
+    money.account.reserve(amountMsat, feeMsat)
+    const isPrepaid = seller !== undefined && this.#streamBytes === 0 && seller.takePrepaid()
+    const origin = this.#job?.origin
+    const reason = this.#reason
+    const id = packets.nextId
+    recovery.sent(
+      now,
+      {
+        id,
+        number: this.#number,
+        reason,
+        lane,
+        sentAt: now,
+        hedgeAfterMs,
+        channels: route.channels,
+        amountMsat,
+        feeMsat,
+        eliciting: this.#isEliciting,
+        // spec §8.9: a copy of what costs much on the node lane is paid twice.
+        hedgeable: lane === 'phantom' || (this.#creditMsat === 0n && amountMsat <= 2n * route.minAmountMsat),
+        ranges: this.#ranges,
+        again: this.#isAgain,
+        controls: this.#controls,
+        messages: this.#messages,
+        ackNews: this.#ackNews,
+        creditMsat: this.#creditMsat,
+        priceMsat: isPrepaid ? 0n : (seller?.setAside(this.#streamBytes) ?? 0n),
+        isPrepaid,
+        open: this.#kind === 'open',
+        answer: this.#kind === 'answer',
+        // spec §8.5: a hedge is not hedged itself; what it was made from is.
+        hedges: reason === 'hedge' ? MAX_HEDGES : reason === 'stuck' ? (origin?.hedges ?? 0) : 0,
+        stuckRounds: reason === 'stuck' ? (origin?.parts.stuckRounds ?? 0) + 1 : 0,
+      },
+      this.#job,
+    )
+    const preimage = lane === 'node' ? { preimage: secret } : {}
+    return { id, reason, lane, routeId: route.id, record, amountMsat, feeMsat, hash: paymentHash(secret), ...preimage }
   }
 }
 
-function addPiece(core: Core, piece: { start: number; end: number }, writer: FrameWriter, draft: Draft): void {
-  const data = core.out.bytes(piece)
-  const fin = draft.finWaits && piece.end === core.out.written
-  const frame = { type: 'stream', offset: piece.start, data, fin } as const
-  // A frame that fills the packet needs no length.
-  const last = data.length >= streamDataRoom(piece.start, writer.remaining)
-  if (!(last ? writer.addLast(frame) : writer.add(frame))) throw new Error('a piece that does not fit')
-  draft.ranges.push(piece.start, piece.end)
-  draft.streamBytes += data.length
-  draft.eliciting = true
-  if (fin) noteFin(core, draft)
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
 }

@@ -1,10 +1,11 @@
 import type { ReplyPathsFrame } from '../../wire/frames.ts'
-import type { OwnPath, PathOffer, PacketTarget } from './interface.ts'
+import type { ReplyPath } from '../../medium/reply-path.ts'
+import type { PacketTarget } from './interface.ts'
 import { MAX_OWN_GENERATIONS, MAX_PEER_GENERATIONS, MAX_PEER_PATHS, OWN_GENERATIONS, PATH_DRAIN_MS } from './limits.ts'
 
 interface PeerGeneration {
   readonly generation: number
-  readonly paths: readonly PathOffer[]
+  readonly paths: ReplyPathsFrame['paths']
 }
 
 /** The paths that the peer gave us to pay over (spec §9.2). */
@@ -52,7 +53,7 @@ export class PeerPaths {
 
 interface OwnGeneration {
   readonly generation: number
-  readonly paths: readonly OwnPath[]
+  readonly paths: readonly ReplyPath[]
   /** The height at which half of its life is over. */
   readonly renewAt: number
   /** A packet came over it at this time. */
@@ -75,7 +76,7 @@ export class OwnPaths {
     return this.#generations.some((each) => each.paths.some((path) => path.pathId === pathId))
   }
 
-  provide(paths: readonly OwnPath[], height: number): void {
+  provide(paths: readonly ReplyPath[], height: number): void {
     const expiry = Math.min(...paths.map((path) => path.expiryHeight))
     const renewAt = height + Math.max(1, Math.floor((expiry - height) / 2))
     this.#generations.unshift({ generation: this.#next++, paths, renewAt, usedAt: undefined })

@@ -3,7 +3,7 @@ import { JOINED_BYTES, MAX_SEGMENTS } from './limits.ts'
 interface Segment {
   offset: number
   bytes: Uint8Array
-  length: number
+  size: number
   /** `bytes` is ours and may be written to behind `length`. */
   owned: boolean
 }
@@ -38,7 +38,10 @@ export class Reassembly {
     return this.#segments.length
   }
 
-  /** Whether data at `offset` may be inserted (spec §14). What continues the stream always may: it only ever closes a gap. */
+  /**
+   * Whether data at `offset` may be inserted (spec §14). What continues the stream always may: it only ever closes a
+   * gap.
+   */
   hasRoom(offset: number): boolean {
     return offset <= this.#contiguous || this.#segments.length < MAX_SEGMENTS
   }
@@ -52,7 +55,7 @@ export class Reassembly {
     while (start < end) {
       const next = this.#segments[index]
       if (next !== undefined && next.offset <= start) {
-        start = Math.max(start, next.offset + next.length)
+        start = Math.max(start, next.offset + next.size)
         index++
         continue
       }
@@ -61,7 +64,7 @@ export class Reassembly {
       index = this.#place(index, start, data.subarray(start - offset, stop - offset))
       // What was placed may have been joined with what follows it.
       const placed = this.#segments[index - 1]
-      start = placed === undefined ? stop : placed.offset + placed.length
+      start = placed === undefined ? stop : placed.offset + placed.size
     }
     if (fresh > 0) this.#advance()
     return fresh
@@ -72,8 +75,8 @@ export class Reassembly {
     const head = this.#segments[0]
     if (head === undefined || head.offset !== this.#readOffset) return undefined
     this.#segments.shift()
-    this.#readOffset += head.length
-    return head.length === head.bytes.length ? head.bytes : head.bytes.subarray(0, head.length)
+    this.#readOffset += head.size
+    return head.size === head.bytes.length ? head.bytes : head.bytes.subarray(0, head.size)
   }
 
   /** Lets go of everything held. */
@@ -88,7 +91,7 @@ export class Reassembly {
     while (low < high) {
       const middle = (low + high) >>> 1
       const segment = this.#segments[middle]
-      if (segment !== undefined && segment.offset + segment.length > offset) high = middle
+      if (segment !== undefined && segment.offset + segment.size > offset) high = middle
       else low = middle + 1
     }
     return low
@@ -97,13 +100,13 @@ export class Reassembly {
   // Puts bytes into the gap before segment `index`; returns the index of what follows them.
   #place(index: number, offset: number, data: Uint8Array): number {
     const before = this.#segments[index - 1]
-    if (before !== undefined && before.offset + before.length === offset && join(before, data)) {
+    if (before !== undefined && before.offset + before.size === offset && join(before, data)) {
       this.#joinNext(before, index)
       return index
     }
     // A small piece of a large packet would hold all of it.
     const bytes = data.length * 2 < data.buffer.byteLength ? data.slice() : data
-    const placed: Segment = { offset, bytes, length: data.length, owned: false }
+    const placed: Segment = { offset, bytes, size: data.length, owned: false }
     this.#segments.splice(index, 0, placed)
     this.#joinNext(placed, index + 1)
     return index + 1
@@ -111,30 +114,30 @@ export class Reassembly {
 
   #joinNext(segment: Segment, nextIndex: number): void {
     const next = this.#segments[nextIndex]
-    if (next === undefined || segment.offset + segment.length !== next.offset) return
-    if (join(segment, next.bytes.subarray(0, next.length))) this.#segments.splice(nextIndex, 1)
+    if (next === undefined || segment.offset + segment.size !== next.offset) return
+    if (join(segment, next.bytes.subarray(0, next.size))) this.#segments.splice(nextIndex, 1)
   }
 
   #advance(): void {
     for (let index = this.#search(this.#contiguous); index < this.#segments.length; index++) {
       const segment = this.#segments[index]
       if (segment === undefined || segment.offset > this.#contiguous) return
-      this.#contiguous = segment.offset + segment.length
+      this.#contiguous = segment.offset + segment.size
     }
   }
 }
 
 // Appends to a segment while the whole stays small; its room doubles, so a byte is copied about once.
 function join(segment: Segment, data: Uint8Array): boolean {
-  const length = segment.length + data.length
+  const length = segment.size + data.length
   if (length > JOINED_BYTES) return false
   if (!segment.owned || length > segment.bytes.length) {
     const room = new Uint8Array(Math.min(JOINED_BYTES, 2 * length))
-    room.set(segment.bytes.subarray(0, segment.length))
+    room.set(segment.bytes.subarray(0, segment.size))
     segment.bytes = room
     segment.owned = true
   }
-  segment.bytes.set(data, segment.length)
-  segment.length = length
+  segment.bytes.set(data, segment.size)
+  segment.size = length
   return true
 }

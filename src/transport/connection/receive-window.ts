@@ -5,9 +5,9 @@ import { WINDOW_FAST_MS } from './limits.ts'
 export class ReceiveWindow {
   #limit: number
   #window: number
-  /** What needs no leave. */
-  readonly #least: number
-  readonly #most: number
+  /** What needs no permission. */
+  readonly #min: number
+  readonly #max: number
   readonly #grow: GrowWindow
   // The read offset and the time when the limit was last raised.
   #base = 0
@@ -15,13 +15,13 @@ export class ReceiveWindow {
   #grown = 0
 
   /** `grown`: what of `initial` `grow` has granted already. */
-  constructor(options: { now: number; initial: number; grown?: number; most: number; grow: GrowWindow }) {
+  constructor(options: { now: number; initial: number; grown?: number; max: number; grow: GrowWindow }) {
     this.#limit = options.initial
     this.#window = options.initial
-    this.#most = Math.max(options.initial, options.most)
+    this.#max = Math.max(options.initial, options.max)
     this.#grow = options.grow
     this.#grown = options.grown ?? 0
-    this.#least = options.initial - this.#grown
+    this.#min = options.initial - this.#grown
     this.#raisedAt = options.now
   }
 
@@ -79,14 +79,14 @@ export class ReceiveWindow {
 
   /** No more than `bytes` are held or still to come: what `grow` granted for more is given back. */
   keep(bytes: number): void {
-    const spare = this.#grown - Math.max(0, bytes - this.#least)
+    const spare = this.#grown - Math.max(0, bytes - this.#min)
     if (spare <= 0) return
     this.#grown -= spare
     this.#grow(-spare)
   }
 
   #double(): void {
-    const more = Math.min(this.#window, this.#most - this.#window)
+    const more = Math.min(this.#window, this.#max - this.#window)
     if (more <= 0 || !this.#grow(more)) return
     this.#window += more
     this.#grown += more

@@ -4,7 +4,7 @@ import { RangeSet } from './range-set.ts'
 interface Chunk {
   readonly start: number
   readonly bytes: Uint8Array
-  length: number
+  size: number
 }
 
 /** A part of the stream to put into a packet. */
@@ -64,15 +64,15 @@ export class SendBuffer {
   write(data: Uint8Array): void {
     if (data.length === 0) return
     const tail = this.#chunks.at(-1)
-    if (tail !== undefined && data.length < SMALL_WRITE_BYTES && tail.length + data.length <= tail.bytes.length) {
-      tail.bytes.set(data, tail.length)
-      tail.length += data.length
+    if (tail !== undefined && data.length < SMALL_WRITE_BYTES && tail.size + data.length <= tail.bytes.length) {
+      tail.bytes.set(data, tail.size)
+      tail.size += data.length
     } else if (data.length < SMALL_WRITE_BYTES) {
       const bytes = new Uint8Array(this.#chunks.length === 0 ? data.length : 4 * SMALL_WRITE_BYTES)
       bytes.set(data)
-      this.#chunks.push({ start: this.#written, bytes, length: data.length })
+      this.#chunks.push({ start: this.#written, bytes, size: data.length })
     } else {
-      this.#chunks.push({ start: this.#written, bytes: data, length: data.length })
+      this.#chunks.push({ start: this.#written, bytes: data, size: data.length })
     }
     this.#written += data.length
   }
@@ -106,13 +106,13 @@ export class SendBuffer {
     if (chunk === undefined || chunk.start > piece.start || piece.end > this.#written) {
       throw new RangeError(`bytes ${piece.start} to ${piece.end} are not in the buffer`)
     }
-    if (piece.end <= chunk.start + chunk.length) {
+    if (piece.end <= chunk.start + chunk.size) {
       return chunk.bytes.subarray(piece.start - chunk.start, piece.end - chunk.start)
     }
     const whole = new Uint8Array(piece.end - piece.start)
     let at = piece.start
     while (at < piece.end && chunk !== undefined) {
-      const stop = Math.min(piece.end, chunk.start + chunk.length)
+      const stop = Math.min(piece.end, chunk.start + chunk.size)
       whole.set(chunk.bytes.subarray(at - chunk.start, stop - chunk.start), at - piece.start)
       at = stop
       chunk = this.#chunks[++index]
@@ -127,7 +127,7 @@ export class SendBuffer {
     while (low < high) {
       const middle = (low + high) >>> 1
       const chunk = this.#chunks[middle]
-      if (chunk !== undefined && chunk.start + chunk.length > offset) high = middle
+      if (chunk !== undefined && chunk.start + chunk.size > offset) high = middle
       else low = middle + 1
     }
     return low
@@ -155,7 +155,7 @@ export class SendBuffer {
   #release(): void {
     let gone = 0
     for (const chunk of this.#chunks) {
-      if (chunk.start + chunk.length > this.#delivered) break
+      if (chunk.start + chunk.size > this.#delivered) break
       gone++
     }
     if (gone > 0) this.#chunks.splice(0, gone)

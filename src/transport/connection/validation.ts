@@ -1,12 +1,12 @@
 /** Whether a packet's frames may take effect, all of them (spec §15.2). Nothing is changed here. */
-import { equalBytes } from '../../floor/bytes.ts'
-import { Code, malformed, ProtocolError } from '../../wire/errors.ts'
-import type { AckFrame, CreditFrame, Frame, IdentifyFrame, StreamFrame } from '../../wire/frames.ts'
-import { ecdh, identifyProof } from '../../wire/keys.ts'
-import type { Parameters } from '../../wire/parameters.ts'
-import type { Core } from './core.ts'
 import type { Arrival } from '../../medium/arrival.ts'
+import { Code, malformed, ProtocolError } from '../../wire/errors.ts'
+import type { AckFrame, CreditFrame, Frame, StreamFrame } from '../../wire/frames.ts'
+import type { Parameters } from '../../wire/parameters.ts'
 import { INITIAL_LIMIT, MAX_SEGMENTS } from './limits.ts'
+import type { Parts } from './parts.ts'
+import type { Reassembly } from './reassembly.ts'
+import { isEmpty } from './receive-stream.ts'
 
 // The stream as it would be after the frames checked so far.
 interface StreamView {
@@ -20,37 +20,38 @@ interface StreamView {
  *
  * @throws ProtocolError when the peer broke the protocol: the connection is reset
  */
-export function judge(core: Core, arrival: Arrival, frames: readonly Frame[]): Code | undefined {
-  const stream: StreamView = { end: core.receivedEnd, final: core.finalOffset }
-  let { segments } = core.in
+export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[]): Code | undefined {
+  const { handshake, receive } = parts
+  const stream: StreamView = { end: receive.receivedEnd, final: receive.finalOffset }
+  let { segments } = receive.reassembly
   let refusal: Code | undefined
   let creditMsat = 0n
   for (const frame of frames) {
     switch (frame.type) {
       case 'stream':
-        followStream(stream, frame, core.window.limit)
+        followStream(stream, frame, receive.limit)
         if (frame.data.length === 0) break
-        refusal ??= checkRoom(core, segments, frame)
+        refusal ??= checkRoom(receive.reassembly, segments, frame)
         segments++
         break
       case 'ack':
-        checkAck(core, frame)
+        checkAck(parts, frame)
         break
       case 'accept':
-        if (core.peerParameters !== undefined && !equalParameters(core.peerParameters, frame.parameters)) {
+        if (handshake.parameters !== undefined && !equalParameters(handshake.parameters, frame.parameters)) {
           throw malformed('another ACCEPT than before')
         }
         break
       case 'refuse':
-        // spec §15.1
-        if (core.peerParameters !== undefined) throw malformed('REFUSE after ACCEPT')
+        // spec §15.1: it is one or the other.
+        if (handshake.parameters !== undefined) throw malformed('REFUSE after ACCEPT')
         break
       case 'credit':
         creditMsat += frame.amountMsat
-        refusal ??= checkCredit(core, arrival, frame)
+        refusal ??= checkCredit(parts, arrival, frame)
         break
       case 'identify':
-        checkIdentify(core, frame)
+        if (!handshake.isProof(frame)) throw malformed('an IDENTIFY with a wrong proof')
         break
       case 'open':
         throw malformed('OPEN in another packet')
@@ -70,7 +71,7 @@ export function judge(core: Core, arrival: Arrival, frames: readonly Frame[]): C
 }
 
 /** spec §6.2: the code of the rule of streams that an OPEN breaks. It has no connection yet that could be reset. */
-export function judgeOpen(frames: readonly Frame[]): Code | undefined {
+export function validateOpen(frames: readonly Frame[]): Code | undefined {
   const stream: StreamView = { end: 0, final: undefined }
   try {
     // spec §7.2: its sender knows no other limit.
@@ -83,10 +84,12 @@ export function judgeOpen(frames: readonly Frame[]): Code | undefined {
 }
 
 function followStream(stream: StreamView, frame: StreamFrame, limit: number): void {
+  // spec §5.5: no rule looks at it.
+  if (isEmpty(frame)) return
   const end = frame.offset + frame.data.length
-  // spec §7.3
+  // spec §7.3: nothing beyond the limit.
   if (end > limit) throw new ProtocolError(Code.FLOW_CONTROL, `bytes up to ${end}, limit ${limit}`)
-  // spec §7.4
+  // spec §7.4: the end does not move.
   if (stream.final !== undefined && (end > stream.final || (frame.fin && end !== stream.final))) {
     throw new ProtocolError(Code.FINAL_OFFSET, `the stream ended at ${stream.final}, not ${end}`)
   }
@@ -98,29 +101,22 @@ function followStream(stream: StreamView, frame: StreamFrame, limit: number): vo
 }
 
 // spec §14; what continues the stream is always taken.
-function checkRoom(core: Core, segments: number, frame: StreamFrame): Code | undefined {
-  const isFull = !core.in.hasRoom(frame.offset) || segments >= MAX_SEGMENTS
-  return isFull && frame.offset > core.in.contiguous ? Code.NO_ROOM : undefined
+function checkRoom(reassembly: Reassembly, segments: number, frame: StreamFrame): Code | undefined {
+  const isFull = !reassembly.hasRoom(frame.offset) || segments >= MAX_SEGMENTS
+  return isFull && frame.offset > reassembly.contiguous ? Code.NO_ROOM : undefined
 }
 
-// spec §5.4
-function checkAck(core: Core, frame: AckFrame): void {
+// spec §5.4: nothing is acknowledged that was never sent.
+function checkAck({ packets, send }: Parts, frame: AckFrame): void {
   const largest = frame.ranges[0]?.largest ?? 0
-  if (largest >= core.nextNumber) throw malformed(`an ACK of packet ${largest}, which was never sent`)
-  const most = core.finSent ? core.out.written + 1 : core.out.sentEnd
-  if (frame.delivered > most) throw malformed(`an ACK of byte ${frame.delivered}, which was never sent`)
+  if (largest >= packets.nextNumber) throw malformed(`an ACK of packet ${largest}, which was never sent`)
+  const max = send.isFinSent ? send.buffer.written + 1 : send.buffer.sentEnd
+  if (frame.delivered > max) throw malformed(`an ACK of byte ${frame.delivered}, which was never sent`)
 }
 
-// spec §12.4
-function checkCredit(core: Core, arrival: Arrival, frame: CreditFrame): Code | undefined {
-  return arrival.lane === 'phantom' && core.seller?.hasCounted(frame.id) === true ? Code.DUPLICATE : undefined
-}
-
-// spec §12.7
-function checkIdentify(core: Core, frame: IdentifyFrame): void {
-  if (core.identified || core.ephemeralSecret === undefined || core.main === undefined) return
-  const proof = identifyProof(ecdh(core.ephemeralSecret, frame.key), core.main.toResponder.transcript)
-  if (!equalBytes(proof, frame.proof)) throw malformed('an IDENTIFY with a wrong proof')
+// spec §12.4: money counts once.
+function checkCredit({ money }: Parts, arrival: Arrival, frame: CreditFrame): Code | undefined {
+  return arrival.lane === 'phantom' && money.hasCounted(frame.id) ? Code.DUPLICATE : undefined
 }
 
 function equalParameters(a: Parameters, b: Parameters): boolean {

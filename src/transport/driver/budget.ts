@@ -44,6 +44,7 @@ export class Budget {
   readonly #peers: Map<string, Account> = new Map()
   /** By payment hash, in hexadecimal. */
   readonly #reservations: Map<string, Reservation> = new Map()
+  #feesMsat = 0n
 
   constructor(options: BudgetOptions) {
     this.#peerCapMsat = notNegative(options.peerCapMsat)
@@ -81,6 +82,7 @@ export class Budget {
     const reservation = this.#takeOff(hash)
     if (reservation === undefined) return false
     const sum = reservation.amountMsat + feeMsat
+    this.#feesMsat += feeMsat
     this.#process.spentMsat += sum
     this.#account(reservation.peer).spentMsat += sum
     return true
@@ -120,6 +122,11 @@ export class Budget {
 
   process(): BudgetAccount {
     return { ...this.#process }
+  }
+
+  /** The fees in what the process has spent. */
+  get feesMsat(): bigint {
+    return this.#feesMsat
   }
 
   /** What is under way, to ask the node about after a restart. */

@@ -1,3 +1,4 @@
+import type { PaymentOutcome } from '../../medium/payment.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type { ReplyPath } from '../../medium/reply-path.ts'
 import type { RouteHint } from '../../medium/route.ts'
@@ -12,7 +13,6 @@ import type {
   ConnectionStats,
   CostPause,
   Grant,
-  Outcome,
   Reception,
   Role,
   Want,
@@ -212,7 +212,7 @@ export class DrivenConnection implements ConnectionHandle {
   }
 
   /** What became of an attempt. */
-  resolve(attemptId: number, outcome: Outcome): void {
+  resolve(attemptId: number, outcome: PaymentOutcome): void {
     this.#input((connection, now) => connection.resolve(now, attemptId, outcome))
   }
 
@@ -266,7 +266,7 @@ export class DrivenConnection implements ConnectionHandle {
    * Every way to the other side costs more for each packet than the endpoint pays: it ends, unless it has nothing to
    * send. Amounts in msat.
    */
-  tooExpensive(cost: { readonly packetMsat: bigint; readonly mostMsat: bigint }): void {
+  tooExpensive(cost: { readonly packetMsat: bigint; readonly maxMsat: bigint }): void {
     if (this.#call((connection, now) => connection.want(now)) === undefined) return
     this.#input((connection, now) => connection.tooExpensive(now, cost))
   }
@@ -394,9 +394,7 @@ export class DrivenConnection implements ConnectionHandle {
   }
 
   soon(callback: () => void): () => void {
-    const deadline = this.addDeadline(callback)
-    this.setDeadline(deadline, this.now())
-    return () => this.setDeadline(deadline, undefined)
+    return this.#runtime.soon(() => callOutside(callback))
   }
 
   /** Throws when spec §10.1 or what must hold inside is broken. For tests. */

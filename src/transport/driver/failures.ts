@@ -57,6 +57,12 @@ export function tooExpensiveToConnect({ priceMsat, capMsat }: CostPause): Keysoc
   return new KeysockError('ERR_KEYSOCK_COST', message, { syscall: 'connect' })
 }
 
+/** For a connection that a cap stops where nobody listens for 'paused'. */
+export function tooExpensiveToGoOn({ priceMsat, capMsat }: CostPause): KeysockError {
+  const message = `the next packet costs ${priceMsat} msat with its fee, which the cap of ${capMsat} msat does not let pass; listen for 'paused' and raise maxCost or the endpoint's caps, or set them higher from the start`
+  return new KeysockError('ERR_KEYSOCK_COST', message, { syscall: 'write' })
+}
+
 /** For a `connect` whose socket closed without an error. */
 export function closedBeforeConnect(endpointClosed: boolean): KeysockError {
   return endpointClosed

@@ -28,7 +28,7 @@ export class Ledger {
     this.#budget.setProcessCap(options.processCapMsat)
   }
 
-  get budget(): Pick<Budget, 'process'> {
+  get budget(): Pick<Budget, 'process' | 'feesMsat'> {
     return this.#budget
   }
 

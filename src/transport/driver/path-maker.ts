@@ -1,7 +1,7 @@
 import { BackendError } from '../../backends/backend.ts'
 import type { PathResult } from '../../medium/reply-path.ts'
 import { messageOf } from '../errors.ts'
-import { MIN_CANDIDATES, PATH_LIFETIME_BLOCKS } from '../limits.ts'
+import { MAX_PATH_TRIES, MIN_CANDIDATES, PATH_LIFETIME_BLOCKS, PATHS_TRY_MS } from '../limits.ts'
 import type { Connections } from './connections.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import type { OwnNode } from './own-node.ts'
@@ -27,6 +27,10 @@ export class PathMaker {
   }
 
   make(connection: DrivenConnection, count: number): void {
+    this.#make(connection, count, MAX_PATH_TRIES)
+  }
+
+  #make(connection: DrivenConnection, count: number, triesLeft: number): void {
     const { runtime, node, relays } = this.#parts
     const { remoteKey } = connection
     if (remoteKey === undefined) {
@@ -37,11 +41,21 @@ export class PathMaker {
       (error: unknown) => {
         if (runtime.isStopped) return
         runtime.debug({ connection: connection.id, reason: messageOf(error) }, 'no reply paths')
-        const isAway = error instanceof BackendError && error.code === 'offline' && !node.isOnline
-        if (isAway) this.#waiting.set(connection, count)
+        const isAway = error instanceof BackendError && error.code === 'offline'
+        if (isAway && !node.isOnline) this.#waiting.set(connection, count)
+        else if (isAway && triesLeft > 1) this.#makeLater(connection, count, triesLeft - 1)
         else connection.pathsFailed(messageOf(error))
       },
     )
+  }
+
+  /** The node is there, and a part of it is not yet: a busy one is slow to give what paths need. */
+  #makeLater(connection: DrivenConnection, count: number, triesLeft: number): void {
+    const { deadlines } = this.#parts.runtime
+    const again = deadlines.add(() => {
+      if (!connection.isClosed) this.#make(connection, count, triesLeft)
+    })
+    deadlines.set(again, this.#parts.runtime.now() + PATHS_TRY_MS)
   }
 
   /** The node is back: whoever asked meanwhile gets paths now. */

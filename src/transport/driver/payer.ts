@@ -1,8 +1,7 @@
 import type { PaymentOutcome } from '../../medium/payment.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
-import type { Code } from '../../wire/errors.ts'
-import type { Attempt, Outcome } from '../connection/interface.ts'
+import type { Attempt } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { MAX_TRACKING, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from '../limits.ts'
 import type { LogFields } from '../logger.ts'
@@ -147,7 +146,7 @@ export class Payer {
     if (sent === undefined) return
     const { connection, scheduler, ticket, attemptId } = sent
     scheduler.resolve(ticket, outcome)
-    connection.resolve(attemptId, toOutcome(outcome))
+    connection.resolve(attemptId, outcome)
     this.#runtime.debug({ connection: connection.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
   }
 
@@ -200,19 +199,6 @@ export class Payer {
     else if (this.#trackDeadline.atMs === Infinity) {
       this.#runtime.deadlines.set(this.#trackDeadline, this.#runtime.now() + this.#trackBackOff.delayMs)
     }
-  }
-}
-
-/** A payment's outcome as a connection takes it (spec §8.2). */
-function toOutcome(outcome: PaymentOutcome): Outcome {
-  if (outcome.status !== 'failed') return outcome
-  const { place, reason, refusal, channel } = outcome
-  return {
-    status: 'failed',
-    refused: place === 'destination' || (place === 'introduction' && reason === 'blinded'),
-    ...(refusal === undefined ? {} : { code: refusal as Code }),
-    avoid: channel === undefined ? [] : [channel],
-    local: place === 'local',
   }
 }
 

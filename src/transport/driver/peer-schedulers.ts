@@ -1,7 +1,6 @@
 import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
-import type { Destination, Route, RouteHint } from '../../medium/route.ts'
+import { type Destination, type Route, routeFeeMsat, type RouteHint } from '../../medium/route.ts'
 import { toHex } from '../../floor/bytes.ts'
-import { feeOf } from '../connection/draft.ts'
 import type { PacketTarget } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_IDLE_SCHEDULERS, MAX_TURNS_REFUSED } from '../limits.ts'
@@ -164,7 +163,9 @@ export class PeerScheduler {
 
   #use(grant: PeerGrant, connection: DrivenConnection): void {
     const { ledger, payer } = this.#parts
-    if (!ledger.affords(connection, this.capKey, grant.minAmountMsat + feeOf(grant, grant.minAmountMsat))) {
+    const { route } = grant
+    const { minAmountMsat } = route
+    if (!ledger.affords(connection, this.capKey, minAmountMsat + routeFeeMsat(route, minAmountMsat))) {
       return this.cancel(grant)
     }
     const attempt = connection.transmit(grant)
@@ -228,7 +229,7 @@ export class PeerScheduler {
     // A relay on the way to a known key may have changed its policy.
     if (!this.#peer.saysItsCost || routes > 0 || (this.capKey !== '' && delivered > 0)) return
     for (let turn = this.#nextTurn(); turn !== undefined; turn = this.#nextTurn()) {
-      turn.tooExpensive({ packetMsat, mostMsat: this.#parts.maxFeeMsat })
+      turn.tooExpensive({ packetMsat, maxMsat: this.#parts.maxFeeMsat })
     }
   }
 

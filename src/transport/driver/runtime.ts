@@ -37,6 +37,12 @@ export class Runtime {
     return this.#options.clock.now()
   }
 
+  /** Calls back in a later turn of the event loop, also where all has stopped; the result cancels that. */
+  soon(callback: () => void): () => void {
+    const { clock } = this.#options
+    return clock.soon?.(callback) ?? clock.schedule(clock.now(), callback, { ref: true })
+  }
+
   /** Once true, nothing is sent, received or told any more. */
   get isStopped(): boolean {
     return this.#isStopped

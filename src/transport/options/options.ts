@@ -1,6 +1,7 @@
 import type { RouteHint } from '../../medium/route.ts'
 import { checkAddress } from './address.ts'
 import { toHex } from '../../floor/bytes.ts'
+import { misspeltOption, type OptionNames, unknownOption } from '../../floor/option-names.ts'
 import { invalidOption, kindOf, KeysockError } from '../errors.ts'
 import { DEFAULT_MAX_COST_MSAT, MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
 
@@ -84,6 +85,8 @@ export interface ConnectionOptions {
 export interface ConnectOptions extends ConnectionOptions {
   /** ms until ETIMEDOUT (spec §10.2). Default 120,000. */
   readonly connectTimeout?: number
+  /** As in net: `setTimeout` from the start on, ms. Agents of http pass theirs on in it. Default 0: none. */
+  readonly timeout?: number | undefined
   /** Ends the socket with an AbortError. */
   readonly signal?: AbortSignal
   /**
@@ -148,6 +151,7 @@ const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {
 const CONNECT_NAMES: Readonly<Record<keyof ConnectArguments, true>> = {
   ...CONNECTION_NAMES,
   connectTimeout: true,
+  timeout: true,
   signal: true,
   replies: true,
   lane: true,
@@ -165,15 +169,24 @@ const SERVER_NAMES: Readonly<Record<keyof ServerOptions, true>> = {
 }
 
 /**
- * Others pass options on that are not ours (http.Agent, tls), so unknown ones stay; what differs from one of
- * ours only in case was meant to be it. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
+ * Others pass options on that are not ours (http.Agent, tls), so unknown ones stay; what is nearly one of ours was
+ * meant to be it. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
  */
-export function checkNames(options: object, names: Readonly<Record<string, true>>): void {
-  for (const given of Object.keys(options)) {
-    if (Object.hasOwn(names, given)) continue
-    const meant = Object.keys(names).find((name) => name.toLowerCase() === given.toLowerCase())
-    if (meant !== undefined) throw invalidOption(`there is no option ${given}; it is written ${meant}`)
-  }
+export function checkNames(options: object, names: OptionNames): void {
+  const complaint = misspeltOption(options, names)
+  if (complaint !== undefined) throw invalidOption(complaint)
+}
+
+/** Where nobody but the application passes options. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkAllNames(options: object, names: OptionNames): void {
+  const complaint = unknownOption(options, names)
+  if (complaint !== undefined) throw invalidOption(complaint)
+}
+
+/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw invalidOption(`signal must be an AbortSignal; got ${kindOf(signal)}`)
 }
 
 export function checkServerOptions(options: ServerOptions): void {
@@ -188,9 +201,8 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkNames(options, CONNECT_NAMES)
   checkConnectionOptions(options)
   if (options.connectTimeout !== undefined) checkMs(options.connectTimeout, 'connectTimeout')
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw invalidOption('signal must be an AbortSignal')
-  }
+  if (options.timeout !== undefined) checkMs(options.timeout, 'timeout')
+  checkSignal(options.signal)
   if (options.replies !== undefined) checkReplies(options.replies)
   if (options.lane !== undefined) checkLane(options.lane)
   if (options.identify !== undefined) checkBoolean(options.identify, 'identify')

@@ -1,11 +1,11 @@
+import { backOffMs } from '../../floor/back-off.ts'
 import {
   HUNG_DIVISOR,
-  LOCAL_BACKOFF_MOST_MS,
-  LOCAL_BACKOFF_MS,
   LOCAL_CALM_ROUND_TRIPS,
   LOCAL_REGROWTH,
   ROUND_TRIP_UNKNOWN_MS,
-  WINDOW_CHANNEL_MOST,
+  MAX_CHANNEL_WINDOW,
+  LOCAL_BACKOFF,
 } from './limits.ts'
 import { SlotPool } from './slots.ts'
 
@@ -79,6 +79,11 @@ export class FirstChannels {
     return true
   }
 
+  /** An attempt that holds a slot hangs: too late, or lost sight of. */
+  hang(channel: FirstChannel): void {
+    channel.hung += 1
+  }
+
   give(peer: object, channel: FirstChannel, hung: boolean): void {
     this.#pool.give(peer, this.#anonymous, channel.key)
     channel.held -= 1
@@ -103,12 +108,14 @@ export class FirstChannels {
   room(): number {
     let sum = 0
     for (const channel of this.#channels.values()) {
-      sum += Math.min(SlotPool.limit(channel.slots, this.#anonymous), WINDOW_CHANNEL_MOST)
+      sum += Math.min(SlotPool.limit(channel.slots, this.#anonymous), MAX_CHANNEL_WINDOW)
     }
     return sum
   }
 
-  /** No balance, no slot: half of what is in flight is enough, and not before something is resolved or the wait is over. */
+  /**
+   * No balance, no slot: half of what is in flight is enough, and not before something is resolved or the wait is over.
+   */
   refused(now: number, channel: FirstChannel, roundTripMs: number | undefined, spread: number): void {
     const inFlight = channel.held - channel.hung
     if (now - channel.halvedAt >= (roundTripMs ?? ROUND_TRIP_UNKNOWN_MS)) {
@@ -118,8 +125,8 @@ export class FirstChannels {
     // Of a burst, what the channel did take is all that it takes.
     channel.cap = Math.max(1, Math.min(channel.cap, inFlight))
     if (now < channel.haltedUntil) return
-    channel.haltedUntil = now + Math.min(LOCAL_BACKOFF_MS * 2 ** channel.refusals, LOCAL_BACKOFF_MOST_MS) * spread
-    channel.refusals = Math.min(channel.refusals + 1, 30)
+    channel.haltedUntil = now + backOffMs(LOCAL_BACKOFF, channel.refusals) * spread
+    channel.refusals++
   }
 
   /** Something over the channel was resolved beyond it: its slot and its amount are free again, or have moved. */

@@ -1,17 +1,17 @@
 import { RoundTrip, SampleWindow } from './latency.ts'
 import {
-  HEDGE_LATE_LEAST,
+  MIN_LATE_SAMPLES,
   HEDGE_LATE_SAMPLES,
   HEDGE_LATE_SHARE,
-  HEDGE_LEAST_MS,
-  HEDGE_MOST_MS,
+  MIN_HEDGE_MS,
+  MAX_HEDGE_MS,
   HEDGE_P99_FACTOR,
   HEDGE_PACKETS_EACH,
   HEDGE_SAMPLES,
   HEDGE_START,
   HEDGE_UNKNOWN_MS,
   OVERDUE_FACTOR,
-  OVERDUE_LEAST_MS,
+  MIN_OVERDUE_MS,
   STUCK_AFTER_MS,
 } from './limits.ts'
 
@@ -45,16 +45,16 @@ export class HedgeBudget {
   get delayMs(): number {
     const tail = this.#tailMs
     if (tail === undefined) return HEDGE_UNKNOWN_MS
-    const delay = Math.min(Math.max(tail, HEDGE_LEAST_MS), HEDGE_MOST_MS)
-    const tooEager = this.#late.length >= HEDGE_LATE_LEAST && this.#lateCount > HEDGE_LATE_SHARE * this.#late.length
-    return tooEager ? Math.min(2 * delay, HEDGE_MOST_MS) : delay
+    const delay = Math.min(Math.max(tail, MIN_HEDGE_MS), MAX_HEDGE_MS)
+    const tooEager = this.#late.length >= MIN_LATE_SAMPLES && this.#lateCount > HEDGE_LATE_SHARE * this.#late.length
+    return tooEager ? Math.min(2 * delay, MAX_HEDGE_MS) : delay
   }
 
   /** Beyond this an attempt that was overtaken is not counted as service in progress any more. */
   get overdueMs(): number {
     const tail = this.#tailMs
     if (tail === undefined) return HEDGE_UNKNOWN_MS
-    return Math.min(Math.max(OVERDUE_FACTOR * tail, OVERDUE_LEAST_MS), STUCK_AFTER_MS)
+    return Math.min(Math.max(OVERDUE_FACTOR * tail, MIN_OVERDUE_MS), STUCK_AFTER_MS)
   }
 
   get #tailMs(): number | undefined {

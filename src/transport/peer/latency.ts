@@ -1,11 +1,11 @@
 import {
   BASE_SPAN_MS,
-  MEDIAN_LEAST,
+  MIN_MEDIAN_SAMPLES,
   MEDIAN_SAMPLES,
-  QUEUE_OTHERS_MOST,
+  MAX_QUEUE_OTHERS,
   RIPE_MEDIANS,
   RIPE_SAMPLES,
-  YOUNG_MOST,
+  MAX_YOUNG_DELIVERIES,
 } from './limits.ts'
 
 /** The last `size` samples, kept sorted: a quantile is a look-up, a new sample a binary search and a short copy. */
@@ -121,10 +121,10 @@ export class Latency {
       this.#leastThis = undefined
       this.#spanStart = now
     }
-    const ownMs = sampleMs / Math.max(1, Math.min(others, QUEUE_OTHERS_MOST))
+    const ownMs = sampleMs / Math.max(1, Math.min(others, MAX_QUEUE_OTHERS))
     this.#young.push({ sentAt: now - sampleMs, ownMs })
     this.#sinceCandidate += 1
-    if (this.#sinceCandidate < (this.#first === undefined ? MEDIAN_LEAST : MEDIAN_SAMPLES / 2)) return
+    if (this.#sinceCandidate < (this.#first === undefined ? MIN_MEDIAN_SAMPLES : MEDIAN_SAMPLES / 2)) return
     this.#sinceCandidate = 0
     this.#first = Math.min(this.#first ?? Infinity, medianOf(this.#young.slice(-MEDIAN_SAMPLES)))
     this.#ripen(now)
@@ -132,7 +132,7 @@ export class Latency {
 
   /** Median of the last MEDIAN_SAMPLES payments; undefined before 8. */
   get medianMs(): number | undefined {
-    return this.#recent.count < MEDIAN_LEAST ? undefined : this.#recent.quantile(0.5)
+    return this.#recent.count < MIN_MEDIAN_SAMPLES ? undefined : this.#recent.quantile(0.5)
   }
 
   /** What a payment takes when nothing of ours is queued; undefined before the first median. */
@@ -161,7 +161,7 @@ export class Latency {
       this.#leastThis = Math.min(this.#leastThis ?? Infinity, medianOf(ripe.slice(from, from + RIPE_SAMPLES)))
     }
     const rest = this.#young.filter((each) => each.sentAt > sentBefore)
-    this.#young = [...ripe.slice(whole), ...rest].slice(-YOUNG_MOST)
+    this.#young = [...ripe.slice(whole), ...rest].slice(-MAX_YOUNG_DELIVERIES)
   }
 }
 

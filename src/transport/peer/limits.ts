@@ -1,12 +1,13 @@
-/** Every bound and constant of the per-peer object, with its reason. Times in ms. */
+/** Every bound and constant of a peer controller, with its reason. Times in ms. */
+import type { BackOffBounds } from '../../floor/back-off.ts'
 
 /** spec §8.6: an attempt without outcome for this long is stuck; its time is no sample any more. */
 export const STUCK_AFTER_MS: number = 60_000
 
 // -- hedging, spec §8.5 --
 
-export const HEDGE_LEAST_MS: number = 5_000
-export const HEDGE_MOST_MS: number = 60_000
+export const MIN_HEDGE_MS: number = 5_000
+export const MAX_HEDGE_MS: number = 60_000
 /** Samples that p99 is taken over. */
 export const HEDGE_SAMPLES: number = 256
 export const HEDGE_P99_FACTOR: number = 1.2
@@ -17,26 +18,29 @@ export const HEDGE_PACKETS_EACH: number = 20
 /** Overdue originals that the share of late settlements is taken over ... */
 export const HEDGE_LATE_SAMPLES: number = 64
 /** ... and the least number of them that says anything: one of fewer would be more than a tenth. */
-export const HEDGE_LATE_LEAST: number = 10
+export const MIN_LATE_SAMPLES: number = 10
 export const HEDGE_LATE_SHARE: number = 0.1
 /** Before the first sample, when nothing says how long the way is: twice the least. */
 export const HEDGE_UNKNOWN_MS: number = 10_000
 
 // -- the window, spec/decisions/0009 --
 
-/** To begin with: below the slots of any implementation together with the reserve, and three doublings below what 2 s and 100 payments a second need. */
+/**
+ * To begin with: below the slots of any implementation together with the reserve, and three doublings below what 2 s
+ * and 100 payments a second need.
+ */
 export const WINDOW_START: number = 32
 /** spec §9.7 */
 export const WINDOW_START_ANONYMOUS: number = 2
 /** Never less: one for data while another hangs. */
-export const WINDOW_LEAST: number = 2
+export const MIN_WINDOW: number = 2
 /** Never more, over all channels: two lnd channels full. */
-export const WINDOW_MOST: number = 966
+export const MAX_WINDOW: number = 966
 /**
  * Nor more than this for each first channel: half of what an lnd channel admits, so that one peer leaves room
  * for others and for the node's own forwards (spec/decisions/0009).
  */
-export const WINDOW_CHANNEL_MOST: number = 256
+export const MAX_CHANNEL_WINDOW: number = 256
 /** Control packets (ACK, PING, OPEN ...) may stand in flight beyond a window that data fills. */
 export const WINDOW_CONTROL_EXTRA: number = 4
 
@@ -45,33 +49,35 @@ export const MEDIAN_SAMPLES: number = 128
 /** Share of a round's deliveries at which there was more to send, for a round of the slow start to be judged. */
 export const START_FULL: number = 0.9
 /** Fewer samples than these are no median. */
-export const MEDIAN_LEAST: number = 8
-/** Payments that were sent so many medians ago are back, but for one in thirty at a jitter of 0.6 (of the logarithm). */
+export const MIN_MEDIAN_SAMPLES: number = 8
+/**
+ * Payments that were sent so many medians ago are back, but for one in thirty at a jitter of 0.6 (of the logarithm).
+ */
 export const RIPE_MEDIANS: number = 3
 /** Payments, in the order of sending, whose median may be the base. */
 export const RIPE_SAMPLES: number = 32
 /** Deliveries that wait for it: as many as there can be in flight, so many times over. */
-export const YOUNG_MOST: number = 4 * 966
+export const MAX_YOUNG_DELIVERIES: number = 4 * 966
 /** The base latency is the least window median of the last one to two such spans. */
 export const BASE_SPAN_MS: number = 300_000
 /** A window that was not used for so long begins again at half its size. */
 export const IDLE_RESTART_MS: number = 60_000
 
 /** Slow start ends when two rounds in a row each bring less than this times the rate before ... */
-export const START_LEAST_GAIN: number = 1.15
+export const MIN_START_GAIN: number = 1.15
 /** ... while payments take this many times the base latency: one of the two alone is noise. */
 export const START_QUEUE: number = 1.4
 /** A round of the slow start is a round trip, but no shorter than this: nodes pause for hundreds of milliseconds. */
-export const START_ROUND_LEAST_MS: number = 800
+export const MIN_START_ROUND_MS: number = 800
 
 // -- overdue attempts: in flight still, but no service that is waited for --
 
 /** An attempt that is this late, and was overtaken, leaves the window. */
-export const OVERDUE_LEAST_MS: number = 1_000
+export const MIN_OVERDUE_MS: number = 1_000
 export const OVERDUE_FACTOR: number = 1.5
 /** Overtaken: this many times the payments then in flight were delivered since, and at least this many. */
 export const OVERTAKEN_FACTOR: number = 2
-export const OVERTAKEN_LEAST: number = 8
+export const MIN_OVERTAKEN: number = 8
 
 // -- slots of a first channel --
 
@@ -87,8 +93,7 @@ export const HUNG_DIVISOR: number = 2
 /** When another peer holds the last slots, look again after this. */
 export const SLOT_RETRY_MS: number = 200
 /** After a local failure: wait for a resolution, or for this, doubling. */
-export const LOCAL_BACKOFF_MS: number = 200
-export const LOCAL_BACKOFF_MOST_MS: number = 30_000
+export const LOCAL_BACKOFF: BackOffBounds = { leastMs: 200, mostMs: 30_000 }
 /** After so many refusals without a delivery, look for routes over another channel. */
 export const LOCAL_REFUSALS_MANY: number = 3
 /** Growth of a channel's cap per delivery: an eighth per round trip. */
@@ -103,15 +108,15 @@ export const ROUND_TRIP_UNKNOWN_MS: number = 1_000
 /** Asked for at once: a main one, one for hedges, one to fall back on. */
 export const ROUTES_WANTED: number = 3
 /** Kept at most: three of now, and those of two answers before that still earn their place. */
-export const ROUTES_MOST: number = 8
+export const MAX_KNOWN_ROUTES: number = 8
 /** A whole route, spec §9.6: lnd's own bound on outgoing HTLCs (`max-cltv-expiry`), two weeks. */
-export const ROUTE_CLTV_MOST: number = 2_016
+export const MAX_ROUTE_CLTV: number = 2_016
 /** Fees and liquidity move: ask again after this, if the routes are in use. */
 export const ROUTES_RENEW_MS: number = 600_000
 /** A route that fails, or a wish for a disjoint one, asks anew this often at most. */
 export const ROUTES_ASK_AGAIN_MS: number = 30_000
 export const ROUTES_BACKOFF_MS: number = 1_000
-export const ROUTES_BACKOFF_MOST_MS: number = 60_000
+export const ROUTES_BACKOFF: BackOffBounds = { leastMs: ROUTES_BACKOFF_MS, mostMs: 60_000 }
 /** Back-offs are spread by up to this share, so that peers don't ask in step. */
 export const BACKOFF_JITTER: number = 0.25
 /** Gain of the smoothed latency and success of a route. */
@@ -121,26 +126,28 @@ export const PENALTY_HALF_LIFE_MS: number = 60_000
 /** So many failures in a row, without a success between, suspend a route: at 30 % failing this is 1 in 170,000. */
 export const ROUTE_DEAD_STREAK: number = 10
 /** spec §8.10: an interceptor whose stream dropped is back within a second or so; doubling. */
-export const ROUTE_SUSPEND_MS: number = 1_000
-export const ROUTE_SUSPEND_MOST_MS: number = 60_000
+export const ROUTE_SUSPENSION: BackOffBounds = { leastMs: 1_000, mostMs: 60_000 }
 /** In flight at most on a route that failed so often, until one settles. */
-export const PROBES_MOST: number = 2
+export const MAX_PROBES: number = 2
 /** Weight of a route that only serves to be known, and of every route but the first to begin with. */
-export const ROUTE_WEIGHT_LEAST: number = 1 / 32
+export const MIN_ROUTE_WEIGHT: number = 1 / 32
 /** Weights are moved by this power of the routes' ratio, once a round trip. */
 export const ROUTE_WEIGHT_POWER: number = 0.5
 
 // -- steady climbing on the delivered rate --
 
-/** Two sizes are tried in turn, apart by this factor: 25 % while nothing is queued, more where a smaller one costs nothing. */
+/**
+ * Two sizes are tried in turn, apart by this factor: 25 % while nothing is queued, more where a smaller one costs
+ * nothing.
+ */
 export const PROBE_RATIO: number = 1.25
 export const PROBE_RATIO_QUEUED: number = 1.4
 /** Median over base from which on payments are queued for certain. */
 export const PROBE_QUEUED: number = 1.6
 /** A size is measured over so many deliveries, if they come within so many medians. */
 export const PROBE_DELIVERIES: number = 128
-export const PROBE_MOST_MEDIANS: number = 6
-export const PROBE_LEAST_MS: number = 500
+export const MAX_PROBE_MEDIANS: number = 6
+export const MIN_PROBE_MS: number = 500
 /** In flight on average, as a share of the window, for a measurement to speak about the window. */
 export const PROBE_FULL: number = 0.9
 /**
@@ -156,17 +163,23 @@ export const GAIN_FORGET: number = 1.6
 export const GAIN_PRIOR_SPREAD: number = 0.3
 /** At this many base latencies the expectation is just what is worth it. 2 would cost 4 % over three simulated hops. */
 export const QUEUE_NEUTRAL: number = 2.5
-export const GAIN_PRIOR_MOST: number = 0.6
+export const MAX_GAIN_PRIOR: number = 0.6
 /** ln(window) moves by this times what the gain is above or below its worth. */
 export const GAIN_STEP: number = 0.6
-/** At this many base latencies the queue is too long whatever the rate says: two senders at one bottleneck both gain by queueing. */
-export const QUEUE_MOST: number = 6
+/**
+ * At this many base latencies the queue is too long whatever the rate says: two senders at one bottleneck both gain by
+ * queueing.
+ */
+export const MAX_QUEUE: number = 6
 export const QUEUE_STEP_DOWN: number = 0.8
-/** Between this and QUEUE_MOST who loses by stepping back holds: the queue is another's. */
+/** Between this and MAX_QUEUE who loses by stepping back holds: the queue is another's. */
 export const QUEUE_ABSURD: number = 10
 export const QUEUE_LOSS: number = 0.4
-/** A peer that begins while others of the process queue over the same channel takes its first latencies for this much longer than the base, at most. */
-export const QUEUE_OTHERS_MOST: number = 3
+/**
+ * A peer that begins while others of the process queue over the same channel takes its first latencies for this much
+ * longer than the base, at most.
+ */
+export const MAX_QUEUE_OTHERS: number = 3
 /** Below this many base latencies nothing is queued: grow by this, each measurement. */
 export const QUEUE_NONE: number = 1.3
 export const QUEUE_NONE_GROWTH: number = 1.5

@@ -1,7 +1,8 @@
 import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
 import type { Route } from '../../medium/route.ts'
 import type { Want } from '../connection/interface.ts'
-import { PeerAttempts, type PeerAttempt } from './attempts.ts'
+import { PeerAttempts, type PeerAttempt } from './peer-attempts.ts'
+import { backOffMs } from '../../floor/back-off.ts'
 import { blame } from './blame.ts'
 import { FirstChannels, type FirstChannel } from './channels.ts'
 import { HedgeBudget } from './hedge.ts'
@@ -9,18 +10,17 @@ import type { PeerGrant, PeerOptions, PeerStats } from './interface.ts'
 import { Latency } from './latency.ts'
 import {
   BACKOFF_JITTER,
-  LOCAL_BACKOFF_MOST_MS,
-  LOCAL_BACKOFF_MS,
   LOCAL_REFUSALS_MANY,
-  PROBES_MOST,
+  MAX_PROBES,
   ROUND_TRIP_UNKNOWN_MS,
   ROUTE_DEAD_STREAK,
   SLOT_RETRY_MS,
   STUCK_AFTER_MS,
   WINDOW_CONTROL_EXTRA,
-  WINDOW_LEAST,
+  MIN_WINDOW,
   WINDOW_START,
   WINDOW_START_ANONYMOUS,
+  LOCAL_BACKOFF,
 } from './limits.ts'
 import { Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
 import { RouteTable, type RouteState } from './routes.ts'
@@ -99,11 +99,11 @@ export class PeerController {
   provideRoutes(now: number, routes: readonly Route[]): bigint | undefined {
     this.#tick(now)
     const hadNone = this.#routes.size === 0
-    const ceiling = { mostMsat: this.#options.maxFeeMsat, countsAmount: this.saysItsCost }
-    const { taken, tooDearMsat } = this.#routes.merge(now, routes, ceiling)
+    const ceiling = { maxMsat: this.#options.maxFeeMsat, countsAmount: this.saysItsCost }
+    const { taken, tooExpensiveMsat } = this.#routes.merge(now, routes, ceiling)
     if (taken === 0) {
       this.#renewal.failed(now)
-      return tooDearMsat
+      return tooExpensiveMsat
     }
     this.#renewal.found(now)
     for (const { route, firstChannel } of this.#routes.all) this.#channels.know(firstChannel, route.firstChannelSlots)
@@ -122,7 +122,10 @@ export class PeerController {
     this.#renewal.failed(now)
   }
 
-  /** The routes lead nowhere any more, and others can be looked for at once: the peer gave other paths (spec §8.10, §9.2). What is under way goes on. */
+  /**
+   * The routes lead nowhere any more, and others can be looked for at once: the peer gave other paths (spec §8.10,
+   * §9.2). What is under way goes on.
+   */
   forgetRoutes(now: number): void {
     this.#tick(now)
     for (const state of this.#routes.all) this.#routes.drop(state)
@@ -151,8 +154,8 @@ export class PeerController {
 
   // -- attempts --
 
-  /** Leave for one attempt: its place is taken until `cancel` or `resolve`. Undefined: not now. */
-  grant(now: number, want: Pick<Want, 'reason' | 'avoid' | 'waitingBytes'>): PeerGrant | undefined {
+  /** Permission for one attempt: its place is taken until `cancel` or `resolve`. Undefined: not now. */
+  grant(now: number, want: Pick<Want, 'reason' | 'avoid'>): PeerGrant | undefined {
     this.#tick(now)
     const hedge = want.reason === 'hedge'
     const place = this.#place(now, want)
@@ -164,24 +167,12 @@ export class PeerController {
     const { state, channel } = place
     const hedgeAfterMs = this.#hedge.delayMs
     const ticket = this.#attempts.add({ route: state, channel, hedge, hedgeAfterMs }, now, this.#delivered)
-    state.inFlight += 1
+    this.#routes.entered(state)
     this.#hedge.take(hedge)
     this.#heldBack = false
     this.#renewal.used(now)
     this.#observe(now)
-    const { route } = state
-    return {
-      ticket,
-      lane: this.#options.lane,
-      routeId: route.id,
-      recordBytes: route.recordBytes,
-      minAmountMsat: route.minAmountMsat,
-      maxAmountMsat: route.maxAmountMsat,
-      feeBaseMsat: route.feeBaseMsat,
-      feePpm: route.feePpm,
-      channels: route.channels,
-      hedgeAfterMs,
-    }
+    return { ticket, lane: this.#options.lane, route: state.route, hedgeAfterMs }
   }
 
   /** The grant was not used. */
@@ -196,8 +187,7 @@ export class PeerController {
     this.#tick(now)
     const attempt = this.#attempts.get(ticket)
     if (attempt.sent) throw new Error(`ticket ${ticket} was sent already`)
-    attempt.sent = true
-    attempt.since = now
+    this.#attempts.sent(attempt, now)
   }
 
   /** What became of it. After 'unknown' the ticket stays open, outside the window, for a later outcome. */
@@ -273,7 +263,7 @@ export class PeerController {
   // -- inside --
 
   get #size(): number {
-    return Math.max(WINDOW_LEAST, this.#window.size - this.#channels.hungTooMany())
+    return Math.max(MIN_WINDOW, this.#window.size - this.#channels.hungTooMany())
   }
 
   #tick(now: number): void {
@@ -316,7 +306,7 @@ export class PeerController {
   #ranked(now: number, want: Pick<Want, 'reason' | 'avoid'>): readonly RouteState[] {
     const usable = this.#routes
       .usable(now)
-      .filter((state) => state.streak < ROUTE_DEAD_STREAK || state.inFlight < PROBES_MOST)
+      .filter((state) => state.streak < ROUTE_DEAD_STREAK || state.inFlight < MAX_PROBES)
     if (usable.length < 2 && want.avoid.length === 0) return usable
     const avoid = new Set(want.avoid)
     const shared = (state: RouteState): number => state.route.channels.filter((channel) => avoid.has(channel)).length
@@ -343,7 +333,7 @@ export class PeerController {
 
   #release(now: number, attempt: PeerAttempt): void {
     this.#attempts.delete(attempt)
-    if (!attempt.hung) attempt.route.inFlight -= 1
+    if (!attempt.hung) this.#routes.left(attempt.route)
     this.#channels.give(this, attempt.channel, attempt.hung)
     this.#observe(now)
   }
@@ -354,7 +344,7 @@ export class PeerController {
     this.#awayTimes = 0
     this.#renewal.worked()
     this.#hedge.settled(age)
-    this.#judgeDelay(attempt, age, age < STUCK_AFTER_MS)
+    this.#countDelay(attempt, age, age < STUCK_AFTER_MS)
     if (age < STUCK_AFTER_MS) {
       this.#latency.add(now, age, this.#others)
       this.#routes.succeeded(now, attempt.route, age)
@@ -366,13 +356,13 @@ export class PeerController {
 
   #fail(now: number, attempt: PeerAttempt, failure: PaymentFailure): void {
     this.#failed += 1
-    this.#judgeDelay(attempt, now - attempt.since, false)
+    this.#countDelay(attempt, now - attempt.since, false)
     switch (blame(failure)) {
       case 'away':
         // All that was under way comes back at once: that is one absence, not many.
         if (now < this.#awayUntil) return
         this.#awayUntil = now + this.#wait(this.#awayTimes)
-        this.#awayTimes = Math.min(this.#awayTimes + 1, 30)
+        this.#awayTimes++
         return
       case 'gone':
         this.#routes.drop(attempt.route)
@@ -392,13 +382,13 @@ export class PeerController {
   }
 
   #wait(times: number): number {
-    return Math.min(LOCAL_BACKOFF_MS * 2 ** times, LOCAL_BACKOFF_MOST_MS) * (1 + BACKOFF_JITTER * this.#chance())
+    return backOffMs(LOCAL_BACKOFF, times) * (1 + BACKOFF_JITTER * this.#chance())
   }
 
   /** spec §8.5: of the originals that were hedged, how many settle later? */
-  #judgeDelay(attempt: PeerAttempt, ageMs: number, settled: boolean): void {
+  #countDelay(attempt: PeerAttempt, ageMs: number, settled: boolean): void {
     if (attempt.late || attempt.hedge || ageMs < attempt.hedgeAfterMs) return
-    attempt.late = true
+    this.#attempts.outlived(attempt)
     this.#hedge.overdueEnded(settled)
   }
 
@@ -414,8 +404,8 @@ export class PeerController {
   #hang(attempt: PeerAttempt): void {
     if (attempt.hung) return
     this.#attempts.hang(attempt)
-    attempt.route.inFlight -= 1
-    attempt.channel.hung += 1
+    this.#routes.left(attempt.route)
+    this.#channels.hang(attempt.channel)
   }
 
   #observe(now: number): void {

@@ -1,10 +1,11 @@
+import { backOffMs } from '../../floor/back-off.ts'
 import {
   BACKOFF_JITTER,
   ROUTES_ASK_AGAIN_MS,
-  ROUTES_BACKOFF_MOST_MS,
   ROUTES_BACKOFF_MS,
   ROUTES_RENEW_MS,
   ROUTES_WANTED,
+  ROUTES_BACKOFF,
 } from './limits.ts'
 
 /** Routes that the owner should look for now. */
@@ -68,9 +69,9 @@ export class Renewal {
     this.#pending = false
     this.#failures = 0
     this.#foundAt = now
-    // Routes that are found and gone again at once: don't turn in circles.
+    // Routes that are found and gone again at once: they are not asked for again and again.
     this.#notBefore = this.#answers === 0 ? 0 : now + this.#wait(this.#answers - 1)
-    this.#answers = Math.min(this.#answers + 1, 30)
+    this.#answers++
   }
 
   /** A payment went through: the answers are good. */
@@ -79,7 +80,10 @@ export class Renewal {
     if (this.#failures === 0) this.#notBefore = 0
   }
 
-  /** What is looked for has changed: no failure before says anything about it. A peer may change it as often as it likes, so not all at once. */
+  /**
+   * What is looked for has changed: no failure before says anything about it. A peer may change it as often as it
+   * likes, so not all at once.
+   */
   changed(): void {
     this.#failures = 0
     this.#answers = 0
@@ -90,10 +94,10 @@ export class Renewal {
   failed(now: number): void {
     this.#pending = false
     this.#notBefore = now + this.#wait(this.#failures)
-    this.#failures = Math.min(this.#failures + 1, 30)
+    this.#failures++
   }
 
   #wait(times: number): number {
-    return Math.min(ROUTES_BACKOFF_MS * 2 ** times, ROUTES_BACKOFF_MOST_MS) * (1 + BACKOFF_JITTER * this.#random())
+    return backOffMs(ROUTES_BACKOFF, times) * (1 + BACKOFF_JITTER * this.#random())
   }
 }

@@ -1,16 +1,15 @@
+import { backOffMs } from '../../floor/back-off.ts'
 import type { PaymentFailure } from '../../medium/payment.ts'
-import type { Route } from '../../medium/route.ts'
-import { routeFeeMsat } from '../../medium/route.ts'
+import { type Route, routeFeeMsat } from '../../medium/route.ts'
 import {
   PENALTY_HALF_LIFE_MS,
-  ROUTES_MOST,
-  ROUTE_CLTV_MOST,
+  MAX_KNOWN_ROUTES,
+  MAX_ROUTE_CLTV,
   ROUTE_DEAD_STREAK,
   ROUTE_GAIN,
-  ROUTE_SUSPEND_MOST_MS,
-  ROUTE_SUSPEND_MS,
-  ROUTE_WEIGHT_LEAST,
+  MIN_ROUTE_WEIGHT,
   ROUTE_WEIGHT_POWER,
+  ROUTE_SUSPENSION,
 } from './limits.ts'
 
 /** A pinned route and what happened on it. */
@@ -36,7 +35,7 @@ export interface RouteState {
 
 /** What one packet may cost on a route that is taken (spec §9.6). */
 export interface CostCeiling {
-  readonly mostMsat: bigint
+  readonly maxMsat: bigint
   /** The route's least amount is part of the cost: it is the payee's word. Otherwise the fee alone is. */
   readonly countsAmount: boolean
 }
@@ -45,7 +44,7 @@ export interface Merged {
   /** How many of the routes are within the bounds. */
   readonly taken: number
   /** Cost of the cheapest that was left out for its cost. */
-  readonly tooDearMsat: bigint | undefined
+  readonly tooExpensiveMsat: bigint | undefined
 }
 
 /** An attempt on a route that failed. */
@@ -71,15 +70,15 @@ export class RouteTable {
    * Takes routes that the backend found. One that goes over the same channels as a known one takes its
    * place, with its history.
    */
-  merge(now: number, routes: readonly Route[], { mostMsat, countsAmount }: CostCeiling): Merged {
+  merge(now: number, routes: readonly Route[], { maxMsat, countsAmount }: CostCeiling): Merged {
     let taken = 0
-    let tooDearMsat: bigint | undefined
+    let tooExpensiveMsat: bigint | undefined
     for (const route of routes) {
       // spec §9.6
-      if (route.channels.length === 0 || route.cltvDelta > ROUTE_CLTV_MOST) continue
+      if (route.channels.length === 0 || route.cltvDelta > MAX_ROUTE_CLTV) continue
       const costMsat = routeFeeMsat(route, route.minAmountMsat) + (countsAmount ? route.minAmountMsat : 0n)
-      if (costMsat > mostMsat) {
-        if (tooDearMsat === undefined || costMsat < tooDearMsat) tooDearMsat = costMsat
+      if (costMsat > maxMsat) {
+        if (tooExpensiveMsat === undefined || costMsat < tooExpensiveMsat) tooExpensiveMsat = costMsat
         continue
       }
       taken += 1
@@ -88,14 +87,24 @@ export class RouteTable {
       if (known === undefined) this.#routes.push(this.#fresh(now, route))
       else known.route = route
     }
-    while (this.#routes.length > ROUTES_MOST) this.#dropWorst(now)
-    return { taken, tooDearMsat }
+    while (this.#routes.length > MAX_KNOWN_ROUTES) this.#dropWorst(now)
+    return { taken, tooExpensiveMsat }
+  }
+
+  /** An attempt on this route is in the window. */
+  entered(state: RouteState): void {
+    state.inFlight += 1
+  }
+
+  /** It is decided, or hangs. */
+  left(state: RouteState): void {
+    state.inFlight -= 1
   }
 
   drop(state: RouteState): void {
     this.#routes = this.#routes.filter((other) => other !== state)
     const best = Math.max(...this.#routes.map((other) => other.weight))
-    for (const other of this.#routes) other.weight = Math.max(other.weight / best, ROUTE_WEIGHT_LEAST)
+    for (const other of this.#routes) other.weight = Math.max(other.weight / best, MIN_ROUTE_WEIGHT)
   }
 
   usable(now: number): readonly RouteState[] {
@@ -119,9 +128,9 @@ export class RouteTable {
     state.streak += 1
     // spec §8.10: what was under way when it was suspended does not count again.
     if (state.streak >= ROUTE_DEAD_STREAK && sentAt >= state.suspendedUntil) {
-      const span = Math.min(ROUTE_SUSPEND_MS * 2 ** state.suspensions, ROUTE_SUSPEND_MOST_MS)
+      const span = backOffMs(ROUTE_SUSPENSION, state.suspensions)
       state.suspendedUntil = now + span
-      state.suspensions = Math.min(state.suspensions + 1, 30)
+      state.suspensions++
     }
     const { channel } = failure
     if (channel === undefined) return
@@ -159,7 +168,7 @@ export class RouteTable {
       if (cost !== undefined) state.weight *= Math.min(2, Math.max(0.5, (usual / cost) ** ROUTE_WEIGHT_POWER))
       best = Math.max(best, state.weight)
     }
-    for (const state of this.#routes) state.weight = Math.max(state.weight / best, ROUTE_WEIGHT_LEAST)
+    for (const state of this.#routes) state.weight = Math.max(state.weight / best, MIN_ROUTE_WEIGHT)
   }
 
   /** Whether more than half fails on each usable route, or none is usable. */
@@ -168,7 +177,10 @@ export class RouteTable {
     return usable.every((state) => state.failing > 0.5)
   }
 
-  /** Expected ms to deliver one packet, dearer routes as much slower as they cost more. Undefined where nothing is known. */
+  /**
+   * Expected ms to deliver one packet, dearer routes as much slower as they cost more. Undefined where nothing is
+   * known.
+   */
   #cost(now: number, state: RouteState, cheapest: bigint): number | undefined {
     if (state.latencyMs === undefined) return undefined
     this.#forgive(now, state)
@@ -194,7 +206,7 @@ export class RouteTable {
       firstChannel,
       inFlight: 0,
       // The backend gives the best first; the others are tried in passing until the first one queues.
-      weight: this.#routes.length === 0 ? 1 : ROUTE_WEIGHT_LEAST,
+      weight: this.#routes.length === 0 ? 1 : MIN_ROUTE_WEIGHT,
       latencyMs: undefined,
       failing: 0,
       touchedAt: now,

@@ -4,32 +4,32 @@ import {
   FAILING_RANDOM,
   GAIN_FORGET,
   GAIN_MEMORY,
-  GAIN_PRIOR_MOST,
+  MAX_GAIN_PRIOR,
   GAIN_PRIOR_SPREAD,
   GAIN_STEP,
   GAIN_WORTH,
   IDLE_RESTART_MS,
-  MEDIAN_LEAST,
+  MIN_MEDIAN_SAMPLES,
   PROBE_DELIVERIES,
   PROBE_FULL,
-  PROBE_LEAST_MS,
-  PROBE_MOST_MEDIANS,
+  MIN_PROBE_MS,
+  MAX_PROBE_MEDIANS,
   PROBE_QUEUED,
   PROBE_RATIO,
   PROBE_RATIO_QUEUED,
   QUEUE_ABSURD,
   QUEUE_LOSS,
-  QUEUE_MOST,
+  MAX_QUEUE,
   QUEUE_NEUTRAL,
   QUEUE_NONE,
   QUEUE_NONE_GROWTH,
   QUEUE_STEP_DOWN,
   START_FULL,
-  START_LEAST_GAIN,
+  MIN_START_GAIN,
   START_QUEUE,
-  START_ROUND_LEAST_MS,
-  WINDOW_LEAST,
-  WINDOW_MOST,
+  MIN_START_ROUND_MS,
+  MIN_WINDOW,
+  MAX_WINDOW,
 } from './limits.ts'
 
 /** What one stretch of time brought: deliveries, and payments in flight integrated over time. */
@@ -56,7 +56,8 @@ interface Measured {
  * How many payments to keep in flight to a peer. It climbs on the delivered rate (spec/decisions/0009).
  *
  * 'start': one more per delivery, which doubles it each round trip, until two rounds in a row bring
- * little more and payments take longer (one alone may be a pause of a node; a round is a round trip or more). 'steady': two sizes are kept
+ * little more and payments take longer (one alone may be a pause of a node; a round is a round trip or more). 'steady':
+ * two sizes are kept
  * in turn, and the window moves by what the larger one delivers more. What latency tells (median over base)
  * is the expectation as long as few payments were compared, and sets the pace: nothing queued means grow, a
  * long queue means shrink.
@@ -68,7 +69,7 @@ export class WindowControl {
   readonly #latency: Latency
   readonly #first: number
   #window: number
-  #most: number = WINDOW_MOST
+  #most: number = MAX_WINDOW
   #phase: 'start' | 'steady' = 'start'
   #failures = 0
   #inFlight = 0
@@ -99,7 +100,7 @@ export class WindowControl {
     // At its bound with nothing queued there is nothing to find out.
     const pinned = size >= this.#most && this.queue < QUEUE_NONE
     if (this.#phase === 'steady' && !pinned) size *= this.#high ? Math.sqrt(this.#ratio) : 1 / Math.sqrt(this.#ratio)
-    return Math.max(WINDOW_LEAST, Math.min(Math.round(size), this.#most))
+    return Math.max(MIN_WINDOW, Math.min(Math.round(size), this.#most))
   }
 
   get phase(): 'start' | 'steady' {
@@ -115,7 +116,7 @@ export class WindowControl {
 
   /** What the channels admit in all: the window is never larger. */
   limitTo(most: number): void {
-    this.#most = Math.max(WINDOW_LEAST, Math.min(most, WINDOW_MOST))
+    this.#most = Math.max(MIN_WINDOW, Math.min(most, MAX_WINDOW))
     this.#window = Math.min(this.#window, this.#most)
   }
 
@@ -136,7 +137,10 @@ export class WindowControl {
     if (this.#span !== undefined) this.#span.failed += 1
   }
 
-  /** A payment was delivered; its latency has been added already. `full`: the window was what held back. `heldBack`: the window or the slots were. */
+  /**
+   * A payment was delivered; its latency has been added already. `full`: the window was what held back. `heldBack`: the
+   * window or the slots were.
+   */
   delivered(now: number, { full, heldBack }: { readonly full: boolean; readonly heldBack: boolean }): void {
     const span = (this.#span ??= emptySpan(now))
     span.delivered += 1
@@ -155,7 +159,10 @@ export class WindowControl {
     this.#forget()
   }
 
-  /** A delivery makes room for one more; a failure since the last one is made up for as well, so that failing payments don't slow the start. */
+  /**
+   * A delivery makes room for one more; a failure since the last one is made up for as well, so that failing payments
+   * don't slow the start.
+   */
   #grow(): void {
     const madeUp = Math.min(this.#failures, 1)
     this.#failures -= madeUp
@@ -181,17 +188,17 @@ export class WindowControl {
 
   #endRound(now: number, span: Span): void {
     const median = this.#latency.medianMs
-    if (median === undefined || span.delivered < MEDIAN_LEAST || now - span.startedAt < median) return
+    if (median === undefined || span.delivered < MIN_MEDIAN_SAMPLES || now - span.startedAt < median) return
     const round = measure(now, span)
     // Shorter than a pause of a node it tells little, unless a relay may have no slots left.
-    if (now - span.startedAt < START_ROUND_LEAST_MS && round.failing < FAILING_RANDOM) return
+    if (now - span.startedAt < MIN_START_ROUND_MS && round.failing < FAILING_RANDOM) return
     const before = this.#before
     // A sender that ran out of data, or of the receiver's window, in this round or the one before tells nothing.
     const judged = this.#rounds >= 2 && before?.full === true && round.full
     this.#rounds += 1
     this.#before = round
     this.#span = emptySpan(now)
-    if (!judged || round.perMs >= START_LEAST_GAIN * before.perMs || !this.#isCrowded(round)) {
+    if (!judged || round.perMs >= MIN_START_GAIN * before.perMs || !this.#isCrowded(round)) {
       this.#enough = undefined
       return
     }
@@ -200,7 +207,7 @@ export class WindowControl {
     this.#enough ??= before.inFlight
     // A node may have paused for a moment; what fails does not look like that.
     if (isFirst && round.failing < FAILING_CROWDED) return
-    this.#window = Math.max(WINDOW_LEAST, Math.min(this.#enough, this.#most))
+    this.#window = Math.max(MIN_WINDOW, Math.min(this.#enough, this.#most))
     this.#phase = 'steady'
     this.#forget()
     this.#nextMeasurement(now, median)
@@ -230,8 +237,8 @@ export class WindowControl {
       return
     }
     const length = now - span.startedAt
-    if (length < PROBE_LEAST_MS || length < median) return
-    if (span.delivered < PROBE_DELIVERIES && length < PROBE_MOST_MEDIANS * median) return
+    if (length < MIN_PROBE_MS || length < median) return
+    if (span.delivered < PROBE_DELIVERIES && length < MAX_PROBE_MEDIANS * median) return
     const measured = measure(now, span)
     if (measured.inFlight < PROBE_FULL * this.size) {
       // There was less to send than the window allows: it says nothing about the window.
@@ -253,7 +260,7 @@ export class WindowControl {
     this.#gainQueue = queue
     const before = this.#before
     this.#before = measured
-    if (queue > QUEUE_MOST) {
+    if (queue > MAX_QUEUE) {
       if (before !== undefined) this.#learn(before, measured)
       if (queue > QUEUE_ABSURD || this.#expected(measured, queue) < QUEUE_LOSS) this.#move(QUEUE_STEP_DOWN)
     } else if (queue < QUEUE_NONE && measured.failing < FAILING_RANDOM) {
@@ -292,7 +299,7 @@ export class WindowControl {
   }
 
   #move(factor: number): void {
-    this.#window = Math.max(WINDOW_LEAST, Math.min(this.#window * factor, this.#most))
+    this.#window = Math.max(MIN_WINDOW, Math.min(this.#window * factor, this.#most))
   }
 }
 
@@ -309,5 +316,5 @@ function measure(now: number, span: Span): Measured {
 
 /** What to expect of more in flight from the latency alone: little at a long queue, much without one. */
 function priorGain(queue: number): number {
-  return Math.max(0, Math.min(GAIN_WORTH + (QUEUE_NEUTRAL - queue) / 2, GAIN_PRIOR_MOST))
+  return Math.max(0, Math.min(GAIN_WORTH + (QUEUE_NEUTRAL - queue) / 2, MAX_GAIN_PRIOR))
 }

@@ -44,6 +44,7 @@ export function createSocket(source: HostSource, { target, options, onConnect }:
   const { allowHalfOpen = false, highWaterMark, signal } = options
   const maxCost = optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT)
   const socket = new Socket({ allowHalfOpen, highWaterMark, target, maxCost })
+  if (options.timeout !== undefined && options.timeout > 0) socket.setTimeout(options.timeout)
   if (onConnect !== undefined) socket.once('connect', onConnect)
   if (signal !== undefined) addAbortSignal(signal, socket)
   const attach = (host: SocketHost): void => {

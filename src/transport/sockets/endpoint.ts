@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'eventemitter3'
 import { MAX_ROUTE_HINTS } from '../../medium/route.ts'
 import { type Backend, type NodeInfo } from '../../backends/backend.ts'
@@ -21,7 +22,7 @@ import { type Logger, silentLogger } from '../logger.ts'
 import {
   checkBoolean,
   checkMsat,
-  checkNames,
+  checkAllNames,
   checkReplies,
   checkTarget,
   type ConnectArguments,
@@ -82,6 +83,8 @@ export interface EndpointStats {
   readonly strayMsat: bigint
   readonly paymentsUnresolved: number
   readonly spentMsat: bigint
+  /** The fees in `spentMsat`. */
+  readonly feesMsat: bigint
   readonly reservedMsat: bigint
   readonly capMsat: bigint
   /** Bounded tables (spec §14), and timers. */
@@ -140,6 +143,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     const store = options.store ?? new MemoryStore()
     const { backend } = options
     const made: { endpoint?: Endpoint } = {}
+    // What it tells runs in the context in which it was made, whoever's call or packet led to it.
+    const context = new AsyncResource('KEYSOCK_ENDPOINT')
     const { driver, info, begin } = await startDriver({
       backend,
       store,
@@ -155,9 +160,9 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
       relays: options.relays ?? 1,
       phantomLane: options.phantomLane ?? false,
-      warn: (code, message) => made.endpoint?.emit('warning', { code, message }),
-      nodeIs: (state, absence) => made.endpoint?.emit(state, absence),
-      fail: (error) => made.endpoint?.fail(error),
+      warn: context.bind((code, message) => made.endpoint?.emit('warning', { code, message })),
+      nodeIs: context.bind((state, absence) => made.endpoint?.emit(state, absence)),
+      fail: context.bind((error) => made.endpoint?.fail(error)),
       onStep,
     })
     const endpoint = new Endpoint(options, { driver, store, info })
@@ -214,6 +219,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
       spentMsat,
+      feesMsat: driver.ledger.budget.feesMsat,
       reservedMsat,
       capMsat,
       opensSeen: driver.seen.size,
@@ -232,6 +238,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     readonly peer?: { readonly publicKey: PublicKey; readonly cap: Msat }
     readonly process?: Msat
   }): void {
+    checkAllNames(caps, CAP_NAMES)
+    if (caps.peer !== undefined) checkAllNames(caps.peer, { publicKey: true, cap: true })
     const { process: ofProcess, peer } = caps
     this.#driver.ledger.setCaps({
       processMsat: ofProcess === undefined ? undefined : checkMsat(ofProcess, 'caps.process'),
@@ -336,10 +344,12 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   phantomLane: true,
 }
 
+const CAP_NAMES: Readonly<Record<'peer' | 'process', true>> = { peer: true, process: true }
+
 /** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
 function checkEndpointOptions(options: EndpointOptions): void {
-  checkNames(options, ENDPOINT_NAMES)
-  if (options.caps !== undefined) checkNames(options.caps, { peer: true, process: true })
+  checkAllNames(options, ENDPOINT_NAMES)
+  if (options.caps !== undefined) checkAllNames(options.caps, CAP_NAMES)
   const backend = options.backend as Backend | undefined
   if (typeof backend?.start !== 'function' || typeof backend.pay !== 'function') {
     throw invalidOption('backend must be a Backend: from keysock/sim, or another that implements the contract')

@@ -1,8 +1,16 @@
-import { EventEmitter } from 'node:events'
+import { AsyncResource } from 'node:async_hooks'
+import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { DEFAULT_BACKLOG } from '../limits.ts'
 import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
-import { checkPort, checkServerOptions, optionalMsat, type ServerOptions } from '../options/options.ts'
+import {
+  checkNames,
+  checkPort,
+  checkServerOptions,
+  checkSignal,
+  optionalMsat,
+  type ServerOptions,
+} from '../options/options.ts'
 import { responderSettings } from '../options/settings.ts'
 import { Socket, type SocketAddress } from './socket.ts'
 
@@ -11,8 +19,8 @@ export interface ListenOptions {
   readonly port?: number
   /** Connections that are being accepted at once, at most. 0, or absent: 511. */
   readonly backlog?: number
-  /** Closes the server. */
-  readonly signal?: AbortSignal
+  /** Closes the server; one that is aborted already lets it close without listening, as in net. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What a server emits, with the arguments of its listeners. */
@@ -105,7 +113,8 @@ export class Server extends EventEmitter<ServerEvents> {
   /** Stops to listen. 'close', and the callback, when the last connection has closed. */
   close(callback?: (error?: Error) => void): this {
     const ran = this.#starting || this.#binding !== undefined
-    if (callback !== undefined) {
+    // As in net, what is no function is nobody to tell.
+    if (typeof callback === 'function') {
       if (ran) this.once('close', callback)
       else {
         this.once('close', () => callback(new KeysockError('ERR_SERVER_NOT_RUNNING', 'the server does not listen')))
@@ -149,6 +158,7 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   async #start(options: CheckedListen): Promise<this> {
+    if (options.signal?.aborted === true) return this.#closeUnheard()
     try {
       // A host that is there binds at once, as net does.
       const host = this.#host instanceof Promise ? await this.#host : this.#host
@@ -167,13 +177,21 @@ export class Server extends EventEmitter<ServerEvents> {
     return this
   }
 
+  /** The signal of `listen` is aborted already: 'close', and never 'listening'. */
+  #closeUnheard(): this {
+    this.#starting = false
+    return this.close()
+  }
+
   #bind(host: SocketHost, options: CheckedListen): Binding | Promise<Binding> {
     let port = options.port
+    // What comes of it runs in the context of `listen`, whoever's packet brings it, as in net.
+    const context = new AsyncResource('KEYSOCK_SERVER')
     const listener: PortListener = {
       settings: responderSettings(this.#options, host.defaults),
       backlog: options.backlog,
-      admit: () => this.#admit(),
-      accept: (handle) => this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port }),
+      admit: context.bind(() => this.#admit()),
+      accept: context.bind((handle) => this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port })),
     }
     const taken = host.listen(port, listener)
     if (typeof taken === 'number') {
@@ -239,6 +257,14 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 }
 
+/** As in net, where `events.captureRejections` is set: what an async 'connection' listener throws ends its socket. */
+function onRejection(this: Server, error: Error, event: string, socket: unknown): void {
+  if (event === 'connection' && socket instanceof Socket) socket.destroy(error)
+  else this.emit('error', error)
+}
+// Not in the class: a declaration of it could not name the symbol.
+Object.defineProperty(Server.prototype, captureRejectionSymbol, { value: onRejection })
+
 interface Binding {
   readonly host: SocketHost
   readonly address: SocketAddress
@@ -251,13 +277,17 @@ interface CheckedListen {
   readonly signal: AbortSignal | undefined
 }
 
+const LISTEN_NAMES: Readonly<Record<keyof ListenOptions, true>> = { port: true, backlog: true, signal: true }
+
 /** (port?, backlog?, callback?), (options, callback?) or (callback). */
 function listenOptions([first, second]: readonly unknown[]): CheckedListen {
   const options = (typeof first === 'object' && first !== null ? first : { port: first }) as ListenOptions
+  checkNames(options, LISTEN_NAMES)
   const port: unknown = typeof first === 'function' ? undefined : options.port
   const backlog = options.backlog ?? (typeof second === 'number' ? second : 0)
   if (!Number.isInteger(backlog) || backlog < 0) throw invalidOption('backlog must be a whole number, 0 or more')
   const { signal } = options
+  checkSignal(signal)
   // As in net, 0 does not mean that nobody is let in.
   return { port: port === undefined ? 0 : checkPort(port, 0), backlog: backlog || DEFAULT_BACKLOG, signal }
 }

@@ -1,5 +1,7 @@
+import { AsyncResource } from 'node:async_hooks'
 import { Duplex, type Readable } from 'node:stream'
 import { fromHex, toHex } from '../../floor/bytes.ts'
+import { soon } from '../../floor/clock.ts'
 import { Code } from '../../wire/errors.ts'
 import type { ConnectionEvent, ConnectionFailure, CostPause } from '../connection/interface.ts'
 import { connectionError, ENDPOINT_CLOSED } from '../driver/failures.ts'
@@ -12,6 +14,7 @@ import { type Callback, WriteBuffer } from './write-buffer.ts'
 import { checkMs, checkMsat, type Msat, type ConnectTarget } from '../options/options.ts'
 import { keepAliveMs } from '../options/settings.ts'
 import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
+import { UnheardPause } from './unheard-pause.ts'
 import { writeAfterEnd } from './write-after-end.ts'
 
 export interface SocketAddress {
@@ -51,7 +54,7 @@ export interface SocketEvents {
   unpipe: [source: Readable]
   error: [error: NodeJS.ErrnoException]
   close: [hadError: boolean]
-  /** A cap stops it; raise `maxCost` to go on. */
+  /** A cap stops it; raise `maxCost` to go on. Where nobody listens, it fails after half a minute: ERR_KEYSOCK_COST. */
   paused: [reason: 'cost', pause: CostPause]
   /** A datagram, and its id as 32 hexadecimal digits. */
   message: [data: Buffer, id: string]
@@ -105,6 +108,7 @@ export class Socket extends Duplex {
   /** What came is held back for one turn after 'connect', so that whoever waits for that sees all of it. */
   #mayRead = false
   #wantsData = false
+  #hasRead = false
   /** `_final` was called: no further byte will be written. */
   #finished = false
   #peerFinished = false
@@ -112,11 +116,14 @@ export class Socket extends Duplex {
   #holds = true
   #bytesRead = 0
   readonly #writeBuffer: WriteBuffer
+  /** The context in which the socket was made: what it tells runs there, whoever's packet brought it, as in net. */
+  readonly #context = new AsyncResource('KEYSOCK_SOCKET')
   #cancelFinish: (() => void) | undefined
   /** What waits for the connection's clean end. */
   #onceOver: Callback | undefined
   #identified: string | undefined
   #idle: IdleTimer | undefined
+  #unheardPause: UnheardPause | undefined
   /** @internal Why it closed without an 'error': the endpoint did. */
   endpointClosed = false
   /** Settings that were made before there was a connection. */
@@ -304,24 +311,26 @@ export class Socket extends Duplex {
   attach(handle: ConnectionHandle): void {
     if (this.destroyed) return handle.reset(Code.CANCELLED, '')
     this.#handle = handle
-    handle.setListener((event) => this.#handleEvent(event))
+    handle.setListener((event) => this.#context.runInAsyncScope(this.#handleEvent, this, event))
     handle.hold(this.#holds)
     if (this.#settings !== undefined) handle.configure(this.#settings)
     this.#settings = undefined
     this.#applyTimeout()
     this.#handOn()
     if (this.#finished) handle.finish()
-    if (!this.connecting) this.#startSoon()
+    if (!this.connecting) this.#start()
   }
 
   // ---- The Duplex's inside ---------------------------------------------------------------------------
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
+    if (this.#over) return callback(brokenPipe())
     this.#writeBuffer.put(chunk, { owned: false, callback })
     this.#handOn()
   }
 
   override _writev(chunks: readonly { readonly chunk: Uint8Array }[], callback: Callback): void {
+    if (this.#over) return callback(brokenPipe())
     const data = Buffer.concat(chunks.map(({ chunk }) => chunk))
     this.#writeBuffer.put(data, { owned: true, callback })
     this.#handOn()
@@ -336,13 +345,16 @@ export class Socket extends Duplex {
 
   override _read(): void {
     this.#wantsData = true
-    this.#pull()
+    // As in net, what comes first, and an end, come in no call of the application's.
+    if (this.#hasRead && !this.#peerFinished) this.#pull()
+    else this.#afterTurns(() => this.#pull())
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
     const wasConnecting = this.connecting
     this.connecting = false
     this.#idle?.stop()
+    this.#unheardPause?.end()
     const cleanly = error === null && this.readableEnded && this.writableFinished
     const cut = this.#writeBuffer.cut()
     this.#cancelFinish?.()
@@ -359,7 +371,13 @@ export class Socket extends Duplex {
   /** 'finish' comes in a turn of its own, as where a kernel says so: what destroys the socket before is first. */
   #finishSoon(callback: Callback): void {
     if (this.#handle === undefined || this.#over) callback()
-    else this.#cancelFinish = this.#handle.soon(callback)
+    else this.#cancelFinish = this.#soon(callback)
+  }
+
+  /** Calls back in a later turn, in the socket's context; the result cancels that. */
+  #soon(callback: () => void): () => void {
+    const bound = this.#context.bind(callback)
+    return this.#handle === undefined ? soon(bound) : this.#handle.soon(bound)
   }
 
   #finishDestroy(error: Error | null, callback: Callback): void {
@@ -367,8 +385,11 @@ export class Socket extends Duplex {
     const handle = this.#handle
     handle?.setListener(undefined)
     callback(error)
-    process.nextTick(emitClose, this, error !== null)
-    if (this.#closed !== undefined) process.nextTick(this.#closed)
+    // As in net, not in this turn: who waits for 'end', or has caught the error, can still begin to wait for it.
+    this.#soon(() => {
+      this.emit('close', error !== null)
+      this.#closed?.()
+    })
   }
 
   /** The application goes; the connection ends as net's would. */
@@ -387,14 +408,16 @@ export class Socket extends Duplex {
 
   #pull(): void {
     const handle = this.#handle
-    if (handle === undefined || !this.#mayRead) return
+    if (handle === undefined || !this.#mayRead || this.destroyed) return
     while (this.#wantsData && !this.destroyed) {
+      this.#hasRead = true
       const data = handle.read()
       if (data === undefined) break
       this.#bytesRead += data.length
       this.#idle?.touch()
       this.#wantsData = this.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength))
     }
+    if (this.#peerFinished) this.#handleEnd()
   }
 
   #handleEvent(event: ConnectionEvent): void {
@@ -420,7 +443,7 @@ export class Socket extends Duplex {
         this.emit('price', { packetMsat: event.packetMsat, kilobyteMsat: event.kilobyteMsat })
         return
       case 'paused':
-        this.emit('paused', event.reason, event.pause)
+        if (!this.emit('paused', event.reason, event.pause)) this.#pausedUnheard(event.pause)
         return
       case 'ended':
         return this.#handleEnded(event.error)
@@ -428,6 +451,13 @@ export class Socket extends Duplex {
       case 'closed':
         return
     }
+  }
+
+  /** Nobody can raise the cap who does not know that it is reached. */
+  #pausedUnheard(pause: CostPause): void {
+    if (this.#handle === undefined || this.destroyed) return
+    if (this.#unheardPause !== undefined) return this.#unheardPause.begin(pause)
+    this.#unheardPause = new UnheardPause(this.#handle, pause, (error) => this.destroy(error))
   }
 
   #becomeConnected(): void {
@@ -439,22 +469,27 @@ export class Socket extends Duplex {
     this.#writeBuffer.connected()
     this.#handOn()
     this.emit('ready')
-    this.#startSoon()
+    this.#start()
   }
 
-  #startSoon(): void {
-    this.#handle?.soon(() => {
-      if (this.destroyed) return
+  /** As in net, a socket that is paused by now reads nothing, not even an end, before it is asked to. */
+  #start(): void {
+    if (!this.isPaused()) this.read(0)
+    this.#afterTurns(() => {
       this.#mayRead = true
       this.#pull()
-      if (this.#peerFinished) this.#handleEnd()
-      else if (!this.isPaused()) this.read(0)
     })
+  }
+
+  /** In the turn after the next one: what a kernel tells of this side, such as 'finish', comes before what it reads. */
+  #afterTurns(callback: () => void): void {
+    this.#soon(() => this.#soon(callback))
   }
 
   #handleEnd(): void {
     this.#peerFinished = true
-    if (!this.#mayRead || this.destroyed) return
+    if (!this.#mayRead || !this.#wantsData || this.destroyed) return
+    this.#wantsData = false
     this.#idle?.touch()
     this.push(null)
     // As in net: without unread bytes, 'end' needs no reader.
@@ -472,7 +507,13 @@ export class Socket extends Duplex {
     else if (error?.code === ENDPOINT_CLOSED.code) {
       this.endpointClosed = true
       this.destroy()
-    } else if (error !== undefined) this.destroy(error)
+    } else if (this.#peerFinished && isGone(failure)) this.#handlePeerGone()
+    else if (error !== undefined) this.destroy(error)
+  }
+
+  /** As in net: after the other side's end nobody hears that it has gone too, until there is more to write. */
+  #handlePeerGone(): void {
+    if (this.#writeBuffer.isWaiting) this.destroy(brokenPipe())
   }
 
   #errorOf(failure: ConnectionFailure): KeysockError {
@@ -483,7 +524,10 @@ export class Socket extends Duplex {
     const handle = this.#handle
     if (handle === undefined || this.timeout === undefined) return
     if (this.timeout === 0) return this.#idle?.stop()
-    this.#idle ??= new IdleTimer(handle, () => this.emit('timeout'))
+    this.#idle ??= new IdleTimer(
+      handle,
+      this.#context.bind(() => void this.emit('timeout')),
+    )
     this.#idle.start(this.timeout)
   }
 
@@ -493,11 +537,17 @@ export class Socket extends Duplex {
   }
 }
 
+/** Whether a connection failed for no more than that the other side's application has left. */
+function isGone(failure: ConnectionFailure | undefined): boolean {
+  return failure?.wireCode === Code.CLOSED || failure?.wireCode === Code.NO_ERROR
+}
+
+/** Of a write to an other side that has gone. */
+function brokenPipe(): KeysockError {
+  return new KeysockError('EPIPE', 'write EPIPE', { syscall: 'write' })
+}
+
 /** Writing after the other side ended, on a socket that is not to stay half open: EPIPE, as in net. */
 function onEnd(this: Socket): void {
   if (!this.allowHalfOpen) this.write = writeAfterEnd(this)
-}
-
-function emitClose(socket: Socket, hadError: boolean): void {
-  socket.emit('close', hadError)
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { SEND_AHEAD_BYTES, SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from '../limits.ts'
 import type { ConnectionHandle } from '../driver/connection-handle.ts'
 
@@ -30,8 +31,14 @@ export class WriteBuffer {
     this.#earlyMark = earlyMark
   }
 
+  /** A write was not handed on as a whole. */
+  get isWaiting(): boolean {
+    return this.#pending !== undefined
+  }
+
   put(data: Uint8Array, options: { readonly owned: boolean; readonly callback: Callback }): void {
-    this.#pending = { data, ...options, handedBytes: 0 }
+    // Called back in the context of the write, whoever's packet makes room for it.
+    this.#pending = { data, owned: options.owned, callback: AsyncResource.bind(options.callback), handedBytes: 0 }
   }
 
   /** True if anything was handed on. */
@@ -62,7 +69,7 @@ export class WriteBuffer {
   }
 
   onceConnected(callback: Callback): void {
-    this.#onceConnected = callback
+    this.#onceConnected = AsyncResource.bind(callback)
   }
 
   connected(): void {

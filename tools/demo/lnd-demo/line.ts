@@ -8,7 +8,7 @@ import { plainEndpoint, Witness } from './witness.ts'
 
 export interface LineResult extends TwoFiles {
   readonly search: SearchResult
-  /** In how many of the same pieces the key of bob stands, whom carol has to know: that the search finds what is there. */
+  /** How many of the same pieces hold the key of bob, whom carol has to know: the search finds what is there. */
   readonly bobFound: number
 }
 

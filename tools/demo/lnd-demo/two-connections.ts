@@ -33,7 +33,10 @@ export interface ComparedField {
   readonly ok: boolean
 }
 
-/** Shorter runs repeat by chance, or are lengths and counters: 8 kB beside 8 kB share six bytes once in four million times. */
+/**
+ * Shorter runs repeat by chance, or are lengths and counters: 8 kB beside 8 kB share six bytes once in four million
+ * times.
+ */
 const RUN_BYTES = 6
 interface Connection extends OpenedConnection {
   readonly paths: readonly PathParts[]
@@ -114,7 +117,7 @@ export function compare(first: readonly Field[], second: readonly Field[]): Comp
   })
 }
 
-/** Runs of six bytes that stand in the packets (as they came) and the paths of both, in hex, beside what may be equal. */
+/** Runs of six bytes in the packets (as they came) and the paths of both, in hex, beside what may be equal. */
 export function sharedRuns(first: OpenedConnection, second: OpenedConnection): string[] {
   const [one, other] = [first, second].map(({ records, frames }) =>
     grams([...records, ...freshParts(frames)], RUN_BYTES),

@@ -5,7 +5,7 @@ import type { Clock } from '../../../floor/clock.ts'
 import type { FailureReason, Payment, PaymentFailure, PaymentOutcome } from '../../../medium/payment.ts'
 import type { BackendEvent } from '../../backend.ts'
 import { GHOST_MS } from '../../../medium/limits.ts'
-import { MAX_USED_HASHES } from '../limits.ts'
+import { MAX_USED_HASHES, UNLISTED_MS } from '../limits.ts'
 import { asBackendError, isAway, isDenied, isStarting, Status, type RpcError } from '../rpc/errors.ts'
 import { type LndClient } from '../rpc/client.ts'
 import { RateLimitedWarning } from '../rate-limited-warning.ts'
@@ -138,7 +138,8 @@ export class Payments {
 
   /**
    * lnd that dies within 50 ms of a call can leave a payment in flight for ever without an HTLC
-   * anywhere (spec/lnd.md §7). It is one when all channels are up and none holds it, now and a while ago.
+   * anywhere (spec/lnd.md §7). It is one when all channels are up and none lists it, for so long that a
+   * peer that hangs would have been cut off.
    * Where the channel that it was sent over is closed, the chain decides.
    */
   async #isGhost(hash: string, { htlcs }: RawPayment): Promise<boolean> {
@@ -156,7 +157,7 @@ export class Payments {
     const now = this.#needs.clock.now()
     const since = this.#ghosts.get(hash) ?? now
     this.#ghosts.set(hash, since)
-    return now - since >= GHOST_MS
+    return now - since >= UNLISTED_MS
   }
 
   /** The first message of TrackPaymentV2; undefined where lnd knows no such payment. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { checkServerIdentity, rootCertificates, type PeerCertificate } from 'nod
 import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
 // Not the whole package: it loads hundreds of files.
 import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
+import { unknownOption } from '../../../floor/option-names.ts'
 import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
 import type { LndServices } from './client.ts'
@@ -18,7 +19,7 @@ export interface LndLocation {
   readonly lndDir?: string
   /** mainnet, testnet, signet, regtest ...; default mainnet. It names the folder of the macaroon. */
   readonly network?: string
-  /** host:port of lnd's gRPC; default localhost:10009. */
+  /** host:port of lnd's gRPC; default localhost:10009. A host alone is one with port 10009. */
   readonly socket?: string
   /** A file's name, PEM, hex or base64; default tls.cert in `lndDir`. */
   readonly cert?: string
@@ -48,10 +49,8 @@ export interface LndCredentials {
  * @throws BackendError 'bad-request' naming the file or variable that can't be read
  */
 export function readCredentials(location: LndLocation, environment: NodeJS.ProcessEnv = {}): LndCredentials {
-  const variable = (...names: string[]): string | undefined =>
-    names.map((name) => environment[name]).find((value) => value !== undefined && value !== '')
-  const lndDir = tilde(location.lndDir ?? variable('LNCLI_LNDDIR', 'LND_DIR') ?? defaultDir())
-  const network = location.network ?? variable('LNCLI_NETWORK', 'LND_NETWORK') ?? 'mainnet'
+  const variable = (...names: string[]): string | undefined => setVariable(environment, names)
+  const { lndDir, network } = homeOf(location, environment)
   const socket = lndSocket(location.socket, environment)
   const isNamed = location.socket !== undefined || variable('LNCLI_RPCSERVER', 'LND_SOCKET') !== undefined
   const cert =
@@ -61,12 +60,39 @@ export function readCredentials(location: LndLocation, environment: NodeJS.Proce
   const macaroon =
     location.macaroon ??
     variable('LNCLI_MACAROONPATH', 'LND_MACAROON', 'LND_MACAROON_BASE64', 'LND_MACAROON_HEX') ??
-    defaultMacaroon(join(lndDir, 'data', 'chain', 'bitcoin', network))
+    defaultMacaroon(lndDir, network)
   return {
     socket,
     cert: cert === undefined ? undefined : readCertificates(contentOf('the TLS certificate', cert)).toString('base64'),
     macaroon: readMacaroon(contentOf('the macaroon', macaroon)).toString('hex'),
   }
+}
+
+/** lnd's folder, and the network. */
+function homeOf(
+  location: LndLocation,
+  environment: NodeJS.ProcessEnv,
+): { readonly lndDir: string; readonly network: string } {
+  const lndDir = tilde(location.lndDir ?? setVariable(environment, ['LNCLI_LNDDIR', 'LND_DIR']) ?? defaultDir())
+  const network = location.network ?? setVariable(environment, ['LNCLI_NETWORK', 'LND_NETWORK']) ?? 'mainnet'
+  return { lndDir, network }
+}
+
+/** The first of these variables that says anything. */
+function setVariable(environment: NodeJS.ProcessEnv, names: readonly string[]): string | undefined {
+  return names.map((name) => environment[name]).find((value) => value !== undefined && value !== '')
+}
+
+/** Where a macaroon of keysock's own is found without being named. */
+export function ownMacaroonFile(location: LndLocation, environment: NodeJS.ProcessEnv): string {
+  const { lndDir, network } = homeOf(location, environment)
+  return join(networkFolders(lndDir), network, OWN_MACAROON)
+}
+
+const OWN_MACAROON = 'keysock.macaroon'
+
+function networkFolders(lndDir: string): string {
+  return join(lndDir, 'data', 'chain', 'bitcoin')
 }
 
 function defaultDir(): string {
@@ -90,9 +116,29 @@ function defaultCertificate(lndDir: string, isNamed: boolean): string | undefine
   )
 }
 
-function defaultMacaroon(folder: string): string {
-  const own = join(folder, 'keysock.macaroon')
+/** @throws BackendError 'bad-request' where lnd has no folder for the network: with those that it has */
+function defaultMacaroon(lndDir: string, network: string): string {
+  const networks = networkFolders(lndDir)
+  const folder = join(networks, network)
+  if (!existsSync(folder)) throw new BackendError('bad-request', noNetwork(networks, network))
+  const own = join(folder, OWN_MACAROON)
   return existsSync(own) ? own : join(folder, 'admin.macaroon')
+}
+
+function noNetwork(networks: string, network: string): string {
+  const found = foldersIn(networks)
+  const others = found.length === 0 ? '' : `; there ${found.length === 1 ? 'is' : 'are'} ${found.join(', ')}`
+  return `this lnd was never on ${network}: ${networks} has no folder of that name${others}. Give the network (--network) or a macaroon (--macaroonpath)`
+}
+
+/** Names; none where the folder cannot be read. */
+function foldersIn(path: string): string[] {
+  if (!existsSync(path)) return []
+  const entries = readdirSync(path, { withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .toSorted()
 }
 
 function tilde(path: string): string {
@@ -240,12 +286,22 @@ export interface LndTarget {
   close(): void
 }
 
+const LOCATION_NAMES: Readonly<Record<keyof LndLocation, true>> = {
+  lndDir: true,
+  network: true,
+  socket: true,
+  cert: true,
+  macaroon: true,
+}
+
 function nothing(): undefined {
   return undefined
 }
 
-/** @throws BackendError 'bad-request' naming the file or variable that can't be read */
+/** @throws BackendError 'bad-request' naming the option, file or variable that can't be used */
 export function openLndTarget(options: LndOptions, environment: NodeJS.ProcessEnv): LndTarget {
+  const complaint = unknownOption(options, options.lnd === undefined ? { lnd: true, ...LOCATION_NAMES } : { lnd: true })
+  if (complaint !== undefined) throw new BackendError('bad-request', complaint)
   if (options.lnd !== undefined) {
     return { services: options.lnd, credentials: undefined, reread: nothing, close: nothing }
   }

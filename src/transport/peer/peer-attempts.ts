@@ -1,5 +1,5 @@
 import type { FirstChannel } from './channels.ts'
-import { OVERTAKEN_FACTOR, OVERTAKEN_LEAST, STUCK_AFTER_MS } from './limits.ts'
+import { OVERTAKEN_FACTOR, MIN_OVERTAKEN, STUCK_AFTER_MS } from './limits.ts'
 import type { RouteState } from './routes.ts'
 
 /** One grant, from `grant` to its last outcome. */
@@ -47,7 +47,7 @@ export class PeerAttempts {
   add(from: Pick<PeerAttempt, 'route' | 'channel' | 'hedge' | 'hedgeAfterMs'>, now: number, delivered: number): number {
     const ticket = this.#nextTicket
     this.#nextTicket += 1
-    const overtakenAt = delivered + Math.max(OVERTAKEN_LEAST, OVERTAKEN_FACTOR * this.#inWindow.size)
+    const overtakenAt = delivered + Math.max(MIN_OVERTAKEN, OVERTAKEN_FACTOR * this.#inWindow.size)
     this.#inWindow.set(ticket, { ...from, ticket, since: now, sent: false, overtakenAt, hung: false, late: false })
     return ticket
   }
@@ -57,6 +57,16 @@ export class PeerAttempts {
     if (attempt === undefined)
       throw new Error(`ticket ${ticket} is not open: every ticket is resolved or cancelled once`)
     return attempt
+  }
+
+  sent(attempt: PeerAttempt, now: number): void {
+    attempt.sent = true
+    attempt.since = now
+  }
+
+  /** It took longer than its hedge delay, which is accounted for. */
+  outlived(attempt: PeerAttempt): void {
+    attempt.late = true
   }
 
   delete(attempt: PeerAttempt): void {

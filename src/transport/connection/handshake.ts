@@ -1,0 +1,245 @@
+import { equalBytes } from '../../floor/bytes.ts'
+import type { AcceptFrame, IdentifyFrame } from '../../wire/frames.ts'
+import { completeInitiator, completeResponder, type Response } from '../../wire/handshake.ts'
+import { type DirectionKeys, ecdh, identifyProof, type MainKeys } from '../../wire/keys.ts'
+import { type DecodedHeader, openPacket } from '../../wire/packets.ts'
+import type { Parameters } from '../../wire/parameters.ts'
+import { Control } from './controls.ts'
+import { ACCEPT_MS, ACK_DELAY_MS } from './limits.ts'
+import { ephemeralSecret, openDigest, Opening, type OpeningOptions } from './opening.ts'
+import type { Parts } from './parts.ts'
+import { isDue, type Timed } from './timed.ts'
+
+type Needs =
+  | 'connectionId'
+  | 'controls'
+  | 'handshake'
+  | 'idle'
+  | 'life'
+  | 'money'
+  | 'outputs'
+  | 'packets'
+  | 'paths'
+  | 'probe'
+  | 'random'
+  | 'reach'
+  | 'receive'
+  | 'recovery'
+  | 'role'
+  | 'send'
+  | 'settings'
+
+/** Keys and parameters of both sides: how they come about (spec §4, §6), and who proves to be whom (spec §12.7). */
+export class Handshake implements Timed {
+  readonly #parts: Pick<Parts, Needs>
+  /** Initiator, until the other side has accepted. */
+  #opening: Opening | undefined
+  #early: DirectionKeys | undefined
+  #main: MainKeys | undefined
+  /** e_r: what the responder made, or what the initiator opened an ANSWER with. */
+  #responderEphemeral: Uint8Array | undefined
+  /** Responder: the secret of e_r, for IDENTIFY. */
+  #ephemeralSecret: Uint8Array | undefined
+  /** Responder: a digest of the OPEN with attempt 0, to know its copies. */
+  #openDigest: Uint8Array | undefined
+  #openHadCredit = false
+  /** Responder: when ACCEPT goes by itself. */
+  #acceptAt: number | undefined
+  /** Responder: the initiator is known to have the main keys (spec §4.6). */
+  #isConfirmed = false
+  #parameters: Parameters | undefined
+  /** Initiator: the node key to prove, and the proof once it is there. */
+  #identity: { readonly key: Uint8Array; readonly proof: Uint8Array | undefined } | undefined
+  /** Responder: a proof came. */
+  #isIdentified = false
+
+  constructor(parts: Pick<Parts, Needs>) {
+    this.#parts = parts
+  }
+
+  get opening(): Opening | undefined {
+    return this.#opening
+  }
+
+  /** Of what the initiator sends before it has the main keys. */
+  get early(): DirectionKeys | undefined {
+    return this.#early ?? this.#opening?.initiation?.early
+  }
+
+  get main(): MainKeys | undefined {
+    return this.#main
+  }
+
+  get responderEphemeral(): Uint8Array | undefined {
+    return this.#responderEphemeral
+  }
+
+  get openHadCredit(): boolean {
+    return this.#openHadCredit
+  }
+
+  get isConfirmed(): boolean {
+    return this.#isConfirmed
+  }
+
+  /** The other side's; undefined until they are known. */
+  get parameters(): Parameters | undefined {
+    return this.#parameters
+  }
+
+  get peerAckDelayMs(): number {
+    return this.#parameters?.ackDelayMs ?? ACK_DELAY_MS
+  }
+
+  /** What this side tells the other about itself (spec §5.9). */
+  get ownParameters(): Parameters {
+    const { receive, settings } = this.#parts
+    const directReply = this.#opening?.directKey
+    return {
+      maxData: receive.firstLimit,
+      idleTimeoutMs: settings.idleTimeoutMs,
+      ackDelayMs: ACK_DELAY_MS,
+      ...(directReply === undefined ? {} : { directReply }),
+    }
+  }
+
+  /** The ACCEPT that is the first frame of an ANSWER; always the same. */
+  get acceptFrame(): AcceptFrame {
+    return { type: 'accept', parameters: this.ownParameters }
+  }
+
+  get identifyFrame(): IdentifyFrame | undefined {
+    const { key, proof } = this.#identity ?? {}
+    return key === undefined || proof === undefined ? undefined : { type: 'identify', key, proof }
+  }
+
+  /** Packets can be sealed: an OPEN needs a way to be answered, all else needs keys. */
+  get canSend(): boolean {
+    return this.#parts.life.isOpening ? this.#opening?.isAnswerable === true : this.#main !== undefined
+  }
+
+  dueAt(after: number): number | undefined {
+    // A responder has no OPEN, an initiator no ACCEPT.
+    if (this.#opening !== undefined) return this.#opening.dueAt(after)
+    return this.#acceptAt !== undefined && this.#acceptAt > after ? this.#acceptAt : undefined
+  }
+
+  run(now: number): void {
+    this.#opening?.run(now)
+    if (!isDue(this.#acceptAt, now)) return
+    this.#acceptAt = undefined
+    this.#parts.controls.ensure(Control.ACCEPT)
+  }
+
+  stop(): void {
+    this.#opening?.stop()
+    this.#acceptAt = undefined
+  }
+
+  /** Initiator: makes the OPEN. */
+  open(options: OpeningOptions, identifyKey: Uint8Array | undefined): void {
+    this.#opening = new Opening(this.#parts, options)
+    if (identifyKey !== undefined) this.#identity = { key: identifyKey, proof: undefined }
+  }
+
+  /** Responder: its half of the handshake; e_r is made once per e_i (spec §4.6). `record` is the OPEN that came. */
+  respond(session: Response, record: Uint8Array): void {
+    this.#ephemeralSecret = ephemeralSecret(this.#parts.random)
+    const { ephemeral, main } = completeResponder(session, this.#ephemeralSecret)
+    this.#early = session.early
+    this.#main = main
+    this.#responderEphemeral = ephemeral
+    this.#openDigest = openDigest(record, this.#parts.connectionId)
+  }
+
+  /** Responder: takes the connection. `hadCredit`: the OPEN held money that must not count twice. */
+  accept(now: number, parameters: Parameters, hadCredit: boolean): void {
+    this.#learn(parameters)
+    this.#acceptAt = now + ACCEPT_MS
+    this.#openHadCredit = hadCredit
+  }
+
+  /** Whether `record` is a copy of the OPEN that this connection came from. */
+  isOwnOpen(record: Uint8Array): boolean {
+    return this.#openDigest !== undefined && equalBytes(this.#openDigest, openDigest(record, this.#parts.connectionId))
+  }
+
+  /** Initiator: opens an ANSWER. Any that opens completes the handshake (spec §4.6); undefined: it is not authentic. */
+  openAnswer(record: Uint8Array, decoded: DecodedHeader, ephemeral: Uint8Array): Uint8Array | undefined {
+    const main = this.#mainWith(ephemeral)
+    const frames = main === undefined ? undefined : openPacket(record, decoded, main.toInitiator)
+    if (frames === undefined) return undefined
+    this.#main = main
+    this.#responderEphemeral = ephemeral
+    return frames
+  }
+
+  #mainWith(ephemeral: Uint8Array): MainKeys | undefined {
+    if (this.#main === undefined) {
+      const initiation = this.#opening?.initiation
+      return initiation === undefined ? undefined : completeInitiator(initiation, ephemeral)
+    }
+    const isSame = this.#responderEphemeral !== undefined && equalBytes(this.#responderEphemeral, ephemeral)
+    return isSame ? this.#main : undefined
+  }
+
+  /** Responder: a DATA packet was opened, so the initiator has the main keys (spec §4.6). */
+  dataOpened(): void {
+    if (this.#isConfirmed || this.#parts.role !== 'responder') return
+    this.#isConfirmed = true
+    this.#acceptAt = undefined
+    this.#parts.controls.drop(Control.ACCEPT)
+  }
+
+  /**
+   * Responder: an ANSWER arrived. `isTaken`: the initiator's process has it, which is certain on the phantom lane (spec
+   * §4.6).
+   */
+  answerArrived(isTaken: boolean): void {
+    if (isTaken) this.#isConfirmed = true
+    if (this.#isConfirmed) this.#parts.controls.drop(Control.ACCEPT)
+  }
+
+  /** The peer's parameters came: an initiator is connected (spec §6.1). */
+  accepted(now: number, parameters: Parameters): void {
+    if (this.#parameters !== undefined) return
+    this.#learn(parameters)
+    const { idle, life, outputs, packets, probe, recovery } = this.#parts
+    if (!life.isOpening) return
+    idle.active(now)
+    life.established()
+    if (this.#opening !== undefined) recovery.openAnswered(now, this.#opening)
+    this.#opening = undefined
+    if (packets.unconfirmed > 0) probe.arm(now)
+    if (this.#identity !== undefined && this.#responderEphemeral !== undefined) {
+      outputs.request({ type: 'shared-secret', point: this.#responderEphemeral })
+    }
+  }
+
+  #learn(parameters: Parameters): void {
+    this.#parameters = parameters
+    this.#parts.send.raiseLimit(parameters.maxData)
+  }
+
+  /** Initiator: the secret that its node key shares with e_r is there. */
+  prove(secret: Uint8Array): void {
+    if (this.#main === undefined || this.#identity === undefined || !this.#parts.life.isLive) return
+    const { key } = this.#identity
+    this.#identity = { key, proof: identifyProof(secret, this.#main.toResponder.transcript) }
+    this.#parts.controls.want(Control.IDENTIFY)
+  }
+
+  /** Responder: whether this proof is right (spec §12.7: also after a good one). */
+  isProof(frame: IdentifyFrame): boolean {
+    if (this.#ephemeralSecret === undefined || this.#main === undefined) return false
+    const secret = ecdh(this.#ephemeralSecret, frame.key)
+    return equalBytes(identifyProof(secret, this.#main.toResponder.transcript), frame.proof)
+  }
+
+  /** Responder: a proof came that is right. */
+  identified(key: Uint8Array): void {
+    if (this.#isIdentified) return
+    this.#isIdentified = true
+    this.#parts.outputs.emit({ type: 'identified', publicKey: key.slice() })
+  }
+}

@@ -1,0 +1,16 @@
+import { type Code, codeName, codes, peerError } from '../../wire/errors.ts'
+import type { ConnectionFailure } from './interface.ts'
+
+/** How a code of spec §11 ends the connection for the application. `reason`: text of the peer's, never acted on. */
+export function peerFailure(code: number, type: 'reset' | 'refuse', reason = ''): ConnectionFailure {
+  const meaning = codes[code]?.meaning ?? codeName(code)
+  const message = type === 'reset' ? `the peer reset the connection: ${meaning}` : `the peer refused: ${meaning}`
+  // Foreign text: nothing in it may steer a terminal or reorder a line.
+  const text = reason.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').trim()
+  const saysMore = text !== '' && text !== meaning && text !== codeName(code)
+  return {
+    code: peerError(code, type),
+    message: saysMore ? `${message} (${text})` : message,
+    wireCode: code as Code,
+  }
+}

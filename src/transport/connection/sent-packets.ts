@@ -1,0 +1,346 @@
+import type { HeapItem } from '../../floor/heap.ts'
+import type { Lane } from '../../medium/payment.ts'
+import type { WantReason } from './interface.ts'
+import { MAX_HEDGES } from './limits.ts'
+import type { OutgoingMessage } from './messages.ts'
+import type { Money } from './money.ts'
+
+/** What a packet carried, by reference, and how it was paid for. */
+export interface SentPacketParts {
+  /** Of the attempt, unique within the connection. */
+  readonly id: number
+  readonly number: number
+  readonly reason: WantReason
+  readonly lane: Lane
+  readonly sentAt: number
+  readonly hedgeAfterMs: number
+  readonly channels: readonly string[]
+  readonly amountMsat: bigint
+  readonly feeMsat: bigint
+  /** Asks for acknowledgement (spec §8.1). */
+  readonly eliciting: boolean
+  /** May be copied within the hedge budget (spec §8.9). */
+  readonly hedgeable: boolean
+  /** Stream bytes: start, end, start, end ... */
+  readonly ranges: readonly number[]
+  /** Some of it was sent before, and failed or was lost. */
+  readonly again: boolean
+  /** Control frames and FIN, as a set of `Control` bits. */
+  readonly controls: number
+  readonly messages: readonly OutgoingMessage[]
+  /** What the ACK in it says, for `Acknowledgement`; 0: none. */
+  readonly ackNews: number
+  readonly creditMsat: bigint
+  /** What the peer's credit pays for it, once it is delivered. */
+  readonly priceMsat: bigint
+  /** It is one of the packets that the responder grants without credit. */
+  readonly isPrepaid: boolean
+  /** An OPEN, or a copy of it. */
+  readonly open: boolean
+  /** An ANSWER: its settlement tells that the initiator has the keys. */
+  readonly answer: boolean
+  /** Copies within the budget that it counts as having, and rounds of spec §8.6. */
+  readonly hedges: number
+  readonly stuckRounds: number
+}
+
+/** A packet that went out with one attempt, from then on until nothing more is to be learned about it. */
+export class SentPacket implements HeapItem {
+  readonly parts: SentPacketParts
+  #phase: 'flying' | 'settled' | 'over' = 'flying'
+  #isDelivered = false
+  #settledBefore = 0
+  #settledAt = 0
+  #hedges: number
+  #isOverdue = false
+  #holdsCredit: boolean
+  #holdsPrice: boolean
+  #holdsPrepaid: boolean
+  #copies: SentPacket[] | undefined
+  #lateAt = 0
+  /** Its place in the overdue queue. */
+  heapIndex = -1
+
+  constructor(parts: SentPacketParts) {
+    this.parts = parts
+    this.#hedges = parts.hedges
+    this.#holdsCredit = parts.creditMsat > 0n
+    this.#holdsPrice = parts.priceMsat > 0n
+    this.#holdsPrepaid = parts.isPrepaid
+  }
+
+  get id(): number {
+    return this.parts.id
+  }
+
+  get number(): number {
+    return this.parts.number
+  }
+
+  /** 'flying': no outcome. 'settled': at the peer's node, not acknowledged. 'over': nothing more to wait for. */
+  get phase(): 'flying' | 'settled' | 'over' {
+    return this.#phase
+  }
+
+  /** Its frames have arrived. */
+  get isDelivered(): boolean {
+    return this.#isDelivered
+  }
+
+  /** Packets from this number on were sent after it settled (spec §8.7). */
+  get settledBefore(): number {
+    return this.#settledBefore
+  }
+
+  get settledAt(): number {
+    return this.#settledAt
+  }
+
+  /** Copies so far within the hedge budget. */
+  get hedges(): number {
+    return this.#hedges
+  }
+
+  get canHedge(): boolean {
+    return this.parts.hedgeable && this.#hedges < MAX_HEDGES
+  }
+
+  /** It was not heard of for its hedge delay: what it carries is not under way for certain any more. */
+  get isOverdue(): boolean {
+    return this.#isOverdue
+  }
+
+  /** All that carry the same frames, this one included; undefined while it is alone. */
+  get copies(): readonly SentPacket[] | undefined {
+    return this.#copies
+  }
+
+  /** When it counts as late; it stands in the overdue queue when it is the one of its copies whose delay counts. */
+  get lateAt(): number {
+    return this.#lateAt
+  }
+
+  get isWatched(): boolean {
+    return this.heapIndex >= 0
+  }
+
+  /** Money or credit is set aside for it. */
+  get hasHolds(): boolean {
+    return this.#holdsCredit || this.#holdsPrice || this.#holdsPrepaid
+  }
+
+  lateFrom(atMs: number): void {
+    this.#lateAt = atMs
+  }
+
+  overdue(): void {
+    this.#isOverdue = true
+  }
+
+  hedged(): void {
+    this.#hedges++
+  }
+
+  /** Takes the place of `other`, which failed, as what may be hedged. False: it has had fewer copies itself. */
+  succeed(other: SentPacket): boolean {
+    if (this.#hedges <= other.#hedges) return false
+    this.#hedges = other.#hedges
+    return true
+  }
+
+  /** It carries what `origin` carries. */
+  joinCopies(origin: SentPacket): void {
+    this.#copies = origin.#copies ??= [origin]
+    this.#copies.push(this)
+  }
+
+  settled(now: number, nextNumber: number): void {
+    this.#phase = 'settled'
+    this.#settledAt = now
+    this.#settledBefore = nextNumber
+  }
+
+  over(): void {
+    this.#phase = 'over'
+  }
+
+  /** What failed, or hangs for long, neither uses the peer's credit up nor counts as credit paid (spec §12.5). */
+  dropHolds({ buyer, seller }: Money): void {
+    const { creditMsat, priceMsat } = this.parts
+    if (this.#holdsCredit) buyer?.failed(creditMsat)
+    if (this.#holdsPrice) seller?.putBack(priceMsat)
+    if (this.#holdsPrepaid) seller?.returnPrepaid()
+    this.#releaseHolds()
+  }
+
+  /** It arrived. False when that was known. */
+  delivered({ buyer, seller }: Money): boolean {
+    if (this.#isDelivered) return false
+    this.#isDelivered = true
+    const { creditMsat, priceMsat } = this.parts
+    if (creditMsat > 0n) buyer?.arrived(this.#holdsCredit ? 0n : creditMsat)
+    if (priceMsat > 0n) seller?.charge(priceMsat, this.#holdsPrice)
+    this.#releaseHolds()
+    return true
+  }
+
+  #releaseHolds(): void {
+    this.#holdsCredit = false
+    this.#holdsPrice = false
+    this.#holdsPrepaid = false
+  }
+}
+
+/** Dead entries that are tolerated in the list by number before it is put in order. */
+const SPARE = 32
+
+const NONE: Iterable<SentPacket> = []
+
+/** All packets of a connection that something is still to be learned about, and the number of the next one. */
+export class SentPackets {
+  #nextNumber = 0
+  #nextId = 1
+  // Without a definite outcome: their money is reserved.
+  #byId: Map<number, SentPacket> | undefined
+  // Node lane, eliciting, neither acknowledged nor failed, by number; some may be over.
+  #unacknowledged: SentPacket[] = []
+  #over = 0
+  // Settled on the node lane, in the order in which they settled; some may be over.
+  #settled: SentPacket[] = []
+  #settledLive = 0
+
+  /** Of the next packet that is not a copy of an OPEN. */
+  get nextNumber(): number {
+    return this.#nextNumber
+  }
+
+  /** Of the next attempt. */
+  get nextId(): number {
+    return this.#nextId
+  }
+
+  get unresolved(): number {
+    return this.#byId?.size ?? 0
+  }
+
+  /** Settled on the node lane and not acknowledged. */
+  get unconfirmed(): number {
+    return this.#settledLive
+  }
+
+  /** When the longest waiting of these settled. */
+  get unconfirmedSince(): number | undefined {
+    this.#trimSettled()
+    return this.#settled[0]?.settledAt
+  }
+
+  get(id: number): SentPacket | undefined {
+    return this.#byId?.get(id)
+  }
+
+  /** Those without a definite outcome. */
+  flying(): Iterable<SentPacket> {
+    return this.#byId?.values() ?? NONE
+  }
+
+  /** Those settled on the node lane and not acknowledged. */
+  settled(): SentPacket[] {
+    return this.#settled.filter((packet) => packet.phase === 'settled')
+  }
+
+  add(packet: SentPacket): void {
+    this.#nextId = packet.id + 1
+    this.#nextNumber = Math.max(this.#nextNumber, packet.number + 1)
+    ;(this.#byId ??= new Map()).set(packet.id, packet)
+    if (isAcknowledged(packet)) this.#unacknowledged.push(packet)
+  }
+
+  /** Its outcome is known. */
+  resolved(packet: SentPacket): void {
+    this.#byId?.delete(packet.id)
+  }
+
+  /** At the peer's node; the frames are kept until acknowledged (spec §8.2). */
+  settle(packet: SentPacket, now: number): void {
+    packet.settled(now, this.#nextNumber)
+    this.#settled.push(packet)
+    this.#settledLive++
+  }
+
+  /** Nothing more is waited for; idempotent. */
+  finish(packet: SentPacket): void {
+    if (packet.phase === 'over') return
+    if (packet.phase === 'settled') this.#settledLive--
+    // Nothing of an idle connection is kept.
+    if (this.#settledLive === 0) this.#settled = []
+    packet.over()
+    if (!isAcknowledged(packet)) return
+    this.#over++
+    if (this.#over > SPARE && this.#over * 2 > this.#unacknowledged.length) {
+      this.#unacknowledged = this.#unacknowledged.filter((each) => each.phase !== 'over')
+      this.#over = 0
+    }
+  }
+
+  /** Calls `acknowledged` for every packet whose number lies in [smallest, largest]. */
+  within(smallest: number, largest: number, acknowledged: (packet: SentPacket) => void): void {
+    const found: SentPacket[] = []
+    for (let i = this.#search(smallest); i < this.#unacknowledged.length; i++) {
+      const packet = this.#unacknowledged[i]
+      if (packet === undefined || packet.number > largest) break
+      if (packet.phase !== 'over') found.push(packet)
+    }
+    for (const packet of found) acknowledged(packet)
+  }
+
+  #search(number: number): number {
+    let low = 0
+    let high = this.#unacknowledged.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#unacknowledged[middle]?.number ?? 0) >= number) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /**
+   * After an ACK that covers up to `largest` and whose ranges reach down to `smallest`: takes out and returns
+   * what was settled before a packet that is covered was sent, and is not covered itself (spec §8.7).
+   */
+  takeLost(smallest: number, largest: number, unreachedBefore: number): SentPacket[] {
+    this.#trimSettled()
+    const lost: SentPacket[] = []
+    let behind: SentPacket[] | undefined
+    let index = 0
+    for (; index < this.#settled.length; index++) {
+      const packet = this.#settled[index]
+      if (packet === undefined || packet.settledBefore > largest) break
+      if (packet.phase !== 'settled') continue
+      // Not reached: the ACK is too short to tell, but an old packet it would long have told.
+      if (packet.number > smallest || packet.settledAt <= unreachedBefore) lost.push(packet)
+      else (behind ??= []).push(packet)
+    }
+    if (index > 0) this.#settled.splice(0, index, ...(behind ?? []))
+    return lost
+  }
+
+  #trimSettled(): void {
+    let gone = 0
+    while (gone < this.#settled.length && this.#settled[gone]?.phase !== 'settled') gone++
+    if (gone > 0) this.#settled.splice(0, gone)
+  }
+
+  /** Forgets what waits for acknowledgement; what has no outcome stays for the account. */
+  clear(): void {
+    for (const packet of this.#unacknowledged) packet.over()
+    this.#unacknowledged = []
+    this.#settled = []
+    this.#over = 0
+    this.#settledLive = 0
+  }
+}
+
+function isAcknowledged({ parts }: SentPacket): boolean {
+  return parts.lane === 'node' && parts.eliciting
+}
