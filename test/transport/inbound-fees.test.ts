@@ -4,6 +4,7 @@ import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 import type { PolicyOptions } from '../../src/backends/sim/description.ts'
 import type { EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
 
 /** Bob and carol relay between alice and dave, and ask this over all of their channels. */
 function network(asked: PolicyOptions): NetworkDescription {
@@ -29,18 +30,19 @@ async function ask(asked: PolicyOptions, options: Partial<EndpointOptions> = {})
   const sim: Simulation = createSimulation(network(asked), { seed: 1 })
   const dave = await sim.drive(createEndpoint({ backend: sim.backend('dave'), phantomLane: true }))
   const alice = await sim.drive(createEndpoint({ backend: sim.backend('alice'), ...options }))
-  const failed: number[] = []
+  const sockets: Socket[] = []
   const server = dave.createServer((socket) => {
-    socket.on('close', () => failed.push(socket.stats.failedAttempts))
+    sockets.push(socket)
     socket.resume().end('an answer')
   })
   await sim.drive(server.listen(7))
   const socket = alice.createConnection(sim.keyOf('dave'), 7)
   socket.end('a question')
   const answer = await sim.drive(text(socket))
-  failed.push(socket.stats.failedAttempts)
+  sockets.push(socket)
   await sim.drive(Promise.all([alice.close(), dave.close()]))
   expect(sim.audit()).toEqual([])
+  const failed = sockets.map(({ stats }) => stats.failedAttempts)
   return { answer, spentMsat: alice.stats.spentMsat, failed }
 }
 
