@@ -10,6 +10,7 @@ import {
   shadowed,
   wholeFee,
 } from '../../src/backends/lnd/routes/route-costs.ts'
+import { withInboundCost } from '../../src/backends/paths/path-classes.ts'
 import { blindedPath, hop } from './route-samples.ts'
 
 const HEIGHT = 850_000
@@ -93,6 +94,34 @@ describe('the costs of a route', () => {
           expect(charged).toBeLessThanOrEqual(feeBaseMsat + (amount * BigInt(feePpm) + 999_999n) / 1_000_000n)
         },
       ),
+    )
+  })
+})
+
+describe('what a relay on a path keeps', () => {
+  it('is what lnd asks there with its fee for what comes in, whatever comes in', () => {
+    const cost = fc.record({
+      baseFeeMsat: fc.integer({ min: 0, max: 5_000 }),
+      feePpm: fc.integer({ min: 0, max: 10_000 }),
+      cltvDelta: fc.constant(80),
+      minHtlcMsat: fc.constant(1),
+    })
+    const inbound = fc.record({
+      baseFeeMsat: fc.integer({ min: -5_000, max: 5_000 }),
+      feePpm: fc.integer({ min: -10_000, max: 10_000 }),
+    })
+    fc.assert(
+      fc.property(cost, inbound, fc.bigInt(100_000n, 10_000_000_000n), (relay, asked, incoming) => {
+        fc.pre(asked.baseFeeMsat > 0 || asked.feePpm > 0)
+        const kept = withInboundCost(relay, asked)
+        // As lnd sends on, rounded up, and then checks its fee.
+        const scale = 1_000_000n + BigInt(kept.feePpm)
+        const sent = ((incoming - BigInt(kept.baseFeeMsat)) * 1_000_000n + scale - 1n) / scale
+        const outbound = BigInt(relay.baseFeeMsat) + (sent * BigInt(relay.feePpm)) / 1_000_000n
+        const expected = outbound + BigInt(asked.baseFeeMsat) + ((sent + outbound) * BigInt(asked.feePpm)) / 1_000_000n
+        expect(incoming - sent).toBeGreaterThanOrEqual(expected)
+      }),
+      { numRuns: 5_000 },
     )
   })
 })

@@ -35,6 +35,22 @@ describe('a fee in numbers', () => {
     )
   })
 
+  it('is for a relay that asks one for what comes in the sum of both, and never less than nothing', () => {
+    const inbound = fc.record({
+      baseFeeMsat: fc.integer({ min: -2_000_000_000, max: 2_000_000_000 }),
+      feePpm: fc.integer({ min: -1_000_000, max: 1_000_000 }),
+    })
+    fc.assert(
+      fc.property(policies, inbound, fc.integer({ min: 0, max: MAX_EXACT_MSAT / 4 }), (policy, asked, amountMsat) => {
+        const amount = BigInt(amountMsat)
+        const outbound = BigInt(policy.baseFeeMsat) + (amount * BigInt(policy.feePpm)) / 1_000_000n
+        const sum = outbound + BigInt(asked.baseFeeMsat) + ((amount + outbound) * BigInt(asked.feePpm)) / 1_000_000n
+        expect(BigInt(relayFeeMsat(policy, amountMsat, asked))).toBe(sum > 0n ? sum : 0n)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
   it('is left to a blinded relay, which sends on as much as it can', () => {
     fc.assert(
       fc.property(policies, amounts, (policy, incomingMsat) => {

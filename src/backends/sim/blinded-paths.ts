@@ -5,7 +5,15 @@ import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path
 import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
 import { candidateInitiators } from '../paths/candidates.ts'
-import { classOf, type PathTotals, PHANTOM_DELTA_BLOCKS, totalCost } from '../paths/path-classes.ts'
+import {
+  classOf,
+  entranceCost,
+  type PathTotals,
+  PHANTOM_DELTA_BLOCKS,
+  type RelayCost,
+  totalCost,
+  withInboundCost,
+} from '../paths/path-classes.ts'
 import { decodePath, encodePath } from '../paths/reply-path.ts'
 import type { ChannelLink } from './channel.ts'
 import type { Network } from './network.ts'
@@ -130,6 +138,8 @@ export interface OpenPath {
 /** A chain of blinded links to a node, introduction node first. */
 interface Introduction {
   readonly links: readonly ChannelLink[]
+  /** What each relay keeps: what it asks at the channel in front of it is part of that (spec/lnd.md §5). */
+  readonly costs: readonly RelayCost[]
   readonly totals: PathTotals
 }
 
@@ -169,12 +179,11 @@ function introduction(links: readonly ChannelLink[], payer: string): Introductio
     (link) => !link.channel.private && !link.channel.closed && link.to !== first.to,
   )
   if (!reachable && first.from.publicHex !== payer) return undefined
-  const exact = totalCost(
-    links.map((link) => link.policy),
-    PHANTOM_DELTA_BLOCKS,
-  )
-  const totals = classOf(exact)
-  return totals && { links, totals }
+  const entrances = first.from.links.filter((link) => !link.channel.private && !link.channel.closed)
+  const entrance = entranceCost(entrances.filter((link) => link.to !== first.to).map((link) => link.reverse.inbound))
+  const costs = links.map(({ policy }, i) => withInboundCost(policy, links[i - 1]?.inbound ?? entrance))
+  const totals = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS))
+  return totals && { links, costs, totals }
 }
 
 /** Whether a peer may introduce or relay over this link, which leads towards us. */
@@ -226,18 +235,13 @@ function makePath(options: {
     data,
     totals: chain.totals,
   })
-  const costs = chain.links.map(({ policy }) => ({
-    baseFeeMsat: policy.baseFeeMsat,
-    feePpm: policy.feePpm,
-    cltvDelta: policy.cltvDelta,
-  }))
   const open: OpenPath = {
     pathId,
     bytes,
     maker,
     process: options.process,
     links: chain.links,
-    costs,
+    costs: chain.costs,
     expiryHeight,
     closed: false,
   }

@@ -2,6 +2,7 @@ import type { HtlcAttempt } from './htlc-attempt.ts'
 import type { EventHandler } from './event-queue.ts'
 import type { SimNode } from './node.ts'
 import type { Engine } from './engine.ts'
+import type { FeePolicy } from './fees.ts'
 import type { ChannelPlan, NetworkPlan, Policy } from './resolve.ts'
 import type { Trace } from './trace.ts'
 import { BATCH_SIZE, COMMIT_WORK } from './timing.ts'
@@ -124,6 +125,12 @@ export class ChannelLink implements EventHandler {
   /** The other direction. */
   get reverse(): ChannelLink {
     return this.channel.links[this.index % 2 === 0 ? 1 : 0]
+  }
+
+  /** What the receiver asks for what comes in over this link and goes on. */
+  get inbound(): FeePolicy {
+    const { inboundBaseFeeMsat, inboundFeePpm } = this.reverse.policy
+    return { baseFeeMsat: inboundBaseFeeMsat, feePpm: inboundFeePpm }
   }
 
   /** What the sender asks from now on. */

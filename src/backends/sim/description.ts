@@ -55,6 +55,10 @@ export interface PolicyOptions {
   readonly baseFeeMsat?: Amount
   /** Millionths. Default 1. */
   readonly feePpm?: number
+  /** For what comes in over the channel and goes on (bLIP 18), msat; negative: a discount. Default 0. */
+  readonly inboundBaseFeeMsat?: number
+  /** The same in millionths. -1,000,000 or more. Default 0. */
+  readonly inboundFeePpm?: number
   /** Default 80 blocks. */
   readonly cltvDelta?: number
   /** Default 1000 msat; it binds the channel's own node as a sender, too. */

@@ -13,10 +13,21 @@ export interface FeePolicy {
   readonly feePpm: number
 }
 
-/** What a relay asks at least (BOLT 7 "HTLC Fees"): base + floor(amount x ppm / 10^6). */
-export function relayFeeMsat({ baseFeeMsat, feePpm }: FeePolicy, amountMsat: number): number {
+/**
+ * What a relay asks at least (BOLT 7 "HTLC Fees"): base + floor(amount x ppm / 10^6). With `inbound`, what it asks for
+ * what came in besides (bLIP 18), which may be less than nothing; the sum is not.
+ */
+export function relayFeeMsat({ baseFeeMsat, feePpm }: FeePolicy, amountMsat: number, inbound?: FeePolicy): number {
   const [whole, rest] = millionths(amountMsat, feePpm)
-  return baseFeeMsat + whole + Math.floor(rest)
+  const outboundMsat = baseFeeMsat + whole + Math.floor(rest)
+  if (inbound === undefined) return outboundMsat
+  return Math.max(0, outboundMsat + inboundFeeMsat(inbound, amountMsat + outboundMsat))
+}
+
+/** What a relay asks for what came in, of the amount that leaves it and its fee for that; negative: a discount. */
+export function inboundFeeMsat({ baseFeeMsat, feePpm }: FeePolicy, amountMsat: number): number {
+  const [whole, rest] = millionths(amountMsat, feePpm)
+  return baseFeeMsat + whole + Math.trunc(rest)
 }
 
 /** `routeFeeMsat` in numbers, as a payer computes the fee of a blinded path: base + ceil(amount x ppm / 10^6). */

@@ -246,7 +246,8 @@ export class HtlcAttempt implements EventHandler {
     if (position > 0) {
       const incomingMsat = plan.amounts[position - 1] as number
       const delta = (plan.expiries[position - 1] as number) - (plan.expiries[position] as number)
-      if (incomingMsat < amountMsat + relayFeeMsat(policy, amountMsat) || delta < policy.cltvDelta) return 'policy'
+      const feeMsat = relayFeeMsat(policy, amountMsat, plan.links[position - 1]?.inbound)
+      if (incomingMsat < amountMsat + feeMsat || delta < policy.cltvDelta) return 'policy'
     }
     if ((plan.expiries[position] as number) <= this.network.height) return 'expiry'
     const obstacle = link.obstacle(amountMsat)

@@ -22,6 +22,8 @@ type NamesOf<Options> = Readonly<Record<keyof Options, true>>
 const POLICY_NAMES: NamesOf<PolicyOptions> = {
   baseFeeMsat: true,
   feePpm: true,
+  inboundBaseFeeMsat: true,
+  inboundFeePpm: true,
   cltvDelta: true,
   minHtlcMsat: true,
   maxHtlcMsat: true,

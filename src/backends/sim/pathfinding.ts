@@ -1,7 +1,7 @@
 import type { RouteHint } from '../../medium/route.ts'
 import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
-import { relayFeeMsat } from './fees.ts'
+import { inboundFeeMsat, relayFeeMsat, type FeePolicy } from './fees.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
 
@@ -24,6 +24,8 @@ export interface Hop {
   readonly baseFeeMsat: number
   readonly feePpm: number
   readonly cltvDelta: number
+  /** What the node behind the link asks for what comes in over it and goes on. */
+  readonly inbound: FeePolicy
 }
 
 export interface Search {
@@ -63,6 +65,8 @@ function cheapest(
   const size = network.nodes.length
   const costs = new Float64Array(size).fill(Infinity)
   const amounts = new Float64Array(size)
+  /** What each node asks for sending on over the link that was found. */
+  const fees = new Float64Array(size)
   const lengths = new Int32Array(size)
   const done = new Uint8Array(size)
   const next: (Hop | undefined)[] = []
@@ -77,17 +81,22 @@ function cheapest(
     if (lengths[at] === MAX_SEARCHED_HOPS) continue
     for (const outward of (network.nodes[at] as SimNode).links) {
       const link = outward.reverse
-      const hop = usableHop(link, search, hinted, amountMsat)
+      const inboundMsat =
+        at === search.to.index ? 0 : Math.max(-(fees[at] as number), inboundFeeMsat(link.inbound, amountMsat))
+      const sentMsat = amountMsat + inboundMsat
+      const hop = usableHop(link, search, hinted, sentMsat)
       if (hop === undefined || done[link.from.index] === 1) continue
-      const feeMsat = link.from === search.from ? 0 : relayFeeMsat(hop, amountMsat)
+      const feeMsat = link.from === search.from ? 0 : relayFeeMsat(hop, sentMsat)
       const cost =
         (costs[at] as number) +
-        linkCost(network, search, hop, amountMsat) +
+        linkCost(network, search, hop, sentMsat) +
+        inboundMsat +
         feeMsat +
         (uses.get(link.channel) ?? 0) * REUSE_COST_MSAT
       if (cost >= (costs[link.from.index] as number)) continue
       costs[link.from.index] = cost
-      amounts[link.from.index] = amountMsat + feeMsat
+      amounts[link.from.index] = sentMsat + feeMsat
+      fees[link.from.index] = feeMsat
       lengths[link.from.index] = (lengths[at] as number) + 1
       next[link.from.index] = hop
     }
@@ -125,7 +134,8 @@ function usableHop(
   const own = link.from === search.from
   if (own && (!link.to.online || link.balanceMsat < amountMsat)) return undefined
   if (channel.private && !own) return hinted.get(link)
-  return { link, baseFeeMsat: policy.baseFeeMsat, feePpm: policy.feePpm, cltvDelta: policy.cltvDelta }
+  const { baseFeeMsat, feePpm, cltvDelta } = policy
+  return { link, baseFeeMsat, feePpm, cltvDelta, inbound: link.inbound }
 }
 
 /** What a link costs beside its fee. */
@@ -142,10 +152,10 @@ function linkCost(network: Network, search: Search, hop: Hop, amountMsat: number
 function ownCost(network: Network, search: Search, hops: readonly Hop[]): number {
   let cost = 0
   let amountMsat = search.amountMsat
-  for (const hop of hops.toReversed()) {
+  for (const [i, hop] of [...hops.entries()].toReversed()) {
     cost += linkCost(network, search, hop, amountMsat)
-    if (hop.link.from === search.from) continue
-    const feeMsat = relayFeeMsat(hop, amountMsat)
+    if (i === 0) continue
+    const feeMsat = relayFeeMsat(hop, amountMsat, hops[i - 1]?.inbound)
     cost += feeMsat
     amountMsat += feeMsat
   }
@@ -159,7 +169,8 @@ function hintedHops(network: Network, search: Search): Map<ChannelLink, Hop> {
     const from = network.nodeByKey(hint.publicKey)
     const link = from?.links.find((other) => other.channel.id === hint.channelId && other.to === search.to)
     if (link === undefined) continue
-    hops.set(link, { link, baseFeeMsat: Number(hint.feeBaseMsat), feePpm: hint.feePpm, cltvDelta: hint.cltvDelta })
+    const { feeBaseMsat, feePpm, cltvDelta } = hint
+    hops.set(link, { link, baseFeeMsat: Number(feeBaseMsat), feePpm, cltvDelta, inbound: link.inbound })
   }
   return hops
 }

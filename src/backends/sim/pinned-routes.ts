@@ -13,7 +13,7 @@ import { type HopSize, largestRecord, onionBytes } from '../../wire/bolt4/onion-
 import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
 import { KEY_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
-import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../paths/path-classes.ts'
+import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS, withInboundCost } from '../paths/path-classes.ts'
 import { decodePath, type PathParts } from '../paths/reply-path.ts'
 import type { ChannelLink } from './channel.ts'
 import { forwardedByBlindedRelay, pathFeeMsat, relayFeeMsat } from './fees.ts'
@@ -173,7 +173,7 @@ function amountsFor(hops: readonly Hop[], blinded: BlindedEnd | undefined, amoun
   let amount = amountMsat + (blinded === undefined ? 0 : pathFeeMsat(blinded.parts.totals, amountMsat))
   for (let i = hops.length - 1; i >= 0; i--) {
     amounts[i] = amount
-    if (i > 0) amount += relayFeeMsat(hops[i] as Hop, amount)
+    if (i > 0) amount += relayFeeMsat(hops[i] as Hop, amount, hops[i - 1]?.inbound)
   }
   return amounts
 }
@@ -277,7 +277,12 @@ function wholeFee(
     // The payer rounds a blinded fee up by less than 1 msat.
     add(blinded.parts.totals.baseFeeMsat + (blinded.parts.totals.feePpm > 0 ? 1 : 0), blinded.parts.totals.feePpm)
   }
-  for (const hop of hops.slice(1).toReversed()) add(hop.baseFeeMsat, hop.feePpm)
+  for (const [i, hop] of [...hops.entries()].slice(1).toReversed()) {
+    // A discount is left out: this is a bound.
+    const inbound = (hops[i - 1] as Hop).inbound
+    const { baseFeeMsat, feePpm } = withInboundCost({ ...hop.link.policy, ...hop }, inbound)
+    add(baseFeeMsat, feePpm)
+  }
   return { baseFeeMsat: (base + scale - 1n) / scale, feePpm: Number(((factor - scale) * MILLION + scale - 1n) / scale) }
 }
 

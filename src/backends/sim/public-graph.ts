@@ -1,3 +1,4 @@
+import type { FeePolicy } from './fees.ts'
 import type { Network } from './network.ts'
 import type { Policy } from './resolve.ts'
 
@@ -14,6 +15,8 @@ export interface PublicChannel {
   /** Public keys; `policies` are in the same order: what the first asks, what the second asks. */
   readonly ends: readonly [string, string]
   readonly policies: readonly [Policy, Policy]
+  /** What the first asks for what comes in over the channel, what the second asks. */
+  readonly inbound: readonly [FeePolicy, FeePolicy]
 }
 
 /** The graph as everybody sees it now. */
@@ -32,6 +35,7 @@ export function publicGraph(network: Network): PublicGraph {
           capacityMsat: channel.capacityMsat,
           ends: [link.from.publicHex, link.to.publicHex],
           policies: [{ ...link.policy }, { ...link.reverse.policy }],
+          inbound: [link.reverse.inbound, link.inbound],
         }
       }),
   }

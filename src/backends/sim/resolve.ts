@@ -19,6 +19,9 @@ import { BATCH_MS, LATENCIES, PAYMENTS_PER_SECOND } from './timing.ts'
 export interface Policy {
   readonly baseFeeMsat: number
   readonly feePpm: number
+  /** For what comes in over the channel; negative: a discount (bLIP 18). */
+  readonly inboundBaseFeeMsat: number
+  readonly inboundFeePpm: number
   readonly cltvDelta: number
   readonly minHtlcMsat: number
   readonly maxHtlcMsat: number
@@ -61,6 +64,8 @@ export interface NetworkPlan {
 }
 
 const MAX_HTLCS = 483
+/** What the field of bLIP 18 holds. */
+const MAX_INBOUND_BASE_MSAT = 0x7fff_ffff
 const FIRST_CHANNEL_BLOCK = 700_000
 
 /** Fills in the defaults. Throws SimulationError 'bad-description' with the entry's place. */
@@ -189,6 +194,13 @@ function resolvePolicy(where: string, capacityMsat: number, options: PolicyOptio
   return {
     baseFeeMsat: amount(`${where}.baseFeeMsat`, options.baseFeeMsat ?? 1_000),
     feePpm: whole(`${where}.feePpm`, options.feePpm ?? 1, 0, 1_000_000),
+    inboundBaseFeeMsat: whole(
+      `${where}.inboundBaseFeeMsat`,
+      options.inboundBaseFeeMsat ?? 0,
+      -MAX_INBOUND_BASE_MSAT,
+      MAX_INBOUND_BASE_MSAT,
+    ),
+    inboundFeePpm: whole(`${where}.inboundFeePpm`, options.inboundFeePpm ?? 0, -1_000_000, 1_000_000),
     cltvDelta: whole(`${where}.cltvDelta`, options.cltvDelta ?? 80, 1, 2_016),
     minHtlcMsat: amount(`${where}.minHtlcMsat`, options.minHtlcMsat ?? 1_000),
     maxHtlcMsat: Math.min(maxHtlcMsat, capacityMsat),
