@@ -67,7 +67,9 @@ it('each connection and each listener keeps the context in which it was made', a
 it("a write's callback comes in the context of the write", async () => {
   const { sim, alice, bob } = pair
   await bob.createServer((socket) => socket.on('error', () => undefined).resume()).listen(7)
-  const socket = await sim.drive(storage.run('maker', () => alice.connect(bob.publicKeyHex, 7, { maxCost: 10_000_000 })))
+  const socket = await sim.drive(
+    storage.run('maker', () => alice.connect(bob.publicKeyHex, 7, { maxCost: 10_000_000 })),
+  )
   const contexts: (string | undefined)[] = []
   const write = (): Promise<void> =>
     new Promise((resolve) => {
@@ -84,9 +86,7 @@ it("a write's callback comes in the context of the write", async () => {
 
 it('what an endpoint tells comes in the context in which it was made', async () => {
   const { sim } = pair
-  const endpoint = await sim.drive(
-    storage.run('maker', () => createEndpoint({ backend: sim.backend('carol') })),
-  )
+  const endpoint = await sim.drive(storage.run('maker', () => createEndpoint({ backend: sim.backend('carol') })))
   const contexts: (string | undefined)[] = []
   endpoint.on('offline', () => contexts.push(storage.getStore()))
   storage.run('somebody else', () => sim.fault({ name: 'node-offline', node: 'carol', forMs: 1_000 }))

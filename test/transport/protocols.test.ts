@@ -183,32 +183,32 @@ describe('https over keysock', () => {
 })
 
 describe('http2 over keysock', () => {
-  it('closes both ends while a stream is under way', async () => {
+  it('closes both ends while a stream is under way, without an assertion of Node failing', async () => {
     const { alice, bob } = await place()
     const server = http2.createServer()
     const sessions: http2.ServerHttp2Session[] = []
-    server.on('session', (session) => {
-      session.on('error', () => undefined)
-      sessions.push(session)
-    })
+    const ignore = (): void => undefined
+    server.on('session', (session) => sessions.push(session.on('error', ignore)))
     server.on('stream', (stream) => {
-      stream.on('error', () => undefined)
-      stream.respond({ ':status': 200 })
+      stream.on('error', ignore).respond({ ':status': 200 })
       stream.write('a part of it')
+      setImmediate(() => stream.end('the rest'))
     })
-    const listening = await bob.createServer((socket) => server.emit('connection', socket)).listen(80)
-    const client = http2.connect('http://bob', {
-      createConnection: () => alice.createConnection(bob.publicKeyHex, 80),
-    })
-    client.on('error', () => undefined)
-    const stream = client.request({ ':path': '/' })
-    stream.on('error', () => undefined)
-    await once(stream, 'data')
-    for (const session of sessions) session.destroy()
-    client.destroy()
+    const halfOpen = { allowHalfOpen: true }
+    const listening = await bob.createServer(halfOpen, (socket) => server.emit('connection', socket)).listen(80)
+    for (let run = 0; run < 10; run++) {
+      const createConnection = (): Socket => alice.createConnection(bob.publicKeyHex, 80, halfOpen)
+      const client = http2.connect('http://bob', { createConnection }).on('error', ignore)
+      const stream = client.request({ ':path': '/', ':method': 'POST' }).on('error', ignore)
+      stream.write('a question')
+      await once(stream, 'response')
+      client.close()
+      for (const session of sessions.splice(0)) session.destroy()
+      stream.resume().end()
+      if (!client.closed || !client.destroyed) await once(client, 'close')
+    }
     listening.close()
     await once(listening, 'close')
-    expect([client.destroyed, ...sessions.map((session) => session.destroyed)]).toEqual([true, true])
   })
 })
 
