@@ -175,7 +175,7 @@ describe('https over keysock', () => {
       const [response] = (await once(request, 'response')) as [http.IncomingMessage]
       const body = await bodyOf(response)
       if (body.length !== answer.length) failures.push(`${run}: ${body.length} bytes`)
-      if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
+      if (!socket.closed) await once(socket, 'close')
     }
     await Promise.all(Array.from({ length: 20 }, (_, run) => get(run)))
     expect(failures).toEqual([])

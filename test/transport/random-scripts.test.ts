@@ -4,8 +4,8 @@ import { type AnySocket, keysockWorld, tcpWorld, type World } from './worlds.ts'
 
 // Random scripts of calls on both ends of a connection, over TCP and over keysock in virtual time. After each step,
 // which is some calls of one side in one tick, all that they lead to arrives; then both worlds must have seen the same
-// events, and have the same states. Of seed 2, 399 of 400 agree; in one a reset is told sooner (below). KEYSOCK_RANDOM_SCRIPTS=400 runs so many,
-// and KEYSOCK_RANDOM_SCRIPTS_SEED chooses others; a failure prints seed and script.
+// events, and have the same states. Of seed 2, 399 of 400 agree; in one a reset is told sooner (below).
+// KEYSOCK_RANDOM_SCRIPTS=400 runs so many, KEYSOCK_RANDOM_SCRIPTS_SEED chooses others; a failure prints the script.
 
 const RUNS = Number(process.env['KEYSOCK_RANDOM_SCRIPTS'] ?? 100)
 const SEED = Number(process.env['KEYSOCK_RANDOM_SCRIPTS_SEED'] ?? 2)
@@ -109,7 +109,7 @@ async function perform(socket: AnySocket, each: readonly Call[], wait: () => Pro
     while (leaves && socket.writableCorked > 0) socket.uncork()
     // To an other side that has gone: a kernel hears of that at once, and here the second write may be sooner.
     if (hasSent && SENDS.includes(call) && socket.readableEnded) await wait()
-    // With bytes that nobody has read, to leave is to reset. A kernel has sent the rest by then; here a reset overtakes.
+    // With bytes that nobody has read, to leave is to reset. A kernel has sent the rest by then; here it is overtaken.
     const mayHaveUnread = socket.readableFlowing !== true
     if (mayHaveUnread && call === 'destroySoon') socket.end()
     hasSent ||= SENDS.includes(call)

@@ -85,7 +85,7 @@ export interface Socket {
  *
  * - `write` calls back when the bytes are in the send buffer, also before 'connect': they are early data then.
  * - A clean 'close' (hadError false) after 'end' and 'finish' says more than in TCP: the other process took every
- *   byte, unless this side reset or destroyed the socket.
+ *   byte, unless this side reset or destroyed the socket, or the other one had ended and left before.
  * - `destroy()` with bytes that were written and not handed on resets, so that the other side never takes a
  *   part for the whole.
  *
@@ -259,6 +259,19 @@ export class Socket extends Duplex {
     return this.destroy()
   }
 
+  /**
+   * For callers that connect a socket they were given, as pg does: it connects by itself, so only a callback, as the
+   * last argument, counts. @throws KeysockError ERR_SOCKET_CLOSED: none connects again
+   */
+  connect(...given: readonly unknown[]): this {
+    if (this.destroyed || this.#target === undefined) {
+      throw new KeysockError('ERR_SOCKET_CLOSED', 'a socket connects once; make another with createConnection()')
+    }
+    const callback = given.at(-1)
+    if (typeof callback === 'function') this.once('connect', callback as () => void)
+    return this
+  }
+
   // ---- keysock's own ---------------------------------------------------------------------------------
 
   /**
@@ -309,7 +322,7 @@ export class Socket extends Duplex {
   attach(handle: ConnectionHandle): void {
     if (this.destroyed) return handle.reset(Code.CANCELLED, '')
     this.#handle = handle
-    handle.setListener((event) => this.#context.runInAsyncScope(this.#handleEvent, this, event))
+    handle.setListener(this.#context.bind((event: ConnectionEvent) => this.#handleEvent(event)))
     handle.hold(this.#holds)
     if (this.#settings !== undefined) handle.configure(this.#settings)
     this.#settings = undefined
@@ -405,7 +418,7 @@ export class Socket extends Duplex {
 
   #pull(): void {
     const handle = this.#handle
-    if (handle === undefined || !this.#mayRead || this.destroyed) return
+    if (handle === undefined || !this.#mayRead) return
     while (this.#wantsData && !this.destroyed) {
       this.#hasRead = true
       const data = handle.read()
