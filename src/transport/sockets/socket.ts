@@ -378,10 +378,20 @@ export class Socket extends Duplex {
     cut?.(error ?? new KeysockError('ERR_SOCKET_CLOSED', 'the socket was destroyed before this was sent'))
   }
 
-  /** 'finish' comes in a turn of its own, as where a kernel says so: what destroys the socket before is first. */
+  /**
+   * 'finish' comes when all that the application does in this turn is done: what destroys the socket before is first,
+   * as in net. Not in a later turn: http2, whose session may end by then, does not write while a shutdown is pending.
+   */
   #finishSoon(callback: Callback): void {
-    if (this.#handle === undefined || this.#over) callback()
-    else this.#cancelFinish = this.#soon(callback)
+    if (this.#handle === undefined || this.#over) return callback()
+    let isCancelled = false
+    this.#cancelFinish = () => (isCancelled = true)
+    const afterRounds = (rounds: number): void => {
+      if (isCancelled) return
+      if (rounds === 0) return callback()
+      process.nextTick(() => queueMicrotask(() => afterRounds(rounds - 1)))
+    }
+    afterRounds(FINISH_ROUNDS)
   }
 
   /** Calls back in a later turn, in the socket's context; the result cancels that. */
@@ -539,6 +549,9 @@ export class Socket extends Duplex {
     else this.#settings = { ...this.#settings, ...settings }
   }
 }
+
+/** Rounds of the queues of ticks and promises that 'finish' waits for: streams and iterators take one or two. */
+const FINISH_ROUNDS = 4
 
 /** Whether a connection failed for no more than that the other side's application has left. */
 function isGone(failure: ConnectionFailure | undefined): boolean {
