@@ -79,6 +79,20 @@ describe('an OPEN whose early data breaks the rules of streams', () => {
   })
 })
 
+describe('OPENs beyond the burst of key agreements', () => {
+  it('wait for their turn on the node lane, where they are paid for: twenty a second, and none is dropped', async () => {
+    await listen()
+    for (let i = 0; i < 160; i++) opens.arrive(opens.make().packet)
+    await settle()
+    expect([backend.agreements, endpoint.stats.keyAgreements]).toEqual([100, 60])
+    await backend.clock.advance(1_000)
+    expect(backend.agreements).toBeGreaterThanOrEqual(119)
+    expect(backend.agreements).toBeLessThanOrEqual(121)
+    await backend.clock.advance(2_100)
+    expect([accepted.length, endpoint.stats.packetsStray]).toEqual([160, 0])
+  })
+})
+
 describe('a copy of a refused OPEN', () => {
   async function refused(): Promise<ForeignOpen> {
     const open = opens.make()

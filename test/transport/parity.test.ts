@@ -472,8 +472,8 @@ const scripts: readonly Script[] = [
       const client = stage.watch('client', stage.world.connect())
       await once(client, 'connect')
       // More than any buffer on the way takes.
-      client.write(Buffer.alloc(50_000_000), (error) => stage.note('client', `write ${error != null}`))
-      client.write('behind it', (error) => stage.note('client', `second write ${error != null}`))
+      client.write(Buffer.alloc(50_000_000), (error) => stage.note('client', `write ${error instanceof Error}`))
+      client.write('behind it', (error) => stage.note('client', `second write ${error instanceof Error}`))
       client.destroy()
       await once(client, 'close')
       await stage.allClosed()

@@ -24,6 +24,7 @@ import type { PortListener } from './connection-handle.ts'
 import type { ConnectionMaker } from './connection-maker.ts'
 import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
+import { type Deadline, later } from './deadlines.ts'
 import { callOutside, type DrivenConnection } from './driven-connection.ts'
 import { handTo, type HeldOffers, type OfferDecision, refusal } from './held-offers.ts'
 import type { OwnNode } from './own-node.ts'
@@ -67,6 +68,9 @@ export class Acceptor {
   readonly #buckets: Readonly<Record<Lane, TokenBucket>>
   /** By e_i. */
   readonly #pending: Map<string, PendingOpen> = new Map()
+  /** What OPENs of the node lane wait for beyond the burst: they are paid for, and nobody tells their sender no. */
+  readonly #turns: (() => void)[] = []
+  readonly #nextTurn: Deadline
   /** Connections that are being accepted, by port. */
   readonly #backlog: Map<number, number> = new Map()
 
@@ -74,6 +78,7 @@ export class Acceptor {
     this.#parts = parts
     const bucket = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: parts.runtime.now() }
     this.#buckets = { node: new TokenBucket(bucket), phantom: new TokenBucket(bucket) }
+    this.#nextTurn = parts.runtime.deadlines.add(() => this.#giveTurns())
   }
 
   get pending(): number {
@@ -111,10 +116,11 @@ export class Acceptor {
   #receiveFirst(open: Omit<AuthenticOpen, 'opened'>): OfferDecision | Promise<OfferDecision> {
     const { arrival, ephemeral } = open
     const max = arrival.lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
-    if (this.#pending.size >= max || !this.#buckets[arrival.lane].take(this.#parts.runtime.now())) {
-      return this.#drop('too many OPENs', Code.BUSY)
-    }
-    const result = this.#open(open)
+    if (this.#pending.size >= max) return this.#drop('too many OPENs', Code.BUSY)
+    const isBehind = arrival.lane === 'node' && this.#turns.length > 0
+    const hasTurn = !isBehind && this.#buckets[arrival.lane].take(this.#parts.runtime.now())
+    if (!hasTurn && arrival.lane === 'phantom') return this.#drop('too many OPENs', Code.BUSY)
+    const result = hasTurn ? this.#open(open) : this.#turn().then(() => this.#open(open))
     this.#pending.set(ephemeral, { waitingCopies: 1, result })
     return result.then((connection) => {
       this.#pending.delete(ephemeral)
@@ -123,6 +129,22 @@ export class Acceptor {
       const { openReception } = connection
       return { reception: openReception ?? refusal(Code.PROTOCOL).reception, paid: connection }
     })
+  }
+
+  /** Resolves when it is an OPEN's turn, at KEY_AGREEMENTS_PER_SECOND; MAX_KEY_AGREEMENTS wait at most. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#turns.push(resolve)
+      this.#giveTurns()
+    })
+  }
+
+  #giveTurns(): void {
+    const { runtime } = this.#parts
+    const now = runtime.now()
+    const bucket = this.#buckets.node
+    while (this.#turns.length > 0 && bucket.take(now)) this.#turns.shift()?.()
+    runtime.deadlines.set(this.#nextTurn, this.#turns.length === 0 ? undefined : later(now + bucket.waitMs(now), now))
   }
 
   async #open(open: Omit<AuthenticOpen, 'opened'>): Promise<DrivenConnection | Code> {

@@ -67,7 +67,10 @@ export interface ConnectionOptions {
    * 30 min.
    */
   readonly idleTimeout?: number
-  /** As in net: `end()` is not called by itself when the other side ends. Default false. */
+  /**
+   * As in net: `end()` is not called by itself when the other side ends. Node's tls needs it at both ends: without, its
+   * last records are lost, and no error says so. Default false.
+   */
   readonly allowHalfOpen?: boolean
   /** As in net: small writes are sent at once. Default false: they wait up to 5 ms for more. */
   readonly noDelay?: boolean

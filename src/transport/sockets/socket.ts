@@ -86,7 +86,7 @@ export interface Socket {
  *
  * - `write` calls back when the bytes are in the send buffer, also before 'connect': they are early data then.
  * - A clean 'close' (hadError false) after 'end' and 'finish' says more than in TCP: the other process took every
- *   byte, unless this side reset or destroyed the socket.
+ *   byte, unless this side reset or destroyed the socket, or the other one had ended and left before.
  * - `destroy()` with bytes that were written and not handed on resets, so that the other side never takes a
  *   part for the whole.
  *
@@ -261,6 +261,19 @@ export class Socket extends Duplex {
     return this.destroy()
   }
 
+  /**
+   * For callers that connect a socket they were given, as pg does: it connects by itself, so only a callback, as the
+   * last argument, counts. @throws KeysockError ERR_SOCKET_CLOSED: none connects again
+   */
+  connect(...given: readonly unknown[]): this {
+    if (this.destroyed || this.#target === undefined) {
+      throw new KeysockError('ERR_SOCKET_CLOSED', 'a socket connects once; make another with createConnection()')
+    }
+    const callback = given.at(-1)
+    if (typeof callback === 'function') this.once('connect', callback as () => void)
+    return this
+  }
+
   // ---- keysock's own ---------------------------------------------------------------------------------
 
   /**
@@ -311,7 +324,7 @@ export class Socket extends Duplex {
   attach(handle: ConnectionHandle): void {
     if (this.destroyed) return handle.reset(Code.CANCELLED, '')
     this.#handle = handle
-    handle.setListener((event) => this.#context.runInAsyncScope(this.#handleEvent, this, event))
+    handle.setListener(this.#context.bind((event: ConnectionEvent) => this.#handleEvent(event)))
     handle.hold(this.#holds)
     if (this.#settings !== undefined) handle.configure(this.#settings)
     this.#settings = undefined
@@ -368,10 +381,20 @@ export class Socket extends Duplex {
     cut?.(error ?? new KeysockError('ERR_SOCKET_CLOSED', 'the socket was destroyed before this was sent'))
   }
 
-  /** 'finish' comes in a turn of its own, as where a kernel says so: what destroys the socket before is first. */
+  /**
+   * 'finish' comes when all that the application does in this turn is done: what destroys the socket before is first,
+   * as in net. Not in a later turn: http2, whose session may end by then, does not write while a shutdown is pending.
+   */
   #finishSoon(callback: Callback): void {
-    if (this.#handle === undefined || this.#over) callback()
-    else this.#cancelFinish = this.#soon(callback)
+    if (this.#handle === undefined || this.#over) return callback()
+    let isCancelled = false
+    this.#cancelFinish = () => (isCancelled = true)
+    const afterRounds = (rounds: number): void => {
+      if (isCancelled) return
+      if (rounds === 0) return callback()
+      process.nextTick(() => queueMicrotask(() => afterRounds(rounds - 1)))
+    }
+    afterRounds(FINISH_ROUNDS)
   }
 
   /** Calls back in a later turn, in the socket's context; the result cancels that. */
@@ -408,7 +431,7 @@ export class Socket extends Duplex {
 
   #pull(): void {
     const handle = this.#handle
-    if (handle === undefined || !this.#mayRead || this.destroyed) return
+    if (handle === undefined || !this.#mayRead) return
     while (this.#wantsData && !this.destroyed) {
       this.#hasRead = true
       const data = handle.read()
@@ -536,6 +559,9 @@ export class Socket extends Duplex {
     else this.#settings = { ...this.#settings, ...settings }
   }
 }
+
+/** Rounds of the queues of ticks and promises that 'finish' waits for: streams and iterators take one or two. */
+const FINISH_ROUNDS = 4
 
 /** Whether a connection failed for no more than that the other side's application has left. */
 function isGone(failure: ConnectionFailure | undefined): boolean {
