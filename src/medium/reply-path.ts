@@ -9,6 +9,8 @@ export interface PathRequest {
   readonly relays: 1 | 2
   /** How long the path has to work, in blocks. */
   readonly lifetimeBlocks: number
+  /** Peers of this node, in hexadecimal, that may not stand on the path: nothing came over them (spec §9.5). */
+  readonly avoidGuards?: readonly string[]
 }
 
 export interface ReplyPath {
@@ -24,4 +26,6 @@ export interface PathResult {
   readonly paths: readonly ReplyPath[]
   /** How many nodes of the public graph could stand behind these paths, by what a payer can compute (spec §9.5). */
   readonly candidates: number
+  /** The peer of this node over which they lead, in hexadecimal; absent: the backend does not say. */
+  readonly guard?: string
 }

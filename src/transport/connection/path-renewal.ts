@@ -10,7 +10,7 @@ import type { State } from './interface.ts'
 const SILENCE = { leastMs: MIN_SILENCE_MS, mostMs: MAX_SILENCE_MS }
 const AGAIN = { leastMs: PATHS_AGAIN_MS, mostMs: MIN_SILENCE_MS }
 
-type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'reach' | 'receive'
+type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach' | 'receive'
 
 /** Our own reply paths, and when fresh ones are asked for (spec §9.3, §9.4). */
 export class PathRenewal implements Timed {
@@ -59,7 +59,8 @@ export class PathRenewal implements Timed {
       this.#silences++
       this.#isAsked = true
       this.#withPing = true
-      this.request()
+      const { handshake, packets } = this.#parts
+      this.request(packets.unconfirmed > 0 || handshake.opening?.hasArrived === true)
     }
     if (isDue(this.#againAt, now)) this.request()
     if (isDue(this.#own?.drainAt, now)) this.#drain(now)
@@ -73,11 +74,11 @@ export class PathRenewal implements Timed {
   }
 
   /** Asks for fresh paths, once at a time. */
-  request(): void {
+  request(isSilent = false): void {
     if (this.#isRequested) return
     this.#isRequested = true
     this.#againAt = undefined
-    this.#parts.outputs.request({ type: 'paths', count: OWN_PATHS })
+    this.#parts.outputs.request({ type: 'paths', count: OWN_PATHS, isSilent })
   }
 
   /** Paths that the connection was made with. */

@@ -167,9 +167,14 @@ const pathRequest: Codec<PathRequest> = object<PathRequest>({
   payer: short,
   relays: oneOf([1, 2]),
   lifetimeBlocks: count(),
+  avoidGuards: optional(list(identifier, 64)),
 })
 const replyPath: Codec<ReplyPath> = object<ReplyPath>({ pathId: identifier, bytes: path, expiryHeight: count() })
-const pathResult: Codec<PathResult> = object<PathResult>({ paths: list(replyPath, 64), candidates: count() })
+const pathResult: Codec<PathResult> = object<PathResult>({
+  paths: list(replyPath, 64),
+  candidates: count(),
+  guard: optional(identifier),
+})
 
 const pathIds: Codec<readonly string[]> = list(identifier, 8_192)
 const offerId: Codec<string> = identifier

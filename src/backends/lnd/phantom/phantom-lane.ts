@@ -102,7 +102,8 @@ export class PhantomLane {
     const host = await this.#openInterceptor()
     host.command({ type: 'add', keys: made.map(({ key }) => key) })
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
-    return { paths, candidates }
+    const guard = chain.links.at(-1)?.from
+    return { paths, candidates, ...(guard !== undefined && { guard }) }
   }
 
   /**
