@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { createSimulation, demoNetwork } from '../../src/sim.ts'
 import { Endpoint } from '../../src/transport/sockets/endpoint.ts'
@@ -31,7 +32,7 @@ async function helloMs(seed: number, replies: 'phantom' | 'direct'): Promise<Tim
       echo += data.toString()
       echoMs = since()
     })
-    const ended = new Promise<void>((resolve, reject) => void socket.on('end', resolve).on('error', reject))
+    const ended = once(socket, 'end')
     socket.end('hello')
     await ended
     expect(echo).toBe('hello')
