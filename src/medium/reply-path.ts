@@ -9,6 +9,8 @@ export interface PathRequest {
   readonly relays: 1 | 2
   /** How long the path has to work, in blocks. */
   readonly lifetimeBlocks: number
+  /** Peers of this node, in hexadecimal, that may not stand on the path: nothing came over them (spec §9.5). */
+  readonly avoidGuards?: readonly string[]
 }
 
 export interface ReplyPath {
@@ -27,4 +29,6 @@ export interface PathResult {
    * the graph is being read, and the event 'candidates' tells.
    */
   readonly candidates?: number
+  /** The peer of this node over which they lead, in hexadecimal; absent: the backend does not say. */
+  readonly guard?: string
 }

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { OverdueQueue } from '../../src/transport/connection/overdue.ts'
 import { SentPacket, SentPackets } from '../../src/transport/connection/sent-packets.ts'
 
-function sentPacket(number: number): SentPacket {
+function sentPacket(number: number, id = number): SentPacket {
   return new SentPacket({
-    id: number,
+    id,
     number,
     reason: 'data',
     lane: 'node',
@@ -52,6 +52,22 @@ describe('sent packets', () => {
     packets.settle(a, 10)
     expect(packets.takeLost(2, 5, 0)).toEqual([])
     expect(packets.takeLost(2, 5, 10)).toEqual([a])
+  })
+
+  test('are found by number where copies of the OPEN follow later numbers', () => {
+    const packets = new SentPackets()
+    const early = [1, 2, 3].map((number) => sentPacket(number, 10 + number))
+    const open = [sentPacket(0, 1), sentPacket(0, 2), sentPacket(0, 3)]
+    const [first, second, third] = open
+    for (const sent of [first, ...early, second, third]) if (sent !== undefined) packets.add(sent)
+    const within = (smallest: number, largest: number): number[] => {
+      const ids: number[] = []
+      packets.within(smallest, largest, ({ id }) => ids.push(id))
+      return ids
+    }
+    expect(within(1, 3)).toEqual([11, 12, 13])
+    expect(within(0, 0)).toEqual([1, 2, 3])
+    expect(within(2, 2)).toEqual([12])
   })
 
   test('are found by number whatever was finished between them', () => {

@@ -535,13 +535,11 @@ const recovery: readonly Script[] = [
     role: 'responder',
     settings: { packetMsat: 10 },
     open: peer.open(),
-    steps: [
-      ...[0, 10_000, 20_000].map((at): ScriptStep => ({
-        at,
-        medium: 'hangs',
-        sends: [sent({ type: 'price', packetMsat: 10 }, { kind: 'answer' })],
-      })),
-    ],
+    steps: [0, 10_000, 20_000].map((at): ScriptStep => ({
+      at,
+      medium: 'hangs',
+      sends: [sent({ type: 'price', packetMsat: 10 }, { kind: 'answer' })],
+    })),
   },
 ]
 

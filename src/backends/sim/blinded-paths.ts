@@ -66,7 +66,7 @@ export class ProcessPaths {
       decodePath((paths[0] as ReplyPath).bytes),
       request.payer,
     ).length
-    return { paths, candidates }
+    return { paths, candidates, guard: (chain.links.at(-1) as ChannelLink).from.publicHex }
   }
 
   /** False where there is no such path. */
@@ -150,7 +150,10 @@ interface Introduction {
  */
 function chooseIntroduction(node: SimNode, request: PathRequest): Introduction {
   const payer = toHex(request.payer)
-  const peers = node.links.map((link) => link.reverse).filter((link) => canRelay(link, payer))
+  const { avoidGuards = [] } = request
+  const peers = node.links
+    .map((link) => link.reverse)
+    .filter((link) => canRelay(link, payer) && !avoidGuards.includes(link.from.publicHex))
   if (request.relays === 2) {
     for (const inner of byPreference(node, peers)) {
       const outer = inner.from.links

@@ -127,7 +127,12 @@ export interface ConnectionFailure {
 /** Questions that take time; the answer is an input. */
 export type ConnectionRequest =
   /** Make fresh reply paths; answer: `providePaths(now, paths)` or `pathsFailed(now, message)`. */
-  | { readonly type: 'paths'; readonly count: number }
+  | {
+      readonly type: 'paths'
+      readonly count: number
+      /** What went out arrived at the peer's node, and nothing came for long over the newest paths (spec §9.5). */
+      readonly isSilent: boolean
+    }
   /** These of our paths are not used any more. */
   | { readonly type: 'close-paths'; readonly pathIds: readonly string[] }
   /** ECDH with our node's key, for IDENTIFY; answer: `provideSecret(now, secret)`. */

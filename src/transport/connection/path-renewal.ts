@@ -10,7 +10,7 @@ import type { State } from './interface.ts'
 const SILENCE = { leastMs: MIN_SILENCE_MS, mostMs: MAX_SILENCE_MS }
 const AGAIN = { leastMs: PATHS_AGAIN_MS, mostMs: MIN_SILENCE_MS }
 
-type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'reach' | 'receive'
+type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach' | 'receive'
 
 /** Our own reply paths, and when fresh ones are asked for (spec §9.3, §9.4). */
 export class PathRenewal implements Timed {
@@ -20,6 +20,9 @@ export class PathRenewal implements Timed {
   /** Since when nothing came, and how often fresh paths were asked for meanwhile. */
   #silentSince: number
   #silences = 0
+  /** A sign of life was asked for. Once it came, the paths work, and nothing else is expected (spec §9.4). */
+  #isAsked = false
+  #isQuiet = false
   #isRequested = false
   /** A PING goes with the paths that were asked for (spec §9.4). */
   #withPing = false
@@ -39,6 +42,7 @@ export class PathRenewal implements Timed {
   get #silenceAt(): number | undefined {
     const { handshake, life, receive } = this.#parts
     if (this.#own?.newest === undefined || receive.finalOffset !== undefined || !life.isLive) return undefined
+    if (this.#isQuiet) return undefined
     if (handshake.opening?.copies === 0) return undefined
     return this.#silentSince + backOffMs(SILENCE, this.#silences)
   }
@@ -53,8 +57,10 @@ export class PathRenewal implements Timed {
     if (isDue(this.#silenceAt, now)) {
       this.#silentSince = now
       this.#silences++
+      this.#isAsked = true
       this.#withPing = true
-      this.request()
+      const { handshake, packets } = this.#parts
+      this.request(packets.unconfirmed > 0 || handshake.opening?.hasArrived === true)
     }
     if (isDue(this.#againAt, now)) this.request()
     if (isDue(this.#own?.drainAt, now)) this.#drain(now)
@@ -68,11 +74,11 @@ export class PathRenewal implements Timed {
   }
 
   /** Asks for fresh paths, once at a time. */
-  request(): void {
+  request(isSilent = false): void {
     if (this.#isRequested) return
     this.#isRequested = true
     this.#againAt = undefined
-    this.#parts.outputs.request({ type: 'paths', count: OWN_PATHS })
+    this.#parts.outputs.request({ type: 'paths', count: OWN_PATHS, isSilent })
   }
 
   /** Paths that the connection was made with. */
@@ -133,10 +139,23 @@ export class PathRenewal implements Timed {
     this.#drain(now)
   }
 
+  /**
+   * Something that the peer answers went out, or the peer is in the middle of something: more is expected. `asks`: it
+   * was a keepalive, so that a mere sign of life is all that is.
+   */
+  expect(now: number, asks = false): void {
+    if (asks) this.#isAsked = true
+    if (!this.#isQuiet) return
+    this.#isQuiet = false
+    this.#silentSince = now
+  }
+
   /** Something authentic came, perhaps over one of the paths: they work. */
   heard(now: number, pathId: string | undefined): void {
     this.#silentSince = now
     this.#silences = 0
+    if (this.#isAsked) this.#isQuiet = true
+    this.#isAsked = false
     if (pathId !== undefined) this.#own?.used(now, pathId)
   }
 

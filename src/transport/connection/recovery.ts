@@ -20,6 +20,7 @@ type Needs =
   | 'money'
   | 'outputs'
   | 'packets'
+  | 'paths'
   | 'probe'
   | 'reach'
   | 'refusals'
@@ -50,12 +51,13 @@ export class Recovery {
 
   /** A packet goes out: remembers what it carries. `job`: what it is a copy for. */
   sent(now: number, parts: SentPacketParts, job: CopyJob | undefined): void {
-    const { controls, copies, idle, packets, send } = this.#parts
+    const { controls, copies, idle, packets, paths, send } = this.#parts
     const packet = new SentPacket(parts)
     controls.sent(parts.controls, packet.number)
     packets.add(packet)
     this.#sent++
     send.packetSent()
+    if (parts.eliciting) paths.expect(now, (parts.controls & Control.KEEPALIVE) !== 0)
     if (parts.ranges.length > 0 || parts.messages.length > 0 || parts.creditMsat > 0n) idle.sent(now)
     copies.sent(now, packet, job)
   }

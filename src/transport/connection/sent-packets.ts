@@ -252,7 +252,14 @@ export class SentPackets {
     this.#nextId = packet.id + 1
     this.#nextNumber = Math.max(this.#nextNumber, packet.number + 1)
     ;(this.#byId ??= new Map()).set(packet.id, packet)
-    if (isAcknowledged(packet)) this.#unacknowledged.push(packet)
+    if (isAcknowledged(packet)) this.#insert(packet)
+  }
+
+  // Numbers grow but for copies of an OPEN, which are all number 0.
+  #insert(packet: SentPacket): void {
+    const list = this.#unacknowledged
+    if ((list.at(-1)?.number ?? 0) <= packet.number) list.push(packet)
+    else list.splice(this.#search(packet.number + 1), 0, packet)
   }
 
   /** Its outcome is known. */

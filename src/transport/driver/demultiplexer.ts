@@ -11,6 +11,7 @@ import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import { handTo, type OfferDecision, type PhantomOffer, refusal } from './held-offers.ts'
+import type { PathMaker } from './path-maker.ts'
 import type { Runtime } from './runtime.ts'
 
 type NodeArrival = Extract<BackendEvent, { readonly type: 'arrival' }>
@@ -22,6 +23,7 @@ interface DemultiplexerParts {
   readonly tombstones: Tombstones
   readonly early: EarlyPackets
   readonly counts: DriverCounts
+  readonly paths: Pick<PathMaker, 'heard'>
 }
 
 /**
@@ -53,14 +55,16 @@ export class Demultiplexer {
 
   /** Phantom lane: what becomes of an offer. */
   receiveOffer(offer: PhantomOffer): OfferDecision | Promise<OfferDecision> {
-    const { connections, acceptor } = this.#parts
+    const { connections, acceptor, paths } = this.#parts
     const { record, amountMsat, hash, pathId } = offer
     if (pathId !== undefined) {
       const connection = connections.byPath(pathId)
       // spec §9.3: a path that was closed leads to nobody, least of all to those who get packets at the node's
       // phantom.
       if (connection === undefined) return this.#refuse(Code.CLOSED)
-      return handTo(connection, { lane: 'phantom', record, amountMsat, hash, pathId })
+      const decision = handTo(connection, { lane: 'phantom', record, amountMsat, hash, pathId })
+      if (decision.reception.action === 'settle') paths.heard(pathId)
+      return decision
     }
     const arrival: Arrival = { lane: 'phantom', record, amountMsat, hash }
     const header = headerOf(record)

@@ -111,11 +111,12 @@ export class Driver {
     this.offers = offers
     const parts = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts }
     this.acceptor = new Acceptor(parts)
-    this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor })
+    const paths = new PathMaker({ runtime, node, connections, relays })
+    this.#paths = paths
+    this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths })
     this.payer = new Payer({ runtime, node, ledger })
     const slots = new SlotPool()
     this.#schedulers = new PeerSchedulers({ runtime, node, queue, ledger, payer: this.payer, slots, maxFeeMsat })
-    this.#paths = new PathMaker({ runtime, node, connections, relays })
     for (const reservation of reservations) this.payer.adopt(reservation)
   }
 
@@ -240,7 +241,7 @@ export class Driver {
         if (this.#isKnownMessage(connection, event.id)) return
         break
       case 'ended':
-        return connection.end(event.error)
+        return connection.end(this.#paths.explain(connection, event.error))
       case 'closed':
         this.#remove(connection)
         break
@@ -262,7 +263,7 @@ export class Driver {
   #handleRequest(connection: DrivenConnection, request: ConnectionRequest): void {
     switch (request.type) {
       case 'paths':
-        return this.#paths.make(connection, request.count)
+        return this.#paths.make(connection, request.count, request.isSilent)
       case 'close-paths':
         return this.#paths.close(request.pathIds)
       case 'shared-secret':

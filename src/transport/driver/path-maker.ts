@@ -1,9 +1,11 @@
 import { BackendError } from '../../backends/backend.ts'
-import type { PathResult } from '../../medium/reply-path.ts'
+import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
+import type { ConnectionFailure } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
-import { MAX_PATH_TRIES, MIN_CANDIDATES, PATH_LIFETIME_BLOCKS, PATHS_TRY_MS } from '../limits.ts'
+import { MAX_AVOIDED_GUARDS, MAX_PATH_TRIES, MIN_CANDIDATES, PATH_LIFETIME_BLOCKS, PATHS_TRY_MS } from '../limits.ts'
 import type { Connections } from './connections.ts'
 import type { DrivenConnection } from './driven-connection.ts'
+import { Guards } from './guards.ts'
 import type { OwnNode } from './own-node.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -19,6 +21,9 @@ interface PathMakerParts {
 export class PathMaker {
   readonly #parts: PathMakerParts
   #warnedOf = Infinity
+  readonly #guards: Guards = new Guards()
+  /** Over which peers of this node each connection's paths led, the last ones. */
+  readonly #guardsOf: WeakMap<DrivenConnection, readonly string[]> = new WeakMap()
   /** Connections that asked while the node was away, with how many paths they want. */
   readonly #waiting: Map<DrivenConnection, number> = new Map()
 
@@ -26,7 +31,8 @@ export class PathMaker {
     this.#parts = parts
   }
 
-  make(connection: DrivenConnection, count: number): void {
+  make(connection: DrivenConnection, count: number, isSilent = false): void {
+    if (isSilent) this.#silent(connection)
     this.#make(connection, count, MAX_PATH_TRIES)
   }
 
@@ -36,7 +42,7 @@ export class PathMaker {
     if (remoteKey === undefined) {
       return connection.pathsFailed('the side that answers makes no paths: it does not know who would pay')
     }
-    node.backend.makePaths({ count, payer: remoteKey, relays, lifetimeBlocks: PATH_LIFETIME_BLOCKS }).then(
+    this.#ask({ count, payer: remoteKey, relays, lifetimeBlocks: PATH_LIFETIME_BLOCKS }).then(
       (result) => this.#made(connection, result),
       (error: unknown) => {
         if (runtime.isStopped) return
@@ -58,6 +64,41 @@ export class PathMaker {
     deadlines.set(again, this.#parts.runtime.now() + PATHS_TRY_MS)
   }
 
+  /** Over another guard than those that brought nothing, where there is one (spec §9.5). */
+  async #ask(request: PathRequest): Promise<PathResult> {
+    const { backend } = this.#parts.node
+    const { avoided } = this.#guards
+    if (avoided === undefined) return backend.makePaths(request)
+    try {
+      return await backend.makePaths({ ...request, avoidGuards: avoided })
+    } catch (error) {
+      if (!(error instanceof BackendError && error.code === 'no-path')) throw error
+      this.#guards.forgive()
+      return backend.makePaths(request)
+    }
+  }
+
+  // What was delivered had no answer over the paths that this connection has.
+  #silent(connection: DrivenConnection): void {
+    const guard = this.#guardsOf.get(connection)?.at(-1)
+    if (guard === undefined || !this.#guards.silent(this.#parts.runtime.now(), guard)) return
+    this.#parts.runtime.debug({ guard }, 'nothing comes over this peer: replies take another one')
+  }
+
+  /** Something authentic came over this path. */
+  heard(pathId: string): void {
+    this.#guards.heard(this.#parts.runtime.now(), pathId)
+  }
+
+  /** Why a connection ended, with the nodes over which nothing came, where that may be the cause. */
+  explain(connection: DrivenConnection, failure: ConnectionFailure | undefined): ConnectionFailure | undefined {
+    const guards = this.#guardsOf.get(connection)
+    if (failure?.code !== 'ETIMEDOUT' || guards === undefined || connection.stats.packetsReceived > 0) return failure
+    const nodes = guards.join(', then ')
+    const message = `${failure.message}. Answers were to come over ${nodes}; a node there that passes nothing on looks the same`
+    return { ...failure, message }
+  }
+
   /** The node is back: whoever asked meanwhile gets paths now. */
   online(): void {
     const waiting = [...this.#waiting]
@@ -68,7 +109,10 @@ export class PathMaker {
   /** Nobody pays over these any more. */
   close(pathIds: readonly string[]): void {
     const { runtime, node, connections } = this.#parts
-    for (const pathId of pathIds) connections.removePath(pathId)
+    for (const pathId of pathIds) {
+      connections.removePath(pathId)
+      this.#guards.closed(pathId)
+    }
     node.backend.closePaths(pathIds).catch((error: unknown) => {
       if (!runtime.isStopped) runtime.debug({ reason: messageOf(error) }, 'paths were not closed')
     })
@@ -93,10 +137,11 @@ export class PathMaker {
     for (const connection of makers) if (connection !== undefined) this.#count(connection, candidates)
   }
 
-  #made(connection: DrivenConnection, { paths, candidates }: PathResult): void {
+  #made(connection: DrivenConnection, { paths, candidates, guard }: PathResult): void {
     if (this.#parts.runtime.isStopped) return
     if (connection.isClosed) return this.close(paths.map(({ pathId }) => pathId))
     for (const { pathId } of paths) this.#parts.connections.addPath(pathId, connection)
+    if (guard !== undefined) this.#over(connection, paths, guard)
     if (candidates !== undefined) this.#count(connection, candidates)
     connection.providePaths(paths)
   }
@@ -104,6 +149,15 @@ export class PathMaker {
   #count(connection: DrivenConnection, candidates: number): void {
     connection.setCandidates(candidates)
     this.#warn(candidates)
+  }
+
+  #over(connection: DrivenConnection, paths: readonly ReplyPath[], guard: string): void {
+    this.#guards.made(
+      paths.map(({ pathId }) => pathId),
+      guard,
+    )
+    const before = this.#guardsOf.get(connection) ?? []
+    if (before.at(-1) !== guard) this.#guardsOf.set(connection, [...before, guard].slice(-MAX_AVOIDED_GUARDS))
   }
 
   /** spec §9.5: once for each number that is worse than what was warned of before. */

@@ -32,6 +32,11 @@ export const HEDGE_UNKNOWN_MS: number = 10_000
 export const WINDOW_START: number = 32
 /** spec §9.7 */
 export const WINDOW_START_ANONYMOUS: number = 2
+/**
+ * An anonymous peer's third attempt, when two hang (spec §9.7): two hedge delays before samples, since who connects
+ * waits for an answer and its copy may hang, too.
+ */
+export const ANONYMOUS_THIRD_MS: number = 20_000
 /** Never less: one for data while another hangs. */
 export const MIN_WINDOW: number = 2
 /** Never more, over all channels: two lnd channels full. */

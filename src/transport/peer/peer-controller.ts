@@ -9,6 +9,7 @@ import { HedgeBudget } from './hedge.ts'
 import type { PeerGrant, PeerOptions, PeerStats } from './interface.ts'
 import { Latency } from './latency.ts'
 import {
+  ANONYMOUS_THIRD_MS,
   BACKOFF_JITTER,
   LOCAL_REFUSALS_MANY,
   MAX_PROBES,
@@ -291,7 +292,9 @@ export class PeerController {
     if (now < this.#awayUntil) return undefined
     if (want.reason === 'hedge' && this.#hedge.left === 0) return undefined
     if (this.#options.anonymous && this.#owesEnough(now)) return undefined
-    const extra = want.reason === 'control' ? WINDOW_CONTROL_EXTRA : 0
+    // What hangs fills an anonymous peer's first window: spec §9.7 alone bounds its copies.
+    const isBeyond = want.reason === 'control' || (want.reason === 'hedge' && this.#options.anonymous)
+    const extra = isBeyond ? WINDOW_CONTROL_EXTRA : 0
     if (this.#attempts.inWindow >= this.#size + extra) return undefined
     for (const state of this.#ranked(now, want)) {
       const channel = this.#channels.know(state.firstChannel, state.route.firstChannelSlots)
@@ -328,7 +331,8 @@ export class PeerController {
   #nextDoubling(): number | undefined {
     const since = this.#attempts.oldestSince
     if (!this.#options.anonymous || since === undefined) return undefined
-    return since + STUCK_AFTER_MS * 2 ** doublings(this.#now - since)
+    const times = doublings(this.#now - since)
+    return since + (times === 0 ? ANONYMOUS_THIRD_MS : STUCK_AFTER_MS * 2 ** times)
   }
 
   #release(now: number, attempt: PeerAttempt): void {
@@ -413,7 +417,8 @@ export class PeerController {
   }
 }
 
-/** 1 from 60 s on, 2 from 120 s on, 3 from 240 s on ... */
+/** 1 from 20 s on, 2 from 120 s on, 3 from 240 s on ... (spec §9.7) */
 function doublings(waitedMs: number): number {
-  return waitedMs < STUCK_AFTER_MS ? 0 : 1 + Math.floor(Math.log2(waitedMs / STUCK_AFTER_MS))
+  if (waitedMs < ANONYMOUS_THIRD_MS) return 0
+  return 1 + Math.max(0, Math.floor(Math.log2(waitedMs / STUCK_AFTER_MS)))
 }

@@ -119,7 +119,7 @@ export class DaemonBackend implements Backend {
   async makePaths(request: PathRequest): Promise<PathResult> {
     const { paths, ...rest } = await this.#call('makePaths', request)
     const named = paths.map((path) => ({ ...path, pathId: this.#ids.openPath(path.pathId) }))
-    return { paths: named, ...rest }
+    return { ...rest, paths: named }
   }
 
   async closePaths(pathIds: readonly string[]): Promise<void> {

@@ -167,11 +167,13 @@ const pathRequest: Codec<PathRequest> = object<PathRequest>({
   payer: short,
   relays: oneOf([1, 2]),
   lifetimeBlocks: count(),
+  avoidGuards: optional(list(identifier, 64)),
 })
 const replyPath: Codec<ReplyPath> = object<ReplyPath>({ pathId: identifier, bytes: path, expiryHeight: count() })
 const pathResult: Codec<PathResult> = object<PathResult>({
   paths: list(replyPath, 64),
   candidates: optional(count()),
+  guard: optional(identifier),
 })
 
 const pathIds: Codec<readonly string[]> = list(identifier, 8_192)

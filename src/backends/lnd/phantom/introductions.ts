@@ -53,13 +53,13 @@ export class Introductions {
   }
 
   /** @throws BackendError 'no-path' with what is missing, RpcError */
-  async choose(request: Pick<PathRequest, 'payer' | 'relays'>): Promise<Introduction> {
+  async choose(request: Pick<PathRequest, 'payer' | 'relays' | 'avoidGuards'>): Promise<Introduction> {
     const payer = toHex(request.payer)
     const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
     const reasons: string[] = []
     let single: Introduction | undefined
     for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {
-      const reason = unfit(channel, payer)
+      const reason = unfit(channel, payer, request.avoidGuards)
       const peer = reason === undefined ? await nodeInfo(this.#needs.client, channel.remote_pubkey) : undefined
       const link = peer && linkTo(peer, channel)
       const missing = reason ?? this.#missing(peer, link)
@@ -127,8 +127,9 @@ export function orderPoint(): Uint8Array {
   }
 }
 
-function unfit(channel: RawChannel, payer: string): string | undefined {
+function unfit(channel: RawChannel, payer: string, avoid: readonly string[] = []): string | undefined {
   if (channel.remote_pubkey === payer) return 'is the payer itself'
+  if (avoid.includes(channel.remote_pubkey)) return 'passed nothing on to us'
   if (channel.private) return 'has a private channel with us only'
   if (!channel.active) return 'is offline'
   if (isUnconfirmed(channel)) return 'has a channel with us that waits for its first confirmation'

@@ -107,9 +107,9 @@ export class PhantomLane {
     host.command({ type: 'add', keys: made.map(({ key }) => key) })
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
     const candidates = await this.#withinWait(counting)
-    if (candidates !== undefined) return { paths, candidates }
-    void counting.then((late) => this.#tellCandidates(paths, late))
-    return { paths }
+    const guard = chain.links.at(-1)?.from
+    if (candidates === undefined) void counting.then((late) => this.#tellCandidates(paths, late))
+    return { paths, ...(candidates !== undefined && { candidates }), ...(guard !== undefined && { guard }) }
   }
 
   /** Undefined where it takes longer than paths may wait. */
