@@ -4,24 +4,27 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './floor/clock.ts'
 import type { Entropy } from './floor/entropy.ts'
-import type { Backend, NodeInfo } from './backends/backend.ts'
+import { type Backend, BackendError, type NodeInfo } from './backends/backend.ts'
 import { DaemonBackend } from './backends/daemon/client/daemon-backend.ts'
 import { RpcClient } from './backends/daemon/client/rpc-client.ts'
 import { REFUSAL_CAP_MSAT, SOCKET_MODE } from './backends/daemon/protocol/limits.ts'
 import type { DaemonStatus } from './backends/daemon/protocol/messages.ts'
 import {
-  answers,
-  connectTo,
   daemonChoice,
   daemonFolder,
+  fits,
+  reach,
   SOCKET_NAME,
+  startLock,
   streamPair,
+  untilStarted,
 } from './backends/daemon/protocol/socket.ts'
 import { DaemonServer } from './backends/daemon/server/daemon-server.ts'
 import { SettleIndexFile } from './backends/daemon/server/settle-index-file.ts'
 import { listenOn, mustBeFree, type SocketFile } from './backends/daemon/server/socket-file.ts'
 import { processClock } from './floor/clock.ts'
 import { processEntropy } from './floor/entropy.ts'
+import { type LockAttempt, type SocketLock, takeLock } from './floor/socket-lock.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
@@ -66,11 +69,21 @@ export interface Daemon {
  * @throws KeysockError ERR_KEYSOCK_STORE_LOCKED where another daemon has the state folder; and what the backend throws
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  // Before anything is touched, for a clear answer; the socket's name is taken last.
+  await mustBeFree(options.socket)
+  const lock = await lockStart(options.socket)
+  try {
+    return await startLocked(options, async () => lock?.release())
+  } catch (error) {
+    await lock?.release()
+    throw error
+  }
+}
+
+async function startLocked(options: DaemonOptions, release: () => Promise<void>): Promise<Daemon> {
   const { backend, state } = options
   const clock = backend.clock ?? processClock
   const entropy = backend.entropy ?? processEntropy
-  // Before anything is touched, for a clear answer; the socket's name is taken last.
-  await mustBeFree(options.socket)
   let indexFile: SettleIndexFile | undefined
   let store: Store = new MemoryStore()
   if (state !== undefined) {
@@ -85,7 +98,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const { file, endpoint, server } = running
     const failures: Error[] = []
     // One after the other, and each whatever became of those before it.
-    for (const end of [() => file?.close(), () => endpoint?.close(), () => server?.stop(), () => indexFile?.close()]) {
+    for (const end of [
+      () => file?.close(),
+      () => endpoint?.close(),
+      () => server?.stop(),
+      () => indexFile?.close(),
+      release,
+    ]) {
       await Promise.resolve(end()).catch((error: Error) => failures.push(error))
     }
     if (failures[0] !== undefined) throw failures[0]
@@ -97,6 +116,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       settleIndex,
       passed: (index) => indexFile?.set(index),
       phantomLane: options.phantomLane ?? true,
+      socket: options.socket,
       log: options.log,
     })
     running.server = server
@@ -122,6 +142,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
+/**
+ * From now on programs wait for this daemon, and no other starts on its socket. Undefined where the path is too long.
+ *
+ * @throws BackendError 'unsupported' where another daemon is starting
+ */
+async function lockStart(socket: string): Promise<SocketLock | undefined> {
+  const path = startLock(socket)
+  if (!fits(path)) return undefined
+  let attempt: LockAttempt
+  try {
+    attempt = await takeLock(path, () => String(process.pid))
+  } catch (error) {
+    throw new BackendError('bad-request', `cannot listen on ${socket}: ${(error as Error).message}`, { cause: error })
+  }
+  if (!attempt.isTaken) return attempt.lock
+  const message = `a daemon (process ${attempt.words || 'unknown'}) is starting or ending on ${socket}: programs wait for it. Try again when it has ended, or name another socket`
+  throw new BackendError('unsupported', message)
+}
+
 /** An endpoint on which nobody listens, attached inside of this process. */
 async function openRefuser(
   server: DaemonServer,
@@ -144,7 +183,7 @@ async function openRefuser(
 /** A backend for the node that the daemon on this socket owns. */
 export function createDaemonBackend(options: { readonly socket: string }): Backend {
   const { socket } = options
-  return new DaemonBackend({ open: () => connectTo(socket), clock: processClock, entropy: processEntropy })
+  return new DaemonBackend({ open: () => reach(socket), clock: processClock, entropy: processEntropy })
 }
 
 /** For KEYSOCK_BACKEND=keysock/daemon. */
@@ -164,7 +203,7 @@ export async function findDaemon(environment: NodeJS.ProcessEnv): Promise<Backen
     case 'this':
       return createDaemonBackend(choice)
     case 'perhaps':
-      return (await answers(choice.socket)) ? createDaemonBackend(choice) : undefined
+      return (await untilStarted(choice.socket)) ? createDaemonBackend(choice) : undefined
   }
 }
 
@@ -181,7 +220,7 @@ export function daemonState(environment: NodeJS.ProcessEnv): string {
 
 /** What the daemon on this socket tells of itself. @throws BackendError 'offline', 'permission' */
 export async function daemonStatus(options: { readonly socket: string }): Promise<DaemonStatus> {
-  const client = new RpcClient(await connectTo(options.socket), { event: () => undefined, closed: () => undefined })
+  const client = new RpcClient(await reach(options.socket), { event: () => undefined, closed: () => undefined })
   try {
     await client.greet()
     return await client.call('status', undefined)

@@ -84,6 +84,8 @@ export interface BackendStart {
    * node lane leaves the node's forwards alone.
    */
   readonly phantomLane?: boolean
+  /** Where this process is a daemon: the Unix socket on which programs attach. Whoever wants the node is told of it. */
+  readonly daemonSocket?: string
 }
 
 export interface Backend {
@@ -92,7 +94,10 @@ export interface Backend {
   readonly clock?: Clock
   /** Absent: the process's real entropy. The simulator brings its seeded one. */
   readonly entropy?: Entropy
-  /** Throws BackendError 'unsupported' where another program has what `phantomLane` needs. */
+  /**
+   * Throws BackendError 'node-in-use' where another process has the node, and 'unsupported' where another program has
+   * what `phantomLane` needs.
+   */
   start(options: BackendStart): Promise<NodeInfo>
   /** Ends the subscription. Offers held are let go, payments under way go on in the network. Idempotent. */
   stop(): Promise<void>
@@ -133,10 +138,13 @@ export type BackendErrorCode =
   | 'unsupported'
   /** Another program listens on this port of the node. */
   | 'port-in-use'
+  /** Another process has the node to itself. */
+  | 'node-in-use'
 
 interface BackendErrorOptions extends ErrorOptions {
   readonly advice?: string
   readonly away?: OutOfReach
+  readonly daemonSocket?: string
 }
 
 /** A call to a backend that could not be carried out. `message` says what happened and what to do. */
@@ -148,14 +156,17 @@ export class BackendError extends Error {
   readonly advice?: string
   /** What could not be reached, where that is the reason. */
   readonly away?: OutOfReach
+  /** The socket of the daemon that has the node, where that is the reason: a program can attach to it. */
+  readonly daemonSocket?: string
 
   constructor(code: BackendErrorCode, what: string, options: BackendErrorOptions = {}) {
-    const { advice, away } = options
+    const { advice, away, daemonSocket } = options
     super(advice === undefined ? what : `${what}; ${advice}`, 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'BackendError'
     this.code = code
     this.what = what
     if (advice !== undefined) this.advice = advice
     if (away !== undefined) this.away = away
+    if (daemonSocket !== undefined) this.daemonSocket = daemonSocket
   }
 }

@@ -8,13 +8,14 @@ import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
 import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
+import { keysockHome, lockNode, type NodeClaim, type NodeLock } from '../node-lock.ts'
 import { asBackendError } from './rpc/errors.ts'
 import { LndClient } from './rpc/client.ts'
 import { Invoices } from './payments/invoices.ts'
 import { Liveness } from './liveness.ts'
 import { LocalHost, ThreadHost, type InterceptorHost } from './phantom/interceptor-host.ts'
 import type { InterceptorReport } from './phantom/interceptor-messages.ts'
-import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
+import { daemonCommand, openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { OwnChannels } from './routes/own-channels.ts'
 import { Payments } from './payments/payments.ts'
 import { PhantomLane } from './phantom/phantom-lane.ts'
@@ -22,6 +23,11 @@ import { Policies } from './routes/policies.ts'
 import { routeHints } from './routes/route-hints.ts'
 import { Routes } from './routes/routes.ts'
 import type { RawInfo } from './rpc/raw-messages.ts'
+
+const UNKNOWN_NETWORK = 'unknown'
+
+/** What a backend needs to keep other processes from its node. */
+export type NodeExclusion = Pick<NodeClaim, 'home' | 'daemonCommand'>
 
 /** The parts of a started backend. */
 interface Parts {
@@ -39,17 +45,23 @@ export class LndBackend implements Backend {
   readonly clock: Clock = processClock
   readonly entropy: Entropy = processEntropy
   readonly #target: LndTarget
+  readonly #exclusion: NodeExclusion | undefined
   readonly #client: LndClient
   #state: 'new' | 'started' | 'stopped' = 'new'
   #parts: Parts | undefined
+  #lock: NodeLock | undefined
   #sink: ((event: BackendEvent) => void) | undefined
   /** Events in their order; each is emitted outside of any call. */
   readonly #events: BackendEvent[] = []
   #isEmitting = false
 
-  /** @throws BackendError 'bad-request' where `services` is no lnd object */
-  constructor(target: LndTarget) {
+  /**
+   * @param exclusion keeps other processes from the node; without it nothing does
+   * @throws BackendError 'bad-request' where `services` is no lnd object
+   */
+  constructor(target: LndTarget, exclusion?: NodeExclusion) {
     this.#target = target
+    this.#exclusion = exclusion
     this.#client = new LndClient(target.services)
   }
 
@@ -60,6 +72,8 @@ export class LndBackend implements Backend {
     this.#sink = options.sink
     try {
       const info = await this.#client.call('getInfo', {})
+      this.#mustBeStarted()
+      await this.#lockNode(info, options.daemonSocket)
       this.#mustBeStarted()
       const parts = this.#assemble(info, options.settleIndex)
       this.#parts = parts
@@ -74,7 +88,7 @@ export class LndBackend implements Backend {
       return {
         publicKey: fromHex(info.identity_pubkey),
         blockHeight: info.block_height,
-        network: info.chains[0]?.network ?? 'unknown',
+        network: info.chains[0]?.network ?? UNKNOWN_NETWORK,
       }
     } catch (error) {
       await this.stop()
@@ -93,6 +107,23 @@ export class LndBackend implements Backend {
     parts?.invoices.stop()
     await parts?.phantom.stop()
     this.#target.close()
+    await this.#lock?.release()
+  }
+
+  /** @throws BackendError 'node-in-use' */
+  async #lockNode({ identity_pubkey: publicKeyHex, chains }: RawInfo, daemonSocket: string | undefined): Promise<void> {
+    if (this.#exclusion === undefined) return
+    const network = chains[0]?.network ?? UNKNOWN_NETWORK
+    try {
+      const lock = await lockNode({ ...this.#exclusion, publicKeyHex, network, daemonSocket })
+      this.#lock = lock
+      // It may have been stopped meanwhile.
+      if (this.#state !== 'started') await lock.release()
+    } catch (error) {
+      if (error instanceof BackendError) throw error
+      const message = `other programs cannot be kept from this node, so start none beside this one: ${(error as Error).message}`
+      this.#emit({ type: 'warning', code: 'no-lock', message })
+    }
   }
 
   /** `stop` may be called during a call of `start`; it has ended all parts that were there by then. */
@@ -206,15 +237,24 @@ export class LndBackend implements Backend {
 /**
  * A backend for an lnd node. Without options the node is where lnd's own tools find it: by the
  * environment (spec/lnd.md), else in ~/.lnd. It is the node itself: a daemon that owns the node is not looked for,
- * `findDaemon` of keysock/daemon does that (spec/daemon.md §2.2).
+ * `findDaemon` of keysock/daemon does that (spec/daemon.md §2.2). Where another process has the node, `start` rejects
+ * with BackendError 'node-in-use', which says what to do.
  *
  * @throws BackendError 'bad-request' naming the file or variable that can't be read
  */
 export function createLndBackend(options: LndOptions = {}): LndBackend {
-  return new LndBackend(openLndTarget(options, process.env))
+  return create(options, process.env)
 }
 
 /** For KEYSOCK_BACKEND=keysock/lnd. @throws as `createLndBackend` */
 export function createBackend(environment: NodeJS.ProcessEnv): LndBackend {
-  return new LndBackend(openLndTarget({}, environment))
+  return create({}, environment)
+}
+
+function create(options: LndOptions, environment: NodeJS.ProcessEnv): LndBackend {
+  const home = keysockHome(environment)
+  return new LndBackend(openLndTarget(options, environment), {
+    home,
+    daemonCommand: daemonCommand(options, environment),
+  })
 }

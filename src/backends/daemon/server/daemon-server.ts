@@ -21,6 +21,8 @@ export interface DaemonServerOptions {
   readonly passed?: ((settleIndex: bigint) => void) | undefined
   /** Whether the node's unblinded phantom lane is used (spec §2.9). */
   readonly phantomLane?: boolean
+  /** On which programs attach. */
+  readonly socket?: string
   /** What a person who looks after the daemon should know. */
   readonly log?: ((message: string) => void) | undefined
 }
@@ -60,6 +62,7 @@ export class DaemonServer {
         sink: (event) => handle(event),
         ...(settleIndex === undefined ? {} : { settleIndex: from }),
         ...(options.phantomLane === true ? { phantomLane: true } : {}),
+        ...(options.socket === undefined ? {} : { daemonSocket: options.socket }),
       })
       const server = new DaemonServer(options, info)
       handle = (event) => server.#handle(event)
