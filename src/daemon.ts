@@ -1,5 +1,4 @@
 /** One process owns a Lightning node, any number of programs use it over a Unix socket (spec/daemon.md). */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './floor/clock.ts'
@@ -20,6 +19,7 @@ import {
   untilStarted,
 } from './backends/daemon/protocol/socket.ts'
 import { DaemonServer } from './backends/daemon/server/daemon-server.ts'
+import { StateFolder } from './backends/daemon/server/state-folder.ts'
 import { SettleIndexFile } from './backends/daemon/server/settle-index-file.ts'
 import { listenOn, mustBeFree, type SocketFile } from './backends/daemon/server/socket-file.ts'
 import { processClock } from './floor/clock.ts'
@@ -29,6 +29,7 @@ import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
 import type { Store } from './transport/store/store.ts'
+import { checkStoredNode, storedNode } from './transport/store/stored-node.ts'
 
 export type { DaemonStatus } from './backends/daemon/protocol/messages.ts'
 
@@ -39,8 +40,13 @@ export interface DaemonOptions {
   readonly socket: string
   /** Who may attach, by the socket's file mode. Default 0o600: this user. Whoever may attach can spend the node's money. */
   readonly mode?: number
-  /** Folder for what outlives the daemon; without one a daemon begins at the present. One daemon uses it at a time. */
+  /**
+   * Folder for what outlives the daemon; without one a daemon begins at the present. One daemon uses it at a time, and
+   * one node has it.
+   */
   readonly state?: string
+  /** In place of `state`: a folder in which each node has its own. */
+  readonly stateHome?: string
   /** Whether programs may take connections at the node's phantom (spec §2.9). Default true; it takes the interceptor at once. */
   readonly phantomLane?: boolean
   /** What it pays at most in its life to refuse connections on the node lane, msat. Default 10,000 sat. */
@@ -66,7 +72,8 @@ export interface Daemon {
  * would.
  *
  * @throws BackendError 'unsupported' where another daemon listens on the socket, 'bad-request' for paths that cannot be used
- * @throws KeysockError ERR_KEYSOCK_STORE_LOCKED where another daemon has the state folder; and what the backend throws
+ * @throws KeysockError ERR_KEYSOCK_STORE_LOCKED where another daemon has the state folder, and
+ * ERR_KEYSOCK_STORE_OTHER_NODE where another node has it; and what the backend throws
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   // Before anything is touched, for a clear answer; the socket's name is taken last.
@@ -81,18 +88,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function startLocked(options: DaemonOptions, release: () => Promise<void>): Promise<Daemon> {
-  const { backend, state } = options
+  const { backend } = options
   const clock = backend.clock ?? processClock
   const entropy = backend.entropy ?? processEntropy
   let indexFile: SettleIndexFile | undefined
   let store: Store = new MemoryStore()
+  const state = await stateFolder(options)
   if (state !== undefined) {
-    await mkdir(state, { recursive: true, mode: 0o700 })
-    store = new FolderStore(join(state, 'endpoint'))
+    store = new FolderStore(state.endpointFolder)
     const failed = (error: Error): void => options.log?.(`cannot keep how far invoices were read: ${error.message}`)
-    indexFile = new SettleIndexFile({ file: join(state, 'settle-index'), clock, failed })
+    indexFile = new SettleIndexFile({ file: state.newSettleIndexFile, clock, failed })
   }
-  const settleIndex = await indexFile?.read()
+  const settleIndex = await indexFile?.read(state?.settleIndexFile)
   const running: { server?: DaemonServer; endpoint?: Endpoint; file?: SocketFile } = {}
   const stop = async (): Promise<void> => {
     const { file, endpoint, server } = running
@@ -120,6 +127,7 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
       log: options.log,
     })
     running.server = server
+    await state?.settle(server.info, server)
     const cap = options.refusalCap ?? REFUSAL_CAP_MSAT
     running.endpoint = await openRefuser(server, { clock, entropy, store, cap })
     running.endpoint.on('error', (error: Error) =>
@@ -140,6 +148,17 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
     await stop()
     throw error
   }
+}
+
+/** @throws KeysockError ERR_KEYSOCK_STORE_OTHER_NODE; and as the backend's `identify` */
+async function stateFolder({ backend, state, stateHome }: DaemonOptions): Promise<StateFolder | undefined> {
+  if (state === undefined && stateHome === undefined) return undefined
+  const node = await backend.identify?.()
+  // A backend that cannot say which node it is has what it is given to itself.
+  if (node === undefined) return StateFolder.named(state ?? stateHome ?? '')
+  const folder = state === undefined ? StateFolder.ofNode(stateHome ?? '', node) : StateFolder.named(state)
+  checkStoredNode(await folder.node(), storedNode(node), folder.path)
+  return folder
 }
 
 /**

@@ -25,6 +25,15 @@ export interface NodeInfo {
   readonly network: string
 }
 
+/** What a start tells. */
+export interface StartedNode extends NodeInfo {
+  /**
+   * The node has never come as far as the index that a former process saw: it was restored, or is another one. Arrivals
+   * are told from now on.
+   */
+  readonly isBehind?: boolean
+}
+
 /** What a backend may not reach: its node, or the daemon that owns the node. */
 export type OutOfReach = 'daemon' | 'node'
 
@@ -79,6 +88,8 @@ export interface BackendStart {
   readonly sink: (event: BackendEvent) => void
   /** Deliver arrivals after this index; undefined: from now on. */
   readonly settleIndex?: bigint
+  /** The last index that a former process saw, where that is later than `settleIndex`. */
+  readonly lastSettleIndex?: bigint
   /**
    * Also offer what is paid to the phantom of this node (spec §2.9). Default false: whoever only answers over the
    * node lane leaves the node's forwards alone.
@@ -98,7 +109,9 @@ export interface Backend {
    * Throws BackendError 'node-in-use' where another process has the node, and 'unsupported' where another program has
    * what `phantomLane` needs.
    */
-  start(options: BackendStart): Promise<NodeInfo>
+  start(options: BackendStart): Promise<StartedNode>
+  /** Which node it is, before `start`; absent: only `start` tells. */
+  identify?(): Promise<NodeInfo>
   /** Ends the subscription. Offers held are let go, payments under way go on in the network. Idempotent. */
   stop(): Promise<void>
   /** An empty array where there is none; also for a path whose own CLTV delta is above 288 blocks (spec §9.6). */

@@ -98,7 +98,7 @@ describe('keysock daemon', () => {
     expect(readdirSync(join(folder, 'localhost-10011')).toSorted()).toEqual([
       'daemon.sock',
       'daemon.sock.lock',
-      'endpoint',
+      `sim-${toHex(sim.keyOf('bob')).slice(0, 18)}`,
     ])
     daemon.signal('SIGINT')
     expect(await daemon.code).toBe(0)

@@ -17,14 +17,14 @@ import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts
 vi.mock('keysock/daemon', () => import('../../src/daemon.ts'))
 
 /** The socket of a daemon that has the node; '' where nobody has it. */
-const inUse = vi.hoisted(() => ({ daemonSocket: '' }))
+const inUse = vi.hoisted(() => ({ path: '' }))
 vi.mock('keysock/lnd', async () => {
   const lnd = await import('../../src/lnd.ts')
   return {
     createBackend(environment: NodeJS.ProcessEnv): Backend {
-      const { daemonSocket } = inUse
-      if (daemonSocket === '') return lnd.createBackend(environment)
-      const start = (): Promise<never> => Promise.reject(new BackendError('node-in-use', 'taken', { daemonSocket }))
+      if (inUse.path === '') return lnd.createBackend(environment)
+      const start = (): Promise<never> =>
+        Promise.reject(new BackendError('node-in-use', 'taken', { daemonSocket: inUse.path }))
       return { start, pay: start, stop: () => Promise.resolve() } as unknown as Backend
     },
   }
@@ -45,7 +45,7 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.unstubAllEnvs()
   setDefaultEndpoint(undefined)
-  inUse.daemonSocket = ''
+  inUse.path = ''
   await daemon.stop()
   sim.close()
   rmSync(folder, { recursive: true, force: true })
@@ -84,7 +84,7 @@ it.each([
 
 it('and to a daemon that has the node and listens elsewhere', async () => {
   vi.stubEnv('LNCLI_RPCSERVER', 'other-name:10011')
-  inUse.daemonSocket = daemon.socket
+  inUse.path = daemon.socket
   const endpoint = await defaultEndpoint()
   expect(daemon.status().clients).toHaveLength(1)
   await endpoint.close()
@@ -92,6 +92,6 @@ it('and to a daemon that has the node and listens elsewhere', async () => {
 
 it('but is told of it where no daemon is to be looked for', async () => {
   vi.stubEnv('KEYSOCK_DAEMON', 'off')
-  inUse.daemonSocket = daemon.socket
+  inUse.path = daemon.socket
   await expect(defaultEndpoint()).rejects.toMatchObject({ code: 'node-in-use' })
 })

@@ -7,7 +7,14 @@ import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
 import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
 import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
 import type { Verdict } from '../../medium/verdict.ts'
-import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
+import {
+  BackendError,
+  type Backend,
+  type BackendEvent,
+  type BackendStart,
+  type NodeInfo,
+  type StartedNode,
+} from '../backend.ts'
 import { keysockHome, lockNode, type NodeClaim, type NodeLock } from '../node-lock.ts'
 import { asBackendError } from './rpc/errors.ts'
 import { LndClient } from './rpc/client.ts'
@@ -25,6 +32,14 @@ import { Routes } from './routes/routes.ts'
 import type { RawInfo } from './rpc/raw-messages.ts'
 
 const UNKNOWN_NETWORK = 'unknown'
+
+function nodeInfo(info: RawInfo): NodeInfo {
+  return {
+    publicKey: fromHex(info.identity_pubkey),
+    blockHeight: info.block_height,
+    network: info.chains[0]?.network ?? UNKNOWN_NETWORK,
+  }
+}
 
 /** What a backend needs to keep other processes from its node. */
 export type NodeExclusion = Pick<NodeClaim, 'home' | 'daemonCommand'>
@@ -65,7 +80,15 @@ export class LndBackend implements Backend {
     this.#client = new LndClient(target.services)
   }
 
-  async start(options: BackendStart): Promise<NodeInfo> {
+  async identify(): Promise<NodeInfo> {
+    try {
+      return nodeInfo(await this.#client.call('getInfo', {}))
+    } catch (error) {
+      throw asBackendError(error)
+    }
+  }
+
+  async start(options: BackendStart): Promise<StartedNode> {
     if (this.#state !== 'new')
       throw new BackendError('stopped', 'this backend was started before; take a new one for every process')
     this.#state = 'started'
@@ -75,7 +98,9 @@ export class LndBackend implements Backend {
       this.#mustBeStarted()
       await this.#lockNode(info, options.daemonSocket)
       this.#mustBeStarted()
-      const parts = this.#assemble(info, options.settleIndex)
+      const isBehind = await this.#isBehind(options)
+      this.#mustBeStarted()
+      const parts = this.#assemble(info, isBehind ? undefined : options.settleIndex)
       this.#parts = parts
       parts.invoices.open()
       // Once this is answered lnd has the subscription, which came before it on the same connection.
@@ -85,11 +110,7 @@ export class LndBackend implements Backend {
       // A thread takes half a second to come up.
       if (this.#target.credentials !== undefined) parts.phantom.startHost()
       if (options.phantomLane === true) await parts.phantom.listen()
-      return {
-        publicKey: fromHex(info.identity_pubkey),
-        blockHeight: info.block_height,
-        network: info.chains[0]?.network ?? UNKNOWN_NETWORK,
-      }
+      return isBehind ? { ...nodeInfo(info), isBehind } : nodeInfo(info)
     } catch (error) {
       await this.stop()
       throw asBackendError(error)
@@ -108,6 +129,11 @@ export class LndBackend implements Backend {
     await parts?.phantom.stop()
     this.#target.close()
     await this.#lock?.release()
+  }
+
+  async #isBehind({ settleIndex, lastSettleIndex = settleIndex }: BackendStart): Promise<boolean> {
+    if (lastSettleIndex === undefined) return false
+    return !(await Invoices.hasSettled({ client: this.#client, clock: this.clock }, lastSettleIndex))
   }
 
   /** @throws BackendError 'node-in-use' */

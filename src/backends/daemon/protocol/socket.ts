@@ -52,7 +52,7 @@ export function fits(path: string): boolean {
 }
 
 /** Connects to a daemon. @throws BackendError 'offline', 'permission' */
-export async function connectTo(path: string): Promise<net.Socket> {
+async function connectTo(path: string): Promise<net.Socket> {
   const socket = net.connect(path)
   try {
     await once(socket, 'connect')
