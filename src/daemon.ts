@@ -24,6 +24,7 @@ import { SettleIndexFile } from './backends/daemon/server/settle-index-file.ts'
 import { listenOn, mustBeFree, type SocketFile } from './backends/daemon/server/socket-file.ts'
 import { processClock } from './floor/clock.ts'
 import { processEntropy } from './floor/entropy.ts'
+import { type OptionNames, unknownOption } from './floor/option-names.ts'
 import { type LockAttempt, type SocketLock, takeLock } from './floor/socket-lock.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
@@ -55,6 +56,17 @@ export interface DaemonOptions {
   readonly log?: (message: string) => void
 }
 
+const DAEMON_NAMES: Readonly<Record<keyof DaemonOptions, true>> = {
+  backend: true,
+  socket: true,
+  mode: true,
+  state: true,
+  stateHome: true,
+  phantomLane: true,
+  refusalCap: true,
+  log: true,
+}
+
 /** A daemon that runs. */
 export interface Daemon {
   readonly info: NodeInfo
@@ -76,6 +88,7 @@ export interface Daemon {
  * ERR_KEYSOCK_STORE_OTHER_NODE where another node has it; and what the backend throws
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  checkNames(options, DAEMON_NAMES)
   // Before anything is touched, for a clear answer; the socket's name is taken last.
   await mustBeFree(options.socket)
   const lock = await lockStart(options.socket)
@@ -199,8 +212,15 @@ async function openRefuser(
   return await Endpoint.open({ backend, store, caps: { peer: cap, process: cap } })
 }
 
-/** A backend for the node that the daemon on this socket owns. */
+/** @throws BackendError 'bad-request' for a name that is no option */
+function checkNames(options: object, names: OptionNames): void {
+  const complaint = unknownOption(options, names)
+  if (complaint !== undefined) throw new BackendError('bad-request', complaint)
+}
+
+/** A backend for the node that the daemon on this socket owns. @throws BackendError 'bad-request' */
 export function createDaemonBackend(options: { readonly socket: string }): Backend {
+  checkNames(options, { socket: true })
   const { socket } = options
   return new DaemonBackend({ open: () => reach(socket), clock: processClock, entropy: processEntropy })
 }
@@ -220,9 +240,9 @@ export async function findDaemon(environment: NodeJS.ProcessEnv): Promise<Backen
     case 'none':
       return undefined
     case 'this':
-      return createDaemonBackend(choice)
+      return createDaemonBackend({ socket: choice.socket })
     case 'perhaps':
-      return (await untilStarted(choice.socket)) ? createDaemonBackend(choice) : undefined
+      return (await untilStarted(choice.socket)) ? createDaemonBackend({ socket: choice.socket }) : undefined
   }
 }
 

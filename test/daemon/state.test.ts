@@ -87,3 +87,11 @@ describe('what outlives a daemon', () => {
     expect(logged).toHaveLength(1)
   })
 })
+
+it('an option of a daemon that there is not is refused', async () => {
+  const options = { backend: sim.backend('alice'), socket: join(home, 'd.sock'), stat: home }
+  await expect(startDaemon(options)).rejects.toMatchObject({
+    code: 'bad-request',
+    message: expect.stringContaining('no option stat'),
+  })
+})

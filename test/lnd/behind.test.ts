@@ -4,7 +4,11 @@ import { SETTLED_LOOK_MS } from '../../src/backends/lnd/limits.ts'
 import { ScriptedLnd, type FakeStream } from './scripted-lnd.ts'
 
 /** Asks whether a node has settled `index`. */
-function ask(index: bigint): { readonly lnd: ScriptedLnd; readonly answer: Promise<boolean>; stream(): FakeStream } {
+function ask(index: bigint): {
+  readonly lnd: ScriptedLnd
+  readonly answer: Promise<boolean>
+  readonly stream: () => FakeStream
+} {
   const lnd = new ScriptedLnd({})
   const answer = Invoices.hasSettled(lnd, index)
   const stream = (): FakeStream => {
