@@ -39,16 +39,20 @@ interface Holder {
 /** Locks of this process. What one process does with a node is its own affair. */
 const held = new Map<string, { readonly taking: Promise<SocketLock>; users: number }>()
 
-/** Digits of the key in the name of a lock: 64 bits tell all nodes apart, and a socket's path is short. */
+/** Digits of a key in the name of a file: 64 bits tell all nodes apart, and a socket's path is short. */
 const KEY_DIGITS = 18
+
+/** The name of files and folders that are of one node, by network and key. */
+export function nodeName({ network, publicKeyHex }: Pick<NodeClaim, 'network' | 'publicKeyHex'>): string {
+  return `${network}-${publicKeyHex.slice(0, KEY_DIGITS)}`
+}
 
 /**
  * @throws BackendError 'node-in-use' where another process has the node; and what the file system does, where no lock
  * can be made
  */
 export async function lockNode(claim: NodeClaim): Promise<NodeLock> {
-  const { home, network, publicKeyHex } = claim
-  const path = join(home, 'nodes', `${network}-${publicKeyHex.slice(0, KEY_DIGITS)}.lock`)
+  const path = join(claim.home, 'nodes', `${nodeName(claim)}.lock`)
   const entry = held.get(path) ?? { taking: take(path, claim), users: 0 }
   held.set(path, entry)
   entry.users += 1

@@ -141,7 +141,14 @@ const LAYERS: readonly Layer[] = [
   },
   ...['server', 'client'].map((end) => ({
     path: `src/backends/daemon/${end}/`,
-    files: [`src/backends/daemon/${end}/`, 'src/backends/daemon/protocol/', CONTRACT, ...VALUES, 'src/floor/'],
+    files: [
+      `src/backends/daemon/${end}/`,
+      'src/backends/daemon/protocol/',
+      NODE_LOCK,
+      CONTRACT,
+      ...VALUES,
+      'src/floor/',
+    ],
     packages: [NODE],
   })),
   {

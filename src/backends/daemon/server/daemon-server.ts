@@ -27,7 +27,7 @@ export interface DaemonServerOptions {
   readonly log?: ((message: string) => void) | undefined
 }
 
-const NODE_BEHIND =
+const BEHIND_FORMER_DAEMON =
   'the node has settled less than a former daemon saw: it was restored from an older state, or is another one. Packets are taken from now on'
 
 /** A node with one backend, shared by programs: each sees it as if it had the node alone (spec/daemon.md). */
@@ -69,7 +69,7 @@ export class DaemonServer {
         ...(options.phantomLane === true ? { phantomLane: true } : {}),
         ...(options.socket === undefined ? {} : { daemonSocket: options.socket }),
       })
-      if (isBehind) options.log?.(NODE_BEHIND)
+      if (isBehind) options.log?.(BEHIND_FORMER_DAEMON)
       const server = new DaemonServer(isBehind ? { ...options, settleIndex: undefined } : options, { info, isBehind })
       handle = (event) => server.#handle(event)
       for (const event of early) server.#handle(event)

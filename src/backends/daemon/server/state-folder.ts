@@ -3,12 +3,11 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex } from '../../../floor/bytes.ts'
 import { BackendError, type NodeInfo } from '../../backend.ts'
+import { nodeName } from '../../node-lock.ts'
 
 const SETTLE_INDEX = 'settle-index'
 const ENDPOINT = 'endpoint'
 const NODE = 'node'
-/** Digits of the key in the name of a node's folder, as in its lock's: 64 bits tell all nodes apart. */
-const KEY_DIGITS = 18
 
 /** Of which node a folder says that it is. */
 export interface FolderNode {
@@ -17,8 +16,8 @@ export interface FolderNode {
 }
 
 /**
- * The folder for what outlives a daemon, of one node: how far its invoices were read, and the store of the endpoint that
- * refuses. It says of which node it is. Former versions had one folder for all nodes behind an address: what is there
+ * The folder for what outlives a daemon, of one node: how far its invoices were read, and the store of the
+ * endpoint that refuses. It says whose it is. Former versions had one folder for all nodes behind an address: what is there
  * moves to the folder of the node when that has come as far (spec/daemon.md §2.7).
  */
 export class StateFolder {
@@ -33,7 +32,7 @@ export class StateFolder {
 
   /** The folder of a node in the one of its address. */
   static ofNode(home: string, { publicKey, network }: NodeInfo): StateFolder {
-    const path = join(home, `${network}-${toHex(publicKey).slice(0, KEY_DIGITS)}`)
+    const path = join(home, nodeName({ network, publicKeyHex: toHex(publicKey) }))
     const isOld = !existsSync(path) && [SETTLE_INDEX, ENDPOINT].some((name) => existsSync(join(home, name)))
     return new StateFolder(path, isOld ? home : undefined)
   }
