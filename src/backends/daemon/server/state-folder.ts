@@ -16,8 +16,8 @@ export interface FolderNode {
 }
 
 /**
- * The folder for what outlives a daemon, of one node: how far its invoices were read, and the store of the
- * endpoint that refuses. It says whose it is. Former versions had one folder for all nodes behind an address: what is there
+ * The folder for what outlives a daemon, of one node: how far its invoices were read, and the store of the endpoint
+ * that refuses. It says whose it is. Former versions had one folder for all nodes behind an address: what is there
  * moves to the folder of the node when that has come as far (spec/daemon.md §2.7).
  */
 export class StateFolder {
