@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /** Tests that start lnd nodes: several processes each, and they run on the wall clock. */
@@ -15,6 +17,8 @@ const config: ViteUserConfig = defineConfig({
     // No test waits for real time, so this only bounds a hang; the longest property tests need it on a busy machine.
     testTimeout: 120_000,
     hookTimeout: 30_000,
+    // Locks of nodes and sockets of daemons: not among those of whoever runs the tests.
+    env: { KEYSOCK_HOME: join(tmpdir(), `ks-tests-${process.getuid?.() ?? 0}`) },
     // Tests leave simulations where they are when they have seen enough.
     execArgv: ['--disable-warning=KEYSOCK_SIMULATION_UNDRIVEN'],
     reporters: ['default', './tools/count-reporter.ts'],

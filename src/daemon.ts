@@ -1,31 +1,36 @@
 /** One process owns a Lightning node, any number of programs use it over a Unix socket (spec/daemon.md). */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './floor/clock.ts'
 import type { Entropy } from './floor/entropy.ts'
-import type { Backend, NodeInfo } from './backends/backend.ts'
+import { type Backend, BackendError, type NodeInfo } from './backends/backend.ts'
 import { DaemonBackend } from './backends/daemon/client/daemon-backend.ts'
 import { RpcClient } from './backends/daemon/client/rpc-client.ts'
 import { REFUSAL_CAP_MSAT, SOCKET_MODE } from './backends/daemon/protocol/limits.ts'
 import type { DaemonStatus } from './backends/daemon/protocol/messages.ts'
 import {
-  answers,
-  connectTo,
   daemonChoice,
   daemonFolder,
+  fits,
+  reach,
   SOCKET_NAME,
+  startLock,
   streamPair,
+  untilStarted,
 } from './backends/daemon/protocol/socket.ts'
 import { DaemonServer } from './backends/daemon/server/daemon-server.ts'
+import { StateFolder } from './backends/daemon/server/state-folder.ts'
 import { SettleIndexFile } from './backends/daemon/server/settle-index-file.ts'
 import { listenOn, mustBeFree, type SocketFile } from './backends/daemon/server/socket-file.ts'
 import { processClock } from './floor/clock.ts'
 import { processEntropy } from './floor/entropy.ts'
+import { type OptionNames, unknownOption } from './floor/option-names.ts'
+import { type LockAttempt, type SocketLock, takeLock } from './floor/socket-lock.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
 import type { Store } from './transport/store/store.ts'
+import { checkStoredNode, storedNode } from './transport/store/stored-node.ts'
 
 export type { DaemonStatus } from './backends/daemon/protocol/messages.ts'
 
@@ -38,8 +43,13 @@ export interface DaemonOptions {
    * Who may attach, by the socket's file mode. Default 0o600: this user. Whoever may attach can spend the node's money.
    */
   readonly mode?: number
-  /** Folder for what outlives the daemon; without one a daemon begins at the present. One daemon uses it at a time. */
+  /**
+   * Folder for what outlives the daemon; without one a daemon begins at the present. One daemon uses it at a time, and
+   * one node has it.
+   */
   readonly state?: string
+  /** In place of `state`: a folder in which each node has its own. */
+  readonly stateHome?: string
   /**
    * Whether programs may take connections at the node's phantom (spec §2.9). Default true; it takes the interceptor at
    * once.
@@ -49,6 +59,17 @@ export interface DaemonOptions {
   readonly refusalCap?: bigint
   /** What a person who looks after the daemon should know, line by line. */
   readonly log?: (message: string) => void
+}
+
+const DAEMON_NAMES: Readonly<Record<keyof DaemonOptions, true>> = {
+  backend: true,
+  socket: true,
+  mode: true,
+  state: true,
+  stateHome: true,
+  phantomLane: true,
+  refusalCap: true,
+  log: true,
 }
 
 /** A daemon that runs. */
@@ -69,29 +90,47 @@ export interface Daemon {
  *
  * @throws BackendError 'unsupported' where another daemon listens on the socket, 'bad-request' for paths that cannot be
  *   used
- * @throws KeysockError ERR_KEYSOCK_STORE_LOCKED where another daemon has the state folder; and what the backend throws
+ * @throws KeysockError ERR_KEYSOCK_STORE_LOCKED where another daemon has the state folder, and
+ *   ERR_KEYSOCK_STORE_OTHER_NODE where another node has it; and what the backend throws
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { backend, state } = options
-  const clock = backend.clock ?? processClock
-  const entropy = backend.entropy ?? processEntropy
+  checkNames(options, DAEMON_NAMES)
   // Before anything is touched, for a clear answer; the socket's name is taken last.
   await mustBeFree(options.socket)
+  const lock = await lockStart(options.socket)
+  try {
+    return await startLocked(options, async () => lock?.release())
+  } catch (error) {
+    await lock?.release()
+    throw error
+  }
+}
+
+async function startLocked(options: DaemonOptions, release: () => Promise<void>): Promise<Daemon> {
+  const { backend } = options
+  const clock = backend.clock ?? processClock
+  const entropy = backend.entropy ?? processEntropy
   let indexFile: SettleIndexFile | undefined
   let store: Store = new MemoryStore()
+  const state = await stateFolder(options)
   if (state !== undefined) {
-    await mkdir(state, { recursive: true, mode: 0o700 })
-    store = new FolderStore(join(state, 'endpoint'))
+    store = new FolderStore(state.endpointFolder)
     const failed = (error: Error): void => options.log?.(`cannot keep how far invoices were read: ${error.message}`)
-    indexFile = new SettleIndexFile({ file: join(state, 'settle-index'), clock, failed })
+    indexFile = new SettleIndexFile({ file: state.newSettleIndexFile, clock, failed })
   }
-  const settleIndex = await indexFile?.read()
+  const settleIndex = await indexFile?.read(state?.settleIndexFile)
   const running: { server?: DaemonServer; endpoint?: Endpoint; file?: SocketFile } = {}
   const stop = async (): Promise<void> => {
     const { file, endpoint, server } = running
     const failures: Error[] = []
     // One after the other, and each whatever became of those before it.
-    for (const end of [() => file?.close(), () => endpoint?.close(), () => server?.stop(), () => indexFile?.close()]) {
+    for (const end of [
+      () => file?.close(),
+      () => endpoint?.close(),
+      () => server?.stop(),
+      () => indexFile?.close(),
+      release,
+    ]) {
       await Promise.resolve(end()).catch((error: Error) => failures.push(error))
     }
     if (failures[0] !== undefined) throw failures[0]
@@ -103,9 +142,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       settleIndex,
       passed: (index) => indexFile?.set(index),
       phantomLane: options.phantomLane ?? true,
+      socket: options.socket,
       log: options.log,
     })
     running.server = server
+    await state?.settle(server.info, server)
     const cap = options.refusalCap ?? REFUSAL_CAP_MSAT
     running.endpoint = await openRefuser(server, { clock, entropy, store, cap })
     running.endpoint.on('error', (error: Error) =>
@@ -128,6 +169,36 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
+/** @throws KeysockError ERR_KEYSOCK_STORE_OTHER_NODE; and as the backend's `identify` */
+async function stateFolder({ backend, state, stateHome }: DaemonOptions): Promise<StateFolder | undefined> {
+  if (state === undefined && stateHome === undefined) return undefined
+  const node = await backend.identify?.()
+  // A backend that cannot say which node it is has what it is given to itself.
+  if (node === undefined) return StateFolder.named(state ?? stateHome ?? '')
+  const folder = state === undefined ? StateFolder.ofNode(stateHome ?? '', node) : StateFolder.named(state)
+  checkStoredNode(await folder.node(), storedNode(node), folder.path)
+  return folder
+}
+
+/**
+ * From now on programs wait for this daemon, and no other starts on its socket. Undefined where the path is too long.
+ *
+ * @throws BackendError 'unsupported' where another daemon is starting
+ */
+async function lockStart(socket: string): Promise<SocketLock | undefined> {
+  const path = startLock(socket)
+  if (!fits(path)) return undefined
+  let attempt: LockAttempt
+  try {
+    attempt = await takeLock(path, () => String(process.pid))
+  } catch (error) {
+    throw new BackendError('bad-request', `cannot listen on ${socket}: ${(error as Error).message}`, { cause: error })
+  }
+  if (!attempt.isTaken) return attempt.lock
+  const message = `a daemon (process ${attempt.words || 'unknown'}) is starting or ending on ${socket}: programs wait for it. Try again when it has ended, or name another socket`
+  throw new BackendError('unsupported', message)
+}
+
 /** An endpoint on which nobody listens, attached inside of this process. */
 async function openRefuser(
   server: DaemonServer,
@@ -147,10 +218,17 @@ async function openRefuser(
   return await Endpoint.open({ backend, store, caps: { peer: cap, process: cap } })
 }
 
-/** A backend for the node that the daemon on this socket owns. */
+/** @throws BackendError 'bad-request' for a name that is no option */
+function checkNames(options: object, names: OptionNames): void {
+  const complaint = unknownOption(options, names)
+  if (complaint !== undefined) throw new BackendError('bad-request', complaint)
+}
+
+/** A backend for the node that the daemon on this socket owns. @throws BackendError 'bad-request' */
 export function createDaemonBackend(options: { readonly socket: string }): Backend {
+  checkNames(options, { socket: true })
   const { socket } = options
-  return new DaemonBackend({ open: () => connectTo(socket), clock: processClock, entropy: processEntropy })
+  return new DaemonBackend({ open: () => reach(socket), clock: processClock, entropy: processEntropy })
 }
 
 /** For KEYSOCK_BACKEND=keysock/daemon. */
@@ -168,9 +246,9 @@ export async function findDaemon(environment: NodeJS.ProcessEnv): Promise<Backen
     case 'none':
       return undefined
     case 'this':
-      return createDaemonBackend(choice)
+      return createDaemonBackend({ socket: choice.socket })
     case 'perhaps':
-      return (await answers(choice.socket)) ? createDaemonBackend(choice) : undefined
+      return (await untilStarted(choice.socket)) ? createDaemonBackend({ socket: choice.socket }) : undefined
   }
 }
 
@@ -187,7 +265,7 @@ export function daemonState(environment: NodeJS.ProcessEnv): string {
 
 /** What the daemon on this socket tells of itself. @throws BackendError 'offline', 'permission' */
 export async function daemonStatus(options: { readonly socket: string }): Promise<DaemonStatus> {
-  const client = new RpcClient(await connectTo(options.socket), { event: () => undefined, closed: () => undefined })
+  const client = new RpcClient(await reach(options.socket), { event: () => undefined, closed: () => undefined })
   try {
     await client.greet()
     return await client.call('status', undefined)

@@ -25,6 +25,15 @@ export interface NodeInfo {
   readonly network: string
 }
 
+/** What a start tells. */
+export interface StartedNode extends NodeInfo {
+  /**
+   * The node has never come as far as the index that a former process saw: it was restored, or is another one. Arrivals
+   * are told from now on.
+   */
+  readonly isBehind?: boolean
+}
+
 /** What a backend may not reach: its node, or the daemon that owns the node. */
 export type OutOfReach = 'daemon' | 'node'
 
@@ -81,11 +90,15 @@ export interface BackendStart {
   readonly sink: (event: BackendEvent) => void
   /** Deliver arrivals after this index; undefined: from now on. */
   readonly settleIndex?: bigint
+  /** The last index that a former process saw, where that is later than `settleIndex`. */
+  readonly lastSettleIndex?: bigint
   /**
    * Also offer what is paid to the phantom of this node (spec §2.9). Default false: whoever only answers over the
    * node lane leaves the node's forwards alone.
    */
   readonly phantomLane?: boolean
+  /** Where this process is a daemon: the Unix socket on which programs attach. Whoever wants the node is told of it. */
+  readonly daemonSocket?: string
 }
 
 export interface Backend {
@@ -94,8 +107,13 @@ export interface Backend {
   readonly clock?: Clock
   /** Absent: the process's real entropy. The simulator brings its seeded one. */
   readonly entropy?: Entropy
-  /** Throws BackendError 'unsupported' where another program has what `phantomLane` needs. */
-  start(options: BackendStart): Promise<NodeInfo>
+  /**
+   * Throws BackendError 'node-in-use' where another process has the node, and 'unsupported' where another program has
+   * what `phantomLane` needs.
+   */
+  start(options: BackendStart): Promise<StartedNode>
+  /** Which node it is, before `start`; absent: only `start` tells. */
+  identify?(): Promise<NodeInfo>
   /** Ends the subscription. Offers held are let go, payments under way go on in the network. Idempotent. */
   stop(): Promise<void>
   /** An empty array where there is none; also for a path whose own CLTV delta is above 288 blocks (spec §9.6). */
@@ -135,10 +153,13 @@ export type BackendErrorCode =
   | 'unsupported'
   /** Another program listens on this port of the node. */
   | 'port-in-use'
+  /** Another process has the node to itself. */
+  | 'node-in-use'
 
 interface BackendErrorOptions extends ErrorOptions {
   readonly advice?: string
   readonly away?: OutOfReach
+  readonly daemonSocket?: string
 }
 
 /** A call to a backend that could not be carried out. `message` says what happened and what to do. */
@@ -150,14 +171,17 @@ export class BackendError extends Error {
   readonly advice?: string
   /** What could not be reached, where that is the reason. */
   readonly away?: OutOfReach
+  /** The socket of the daemon that has the node, where that is the reason: a program can attach to it. */
+  readonly daemonSocket?: string
 
   constructor(code: BackendErrorCode, what: string, options: BackendErrorOptions = {}) {
-    const { advice, away } = options
+    const { advice, away, daemonSocket } = options
     super(advice === undefined ? what : `${what}; ${advice}`, 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'BackendError'
     this.code = code
     this.what = what
     if (advice !== undefined) this.advice = advice
     if (away !== undefined) this.away = away
+    if (daemonSocket !== undefined) this.daemonSocket = daemonSocket
   }
 }

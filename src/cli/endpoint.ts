@@ -1,4 +1,8 @@
-import { createBackend as createDaemonBackend, findDaemon } from '../daemon.ts'
+import {
+  createBackend as createDaemonBackend,
+  createDaemonBackend as createDaemonBackendOn,
+  findDaemon,
+} from '../daemon.ts'
 import { type Backend, BackendError, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
 import { type EndpointFlags, nodeEnvironment } from './options.ts'
@@ -14,8 +18,20 @@ export interface EndpointRequest {
 
 /** The one place where a command gets its endpoint. @throws what the backend or the store throws */
 export async function openEndpoint(request: EndpointRequest): Promise<Endpoint> {
-  const { environment, flags } = request
-  return await openEndpointOn(await backendOf(nodeEnvironment(environment, flags)), request)
+  const environment = nodeEnvironment(request.environment, request.flags)
+  try {
+    return await openEndpointOn(await backendOf(environment), request)
+  } catch (error) {
+    // A daemon has the node, and listens elsewhere than where it was looked for.
+    const socket = error instanceof BackendError ? error.daemonSocket : undefined
+    if (socket === undefined || !looksForDaemon(environment)) throw error
+    return await openEndpointOn(createDaemonBackendOn({ socket }), request)
+  }
+}
+
+/** Whether this command may attach to a daemon that it finds. */
+function looksForDaemon(environment: NodeJS.ProcessEnv): boolean {
+  return (environment['KEYSOCK_BACKEND'] ?? '') === '' && environment['KEYSOCK_DAEMON'] !== 'off'
 }
 
 /** The daemon of the node where one runs, else the node itself. */
@@ -43,7 +59,10 @@ export function whyUnusable(error: unknown): string {
 
 /** Why there is no endpoint, for a person. */
 export function unusable(error: unknown): KeysockError {
-  const message = `the node cannot be used: ${whyUnusable(error)}; keysock doctor says what to do`
+  // That message says itself what to do, and the node is well.
+  const isInUse = error instanceof BackendError && error.code === 'node-in-use'
+  const advice = isInUse ? '' : '; keysock doctor says what to do'
+  const message = `the node cannot be used: ${whyUnusable(error)}${advice}`
   return new KeysockError(codeOf(error), message, { cause: error })
 }
 

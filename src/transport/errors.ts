@@ -29,6 +29,8 @@ export type OwnCode =
   | 'ERR_KEYSOCK_STORE_LOCKED'
   /** A file of the store is not what this library writes. */
   | 'ERR_KEYSOCK_STORE_CORRUPT'
+  /** The store holds the state of another node. */
+  | 'ERR_KEYSOCK_STORE_OTHER_NODE'
   /** A server listens already, or does not. */
   | 'ERR_SERVER_ALREADY_LISTEN'
   | 'ERR_SERVER_NOT_RUNNING'

@@ -95,7 +95,11 @@ describe('keysock daemon', () => {
     const socket = daemonSocket(environment)
     await daemon.out.shows('ready: ')
     expect(daemon.out.text).toBe(`ready: node ${toHex(sim.keyOf('bob'))} (sim), socket ${socket}\n`)
-    expect(readdirSync(join(folder, 'localhost-10011')).toSorted()).toEqual(['daemon.sock', 'endpoint'])
+    expect(readdirSync(join(folder, 'localhost-10011')).toSorted()).toEqual([
+      'daemon.sock',
+      'daemon.sock.lock',
+      `sim-${toHex(sim.keyOf('bob')).slice(0, 18)}`,
+    ])
     daemon.signal('SIGINT')
     expect(await daemon.code).toBe(0)
     expect(existsSync(socket)).toBe(false)

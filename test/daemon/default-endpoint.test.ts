@@ -3,11 +3,32 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { type Daemon, daemonSocket, startDaemon } from '../../src/daemon.ts'
-import { connect, createEndpoint, defaultEndpoint, setDefaultEndpoint } from '../../src/index.ts'
+import {
+  type Backend,
+  BackendError,
+  connect,
+  createEndpoint,
+  defaultEndpoint,
+  setDefaultEndpoint,
+} from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 
 // The package imports itself by name, which leads to what was built; here it is what stands in src.
 vi.mock('keysock/daemon', () => import('../../src/daemon.ts'))
+
+/** The socket of a daemon that has the node; '' where nobody has it. */
+const inUse = vi.hoisted(() => ({ path: '' }))
+vi.mock('keysock/lnd', async () => {
+  const lnd = await import('../../src/lnd.ts')
+  return {
+    createBackend(environment: NodeJS.ProcessEnv): Backend {
+      if (inUse.path === '') return lnd.createBackend(environment)
+      const start = (): Promise<never> =>
+        Promise.reject(new BackendError('node-in-use', 'taken', { daemonSocket: inUse.path }))
+      return { start, pay: start, stop: () => Promise.resolve() } as unknown as Backend
+    },
+  }
+})
 
 let sim: Simulation
 let daemon: Daemon
@@ -24,6 +45,7 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.unstubAllEnvs()
   setDefaultEndpoint(undefined)
+  inUse.path = ''
   await daemon.stop()
   sim.close()
   rmSync(folder, { recursive: true, force: true })
@@ -58,4 +80,18 @@ it.each([
   vi.stubEnv('LNCLI_LNDDIR', '/no/such/folder')
   await expect(defaultEndpoint()).rejects.toThrow('the backend keysock/lnd cannot be used')
   expect(daemon.status().clients).toEqual([])
+})
+
+it('and to a daemon that has the node and listens elsewhere', async () => {
+  vi.stubEnv('LNCLI_RPCSERVER', 'other-name:10011')
+  inUse.path = daemon.socket
+  const endpoint = await defaultEndpoint()
+  expect(daemon.status().clients).toHaveLength(1)
+  await endpoint.close()
+})
+
+it('but is told of it where no daemon is to be looked for', async () => {
+  vi.stubEnv('KEYSOCK_DAEMON', 'off')
+  inUse.path = daemon.socket
+  await expect(defaultEndpoint()).rejects.toMatchObject({ code: 'node-in-use' })
 })

@@ -20,6 +20,8 @@ const PURE_FLOOR = ['back-off', 'bounded', 'bytes', 'heap', 'token-bucket'].map(
 const TRANSPORT_BASE = ['errors', 'limits', 'logger'].map((name) => `src/transport/${name}.ts`)
 const VALUES = ['src/medium/', 'src/wire/']
 const CONTRACT = 'src/backends/backend.ts'
+/** What keeps two processes from one node. */
+const NODE_LOCK = 'src/backends/node-lock.ts'
 /** What all folders of the lnd backend stand on. */
 const LND_BASE = [
   'src/backends/lnd/limits.ts',
@@ -86,6 +88,7 @@ const LAYERS: readonly Layer[] = [
   },
   { path: 'src/transport/', files: [...TRANSPORT_BASE, ...VALUES, 'src/floor/'], packages: [NODE] },
   { path: CONTRACT, files: [...VALUES, 'src/floor/'], packages: [NOBLE] },
+  { path: NODE_LOCK, files: [CONTRACT, 'src/floor/'], packages: [NODE] },
   {
     path: 'src/backends/sim/',
     files: ['src/backends/sim/', 'src/backends/paths/', CONTRACT, ...VALUES, 'src/floor/'],
@@ -120,19 +123,33 @@ const LAYERS: readonly Layer[] = [
   },
   {
     path: 'src/backends/lnd/',
-    files: ['src/backends/lnd/', ...LND_BASE],
+    files: ['src/backends/lnd/', NODE_LOCK, ...LND_BASE],
     packages: [NOBLE],
   },
   {
     // What both ends of the daemon's socket share. None of the three folders loads gRPC: a program that attaches needs
     // none.
     path: 'src/backends/daemon/protocol/',
-    files: ['src/backends/daemon/protocol/', 'src/backends/lnd/rpc/address.ts', CONTRACT, ...VALUES, 'src/floor/'],
+    files: [
+      'src/backends/daemon/protocol/',
+      'src/backends/lnd/rpc/address.ts',
+      NODE_LOCK,
+      CONTRACT,
+      ...VALUES,
+      'src/floor/',
+    ],
     packages: [NOBLE, NODE],
   },
   ...['server', 'client'].map((end) => ({
     path: `src/backends/daemon/${end}/`,
-    files: [`src/backends/daemon/${end}/`, 'src/backends/daemon/protocol/', CONTRACT, ...VALUES, 'src/floor/'],
+    files: [
+      `src/backends/daemon/${end}/`,
+      'src/backends/daemon/protocol/',
+      NODE_LOCK,
+      CONTRACT,
+      ...VALUES,
+      'src/floor/',
+    ],
     packages: [NODE],
   })),
   {

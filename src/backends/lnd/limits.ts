@@ -140,3 +140,6 @@ export const INBOUND_ROOM_MSAT = 100_000n
  * least 2.
  */
 export const RELAY_DATA_BYTES = 32
+
+/** A node that has settled an invoice tells it within some ms; after so long it is behind what was stored. */
+export const SETTLED_LOOK_MS = 5_000

@@ -7,14 +7,22 @@ import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
 import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
 import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
 import type { Verdict } from '../../medium/verdict.ts'
-import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
+import {
+  BackendError,
+  type Backend,
+  type BackendEvent,
+  type BackendStart,
+  type NodeInfo,
+  type StartedNode,
+} from '../backend.ts'
+import { keysockHome, lockNode, type NodeClaim, type NodeLock } from '../node-lock.ts'
 import { asBackendError } from './rpc/errors.ts'
 import { LndClient } from './rpc/client.ts'
 import { Invoices } from './payments/invoices.ts'
 import { Liveness } from './liveness.ts'
 import { LocalHost, ThreadHost, type InterceptorHost } from './phantom/interceptor-host.ts'
 import type { InterceptorReport } from './phantom/interceptor-messages.ts'
-import { openLndTarget, type LndCredentials, type LndOptions, type LndTarget } from './rpc/connection.ts'
+import { daemonCommand, openLndTarget, type LndCredentials, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { OwnBalance } from './routes/own-balance.ts'
 import { OwnChannels } from './routes/own-channels.ts'
 import { Payments } from './payments/payments.ts'
@@ -23,6 +31,19 @@ import { Policies } from './routes/policies.ts'
 import { routeHints } from './routes/route-hints.ts'
 import { Routes } from './routes/routes.ts'
 import type { RawInfo } from './rpc/raw-messages.ts'
+
+const UNKNOWN_NETWORK = 'unknown'
+
+function nodeInfo(info: RawInfo): NodeInfo {
+  return {
+    publicKey: fromHex(info.identity_pubkey),
+    blockHeight: info.block_height,
+    network: info.chains[0]?.network ?? UNKNOWN_NETWORK,
+  }
+}
+
+/** What a backend needs to keep other processes from its node. */
+export type NodeExclusion = Pick<NodeClaim, 'home' | 'daemonCommand'>
 
 /** The parts of a started backend. */
 interface Parts {
@@ -40,9 +61,11 @@ export class LndBackend implements Backend {
   readonly clock: Clock = processClock
   readonly entropy: Entropy = processEntropy
   readonly #target: LndTarget
+  readonly #exclusion: NodeExclusion | undefined
   readonly #client: LndClient
   #state: 'new' | 'started' | 'stopped' = 'new'
   #parts: Parts | undefined
+  #lock: NodeLock | undefined
   #sink: ((event: BackendEvent) => void) | undefined
   /** Events in their order; each is emitted outside of any call. */
   readonly #events: BackendEvent[] = []
@@ -52,13 +75,25 @@ export class LndBackend implements Backend {
   /** Credentials that were read again. */
   #renewed: LndCredentials | undefined
 
-  /** @throws BackendError 'bad-request' where `services` is no lnd object */
-  constructor(target: LndTarget) {
+  /**
+   * @param exclusion keeps other processes from the node; without it nothing does
+   * @throws BackendError 'bad-request' where `services` is no lnd object
+   */
+  constructor(target: LndTarget, exclusion?: NodeExclusion) {
     this.#target = target
+    this.#exclusion = exclusion
     this.#client = new LndClient(target.services)
   }
 
-  async start(options: BackendStart): Promise<NodeInfo> {
+  async identify(): Promise<NodeInfo> {
+    try {
+      return nodeInfo(await this.#client.call('getInfo', {}))
+    } catch (error) {
+      throw asBackendError(error)
+    }
+  }
+
+  async start(options: BackendStart): Promise<StartedNode> {
     if (this.#state !== 'new')
       throw new BackendError('stopped', 'this backend was started before; take a new one for every process')
     this.#state = 'started'
@@ -66,7 +101,11 @@ export class LndBackend implements Backend {
     try {
       const info = await this.#client.call('getInfo', {})
       this.#mustBeStarted()
-      const parts = this.#assemble(info, options.settleIndex)
+      await this.#lockNode(info, options.daemonSocket)
+      this.#mustBeStarted()
+      const isBehind = await this.#isBehind(options)
+      this.#mustBeStarted()
+      const parts = this.#assemble(info, isBehind ? undefined : options.settleIndex)
       this.#parts = parts
       parts.invoices.open()
       // Once this is answered lnd has the subscription, which came before it on the same connection.
@@ -76,11 +115,7 @@ export class LndBackend implements Backend {
       // A thread takes half a second to come up.
       if (this.#target.credentials !== undefined) parts.phantom.startHost()
       if (options.phantomLane === true) await parts.phantom.listen()
-      return {
-        publicKey: fromHex(info.identity_pubkey),
-        blockHeight: info.block_height,
-        network: info.chains[0]?.network ?? 'unknown',
-      }
+      return isBehind ? { ...nodeInfo(info), isBehind } : nodeInfo(info)
     } catch (error) {
       await this.stop()
       throw asBackendError(error)
@@ -98,6 +133,28 @@ export class LndBackend implements Backend {
     parts?.invoices.stop()
     await parts?.phantom.stop()
     this.#target.close()
+    await this.#lock?.release()
+  }
+
+  async #isBehind({ settleIndex, lastSettleIndex = settleIndex }: BackendStart): Promise<boolean> {
+    if (lastSettleIndex === undefined) return false
+    return !(await Invoices.hasSettled({ client: this.#client, clock: this.clock }, lastSettleIndex))
+  }
+
+  /** @throws BackendError 'node-in-use' */
+  async #lockNode({ identity_pubkey: publicKeyHex, chains }: RawInfo, daemonSocket: string | undefined): Promise<void> {
+    if (this.#exclusion === undefined) return
+    const network = chains[0]?.network ?? UNKNOWN_NETWORK
+    try {
+      const lock = await lockNode({ ...this.#exclusion, publicKeyHex, network, daemonSocket })
+      this.#lock = lock
+      // It may have been stopped meanwhile.
+      if (this.#state !== 'started') await lock.release()
+    } catch (error) {
+      if (error instanceof BackendError) throw error
+      const message = `other programs cannot be kept from this node, so start none beside this one: ${(error as Error).message}`
+      this.#emit({ type: 'warning', code: 'no-lock', message })
+    }
   }
 
   /** `stop` may be called during a call of `start`; it has ended all parts that were there by then. */
@@ -224,15 +281,24 @@ export class LndBackend implements Backend {
 /**
  * A backend for an lnd node. Without options the node is where lnd's own tools find it: by the
  * environment (spec/lnd.md), else in ~/.lnd. It is the node itself: a daemon that owns the node is not looked for,
- * `findDaemon` of keysock/daemon does that (spec/daemon.md §2.2).
+ * `findDaemon` of keysock/daemon does that (spec/daemon.md §2.2). Where another process has the node, `start` rejects
+ * with BackendError 'node-in-use', which says what to do.
  *
  * @throws BackendError 'bad-request' naming the file or variable that can't be read
  */
 export function createLndBackend(options: LndOptions = {}): LndBackend {
-  return new LndBackend(openLndTarget(options, process.env))
+  return create(options, process.env)
 }
 
 /** For KEYSOCK_BACKEND=keysock/lnd. @throws as `createLndBackend` */
 export function createBackend(environment: NodeJS.ProcessEnv): LndBackend {
-  return new LndBackend(openLndTarget({}, environment))
+  return create({}, environment)
+}
+
+function create(options: LndOptions, environment: NodeJS.ProcessEnv): LndBackend {
+  const home = keysockHome(environment)
+  return new LndBackend(openLndTarget(options, environment), {
+    home,
+    daemonCommand: daemonCommand(options, environment),
+  })
 }

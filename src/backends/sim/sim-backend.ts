@@ -7,7 +7,14 @@ import type { FailureReason, Payment, PaymentOutcome } from '../../medium/paymen
 import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
 import type { Route, RouteHint, RouteRequest } from '../../medium/route.ts'
 import type { Verdict } from '../../medium/verdict.ts'
-import { BackendError, type Backend, type BackendEvent, type BackendStart, type NodeInfo } from '../backend.ts'
+import {
+  BackendError,
+  type Backend,
+  type BackendEvent,
+  type BackendStart,
+  type NodeInfo,
+  type StartedNode,
+} from '../backend.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
 import type { HtlcAttempt } from './htlc-attempt.ts'
 import { Blocking } from './blocking.ts'
@@ -54,7 +61,7 @@ export class SimBackend implements Backend, AttachedProcess {
 
   // The contract's functions
 
-  async start(options: BackendStart): Promise<NodeInfo> {
+  async start(options: BackendStart): Promise<StartedNode> {
     this.#network.engine.enter()
     const node = this.#node
     if (this.#state !== 'new')
@@ -69,13 +76,25 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#state = 'started'
     this.#sink = options.sink
     this.#phantomLane = options.phantomLane === true
-    this.#settleIndex = options.settleIndex === undefined ? node.settleIndex : Number(options.settleIndex)
+    const seen = Number(options.lastSettleIndex ?? options.settleIndex ?? 0n)
+    const isBehind = seen > node.settleIndex
+    const { settleIndex } = options
+    this.#settleIndex = settleIndex === undefined || isBehind ? node.settleIndex : Number(settleIndex)
     node.attach(this)
     this.#network.trace('process', node.index, 1)
     node.interceptor.connect()
     this.#network.after(0, () => this.deliverArrivals())
-    const info: NodeInfo = { publicKey: node.publicKey.slice(), blockHeight: this.#network.height, network: 'sim' }
-    return this.#log('start', { settleIndex: options.settleIndex, phantomLane: this.#phantomLane }, info)
+    const info = this.#info()
+    this.#log('start', { settleIndex: options.settleIndex, phantomLane: this.#phantomLane }, info)
+    return isBehind ? { ...info, isBehind } : info
+  }
+
+  identify(): Promise<NodeInfo> {
+    return Promise.resolve(this.#info())
+  }
+
+  #info(): NodeInfo {
+    return { publicKey: this.#node.publicKey.slice(), blockHeight: this.#network.height, network: 'sim' }
   }
 
   async stop(): Promise<void> {

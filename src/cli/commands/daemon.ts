@@ -92,7 +92,7 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
       backend,
       socket: flags.socket ?? daemonSocket(environment),
       mode: flags.mode,
-      state: flags.state ?? daemonState(environment),
+      ...(flags.state === undefined ? { stateHome: daemonState(environment) } : { state: flags.state }),
       phantomLane: flags.phantomLane,
       log,
     })

@@ -1,3 +1,6 @@
+import { turn } from '../../floor/clock.ts'
+import type { StoreChange } from '../store/store.ts'
+import { checkStoredNode, storedNode } from '../store/stored-node.ts'
 import type { BackendEvent, NodeInfo } from '../../backends/backend.ts'
 import { Driver, type DriverOptions } from './driver.ts'
 
@@ -7,6 +10,9 @@ export interface Started {
   /** Lets in what has come since the start. */
   readonly begin: () => void
 }
+
+const NODE_BEHIND =
+  'the node has settled less than this store has seen of it: it was restored from an older state. Packets are taken from now on; what came before, and is not known here, is lost'
 
 /** Opens the store, starts the backend from where the store is, and joins the two. */
 export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'>): Promise<Started> {
@@ -24,7 +30,21 @@ export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'
       ...(settleIndex === undefined ? {} : { settleIndex }),
       ...(options.phantomLane ? { phantomLane: true } : {}),
     })
-    const driver = new Driver({ ...options, info, stored })
+    const node = storedNode(info)
+    try {
+      checkStoredNode(stored.node, node, 'the store')
+    } catch (error) {
+      await backend.stop()
+      throw error
+    }
+    const isBehind = info.isBehind === true
+    const kept = isBehind ? { ...stored, settleIndex: undefined } : stored
+    const driver = new Driver({ ...options, info, stored: kept })
+    const changes: StoreChange[] = stored.node === undefined ? [{ type: 'node', ...node }] : []
+    if (isBehind) changes.push({ type: 'settle-index-forgotten' })
+    if (changes.length > 0) driver.runtime.storeLater(changes)
+    // Whoever opens the endpoint listens for warnings from the next turn on.
+    if (isBehind) void turn().then(() => options.warn('ERR_KEYSOCK_NODE_BEHIND', NODE_BEHIND))
     const begin = (): void => {
       sink = driver.receive
       for (const event of early) driver.receive(event)

@@ -1,4 +1,4 @@
-import type { Backend } from '../../backends/backend.ts'
+import { type Backend, BackendError } from '../../backends/backend.ts'
 import { Endpoint, type EndpointOptions } from './endpoint.ts'
 import { KeysockError, messageOf } from '../errors.ts'
 
@@ -54,6 +54,7 @@ const DAEMON = 'keysock/daemon'
 /** What `keysock/daemon` gives to look for a daemon. */
 interface DaemonModule {
   readonly findDaemon: (environment: NodeJS.ProcessEnv) => Promise<Backend | undefined>
+  readonly createDaemonBackend: (options: { readonly socket: string }) => Backend
 }
 
 /** What the environment means when it names no backend: a daemon, or lnd as its own tools find it; '' for neither. */
@@ -94,5 +95,13 @@ async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Endpoint
       cause: error,
     })
   }
-  return await Endpoint.open('backend' in made ? made : { backend: made })
+  try {
+    return await Endpoint.open('backend' in made ? made : { backend: made })
+  } catch (error) {
+    // A daemon has the node, and listens elsewhere than where it was looked for.
+    const socket = error instanceof BackendError ? error.daemonSocket : undefined
+    if (socket === undefined || named !== '' || environment['KEYSOCK_DAEMON'] === 'off') throw error
+    const { createDaemonBackend } = (await import(DAEMON)) as DaemonModule
+    return await Endpoint.open({ backend: createDaemonBackend({ socket }) })
+  }
 }

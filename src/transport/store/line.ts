@@ -21,6 +21,10 @@ export function decodeLine(line: string): StoreChange | undefined {
 function toChange(value: Readonly<Record<string, unknown>>): StoreChange | undefined {
   const { type } = value
   switch (type) {
+    case 'node':
+      return { type, publicKey: word(value['publicKey']), network: word(value['network']) }
+    case 'settle-index-forgotten':
+      return { type }
     case 'settle-index':
       return { type, index: amount(value['index']) }
     case 'open-seen':

@@ -1,5 +1,6 @@
 import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
 import { MAX_STORED_MESSAGE_IDS, MAX_OPENS_SEEN, MAX_RESERVATIONS, MAX_TOMBSTONES } from '../limits.ts'
+import type { StoredNode } from './stored-node.ts'
 import type { Reservation, StoreChange, StoredState, Tombstone } from './store.ts'
 
 /**
@@ -7,6 +8,7 @@ import type { Reservation, StoreChange, StoredState, Tombstone } from './store.t
  * spec §14; for OPENs the driver raises the floor before that.
  */
 export class State implements StoredState {
+  node: StoredNode | undefined
   settleIndex: bigint | undefined
   floor = 0
   readonly opensSeen: BoundedMap<string, number> = new BoundedMap(MAX_OPENS_SEEN)
@@ -18,6 +20,14 @@ export class State implements StoredState {
     switch (change.type) {
       case 'settle-index':
         if (this.settleIndex === undefined || change.index > this.settleIndex) this.settleIndex = change.index
+        return
+      case 'node': {
+        const { type: _, ...node } = change
+        this.node = node
+        return
+      }
+      case 'settle-index-forgotten':
+        this.settleIndex = undefined
         return
       case 'open-seen':
         this.opensSeen.renew(change.ephemeral, change.height)
@@ -50,6 +60,7 @@ export class State implements StoredState {
 
   /** The fewest changes that lead here. */
   *changes(): Generator<StoreChange> {
+    if (this.node !== undefined) yield { type: 'node', ...this.node }
     if (this.settleIndex !== undefined) yield { type: 'settle-index', index: this.settleIndex }
     if (this.floor > 0) yield { type: 'floor', height: this.floor }
     for (const [ephemeral, height] of this.opensSeen) yield { type: 'open-seen', ephemeral, height }
@@ -60,13 +71,14 @@ export class State implements StoredState {
 
   /** How many `changes` there are. */
   get size(): number {
-    const singles = (this.settleIndex === undefined ? 0 : 1) + (this.floor > 0 ? 1 : 0)
+    const singles = [this.node !== undefined, this.settleIndex !== undefined, this.floor > 0].filter(Boolean).length
     return singles + this.opensSeen.size + this.tombstones.size + this.reservations.size + this.messages.size
   }
 
   /** A copy that later changes leave alone. */
   snapshot(): StoredState {
     return {
+      node: this.node,
       settleIndex: this.settleIndex,
       floor: this.floor,
       opensSeen: new Map(this.opensSeen),

@@ -3,6 +3,8 @@
  * Everything is plain data; keys, hashes and ids are lower-case hexadecimal.
  */
 
+import type { StoredNode } from './stored-node.ts'
+
 /** A payment that has no outcome yet. */
 export interface Reservation {
   readonly hash: string
@@ -26,6 +28,10 @@ export interface Tombstone {
 
 /** One thing that changed. The kinds are also what a journal holds. */
 export type StoreChange =
+  /** What is stored is of this node. */
+  | ({ readonly type: 'node' } & StoredNode)
+  /** The node is behind the index that is stored: arrivals are told from the present on. */
+  | { readonly type: 'settle-index-forgotten' }
   /** Arrivals up to here were taken; the next process asks for those after it. */
   | { readonly type: 'settle-index'; readonly index: bigint }
   /** An OPEN with this e_i and height was taken (spec §6.4). */
@@ -43,6 +49,8 @@ export type StoreChange =
 
 /** What a former process left. */
 export interface StoredState {
+  /** Absent in what was written before it was stored. */
+  readonly node?: StoredNode | undefined
   readonly settleIndex: bigint | undefined
   readonly floor: number
   /** e_i -> height, the oldest first. */

@@ -118,3 +118,10 @@ export const GREETING_MS = 5_000
 export const ANSWER_MS = 30_000
 /** The last settle index is written this often at most. */
 export const SETTLE_INDEX_EVERY_MS = 500
+
+// ---- Starting ----------------------------------------------------------------------------------------
+
+/** A program waits so long for a daemon that is starting: a node that is slow to answer takes some seconds. */
+export const DAEMON_START_MS = 30_000
+/** ... and looks so often. */
+export const DAEMON_LOOK_MS = 50

@@ -232,6 +232,7 @@ const ERROR_CODES: Readonly<Record<BackendErrorCode, true>> = {
   permission: true,
   unsupported: true,
   'port-in-use': true,
+  'node-in-use': true,
 }
 
 /** Why a call was not carried out. */

@@ -1,14 +1,16 @@
 /** The Unix socket between programs and their daemon: where it is, and how it is reached. */
 import { once } from 'node:events'
 import net from 'node:net'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { toHex } from '../../../floor/bytes.ts'
+import { pause, processClock } from '../../../floor/clock.ts'
+import { lockHolder } from '../../../floor/socket-lock.ts'
 import { BackendError } from '../../backend.ts'
+import { keysockHome } from '../../node-lock.ts'
 import { lndSocket } from '../../lnd/rpc/address.ts'
-import { MAX_SOCKET_PATH_BYTES } from './limits.ts'
+import { DAEMON_LOOK_MS, DAEMON_START_MS, MAX_SOCKET_PATH_BYTES } from './limits.ts'
 
 /** The socket's name in the folder of a node. */
 export const SOCKET_NAME = 'daemon.sock'
@@ -27,8 +29,7 @@ export type DaemonChoice =
  * host-port of lnd's gRPC.
  */
 export function daemonFolder(environment: NodeJS.ProcessEnv): string {
-  const named = environment['KEYSOCK_HOME'] ?? ''
-  const home = named === '' ? join(homedir(), '.keysock') : named
+  const home = keysockHome(environment)
   const node = lndSocket(undefined, environment)
     .toLowerCase()
     .replace(/^(?:127\.0\.0\.1|\[::1\])(?=:|$)/, 'localhost')
@@ -51,7 +52,7 @@ export function fits(path: string): boolean {
 }
 
 /** Connects to a daemon. @throws BackendError 'offline', 'permission' */
-export async function connectTo(path: string): Promise<net.Socket> {
+async function connectTo(path: string): Promise<net.Socket> {
   const socket = net.connect(path)
   try {
     await once(socket, 'connect')
@@ -63,6 +64,30 @@ export async function connectTo(path: string): Promise<net.Socket> {
     const what = `no daemon answers at ${path} (${code}); start one: keysock daemon`
     throw new BackendError('offline', what, { away: 'daemon' })
   }
+}
+
+/** The lock of a daemon's socket, which it holds from the start of its start to its end. */
+export function startLock(path: string): string {
+  return `${path}.lock`
+}
+
+/**
+ * Waits for a daemon that is starting, or ending, within a bound. Resolves with whether one listens there.
+ */
+export async function untilStarted(path: string): Promise<boolean> {
+  const untilMs = processClock.now() + DAEMON_START_MS
+  while (!(await answers(path))) {
+    if (!fits(startLock(path)) || (await lockHolder(startLock(path))) === undefined) return await answers(path)
+    if (processClock.now() >= untilMs) return false
+    await pause(DAEMON_LOOK_MS)
+  }
+  return true
+}
+
+/** Connects to a daemon, and waits for one that is starting. @throws BackendError 'offline', 'permission' */
+export async function reach(path: string): Promise<net.Socket> {
+  await untilStarted(path)
+  return await connectTo(path)
 }
 
 /** Whether a daemon listens there, also one that this user may not use. */

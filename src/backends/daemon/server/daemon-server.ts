@@ -21,13 +21,20 @@ export interface DaemonServerOptions {
   readonly passed?: ((settleIndex: bigint) => void) | undefined
   /** Whether the node's unblinded phantom lane is used (spec §2.9). */
   readonly phantomLane?: boolean
+  /** On which programs attach. */
+  readonly socket?: string
   /** What a person who looks after the daemon should know. */
   readonly log?: ((message: string) => void) | undefined
 }
 
+const BEHIND_FORMER_DAEMON =
+  'the node has settled less than a former daemon saw: it was restored from an older state, or is another one. Packets are taken from now on'
+
 /** A node with one backend, shared by programs: each sees it as if it had the node alone (spec/daemon.md). */
 export class DaemonServer {
   readonly info: NodeInfo
+  /** The node has never come as far as a former daemon saw it: what that kept is of no use. */
+  readonly isBehind: boolean
   readonly clock: Clock
   readonly calls: CallHandlers
   readonly #backend: Backend
@@ -56,12 +63,14 @@ export class DaemonServer {
     const early: BackendEvent[] = []
     let handle = (event: BackendEvent): void => void early.push(event)
     try {
-      const info = await backend.start({
+      const { isBehind = false, ...info } = await backend.start({
         sink: (event) => handle(event),
-        ...(settleIndex === undefined ? {} : { settleIndex: from }),
+        ...(settleIndex === undefined ? {} : { settleIndex: from, lastSettleIndex: settleIndex }),
         ...(options.phantomLane === true ? { phantomLane: true } : {}),
+        ...(options.socket === undefined ? {} : { daemonSocket: options.socket }),
       })
-      const server = new DaemonServer(options, info)
+      if (isBehind) options.log?.(BEHIND_FORMER_DAEMON)
+      const server = new DaemonServer(isBehind ? { ...options, settleIndex: undefined } : options, { info, isBehind })
       handle = (event) => server.#handle(event)
       for (const event of early) server.#handle(event)
       return server
@@ -71,7 +80,11 @@ export class DaemonServer {
     }
   }
 
-  private constructor(options: DaemonServerOptions, info: NodeInfo) {
+  private constructor(
+    options: DaemonServerOptions,
+    { info, isBehind }: { readonly info: NodeInfo; readonly isBehind: boolean },
+  ) {
+    this.isBehind = isBehind
     const { backend, clock, log } = options
     this.info = info
     this.clock = clock

@@ -22,19 +22,21 @@ export class SettleIndexFile {
     this.#failed = options.failed
   }
 
-  /** @throws BackendError 'bad-request' where the file holds something else */
-  async read(): Promise<bigint | undefined> {
+  /**
+   * @param file another than its own where a former version left it elsewhere
+   * @throws BackendError 'bad-request' where the file holds something else
+   */
+  async read(file: string = this.#file): Promise<bigint | undefined> {
     let content: string
     try {
-      content = (await readFile(this.#file, 'utf8')).trim()
+      content = (await readFile(file, 'utf8')).trim()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw new BackendError('bad-request', `cannot read ${this.#file}: ${(error as Error).message}`, { cause: error })
+      throw new BackendError('bad-request', `cannot read ${file}: ${(error as Error).message}`, { cause: error })
     }
     if (!/^[0-9]{1,19}$/.test(content))
-      throw new BackendError('bad-request', `${this.#file} holds no settle index; remove it to begin at the present`)
-    this.#index = this.#written = BigInt(content)
-    return this.#index
+      throw new BackendError('bad-request', `${file} holds no settle index; remove it to begin at the present`)
+    return BigInt(content)
   }
 
   /** Is written within SETTLE_INDEX_EVERY_MS. */

@@ -1,7 +1,7 @@
 import { BackOff } from '../../../floor/back-off.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { BackendEvent } from '../../backend.ts'
-import { MAX_RECORD_BYTES, NODE_RECONNECT } from '../limits.ts'
+import { MAX_RECORD_BYTES, NODE_RECONNECT, SETTLED_LOOK_MS } from '../limits.ts'
 import { asBackendError, isDenied } from '../rpc/errors.ts'
 import { type LndClient, type ServerStream } from '../rpc/client.ts'
 import { recordOf, type RawInvoice } from '../rpc/raw-messages.ts'
@@ -19,6 +19,31 @@ export interface InvoicesNeeds {
  * settles is left alone; only its index is remembered.
  */
 export class Invoices {
+  /**
+   * Whether the node has ever settled an invoice with this index. lnd tells at once of what it has settled after an
+   * index, and of the present nothing: silence for a while means that it is behind.
+   */
+  static hasSettled({ client, clock }: Pick<InvoicesNeeds, 'client' | 'clock'>, index: bigint): Promise<boolean> {
+    // What comes after 0 cannot be asked for: to lnd that means "from now on".
+    if (index <= 1n) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const from = (index - 1n).toString()
+      const stream = client.stream('subscribeInvoices', { add_index: '0', settle_index: from })
+      const cancelTimer = clock.schedule(clock.now() + SETTLED_LOOK_MS, () => done(false))
+      const done = (hasSettled: boolean): void => {
+        cancelTimer()
+        stream.cancel()
+        resolve(hasSettled)
+      }
+      stream.on('data', (message) => {
+        if (BigInt((message as RawInvoice).settle_index) >= index) done(true)
+      })
+      // Where the stream is not to be had, the one that reads the invoices says why.
+      stream.on('error', () => done(true))
+      stream.on('end', () => done(true))
+    })
+  }
+
   readonly #needs: InvoicesNeeds
   /** The index of the last settlement seen; undefined: none so far, and earlier ones are not wanted. */
   #settleIndex: bigint | undefined

@@ -95,6 +95,31 @@ function networkFolders(lndDir: string): string {
   return join(lndDir, 'data', 'chain', 'bitcoin')
 }
 
+/** The command line that starts a daemon for this node, as a shell takes it: what is not at its default is named. */
+export function daemonCommand(options: LndOptions, environment: NodeJS.ProcessEnv): string {
+  const { lndDir, network, socket, cert, macaroon }: LndLocation = options.lnd === undefined ? options : {}
+  const variable = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name])
+  const given = [
+    ['--lnddir', lndDir ?? variable('LNCLI_LNDDIR') ?? variable('LND_DIR')],
+    ['--network', network ?? variable('LNCLI_NETWORK') ?? variable('LND_NETWORK')],
+    ['--rpcserver', socket ?? variable('LNCLI_RPCSERVER') ?? variable('LND_SOCKET')],
+    ['--tlscertpath', fileOf(cert ?? variable('LNCLI_TLSCERTPATH') ?? variable('LND_CERT'))],
+    ['--macaroonpath', fileOf(macaroon ?? variable('LNCLI_MACAROONPATH') ?? variable('LND_MACAROON'))],
+  ] as const
+  const flags = given.flatMap(([name, value]) => (value === undefined ? [] : [name, shellWord(value)]))
+  return [environment['KEYSOCK_PROGRAM'] ?? 'keysock', 'daemon', ...flags].join(' ')
+}
+
+/** A certificate or macaroon may stand there itself: it is no word of a command line, and a macaroon is a secret. */
+function fileOf(value: string | undefined): string | undefined {
+  return value !== undefined && value.length < MAX_FILE_NAME && existsSync(tilde(value)) ? value : undefined
+}
+
+/** For POSIX shells. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
 function defaultDir(): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'Lnd')
   return join(homedir(), '.lnd')
@@ -175,6 +200,9 @@ export interface OpenedServices extends LndServices {
   renew(credentials: LndCredentials): void
   close(): void
 }
+
+/** The longest name of a file that systems take. */
+const MAX_FILE_NAME = 4_096
 
 type ClientClass = new (socket: string, credentials: ChannelCredentials, options: object) => unknown
 

@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { lockHolder, takeLock } from '../../src/floor/socket-lock.ts'
+
+let folder: string
+let path: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ks-'))
+  path = join(folder, 'deep', 'a.lock')
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+it('a lock that somebody holds is not given twice, and the holder says who it is', async () => {
+  const first = await takeLock(path, () => 'the first')
+  expect(first).toMatchObject({ isTaken: false })
+  expect(await takeLock(path, () => 'the second')).toEqual({ isTaken: true, words: 'the first' })
+  expect(await lockHolder(path)).toBe('the first')
+})
+
+it('a lock that was released is free, and leaves no file', async () => {
+  const first = await takeLock(path, () => 'the first')
+  if (!first.isTaken) await first.lock.release()
+  expect(await lockHolder(path)).toBeUndefined()
+  expect(existsSync(path)).toBe(false)
+  expect(await takeLock(path, () => 'the second')).toMatchObject({ isTaken: false })
+})
+
+it('of many who take a lock at once, one gets it', async () => {
+  const attempts = await Promise.all(Array.from({ length: 8 }, (_, i) => takeLock(path, () => `${i}`)))
+  expect(attempts.filter(({ isTaken }) => !isTaken)).toHaveLength(1)
+})
+
+it('the lock of a process that was killed is free', async () => {
+  const program = `import { takeLock } from ${JSON.stringify(new URL('../../src/floor/socket-lock.ts', import.meta.url).href)}
+    await takeLock(${JSON.stringify(path)}, () => 'the dead')
+    console.log('held')
+    setInterval(() => undefined, 1_000)`
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', program])
+  await once(child.stdout, 'data')
+  expect(await takeLock(path, () => 'me')).toEqual({ isTaken: true, words: 'the dead' })
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  expect(existsSync(path)).toBe(true)
+  expect(await takeLock(path, () => 'me')).toMatchObject({ isTaken: false })
+})
