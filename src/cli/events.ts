@@ -126,15 +126,9 @@ export function isMoving(event: CliEvent): event is MovingEvent {
 
 /** The transfer whose moving line goes with an event. */
 export function endedTransfer(event: CliEvent): number | undefined {
-  switch (event.event) {
-    case 'done':
-    case 'stopped':
-    case 'error':
-    case 'silent':
-      return event.transfer
-    default:
-      return undefined
-  }
+  const ends =
+    event.event === 'done' || event.event === 'stopped' || event.event === 'error' || event.event === 'silent'
+  return ends ? event.transfer : undefined
 }
 
 /** What goes to standard output: what was asked for. Everything else is a remark. */

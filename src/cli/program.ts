@@ -50,9 +50,12 @@ function wantsJson({ words }: Pick<Dependencies, 'words'>): boolean {
   return words.slice(0, end === -1 ? words.length : end).includes('--json')
 }
 
+/** What commander begins all its errors with. */
+const ERROR_PREFIX = 'error: '
+
 /** What a script reads in place of the text for a person. */
 function tellUsage({ stdout }: Dependencies, { message }: CommanderError): void {
-  const event: CliEvent = { event: 'error', code: 'ERR_CLI_USAGE', message: message.replace(/^error: /, '') }
+  const event: CliEvent = { event: 'error', code: 'ERR_CLI_USAGE', message: message.slice(ERROR_PREFIX.length) }
   new LineWriter(stdout).line(JSON.stringify(event))
 }
 

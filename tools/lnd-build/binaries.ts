@@ -6,7 +6,7 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 
 /** The folder of go.mod, which names the versions. */
-export const BUILD_FOLDER: string = import.meta.dirname
+const BUILD_FOLDER: string = import.meta.dirname
 
 /** Parts of lnd that are left out unless a build asks for them. */
 export const BUILD_TAGS = 'autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc walletrpc'

@@ -84,11 +84,14 @@ async function goBuild(
     throw new Error(`${what} cannot be built: ${failure?.message ?? `go ended with ${status}`}\n${output}`)
 }
 
+function sayOnStderr(line: string): void {
+  console.error(`dev: ${line}`)
+}
+
 if (process.argv[1] === import.meta.filename) {
   try {
-    const say = (line: string): void => console.error(`dev: ${line}`)
-    const { folder } = await buildLnd(say)
-    console.log(`lnd and btcd are in ${folder}, lncli is ${await buildLncli(say)}`)
+    const { folder } = await buildLnd(sayOnStderr)
+    console.log(`lnd and btcd are in ${folder}, lncli is ${await buildLncli(sayOnStderr)}`)
   } catch (error) {
     console.error(`dev: ${error instanceof Error ? error.message : String(error)}`)
     process.exitCode = 1

@@ -146,10 +146,10 @@ async function status(network: Network): Promise<string> {
 
 /** Runs lnd's own command. What it prints is the answer, also where it fails. */
 async function lncli(network: Network, [name = '', ...args]: readonly string[]): Promise<string> {
-  const environment = environmentOf(network.node(name))
+  const variables = environmentOf(network.node(name))
   const program = await buildLncli()
   return await new Promise((resolve, reject) => {
-    execFile(program, args, { env: { ...process.env, ...environment } }, (error, out, problem) => {
+    execFile(program, args, { env: { ...process.env, ...variables } }, (error, out, problem) => {
       if (error === null) resolve(out.trimEnd())
       else reject(new Error((problem || out || error.message).trimEnd()))
     })
@@ -194,8 +194,8 @@ function environment(network: Network, [name = '']: readonly string[]): string {
 }
 
 /** What names a node. Its macaroon is found by its folder: one of keysock's own comes before the admin's. */
-function environmentOf({ environment: { LNCLI_MACAROONPATH: _, ...rest } }: LndNode): Readonly<Record<string, string>> {
-  return rest
+function environmentOf({ environment: variables }: LndNode): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => name !== 'LNCLI_MACAROONPATH'))
 }
 
 /** What went wrong, for a person: of lnd's errors its own words, or those of its code. */
