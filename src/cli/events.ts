@@ -49,6 +49,8 @@ export type CliEvent =
   | ({ readonly event: 'progress' } & TransferName & Progress)
   /** Receiver: nothing came for a while; progress follows when something does. */
   | ({ readonly event: 'silent'; readonly bytes: number; readonly message: string } & TransferName)
+  /** Receiver: it was asked to end in the middle of a transfer, and takes what is on its way. */
+  | { readonly event: 'ending'; readonly message: string }
   | ({ readonly event: 'done' } & TransferName & Summary)
   | ({
       readonly event: 'stopped'
