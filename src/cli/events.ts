@@ -49,6 +49,8 @@ export type CliEvent =
   | ({ readonly event: 'progress' } & TransferName & Progress)
   /** Receiver: nothing came for a while; progress follows when something does. */
   | ({ readonly event: 'silent'; readonly bytes: number; readonly message: string } & TransferName)
+  /** Receiver: it was asked to end in the middle of a transfer, and takes what is on its way. */
+  | { readonly event: 'ending'; readonly message: string }
   | ({ readonly event: 'done' } & TransferName & Summary)
   | ({
       readonly event: 'stopped'
@@ -126,15 +128,9 @@ export function isMoving(event: CliEvent): event is MovingEvent {
 
 /** The transfer whose moving line goes with an event. */
 export function endedTransfer(event: CliEvent): number | undefined {
-  switch (event.event) {
-    case 'done':
-    case 'stopped':
-    case 'error':
-    case 'silent':
-      return event.transfer
-    default:
-      return undefined
-  }
+  const ends =
+    event.event === 'done' || event.event === 'stopped' || event.event === 'error' || event.event === 'silent'
+  return ends ? event.transfer : undefined
 }
 
 /** What goes to standard output: what was asked for. Everything else is a remark. */

@@ -30,7 +30,6 @@ export async function runProgram(dependencies: Dependencies): Promise<ExitCode> 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return EXIT.done
-    if (wantsJson(dependencies)) tellUsage(dependencies, error)
     return EXIT.usage
   }
   return code
@@ -50,17 +49,12 @@ function wantsJson({ words }: Pick<Dependencies, 'words'>): boolean {
   return words.slice(0, end === -1 ? words.length : end).includes('--json')
 }
 
-/** What a script reads in place of the text for a person. */
-function tellUsage({ stdout }: Dependencies, { message }: CommanderError): void {
-  const event: CliEvent = { event: 'error', code: 'ERR_CLI_USAGE', message: message.replace(/^error: /, '') }
-  new LineWriter(stdout).line(JSON.stringify(event))
-}
-
 function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const { stdout, stderr } = dependencies
   // Whoever reads the first lines of a help may be gone before its last one.
   for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
   const isJson = wantsJson(dependencies)
+  const results = new LineWriter(stdout)
   const program = new Command('keysock')
     .description('Files and streams over Lightning: no IP address, no open port, no account.')
     .version(version(), '-V, --version', 'show the version')
@@ -68,6 +62,7 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     .configureOutput({
       writeOut: (text) => void stdout.write(fitted(text, stdout)),
       writeErr: (text) => void (isJson || stderr.write(fitted(text, stderr))),
+      outputError: (text, write) => (isJson ? results.line(usageError(text)) : write(text)),
     })
     .showHelpAfterError('(keysock COMMAND --help explains it)')
     .helpCommand(false)
@@ -82,6 +77,12 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     program.addCommand(command)
   }
   return program
+}
+
+/** What a script reads in place of the text for a person, which begins with 'error: '. */
+function usageError(text: string): string {
+  const event: CliEvent = { event: 'error', code: 'ERR_CLI_USAGE', message: text.trim().slice('error: '.length) }
+  return JSON.stringify(event)
 }
 
 /** Help, broken at words where a terminal is narrower than it. */

@@ -141,6 +141,7 @@ describe('keysock send and keysock receive', () => {
     await first.event(isBeyond(60_000))
     first.signal('SIGTERM')
     expect(await first.code).toBe(143)
+    expect(first.events().find(is('ending'))).toMatchObject({ message: expect.stringMatching(/5 s at most/) })
     const told = await send.event(is('waiting'))
     expect(told).toMatchObject({ code: 'ERR_TRANSFER_BUSY', message: expect.stringContaining('goes on when it runs') })
     expect(first.events().at(-1)).toMatchObject({

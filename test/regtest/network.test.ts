@@ -69,6 +69,18 @@ describe.skipIf(!available.ok)('three real nodes in a row', () => {
     expect(() => network.channel('alice', 'carol')).toThrow('no channel alice - carol')
   })
 
+  it('keep the coins of a channel that could not be opened for the next one', async () => {
+    const carol = network.node('carol')
+    const coins = async (): Promise<number> => (await getChainBalance({ lnd: carol.lnd })).chain_balance
+    const before = await coins()
+    const open = (capacitySat: number): Promise<unknown> =>
+      network.openChannel({ between: ['carol', 'alice'], capacitySat, pushSat: capacitySat })
+    // lnd gives away no more than the opener keeps as its reserve.
+    await expect(open(300_000)).rejects.toBeDefined()
+    await expect(open(300_000)).rejects.toBeDefined()
+    expect((await coins()) - before).toBe(350_000)
+  })
+
   it('can be kept apart and connected again', async () => {
     await network.disconnect('alice', 'bob')
     await network.connect('alice', 'bob')

@@ -3,13 +3,37 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 /** The folder of go.mod, which names the versions. */
-export const BUILD_FOLDER: string = import.meta.dirname
+const BUILD_FOLDER: string = import.meta.dirname
 
 /** Parts of lnd that are left out unless a build asks for them. */
 export const BUILD_TAGS = 'autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc walletrpc'
+
+/** Programs of one Go module that are built together. */
+export interface ProgramSet {
+  /** What their folder is called, before the digest of the versions. */
+  readonly prefix: string
+  /** The folder of their go.mod. */
+  readonly module: string
+  /** Go packages; the last part of each names its program. */
+  readonly packages: readonly string[]
+}
+
+/** What real test nodes run. */
+export const NODE_PROGRAMS: ProgramSet = {
+  prefix: 'lnd',
+  module: BUILD_FOLDER,
+  packages: ['github.com/lightningnetwork/lnd/cmd/lnd', 'github.com/btcsuite/btcd'],
+}
+
+/** lnd's own command. A module of its own: what it needs beyond lnd must not make lnd build anew. */
+export const LNCLI_PROGRAMS: ProgramSet = {
+  prefix: 'lncli',
+  module: join(BUILD_FOLDER, 'lncli'),
+  packages: ['github.com/lightningnetwork/lnd/cmd/lncli'],
+}
 
 export interface LndBinaries {
   /** The folder that holds them; its name changes with the versions. */
@@ -20,18 +44,32 @@ export interface LndBinaries {
 
 /** Where the binaries are, or will be once they are built: $XDG_CACHE_HOME/keysock or ~/.cache/keysock. */
 export function lndBinaries(): LndBinaries {
-  const hash = createHash('sha256')
-  for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(BUILD_FOLDER, name)))
-  hash.update(`${BUILD_TAGS} ${process.platform} ${process.arch}`)
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  const folder = join(cache, 'keysock', `lnd-${hash.digest('hex').slice(0, 16)}`)
-  const suffix = process.platform === 'win32' ? '.exe' : ''
-  return { folder, lnd: join(folder, `lnd${suffix}`), btcd: join(folder, `btcd${suffix}`) }
+  const folder = programFolder(NODE_PROGRAMS)
+  return { folder, lnd: programIn(folder, 'lnd'), btcd: programIn(folder, 'btcd') }
 }
 
-/** Whether both programs are there. The build moves the finished folder into place, so half a build is none. */
-export function isBuilt({ lnd, btcd }: LndBinaries = lndBinaries()): boolean {
-  return existsSync(lnd) && existsSync(btcd)
+/** Where lncli is, or will be once it is built. */
+export function lncliBinary(): { readonly folder: string; readonly lncli: string } {
+  const folder = programFolder(LNCLI_PROGRAMS)
+  return { folder, lncli: programIn(folder, 'lncli') }
+}
+
+export function programFolder({ prefix, module }: ProgramSet): string {
+  const hash = createHash('sha256')
+  for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(module, name)))
+  hash.update(`${BUILD_TAGS} ${process.platform} ${process.arch}`)
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  return join(cache, 'keysock', `${prefix}-${hash.digest('hex').slice(0, 16)}`)
+}
+
+function programIn(folder: string, name: string): string {
+  return join(folder, process.platform === 'win32' ? `${name}.exe` : name)
+}
+
+/** Whether all programs are there. The build moves the finished folder into place, so half a build is none. */
+export function isBuilt(programs: ProgramSet = NODE_PROGRAMS): boolean {
+  const folder = programFolder(programs)
+  return programs.packages.every((path) => existsSync(programIn(folder, basename(path))))
 }
 
 /** The Go that builds them: the one on PATH, or where Go's own installer puts it. */

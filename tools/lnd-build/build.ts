@@ -1,46 +1,76 @@
-/** `./dev lnd-build`: builds lnd and btcd from their Go modules, once for each set of versions. */
+/** `./dev lnd-build`: builds lnd, btcd and lncli from their Go modules, once for each set of versions. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { BUILD_FOLDER, BUILD_TAGS, findGo, isBuilt, lndBinaries, type LndBinaries } from './binaries.ts'
+import {
+  BUILD_TAGS,
+  findGo,
+  isBuilt,
+  LNCLI_PROGRAMS,
+  lncliBinary,
+  lndBinaries,
+  type LndBinaries,
+  NODE_PROGRAMS,
+  programFolder,
+  type ProgramSet,
+} from './binaries.ts'
 import { lockFile } from './lock-file.ts'
 
-const PACKAGES = ['github.com/lightningnetwork/lnd/cmd/lnd', 'github.com/btcsuite/btcd']
-
 /**
- * Returns the programs, built first where they are not there yet (about four minutes on two cores).
+ * Returns the programs of nodes, built first where they are not there yet (about four minutes on two cores).
  * @throws Error when there is no Go, or when Go can't build them: with what it printed.
  */
 export async function buildLnd(say: (line: string) => void = () => undefined): Promise<LndBinaries> {
-  const binaries = lndBinaries()
-  if (isBuilt(binaries)) return binaries
+  await build(NODE_PROGRAMS, { what: 'lnd and btcd', takes: 'minutes', say })
+  return lndBinaries()
+}
+
+/**
+ * Returns lncli's file, built first where it is not there yet (less than a minute where lnd was built here).
+ * @throws Error as `buildLnd` does
+ */
+export async function buildLncli(say: (line: string) => void = () => undefined): Promise<string> {
+  await build(LNCLI_PROGRAMS, { what: 'lncli', takes: 'a minute, or some', say })
+  return lncliBinary().lncli
+}
+
+interface BuildWords {
+  readonly what: string
+  readonly takes: string
+  readonly say: (line: string) => void
+}
+
+async function build(programs: ProgramSet, { what, takes, say }: BuildWords): Promise<void> {
+  if (isBuilt(programs)) return
   const go = findGo()
-  if (go === undefined)
-    throw new Error('lnd and btcd cannot be built: Go is missing (https://go.dev/dl, 1.25 or newer)')
-  mkdirSync(dirname(binaries.folder), { recursive: true })
-  const unlock = await lockFile(`${binaries.folder}.lock`, () => say('waiting for another build of lnd to end'))
+  if (go === undefined) throw new Error(`${what} cannot be built: Go is missing (https://go.dev/dl, 1.25 or newer)`)
+  const folder = programFolder(programs)
+  mkdirSync(dirname(folder), { recursive: true })
+  const unlock = await lockFile(`${folder}.lock`, () => say(`waiting for another build of ${what} to end`))
   try {
-    if (isBuilt(binaries)) return binaries
-    say('building lnd and btcd from their Go modules; this takes minutes, once')
-    const unfinished = mkdtempSync(`${binaries.folder}.part-`)
+    if (isBuilt(programs)) return
+    say(`building ${what} from their Go modules; this takes ${takes}, once`)
+    const unfinished = mkdtempSync(`${folder}.part-`)
     try {
-      await goBuild(go, unfinished)
-      rmSync(binaries.folder, { recursive: true, force: true })
-      renameSync(unfinished, binaries.folder)
+      await goBuild(go, { programs, folder: unfinished, what })
+      rmSync(folder, { recursive: true, force: true })
+      renameSync(unfinished, folder)
     } finally {
       rmSync(unfinished, { recursive: true, force: true })
     }
   } finally {
     unlock()
   }
-  return binaries
 }
 
 /** Runs at a low priority: whoever builds usually does something else as well. */
-async function goBuild(go: string, folder: string): Promise<void> {
+async function goBuild(
+  go: string,
+  { programs, folder, what }: { readonly programs: ProgramSet; readonly folder: string; readonly what: string },
+): Promise<void> {
   const flags = ['-trimpath', '-buildvcs=false', '-mod=readonly', '-ldflags=-s -w', '-tags', BUILD_TAGS]
-  const child = spawn('nice', [go, 'build', ...flags, '-o', `${folder}/`, ...PACKAGES], {
-    cwd: BUILD_FOLDER,
+  const child = spawn('nice', [go, 'build', ...flags, '-o', `${folder}/`, ...programs.packages], {
+    cwd: programs.module,
     env: { ...process.env, CGO_ENABLED: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -51,13 +81,17 @@ async function goBuild(go: string, folder: string): Promise<void> {
     child.once('close', (code) => resolve([undefined, code]))
   })
   if (status !== 0)
-    throw new Error(`lnd and btcd cannot be built: ${failure?.message ?? `go ended with ${status}`}\n${output}`)
+    throw new Error(`${what} cannot be built: ${failure?.message ?? `go ended with ${status}`}\n${output}`)
+}
+
+function sayOnStderr(line: string): void {
+  console.error(`dev: ${line}`)
 }
 
 if (process.argv[1] === import.meta.filename) {
   try {
-    const { folder } = await buildLnd((line) => console.error(`dev: ${line}`))
-    console.log(`lnd and btcd are in ${folder}`)
+    const { folder } = await buildLnd(sayOnStderr)
+    console.log(`lnd and btcd are in ${folder}, lncli is ${await buildLncli(sayOnStderr)}`)
   } catch (error) {
     console.error(`dev: ${error instanceof Error ? error.message : String(error)}`)
     process.exitCode = 1

@@ -11,8 +11,16 @@ const PORT = 7
 /** Play money: the file, not the default, is what bounds the cost. */
 const MOST_COST_MSAT = 100_000_000_000n
 
+export interface SendJob {
+  readonly from: LndNode
+  readonly to: LndNode
+  readonly path: string
+  /** direct: the answers go to the sender's own key, which the receiver learns. */
+  readonly replies: 'phantom' | 'direct'
+}
+
 /** Sends a file. Returns what there is to say about it. */
-export async function sendFile(from: LndNode, to: LndNode, path: string): Promise<string> {
+export async function sendFile({ from, to, path, replies }: SendJob): Promise<string> {
   const ends: Endpoint[] = []
   try {
     const receiver = await endpointOf(to, ends)
@@ -25,7 +33,11 @@ export async function sendFile(from: LndNode, to: LndNode, path: string): Promis
     await server.listen(PORT)
     const sender = await endpointOf(from, ends)
     const started = Date.now()
-    const socket = await sender.connect(to.publicKey, PORT, { maxCost: MOST_COST_MSAT, allowHalfOpen: true })
+    const socket = await sender.connect(to.publicKey, PORT, {
+      maxCost: MOST_COST_MSAT,
+      allowHalfOpen: true,
+      replies,
+    })
     const hash = createHash('sha256')
     const [answer] = await Promise.all([text(socket), pipeline(createReadStream(path), tee(hash), socket)])
     const seconds = (Date.now() - started) / 1_000

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline'
 import { Command, InvalidArgumentError } from 'commander'
 import { type Network, startNetwork } from '../regtest/network.ts'
 import { told } from '../regtest/until.ts'
-import { buildLnd } from '../lnd-build/build.ts'
-import { describeNodes, helpText, QUIT, runCommand } from './network-commands.ts'
+import { buildLncli, buildLnd } from '../lnd-build/build.ts'
+import { describeNodes, failureInWords, helpText, QUIT, runCommand } from './network-commands.ts'
 
 const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy']
 const CAPACITY_SAT = 10_000_000
@@ -21,6 +21,7 @@ const flags = new Command('network')
   .description('start real Lightning nodes on a regtest chain: alice - bob - carol, with a channel between neighbours')
   .option('--nodes <n>', `how many, 2 to ${NAMES.length}`, nodeCount, 3)
   .option('--stay', 'stay up when the input ends, until a signal comes')
+  .configureHelp({ helpWidth: 80 })
   .addHelpText('after', `\nCommands, typed or from the input:\n${helpText()}`)
   .parse()
   .opts<Flags>()
@@ -29,6 +30,7 @@ const interactive = process.stdin.isTTY
 const names = NAMES.slice(0, flags.nodes)
 say(`starting ${names.join(' - ')} ...`)
 await buildLnd(say)
+await buildLncli(say).catch((error: unknown) => say(`there will be no lncli: ${told(error)}`))
 const network = await startNetwork({
   nodes: names,
   channels: names.slice(1).map((name, index) => ({
@@ -55,7 +57,7 @@ async function readCommands(net: Network): Promise<void> {
       const answer = await runCommand(net, line)
       if (answer !== '') console.log(answer)
     } catch (error) {
-      console.error(told(error))
+      console.error(failureInWords(error))
       if (!interactive) process.exitCode = 1
     }
     if (interactive) lines.prompt()

@@ -38,6 +38,12 @@ export interface NetworkDescription<Name extends string = string> {
   readonly keep?: boolean
 }
 
+/** So much for a node, in one output. */
+interface Coin {
+  readonly node: LndNode
+  readonly sat: number
+}
+
 interface Parts<Name extends string> {
   readonly nest: Nest
   readonly btcd: Btcd
@@ -49,6 +55,8 @@ export class Network<Name extends string = string> {
   readonly nodes: ReadonlyMap<Name, LndNode>
   /** The channels that this object opened and did not close. */
   readonly channels: OpenChannel[] = []
+  /** Coins that were made for channels which were not opened: the next ones take them. */
+  readonly #spare: Coin[] = []
   readonly #nest: Nest
   readonly #btcd: Btcd
   #isClosed = false
@@ -123,11 +131,20 @@ export class Network<Name extends string = string> {
   }
 
   /** Gives nodes coins of the chain, in satoshi by name, and mines them. */
-  async fund(coins: readonly { readonly node: LndNode; readonly sat: number }[]): Promise<void> {
+  async fund(coins: readonly Coin[]): Promise<void> {
+    if (coins.length === 0) return
     const outputs: [string, number][] = []
     for (const { node, sat } of coins) outputs.push([await addressOf(node), sat])
     await this.#btcd.pay(Object.fromEntries(outputs) satisfies Outputs)
     await this.mine()
+  }
+
+  /** Whether a coin of a channel that was not opened is large enough. */
+  #takeSpare({ node, sat }: Coin): boolean {
+    const index = this.#spare.findIndex((coin) => coin.node === node && coin.sat >= sat)
+    if (index === -1) return false
+    this.#spare.splice(index, 1)
+    return true
   }
 
   async openChannel(spec: ChannelSpec<Name>): Promise<OpenChannel> {
@@ -147,15 +164,21 @@ export class Network<Name extends string = string> {
         isPrivate,
       }),
     )
-    await this.fund(fundings.map(({ opener, capacitySat }) => ({ node: opener, sat: capacitySat + OPENING_SAT })))
+    const coins = fundings.map(({ opener, capacitySat }) => ({ node: opener, sat: capacitySat + OPENING_SAT }))
+    await this.fund(coins.filter((coin) => !this.#takeSpare(coin)))
     const openers = Map.groupBy(fundings, ({ opener }) => opener)
     const pending = await Promise.all(
       [...openers.values()].map(async (own) => {
         const funded = []
         // lnd spends its largest coin first: in this order each channel gets the one that was made for it.
         for (const funding of own.toSorted((a, b) => b.capacitySat - a.capacitySat)) {
-          await connectPeers(funding.opener, funding.other)
-          funded.push(await fundChannel(funding))
+          try {
+            await connectPeers(funding.opener, funding.other)
+            funded.push(await fundChannel(funding))
+          } catch (error) {
+            this.#spare.push({ node: funding.opener, sat: funding.capacitySat + OPENING_SAT })
+            throw error
+          }
         }
         return funded
       }),

@@ -15,11 +15,11 @@ import {
   sizeArgument,
 } from '../options.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
-import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT, PART_SUFFIX } from '../transfer/limits.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT, ENDING_MS, PART_SUFFIX } from '../transfer/limits.ts'
 import { type ReceiveEnd, ReceiveServer } from '../transfer/receive-server.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
-import { bytesInWords, satInWords, satOf } from '../words.ts'
+import { bytesInWords, durationInWords, satInWords, satOf } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
 import { OwnNode } from './own-node.ts'
 
@@ -210,6 +210,10 @@ class ReceiveCommand {
 
   /** Ends what runs. Resolves with what is kept of it, in words. */
   async #leave(server: ReceiveServer | undefined): Promise<string> {
+    if (this.#run.stop.isGiven && server?.isReceiving === true) {
+      const message = `ending: what is on its way is taken, ${durationInWords(ENDING_MS / 1_000)} at most; a second signal ends it at once`
+      this.#run.display.emit({ event: 'ending', message })
+    }
     await server?.stop()
     const unfinished = (await server?.unfinished()) ?? []
     if (unfinished.length === 0) return ''

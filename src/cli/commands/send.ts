@@ -71,7 +71,7 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
     .option('--name <name>', 'the name that it gets there (default: its own; of standard input: stdin)')
     .option(
       '--wait <duration>',
-      'how long to wait for the receiver, and for a lost connection: 30s, 10m, 2h; 0: one try',
+      'how long to wait for the receiver, a lost connection or another send: 30s, 10m, 2h; 0: one try',
       durationArgument,
       DEFAULT_WAIT_MS,
     )

@@ -52,6 +52,7 @@ function proseOf(event: CliEvent): readonly string[] {
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
     case 'silent':
+    case 'ending':
     case 'node':
     case 'hint':
       return [event.message]

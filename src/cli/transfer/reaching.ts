@@ -6,8 +6,8 @@ import type { SendTarget } from './send-transfer.ts'
 import type { Time } from './waiting.ts'
 
 /**
- * What is known of a receiver that has not answered. unpaid: nothing could be sent, since no way is known or nothing may
- * be spent. failing: no payment gets through. hanging: they have no outcome. unanswered: packets were delivered.
+ * What is known of a receiver that has not answered. unpaid: nothing could be sent, since no way is known, or nothing
+ * may be spent. failing: no payment gets through. hanging: they have no outcome. unanswered: packets were delivered.
  */
 export type Silence = 'unpaid' | 'failing' | 'hanging' | 'unanswered'
 

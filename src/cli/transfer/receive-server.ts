@@ -87,6 +87,11 @@ export class ReceiveServer {
     return this.#ended.promise
   }
 
+  /** Whether anybody sends at the moment. */
+  get isReceiving(): boolean {
+    return this.#transfers.size > 0
+  }
+
   /** What is kept of transfers that did not end, in words: what the storage has of it, so after `stop`. */
   async unfinished(): Promise<readonly string[]> {
     return await this.#unfinished.inWords(this.#options.storage)

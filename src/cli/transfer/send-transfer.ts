@@ -36,7 +36,7 @@ export interface SendTransferOptions {
   readonly emit: (event: CliEvent) => void
 }
 
-/** A look at the ways between the own node and the receiver's, which takes a while: only where nothing goes forward. */
+/** A look at the ways between the own node and the receiver's. It takes a while: only where nothing goes forward. */
 export interface WayLook {
   /** Why nobody can answer this node, in words; undefined where nothing is known against it. */
   noWayBack(): Promise<string | undefined>
@@ -367,7 +367,7 @@ export class SendTransfer {
       seconds: Number(seconds.toFixed(3)),
       failed: this.#failed,
       sat: satOf(endpoint.stats.spentMsat),
-      // Of the same ledger: payments of a lost connection settle after it, and those of a try that nobody answered, too.
+      // From the same ledger: payments of a lost connection settle after it, and those of tries that nobody answered.
       feesSat: satOf(endpoint.stats.feesMsat),
       receivedSat: 0,
       wasThere: bytesMoved === 0 && size > 0,
