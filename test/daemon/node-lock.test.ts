@@ -81,7 +81,7 @@ describe('a backend of lnd', () => {
 
   function backend(folder = home): { readonly lnd: ScriptedLnd; readonly backend: LndBackend } {
     const lnd = new ScriptedLnd({ getInfo })
-    const target = { services: lnd.services, credentials: undefined, close: () => undefined }
+    const target = { services: lnd.services, credentials: undefined, reread: () => undefined, close: () => undefined }
     return { lnd, backend: new LndBackend(target, { home: folder, daemonCommand: 'keysock daemon' }) }
   }
 
