@@ -24,7 +24,6 @@ import type { PortListener } from './connection-handle.ts'
 import type { ConnectionMaker } from './connection-maker.ts'
 import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
-import type { Deadline } from './deadlines.ts'
 import { callOutside, type DrivenConnection } from './driven-connection.ts'
 import { handTo, type HeldOffers, type OfferDecision, refusal } from './held-offers.ts'
 import type { OwnNode } from './own-node.ts'
@@ -68,16 +67,12 @@ export class Acceptor {
   readonly #buckets: Readonly<Record<Lane, TokenBucket>>
   /** By e_i. */
   readonly #pending: Map<string, PendingOpen> = new Map()
-  /** OPENs of the node lane that wait for their key agreement; all of them are pending. */
-  readonly #turns: (() => void)[] = []
-  readonly #turnDeadline: Deadline
   /** Connections that are being accepted, by port. */
   readonly #backlog: Map<number, number> = new Map()
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
     const bucket = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: parts.runtime.now() }
-    this.#turnDeadline = parts.runtime.deadlines.add(() => this.#nextTurns())
     this.#buckets = { node: new TokenBucket(bucket), phantom: new TokenBucket(bucket) }
   }
 
@@ -116,13 +111,10 @@ export class Acceptor {
   #receiveFirst(open: Omit<AuthenticOpen, 'opened'>): OfferDecision | Promise<OfferDecision> {
     const { arrival, ephemeral } = open
     const max = arrival.lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
-    if (this.#pending.size >= max) return this.#drop('too many OPENs', Code.BUSY)
-    const { lane } = arrival
-    const isBehind = lane === 'node' && this.#turns.length > 0
-    const isInTurn = !isBehind && this.#buckets[lane].take(this.#parts.runtime.now())
-    // spec §14: an offer cannot wait; what is paid for does, since its next copy comes after half a minute only.
-    if (!isInTurn && lane === 'phantom') return this.#drop('too many OPENs', Code.BUSY)
-    const result = isInTurn ? this.#open(open) : this.#turn().then(() => this.#open(open))
+    if (this.#pending.size >= max || !this.#buckets[arrival.lane].take(this.#parts.runtime.now())) {
+      return this.#drop('too many OPENs', Code.BUSY)
+    }
+    const result = this.#open(open)
     this.#pending.set(ephemeral, { waitingCopies: 1, result })
     return result.then((connection) => {
       this.#pending.delete(ephemeral)
@@ -131,25 +123,6 @@ export class Acceptor {
       const { openReception } = connection
       return { reception: openReception ?? refusal(Code.PROTOCOL).reception, paid: connection }
     })
-  }
-
-  /** Resolves when the next key agreement of the node lane may begin. */
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      // Armed once: more that come must not put it off.
-      if (this.#turns.push(resolve) === 1) this.#armTurn()
-    })
-  }
-
-  #armTurn(): void {
-    const { runtime } = this.#parts
-    const isDue = this.#turns.length > 0
-    runtime.deadlines.set(this.#turnDeadline, isDue ? runtime.now() + 1_000 / KEY_AGREEMENTS_PER_SECOND : undefined)
-  }
-
-  #nextTurns(): void {
-    while (this.#turns.length > 0 && this.#buckets.node.take(this.#parts.runtime.now())) this.#turns.shift()?.()
-    this.#armTurn()
   }
 
   async #open(open: Omit<AuthenticOpen, 'opened'>): Promise<DrivenConnection | Code> {
