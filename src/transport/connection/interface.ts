@@ -131,7 +131,7 @@ export type ConnectionRequest =
       readonly type: 'paths'
       readonly count: number
       /** What went out arrived at the peer's node, and nothing came for long over the newest paths (spec §9.5). */
-      readonly isSilent: boolean
+      readonly isSilent?: true
     }
   /** These of our paths are not used any more. */
   | { readonly type: 'close-paths'; readonly pathIds: readonly string[] }

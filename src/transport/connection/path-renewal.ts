@@ -78,7 +78,7 @@ export class PathRenewal implements Timed {
     if (this.#isRequested) return
     this.#isRequested = true
     this.#againAt = undefined
-    this.#parts.outputs.request({ type: 'paths', count: OWN_PATHS, isSilent })
+    this.#parts.outputs.request({ type: 'paths', count: OWN_PATHS, ...(isSilent && { isSilent }) })
   }
 
   /** Paths that the connection was made with. */
