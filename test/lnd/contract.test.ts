@@ -21,7 +21,7 @@ const SETTLE_MS = 180_000
 
 /** Bounds how long this process is blocked where the payment waits for it. Vitest gives it up after a minute. */
 const BLOCKED_MS = 45_000
-const decided = import.meta.resolve('./fixtures/decided.ts')
+const paying = import.meta.resolve('./fixtures/payer.ts')
 
 const available = lndAvailable()
 let network: Network<Name> | undefined
@@ -124,30 +124,11 @@ describe.skipIf(!available.ok)('the lnd backend', () => {
     onTestFinished(() => relay.stop())
     const payer = contractNode('carol').publicKey
     await relay.makePaths({ count: 1, payer, relays: 1, lifetimeBlocks: 100 })
-    const from = await started('alice')
-    onTestFinished(() => from.stop())
-    const routes = await from.findRoutes({
-      destination: { lane: 'node', publicKey: payer },
-      amountMsat: 1_000n,
-      maxFeeMsat: 100_000n,
-      count: 2,
-    })
-    const through = network?.channel('bob', 'carol').id ?? ''
-    const route = routes.find(({ channels }) => channels.includes(through))
-    const preimage = processEntropy.bytes(32)
-    const hash = sha256(preimage)
-    const outcome = from.pay({
-      routeId: route?.id ?? '',
-      hash,
-      preimage,
-      record: new Uint8Array(9),
-      amountMsat: 5_000n,
-    })
-    // Nothing runs in this process until another one has seen the payment decided.
+    // Nothing runs in this process until another one has paid through the node.
     const { socket, certPath, macaroonPath } = nodeOf('alice')
-    const args = [fileURLToPath(decided), socket, certPath, macaroonPath, toHex(hash)]
+    const first = network?.channel('alice', 'bob').id ?? ''
+    const args = [fileURLToPath(paying), socket, certPath, macaroonPath, toHex(payer), first]
     const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: BLOCKED_MS })
-    expect(stdout.trim()).toBe('settled')
-    expect(await outcome).toMatchObject({ status: 'settled' })
+    expect(stdout.trim()).toBe('paid')
   })
 })
