@@ -3,14 +3,14 @@
 /** The bounds of a delay that doubles, in milliseconds. */
 export interface BackOffBounds {
   /** The first delay. */
-  readonly leastMs: number
+  readonly minMs: number
   /** The delay at which it stops to grow. */
-  readonly mostMs: number
+  readonly maxMs: number
 }
 
-/** The delay after `times` tries that were in vain: `leastMs` for 0, doubled for each more, `mostMs` at most. */
-export function backOffMs({ leastMs, mostMs }: BackOffBounds, times: number): number {
-  return Math.min(leastMs * 2 ** times, mostMs)
+/** The delay after `times` tries that were in vain: `minMs` for 0, doubled for each more, `maxMs` at most. */
+export function backOffMs({ minMs, maxMs }: BackOffBounds, times: number): number {
+  return Math.min(minMs * 2 ** times, maxMs)
 }
 
 /** Counts tries, and tells how long to wait before the next one. */

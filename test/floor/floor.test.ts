@@ -54,7 +54,7 @@ describe('the entropy of the process', () => {
 
 describe('a back-off', () => {
   it('doubles from the least delay to the most, and begins anew when it is reset', () => {
-    const backOff = new BackOff({ leastMs: 100, mostMs: 500 })
+    const backOff = new BackOff({ minMs: 100, maxMs: 500 })
     expect([backOff.next(), backOff.next(), backOff.next(), backOff.next()]).toEqual([100, 200, 400, 500])
     expect(backOff.times).toBe(4)
     expect(backOff.delayMs).toBe(500)
@@ -63,10 +63,10 @@ describe('a back-off', () => {
   })
 
   it('stays at the most however often it was in vain', () => {
-    const backOff = new BackOff({ leastMs: 1, mostMs: 60_000 })
+    const backOff = new BackOff({ minMs: 1, maxMs: 60_000 })
     for (let i = 0; i < 5_000; i++) backOff.next()
     expect(backOff.next()).toBe(60_000)
-    expect(backOffMs({ leastMs: 1, mostMs: 60_000 }, 1e6)).toBe(60_000)
+    expect(backOffMs({ minMs: 1, maxMs: 60_000 }, 1e6)).toBe(60_000)
   })
 })
 

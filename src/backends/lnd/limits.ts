@@ -73,7 +73,7 @@ export const HEIGHT_POLL_MS = 3_000
 /** The node is away when it does not answer getInfo for this long. */
 export const ALIVE_MS = 15_000
 /** Delays between tries to reach a node that is away: lnd lets go of held HTLCs a second after it came up. */
-export const NODE_RECONNECT: BackOffBounds = { leastMs: 5, mostMs: 200 }
+export const NODE_RECONNECT: BackOffBounds = { minMs: 5, maxMs: 200 }
 /**
  * A connection of which nothing is heard is tried after this time (lnd takes no pings from its clients that come more
  * often than every 5 s), and given up after KEEPALIVE_TIMEOUT_MS more.

@@ -6,7 +6,7 @@ import type { Parts } from './parts.ts'
 import type { SentPacket } from './sent-packets.ts'
 import { earliest, type Timed } from './timed.ts'
 
-const STUCK = { leastMs: STUCK_MS, mostMs: STUCK_MS * 2 ** MAX_STUCK_ROUND }
+const STUCK = { minMs: STUCK_MS, maxMs: STUCK_MS * 2 ** MAX_STUCK_ROUND }
 
 /** A second copy of what `origin` carries, waiting for a grant (spec §8.5, §8.6). */
 export class CopyJob {

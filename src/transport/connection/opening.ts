@@ -15,7 +15,7 @@ import { earliest, isDue, type Timed } from './timed.ts'
 import { validateOpen } from './validation.ts'
 
 // The connect timeout ends it.
-const AGAIN = { leastMs: OPEN_AGAIN_MS, mostMs: Infinity }
+const AGAIN = { minMs: OPEN_AGAIN_MS, maxMs: Infinity }
 
 /** An OPEN that is authentic and well-formed: what the endpoint decides on (spec §6.2). */
 export interface OpenedPacket {

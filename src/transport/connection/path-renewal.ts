@@ -7,8 +7,8 @@ import { OwnPaths } from './paths.ts'
 import { earliest, isDue, type Timed } from './timed.ts'
 import type { State } from './interface.ts'
 
-const SILENCE = { leastMs: MIN_SILENCE_MS, mostMs: MAX_SILENCE_MS }
-const AGAIN = { leastMs: PATHS_AGAIN_MS, mostMs: MIN_SILENCE_MS }
+const SILENCE = { minMs: MIN_SILENCE_MS, maxMs: MAX_SILENCE_MS }
+const AGAIN = { minMs: PATHS_AGAIN_MS, maxMs: MIN_SILENCE_MS }
 
 type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach' | 'receive'
 

@@ -3,7 +3,7 @@ import { MAX_REFUSED_MS, MIN_REFUSED_MS, REFUSALS_IN_A_ROW } from './limits.ts'
 import type { Timed } from './timed.ts'
 
 const NONE: readonly string[] = []
-const REFUSED = { leastMs: MIN_REFUSED_MS, mostMs: MAX_REFUSED_MS }
+const REFUSED = { minMs: MIN_REFUSED_MS, maxMs: MAX_REFUSED_MS }
 
 /** How long the whole connection waits after refusals (spec §8.10), and which channels it goes around. */
 export class Refusals implements Timed {

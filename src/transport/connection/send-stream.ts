@@ -12,7 +12,7 @@ import type { Parts } from './parts.ts'
 import { SendBuffer } from './send-buffer.ts'
 import { earliest, type Timed } from './timed.ts'
 
-const BLOCKED = { leastMs: MIN_BLOCKED_MS, mostMs: MAX_BLOCKED_MS }
+const BLOCKED = { minMs: MIN_BLOCKED_MS, maxMs: MAX_BLOCKED_MS }
 
 type Needs = 'controls' | 'life' | 'outputs' | 'settings'
 

@@ -41,7 +41,7 @@ export class Payer {
   /** By payment hash. */
   readonly #unresolved: Map<string, Unresolved> = new Map()
   readonly #trackDeadline: Deadline
-  readonly #trackBackOff: BackOff = new BackOff({ leastMs: TRACK_AGAIN_MS, mostMs: TRACK_AGAIN_MAX_MS })
+  readonly #trackBackOff: BackOff = new BackOff({ minMs: TRACK_AGAIN_MS, maxMs: TRACK_AGAIN_MAX_MS })
   /** How many of them the node lost sight of. */
   #lost = 0
   #tracking = 0

@@ -98,7 +98,7 @@ export const HUNG_DIVISOR: number = 2
 /** When another peer holds the last slots, look again after this. */
 export const SLOT_RETRY_MS: number = 200
 /** After a local failure: wait for a resolution, or for this, doubling. */
-export const LOCAL_BACKOFF: BackOffBounds = { leastMs: 200, mostMs: 30_000 }
+export const LOCAL_BACKOFF: BackOffBounds = { minMs: 200, maxMs: 30_000 }
 /** After so many refusals without a delivery, look for routes over another channel. */
 export const LOCAL_REFUSALS_MANY: number = 3
 /** Growth of a channel's cap per delivery: an eighth per round trip. */
@@ -121,7 +121,7 @@ export const ROUTES_RENEW_MS: number = 600_000
 /** A route that fails, or a wish for a disjoint one, asks anew this often at most. */
 export const ROUTES_ASK_AGAIN_MS: number = 30_000
 export const ROUTES_BACKOFF_MS: number = 1_000
-export const ROUTES_BACKOFF: BackOffBounds = { leastMs: ROUTES_BACKOFF_MS, mostMs: 60_000 }
+export const ROUTES_BACKOFF: BackOffBounds = { minMs: ROUTES_BACKOFF_MS, maxMs: 60_000 }
 /** Back-offs are spread by up to this share, so that peers don't ask in step. */
 export const BACKOFF_JITTER: number = 0.25
 /** Gain of the smoothed latency and success of a route. */
@@ -131,7 +131,7 @@ export const PENALTY_HALF_LIFE_MS: number = 60_000
 /** So many failures in a row, without a success between, suspend a route: at 30 % failing this is 1 in 170,000. */
 export const ROUTE_DEAD_STREAK: number = 10
 /** spec §8.10: an interceptor whose stream dropped is back within a second or so; doubling. */
-export const ROUTE_SUSPENSION: BackOffBounds = { leastMs: 1_000, mostMs: 60_000 }
+export const ROUTE_SUSPENSION: BackOffBounds = { minMs: 1_000, maxMs: 60_000 }
 /** In flight at most on a route that failed so often, until one settles. */
 export const MAX_PROBES: number = 2
 /** Weight of a route that only serves to be known, and of every route but the first to begin with. */

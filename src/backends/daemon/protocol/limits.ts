@@ -106,7 +106,7 @@ export const MAX_SOCKET_PATH_BYTES = 103
 /** For this user alone. */
 export const SOCKET_MODE = 0o600
 /** Delays between tries to reach a daemon that is away. */
-export const DAEMON_RECONNECT: BackOffBounds = { leastMs: 20, mostMs: 2_000 }
+export const DAEMON_RECONNECT: BackOffBounds = { minMs: 20, maxMs: 2_000 }
 /** How long a program that stops waits for the daemon to have let go of what it had. */
 export const DETACH_MS = 2_000
 /** How long either side is given to greet and to attach, or to tell its status: one that is alive does so at once. */

@@ -149,7 +149,7 @@ export class Interceptor {
     probe.on('error', (error) => {
       // Whatever lnd answers to this, it has read what came before it.
       if (!isAway(error)) return answered()
-      clock.schedule(clock.now() + NODE_RECONNECT.mostMs, () => {
+      clock.schedule(clock.now() + NODE_RECONNECT.maxMs, () => {
         if (stream === this.#stream) this.#probe(stream)
       })
     })
@@ -166,7 +166,7 @@ export class Interceptor {
     // In the first seconds an interceptor that exists may be our own, which lnd has not yet given up.
     const isEager = now < this.#eagerUntilMs
     if (!isTaken || !isEager) this.#setState(state, detail)
-    const delayMs = state !== 'denied' && isEager ? NODE_RECONNECT.leastMs : INTERCEPTOR_RETRY_MS
+    const delayMs = state !== 'denied' && isEager ? NODE_RECONNECT.minMs : INTERCEPTOR_RETRY_MS
     this.#cancelRetry = this.#needs.clock.schedule(now + delayMs, () => this.#open())
   }
 

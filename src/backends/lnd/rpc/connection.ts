@@ -242,8 +242,8 @@ function connect(given: LndCredentials): LndServices & { close(): void } {
   const options = {
     'grpc.max_receive_message_length': -1,
     'grpc.max_send_message_length': -1,
-    'grpc.initial_reconnect_backoff_ms': NODE_RECONNECT.leastMs,
-    'grpc.max_reconnect_backoff_ms': NODE_RECONNECT.mostMs,
+    'grpc.initial_reconnect_backoff_ms': NODE_RECONNECT.minMs,
+    'grpc.max_reconnect_backoff_ms': NODE_RECONNECT.maxMs,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': 1,
