@@ -124,6 +124,13 @@ describe('the check of the layers', () => {
     ])
   })
 
+  it('catches an example that imports what its reader cannot', () => {
+    const text = `import { connect } from 'keysock'\nimport { a } from '../src/index.ts'`
+    expect(layerViolations([{ path: 'examples/echo.ts', text }], AROUND)).toEqual([
+      'examples/echo.ts:2: examples/ may not import src/index.ts',
+    ])
+  })
+
   it('is not misled by comments and strings', () => {
     expect(check('src/wire/frames.ts', `// import '../index.ts'\nexport const a = "import '../index.ts'"`)).toEqual([])
   })
