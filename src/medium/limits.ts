@@ -23,3 +23,13 @@ export const FINAL_DELTA_BLOCKS = 40
  * about to send it.
  */
 export const GHOST_MS = 15_000
+/** How long a reply path may be asked to work, in blocks: two weeks, as an HTLC cannot be longer. */
+export const MAX_PATH_LIFETIME_BLOCKS = 2_016
+/** OPENs whose key is being agreed on, in an endpoint as in a daemon (spec §14): at 20 a second, some 13 s of them. */
+export const MAX_KEY_AGREEMENTS = 256
+/** Of these, for OPENs on the phantom lane of this node: refused ones cost their sender nothing. */
+export const MAX_UNPAID_KEY_AGREEMENTS = 128
+/** A key agreement costs the node 11 ms: a fifth of its time, at most, on each lane ... */
+export const KEY_AGREEMENTS_PER_SECOND = 20
+/** ... and about a second of it after a rest. */
+export const KEY_AGREEMENT_BURST = 100

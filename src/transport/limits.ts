@@ -110,14 +110,6 @@ export const PACKET_OVERHEAD_BYTES = 40
 export const MAX_CONNECTIONS = 65_536
 /** Connections of a listener that are being accepted and did not reach the application yet: as in net. */
 export const DEFAULT_BACKLOG = 511
-/** OPENs whose key is being agreed on (spec §14): at 20 a second, some 13 s of them. */
-export const MAX_KEY_AGREEMENTS = 256
-/** Of these, for OPENs on the phantom lane of this node: refused ones cost their sender nothing. */
-export const MAX_UNPAID_KEY_AGREEMENTS = 128
-/** A key agreement costs the node 11 ms: a fifth of its time, at most ... */
-export const KEY_AGREEMENTS_PER_SECOND = 20
-/** ... and about a second of it after a rest. */
-export const KEY_AGREEMENT_BURST = 100
 /** OPENs that are remembered; beyond that the height below which all are stale rises (spec §6.4). */
 export const MAX_OPENS_SEEN = 65_536
 /** EARLY packets that wait for their OPEN: of one connection, ... */

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Verdict } from '../../src/medium/verdict.ts'
-import { AGREEMENT_BURST, HOLD_MS, MAX_KNOWN_CONNECTIONS } from '../../src/backends/daemon/protocol/limits.ts'
+import { KEY_AGREEMENT_BURST } from '../../src/medium/limits.ts'
+import { HOLD_MS, MAX_KNOWN_CONNECTIONS } from '../../src/backends/daemon/protocol/limits.ts'
 import { KeyAgreements } from '../../src/backends/daemon/server/key-agreements.ts'
 import { OfferDispatcher } from '../../src/backends/daemon/server/offer-dispatcher.ts'
 import { ConnectionOwners, PortOwners } from '../../src/backends/daemon/server/ownership.ts'
@@ -122,8 +123,8 @@ describe('an OPEN at the phantom of the node', () => {
     const agreements = new KeyAgreements({ clock, backend: { sharedSecret }, publicKey: ephemeral })
     offers = make(agreements)
     const key = (id: number): Uint8Array => publicKey(Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? 1 : id)))
-    for (let id = 1; id <= AGREEMENT_BURST + 20; id++) await offer(open(id, key(id)))
-    expect(calls).toBe(AGREEMENT_BURST)
+    for (let id = 1; id <= KEY_AGREEMENT_BURST + 20; id++) await offer(open(id, key(id)))
+    expect(calls).toBe(KEY_AGREEMENT_BURST)
     const paid = open(200, key(200))
     const header = {
       header: { kind: 'open', cid: cid(200), number: 0, attempt: 0, ephemeral: key(200) },
@@ -131,7 +132,7 @@ describe('an OPEN at the phantom of the node', () => {
     } as const
     // A wrong tag, but it was read.
     expect(await agreements.portOf(paid, header, 'node')).toBe(undefined)
-    expect(calls).toBe(AGREEMENT_BURST + 1)
+    expect(calls).toBe(KEY_AGREEMENT_BURST + 1)
   })
 })
 

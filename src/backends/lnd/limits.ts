@@ -122,8 +122,6 @@ export const MAX_UNCONFIRMED = 8_192
 
 // ---- Blinded paths -----------------------------------------------------------------------------------
 
-/** Two weeks: an HTLC cannot be longer. */
-export const MAX_LIFETIME_BLOCKS = 2_016
 /** The policies along open paths are compared with what was published when they were made this often. */
 export const PATH_POLICY_MS = 30_000
 /** What introduction nodes ask at their other channels is compared this often: big ones have thousands. */

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { toHex } from '../../floor/bytes.ts'
-import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../medium/limits.ts'
+import { MAX_OPEN_PATHS, MAX_PATH_LIFETIME_BLOCKS, MAX_PATHS_PER_REQUEST } from '../../medium/limits.ts'
 import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
@@ -20,8 +20,6 @@ import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
 import { publicGraph } from './public-graph.ts'
 import type { Random } from './random.ts'
-
-const MAX_PATH_LIFETIME_BLOCKS = 2_016
 
 interface ProcessPathsOptions {
   readonly network: Network

@@ -12,11 +12,8 @@ import {
   KEY_AGREEMENTS_PER_SECOND,
   MAX_KEY_AGREEMENTS,
   MAX_UNPAID_KEY_AGREEMENTS,
-  MAX_UNPAID_OPEN_COPIES,
-  MAX_PENDING_OPEN_COPIES,
-  OPEN_AGE_BLOCKS,
-  OPEN_AHEAD_BLOCKS,
-} from '../limits.ts'
+} from '../../medium/limits.ts'
+import { MAX_UNPAID_OPEN_COPIES, MAX_PENDING_OPEN_COPIES, OPEN_AGE_BLOCKS, OPEN_AHEAD_BLOCKS } from '../limits.ts'
 import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { SeenOpens } from '../tables/seen-opens.ts'
 import type { Tombstones } from '../tables/tombstones.ts'

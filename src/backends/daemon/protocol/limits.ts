@@ -81,13 +81,6 @@ export const MAX_WAITING_ARRIVALS = 8_192
 export const HOLD_MS = 5_000
 /** Ports of programs that died, remembered for HOLD_MS. */
 export const MAX_FREED_PORTS = 4_096
-/** Key agreements: spec §14, as in an endpoint. */
-export const MAX_AGREEMENTS = 256
-/** Of these, for OPENs on the phantom lane of the node: refused ones cost their sender nothing. */
-export const MAX_UNPAID_AGREEMENTS = 128
-/** Of each lane. */
-export const AGREEMENTS_PER_SECOND = 20
-export const AGREEMENT_BURST = 100
 /** Shared secrets kept, so that the program which the OPEN is for does not cost the node another call. */
 export const MAX_SECRETS = 1_024
 /** Kept back from an offer's time while its port is found out. */

@@ -8,12 +8,12 @@ import { respond } from '../../../wire/handshake.ts'
 import type { DecodedHeader } from '../../../wire/packets.ts'
 import { type Backend, BackendError } from '../../backend.ts'
 import {
-  AGREEMENT_BURST,
-  AGREEMENTS_PER_SECOND,
-  MAX_AGREEMENTS,
-  MAX_SECRETS,
-  MAX_UNPAID_AGREEMENTS,
-} from '../protocol/limits.ts'
+  KEY_AGREEMENT_BURST,
+  KEY_AGREEMENTS_PER_SECOND,
+  MAX_KEY_AGREEMENTS,
+  MAX_UNPAID_KEY_AGREEMENTS,
+} from '../../../medium/limits.ts'
+import { MAX_SECRETS } from '../protocol/limits.ts'
 
 export interface KeyAgreementsOptions {
   readonly clock: Clock
@@ -41,7 +41,7 @@ export class KeyAgreements {
 
   constructor(options: KeyAgreementsOptions) {
     this.#options = options
-    const rate = { perSecond: AGREEMENTS_PER_SECOND, burst: AGREEMENT_BURST, now: options.clock.now() }
+    const rate = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: options.clock.now() }
     this.#allowed = { node: new TokenBucket(rate), phantom: new TokenBucket(rate) }
   }
 
@@ -62,7 +62,7 @@ export class KeyAgreements {
   async portOf(record: Uint8Array, { header, sealedOffset }: DecodedHeader, lane: OpenLane): Promise<PortOfOpen> {
     if (header.kind !== 'open') return undefined
     const isNew = !this.#secrets.has(toHex(header.ephemeral))
-    const max = lane === 'node' ? MAX_AGREEMENTS : MAX_UNPAID_AGREEMENTS
+    const max = lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
     if (isNew && (this.#underWay >= max || !this.#allowed[lane].take(this.#options.clock.now()))) return 'busy'
     this.#underWay += 1
     try {

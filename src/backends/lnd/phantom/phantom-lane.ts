@@ -7,8 +7,8 @@ import type { Verdict } from '../../../medium/verdict.ts'
 import { BackendError, type BackendEvent } from '../../backend.ts'
 import { candidateIndex, candidatesIn, type CandidateIndex } from '../../paths/candidates.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
-import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS } from '../../../medium/limits.ts'
-import { COUNT_WAIT_MS, GRAPH_AGE_MS, INTERCEPTOR_OPEN_MS, MAX_LIFETIME_BLOCKS, PATH_RENEW_MS } from '../limits.ts'
+import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS, MAX_PATH_LIFETIME_BLOCKS } from '../../../medium/limits.ts'
+import { COUNT_WAIT_MS, GRAPH_AGE_MS, INTERCEPTOR_OPEN_MS, PATH_RENEW_MS } from '../limits.ts'
 import { SharedAnswer } from '../rpc/shared-answer.ts'
 import { INTERCEPTOR_URI, type LndClient } from '../rpc/client.ts'
 import { asBackendError, deniedError, isAway } from '../rpc/errors.ts'
@@ -303,10 +303,10 @@ export class PhantomLane {
 function checkPathRequest(request: PathRequest): void {
   if (!(request.count >= 1 && request.count <= MAX_PATHS_PER_REQUEST))
     throw new BackendError('bad-request', `count is ${request.count}; ask for 1..${MAX_PATHS_PER_REQUEST} paths`)
-  if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MAX_LIFETIME_BLOCKS))
+  if (!(request.lifetimeBlocks >= 1 && request.lifetimeBlocks <= MAX_PATH_LIFETIME_BLOCKS))
     throw new BackendError(
       'bad-request',
-      `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MAX_LIFETIME_BLOCKS}`,
+      `lifetimeBlocks is ${request.lifetimeBlocks}; it must be 1..${MAX_PATH_LIFETIME_BLOCKS}`,
     )
   if (request.payer.length !== POINT_BYTES)
     throw new BackendError('bad-point', `the payer's key has ${request.payer.length} bytes in place of ${POINT_BYTES}`)
