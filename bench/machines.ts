@@ -2,6 +2,7 @@
  * Packets per second that two joined connection machines do in one thread, sealing and opening included:
  * a bulk transfer without network, every payment settled at once. `--json` prints one line of JSON.
  */
+import { Budget } from '../src/transport/connection/budget.ts'
 import { Connection } from '../src/transport/connection/connection.ts'
 import type { Lane } from '../src/medium/payment.ts'
 import type { Route } from '../src/medium/route.ts'
@@ -87,7 +88,9 @@ function deliver(to: Connection, side: string, attempt: Attempt, now: number): '
 
 /** Opens a connection on which data goes over `lane`, from initiator to responder or back. */
 function open(lane: Lane, now: number): Pair {
-  const common = { now, random, grow: () => true, settings: SETTINGS, responderKey: RESPONDER, blockHeight: 1_000 }
+  const peerBudget = new Budget(10n ** 30n, undefined)
+  const settings = SETTINGS
+  const common = { now, random, grow: () => true, settings, peerBudget, responderKey: RESPONDER, blockHeight: 1_000 }
   const initiator = Connection.connect({
     ...common,
     connectionId: random(8),

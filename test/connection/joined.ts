@@ -7,6 +7,7 @@ import { randomFrom, type Random } from './random.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
+import { Budget } from '../../src/transport/connection/budget.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import type { PaymentFailure, PaymentOutcome } from '../../src/medium/payment.ts'
 import type { ReplyPath } from '../../src/medium/reply-path.ts'
@@ -70,6 +71,9 @@ export const SETTINGS: ConnectionSettings = {
   packetPriceMsat: 0n,
   kilobytePriceMsat: 0n,
 }
+
+/** A budget of the peer that stands against nothing: what is tried is the connection's own cap. */
+export const RICH: Budget = new Budget(10n ** 30n, undefined)
 
 const PORT = 7
 const SECRET = new Uint8Array(32).fill(7)
@@ -198,6 +202,7 @@ export class Joined {
       random: (length) => this.random.bytes(length),
       grow: () => true,
       settings: { ...SETTINGS, ...options.a },
+      peerBudget: RICH,
       responderKey: RESPONDER,
       connectionId,
       port: PORT,
@@ -471,6 +476,7 @@ export class Joined {
       random: (length: number) => this.random.bytes(length),
       grow: () => true,
       settings: { ...SETTINGS, ...this.options.b },
+      peerBudget: RICH,
       responderKey: RESPONDER,
       open,
       arrival,

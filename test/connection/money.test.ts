@@ -1,5 +1,6 @@
 /** What a connection spends and owes, in situations that broke, or would break, one. */
 import { describe, expect, test } from 'vitest'
+import { Budget } from '../../src/transport/connection/budget.ts'
 import { exchange, grant, openPair, pass, readAll, send, START, Stranger, types } from './pair.ts'
 import { Joined, pattern } from './joined.ts'
 
@@ -16,6 +17,38 @@ describe('money', () => {
     pass(pair, 20)
     exchange(pair)
     expect(readAll(pair.b, pair.now)).toBe(30_000)
+  })
+
+  test('what is paid over paths that a known peer gave counts in the budget of that peer', () => {
+    const peerBudget = new Budget(30_000n, undefined)
+    const pair = openPair({ peerBudget })
+    pair.b.providePaths(pair.now, [{ pathId: 'b0', bytes: new Uint8Array(240), expiryHeight: 800_144 }])
+    exchange(pair)
+    pair.a.write(pair.now, new Uint8Array(60_000))
+    expect(pair.a.want(pair.now)?.target).toMatchObject({ lane: 'phantom', generation: 1 })
+    expect(send(pair.a, pair.now).length).toBeGreaterThan(10)
+    const { spentMsat, reservedMsat } = pair.a.account
+    expect(peerBudget.view()).toMatchObject({ spentMsat, reservedMsat })
+    expect(spentMsat + reservedMsat).toBeGreaterThan(28_000n)
+    expect(spentMsat + reservedMsat).toBeLessThanOrEqual(30_000n)
+    expect(pair.a.isPaused).toBe(true)
+    expect(types(pair.a).filter((type) => type === 'paused')).toHaveLength(1)
+  })
+
+  test('a CREDIT beyond the cap of the peer is left out, and what else there is goes', () => {
+    const peerBudget = new Budget(10n ** 12n, undefined)
+    const prices = { packetPriceMsat: 100_000n, kilobytePriceMsat: 0n }
+    const pair = openPair({ peerBudget, maxPacketPriceMsat: 100_000n }, prices)
+    expect(pair.b.account.receivedMsat).toBeGreaterThan(100_000n)
+    const { spentMsat, reservedMsat } = peerBudget.view()
+    peerBudget.setCap(spentMsat + reservedMsat + 50_000n)
+    pair.b.write(pair.now, new Uint8Array(20_000))
+    exchange(pair)
+    pair.a.write(pair.now, new Uint8Array(2_000))
+    pass(pair, 1_000)
+    expect(readAll(pair.b, pair.now)).toBe(2_000)
+    expect(pair.a.isPaused).toBe(true)
+    expect(types(pair.a)).toContain('paused')
   })
 
   test('a paused connection ends at its idle timeout', () => {

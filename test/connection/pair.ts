@@ -4,6 +4,7 @@ import type { Frame } from '../../src/wire/frames.ts'
 import { completeInitiator, initiate, type Initiation } from '../../src/wire/handshake.ts'
 import { ecdh, type MainKeys, paymentHash, preimage, publicKey } from '../../src/wire/keys.ts'
 import { sealPacket } from '../../src/wire/packets.ts'
+import type { Budget } from '../../src/transport/connection/budget.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import type { Lane } from '../../src/medium/payment.ts'
 import type { Arrival } from '../../src/medium/arrival.ts'
@@ -16,7 +17,7 @@ import type {
   Reception,
 } from '../../src/transport/connection/interface.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
-import { REFUSED, ROUTE, SETTINGS, WENT_WRONG } from './joined.ts'
+import { REFUSED, RICH, ROUTE, SETTINGS, WENT_WRONG } from './joined.ts'
 import { randomFrom } from './random.ts'
 
 const SECRET: Uint8Array = new Uint8Array(32).fill(7)
@@ -69,17 +70,19 @@ export function types(machine: Connection): string[] {
   return events(machine).map((event) => event.type)
 }
 
-/** Settings of a machine, and who gives its window room. */
+/** Settings of a machine, who gives its window room, and in whose budget it pays. */
 interface Settings extends Partial<ConnectionSettings> {
   readonly grow?: GrowWindow
+  readonly peerBudget?: Budget
 }
 
-export function connect({ grow = () => true, ...settings }: Settings = {}): Connection {
+export function connect({ grow = () => true, peerBudget = RICH, ...settings }: Settings = {}): Connection {
   return Connection.connect({
     now: START,
     random: (length) => random.bytes(length),
     grow,
     settings: { ...SETTINGS, ...settings },
+    peerBudget,
     responderKey: RESPONDER,
     connectionId: CID,
     port: 7,
@@ -89,7 +92,7 @@ export function connect({ grow = () => true, ...settings }: Settings = {}): Conn
 }
 
 export function accept(attempt: Attempt, options: Settings = {}, now: number = START): Connection {
-  const { grow = () => true, ...settings } = options
+  const { grow = () => true, peerBudget = RICH, ...settings } = options
   const sharedSecret = ecdh(SECRET, attempt.record.subarray(10, 43))
   const open = openOpen({ record: attempt.record, responderKey: RESPONDER, sharedSecret })
   if (open === undefined) throw new Error('the OPEN does not open')
@@ -98,6 +101,7 @@ export function accept(attempt: Attempt, options: Settings = {}, now: number = S
     random: (length) => random.bytes(length),
     grow,
     settings: { ...SETTINGS, ...settings },
+    peerBudget,
     responderKey: RESPONDER,
     open,
     arrival: arrivalOf(attempt),
@@ -210,6 +214,7 @@ export class Stranger {
       random: (length) => random.bytes(length),
       grow: () => true,
       settings: { ...SETTINGS, ...settings },
+      peerBudget: RICH,
       responderKey: RESPONDER,
       open,
       arrival: this.node(this.initiation.packet),

@@ -5,7 +5,7 @@ import type { Attempt, ConnectionFailure } from '../../src/transport/connection/
 import { Code } from '../../src/wire/errors.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { accept, arrivalOf, events, only, send, START } from './pair.ts'
-import { REFUSED, SETTINGS } from './joined.ts'
+import { REFUSED, RICH, SETTINGS } from './joined.ts'
 import { randomFrom } from './random.ts'
 
 const random = randomFrom(7)
@@ -17,6 +17,7 @@ function connect(): Connection {
     random: (length) => random.bytes(length),
     grow: () => true,
     settings: SETTINGS,
+    peerBudget: RICH,
     // The responder of pair.ts.
     responderKey: publicKey(new Uint8Array(32).fill(7)),
     connectionId: random.bytes(8),

@@ -4,7 +4,7 @@ import { openOpen } from '../../src/transport/connection/opening.ts'
 import { ReceiveWindow } from '../../src/transport/connection/receive-window.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
-import { SETTINGS } from './joined.ts'
+import { RICH, SETTINGS } from './joined.ts'
 import { arrivalOf, connect, exchange, openPair, type Pair, pass, send, START } from './pair.ts'
 
 const FIRST = 262_144
@@ -96,6 +96,7 @@ describe("the endpoint's sum of windows", () => {
       random: (length) => bytes(length),
       grow: sum.grow,
       settings: { ...SETTINGS, initialWindow: WIDE },
+      peerBudget: RICH,
       responderKey,
       open,
       arrival: arrivalOf(attempt),

@@ -5,6 +5,7 @@
 import type { Route } from '../../src/medium/route.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import type { Lane, PaymentFailure } from '../../src/medium/payment.ts'
+import { Budget } from '../../src/transport/connection/budget.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import { Buyer, packetPrice } from '../../src/transport/connection/credit.ts'
 import type { Attempt, ConnectionSettings, Grant } from '../../src/transport/connection/interface.ts'
@@ -131,6 +132,7 @@ export class End {
         random: randomFrom(options.ephemeralSecret),
         grow: () => true,
         settings: settings(options.settings),
+        peerBudget: new Budget(10n ** 30n, undefined),
         responderKey: nodeKey,
         open: opened,
         arrival: open,
@@ -160,6 +162,7 @@ export class End {
         random: randomFrom(new Uint8Array(32).fill(1)),
         grow: () => true,
         settings: settings(options.settings),
+        peerBudget: new Budget(10n ** 30n, undefined),
         replies:
           directReply === undefined ? { lane: 'phantom', paths: [own] } : { lane: 'direct', publicKey: directReply },
         ...(identify && { identify: { publicKey: identify } }),

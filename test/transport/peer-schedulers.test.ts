@@ -38,7 +38,6 @@ class SchedulerBench {
       runtime: testRuntime(clock),
       node: { backend, isOnline: true },
       queue: { ready: (scheduler) => scheduler.serve() },
-      ledger: { affords: () => true },
       payer: {
         send: (scheduler, _connection, grant) => {
           scheduler.sent(grant)

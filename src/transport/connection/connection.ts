@@ -3,6 +3,7 @@ import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
 import type { ReplyPath } from '../../medium/reply-path.ts'
 import { Code } from '../../wire/errors.ts'
 import type { Parameters } from '../../wire/parameters.ts'
+import type { Budget, Waiter } from './budget.ts'
 import { checkConsistency } from './consistency.ts'
 import { Control } from './controls.ts'
 import type {
@@ -31,6 +32,8 @@ interface ConnectionOptions {
   readonly random: RandomBytes
   readonly grow: GrowWindow
   readonly settings: ConnectionSettings
+  /** Of whom it pays, under the process's: what it pays counts there, too (spec §12.2). */
+  readonly peerBudget: Budget
   /** The responder's node key, 33 bytes. */
   readonly responderKey: Uint8Array
   readonly blockHeight: number
@@ -154,17 +157,12 @@ export class Connection {
 
   /** Income of the phantom lane is really there. */
   arrivalConfirmed(now: number, amountMsat: bigint): void {
-    this.#input(now, () => this.#parts.money.account.confirm(amountMsat))
+    this.#input(now, () => this.#parts.money.income.confirm(amountMsat))
   }
 
   /** What became of an attempt. Taken in every state: the account needs it. */
   resolve(now: number, attemptId: number, outcome: PaymentOutcome): void {
     this.#input(now, () => this.#parts.recovery.resolve(now, attemptId, outcome))
-  }
-
-  /** The owner could not send an attempt after all: its money is free, its frames wait again. */
-  unsent(now: number, attemptId: number): void {
-    this.#input(now, () => this.#parts.recovery.unsent(now, attemptId))
   }
 
   /** Takes ownership of `data`. Buffers without bound: the socket holds its writers back. */
@@ -299,6 +297,16 @@ export class Connection {
     return this.#input(now, () => transmit(this.#parts, now, grant))
   }
 
+  /** A cap stands against what it would send, and `waiter` is called once when there may be room. */
+  waitForMoney(waiter: Waiter): void {
+    this.#parts.money.wait(waiter)
+  }
+
+  /** `waiter` waits for nothing any more. */
+  forgetWaiter(waiter: Waiter): void {
+    this.#parts.money.budget.forget(waiter)
+  }
+
   pollEvent(): ConnectionEvent | undefined {
     return this.#parts.outputs.nextEvent()
   }
@@ -319,8 +327,15 @@ export class Connection {
     return this.#parts.connectionId
   }
 
+  /** A cap stands against a packet, or against a CREDIT. */
+  get isPaused(): boolean {
+    const { money } = this.#parts
+    return money.isPaused || money.isCreditPaused
+  }
+
   get account(): AccountView {
-    return this.#parts.money.account.view()
+    const { budget, income } = this.#parts.money
+    return { ...budget.view(), ...income.view() }
   }
 
   /** Bytes that were written and never sent. */

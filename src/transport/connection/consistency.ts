@@ -45,7 +45,7 @@ function checkStreams({ receive, send }: Parts): void {
 function checkMoney({ money, packets }: Parts): void {
   let reserved = 0n
   for (const { parts } of packets.flying()) reserved += parts.amountMsat + parts.feeMsat
-  must(reserved === money.account.view().reservedMsat, 'reserved is the sum of what has no outcome')
+  must(reserved === money.budget.view().reservedMsat, 'reserved is the sum of what has no outcome')
 }
 
 // Every byte that was sent and has not arrived is under way, kept at the peer's node, or waits to be sent again.

@@ -13,6 +13,7 @@ import type { Lane } from '../../medium/payment.ts'
 import type { Route } from '../../medium/route.ts'
 import type { Code } from '../../wire/errors.ts'
 import type { ReplyPathsFrame } from '../../wire/frames.ts'
+import type { BudgetView } from './budget.ts'
 
 export type Role = 'initiator' | 'responder'
 
@@ -98,10 +99,16 @@ export type ConnectionEvent =
   /** Activity, for socket.setTimeout: spec §10.3's meaning. */
   | { readonly type: 'activity' }
   /**
-   * Money stops it: spec §12.2. Reported once until the cap is set anew, though money that comes free may let some
+   * Money stops it: spec §12.2. Reported once until a cap is set anew, though money that comes free may let some
    * packets pass.
    */
-  | { readonly type: 'paused'; readonly reason: 'cost'; readonly pause: CostPause }
+  | {
+      readonly type: 'paused'
+      readonly reason: 'cost'
+      readonly pause: CostPause
+      /** False: it is that of the peer or of the process. */
+      readonly isOwnCap: boolean
+    }
   /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
   | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
   /** The machine is of no further use; the owner forgets it, and a responder's leaves a tombstone. Last event, once. */
@@ -139,11 +146,7 @@ export type ConnectionRequest =
   | { readonly type: 'shared-secret'; readonly point: Uint8Array }
 
 /** Both sides' money, all in msat. spec §12.1 */
-export interface AccountView {
-  readonly capMsat: bigint
-  readonly spentMsat: bigint
-  readonly feesMsat: bigint
-  readonly reservedMsat: bigint
+export interface AccountView extends BudgetView {
   readonly receivedMsat: bigint
   readonly pendingIncomeMsat: bigint
 }

@@ -1,43 +1,54 @@
-import { Account } from './account.ts'
+import { Budget, type CapObstacle, type Waiter } from './budget.ts'
 import { Control } from './controls.ts'
 import { Buyer, CreditIds, Seller } from './credit.ts'
+import { Income } from './income.ts'
 import type { Parts } from './parts.ts'
 
-type Needs = 'controls' | 'life' | 'outputs' | 'role' | 'settings'
+type Needs = 'controls' | 'outputs' | 'role' | 'settings'
 
 /**
- * What a connection pays and is paid (spec §12): its account, its side of the price, and whether the cap stands against
- * more.
+ * What a connection pays and is paid (spec §12): its budget, its income, its side of the price, and whether a cap stands
+ * against more.
  */
 export class Money {
   readonly #parts: Pick<Parts, Needs>
-  readonly account: Account
+  /** Its own cap, under those of its peer and of the process. */
+  readonly budget: Budget
+  readonly income: Income = new Income()
   /** Undefined: this side asks for no money. */
   readonly seller: Seller | undefined
   /** Undefined: this side is the responder. */
   readonly buyer: Buyer | undefined
   /** Undefined until a CREDIT came: most connections never see one. */
   #creditIds: CreditIds | undefined
-  /** The cap stands against any packet, or against a CREDIT only (spec §12.2). */
-  #isPaused = false
-  #isCreditPaused = false
-  #isPauseReported = false
+  /** What stood against any packet, or against a CREDIT only, when it was asked last. */
+  #packetObstacle: CapObstacle | undefined
+  #creditObstacle: CapObstacle | undefined
+  /** By cap, whether it was reported as final; since a cap was last set. */
+  #reported: { readonly settings: number; readonly finals: Map<Budget, boolean> } | undefined
 
-  constructor(parts: Pick<Parts, Needs>) {
+  constructor(parts: Pick<Parts, Needs>, peerBudget: Budget) {
     this.#parts = parts
     const { capMsat, packetPriceMsat: packetMsat, kilobytePriceMsat: kilobyteMsat } = parts.settings
-    this.account = new Account(capMsat)
+    this.budget = new Budget(capMsat, peerBudget)
     this.buyer = parts.role === 'initiator' ? new Buyer() : undefined
     const sells = parts.role === 'responder' && (packetMsat > 0n || kilobyteMsat > 0n)
     this.seller = sells ? new Seller({ packetMsat, kilobyteMsat }) : undefined
   }
 
+  /** A cap lets no packet pass, until there may be room. */
   get isPaused(): boolean {
-    return this.#isPaused
+    return this.#packetObstacle?.stands === true
   }
 
+  /** The cap that lets no packet pass is the connection's own. */
+  get isPausedByOwnCap(): boolean {
+    return this.isPaused && this.#packetObstacle?.budget === this.budget
+  }
+
+  /** A cap lets no CREDIT pass (spec §12.2). */
   get isCreditPaused(): boolean {
-    return this.#isCreditPaused
+    return this.#creditObstacle?.stands === true
   }
 
   /** spec §12.5: whether the peer's credit lets stream data go. */
@@ -55,9 +66,9 @@ export class Money {
     return this.seller?.affordableBytes() ?? Infinity
   }
 
-  /** A CREDIT has to go (spec §12.5), and the cap did not stand against it. */
+  /** A CREDIT has to go (spec §12.5), and no cap stands against it. */
   get isCreditDue(): boolean {
-    return this.buyer !== undefined && this.buyer.dueMsat > 0n && !this.#isCreditPaused
+    return this.buyer !== undefined && this.buyer.dueMsat > 0n && !this.isCreditPaused
   }
 
   /** Responder: a CREDIT with this id counted before (spec §12.4). */
@@ -73,35 +84,45 @@ export class Money {
   }
 
   setCap(capMsat: bigint): void {
-    this.account.setCap(capMsat)
-    this.resume()
-    this.#isPauseReported = false
+    this.budget.setCap(capMsat)
   }
 
-  /** The cap lets no packet pass: one costs `priceMsat`, amount and fee together. */
-  pause(priceMsat: bigint): void {
-    this.#isPaused = true
-    this.#reportPause(priceMsat)
+  /** Whether all caps let a packet pass; if not, none goes. `priceMsat`: amount and fee together (spec §12.2). */
+  affordsPacket(priceMsat: bigint): boolean {
+    this.#packetObstacle = this.#ask(priceMsat)
+    return this.#packetObstacle === undefined
   }
 
-  /** The cap lets no CREDIT pass (spec §12.2): what else there is to send may still be within it. */
-  pauseCredit(priceMsat: bigint): void {
-    this.#isCreditPaused = true
-    this.#reportPause(priceMsat)
+  /** Whether all caps let a CREDIT pass; if not, what else there is to send may still be within them. */
+  affordsCredit(priceMsat: bigint): boolean {
+    this.#creditObstacle = this.#ask(priceMsat)
+    return this.#creditObstacle === undefined
   }
 
-  /** Money came free: what was paused may fit now. */
-  resume(): void {
-    this.#isPaused = false
-    this.#isCreditPaused = false
+  /** `waiter` is called once when there may be room under the cap that stands against something. */
+  wait(waiter: Waiter): void {
+    if (this.isPaused) this.#packetObstacle?.budget.wait(waiter)
+    else if (this.isCreditPaused) this.#creditObstacle?.budget.wait(waiter)
   }
 
-  #reportPause(priceMsat: bigint): void {
-    if (this.#isPauseReported) return
-    this.#isPauseReported = true
-    const { capMsat, spentMsat, reservedMsat } = this.account.view()
+  #ask(priceMsat: bigint): CapObstacle | undefined {
+    const obstacle = this.budget.obstacle(priceMsat)
+    if (obstacle !== undefined) this.#report(obstacle, priceMsat)
+    return obstacle
+  }
+
+  // spec §12.2: once for each cap until one is set anew, and once more when it is for good.
+  #report({ budget, isForGood }: CapObstacle, priceMsat: bigint): void {
     // What was paid, or may have been, can still be answered.
-    const isFinal = this.#parts.life.isOpening && spentMsat + reservedMsat === 0n
-    this.#parts.outputs.emit({ type: 'paused', reason: 'cost', pause: { priceMsat, capMsat, isFinal } })
+    const isFinal = isForGood && this.budget.isUnused
+    const { settings } = this.budget
+    if (this.#reported?.settings !== settings) this.#reported = { settings, finals: new Map() }
+    const { finals } = this.#reported
+    const wasFinal = finals.get(budget)
+    if (wasFinal === true || wasFinal === isFinal) return
+    finals.set(budget, isFinal)
+    const { capMsat } = budget.view()
+    const isOwnCap = budget === this.budget
+    this.#parts.outputs.emit({ type: 'paused', reason: 'cost', pause: { priceMsat, capMsat, isFinal }, isOwnCap })
   }
 }

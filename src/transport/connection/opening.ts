@@ -191,8 +191,11 @@ export class Opening implements Timed {
 
   #timeout(): ConnectionFailure {
     const after = `within ${this.#parts.settings.connectTimeoutMs} ms`
-    if (this.#parts.money.isPaused)
-      return { code: 'ERR_KEYSOCK_COST', message: `the cost cap let no packet pass ${after}; raise maxCost` }
+    const { money } = this.#parts
+    if (money.isPaused) {
+      const [cap, it] = money.isPausedByOwnCap ? ['the cost cap', 'maxCost'] : ["the endpoint's caps", 'them']
+      return { code: 'ERR_KEYSOCK_COST', message: `${cap} let no packet pass ${after}; raise ${it}` }
+    }
     if (this.#copies === 0) return { code: 'EHOSTUNREACH', message: `no route to the peer was found ${after}` }
     return { code: 'ETIMEDOUT', message: `the peer did not answer ${after}` }
   }

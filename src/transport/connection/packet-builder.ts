@@ -44,11 +44,7 @@ export function transmit(parts: Parts, now: number, grant: Grant): Attempt | und
   const { reason, job } = parts.sending.granted(now)
   // spec §12.2: the least that any packet costs.
   const { minAmountMsat } = grant.route
-  const feeMsat = routeFeeMsat(grant.route, minAmountMsat)
-  if (!money.account.allows(minAmountMsat, feeMsat)) {
-    money.pause(minAmountMsat + feeMsat)
-    return undefined
-  }
+  if (!money.affordsPacket(minAmountMsat + routeFeeMsat(grant.route, minAmountMsat))) return undefined
   const isOpen = parts.handshake.opening?.isDue === true || job?.origin.parts.open === true
   if (life.isOpening && isOpen) return buildOpen(parts, now, { grant, reason, job })
   if (packets.nextNumber >= LAST_PACKET_NUMBER) {
@@ -269,11 +265,7 @@ class Draft {
     const wished = larger(buyer.dueMsat, route.minAmountMsat)
     const maxMsat = route.maxAmountMsat < MAX_CREDIT_MSAT ? route.maxAmountMsat : MAX_CREDIT_MSAT
     const amountMsat = wished < maxMsat ? wished : maxMsat
-    const feeMsat = routeFeeMsat(route, amountMsat)
-    if (!money.account.allows(amountMsat, feeMsat)) {
-      money.pauseCredit(amountMsat + feeMsat)
-      return
-    }
+    if (!money.affordsCredit(amountMsat + routeFeeMsat(route, amountMsat))) return
     if (this.#writer.remaining < CREDIT_BYTES) return
     this.#writer.add({ type: 'credit', id: buyer.pay(amountMsat), amountMsat })
     this.#creditMsat = amountMsat
@@ -376,7 +368,7 @@ class Draft {
     const amountMsat = larger(this.#creditMsat, route.minAmountMsat)
     const feeMsat = routeFeeMsat(route, amountMsat)
     const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#number, attempt)
-    money.account.reserve(amountMsat, feeMsat)
+    money.budget.reserve(amountMsat, feeMsat)
     const isPrepaid = seller !== undefined && this.#streamBytes === 0 && seller.takePrepaid()
     const origin = this.#job?.origin
     const reason = this.#reason

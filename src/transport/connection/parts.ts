@@ -1,4 +1,5 @@
 import { Acknowledgement } from './acknowledgement.ts'
+import type { Budget } from './budget.ts'
 import { Controls } from './controls.ts'
 import { Copies } from './copies.ts'
 import { Handshake } from './handshake.ts'
@@ -27,6 +28,7 @@ export interface PartsOptions {
   readonly random: RandomBytes
   readonly grow: GrowWindow
   readonly settings: ConnectionSettings
+  readonly peerBudget: Budget
   readonly connectionId: Uint8Array
   readonly blockHeight: number
   /** The peer by its node key, on either lane; undefined: reply paths only. */
@@ -92,7 +94,7 @@ export class Parts {
     this.probe = new Probe(this)
     this.paths = new PathRenewal(this, now)
     this.idle = new Idle(this, now)
-    this.money = new Money(this)
+    this.money = new Money(this, options.peerBudget)
     this.sending = new Sending(this)
     this.receiver = new Receiver(this)
   }

@@ -76,10 +76,10 @@ export class Receiver {
 
   /** Counts the money that came with a packet. */
   recordMoney(arrival: Arrival): void {
-    const { account } = this.#parts.money
+    const { income } = this.#parts.money
     // spec §12.1: on the phantom lane the money is certain only when the endpoint says so.
-    if (arrival.lane === 'phantom') account.expect(arrival.amountMsat)
-    else account.receive(arrival.amountMsat)
+    if (arrival.lane === 'phantom') income.expect(arrival.amountMsat)
+    else income.receive(arrival.amountMsat)
   }
 
   #readHeader(arrival: Arrival): DecodedHeader | undefined {

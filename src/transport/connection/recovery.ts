@@ -71,30 +71,17 @@ export class Recovery {
     const { amountMsat, feeMsat, sentAt } = packet.parts
     packets.resolved(packet)
     copies.unwatch(packet)
-    money.resume()
     if (outcome.status === 'failed') {
-      money.account.release(amountMsat, feeMsat)
+      money.budget.release(amountMsat, feeMsat)
       this.#failed++
       this.#onFailure(now, packet, outcome)
       return
     }
-    money.account.spend(amountMsat, feeMsat, outcome.feeMsat)
+    money.budget.spend(amountMsat, feeMsat, outcome.feeMsat)
     refusals.worked()
     this.#sample(now - sentAt)
     if (outcome.status === 'delivered') this.#deliver(now, packet)
     else this.#onSettled(now, packet)
-  }
-
-  /** The owner could not send an attempt after all: its money is free, its frames wait again. */
-  unsent(now: number, attemptId: number): void {
-    const { copies, money, packets } = this.#parts
-    const packet = packets.get(attemptId)
-    if (packet === undefined) return
-    packets.resolved(packet)
-    copies.unwatch(packet)
-    money.account.release(packet.parts.amountMsat, packet.parts.feeMsat)
-    this.#sent--
-    this.#requeue(now, packet)
   }
 
   #sample(roundTripMs: number): void {

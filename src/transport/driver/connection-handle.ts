@@ -14,6 +14,8 @@ export interface ConnectionHandle {
   /** Bytes that were written and are not acknowledged yet. */
   readonly bufferedBytes: number
   readonly account: AccountView
+  /** A cap stands against what it would send. */
+  readonly isPaused: boolean
   readonly stats: ConnectionStats
   /** Nodes that could stand behind this side's reply paths, by what the payer can compute; undefined: no paths. */
   readonly candidates: number | undefined

@@ -10,6 +10,7 @@ import { type ConnectionDefaults, initiatorSettings } from '../options/settings.
 import type { AuthenticOpen } from './acceptor.ts'
 import type { Connections } from './connections.ts'
 import { DrivenConnection } from './driven-connection.ts'
+import type { Ledger } from './ledger.ts'
 import type { OwnNode } from './own-node.ts'
 import type { PeerScheduler } from './peer-schedulers.ts'
 import type { Runtime } from './runtime.ts'
@@ -23,6 +24,7 @@ interface MakerParts {
   readonly node: OwnNode
   readonly queue: WorkQueue<DrivenConnection, PeerScheduler>
   readonly connections: Connections
+  readonly ledger: Ledger
   readonly defaults: DriverDefaults
 }
 
@@ -43,7 +45,7 @@ export class ConnectionMaker {
 
   /** The initiator's end. @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS */
   connect(target: ConnectTarget, options: ConnectOptions): DrivenConnection {
-    const { runtime, node, connections, defaults } = this.#parts
+    const { runtime, node, connections, ledger, defaults } = this.#parts
     if (!connections.hasRoom) {
       throw new KeysockError(
         'ERR_KEYSOCK_TOO_MANY_CONNECTIONS',
@@ -52,12 +54,14 @@ export class ConnectionMaker {
     }
     const { publicKey } = node
     const connectionId = runtime.random(CID_BYTES)
+    const budgetKey = target.publicKeyHex
     const asksDirect = checkReplies(options.replies ?? defaults.replies) === 'direct'
     const connection = Connection.connect({
       now: runtime.now(),
       random: runtime.random,
       grow: this.#grow.initiator,
       settings: initiatorSettings(options, defaults),
+      peerBudget: ledger.join(budgetKey),
       responderKey: target.publicKey,
       connectionId,
       port: target.port,
@@ -67,7 +71,7 @@ export class ConnectionMaker {
       ...(options.identify === true ? { identify: { publicKey } } : {}),
     })
     const { publicKey: remoteKey, hints } = target
-    return this.#add({ connection, id: toHex(connectionId), ephemeral: '', remoteKey, asksDirect, hints })
+    return this.#add({ connection, id: toHex(connectionId), ephemeral: '', remoteKey, budgetKey, asksDirect, hints })
   }
 
   /** The responder's end of an OPEN that a listener takes. */
@@ -81,8 +85,10 @@ export class ConnectionMaker {
     return this.#addResponder(open, Connection.refuse({ ...this.#responder(open, settings), code, reason: '' }))
   }
 
-  #addResponder({ connectionId: id, ephemeral, opened }: AuthenticOpen, connection: Connection): DrivenConnection {
-    return this.#add({ connection, id, ephemeral, remoteKey: undefined, port: opened.port })
+  #addResponder(open: AuthenticOpen, connection: Connection): DrivenConnection {
+    const { connectionId: id, ephemeral, opened } = open
+    const budgetKey = budgetKeyOf(open)
+    return this.#add({ connection, id, ephemeral, remoteKey: undefined, budgetKey, port: opened.port })
   }
 
   #add(own: Omit<ConstructorParameters<typeof DrivenConnection>[0], 'runtime' | 'queue'>): DrivenConnection {
@@ -101,16 +107,23 @@ export class ConnectionMaker {
   }
 
   #responder(open: AuthenticOpen, settings: ConnectionSettings): Parameters<typeof Connection.accept>[0] {
-    const { runtime, node } = this.#parts
+    const { runtime, node, ledger } = this.#parts
     return {
       now: runtime.now(),
       random: runtime.random,
       grow: this.#grow.responder,
       settings,
+      peerBudget: ledger.join(budgetKeyOf(open)),
       responderKey: node.publicKey,
       open: open.opened,
       arrival: open.arrival,
       blockHeight: node.blockHeight,
     }
   }
+}
+
+/** The key that an initiator asked to be answered at; one that is met over its paths has none. */
+function budgetKeyOf({ opened }: AuthenticOpen): string {
+  const { directReply } = opened.parameters
+  return directReply === undefined ? '' : toHex(directReply)
 }

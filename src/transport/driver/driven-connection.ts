@@ -11,7 +11,6 @@ import type {
   ConnectionFailure,
   ConnectionRequest,
   ConnectionStats,
-  CostPause,
   Grant,
   Reception,
   Role,
@@ -47,6 +46,7 @@ interface ConnectionParts {
   readonly id: string
   readonly ephemeral: string
   readonly remoteKey: Uint8Array | undefined
+  readonly budgetKey: string
   readonly port?: number
   readonly asksDirect?: boolean
   readonly hints?: readonly RouteHint[]
@@ -63,6 +63,8 @@ export class DrivenConnection implements ConnectionHandle {
   readonly ephemeral: string
   /** The other side's key; undefined for an anonymous one. */
   readonly remoteKey: Uint8Array | undefined
+  /** Whose budget pays: the other side's key in hexadecimal, or '' where nothing says it. */
+  readonly budgetKey: string
   /** Whose server it belongs to; undefined for an initiator. */
   readonly port: number | undefined
   /** An initiator's answers come over the node lane; who did not ask for that takes none there. */
@@ -86,7 +88,6 @@ export class DrivenConnection implements ConnectionHandle {
   #idleSince: number | undefined
   #candidates: number | undefined
   #ownScheduler: PeerScheduler | undefined
-  #isPaused = false
   /** It was not asked yet what it wants to send since something came in. */
   #mayWant = true
   #holds = false
@@ -98,6 +99,7 @@ export class DrivenConnection implements ConnectionHandle {
     this.id = parts.id
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
+    this.budgetKey = parts.budgetKey
     this.port = parts.port
     this.asksDirect = parts.asksDirect ?? false
     this.hints = parts.hints ?? []
@@ -147,9 +149,9 @@ export class DrivenConnection implements ConnectionHandle {
     return this.#isClosed
   }
 
-  /** A cap above the connection's own let nothing pass; until money comes free. */
+  /** A cap stands against what it would send. */
   get isPaused(): boolean {
-    return this.#isPaused
+    return this.#connection.isPaused
   }
 
   get candidates(): number | undefined {
@@ -216,11 +218,6 @@ export class DrivenConnection implements ConnectionHandle {
     this.#input((connection, now) => connection.resolve(now, attemptId, outcome))
   }
 
-  /** An attempt could not be sent after all. */
-  unsent(attemptId: number): void {
-    this.#input((connection, now) => connection.unsent(now, attemptId))
-  }
-
   /** How many nodes could stand behind its paths, as in `PathResult`. */
   setCandidates(candidates: number): void {
     this.#candidates = candidates
@@ -252,14 +249,16 @@ export class DrivenConnection implements ConnectionHandle {
 
   // ---- What goes in: its scheduler -----------------------------------------------------------------------
 
-  /** What it wants to send now, and why; undefined also where it is closed, or a cap stops it. */
+  /** What it wants to send now, and why; undefined also where it is closed. */
   want(): Want | undefined {
-    return this.#isClosed || this.#isPaused ? undefined : this.#call((connection, now) => connection.want(now))
+    return this.#isClosed ? undefined : this.#call((connection, now) => connection.want(now))
   }
 
   /** Builds one packet for a grant that `want` led to; undefined: there is nothing to send after all. */
   transmit(grant: Grant): Attempt | undefined {
-    return this.#call((connection, now) => connection.transmit(now, grant))
+    const attempt = this.#call((connection, now) => connection.transmit(now, grant))
+    this.#connection.waitForMoney(this)
+    return attempt
   }
 
   /**
@@ -292,7 +291,7 @@ export class DrivenConnection implements ConnectionHandle {
    * its wish, its scheduler asks in the same turn.
    */
   pollWant(): Want | undefined {
-    if (!this.#mayWant || this.#isClosed || this.#isPaused) return undefined
+    if (!this.#mayWant || this.#isClosed) return undefined
     this.#mayWant = false
     return this.#connection.want(this.now())
   }
@@ -314,15 +313,8 @@ export class DrivenConnection implements ConnectionHandle {
     if (listener !== undefined) callOutside(() => listener(event))
   }
 
-  /** A cap above its own stops it. `pause`: what the application is told, if anything. */
-  pause(pause: CostPause | undefined): void {
-    this.#isPaused = true
-    if (pause !== undefined) this.emit({ type: 'paused', reason: 'cost', pause })
-  }
-
-  /** Money came free. */
+  /** There may be room under the cap that stopped it. */
   resume(): void {
-    this.#isPaused = false
     this.#mayWant = true
     this.#queue.touch(this)
   }
@@ -352,6 +344,7 @@ export class DrivenConnection implements ConnectionHandle {
   /** The state machine is of no further use. */
   close(): void {
     this.#isClosed = true
+    this.#connection.forgetWaiter(this)
     this.hold(false)
     this.#runtime.deadlines.set(this.#deadline, undefined)
     this.#ownScheduler?.stop()
@@ -413,7 +406,7 @@ export class DrivenConnection implements ConnectionHandle {
 
   get #failureContext(): Parameters<typeof failureFor>[1] {
     const sentNothing = this.role === 'initiator' && this.stats.attempts === 0
-    return { isShutDown: this.#isShutDown, sentNothing, isPaused: this.#isPaused }
+    return { isShutDown: this.#isShutDown, sentNothing }
   }
 
   #wake(): void {
@@ -429,7 +422,7 @@ export class DrivenConnection implements ConnectionHandle {
   /** The one entrance to the state machine. */
   #call<Result>(call: (connection: Connection, now: number) => Result): Result {
     const result = call(this.#connection, this.now())
-    // What comes after 'closed' is for the account alone.
+    // What comes after 'closed' is for the budget alone.
     if (!this.#isClosed) this.#queue.touch(this)
     return result
   }

@@ -81,6 +81,7 @@ export class Driver {
     serve: (scheduler) => scheduler.serve(),
     done: () => this.#roundDone(),
   })
+  #hasWarnedOfCaps = false
   /** After each round, while the endpoint closes. */
   #whenRound: (() => void) | undefined
 
@@ -93,8 +94,7 @@ export class Driver {
     const { connections, early } = this
     this.runtime = runtime
     this.node = node
-    const reservations = [...stored.reservations.values()]
-    const ledger = new Ledger(runtime, { peerCapMsat, processCapMsat, reservations })
+    const ledger = new Ledger({ peerCapMsat, processCapMsat })
     this.ledger = ledger
     const seen = new SeenOpens(stored)
     this.seen = seen
@@ -105,7 +105,7 @@ export class Driver {
     this.ports = ports
     const counts = new DriverCounts(runtime)
     this.counts = counts
-    const maker = new ConnectionMaker({ runtime, node, queue, connections, defaults })
+    const maker = new ConnectionMaker({ runtime, node, queue, connections, ledger, defaults })
     this.#maker = maker
     const offers = new HeldOffers(runtime, backend)
     this.offers = offers
@@ -116,8 +116,8 @@ export class Driver {
     this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths })
     this.payer = new Payer({ runtime, node, ledger })
     const slots = new SlotPool()
-    this.#schedulers = new PeerSchedulers({ runtime, node, queue, ledger, payer: this.payer, slots, maxFeeMsat })
-    for (const reservation of reservations) this.payer.adopt(reservation)
+    this.#schedulers = new PeerSchedulers({ runtime, node, queue, payer: this.payer, slots, maxFeeMsat })
+    for (const reservation of stored.reservations.values()) this.payer.adopt(reservation)
   }
 
   // ---- What the endpoint calls -----------------------------------------------------------------------
@@ -255,9 +255,21 @@ export class Driver {
       case 'identified':
       case 'price':
       case 'activity':
+        break
       case 'paused':
+        if (!event.isOwnCap) this.#warnOfCaps()
     }
     connection.emit(event)
+  }
+
+  /** Once: connections tell their applications each time. */
+  #warnOfCaps(): void {
+    if (this.#hasWarnedOfCaps) return
+    this.#hasWarnedOfCaps = true
+    this.runtime.warn(
+      'ERR_KEYSOCK_COST',
+      'the cap of a peer or of this process is reached; connections pause until payments come back or a cap is raised',
+    )
   }
 
   #handleRequest(connection: DrivenConnection, request: ConnectionRequest): void {
@@ -282,7 +294,7 @@ export class Driver {
 
   #remove(connection: DrivenConnection): void {
     connection.close()
-    this.ledger.forget(connection)
+    this.ledger.leave(connection.budgetKey)
     this.connections.remove(connection)
     // spec §9.9: whoever knows an initiator's id could feel its tombstone.
     if (connection.role === 'initiator') return

@@ -17,18 +17,12 @@ export interface FailureContext {
   readonly isShutDown: boolean
   /** An initiator that has made no attempt: nobody can have answered. */
   readonly sentNothing: boolean
-  /** A cap above the connection's own lets nothing pass. */
-  readonly isPaused: boolean
 }
 
 /** The failure that the application hears of, for the one that the state machine reports. */
 export function failureFor(failure: ConnectionFailure, context: FailureContext): ConnectionFailure {
   if (context.isShutDown) return ENDPOINT_CLOSED
-  if (!context.sentNothing || (failure.code !== 'ETIMEDOUT' && failure.code !== 'EHOSTUNREACH')) return failure
-  if (context.isPaused) {
-    return { ...failure, code: 'ERR_KEYSOCK_COST', message: "the endpoint's caps let no packet pass; raise them" }
-  }
-  if (failure.code === 'EHOSTUNREACH') return failure
+  if (!context.sentNothing || failure.code !== 'ETIMEDOUT') return failure
   // spec §6.1: without any route the connect timeout says that there is no way, as a router would.
   return { ...failure, code: 'EHOSTUNREACH', message: 'no route to this node was found' }
 }

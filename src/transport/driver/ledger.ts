@@ -1,97 +1,89 @@
+import type { PaymentOutcome } from '../../medium/payment.ts'
+import { Budget, type BudgetView } from '../connection/budget.ts'
 import type { Reservation } from '../store/store.ts'
-import { Budget } from './budget.ts'
-import type { DrivenConnection } from './driven-connection.ts'
-import type { Runtime } from './runtime.ts'
 
-interface LedgerOptions {
+export interface LedgerOptions {
+  /** Cap of a peer that has none of its own, msat. */
   readonly peerCapMsat: bigint
+  /** Cap over all peers, for the life of the process, msat. */
   readonly processCapMsat: bigint
-  /** What a former process left without outcome. */
-  readonly reservations: readonly Reservation[]
 }
 
+/** Stands for every peer without a known key. */
+const ANONYMOUS = ''
+
 /**
- * Whether there is money for a payment under the caps of its peer and of the process, and which connections wait for
- * some (spec §12.2). A connection's own cap is the state machine's.
+ * The money of a process: one budget for all of it, and under that one for each peer, in which those of its connections
+ * stand (spec §12.2). `peer`, everywhere: a public key in hexadecimal, or '' for an anonymous one.
  */
 export class Ledger {
-  readonly #runtime: Runtime
-  readonly #budget: Budget
-  readonly #paused: Set<DrivenConnection> = new Set()
-  /** Those that were told why since a cap was last set, and whether it was for good. */
-  readonly #told: Map<DrivenConnection, boolean> = new Map()
-  #warned = false
+  readonly #peerCapMsat: bigint
+  readonly #process: Budget
+  readonly #peers: Map<string, { readonly budget: Budget; users: number }> = new Map()
 
-  constructor(runtime: Runtime, options: LedgerOptions) {
-    this.#runtime = runtime
-    this.#budget = new Budget(options)
-    this.#budget.setProcessCap(options.processCapMsat)
+  constructor({ peerCapMsat, processCapMsat }: LedgerOptions) {
+    this.#peerCapMsat = peerCapMsat
+    this.#process = new Budget(processCapMsat, undefined)
+    this.#capAnonymous(processCapMsat)
   }
 
-  get budget(): Pick<Budget, 'process' | 'feesMsat'> {
-    return this.#budget
+  process(): BudgetView {
+    return this.#process.view()
   }
 
-  /** Whether the caps let a packet of this price pass now; if not, the connection pauses. */
-  affords(connection: DrivenConnection, peer: string, priceMsat: bigint): boolean {
-    if (this.#budget.obstacle(peer, priceMsat) === undefined) return true
-    this.pause(connection, peer, priceMsat)
-    return false
+  /** A connection to this peer begins: what it pays is in this budget. It calls `leave` at its end. */
+  join(peer: string): Budget {
+    const entry = this.#entry(peer)
+    entry.users++
+    return entry.budget
   }
 
-  /** Sets aside what a payment may cost. False: a cap would be exceeded, and nothing has changed. */
-  reserve(reservation: Reservation): boolean {
-    return this.#budget.reserve(reservation)
+  leave(peer: string): void {
+    this.#entry(peer).users--
+    this.forgetIfUnused(peer)
   }
 
-  /** The payment went through; what the fee left of its reservation is free again. */
-  settle(hash: string, feeMsat: bigint): void {
-    this.#budget.settle(hash, feeMsat)
-    this.#resumePaused()
+  /** What a former process left without outcome counts until it is decided, whatever the caps of this one say. */
+  adopt({ peer, amountMsat, feeMsat }: Reservation): void {
+    this.#entry(peer).budget.adopt(amountMsat, feeMsat)
   }
 
-  /** The money of a payment is back, or was never sent. */
-  release(hash: string): void {
-    this.#budget.release(hash)
-    this.#resumePaused()
+  /** What became of a payment of a former process. */
+  decide({ peer, amountMsat, feeMsat }: Reservation, outcome: Exclude<PaymentOutcome, { status: 'unknown' }>): void {
+    const { budget } = this.#entry(peer)
+    if (outcome.status === 'failed') budget.release(amountMsat, feeMsat)
+    else budget.spend(amountMsat, feeMsat, outcome.feeMsat)
+    this.forgetIfUnused(peer)
   }
 
-  /** A packet of this price did not pass: the connection waits until money comes free. */
-  pause(connection: DrivenConnection, peer: string, priceMsat: bigint): void {
-    const obstacle = this.#budget.obstacle(peer, priceMsat)
-    const { spentMsat, reservedMsat } = connection.account
-    const isFinal = obstacle !== undefined && obstacle.isForGood && spentMsat + reservedMsat === 0n
-    this.#paused.add(connection)
-    const wasFinal = this.#told.get(connection)
-    const isNews = obstacle !== undefined && (wasFinal === undefined || (isFinal && !wasFinal))
-    if (isNews) this.#told.set(connection, isFinal)
-    connection.pause(isNews ? { priceMsat, capMsat: obstacle.capMsat, isFinal } : undefined)
-    if (this.#warned) return
-    this.#warned = true
-    this.#runtime.warn(
-      'ERR_KEYSOCK_COST',
-      'the cap of a peer or of this process is reached; connections pause until payments come back or a cap is raised',
-    )
+  /** It also caps all anonymous peers, which have no key to be told apart by. */
+  setProcessCap(capMsat: bigint): void {
+    this.#process.setCap(capMsat)
+    this.#capAnonymous(capMsat)
   }
 
-  /** What stops a connection from now on is told of again. `peer`: a public key in hexadecimal. */
-  setCaps(caps: {
-    readonly processMsat: bigint | undefined
-    readonly peer: { readonly publicKeyHex: string; readonly capMsat: bigint } | undefined
-  }): void {
-    if (caps.processMsat !== undefined) this.#budget.setProcessCap(caps.processMsat)
-    if (caps.peer !== undefined) this.#budget.setPeerCap(caps.peer.publicKeyHex, caps.peer.capMsat)
-    this.#told.clear()
-    this.#resumePaused()
+  setPeerCap(peer: string, capMsat: bigint): void {
+    this.#entry(peer).budget.setCap(capMsat)
+    this.forgetIfUnused(peer)
   }
 
-  forget(connection: DrivenConnection): void {
-    this.#paused.delete(connection)
-    this.#told.delete(connection)
+  /** A budget that says nothing is not kept: peers come and go. */
+  forgetIfUnused(peer: string): void {
+    const entry = this.#peers.get(peer)
+    if (entry === undefined || entry.users > 0 || !entry.budget.isUnused) return
+    if (entry.budget.view().capMsat === this.#peerCapMsat) this.#peers.delete(peer)
   }
 
-  #resumePaused(): void {
-    for (const connection of this.#paused) connection.resume()
-    this.#paused.clear()
+  #capAnonymous(capMsat: bigint): void {
+    this.setPeerCap(ANONYMOUS, capMsat)
+  }
+
+  #entry(peer: string): { readonly budget: Budget; users: number } {
+    let entry = this.#peers.get(peer)
+    if (entry === undefined) {
+      entry = { budget: new Budget(this.#peerCapMsat, this.#process), users: 0 }
+      this.#peers.set(peer, entry)
+    }
+    return entry
   }
 }

@@ -17,7 +17,7 @@ import type { Runtime } from './runtime.ts'
 /** A payment without outcome. Those of a former process have no connection. */
 interface Unresolved {
   readonly hash: Uint8Array
-  readonly hashHex: string
+  readonly reservation: Reservation
   readonly sent:
     | {
         readonly connection: DrivenConnection
@@ -31,8 +31,8 @@ interface Unresolved {
 }
 
 /**
- * Turns attempts into payments: money is set aside and on disk before anything is sent, and stays so until
- * the outcome is certain (spec §12.2).
+ * Turns attempts into payments: their money is reserved, which is on disk before anything is sent, and stays so until the
+ * outcome is certain (spec §12.2).
  */
 export class Payer {
   readonly #runtime: Runtime
@@ -63,26 +63,24 @@ export class Payer {
   }
 
   /** Takes over what a former process sent; `trackAll` asks for it. */
-  adopt({ hash: hashHex }: Reservation): void {
-    this.#unresolved.set(hashHex, { hash: fromHex(hashHex), hashHex, sent: undefined, isLost: true })
+  adopt(reservation: Reservation): void {
+    this.#ledger.adopt(reservation)
+    const { hash } = reservation
+    this.#unresolved.set(hash, { hash: fromHex(hash), reservation, sent: undefined, isLost: true })
     this.#lost += 1
   }
 
-  /** Pays for an attempt if the caps allow its amount; else the connection pauses, and the attempt was never made. */
+  /** Pays for an attempt, whose money the connection has reserved. */
   send(scheduler: PeerScheduler, connection: DrivenConnection, grant: PeerGrant, attempt: Attempt): void {
     const { amountMsat, feeMsat } = attempt
-    const hashHex = toHex(attempt.hash)
-    const reservation: Reservation = { hash: hashHex, peer: scheduler.capKey, amountMsat, feeMsat }
-    if (!this.#ledger.reserve(reservation)) {
-      scheduler.cancel(grant)
-      connection.unsent(attempt.id)
-      return this.#ledger.pause(connection, scheduler.capKey, amountMsat + feeMsat)
-    }
+    const hash = toHex(attempt.hash)
+    if (this.#unresolved.has(hash)) throw new RangeError(`${hash} is paid already`)
+    const reservation: Reservation = { hash, peer: connection.budgetKey, amountMsat, feeMsat }
     scheduler.sent(grant)
     const sent = { connection, scheduler, ticket: grant.ticket, attemptId: attempt.id }
-    const unresolved: Unresolved = { hash: attempt.hash, hashHex, sent, isLost: false }
-    this.#unresolved.set(hashHex, unresolved)
-    this.#pay(unresolved, reservation, attempt).catch((error: unknown) => {
+    const unresolved: Unresolved = { hash: attempt.hash, reservation, sent, isLost: false }
+    this.#unresolved.set(hash, unresolved)
+    this.#pay(unresolved, attempt).catch((error: unknown) => {
       // The store, which has ended the endpoint.
       this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
     })
@@ -101,11 +99,12 @@ export class Payer {
     this.#armTracking()
   }
 
-  async #pay(unresolved: Unresolved, reservation: Reservation, attempt: Attempt): Promise<void> {
+  async #pay(unresolved: Unresolved, attempt: Attempt): Promise<void> {
+    const { reservation } = unresolved
     await this.#runtime.store([{ type: 'reserve', ...reservation }])
     if (this.#runtime.isStopped) return // never sent; the next process asks for it and hears so
     const outcome = await this.#outcomeOf(attempt, unresolved.sent?.connection.shadowSeed)
-    if (this.#unresolved.get(unresolved.hashHex) === unresolved) this.#resolve(unresolved, outcome)
+    if (this.#unresolved.get(reservation.hash) === unresolved) this.#resolve(unresolved, outcome)
   }
 
   async #outcomeOf(
@@ -133,28 +132,24 @@ export class Payer {
 
   #resolve(unresolved: Unresolved, outcome: PaymentOutcome): void {
     if (this.#runtime.isStopped) return
-    const { sent, hashHex } = unresolved
+    const { sent, reservation } = unresolved
     if (outcome.status === 'unknown') {
       if (!unresolved.isLost) this.#lost += 1
       unresolved.isLost = true
       this.#armTracking()
     } else {
       if (unresolved.isLost) this.#lost -= 1
-      this.#unresolved.delete(hashHex)
-      this.#account(hashHex, outcome)
+      this.#unresolved.delete(reservation.hash)
+      if (sent === undefined) this.#ledger.decide(reservation, outcome)
+      // Not waited for: without it the next process asks the node once more.
+      this.#runtime.storeLater([{ type: 'release', hash: reservation.hash }])
     }
     if (sent === undefined) return
     const { connection, scheduler, ticket, attemptId } = sent
     scheduler.resolve(ticket, outcome)
     connection.resolve(attemptId, outcome)
+    if (connection.isClosed) this.#ledger.forgetIfUnused(reservation.peer)
     this.#runtime.debug({ connection: connection.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
-  }
-
-  #account(hash: string, outcome: PaymentOutcome): void {
-    if (outcome.status === 'delivered' || outcome.status === 'settled') this.#ledger.settle(hash, outcome.feeMsat)
-    else this.#ledger.release(hash)
-    // Not waited for: without it the next process asks the node once more.
-    this.#runtime.storeLater([{ type: 'release', hash }])
   }
 
   #trackMore(): void {
@@ -179,7 +174,7 @@ export class Payer {
 
   async #track(unresolved: Unresolved): Promise<void> {
     const outcome = await this.#node.backend.track(unresolved.hash)
-    if (this.#unresolved.get(unresolved.hashHex) !== unresolved) return
+    if (this.#unresolved.get(unresolved.reservation.hash) !== unresolved) return
     switch (outcome.status) {
       case 'in-flight':
       case 'unknown':

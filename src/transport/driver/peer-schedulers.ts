@@ -1,5 +1,5 @@
 import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
-import { type Destination, type Route, routeFeeMsat, type RouteHint } from '../../medium/route.ts'
+import type { Destination, Route, RouteHint } from '../../medium/route.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { PacketTarget } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
@@ -9,7 +9,6 @@ import { PeerController } from '../peer/peer-controller.ts'
 import type { SlotPool } from '../peer/slots.ts'
 import { type Deadline, later } from './deadlines.ts'
 import type { DrivenConnection } from './driven-connection.ts'
-import type { Ledger } from './ledger.ts'
 import type { OwnNode } from './own-node.ts'
 import type { Payer } from './payer.ts'
 import type { Runtime } from './runtime.ts'
@@ -20,7 +19,6 @@ export interface SchedulerParts {
   readonly runtime: Runtime
   readonly node: Pick<OwnNode, 'backend' | 'isOnline'>
   readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'ready'>
-  readonly ledger: Pick<Ledger, 'affords'>
   readonly payer: Pick<Payer, 'send'>
   /** The slots of our own channels. */
   readonly slots: SlotPool
@@ -162,16 +160,10 @@ export class PeerScheduler {
   }
 
   #use(grant: PeerGrant, connection: DrivenConnection): void {
-    const { ledger, payer } = this.#parts
-    const { route } = grant
-    const { minAmountMsat } = route
-    if (!ledger.affords(connection, this.capKey, minAmountMsat + routeFeeMsat(route, minAmountMsat))) {
-      return this.cancel(grant)
-    }
     const attempt = connection.transmit(grant)
     // It is not asked again at once: the next grant would be as useless to it.
     if (attempt === undefined) return this.cancel(grant)
-    payer.send(this, connection, grant, attempt)
+    this.#parts.payer.send(this, connection, grant, attempt)
     this.#peer.enqueue(connection)
   }
 

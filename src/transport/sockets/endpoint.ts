@@ -213,15 +213,11 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   get stats(): EndpointStats {
     const driver = this.#driver
-    const { spentMsat, reservedMsat, capMsat } = driver.ledger.budget.process()
     return {
       connections: driver.connections.size,
       ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
-      spentMsat,
-      feesMsat: driver.ledger.budget.feesMsat,
-      reservedMsat,
-      capMsat,
+      ...driver.ledger.process(),
       opensSeen: driver.seen.size,
       tombstones: driver.tombstones.size,
       verdicts: driver.offers.remembered,
@@ -241,16 +237,13 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     checkAllNames(caps, CAP_NAMES)
     if (caps.peer !== undefined) checkAllNames(caps.peer, { publicKey: true, cap: true })
     const { process: ofProcess, peer } = caps
-    this.#driver.ledger.setCaps({
-      processMsat: ofProcess === undefined ? undefined : checkMsat(ofProcess, 'caps.process'),
-      peer:
-        peer === undefined
-          ? undefined
-          : {
-              publicKeyHex: checkTarget(peer.publicKey, 1).publicKeyHex,
-              capMsat: optionalMsat(peer.cap, 'caps.peer.cap', 0n),
-            },
-    })
+    const processMsat = ofProcess === undefined ? undefined : checkMsat(ofProcess, 'caps.process')
+    const peerKey = peer === undefined ? undefined : checkTarget(peer.publicKey, 1).publicKeyHex
+    const peerMsat = optionalMsat(peer?.cap, 'caps.peer.cap', 0n)
+    // Both are checked before either is set.
+    const { ledger } = this.#driver
+    if (processMsat !== undefined) ledger.setProcessCap(processMsat)
+    if (peerKey !== undefined) ledger.setPeerCap(peerKey, peerMsat)
   }
 
   /**

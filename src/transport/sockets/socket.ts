@@ -14,7 +14,7 @@ import { type Callback, WriteBuffer } from './write-buffer.ts'
 import { checkMs, checkMsat, type Msat, type ConnectTarget } from '../options/options.ts'
 import { keepAliveMs } from '../options/settings.ts'
 import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
-import { UnheardPause } from './unheard-pause.ts'
+import { type PausedEvent, UnheardPause } from './unheard-pause.ts'
 import { writeAfterEnd } from './write-after-end.ts'
 
 export interface SocketAddress {
@@ -466,7 +466,7 @@ export class Socket extends Duplex {
         this.emit('price', { packetMsat: event.packetMsat, kilobyteMsat: event.kilobyteMsat })
         return
       case 'paused':
-        if (!this.emit('paused', event.reason, event.pause)) this.#pausedUnheard(event.pause)
+        if (!this.emit('paused', event.reason, event.pause)) this.#pausedUnheard(event)
         return
       case 'ended':
         return this.#handleEnded(event.error)
@@ -477,10 +477,10 @@ export class Socket extends Duplex {
   }
 
   /** Nobody can raise the cap who does not know that it is reached. */
-  #pausedUnheard(pause: CostPause): void {
+  #pausedUnheard(event: PausedEvent): void {
     if (this.#handle === undefined || this.destroyed) return
-    if (this.#unheardPause !== undefined) return this.#unheardPause.begin(pause)
-    this.#unheardPause = new UnheardPause(this.#handle, pause, (error) => this.destroy(error))
+    if (this.#unheardPause !== undefined) return this.#unheardPause.begin(event)
+    this.#unheardPause = new UnheardPause(this.#handle, event, (error) => this.destroy(error))
   }
 
   #becomeConnected(): void {

@@ -1,9 +1,11 @@
-import type { CostPause } from '../connection/interface.ts'
+import type { ConnectionEvent } from '../connection/interface.ts'
 import type { ConnectionHandle } from '../driver/connection-handle.ts'
 import type { Deadline } from '../driver/deadlines.ts'
 import { tooExpensiveToGoOn } from '../driver/failures.ts'
 import type { KeysockError } from '../errors.ts'
 import { UNHEARD_PAUSE_MS } from '../limits.ts'
+
+export type PausedEvent = Extract<ConnectionEvent, { type: 'paused' }>
 
 /**
  * A cap stops a connection, and nobody listened for 'paused': where nothing moves for a while, it fails with the reason
@@ -13,33 +15,25 @@ export class UnheardPause {
   readonly #handle: ConnectionHandle
   readonly #fail: (error: KeysockError) => void
   readonly #deadline: Deadline
-  #pause: CostPause
-  /** Whether the connection's own cap stops it, and not that of the peer or the process. */
-  #isOwnCap = false
+  #event: PausedEvent
   #attempts = 0
 
-  constructor(handle: ConnectionHandle, pause: CostPause, fail: (error: KeysockError) => void) {
+  constructor(handle: ConnectionHandle, event: PausedEvent, fail: (error: KeysockError) => void) {
     this.#handle = handle
     this.#fail = fail
-    this.#pause = pause
+    this.#event = event
     this.#deadline = handle.addDeadline(() => this.#look())
-    this.begin(pause)
+    this.begin(event)
   }
 
   /** It is stopped, once more. */
-  begin(pause: CostPause): void {
-    this.#pause = pause
-    this.#isOwnCap = !this.#hasRoom
+  begin(event: PausedEvent): void {
+    this.#event = event
     this.#arm()
   }
 
   end(): void {
     this.#handle.setDeadline(this.#deadline, undefined)
-  }
-
-  get #hasRoom(): boolean {
-    const { capMsat, spentMsat, reservedMsat } = this.#handle.account
-    return spentMsat + reservedMsat + this.#pause.priceMsat <= capMsat
   }
 
   #arm(): void {
@@ -49,9 +43,9 @@ export class UnheardPause {
 
   #look(): void {
     const isMoving = this.#handle.stats.attempts > this.#attempts
-    if (this.#isOwnCap ? this.#hasRoom : isMoving) return
+    if (this.#event.isOwnCap ? !this.#handle.isPaused : isMoving) return
     // Money that came back lets a packet pass now and then.
     if (isMoving) this.#arm()
-    else this.#fail(tooExpensiveToGoOn(this.#pause))
+    else this.#fail(tooExpensiveToGoOn(this.#event.pause))
   }
 }

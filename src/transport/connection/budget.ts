@@ -1,0 +1,173 @@
+/** What one cap governs, all in msat. `spent` counts amounts and fees that are gone, `reserved` those that may go. */
+export interface BudgetView {
+  readonly capMsat: bigint
+  readonly spentMsat: bigint
+  /** The fees in what is spent. */
+  readonly feesMsat: bigint
+  readonly reservedMsat: bigint
+}
+
+/** Who waits until a cap may let more pass. */
+export interface Waiter {
+  resume(): void
+}
+
+/** Of most budgets; never added to. */
+const NOBODY: Set<Waiter> = new Set()
+
+/**
+ * The money under one cap, and under the wider ones in which it stands: that of a connection in its peer's, that of a
+ * peer in the process's. Whether there is money is asked here, for all of them at once, and what is reserved or spent
+ * counts in all (spec §12.2): spent + reserved + the next attempt <= cap.
+ *
+ * What is reserved stays so for as long as it takes: only `spend` and `release` end it.
+ */
+export class Budget {
+  /** This one and the wider ones, outwards. */
+  readonly #caps: readonly Budget[]
+  #capMsat: bigint
+  #spentMsat = 0n
+  #feesMsat = 0n
+  #reservedMsat = 0n
+  /** How often there may have come room, and how often a cap was set: what was found before may be so no more. */
+  #moves = 0
+  #settings = 0
+  #waiters: Set<Waiter> = NOBODY
+
+  constructor(capMsat: bigint, wider: Budget | undefined) {
+    this.#capMsat = notNegative(capMsat)
+    this.#caps = wider === undefined ? [this] : [this, ...wider.#caps]
+  }
+
+  get moves(): number {
+    return this.#moves
+  }
+
+  /** How often this cap, or one above it, was set anew. */
+  get settings(): number {
+    return this.#caps.reduce((sum, each) => sum + each.#settings, 0)
+  }
+
+  /** What the next payment may cost under this cap alone; below 0 where it was lowered, or a former process left more. */
+  get #leftMsat(): bigint {
+    return this.#capMsat - this.#spentMsat - this.#reservedMsat
+  }
+
+  /** What one more payment may cost now, fee included, under all caps. Never below 0. */
+  get availableMsat(): bigint {
+    const leftMsat = this.#tightest.#leftMsat
+    return leftMsat > 0n ? leftMsat : 0n
+  }
+
+  /** Says nothing: it was never used, or all that was reserved came back. */
+  get isUnused(): boolean {
+    return this.#spentMsat === 0n && this.#reservedMsat === 0n
+  }
+
+  /** That with the least left; of equal ones the widest. */
+  get #tightest(): Budget {
+    return this.#caps.reduce((tightest, each) => (each.#leftMsat <= tightest.#leftMsat ? each : tightest))
+  }
+
+  /** What stands against a payment of this price, amount and fee together; undefined: there is money for it. */
+  obstacle(priceMsat: bigint): CapObstacle | undefined {
+    const tightest = this.#tightest
+    if (notNegative(priceMsat) <= tightest.#leftMsat) return undefined
+    const isForGood = this.#caps.some((each) => each.#spentMsat + priceMsat > each.#capMsat)
+    return new CapObstacle(tightest, isForGood)
+  }
+
+  /** @throws Error where a cap would be exceeded: that was to be asked for before */
+  reserve(amountMsat: bigint, feeMsat: bigint): void {
+    if (this.obstacle(notNegative(amountMsat) + notNegative(feeMsat)) !== undefined)
+      throw new Error('an attempt beyond the cap')
+    this.#hold(amountMsat + feeMsat)
+  }
+
+  /** What a former process left under way counts, whatever the caps of this one say. */
+  adopt(amountMsat: bigint, feeMsat: bigint): void {
+    this.#hold(notNegative(amountMsat) + notNegative(feeMsat))
+  }
+
+  /** The money is back, or was never sent. */
+  release(amountMsat: bigint, feeMsat: bigint): void {
+    this.#free(amountMsat + feeMsat, 0n, 0n)
+  }
+
+  /** It went through: the amount and the fee that was really paid are spent, the rest is free again. */
+  spend(amountMsat: bigint, feeMsat: bigint, paidFeeMsat: bigint): void {
+    this.#free(amountMsat + feeMsat, amountMsat + notNegative(paidFeeMsat), paidFeeMsat)
+  }
+
+  /** Below what is spent and reserved already, it only stops what would come next. */
+  setCap(capMsat: bigint): void {
+    this.#capMsat = notNegative(capMsat)
+    this.#settings++
+    this.#moved()
+  }
+
+  /** `waiter` is called once, when there may be room under this cap. */
+  wait(waiter: Waiter): void {
+    if (this.#waiters === NOBODY) this.#waiters = new Set()
+    this.#waiters.add(waiter)
+  }
+
+  /** `waiter` waits no longer, for none of the caps. */
+  forget(waiter: Waiter): void {
+    for (const each of this.#caps) each.#waiters.delete(waiter)
+  }
+
+  view(): BudgetView {
+    return {
+      capMsat: this.#capMsat,
+      spentMsat: this.#spentMsat,
+      feesMsat: this.#feesMsat,
+      reservedMsat: this.#reservedMsat,
+    }
+  }
+
+  #hold(sumMsat: bigint): void {
+    for (const each of this.#caps) each.#reservedMsat += sumMsat
+  }
+
+  #free(reservedMsat: bigint, spentMsat: bigint, feesMsat: bigint): void {
+    if (reservedMsat > this.#reservedMsat) throw new Error('more was released than reserved')
+    for (const each of this.#caps) {
+      each.#reservedMsat -= reservedMsat
+      each.#spentMsat += spentMsat
+      each.#feesMsat += feesMsat
+      each.#moved()
+    }
+  }
+
+  #moved(): void {
+    this.#moves++
+    const waiters = this.#waiters
+    this.#waiters = NOBODY
+    for (const waiter of waiters) waiter.resume()
+  }
+}
+
+/** A cap that stood against a payment when it was asked. */
+export class CapObstacle {
+  readonly budget: Budget
+  /** What is spent fills a cap: payments that come back make no room. */
+  readonly isForGood: boolean
+  readonly #moves: number
+
+  constructor(budget: Budget, isForGood: boolean) {
+    this.budget = budget
+    this.isForGood = isForGood
+    this.#moves = budget.moves
+  }
+
+  /** No room has come since. */
+  get stands(): boolean {
+    return this.budget.moves === this.#moves
+  }
+}
+
+function notNegative(amountMsat: bigint): bigint {
+  if (amountMsat < 0n) throw new RangeError(`an amount of ${amountMsat} msat`)
+  return amountMsat
+}

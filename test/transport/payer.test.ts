@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import type { Attempt } from '../../src/transport/connection/interface.ts'
+import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
+import { Ledger } from '../../src/transport/driver/ledger.ts'
+import { OwnNode } from '../../src/transport/driver/own-node.ts'
+import { Payer } from '../../src/transport/driver/payer.ts'
+import type { PeerScheduler } from '../../src/transport/driver/peer-schedulers.ts'
+import type { PeerGrant } from '../../src/transport/peer/interface.ts'
+import { ScriptedBackend } from './scripted-backend.ts'
+import { testRuntime } from './test-runtime.ts'
+
+const HASH = new Uint8Array(32).fill(5)
+
+test('a hash that is paid already, by this process or a former one, is not paid again', () => {
+  const backend = new ScriptedBackend()
+  const node = new OwnNode(backend, { publicKey: HASH, blockHeight: 1, network: 'regtest' })
+  const ledger = new Ledger({ peerCapMsat: 1_000n, processCapMsat: 1_000n })
+  const payer = new Payer({ runtime: testRuntime(backend.clock), node, ledger })
+  payer.adopt({ hash: '05'.repeat(32), peer: 'p', amountMsat: 10n, feeMsat: 1n })
+  const attempt = { hash: HASH, amountMsat: 10n, feeMsat: 1n } as Attempt
+  const send = (): void => payer.send({} as PeerScheduler, {} as DrivenConnection, {} as PeerGrant, attempt)
+  expect(send).toThrow('already')
+  expect(ledger.process().reservedMsat).toBe(11n)
+  expect(backend.payments).toHaveLength(0)
+})
