@@ -11,17 +11,13 @@ export class Acknowledgement implements Timed {
   #news = 0
   #sentNews = 0
   #knownNews = 0
-  #waiting = 0
+  /** Eliciting packets since the last ACK. */
+  waiting = 0
   #dueAt: number | undefined
 
   /** Whether the packet with this number was taken. False for numbers too old to be remembered. */
   has(number: number): boolean {
     return this.#numbers.has(number)
-  }
-
-  /** Eliciting packets since the last ACK. */
-  get waiting(): number {
-    return this.#waiting
   }
 
   /** Whether an ACK would say something that none under way says. */
@@ -49,8 +45,8 @@ export class Acknowledgement implements Timed {
     while (this.#numbers.count > MAX_NUMBER_RANGES) this.#numbers.dropLowest()
     if (!elicits) return
     this.#news++
-    this.#waiting++
-    const dueAt = this.#waiting >= ACK_PACKETS ? now : now + delayMs
+    this.waiting++
+    const dueAt = this.waiting >= ACK_PACKETS ? now : now + delayMs
     this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt)
   }
 
@@ -73,7 +69,7 @@ export class Acknowledgement implements Timed {
 
   /** An ACK went out; the result goes to `confirm` or `fail`. */
   sent(): number {
-    this.#waiting = 0
+    this.waiting = 0
     this.#dueAt = undefined
     this.#sentNews = this.#news
     return this.#news
@@ -94,7 +90,7 @@ export class Acknowledgement implements Timed {
   stop(state: State): void {
     if (state === 'lingering') return
     this.#dueAt = undefined
-    this.#waiting = 0
+    this.waiting = 0
     this.#sentNews = this.#news
   }
 }

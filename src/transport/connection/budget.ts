@@ -48,7 +48,7 @@ export class Budget {
     return this.#caps.reduce((sum, each) => sum + each.#settings, 0)
   }
 
-  /** What the next payment may cost under this cap alone; below 0 where it was lowered, or a former process left more. */
+  /** What this cap alone leaves; below 0 where it was lowered, or a former process left more. */
   get #leftMsat(): bigint {
     return this.#capMsat - this.#spentMsat - this.#reservedMsat
   }

@@ -21,40 +21,36 @@ const KINDS = Object.values(Control)
  * value then current, each time it goes (spec §8.3).
  */
 export class Controls {
-  #due = 0
+  /** To be sent. */
+  due = 0
   // Sent, and not known to have arrived.
   #outstanding = 0
   // The packet that carried each kind last, by the bit's position.
   #last: number[] = []
 
-  /** To be sent. */
-  get due(): number {
-    return this.#due
-  }
-
   /** Makes `kinds` due. */
   want(kinds: number): void {
-    this.#due |= kinds
+    this.due |= kinds
   }
 
   /** Makes `kinds` due unless they are on their way. */
   ensure(kinds: number): void {
-    this.#due |= kinds & ~this.#outstanding
+    this.due |= kinds & ~this.#outstanding
   }
 
   /** Neither due nor waited for any more. */
   drop(kinds: number): void {
-    this.#due &= ~kinds
+    this.due &= ~kinds
     this.#outstanding &= ~kinds
   }
 
   /** Due or on their way. */
   isOpen(kinds: number): boolean {
-    return ((this.#due | this.#outstanding) & kinds) !== 0
+    return ((this.due | this.#outstanding) & kinds) !== 0
   }
 
   sent(kinds: number, number: number): void {
-    this.#due &= ~kinds
+    this.due &= ~kinds
     this.#outstanding |= kinds
     for (const kind of KINDS) {
       if ((kinds & kind) !== 0) this.#last[31 - Math.clz32(kind)] = number
@@ -80,7 +76,7 @@ export class Controls {
   lost(kinds: number, number: number): void {
     const newest = this.#newest(kinds, number)
     this.#outstanding &= ~newest
-    this.#due |= newest
+    this.due |= newest
   }
 
   /** Those of `kinds` that packet `number` carried last and that still have to arrive. */

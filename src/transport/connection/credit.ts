@@ -111,7 +111,7 @@ export class Seller {
 
 /** The initiator's side: how much the responder can have left, and when to pay more (spec §12.5). */
 export class Buyer {
-  #price: Price | undefined
+  price: Price | undefined
   #serial = -1
   // Paid or on its way, less the price of all that came.
   #leftMsat = 0n
@@ -119,30 +119,26 @@ export class Buyer {
   #nextId = 1
   #topUpMsat = 0n
 
-  get price(): Price | undefined {
-    return this.#price
-  }
-
   /** A PRICE came: true when it replaces the one before (spec §12.3). */
   learn(serial: number, price: Price): boolean {
     if (serial <= this.#serial) return false
     this.#serial = serial
-    this.#price = price
+    this.price = price
     this.#reckon()
     return true
   }
 
   /** A packet of the responder's was taken. */
   consumed(streamBytes: number): void {
-    if (this.#price === undefined) return
-    this.#leftMsat -= packetPrice(this.#price, streamBytes)
+    if (this.price === undefined) return
+    this.#leftMsat -= packetPrice(this.price, streamBytes)
     this.#reckon()
   }
 
   get #targetMsat(): bigint {
-    if (this.#price === undefined) return 0n
+    if (this.price === undefined) return 0n
     const packets = BigInt(Math.ceil(this.#bytes / CREDIT_PACKET_BYTES) + PREPAID_PACKETS)
-    return this.#price.packetMsat * packets + (this.#price.kilobyteMsat * BigInt(this.#bytes) + 999n) / 1_000n
+    return this.price.packetMsat * packets + (this.price.kilobyteMsat * BigInt(this.#bytes) + 999n) / 1_000n
   }
 
   // Tops up when less than half of the target is left: one CREDIT pays for many packets.

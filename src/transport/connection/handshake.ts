@@ -33,21 +33,22 @@ type Needs =
 export class Handshake implements Timed {
   readonly #parts: Pick<Parts, Needs>
   /** Initiator, until the other side has accepted. */
-  #opening: Opening | undefined
+  opening: Readonly<Opening> | undefined
   #early: DirectionKeys | undefined
-  #main: MainKeys | undefined
+  main: MainKeys | undefined
   /** e_r: what the responder made, or what the initiator opened an ANSWER with. */
-  #responderEphemeral: Uint8Array | undefined
+  responderEphemeral: Uint8Array | undefined
   /** Responder: the secret of e_r, for IDENTIFY. */
   #ephemeralSecret: Uint8Array | undefined
   /** Responder: a digest of the OPEN with attempt 0, to know its copies. */
   #openDigest: Uint8Array | undefined
-  #openHadCredit = false
+  openHadCredit = false
   /** Responder: when ACCEPT goes by itself. */
   #acceptAt: number | undefined
   /** Responder: the initiator is known to have the main keys (spec §4.6). */
-  #isConfirmed = false
-  #parameters: Parameters | undefined
+  isConfirmed = false
+  /** The other side's; undefined until they are known. */
+  parameters: Parameters | undefined
   /** Initiator: the node key to prove, and the proof once it is there. */
   #identity: { readonly key: Uint8Array; readonly proof: Uint8Array | undefined } | undefined
   /** Responder: a proof came. */
@@ -57,44 +58,19 @@ export class Handshake implements Timed {
     this.#parts = parts
   }
 
-  get opening(): Opening | undefined {
-    return this.#opening
-  }
-
   /** Of what the initiator sends before it has the main keys. */
   get early(): DirectionKeys | undefined {
-    return this.#early ?? this.#opening?.initiation?.early
-  }
-
-  get main(): MainKeys | undefined {
-    return this.#main
-  }
-
-  get responderEphemeral(): Uint8Array | undefined {
-    return this.#responderEphemeral
-  }
-
-  get openHadCredit(): boolean {
-    return this.#openHadCredit
-  }
-
-  get isConfirmed(): boolean {
-    return this.#isConfirmed
-  }
-
-  /** The other side's; undefined until they are known. */
-  get parameters(): Parameters | undefined {
-    return this.#parameters
+    return this.#early ?? this.opening?.initiation?.early
   }
 
   get peerAckDelayMs(): number {
-    return this.#parameters?.ackDelayMs ?? ACK_DELAY_MS
+    return this.parameters?.ackDelayMs ?? ACK_DELAY_MS
   }
 
   /** What this side tells the other about itself (spec §5.9). */
   get ownParameters(): Parameters {
     const { receive, settings } = this.#parts
-    const directReply = this.#opening?.directKey
+    const directReply = this.opening?.directKey
     return {
       maxData: receive.firstLimit,
       idleTimeoutMs: settings.idleTimeoutMs,
@@ -115,30 +91,30 @@ export class Handshake implements Timed {
 
   /** Packets can be sealed: an OPEN needs a way to be answered, all else needs keys. */
   get canSend(): boolean {
-    return this.#parts.life.isOpening ? this.#opening?.isAnswerable === true : this.#main !== undefined
+    return this.#parts.life.isOpening ? this.opening?.isAnswerable === true : this.main !== undefined
   }
 
   dueAt(after: number): number | undefined {
     // A responder has no OPEN, an initiator no ACCEPT.
-    if (this.#opening !== undefined) return this.#opening.dueAt(after)
+    if (this.opening !== undefined) return this.opening.dueAt(after)
     return this.#acceptAt !== undefined && this.#acceptAt > after ? this.#acceptAt : undefined
   }
 
   run(now: number): void {
-    this.#opening?.run(now)
+    this.opening?.run(now)
     if (!isDue(this.#acceptAt, now)) return
     this.#acceptAt = undefined
     this.#parts.controls.ensure(Control.ACCEPT)
   }
 
   stop(): void {
-    this.#opening?.stop()
+    this.opening?.stop()
     this.#acceptAt = undefined
   }
 
   /** Initiator: makes the OPEN. */
   open(options: OpeningOptions, identifyKey: Uint8Array | undefined): void {
-    this.#opening = new Opening(this.#parts, options)
+    this.opening = new Opening(this.#parts, options)
     if (identifyKey !== undefined) this.#identity = { key: identifyKey, proof: undefined }
   }
 
@@ -147,8 +123,8 @@ export class Handshake implements Timed {
     this.#ephemeralSecret = ephemeralSecret(this.#parts.random)
     const { ephemeral, main } = completeResponder(session, this.#ephemeralSecret)
     this.#early = session.early
-    this.#main = main
-    this.#responderEphemeral = ephemeral
+    this.main = main
+    this.responderEphemeral = ephemeral
     this.#openDigest = openDigest(record, this.#parts.connectionId)
   }
 
@@ -156,7 +132,7 @@ export class Handshake implements Timed {
   accept(now: number, parameters: Parameters, hadCredit: boolean): void {
     this.#learn(parameters)
     this.#acceptAt = now + ACCEPT_MS
-    this.#openHadCredit = hadCredit
+    this.openHadCredit = hadCredit
   }
 
   /** Whether `record` is a copy of the OPEN that this connection came from. */
@@ -169,24 +145,24 @@ export class Handshake implements Timed {
     const main = this.#mainWith(ephemeral)
     const frames = main === undefined ? undefined : openPacket(record, decoded, main.toInitiator)
     if (frames === undefined) return undefined
-    this.#main = main
-    this.#responderEphemeral = ephemeral
+    this.main = main
+    this.responderEphemeral = ephemeral
     return frames
   }
 
   #mainWith(ephemeral: Uint8Array): MainKeys | undefined {
-    if (this.#main === undefined) {
-      const initiation = this.#opening?.initiation
+    if (this.main === undefined) {
+      const initiation = this.opening?.initiation
       return initiation === undefined ? undefined : completeInitiator(initiation, ephemeral)
     }
-    const isSame = this.#responderEphemeral !== undefined && equalBytes(this.#responderEphemeral, ephemeral)
-    return isSame ? this.#main : undefined
+    const isSame = this.responderEphemeral !== undefined && equalBytes(this.responderEphemeral, ephemeral)
+    return isSame ? this.main : undefined
   }
 
   /** Responder: a DATA packet was opened, so the initiator has the main keys (spec §4.6). */
   dataOpened(): void {
-    if (this.#isConfirmed || this.#parts.role !== 'responder') return
-    this.#isConfirmed = true
+    if (this.isConfirmed || this.#parts.role !== 'responder') return
+    this.isConfirmed = true
     this.#acceptAt = undefined
     this.#parts.controls.drop(Control.ACCEPT)
   }
@@ -196,44 +172,44 @@ export class Handshake implements Timed {
    * §4.6).
    */
   answerArrived(isTaken: boolean): void {
-    if (isTaken) this.#isConfirmed = true
-    if (this.#isConfirmed) this.#parts.controls.drop(Control.ACCEPT)
+    if (isTaken) this.isConfirmed = true
+    if (this.isConfirmed) this.#parts.controls.drop(Control.ACCEPT)
   }
 
   /** The peer's parameters came: an initiator is connected (spec §6.1). */
   accepted(now: number, parameters: Parameters): void {
-    if (this.#parameters !== undefined) return
+    if (this.parameters !== undefined) return
     this.#learn(parameters)
     const { idle, life, outputs, packets, probe, recovery } = this.#parts
     if (!life.isOpening) return
     idle.active(now)
     life.established()
-    if (this.#opening !== undefined) recovery.openAnswered(now, this.#opening)
-    this.#opening = undefined
+    if (this.opening !== undefined) recovery.openAnswered(now, this.opening)
+    this.opening = undefined
     if (packets.unconfirmed > 0) probe.arm(now)
-    if (this.#identity !== undefined && this.#responderEphemeral !== undefined) {
-      outputs.request({ type: 'shared-secret', point: this.#responderEphemeral })
+    if (this.#identity !== undefined && this.responderEphemeral !== undefined) {
+      outputs.request({ type: 'shared-secret', point: this.responderEphemeral })
     }
   }
 
   #learn(parameters: Parameters): void {
-    this.#parameters = parameters
+    this.parameters = parameters
     this.#parts.send.raiseLimit(parameters.maxData)
   }
 
   /** Initiator: the secret that its node key shares with e_r is there. */
   prove(secret: Uint8Array): void {
-    if (this.#main === undefined || this.#identity === undefined || !this.#parts.life.isLive) return
+    if (this.main === undefined || this.#identity === undefined || !this.#parts.life.isLive) return
     const { key } = this.#identity
-    this.#identity = { key, proof: identifyProof(secret, this.#main.toResponder.transcript) }
+    this.#identity = { key, proof: identifyProof(secret, this.main.toResponder.transcript) }
     this.#parts.controls.want(Control.IDENTIFY)
   }
 
   /** Responder: whether this proof is right (spec §12.7: also after a good one). */
   isProof(frame: IdentifyFrame): boolean {
-    if (this.#ephemeralSecret === undefined || this.#main === undefined) return false
+    if (this.#ephemeralSecret === undefined || this.main === undefined) return false
     const secret = ecdh(this.#ephemeralSecret, frame.key)
-    return equalBytes(identifyProof(secret, this.#main.toResponder.transcript), frame.proof)
+    return equalBytes(identifyProof(secret, this.main.toResponder.transcript), frame.proof)
   }
 
   /** Responder: a proof came that is right. */

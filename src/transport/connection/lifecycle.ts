@@ -36,7 +36,7 @@ type Needs =
 /** In which state a connection is (spec §6.1), how it ends (spec §13), and what of that the application was told. */
 export class Lifecycle implements Timed {
   readonly #parts: Pick<Parts, Needs>
-  #state: State
+  state: State
   /** When lingering or resetting is over, ms. */
   #until = 0
   /** Late packets of the peer prolong lingering up to this time. */
@@ -50,29 +50,25 @@ export class Lifecycle implements Timed {
 
   constructor(parts: Pick<Parts, Needs>, state: State) {
     this.#parts = parts
-    this.#state = state
-  }
-
-  get state(): State {
-    return this.#state
+    this.state = state
   }
 
   /** Whether both directions may still carry frames. */
   get isLive(): boolean {
-    return this.#state === 'opening' || this.#state === 'open' || this.#state === 'closing'
+    return this.state === 'opening' || this.state === 'open' || this.state === 'closing'
   }
 
   get isOpening(): boolean {
-    return this.#state === 'opening'
+    return this.state === 'opening'
   }
 
   get isClosed(): boolean {
-    return this.#state === 'closed'
+    return this.state === 'closed'
   }
 
   /** spec §9.4, §13.4: a peer that does not know yet that all came needs a way to hear of it. */
   get givesPaths(): boolean {
-    return this.isLive || this.#state === 'lingering'
+    return this.isLive || this.state === 'lingering'
   }
 
   /** What the RESET or REFUSE says. */
@@ -82,13 +78,13 @@ export class Lifecycle implements Timed {
   }
 
   dueAt(after: number): number | undefined {
-    if (this.#state === 'lingering') return earliest(after, this.#until, this.#lingerEnd)
-    return this.#state === 'resetting' ? earliest(after, this.#until) : undefined
+    if (this.state === 'lingering') return earliest(after, this.#until, this.#lingerEnd)
+    return this.state === 'resetting' ? earliest(after, this.#until) : undefined
   }
 
   run(now: number): void {
-    if (this.#state === 'lingering' && (now >= this.#until || now >= this.#lingerEnd)) this.close()
-    if (this.#state === 'resetting' && now >= this.#until) this.close()
+    if (this.state === 'lingering' && (now >= this.#until || now >= this.#lingerEnd)) this.close()
+    if (this.state === 'resetting' && now >= this.#until) this.close()
   }
 
   /** Anything may have completed a direction. */
@@ -98,8 +94,8 @@ export class Lifecycle implements Timed {
       this.#isFinishReported = true
       outputs.emit({ type: 'finished' })
     }
-    if (this.#state === 'open' && send.isFinSent && receive.finalOffset !== undefined) this.#state = 'closing'
-    if (this.#state === 'closing' && send.isDelivered && receive.isComplete) this.#linger(now)
+    if (this.state === 'open' && send.isFinSent && receive.finalOffset !== undefined) this.state = 'closing'
+    if (this.state === 'closing' && send.isDelivered && receive.isComplete) this.#linger(now)
     this.#reportEnd()
   }
 
@@ -108,7 +104,7 @@ export class Lifecycle implements Timed {
 
   /** The other side has accepted. */
   established(): void {
-    this.#state = 'open'
+    this.state = 'open'
     this.#parts.outputs.emit({ type: 'connected' })
   }
 
@@ -120,9 +116,9 @@ export class Lifecycle implements Timed {
       this.#isEndReported = true
       outputs.emit({ type: 'end' })
     }
-    const isOver = this.#state === 'lingering' || this.#state === 'closed'
+    const isOver = this.state === 'lingering' || this.state === 'closed'
     if (isOver && (receive.isRead || receive.isStopped)) outputs.emit({ type: 'ended', error: undefined })
-    if (this.#state === 'closed' && outputs.hasEnded && !this.#isCloseReported) {
+    if (this.state === 'closed' && outputs.hasEnded && !this.#isCloseReported) {
       this.#isCloseReported = true
       outputs.emit({ type: 'closed' })
     }
@@ -130,7 +126,7 @@ export class Lifecycle implements Timed {
 
   /** spec §13.4: everything is done, late packets are still answered. */
   #linger(now: number): void {
-    this.#state = 'lingering'
+    this.state = 'lingering'
     this.#until = now + LINGER_MS
     this.#lingerEnd = now + MAX_LINGER_MS
     // spec §13.4: paths that are on their way still have to arrive.
@@ -141,7 +137,7 @@ export class Lifecycle implements Timed {
 
   /** spec §6.1: a late packet shows that the peer has not heard that all is done. */
   answerLate(now: number): void {
-    if (this.#state !== 'lingering') return
+    if (this.state !== 'lingering') return
     this.#until = Math.min(now + LINGER_MS, this.#lingerEnd)
     if (this.#parts.ack.hasNews) this.#parts.ack.hurry(now)
   }
@@ -152,13 +148,13 @@ export class Lifecycle implements Timed {
     parts.controls.drop(~keptControls)
     parts.packets.clear()
     parts.messages.clear()
-    parts.stop(this.#state)
+    parts.stop(this.state)
   }
 
   /** Ends it for good. `failure` undefined: as it was, or cleanly. */
   close(failure?: ConnectionFailure): void {
-    if (this.#state === 'closed') return
-    this.#state = 'closed'
+    if (this.state === 'closed') return
+    this.state = 'closed'
     this.#stop()
     if (failure !== undefined) this.#fail(failure)
     this.#reportEnd()
@@ -172,10 +168,10 @@ export class Lifecycle implements Timed {
   // Whether a reset is no error: all of the peer's stream came, and nothing of ours is known to be missing by it.
   #isSoundEnd(code: number): boolean {
     // spec §13.4: whoever lingers has said and heard all.
-    if (this.#state === 'lingering') return true
+    if (this.state === 'lingering') return true
     const { receive, send } = this.#parts
     // spec §13.7: only the FIN can be missing, or the application has left after its last word, as in TCP.
-    return this.#state === 'closing' && receive.isComplete && (send.buffer.buffered === 0 || code === Code.CLOSED)
+    return this.state === 'closing' && receive.isComplete && (send.buffer.buffered === 0 || code === Code.CLOSED)
   }
 
   #fail(failure: ConnectionFailure): void {
@@ -188,8 +184,8 @@ export class Lifecycle implements Timed {
 
   /** Resets (spec §13.3): the application is told at once, the RESET goes out for a minute at most. */
   reset(now: number, options: ResetOptions): void {
-    if (this.#state === 'resetting' || this.#state === 'closed') return
-    if (this.#state === 'lingering') {
+    if (this.state === 'resetting' || this.state === 'closed') return
+    if (this.state === 'lingering') {
       // spec §13.4: both directions are complete, there is nothing to reset.
       this.close()
       return
@@ -197,14 +193,14 @@ export class Lifecycle implements Timed {
     const { code, reason, failure, isOnce = false } = options
     const { controls, handshake, reach } = this.#parts
     // Nothing was ever sent: nobody knows of this connection.
-    const isUnknown = this.#state === 'opening' && (handshake.opening?.copies ?? 0) === 0
+    const isUnknown = this.state === 'opening' && (handshake.opening?.copies ?? 0) === 0
     this.#lastWord = { code, reason }
     this.#isResetOnce = isOnce
     if (isUnknown || reach.target === undefined) {
       this.close(failure)
       return
     }
-    this.#state = 'resetting'
+    this.state = 'resetting'
     this.#until = now + RESET_MS
     this.#stop()
     controls.want(Control.RESET)
@@ -223,7 +219,7 @@ export class Lifecycle implements Timed {
 
   /** The RESET or REFUSE on its way has served. */
   lastWordArrived(): void {
-    if (this.#state === 'resetting') this.close()
+    if (this.state === 'resetting') this.close()
   }
 
   /** A packet with RESET did not arrive. One that is said once is not said again (spec §10.3). */

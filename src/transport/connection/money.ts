@@ -7,8 +7,8 @@ import type { Parts } from './parts.ts'
 type Needs = 'controls' | 'outputs' | 'role' | 'settings'
 
 /**
- * What a connection pays and is paid (spec §12): its budget, its income, its side of the price, and whether a cap stands
- * against more.
+ * What a connection pays and is paid (spec §12): its budget, its income, its side of the price, and whether a cap
+ * stands against more.
  */
 export class Money {
   readonly #parts: Pick<Parts, Needs>
@@ -16,9 +16,9 @@ export class Money {
   readonly budget: Budget
   readonly income: Income = new Income()
   /** Undefined: this side asks for no money. */
-  readonly seller: Seller | undefined
+  readonly seller: Readonly<Seller> | undefined
   /** Undefined: this side is the responder. */
-  readonly buyer: Buyer | undefined
+  readonly buyer: Readonly<Buyer> | undefined
   /** Undefined until a CREDIT came: most connections never see one. */
   #creditIds: CreditIds | undefined
   /** What stood against any packet, or against a CREDIT only, when it was asked last. */

@@ -103,19 +103,22 @@ export class Opening implements Timed {
   readonly #parts: Pick<Parts, Needs>
   readonly #options: OpeningOptions
   /** Undefined until the first route is known. */
-  #initiation: Initiation | undefined
-  #copies = 0
+  initiation: Initiation | undefined
+  /** Copies made so far, the first one included. */
+  copies = 0
   #failedCopies = 0
-  #isDue = true
-  #hasArrived = false
+  /** A copy has to go. */
+  isDue = true
+  /** A copy was settled on the phantom lane: the responder has it. */
+  hasArrived = false
   /** Copies in a row that met nobody at the phantom of the responder's node (spec §6.9). */
   #unanswered = 0
   /** On the node lane, settled without an answer: when to send it again, and how often that was so. */
   #againAt: number | undefined
   #againTimes = 0
   /** Stream bytes from 0 on, and perhaps FIN, in it. */
-  #earlyEnd = 0
-  #hasFin = false
+  earlyEnd = 0
+  hasFin = false
 
   constructor(parts: Pick<Parts, Needs>, options: OpeningOptions) {
     this.#parts = parts
@@ -124,43 +127,16 @@ export class Opening implements Timed {
 
   /** Its record is fixed. */
   get isMade(): boolean {
-    return this.#initiation !== undefined
-  }
-
-  get initiation(): Initiation | undefined {
-    return this.#initiation
+    return this.initiation !== undefined
   }
 
   get directKey(): Uint8Array | undefined {
     return this.#options.directKey
   }
 
-  /** Copies made so far, the first one included. */
-  get copies(): number {
-    return this.#copies
-  }
-
-  /** A copy has to go. */
-  get isDue(): boolean {
-    return this.#isDue
-  }
-
-  /** A copy was settled on the phantom lane: the responder has it. */
-  get hasArrived(): boolean {
-    return this.#hasArrived
-  }
-
   /** A copy is at the responder's node, and its answer is awaited. */
   get isAwaited(): boolean {
     return this.#againAt !== undefined
-  }
-
-  get earlyEnd(): number {
-    return this.#earlyEnd
-  }
-
-  get hasFin(): boolean {
-    return this.#hasFin
   }
 
   /** The other side can answer: by a node key, or over paths. */
@@ -182,7 +158,7 @@ export class Opening implements Timed {
     if (!isDue(this.#againAt, now)) return
     this.#againAt = undefined
     this.#againTimes++
-    this.#isDue = true
+    this.isDue = true
   }
 
   stop(): void {
@@ -196,7 +172,7 @@ export class Opening implements Timed {
       const [cap, it] = money.isPausedByOwnCap ? ['the cost cap', 'maxCost'] : ["the endpoint's caps", 'them']
       return { code: 'ERR_KEYSOCK_COST', message: `${cap} let no packet pass ${after}; raise ${it}` }
     }
-    if (this.#copies === 0) return { code: 'EHOSTUNREACH', message: `no route to the peer was found ${after}` }
+    if (this.copies === 0) return { code: 'EHOSTUNREACH', message: `no route to the peer was found ${after}` }
     return { code: 'ETIMEDOUT', message: `the peer did not answer ${after}` }
   }
 
@@ -207,16 +183,16 @@ export class Opening implements Timed {
    * ends it, or that the last of them fails.
    */
   next(recordBytes: number): { readonly record: Uint8Array; readonly attempt: number } | 'too-long' | 'none-left' {
-    if (this.#copies >= MAX_OPEN_COPIES) {
+    if (this.copies >= MAX_OPEN_COPIES) {
       // spec §3.8: the number of an attempt is one byte.
-      this.#isDue = false
+      this.isDue = false
       return 'none-left'
     }
-    this.#initiation ??= this.#make(recordBytes)
-    const packet = this.#initiation?.packet
+    this.initiation ??= this.#make(recordBytes)
+    const packet = this.initiation?.packet
     if (packet === undefined || packet.length > recordBytes) return 'too-long'
-    const attempt = this.#copies++
-    this.#isDue = false
+    const attempt = this.copies++
+    this.isDue = false
     this.#againAt = undefined
     return { record: attempt === 0 ? packet : withAttempt(packet, attempt), attempt }
   }
@@ -246,11 +222,11 @@ export class Opening implements Timed {
     if (!writer.addLast({ type: 'stream', offset: piece.start, data: buffer.bytes(piece), fin })) {
       throw new Error('early data that does not fit')
     }
-    this.#earlyEnd = piece.end
+    this.earlyEnd = piece.end
     if (!fin) return
     send.finSent()
     controls.sent(Control.FIN, 0)
-    this.#hasFin = true
+    this.hasFin = true
   }
 
   /** A copy settled on the node lane. */
@@ -260,16 +236,16 @@ export class Opening implements Timed {
 
   /** A copy is known to have arrived. */
   arrived(): void {
-    this.#hasArrived = true
-    this.#isDue = false
+    this.hasArrived = true
+    this.isDue = false
   }
 
   /** A copy did not arrive. */
   lost(): void {
     const { life } = this.#parts
     this.#failedCopies++
-    if (this.#hasArrived || !life.isOpening) return
-    this.#isDue = this.#copies < MAX_OPEN_COPIES
+    if (this.hasArrived || !life.isOpening) return
+    this.isDue = this.copies < MAX_OPEN_COPIES
     // spec §3.8: none is left that could be answered.
     if (this.#failedCopies < MAX_OPEN_COPIES) return
     const message = `all ${MAX_OPEN_COPIES} attempts to reach the peer failed`

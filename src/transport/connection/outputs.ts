@@ -4,22 +4,18 @@ import type { ConnectionEvent, ConnectionRequest } from './interface.ts'
 export class Outputs {
   #events: ConnectionEvent[] | undefined
   #requests: ConnectionRequest[] | undefined
-  #hasEnded = false
-
   /** 'ended' was emitted, or is not to be: nothing but 'closed' follows. */
-  get hasEnded(): boolean {
-    return this.#hasEnded
-  }
+  hasEnded = false
 
   /** The application never knew of this connection: nothing but 'closed' is emitted. */
   mute(): void {
-    this.#hasEnded = true
+    this.hasEnded = true
   }
 
   /** Queues an event; one that only says "look again" is queued once. */
   emit(event: ConnectionEvent): void {
-    if (this.#hasEnded && event.type !== 'closed') return
-    if (event.type === 'ended') this.#hasEnded = true
+    if (this.hasEnded && event.type !== 'closed') return
+    if (event.type === 'ended') this.hasEnded = true
     const events = (this.#events ??= [])
     if (event.type === 'readable' || event.type === 'activity') {
       if (events.some((queued) => queued.type === event.type)) return

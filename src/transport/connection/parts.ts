@@ -49,8 +49,8 @@ const TIMED: readonly ((parts: Parts) => Timed)[] = [
 ]
 
 /**
- * What a connection is made of. Each part owns its fields: its methods alone write them, and its type says which of the
- * others it uses. Nothing here ever changes but inside the parts.
+ * What a connection is made of. Each part owns its fields: its methods alone write them, as the others see it as
+ * `Readonly`, and its type says which of the others it uses. Nothing here ever changes but inside the parts.
  */
 export class Parts {
   readonly role: Role
@@ -58,25 +58,25 @@ export class Parts {
   readonly settings: ConnectionSettings
   readonly random: RandomBytes
   readonly connectionId: Uint8Array
-  readonly outputs: Outputs = new Outputs()
-  readonly life: Lifecycle
-  readonly handshake: Handshake
-  readonly reach: Reach
-  readonly send: SendStream
-  readonly receive: ReceiveStream
-  readonly ack: Acknowledgement = new Acknowledgement()
-  readonly controls: Controls = new Controls()
-  readonly messages: Messages = new Messages()
-  readonly packets: SentPackets = new SentPackets()
-  readonly copies: Copies
-  readonly refusals: Refusals = new Refusals()
-  readonly recovery: Recovery
-  readonly probe: Probe
-  readonly paths: PathRenewal
-  readonly idle: Idle
+  readonly outputs: Readonly<Outputs> = new Outputs()
+  readonly life: Readonly<Lifecycle>
+  readonly handshake: Readonly<Handshake>
+  readonly reach: Readonly<Reach>
+  readonly send: Readonly<SendStream>
+  readonly receive: Readonly<ReceiveStream>
+  readonly ack: Readonly<Acknowledgement> = new Acknowledgement()
+  readonly controls: Readonly<Controls> = new Controls()
+  readonly messages: Readonly<Messages> = new Messages()
+  readonly packets: Readonly<SentPackets> = new SentPackets()
+  readonly copies: Readonly<Copies>
+  readonly refusals: Readonly<Refusals> = new Refusals()
+  readonly recovery: Readonly<Recovery>
+  readonly probe: Readonly<Probe>
+  readonly paths: Readonly<PathRenewal>
+  readonly idle: Readonly<Idle>
   readonly money: Money
-  readonly sending: Sending
-  readonly receiver: Receiver
+  readonly sending: Readonly<Sending>
+  readonly receiver: Readonly<Receiver>
 
   constructor(options: PartsOptions) {
     const { now, state } = options

@@ -16,7 +16,7 @@ type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach'
 export class PathRenewal implements Timed {
   readonly #parts: Pick<Parts, Needs>
   /** Undefined until there are some: a responder of the node lane never has any. */
-  #own: OwnPaths | undefined
+  own: Readonly<OwnPaths> | undefined
   /** Since when nothing came, and how often fresh paths were asked for meanwhile. */
   #silentSince: number
   #silences = 0
@@ -34,14 +34,10 @@ export class PathRenewal implements Timed {
     this.#silentSince = now
   }
 
-  get own(): OwnPaths | undefined {
-    return this.#own
-  }
-
   // spec §9.4
   get #silenceAt(): number | undefined {
     const { handshake, life, receive } = this.#parts
-    if (this.#own?.newest === undefined || receive.finalOffset !== undefined || !life.isLive) return undefined
+    if (this.own?.newest === undefined || receive.finalOffset !== undefined || !life.isLive) return undefined
     if (this.#isQuiet) return undefined
     if (handshake.opening?.copies === 0) return undefined
     return this.#silentSince + backOffMs(SILENCE, this.#silences)
@@ -49,7 +45,7 @@ export class PathRenewal implements Timed {
 
   dueAt(after: number): number | undefined {
     if (!this.#parts.life.isLive) return undefined
-    return earliest(after, this.#silenceAt, this.#againAt, this.#own?.drainAt)
+    return earliest(after, this.#silenceAt, this.#againAt, this.own?.drainAt)
   }
 
   run(now: number): void {
@@ -63,13 +59,13 @@ export class PathRenewal implements Timed {
       this.request(packets.unconfirmed > 0 || handshake.opening?.hasArrived === true)
     }
     if (isDue(this.#againAt, now)) this.request()
-    if (isDue(this.#own?.drainAt, now)) this.#drain(now)
+    if (isDue(this.own?.drainAt, now)) this.#drain(now)
   }
 
   stop(state: State): void {
     this.#againAt = undefined
     if (state !== 'closed') return
-    const pathIds = this.#own?.close() ?? []
+    const pathIds = this.own?.close() ?? []
     if (pathIds.length > 0) this.#parts.outputs.request({ type: 'close-paths', pathIds })
   }
 
@@ -83,7 +79,7 @@ export class PathRenewal implements Timed {
 
   /** Paths that the connection was made with. */
   begin(paths: readonly ReplyPath[]): void {
-    if (paths.length > 0) (this.#own ??= new OwnPaths()).provide(paths, this.#parts.reach.height)
+    if (paths.length > 0) (this.own ??= new OwnPaths()).provide(paths, this.#parts.reach.height)
     else this.request()
   }
 
@@ -97,7 +93,7 @@ export class PathRenewal implements Timed {
       outputs.request({ type: 'close-paths', pathIds: paths.map((path) => path.pathId) })
       return
     }
-    ;(this.#own ??= new OwnPaths()).provide(paths, reach.height)
+    ;(this.own ??= new OwnPaths()).provide(paths, reach.height)
     this.#drain(now)
     // Those that an OPEN will carry need no frame of their own.
     if (handshake.opening?.isMade === true || !life.isOpening) controls.want(Control.PATHS)
@@ -108,7 +104,7 @@ export class PathRenewal implements Timed {
   failed(now: number, message: string): void {
     const { life } = this.#parts
     this.#isRequested = false
-    if (life.isOpening && this.#own?.newest === undefined) {
+    if (life.isOpening && this.own?.newest === undefined) {
       life.close({ code: 'ERR_KEYSOCK_NO_PATH', message })
       return
     }
@@ -124,14 +120,14 @@ export class PathRenewal implements Timed {
 
   /** These paths stopped working or soon will (spec §9.4). */
   stale(pathIds: readonly string[]): void {
-    const newest = this.#own?.newest?.paths ?? []
+    const newest = this.own?.newest?.paths ?? []
     if (this.#parts.life.givesPaths && newest.some((path) => pathIds.includes(path.pathId))) this.request()
   }
 
   /** A block came. */
   block(now: number): void {
     const { life, reach, receive } = this.#parts
-    const newest = this.#own?.newest
+    const newest = this.own?.newest
     // spec §9.4: at half of their life.
     if (life.isLive && receive.finalOffset === undefined && newest !== undefined && reach.height >= newest.renewAt) {
       this.request()
@@ -156,12 +152,12 @@ export class PathRenewal implements Timed {
     this.#silences = 0
     if (this.#isAsked) this.#isQuiet = true
     this.#isAsked = false
-    if (pathId !== undefined) this.#own?.used(now, pathId)
+    if (pathId !== undefined) this.own?.used(now, pathId)
   }
 
   // spec §9.3: paths that nothing can come over any more are given up.
   #drain(now: number): void {
-    const pathIds = this.#own?.drain(now, this.#parts.reach.height) ?? []
+    const pathIds = this.own?.drain(now, this.#parts.reach.height) ?? []
     if (pathIds.length > 0) this.#parts.outputs.request({ type: 'close-paths', pathIds })
   }
 }

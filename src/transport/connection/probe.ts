@@ -10,7 +10,8 @@ export class Probe implements Timed {
   readonly #parts: Pick<Parts, Needs>
   /** Since when a packet that settled on the node lane has had no sign of the peer. */
   #waitSince: number | undefined
-  #hasNoSign = false
+  /** The peer gives no sign: only PING goes until it shows itself (spec §8.8). */
+  hasNoSign = false
   #probeAt: number | undefined
   /** Until the PING after the next; 0: none was sent since the last sign. */
   #delayMs = 0
@@ -19,13 +20,8 @@ export class Probe implements Timed {
     this.#parts = parts
   }
 
-  /** The peer gives no sign: only PING goes until it shows itself (spec §8.8). */
-  get hasNoSign(): boolean {
-    return this.#hasNoSign
-  }
-
   get #signAt(): number | undefined {
-    return this.#waitSince === undefined || this.#hasNoSign ? undefined : this.#waitSince + NO_SIGN_MS
+    return this.#waitSince === undefined || this.hasNoSign ? undefined : this.#waitSince + NO_SIGN_MS
   }
 
   dueAt(after: number): number | undefined {
@@ -36,7 +32,7 @@ export class Probe implements Timed {
     const { controls, life, packets } = this.#parts
     if (!life.isLive) return
     if (isDue(this.#signAt, now)) {
-      this.#hasNoSign = true
+      this.hasNoSign = true
       controls.want(Control.PING)
       this.#delayMs = NO_SIGN_MS
       this.#probeAt = now + NO_SIGN_MS
@@ -44,13 +40,13 @@ export class Probe implements Timed {
     }
     if (!isDue(this.#probeAt, now)) return
     const since = packets.unconfirmedSince
-    if (since === undefined && !this.#hasNoSign) {
+    if (since === undefined && !this.hasNoSign) {
       this.#probeAt = undefined
       return
     }
     const waitMs = this.#confirmationMs
     const first = (since ?? now) + waitMs
-    if (!this.#hasNoSign && this.#delayMs === 0 && first > now) {
+    if (!this.hasNoSign && this.#delayMs === 0 && first > now) {
       this.#probeAt = first
       return
     }
@@ -94,8 +90,8 @@ export class Probe implements Timed {
   heard(): void {
     this.#waitSince = undefined
     // What settled meanwhile may be lost at the process: its answer tells (spec §8.7).
-    if (this.#hasNoSign && this.#parts.packets.unconfirmed > 0) this.#parts.controls.want(Control.PING)
-    this.#hasNoSign = false
+    if (this.hasNoSign && this.#parts.packets.unconfirmed > 0) this.#parts.controls.want(Control.PING)
+    this.hasNoSign = false
     this.#delayMs = 0
   }
 }

@@ -7,26 +7,22 @@ export class Reach {
   /** The peer by its node key, on either lane; undefined: reply paths only. */
   readonly #node: Extract<PacketTarget, { publicKey: Uint8Array }> | undefined
   readonly #paths: PeerPaths = new PeerPaths()
-  #height: number
+  /** The block height now. */
+  height: number
 
   constructor(node: Extract<PacketTarget, { publicKey: Uint8Array }> | undefined, height: number) {
     this.#node = node
-    this.#height = height
-  }
-
-  /** The block height now. */
-  get height(): number {
-    return this.#height
+    this.height = height
   }
 
   /** Where packets go now; undefined: nowhere (spec §9.8). */
   get target(): PacketTarget | undefined {
-    return this.#paths.target(this.#height) ?? this.#node
+    return this.#paths.target(this.height) ?? this.#node
   }
 
   /** Packets on the phantom lane go over paths that this connection alone has. */
   get hasPaths(): boolean {
-    return this.#paths.target(this.#height) !== undefined
+    return this.#paths.target(this.height) !== undefined
   }
 
   /** Packets go to the phantom of the responder's node (spec §2.9). */
@@ -41,7 +37,7 @@ export class Reach {
 
   /** A block came. */
   block(height: number): void {
-    this.#height = height
+    this.height = height
     this.#paths.refresh()
   }
 }

@@ -16,22 +16,14 @@ interface Segment {
 export class Reassembly {
   // Sorted by offset, disjoint.
   #segments: Segment[] = []
-  #readOffset = 0
-  #contiguous = 0
-
   /** Bytes below were read. */
-  get readOffset(): number {
-    return this.#readOffset
-  }
-
+  readOffset = 0
   /** Every byte below has arrived. */
-  get contiguous(): number {
-    return this.#contiguous
-  }
+  contiguous = 0
 
   /** Bytes that can be read now. */
   get readable(): number {
-    return this.#contiguous - this.#readOffset
+    return this.contiguous - this.readOffset
   }
 
   get segments(): number {
@@ -43,13 +35,13 @@ export class Reassembly {
    * gap.
    */
   hasRoom(offset: number): boolean {
-    return offset <= this.#contiguous || this.#segments.length < MAX_SEGMENTS
+    return offset <= this.contiguous || this.#segments.length < MAX_SEGMENTS
   }
 
   /** Takes in data; it may be kept as a view. Returns the number of bytes that are new. */
   insert(offset: number, data: Uint8Array): number {
     const end = offset + data.length
-    let start = Math.max(offset, this.#readOffset)
+    let start = Math.max(offset, this.readOffset)
     let fresh = 0
     let index = this.#search(start)
     while (start < end) {
@@ -73,9 +65,9 @@ export class Reassembly {
   /** The next bytes in order, at most one segment of them; undefined when the next byte is missing. */
   read(): Uint8Array | undefined {
     const head = this.#segments[0]
-    if (head === undefined || head.offset !== this.#readOffset) return undefined
+    if (head === undefined || head.offset !== this.readOffset) return undefined
     this.#segments.shift()
-    this.#readOffset += head.size
+    this.readOffset += head.size
     return head.size === head.bytes.length ? head.bytes : head.bytes.subarray(0, head.size)
   }
 
@@ -119,10 +111,10 @@ export class Reassembly {
   }
 
   #advance(): void {
-    for (let index = this.#search(this.#contiguous); index < this.#segments.length; index++) {
+    for (let index = this.#search(this.contiguous); index < this.#segments.length; index++) {
       const segment = this.#segments[index]
-      if (segment === undefined || segment.offset > this.#contiguous) return
-      this.#contiguous = segment.offset + segment.size
+      if (segment === undefined || segment.offset > this.contiguous) return
+      this.contiguous = segment.offset + segment.size
     }
   }
 }

@@ -220,7 +220,7 @@ export class Recovery {
   }
 
   /** An ANSWER tells that the OPEN was taken, with all that is in it. */
-  openAnswered(now: number, opening: Opening): void {
+  openAnswered(now: number, opening: Readonly<Opening>): void {
     const { packets, send } = this.#parts
     opening.stop()
     if (opening.hasFin) send.finDelivered()

@@ -8,15 +8,11 @@ const REFUSED = { minMs: MIN_REFUSED_MS, maxMs: MAX_REFUSED_MS }
 /** How long the whole connection waits after refusals (spec §8.10), and which channels it goes around. */
 export class Refusals implements Timed {
   /** Channels to go around: those that the last failures named. */
-  #avoid: readonly string[] = NONE
+  avoid: readonly string[] = NONE
   /** Refusals in a row. */
   #count = 0
   #countedAt = -Infinity
   #waitUntil = 0
-
-  get avoid(): readonly string[] {
-    return this.#avoid
-  }
 
   /** Whether nothing is sent now. */
   isWaiting(now: number): boolean {
@@ -45,19 +41,19 @@ export class Refusals implements Timed {
 
   /** An attempt failed at this channel. */
   goAround(channel: string): void {
-    this.#avoid = [channel]
+    this.avoid = [channel]
   }
 
   /** What has to go does not fit a route over these channels: another one may come in a moment (spec §2.7). */
   tooShort(now: number, channels: readonly string[]): void {
-    this.#avoid = channels
+    this.avoid = channels
     this.#waitUntil = Math.max(this.#waitUntil, now + MIN_REFUSED_MS)
   }
 
   /** A payment settled: nothing needs to be gone around. */
   worked(): void {
     this.forget()
-    this.#avoid = NONE
+    this.avoid = NONE
   }
 
   /** A payment settled, or there are other paths to pay over (spec §8.10). */

@@ -20,31 +20,23 @@ export interface Piece {
  */
 export class SendBuffer {
   #chunks: Chunk[] = []
-  #written = 0
+  /** Bytes that were written since the beginning. */
+  written = 0
   #next = 0
-  #delivered = 0
+  /** Every byte below is known to have arrived. */
+  delivered = 0
   // Delivered above #delivered.
   #above: RangeSet | undefined
   // To be sent again: below #next, never delivered.
   #again: RangeSet | undefined
-
-  /** Bytes that were written since the beginning. */
-  get written(): number {
-    return this.#written
-  }
 
   /** The end of what was ever sent. */
   get sentEnd(): number {
     return this.#next
   }
 
-  /** Every byte below is known to have arrived. */
-  get delivered(): number {
-    return this.#delivered
-  }
-
   get buffered(): number {
-    return this.#written - this.#delivered
+    return this.written - this.delivered
   }
 
   get hasAgain(): boolean {
@@ -58,7 +50,7 @@ export class SendBuffer {
 
   /** Bytes never sent. */
   get unsent(): number {
-    return this.#written - this.#next
+    return this.written - this.#next
   }
 
   write(data: Uint8Array): void {
@@ -70,11 +62,11 @@ export class SendBuffer {
     } else if (data.length < SMALL_WRITE_BYTES) {
       const bytes = new Uint8Array(this.#chunks.length === 0 ? data.length : 4 * SMALL_WRITE_BYTES)
       bytes.set(data)
-      this.#chunks.push({ start: this.#written, bytes, size: data.length })
+      this.#chunks.push({ start: this.written, bytes, size: data.length })
     } else {
-      this.#chunks.push({ start: this.#written, bytes: data, size: data.length })
+      this.#chunks.push({ start: this.written, bytes: data, size: data.length })
     }
-    this.#written += data.length
+    this.written += data.length
   }
 
   /** The next piece to send, oldest first: at most `room` bytes, new ones below `limit` only. It counts as sent. */
@@ -87,7 +79,7 @@ export class SendBuffer {
       again.remove(start, end)
       return { start, end }
     }
-    const end = Math.min(this.#written, this.#next + room, limit)
+    const end = Math.min(this.written, this.#next + room, limit)
     if (end <= this.#next) return undefined
     const start = this.#next
     this.#next = end
@@ -103,7 +95,7 @@ export class SendBuffer {
   bytes(piece: Piece): Uint8Array {
     let index = this.#search(piece.start)
     let chunk = this.#chunks[index]
-    if (chunk === undefined || chunk.start > piece.start || piece.end > this.#written) {
+    if (chunk === undefined || chunk.start > piece.start || piece.end > this.written) {
       throw new RangeError(`bytes ${piece.start} to ${piece.end} are not in the buffer`)
     }
     if (piece.end <= chunk.start + chunk.size) {
@@ -135,18 +127,18 @@ export class SendBuffer {
 
   /** [start, end) has arrived. True when that is news. */
   markDelivered(start: number, end: number): boolean {
-    if (end <= this.#delivered || start >= end) return false
+    if (end <= this.delivered || start >= end) return false
     this.#again?.remove(start, end)
-    if (start > this.#delivered) {
+    if (start > this.delivered) {
       const above = (this.#above ??= new RangeSet())
       if (above.covers(start, end)) return false
       above.add(start, end)
       return true
     }
-    this.#delivered = end
+    this.delivered = end
     const above = this.#above
-    while (above !== undefined && !above.isEmpty && above.start(0) <= this.#delivered) {
-      this.#delivered = Math.max(this.#delivered, above.dropLowest())
+    while (above !== undefined && !above.isEmpty && above.start(0) <= this.delivered) {
+      this.delivered = Math.max(this.delivered, above.dropLowest())
     }
     this.#release()
     return true
@@ -155,7 +147,7 @@ export class SendBuffer {
   #release(): void {
     let gone = 0
     for (const chunk of this.#chunks) {
-      if (chunk.start + chunk.size > this.#delivered) break
+      if (chunk.start + chunk.size > this.delivered) break
       gone++
     }
     if (gone > 0) this.#chunks.splice(0, gone)
@@ -172,7 +164,7 @@ export class SendBuffer {
 
   /** The parts of [start, end) that are not known to have arrived: start, end, start, end ... */
   undelivered(start: number, end: number): number[] {
-    const from = Math.max(start, this.#delivered)
+    const from = Math.max(start, this.delivered)
     if (from >= end) return []
     return this.#above === undefined ? [from, end] : this.#above.missing(from, end)
   }

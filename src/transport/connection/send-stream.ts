@@ -19,17 +19,19 @@ type Needs = 'controls' | 'life' | 'outputs' | 'settings'
 /** The stream that goes out: what was written, the peer's limit, FIN, and when small writes have waited long enough. */
 export class SendStream implements Timed {
   readonly #parts: Pick<Parts, Needs>
-  readonly #buffer: SendBuffer = new SendBuffer()
-  #limit: number = INITIAL_LIMIT
-  #isFinished = false
-  #isFinSent = false
-  #isFinDelivered = false
+  readonly buffer: Readonly<SendBuffer> = new SendBuffer()
+  /** What the peer takes: bytes at or beyond it may not be sent. */
+  limit: number = INITIAL_LIMIT
+  /** Nothing more will be written. */
+  isFinished = false
+  isFinSent = false
+  isFinDelivered = false
   /** Small writes go at once. */
   #noDelay: boolean
   /** New data waits for more until then (spec §10.5). */
   #coalesceAt: number | undefined
   /** Room for stream data in the last packet built. */
-  #capacity: number = ASSUMED_CAPACITY_BYTES
+  capacity: number = ASSUMED_CAPACITY_BYTES
   /** When BLOCKED goes again, and how often it went in a row. */
   #blockedAt: number | undefined
   #blockedTimes = 0
@@ -39,31 +41,9 @@ export class SendStream implements Timed {
     this.#noDelay = parts.settings.noDelay
   }
 
-  get buffer(): SendBuffer {
-    return this.#buffer
-  }
-
-  /** What the peer takes: bytes at or beyond it may not be sent. */
-  get limit(): number {
-    return this.#limit
-  }
-
-  /** Nothing more will be written. */
-  get isFinished(): boolean {
-    return this.#isFinished
-  }
-
-  get isFinSent(): boolean {
-    return this.#isFinSent
-  }
-
-  get isFinDelivered(): boolean {
-    return this.#isFinDelivered
-  }
-
   /** All that was written has arrived, and the peer knows that it is all. */
   get isDelivered(): boolean {
-    return this.#isFinDelivered && this.#buffer.buffered === 0
+    return this.isFinDelivered && this.buffer.buffered === 0
   }
 
   get isFinDue(): boolean {
@@ -72,29 +52,25 @@ export class SendStream implements Timed {
 
   /** The FIN can go, as everything before it was sent. */
   get isFinNext(): boolean {
-    return this.isFinDue && this.#buffer.unsent === 0 && !this.#buffer.hasAgain
-  }
-
-  get capacity(): number {
-    return this.#capacity
+    return this.isFinDue && this.buffer.unsent === 0 && !this.buffer.hasAgain
   }
 
   /** New bytes that the peer's limit lets pass. */
   get sendable(): number {
     // spec §7.2: before ACCEPT no other limit is known.
-    const limit = this.#parts.life.isOpening ? Math.min(this.#limit, INITIAL_LIMIT) : this.#limit
-    return Math.max(0, Math.min(this.#buffer.written, limit) - this.#buffer.sentEnd)
+    const limit = this.#parts.life.isOpening ? Math.min(this.limit, INITIAL_LIMIT) : this.limit
+    return Math.max(0, Math.min(this.buffer.written, limit) - this.buffer.sentEnd)
   }
 
   /** Whether `fresh` new bytes have no reason to wait for more (spec §10.5). */
   isRipe(now: number, fresh: number): boolean {
-    return this.#noDelay || fresh >= this.#capacity || this.#isFinished || (this.#coalesceAt ?? now) <= now
+    return this.#noDelay || fresh >= this.capacity || this.isFinished || (this.#coalesceAt ?? now) <= now
   }
 
   get #isBlocked(): boolean {
     const { state } = this.#parts.life
     if (state !== 'open' && state !== 'closing') return false
-    return this.#buffer.unsent > 0 && this.#buffer.sentEnd >= this.#limit
+    return this.buffer.unsent > 0 && this.buffer.sentEnd >= this.limit
   }
 
   dueAt(after: number): number | undefined {
@@ -121,7 +97,7 @@ export class SendStream implements Timed {
 
   /** Lets go of everything; the stream is over. */
   stop(): void {
-    this.#buffer.clear()
+    this.buffer.clear()
     this.#blockedAt = undefined
     this.#coalesceAt = undefined
   }
@@ -133,22 +109,22 @@ export class SendStream implements Timed {
   /** Takes ownership of `data`. */
   write(now: number, data: Uint8Array): void {
     if (!this.#parts.life.isLive || data.length === 0) return
-    if (this.#isFinished) throw new Error('write after finish')
-    this.#buffer.write(data)
+    if (this.isFinished) throw new Error('write after finish')
+    this.buffer.write(data)
     this.#coalesceAt ??= now + COALESCE_MS
   }
 
   /** FIN after all that was written (spec §13.1). */
   finish(): void {
-    if (!this.#parts.life.isLive || this.#isFinished) return
-    this.#isFinished = true
+    if (!this.#parts.life.isLive || this.isFinished) return
+    this.isFinished = true
     this.#parts.controls.want(Control.FIN)
   }
 
   /** The peer takes bytes up to `limit`. True when that is more than before. */
   raiseLimit(limit: number): boolean {
-    if (limit <= this.#limit) return false
-    this.#limit = limit
+    if (limit <= this.limit) return false
+    this.limit = limit
     this.#blockedAt = undefined
     this.#parts.controls.drop(Control.BLOCKED)
     return true
@@ -156,28 +132,28 @@ export class SendStream implements Timed {
 
   /** A packet that will be built has room for so many bytes of stream. */
   setCapacity(bytes: number): void {
-    this.#capacity = Math.max(1, bytes)
+    this.capacity = Math.max(1, bytes)
   }
 
   finSent(): void {
-    this.#isFinSent = true
+    this.isFinSent = true
   }
 
   /** A packet went out; before it, `unsentBefore` bytes had never been sent. */
   packetBuilt(unsentBefore: number): void {
-    const { buffered, unsent } = this.#buffer
+    const { buffered, unsent } = this.buffer
     if (unsentBefore < SEND_LOW_BYTES || unsent >= SEND_LOW_BYTES) return
     this.#parts.outputs.emit({ type: 'writable', bufferedBytes: buffered })
   }
 
   packetSent(): void {
-    if (this.#buffer.unsent === 0) this.#coalesceAt = undefined
+    if (this.buffer.unsent === 0) this.#coalesceAt = undefined
   }
 
   /** The peer has the FIN. True when that is news. */
   finDelivered(): boolean {
-    if (this.#isFinDelivered) return false
-    this.#isFinDelivered = true
+    if (this.isFinDelivered) return false
+    this.isFinDelivered = true
     this.#parts.controls.drop(Control.FIN)
     return true
   }

@@ -101,7 +101,7 @@ function followStream(stream: StreamView, frame: StreamFrame, limit: number): vo
 }
 
 // spec §14; what continues the stream is always taken.
-function checkRoom(reassembly: Reassembly, segments: number, frame: StreamFrame): Code | undefined {
+function checkRoom(reassembly: Readonly<Reassembly>, segments: number, frame: StreamFrame): Code | undefined {
   const isFull = !reassembly.hasRoom(frame.offset) || segments >= MAX_SEGMENTS
   return isFull && frame.offset > reassembly.contiguous ? Code.NO_ROOM : undefined
 }

@@ -31,8 +31,8 @@ interface Unresolved {
 }
 
 /**
- * Turns attempts into payments: their money is reserved, which is on disk before anything is sent, and stays so until the
- * outcome is certain (spec §12.2).
+ * Turns attempts into payments: their money is reserved, which is on disk before anything is sent, and stays so until
+ * the outcome is certain (spec §12.2).
  */
 export class Payer {
   readonly #runtime: Runtime
