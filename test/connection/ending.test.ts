@@ -219,6 +219,31 @@ describe('ending', () => {
     expect(events(pair.a)).toContainEqual({ type: 'ended', error: expect.objectContaining({ code: 'ETIMEDOUT' }) })
   })
 
+  test('what had arrived in order is read after an idle timeout, what lies behind a gap is let go', () => {
+    const pair = openPair({ idleTimeoutMs: 60_000 })
+    pair.a.write(pair.now, new Uint8Array(4_000))
+    const [first, lost, ...later] = send(pair.a, pair.now)
+    if (first === undefined || lost === undefined || later.length === 0) throw new Error('three packets or more')
+    for (const packet of [first, ...later]) deliver(pair, 'a', packet)
+    const before = pair.b.readableBytes
+    const atMs = pair.now + 61_000
+    pair.b.wake(atMs)
+    expect(types(pair.b)).toContain('ended')
+    expect(before).toBeGreaterThan(0)
+    expect(readAll(pair.b, atMs)).toBe(before)
+    expect(types(pair.b)).not.toContain('end')
+  })
+
+  test("the peer's reset takes unread bytes away", () => {
+    const pair = openPair()
+    pair.a.write(pair.now, new Uint8Array(2_000))
+    for (const packet of send(pair.a, pair.now)) deliver(pair, 'a', packet)
+    expect(pair.b.readableBytes).toBeGreaterThan(0)
+    pair.a.reset(pair.now, Code.CANCELLED, '')
+    exchange(pair)
+    expect(readAll(pair.b, pair.now)).toBe(0)
+  })
+
   test('keepalive holds an idle connection open', () => {
     const pair = openPair({ idleTimeoutMs: 60_000, keepAliveMs: 25_000 })
     pass(pair, 600_000)

@@ -196,7 +196,12 @@ export class Connection {
   /** Ends both directions at once (spec §13.3). */
   reset(now: number, code: Code, reason: string): void {
     const failure = { code: 'ECONNABORTED', message: `this side reset: ${reason}` }
-    this.#input(now, () => this.#parts.life.reset(now, { code, reason, failure }))
+    const { life, receive } = this.#parts
+    this.#input(now, () => {
+      // spec §13.4: what lingers, and was not read, stays.
+      if (life.isLive) receive.drop()
+      life.reset(now, { code, reason, failure })
+    })
   }
 
   /**

@@ -87,7 +87,10 @@ export type ConnectionEvent =
   /** The handshake is complete and the other side has accepted. Responder: at once. */
   | { readonly type: 'connected' }
   | { readonly type: 'readable' }
-  /** The peer's FIN stands at the read offset: no more bytes will come. Once. */
+  /**
+   * The peer's FIN stands at the read offset: no more bytes will come. Once. Before 'ended' with an error it stands
+   * behind what is still to be read.
+   */
   | { readonly type: 'end' }
   /** The send buffer has room again: `bufferedBytes` of the stream are in it, written and not known to have arrived. */
   | { readonly type: 'writable'; readonly bufferedBytes: number }
@@ -109,7 +112,10 @@ export type ConnectionEvent =
       /** False: it is that of the peer or of the process. */
       readonly isOwnCap: boolean
     }
-  /** The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly. */
+  /**
+   * The application's side of it is over: no event follows but 'closed'. error undefined: both sides ended cleanly.
+   * Where an error is not the peer's reset, `read` still gives what had arrived in order.
+   */
   | { readonly type: 'ended'; readonly error: ConnectionFailure | undefined }
   /** The machine is of no further use; the owner forgets it, and a responder's leaves a tombstone. Last event, once. */
   | { readonly type: 'closed' }

@@ -3,7 +3,7 @@ import { Control } from './controls.ts'
 import type { ConnectionFailure, State } from './interface.ts'
 import { MAX_LINGER_MS, LINGER_MS, RESET_MS } from './limits.ts'
 import type { Parts } from './parts.ts'
-import { peerFailure } from './peer-failure.ts'
+import { losesUnread, peerFailure } from './peer-failure.ts'
 import { earliest, type Timed } from './timed.ts'
 
 /** What to send as the last word, and what the application is told. */
@@ -112,16 +112,19 @@ export class Lifecycle implements Timed {
   #reportEnd(): void {
     const { outputs, receive } = this.#parts
     receive.giveWindowBack(this.isLive)
-    if (receive.isRead && !this.#isEndReported && this.#failure === undefined && !outputs.hasEnded) {
-      this.#isEndReported = true
-      outputs.emit({ type: 'end' })
-    }
+    if (receive.isRead && this.#failure === undefined && !outputs.hasEnded) this.#emitEnd()
     const isOver = this.state === 'lingering' || this.state === 'closed'
     if (isOver && (receive.isRead || receive.isStopped)) outputs.emit({ type: 'ended', error: undefined })
     if (this.state === 'closed' && outputs.hasEnded && !this.#isCloseReported) {
       this.#isCloseReported = true
       outputs.emit({ type: 'closed' })
     }
+  }
+
+  #emitEnd(): void {
+    if (this.#isEndReported) return
+    this.#isEndReported = true
+    this.#parts.outputs.emit({ type: 'end' })
   }
 
   /** spec §13.4: everything is done, late packets are still answered. */
@@ -177,8 +180,11 @@ export class Lifecycle implements Timed {
   #fail(failure: ConnectionFailure): void {
     const { outputs, receive } = this.#parts
     this.#failure ??= failure
-    receive.drop()
+    // spec §13.3: the peer's word takes what is unread away; a side that gives up by itself has it all the same.
+    if (losesUnread(failure)) receive.drop()
+    else receive.dropGaps()
     receive.giveWindowBack(this.isLive)
+    if (receive.isComplete && !losesUnread(failure)) this.#emitEnd()
     outputs.emit({ type: 'ended', error: failure })
   }
 

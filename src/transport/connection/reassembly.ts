@@ -76,6 +76,11 @@ export class Reassembly {
     this.#segments = []
   }
 
+  /** Lets go of what lies beyond the first missing byte. */
+  clearGaps(): void {
+    this.#segments.length = this.#search(this.contiguous)
+  }
+
   // The first segment that ends behind `offset`.
   #search(offset: number): number {
     let low = 0

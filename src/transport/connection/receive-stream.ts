@@ -117,6 +117,11 @@ export class ReceiveStream {
     this.reassembly.clear()
   }
 
+  /** Forgets what lies beyond a gap: nothing will fill it. */
+  dropGaps(): void {
+    this.reassembly.clearGaps()
+  }
+
   /** spec §7.5: what cannot come any more needs no window. */
   giveWindowBack(isLive: boolean): void {
     const mayCome = isLive && !this.isStopped

@@ -25,6 +25,8 @@ export interface ConnectionHandle {
   /** Takes ownership of `data`. */
   write(data: Uint8Array): void
   finish(): void
+  /** Bytes that can be read now; also of a connection that failed. */
+  readonly readableBytes: number
   read(): Uint8Array | undefined
   stopReading(): void
   reset(code: Code, reason: string): void

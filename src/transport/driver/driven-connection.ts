@@ -122,6 +122,10 @@ export class DrivenConnection implements ConnectionHandle {
     return this.#connection.bufferedBytes
   }
 
+  get readableBytes(): number {
+    return this.#connection.readableBytes
+  }
+
   get account(): AccountView {
     return this.#connection.account
   }

@@ -36,7 +36,7 @@ export interface FailurePlace {
 /** The error of a failure, as net words it. `place`: where a connection that was never made was to lead. */
 export function connectionError(
   { code, message }: ConnectionFailure,
-  syscall: 'connect' | 'read',
+  syscall: 'connect' | 'read' | 'write',
   place: FailurePlace | undefined,
 ): KeysockError {
   const where = place === undefined ? '' : ` ${place.publicKeyHex}:${place.port}`

@@ -4,6 +4,7 @@ import { fromHex, toHex } from '../../floor/bytes.ts'
 import { soon } from '../../floor/clock.ts'
 import { Code } from '../../wire/errors.ts'
 import type { ConnectionEvent, ConnectionFailure, CostPause } from '../connection/interface.ts'
+import { losesUnread } from '../connection/peer-failure.ts'
 import { connectionError, ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../../wire/frames.ts'
@@ -124,6 +125,8 @@ export class Socket extends Duplex {
   #identified: string | undefined
   #idle: IdleTimer | undefined
   #unheardPause: UnheardPause | undefined
+  /** It has failed, for reads and for writes, and what had arrived before is still read. */
+  #failing: { readonly read: KeysockError; readonly write: KeysockError } | undefined
   /** @internal Why it closed without an 'error': the endpoint did. */
   endpointClosed = false
   /** Settings that were made before there was a connection. */
@@ -336,14 +339,21 @@ export class Socket extends Duplex {
 
   // ---- The Duplex's inside ---------------------------------------------------------------------------
 
+  /** As in any Duplex; the last read before a failure has it told. */
+  override read(size?: number): ReturnType<Duplex['read']> {
+    const chunk: unknown = super.read(size)
+    if (this.#failing !== undefined) this.#failSoon()
+    return chunk
+  }
+
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
-    if (this.#over) return callback(brokenPipe())
+    if (this.#over || this.#failing !== undefined) return callback(this.#failing?.write ?? brokenPipe())
     this.#writeBuffer.put(chunk, { owned: false, callback })
     this.#handOn()
   }
 
   override _writev(chunks: readonly { readonly chunk: Uint8Array }[], callback: Callback): void {
-    if (this.#over) return callback(brokenPipe())
+    if (this.#over || this.#failing !== undefined) return callback(this.#failing?.write ?? brokenPipe())
     const data = Buffer.concat(chunks.map(({ chunk }) => chunk))
     this.#writeBuffer.put(data, { owned: true, callback })
     this.#handOn()
@@ -372,6 +382,7 @@ export class Socket extends Duplex {
     const cut = this.#writeBuffer.cut()
     this.#cancelFinish?.()
     const done: Callback = (failure) => this.#finishDestroy(failure ?? null, callback)
+    if (this.#over && this.#failing !== undefined) this.#handle?.stopReading()
     if (this.#over || this.#handle === undefined) done(error)
     else if (cleanly) this.#onceOver = done
     else {
@@ -441,6 +452,7 @@ export class Socket extends Duplex {
       this.#wantsData = this.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength))
     }
     if (this.#peerFinished) this.#handleEnd()
+    if (this.#failing !== undefined) this.#failSoon()
   }
 
   #handleEvent(event: ConnectionEvent): void {
@@ -480,7 +492,7 @@ export class Socket extends Duplex {
   #pausedUnheard(event: PausedEvent): void {
     if (this.#handle === undefined || this.destroyed) return
     if (this.#unheardPause !== undefined) return this.#unheardPause.begin(event)
-    this.#unheardPause = new UnheardPause(this.#handle, event, (error) => this.destroy(error))
+    this.#unheardPause = new UnheardPause(this.#handle, event, (error) => this.#fail({ read: error, write: error }))
   }
 
   #becomeConnected(): void {
@@ -531,7 +543,37 @@ export class Socket extends Duplex {
       this.endpointClosed = true
       this.destroy()
     } else if (this.#peerFinished && isGone(failure)) this.#handlePeerGone()
-    else if (error !== undefined) this.destroy(error)
+    else if (failure !== undefined && error !== undefined) {
+      if (losesUnread(failure)) this.destroy(error)
+      else this.#fail({ read: error, write: connectionError(failure, 'write', undefined) })
+    }
+  }
+
+  /**
+   * It is over but for what had arrived: that is read first. As in net, a write tells at once, and who destroys it
+   * gives that up. Until then it holds what lies unread, as it would if it went on.
+   */
+  #fail(errors: { readonly read: KeysockError; readonly write: KeysockError }): void {
+    if (this.connecting || this.#writeBuffer.isWaiting) return void this.destroy(errors.read)
+    if (this.#failing !== undefined) return
+    this.#failing = errors
+    // At once: what ends this side, too, comes next.
+    this.once('end', () => this.#failIfRead())
+    this.#failIfRead()
+  }
+
+  get #hasUnread(): boolean {
+    if (this.#peerFinished && !this.readableEnded) return true
+    return this.readableLength > 0 || (this.#handle?.readableBytes ?? 0) > 0
+  }
+
+  #failIfRead(): void {
+    if (!this.#hasUnread) this.destroy(this.#failing?.read)
+  }
+
+  /** In a later turn, as a kernel tells the next reader; and in a tick, as 'error' comes in the next, before 'close'. */
+  #failSoon(): void {
+    if (!this.destroyed && !this.#hasUnread) this.#soon(() => process.nextTick(() => this.#failIfRead()))
   }
 
   /** As in net: after the other side's end nobody hears that it has gone too, until there is more to write. */
