@@ -65,6 +65,14 @@ describe('grants', () => {
     expect(fill(ready({}, [route('a', ['c'], 30)]), 0)).toHaveLength(28)
   })
 
+  test('what is alone of its connection finds a place beside a full window, four at most', () => {
+    const peer = ready()
+    fill(peer, 0)
+    for (let i = 0; i < 4; i++) send(peer, 0, { ...data, isAlone: true })
+    expect(peer.grant(0, { ...data, isAlone: true })).toBeUndefined()
+    expect(peer.grant(0, { ...data, isAlone: false })).toBeUndefined()
+  })
+
   test('control packets find a place beside a window full of data', () => {
     const peer = ready()
     fill(peer, 0)

@@ -53,7 +53,7 @@ class SchedulerBench {
   connection(target: PacketTarget, packets: number): DrivenConnection {
     let left = packets
     let own: PeerScheduler | undefined
-    const want = (): Want | undefined => (left > 0 ? { reason: 'data', target, avoid: [] } : undefined)
+    const want = (): Want | undefined => (left > 0 ? { reason: 'data', target, avoid: [], isAlone: false } : undefined)
     const transmit = (): Partial<Attempt> => {
       left -= 1
       return {}

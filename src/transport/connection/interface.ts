@@ -65,6 +65,8 @@ export interface Want {
   readonly target: PacketTarget
   /** Channels to go around if possible: those of the attempt that failed, hangs or is stuck. */
   readonly avoid: readonly string[]
+  /** Nothing of this connection is under way: it does not wait behind those that send much (spec §8.14). */
+  readonly isAlone: boolean
 }
 
 /** One payment to make. `hash` must be on disk before it is sent where a folder is used. */

@@ -15,6 +15,7 @@ type Needs =
   | 'life'
   | 'messages'
   | 'money'
+  | 'packets'
   | 'probe'
   | 'reach'
   | 'recovery'
@@ -106,7 +107,7 @@ export class Sending {
   }
 
   want(now: number): Want | undefined {
-    const { copies, handshake, life, money, reach, refusals } = this.#parts
+    const { copies, handshake, life, money, packets, reach, refusals } = this.#parts
     if (life.isClosed || money.isPaused || refusals.isWaiting(now) || !handshake.canSend) return undefined
     const { target } = reach
     if (target === undefined) return undefined
@@ -122,7 +123,8 @@ export class Sending {
     }
     this.#wanted = reason
     if (reason === undefined) return undefined
-    return { reason, target, avoid: reason === 'stuck' || reason === 'hedge' ? copies.avoid(reason) : refusals.avoid }
+    const avoid = reason === 'stuck' || reason === 'hedge' ? copies.avoid(reason) : refusals.avoid
+    return { reason, target, avoid, isAlone: packets.unresolved === 0 }
   }
 
   /** There is a grant: what it is used for. */

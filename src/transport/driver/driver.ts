@@ -231,7 +231,7 @@ export class Driver {
     for (let request = connection.pollRequest(); request !== undefined; request = connection.pollRequest())
       this.#handleRequest(connection, request)
     const want = connection.pollWant()
-    if (want !== undefined) this.#schedulers.for(connection, want.target).enqueue(connection)
+    if (want !== undefined) this.#schedulers.for(connection, want.target).enqueue(connection, want.isAlone)
     connection.armDeadline()
   }
 

@@ -77,9 +77,9 @@ export class PeerScheduler {
     this.#lastUse = serial
   }
 
-  /** A connection wants to send: it gets its turn. */
-  enqueue(connection: DrivenConnection): void {
-    this.#peer.enqueue(connection)
+  /** A connection wants to send: it gets its turn, as `Want` says. */
+  enqueue(connection: DrivenConnection, isAlone = false): void {
+    this.#peer.enqueue(connection, isAlone)
     this.#ready()
   }
 
@@ -142,7 +142,7 @@ export class PeerScheduler {
   }
 
   #giveTurns(): void {
-    const refused: DrivenConnection[] = []
+    const refused: { readonly connection: DrivenConnection; readonly isAlone: boolean }[] = []
     this.#someoneWaits = true
     while (refused.length < MAX_TURNS_REFUSED) {
       const connection = this.#nextTurn()
@@ -153,10 +153,10 @@ export class PeerScheduler {
       const want = connection.want()
       if (want === undefined) continue
       const grant = this.#peer.grant(this.#now(), want)
-      if (grant === undefined) refused.push(connection)
+      if (grant === undefined) refused.push({ connection, isAlone: want.isAlone })
       else this.#use(grant, connection)
     }
-    for (const connection of refused) this.#peer.enqueue(connection)
+    for (const { connection, isAlone } of refused) this.#peer.enqueue(connection, isAlone)
   }
 
   #use(grant: PeerGrant, connection: DrivenConnection): void {

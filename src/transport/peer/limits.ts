@@ -46,7 +46,7 @@ export const MAX_WINDOW: number = 966
  * for others and for the node's own forwards (spec/decisions/0009).
  */
 export const MAX_CHANNEL_WINDOW: number = 256
-/** Control packets (ACK, PING, OPEN ...) may stand in flight beyond a window that data fills. */
+/** Control packets (ACK, PING, OPEN ...), and what is alone of its connection, go beyond a window that data fills. */
 export const WINDOW_CONTROL_EXTRA: number = 4
 
 /** Payments whose median is the latency of now. */

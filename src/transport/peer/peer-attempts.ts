@@ -8,6 +8,8 @@ export interface PeerAttempt {
   readonly route: RouteState
   readonly channel: FirstChannel
   readonly hedge: boolean
+  /** It was granted beyond a window that was full. */
+  readonly beyond: boolean
   readonly hedgeAfterMs: number
   /** The grant's time at first, then the sending's. */
   since: number
@@ -24,9 +26,15 @@ export class PeerAttempts {
   readonly #inWindow: Map<number, PeerAttempt> = new Map()
   readonly #hung: Map<number, PeerAttempt> = new Map()
   #nextTicket = 1
+  #beyond = 0
 
   get inWindow(): number {
     return this.#inWindow.size
+  }
+
+  /** Those of `inWindow` that were granted beyond it. */
+  get beyond(): number {
+    return this.#beyond
   }
 
   get hung(): number {
@@ -44,10 +52,15 @@ export class PeerAttempts {
     return oldest
   }
 
-  add(from: Pick<PeerAttempt, 'route' | 'channel' | 'hedge' | 'hedgeAfterMs'>, now: number, delivered: number): number {
+  add(
+    from: Pick<PeerAttempt, 'route' | 'channel' | 'hedge' | 'beyond' | 'hedgeAfterMs'>,
+    now: number,
+    delivered: number,
+  ): number {
     const ticket = this.#nextTicket
     this.#nextTicket += 1
     const overtakenAt = delivered + Math.max(MIN_OVERTAKEN, OVERTAKEN_FACTOR * this.#inWindow.size)
+    if (from.beyond) this.#beyond += 1
     this.#inWindow.set(ticket, { ...from, ticket, since: now, sent: false, overtakenAt, hung: false, late: false })
     return ticket
   }
@@ -70,13 +83,13 @@ export class PeerAttempts {
   }
 
   delete(attempt: PeerAttempt): void {
-    this.#inWindow.delete(attempt.ticket)
+    this.#leave(attempt)
     this.#hung.delete(attempt.ticket)
   }
 
   /** It leaves the window: too late, or lost sight of. */
   hang(attempt: PeerAttempt): void {
-    this.#inWindow.delete(attempt.ticket)
+    this.#leave(attempt)
     this.#hung.set(attempt.ticket, attempt)
     attempt.hung = true
   }
@@ -99,6 +112,10 @@ export class PeerAttempts {
     let count = 0
     for (const attempt of this.#hung.values()) if (now - attempt.since >= STUCK_AFTER_MS) count += 1
     return count
+  }
+
+  #leave(attempt: PeerAttempt): void {
+    if (this.#inWindow.delete(attempt.ticket) && attempt.beyond) this.#beyond -= 1
   }
 
   #oldest(): PeerAttempt | undefined {

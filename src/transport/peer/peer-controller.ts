@@ -28,6 +28,8 @@ import { RouteTable, type RouteState } from './routes.ts'
 import { RoundRobin } from './round-robin.ts'
 import { WindowControl } from './window.ts'
 
+type PeerWant = Pick<Want, 'reason' | 'avoid'> & Partial<Pick<Want, 'isAlone'>>
+
 export type { PeerGrant, PeerOptions, PeerStats } from './interface.ts'
 
 /**
@@ -135,8 +137,9 @@ export class PeerController {
 
   // -- turns --
 
-  enqueue(token: object): void {
-    this.#turns.enqueue(token)
+  /** `isAlone`: nothing of it is under way, as in `Want`. */
+  enqueue(token: object, isAlone = false): void {
+    this.#turns.enqueue(token, isAlone)
   }
 
   nextTurn(): object | undefined {
@@ -156,7 +159,7 @@ export class PeerController {
   // -- attempts --
 
   /** Permission for one attempt: its place is taken until `cancel` or `resolve`. Undefined: not now. */
-  grant(now: number, want: Pick<Want, 'reason' | 'avoid'>): PeerGrant | undefined {
+  grant(now: number, want: PeerWant): PeerGrant | undefined {
     this.#tick(now)
     const hedge = want.reason === 'hedge'
     const place = this.#place(now, want)
@@ -167,7 +170,8 @@ export class PeerController {
     }
     const { state, channel } = place
     const hedgeAfterMs = this.#hedge.delayMs
-    const ticket = this.#attempts.add({ route: state, channel, hedge, hedgeAfterMs }, now, this.#delivered)
+    const beyond = this.#isFull
+    const ticket = this.#attempts.add({ route: state, channel, hedge, beyond, hedgeAfterMs }, now, this.#delivered)
     this.#routes.entered(state)
     this.#hedge.take(hedge)
     this.#heldBack = false
@@ -267,6 +271,10 @@ export class PeerController {
     return Math.max(MIN_WINDOW, this.#window.size - this.#channels.hungTooMany())
   }
 
+  get #isFull(): boolean {
+    return this.#attempts.inWindow >= this.#size
+  }
+
   #tick(now: number): void {
     if (now < this.#now) throw new Error(`time went back from ${this.#now} to ${now}`)
     this.#now = now
@@ -285,17 +293,15 @@ export class PeerController {
   }
 
   /** A route and a slot of its first channel, which is taken; undefined where a bound says no. */
-  #place(
-    now: number,
-    want: Pick<Want, 'reason' | 'avoid'>,
-  ): { readonly state: RouteState; readonly channel: FirstChannel } | undefined {
+  #place(now: number, want: PeerWant): { readonly state: RouteState; readonly channel: FirstChannel } | undefined {
     if (now < this.#awayUntil) return undefined
     if (want.reason === 'hedge' && this.#hedge.left === 0) return undefined
     if (this.#options.anonymous && this.#owesEnough(now)) return undefined
     // What hangs fills an anonymous peer's first window: spec §9.7 alone bounds its copies.
-    const isBeyond = want.reason === 'control' || (want.reason === 'hedge' && this.#options.anonymous)
-    const extra = isBeyond ? WINDOW_CONTROL_EXTRA : 0
-    if (this.#attempts.inWindow >= this.#size + extra) return undefined
+    const isCopy = want.reason === 'hedge' && this.#options.anonymous
+    const isBeyond = want.reason === 'control' || want.isAlone === true || isCopy
+    // Counted by themselves: a window that shrinks is full of what fitted into it before.
+    if (this.#isFull && this.#attempts.beyond >= (isBeyond ? WINDOW_CONTROL_EXTRA : 0)) return undefined
     for (const state of this.#ranked(now, want)) {
       const channel = this.#channels.know(state.firstChannel, state.route.firstChannelSlots)
       if (!this.#channels.open(now, channel)) continue
@@ -306,7 +312,7 @@ export class PeerController {
   }
 
   /** Usable routes, the one to take first: fewest channels to avoid, then the emptiest for its weight. */
-  #ranked(now: number, want: Pick<Want, 'reason' | 'avoid'>): readonly RouteState[] {
+  #ranked(now: number, want: PeerWant): readonly RouteState[] {
     const usable = this.#routes
       .usable(now)
       .filter((state) => state.streak < ROUTE_DEAD_STREAK || state.inFlight < MAX_PROBES)
