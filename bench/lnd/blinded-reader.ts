@@ -1,6 +1,7 @@
 import { processClock } from '../../src/floor/clock.ts'
 import { processEntropy } from '../../src/floor/entropy.ts'
 import { makeBlindedPath } from '../../src/backends/lnd/phantom/blinded-paths.ts'
+import { Crowd } from '../../src/backends/lnd/phantom/crowd.ts'
 import { Introductions } from '../../src/backends/lnd/phantom/introductions.ts'
 import type { RawOffer } from '../../src/backends/lnd/rpc/raw-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
@@ -40,7 +41,13 @@ export async function openBlindedReader({
   const { client, services, height } = await openBare(address)
   const channels = new OwnChannels(client, processClock)
   const orderKey = processEntropy.bytes(32)
-  const introductions = new Introductions({ client, channels, ownKey: address.publicKey, orderKey })
+  const introductions = new Introductions({
+    crowd: new Crowd(client, processClock),
+    clock: processClock,
+    channels,
+    ownKey: address.publicKey,
+    orderKey,
+  })
   const chain = await introductions.choose({ payer: fromHex(payer), relays: 1 })
   const { path, key } = makeBlindedPath({
     pathId: 'flood',

@@ -4,7 +4,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** Linear between neighbours. `share` is 0..1. NaN for no values. */
-function quantile(values: readonly number[], share: number): number {
+export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   const place = (sorted.length - 1) * share
   const low = sorted[Math.floor(place)] ?? Number.NaN

@@ -75,6 +75,11 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),
     ...(flags.replies !== undefined && { replies: flags.replies }),
-    ...(flags.relays !== undefined && { relays: flags.relays === 2 ? 2 : 1 }),
+    ...(flags.relays !== undefined && { relays: relaysOf(flags.relays) }),
   })
+}
+
+function relaysOf(text: NonNullable<EndpointRequest['flags']['relays']>): 1 | 2 | 'auto' {
+  if (text === 'auto') return text
+  return text === '2' ? 2 : 1
 }

@@ -26,7 +26,6 @@ const denied = says(Status.unknown, 'permission denied')
 const empty: Script = {
   getInfo: () => info,
   listChannels: () => ({ channels: [] }),
-  describeGraph: () => ({ nodes: [], edges: [] }),
   getNodeInfo: says(Status.notFound, 'unable to find node'),
   getChanInfo: says(Status.notFound, 'edge not found'),
   queryRoutes: invalid,
@@ -80,7 +79,7 @@ describe('a look at a node', () => {
   })
 
   it.for([
-    ['describeGraph', '/lnrpc.Lightning/DescribeGraph'],
+    ['getNodeInfo', '/lnrpc.Lightning/GetNodeInfo'],
     ['queryRoutes', '/lnrpc.Lightning/QueryRoutes'],
     ['subscribeInvoices', '/lnrpc.Lightning/SubscribeInvoices'],
     ['trackPaymentV2', '/routerrpc.Router/TrackPaymentV2'],

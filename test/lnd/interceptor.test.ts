@@ -82,7 +82,7 @@ class Bench {
     const made = makeBlindedPath({
       pathId: 'p1',
       ownKey: own,
-      chain: { links: [link], costs: [totals], totals, entrance: { baseFeeMsat: 0, feePpm: 0 } },
+      chain: { relays: 1, crowd: 1, links: [link], costs: [totals], totals, entrance: { baseFeeMsat: 0, feePpm: 0 } },
       expiryHeight: HEIGHT + 144,
       entropy,
     })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { PathRequest, PathResult, ReplyPath } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
-import { COUNT_WAIT_MS, PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
+import { PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
@@ -35,9 +35,8 @@ const graph: Script = {
       },
     ],
   }),
-  getNodeInfo: () => ({ node: nodeOf(bob), channels: edges }),
+  getNodeInfo: ({ pub_key: key }: { pub_key: string }) => ({ node: nodeOf(key), channels: key === bob ? edges : [] }),
   getChanInfo: ({ chan_id: id }: { chan_id: string }) => edges[id === first ? 0 : 1],
-  describeGraph: () => ({ nodes: [alice, bob, carol].map(nodeOf), edges }),
 }
 
 /** The phantom lane of alice. */
@@ -102,38 +101,20 @@ describe('hidden paths', () => {
     expect(world.keys).toBe(0)
   })
 
-  it('stand without the number of candidates where the graph cannot be read, which a warning says once', async () => {
-    const world = new World({ describeGraph: denied })
-    const { paths, candidates } = await world.make()
-    await world.make()
-    expect([paths.length, candidates]).toEqual([2, undefined])
-    expect(world.keys).toBe(4)
-    expect(world.told).toEqual([
-      { type: 'warning', code: 'node-call', message: expect.stringContaining('/lnrpc.Lightning/DescribeGraph') },
-    ])
+  it('tell their cost and their relays', async () => {
+    const { costMsat, relays, guard } = await new World().make()
+    // 1,000 msat and a base fee of 1,000 msat, and a rate of 2,500 millionths of the former.
+    expect([costMsat, relays, guard]).toEqual([2_003n, 1, bob])
   })
 
-  it('do not wait for a graph that takes long to read: the number of candidates is told later', async () => {
-    const reading = Promise.withResolvers<unknown>()
-    const world = new World({ describeGraph: () => reading.promise })
-    const making = world.make()
-    await world.lnd.idle()
-    world.lnd.clock.pass(COUNT_WAIT_MS)
-    const { paths, candidates } = await making
-    expect([paths.length, candidates, world.keys]).toEqual([2, undefined, 2])
-    world.lnd.clock.pass(75_000)
-    expect(world.told).toEqual([])
-    reading.resolve((graph.describeGraph as () => unknown)())
-    await world.lnd.idle()
-    world.lnd.clock.pass(0)
-    expect(world.told).toEqual([{ type: 'candidates', pathIds: paths.map(({ pathId }) => pathId), candidates: 1 }])
-  })
-
-  it('are counted on one reading of the graph', async () => {
+  it('need no look at the whole graph, and one at each node that could stand behind them', async () => {
     const world = new World()
     await world.make({ count: 1 })
     await world.make({ count: 1, payer: publicKey(sha256(Uint8Array.of(9))) })
-    expect(world.lnd.count('describeGraph')).toBe(1)
+    const asked = world.lnd.calls.flatMap(({ name, request }) =>
+      name === 'getNodeInfo' ? [(request as { pub_key: string }).pub_key] : [],
+    )
+    expect(asked.toSorted()).toEqual([alice, bob, carol].toSorted())
   })
 
   it('are never more than the bound, however many are asked for at once', async () => {
@@ -182,8 +163,10 @@ describe('hidden paths', () => {
     // Bob asks it on his channel with carol; what comes in from alice is no matter here.
     const dearer = [edge(first, alice, bob), { ...edge(second, bob, carol), node1_policy: charged }]
     const world = new World({
-      getNodeInfo: () => ({ node: nodeOf(bob), channels: dearer }),
-      describeGraph: () => ({ nodes: [alice, bob, carol].map(nodeOf), edges: dearer }),
+      getNodeInfo: ({ pub_key: key }: { pub_key: string }) => ({
+        node: nodeOf(key),
+        channels: key === bob ? dearer : [],
+      }),
     })
     const dave = publicKey(sha256(Uint8Array.of(4)))
     const { paths, candidates } = await world.make({ payer: dave })

@@ -54,7 +54,6 @@ export class ScriptedLnd {
       default: {
         getInfo: unary('getInfo'),
         listChannels: unary('listChannels'),
-        describeGraph: unary('describeGraph'),
         getNodeInfo: unary('getNodeInfo'),
         getChanInfo: unary('getChanInfo'),
         queryRoutes: unary('queryRoutes'),

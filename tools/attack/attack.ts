@@ -4,7 +4,8 @@
  */
 import { pathToFileURL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
-import type { CandidateGraph } from '../../src/backends/paths/candidates.ts'
+import { type CandidateGraph, graphView } from '../../src/backends/paths/candidates.ts'
+import { toHex } from '../../src/floor/bytes.ts'
 import { createEndpoint } from '../../src/index.ts'
 import {
   candidateInitiators,
@@ -16,6 +17,7 @@ import {
   type NetworkDescription,
   type Observation,
 } from '../../src/sim.ts'
+import { GuardRule } from './guard-rule.ts'
 
 /** What a responder holds: the public graph, its own key, and the reply paths that it was given. */
 export interface Holdings {
@@ -26,12 +28,22 @@ export interface Holdings {
 
 /** Public keys, in hex, of all nodes that fit every path. */
 export function attack({ graph, responder, paths }: Holdings): string[] {
-  let left: string[] | undefined
-  for (const path of paths) {
-    const fits = candidateInitiators(graph, decodePath(path), responder)
-    left = left === undefined ? fits : left.filter((key) => fits.includes(key))
-  }
-  return left ?? []
+  return inAll(paths.map((path) => candidateInitiators(graph, decodePath(path), responder)))
+}
+
+/** The same by one who knows how guards are chosen (spec §9.12): nodes that would have chosen otherwise are left out. */
+export function attackByRule({ graph, responder, paths }: Holdings): string[] {
+  const rule = new GuardRule(graphView(graph), toHex(responder))
+  const each = paths.map((path) => {
+    const { introduction, blindedIds, totals } = decodePath(path)
+    return rule.makers({ introduction: toHex(introduction), relays: blindedIds.length - 1, totals })
+  })
+  return inAll(each)
+}
+
+function inAll(sets: readonly (readonly string[])[]): string[] {
+  const [first = [], ...others] = sets
+  return others.reduce<readonly string[]>((left, set) => left.filter((key) => set.includes(key)), first).toSorted()
 }
 
 /** The reply paths that a responder's process paid over, out of what it asked of its backend. */
@@ -59,10 +71,10 @@ async function main(): Promise<void> {
   const { network, relays, seed } = new Command('attack')
     .description('connect over a simulated network, then list who could have connected, by what the responder holds')
     .option('--network <name>', Object.keys(SHAPES).join(', '), shapeName, 'hub')
-    .option('--relays <n>', 'blinded relays of a reply path, 1 or 2', relayCount, 1)
+    .option('--relays <n>', 'blinded relays of a reply path, 1, 2 or auto', relayWish, 'auto')
     .option('--seed <text>', 'of the simulation', '1')
     .parse()
-    .opts<{ network: string; relays: 1 | 2; seed: string }>()
+    .opts<{ network: string; relays: 1 | 2 | 'auto'; seed: string }>()
   const shape = SHAPES[network] as Shape
   const sim = createSimulation(shape.network, { seed, observe: [shape.responder] })
   const alice = await sim.drive(createEndpoint({ backend: sim.backend(shape.initiator), relays }))
@@ -77,10 +89,15 @@ async function main(): Promise<void> {
   const graph = sim.publicGraph()
   const aliasOf = new Map(graph.nodes.map((node) => [node.publicKey, node.alias]))
   const paths = pathsPaidOver(sim.observed(shape.responder))
-  const candidates = attack({ graph, responder: sim.keyOf(shape.responder), paths })
+  const holdings = { graph, responder: sim.keyOf(shape.responder), paths }
+  const candidates = attack(holdings)
+  const byRule = attackByRule(holdings)
   console.log(`${network}: ${graph.nodes.length} public nodes; ${shape.initiator} connected to ${shape.responder}`)
   console.log(`reply paths paid over: ${paths.length}`)
-  console.log(`candidates: ${candidates.map((key) => aliasOf.get(key) ?? key).join(', ')} (${candidates.length})`)
+  const names = (keys: readonly string[]): string =>
+    `${keys.map((key) => aliasOf.get(key) ?? key).join(', ')} (${keys.length})`
+  console.log(`candidates: ${names(candidates)}`)
+  console.log(`of these, by the rule for guards: ${names(byRule)}`)
   await sim.drive(Promise.all([alice.close(), bob.close()]))
 }
 
@@ -89,10 +106,11 @@ function shapeName(text: string): string {
   throw new InvalidArgumentError(`one of ${Object.keys(SHAPES).join(', ')}`)
 }
 
-function relayCount(text: string): 1 | 2 {
+function relayWish(text: string): 1 | 2 | 'auto' {
   if (text === '1') return 1
   if (text === '2') return 2
-  throw new InvalidArgumentError('1 or 2')
+  if (text === 'auto') return text
+  throw new InvalidArgumentError('1, 2 or auto')
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main()

@@ -10,6 +10,7 @@ import {
 import { processClock } from '../../floor/clock.ts'
 import { networkInWords } from '../../floor/network.ts'
 import { processEntropy } from '../../floor/entropy.ts'
+import { Crowd } from './phantom/crowd.ts'
 import { Introductions } from './phantom/introductions.ts'
 import { inSat, spendableMsat } from './routes/own-balance.ts'
 import { inboundMsat, isUnconfirmed, OwnChannels } from './routes/own-channels.ts'
@@ -193,7 +194,6 @@ class Check {
       ['listChannels', { active_only: true }],
       ['getNodeInfo', { pub_key: `02${zero}` }],
       ['getChanInfo', { chan_id: '1' }],
-      ['describeGraph', {}],
       ['queryRoutes', { pub_key: `02${zero}`, amt_msat: '1' }],
       ['sendToRouteV2', {}],
       ['deriveSharedKey', {}],
@@ -279,7 +279,8 @@ class Check {
 
   async #introduction(info: RawInfo): Promise<void> {
     const introductions = new Introductions({
-      client: this.#client,
+      crowd: new Crowd(this.#client, processClock),
+      clock: processClock,
       channels: new OwnChannels(this.#client, processClock),
       ownKey: info.identity_pubkey,
       orderKey: processEntropy.bytes(32),

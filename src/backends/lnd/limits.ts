@@ -37,12 +37,6 @@ export const ANNOUNCED_DEPTH = 6
 export const OUTBOUND_ROOM_MSAT = 1_000_000n
 /** How long a list of our own channels is used to find routes and introductions. */
 export const CHANNELS_AGE_MS = 2_000
-/** Paths wait so long for the number of candidates; of a graph that takes longer to read it is told later. */
-export const COUNT_WAIT_MS = 500
-/** Reading the whole graph takes more than a minute on small machines; nothing waits for it. */
-export const GRAPH_MS = 600_000
-/** How long what is known of the public graph is used. */
-export const GRAPH_AGE_MS = 3_600_000
 
 // ---- Payments ----------------------------------------------------------------------------------------
 
@@ -131,6 +125,20 @@ export const PATH_ENTRANCE_MS = 300_000
  * packet that says so.
  */
 export const PATH_RENEW_MS = 10_000
+/** A guard is looked for so long; then the best that was found has to do: somebody waits to connect. */
+export const GUARD_SEARCH_MS = 3_000
+/** Nodes in front of a peer that are asked after, for a path with two relays: each is a call or two. */
+export const MAX_FRONTS = 16
+/** Nodes between an introduction node and those who could stand behind it that are asked after, beside the own peer. */
+export const NODES_BEHIND = 4
+/** Nodes that could stand behind a path and are asked whether they relay blinded payments: of more, a share is told. */
+export const CROWD_ASKED = 32
+/** What a node says of its features is used for so long: they change with its software. */
+export const FEATURES_AGE_MS = 3_600_000
+/** Nodes whose features are kept. */
+export const MAX_FEATURES = 4_096
+/** Nodes that are kept with their channels: the largest has thousands. */
+export const MAX_NODES_KNOWN = 32
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth. */
 export const INBOUND_ROOM_MSAT = 100_000n
 /**

@@ -2,6 +2,8 @@ import { toHex } from '../../floor/bytes.ts'
 import {
   classOf,
   entranceCost,
+  PATH_CLASSES,
+  type PathClasses,
   PHANTOM_DELTA_BLOCKS,
   totalCost,
   withInboundCost,
@@ -22,17 +24,17 @@ export interface CandidateGraph {
   }[]
 }
 
-/** A graph in the order in which candidates are looked up: of a big one it takes a while to make. */
-export interface CandidateIndex {
-  /** Nodes that relay blinded payments. */
-  readonly blinding: ReadonlySet<string>
-  /** For each node, where its channels lead and what it asks there. */
-  readonly outward: ReadonlyMap<string, readonly Outward[]>
+/** As much of the public graph as tells who could stand behind a path. `N` is what a node goes by there. */
+export interface GraphView<N> {
+  /** Whether a node is public and relays blinded payments. */
+  blinds(node: N): boolean
+  /** Where its public channels lead, and what it asks there. A direction that is disabled is left out. */
+  outward(node: N): readonly Outward<N>[]
 }
 
 /** A channel from one of its ends. */
-interface Outward {
-  readonly to: string
+export interface Outward<N> {
+  readonly to: N
   /** What this end asks for sending on over it. */
   readonly cost: RelayCost
   /** What this end asks for what comes in over it. */
@@ -41,13 +43,11 @@ interface Outward {
   readonly inboundThere: InboundCost
 }
 
-const NOTHING: InboundCost = { baseFeeMsat: 0, feePpm: 0 }
-
-export function candidateIndex(graph: CandidateGraph): CandidateIndex {
-  return {
-    blinding: new Set(graph.nodes.filter((node) => node.routeBlinding).map((node) => node.publicKey)),
-    outward: outwardCosts(graph),
-  }
+/** What a payer sees of a path: where it begins, how many relays it has before its maker, and what it costs. */
+export interface PathShape<N> {
+  readonly introduction: N
+  readonly relays: number
+  readonly totals: PathTotals
 }
 
 /** What a path's payer reads from its bytes. */
@@ -69,39 +69,50 @@ export interface PublishedPath {
  * the payer, never the introduction node, and only nodes that relay blinded paths.
  */
 export function candidateInitiators(graph: CandidateGraph, path: PublishedPath, payer: Uint8Array): string[] {
-  return candidatesIn(candidateIndex(graph), path, payer)
+  // The last blinded id is the phantom's, the one before it the initiator's.
+  const shape = { introduction: toHex(path.introduction), relays: path.blindedIds.length - 1, totals: path.totals }
+  return [...crowdBehind(graphView(graph), shape, toHex(payer))].toSorted()
 }
 
-/** `candidateInitiators` on a graph that was indexed before. */
-export function candidatesIn({ blinding, outward }: CandidateIndex, path: PublishedPath, payer: Uint8Array): string[] {
-  const payerHex = toHex(payer)
-  const introduction = toHex(path.introduction)
-  const blinds = (key: string): boolean => key !== payerHex && blinding.has(key)
-  if (!blinds(introduction)) return []
-  const candidates = new Set<string>()
-  // The last blinded id is the phantom's, the one before it the initiator's.
-  const relays = path.blindedIds.length - 1
-  const entrances = outward.get(introduction) ?? []
+/** A graph in the order in which candidates are looked up: of a big one it takes a while to make. */
+export function graphView(graph: CandidateGraph): GraphView<string> {
+  const blinding = new Set(graph.nodes.filter((node) => node.routeBlinding).map((node) => node.publicKey))
+  const outward = outwardCosts(graph)
+  return { blinds: (key) => blinding.has(key), outward: (key) => outward.get(key) ?? [] }
+}
+
+/** Those who could have made a path of this shape for this payer: `candidateInitiators`, on any view of the graph. */
+export function crowdBehind<N>(
+  view: GraphView<N>,
+  { introduction, relays, totals }: PathShape<N>,
+  payer: N | undefined,
+  classes: PathClasses = PATH_CLASSES,
+): Set<N> {
+  const crowd = new Set<N>()
+  const blinds = (node: N): boolean => node !== payer && view.blinds(node)
+  if (!blinds(introduction)) return crowd
+  const entrances = view.outward(introduction)
   const asking = entrances.filter(({ inbound }) => inbound.baseFeeMsat > 0 || inbound.feePpm > 0)
   for (const first of entrances) {
     if (!blinds(first.to)) continue
     const entrance = entranceCost(asking.filter(({ to }) => to !== first.to).map(({ inbound }) => inbound))
     const firstCost = withInboundCost(first.cost, entrance)
     if (relays === 1) {
-      if (fits([firstCost], path.totals)) candidates.add(first.to)
+      if (rounds([firstCost], totals, classes)) crowd.add(first.to)
       continue
     }
-    for (const second of outward.get(first.to) ?? []) {
-      if (second.to === introduction || !blinds(second.to)) continue
+    for (const second of view.outward(first.to)) {
+      if (second.to === introduction || crowd.has(second.to) || !blinds(second.to)) continue
       const secondCost = withInboundCost(second.cost, first.inboundThere)
-      if (fits([firstCost, secondCost], path.totals)) candidates.add(second.to)
+      if (rounds([firstCost, secondCost], totals, classes)) crowd.add(second.to)
     }
   }
-  return [...candidates].toSorted()
+  return crowd
 }
 
-function fits(costs: readonly RelayCost[], published: PathTotals): boolean {
-  const rounded = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS))
+/** Whether a chain with these costs publishes these totals. */
+function rounds(costs: readonly RelayCost[], published: PathTotals, classes: PathClasses): boolean {
+  const rounded = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS), classes)
   return (
     rounded !== undefined &&
     rounded.baseFeeMsat === published.baseFeeMsat &&
@@ -111,8 +122,10 @@ function fits(costs: readonly RelayCost[], published: PathTotals): boolean {
   )
 }
 
-function outwardCosts(graph: CandidateGraph): CandidateIndex['outward'] {
-  const outward = new Map<string, Outward[]>()
+const NOTHING: InboundCost = { baseFeeMsat: 0, feePpm: 0 }
+
+function outwardCosts(graph: CandidateGraph): ReadonlyMap<string, readonly Outward<string>[]> {
+  const outward = new Map<string, Outward<string>[]>()
   for (const channel of graph.channels) {
     const { inbound = [NOTHING, NOTHING] } = channel
     for (const i of [0, 1] as const) {

@@ -20,17 +20,26 @@ export interface PathTotals {
   readonly minHtlcMsat: number
 }
 
-const BASE_CLASSES: readonly number[] = [0, 1_000, 2_000, 5_000, 10_000, 50_000]
-const PPM_CLASSES: readonly number[] = [0, 100, 500, 1_000, 2_500, 5_000, 10_000]
-const DELTA_CLASSES: readonly number[] = [144, 216, MAX_PATH_DELTA_BLOCKS]
-const MIN_CLASSES: readonly number[] = [1, 1_000, 10_000, 100_000, 1_000_000]
+/** The limits of each field's classes, ascending. */
+export type PathClasses = Readonly<Record<keyof PathTotals, readonly number[]>>
+
+/**
+ * Few and wide where that costs a payer next to nothing: a packet's amount is about 1 sat, of which 2,500 millionths
+ * are 3 msat (spec/decisions/0013-guards.md has the numbers).
+ */
+export const PATH_CLASSES: PathClasses = {
+  baseFeeMsat: [0, 1_000, 2_000, 5_000, 10_000, 50_000],
+  feePpm: [2_500, 10_000],
+  cltvDelta: [216, MAX_PATH_DELTA_BLOCKS],
+  minHtlcMsat: [1, 1_000, 10_000, 100_000, 1_000_000],
+}
 
 /** The classes of these totals, or undefined where they exceed the largest: such a path is not offered. */
-export function classOf(exact: PathTotals): PathTotals | undefined {
-  const baseFeeMsat = roundUp(BASE_CLASSES, exact.baseFeeMsat)
-  const feePpm = roundUp(PPM_CLASSES, exact.feePpm)
-  const cltvDelta = roundUp(DELTA_CLASSES, exact.cltvDelta)
-  const minHtlcMsat = roundUp(MIN_CLASSES, exact.minHtlcMsat)
+export function classOf(exact: PathTotals, classes: PathClasses = PATH_CLASSES): PathTotals | undefined {
+  const baseFeeMsat = roundUp(classes.baseFeeMsat, exact.baseFeeMsat)
+  const feePpm = roundUp(classes.feePpm, exact.feePpm)
+  const cltvDelta = roundUp(classes.cltvDelta, exact.cltvDelta)
+  const minHtlcMsat = roundUp(classes.minHtlcMsat, exact.minHtlcMsat)
   if (baseFeeMsat === undefined || feePpm === undefined || cltvDelta === undefined || minHtlcMsat === undefined)
     return undefined
   return { baseFeeMsat, feePpm, cltvDelta, minHtlcMsat }
@@ -38,6 +47,12 @@ export function classOf(exact: PathTotals): PathTotals | undefined {
 
 function roundUp(classes: readonly number[], value: number): number | undefined {
   return classes.find((limit) => value <= limit)
+}
+
+/** What a packet costs whoever pays over a path with these totals, behind its introduction node: its least amount, and the fee. */
+export function packetCostMsat({ baseFeeMsat, feePpm, minHtlcMsat }: PathTotals): number {
+  const amountMsat = Math.max(1, minHtlcMsat)
+  return amountMsat + baseFeeMsat + Math.ceil((amountMsat * feePpm) / 1_000_000)
 }
 
 /** What one relay adds: its own policy on the channel to the next hop. */

@@ -4,21 +4,12 @@ import { MAX_OPEN_PATHS, MAX_PATH_LIFETIME_BLOCKS, MAX_PATHS_PER_REQUEST } from 
 import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
-import { candidateInitiators } from '../paths/candidates.ts'
-import {
-  classOf,
-  entranceCost,
-  type PathTotals,
-  PHANTOM_DELTA_BLOCKS,
-  type RelayCost,
-  totalCost,
-  withInboundCost,
-} from '../paths/path-classes.ts'
-import { decodePath, encodePath } from '../paths/reply-path.ts'
+import { packetCostMsat } from '../paths/path-classes.ts'
+import { encodePath } from '../paths/reply-path.ts'
 import type { ChannelLink } from './channel.ts'
+import { chooseIntroduction, type Introduction } from './introductions.ts'
 import type { Network } from './network.ts'
 import type { AttachedProcess, SimNode } from './node.ts'
-import { publicGraph } from './public-graph.ts'
 import type { Random } from './random.ts'
 
 interface ProcessPathsOptions {
@@ -43,7 +34,7 @@ export class ProcessPaths {
     const { network, node, process, random, nextId } = this.#options
     if (this.#made.size + request.count > MAX_OPEN_PATHS)
       throw new BackendError('bad-request', `${this.#made.size} paths are open; close some first`)
-    const chain = chooseIntroduction(node, request)
+    const chain = chooseIntroduction(network, node, request)
     const paths: ReplyPath[] = []
     for (let i = 0; i < request.count; i++) {
       const { open, path, key } = makePath({
@@ -59,12 +50,13 @@ export class ProcessPaths {
       paths.push(path)
     }
     network.trace('paths', node.index, request.count, 0)
-    const candidates = candidateInitiators(
-      publicGraph(network),
-      decodePath((paths[0] as ReplyPath).bytes),
-      request.payer,
-    ).length
-    return { paths, candidates, guard: (chain.links.at(-1) as ChannelLink).from.publicHex }
+    return {
+      paths,
+      relays: chain.relays,
+      costMsat: BigInt(packetCostMsat(chain.totals)),
+      candidates: chain.crowd,
+      guard: (chain.links.at(-1) as ChannelLink).from.publicHex,
+    }
   }
 
   /** False where there is no such path. */
@@ -108,8 +100,6 @@ export function checkPathRequest(request: PathRequest): void {
     throw new BackendError('bad-point', `the payer's key has ${request.payer.length} bytes in place of ${POINT_BYTES}`)
 }
 
-/** What a peer must be able to send us before it is chosen as introduction node: some packets' worth, in msat. */
-export const INTRODUCTION_ROOM_MSAT = 100_000
 /**
  * Sealed data of a relay: 25 bytes with short_channel_id, payment_relay, payment_constraints and padding, and a tag of
  * 16 bytes.
@@ -131,85 +121,6 @@ export interface OpenPath {
   readonly costs: readonly { readonly baseFeeMsat: number; readonly feePpm: number; readonly cltvDelta: number }[]
   readonly expiryHeight: number
   closed: boolean
-}
-
-/** A chain of blinded links to a node, introduction node first. */
-interface Introduction {
-  readonly links: readonly ChannelLink[]
-  /** What each relay keeps: what it asks at the channel in front of it is part of that (spec/lnd.md §5). */
-  readonly costs: readonly RelayCost[]
-  readonly totals: PathTotals
-}
-
-/**
- * Chooses the chain behind which a node hides: its guard where that works, else the
- * next best. The order is drawn once per node, so the same peer is kept as long as it
- * can be. Two relays fall back to one where the graph has no second.
- */
-function chooseIntroduction(node: SimNode, request: PathRequest): Introduction {
-  const payer = toHex(request.payer)
-  const { avoidGuards = [] } = request
-  const peers = node.links
-    .map((link) => link.reverse)
-    .filter((link) => canRelay(link, payer) && !avoidGuards.includes(link.from.publicHex))
-  if (request.relays === 2) {
-    for (const inner of byPreference(node, peers)) {
-      const outer = inner.from.links
-        .map((link) => link.reverse)
-        .filter((link) => link.from !== node && canRelay(link, payer))
-      for (const link of byPreference(node, outer)) {
-        const found = introduction([link, inner], payer)
-        if (found !== undefined) return found
-      }
-    }
-  }
-  for (const link of byPreference(node, peers)) {
-    const found = introduction([link], payer)
-    if (found !== undefined) return found
-  }
-  throw new BackendError(
-    'no-path',
-    `no peer of '${node.name}' can introduce it to this payer: it takes a public channel with another node, online, with route blinding, room towards us, and a way to it that isn't through us. Open a channel with another peer, or answer without blinded paths.`,
-  )
-}
-
-function introduction(links: readonly ChannelLink[], payer: string): Introduction | undefined {
-  const first = links[0] as ChannelLink
-  // Nobody could reach an introduction node without another public channel.
-  const reachable = first.from.links.some(
-    (link) => !link.channel.private && !link.channel.closed && link.to !== first.to,
-  )
-  if (!reachable && first.from.publicHex !== payer) return undefined
-  const entrances = first.from.links.filter((link) => !link.channel.private && !link.channel.closed)
-  const entrance = entranceCost(entrances.filter((link) => link.to !== first.to).map((link) => link.reverse.inbound))
-  const costs = links.map(({ policy }, i) => withInboundCost(policy, links[i - 1]?.inbound ?? entrance))
-  const totals = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS))
-  return totals && { links, costs, totals }
-}
-
-/** Whether a peer may introduce or relay over this link, which leads towards us. */
-function canRelay(link: ChannelLink, payer: string): boolean {
-  const relay = link.from
-  return (
-    relay.publicHex !== payer &&
-    relay.plan.public &&
-    relay.plan.routeBlinding &&
-    relay.online &&
-    !link.channel.private &&
-    !link.channel.closed &&
-    link.balanceMsat >= INTRODUCTION_ROOM_MSAT &&
-    link.slotsUsed < link.policy.maxHtlcs
-  )
-}
-
-/** Every node has a lasting order of links, drawn from its key: a guard, and standbys after it. */
-function byPreference(node: SimNode, links: readonly ChannelLink[]): ChannelLink[] {
-  const salt = new DataView(node.secretKey.buffer, node.secretKey.byteOffset).getUint32(0)
-  const rank = (link: ChannelLink): number => {
-    const mixed = Math.imul(salt ^ Math.imul(link.index + 1, 0x9e3779b1), 0x85ebca6b)
-    return (mixed ^ (mixed >>> 15)) >>> 0
-  }
-  return links.toSorted((a, b) => rank(a) - rank(b) || a.index - b.index)
 }
 
 /** Makes one path with fresh keys over a chain. */

@@ -1,7 +1,9 @@
 import type { Backend, BackendEvent, NodeInfo, OutOfReach } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
+import type { RelayWish } from '../../medium/reply-path.ts'
 import type { ConnectionEvent, ConnectionFailure, ConnectionRequest } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
+import { DEFAULT_MAX_FEE_MSAT } from '../limits.ts'
 import type { ConnectOptions, ConnectTarget } from '../options/options.ts'
 import { SlotPool } from '../peer/slots.ts'
 import type { Store, StoredState } from '../store/store.ts'
@@ -44,7 +46,7 @@ export interface DriverOptions extends RuntimeOptions {
   readonly maxFeeMsat: bigint
   readonly peerCapMsat: bigint
   readonly processCapMsat: bigint
-  readonly relays: 1 | 2
+  readonly relays: RelayWish
   /** Take packets at the phantom of the node, too (spec §2.9). */
   readonly phantomLane: boolean
   /** The node went away or came back. */
@@ -111,7 +113,7 @@ export class Driver {
     this.offers = offers
     const parts = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts }
     this.acceptor = new Acceptor(parts)
-    const paths = new PathMaker({ runtime, node, connections, relays })
+    const paths = new PathMaker({ runtime, node, connections, relays, maxPathCostMsat: maxPathCost(maxFeeMsat) })
     this.#paths = paths
     this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths })
     this.payer = new Payer({ runtime, node, ledger })
@@ -330,4 +332,11 @@ export class Driver {
     for (const connection of this.connections.all()) untilMs = Math.max(untilMs, connection.waitUntil(now) ?? 0)
     return untilMs
   }
+}
+
+/**
+ * spec §9.6: what the other side takes by default. Who allows more itself is taken to know others that do.
+ */
+function maxPathCost(ownMaxFeeMsat: bigint): bigint {
+  return ownMaxFeeMsat > DEFAULT_MAX_FEE_MSAT ? ownMaxFeeMsat : DEFAULT_MAX_FEE_MSAT
 }

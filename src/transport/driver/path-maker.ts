@@ -1,5 +1,5 @@
 import { BackendError } from '../../backends/backend.ts'
-import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
+import type { PathRequest, PathResult, RelayWish, ReplyPath } from '../../medium/reply-path.ts'
 import type { ConnectionFailure } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { MAX_AVOIDED_GUARDS, MAX_PATH_TRIES, MIN_CANDIDATES, PATH_LIFETIME_BLOCKS, PATHS_TRY_MS } from '../limits.ts'
@@ -13,8 +13,10 @@ interface PathMakerParts {
   readonly runtime: Runtime
   readonly node: OwnNode
   readonly connections: Connections
-  /** Blinded hops before this process. */
-  readonly relays: 1 | 2
+  /** Blinded relays before this node. */
+  readonly relays: RelayWish
+  /** What a packet to this process may cost the other side, msat (spec §9.6). */
+  readonly maxPathCostMsat: bigint
 }
 
 /** Reply paths: asked of the backend for a connection, and which connection each belongs to. */
@@ -37,12 +39,12 @@ export class PathMaker {
   }
 
   #make(connection: DrivenConnection, count: number, triesLeft: number): void {
-    const { runtime, node, relays } = this.#parts
+    const { runtime, node, relays, maxPathCostMsat: maxCostMsat } = this.#parts
     const { remoteKey } = connection
     if (remoteKey === undefined) {
       return connection.pathsFailed('the side that answers makes no paths: it does not know who would pay')
     }
-    this.#ask({ count, payer: remoteKey, relays, lifetimeBlocks: PATH_LIFETIME_BLOCKS }).then(
+    this.#ask({ count, payer: remoteKey, relays, maxCostMsat, lifetimeBlocks: PATH_LIFETIME_BLOCKS }).then(
       (result) => this.#made(connection, result),
       (error: unknown) => {
         if (runtime.isStopped) return

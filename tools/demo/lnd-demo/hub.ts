@@ -2,13 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Endpoint } from '../../../src/index.ts'
-import { LndClient } from '../../../src/backends/lnd/rpc/client.ts'
-import { publicGraph } from '../../../src/backends/lnd/routes/public-graph.ts'
 import { fromHex } from '../../../src/floor/bytes.ts'
 import { pathsIn } from '../../regtest/opened-packets.ts'
 import type { Network } from '../../regtest/network.ts'
 import { within } from '../../regtest/until.ts'
 import { attack } from '../../attack/attack.ts'
+import { describedGraph } from './described-graph.ts'
 import { compare, type ComparedField, fieldsOf, sharedRuns } from './two-connections.ts'
 import { plainEndpoint, Witness } from './witness.ts'
 
@@ -48,7 +47,7 @@ export async function runHub(network: Network<HubName>): Promise<HubResult> {
   const [first, second] = opened
   if (first === undefined || second === undefined || opened.length !== 2)
     throw new Error(`carol saw ${opened.length} connections in place of two`)
-  const graph = await publicGraph(new LndClient(carol.lnd))
+  const graph = await describedGraph(carol)
   const paths = opened.flatMap(({ frames }) => pathsIn(frames))
   const candidates = attack({ graph, responder: fromHex(carol.publicKey), paths })
   const names = new Map<string, string>([...network.nodes].map(([name, { publicKey }]) => [publicKey, name]))

@@ -165,13 +165,16 @@ export const tracked: Codec<Tracked> = union<Tracked>('status', {
 const pathRequest: Codec<PathRequest> = object<PathRequest>({
   count: count(),
   payer: short,
-  relays: oneOf([1, 2]),
+  relays: oneOf([1, 2, 'auto']),
+  maxCostMsat: optional(amount),
   lifetimeBlocks: count(),
   avoidGuards: optional(list(identifier, 64)),
 })
 const replyPath: Codec<ReplyPath> = object<ReplyPath>({ pathId: identifier, bytes: path, expiryHeight: count() })
 const pathResult: Codec<PathResult> = object<PathResult>({
   paths: list(replyPath, 64),
+  relays: optional(oneOf([1, 2])),
+  costMsat: optional(amount),
   candidates: optional(count()),
   guard: optional(identifier),
 })

@@ -3,36 +3,40 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { hmacSha256 } from '../../../wire/keys.ts'
 import { concat, fromHex, toHex } from '../../../floor/bytes.ts'
 import type { PathRequest } from '../../../medium/reply-path.ts'
+import type { Clock } from '../../../floor/clock.ts'
 import { BackendError } from '../../backend.ts'
+import { fits, type PathOption, relaysInOrder, SecondBest } from '../../paths/guard-rule.ts'
 import {
   classOf,
   entranceCost,
+  packetCostMsat,
   PHANTOM_DELTA_BLOCKS,
   totalCost,
   withInboundCost,
   type InboundCost,
-  type PathTotals,
   type RelayCost,
 } from '../../paths/path-classes.ts'
-import { INBOUND_ROOM_MSAT, CHANNELS_AGE_MS } from '../limits.ts'
-import type { LndClient } from '../rpc/client.ts'
+import { CHANNELS_AGE_MS, GUARD_SEARCH_MS, INBOUND_ROOM_MSAT, MAX_FRONTS } from '../limits.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from '../rpc/raw-messages.ts'
 import { graphId, inboundMsat, isUnconfirmed, type OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
-import { inboundCost, nodeInfo } from '../routes/public-graph.ts'
+import { inboundCost } from '../routes/public-graph.ts'
+import type { Crowd } from './crowd.ts'
 
 /** A chain of blinded channels to this node, introduction node first. */
-export interface Introduction {
+export interface Introduction extends PathOption {
   readonly links: readonly HopPolicy[]
   /** What each relay keeps, in the order of `links`: what it asks at the channel in front of it is part of that. */
   readonly costs: readonly RelayCost[]
-  readonly totals: PathTotals
   /** What the introduction node asks for what comes in to it, whoever pays. */
   readonly entrance: InboundCost
 }
 
+type Chain = Omit<Introduction, 'crowd'>
+
 export interface IntroductionNeeds {
-  readonly client: LndClient
+  readonly crowd: Crowd
+  readonly clock: Clock
   readonly channels: OwnChannels
   /** Hex. */
   readonly ownKey: string
@@ -40,10 +44,26 @@ export interface IntroductionNeeds {
   readonly orderKey: Uint8Array
 }
 
+/** A search for the chain behind which this node hides. */
+interface ChainSearch {
+  /** Hex. */
+  readonly payer: string
+  readonly avoidGuards: readonly string[]
+  readonly own: readonly RawChannel[]
+  /** Why peers are none that introduce us, by peer. */
+  readonly reasons: Map<string, string>
+}
+
+/** A peer that can be a relay, with its channel to us. */
+interface Peer {
+  readonly info: RawNodeInfo
+  readonly link: HopPolicy
+}
+
 /**
- * Chooses the chain behind which this node hides: its guard where that works, else the
- * next best. The order of peers follows from a secret of the node, so that the same one is
- * chosen after a restart and nobody else can tell whom a node would choose.
+ * Chooses the chain behind which this node hides by the rule of spec §9.12: the first that fits, in an order of peers
+ * that follows from a secret of the node, so that the same one is chosen after a restart and nobody else can tell whom
+ * a node would choose; where none fits, what hides best.
  */
 export class Introductions {
   readonly #needs: IntroductionNeeds
@@ -53,66 +73,106 @@ export class Introductions {
   }
 
   /** @throws BackendError 'no-path' with what is missing, RpcError */
-  async choose(request: Pick<PathRequest, 'payer' | 'relays' | 'avoidGuards'>): Promise<Introduction> {
-    const payer = toHex(request.payer)
-    const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
-    const reasons: string[] = []
-    let single: Introduction | undefined
+  async choose(request: Omit<PathRequest, 'count' | 'lifetimeBlocks'>): Promise<Introduction> {
+    const { relays, maxCostMsat, avoidGuards = [] } = request
+    const { clock, channels, orderKey } = this.#needs
+    const own = await channels.list(CHANNELS_AGE_MS)
+    const search = { payer: toHex(request.payer), avoidGuards, own, reasons: new Map<string, string>() }
+    const rest = new SecondBest<Introduction>(maxCostMsat === undefined ? Infinity : Number(maxCostMsat), relays)
+    const untilMs = clock.now() + GUARD_SEARCH_MS
+    for (const count of relaysInOrder(relays, hmacSha256(orderKey, COVER))) {
+      for await (const chain of count === 1 ? this.#single(search) : this.#double(search)) {
+        if (fits(chain)) return chain
+        rest.consider(chain)
+        if (clock.now() > untilMs && rest.best !== undefined) return rest.best
+      }
+    }
+    if (rest.best !== undefined) return rest.best
+    throw rest.cheapest === undefined ? noPeer(search) : tooDear(rest.cheapest, maxCostMsat as bigint)
+  }
+
+  async *#single(search: ChainSearch): AsyncGenerator<Introduction> {
+    for await (const { info, link } of this.#peers(search)) {
+      const chain = chainOf([link], entranceTo(info, link))
+      if (chain !== undefined) yield await this.#counted(chain, search.payer)
+      else search.reasons.set(link.from, 'asks for more than the published classes hold')
+    }
+  }
+
+  /** Chains of two: another node in front of a peer. */
+  async *#double(search: ChainSearch): AsyncGenerator<Introduction> {
+    let left = MAX_FRONTS
+    for await (const { info, link: inner } of this.#peers(search)) {
+      const fronts = info.channels
+        .map((edge) => ({ edge, key: otherEnd(edge, inner.from) }))
+        .filter(({ key }) => key !== this.#needs.ownKey && key !== search.payer)
+      for (const { edge, key } of this.#inOrder(fronts, (front) => front.key)) {
+        const link = isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
+        if (link === undefined) continue
+        if (left-- === 0) return
+        const node = await this.#needs.crowd.node(key)
+        if (node === undefined || missing(node, link) !== undefined) continue
+        const chain = chainOf([link, inner], entranceTo(node, link))
+        if (chain !== undefined) yield await this.#counted(chain, search.payer)
+      }
+    }
+  }
+
+  /** Those that can be a relay before us, in the node's order. */
+  async *#peers({ own, payer, avoidGuards, reasons }: ChainSearch): AsyncGenerator<Peer> {
     for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {
-      const reason = unfit(channel, payer, request.avoidGuards)
-      const peer = reason === undefined ? await nodeInfo(this.#needs.client, channel.remote_pubkey) : undefined
-      const link = peer && linkTo(peer, channel)
-      const missing = reason ?? this.#missing(peer, link)
-      if (missing !== undefined || link === undefined) {
-        reasons.push(`${shortKey(channel.remote_pubkey)} ${missing ?? 'has no policy'}`)
-        continue
-      }
-      single ??= introduction([link], entranceTo(peer as RawNodeInfo, link))
-      if (request.relays === 1) {
-        if (single !== undefined) return single
-        reasons.push(`${shortKey(channel.remote_pubkey)} asks for more than the published classes hold`)
-        continue
-      }
-      const double = await this.#behind(peer as RawNodeInfo, link, payer)
-      if (double !== undefined) return double
+      const key = channel.remote_pubkey
+      const reason = unfit(channel, payer, avoidGuards)
+      const info = reason === undefined ? await this.#needs.crowd.node(key) : undefined
+      const link = info && linkTo(info, channel)
+      const lacking = reason ?? missing(info, link)
+      if (lacking !== undefined || info === undefined || link === undefined)
+        reasons.set(key, lacking ?? 'has no policy')
+      else yield { info, link }
     }
-    // Two relays fall back to one where the graph has no second.
-    if (single !== undefined) return single
-    const seen = reasons.length === 0 ? 'it has no channel' : reasons.join('; ')
-    throw new BackendError(
-      'no-path',
-      `no peer of this node can introduce it to this payer (${seen}). It takes an active public channel, with room towards us, with a node other than the payer that relays blinded payments and has other public channels. Open one, or answer without blinded paths.`,
-    )
   }
 
-  /** A chain of two: another node in front of this peer. */
-  async #behind(peer: RawNodeInfo, inner: HopPolicy, payer: string): Promise<Introduction | undefined> {
-    const fronts = peer.channels
-      .map((edge) => ({ edge, key: otherEnd(edge, inner.from) }))
-      .filter(({ key }) => key !== this.#needs.ownKey && key !== payer)
-    for (const { edge, key } of this.#inOrder(fronts, (front) => front.key)) {
-      const node = await nodeInfo(this.#needs.client, key)
-      const link = isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
-      if (link === undefined || this.#missing(node, link) !== undefined) continue
-      const found = introduction([link, inner], entranceTo(node as RawNodeInfo, link))
-      if (found !== undefined) return found
-    }
-    return undefined
-  }
-
-  /** Why a node can't introduce over this link. */
-  #missing(node: RawNodeInfo | undefined, link: HopPolicy | undefined): string | undefined {
-    if (node?.node === undefined || node.node === null) return 'is not in the public graph'
-    if (!blindsRoutes(node.node.features)) return 'does not relay blinded payments'
-    if (link === undefined) return 'has published no policy towards us, or has disabled the channel'
-    const others = node.channels.some((edge) => otherEnd(edge, link.from) !== link.to)
-    return others ? undefined : 'has no public channel with anybody else'
+  async #counted(chain: Chain, payer: string): Promise<Introduction> {
+    const { links, relays, totals } = chain
+    const introduction = (links[0] as HopPolicy).from
+    const between = links.slice(1).map(({ from }) => from)
+    const crowd = await this.#needs.crowd.size({ introduction, relays, totals }, between, payer)
+    return { ...chain, crowd }
   }
 
   #inOrder<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
     const ranked = items.map((item) => ({ item, rank: toHex(hmacSha256(this.#needs.orderKey, fromHex(keyOf(item)))) }))
     return ranked.toSorted((a, b) => (a.rank < b.rank ? -1 : Number(a.rank > b.rank))).map(({ item }) => item)
   }
+}
+
+/** What a node's secret is asked whether it takes two relays for the sake of others (spec §9.12). */
+const COVER: Uint8Array = new TextEncoder().encode('two relays as cover')
+
+function noPeer({ reasons }: ChainSearch): BackendError {
+  const each = [...reasons].map(([key, reason]) => `${shortKey(key)} ${reason}`)
+  const seen = each.length === 0 ? 'it has no channel' : each.join('; ')
+  return new BackendError(
+    'no-path',
+    `no peer of this node can introduce it to this payer (${seen}). It takes an active public channel, with room towards us, with a node other than the payer that relays blinded payments and has other public channels. Open one, or answer without blinded paths.`,
+  )
+}
+
+function tooDear({ links, totals }: Introduction, maxCostMsat: bigint): BackendError {
+  const { channel, from } = links.at(-1) as HopPolicy
+  return new BackendError(
+    'no-path',
+    `every way to this node costs its payer too much: the cheapest, over channel ${channel} of ${shortKey(from)}, ${packetCostMsat(totals)} msat a packet, amount and fee together, and the other side takes ${maxCostMsat} msat by default. Open a channel with a peer that asks less, or answer without blinded paths.`,
+  )
+}
+
+/** Why a node can't introduce over this link. */
+function missing(node: RawNodeInfo | undefined, link: HopPolicy | undefined): string | undefined {
+  if (node?.node === undefined || node.node === null) return 'is not in the public graph'
+  if (!blindsRoutes(node.node.features)) return 'does not relay blinded payments'
+  if (link === undefined) return 'has published no policy towards us, or has disabled the channel'
+  const others = node.channels.some((edge) => otherEnd(edge, link.from) !== link.to)
+  return others ? undefined : 'has no public channel with anybody else'
 }
 
 /**
@@ -156,7 +216,7 @@ export function entranceTo(node: RawNodeInfo, link: HopPolicy): InboundCost {
   return entranceCost(others.map((edge) => inboundCost(edge, link.from)))
 }
 
-function introduction(links: readonly HopPolicy[], entrance: InboundCost): Introduction | undefined {
+function chainOf(links: readonly HopPolicy[], entrance: InboundCost): Chain | undefined {
   const costs = links.map((link, i) => {
     const before = links[i - 1]?.inbound
     const cost = {
@@ -169,7 +229,7 @@ function introduction(links: readonly HopPolicy[], entrance: InboundCost): Intro
     return withInboundCost(cost, i === 0 ? entrance : inbound)
   })
   const totals = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS))
-  return totals && { links, costs, totals, entrance }
+  return totals && { relays: links.length === 1 ? 1 : 2, links, costs, totals, entrance }
 }
 
 /** Enough of a key for a person to recognize it. */

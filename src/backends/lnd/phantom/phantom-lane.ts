@@ -2,26 +2,25 @@ import { fromHex } from '../../../floor/bytes.ts'
 import { POINT_BYTES } from '../../../wire/keys.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { Entropy } from '../../../floor/entropy.ts'
-import type { PathRequest, PathResult, ReplyPath } from '../../../medium/reply-path.ts'
+import type { PathRequest, PathResult } from '../../../medium/reply-path.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { BackendError, type BackendEvent } from '../../backend.ts'
-import { candidateIndex, candidatesIn, type CandidateIndex } from '../../paths/candidates.ts'
+import { packetCostMsat } from '../../paths/path-classes.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS, MAX_PATH_LIFETIME_BLOCKS } from '../../../medium/limits.ts'
-import { COUNT_WAIT_MS, GRAPH_AGE_MS, INTERCEPTOR_OPEN_MS, PATH_RENEW_MS } from '../limits.ts'
+import { INTERCEPTOR_OPEN_MS, PATH_RENEW_MS } from '../limits.ts'
 import { SharedAnswer } from '../rpc/shared-answer.ts'
 import { INTERCEPTOR_URI, type LndClient } from '../rpc/client.ts'
-import { asBackendError, deniedError, isAway } from '../rpc/errors.ts'
-import { RateLimitedWarning } from '../rate-limited-warning.ts'
+import { deniedError } from '../rpc/errors.ts'
 import { Confirmations } from './confirmations.ts'
+import { Crowd } from './crowd.ts'
 import type { InterceptorHost } from './interceptor-host.ts'
 import type { InterceptorReport, InterceptorState } from './interceptor-messages.ts'
 import { Introductions, orderPoint } from './introductions.ts'
 import { nodePhantomKey } from './node-phantom.ts'
 import type { OwnChannels } from '../routes/own-channels.ts'
+import type { HopPolicy } from '../routes/policies.ts'
 import { PathWatch, type OpenPath } from './path-watch.ts'
-import { publicGraph } from '../routes/public-graph.ts'
-import { decodePath } from '../../paths/reply-path.ts'
 
 export interface PhantomNeeds {
   readonly client: LndClient
@@ -43,7 +42,6 @@ export class PhantomLane {
   readonly #watch: PathWatch
   readonly #paths = new Map<string, OpenPath>()
   readonly #introductions: SharedAnswer<Introductions>
-  readonly #graph: SharedAnswer<CandidateIndex>
   #host: InterceptorHost | undefined
   /** Whether a path was asked for: before that, the node's forwards are left alone. */
   #isWanted = false
@@ -56,15 +54,12 @@ export class PhantomLane {
   /** Whether the stream was open before. */
   #wasOpen = false
   #renewedMs = -Infinity
-  readonly #unread: RateLimitedWarning
 
   constructor(needs: PhantomNeeds) {
     this.#needs = needs
     this.#confirmations = new Confirmations(needs)
-    this.#unread = new RateLimitedWarning(needs.clock)
     this.#watch = new PathWatch(needs)
     this.#introductions = new SharedAnswer(needs.clock, () => this.#openIntroductions())
-    this.#graph = new SharedAnswer(needs.clock, async () => candidateIndex(await publicGraph(needs.client)))
   }
 
   /** Starts the interceptor's host without its stream, so that the first path need not wait for a thread to come up. */
@@ -100,38 +95,13 @@ export class PhantomLane {
       }),
     )
     const paths = made.map(({ path }) => path)
-    // Begun before the interceptor is waited for.
-    const counting = this.#candidates(paths[0] as ReplyPath, request.payer)
     // All that can fail comes before this: a caller cannot close paths that it never got.
     const host = await this.#openInterceptor()
     host.command({ type: 'add', keys: made.map(({ key }) => key) })
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
-    const candidates = await this.#withinWait(counting)
-    const guard = chain.links.at(-1)?.from
-    if (candidates === undefined) void counting.then((late) => this.#tellCandidates(paths, late))
-    return { paths, ...(candidates !== undefined && { candidates }), ...(guard !== undefined && { guard }) }
-  }
-
-  /** Undefined where it takes longer than paths may wait. */
-  #withinWait(counting: Promise<number | undefined>): Promise<number | undefined> {
-    const { clock } = this.#needs
-    return new Promise((resolve) => {
-      const cancel = clock.schedule(clock.now() + COUNT_WAIT_MS, () => resolve(undefined))
-      void counting.then((candidates) => {
-        cancel()
-        resolve(candidates)
-      })
-    })
-  }
-
-  #tellCandidates(paths: readonly ReplyPath[], candidates: number | undefined): void {
-    if (candidates === undefined) return
-    const { clock } = this.#needs
-    // In a turn of its own: whoever asked has its paths by then.
-    clock.schedule(clock.now(), () => {
-      const pathIds = paths.map(({ pathId }) => pathId).filter((pathId) => this.#paths.has(pathId))
-      if (pathIds.length > 0) this.#needs.emit({ type: 'candidates', pathIds, candidates })
-    })
+    const { relays, totals, crowd: candidates, links } = chain
+    const { from: guard } = links.at(-1) as HopPolicy
+    return { paths, relays, costMsat: BigInt(packetCostMsat(totals)), candidates, guard }
   }
 
   /**
@@ -187,9 +157,9 @@ export class PhantomLane {
   }
 
   async #openIntroductions(): Promise<Introductions> {
-    const { client, channels, ownKey } = this.#needs
+    const { client, clock, channels, ownKey } = this.#needs
     const orderKey = await this.#needs.sharedSecret(orderPoint())
-    return new Introductions({ client, channels, ownKey, orderKey })
+    return new Introductions({ crowd: new Crowd(client, clock), clock, channels, ownKey, orderKey })
   }
 
   async #openInterceptor(): Promise<InterceptorHost> {
@@ -282,21 +252,6 @@ export class PhantomLane {
     if (!isRenewed || this.#paths.size === 0) return
     this.#renewedMs = now
     this.#needs.emit({ type: 'paths-stale', pathIds: [...this.#paths.keys()] })
-  }
-
-  /** Never rejects: without the number paths do what they are for. Undefined where the graph cannot be read. */
-  async #candidates(path: ReplyPath, payer: Uint8Array): Promise<number | undefined> {
-    try {
-      return candidatesIn(await this.#graph.get(GRAPH_AGE_MS), decodePath(path.bytes), payer).length
-    } catch (error) {
-      if (!isAway(error)) this.#unread.record(() => this.#warnUnread(error))
-      return undefined
-    }
-  }
-
-  #warnUnread(error: unknown): void {
-    const message = `nobody knows how many nodes could stand behind the paths of this one: ${asBackendError(error).message}`
-    this.#needs.emit({ type: 'warning', code: 'node-call', message })
   }
 }
 

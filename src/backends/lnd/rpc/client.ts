@@ -1,7 +1,7 @@
 import { processClock, type Clock } from '../../../floor/clock.ts'
 import { BackendError } from '../../backend.ts'
-import { ALIVE_MS, CALL_MS, GRAPH_MS } from '../limits.ts'
-import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNode, RawNodeInfo, RawRoute } from './raw-messages.ts'
+import { ALIVE_MS, CALL_MS } from '../limits.ts'
+import type { RawAttempt, RawChannel, RawEdge, RawInfo, RawNodeInfo, RawRoute } from './raw-messages.ts'
 import type { RpcError } from './errors.ts'
 
 /** The services of one lnd: npm lightning's `lnd` object, of which these three are used. */
@@ -39,7 +39,6 @@ export interface DuplexStream extends ServerStream {
 const METHODS = {
   getInfo: { service: 'default', uri: '/lnrpc.Lightning/GetInfo', timeoutMs: ALIVE_MS },
   listChannels: { service: 'default', uri: '/lnrpc.Lightning/ListChannels', timeoutMs: CALL_MS },
-  describeGraph: { service: 'default', uri: '/lnrpc.Lightning/DescribeGraph', timeoutMs: GRAPH_MS },
   getNodeInfo: { service: 'default', uri: '/lnrpc.Lightning/GetNodeInfo', timeoutMs: CALL_MS },
   getChanInfo: { service: 'default', uri: '/lnrpc.Lightning/GetChanInfo', timeoutMs: CALL_MS },
   queryRoutes: { service: 'default', uri: '/lnrpc.Lightning/QueryRoutes', timeoutMs: CALL_MS },
@@ -59,7 +58,6 @@ export const INTERCEPTOR_URI: string = METHODS.htlcInterceptor.uri
 interface Answers {
   readonly getInfo: RawInfo
   readonly listChannels: { readonly channels: readonly RawChannel[] }
-  readonly describeGraph: { readonly nodes: readonly RawNode[]; readonly edges: readonly RawEdge[] }
   readonly getNodeInfo: RawNodeInfo
   readonly getChanInfo: RawEdge
   readonly queryRoutes: { readonly routes: readonly RawRoute[] }
