@@ -1,7 +1,10 @@
 /** Names of options that somebody wrote: a name that is none of ours is a mistake that nothing else would show. */
 
-/** The names that there are; a type makes the compiler ask for all of them: `Record<keyof Options, true>`. */
-export type OptionNames = Readonly<Record<string, true>>
+/**
+ * The names that there are; a type makes the compiler ask for all of them: `Record<keyof Options, true>`, or with a
+ * check for each in place of `true`.
+ */
+export type OptionNames = Readonly<Record<string, unknown>>
 
 /** What to tell of the first option that is none of `names`; undefined where all are. */
 export function unknownOption(options: object, names: OptionNames): string | undefined {

@@ -3,7 +3,7 @@ import { checkAddress } from './address.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { misspeltOption, type OptionNames, unknownOption } from '../../floor/option-names.ts'
 import { invalidOption, kindOf, KeysockError } from '../errors.ts'
-import { DEFAULT_MAX_COST_MSAT, MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
+import { MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
 
 /** An amount in msat: a bigint, or a number that is a whole one. */
 export type Msat = bigint | number
@@ -49,7 +49,7 @@ function checkIdleTimeout(value: unknown): void {
 
 /** spec §12.3: a price is a number of a frame. */
 function checkPrice(value: unknown, name: string): void {
-  if (optionalMsat(value, name, 0n) <= MAX_PRICE_MSAT) return
+  if (checkMsat(value, name) <= MAX_PRICE_MSAT) return
   throw invalidOption(`${name} must be at most ${MAX_PRICE_MSAT} msat, which a PRICE can say; got ${shown(value)}`)
 }
 
@@ -142,35 +142,6 @@ export function checkTarget(publicKey: unknown, port: unknown): ConnectTarget {
   return { ...address, publicKeyHex: toHex(address.publicKey), port: checkPort(port, 1) }
 }
 
-const CONNECTION_NAMES: Readonly<Record<keyof ConnectionOptions, true>> = {
-  maxCost: true,
-  idleTimeout: true,
-  allowHalfOpen: true,
-  noDelay: true,
-  keepAlive: true,
-  keepAliveInitialDelay: true,
-  highWaterMark: true,
-}
-const CONNECT_NAMES: Readonly<Record<keyof ConnectArguments, true>> = {
-  ...CONNECTION_NAMES,
-  connectTimeout: true,
-  timeout: true,
-  signal: true,
-  replies: true,
-  lane: true,
-  identify: true,
-  maxPacketPrice: true,
-  maxKilobytePrice: true,
-  publicKey: true,
-  port: true,
-}
-const SERVER_NAMES: Readonly<Record<keyof ServerOptions, true>> = {
-  ...CONNECTION_NAMES,
-  pauseOnConnect: true,
-  packetPrice: true,
-  kilobytePrice: true,
-}
-
 /**
  * Others pass options on that are not ours (http.Agent, tls), so unknown ones stay; what is nearly one of ours was
  * meant to be it. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
@@ -192,34 +163,58 @@ export function checkSignal(signal: unknown): void {
   throw invalidOption(`signal must be an AbortSignal; got ${kindOf(signal)}`)
 }
 
+/** What an option may be: throws for what it may not. */
+type Check = (value: unknown, name: string) => unknown
+
+/** Whatever it is, somebody else says. */
+const unchecked: Check = () => undefined
+
+// The options that there are, each with its check: what is written in none of these tables is a mistake.
+const CONNECTION_CHECKS: Readonly<Record<keyof ConnectionOptions, Check>> = {
+  maxCost: checkMsat,
+  idleTimeout: checkIdleTimeout,
+  allowHalfOpen: checkBoolean,
+  noDelay: checkBoolean,
+  keepAlive: checkBoolean,
+  keepAliveInitialDelay: checkMs,
+  highWaterMark: unchecked,
+}
+const CONNECT_CHECKS: Readonly<Record<keyof ConnectArguments, Check>> = {
+  ...CONNECTION_CHECKS,
+  connectTimeout: checkMs,
+  timeout: checkMs,
+  signal: checkSignal,
+  replies: checkReplies,
+  lane: checkLane,
+  identify: checkBoolean,
+  maxPacketPrice: checkMsat,
+  maxKilobytePrice: checkMsat,
+  publicKey: unchecked,
+  port: unchecked,
+}
+const SERVER_CHECKS: Readonly<Record<keyof ServerOptions, Check>> = {
+  ...CONNECTION_CHECKS,
+  pauseOnConnect: unchecked,
+  packetPrice: checkPrice,
+  kilobytePrice: checkPrice,
+}
+
+/** @throws KeysockError for the first option that is not what its documentation says. */
 export function checkServerOptions(options: ServerOptions): void {
-  checkNames(options, SERVER_NAMES)
-  checkConnectionOptions(options)
-  checkPrice(options.packetPrice, 'packetPrice')
-  checkPrice(options.kilobytePrice, 'kilobytePrice')
+  checkOptions(options, SERVER_CHECKS)
 }
 
 /** @throws KeysockError for the first option that is not what its documentation says. */
 export function checkConnectOptions(options: ConnectOptions): void {
-  checkNames(options, CONNECT_NAMES)
-  checkConnectionOptions(options)
-  if (options.connectTimeout !== undefined) checkMs(options.connectTimeout, 'connectTimeout')
-  if (options.timeout !== undefined) checkMs(options.timeout, 'timeout')
-  checkSignal(options.signal)
-  if (options.replies !== undefined) checkReplies(options.replies)
-  if (options.lane !== undefined) checkLane(options.lane)
-  if (options.identify !== undefined) checkBoolean(options.identify, 'identify')
-  optionalMsat(options.maxPacketPrice, 'maxPacketPrice', 0n)
-  optionalMsat(options.maxKilobytePrice, 'maxKilobytePrice', 0n)
+  checkOptions(options, CONNECT_CHECKS)
 }
 
-function checkConnectionOptions(options: ConnectionOptions): void {
-  optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT)
-  if (options.idleTimeout !== undefined) checkIdleTimeout(options.idleTimeout)
-  for (const name of ['allowHalfOpen', 'noDelay', 'keepAlive'] as const) {
-    if (options[name] !== undefined) checkBoolean(options[name], name)
+function checkOptions(options: object, checks: Readonly<Record<string, Check>>): void {
+  checkNames(options, checks)
+  for (const [name, check] of Object.entries(checks)) {
+    const value = (options as Readonly<Record<string, unknown>>)[name]
+    if (value !== undefined) check(value, name)
   }
-  if (options.keepAliveInitialDelay !== undefined) checkMs(options.keepAliveInitialDelay, 'keepAliveInitialDelay')
 }
 
 export function checkReplies(value: unknown): 'phantom' | 'direct' {
