@@ -37,6 +37,13 @@ interface BuildOptions {
   readonly job: CopyJob | undefined
 }
 
+/** Which packet it is, and bytes for its frames. */
+interface DraftOptions extends BuildOptions {
+  readonly kind: Kind
+  readonly number: number
+  readonly capacity: number
+}
+
 /** Makes one attempt with a grant; undefined when nothing is to be sent after all. */
 export function transmit(parts: Parts, now: number, grant: Grant): Attempt | undefined {
   const { life, money, packets } = parts
@@ -129,12 +136,7 @@ function headerOf(
 /** A packet in the making: what is most urgent first, then stream data until it is full. */
 class Draft {
   readonly #parts: Parts
-  readonly #grant: Grant
-  readonly #reason: WantReason
-  readonly #job: CopyJob | undefined
-  readonly #kind: Kind
-  readonly #number: number
-  readonly #capacity: number
+  readonly #options: DraftOptions
   readonly #writer: FrameWriter
   /** Stream bytes: start, end ... */
   readonly #ranges: number[] = []
@@ -149,17 +151,9 @@ class Draft {
   /** The FIN is to go in it, if it can. */
   #finWaits = false
 
-  constructor(
-    parts: Parts,
-    options: BuildOptions & { readonly kind: Kind; readonly number: number; readonly capacity: number },
-  ) {
+  constructor(parts: Parts, options: DraftOptions) {
     this.#parts = parts
-    this.#grant = options.grant
-    this.#reason = options.reason
-    this.#job = options.job
-    this.#kind = options.kind
-    this.#number = options.number
-    this.#capacity = options.capacity
+    this.#options = options
     this.#writer = new FrameWriter(options.capacity)
   }
 
@@ -172,18 +166,18 @@ class Draft {
     this.#isEliciting = true
     if (earlyEnd > 0) this.#ranges.push(0, earlyEnd)
     this.#streamBytes = earlyEnd
-    this.#job?.copied([])
+    this.#options.job?.copied([])
   }
 
   /** Puts in what there is to send. False: nothing. */
   fill(now: number): boolean {
     const { controls, send } = this.#parts
-    const prefaceBytes = this.#kind === 'answer' ? this.#addPreface() : 0
+    const prefaceBytes = this.#options.kind === 'answer' ? this.#addPreface() : 0
     this.#addAck(now)
     this.#addControls()
     this.#addCredit()
     this.#addMessages()
-    send.setCapacity(lastStreamDataRoom(send.buffer.sentEnd, this.#capacity))
+    send.setCapacity(lastStreamDataRoom(send.buffer.sentEnd, this.#options.capacity))
     this.#addStream(now)
     return this.#writer.length > prefaceBytes || (controls.due & this.#controls) !== 0
   }
@@ -201,7 +195,7 @@ class Draft {
 
   #addAck(now: number): void {
     const { ack, life, receive, send, sending } = this.#parts
-    if (!ack.hasNews || this.#kind === 'early' || life.state === 'resetting') return
+    if (!ack.hasNews || this.#options.kind === 'early' || life.state === 'resetting') return
     // spec §8.4: a packet that data fills anyhow carries it when it is worth the room.
     const isFull = send.buffer.hasAgain || sending.sendable >= send.capacity
     if (isFull && !ack.isDue(now) && ack.waiting < ACK_PIGGYBACK_PACKETS) return
@@ -213,7 +207,7 @@ class Draft {
 
   // Of the packet that is copied, the controls that still have to arrive.
   #copied(kinds: number): number {
-    const origin = this.#job?.origin
+    const origin = this.#options.job?.origin
     return origin === undefined ? 0 : this.#parts.copies.waitingControls(origin) & kinds
   }
 
@@ -258,7 +252,7 @@ class Draft {
 
   #addCredit(): void {
     const { life, money, probe } = this.#parts
-    const { route } = this.#grant
+    const { route } = this.#options.grant
     const { buyer } = money
     if (buyer === undefined || !money.isCreditDue || !life.isLive || probe.hasNoSign) return
     // The packet pays the route's least amount in any case: all of it is credit.
@@ -275,12 +269,12 @@ class Draft {
   #addMessages(): void {
     const { life, messages, probe } = this.#parts
     if (messages.open === 0 || !life.isLive || probe.hasNoSign) return
-    const copied = this.#job?.origin.parts.messages.filter((message) => message.state === 'sent') ?? NO_MESSAGES
+    const copied = this.#options.job?.origin.parts.messages.filter((message) => message.state === 'sent') ?? NO_MESSAGES
     for (const message of [...copied, ...messages.due()]) {
       if (!this.#writer.add({ type: 'message', id: message.id, data: message.data })) continue
       if (this.#messages === NO_MESSAGES) this.#messages = []
       this.#messages.push(message)
-      messages.sent(message, this.#number)
+      messages.sent(message, this.#options.number)
       this.#isEliciting = true
     }
   }
@@ -288,11 +282,11 @@ class Draft {
   #addStream(now: number): void {
     const { controls, life, probe, send, sending } = this.#parts
     if (!life.isLive || probe.hasNoSign) return
-    const job = this.#job
+    const job = this.#options.job
     this.#finWaits = send.isFinDue || this.#copied(Control.FIN) !== 0
     if (job !== undefined) this.#copyRest(job)
     // A hedge stays a copy and nothing else: what it is made from is watched in its place.
-    if (job === undefined ? sending.hasData(now) : this.#reason === 'stuck') this.#addFresh()
+    if (job === undefined ? sending.hasData(now) : this.#options.reason === 'stuck') this.#addFresh()
     if (!this.#finWaits || send.buffer.unsent > 0) return
     if (this.#writer.add({ type: 'stream', offset: send.buffer.written, data: NO_DATA, fin: true })) this.#finAdded()
     else controls.want(Control.FIN)
@@ -361,23 +355,23 @@ class Draft {
     keys: DirectionKeys,
     { record, attempt }: { readonly record: Uint8Array; readonly attempt: number },
   ): Attempt {
-    const { lane, route, hedgeAfterMs } = this.#grant
+    const { lane, route, hedgeAfterMs } = this.#options.grant
     const { money, packets, random, recovery } = this.#parts
     const { seller } = money
     if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
     const amountMsat = larger(this.#creditMsat, route.minAmountMsat)
     const feeMsat = routeFeeMsat(route, amountMsat)
-    const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#number, attempt)
+    const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#options.number, attempt)
     money.budget.reserve(amountMsat, feeMsat)
     const isPrepaid = seller !== undefined && this.#streamBytes === 0 && seller.takePrepaid()
-    const origin = this.#job?.origin
-    const reason = this.#reason
+    const origin = this.#options.job?.origin
+    const reason = this.#options.reason
     const id = packets.nextId
     recovery.sent(
       now,
       {
         id,
-        number: this.#number,
+        number: this.#options.number,
         reason,
         lane,
         sentAt: now,
@@ -396,13 +390,13 @@ class Draft {
         creditMsat: this.#creditMsat,
         priceMsat: isPrepaid ? 0n : (seller?.setAside(this.#streamBytes) ?? 0n),
         isPrepaid,
-        open: this.#kind === 'open',
-        answer: this.#kind === 'answer',
+        open: this.#options.kind === 'open',
+        answer: this.#options.kind === 'answer',
         // spec §8.5: a hedge is not hedged itself; what it was made from is.
         hedges: reason === 'hedge' ? MAX_HEDGES : reason === 'stuck' ? (origin?.hedges ?? 0) : 0,
         stuckRounds: reason === 'stuck' ? (origin?.parts.stuckRounds ?? 0) + 1 : 0,
       },
-      this.#job,
+      this.#options.job,
     )
     const preimage = lane === 'node' ? { preimage: secret } : {}
     return { id, reason, lane, routeId: route.id, record, amountMsat, feeMsat, hash: paymentHash(secret), ...preimage }

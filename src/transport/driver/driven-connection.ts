@@ -3,7 +3,7 @@ import type { Arrival } from '../../medium/arrival.ts'
 import type { ReplyPath } from '../../medium/reply-path.ts'
 import type { RouteHint } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
-import type { Connection } from '../connection/connection.ts'
+import type { ChangeableSettings, Connection } from '../connection/connection.ts'
 import type {
   AccountView,
   Attempt,
@@ -18,7 +18,6 @@ import type {
 } from '../connection/interface.ts'
 import { CLOSE_ROUND_TRIPS, CLOSE_ROUND_TRIP_UNKNOWN_MS } from '../limits.ts'
 import { formatHints } from '../options/address.ts'
-import type { ConnectionHandle, HandleSettings } from './connection-handle.ts'
 import { type Deadline, later } from './deadlines.ts'
 import { failureFor } from './failures.ts'
 import type { PeerScheduler } from './peer-schedulers.ts'
@@ -56,7 +55,7 @@ interface ConnectionParts {
  * A connection with what its driver knows of it. Every call that may change the state machine goes through `#call`, so
  * that what comes of it is handed on: events, requests, its deadline, and after an input what it wants to send.
  */
-export class DrivenConnection implements ConnectionHandle {
+export class DrivenConnection {
   /** Connection id in hexadecimal: it stands in logs, and in the table of connections. */
   readonly id: string
   /** e_i of the OPEN in hexadecimal; '' for an initiator. */
@@ -114,14 +113,17 @@ export class DrivenConnection implements ConnectionHandle {
     return this.#connection.role
   }
 
+  /** Bytes that were written and never sent. */
   get unsentBytes(): number {
     return this.#connection.unsentBytes
   }
 
+  /** Bytes that were written and are not acknowledged yet. */
   get bufferedBytes(): number {
     return this.#connection.bufferedBytes
   }
 
+  /** Bytes that can be read now; also of a connection that failed. */
   get readableBytes(): number {
     return this.#connection.readableBytes
   }
@@ -158,6 +160,7 @@ export class DrivenConnection implements ConnectionHandle {
     return this.#connection.isPaused
   }
 
+  /** Nodes that could stand behind its reply paths, by what the payer can compute; undefined: no paths. */
   get candidates(): number | undefined {
     return this.#candidates
   }
@@ -171,12 +174,14 @@ export class DrivenConnection implements ConnectionHandle {
     return this.#runtime.now()
   }
 
+  /** Unpredictable bytes. */
   random(length: number): Uint8Array {
     return this.#runtime.random(length)
   }
 
   // ---- What goes in: the application -----------------------------------------------------------------
 
+  /** Takes ownership of `data`. */
   write(data: Uint8Array): void {
     this.#input((connection, now) => connection.write(now, data))
   }
@@ -201,7 +206,7 @@ export class DrivenConnection implements ConnectionHandle {
     this.#input((connection, now) => connection.sendMessage(now, id, data))
   }
 
-  configure(settings: HandleSettings): void {
+  configure(settings: ChangeableSettings): void {
     this.#input((connection, now) => connection.configure(now, settings))
   }
 
@@ -308,6 +313,7 @@ export class DrivenConnection implements ConnectionHandle {
 
   // ---- Its state ---------------------------------------------------------------------------------------
 
+  /** Who hears what happens, one event after the other; undefined: nobody is interested any more. */
   setListener(listener: ((event: ConnectionEvent) => void) | undefined): void {
     this.#listener = listener
   }
@@ -386,10 +392,12 @@ export class DrivenConnection implements ConnectionHandle {
     return this.#runtime.deadlines.add(() => callOutside(fire))
   }
 
+  /** `atMs`: undefined disarms. */
   setDeadline(deadline: Deadline, atMs: number | undefined): void {
     this.#runtime.deadlines.set(deadline, atMs)
   }
 
+  /** Calls back in a later turn of the event loop; the result cancels that. */
   soon(callback: () => void): () => void {
     return this.#runtime.soon(() => callOutside(callback))
   }

@@ -10,7 +10,8 @@ import { invalidOption, KeysockError } from '../errors.ts'
 import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../../wire/frames.ts'
 import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
 import { IdleTimer } from './idle-timer.ts'
-import type { ConnectionHandle, HandleSettings } from '../driver/connection-handle.ts'
+import type { ChangeableSettings } from '../connection/connection.ts'
+import type { ConnectionHandle } from '../driver/connection-handle.ts'
 import { type Callback, WriteBuffer } from './write-buffer.ts'
 import { checkMs, checkMsat, type Msat, type ConnectTarget } from '../options/options.ts'
 import { keepAliveMs } from '../options/settings.ts'
@@ -130,7 +131,7 @@ export class Socket extends Duplex {
   /** @internal Why it closed without an 'error': the endpoint did. */
   endpointClosed = false
   /** Settings that were made before there was a connection. */
-  #settings: HandleSettings | undefined
+  #settings: ChangeableSettings | undefined
 
   /** @internal Sockets come from `connect`, `createConnection` and servers. */
   constructor(init: SocketInit) {
@@ -596,7 +597,7 @@ export class Socket extends Duplex {
     this.#idle.start(this.timeout)
   }
 
-  #configure(settings: HandleSettings): void {
+  #configure(settings: ChangeableSettings): void {
     if (this.#handle !== undefined) this.#handle.configure(settings)
     else this.#settings = { ...this.#settings, ...settings }
   }

@@ -14,8 +14,9 @@ import {
   shortChannelIdField,
   type FieldCodec,
   type FieldTable,
-} from './tlv-fields.ts'
-import { encodeTlvStream, type TlvRecord } from './tlv.ts'
+  encodeTlvStream,
+  type TlvRecord,
+} from './tlv.ts'
 
 /**
  * encrypted_recipient_data: what the maker of a blinded path tells each hop of it (BOLT 4 "Inside

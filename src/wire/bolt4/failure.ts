@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concat } from '../../floor/bytes.ts'
 import { hmacSha256, KEY_BYTES } from '../keys.ts'
-import { encodeBigSize } from './bigsize.ts'
+import { encodeBigSize } from './tlv.ts'
 import { uintBytes } from './integers.ts'
 import { deriveKey, xorStream } from './sphinx.ts'
 

@@ -1,5 +1,5 @@
 import { POINT_BYTES } from '../keys.ts'
-import { bigSizeBytes } from './bigsize.ts'
+import { bigSizeBytes } from './tlv.ts'
 import { HOP_PAYLOADS_BYTES } from './onion.ts'
 import { KEYSEND_TYPE, RECORD_TYPE } from './payload.ts'
 

@@ -1,8 +1,7 @@
 import { concat, equalBytes } from '../../floor/bytes.ts'
 import { hmacSha256, KEY_BYTES, POINT_BYTES } from '../keys.ts'
-import { readBigSize } from './bigsize.ts'
+import { readBigSize, FieldReader } from './tlv.ts'
 import { BoltError } from './errors.ts'
-import { FieldReader } from './field-reader.ts'
 import {
   blindingFactor,
   checkedSecret,

@@ -14,8 +14,8 @@ import {
   shortChannelIdField,
   type FieldCodec,
   type FieldTable,
-} from './tlv-fields.ts'
-import { encodeTlvStream } from './tlv.ts'
+  encodeTlvStream,
+} from './tlv.ts'
 
 /** What a layer of an onion says to its hop (BOLT 4 "payload format"). */
 

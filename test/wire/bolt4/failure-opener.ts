@@ -1,6 +1,6 @@
 import { equalBytes } from '../../../src/floor/bytes.ts'
 import { deriveKey, xorStream } from '../../../src/wire/bolt4/sphinx.ts'
-import { FieldReader } from '../../../src/wire/bolt4/field-reader.ts'
+import { FieldReader } from '../../../src/wire/bolt4/tlv.ts'
 import { hmacSha256 } from '../../../src/wire/keys.ts'
 
 /** The layer that a relay puts around a failure on its way back (BOLT 4 "Returning Errors", intermediate nodes). */

@@ -1,5 +1,5 @@
 import { concat } from '../../../src/floor/bytes.ts'
-import { encodeBigSize } from '../../../src/wire/bolt4/bigsize.ts'
+import { encodeBigSize } from '../../../src/wire/bolt4/tlv.ts'
 import { HOP_PAYLOADS_BYTES } from '../../../src/wire/bolt4/onion.ts'
 import { blindingFactor, deriveKey, sharedSecret, tweakSecret, xorStream } from '../../../src/wire/bolt4/sphinx.ts'
 import { hmacSha256, publicKey } from '../../../src/wire/keys.ts'

@@ -1,8 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../../src/floor/bytes.ts'
-import { bigSizeBytes, encodeBigSize, readBigSize } from '../../../src/wire/bolt4/bigsize.ts'
-import { FieldReader } from '../../../src/wire/bolt4/field-reader.ts'
+import {
+  bigSizeBytes,
+  encodeBigSize,
+  readBigSize,
+  FieldReader,
+  decodeTlvStream,
+  encodeTlvStream,
+} from '../../../src/wire/bolt4/tlv.ts'
 import {
   MAX_MSAT,
   msatBytes,
@@ -11,7 +17,6 @@ import {
   truncatedBytes,
   uintBytes,
 } from '../../../src/wire/bolt4/integers.ts'
-import { decodeTlvStream, encodeTlvStream } from '../../../src/wire/bolt4/tlv.ts'
 import { boltCode, likelyStreams, orBoltError } from './arbitraries.ts'
 
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
