@@ -12,6 +12,7 @@ export type {
   NetworkDescription,
   NodeDescription,
   NodeOptions,
+  PeerLimitOptions,
   PolicyOptions,
   RandomFault,
   RpcOptions,
@@ -24,6 +25,10 @@ export { FAULTS } from './backends/sim/fault-table.ts'
 export type { Fault, FaultArguments, FaultName, FaultScope, PolicyChange } from './backends/sim/fault-table.ts'
 export { demoNetwork, hubNetwork, line, randomNetwork } from './backends/sim/shapes.ts'
 export type { ShapeOptions } from './backends/sim/shapes.ts'
+export { networkFromGraph } from './backends/sim/network-from-graph.ts'
+export type { GraphOptions } from './backends/sim/network-from-graph.ts'
+export type { DescribedGraph } from './backends/sim/describegraph.ts'
+export type { DrawOptions } from './backends/sim/drawn-network.ts'
 export { flood } from './backends/sim/flood.ts'
 export type { FloodOptions, FloodResult } from './backends/sim/flood.ts'
 export type { Observation } from './backends/sim/observations.ts'

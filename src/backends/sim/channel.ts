@@ -5,7 +5,8 @@ import type { Engine } from './engine.ts'
 import type { FeePolicy } from './fees.ts'
 import type { ChannelPlan, NetworkPlan, Policy } from './resolve.ts'
 import type { Trace } from './trace.ts'
-import { BATCH_SIZE, COMMIT_WORK } from './timing.ts'
+import { mixed, poisson } from './random.ts'
+import { BATCH_SIZE, COMMIT_WORK, OTHERS_HOLD_MS } from './timing.ts'
 
 const TICK = 0
 const COMMITTED = 1
@@ -76,6 +77,8 @@ export interface LinkContext {
   readonly engine: Engine
   readonly plan: NetworkPlan
   readonly trace: Trace
+  /** Sets what other people's payments hold apart from that in networks of another seed. */
+  readonly salt: number
 }
 
 /**
@@ -141,7 +144,16 @@ export class ChannelLink implements EventHandler {
   /** Why an HTLC of this amount can't be added now, as far as balance and slots go. */
   obstacle(amountMsat: number): 'no-balance' | 'no-slot' | undefined {
     if (this.balanceMsat < amountMsat) return 'no-balance'
-    return this.slotsUsed >= this.policy.maxHtlcs ? 'no-slot' : undefined
+    return this.slotsUsed + this.#othersHtlcs() >= this.policy.maxHtlcs ? 'no-slot' : undefined
+  }
+
+  /** Slots that other people's payments hold now: a Poisson number, another one each OTHERS_HOLD_MS. */
+  #othersHtlcs(): number {
+    const { othersHtlcs } = this.policy
+    if (othersHtlcs === 0) return 0
+    const { engine, salt } = this.#context
+    const draw = mixed(salt, this.index, Math.floor(engine.nowMs / OTHERS_HOLD_MS))
+    return poisson(othersHtlcs, draw)
   }
 
   /** Adds an HTLC: its amount is in flight, its slot in use. The caller has looked for an obstacle. */

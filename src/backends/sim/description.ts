@@ -45,8 +45,23 @@ export interface NodeOptions {
   readonly public?: boolean
   /** Keep held offers when the interceptor's stream is lost, and fail foreign forwards meanwhile. Default false. */
   readonly requireInterceptor?: boolean
+  /**
+   * Share of the slots that are open to everybody which one pair of channels may have at this relay (BOLTs #1280):
+   * with 0.05, 10 of a channel of 483, 6 of 114, at least 5. Default 0: no such limit.
+   */
+  readonly pairShare?: number
+  /** What the operator lets each peer send through this relay (a circuit breaker). Default: no limits. */
+  readonly peerLimits?: PeerLimitOptions
   /** What the node charges and asks on all its channels. */
   readonly policy?: PolicyOptions
+}
+
+/** Forwards that are above a limit fail at once, as with circuitbreaker's mode 'fail'. */
+export interface PeerLimitOptions {
+  /** HTLCs of one peer under way at once. 1..483. */
+  readonly maxPending?: number
+  /** HTLCs of one peer an hour; 10 of them at once after a rest. */
+  readonly perHour?: number
 }
 
 /** What a node asks of payments that it sends on over a channel. */
@@ -67,6 +82,10 @@ export interface PolicyOptions {
   readonly maxHtlcMsat?: Amount
   /** HTLCs under way in this direction. 1..483. Default 483, lnd's. */
   readonly maxHtlcs?: number
+  /** Slots of this direction that other people's payments hold on average, another number each 10 s. Default 0. */
+  readonly othersHtlcs?: number
+  /** Gossip says that nothing goes this way, and its node refuses what comes. Default false. */
+  readonly disabled?: boolean
 }
 
 export interface ChannelDescription {

@@ -1,6 +1,8 @@
 export type SimulationErrorCode =
   /** The description of a network doesn't hold together; `message` names the entry. */
   | 'bad-description'
+  /** A graph that is not what 'lncli describegraph' prints; `message` names the entry. */
+  | 'bad-graph'
   /** An option that there is not, or a value that it does not take. */
   | 'bad-option'
   /** A node, channel or fault that doesn't exist. */

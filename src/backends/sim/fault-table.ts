@@ -114,6 +114,8 @@ export interface PolicyChange {
   minHtlcMsat?: number
   maxHtlcMsat?: number
   maxHtlcs?: number
+  othersHtlcs?: number
+  disabled?: boolean
 }
 
 export type FaultName = keyof FaultArguments

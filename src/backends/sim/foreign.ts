@@ -53,8 +53,10 @@ export class ForeignPayments {
     const draw = (): SimNode => network.nodes[this.#random.below(network.nodes.length)] as SimNode
     const target = to === undefined ? draw() : network.node(to)
     if (from !== undefined) return [network.node(from), target]
-    const others = network.nodes.filter((node) => node !== target)
-    return [others[this.#random.below(others.length)] ?? target, target]
+    const others = network.nodes.length - 1
+    if (others === 0) return [target, target]
+    const drawn = this.#random.below(others)
+    return [network.nodes[drawn < target.index ? drawn : drawn + 1] as SimNode, target]
   }
 
   #forged(target: SimNode, kind: Forgery): Uint8Array {

@@ -178,7 +178,7 @@ export class HtlcAttempt implements EventHandler {
     this.network.trace('reached', this.id, node.index)
     if (!node.online) {
       const link = this.plan.links[this.position - 1] as ChannelLink
-      link.release(this.plan.amounts[this.position - 1] as number, false)
+      this.#release(link, false)
       this.position--
       this.fail('temporary-channel-failure', link)
       return
@@ -231,12 +231,20 @@ export class HtlcAttempt implements EventHandler {
     link.offer(this, amountMsat)
   }
 
+  /** The HTLC that led here is over. */
+  #release(link: ChannelLink, settled: boolean): void {
+    const { links, amounts } = this.plan
+    link.release(amounts[this.position - 1] as number, settled)
+    const incoming = links[this.position - 2]
+    if (incoming !== undefined) link.from.relayLimits?.remove(incoming, link)
+  }
+
   #refusalAt(link: ChannelLink): FailureReason | undefined {
     const { plan, position, trouble } = this
     if (trouble?.failAt === position) return trouble.failReason ?? 'temporary-channel-failure'
     if (trouble?.skimAt === position) this.#skim(position, trouble.skimMsat ?? 0)
     if (link.channel.closed) return 'unknown-next-peer'
-    if (!link.to.online) return 'temporary-channel-failure'
+    if (!link.to.online || link.policy.disabled) return 'temporary-channel-failure'
     // A node that requires its interceptor forwards nothing while there is none (spec/lnd.md §5).
     if (position > 0 && link.from.plan.requireInterceptor && !link.from.interceptor.connected)
       return 'temporary-channel-failure'
@@ -251,7 +259,11 @@ export class HtlcAttempt implements EventHandler {
     }
     if ((plan.expiries[position] as number) <= this.network.height) return 'expiry'
     const obstacle = link.obstacle(amountMsat)
-    return position === 0 ? obstacle : obstacle && 'temporary-channel-failure'
+    if (position === 0) return obstacle
+    if (obstacle !== undefined) return 'temporary-channel-failure'
+    const incoming = plan.links[position - 1] as ChannelLink
+    const isLetPass = link.from.relayLimits?.add(incoming, link, this.network.engine.nowMs) ?? true
+    return isLetPass ? undefined : 'temporary-channel-failure'
   }
 
   #skim(position: number, skimMsat: number): void {
@@ -313,7 +325,7 @@ export class HtlcAttempt implements EventHandler {
     if (this.#waitsForChain(link)) return
     const isLast = this.position === this.last
     const settled = this.#failure === undefined && !(isLast && !this.#isLastHopPaid)
-    link.release(plan.amounts[this.position - 1] as number, settled)
+    this.#release(link, settled)
     network.trace('back', this.id, link.index, settled ? 1 : 0)
     observeEnd(this, link, settled)
     if (isLast && settled && plan.phantom) link.to.interceptor.confirm(this)

@@ -110,13 +110,16 @@ function introduction(links: readonly ChannelLink[], payer: SimNode | undefined)
   }
 }
 
+/** No class of totals holds it: nobody stands behind a direction that is disabled. */
+const UNUSABLE: RelayCost = { baseFeeMsat: Infinity, feePpm: 0, cltvDelta: 0, minHtlcMsat: 0 }
+
 /** What everybody knows of a node, as gossip has it. */
 const AROUND: GraphView<SimNode> = {
   blinds: ({ plan }) => plan.public && plan.routeBlinding,
   outward: ({ links }) =>
     links.filter(isAnnounced).map((link) => ({
       to: link.to,
-      cost: link.policy,
+      cost: link.policy.disabled ? UNUSABLE : link.policy,
       inbound: link.reverse.inbound,
       inboundThere: link.inbound,
     })),
@@ -135,6 +138,7 @@ function canRelay(link: ChannelLink, payer: SimNode | undefined): boolean {
     relay.plan.routeBlinding &&
     relay.online &&
     isAnnounced(link) &&
+    !link.policy.disabled &&
     link.balanceMsat >= INTRODUCTION_ROOM_MSAT &&
     link.slotsUsed < link.policy.maxHtlcs
   )

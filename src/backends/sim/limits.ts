@@ -6,11 +6,11 @@
 /** Amounts are numbers inside the simulator: a channel holds at most this, so sums stay exact (2^53 / 8). */
 export const MAX_EXACT_MSAT = 1_000_000_000_000_000
 
-/** Pathfinding scans all nodes per step: 2,000 nodes are a few milliseconds a query. */
-export const MAX_NODES = 2_000
+/** Three times the public network of 2026 (17,324 nodes), in some 100 MB. */
+export const MAX_NODES = 50_000
 
-/** With MAX_NODES, some ten channels a node. */
-export const MAX_CHANNELS = 20_000
+/** Four times the public network of 2026 (50,808 channels), in some 400 MB. */
+export const MAX_CHANNELS = 200_000
 
 /** BOLT 4 onions of 1300 bytes hold at most 27 of the smallest hops; lnd searches up to 20. */
 export const MAX_SEARCHED_HOPS = 20
@@ -70,6 +70,15 @@ export const GHOST_UNTIL_MS = 50
 
 /** A claim on chain is final after this many blocks. */
 export const CLAIM_BLOCKS = 6
+
+/** Slots of a channel of 483 that are open to everybody, as proposed against jamming (BOLTs #1280): 40 %. */
+export const SHARED_SLOTS = 193
+
+/** One pair of channels may have at least so many slots, whatever its share is (BOLTs #1280). */
+export const LEAST_PAIR_SLOTS = 5
+
+/** Payments that a relay with a limit an hour lets pass at once after a rest, as circuitbreaker does. */
+export const PEER_LIMIT_BURST = 10
 
 /** Payments of others that one fault sends. */
 export const MAX_FOREIGN_PAYMENTS = 100_000

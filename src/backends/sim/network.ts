@@ -16,6 +16,7 @@ import type { Observations } from './observations.ts'
 import type { OpenPath } from './blinded-paths.ts'
 import { Random } from './random.ts'
 import type { NetworkPlan } from './resolve.ts'
+import { SearchSpace } from './search-space.ts'
 import { Trace, type TraceEvent } from './trace.ts'
 
 export interface PaymentCounts {
@@ -43,9 +44,12 @@ export class Network {
   readonly foreign: PaymentCounts = { sent: 0, settled: 0, failed: 0 }
   readonly outages: Outages = new Outages(this)
   readonly chain: Chain
+  readonly searchSpace: SearchSpace
   readonly #trace: Trace
   readonly #byName: ReadonlyMap<string, SimNode>
-  readonly #byKey: ReadonlyMap<string, SimNode>
+  /** Nodes whose key was derived so far, by it. */
+  readonly #byKey = new Map<string, SimNode>()
+  #byId: ReadonlyMap<string, Channel> | undefined
   #attempts = 0
 
   constructor(options: {
@@ -64,11 +68,15 @@ export class Network {
     this.latency = this.random('latency')
     this.faults = new FaultBook(plan, this.random('faults'))
     this.nodes = plan.nodes.map((node, i) => new SimNode(this, i, node))
+    this.searchSpace = new SearchSpace(
+      plan.nodes.length,
+      plan.channels.map(({ ends }) => ends),
+    )
     this.#trace = new Trace(options.keepTrace, {
       node: (index) => this.nodes[index]?.name ?? `node ${index}`,
       link: (index) => `${this.links[index]?.channel.id ?? index}/${this.links[index]?.from.name ?? ''}`,
     })
-    const context = { engine, plan, trace: this.#trace }
+    const context = { engine, plan, trace: this.#trace, salt: this.random('payments of others').uint32() }
     this.channels = plan.channels.map((channel, index) => {
       const [from, to] = channel.ends.map((end) => this.nodes[end] as SimNode) as [SimNode, SimNode]
       return new Channel({ context, index, plan: channel, ends: [from, to] })
@@ -76,7 +84,6 @@ export class Network {
     this.links = this.channels.flatMap(({ links }) => links)
     for (const link of this.links) link.from.addLink(link)
     this.#byName = new Map(this.nodes.map((node) => [node.name, node]))
-    this.#byKey = new Map(this.nodes.map((node) => [node.publicHex, node]))
   }
 
   /** An independent stream of randomness. */
@@ -93,13 +100,23 @@ export class Network {
 
   /** Throws SimulationError 'unknown-name'. */
   channel(id: string): Channel {
-    const channel = this.channels.find((other) => other.id === id)
+    this.#byId ??= new Map(this.channels.map((each) => [each.id, each]))
+    const channel = this.#byId.get(id)
     if (channel === undefined) throw new SimulationError('unknown-name', `there is no channel '${id}' in this network`)
     return channel
   }
 
+  /** A node has derived its key. */
+  recordKey(publicHex: string, node: SimNode): void {
+    this.#byKey.set(publicHex, node)
+  }
+
+  /** A key that nobody asked this network for makes all nodes derive theirs, once. */
   nodeByKey(publicKey: Uint8Array): SimNode | undefined {
-    return this.#byKey.get(toHex(publicKey))
+    const key = toHex(publicKey)
+    const known = this.#byKey.get(key)
+    if (known !== undefined || this.#byKey.size === this.nodes.length) return known
+    return this.nodes.find((node) => node.publicHex === key)
   }
 
   get traceLog(): Trace {

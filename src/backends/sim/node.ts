@@ -11,6 +11,7 @@ import type { Channel, ChannelLink } from './channel.ts'
 import { Interceptor } from './interceptor.ts'
 import type { Network } from './network.ts'
 import type { OpenPath } from './blinded-paths.ts'
+import { RelayLimits } from './relay-limits.ts'
 import type { NodePlan } from './resolve.ts'
 
 /** A settled invoice that carried our record. */
@@ -48,12 +49,20 @@ interface Decision {
   readonly outcome: PaymentOutcome
 }
 
+interface NodeKeys {
+  readonly secretKey: Uint8Array
+  /** 33 bytes. */
+  readonly publicKey: Uint8Array
+  readonly publicHex: string
+}
+
 /** A real key pair, derived from the seed and the node's name. */
-function nodeKeys(seed: string, name: string): { readonly secretKey: Uint8Array; readonly publicKey: Uint8Array } {
+function nodeKeys(seed: string, name: string): NodeKeys {
   for (let i = 0; ; i++) {
     const secretKey = sha256(utf8ToBytes(`keysock simulator/${seed}/node key/${name}/${i}`))
-    if (secp256k1.utils.isValidSecretKey(secretKey))
-      return { secretKey, publicKey: secp256k1.getPublicKey(secretKey, true) }
+    if (!secp256k1.utils.isValidSecretKey(secretKey)) continue
+    const publicKey = secp256k1.getPublicKey(secretKey, true)
+    return { secretKey, publicKey, publicHex: toHex(publicKey) }
   }
 }
 
@@ -61,17 +70,17 @@ function nodeKeys(seed: string, name: string): { readonly secretKey: Uint8Array;
 export class SimNode {
   readonly index: number
   readonly name: string
-  readonly secretKey: Uint8Array
-  /** 33 bytes. */
-  readonly publicKey: Uint8Array
-  readonly publicHex: string
   readonly plan: NodePlan
   readonly interceptor: Interceptor
+  /** Where it lets others have less than its channels' slots. */
+  readonly relayLimits: RelayLimits | undefined
   /** Payments that this node sent and that aren't decided. */
   readonly underWay: Set<HtlcAttempt> = new Set()
   /** Channels that refused a payment of this node, and when. */
   readonly refusals: Map<Channel, number> = new Map()
   readonly #links: ChannelLink[] = []
+  readonly #network: Network
+  #keys: NodeKeys | undefined
   #online = true
   #streamUp = true
   #process: AttachedProcess | undefined
@@ -90,15 +99,37 @@ export class SimNode {
   #firstKept = 1
 
   constructor(network: Network, index: number, plan: NodePlan) {
-    const keys = nodeKeys(network.seed, plan.name)
+    this.#network = network
     this.index = index
     this.name = plan.name
     this.plan = plan
-    this.secretKey = keys.secretKey
-    this.publicKey = keys.publicKey
-    this.publicHex = toHex(keys.publicKey)
     this.interceptor = new Interceptor(network, this)
+    const { pairShare, peerLimits } = plan
+    const isLimited = pairShare > 0 || peerLimits.maxPending < Infinity || peerLimits.perHour < Infinity
+    this.relayLimits = isLimited ? new RelayLimits(plan) : undefined
     this.#msPerWork = 1_000 / plan.paymentsPerSecond
+  }
+
+  /** Derived when somebody asks: a graph of 17,000 nodes takes seconds to give all of them a key. */
+  #keyPair(): NodeKeys {
+    if (this.#keys === undefined) {
+      this.#keys = nodeKeys(this.#network.seed, this.name)
+      this.#network.recordKey(this.#keys.publicHex, this)
+    }
+    return this.#keys
+  }
+
+  get secretKey(): Uint8Array {
+    return this.#keyPair().secretKey
+  }
+
+  /** 33 bytes. */
+  get publicKey(): Uint8Array {
+    return this.#keyPair().publicKey
+  }
+
+  get publicHex(): string {
+    return this.#keyPair().publicHex
   }
 
   /** Links away from this node. */

@@ -8,11 +8,13 @@ import type {
   NetworkDescription,
   NodeDescription,
   NodeOptions,
+  PeerLimitOptions,
   PolicyOptions,
   RandomFault,
   RpcOptions,
   TrafficOptions,
 } from './description.ts'
+import type { DrawOptions } from './drawn-network.ts'
 import { SimulationError, type SimulationErrorCode } from './errors.ts'
 import type { FaultArguments, FaultName } from './fault-table.ts'
 
@@ -28,6 +30,8 @@ const POLICY_NAMES: NamesOf<PolicyOptions> = {
   minHtlcMsat: true,
   maxHtlcMsat: true,
   maxHtlcs: true,
+  othersHtlcs: true,
+  disabled: true,
 }
 const NODE_OPTION_NAMES: NamesOf<NodeOptions> = {
   paymentsPerSecond: true,
@@ -36,8 +40,11 @@ const NODE_OPTION_NAMES: NamesOf<NodeOptions> = {
   routeBlinding: true,
   public: true,
   requireInterceptor: true,
+  pairShare: true,
+  peerLimits: true,
   policy: true,
 }
+const PEER_LIMIT_NAMES: NamesOf<PeerLimitOptions> = { maxPending: true, perHour: true }
 const NODE_NAMES: NamesOf<NodeDescription> = { ...NODE_OPTION_NAMES, name: true }
 const CHANNEL_NAMES: NamesOf<ChannelDescription> = {
   between: true,
@@ -99,6 +106,26 @@ const FAULT_NAMES: { readonly [Name in FaultName]: NamesOf<FaultArguments[Name]>
   'block-interval': { intervalMs: true },
 }
 
+const DRAW_NAMES: NamesOf<DrawOptions> = {
+  seed: true,
+  balances: true,
+  slots: true,
+  latencySpread: true,
+  pairLimits: true,
+  circuitBreakers: true,
+  others: true,
+  privateNodes: true,
+  nodeDefaults: true,
+  policyDefaults: true,
+  latency: true,
+  failure: true,
+  hang: true,
+  traffic: true,
+  blocks: true,
+  rpc: true,
+  faults: true,
+}
+
 /** @throws SimulationError with `code` for a name that is not in `names`; `where` says which object it stands in */
 export function checkNames(
   where: string,
@@ -111,11 +138,17 @@ export function checkNames(
   if (complaint !== undefined) throw new SimulationError(code, `${where}: ${complaint}`)
 }
 
+/** @throws SimulationError 'bad-option' */
+export function checkDrawNames(options: DrawOptions): void {
+  checkNames('what is drawn', options, DRAW_NAMES, 'bad-option')
+}
+
 /** @throws SimulationError 'bad-description' */
 export function checkDescriptionNames(description: NetworkDescription): void {
   const { nodes, channels, nodeDefaults, faults = [] } = description
   checkNames('the description', description, NETWORK_NAMES)
   checkNames('nodeDefaults', nodeDefaults, NODE_OPTION_NAMES)
+  checkNames('nodeDefaults.peerLimits', nodeDefaults?.peerLimits, PEER_LIMIT_NAMES)
   checkNames('nodeDefaults.policy', nodeDefaults?.policy, POLICY_NAMES)
   checkNames('policyDefaults', description.policyDefaults, POLICY_NAMES)
   checkNames('latency', description.latency, LATENCY_NAMES)
@@ -125,11 +158,12 @@ export function checkDescriptionNames(description: NetworkDescription): void {
   checkNames('rpc', description.rpc, RPC_NAMES)
   for (const [i, node] of nodes.entries()) {
     checkNames(`nodes[${i}]`, node, NODE_NAMES)
-    checkNames(`nodes[${i}].policy`, node.policy, POLICY_NAMES)
+    if (node.peerLimits !== undefined) checkNames(`nodes[${i}].peerLimits`, node.peerLimits, PEER_LIMIT_NAMES)
+    if (node.policy !== undefined) checkNames(`nodes[${i}].policy`, node.policy, POLICY_NAMES)
   }
   for (const [i, channel] of channels.entries()) {
     checkNames(`channels[${i}]`, channel, CHANNEL_NAMES)
-    checkNames(`channels[${i}].policy`, channel.policy, POLICY_NAMES)
+    if (channel.policy !== undefined) checkNames(`channels[${i}].policy`, channel.policy, POLICY_NAMES)
     for (const [end, policy] of Object.entries(channel.policies ?? {})) {
       checkNames(`channels[${i}].policies.${end}`, policy, POLICY_NAMES)
     }

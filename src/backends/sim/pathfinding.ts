@@ -18,6 +18,8 @@ const REUSE_COST_MSAT = 1e10
 /** A channel that the caller wants to go around. */
 const AVOID_COST_MSAT = 1e12
 
+const NO_HINTS: ReadonlyMap<ChannelLink, Hop> = new Map()
+
 /** A link to be used, with the policy that the sender believes in. */
 export interface Hop {
   readonly link: ChannelLink
@@ -33,6 +35,8 @@ export interface Search {
   readonly to: SimNode
   /** What is to arrive at `to`. */
   readonly amountMsat: number
+  /** What all relays together may ask, in msat. Default: no bound. */
+  readonly maxFeeMsat?: number
   readonly count: number
   readonly avoid: ReadonlySet<string>
   readonly hints: readonly RouteHint[]
@@ -42,6 +46,7 @@ export interface Search {
 export function findRouteHops(network: Network, search: Search): Hop[][] {
   const hinted = hintedHops(network, search)
   const uses = new Map<Channel, number>()
+  network.searchSpace.aim(search.from.index, search.to.index)
   const found = new Map<string, { readonly hops: Hop[]; readonly cost: number }>()
   // What a search finds costs more in the next one, so that a second repetition means that there is no other route.
   for (let repeats = 0; found.size < search.count && repeats < 2;) {
@@ -55,96 +60,106 @@ export function findRouteHops(network: Network, search: Search): Hop[][] {
   return [...found.values()].toSorted((a, b) => a.cost - b.cost).map(({ hops }) => hops)
 }
 
-/** Dijkstra from the destination back to the sender, since fees depend on what is to arrive. */
+/**
+ * From the destination back to the sender, since fees depend on what is to arrive. It looks at each channel once at
+ * most, nearest to the sender first, and goes no further than the fees that the sender would pay.
+ */
 function cheapest(
   network: Network,
   search: Search,
   hinted: ReadonlyMap<ChannelLink, Hop>,
   uses: ReadonlyMap<Channel, number>,
 ): Hop[] | undefined {
-  const size = network.nodes.length
-  const costs = new Float64Array(size).fill(Infinity)
-  const amounts = new Float64Array(size)
-  /** What each node asks for sending on over the link that was found. */
-  const fees = new Float64Array(size)
-  const lengths = new Int32Array(size)
-  const done = new Uint8Array(size)
-  const next: (Hop | undefined)[] = []
-  costs[search.to.index] = 0
-  amounts[search.to.index] = search.amountMsat
+  const { from: sender, to: destination, maxFeeMsat = Infinity } = search
+  const space = network.searchSpace
+  const { costs, amounts, fees, lengths, done, next } = space
+  const mostMsat = search.amountMsat + maxFeeMsat
+  const lastCost = leastFirstCost(network, search, uses)
+  if (lastCost === undefined) return undefined
+  space.start(destination.index, search.amountMsat, { hopCost: HOP_COST_MSAT, lastCost })
   for (;;) {
-    const at = nearest(costs, done)
-    if (at === undefined) return undefined
-    if (at === search.from.index) break
-    done[at] = 1
+    const at = space.nearest()
+    if (at < 0) return undefined
+    if (at === sender.index) break
     const amountMsat = amounts[at] as number
     if (lengths[at] === MAX_SEARCHED_HOPS) continue
     for (const outward of (network.nodes[at] as SimNode).links) {
       const link = outward.reverse
-      const inboundMsat =
-        at === search.to.index ? 0 : Math.max(-(fees[at] as number), inboundFeeMsat(link.inbound, amountMsat))
+      const before = link.from.index
+      if (done[before] === 1) continue
+      // What this node asks for what comes in over the link: a discount takes no more than its own fee.
+      const asked = outward.policy
+      const isAsking = at !== destination.index && (asked.inboundBaseFeeMsat !== 0 || asked.inboundFeePpm !== 0)
+      const inboundMsat = isAsking ? Math.max(-(fees[at] as number), inboundFeeMsat(link.inbound, amountMsat)) : 0
       const sentMsat = amountMsat + inboundMsat
-      const hop = usableHop(link, search, hinted, sentMsat)
-      if (hop === undefined || done[link.from.index] === 1) continue
-      const feeMsat = link.from === search.from ? 0 : relayFeeMsat(hop, sentMsat)
+      if (sentMsat > mostMsat || !isUsable(link, search, hinted, sentMsat)) continue
+      const policy = link.channel.private ? (hinted.get(link) ?? link.policy) : link.policy
+      const feeMsat = link.from === sender ? 0 : relayFeeMsat(policy, sentMsat)
+      const used = uses.size === 0 ? 0 : (uses.get(link.channel) ?? 0)
       const cost =
         (costs[at] as number) +
-        linkCost(network, search, hop, sentMsat) +
+        linkCost(network, search, link, policy.cltvDelta, sentMsat) +
         inboundMsat +
         feeMsat +
-        (uses.get(link.channel) ?? 0) * REUSE_COST_MSAT
-      if (cost >= (costs[link.from.index] as number)) continue
-      costs[link.from.index] = cost
-      amounts[link.from.index] = sentMsat + feeMsat
-      fees[link.from.index] = feeMsat
-      lengths[link.from.index] = (lengths[at] as number) + 1
-      next[link.from.index] = hop
+        used * REUSE_COST_MSAT
+      if (cost >= (costs[before] as number)) continue
+      amounts[before] = sentMsat + feeMsat
+      fees[before] = feeMsat
+      lengths[before] = (lengths[at] as number) + 1
+      next[before] = link.index
+      space.reach(before, cost)
     }
   }
   const hops: Hop[] = []
-  for (let node = search.from; node !== search.to;) {
-    const hop = next[node.index] as Hop
-    hops.push(hop)
-    node = hop.link.to
+  for (let node = sender; node !== destination;) {
+    const link = network.links[next[node.index] as number] as ChannelLink
+    const isHinted = link.channel.private && link.from !== sender
+    hops.push((isHinted ? hinted.get(link) : undefined) ?? hopOver(link))
+    node = link.to
   }
   return hops.length === 0 ? undefined : hops
 }
 
-function nearest(costs: Float64Array, done: Uint8Array): number | undefined {
-  let best: number | undefined
-  let bestCost = Infinity
-  for (let i = 0; i < costs.length; i++) {
-    if (done[i] === 0 && (costs[i] as number) < bestCost) {
-      best = i
-      bestCost = costs[i] as number
-    }
+/** What the sender's own channel costs at least; undefined where none can carry the amount. */
+function leastFirstCost(network: Network, search: Search, uses: ReadonlyMap<Channel, number>): number | undefined {
+  let least: number | undefined
+  for (const link of search.from.links) {
+    if (!isUsable(link, search, NO_HINTS, search.amountMsat)) continue
+    // A least amount may be met by what is to be paid to relays.
+    const amountMsat = Math.max(search.amountMsat, link.policy.minHtlcMsat)
+    const cost = linkCost(network, search, link, 0, amountMsat) + (uses.get(link.channel) ?? 0) * REUSE_COST_MSAT
+    if (least === undefined || cost < least) least = cost
   }
-  return best
+  return least
 }
 
-/** The hop over this link, if the sender knows it and it can carry the amount. */
-function usableHop(
+function hopOver(link: ChannelLink): Hop {
+  const { baseFeeMsat, feePpm, cltvDelta } = link.policy
+  return { link, baseFeeMsat, feePpm, cltvDelta, inbound: link.inbound }
+}
+
+/** Whether the sender knows this link, and it can carry the amount. */
+function isUsable(
   link: ChannelLink,
   search: Search,
   hinted: ReadonlyMap<ChannelLink, Hop>,
   amountMsat: number,
-): Hop | undefined {
+): boolean {
   const { channel, policy } = link
-  if (channel.closed || amountMsat > policy.maxHtlcMsat) return undefined
-  const own = link.from === search.from
-  if (own && (!link.to.online || link.balanceMsat < amountMsat)) return undefined
-  if (channel.private && !own) return hinted.get(link)
-  const { baseFeeMsat, feePpm, cltvDelta } = policy
-  return { link, baseFeeMsat, feePpm, cltvDelta, inbound: link.inbound }
+  if (channel.closed || policy.disabled || amountMsat > policy.maxHtlcMsat) return false
+  if (link.from === search.from) return link.to.online && link.balanceMsat >= amountMsat
+  return !channel.private || hinted.has(link)
 }
 
 /** What a link costs beside its fee. */
-function linkCost(network: Network, search: Search, hop: Hop, amountMsat: number): number {
-  const { channel, policy } = hop.link
-  let cost = HOP_COST_MSAT + amountMsat * hop.cltvDelta * RISK_PER_BLOCK
+function linkCost(network: Network, search: Search, link: ChannelLink, cltvDelta: number, amountMsat: number): number {
+  const { avoid, from } = search
+  const { channel, policy } = link
+  let cost = HOP_COST_MSAT + amountMsat * cltvDelta * RISK_PER_BLOCK
   if (amountMsat < policy.minHtlcMsat) cost += BELOW_MINIMUM_COST_MSAT
-  if (search.avoid.has(channel.id)) cost += AVOID_COST_MSAT
-  const refusedMs = search.from.refusals.get(channel)
+  if (avoid.size > 0 && avoid.has(channel.id)) cost += AVOID_COST_MSAT
+  if (from.refusals.size === 0) return cost
+  const refusedMs = from.refusals.get(channel)
   if (refusedMs !== undefined && network.engine.nowMs - refusedMs < MISSION_CONTROL_MS) cost += REFUSAL_COST_MSAT
   return cost
 }
@@ -153,7 +168,7 @@ function ownCost(network: Network, search: Search, hops: readonly Hop[]): number
   let cost = 0
   let amountMsat = search.amountMsat
   for (const [i, hop] of [...hops.entries()].toReversed()) {
-    cost += linkCost(network, search, hop, amountMsat)
+    cost += linkCost(network, search, hop.link, hop.cltvDelta, amountMsat)
     if (i === 0) continue
     const feeMsat = relayFeeMsat(hop, amountMsat, hops[i - 1]?.inbound)
     cost += feeMsat

@@ -63,10 +63,12 @@ export class ProcessRoutes {
     // spec §9.6: a payee could hold what we send for as long as its path allows.
     if (blinded !== undefined && blinded.parts.totals.cltvDelta > MAX_PATH_DELTA_BLOCKS) return []
     const amountMsat = Number(request.amountMsat)
+    const pathMsat = blinded === undefined ? 0 : pathFeeMsat(blinded.parts.totals, amountMsat)
     const found = findRouteHops(network, {
       from: this.#node,
       to,
-      amountMsat: amountMsat + (blinded === undefined ? 0 : pathFeeMsat(blinded.parts.totals, amountMsat)),
+      amountMsat: amountMsat + pathMsat,
+      maxFeeMsat: Number(request.maxFeeMsat) - pathMsat,
       count: request.count,
       avoid: new Set(request.avoid),
       hints: 'path' in destination ? [] : (destination.hints ?? []),

@@ -1,6 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 
+/** So far above twice the mean nothing is drawn: 1 in 10^9 at a mean of 5. */
+const POISSON_TAIL = 20
+
 /**
  * A seeded stream of randomness: xoshiro128** over a state that SHA-256 derives
  * from a seed and a name. Streams with different names are independent, so one
@@ -85,4 +88,25 @@ export class Random {
     }
     return out
   }
+}
+
+/** 0 <= x < 1 from three whole numbers: for what is looked at now and then, and must not depend on how often. */
+export function mixed(a: number, b: number, c: number): number {
+  let hash = Math.imul(a ^ Math.imul(b + 1, 0x9e3779b1), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 15) ^ Math.imul(c + 1, 0xc2b2ae35), 0x27d4eb2f)
+  hash = Math.imul(hash ^ (hash >>> 13), 0x85ebca6b)
+  return ((hash ^ (hash >>> 16)) >>> 0) / 0x1_0000_0000
+}
+
+/** The number of a Poisson distribution with this mean below which `fraction` of it lies. `mean` up to some 500. */
+export function poisson(mean: number, fraction: number): number {
+  let count = 0
+  let share = Math.exp(-mean)
+  let sum = share
+  while (sum < fraction && count < mean * 2 + POISSON_TAIL) {
+    count++
+    share *= mean / count
+    sum += share
+  }
+  return count
 }

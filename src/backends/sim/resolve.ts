@@ -6,8 +6,8 @@ import type {
   LatencyName,
   LatencyOptions,
   NetworkDescription,
-  NodeDescription,
   NodeOptions,
+  PeerLimitOptions,
   PolicyOptions,
   RandomFault,
 } from './description.ts'
@@ -26,6 +26,15 @@ export interface Policy {
   readonly minHtlcMsat: number
   readonly maxHtlcMsat: number
   readonly maxHtlcs: number
+  /** Slots that others hold on average. */
+  readonly othersHtlcs: number
+  readonly disabled: boolean
+}
+
+/** What a relay lets each peer send; Infinity where there is no limit. */
+export interface PeerLimits {
+  readonly maxPending: number
+  readonly perHour: number
 }
 
 export interface NodePlan {
@@ -36,6 +45,8 @@ export interface NodePlan {
   readonly routeBlinding: boolean
   readonly public: boolean
   readonly requireInterceptor: boolean
+  readonly pairShare: number
+  readonly peerLimits: PeerLimits
 }
 
 export interface ChannelPlan {
@@ -64,6 +75,7 @@ export interface NetworkPlan {
 }
 
 const MAX_HTLCS = 483
+const NO_PEER_LIMITS: PeerLimits = { maxPending: Infinity, perHour: Infinity }
 /** What the field of bLIP 18 holds. */
 const MAX_INBOUND_BASE_MSAT = 0x7fff_ffff
 const FIRST_CHANNEL_BLOCK = 700_000
@@ -120,18 +132,27 @@ function resolveNodes(description: NetworkDescription): NodePlan[] {
     return {
       name: node.name,
       paymentsPerSecond: number(
-        `${where}.paymentsPerSecond`,
+        [where, 'paymentsPerSecond'],
         options.paymentsPerSecond ?? PAYMENTS_PER_SECOND,
         1e-3,
         1e9,
       ),
-      latencyMs: number(`${where}.latencyMs`, options.latencyMs ?? 0, 0),
+      latencyMs: number([where, 'latencyMs'], options.latencyMs ?? 0, 0),
       keysend: options.keysend ?? true,
       routeBlinding: options.routeBlinding ?? true,
       public: options.public ?? true,
       requireInterceptor: options.requireInterceptor ?? false,
+      pairShare: number([where, 'pairShare'], options.pairShare ?? 0, 0, 1),
+      peerLimits: options.peerLimits === undefined ? NO_PEER_LIMITS : peerLimits(where, options.peerLimits),
     }
   })
+}
+
+function peerLimits(where: string, { maxPending, perHour }: PeerLimitOptions): PeerLimits {
+  return {
+    maxPending: maxPending === undefined ? Infinity : whole([where, 'peerLimits.maxPending'], maxPending, 1, MAX_HTLCS),
+    perHour: perHour === undefined ? Infinity : number([where, 'peerLimits.perHour'], perHour, 1, 1e9),
+  }
 }
 
 function resolveChannels(description: NetworkDescription, nodes: readonly NodePlan[]): ChannelPlan[] {
@@ -139,6 +160,8 @@ function resolveChannels(description: NetworkDescription, nodes: readonly NodePl
     fail('channels', `${description.channels.length} channels; at most ${MAX_CHANNELS}`)
   const indexes = new Map(nodes.map((node, i) => [node.name, i]))
   const ids = new Set<string>()
+  const policyOf = new Map<string, PolicyOptions>()
+  for (const { name, policy } of description.nodes) if (policy !== undefined) policyOf.set(name, policy)
   return description.channels.map((channel, i) => {
     const where = `channels[${i}]`
     const ends = channel.between.map((name) => indexes.get(name) ?? fail(where, `there is no node '${name}'`)) as [
@@ -150,8 +173,8 @@ function resolveChannels(description: NetworkDescription, nodes: readonly NodePl
     if (!/^\d{1,8}x\d{1,8}x\d{1,5}$/.test(id)) fail(where, `'${id}' is not a short channel id like 700000x1x0`)
     if (ids.has(id)) fail(where, `two channels have the id ${id}`)
     ids.add(id)
-    const capacityMsat = amount(`${where}.capacityMsat`, channel.capacityMsat)
-    const balanceMsat = amount(`${where}.balanceMsat`, channel.balanceMsat ?? Math.floor(capacityMsat / 2))
+    const capacityMsat = amount([where, 'capacityMsat'], channel.capacityMsat)
+    const balanceMsat = amount([where, 'balanceMsat'], channel.balanceMsat ?? Math.floor(capacityMsat / 2))
     if (balanceMsat > capacityMsat) fail(where, `a balance of ${balanceMsat} msat in a channel of ${capacityMsat} msat`)
     for (const name of Object.keys(channel.policies ?? {})) {
       if (!channel.between.includes(name)) fail(`${where}.policies`, `'${name}' is not an end of this channel`)
@@ -163,48 +186,54 @@ function resolveChannels(description: NetworkDescription, nodes: readonly NodePl
       balanceMsat,
       private: channel.private ?? ends.some((end) => nodes[end]?.public === false),
       policies: [
-        directionPolicy(where, description, channel, 0, capacityMsat),
-        directionPolicy(where, description, channel, 1, capacityMsat),
+        directionPolicy(where, { description, policyOf, channel, from: 0, capacityMsat }),
+        directionPolicy(where, { description, policyOf, channel, from: 1, capacityMsat }),
       ],
-      hopMs: channel.hopMs === undefined ? undefined : number(`${where}.hopMs`, channel.hopMs, 0),
+      hopMs: channel.hopMs === undefined ? undefined : number([where, 'hopMs'], channel.hopMs, 0),
     }
   })
 }
 
 function directionPolicy(
   where: string,
-  description: NetworkDescription,
-  channel: ChannelDescription,
-  from: 0 | 1,
-  capacityMsat: number,
+  options: {
+    readonly description: NetworkDescription
+    /** By name, of the nodes that have one. */
+    readonly policyOf: ReadonlyMap<string, PolicyOptions>
+    readonly channel: ChannelDescription
+    readonly from: 0 | 1
+    readonly capacityMsat: number
+  },
 ): Policy {
-  const name = channel.between[from]
-  const node: NodeDescription | undefined = description.nodes.find((other) => other.name === name)
+  const { description, policyOf, channel, capacityMsat } = options
+  const name = channel.between[options.from]
   return resolvePolicy(`${where} from '${name}'`, capacityMsat, {
     ...description.policyDefaults,
     ...description.nodeDefaults?.policy,
-    ...node?.policy,
+    ...policyOf.get(name),
     ...channel.policy,
     ...channel.policies?.[name],
   })
 }
 
 function resolvePolicy(where: string, capacityMsat: number, options: PolicyOptions): Policy {
-  const maxHtlcMsat = amount(`${where}.maxHtlcMsat`, options.maxHtlcMsat ?? capacityMsat)
+  const maxHtlcMsat = amount([where, 'maxHtlcMsat'], options.maxHtlcMsat ?? capacityMsat)
   return {
-    baseFeeMsat: amount(`${where}.baseFeeMsat`, options.baseFeeMsat ?? 1_000),
-    feePpm: whole(`${where}.feePpm`, options.feePpm ?? 1, 0, 1_000_000),
+    baseFeeMsat: amount([where, 'baseFeeMsat'], options.baseFeeMsat ?? 1_000),
+    feePpm: whole([where, 'feePpm'], options.feePpm ?? 1, 0, 1_000_000),
     inboundBaseFeeMsat: whole(
-      `${where}.inboundBaseFeeMsat`,
+      [where, 'inboundBaseFeeMsat'],
       options.inboundBaseFeeMsat ?? 0,
       -MAX_INBOUND_BASE_MSAT,
       MAX_INBOUND_BASE_MSAT,
     ),
-    inboundFeePpm: whole(`${where}.inboundFeePpm`, options.inboundFeePpm ?? 0, -1_000_000, 1_000_000),
-    cltvDelta: whole(`${where}.cltvDelta`, options.cltvDelta ?? 80, 1, 2_016),
-    minHtlcMsat: amount(`${where}.minHtlcMsat`, options.minHtlcMsat ?? 1_000),
+    inboundFeePpm: whole([where, 'inboundFeePpm'], options.inboundFeePpm ?? 0, -1_000_000, 1_000_000),
+    cltvDelta: whole([where, 'cltvDelta'], options.cltvDelta ?? 80, 1, 2_016),
+    minHtlcMsat: amount([where, 'minHtlcMsat'], options.minHtlcMsat ?? 1_000),
     maxHtlcMsat: Math.min(maxHtlcMsat, capacityMsat),
-    maxHtlcs: whole(`${where}.maxHtlcs`, options.maxHtlcs ?? MAX_HTLCS, 1, MAX_HTLCS),
+    maxHtlcs: whole([where, 'maxHtlcs'], options.maxHtlcs ?? MAX_HTLCS, 1, MAX_HTLCS),
+    othersHtlcs: number([where, 'othersHtlcs'], options.othersHtlcs ?? 0, 0, MAX_HTLCS),
+    disabled: options.disabled ?? false,
   }
 }
 
@@ -220,22 +249,25 @@ function resolveLatency(latency: LatencyName | LatencyOptions): Required<Latency
   }
 }
 
+/** An entry of the description, or an entry and its field: text is made of it where something is wrong. */
+type Place = string | readonly [entry: string, field: string]
+
 /** An amount as a number. Throws 'bad-description' unless it is a whole number of 0..10^15 msat. */
-function amount(where: string, value: Amount): number {
+function amount(where: Place, value: Amount): number {
   if (typeof value === 'string' && !/^\d{1,16}$/.test(value)) fail(where, `'${value}' is not an amount in millisatoshi`)
   return whole(where, Number(value), 0, MAX_EXACT_MSAT)
 }
 
-function whole(where: string, value: number, min: number, max: number): number {
+function whole(where: Place, value: number, min: number, max: number): number {
   if (!Number.isSafeInteger(value)) fail(where, `${value} is not a whole number`)
   return number(where, value, min, max)
 }
 
-function number(where: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+function number(where: Place, value: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
   if (!(value >= min && value <= max)) fail(where, `${value} is not between ${min} and ${max}`)
   return value
 }
 
-function fail(where: string, what: string): never {
-  throw new SimulationError('bad-description', `${where}: ${what}`)
+function fail(where: Place, what: string): never {
+  throw new SimulationError('bad-description', `${typeof where === 'string' ? where : where.join('.')}: ${what}`)
 }
