@@ -1,6 +1,12 @@
 import { SimulationError } from './errors.ts'
-import type { GossipChannel, GossipGraph, GossipNode, GossipPolicy } from './gossip-graph.ts'
-import { MAX_EXACT_MSAT } from './limits.ts'
+import {
+  MSAT_PER_SAT,
+  type GossipChannel,
+  type GossipGraph,
+  type GossipNode,
+  type GossipPolicy,
+} from './gossip-graph.ts'
+import { MAX_EXACT_MSAT, MAX_INBOUND_BASE_MSAT } from './limits.ts'
 
 /** What `lncli describegraph` prints, parsed. Numbers may be decimal text, as lncli writes those of 64 bits. */
 export interface DescribedGraph {
@@ -41,8 +47,6 @@ const ROUTE_BLINDING_BITS = ['24', '25'] as const
 /** The public network has deltas and rates beyond what the simulator takes: these are paid by nobody. */
 const MAX_DELTA_BLOCKS = 2_016
 const MAX_PPM = 1_000_000
-const MAX_INBOUND_BASE_MSAT = 0x7fff_ffff
-const MSAT_PER_SAT = 1_000
 
 /** Of what a file may hold, whatever its type says. @throws SimulationError 'bad-graph' with the entry's place */
 export function readDescribedGraph(graph: DescribedGraph): GossipGraph {

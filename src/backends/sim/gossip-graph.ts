@@ -1,3 +1,6 @@
+/** Gossip has capacities in satoshi. */
+export const MSAT_PER_SAT = 1_000
+
 /** What gossip tells of a network, as plain data: read from a file, or drawn. Amounts are millisatoshi. */
 export interface GossipGraph {
   readonly nodes: readonly GossipNode[]

@@ -6,6 +6,9 @@
 /** Amounts are numbers inside the simulator: a channel holds at most this, so sums stay exact (2^53 / 8). */
 export const MAX_EXACT_MSAT = 1_000_000_000_000_000
 
+/** What the field of bLIP 18 holds. */
+export const MAX_INBOUND_BASE_MSAT = 0x7fff_ffff
+
 /** Three times the public network of 2026 (17,324 nodes), in some 100 MB. */
 export const MAX_NODES = 50_000
 

@@ -54,6 +54,11 @@ export class Random {
     return Math.floor(this.fraction() * bound)
   }
 
+  /** One of these; there is at least one. */
+  oneOf<T>(values: readonly T[]): T {
+    return values[this.below(values.length)] as T
+  }
+
   /** Whether an event of this probability happened. Draws nothing for 0. */
   chance(probability: number): boolean {
     return probability > 0 && this.fraction() < probability

@@ -1,4 +1,4 @@
-import { MAX_EXACT_MSAT, MAX_CHANNELS, MAX_NODES } from './limits.ts'
+import { MAX_CHANNELS, MAX_EXACT_MSAT, MAX_INBOUND_BASE_MSAT, MAX_NODES } from './limits.ts'
 import type {
   Amount,
   ChannelDescription,
@@ -76,8 +76,6 @@ export interface NetworkPlan {
 
 const MAX_HTLCS = 483
 const NO_PEER_LIMITS: PeerLimits = { maxPending: Infinity, perHour: Infinity }
-/** What the field of bLIP 18 holds. */
-const MAX_INBOUND_BASE_MSAT = 0x7fff_ffff
 const FIRST_CHANNEL_BLOCK = 700_000
 
 /** Fills in the defaults. Throws SimulationError 'bad-description' with the entry's place. */

@@ -15,7 +15,7 @@ export const BATCH_MS = 50
 /** ... or until there are this many. */
 export const BATCH_SIZE = 10
 
-/** Slots that others hold are counted anew after so long: about what a payment takes that crosses the public network. */
+/** Slots that others hold are counted anew after so long: about what a slow payment over the public network takes. */
 export const OTHERS_HOLD_MS = 10_000
 
 /** Disk work of a commitment in units of one HTLC: a fixed part, whatever its size. */
