@@ -1,4 +1,5 @@
 /** Limits of the contract between transport and backends, and of what every backend does alike. */
+import type { Lane } from './payment.ts'
 
 /** A verdict about an offer falls within this time, else the backend refuses by itself (spec §2.5). */
 export const VERDICT_MS = 3_000
@@ -25,7 +26,7 @@ export const FINAL_DELTA_BLOCKS = 40
 export const GHOST_MS = 15_000
 /** How long a reply path may be asked to work, in blocks: two weeks, as an HTLC cannot be longer. */
 export const MAX_PATH_LIFETIME_BLOCKS = 2_016
-/** OPENs whose key is being agreed on, in an endpoint as in a daemon (spec §14): at 20 a second, some 13 s of them. */
+/** OPENs whose key is being agreed on, or that wait for it (spec §14): at 20 a second, some 13 s of them. */
 export const MAX_KEY_AGREEMENTS = 256
 /** Of these, for OPENs on the phantom lane of this node: refused ones cost their sender nothing. */
 export const MAX_UNPAID_KEY_AGREEMENTS = 128
@@ -33,3 +34,16 @@ export const MAX_UNPAID_KEY_AGREEMENTS = 128
 export const KEY_AGREEMENTS_PER_SECOND = 20
 /** ... and about a second of it after a rest. */
 export const KEY_AGREEMENT_BURST = 100
+/** Of an endpoint as of a daemon (spec §14): what is paid for waits beyond the rate, an offer has no time to. */
+export const KEY_AGREEMENTS: {
+  readonly perSecond: number
+  readonly burst: number
+  readonly lanes: Readonly<Record<Lane, { readonly max: number; readonly waits: boolean }>>
+} = {
+  perSecond: KEY_AGREEMENTS_PER_SECOND,
+  burst: KEY_AGREEMENT_BURST,
+  lanes: {
+    node: { max: MAX_KEY_AGREEMENTS, waits: true },
+    phantom: { max: MAX_UNPAID_KEY_AGREEMENTS, waits: false },
+  },
+}

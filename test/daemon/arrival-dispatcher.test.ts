@@ -2,7 +2,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { HOLD_MS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../../src/backends/daemon/protocol/limits.ts'
 import { ArrivalDispatcher } from '../../src/backends/daemon/server/arrival-dispatcher.ts'
-import type { PortOfOpen } from '../../src/backends/daemon/server/key-agreements.ts'
+import { KeyAgreements, type PortOfOpen } from '../../src/backends/daemon/server/key-agreements.ts'
 import { ConnectionOwners, PortOwners } from '../../src/backends/daemon/server/ownership.ts'
 import { ProgramSession, ProgramSessions } from '../../src/backends/daemon/server/program-session.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
@@ -60,12 +60,12 @@ function portOf(): Promise<PortOfOpen> {
   })
 }
 
-function make(settleIndex?: bigint): void {
+function make(settleIndex?: bigint, agreements?: Pick<KeyAgreements, 'portOf' | 'waiting'>): void {
   ports = new PortOwners(sim.clock.now())
   connections = new ConnectionOwners()
   arrivals = new ArrivalDispatcher({
     clock: sim.clock,
-    agreements: { portOf },
+    agreements: agreements ?? { portOf, waiting: 0 },
     connections,
     ports,
     sessions,
@@ -261,5 +261,61 @@ describe('a program that comes back', () => {
     arrivals.attached(next.session, 0n, false)
     expect(next.got).toHaveLength(MAX_RECENT_ARRIVALS)
     expect(arrivals.counts.recent).toBe(MAX_RECENT_ARRIVALS)
+  })
+})
+
+describe('OPENs beyond the burst of key agreements', () => {
+  /** Secrets that were asked of the node. */
+  let asked: number
+  let agreements: KeyAgreements
+  const key = (id: number): Uint8Array =>
+    secp256k1.getPublicKey(
+      Uint8Array.from({ length: 32 }, (_, at) => (at === 1 ? id >> 8 : id & 0xff)),
+      true,
+    )
+  const openOf = (id: number): Uint8Array =>
+    packet({ kind: 'open', cid: cid(id), attempt: 0, ephemeral: key(id), number: 0 })
+
+  beforeEach(() => {
+    asked = 0
+    const sharedSecret = async (): Promise<Uint8Array> => new Uint8Array(32).fill(++asked)
+    agreements = new KeyAgreements({ clock: sim.clock, backend: { sharedSecret }, publicKey: ephemeral })
+    make(undefined, agreements)
+  })
+
+  it('wait for their turn, twenty a second, as at an endpoint: they are paid for', async () => {
+    for (let id = 1; id <= 160; id++) settle(openOf(id))
+    await sim.runFor(0)
+    expect([asked, agreements.waiting]).toEqual([100, 60])
+    await sim.runFor(1_000)
+    expect(asked).toBeGreaterThanOrEqual(119)
+    expect(asked).toBeLessThanOrEqual(121)
+    await sim.runFor(2_100)
+    // Each was read; what is sealed in these is nobody's.
+    expect([asked, agreements.waiting, arrivals.counts.strays]).toEqual([160, 0, 160])
+  })
+
+  it('hold up nothing that comes after them', async () => {
+    connections.addReceiver({ kind: 'open', cid: cid(250), attempt: 0, ephemeral, number: 0 }, one.session)
+    for (let id = 1; id <= 160; id++) settle(openOf(id))
+    settle(data(250))
+    await sim.runFor(0)
+    expect(one.got).toEqual([161])
+    expect(passed.at(-1)).toBe(161)
+  })
+
+  it('are 256 at most, those that wait included', async () => {
+    for (let id = 1; id <= 254; id++) settle(openOf(id))
+    for (let id = 300; id < 320; id++) settle(openOf(id))
+    expect(agreements.waiting).toBe(156)
+    await sim.runFor(8_000)
+    expect([asked, arrivals.counts.strays]).toEqual([256, 274])
+  })
+
+  it('are read no more where the daemon ends', async () => {
+    for (let id = 1; id <= 120; id++) settle(openOf(id))
+    agreements.stop()
+    await sim.runFor(60_000)
+    expect(asked).toBe(100)
   })
 })

@@ -5,7 +5,7 @@ import type { Socket } from '../../src/transport/sockets/socket.ts'
 import { UNHEARD_PAUSE_MS } from '../../src/transport/limits.ts'
 import { type Pair, pairOn } from './worlds.ts'
 
-/** What had arrived before a connection failed is read before the 'error'; only the other side's reset takes it away. */
+/** What had arrived before a connection failed is read before the 'error'; only a reset takes it away. */
 const MINUTE_MS = 60_000
 /** More than a stream's own buffer, 64 KiB, so that some of it waits in the connection. */
 const SENT_BYTES = 200_000

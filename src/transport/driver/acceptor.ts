@@ -1,5 +1,5 @@
+import { Admission } from '../../floor/admission.ts'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
-import { TokenBucket } from '../../floor/token-bucket.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane } from '../../medium/payment.ts'
 import { Code } from '../../wire/errors.ts'
@@ -7,12 +7,7 @@ import { paymentHash, preimage } from '../../wire/keys.ts'
 import type { OpenHeader } from '../../wire/packets.ts'
 import { openOpen, type OpenedPacket } from '../connection/opening.ts'
 import { messageOf } from '../errors.ts'
-import {
-  KEY_AGREEMENT_BURST,
-  KEY_AGREEMENTS_PER_SECOND,
-  MAX_KEY_AGREEMENTS,
-  MAX_UNPAID_KEY_AGREEMENTS,
-} from '../../medium/limits.ts'
+import { KEY_AGREEMENTS } from '../../medium/limits.ts'
 import { MAX_UNPAID_OPEN_COPIES, MAX_PENDING_OPEN_COPIES, OPEN_AGE_BLOCKS, OPEN_AHEAD_BLOCKS } from '../limits.ts'
 import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { SeenOpens } from '../tables/seen-opens.ts'
@@ -21,7 +16,7 @@ import type { PortListener } from './connection-handle.ts'
 import type { ConnectionMaker } from './connection-maker.ts'
 import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
-import { type Deadline, later } from './deadlines.ts'
+import { later } from './deadlines.ts'
 import { callOutside, type DrivenConnection } from './driven-connection.ts'
 import { handTo, type HeldOffers, type OfferDecision, refusal } from './held-offers.ts'
 import type { OwnNode } from './own-node.ts'
@@ -61,21 +56,22 @@ interface PendingOpen {
 /** Everything that stands before a connection of the responder's side (spec §6.2 to §6.5). */
 export class Acceptor {
   readonly #parts: AcceptorParts
-  /** One for each lane: what costs its sender nothing must not use up what others pay for. */
-  readonly #buckets: Readonly<Record<Lane, TokenBucket>>
+  /** By lane: what costs its sender nothing must not use up what others pay for. */
+  readonly #agreements: Admission<Lane>
   /** By e_i. */
   readonly #pending: Map<string, PendingOpen> = new Map()
-  /** What OPENs of the node lane wait for beyond the burst: they are paid for, and nobody tells their sender no. */
-  readonly #turns: (() => void)[] = []
-  readonly #nextTurn: Deadline
   /** Connections that are being accepted, by port. */
   readonly #backlog: Map<number, number> = new Map()
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
-    const bucket = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: parts.runtime.now() }
-    this.#buckets = { node: new TokenBucket(bucket), phantom: new TokenBucket(bucket) }
-    this.#nextTurn = parts.runtime.deadlines.add(() => this.#giveTurns())
+    const { runtime } = parts
+    const nextTurn = runtime.deadlines.add(() => this.#agreements.wake())
+    this.#agreements = new Admission<Lane>({
+      ...KEY_AGREEMENTS,
+      now: () => runtime.now(),
+      wakeAt: (atMs) => runtime.deadlines.set(nextTurn, later(atMs, runtime.now())),
+    })
   }
 
   get pending(): number {
@@ -112,36 +108,19 @@ export class Acceptor {
 
   #receiveFirst(open: Omit<AuthenticOpen, 'opened'>): OfferDecision | Promise<OfferDecision> {
     const { arrival, ephemeral } = open
-    const max = arrival.lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
-    if (this.#pending.size >= max) return this.#drop('too many OPENs', Code.BUSY)
-    const isBehind = arrival.lane === 'node' && this.#turns.length > 0
-    const hasTurn = !isBehind && this.#buckets[arrival.lane].take(this.#parts.runtime.now())
-    if (!hasTurn && arrival.lane === 'phantom') return this.#drop('too many OPENs', Code.BUSY)
-    const result = hasTurn ? this.#open(open) : this.#turn().then(() => this.#open(open))
+    // spec §14: one of the node lane waits for its turn; it is paid for, and nobody tells its sender no.
+    const turn = this.#agreements.enter(arrival.lane)
+    if (turn === undefined) return this.#drop('too many OPENs', Code.BUSY)
+    const result = turn === 'now' ? this.#open(open) : turn.then(() => this.#open(open))
     this.#pending.set(ephemeral, { waitingCopies: 1, result })
     return result.then((connection) => {
       this.#pending.delete(ephemeral)
+      this.#agreements.leave()
       if (typeof connection !== 'object') return this.#dropUntaken(connection)
       // The connection was made with this copy.
       const { openReception } = connection
       return { reception: openReception ?? refusal(Code.PROTOCOL).reception, paid: connection }
     })
-  }
-
-  /** Resolves when it is an OPEN's turn, at KEY_AGREEMENTS_PER_SECOND; MAX_KEY_AGREEMENTS wait at most. */
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#turns.push(resolve)
-      this.#giveTurns()
-    })
-  }
-
-  #giveTurns(): void {
-    const { runtime } = this.#parts
-    const now = runtime.now()
-    const bucket = this.#buckets.node
-    while (this.#turns.length > 0 && bucket.take(now)) this.#turns.shift()?.()
-    runtime.deadlines.set(this.#nextTurn, this.#turns.length === 0 ? undefined : later(now + bucket.waitMs(now), now))
   }
 
   async #open(open: Omit<AuthenticOpen, 'opened'>): Promise<DrivenConnection | Code> {

@@ -572,7 +572,7 @@ export class Socket extends Duplex {
     if (!this.#hasUnread) this.destroy(this.#failing?.read)
   }
 
-  /** In a later turn, as a kernel tells the next reader; and in a tick, as 'error' comes in the next, before 'close'. */
+  /** In a later turn, as a kernel tells the next reader; and in a tick, so that 'error' comes before 'close'. */
   #failSoon(): void {
     if (!this.destroyed && !this.#hasUnread) this.#soon(() => process.nextTick(() => this.#failIfRead()))
   }

@@ -10,7 +10,7 @@ import type { ProgramSession, ProgramSessions } from './program-session.ts'
 
 export interface ArrivalDispatcherOptions {
   readonly clock: Clock
-  readonly agreements: Pick<KeyAgreements, 'portOf'>
+  readonly agreements: Pick<KeyAgreements, 'portOf' | 'waiting'>
   readonly connections: ConnectionOwners
   readonly ports: PortOwners
   readonly sessions: ProgramSessions
@@ -26,6 +26,8 @@ interface Entry {
   /** Of an OPEN, once it is known. */
   port: PortOfOpen
   isReady: boolean
+  /** An OPEN that waits for its turn to be read: the line goes on without it. 'passed': it did so. */
+  aside: 'waits' | 'passed' | undefined
   /** The process that it was handed to. */
   to: string | undefined
   /** An OPEN that no program gets any more: it was refused, or dropped. */
@@ -70,14 +72,30 @@ export class ArrivalDispatcher {
   handle(arrival: ArrivalEvent): void {
     const { record } = arrival
     const header = headerOf(record)
-    const entry: Entry = { arrival, header, port: undefined, isReady: true, to: undefined, isOver: false }
+    const entry: Entry = {
+      arrival,
+      header,
+      port: undefined,
+      isReady: true,
+      aside: undefined,
+      to: undefined,
+      isOver: false,
+    }
     this.#waiting.push(entry)
     if (header?.header.kind === 'open' && this.#livingOwner(header) === undefined) {
       entry.isReady = false
-      void this.#options.agreements.portOf(record, header, 'node').then((port) => {
+      const { agreements } = this.#options
+      const found = agreements.portOf(record, header, 'node')
+      // spec/daemon.md §6.2: it may wait for seconds, and holds nobody up meanwhile.
+      entry.isReady = agreements.waiting > 0
+      if (entry.isReady) entry.aside = 'waits'
+      void found.then((port) => {
+        const isPassed = entry.aside === 'passed'
         entry.port = port
         entry.isReady = true
-        this.#handOn()
+        entry.aside = undefined
+        if (isPassed) this.#dispatch(entry)
+        else this.#handOn()
       })
     }
     // The node hangs: an OPEN whose port cannot be found without it is sent again by its initiator.
@@ -125,7 +143,9 @@ export class ArrivalDispatcher {
     const header = entry.header?.header
     const owner = header === undefined ? undefined : this.#options.connections.ownerOf(header)
     if (owner?.isGone === false) return this.#give(owner, entry)
-    if (header?.kind === 'open') return this.#findListener(entry)
+    if (entry.aside !== undefined) entry.aside = 'passed'
+    else if (header?.kind === 'open') this.#findListener(entry)
+    if (header?.kind === 'open') return
     if (entry.arrival.settleIndex <= this.#oldIndex) return
     // Its program is gone, so the other side has no one to talk to.
     if (owner !== undefined) return this.#stray()

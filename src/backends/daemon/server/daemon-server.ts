@@ -50,6 +50,7 @@ export class DaemonServer {
   readonly #paths: PathOwners
   readonly #payments: ProgramPayments
   readonly #arrivals: ArrivalDispatcher
+  readonly #agreements: KeyAgreements
   readonly #offers: OfferDispatcher
   #blockHeight: number
   #isOnline = true
@@ -92,7 +93,7 @@ export class DaemonServer {
     this.#log = (message) => log?.(message)
     this.#blockHeight = info.blockHeight
     this.#startedMs = clock.now()
-    const agreements = new KeyAgreements({ clock, backend, publicKey: info.publicKey })
+    const agreements = (this.#agreements = new KeyAgreements({ clock, backend, publicKey: info.publicKey }))
     const [sessions, connections] = [this.#sessions, this.#ends]
     const ports = (this.#ports = new PortOwners(this.#startedMs))
     const paths = (this.#paths = new PathOwners(backend))
@@ -107,6 +108,7 @@ export class DaemonServer {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#arrivals.stop()
+    this.#agreements.stop()
     for (const connection of this.#connections) connection.hangUp('the daemon ends')
     await this.#backend.stop()
   }

@@ -1,18 +1,13 @@
+import { Admission } from '../../../floor/admission.ts'
 import { BoundedMap } from '../../../floor/bounded.ts'
 import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
-import { TokenBucket } from '../../../floor/token-bucket.ts'
 import { decodeFrames, UnsupportedError } from '../../../wire/frame-reader.ts'
 import type { Frame } from '../../../wire/frames.ts'
 import { respond } from '../../../wire/handshake.ts'
 import type { DecodedHeader } from '../../../wire/packets.ts'
 import { type Backend, BackendError } from '../../backend.ts'
-import {
-  KEY_AGREEMENT_BURST,
-  KEY_AGREEMENTS_PER_SECOND,
-  MAX_KEY_AGREEMENTS,
-  MAX_UNPAID_KEY_AGREEMENTS,
-} from '../../../medium/limits.ts'
+import { KEY_AGREEMENTS } from '../../../medium/limits.ts'
 import { MAX_SECRETS } from '../protocol/limits.ts'
 
 export interface KeyAgreementsOptions {
@@ -35,14 +30,33 @@ export type PortOfOpen = number | 'busy' | undefined
 export class KeyAgreements {
   readonly #options: KeyAgreementsOptions
   readonly #secrets = new BoundedMap<string, Promise<Uint8Array>>(MAX_SECRETS)
-  #underWay = 0
-  /** A rate for each lane: unpaid OPENs must not keep paid ones from being read (spec §14). */
-  readonly #allowed: Readonly<Record<OpenLane, TokenBucket>>
+  /** By lane: unpaid OPENs must not keep paid ones from being read (spec §14). */
+  readonly #admission: Admission<OpenLane>
+  #cancelTurn: (() => void) | undefined
 
   constructor(options: KeyAgreementsOptions) {
     this.#options = options
-    const rate = { perSecond: KEY_AGREEMENTS_PER_SECOND, burst: KEY_AGREEMENT_BURST, now: options.clock.now() }
-    this.#allowed = { node: new TokenBucket(rate), phantom: new TokenBucket(rate) }
+    const { clock } = options
+    this.#admission = new Admission<OpenLane>({
+      ...KEY_AGREEMENTS,
+      now: () => clock.now(),
+      wakeAt: (atMs) => this.#wakeAt(atMs),
+    })
+  }
+
+  /** OPENs of the node lane that wait for their turn. */
+  get waiting(): number {
+    return this.#admission.waiting
+  }
+
+  /** No further turn is given. */
+  stop(): void {
+    this.#wakeAt(undefined)
+  }
+
+  #wakeAt(atMs: number | undefined): void {
+    this.#cancelTurn?.()
+    this.#cancelTurn = atMs === undefined ? undefined : this.#options.clock.schedule(atMs, () => this.#admission.wake())
   }
 
   /** The secret that a program asks for. @throws BackendError as the node's backend */
@@ -62,10 +76,10 @@ export class KeyAgreements {
   async portOf(record: Uint8Array, { header, sealedOffset }: DecodedHeader, lane: OpenLane): Promise<PortOfOpen> {
     if (header.kind !== 'open') return undefined
     const isNew = !this.#secrets.has(toHex(header.ephemeral))
-    const max = lane === 'node' ? MAX_KEY_AGREEMENTS : MAX_UNPAID_KEY_AGREEMENTS
-    if (isNew && (this.#underWay >= max || !this.#allowed[lane].take(this.#options.clock.now()))) return 'busy'
-    this.#underWay += 1
+    const turn = isNew ? this.#admission.enter(lane) : 'known'
+    if (turn === undefined) return 'busy'
     try {
+      if (typeof turn === 'object') await turn
       const sharedSecret = await this.sharedSecret(header.ephemeral)
       const { cid, ephemeral } = header
       const responderKey = this.#options.publicKey
@@ -75,7 +89,7 @@ export class KeyAgreements {
       // The node is away, or refuses the point.
       return error instanceof BackendError && error.code === 'bad-point' ? undefined : 'busy'
     } finally {
-      this.#underWay -= 1
+      if (turn !== 'known') this.#admission.leave()
     }
   }
 }
