@@ -146,6 +146,24 @@ it('waits for another program on its node that has what hidden answers need', as
   await expect(second.ended).rejects.toMatchObject({ code: 'ERR_KEYSOCK_NO_PATH' })
 })
 
+it('waits for another program that has its node to itself', async () => {
+  const second = await begin({ answers: false, code: 'node-in-use', waitMs: 90_000 })
+  await second.time.advance(60_000)
+  expect(second.timeouts.length).toBeGreaterThan(5)
+  await second.time.advance(60_000)
+  await expect(second.ended).resolves.toMatchObject({ type: 'wait' })
+})
+
+it('says that it is this node that cannot pay, in place of that nobody answers or no way is known', async () => {
+  const message = "this node's own balance is used up"
+  for (const code of ['ETIMEDOUT', 'EHOSTUNREACH']) {
+    const { time, events, ended } = await begin({ answers: false, code, waitMs: 20_000, ownTrouble: () => message })
+    await time.advance(30_000)
+    await expect(ended).resolves.toMatchObject({ type: 'wait', why: message })
+    expect(events).toContainEqual(expect.objectContaining({ event: 'waiting', code, message }))
+  }
+})
+
 it('tries once, and long enough for an answer, where it is not to wait at all', async () => {
   const away = await begin({ waitMs: 0, answers: false })
   await expect(away.ended).resolves.toMatchObject({ type: 'wait' })

@@ -1,11 +1,13 @@
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Dependencies } from '../../src/cli/dependencies.ts'
+import { openEndpointOn } from '../../src/cli/endpoint.ts'
 import type { CliEvent } from '../../src/cli/events.ts'
 import { TransferError } from '../../src/cli/transfer/errors.ts'
 import { DEFAULT_PORT } from '../../src/cli/transfer/limits.ts'
 import { sayLast } from '../../src/cli/transfer/send-session.ts'
-import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
+import { BackendError, createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import type { Finding } from '../../src/lnd.ts'
 import type { Simulation } from '../../src/sim.ts'
 import { CommandLine, pattern, sha256Hex, tap } from './command-line.ts'
@@ -232,6 +234,42 @@ describe('keysock send and keysock receive', () => {
     const direct = commandLine.run('alice', [...dryRun, '--replies', 'direct'], { findings: [hidden] })
     expect(await direct.code).toBe(0)
     expect(direct.events().map(({ event }) => event)).toEqual(['quote'])
+  })
+
+  it('say before the first payment that this node can pay nothing', async () => {
+    const path = commandLine.write('a.bin', pattern(10))
+    const message = "the node's own balance is used up: no channel of it can send more than 0 sat"
+    const findings: Finding[] = [{ name: 'outbound', verdict: 'bad', message }]
+    const warning = { event: 'warning', code: 'ERR_CLI_NODE', message }
+    const words = ['send', path, commandLine.key('bob'), '--json', '--wait', '5s']
+    const estimate = commandLine.run('alice', [...words, '--dry-run'], { findings })
+    expect(await estimate.code).toBe(0)
+    expect(estimate.events()).toContainEqual(warning)
+    const send = commandLine.run('alice', words, { findings })
+    expect(await send.code).toBe(3)
+    expect(send.events().slice(0, 2)).toEqual([expect.objectContaining({ event: 'connecting' }), warning])
+  })
+
+  it('wait for a program that has the node to itself, in words of the command line', async () => {
+    const path = commandLine.write('a.bin', pattern(10))
+    let tries = 0
+    const open: Dependencies['openEndpoint'] = async (request) => {
+      if (++tries < 3) throw new BackendError('node-in-use', 'process 7 has this node to itself')
+      return await openEndpointOn(commandLine.sim.backend('alice'), request)
+    }
+    const words = ['send', path, commandLine.key('bob'), '--json']
+    const waited = commandLine.run('alice', [...words, '--wait', '5s'], { open })
+    expect(await waited.code).toBe(3)
+    expect(waited.events()[0]).toMatchObject({
+      event: 'waiting',
+      code: 'node-in-use',
+      message: 'process 7 has this node to itself; until then this one waits',
+    })
+    expect(waited.events().filter(({ event }) => event === 'connecting').length).toBe(1)
+    tries = -Infinity
+    const hurried = commandLine.run('alice', [...words, '--wait', '0'], { open })
+    expect(await hurried.code).toBe(1)
+    expect(hurried.events()).toMatchObject([{ event: 'error', code: 'node-in-use' }])
   })
 
   it('say that nobody can answer this node, in place of that nobody receives', async () => {

@@ -3,16 +3,21 @@ import type { Endpoint } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay, type Display } from '../display/display.ts'
 import { StopSignal } from '../ending.ts'
-import { type EndpointRequest, unusable } from '../endpoint.ts'
+import { type EndpointRequest, unusable, whyUnusable } from '../endpoint.ts'
 import type { CliEvent, TransferName } from '../events.ts'
 import type { OutputFlags } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
+import { sleep } from '../transfer/waiting.ts'
 
 /** Warnings that are remembered so as to be shown once; a bound, since some contain a number that grows. */
 const MAX_WARNINGS = 100
 /** The backend's warning that the node's own balance is used up; it repeats it every minute while that is so. */
 const NO_BALANCE = 'no-balance'
 const TROUBLE_MS = 120_000
+/** The code of a node that another process has to itself. */
+const NODE_IN_USE = 'node-in-use'
+/** How often it is looked whether that process has ended, or a daemon has come: it costs no payment. */
+const NODE_AGAIN_MS = 1_000
 
 /** Why it stopped, and with which cap it goes on. */
 export interface LastWords extends Pick<
@@ -52,10 +57,15 @@ export class CommandRun {
     this.stop = new StopSignal(dependencies.signals, () => this.display.close())
   }
 
-  /** @throws KeysockError that tells a person why there is none; the signal's reason */
-  async openEndpoint(request: Omit<EndpointRequest, 'environment'>): Promise<Endpoint> {
-    const { openEndpoint, environment } = this.#dependencies
-    const opening = openEndpoint({ environment, ...request })
+  /**
+   * @param waitMs how long a node is waited for that another process has to itself
+   * @throws KeysockError that tells a person why there is none; the signal's reason
+   */
+  async openEndpoint(
+    request: Omit<EndpointRequest, 'environment'>,
+    { waitMs = 0 }: { readonly waitMs?: number } = {},
+  ): Promise<Endpoint> {
+    const opening = this.#open(request, waitMs)
     try {
       const endpoint = await this.stop.orStop(opening)
       this.#endpoint = endpoint
@@ -68,6 +78,25 @@ export class CommandRun {
       // It may still open, after the command has ended.
       opening.then((late) => late.close()).catch(() => undefined)
       throw this.stop.isGiven ? error : unusable(error)
+    }
+  }
+
+  async #open(request: Omit<EndpointRequest, 'environment'>, waitMs: number): Promise<Endpoint> {
+    const { openEndpoint, environment, clock } = this.#dependencies
+    const untilMs = clock.now() + waitMs
+    for (let isTold = false; ; isTold = true) {
+      try {
+        return await openEndpoint({ environment, ...request })
+      } catch (error) {
+        const leftMs = untilMs - clock.now()
+        if (codeOf(error) !== NODE_IN_USE || leftMs <= 0 || this.stop.signal.aborted) throw error
+        if (!isTold) {
+          const message = `${whyUnusable(error)}; until then this one waits`
+          const secondsLeft = Math.round(leftMs / 1_000)
+          this.display.emit({ event: 'waiting', code: NODE_IN_USE, message, sat: 0, secondsLeft })
+        }
+        await sleep(clock, Math.min(NODE_AGAIN_MS, leftMs), this.stop.signal)
+      }
     }
   }
 

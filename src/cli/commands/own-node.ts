@@ -26,6 +26,12 @@ export class OwnNode implements WayLook {
     return await this.#complaints(TO_RECEIVE)
   }
 
+  /** Why this node can pay nothing, or little more; undefined where nothing is known against it. */
+  async noWayOut(): Promise<string | undefined> {
+    const [first] = await this.#complaints(['outbound'])
+    return first?.message
+  }
+
   async noWayBack(): Promise<string | undefined> {
     const [first] = await this.#complaints(ROOM)
     return first?.message

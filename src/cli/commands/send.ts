@@ -131,7 +131,9 @@ class SendCommand {
     try {
       source = await this.#openSource()
       this.#isStream = source.content === undefined
-      const endpoint = await this.#run.openEndpoint({ flags: this.#flags })
+      // A node that another command has to itself is waited for, as a receiver is.
+      const waitMs = dryRun ? 0 : this.#flags.wait
+      const endpoint = await this.#run.openEndpoint({ flags: this.#flags }, { waitMs })
       const cap = { msat: maxCost ?? endpoint.defaults.maxCostMsat, isGiven: maxCost !== undefined }
       return await (dryRun ? this.#estimate(endpoint, source, cap) : this.#send(endpoint, source, cap))
     } catch (error) {
@@ -183,6 +185,7 @@ class SendCommand {
     const { stop, display } = this.#run
     endpoint.setCaps({ process: cap.msat, peer: { publicKey: this.#target.address, cap: cap.msat } })
     if (!(await this.#isWithin(cap, endpoint, source))) return EXIT.stopped
+    void this.#warnOfNoWayOut()
     const transfer = new SendTransfer({
       endpoint,
       target: this.#target,
@@ -218,7 +221,7 @@ class SendCommand {
         return noWayBack === undefined ? undefined : noAnswers(noWayBack)
       }
       case 'EHOSTUNREACH':
-        return whyNoWay(await this.#node.knows(publicKeyOf(this.#target)))
+        return (await this.#node.noWayOut()) ?? whyNoWay(await this.#node.knows(publicKeyOf(this.#target)))
       default:
         return undefined
     }
@@ -323,9 +326,16 @@ class SendCommand {
       secondsTo: Math.round(to),
       maxCostSat: satOf(cap.msat),
     })
+    await stop.orStop(this.#warnOfNoWayOut())
     const against = await stop.orStop(this.#againstAnswers())
     if (against !== undefined) this.#run.warn('ERR_CLI_NODE', against)
     return EXIT.done
+  }
+
+  /** Says before the first payment that this node can pay nothing, or little more. */
+  async #warnOfNoWayOut(): Promise<void> {
+    const noWayOut = await this.#node.noWayOut().catch(() => undefined)
+    if (noWayOut !== undefined) this.#run.warn('ERR_CLI_NODE', noWayOut)
   }
 
   /** Why the receiver could not answer, and what helps; undefined where it can, as far as is known. */

@@ -300,21 +300,24 @@ export class SendTransfer {
     })
   }
 
-  /** Whether there are no hidden answers since another program has the interceptor, which it may let go. */
+  /** Whether another program has the node, or the interceptor that hidden answers need, and may let it go. */
   async #isHeld(failure: Error): Promise<boolean> {
-    return codeOf(failure) === 'ERR_KEYSOCK_NO_PATH' && (await this.#options.look?.isHeld()) === true
+    const code = codeOf(failure)
+    return code === 'node-in-use' || (code === 'ERR_KEYSOCK_NO_PATH' && (await this.#options.look?.isHeld()) === true)
   }
 
   /** Why there is no connection, by all that the payments and the own node tell. */
   async #whyNot(failure: Error): Promise<string> {
-    const { target, look } = this.#options
+    const { target, look, ownTrouble } = this.#options
     switch (codeOf(failure)) {
       case 'ERR_KEYSOCK_NO_PATH':
         return HELD
       case 'EHOSTUNREACH':
-        return whyNoWay(await look?.knows(publicKeyOf(target)))
+        return ownTrouble?.() ?? whyNoWay(await look?.knows(publicKeyOf(target)))
       case 'ETIMEDOUT': {
         const silence = this.#reach?.silence ?? 'unanswered'
+        const trouble = silence === 'unanswered' ? undefined : ownTrouble?.()
+        if (trouble !== undefined) return trouble
         const noWayBack = silence === 'unanswered' ? await look?.noWayBack() : undefined
         return noWayBack === undefined ? whySilent(silence) : `the answers cannot reach this node: ${noWayBack}`
       }
@@ -398,6 +401,7 @@ function whyNot(error: Error, port: number): string {
     case 'ECONNREFUSED':
       return `nobody receives on port ${port} there, or there is no room`
     case SILENT:
+    case 'node-in-use':
     case 'ERR_TRANSFER_BUSY':
     case 'ERR_TRANSFER_HASH':
       return error.message
