@@ -1,7 +1,7 @@
 import { TokenBucket } from './token-bucket.ts'
 
 /** Of things of one kind. */
-export interface AdmissionLane {
+interface AdmissionLane {
   /** How many of all kinds may be under way or wait where one of this kind comes. */
   readonly max: number
   /** Beyond the rate it waits for its turn; else there is no place for it. */

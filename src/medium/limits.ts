@@ -27,11 +27,11 @@ export const GHOST_MS = 15_000
 /** How long a reply path may be asked to work, in blocks: two weeks, as an HTLC cannot be longer. */
 export const MAX_PATH_LIFETIME_BLOCKS = 2_016
 /** OPENs whose key is being agreed on, or that wait for it (spec §14): at 20 a second, some 13 s of them. */
-export const MAX_KEY_AGREEMENTS = 256
+const MAX_KEY_AGREEMENTS = 256
 /** Of these, for OPENs on the phantom lane of this node: refused ones cost their sender nothing. */
-export const MAX_UNPAID_KEY_AGREEMENTS = 128
+const MAX_UNPAID_KEY_AGREEMENTS = 128
 /** A key agreement costs the node 11 ms: a fifth of its time, at most, on each lane ... */
-export const KEY_AGREEMENTS_PER_SECOND = 20
+const KEY_AGREEMENTS_PER_SECOND = 20
 /** ... and about a second of it after a rest. */
 export const KEY_AGREEMENT_BURST = 100
 /** Of an endpoint as of a daemon (spec §14): what is paid for waits beyond the rate, an offer has no time to. */

@@ -2,8 +2,8 @@ import { Code, codeName, codes, peerError } from '../../wire/errors.ts'
 import type { ConnectionFailure } from './interface.ts'
 
 /**
- * Whether a failure takes away what had arrived and was not read (spec §13.3): a RESET of the peer's application does, as
- * in TCP; its idle timeout says no more than this side's own would.
+ * Whether a failure takes away what had arrived and was not read (spec §13.3): a RESET of the peer's application does,
+ * as in TCP; its idle timeout says no more than this side's own would.
  */
 export function losesUnread({ wireCode }: ConnectionFailure): boolean {
   return wireCode !== undefined && wireCode !== Code.IDLE
