@@ -9,6 +9,7 @@ import {
   demoNetwork,
   hubNetwork,
   line,
+  mainnetLike,
   type NetworkDescription,
   type Simulation,
 } from '../../src/sim.ts'
@@ -126,6 +127,24 @@ describe('the candidates that a payer is left with', () => {
         'alice',
       )
     }
+  })
+
+  it('are as many as the backend tells, also where directions are disabled', async () => {
+    let told = 0
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), fc.constantFrom<1 | 2>(1, 2), async (seed, relays) => {
+        const sim = createSimulation(mainnetLike({ nodes: 80, seed }), { seed })
+        for (const maker of ['n3', 'n9', 'n15']) {
+          const made = await pathOf(sim, maker, 'n1', relays).catch(() => undefined)
+          if (made === undefined) continue
+          told++
+          const found = candidateInitiators(sim.publicGraph(), decodePath(made.bytes), sim.keyOf('n1'))
+          expect(found).toHaveLength(made.candidates)
+        }
+      }),
+      { numRuns: 12 },
+    )
+    expect(told).toBeGreaterThan(12)
   })
 
   it('do not depend on small differences of policy, since totals are rounded up', () => {

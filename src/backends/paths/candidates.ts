@@ -18,10 +18,15 @@ export interface CandidateGraph {
   /** `policies` in the order of `ends`: what the first asks, what the second asks. */
   readonly channels: readonly {
     readonly ends: readonly [string, string]
-    readonly policies: readonly [RelayCost, RelayCost]
+    readonly policies: readonly [PublishedPolicy, PublishedPolicy]
     /** In the order of `ends`: what each asks for what comes in over the channel. Absent: nothing. */
     readonly inbound?: readonly [InboundCost, InboundCost]
   }[]
+}
+
+/** What an end asks, and whether it has taken its direction out of use. */
+export interface PublishedPolicy extends RelayCost {
+  readonly disabled?: boolean
 }
 
 /** As much of the public graph as tells who could stand behind a path. `N` is what a node goes by there. */
@@ -129,6 +134,7 @@ function outwardCosts(graph: CandidateGraph): ReadonlyMap<string, readonly Outwa
   for (const channel of graph.channels) {
     const { inbound = [NOTHING, NOTHING] } = channel
     for (const i of [0, 1] as const) {
+      if (channel.policies[i].disabled === true) continue
       const from = channel.ends[i]
       const other = i === 0 ? 1 : 0
       const list = outward.get(from) ?? []

@@ -110,23 +110,21 @@ function introduction(links: readonly ChannelLink[], payer: SimNode | undefined)
   }
 }
 
-/** No class of totals holds it: nobody stands behind a direction that is disabled. */
-const UNUSABLE: RelayCost = { baseFeeMsat: Infinity, feePpm: 0, cltvDelta: 0, minHtlcMsat: 0 }
-
 /** What everybody knows of a node, as gossip has it. */
 const AROUND: GraphView<SimNode> = {
   blinds: ({ plan }) => plan.public && plan.routeBlinding,
   outward: ({ links }) =>
     links.filter(isAnnounced).map((link) => ({
       to: link.to,
-      cost: link.policy.disabled ? UNUSABLE : link.policy,
+      cost: link.policy,
       inbound: link.reverse.inbound,
       inboundThere: link.inbound,
     })),
 }
 
-function isAnnounced({ channel }: ChannelLink): boolean {
-  return !channel.private && !channel.closed
+/** Whether gossip lets payments go over this link. */
+function isAnnounced({ channel, policy }: ChannelLink): boolean {
+  return !channel.private && !channel.closed && !policy.disabled
 }
 
 /** Whether a peer may introduce or relay over this link, which leads towards us. */
@@ -138,7 +136,6 @@ function canRelay(link: ChannelLink, payer: SimNode | undefined): boolean {
     relay.plan.routeBlinding &&
     relay.online &&
     isAnnounced(link) &&
-    !link.policy.disabled &&
     link.balanceMsat >= INTRODUCTION_ROOM_MSAT &&
     link.slotsUsed < link.policy.maxHtlcs
   )
