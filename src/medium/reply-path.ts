@@ -13,8 +13,8 @@ export interface PathRequest {
   readonly payer: Uint8Array
   readonly relays: RelayWish
   /**
-   * Paths over which a packet costs more than this, amount and fee together, are not made (spec §9.6). In msat; absent:
-   * whatever it costs.
+   * Paths over which a packet costs more than this, amount and fee together, are not made (spec §9.6). In msat;
+   * absent: whatever it costs.
    */
   readonly maxCostMsat?: bigint
   /** How long the path has to work, in blocks. */
@@ -39,8 +39,8 @@ export interface PathResult {
   /** What a packet costs the payer from the introduction node on, amount and fee together, msat. Absent: as above. */
   readonly costMsat?: bigint
   /**
-   * How many nodes of the public graph could stand behind these paths, by what a payer can compute (spec §9.5). Absent:
-   * the backend still counts, and the event 'candidates' tells.
+   * How many nodes of the public graph could stand behind these paths, by what a payer can compute (spec §9.5).
+   * Absent: the backend still counts, and the event 'candidates' tells.
    */
   readonly candidates?: number
   /** The peer of this node over which they lead, in hexadecimal; absent: the backend does not say. */

@@ -5,13 +5,12 @@ import type { BackendEvent } from '../../src/backends/backend.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
 import { PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
-import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { PhantomLane } from '../../src/backends/lnd/phantom/phantom-lane.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { publicKey } from '../../src/wire/keys.ts'
-import { edge, policy, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+import { edge, policy, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const HEIGHT = 800_000
 const [alice, bob, carol] = [1, 2, 3].map((n) => toHex(publicKey(sha256(Uint8Array.of(n))))) as [string, string, string]
@@ -84,10 +83,6 @@ class World {
     this.commands.push(command)
     if (command.type === 'open') this.report({ type: 'state', state: 'open', detail: 'the stream stands' })
   }
-}
-
-const denied = (): never => {
-  throw rpcError(Status.unknown, 'permission denied')
 }
 
 describe('hidden paths', () => {

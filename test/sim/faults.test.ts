@@ -75,7 +75,8 @@ describe('a fault of a payment', () => {
   it('relay-keeps is refused by the backend on the phantom lane, with a warning, without an offer', async () => {
     const pair = await startPair(demoNetwork({ policyDefaults: { baseFeeMsat: 0, feePpm: 0 } }))
     const payment = await phantomPayment(pair)
-    pair.sim.fault({ name: 'relay-keeps', msat: 1 })
+    // More than what the path's class rounds its rate up by: 2,500 millionths of 5,000 msat.
+    pair.sim.fault({ name: 'relay-keeps', msat: 14 })
     expect(await pair.alice.pay(payment)).toMatchObject({ status: 'failed', reason: 'blinded', place: 'introduction' })
     expect(pair.bob.offers()).toEqual([])
     expect(pair.bob.events).toContainEqual(expect.objectContaining({ type: 'warning', code: 'short-amount' }))

@@ -67,7 +67,7 @@ describe('what an anonymous caller takes of each answer', () => {
   ])('is not paid above maxFee (%s): the application is told at once', async ([, policy]) => {
     sim = createSimulation(network(policy), { seed: 1 })
     const bob = await open('bob')
-    const alice = await open('alice')
+    const alice = await open('alice', { maxFee: 200_000n })
     const accepted = await serve(bob)
     const connecting = alice.connect(bob.publicKeyHex, 7, { connectTimeout: 20_000 })
     await expect(sim.drive(connecting)).rejects.toMatchObject({ code: 'ETIMEDOUT' })
@@ -92,7 +92,7 @@ describe('what an anonymous caller takes of each answer', () => {
   it('ends a connection whose later paths ask it, too', async () => {
     sim = createSimulation(network(), { seed: 1 })
     const bob = await open('bob')
-    const alice = await open('alice')
+    const alice = await open('alice', { maxFee: 200_000n })
     const accepted: Socket[] = []
     await bob.createServer((each) => void accepted.push(each.resume())).listen(7)
     const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
@@ -108,11 +108,45 @@ describe('what an anonymous caller takes of each answer', () => {
   it('is paid where the endpoint says that it may be', async () => {
     sim = createSimulation(network({ minHtlcMsat: 90_000 }), { seed: 1 })
     const bob = await open('bob', { maxFee: 110_000n })
-    const alice = await open('alice')
+    const alice = await open('alice', { maxFee: 110_000n })
     await serve(bob)
     const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
     expect(await sim.drive(text(socket))).toBe('an answer')
     expect(bob.stats.spentMsat + bob.stats.reservedMsat).toBeGreaterThanOrEqual(100_000n)
+  })
+})
+
+describe('a caller whose replies cost more than the other side takes by default', () => {
+  const dear: PolicyOptions = { minHtlcMsat: 90_000 }
+
+  it('is told at once, with the channel and what it asks, and pays nothing', async () => {
+    sim = createSimulation(network(dear), { seed: 1 })
+    const bob = await open('bob')
+    const alice = await open('alice')
+    await serve(bob)
+    const startedMs = sim.clock.now()
+    const connecting = sim.drive(alice.connect(bob.publicKeyHex, 7))
+    const error = await connecting.catch((reason: unknown) => reason as Told)
+    expect(error).toMatchObject({ code: 'ERR_KEYSOCK_NO_PATH' })
+    const { message } = error as Told
+    expect(message).toContain(`channel ${sim.channelBetween('carol', 'alice')} of 'carol', 101250 msat a packet`)
+    expect(message).toContain('takes 10000 msat by default')
+    expect(sim.clock.now() - startedMs, 'virtual ms').toBeLessThan(5_000)
+    expect(alice.stats.spentMsat).toBe(0n)
+  })
+
+  it('takes another peer, where one asks less', async () => {
+    const described = network(dear)
+    const another = { between: ['erin', 'alice'] as const, capacityMsat: 5_000_000_000 }
+    for (let seed = 1; seed <= 8; seed++) {
+      sim = createSimulation({ ...described, channels: [...described.channels, another] }, { seed })
+      const [bob, alice] = [await open('bob'), await open('alice')]
+      await serve(bob)
+      const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+      expect(await sim.drive(text(socket)), `seed ${seed}`).toBe('an answer')
+      await sim.drive(Promise.all([alice.close(), bob.close()]))
+      others = []
+    }
   })
 })
 

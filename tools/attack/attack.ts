@@ -31,7 +31,7 @@ export function attack({ graph, responder, paths }: Holdings): string[] {
   return inAll(paths.map((path) => candidateInitiators(graph, decodePath(path), responder)))
 }
 
-/** The same by one who knows how guards are chosen (spec §9.12): nodes that would have chosen otherwise are left out. */
+/** The same by one who knows how guards are chosen (spec §9.12): who would have chosen otherwise is left out. */
 export function attackByRule({ graph, responder, paths }: Holdings): string[] {
   const rule = new GuardRule(graphView(graph), toHex(responder))
   const each = paths.map((path) => {

@@ -4,7 +4,7 @@
  * have chosen it. Which of those that fit it takes follows from an order that only the node knows.
  */
 import type { RelayWish } from '../../medium/reply-path.ts'
-import { COVER_ONE_IN, GUARD_COST_MSAT, MIN_CROWD, MIN_CROWD_OF_TWO } from './limits.ts'
+import { COVER_ONE_IN, FEW_CANDIDATES, GUARD_COST_MSAT, MIN_CROWD, MIN_CROWD_OF_TWO } from './limits.ts'
 import { packetCostMsat, type PathTotals } from './path-classes.ts'
 
 /** A path that a node could make. */
@@ -19,18 +19,21 @@ export function fits({ relays, totals, crowd }: PathOption): boolean {
   return packetCostMsat(totals) <= GUARD_COST_MSAT && crowd >= (relays === 1 ? MIN_CROWD : MIN_CROWD_OF_TWO)
 }
 
-/** Numbers of relays in the order in which paths are looked for. `cover`: 32 bytes that last and only the node knows. */
+/** Numbers of relays in the order in which paths are looked for. `cover`: 32 bytes that only the node knows, and last. */
 export function relaysInOrder(wish: RelayWish, cover: Uint8Array): readonly (1 | 2)[] {
   if (wish === 1) return [1]
   const takesTwo = wish === 2 || (cover[0] as number) < 256 / COVER_ONE_IN
   return takesTwo ? [2, 1] : [1, 2]
 }
 
-/** What is taken where nothing fits: of what the other side pays, what hides best; two relays where they are asked for. */
+/**
+ * What is taken where nothing fits: of what the other side pays, that which hides best. Two relays only where they are
+ * asked for, or where they hide twice as well and from FEW_CANDIDATES on: each costs bytes of every packet.
+ */
 export class SecondBest<T extends PathOption> {
   readonly #maxCostMsat: number
   readonly #wish: RelayWish
-  #best: T | undefined
+  readonly #best: Partial<Record<1 | 2, T>> = {}
   #cheapest: T | undefined
 
   constructor(maxCostMsat: number, wish: RelayWish) {
@@ -41,21 +44,19 @@ export class SecondBest<T extends PathOption> {
   consider(option: T): void {
     const costMsat = packetCostMsat(option.totals)
     if (this.#cheapest === undefined || costMsat < packetCostMsat(this.#cheapest.totals)) this.#cheapest = option
-    if (costMsat <= this.#maxCostMsat && (this.#best === undefined || this.#isBetter(option, this.#best)))
-      this.#best = option
+    const best = this.#best[option.relays]
+    if (costMsat <= this.#maxCostMsat && (best === undefined || option.crowd > best.crowd))
+      this.#best[option.relays] = option
   }
 
   get best(): T | undefined {
-    return this.#best
+    const { 1: one, 2: two } = this.#best
+    if (one === undefined || two === undefined) return one ?? two
+    return this.#wish === 2 || (two.crowd >= FEW_CANDIDATES && two.crowd >= 2 * one.crowd) ? two : one
   }
 
   /** Of all that were considered: for the words that say why there is no best one. */
   get cheapest(): T | undefined {
     return this.#cheapest
-  }
-
-  #isBetter(option: T, than: T): boolean {
-    if (option.relays !== than.relays && this.#wish === 2) return option.relays === 2
-    return option.crowd > than.crowd || (option.crowd === than.crowd && option.relays < than.relays)
   }
 }

@@ -14,5 +14,7 @@ export const MIN_CROWD = 16
 export const COVER_ONE_IN = 8
 /** Behind two relays: MIN_CROWD of those who take two for cover alone. */
 export const MIN_CROWD_OF_TWO: number = MIN_CROWD * COVER_ONE_IN
+/** spec §9.5: where fewer could stand behind a path, its payer can guess, and a person is warned. */
+export const FEW_CANDIDATES = 4
 /** Chains of two relays that are looked at, at most: where one of these fits, it is most often among the first ten. */
 export const MAX_CHAINS_OF_TWO = 64

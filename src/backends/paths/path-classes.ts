@@ -49,7 +49,7 @@ function roundUp(classes: readonly number[], value: number): number | undefined 
   return classes.find((limit) => value <= limit)
 }
 
-/** What a packet costs whoever pays over a path with these totals, behind its introduction node: its least amount, and the fee. */
+/** What a packet costs from the introduction node on, over a path with these totals: its least amount, and the fee. */
 export function packetCostMsat({ baseFeeMsat, feePpm, minHtlcMsat }: PathTotals): number {
   const amountMsat = Math.max(1, minHtlcMsat)
   return amountMsat + baseFeeMsat + Math.ceil((amountMsat * feePpm) / 1_000_000)

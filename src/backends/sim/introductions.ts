@@ -37,7 +37,9 @@ interface ChainSearch {
 
 /**
  * Chooses the chain behind which a node hides by the rule of spec §9.12: the first that fits in an order that is drawn
- * once per node, so that the same peer is kept as long as it can be; else what hides best. @throws BackendError 'no-path'
+ * once per node, so that the same peer is kept as long as it can be; else what hides best.
+ *
+ * @throws BackendError 'no-path'
  */
 export function chooseIntroduction(network: Network, node: SimNode, request: PathRequest): Introduction {
   const { avoidGuards = [], relays, maxCostMsat } = request

@@ -21,7 +21,7 @@ const NO_COST: Cost = { baseFeeMsat: Infinity, feePpm: Infinity, cltvDelta: Infi
 /** @throws Error where lnd does not describe it */
 export async function describedGraph({ lnd }: { readonly lnd: AuthenticatedLnd }): Promise<CandidateGraph> {
   const { nodes, edges } = await new Promise<RawGraph>((resolve, reject) => {
-    const service: Describing = lnd.default
+    const service = lnd.default as Describing
     service.describeGraph({ include_unannounced: false }, (error, graph) => {
       if (graph === undefined) reject(error ?? new Error('lnd described no graph'))
       else resolve(graph)
