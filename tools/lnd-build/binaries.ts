@@ -9,7 +9,7 @@ import { basename, join } from 'node:path'
 const BUILD_FOLDER: string = import.meta.dirname
 
 /** Parts of lnd that are left out unless a build asks for them. */
-export const BUILD_TAGS = 'autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc walletrpc'
+const BUILD_TAGS = 'autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc walletrpc'
 
 /** Programs of one Go module that are built together. */
 export interface ProgramSet {
@@ -19,6 +19,8 @@ export interface ProgramSet {
   readonly module: string
   /** Go packages; the last part of each names its program. */
   readonly packages: readonly string[]
+  /** Build tags beside BUILD_TAGS, separated by spaces. */
+  readonly tags?: string
 }
 
 /** What real test nodes run. */
@@ -26,6 +28,14 @@ export const NODE_PROGRAMS: ProgramSet = {
   prefix: 'lnd',
   module: BUILD_FOLDER,
   packages: ['github.com/lightningnetwork/lnd/cmd/lnd', 'github.com/btcsuite/btcd'],
+}
+
+/** An lnd with what its developers use: ImportGraph, which fills its graph from a file. Tests run the usual one. */
+export const DEV_LND_PROGRAMS: ProgramSet = {
+  prefix: 'lnd-dev',
+  module: BUILD_FOLDER,
+  packages: ['github.com/lightningnetwork/lnd/cmd/lnd'],
+  tags: 'dev',
 }
 
 /** lnd's own command. A module of its own: what it needs beyond lnd must not make lnd build anew. */
@@ -48,16 +58,27 @@ export function lndBinaries(): LndBinaries {
   return { folder, lnd: programIn(folder, 'lnd'), btcd: programIn(folder, 'btcd') }
 }
 
+/** Where lnd's developers' build is, or will be once it is built. */
+export function devLndBinary(): string {
+  return programIn(programFolder(DEV_LND_PROGRAMS), 'lnd')
+}
+
 /** Where lncli is, or will be once it is built. */
 export function lncliBinary(): { readonly folder: string; readonly lncli: string } {
   const folder = programFolder(LNCLI_PROGRAMS)
   return { folder, lncli: programIn(folder, 'lncli') }
 }
 
-export function programFolder({ prefix, module }: ProgramSet): string {
+/** All build tags of these programs. */
+export function buildTags({ tags }: ProgramSet): string {
+  return tags === undefined ? BUILD_TAGS : `${BUILD_TAGS} ${tags}`
+}
+
+export function programFolder(programs: ProgramSet): string {
+  const { prefix, module } = programs
   const hash = createHash('sha256')
   for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(module, name)))
-  hash.update(`${BUILD_TAGS} ${process.platform} ${process.arch}`)
+  hash.update(`${buildTags(programs)} ${process.platform} ${process.arch}`)
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
   return join(cache, 'keysock', `${prefix}-${hash.digest('hex').slice(0, 16)}`)
 }

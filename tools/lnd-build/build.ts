@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import {
-  BUILD_TAGS,
+  buildTags,
+  DEV_LND_PROGRAMS,
+  devLndBinary,
   findGo,
   isBuilt,
   LNCLI_PROGRAMS,
@@ -23,6 +25,16 @@ import { lockFile } from './lock-file.ts'
 export async function buildLnd(say: (line: string) => void = () => undefined): Promise<LndBinaries> {
   await build(NODE_PROGRAMS, { what: 'lnd and btcd', takes: 'minutes', say })
   return lndBinaries()
+}
+
+/**
+ * Returns the file of lnd's developers' build, built first where it is not there yet (some minutes, less where lnd was
+ * built here).
+ * @throws Error as `buildLnd` does
+ */
+export async function buildDevLnd(say: (line: string) => void = () => undefined): Promise<string> {
+  await build(DEV_LND_PROGRAMS, { what: "lnd's developers' build", takes: 'some minutes', say })
+  return devLndBinary()
 }
 
 /**
@@ -49,7 +61,7 @@ async function build(programs: ProgramSet, { what, takes, say }: BuildWords): Pr
   const unlock = await lockFile(`${folder}.lock`, () => say(`waiting for another build of ${what} to end`))
   try {
     if (isBuilt(programs)) return
-    say(`building ${what} from their Go modules; this takes ${takes}, once`)
+    say(`building ${what} from Go modules; this takes ${takes}, once`)
     const unfinished = mkdtempSync(`${folder}.part-`)
     try {
       await goBuild(go, { programs, folder: unfinished, what })
@@ -68,7 +80,7 @@ async function goBuild(
   go: string,
   { programs, folder, what }: { readonly programs: ProgramSet; readonly folder: string; readonly what: string },
 ): Promise<void> {
-  const flags = ['-trimpath', '-buildvcs=false', '-mod=readonly', '-ldflags=-s -w', '-tags', BUILD_TAGS]
+  const flags = ['-trimpath', '-buildvcs=false', '-mod=readonly', '-ldflags=-s -w', '-tags', buildTags(programs)]
   const child = spawn('nice', [go, 'build', ...flags, '-o', `${folder}/`, ...programs.packages], {
     cwd: programs.module,
     env: { ...process.env, CGO_ENABLED: '0' },

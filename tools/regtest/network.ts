@@ -26,6 +26,8 @@ const OPENING_SAT = 50_000
 
 interface NodeSpec<Name extends string = string> extends NodeOptions {
   readonly name: Name
+  /** The file of another lnd than the one that tests run. */
+  readonly program?: string
 }
 
 export interface NetworkDescription<Name extends string = string> {
@@ -242,14 +244,14 @@ export class Network<Name extends string = string> {
 export async function startNetwork<const Name extends string>(
   description: NetworkDescription<Name>,
 ): Promise<Network<Name>> {
-  const { lnd: program, btcd: btcdProgram } = await buildLnd()
+  const { lnd, btcd: btcdProgram } = await buildLnd()
   const nest = new Nest()
   if (description.keep === true || process.env['KEYSOCK_KEEP_NODES'] === '1') nest.keep()
   try {
     const btcd = await Btcd.start(nest, btcdProgram)
     const specs = description.nodes.map((spec) => (typeof spec === 'string' ? { name: spec } : spec))
     const nodes = await Promise.all(
-      specs.map(async ({ name, ...options }) => {
+      specs.map(async ({ name, program = lnd, ...options }) => {
         const settings = { nest, btcd, program, name, options: { ...description.every, ...options } }
         return [name, await LndNode.start(settings)] as const
       }),
