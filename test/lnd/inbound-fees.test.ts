@@ -100,6 +100,7 @@ describe.skipIf(!available.ok)('relays that ask a fee for what comes in', () => 
     ['a fee', { base_fee_msat: 500, fee_rate_ppm: 2_000 }, 'phantom'],
     ['a fee, to a node that does not hide', { base_fee_msat: 700, fee_rate_ppm: 0 }, 'direct'],
     ['a discount', { base_fee_msat: -300, fee_rate_ppm: -500 }, 'phantom'],
+    ['a discount of more than what goes out costs', { base_fee_msat: -5_000, fee_rate_ppm: -900 }, 'phantom'],
   ] as const)(
     'carry a file each way, without a refused payment: %s',
     { timeout: TEST_MS },

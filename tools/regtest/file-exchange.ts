@@ -56,6 +56,8 @@ export async function exchange(options: {
   const { from, to, publicKey, port, question, answer, maxCost = 2_000_000_000n } = options
   const midway = [options.midway ?? []].flat()
   const atServer = Promise.withResolvers<{ readonly hash: string; readonly server: Socket }>()
+  // Whoever waits for it below is told; where connecting fails nobody does.
+  atServer.promise.catch(() => undefined)
   const listening = to.createServer({ allowHalfOpen: true, maxCost }, (server) => {
     watch(
       server,

@@ -82,6 +82,17 @@ export async function readAttempts(
   return { delaysMs, lastIndex: lastOf(payments, afterIndex) }
 }
 
+/** How many packets a node paid after an index over each of its channels, by their ids as lnd's RPC writes them. */
+export async function packetsByChannel(node: LndNode, afterIndex: bigint = 0n): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (const { status, route } of (await paymentsOf(node, afterIndex)).flatMap(({ htlcs }) => htlcs)) {
+    if (status !== 'SUCCEEDED' || !recordOf(route?.hops.at(-1)?.custom_records ?? {})) continue
+    const channel = route?.hops[0]?.chan_id ?? ''
+    counts.set(channel, (counts.get(channel) ?? 0) + 1)
+  }
+  return counts
+}
+
 /** Payment hashes, in hex, of the HTLCs in the node's channels. */
 export async function heldHashes(node: LndNode): Promise<Set<string>> {
   const { channels } = await getChannels({ lnd: node.lnd })
