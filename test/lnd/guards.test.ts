@@ -1,7 +1,8 @@
 import { getChannel, updateRoutingFees } from 'lightning'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { fromHex } from '../../src/floor/bytes.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
+import { BackendPayer, outcomeOf } from '../../tools/regtest/backend-payer.ts'
 import { BackendReceiver } from '../../tools/regtest/backend-receiver.ts'
 import { ownChannel } from '../../tools/regtest/channels.ts'
 import { exchange, file, sha256Hex } from '../../tools/regtest/file-exchange.ts'
@@ -124,6 +125,25 @@ describe.skipIf(!available.ok)('a hidden caller whose peers differ', () => {
     const before = await receivedOver(otherThan(silent))
     await transfer('alice')
     expect(await receivedOver(otherThan(silent))).toBeGreaterThan(before)
+  })
+
+  it('cannot be paid over a way that leads through its own node to its guard', async () => {
+    const receiver = await BackendReceiver.attach(network.node('alice'))
+    onTestFinished(() => receiver.backend.stop())
+    const payer = await BackendPayer.attach(network.node('carol'))
+    onTestFinished(() => payer.backend.stop())
+    const path = await receiver.path(fromHex(network.node('carol').publicKey))
+    const request = { destination: { lane: 'phantom', path }, amountMsat: 1_000n, maxFeeMsat: 100_000n } as const
+    const routes = await payer.backend.findRoutes({ ...request, count: 2 })
+    const own = new Set(GUARDS.map((guard) => network.channel('alice', guard).id))
+    const outcomes: string[] = []
+    for (const { id, channels } of routes) {
+      const leadsThrough = channels.some((channel) => own.has(channel))
+      const begun = payer.beginOver({ id, lane: 'phantom', amountMsat: 1_000n })
+      await until('the payment is decided', () => outcomeOf(begun))
+      outcomes.push(`${leadsThrough ? 'through alice' : 'past alice'}: ${outcomeOf(begun)?.status}`)
+    }
+    expect(new Set(outcomes)).toEqual(new Set(['past alice: delivered', 'through alice: failed']))
   })
 
   it('pays over a private channel, and is answered over the public one', async () => {
