@@ -60,6 +60,12 @@ describe('a command line', () => {
     expect(await running.code).toBe(0)
   })
 
+  it('that is wrong ends as it would where nobody reads its error', async () => {
+    const running = commandLine.run('alice', ['fly'])
+    running.err.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    expect(await running.code).toBe(2)
+  })
+
   it.each([[['--version']], [['-V']]])('that asks for the version gets it: %j', async (words) => {
     const running = commandLine.run('alice', words)
     expect(await running.code).toBe(0)
