@@ -234,14 +234,19 @@ describe('ending', () => {
     expect(types(pair.b)).not.toContain('end')
   })
 
-  test("the peer's reset takes unread bytes away", () => {
+  test.for([
+    ["the peer's reset takes unread bytes away", Code.CANCELLED, 0],
+    ["the peer's idle timeout does not", Code.IDLE, 2_000],
+  ] as const)('%s', ([, code, left]) => {
     const pair = openPair()
     pair.a.write(pair.now, new Uint8Array(2_000))
+    pair.a.finish(pair.now)
     for (const packet of send(pair.a, pair.now)) deliver(pair, 'a', packet)
-    expect(pair.b.readableBytes).toBeGreaterThan(0)
-    pair.a.reset(pair.now, Code.CANCELLED, '')
-    exchange(pair)
-    expect(readAll(pair.b, pair.now)).toBe(0)
+    expect(pair.b.readableBytes).toBe(2_000)
+    pair.a.reset(pair.now, code, '')
+    for (const packet of send(pair.a, pair.now)) deliver(pair, 'a', packet)
+    expect(types(pair.b)).toContain('ended')
+    expect(readAll(pair.b, pair.now)).toBe(left)
   })
 
   test('keepalive holds an idle connection open', () => {
