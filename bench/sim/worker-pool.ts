@@ -13,18 +13,20 @@ export type Reply<Result> =
 
 /**
  * Does all jobs in `size` child processes, each one job at a time, in the order given. Results in the order of the
- * jobs; `onDone` hears of each as it comes. Throws what the first failing job threw, and ends the others.
+ * jobs; `onDone` hears of each as it comes. `program` is what a child runs: worker.ts beside this file. Throws what the
+ * first failing job threw, and ends the others.
  */
 export async function runInWorkers<Result>(
   jobs: readonly unknown[],
   size: number,
   onDone: (result: Result) => void,
+  program: URL = WORKER,
 ): Promise<readonly Result[]> {
   const results: Result[] = []
   let next = 0
   const children: ChildProcess[] = []
   const work = async (): Promise<void> => {
-    const child = fork(WORKER, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = fork(program, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     children.push(child)
     while (next < jobs.length) {
       const index = next++
