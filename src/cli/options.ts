@@ -44,11 +44,7 @@ export function addEndpointOptions(command: Command): Command {
   return command
     .option('--state <dir>', 'keep payments under way and connections seen in a folder, for the next run')
     .optionsGroup(MONEY_GROUP)
-    .option(
-      '--max-fee <sat>',
-      'the most that one payment may cost in fees, and with its amount where the other side sets that (default: 10)',
-      satArgument,
-    )
+    .option('--max-fee <sat>', 'the most that one packet may cost, amount and fee together (default: 10)', satArgument)
     .addOption(
       new Option('--replies <how>', "direct: answers come to this node's own key, which the other side learns").choices(
         ['phantom', 'direct'],

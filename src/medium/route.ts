@@ -57,6 +57,11 @@ export interface Route {
   readonly cltvDelta: number
 }
 
+/** What a packet costs on a route at least: its least amount, and the fee for that. In msat. */
+export function packetCostMsat(route: Pick<Route, 'feeBaseMsat' | 'feePpm' | 'minAmountMsat'>): bigint {
+  return route.minAmountMsat + routeFeeMsat(route, route.minAmountMsat)
+}
+
 /** The fee of a route at most for delivering this amount, by the formula of `Route`. In msat. */
 export function routeFeeMsat(route: Pick<Route, 'feeBaseMsat' | 'feePpm'>, amountMsat: bigint): bigint {
   return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n

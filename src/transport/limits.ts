@@ -15,6 +15,11 @@ export const ANY_FEE_MSAT = 10_000_000_000n
 export const DEFAULT_PEER_CAP_MSAT = 10_000_000n
 /** Cap over everything that a process spends, msat: a hundred connections at their default. */
 export const DEFAULT_PROCESS_CAP_MSAT = 100_000_000n
+/**
+ * spec §10.2: a connect for which so many searches in a row found no route, at any price, fails. They come after 0, 1
+ * and 3 s: a peer that comes back within that time is found.
+ */
+export const NO_ROUTE_SEARCHES = 3
 /** What `quote` and route requests ask to deliver, msat: the smallest amount; a route's own minimum is higher. */
 export const MIN_AMOUNT_MSAT = 1n
 

@@ -150,6 +150,65 @@ describe('a caller whose replies cost more than the other side takes by default'
   })
 })
 
+describe('a way whose least amount is high', () => {
+  const capacityMsat = 5_000_000_000
+  /** alice - carol - bob, and what is between dave and others. */
+  const way = (policy: PolicyOptions, more: NetworkDescription['channels'] = []): NetworkDescription => ({
+    nodes: ['alice', 'bob', 'carol', 'dave'].map((name) => ({ name })),
+    channels: [
+      { between: ['alice', 'carol'], capacityMsat },
+      { between: ['carol', 'bob'], capacityMsat, policies: { carol: policy } },
+      ...more,
+    ],
+  })
+
+  it('is not paid, on the node lane either: connect says at once what it would cost, and what of it is the amount', async () => {
+    sim = createSimulation(way({ minHtlcMsat: 512_000 }), { seed: 1 })
+    const [alice, bob] = [await open('alice'), await open('bob')]
+    await serve(bob)
+    const startedMs = sim.clock.now()
+    const error = await sim.drive(alice.connect(bob.publicKeyHex, 7)).catch((reason: unknown) => reason as Told)
+    expect(error).toMatchObject({ code: 'ERR_KEYSOCK_FEE' })
+    expect((error as Told).message).toContain('at least 513001 msat, amount and fee together (512000 msat is the least')
+    expect(sim.clock.now() - startedMs, 'virtual ms').toBeLessThan(5_000)
+    expect(alice.stats.spentMsat).toBe(0n)
+    await expect(sim.drive(alice.quote(bob.publicKeyHex, 1_000))).rejects.toMatchObject({ code: 'ERR_KEYSOCK_FEE' })
+  })
+
+  it('is left for another, though its fee is lower', async () => {
+    const daves: NetworkDescription['channels'] = [
+      { between: ['bob', 'dave'], capacityMsat },
+      { between: ['alice', 'dave'], capacityMsat },
+      { between: ['carol', 'dave'], capacityMsat, policy: { baseFeeMsat: 5_000 } },
+    ]
+    sim = createSimulation(way({ minHtlcMsat: 512_000, baseFeeMsat: 0 }, daves), { seed: 1 })
+    const [alice, bob] = [await open('alice'), await open('bob')]
+    await serve(bob)
+    const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+    expect(await sim.drive(text(socket))).toBe('an answer')
+    expect(alice.stats.spentMsat + bob.stats.spentMsat).toBeLessThan(100_000n)
+  })
+})
+
+describe('a node to which no route leads', () => {
+  it('is told of within 5 s', async () => {
+    const island: NetworkDescription = {
+      nodes: ['alice', 'bob', 'carol', 'dave'].map((name) => ({ name })),
+      channels: [
+        { between: ['alice', 'carol'], capacityMsat: 5_000_000_000 },
+        { between: ['dave', 'bob'], capacityMsat: 5_000_000_000 },
+      ],
+    }
+    sim = createSimulation(island, { seed: 1 })
+    const [alice, bob] = [await open('alice', { replies: 'direct' }), await open('bob')]
+    await serve(bob)
+    const startedMs = sim.clock.now()
+    const connecting = sim.drive(alice.connect(bob.publicKeyHex, 7))
+    await expect(connecting).rejects.toMatchObject({ code: 'EHOSTUNREACH' })
+    expect(sim.clock.now() - startedMs, 'virtual ms').toBeLessThan(5_000)
+  })
+})
+
 describe('what the hints of an address ask', () => {
   const hidden: NetworkDescription = {
     nodes: [{ name: 'alice' }, { name: 'bob' }, { name: 'carol', public: false }],

@@ -19,6 +19,7 @@ import type {
   Reception,
   Role,
   State,
+  TooExpensive,
   Want,
 } from './interface.ts'
 import { NUDGE_MS } from './limits.ts'
@@ -229,13 +230,21 @@ export class Connection {
    * Every way to the peer costs more for one packet than its owner pays (spec §9.6): it ends, as nothing can be said.
    * Amounts in msat.
    */
-  tooExpensive(now: number, cost: { readonly packetMsat: bigint; readonly maxMsat: bigint }): void {
+  tooExpensive(now: number, { packetMsat, amountMsat, maxMsat }: TooExpensive): void {
     const { life } = this.#parts
-    const message = `each packet to the other side would cost at least ${cost.packetMsat} msat, amount and fee together; maxFee allows ${cost.maxMsat}`
+    const message = `each packet to the other side would cost at least ${packetMsat} msat, amount and fee together (${amountMsat} msat is the least amount that the channels on the way let pass); maxFee allows ${maxMsat}`
     this.#input(now, () => {
       // spec §13.4: what lingers has said and heard all.
       life.close(life.state === 'lingering' ? undefined : { code: 'ERR_KEYSOCK_FEE', message })
     })
+  }
+
+  /** No route leads to the peer, and nothing was sent yet (spec §10.2). */
+  noRoute(now: number): void {
+    const { life } = this.#parts
+    this.#input(now, () =>
+      life.close({ code: 'EHOSTUNREACH', message: 'no route to this node is known, at any price' }),
+    )
   }
 
   /** These of our paths stopped working or soon will (spec §9.4). */

@@ -131,6 +131,16 @@ export interface CostPause {
   readonly isFinal: boolean
 }
 
+/** What the cheapest way to the peer costs, where that is above what its owner pays (spec §9.6). In msat. */
+export interface TooExpensive {
+  /** A packet, its amount and the fee together. */
+  readonly packetMsat: bigint
+  /** The least amount that the way lets pass. */
+  readonly amountMsat: bigint
+  /** `maxFee`. */
+  readonly maxMsat: bigint
+}
+
 export interface ConnectionFailure {
   /** ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EPIPE or ERR_KEYSOCK_*. */
   readonly code: string

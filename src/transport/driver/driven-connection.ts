@@ -14,6 +14,7 @@ import type {
   Grant,
   Reception,
   Role,
+  TooExpensive,
   Want,
 } from '../connection/interface.ts'
 import { CLOSE_ROUND_TRIPS, CLOSE_ROUND_TRIP_UNKNOWN_MS } from '../limits.ts'
@@ -274,9 +275,14 @@ export class DrivenConnection {
    * Every way to the other side costs more for each packet than the endpoint pays: it ends, unless it has nothing to
    * send. Amounts in msat.
    */
-  tooExpensive(cost: { readonly packetMsat: bigint; readonly maxMsat: bigint }): void {
+  tooExpensive(cost: TooExpensive): void {
     if (this.#call((connection, now) => connection.want(now)) === undefined) return
     this.#input((connection, now) => connection.tooExpensive(now, cost))
+  }
+
+  /** No route leads to the other side, whatever it costs: a connect that has sent nothing fails. */
+  noRoute(): void {
+    if (this.#failureContext.sentNothing) this.#input((connection, now) => connection.noRoute(now))
   }
 
   /** The scheduler of its own reply paths, made at the first call. */

@@ -1,9 +1,9 @@
 import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
-import type { Destination, Route, RouteHint } from '../../medium/route.ts'
+import { type Destination, packetCostMsat, type Route, type RouteHint } from '../../medium/route.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { PacketTarget } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
-import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_IDLE_SCHEDULERS, MAX_TURNS_REFUSED } from '../limits.ts'
+import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_IDLE_SCHEDULERS, MAX_TURNS_REFUSED, NO_ROUTE_SEARCHES } from '../limits.ts'
 import type { PeerGrant } from '../peer/interface.ts'
 import { PeerController } from '../peer/peer-controller.ts'
 import type { SlotPool } from '../peer/slots.ts'
@@ -38,6 +38,8 @@ export class PeerScheduler {
   #lastUse = 0
   #someoneWaits = false
   #isStopped = false
+  /** Searches in a row that found no route at any price. */
+  #foundNothing = 0
   #destinations: readonly Destination[]
   /** Of the paths that `#destinations` stand for; -1 for a public key. */
   #generation: number
@@ -51,7 +53,6 @@ export class PeerScheduler {
       anonymous: 'paths' in target,
       random: runtime.random,
       slots,
-      hinted: hints.length > 0,
       maxFeeMsat,
     })
     this.#lane = target.lane
@@ -187,7 +188,7 @@ export class PeerScheduler {
   async #findRoutes(count: number, avoid: readonly string[]): Promise<Route[]> {
     const routes = await this.#routesWithin(this.#parts.maxFeeMsat, count, avoid)
     // What there is none of within the fee may be there for more: then the application is told so.
-    return routes.length > 0 || !this.#peer.saysItsCost ? routes : await this.#routesWithin(ANY_FEE_MSAT, 1, [])
+    return routes.length > 0 ? routes : await this.#routesWithin(ANY_FEE_MSAT, 1, [])
   }
 
   async #routesWithin(maxFeeMsat: bigint, count: number, avoid: readonly string[]): Promise<Route[]> {
@@ -210,19 +211,37 @@ export class PeerScheduler {
   #provide(routes: readonly Route[], generation: number): void {
     if (this.#parts.runtime.isStopped) return
     const tooExpensiveMsat = this.#peer.provideRoutes(this.#now(), routes)
-    if (tooExpensiveMsat !== undefined && generation === this.#generation) this.#giveUp(tooExpensiveMsat)
+    if (generation === this.#generation) {
+      this.#found(routes.length)
+      const cheapest = routes.find((route) => packetCostMsat(route) === tooExpensiveMsat)
+      if (cheapest !== undefined) this.#giveUp(cheapest)
+    }
     this.#parts.runtime.debug({ routes: routes.length, lane: this.#lane }, 'routes found')
     this.#answered(generation)
   }
 
-  /** spec §9.6: what costs so much by the payee's own word doesn't become cheaper by waiting. */
-  #giveUp(packetMsat: bigint): void {
+  /** spec §9.6: what costs so much by what gossip or the payee says doesn't become cheaper by waiting. */
+  #giveUp(cheapest: Route): void {
     const { routes, delivered } = this.#peer.stats()
     // A relay on the way to a known key may have changed its policy.
-    if (!this.#peer.saysItsCost || routes > 0 || (this.capKey !== '' && delivered > 0)) return
+    if (routes > 0 || (this.capKey !== '' && delivered > 0)) return
+    const packetMsat = packetCostMsat(cheapest)
+    const cost = { packetMsat, amountMsat: cheapest.minAmountMsat, maxMsat: this.#parts.maxFeeMsat }
+    for (let turn = this.#nextTurn(); turn !== undefined; turn = this.#nextTurn()) turn.tooExpensive(cost)
+  }
+
+  /** spec §10.2: where search after search finds nothing at any price, a connect need not wait for its timeout. */
+  #found(count: number): void {
+    const { routes, delivered } = this.#peer.stats()
+    this.#foundNothing = count > 0 || routes > 0 || delivered > 0 ? 0 : this.#foundNothing + 1
+    if (this.#foundNothing < NO_ROUTE_SEARCHES) return
+    this.#foundNothing = 0
+    const waiting: DrivenConnection[] = []
     for (let turn = this.#nextTurn(); turn !== undefined; turn = this.#nextTurn()) {
-      turn.tooExpensive({ packetMsat, maxMsat: this.#parts.maxFeeMsat })
+      turn.noRoute()
+      waiting.push(turn)
     }
+    for (const turn of waiting) if (!turn.isClosed) this.#peer.enqueue(turn)
   }
 
   #failed(message: string, generation: number): void {

@@ -11,11 +11,8 @@ export interface PeerOptions {
   readonly random: RandomBytes
   /** The slots of our own channels, one pool per endpoint. */
   readonly slots: SlotPool
-  /** Its way leads over channels that its own address names (spec §1.6). */
-  readonly hinted?: boolean
   /**
-   * Routes that cost more for their least amount are not used; where the peer itself says what its way costs
-   * (`anonymous`, `hinted`), that amount is part of the cost (spec §9.6).
+   * Routes over which a packet costs more, its least amount and the fee together, are not used (spec §9.6).
    */
   readonly maxFeeMsat: bigint
 }

@@ -72,12 +72,6 @@ export class PeerController {
     this.#renewal = new Renewal(() => this.#chance())
   }
 
-  /** What its way costs is its own word: of the paths that it gave, or of the hints in its address (spec §9.6). */
-  get saysItsCost(): boolean {
-    const { anonymous, hinted = false } = this.#options
-    return anonymous || hinted
-  }
-
   // -- routes --
 
   /** Routes to look for now. Once; then an answer is due: `provideRoutes` or `routesFailed`. */
@@ -102,8 +96,7 @@ export class PeerController {
   provideRoutes(now: number, routes: readonly Route[]): bigint | undefined {
     this.#tick(now)
     const hadNone = this.#routes.size === 0
-    const ceiling = { maxMsat: this.#options.maxFeeMsat, countsAmount: this.saysItsCost }
-    const { taken, tooExpensiveMsat } = this.#routes.merge(now, routes, ceiling)
+    const { taken, tooExpensiveMsat } = this.#routes.merge(now, routes, this.#options.maxFeeMsat)
     if (taken === 0) {
       this.#renewal.failed(now)
       return tooExpensiveMsat

@@ -1,6 +1,6 @@
 import { backOffMs } from '../../floor/back-off.ts'
 import type { PaymentFailure } from '../../medium/payment.ts'
-import { type Route, routeFeeMsat } from '../../medium/route.ts'
+import { packetCostMsat, type Route, routeFeeMsat } from '../../medium/route.ts'
 import {
   PENALTY_HALF_LIFE_MS,
   MAX_KNOWN_ROUTES,
@@ -33,13 +33,6 @@ export interface RouteState {
   deliveries: number
 }
 
-/** What one packet may cost on a route that is taken (spec §9.6). */
-export interface CostCeiling {
-  readonly maxMsat: bigint
-  /** The route's least amount is part of the cost: it is the payee's word. Otherwise the fee alone is. */
-  readonly countsAmount: boolean
-}
-
 export interface Merged {
   /** How many of the routes are within the bounds. */
   readonly taken: number
@@ -67,16 +60,16 @@ export class RouteTable {
   }
 
   /**
-   * Takes routes that the backend found. One that goes over the same channels as a known one takes its
+   * Takes routes that the backend found, of those over which a packet costs `maxMsat` at most (spec §9.6). One that goes over the same channels as a known one takes its
    * place, with its history.
    */
-  merge(now: number, routes: readonly Route[], { maxMsat, countsAmount }: CostCeiling): Merged {
+  merge(now: number, routes: readonly Route[], maxMsat: bigint): Merged {
     let taken = 0
     let tooExpensiveMsat: bigint | undefined
     for (const route of routes) {
       // spec §9.6
       if (route.channels.length === 0 || route.cltvDelta > MAX_ROUTE_CLTV) continue
-      const costMsat = routeFeeMsat(route, route.minAmountMsat) + (countsAmount ? route.minAmountMsat : 0n)
+      const costMsat = packetCostMsat(route)
       if (costMsat > maxMsat) {
         if (tooExpensiveMsat === undefined || costMsat < tooExpensiveMsat) tooExpensiveMsat = costMsat
         continue

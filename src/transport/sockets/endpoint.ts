@@ -56,10 +56,8 @@ export interface EndpointOptions {
    */
   readonly caps?: { readonly peer?: Msat; readonly process?: Msat }
   /**
-   * Routes whose fee for the least payment is above this are not taken, msat. Where the other side itself says what its
-   * way costs, the amount of that payment counts with the fee: over the reply path of an anonymous one, and over the
-   * route hints of an address. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10
-   * sat).
+   * Routes over which a packet costs more than this, its least amount and the fee for that together, are not taken;
+   * msat. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10 sat).
    */
   readonly maxFee?: Msat
   /** `replies` of connections that don't say. Default 'phantom'. */

@@ -40,11 +40,11 @@ export async function quoteFor(
   }
   const { minAmountMsat } = route
   const fee = routeFeeMsat(route, minAmountMsat)
-  // spec §9.6: where the address itself says what its way costs, the amount counts with the fee.
-  if (hints.length > 0 && minAmountMsat + fee > maxFeeMsat) {
+  // spec §9.6: the amount counts with the fee.
+  if (minAmountMsat + fee > maxFeeMsat) {
     throw new KeysockError(
       'ERR_KEYSOCK_FEE',
-      `a packet over the channels that this address names costs ${minAmountMsat + fee} msat, amount and fee together; maxFee allows ${maxFeeMsat}`,
+      `a packet to this node costs ${minAmountMsat + fee} msat, amount and fee together; maxFee allows ${maxFeeMsat}`,
       { syscall: 'quote' },
     )
   }
