@@ -17,6 +17,8 @@ const COINBASE_SAT = 5_000_000_000
 const SAT_PER_COIN = 100_000_000
 /** Generous for a transaction of a few hundred outputs. */
 const FEE_SAT = 100_000
+/** What `getblock` takes for a block as it stands on the chain. */
+const WHOLE_IN_HEX = 0
 /** lnd keeps about four connections to its chain open. */
 const MAX_CONNECTIONS = 1_000
 
@@ -84,6 +86,24 @@ export class Btcd {
     return this.#call<string[]>('generate', blocks)
   }
 
+  /** The blocks from a height on, as far as there are some: whole, in hex. */
+  async blocks(from: number): Promise<string[]> {
+    const count = Math.max(0, (await this.height()) - from + 1)
+    const heights = Array.from({ length: count }, (_, index) => from + index)
+    return await Promise.all(
+      heights.map(async (height) => this.#call<string>('getblock', await this.blockHash(height), WHOLE_IN_HEX)),
+    )
+  }
+
+  blockHash(height: number): Promise<string> {
+    return this.#call<string>('getblockhash', height)
+  }
+
+  /** Sends a transaction, in hex; it waits to be mined. Returns its id. */
+  send(transaction: string): Promise<string> {
+    return this.#call<string>('sendrawtransaction', transaction)
+  }
+
   /** How many transactions wait to be mined. */
   async waiting(): Promise<number> {
     return (await this.#call<string[]>('getrawmempool')).length
@@ -103,7 +123,7 @@ export class Btcd {
       coins.map(({ transactionId, output }) => ({ txid: transactionId, vout: output })),
       Object.fromEntries(amounts.map(([address, sat]) => [address, sat / SAT_PER_COIN])),
     )
-    return this.#call<string>('sendrawtransaction', signInputs(unsigned))
+    return this.send(signInputs(unsigned))
   }
 
   end(signal?: NodeJS.Signals): Promise<void> {

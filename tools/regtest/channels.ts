@@ -35,6 +35,13 @@ export interface OpenChannel {
   readonly isPrivate: boolean
 }
 
+/** What others know of a channel; its ends may be nodes of any kind. */
+export interface KnownChannel {
+  readonly id: string
+  readonly opener: Pick<LndNode, 'name' | 'publicKey'>
+  readonly other: Pick<LndNode, 'name' | 'publicKey'>
+}
+
 /** One whose funding waits to be mined. */
 export type PendingChannel = Omit<OpenChannel, 'id'>
 
@@ -112,7 +119,7 @@ export async function waitChannelActive(pending: PendingChannel): Promise<OpenCh
 }
 
 /** Waits until `node` can make routes over a public channel: both policies and both ends are known to it. */
-export async function waitChannelKnown(node: LndNode, { id, opener, other }: OpenChannel): Promise<void> {
+export async function waitChannelKnown(node: LndNode, { id, opener, other }: KnownChannel): Promise<void> {
   const { lnd } = node
   await until(`${node.name} knows the channel ${opener.name} - ${other.name}`, async () => {
     const { policies } = await getChannel({ lnd, id })

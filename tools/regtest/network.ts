@@ -74,6 +74,11 @@ export class Network<Name extends string = string> {
     return this.#nest.folder
   }
 
+  /** For nodes that are not lnd. */
+  get chain(): Btcd {
+    return this.#btcd
+  }
+
   get isClosed(): boolean {
     return this.#isClosed
   }
