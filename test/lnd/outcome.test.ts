@@ -12,6 +12,7 @@ describe("lnd's failures", () => {
     ['TEMPORARY_CHANNEL_FAILURE', 0, clear, { reason: 'temporary-channel-failure', place: 'local', channel: '1x1x0' }],
     ['TEMPORARY_CHANNEL_FAILURE', 1, clear, { reason: 'temporary-channel-failure', place: 'route', channel: '2x1x0' }],
     ['FEE_INSUFFICIENT', 1, clear, { reason: 'policy', place: 'route', channel: '2x1x0' }],
+    ['UNKNOWN_FAILURE', 1, clear, { reason: 'policy', place: 'route', channel: '2x1x0' }],
     ['UNKNOWN_NEXT_PEER', 1, clear, { reason: 'unknown-next-peer', place: 'route', channel: '2x1x0' }],
     ['UNREADABLE_FAILURE', 0, clear, { reason: 'temporary-channel-failure', place: 'route' }],
     ['INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS', 2, clear, { reason: 'rejected-by-node', place: 'destination' }],
