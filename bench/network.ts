@@ -30,6 +30,10 @@ interface Options {
   readonly pairs: number | undefined
   readonly transfers: number | undefined
   readonly leastChannels: number
+  readonly relays: 1 | 2 | 'auto' | undefined
+  readonly slots: number | undefined
+  readonly pairLimits: number
+  readonly circuitBreakers: number
   readonly seed: string
   readonly jobs: number
   readonly json: boolean
@@ -43,6 +47,10 @@ const program: Command = new Command('network')
   .option('--pairs <count>', `random pairs (default: ${GRAPH_PAIRS} with a graph, else ${DRAWN_PAIRS})`, wholeNumber)
   .option('--transfers <count>', 'pairs between which 1 MB goes (default: a tenth of the pairs)', wholeNumber)
   .option('--least-channels <count>', 'channels in use that both ends have at least', wholeNumber, 3)
+  .option('--relays <count>', "relays of the callers' reply paths: 1, 2 or auto (default: the product's)", relays)
+  .option('--slots <count>', "slots of all channels (default: by each node's software)", wholeNumber)
+  .option('--pair-limits <share>', 'relays that let a pair of channels have 5 % of their slots: 0..1', share, 0)
+  .option('--circuit-breakers <share>', 'relays that let a peer have 5 payments under way: 0..1', share, 0)
   .option('--seed <text>', 'draws the network and the pairs', '1')
   .option('--jobs <count>', 'processes at once', wholeNumber, availableParallelism())
   .option('--json', 'print one JSON object on the last line', false)
@@ -51,6 +59,17 @@ const program: Command = new Command('network')
 function wholeNumber(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('A whole number.')
+}
+
+function share(text: string): number {
+  if (/^(?:0|1|0?\.\d+)$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('A share of 0..1.')
+}
+
+function relays(text: string): 1 | 2 | 'auto' {
+  if (text === 'auto') return text
+  if (text === '1' || text === '2') return Number(text) as 1 | 2
+  throw new InvalidArgumentError('1, 2 or auto.')
 }
 
 function note(text: string): void {
@@ -64,6 +83,12 @@ async function measure(options: Options): Promise<Results> {
     nodes: options.nodes,
     seed: options.seed,
     leastChannels: options.leastChannels,
+    drawn: {
+      ...(options.slots !== undefined && { slots: options.slots }),
+      pairLimits: options.pairLimits,
+      circuitBreakers: options.circuitBreakers,
+    },
+    relays: options.relays,
   }
   const pairs = options.pairs ?? (options.graph === undefined ? DRAWN_PAIRS : GRAPH_PAIRS)
   const transfers = options.transfers ?? Math.ceil(pairs / PAIRS_A_TRANSFER)

@@ -23,7 +23,7 @@ interface Reached extends HeapItem {
   isDone: boolean
 }
 
-/** The cheapest way between two nodes by policy alone: what a packet costs at least, whatever fails, hangs or is slow. */
+/** The cheapest way between two nodes by policy alone: what a packet costs at least, whatever fails or hangs. */
 export class CheapestWays {
   readonly #numbers = new Map<string, number>()
   /** By the number of the node that they lead to. */

@@ -1,6 +1,6 @@
 import type { PathResult } from '../../src/medium/reply-path.ts'
 import type { Backend } from '../../src/backends/backend.ts'
-import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
+import { createEndpoint, type Endpoint, type EndpointOptions, type Socket } from '../../src/index.ts'
 import type { Simulation } from '../../src/sim.ts'
 import { median } from '../sim/statistics.ts'
 import { watch, type Watch } from '../sim/watch.ts'
@@ -54,7 +54,8 @@ async function runPair(
   let made: PathResult | undefined
   const path = watchPaths(caller.backend, (result) => (made ??= result))
   const startMs = now()
-  const question = ask(simulation, path, called.backend, simulation.keyOf(to))
+  const asking = { backend: path, ...(network.relays !== undefined && { relays: network.relays }) }
+  const question = ask(simulation, asking, called.backend, simulation.keyOf(to))
   const { error, ends } = await simulation.drive(question, { withinMs: Infinity })
   const ms = now() - startMs
   await simulation.drive(closeAll(simulation, ends, backends), { withinMs: Infinity })
@@ -80,12 +81,12 @@ interface Asked {
   readonly ends: readonly Endpoint[]
 }
 
-async function ask(simulation: Simulation, caller: Backend, called: Backend, key: Uint8Array): Promise<Asked> {
+async function ask(simulation: Simulation, caller: EndpointOptions, called: Backend, key: Uint8Array): Promise<Asked> {
   const ends: Endpoint[] = []
   const answered = Promise.withResolvers<string | undefined>()
   const stop = simulation.clock.schedule(simulation.clock.now() + GIVE_UP_MS, () => answered.resolve('no answer'))
   try {
-    ends.push(await createEndpoint({ backend: called }), await createEndpoint({ backend: caller }))
+    ends.push(await createEndpoint({ backend: called }), await createEndpoint(caller))
     await ends[0]?.createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(PORT)
     const socket = ends[1]?.createConnection(key, PORT) as Socket
     let bytes = 0

@@ -9,11 +9,13 @@ function answers({ groups, setting }: Results): Section {
   const network = setting.hasGraph
     ? 'the public graph that lncli describegraph printed'
     : `mainnetLike with ${setting.nodes} nodes`
+  const { slots = 'by software', pairLimits = 0, circuitBreakers = 0 } = setting.drawn
   return {
     title: '(a) A question of 100 bytes to a random node, until its answer is read',
     text: [
       `Network: ${network}; seed ${setting.seed}. Both ends have ${setting.leastChannels} channels in use or more;`,
       "latency 'slow', 5 % of the payments failing, 0.5 % hanging. By the caller's channels.",
+      `Slots: ${slots}; ${percent(pairLimits)} of the nodes limit pairs of channels, ${percent(circuitBreakers)} their peers.`,
       'reachable: by policy a packet costs 10 sat at most, there and back; answered: of these;',
       `s: simulated seconds. ${PERCENTILES}`,
     ],

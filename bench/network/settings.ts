@@ -1,3 +1,5 @@
+import type { DrawOptions } from '../../src/sim.ts'
+
 /** What one run of the bench is about: the network, and which pairs of nodes it asks. */
 export interface NetworkSetting {
   /** What `lncli describegraph` printed; undefined: mainnetLike. */
@@ -7,6 +9,10 @@ export interface NetworkSetting {
   readonly seed: string
   /** Both ends have at least so many channels that are in use both ways. */
   readonly leastChannels: number
+  /** What else is drawn: slots, limits of relays. */
+  readonly drawn: Pick<DrawOptions, 'slots' | 'pairLimits' | 'circuitBreakers'>
+  /** Relays of the callers' reply paths; undefined: as by default. */
+  readonly relays: 1 | 2 | 'auto' | undefined
 }
 
 /** Of payments, as the medium is said to be: 1 in 20 fails, 1 in 200 hangs. */
@@ -23,7 +29,9 @@ export const GIVE_UP_MS = 180_000
 
 /** Of the transfers beside floods. */
 export const TRANSFER_BYTES = 1_000_000
-export const TRANSFER_LIMIT_MS = 3_600_000
+export const TRANSFER_LIMIT_MS = 1_800_000
+/** A flood counts by its rate: what is slower is cut off. */
+export const FLOOD_LIMIT_MS = 600_000
 /** Payments of a flood under way, over all of its routes; the best counts. */
 export const FLOOD_IN_FLIGHT: readonly number[] = [8, 32, 128]
 export const FLOOD_ROUTES = 8

@@ -45,14 +45,14 @@ export interface Group {
   readonly dearer: Percentiles
 }
 
-export interface ErrorRow {
+interface ErrorRow {
   readonly code: string
   readonly count: number
   /** Until the caller heard of it. */
   readonly ms: Percentiles
 }
 
-export interface TransferGroup {
+interface TransferGroup {
   readonly name: string
   readonly transfers: number
   readonly done: number

@@ -10,6 +10,7 @@ import { watch } from '../sim/watch.ts'
 import type { PreparedNetwork } from './networks.ts'
 import {
   FLOOD_IN_FLIGHT,
+  FLOOD_LIMIT_MS,
   FLOOD_PATIENCE_MS,
   FLOOD_ROUTES,
   MAX_PACKET_MSAT,
@@ -30,7 +31,7 @@ export interface TransferRun {
   readonly floodBytesPerSecond: number
   readonly floodInFlight: number
   readonly floodRoutes: number
-  /** The longest time without a byte after the first, and the share of all the time that lay in silences above SILENCE_MS. */
+  /** The longest time without a byte after the first, and the share of the time in silences above SILENCE_MS. */
   readonly longestSilenceMs: number
   readonly silentShare: number
   /** What the sender paid for each 1,000 bytes, msat. */
@@ -140,7 +141,7 @@ async function floodOnce(
   )
   const routes = found.filter((route) => packetOf(route) <= maxFeeMsat)
   const startMs = clock.now()
-  const isDone = (): boolean => read.bytes >= TRANSFER_BYTES || clock.now() > startMs + TRANSFER_LIMIT_MS
+  const isDone = (): boolean => read.bytes >= TRANSFER_BYTES || clock.now() > startMs + FLOOD_LIMIT_MS
   if (routes.length === 0) return { rate: 0, routes: 0 }
   for (let i = 0; i < inFlight; i++) {
     void payOn(simulation, payer, routes[i % routes.length] as Route, isDone)

@@ -25,7 +25,7 @@ export interface CandidateGraph {
 }
 
 /** What an end asks, and whether it has taken its direction out of use. */
-export interface PublishedPolicy extends RelayCost {
+interface PublishedPolicy extends RelayCost {
   readonly disabled?: boolean
 }
 
