@@ -100,6 +100,48 @@ describe('the ready-made networks', () => {
     expect(a?.channels.filter((channel) => b?.channels.includes(channel))).toEqual([])
   })
 
+  it('knows a key that another simulation of the same seed gave, and none of another seed', async () => {
+    const [same, other] = [3, 4].map((seed) => createSimulation(line(4), { seed }).keyOf('n3'))
+    const sim = createSimulation(line(4), { seed: 3 })
+    const payer = sim.backend('n0')
+    await payer.start({ sink: () => {} })
+    const find = (publicKey: Uint8Array = new Uint8Array()): Promise<readonly unknown[]> =>
+      sim.drive(
+        payer.findRoutes({
+          destination: { lane: 'node', publicKey },
+          amountMsat: 1_000n,
+          maxFeeMsat: 10_000n,
+          count: 1,
+        }),
+      )
+    expect(await find(same)).toHaveLength(1)
+    expect(await find(other)).toEqual([])
+  })
+
+  it('finds no route whose relays ask for more than the caller pays, and another one that asks for less', async () => {
+    const sim = createSimulation({
+      nodes: ['a', 'dear', 'b', 'c', 'z'].map((name) => ({ name })),
+      channels: [
+        { between: ['a', 'dear'], capacityMsat: 1_000_000 },
+        { between: ['dear', 'z'], capacityMsat: 1_000_000, policy: { baseFeeMsat: 400 } },
+        { between: ['a', 'b'], capacityMsat: 1_000_000 },
+        { between: ['b', 'c'], capacityMsat: 1_000_000, policy: { baseFeeMsat: 190 } },
+        { between: ['c', 'z'], capacityMsat: 1_000_000, policy: { baseFeeMsat: 190 } },
+      ],
+    })
+    const payer = sim.backend('a')
+    await payer.start({ sink: () => {} })
+    const destination = { lane: 'node', publicKey: sim.keyOf('z') } as const
+    const lengths = async (maxFeeMsat: bigint): Promise<number[]> => {
+      const found = await sim.drive(payer.findRoutes({ destination, amountMsat: 1_000n, maxFeeMsat, count: 1 }))
+      return found.map(({ channels }) => channels.length)
+    }
+    // Two hops are worth more than the 20 msat that three would save.
+    expect(await lengths(1_000n)).toEqual([2])
+    expect(await lengths(399n)).toEqual([3])
+    expect(await lengths(300n)).toEqual([])
+  })
+
   it('finds its way over a hinted private channel', async () => {
     const sim = createSimulation({
       nodes: [{ name: 'a' }, { name: 'b' }, { name: 'c', public: false }],
