@@ -74,6 +74,7 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),
+    ...(flags.prefer !== undefined && { prefer: flags.prefer }),
     ...(flags.replies !== undefined && { replies: flags.replies }),
     ...(flags.relays !== undefined && { relays: relaysOf(flags.relays) }),
   })

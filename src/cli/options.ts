@@ -16,6 +16,7 @@ export interface NodeFlags {
 export interface EndpointFlags extends NodeFlags {
   readonly maxFee?: bigint
   readonly replies?: 'phantom' | 'direct'
+  readonly prefer?: 'cheap' | 'balanced' | 'fast'
   readonly relays?: '1' | '2' | 'auto'
   readonly state?: string
 }
@@ -45,6 +46,12 @@ export function addEndpointOptions(command: Command): Command {
     .option('--state <dir>', 'keep payments under way and connections seen in a folder, for the next run')
     .optionsGroup(MONEY_GROUP)
     .option('--max-fee <sat>', 'the most that one packet may cost, amount and fee together (default: 10)', satArgument)
+    .addOption(
+      new Option(
+        '--prefer <what>',
+        'cheap: ways that cost less over more hops; fast: fewer hops for more money (default: balanced)',
+      ).choices(['cheap', 'balanced', 'fast']),
+    )
     .addOption(
       new Option('--replies <how>', "direct: answers come to this node's own key, which the other side learns").choices(
         ['phantom', 'direct'],

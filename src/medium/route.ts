@@ -25,6 +25,12 @@ export interface RouteHint {
  */
 export const MAX_ROUTE_HINTS: number = 4
 
+/**
+ * What counts where one way costs less and another takes less time: the price, the number of hops, or both, as a node
+ * weighs them by itself.
+ */
+export type RoutePreference = 'cheap' | 'fast' | 'balanced'
+
 export interface RouteRequest {
   readonly destination: Destination
   /** What is to arrive at the last hop; a route's own minimum may be higher. */
@@ -33,6 +39,8 @@ export interface RouteRequest {
   readonly maxFeeMsat: bigint
   /** At most this many, cheapest and most reliable first, as disjoint as the graph allows. 1..16. */
   readonly count: number
+  /** Absent: 'balanced'. */
+  readonly prefer?: RoutePreference
   /** Channels (as they stand in `Route.channels`) to go around where possible. */
   readonly avoid?: readonly string[]
 }

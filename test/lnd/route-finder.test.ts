@@ -40,6 +40,7 @@ class World {
     finalDelta: 40,
     avoid: new Set(),
     hints: [],
+    prefer: 'balanced',
     own,
   }
 

@@ -46,6 +46,7 @@ class SchedulerBench {
       },
       slots: new SlotPool(),
       maxFeeMsat: 10_000n,
+      prefer: 'balanced',
     })
   }
 

@@ -87,7 +87,15 @@ export class ForeignPayments {
   }
 
   #route(from: SimNode, to: SimNode, amountMsat: number, lane: 'node' | 'phantom'): PinnedRoute | undefined {
-    const [hops] = findRouteHops(this.#network, { from, to, amountMsat, count: 1, avoid: new Set(), hints: [] })
+    const [hops] = findRouteHops(this.#network, {
+      from,
+      to,
+      amountMsat,
+      count: 1,
+      avoid: new Set(),
+      hints: [],
+      prefer: 'balanced',
+    })
     return hops && pinRoute('', hops, lane, amountMsat, this.#network.height)
   }
 }

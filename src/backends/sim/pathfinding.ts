@@ -1,4 +1,4 @@
-import type { RouteHint } from '../../medium/route.ts'
+import type { RouteHint, RoutePreference } from '../../medium/route.ts'
 import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
 import { inboundFeeMsat, relayFeeMsat, type FeePolicy } from './fees.ts'
@@ -7,8 +7,10 @@ import type { SimNode } from './node.ts'
 
 /** Cost of a block of delay per msat under way, as lnd's risk factor: 15 billionths. */
 const RISK_PER_BLOCK = 15e-9
-/** Every hop may fail: worth this many msat. */
-const HOP_COST_MSAT = 100
+/** Every hop takes time and may fail: worth this many msat, by what the sender prefers. */
+const HOP_COST_MSAT: Readonly<Record<RoutePreference, number>> = { cheap: 1, balanced: 100, fast: 2_000 }
+/** Amounts that ways are looked for, as a real node is asked: a channel with a higher least amount is left out. */
+const SEARCHED_AMOUNTS_MSAT = [1_000, 10_000, 100_000, 1_000_000]
 /** A link whose least amount is above what is sent: the route's own minimum will be higher. */
 const BELOW_MINIMUM_COST_MSAT = 1e6
 /** A channel that refused lately. */
@@ -40,6 +42,20 @@ export interface Search {
   readonly count: number
   readonly avoid: ReadonlySet<string>
   readonly hints: readonly RouteHint[]
+  readonly prefer: RoutePreference
+}
+
+/** A search for ways over which one amount can go. */
+interface AmountSearch extends Search {
+  /** Channels with a higher least amount are taken for want of others. */
+  readonly isLenient?: boolean
+}
+
+interface FoundWay {
+  readonly hops: Hop[]
+  /** As the search weighs it, with the amount. */
+  readonly cost: number
+  readonly search: AmountSearch
 }
 
 /** The hops of up to `count` routes, cheapest and most reliable first, as disjoint as the graph allows. */
@@ -50,14 +66,32 @@ export function findRouteHops(network: Network, search: Search): Hop[][] {
   const found = new Map<string, { readonly hops: Hop[]; readonly cost: number }>()
   // What a search finds costs more in the next one, so that a second repetition means that there is no other route.
   for (let repeats = 0; found.size < search.count && repeats < 2;) {
-    const hops = cheapest(network, search, hinted, uses)
-    if (hops === undefined) break
+    const way = bestWay(network, search, hinted, uses)
+    if (way === undefined) break
+    const { hops } = way
     const key = hops.map((hop) => hop.link.index).join(',')
     if (found.has(key)) repeats++
-    else found.set(key, { hops, cost: ownCost(network, search, hops) })
+    else found.set(key, { hops, cost: way.search.amountMsat + ownCost(network, way.search, hops) })
     for (const { link } of hops) uses.set(link.channel, (uses.get(link.channel) ?? 0) + 1)
   }
   return [...found.values()].toSorted((a, b) => a.cost - b.cost).map(({ hops }) => hops)
+}
+
+/** Of the ways for one amount and another, that which costs least, the amount itself included. */
+function bestWay(
+  network: Network,
+  search: Search,
+  hinted: ReadonlyMap<ChannelLink, Hop>,
+  uses: ReadonlyMap<Channel, number>,
+): FoundWay | undefined {
+  let best: FoundWay | undefined
+  const higher = SEARCHED_AMOUNTS_MSAT.filter((amountMsat) => amountMsat > search.amountMsat)
+  for (const amountMsat of [search.amountMsat, ...higher]) {
+    const way = cheapest(network, { ...search, amountMsat }, hinted, uses)
+    if (way !== undefined && (best === undefined || way.cost < best.cost)) best = way
+    if (best !== undefined && best.cost < REFUSAL_COST_MSAT && amountMsat >= (SEARCHED_AMOUNTS_MSAT[0] as number)) break
+  }
+  return best ?? cheapest(network, { ...search, isLenient: true }, hinted, uses)
 }
 
 /**
@@ -66,17 +100,17 @@ export function findRouteHops(network: Network, search: Search): Hop[][] {
  */
 function cheapest(
   network: Network,
-  search: Search,
+  search: AmountSearch,
   hinted: ReadonlyMap<ChannelLink, Hop>,
   uses: ReadonlyMap<Channel, number>,
-): Hop[] | undefined {
+): FoundWay | undefined {
   const { from: sender, to: destination, maxFeeMsat = Infinity } = search
   const space = network.searchSpace
   const { costs, amounts, fees, lengths, done, next } = space
   const mostMsat = search.amountMsat + maxFeeMsat
   const lastCost = leastFirstCost(network, search, uses)
   if (lastCost === undefined) return undefined
-  space.start(destination.index, search.amountMsat, { hopCost: HOP_COST_MSAT, lastCost })
+  space.start(destination.index, search.amountMsat, { hopCost: HOP_COST_MSAT[search.prefer], lastCost })
   for (;;) {
     const at = space.nearest()
     if (at < 0) return undefined
@@ -93,6 +127,7 @@ function cheapest(
       const inboundMsat = isAsking ? Math.max(-(fees[at] as number), inboundFeeMsat(link.inbound, amountMsat)) : 0
       const sentMsat = amountMsat + inboundMsat
       if (sentMsat > mostMsat || !isUsable(link, search, hinted, sentMsat)) continue
+      if (search.isLenient !== true && sentMsat < link.policy.minHtlcMsat) continue
       const policy = link.channel.private ? (hinted.get(link) ?? link.policy) : link.policy
       const feeMsat = link.from === sender ? 0 : relayFeeMsat(policy, sentMsat)
       const used = uses.size === 0 ? 0 : (uses.get(link.channel) ?? 0)
@@ -117,7 +152,7 @@ function cheapest(
     hops.push((isHinted ? hinted.get(link) : undefined) ?? hopOver(link))
     node = link.to
   }
-  return hops.length === 0 ? undefined : hops
+  return hops.length === 0 ? undefined : { hops, cost: (costs[sender.index] as number) + search.amountMsat, search }
 }
 
 /** What the sender's own channel costs at least; undefined where none can carry the amount. */
@@ -153,9 +188,9 @@ function isUsable(
 
 /** What a link costs beside its fee. */
 function linkCost(network: Network, search: Search, link: ChannelLink, cltvDelta: number, amountMsat: number): number {
-  const { avoid, from } = search
+  const { avoid, from, prefer } = search
   const { channel, policy } = link
-  let cost = HOP_COST_MSAT + amountMsat * cltvDelta * RISK_PER_BLOCK
+  let cost = HOP_COST_MSAT[prefer] + amountMsat * cltvDelta * RISK_PER_BLOCK
   if (amountMsat < policy.minHtlcMsat) cost += BELOW_MINIMUM_COST_MSAT
   if (avoid.size > 0 && avoid.has(channel.id)) cost += AVOID_COST_MSAT
   if (from.refusals.size === 0) return cost

@@ -70,6 +70,7 @@ export class ProcessRoutes {
       amountMsat: amountMsat + pathMsat,
       maxFeeMsat: Number(request.maxFeeMsat) - pathMsat,
       count: request.count,
+      prefer: request.prefer ?? 'balanced',
       avoid: new Set(request.avoid),
       hints: 'path' in destination ? [] : (destination.hints ?? []),
     })

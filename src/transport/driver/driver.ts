@@ -1,6 +1,7 @@
 import type { Backend, BackendEvent, NodeInfo, OutOfReach } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { RelayWish } from '../../medium/reply-path.ts'
+import type { RoutePreference } from '../../medium/route.ts'
 import type { ConnectionEvent, ConnectionFailure, ConnectionRequest } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { DEFAULT_MAX_FEE_MSAT } from '../limits.ts'
@@ -44,6 +45,7 @@ export interface DriverOptions extends RuntimeOptions {
   readonly stored: StoredState
   readonly defaults: DriverDefaults
   readonly maxFeeMsat: bigint
+  readonly prefer: RoutePreference
   readonly peerCapMsat: bigint
   readonly processCapMsat: bigint
   readonly relays: RelayWish
@@ -88,7 +90,7 @@ export class Driver {
   #whenRound: (() => void) | undefined
 
   constructor(options: DriverOptions) {
-    const { backend, info, stored, peerCapMsat, processCapMsat, maxFeeMsat, defaults, relays } = options
+    const { backend, info, stored, peerCapMsat, processCapMsat, maxFeeMsat, prefer, defaults, relays } = options
     this.#options = options
     const runtime = new Runtime(options)
     const node = new OwnNode(backend, info)
@@ -118,7 +120,7 @@ export class Driver {
     this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths })
     this.payer = new Payer({ runtime, node, ledger })
     const slots = new SlotPool()
-    this.#schedulers = new PeerSchedulers({ runtime, node, queue, payer: this.payer, slots, maxFeeMsat })
+    this.#schedulers = new PeerSchedulers({ runtime, node, queue, payer: this.payer, slots, maxFeeMsat, prefer })
     for (const reservation of stored.reservations.values()) this.payer.adopt(reservation)
   }
 

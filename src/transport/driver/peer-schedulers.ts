@@ -1,5 +1,11 @@
 import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
-import { type Destination, packetCostMsat, type Route, type RouteHint } from '../../medium/route.ts'
+import {
+  type Destination,
+  packetCostMsat,
+  type Route,
+  type RouteHint,
+  type RoutePreference,
+} from '../../medium/route.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { PacketTarget } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
@@ -23,6 +29,7 @@ export interface SchedulerParts {
   /** The slots of our own channels. */
   readonly slots: SlotPool
   readonly maxFeeMsat: bigint
+  readonly prefer: RoutePreference
 }
 
 /** A way to one other side: grants sends to its connections in turn, over the routes that the backend finds. */
@@ -200,6 +207,7 @@ export class PeerScheduler {
           destination,
           amountMsat: MIN_AMOUNT_MSAT,
           maxFeeMsat,
+          prefer: this.#parts.prefer,
           count: each,
           avoid,
         }),
@@ -234,7 +242,8 @@ export class PeerScheduler {
   #found(count: number): void {
     const { routes, delivered } = this.#peer.stats()
     this.#foundNothing = count > 0 || routes > 0 || delivered > 0 ? 0 : this.#foundNothing + 1
-    if (this.#foundNothing < NO_ROUTE_SEARCHES) return
+    // An anonymous peer may give other paths.
+    if (this.capKey === '' || this.#foundNothing < NO_ROUTE_SEARCHES) return
     this.#foundNothing = 0
     const waiting: DrivenConnection[] = []
     for (let turn = this.#nextTurn(); turn !== undefined; turn = this.#nextTurn()) {

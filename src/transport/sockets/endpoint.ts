@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'eventemitter3'
-import { MAX_ROUTE_HINTS } from '../../medium/route.ts'
+import { MAX_ROUTE_HINTS, type RoutePreference } from '../../medium/route.ts'
 import { type Backend, type NodeInfo } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { RelayWish } from '../../medium/reply-path.ts'
@@ -60,6 +60,11 @@ export interface EndpointOptions {
    * msat. Where that leaves no route, the socket fails with ERR_KEYSOCK_FEE. Default 10,000 (10 sat).
    */
   readonly maxFee?: Msat
+  /**
+   * Which ways are taken: 'cheap' ones over more hops, which take longer and fail more often, 'fast' ones over fewer
+   * hops, which cost more, or what lies between. Default 'balanced'.
+   */
+  readonly prefer?: RoutePreference
   /** `replies` of connections that don't say. Default 'phantom'. */
   readonly replies?: 'phantom' | 'direct'
   /**
@@ -120,6 +125,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   readonly defaults: ConnectionDefaults
   readonly #options: EndpointOptions
   readonly #maxFeeMsat: bigint
+  readonly #prefer: RoutePreference
   readonly #driver: Driver
   readonly #store: Store
   readonly #servers: Set<() => void> = new Set()
@@ -132,6 +138,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     super()
     this.#options = options
     this.#maxFeeMsat = optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT)
+    this.#prefer = options.prefer ?? 'balanced'
     this.#driver = parts.driver
     this.#store = parts.store
     this.info = parts.info
@@ -160,6 +167,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       maxFeeMsat: optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT),
       peerCapMsat: optionalMsat(options.caps?.peer, 'caps.peer', DEFAULT_PEER_CAP_MSAT),
       processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
+      prefer: options.prefer ?? 'balanced',
       relays: options.relays ?? 'auto',
       phantomLane: options.phantomLane ?? false,
       warn: context.bind((code, message) => made.endpoint?.emit('warning', { code, message })),
@@ -210,7 +218,12 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     this.#checkOpen()
     const address = checkTarget(publicKey, 1)
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalidOption('bytes must be a whole number, 0 or more')
-    return await quoteFor(this.#options.backend, { address, bytes, maxFeeMsat: this.#maxFeeMsat })
+    return await quoteFor(this.#options.backend, {
+      address,
+      bytes,
+      maxFeeMsat: this.#maxFeeMsat,
+      prefer: this.#prefer,
+    })
   }
 
   get stats(): EndpointStats {
@@ -334,6 +347,7 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   maxCost: true,
   caps: true,
   maxFee: true,
+  prefer: true,
   replies: true,
   relays: true,
   phantomLane: true,
@@ -351,6 +365,8 @@ function checkEndpointOptions(options: EndpointOptions): void {
   }
   if (options.replies !== undefined) checkReplies(options.replies)
   if (options.phantomLane !== undefined) checkBoolean(options.phantomLane, 'phantomLane')
+  if (options.prefer !== undefined && !['cheap', 'fast', 'balanced'].includes(options.prefer))
+    throw invalidOption("prefer must be 'cheap', 'fast' or 'balanced'")
   if (options.relays !== undefined && ![1, 2, 'auto'].includes(options.relays))
     throw invalidOption("relays must be 1, 2 or 'auto'")
 }

@@ -1,4 +1,4 @@
-import { routeFeeMsat } from '../../medium/route.ts'
+import { routeFeeMsat, type RoutePreference } from '../../medium/route.ts'
 import { type Backend } from '../../backends/backend.ts'
 import type { Address } from '../options/address.ts'
 import { KeysockError } from '../errors.ts'
@@ -21,12 +21,19 @@ export async function quoteFor(
     address: { publicKey, hints },
     bytes,
     maxFeeMsat,
-  }: { readonly address: Address; readonly bytes: number; readonly maxFeeMsat: bigint },
+    prefer,
+  }: {
+    readonly address: Address
+    readonly bytes: number
+    readonly maxFeeMsat: bigint
+    readonly prefer: RoutePreference
+  },
 ): Promise<Quote> {
   const [route] = await backend.findRoutes({
     destination: { lane: 'node', publicKey, hints },
     amountMsat: MIN_AMOUNT_MSAT,
     maxFeeMsat,
+    prefer,
     count: 1,
   })
   if (route === undefined) {

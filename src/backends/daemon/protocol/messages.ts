@@ -90,6 +90,7 @@ export const routeRequest: Codec<RouteRequest> = object<RouteRequest>({
   amountMsat: amount,
   maxFeeMsat: amount,
   count: count(),
+  prefer: optional(oneOf(['cheap', 'fast', 'balanced'])),
   avoid: optional(list(channel, 1_024)),
 })
 

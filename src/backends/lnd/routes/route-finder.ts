@@ -3,7 +3,7 @@ import { MAX_MSAT } from '../../../wire/bolt4/integers.ts'
 import { parseShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
 import { fromHex, toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
-import type { RouteHint } from '../../../medium/route.ts'
+import type { RouteHint, RoutePreference } from '../../../medium/route.ts'
 import { BackendError } from '../../backend.ts'
 import { EXPIRY_MARGIN_BLOCKS, FINAL_DELTA_BLOCKS } from '../../../medium/limits.ts'
 import { FIND_MS, MAX_POLICIES, QUERIES_PER_ROUTE, QUERY_AMOUNTS_MSAT } from '../limits.ts'
@@ -27,6 +27,7 @@ export interface WaySearch {
   /** Channels to go around, as they stand in `HopPolicy.channel`. */
   readonly avoid: ReadonlySet<string>
   readonly hints: readonly RouteHint[]
+  readonly prefer: RoutePreference
   readonly own: readonly RawChannel[]
 }
 
@@ -127,7 +128,7 @@ export class RouteFinder {
       (channel) => channel.active && !idsOf(channel).some((id) => detour.firstChannels.has(id)),
     )
     if (outgoing.length === 0) return undefined
-    const amounts = [search.amountMsat, ...QUERY_AMOUNTS_MSAT.filter((amount) => amount > search.amountMsat)]
+    const amounts = amountsOf(search)
     // The only way may be one that lnd rules out for its memory of failures, so the last queries are without it.
     for (const useMissionControl of [true, false]) {
       for (const amountMsat of amounts) {
@@ -153,6 +154,7 @@ export class RouteFinder {
         fixed_msat: (search.maxFeeMsat < MAX_MSAT ? search.maxFeeMsat : MAX_MSAT).toString(),
       },
       use_mission_control: query.useMissionControl,
+      time_pref: TIME_PREFERENCES[search.prefer],
       ignored_pairs: [...detour.pairs].map((pair) => {
         const [from = '', to = ''] = pair.split('>')
         return { from: fromHex(from), to: fromHex(to) }
@@ -197,6 +199,16 @@ export class RouteFinder {
     }
     return { pairs, firstChannels }
   }
+}
+
+/** lnd's own scale, from -1, price alone, to 1, reliability alone. */
+const TIME_PREFERENCES: Readonly<Record<RoutePreference, number>> = { cheap: -1, balanced: 0, fast: 1 }
+
+/** Who is in a hurry leaves out ways of many hops that let less than lnd's default pass. */
+function amountsOf({ amountMsat, prefer }: WaySearch): bigint[] {
+  const [usual, ...higher] = QUERY_AMOUNTS_MSAT.filter((amount) => amount > amountMsat)
+  if (usual === undefined) return [amountMsat]
+  return prefer === 'fast' ? [usual, amountMsat, ...higher] : [amountMsat, usual, ...higher]
 }
 
 /**

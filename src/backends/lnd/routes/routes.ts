@@ -87,6 +87,7 @@ export class Routes {
       amountMsat: request.amountMsat,
       maxFeeMsat: request.maxFeeMsat,
       count: request.count,
+      prefer: request.prefer ?? 'balanced',
       finalDelta: deltaOnArrival(blinded?.totals.cltvDelta ?? phantom?.cltvDelta, MAX_SHADOW_BLOCKS),
       avoid: new Set(request.avoid),
       hints: 'path' in destination ? [] : (destination.hints ?? []),
