@@ -67,6 +67,23 @@ class World {
 
 const hangs = (): Promise<never> => Promise.race([])
 
+describe('what is preferred', () => {
+  it.each([
+    ['cheap', -1, ['1', '1000']],
+    ['balanced', 0, ['1', '1000']],
+    ['fast', 1, ['1000', '1']],
+  ] as const)(
+    '%s is a time preference of %i, and decides which amount is asked for first',
+    async (prefer, time, amounts) => {
+      const world = new World((asked) => (asked < 3 ? none() : way('1')))
+      await world.find({ prefer, amountMsat: 1n, count: 1 })
+      const asked = world.lnd.calls.filter(({ name }) => name === 'queryRoutes').map(({ request }) => request)
+      expect(asked[0]).toMatchObject({ time_pref: time })
+      expect(asked.slice(0, 2).map((request) => (request as { amt_msat: string }).amt_msat)).toEqual(amounts)
+    },
+  )
+})
+
 describe('a search for routes', () => {
   it('asks for one way after another, and for detours where there is only one', async () => {
     const world = new World((asked) => (asked === 1 ? way('1') : asked < 10 ? none() : way('2')))

@@ -12,6 +12,7 @@ export type ConnectionHandle = Pick<
   | 'isPaused'
   | 'stats'
   | 'candidates'
+  | 'relays'
   | 'now'
   | 'setListener'
   | 'write'

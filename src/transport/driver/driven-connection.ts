@@ -87,6 +87,7 @@ export class DrivenConnection {
   /** Nothing of ours was on its way since; while the endpoint closes. */
   #idleSince: number | undefined
   #candidates: number | undefined
+  #relays: 1 | 2 | undefined
   #ownScheduler: PeerScheduler | undefined
   /** It was not asked yet what it wants to send since something came in. */
   #mayWant = true
@@ -166,6 +167,11 @@ export class DrivenConnection {
     return this.#candidates
   }
 
+  /** Blinded relays of its reply paths; undefined: no paths, or the backend does not say. */
+  get relays(): 1 | 2 | undefined {
+    return this.#relays
+  }
+
   /** What pays for this connection's packets over its reply paths; node keys share theirs. */
   get ownScheduler(): PeerScheduler | undefined {
     return this.#ownScheduler
@@ -231,6 +237,11 @@ export class DrivenConnection {
   /** How many nodes could stand behind its paths, as in `PathResult`. */
   setCandidates(candidates: number): void {
     this.#candidates = candidates
+  }
+
+  /** Blinded relays of its newest reply paths, as in `PathResult`. */
+  setRelays(relays: 1 | 2 | undefined): void {
+    this.#relays = relays
   }
 
   /** Answers the request 'paths'. */

@@ -139,12 +139,13 @@ export class PathMaker {
     for (const connection of makers) if (connection !== undefined) this.#count(connection, candidates)
   }
 
-  #made(connection: DrivenConnection, { paths, candidates, guard }: PathResult): void {
+  #made(connection: DrivenConnection, { paths, relays, candidates, guard }: PathResult): void {
     if (this.#parts.runtime.isStopped) return
     if (connection.isClosed) return this.close(paths.map(({ pathId }) => pathId))
     for (const { pathId } of paths) this.#parts.connections.addPath(pathId, connection)
     if (guard !== undefined) this.#over(connection, paths, guard)
     if (candidates !== undefined) this.#count(connection, candidates)
+    connection.setRelays(relays)
     connection.providePaths(paths)
   }
 

@@ -297,6 +297,14 @@ export class Socket extends Duplex {
     return this.#handle?.candidates
   }
 
+  /**
+   * Blinded relays before this node on the way of the other side's packets: the second leaves each of them 83 bytes
+   * less. Undefined until the paths are made, and where there are none.
+   */
+  get relays(): 1 | 2 | undefined {
+    return this.#handle?.relays
+  }
+
   /** Bytes, packets, round trip and money of this connection; nothing but zeros before it has an endpoint. */
   get stats(): SocketStats {
     return this.#handle === undefined ? NOTHING_DONE : socketStats(this.#handle.stats, this.#handle.account)
