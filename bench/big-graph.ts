@@ -4,6 +4,7 @@
  * loop. The graph is put into one lnd by its developers' ImportGraph. Exits with 1 where a threshold is missed.
  */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
@@ -19,6 +20,8 @@ import { median } from './sim/statistics.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const CALLER = new URL('big-graph/caller.ts', import.meta.url).pathname
+/** Where Linux keeps files in memory. */
+const MEMORY_FOLDER = '/dev/shm'
 const PORT = 7
 const DEFAULT_ROUNDS = 5
 const CAPACITY_SAT = 5_000_000
@@ -51,6 +54,8 @@ function log(text: string): void {
   process.stderr.write(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(4)} s  ${text}\n`)
 }
 
+// lnd commits each node, channel and policy of the import for itself: on a disk that takes many minutes.
+if (existsSync(MEMORY_FOLDER)) process.env['TMPDIR'] = MEMORY_FOLDER
 const graph = await readGraph(options.graph)
 const program = await buildDevLnd(log)
 log('starting four nodes')
@@ -125,7 +130,12 @@ const rows: readonly (readonly [string, (name: Graph) => string, string])[] = [
     (name) => megabytes(of(name, ({ mostResidentBytes, residentBytes }) => mostResidentBytes - residentBytes)),
     '',
   ],
-  ['longest stall, ms', (name) => of(name, ({ stallMs }) => stallMs).toFixed(0), `at most ${MAX_STALL_MS}`],
+  [
+    'longest stall, ms of the processor',
+    (name) => of(name, ({ stallMs }) => stallMs).toFixed(0),
+    `at most ${MAX_STALL_MS}`,
+  ],
+  ['by the clock, ms', (name) => of(name, ({ stallByClockMs }) => stallByClockMs).toFixed(0), ''],
   ['candidates', (name) => of(name, ({ candidates = Number.NaN }) => candidates).toFixed(0), ''],
   ['known after, ms', (name) => of(name, ({ candidatesMs = Number.NaN }) => candidatesMs).toFixed(0), ''],
 ]

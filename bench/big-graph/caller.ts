@@ -3,10 +3,10 @@
  * gets a `CallerTask` as JSON, and prints a `CallerReport`.
  */
 import { once } from 'node:events'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createEndpoint } from '../../src/index.ts'
 import { createLndBackend } from '../../src/lnd.ts'
+import { StallWatch } from './stall-watch.ts'
 
 /** The node is started on, and the program has nothing to do. */
 const SETTLE_MS = 2_000
@@ -14,7 +14,6 @@ const SETTLE_MS = 2_000
 const AFTER_MS = 3_000
 const CANDIDATES_MS = 120_000
 const LOOK_MS = 50
-const RESOLUTION_MS = 2
 
 export interface CallerTask {
   readonly socket: string
@@ -29,8 +28,12 @@ export interface CallerReport {
   /** From `createConnection` to 'connect', and to the first byte of an answer. */
   readonly connectMs: number
   readonly answerMs: number
-  /** The longest time for which the event loop did nothing else, from the call on until the candidates were counted. */
+  /**
+   * The longest time for which the event loop did one thing, from the call on until the candidates were counted: of the
+   * processor, and by the clock, which counts what other programs of the machine take meanwhile.
+   */
   readonly stallMs: number
+  readonly stallByClockMs: number
   /** What the process held before the call, and the most that it ever held, bytes. */
   readonly residentBytes: number
   readonly mostResidentBytes: number
@@ -43,8 +46,7 @@ async function measure({ publicKey, port, ...node }: CallerTask): Promise<Caller
   const endpoint = await createEndpoint({ backend: createLndBackend(node) })
   await sleep(SETTLE_MS)
   const residentBytes = process.memoryUsage.rss()
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  delay.enable()
+  const stalls = new StallWatch()
   const startMs = performance.now()
   const since = (): number => performance.now() - startMs
   const socket = endpoint.createConnection(publicKey, port)
@@ -57,11 +59,12 @@ async function measure({ publicKey, port, ...node }: CallerTask): Promise<Caller
   const { candidates } = socket
   const candidatesMs = since()
   await sleep(AFTER_MS)
-  delay.disable()
+  stalls.stop()
   const report = {
     connectMs,
     answerMs,
-    stallMs: delay.max / 1e6 - RESOLUTION_MS,
+    stallMs: stalls.longestMs,
+    stallByClockMs: stalls.longestByClockMs,
     residentBytes,
     mostResidentBytes: process.resourceUsage().maxRSS * 1_024,
     ...(candidates !== undefined && { candidates, candidatesMs }),

@@ -2,6 +2,10 @@
 import { createReadStream } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { createGunzip } from 'node:zlib'
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { fromHex, toHex } from '../../src/floor/bytes.ts'
+import { publicKey } from '../../src/wire/keys.ts'
 
 /** What one end of a channel asks; the fields that lnd's import reads are all handed on. */
 interface DescribedPolicy {
@@ -49,12 +53,20 @@ export function bestConnected({ edges }: DescribedGraph): { readonly key: string
 /**
  * The graph with a node of ours, which its lnd knows already, in the place of another. All of it is as new as `seconds`
  * says (lnd drops channels without news for two weeks), and what is disabled has no policy: lnd's import does not know
- * the flag.
+ * the flag. Made-up keys that are no points of the curve, which lnd refuses, get others in their place.
  */
 export function fitted(graph: DescribedGraph, replaced: string, ours: string, seconds: number): DescribedGraph {
   const policy = (of: DescribedPolicy | null): DescribedPolicy | null =>
     of === null || of.disabled === true ? null : { ...of, last_update: seconds }
-  const keyOf = (key: string): string => (key === replaced ? ours : key)
+  const keys = new Map([[replaced, ours]])
+  const keyOf = (key: string): string => {
+    const known = keys.get(key)
+    if (known !== undefined) return known
+    const bytes = fromHex(key)
+    const valid = secp256k1.utils.isValidPublicKey(bytes, true) ? key : toHex(publicKey(sha256(bytes)))
+    keys.set(key, valid)
+    return valid
+  }
   const edges = graph.edges.map((edge) => {
     const ends = [
       { key: keyOf(edge.node1_pub), policy: policy(edge.node1_policy) },
@@ -65,7 +77,7 @@ export function fitted(graph: DescribedGraph, replaced: string, ours: string, se
     return { ...edge, node1_pub: one.key, node1_policy: one.policy, node2_pub: two.key, node2_policy: two.policy }
   })
   const nodes = graph.nodes.filter(({ pub_key: key }) => key !== replaced && key !== ours)
-  return { nodes: nodes.map((node) => ({ ...node, last_update: seconds })), edges }
+  return { nodes: nodes.map((node) => ({ ...node, pub_key: keyOf(node.pub_key), last_update: seconds })), edges }
 }
 
 function isUsable({ node1_policy: one, node2_policy: two }: DescribedEdge): boolean {

@@ -2,8 +2,8 @@ import type { LndNode } from '../../tools/regtest/lnd-node.ts'
 import { told } from '../../tools/regtest/until.ts'
 import type { DescribedGraph } from './described-graph.ts'
 
-/** lnd commits what calls that run at the same time bring together. */
-const CALLS_AT_ONCE = 64
+/** lnd makes ready what several calls bring while it commits one of them. */
+const CALLS_AT_ONCE = 8
 const ITEMS_A_CALL = 200
 
 interface RawClient {

@@ -1,7 +1,8 @@
 /** `./dev lnd-build`: builds lnd, btcd and lncli from their Go modules, once for each set of versions. */
-import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { execFileSync, spawn } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import {
   buildTags,
   DEV_LND_PROGRAMS,
@@ -15,6 +16,7 @@ import {
   NODE_PROGRAMS,
   programFolder,
   type ProgramSet,
+  type SourceChange,
 } from './binaries.ts'
 import { lockFile } from './lock-file.ts'
 
@@ -45,6 +47,8 @@ export async function buildLncli(say: (line: string) => void = () => undefined):
   await build(LNCLI_PROGRAMS, { what: 'lncli', takes: 'a minute, or some', say })
   return lncliBinary().lncli
 }
+
+const LND_MODULE = 'github.com/lightningnetwork/lnd'
 
 interface BuildWords {
   readonly what: string
@@ -80,9 +84,44 @@ async function goBuild(
   go: string,
   { programs, folder, what }: { readonly programs: ProgramSet; readonly folder: string; readonly what: string },
 ): Promise<void> {
+  const { change, module, packages } = programs
   const flags = ['-trimpath', '-buildvcs=false', '-mod=readonly', '-ldflags=-s -w', '-tags', buildTags(programs)]
-  const child = spawn('nice', [go, 'build', ...flags, '-o', `${folder}/`, ...programs.packages], {
-    cwd: programs.module,
+  const changed = change === undefined ? undefined : changeSource(go, module, change)
+  if (changed !== undefined) flags.push('-modfile', join(changed, 'go.mod'))
+  try {
+    await run(['nice', go, 'build', ...flags, '-o', `${folder}/`, ...packages], module, what)
+  } finally {
+    if (changed !== undefined) rmSync(changed, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Go replaces no single files of its modules: a copy of lnd's has the change, and another go.mod names it. Returns the
+ * folder of both.
+ */
+function changeSource(go: string, module: string, { file, from, to }: SourceChange): string {
+  const list = ['list', '-mod=readonly', '-m', '-f', '{{.Dir}}', LND_MODULE]
+  const original = execFileSync(go, list, { cwd: module, encoding: 'utf8' }).trim()
+  const folder = mkdtempSync(join(tmpdir(), 'keysock-changed-lnd-'))
+  const copy = join(folder, 'lnd')
+  execFileSync('cp', ['-R', original, copy])
+  // Go's modules can only be read.
+  execFileSync('chmod', ['-R', 'u+w', copy])
+  const path = join(copy, file)
+  const [before, after, ...more] = readFileSync(path, 'utf8').split(from)
+  if (before === undefined || after === undefined || more.length > 0)
+    throw new Error(`${file} of lnd does not hold "${from}" once: the change does not fit this version`)
+  writeFileSync(path, before + to + after)
+  copyFileSync(join(module, 'go.sum'), join(folder, 'go.sum'))
+  const names = readFileSync(join(module, 'go.mod'), 'utf8')
+  writeFileSync(join(folder, 'go.mod'), `${names}\nreplace ${LND_MODULE} => ${copy}\n`)
+  return folder
+}
+
+/** @throws Error with what it printed */
+async function run([program = '', ...words]: readonly string[], folder: string, what: string): Promise<void> {
+  const child = spawn(program, words, {
+    cwd: folder,
     env: { ...process.env, CGO_ENABLED: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
