@@ -58,7 +58,7 @@ export type {
   PublicKey,
   ServerOptions,
 } from './transport/options/options.ts'
-export type { Quote } from './transport/sockets/quote.ts'
+export type { Quote, QuotedAnswers, QuoteOptions } from './transport/sockets/quote.ts'
 export type { ListenOptions, Server, ServerEvents } from './transport/sockets/server.ts'
 export type { Socket, SocketAddress, SocketEvents } from './transport/sockets/socket.ts'
 export type { SocketStats } from './transport/sockets/stats.ts'

@@ -35,6 +35,17 @@ export type CliEvent =
       readonly secondsFrom: number
       readonly secondsTo: number
       readonly maxCostSat: number
+      /** Routes that were found, the best three at most. */
+      readonly routes: number
+      /** With all copies, over the dearest of these routes; `sat` is over the best one, without. */
+      readonly satTo: number
+      /** How the receiver's answers come back; 'none': they cannot, and a warning says why. */
+      readonly answers: 'hidden' | 'direct' | 'none'
+      /** Hidden answers: how many nodes could be this one, by what the receiver can tell; null: not known. */
+      readonly candidates: number | null
+      readonly relays: number | null
+      /** What a packet of the answers costs the receiver over the hidden part of its way. */
+      readonly answerSat: number | null
     }
   | {
       readonly event: 'waiting'
@@ -42,6 +53,10 @@ export type CliEvent =
       readonly message: string
       readonly sat: number
       readonly secondsLeft: number
+      /** Of the tries to connect that are under way, or were the last: payments, those that failed and that hang. */
+      readonly attempts?: number
+      readonly failed?: number
+      readonly hung?: number
     }
   /** One's own node, or the daemon that owns it, went away and came back; what is under way waits. */
   | { readonly event: 'node'; readonly state: 'away' | 'back'; readonly message: string }
@@ -101,7 +116,22 @@ export interface Progress {
   /** The amount of payments without an outcome yet. */
   readonly reservedSat: number
   readonly secondsLeft: number | null
+  /** Sender: of `inFlight`, payments that take longer than nearly all of their kind. */
+  readonly hung?: number
+  /** Sender: packets that were sent a second time while the first had no outcome. */
+  readonly copies?: number
+  /** Sender: what it waits for; null while it goes forward. */
+  readonly waitsFor?: WaitsFor | null
+  /** Sender: for how long nothing went forward. */
+  readonly quietSeconds?: number
 }
+
+/**
+ * What a transfer waits for that does not go forward. node: its own, which is away. money: room under the cap.
+ * payments: outcomes of payments. hung: the same, and all of them take longer than nearly all of their kind. way: a
+ * route that carries a payment. receiver: its acknowledgement. input: more of the stream that is sent.
+ */
+export type WaitsFor = 'node' | 'money' | 'payments' | 'hung' | 'way' | 'receiver' | 'input'
 
 interface Summary {
   readonly bytes: number
@@ -112,6 +142,8 @@ interface Summary {
   readonly path: string | null
   readonly seconds: number
   readonly failed: number
+  /** Sender: as in `Progress`. */
+  readonly copies?: number
   readonly sat: number
   readonly feesSat: number
   /** Receiver: what the packets paid. */

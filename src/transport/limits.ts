@@ -109,6 +109,22 @@ export const ALL_WINDOWS_BYTES = 268_435_456
 /** Header, tag and frame heads of a full packet, for `quote`: 1 + 8 + 4 + 16 + 6, and an ACK now and then. */
 export const PACKET_OVERHEAD_BYTES = 40
 
+// ---- Quotes ------------------------------------------------------------------------------------------
+
+/** Routes that `quote` looks at: the best, one for copies, one to fall back on. Each more is a search of the node. */
+export const QUOTE_ROUTES = 3
+/** Copies of packets that hang, at most, for `quote`: some at the start, and one packet in ten where much hangs. */
+export const QUOTE_COPIES = { first: 8, share: 0.1 } as const
+/**
+ * What real nodes reach over two or three hops, bytes a second (bench/results/lnd.md): a quick node's ceiling, and a
+ * slow one's.
+ */
+export const QUOTE_RATES = { min: 20_000, max: 130_000 } as const
+/** How long a payment takes for each hop, ms: two commitments of nodes on good lines, and over Tor. */
+export const QUOTE_HOP_MS = { min: 150, max: 2_000 } as const
+/** Before the first byte: a route, a first answer. */
+export const QUOTE_START_SECONDS = { min: 1, max: 5 } as const
+
 // ---- Tables (spec §14) -------------------------------------------------------------------------------
 
 /** Connections of an endpoint, both roles together. */

@@ -63,6 +63,21 @@ describe('the line that shows progress', () => {
     `)
   })
 
+  it('says what hangs, what was sent twice, and what is waited for', () => {
+    const stands = { ...PROGRESS, bytesPerSecond: 0, secondsLeft: null, hung: 9, copies: 4, waitsFor: 'hung' } as const
+    const lines = [160, 120, 80, 50].map(
+      (columns) => `${columns}: ${movingLine({ ...stands, quietSeconds: 12 }, columns)}`,
+    )
+    expect(lines).toMatchInlineSnapshot(`
+      [
+        "160: holiday.tar  675 kB of 1.5 MB  45 %  0 B/s  waits for payments that hang (0:12)  87 in flight, 9 hang  4 copies  12 failed  1,312 sat  -:-- left  [#####-----]",
+        "120: holiday.tar  675 kB  45 %  0 B/s  waits for payments that hang (0:12)  87 fly 9 hang  4 copies  12 fail  1,312 sat  -:--",
+        "80: holiday.tar 675 kB 45% 0 B/s waits: hung 87 fly 9 hang 12 fail 1,312sat -:--",
+        "50: holiday.tar 45% 0 B/s waits: hung 1,312sat -:--",
+      ]
+    `)
+  })
+
   it('of a stream has no share and no end', () => {
     const stream = { ...PROGRESS, size: null, secondsLeft: null }
     expect([100, 40].map((columns) => movingLine(stream, columns))).toMatchInlineSnapshot(`
@@ -254,6 +269,61 @@ describe('what is shown', () => {
     expect(show({}, [long]).err).toBe(
       `the cap of 1,000 sat is reached; this goes on where it stopped:\n  ${long.resume}\n`,
     )
+  })
+
+  it('of a transfer tells what failed and what was sent twice, where that was so', () => {
+    const trouble = (copies: number, failed: number): string | undefined =>
+      show({}, [{ ...DONE, copies, failed }])
+        .out.split('\n')
+        .at(1)
+    expect(trouble(3, 1_200)).toBe(
+      '  1,200 payments failed, at no cost, and their bytes went again; 3 packets that took long were sent twice',
+    )
+    expect(trouble(0, 0)).toBe(`  SHA-256 ${DONE.sha256}`)
+  })
+
+  it('while nobody answers tells what became of the payments', () => {
+    const waiting = { event: 'waiting', code: 'ETIMEDOUT', message: 'no answer', sat: 2, secondsLeft: 60 } as const
+    expect(show({}, [{ ...waiting, attempts: 5, failed: 3, hung: 1 }]).err).toBe(
+      'no answer (5 payments: 3 failed, 1 hang); trying on for 60 s, 2 sat spent so far\n',
+    )
+  })
+
+  it('of an estimate is a range, and how many nodes this one could be', () => {
+    const quote = {
+      event: 'quote',
+      name: 'a.bin',
+      network: 'regtest',
+      bytes: 100_000,
+      packets: 110,
+      sat: 220,
+      feesSat: 110,
+      packetBytes: 944,
+      packetSat: 2,
+      secondsFrom: 2,
+      secondsTo: 10,
+      maxCostSat: 1_000,
+      routes: 3,
+      satTo: 387,
+      answers: 'hidden',
+      candidates: 96,
+      relays: 1,
+      answerSat: 2,
+    } as const satisfies CliEvent
+    expect(show({}, [quote]).out).toMatchInlineSnapshot(`
+      "a.bin: 100,000 bytes in 110 packets of 944 bytes, one payment each, on regtest (no real money)
+        cost  about 220 sat, of which 110 sat fees (2 sat a packet), and up to 387 sat; the cap is 1,000 sat
+        time  about 2 s to 10 s
+        back  hidden: this node could be one of 96 for the receiver, over 1 blinded relay; a packet of an answer costs it 2 sat there
+        The cost is that of the best route now; "up to" is over the dearest of the routes that it may take (3), with a copy of every tenth packet.
+        The time is what the slots of this node let through, at 20 to 130 kB/s, which real nodes reach over two or three hops.
+      "
+    `)
+    const others = [{ ...quote, answers: 'direct' } as const, { ...quote, answers: 'none' } as const]
+    expect(others.map((event) => show({}, [event]).out.split('\n')[3])).toEqual([
+      "  back  the receiver learns this node's public key, to which its answers come",
+      "  back  the receiver's answers cannot come back",
+    ])
   })
 
   it('with --json is one object a line, all on standard output', () => {

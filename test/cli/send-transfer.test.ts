@@ -10,7 +10,17 @@ import { fileOf, turns } from './receiver-folder.ts'
 /** A connection whose other end never acknowledges, until told. */
 class SilentSocket extends Duplex {
   bytesWritten = 0
-  readonly stats = { bytesAcknowledged: 0, attempts: 0, failedAttempts: 0, unresolvedAttempts: 0, feesMsat: 0n }
+  readonly stats = {
+    bytesWritten: 0,
+    bytesAcknowledged: 0,
+    bytesUnsent: 0,
+    attempts: 0,
+    failedAttempts: 0,
+    hedgedAttempts: 0,
+    hungAttempts: 0,
+    unresolvedAttempts: 0,
+    feesMsat: 0n,
+  }
   override _read(): void {}
   override _write(chunk: Buffer, _encoding: unknown, done: () => void): void {
     this.bytesWritten += chunk.length
@@ -53,9 +63,11 @@ async function begin({
   const events: CliEvent[] = []
   const stop = new AbortController()
   const stats = { spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, paymentsUnresolved: 0 }
-  const endpoint = {
+  const endpoint: object = {
     info: { network: 'sim' },
     stats,
+    on: () => endpoint,
+    off: () => endpoint,
     quote: () => Promise.reject(new Error('no route')),
     createConnection: (_key: string, _port: number, { connectTimeout }: { readonly connectTimeout: number }) => {
       timeouts.push(connectTimeout)
@@ -69,7 +81,7 @@ async function begin({
     },
   }
   const sending = new SendTransfer({
-    endpoint: endpoint as unknown as Endpoint,
+    endpoint: endpoint as Endpoint,
     target: { address: `02${'ab'.repeat(32)}`, port: 1 },
     source: fileOf('a.bin', new Uint8Array(1_000)),
     ...(ownTrouble && { ownTrouble }),
@@ -116,6 +128,24 @@ it('says that it is this node that could not pay, where that is why the receiver
   expect(events).toContainEqual(
     expect.objectContaining({ event: 'waiting', message: expect.stringContaining(message) }),
   )
+  interrupt()
+  expect(await ended).toEqual({ type: 'interrupted' })
+})
+
+it('says what it waits for while nothing goes forward, and how many payments hang', async () => {
+  const { time, sockets, events, ended, interrupt } = await begin()
+  const [socket] = sockets
+  if (socket === undefined) throw new Error('there is no connection')
+  socket.push(encodeMessage({ type: 'have', offset: 0 }))
+  await time.advance(1_000)
+  const last = (): CliEvent | undefined => events.findLast(({ event }) => event === 'progress')
+  expect(last()).toMatchObject({ waitsFor: null, hung: 0, copies: 0 })
+  Object.assign(socket.stats, { attempts: 4, unresolvedAttempts: 4, hungAttempts: 4, hedgedAttempts: 1 })
+  await time.advance(9_000)
+  expect(last()).toMatchObject({ waitsFor: 'hung', hung: 4, copies: 1, quietSeconds: 10 })
+  Object.assign(socket.stats, { bytesWritten: 500, unresolvedAttempts: 0, hungAttempts: 0 })
+  await time.advance(1_000)
+  expect(last()).toMatchObject({ waitsFor: 'receiver', hung: 0, copies: 1 })
   interrupt()
   expect(await ended).toEqual({ type: 'interrupted' })
 })

@@ -346,6 +346,47 @@ describe('what an endpoint knows', () => {
     await sim.drive(Promise.all([alice.close(), bob.close()]))
   })
 
+  it('quotes a range of cost and time, and how the answers would come back, and pays nothing', async () => {
+    const sim = simulate()
+    const { alice, bob } = await pairOn(sim)
+    const quote = await sim.drive(alice.quote(bob.publicKeyHex, 50_000))
+    expect(quote.costToMsat).toBeGreaterThan(quote.costMsat)
+    expect(quote.secondsTo).toBeGreaterThan(quote.secondsFrom)
+    expect(quote.routes).toBeGreaterThan(0)
+    expect(quote.answers).toMatchObject({ type: 'hidden', candidates: expect.any(Number), relays: expect.any(Number) })
+    expect(alice.stats.replyPaths).toBe(0)
+    const [less, direct] = await sim.drive(
+      Promise.all([
+        alice.quote(bob.publicKeyHex, 50_000, { answers: false }),
+        keysock.createEndpoint({ backend: sim.backend('carol'), replies: 'direct' }),
+      ]),
+    )
+    expect(less).toEqual({ ...quote, answers: undefined })
+    expect((await sim.drive(direct.quote(bob.publicKeyHex, 1))).answers).toEqual({ type: 'direct' })
+    expect(sim.stats().payments.sent).toBe(0)
+    await sim.drive(Promise.all([alice.close(), bob.close(), direct.close()]))
+  })
+
+  it('quotes more time where few slots let fewer packets through', async () => {
+    const seconds = async (slots: number): Promise<number> => {
+      const sim = createSimulation(demoNetwork({ policyDefaults: { maxHtlcs: slots } }), { seed: 1 })
+      const { alice, bob } = await pairOn(sim)
+      const { secondsFrom } = await sim.drive(alice.quote(bob.publicKeyHex, 1_000_000, { answers: false }))
+      await sim.drive(Promise.all([alice.close(), bob.close()]))
+      return secondsFrom
+    }
+    expect(await seconds(1)).toBeGreaterThan(4 * (await seconds(483)))
+  })
+
+  it('quotes with the reason where no answer can come back', async () => {
+    const channels = [{ between: ['alice', 'bob'] as const, capacityMsat: 5_000_000_000 }]
+    const sim = createSimulation({ nodes: [{ name: 'alice' }, { name: 'bob' }], channels }, { seed: 1 })
+    const { alice, bob } = await pairOn(sim)
+    const { answers } = await sim.drive(alice.quote(bob.publicKeyHex, 1))
+    expect(answers).toEqual({ type: 'none', message: expect.any(String) })
+    await sim.drive(Promise.all([alice.close(), bob.close()]))
+  })
+
   it('warns when few nodes could stand behind its reply paths, and the socket knows how many', async () => {
     const sim = simulate()
     const { alice, bob } = await pairOn(sim)

@@ -247,7 +247,8 @@ class SendCommand {
 
   /** Undefined where there is no route. @throws the signal's reason */
   async #quote(endpoint: Endpoint, bytes: number): Promise<Quote | undefined> {
-    return await this.#run.stop.orStop(endpoint.quote(this.#target.address, bytes).catch(() => undefined))
+    const quoted = endpoint.quote(this.#target.address, bytes, { answers: false })
+    return await this.#run.stop.orStop(quoted.catch(() => undefined))
   }
 
   async #report(
@@ -311,7 +312,8 @@ class SendCommand {
     }
     const { size } = source.content
     const quote = await stop.orStop(endpoint.quote(this.#target.address, size))
-    const { from, to } = timeFor(size)
+    const { answers } = quote
+    const hidden = answers?.type === 'hidden' ? answers : undefined
     display.emit({
       event: 'quote',
       name: source.name,
@@ -322,13 +324,20 @@ class SendCommand {
       feesSat: satOf(quote.feeMsat),
       packetBytes: quote.packetBytes,
       packetSat: satOf(quote.packetMsat),
-      secondsFrom: Math.round(from),
-      secondsTo: Math.round(to),
+      secondsFrom: Math.round(quote.secondsFrom),
+      secondsTo: Math.round(quote.secondsTo),
       maxCostSat: satOf(cap.msat),
+      routes: quote.routes,
+      satTo: satOf(quote.costToMsat),
+      answers: answers?.type ?? 'none',
+      candidates: hidden?.candidates ?? null,
+      relays: hidden?.relays ?? null,
+      answerSat: hidden?.packetMsat === undefined ? null : satOf(hidden.packetMsat),
     })
     await stop.orStop(this.#warnOfNoWayOut())
     const against = await stop.orStop(this.#againstAnswers())
     if (against !== undefined) this.#run.warn('ERR_CLI_NODE', against)
+    else if (answers?.type === 'none') this.#run.warn('ERR_CLI_NODE', onlyDirect(answers.message))
     return EXIT.done
   }
 
@@ -364,17 +373,8 @@ const MARGIN_PERCENT = 125n
 const ROUND_SAT = 100
 
 /** A cap, in sat, that is enough for what was quoted. */
-function capFor({ costMsat }: Pick<Quote, 'costMsat'>): number {
-  const sat = Number((costMsat * MARGIN_PERCENT) / 100n) / 1_000
+function capFor({ costMsat, costToMsat }: Pick<Quote, 'costMsat' | 'costToMsat'>): number {
+  const withMargin = (costMsat * MARGIN_PERCENT) / 100n
+  const sat = satOf(withMargin > costToMsat ? withMargin : costToMsat)
   return Math.max(ROUND_SAT, Math.ceil(sat / ROUND_SAT) * ROUND_SAT)
-}
-
-/** What real nodes reach over two or three hops, bytes a second: what --dry-run assumes. */
-const RATES = { min: 20_000, max: 130_000 } as const
-/** Before the first byte: a route, a first answer. */
-const START_SECONDS = { min: 1, max: 5 } as const
-
-/** How long so many bytes take, seconds. */
-function timeFor(bytes: number): { readonly from: number; readonly to: number } {
-  return { from: START_SECONDS.min + bytes / RATES.max, to: START_SECONDS.max + bytes / RATES.min }
 }

@@ -1,4 +1,4 @@
-import type { MovingEvent, Progress, TransferName } from '../events.ts'
+import type { MovingEvent, Progress, TransferName, WaitsFor } from '../events.ts'
 import { bytesInWords, clockTime, wholeNumber } from '../words.ts'
 import { fitText, widthOf } from './lines.ts'
 
@@ -38,11 +38,36 @@ function progressPieces(state: TransferName & Progress): readonly Piece[] {
     piece(2, fitText(name, NAME_COLUMNS), fitText(name, SHORT_NAME_COLUMNS)),
     ...amountPieces(bytes, size),
     piece(3, `${rate}/s`, `${rate}/s`),
-    piece(7, `${state.inFlight} in flight`, `${state.inFlight} fly`),
+    ...waitingPieces(state),
+    piece(7, `${state.inFlight} in flight${hung(state, ', ')}`, `${state.inFlight} fly${hung(state, ' ')}`),
+    piece(9, copies(state), copies(state)),
     piece(8, `${state.failed} failed`, `${state.failed} fail`),
     piece(4, `${wholeNumber(state.sat)} sat`, `${wholeNumber(state.sat)}sat`),
     piece(1, size === null ? '' : `${left} left`, size === null ? '' : left),
   ]
+}
+
+function hung({ hung: count = 0 }: Progress, separator: string): string {
+  return count === 0 ? '' : `${separator}${count} hang`
+}
+
+function copies({ copies: count = 0 }: Progress): string {
+  return count === 0 ? '' : `${count} ${count === 1 ? 'copy' : 'copies'}`
+}
+
+const WAITS_FOR: Readonly<Record<WaitsFor, string>> = {
+  node: 'this node, which is away',
+  money: 'room under the cap',
+  payments: 'payments',
+  hung: 'payments that hang',
+  way: 'a way that carries payments',
+  receiver: 'the receiver',
+  input: 'more input',
+}
+
+function waitingPieces({ waitsFor, quietSeconds = 0 }: Progress): readonly Piece[] {
+  if (waitsFor === undefined || waitsFor === null) return []
+  return [piece(5, `waits for ${WAITS_FOR[waitsFor]} (${clockTime(quietSeconds)})`, `waits: ${waitsFor}`)]
 }
 
 function readingPieces({ name, size, bytes }: TransferName & { readonly bytes: number }): readonly Piece[] {
@@ -64,7 +89,7 @@ function piece(rank: number, long: string, short: string): Piece {
 }
 
 /** The ranks in the order in which they are shortened: first what loses least by it. */
-const SHORTENED = [6, 8, 7, 1, 3, 4, 0, 2] as const
+const SHORTENED = [9, 6, 8, 7, 1, 3, 4, 5, 0, 2] as const
 
 function fit(pieces: readonly Piece[], columns: number): string {
   let texts = pieces.map(({ rank, long, short }) => ({ rank, text: long, short }))

@@ -34,7 +34,7 @@ function proseOf(event: CliEvent): readonly string[] {
       ]
     case 'waiting':
       return [
-        `${event.message}${event.secondsLeft > 0 ? `; trying on for ${durationInWords(event.secondsLeft)}` : ''}${event.sat > 0 ? `, ${satInWords(event.sat)} spent so far` : ''}`,
+        `${event.message}${paymentsInWords(event)}${event.secondsLeft > 0 ? `; trying on for ${durationInWords(event.secondsLeft)}` : ''}${event.sat > 0 ? `, ${satInWords(event.sat)} spent so far` : ''}`,
       ]
     case 'start':
       return event.offset === 0
@@ -63,6 +63,13 @@ function proseOf(event: CliEvent): readonly string[] {
   }
 }
 
+/** What became of the payments of tries to connect, where that is worth a word. */
+function paymentsInWords({ attempts = 0, failed = 0, hung = 0 }: Extract<CliEvent, { event: 'waiting' }>): string {
+  if (failed === 0 && hung === 0) return ''
+  const parts = [failed > 0 ? `${failed} failed` : '', hung > 0 ? `${hung} hang` : ''].filter((part) => part !== '')
+  return ` (${attempts} ${attempts === 1 ? 'payment' : 'payments'}: ${parts.join(', ')})`
+}
+
 function whatResumes({ needsInput, isBegun }: Extract<CliEvent, { event: 'stopped' }>): string {
   const input = needsInput === true ? 'with the same input from its beginning, ' : ''
   return `${input}${isBegun === false ? 'this tries again' : 'this goes on where it stopped'}`
@@ -89,11 +96,20 @@ function doneLines(event: Extract<CliEvent, { event: 'done' }>): readonly string
   const money = isReceiver
     ? `${satInWords(receivedSat)} came in, ${satInWords(sat)} for answers`
     : `${satInWords(sat)}, of which ${satInWords(feesSat)} fees`
-  return [`${what}: ${size} ${time}; ${money}`, hash]
+  return [`${what}: ${size} ${time}; ${money}`, ...trouble(event), hash]
+}
+
+/** A sender's payments that failed or hung, which is usual: only where there were some. */
+function trouble({ failed, copies }: Extract<CliEvent, { event: 'done' }>): readonly string[] {
+  if (copies === undefined || (failed === 0 && copies === 0)) return []
+  const again = `${wholeNumber(failed)} payments failed, at no cost, and their bytes went again`
+  const twice = `${wholeNumber(copies)} packets that took long were sent twice`
+  return [`  ${[failed > 0 ? again : '', copies > 0 ? twice : ''].filter((part) => part !== '').join('; ')}`]
 }
 
 function quoteLines(event: Extract<CliEvent, { event: 'quote' }>): readonly string[] {
-  const { name, bytes, packets, sat, feesSat, packetBytes, packetSat, secondsFrom, secondsTo, maxCostSat } = event
+  const { name, bytes, packets, sat, satTo, feesSat, packetBytes, packetSat, secondsFrom, secondsTo, maxCostSat } =
+    event
   const time =
     secondsFrom === secondsTo
       ? durationInWords(secondsFrom)
@@ -104,9 +120,26 @@ function quoteLines(event: Extract<CliEvent, { event: 'quote' }>): readonly stri
       : `the cap is ${satInWords(maxCostSat)}`
   return [
     `${name}: ${wholeNumber(bytes)} bytes in ${wholeNumber(packets)} packets of ${packetBytes} bytes, one payment each, on ${networkInWords(event.network)}`,
-    `  cost  about ${satInWords(sat)}, of which ${satInWords(feesSat)} fees (${satInWords(packetSat)} a packet); ${cap}`,
+    `  cost  about ${satInWords(sat)}, of which ${satInWords(feesSat)} fees (${satInWords(packetSat)} a packet), and up to ${satInWords(satTo)}; ${cap}`,
     `  time  about ${time}`,
-    '  The cost is that of the best route now; copies of packets that take too long come on top (a few per cent).',
-    '  The time assumes 20 to 130 kB/s, which real nodes reach over two or three hops; a first answer takes seconds.',
+    `  back  ${answersInWords(event)}`,
+    `  The cost is that of the best route now; "up to" is over the dearest of the routes that it may take (${event.routes}), with a copy of every tenth packet.`,
+    '  The time is what the slots of this node let through, at 20 to 130 kB/s, which real nodes reach over two or three hops.',
   ]
+}
+
+/** Who the receiver could take this node for. */
+function answersInWords({ answers, candidates, relays, answerSat }: Extract<CliEvent, { event: 'quote' }>): string {
+  switch (answers) {
+    case 'direct':
+      return "the receiver learns this node's public key, to which its answers come"
+    case 'none':
+      return "the receiver's answers cannot come back"
+    case 'hidden': {
+      const crowd =
+        candidates === null ? 'hidden' : `hidden: this node could be one of ${wholeNumber(candidates)} for the receiver`
+      const over = relays === null ? '' : `, over ${relays} blinded ${relays === 1 ? 'relay' : 'relays'}`
+      return `${crowd}${over}${answerSat === null ? '' : `; a packet of an answer costs it ${satInWords(answerSat)} there`}`
+    }
+  }
 }

@@ -75,6 +75,8 @@ export const AGAIN_TRY_MS = 30_000
 export const MAX_TRIES_AT_ONCE = 8
 /** How long a person waits for an answer without hearing so. */
 export const NO_ANSWER_MS = 15_000
+/** A transfer that did not go forward for so long says what it waits for. */
+export const QUIET_MS = 3_000
 /** One try to connect: as long as the library's own. */
 export const CONNECT_MS = 120_000
 /** However little a person waits, one try is long enough for a route and a first answer. */

@@ -11,6 +11,9 @@ import type { Time } from './waiting.ts'
  */
 export type Silence = 'unpaid' | 'failing' | 'hanging' | 'unanswered'
 
+/** Payments, and of these those that failed, have no outcome, and take longer than nearly all of their kind. */
+export type ReachCounts = Readonly<Record<'attempts' | 'failed' | 'unresolved' | 'hung', number>>
+
 export interface ReachOptions {
   readonly endpoint: Endpoint
   readonly target: SendTarget
@@ -45,13 +48,20 @@ export class Reach {
     this.#options = options
   }
 
-  get silence(): Silence {
-    let [attempts, failed, unresolved] = [0, 0, 0]
+  /** Payments of all tries. */
+  get counts(): ReachCounts {
+    let [attempts, failed, unresolved, hung] = [0, 0, 0, 0]
     for (const { stats } of this.#tries) {
       attempts += stats.attempts
       failed += stats.failedAttempts
       unresolved += stats.unresolvedAttempts
+      hung += stats.hungAttempts
     }
+    return { attempts, failed, unresolved, hung }
+  }
+
+  get silence(): Silence {
+    const { attempts, failed, unresolved } = this.counts
     if (attempts > failed + unresolved) return 'unanswered'
     if (failed > 0) return 'failing'
     return attempts > 0 ? 'hanging' : 'unpaid'

@@ -3,12 +3,13 @@ import type { Endpoint, Socket } from '../../index.ts'
 import type { CliEvent, TransferName } from '../events.ts'
 import { satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
-import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, MIN_TRY_MS, NO_ANSWER_MS, TICK_MS } from './limits.ts'
+import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, MIN_TRY_MS, NO_ANSWER_MS, QUIET_MS, TICK_MS } from './limits.ts'
 import { pauseMs, Reach, type Silence } from './reaching.ts'
 import { SendProgress, StallTimer } from './progress.ts'
 import { sendOver, type SendWatcher, type Sent } from './send-session.ts'
 import type { Source } from './source.ts'
 import { closed, every, sleep, type Time } from './waiting.ts'
+import { waitsFor } from './waits-for.ts'
 
 /** Where to send. */
 export interface SendTarget {
@@ -70,6 +71,10 @@ export class SendTransfer {
   #progress: SendProgress | undefined
   /** Counts of the connections that are over. */
   #pastFailed = 0
+  #pastCopies = 0
+  /** Payments of this connection that had failed when it last went forward. */
+  #failedBefore = 0
+  #isNodeAway = false
   #isConnecting = false
   /** Whether we ended this connection, since the other side was silent. */
   #isSilent = false
@@ -117,6 +122,13 @@ export class SendTransfer {
     const startMs = time.now()
     const publicKey = publicKeyOf(target)
     emit({ event: 'connecting', ...this.#name, publicKey, port: target.port, network: endpoint.info.network })
+    const away = (): void => {
+      this.#isNodeAway = true
+    }
+    const back = (): void => {
+      this.#isNodeAway = false
+    }
+    endpoint.on('offline', away).on('online', back)
     const stopTicking = every(time, TICK_MS, () => this.#tick())
     try {
       while (!signal.aborted) {
@@ -134,6 +146,7 @@ export class SendTransfer {
       return { type: 'interrupted' }
     } finally {
       stopTicking()
+      endpoint.off('offline', away).off('online', back)
     }
   }
 
@@ -184,13 +197,14 @@ export class SendTransfer {
     this.#isConnecting = false
     this.#forwardMs = time.now()
     this.#pausedMs = undefined
+    this.#failedBefore = socket.stats.failedAttempts
     this.#isStarted = false
     this.#isSilent = false
     // The error reaches whoever reads or writes at the moment.
     socket.on('error', () => undefined)
     socket.on('paused', () => (this.#pausedMs ??= time.now()))
     // Needed only to show progress between two acknowledgements.
-    endpoint.quote(target.address, 1).then(
+    endpoint.quote(target.address, 1, { answers: false }).then(
       ({ packetBytes }) => (this.#packetBytes = packetBytes),
       () => undefined,
     )
@@ -232,6 +246,7 @@ export class SendTransfer {
     this.#socket = undefined
     this.#endProgress()
     this.#pastFailed += socket.stats.failedAttempts
+    this.#pastCopies += socket.stats.hedgedAttempts
     // An ended socket still delivers our last message; on any other, nothing more may be paid for.
     if (!socket.writableEnded) socket.resetAndDestroy()
   }
@@ -249,9 +264,10 @@ export class SendTransfer {
     const nowMs = this.#options.time.now()
     progress?.update(socket.stats, { nowMs, packetBytes: this.#packetBytes })
     if (progress !== undefined) {
-      this.#emitProgress(progress)
+      this.#emitProgress(socket, progress)
       if (progress.forwardMs > this.#forwardMs) {
         this.#forwardMs = progress.forwardMs
+        this.#failedBefore = socket.stats.failedAttempts
         if (this.#pausedMs !== undefined) this.#pausedMs = nowMs
       }
     }
@@ -331,8 +347,16 @@ export class SendTransfer {
     return this.#pastFailed + (this.#socket?.stats.failedAttempts ?? 0)
   }
 
-  #emitProgress({ acknowledged, settled, bytesPerSecond }: SendProgress): void {
-    const { endpoint, emit } = this.#options
+  /** Copies of packets, as `#failed`. */
+  get #copies(): number {
+    return this.#pastCopies + (this.#socket?.stats.hedgedAttempts ?? 0)
+  }
+
+  #emitProgress(socket: Socket, progress: SendProgress): void {
+    const { endpoint, emit, time } = this.#options
+    const { stats } = socket
+    const { acknowledged, settled, bytesPerSecond, isAllAcknowledged } = progress
+    const quietMs = time.now() - progress.forwardMs
     const { size } = this.#name
     const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
     emit({
@@ -346,6 +370,19 @@ export class SendTransfer {
       sat: satOf(spentMsat),
       reservedSat: satOf(reservedMsat),
       secondsLeft: size === null || bytesPerSecond <= 0 ? null : Math.round((size - settled) / bytesPerSecond),
+      hung: stats.hungAttempts,
+      copies: this.#copies,
+      waitsFor:
+        quietMs < QUIET_MS
+          ? null
+          : waitsFor({
+              stats,
+              isNodeAway: this.#isNodeAway,
+              isPaused: this.#pausedMs !== undefined,
+              isAllAcknowledged,
+              failedBefore: this.#failedBefore,
+            }),
+      quietSeconds: Math.round(quietMs / 1_000),
     })
   }
 
@@ -353,7 +390,9 @@ export class SendTransfer {
   #emitWaiting(code: string, message: string, leftMs: number): void {
     const { endpoint, emit } = this.#options
     const sat = satOf(endpoint.stats.spentMsat)
-    emit({ event: 'waiting', code, message, sat, secondsLeft: Math.max(0, Math.round(leftMs / 1_000)) })
+    const { attempts = 0, failed = 0, hung = 0 } = this.#reach?.counts ?? {}
+    const secondsLeft = Math.max(0, Math.round(leftMs / 1_000))
+    emit({ event: 'waiting', code, message, sat, secondsLeft, attempts, failed, hung })
   }
 
   #emitDone({ size, sha256 }: Sent, seconds: number): void {
@@ -369,6 +408,7 @@ export class SendTransfer {
       path: null,
       seconds: Number(seconds.toFixed(3)),
       failed: this.#failed,
+      copies: this.#copies,
       sat: satOf(endpoint.stats.spentMsat),
       // From the same ledger: payments of a lost connection settle after it, and those of tries that nobody answered.
       feesSat: satOf(endpoint.stats.feesMsat),

@@ -372,6 +372,11 @@ export class Connection {
     return this.#parts.handshake.parameters
   }
 
+  /** Attempts without outcome that take longer than nearly all of their kind. */
+  hungAttempts(now: number): number {
+    return this.#parts.packets.hung(now)
+  }
+
   get stats(): ConnectionStats {
     const { copies, packets, receive, receiver, recovery, send } = this.#parts
     const { received, dropped } = receiver.counts

@@ -223,6 +223,13 @@ export class SentPackets {
     return this.#byId?.size ?? 0
   }
 
+  /** Of these, those that take longer than nearly all of their kind: out for their hedge delay (spec §8.5). */
+  hung(now: number): number {
+    let count = 0
+    for (const { parts } of this.flying()) if (now - parts.sentAt >= parts.hedgeAfterMs) count++
+    return count
+  }
+
   /** Settled on the node lane and not acknowledged. */
   get unconfirmed(): number {
     return this.#settledLive

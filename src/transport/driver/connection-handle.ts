@@ -11,6 +11,7 @@ export type ConnectionHandle = Pick<
   | 'account'
   | 'isPaused'
   | 'stats'
+  | 'hungAttempts'
   | 'candidates'
   | 'relays'
   | 'now'

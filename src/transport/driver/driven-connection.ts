@@ -138,6 +138,11 @@ export class DrivenConnection {
     return this.#connection.stats
   }
 
+  /** Payments without outcome that take longer than nearly all of their kind. */
+  get hungAttempts(): number {
+    return this.#connection.hungAttempts(this.now())
+  }
+
   get state(): Connection['state'] {
     return this.#connection.state
   }

@@ -1,6 +1,6 @@
 import type { Backend, BackendEvent, NodeInfo, OutOfReach } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
-import type { RelayWish } from '../../medium/reply-path.ts'
+import type { PathResult, RelayWish } from '../../medium/reply-path.ts'
 import type { RoutePreference } from '../../medium/route.ts'
 import type { ConnectionEvent, ConnectionFailure, ConnectionRequest } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
@@ -147,6 +147,11 @@ export class Driver {
     const connection = this.#maker.connect(target, options)
     this.counts.opened()
     return connection
+  }
+
+  /** What a reply path for this payer would be now. @throws BackendError */
+  async lookAtPath(payer: Uint8Array): Promise<Omit<PathResult, 'paths'>> {
+    return await this.#paths.look(payer)
   }
 
   /**

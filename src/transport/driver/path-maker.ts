@@ -38,6 +38,18 @@ export class PathMaker {
     this.#make(connection, count, MAX_PATH_TRIES)
   }
 
+  /**
+   * What a path for this payer would be now: one is made as for a connection, and closed again. Nobody sees it, so that
+   * nobody learns from it. @throws BackendError
+   */
+  async look(payer: Uint8Array): Promise<Omit<PathResult, 'paths'>> {
+    const { relays, maxPathCostMsat: maxCostMsat } = this.#parts
+    const request = { count: 1, payer, relays, maxCostMsat, lifetimeBlocks: PATH_LIFETIME_BLOCKS }
+    const { paths, ...path } = await this.#ask(request)
+    this.close(paths.map(({ pathId }) => pathId))
+    return path
+  }
+
   #make(connection: DrivenConnection, count: number, triesLeft: number): void {
     const { runtime, node, relays, maxPathCostMsat: maxCostMsat } = this.#parts
     const { remoteKey } = connection

@@ -9,7 +9,7 @@ import { connectArguments, connected, createServerOn, createSocket } from './con
 import type { Absence, Driver, OnStep } from '../driver/driver.ts'
 import { ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { processEntropy as realEntropy } from '../../floor/entropy.ts'
-import { invalidOption, KeysockError } from '../errors.ts'
+import { invalidOption, KeysockError, messageOf } from '../errors.ts'
 import { formatAddress } from '../options/address.ts'
 import {
   CLOSE_GRACE_MS,
@@ -34,7 +34,7 @@ import {
   type ServerOptions,
   type ConnectTarget,
 } from '../options/options.ts'
-import { type Quote, quoteFor } from './quote.ts'
+import { type Quote, type QuotedAnswers, type QuoteOptions, quoteFor } from './quote.ts'
 import type { Server } from './server.ts'
 import type { ConnectionDefaults } from '../options/settings.ts'
 import type { Socket } from './socket.ts'
@@ -213,17 +213,33 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     return formatAddress({ publicKey: this.info.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
   }
 
-  /** What sending so many bytes to a node would cost now, over its best route. @throws KeysockError EHOSTUNREACH */
-  async quote(publicKey: PublicKey, bytes: number): Promise<Quote> {
+  /**
+   * What sending so many bytes to a node would cost now, how long it would take, and how the answers would come back.
+   * Nothing is paid. @throws KeysockError EHOSTUNREACH
+   */
+  async quote(publicKey: PublicKey, bytes: number, options: QuoteOptions = {}): Promise<Quote> {
     this.#checkOpen()
     const address = checkTarget(publicKey, 1)
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalidOption('bytes must be a whole number, 0 or more')
-    return await quoteFor(this.#options.backend, {
-      address,
-      bytes,
-      maxFeeMsat: this.#maxFeeMsat,
-      prefer: this.#prefer,
-    })
+    checkAllNames(options, QUOTE_NAMES)
+    const { answers = true } = options
+    checkBoolean(answers, 'answers')
+    const request = { address, bytes, maxFeeMsat: this.#maxFeeMsat, prefer: this.#prefer }
+    const [quote, quotedAnswers] = await Promise.all([
+      quoteFor(this.#options.backend, request),
+      answers ? this.#answersOf(address.publicKey) : undefined,
+    ])
+    return { ...quote, answers: quotedAnswers }
+  }
+
+  async #answersOf(payer: Uint8Array): Promise<QuotedAnswers> {
+    if (this.#options.replies === 'direct') return { type: 'direct' }
+    try {
+      const { candidates, relays, costMsat: packetMsat } = await this.#driver.lookAtPath(payer)
+      return { type: 'hidden', candidates, relays, packetMsat }
+    } catch (error) {
+      return { type: 'none', message: messageOf(error) }
+    }
   }
 
   get stats(): EndpointStats {
@@ -352,6 +368,8 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   relays: true,
   phantomLane: true,
 }
+
+const QUOTE_NAMES: Readonly<Record<keyof QuoteOptions, true>> = { answers: true }
 
 const CAP_NAMES: Readonly<Record<'peer' | 'process', true>> = { peer: true, process: true }
 

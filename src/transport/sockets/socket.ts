@@ -307,7 +307,7 @@ export class Socket extends Duplex {
 
   /** Bytes, packets, round trip and money of this connection; nothing but zeros before it has an endpoint. */
   get stats(): SocketStats {
-    return this.#handle === undefined ? NOTHING_DONE : socketStats(this.#handle.stats, this.#handle.account)
+    return this.#handle === undefined ? NOTHING_DONE : socketStats(this.#handle)
   }
 
   /**

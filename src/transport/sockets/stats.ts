@@ -2,6 +2,10 @@ import type { AccountView, ConnectionStats } from '../connection/interface.ts'
 
 /** What a connection did so far. Amounts in msat are exact; those in sat are for people. */
 export interface SocketStats extends ConnectionStats {
+  /** Of `unresolvedAttempts`, those that take longer than nearly all of their kind. */
+  readonly hungAttempts: number
+  /** Bytes that were written and never sent. */
+  readonly bytesUnsent: number
   /** Amounts and fees of what was paid for certain. */
   readonly paidMsat: bigint
   readonly feesMsat: bigint
@@ -16,10 +20,19 @@ export interface SocketStats extends ConnectionStats {
   readonly satPerKilobyte: number | undefined
 }
 
-export function socketStats(stats: ConnectionStats, account: AccountView): SocketStats {
+interface SocketView {
+  readonly stats: ConnectionStats
+  readonly account: AccountView
+  readonly hungAttempts: number
+  readonly unsentBytes: number
+}
+
+export function socketStats({ stats, account, hungAttempts, unsentBytes }: SocketView): SocketStats {
   const satPaid = Number(account.spentMsat) / 1_000
   return {
     ...stats,
+    hungAttempts,
+    bytesUnsent: unsentBytes,
     paidMsat: account.spentMsat,
     feesMsat: account.feesMsat,
     reservedMsat: account.reservedMsat,
@@ -33,8 +46,8 @@ export function socketStats(stats: ConnectionStats, account: AccountView): Socke
 }
 
 /** Of a socket that waits for its endpoint. */
-export const NOTHING_DONE: SocketStats = socketStats(
-  {
+export const NOTHING_DONE: SocketStats = socketStats({
+  stats: {
     bytesWritten: 0,
     bytesAcknowledged: 0,
     bytesRead: 0,
@@ -47,5 +60,7 @@ export const NOTHING_DONE: SocketStats = socketStats(
     unresolvedAttempts: 0,
     roundTripMs: undefined,
   },
-  { capMsat: 0n, spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, receivedMsat: 0n, pendingIncomeMsat: 0n },
-)
+  account: { capMsat: 0n, spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, receivedMsat: 0n, pendingIncomeMsat: 0n },
+  hungAttempts: 0,
+  unsentBytes: 0,
+})
