@@ -440,7 +440,9 @@ describe('standard input and output', () => {
     expect(await receive.code).toBe(0)
     expect(out.bytes.equals(stream)).toBe(true)
     expect(receive.err.text).toContain('received folder.tar: 60,000 bytes')
-    expect(send.out.text).toMatch(new RegExp(`^sent folder.tar: 60,000 bytes .*(?:\\n  .* sent twice)?\\n  SHA-256 ${sha256Hex(stream)}\\n$`))
+    expect(send.out.text).toMatch(
+      new RegExp(`^sent folder.tar: 60,000 bytes .*(?:\\n  .* sent twice)?\\n  SHA-256 ${sha256Hex(stream)}\\n$`),
+    )
   })
 
   it('carry what comes as it comes', async () => {

@@ -129,6 +129,20 @@ describe('a look at the channels', () => {
     expect(await found('outbound', [channel(14_640, { ...fees, initiator: false })])).toMatchObject({ verdict: 'good' })
   })
 
+  it('says how many payments the channels take at once, and that one is nearly full', async () => {
+    const small = { local_constraints: { chan_reserve_sat: '10000', max_accepted_htlcs: 5 } }
+    expect(await found('slots', [channel(1), channel(1, small)])).toEqual({
+      name: 'slots',
+      verdict: 'good',
+      message: 'the channels take 488 payments from this node at once, 5 over the smallest; 0 are under way',
+    })
+    const full = { ...small, pending_htlcs: Array.from({ length: 5 }, () => ({ incoming: false })) }
+    expect(await found('slots', [channel(1), channel(1, full)])).toMatchObject({
+      verdict: 'poor',
+      message: expect.stringMatching(/; 5 are under way, and 1 of 2 channels is nearly full/),
+    })
+  })
+
   it('says where only its address leads to a node', async () => {
     expect(await found('inbound', [channel(1, { private: true })])).toMatchObject({
       verdict: 'good',

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLndBackend } from '../../src/lnd.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openLndTarget, openServices, readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
+import { databaseBytes, openLndTarget, openServices, readCredentials } from '../../src/backends/lnd/rpc/connection.ts'
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
 import { asBackendError, Status, type RpcError } from '../../src/backends/lnd/rpc/errors.ts'
 import { makeCertificate, type TestCertificate } from './certificates.ts'
@@ -30,6 +30,19 @@ function file(name: string, content: string | Buffer): string {
   writeFileSync(path, content)
   return path
 }
+
+describe("what lnd's database takes", () => {
+  it('is read from its folder, on the machine where the node is, and nowhere else', () => {
+    const graph = join(folder, 'data', 'graph', 'regtest')
+    mkdirSync(graph, { recursive: true })
+    const location = { lndDir: folder, network: 'regtest' }
+    expect(databaseBytes(location, {})).toBeUndefined()
+    writeFileSync(join(graph, 'channel.db'), Buffer.alloc(5_000))
+    expect(databaseBytes(location, {})).toBe(5_000)
+    expect(databaseBytes({ ...location, socket: '127.0.0.1:10011' }, {})).toBe(5_000)
+    expect(databaseBytes({ ...location, socket: 'node.example:10009' }, {})).toBeUndefined()
+  })
+})
 
 describe('where a node is', () => {
   const expected = { socket: 'h:1', cert: Buffer.from(pem).toString('base64'), macaroon }

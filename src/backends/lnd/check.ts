@@ -11,11 +11,13 @@ import { processClock } from '../../floor/clock.ts'
 import { networkInWords } from '../../floor/network.ts'
 import { processEntropy } from '../../floor/entropy.ts'
 import { Crowd } from './phantom/crowd.ts'
-import { Introductions } from './phantom/introductions.ts'
+import { type Introduction, Introductions, orderPoint } from './phantom/introductions.ts'
+import { FEW_CANDIDATES } from '../paths/limits.ts'
+import { packetCostMsat } from '../paths/path-classes.ts'
 import { inSat, spendableMsat } from './routes/own-balance.ts'
 import { inboundMsat, isUnconfirmed, OwnChannels } from './routes/own-channels.ts'
 import { nodeInfo } from './routes/public-graph.ts'
-import { openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
+import { databaseBytes, openLndTarget, type LndOptions, type LndTarget } from './rpc/connection.ts'
 import { BackendError } from '../backend.ts'
 import {
   isCertificate,
@@ -27,7 +29,14 @@ import {
   Status,
   type RpcError,
 } from './rpc/errors.ts'
-import { INBOUND_ROOM_MSAT, OUTBOUND_ROOM_MSAT, PROBE_MS, STREAM_STANDS_MS } from './limits.ts'
+import {
+  FULL_CHANNEL_SHARE,
+  INBOUND_ROOM_MSAT,
+  MAX_CHANNEL_HTLCS,
+  OUTBOUND_ROOM_MSAT,
+  PROBE_MS,
+  STREAM_STANDS_MS,
+} from './limits.ts'
 
 /** The result of one check. */
 export interface Finding {
@@ -45,10 +54,13 @@ export type FindingName =
   | 'sync'
   | 'keysend'
   | 'channels'
+  | 'slots'
   | 'outbound'
   | 'inbound'
   | 'introduction'
+  | 'candidates'
   | 'interceptor'
+  | 'database'
 
 /** The first version whose interceptor and blinded routes were seen to do what is needed. */
 const MIN_VERSION: readonly [number, number] = [0, 18]
@@ -70,7 +82,7 @@ export async function checkLnd(options: LndOptions = {}, only?: readonly Finding
     return [{ name: 'connection', verdict: 'bad', message: (error as Error).message }]
   }
   try {
-    return await new Check(new LndClient(target.services), only).run()
+    return await new Check(new LndClient(target.services), databaseBytes(options, process.env), only).run()
   } finally {
     target.close()
   }
@@ -95,9 +107,12 @@ class Check {
   readonly #client: LndClient
   readonly #findings: Finding[] = []
   readonly #only: readonly FindingName[] | undefined
+  /** Undefined: not known. */
+  readonly #databaseBytes: number | undefined
 
-  constructor(client: LndClient, only: readonly FindingName[] | undefined) {
+  constructor(client: LndClient, database: number | undefined, only: readonly FindingName[] | undefined) {
     this.#client = client
+    this.#databaseBytes = database
     this.#only = only
   }
 
@@ -112,11 +127,13 @@ class Check {
     if (this.#wants('permissions')) await this.#permissions(interceptor)
     const channels = await this.#channels(info)
     if (channels !== undefined) {
+      this.#slots(channels)
       this.#outbound(channels)
       this.#inbound(channels)
-      if (this.#wants('introduction')) await this.#introduction(info)
+      if (this.#wants('introduction') || this.#wants('candidates')) await this.#introduction(info)
     }
     if (hasTried) this.#interceptor(info, interceptor)
+    this.#database()
     return this.#findings.filter(({ name }) => name === 'connection' || this.#wants(name))
   }
 
@@ -239,6 +256,39 @@ class Check {
     }
   }
 
+  /** How many payments its channels take at once, and have: relays and other programs use the same slots. */
+  #slots(active: readonly RawChannel[]): void {
+    const channels = active.map((channel) => {
+      const slots = channel.local_constraints?.max_accepted_htlcs ?? MAX_CHANNEL_HTLCS
+      const used = channel.pending_htlcs?.filter(({ incoming }) => !incoming).length ?? 0
+      return { slots, used }
+    })
+    const sum = (of: 'slots' | 'used'): number => channels.reduce((total, channel) => total + channel[of], 0)
+    const full = channels.filter(({ slots, used }) => used >= slots * FULL_CHANNEL_SHARE).length
+    const smallest = Math.min(...channels.map(({ slots }) => slots))
+    const least =
+      channels.length > 1 && smallest * channels.length < sum('slots') ? `, ${smallest} over the smallest` : ''
+    const found = `the channels take ${sum('slots')} payments from this node at once${least}; ${sum('used')} are under way`
+    if (full === 0) this.#report('slots', 'good', found)
+    else
+      this.#report(
+        'slots',
+        'poor',
+        `${found}, and ${full} of ${channels.length} channels ${full === 1 ? 'is' : 'are'} nearly full: payments that hang leave when they expire, hours or days from now (lncli listchannels shows them); another channel helps at once`,
+      )
+  }
+
+  /** What payments and invoices have made of it: lnd itself does not tell. */
+  #database(): void {
+    if (this.#databaseBytes === undefined || !this.#wants('database')) return
+    const megabytes = (this.#databaseBytes / 1e6).toFixed(this.#databaseBytes < 1e7 ? 1 : 0)
+    this.#report(
+      'database',
+      'good',
+      `lnd's database has ${megabytes} MB; each payment stays in it, unless it is pruned (--prune), and so does each invoice (docs/costs-and-privacy.md)`,
+    )
+  }
+
   #outbound(active: readonly RawChannel[]): void {
     const mostMsat = spendableMsat(active) ?? 0n
     const most = inSat(mostMsat)
@@ -278,20 +328,48 @@ class Check {
   }
 
   async #introduction(info: RawInfo): Promise<void> {
-    const introductions = new Introductions({
-      crowd: new Crowd(this.#client, processClock),
-      clock: processClock,
-      channels: new OwnChannels(this.#client, processClock),
-      ownKey: info.identity_pubkey,
-      orderKey: processEntropy.bytes(32),
-    })
     try {
-      await introductions.choose({ payer: NOBODY, relays: 1 })
-      this.#report('introduction', 'good', 'a peer can introduce this node, so its replies can be hidden')
+      const introductions = new Introductions({
+        crowd: new Crowd(this.#client, processClock),
+        clock: processClock,
+        channels: new OwnChannels(this.#client, processClock),
+        ownKey: info.identity_pubkey,
+        orderKey: await this.#orderKey(),
+      })
+      this.#guard(await introductions.choose({ payer: NOBODY, relays: 'auto' }))
     } catch (error) {
       if (error instanceof BackendError) this.#report('introduction', 'poor', error.message)
       else this.#report('introduction', 'poor', asBackendError(error).message)
     }
+  }
+
+  /** The node's own, so that the guard is the one that connections take; any other, where lnd does not give it. */
+  async #orderKey(): Promise<Uint8Array> {
+    try {
+      const { shared_key: secret } = await this.#client.call('deriveSharedKey', { ephemeral_pubkey: orderPoint() })
+      return secret
+    } catch {
+      return processEntropy.bytes(32) // named among the permissions
+    }
+  }
+
+  #guard({ links, relays, crowd, totals }: Introduction): void {
+    const guard = links.at(-1)?.from ?? ''
+    const second = relays === 2 ? ', with a second relay before it' : ''
+    const cost = inSat(BigInt(packetCostMsat(totals)))
+    this.#report(
+      'introduction',
+      'good',
+      `${guard} introduces this node${second}, so its replies can be hidden; a packet costs the other side ${cost} from there`,
+    )
+    const who = `whoever this node connects to can tell that it is one of ${crowd} nodes`
+    if (crowd >= FEW_CANDIDATES) this.#report('candidates', 'good', who)
+    else
+      this.#report(
+        'candidates',
+        'poor',
+        `${who}, which hides it badly: a channel with a node that has more channels hides it better`,
+      )
   }
 
   /** Opens the interceptor, and lets go of it. What lnd says against it. */

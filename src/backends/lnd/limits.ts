@@ -33,6 +33,8 @@ export const MAX_CHANNEL_HTLCS = 483
 export const MAX_SHADOW_BLOCKS = 72
 /** Confirmations of a public channel before its ends announce it (BOLT 7). */
 export const ANNOUNCED_DEPTH = 6
+/** A channel that has so much of its HTLCs under way is nearly full: what is left is soon used by relays. */
+export const FULL_CHANNEL_SHARE = 0.9
 /** Less that a node can send over one channel is worth a warning: some hundred packets with their fees. */
 export const OUTBOUND_ROOM_MSAT = 1_000_000n
 /** How long a list of our own channels is used to find routes and introductions. */

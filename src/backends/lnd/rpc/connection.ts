@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -87,6 +87,25 @@ function setVariable(environment: NodeJS.ProcessEnv, names: readonly string[]): 
 export function ownMacaroonFile(location: LndLocation, environment: NodeJS.ProcessEnv): string {
   const { lndDir, network } = homeOf(location, environment)
   return join(networkFolders(lndDir), network, OWN_MACAROON)
+}
+
+/** Files in which lnd keeps payments and invoices: bbolt, and SQLite with and without its tables of their own. */
+const DATABASES = ['channel.db', 'channel.sqlite', 'lnd.sqlite'] as const
+
+/** What lnd's database takes on this machine's disk, bytes; undefined where that cannot be seen from here. */
+export function databaseBytes(options: LndOptions, environment: NodeJS.ProcessEnv): number | undefined {
+  if (options.lnd !== undefined) return undefined
+  const { lndDir, network } = homeOf(options, environment)
+  const isHere = isThisMachine(hostOf(lndSocket(options.socket, environment)))
+  const folders = [join(lndDir, 'data', 'graph', network), join(networkFolders(lndDir), network)]
+  const files = folders.flatMap((folder) => DATABASES.map((name) => join(folder, name)))
+  const sizes = files.map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0)
+  const bytes = sizes.reduce((sum, size) => sum + size, 0)
+  return isHere && bytes > 0 ? bytes : undefined
+}
+
+function isThisMachine(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host)
 }
 
 const OWN_MACAROON = 'keysock.macaroon'
