@@ -122,6 +122,11 @@ export interface Backend {
   pay(payment: Payment): Promise<PaymentOutcome>
   /** What a node remembers of a payment, by hash. 'in-flight' may last; 'never' means that it was never sent. */
   track(hash: Uint8Array): Promise<PaymentOutcome | { readonly status: 'in-flight' | 'never' }>
+  /**
+   * The outcome of this payment is stored: the node need not know it any more, and may forget it. Called once for each
+   * payment, after `pay`, 'payment-resolved' or `track` has told the outcome. Absent: the node keeps what it has.
+   */
+  forgetPayment?(hash: Uint8Array): void
   /** Throws BackendError 'no-path' with an explanation where no introduction node can be had. */
   makePaths(request: PathRequest): Promise<PathResult>
   closePaths(pathIds: readonly string[]): Promise<void>

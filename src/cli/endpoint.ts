@@ -5,6 +5,7 @@ import {
 } from '../daemon.ts'
 import { type Backend, BackendError, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
+import { turn } from '../floor/clock.ts'
 import { type EndpointFlags, nodeEnvironment } from './options.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
 
@@ -20,7 +21,7 @@ export interface EndpointRequest {
 export async function openEndpoint(request: EndpointRequest): Promise<Endpoint> {
   const environment = nodeEnvironment(request.environment, request.flags)
   try {
-    return await openEndpointOn(await backendOf(environment), request)
+    return await openEndpointOn(await backendOf(environment, request.flags), request)
   } catch (error) {
     // A daemon has the node, and listens elsewhere than where it was looked for.
     const socket = error instanceof BackendError ? error.daemonSocket : undefined
@@ -35,13 +36,13 @@ function looksForDaemon(environment: NodeJS.ProcessEnv): boolean {
 }
 
 /** The daemon of the node where one runs, else the node itself. */
-async function backendOf(environment: NodeJS.ProcessEnv): Promise<Backend> {
+async function backendOf(environment: NodeJS.ProcessEnv, { prune = false }: EndpointFlags): Promise<Backend> {
   const named = environment['KEYSOCK_BACKEND'] ?? ''
   switch (named) {
     case '':
-      return (await findDaemon(environment)) ?? createLndBackend(environment)
+      return (await findDaemon(environment)) ?? createLndBackend(environment, { prune })
     case 'keysock/lnd':
-      return createLndBackend(environment)
+      return createLndBackend(environment, { prune })
     case 'keysock/daemon':
       return createDaemonBackend(environment)
     default:
@@ -69,7 +70,7 @@ export function unusable(error: unknown): KeysockError {
 /** `openEndpoint` on a given backend. */
 export async function openEndpointOn(backend: Backend, request: EndpointRequest): Promise<Endpoint> {
   const { flags, maxCostMsat } = request
-  return await createEndpoint({
+  const endpoint = await createEndpoint({
     backend,
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
@@ -78,7 +79,14 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
     ...(flags.replies !== undefined && { replies: flags.replies }),
     ...(flags.relays !== undefined && { relays: relaysOf(flags.relays) }),
   })
+  // Whoever asked for the endpoint listens from the next turn on.
+  const isKept = flags.prune === true && backend.forgetPayment === undefined
+  if (isKept) void turn().then(() => endpoint.emit('warning', { code: 'ERR_CLI_PRUNE', message: NOT_PRUNED }))
+  return endpoint
 }
+
+const NOT_PRUNED =
+  '--prune does nothing here: a daemon, or whatever else has the node, keeps its payments; end it to prune them from now on'
 
 function relaysOf(text: NonNullable<EndpointRequest['flags']['relays']>): 1 | 2 | 'auto' {
   if (text === 'auto') return text

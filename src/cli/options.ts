@@ -19,6 +19,7 @@ export interface EndpointFlags extends NodeFlags {
   readonly prefer?: 'cheap' | 'balanced' | 'fast'
   readonly relays?: '1' | '2' | 'auto'
   readonly state?: string
+  readonly prune?: boolean
 }
 
 export interface OutputFlags {
@@ -44,6 +45,10 @@ export function addEndpointOptions(command: Command): Command {
   addNodeOptions(command)
   return command
     .option('--state <dir>', 'keep payments under way and connections seen in a folder, for the next run')
+    .option(
+      '--prune',
+      "delete this command's payments from lnd's database when they are decided; the macaroon must permit DeletePayment",
+    )
     .optionsGroup(MONEY_GROUP)
     .option('--max-fee <sat>', 'the most that one packet may cost, amount and fee together (default: 10)', satArgument)
     .addOption(

@@ -7,7 +7,7 @@ import type { CliEvent } from '../../src/cli/events.ts'
 import { TransferError } from '../../src/cli/transfer/errors.ts'
 import { DEFAULT_PORT } from '../../src/cli/transfer/limits.ts'
 import { sayLast } from '../../src/cli/transfer/send-session.ts'
-import { BackendError, createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
+import { type Backend, BackendError, createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import type { Finding } from '../../src/lnd.ts'
 import type { Simulation } from '../../src/sim.ts'
 import { CommandLine, pattern, sha256Hex, tap } from './command-line.ts'
@@ -403,6 +403,24 @@ describe('money', () => {
     expect(await receive.code).toBe(0)
     expect(second.events().find(is('start'))).toMatchObject({ offset: expect.any(Number) })
     expect(commandLine.read('in', 'a.bin').equals(file)).toBe(true)
+  })
+
+  it('leaves its payments where they are, and says so, where what owns the node cannot forget them', async () => {
+    const path = commandLine.write('a.bin', pattern(1_000))
+    const words = ['send', path, commandLine.key('bob'), '--dry-run', '--json']
+    const keeps = commandLine.run('alice', [...words, '--prune'])
+    expect(await keeps.code).toBe(0)
+    const warning = { event: 'warning', code: 'ERR_CLI_PRUNE', message: expect.stringMatching(/^--prune does nothing/) }
+    expect(keeps.events()).toContainEqual(warning)
+    const forgets = commandLine.run('carol', [...words, '--prune'], {
+      open: async (request) => {
+        const backend: Backend = commandLine.sim.backend('carol')
+        backend.forgetPayment = () => undefined
+        return await openEndpointOn(backend, request)
+      },
+    })
+    expect(await forgets.code).toBe(0)
+    expect(forgets.events().map(({ event }) => event)).toEqual(['quote'])
   })
 
   it('is only estimated with --dry-run', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { lndPermissions } from '../../src/lnd.ts'
+import { lndPermissions, lndPrunePermissions } from '../../src/lnd.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -20,6 +20,13 @@ test.each(['docs/own-node.md', 'spec/lnd.md'])('%s asks for the permissions of l
   const text = await readFile(new URL(page, root), 'utf8')
   const line = /lncli bakemacaroon[\s\S]*?```/.exec(text)?.[0] ?? ''
   expect([...line.matchAll(/uri:\S+/g)].map(([uri]) => uri).toSorted()).toEqual(lndPermissions.toSorted())
+})
+
+test.each(['docs/own-node.md', 'spec/lnd.md'])('%s names what pruning needs besides', async (page) => {
+  const text = await readFile(new URL(page, root), 'utf8')
+  const rest = text.replace(/lncli bakemacaroon[\s\S]*?```/, '')
+  const named = new Set([...rest.matchAll(/uri:[\w./]+/g)].map(([uri]) => uri))
+  expect([...named]).toEqual([...lndPrunePermissions])
 })
 
 test("the README's first program works as it stands", async () => {

@@ -57,6 +57,7 @@ export class ScriptedLnd {
         getNodeInfo: unary('getNodeInfo'),
         getChanInfo: unary('getChanInfo'),
         queryRoutes: unary('queryRoutes'),
+        deletePayment: unary('deletePayment'),
         subscribeInvoices: stream('subscribeInvoices'),
       },
       router: {

@@ -60,6 +60,15 @@ export const MAX_RECORD_BYTES = 1_300
  */
 export const UNLISTED_MS = 300_000
 
+/** Payments that are deleted from lnd at once: each is a write to its disk, which payments under way need. */
+export const PRUNE_AT_ONCE = 2
+/** What could not be deleted is tried again after so long, ... */
+export const PRUNE_AGAIN_MS = 1_000
+/** ... so often in all; then it stays in lnd. */
+export const PRUNE_TRIES = 5
+/** A backend that stops goes on deleting for so long: some thousand payments. */
+export const PRUNE_END_MS = 10_000
+
 // ---- Calls and streams -------------------------------------------------------------------------------
 
 /** No call but sendToRouteV2 takes longer; pathfinding on big graphs takes up to 10 s. */

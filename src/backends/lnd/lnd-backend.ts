@@ -26,6 +26,7 @@ import { daemonCommand, openLndTarget, type LndCredentials, type LndOptions, typ
 import { OwnBalance } from './routes/own-balance.ts'
 import { OwnChannels } from './routes/own-channels.ts'
 import { Payments } from './payments/payments.ts'
+import { Pruner } from './payments/pruner.ts'
 import { PhantomLane } from './phantom/phantom-lane.ts'
 import { Policies } from './routes/policies.ts'
 import { routeHints } from './routes/route-hints.ts'
@@ -42,6 +43,18 @@ function nodeInfo(info: RawInfo): NodeInfo {
   }
 }
 
+interface PruneOption {
+  /**
+   * Delete the program's own payments from lnd when their outcome is stored, those of former processes that the store
+   * knows included. The macaroon has to permit DeletePayment besides (`lndPrunePermissions`); where it does not, a
+   * 'warning' with the code prune-denied says so, and they stay. Default false.
+   */
+  readonly prune?: boolean
+}
+
+/** Which node, and what is done there. */
+export type LndBackendOptions = LndOptions & PruneOption
+
 /** What a backend needs to keep other processes from its node. */
 export type NodeExclusion = Pick<NodeClaim, 'home' | 'daemonCommand'>
 
@@ -49,6 +62,8 @@ export type NodeExclusion = Pick<NodeClaim, 'home' | 'daemonCommand'>
 interface Parts {
   readonly routes: Routes
   readonly payments: Payments
+  /** Undefined: payments stay in lnd. */
+  readonly pruner: Pruner | undefined
   readonly invoices: Invoices
   readonly phantom: PhantomLane
   readonly liveness: Liveness
@@ -62,6 +77,7 @@ export class LndBackend implements Backend {
   readonly entropy: Entropy = processEntropy
   readonly #target: LndTarget
   readonly #exclusion: NodeExclusion | undefined
+  readonly #prunes: boolean
   readonly #client: LndClient
   #state: 'new' | 'started' | 'stopped' = 'new'
   #parts: Parts | undefined
@@ -79,8 +95,9 @@ export class LndBackend implements Backend {
    * @param exclusion keeps other processes from the node; without it nothing does
    * @throws BackendError 'bad-request' where `services` is no lnd object
    */
-  constructor(target: LndTarget, exclusion?: NodeExclusion) {
+  constructor(target: LndTarget, exclusion?: NodeExclusion, { prune = false }: PruneOption = {}) {
     this.#target = target
+    this.#prunes = prune
     this.#exclusion = exclusion
     this.#client = new LndClient(target.services)
   }
@@ -114,6 +131,9 @@ export class LndBackend implements Backend {
       parts.liveness.start()
       // A thread takes half a second to come up.
       if (this.#target.credentials !== undefined) parts.phantom.startHost()
+      // Before anything is paid.
+      await parts.pruner?.probe()
+      this.#mustBeStarted()
       if (options.phantomLane === true) await parts.phantom.listen()
       return isBehind ? { ...nodeInfo(info), isBehind } : nodeInfo(info)
     } catch (error) {
@@ -131,6 +151,7 @@ export class LndBackend implements Backend {
     parts?.liveness.stop()
     parts?.payments.loseSight()
     parts?.invoices.stop()
+    await parts?.pruner?.stop()
     await parts?.phantom.stop()
     this.#target.close()
     await this.#lock?.release()
@@ -168,11 +189,19 @@ export class LndBackend implements Backend {
 
   async pay(payment: Payment): Promise<PaymentOutcome> {
     const parts = this.#state === 'started' ? this.#parts : undefined
+    parts?.pruner?.own(toHex(payment.hash))
     return parts?.payments.pay(payment) ?? { status: 'failed', reason: 'node-away', place: 'local' }
   }
 
   track(hash: Uint8Array): Promise<PaymentOutcome | { readonly status: 'in-flight' | 'never' }> {
-    return this.#run(({ payments }) => payments.track(toHex(hash)))
+    return this.#run(({ payments, pruner }) => {
+      pruner?.own(toHex(hash))
+      return payments.track(toHex(hash))
+    })
+  }
+
+  forgetPayment(hash: Uint8Array): void {
+    this.#parts?.pruner?.forget(hash)
   }
 
   makePaths(request: PathRequest): Promise<PathResult> {
@@ -218,6 +247,7 @@ export class LndBackend implements Backend {
     const suspect = (error: unknown): void => liveness.suspect(error)
     const isOnline = (): boolean => liveness.isOnline
     const payments = new Payments({ client, clock, routes, channels, balance, isOnline, height, emit, suspect })
+    const pruner = this.#prunes ? new Pruner({ client, clock, emit }) : undefined
     const invoices = new Invoices({ client, clock, emit, suspect }, settleIndex)
     const phantom = new PhantomLane({
       client,
@@ -233,7 +263,7 @@ export class LndBackend implements Backend {
     const reread = (): boolean => this.#reread()
     const liveness = new Liveness({ client, clock, emit, payments, invoices, phantom, reread }, info.block_height)
     const hints = (): Promise<RouteHint[]> => routeHints({ client, channels, policies, ownKey, height })
-    return { routes, payments, invoices, phantom, liveness, hints }
+    return { routes, payments, pruner, invoices, phantom, liveness, hints }
   }
 
   #startHost(report: (report: InterceptorReport) => void): InterceptorHost {
@@ -286,19 +316,19 @@ export class LndBackend implements Backend {
  *
  * @throws BackendError 'bad-request' naming the file or variable that can't be read
  */
-export function createLndBackend(options: LndOptions = {}): LndBackend {
+export function createLndBackend(options: LndBackendOptions = {}): LndBackend {
   return create(options, process.env)
 }
 
 /** For KEYSOCK_BACKEND=keysock/lnd. @throws as `createLndBackend` */
-export function createBackend(environment: NodeJS.ProcessEnv): LndBackend {
-  return create({}, environment)
+export function createBackend(environment: NodeJS.ProcessEnv, options: PruneOption = {}): LndBackend {
+  return create(options, environment)
 }
 
-function create(options: LndOptions, environment: NodeJS.ProcessEnv): LndBackend {
+function create({ prune, ...options }: LndBackendOptions, environment: NodeJS.ProcessEnv): LndBackend {
   const home = keysockHome(environment)
-  return new LndBackend(openLndTarget(options, environment), {
-    home,
-    daemonCommand: daemonCommand(options, environment),
-  })
+  const exclusion = { home, daemonCommand: daemonCommand(options, environment) }
+  if (prune !== undefined && typeof prune !== 'boolean')
+    throw new BackendError('bad-request', `prune is a ${typeof prune}; it must be true or false`)
+  return new LndBackend(openLndTarget(options, environment), exclusion, prune === undefined ? {} : { prune })
 }

@@ -142,7 +142,7 @@ export class Payer {
       this.#unresolved.delete(reservation.hash)
       if (sent === undefined) this.#ledger.decide(reservation, outcome)
       // Not waited for: without it the next process asks the node once more.
-      this.#runtime.storeLater([{ type: 'release', hash: reservation.hash }])
+      void this.#release(unresolved)
     }
     if (sent === undefined) return
     const { connection, scheduler, ticket, attemptId } = sent
@@ -150,6 +150,16 @@ export class Payer {
     connection.resolve(attemptId, outcome)
     if (connection.isClosed) this.#ledger.forgetIfUnused(reservation.peer)
     this.#runtime.debug({ connection: connection.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
+  }
+
+  /** The node may forget a payment when its outcome is stored, not before: the next process would ask it in vain. */
+  async #release({ hash, reservation }: Unresolved): Promise<void> {
+    try {
+      await this.#runtime.store([{ type: 'release', hash: reservation.hash }])
+    } catch {
+      return // the store, which has ended the endpoint
+    }
+    this.#node.backend.forgetPayment?.(hash)
   }
 
   #trackMore(): void {

@@ -35,8 +35,8 @@ export interface DuplexStream extends ServerStream {
   write(message: object): boolean
 }
 
-/** Every method that keysock calls. */
-const METHODS = {
+/** Every method that keysock calls, but those that an option asks for. */
+const NEEDED = {
   getInfo: { service: 'default', uri: '/lnrpc.Lightning/GetInfo', timeoutMs: ALIVE_MS },
   listChannels: { service: 'default', uri: '/lnrpc.Lightning/ListChannels', timeoutMs: CALL_MS },
   getNodeInfo: { service: 'default', uri: '/lnrpc.Lightning/GetNodeInfo', timeoutMs: CALL_MS },
@@ -49,8 +49,24 @@ const METHODS = {
   deriveSharedKey: { service: 'signer', uri: '/signrpc.Signer/DeriveSharedKey', timeoutMs: CALL_MS },
 } as const satisfies Record<string, Method>
 
+/** What `prune` calls. */
+const PRUNING = {
+  deletePayment: { service: 'default', uri: '/lnrpc.Lightning/DeletePayment', timeoutMs: CALL_MS },
+} as const satisfies Record<string, Method>
+
+const METHODS = { ...NEEDED, ...PRUNING } as const
+
 /** What a macaroon has to permit, and no more (spec/lnd.md has the line for lncli bakemacaroon). */
-export const LND_PERMISSIONS: readonly string[] = Object.values(METHODS).map(({ uri }) => `uri:${uri}`)
+export const LND_PERMISSIONS: readonly string[] = permissions(NEEDED)
+
+/** What it has to permit besides, where finished payments are to be deleted. */
+export const LND_PRUNE_PERMISSIONS: readonly string[] = permissions(PRUNING)
+
+export const DELETE_PAYMENT_URI: string = METHODS.deletePayment.uri
+
+function permissions(methods: Readonly<Record<string, Method>>): readonly string[] {
+  return Object.values(methods).map(({ uri }) => `uri:${uri}`)
+}
 
 /** The interceptor's stream, as it stands in lnd's permissions. */
 export const INTERCEPTOR_URI: string = METHODS.htlcInterceptor.uri
@@ -63,6 +79,7 @@ interface Answers {
   readonly queryRoutes: { readonly routes: readonly RawRoute[] }
   readonly sendToRouteV2: RawAttempt
   readonly deriveSharedKey: { readonly shared_key: Uint8Array }
+  readonly deletePayment: object
 }
 
 export type CallName = keyof Answers
