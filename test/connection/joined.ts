@@ -361,7 +361,8 @@ export class Joined {
 
   #grant(end: End, want: Want): Grant | undefined {
     if (end.stopped) return undefined
-    const limit = want.reason === 'control' || want.reason === 'stuck' ? this.medium.inFlight + 4 : this.medium.inFlight
+    const limit =
+      want.reason === 'control' || want.reason === 'urgent' ? this.medium.inFlight + 4 : this.medium.inFlight
     if (end.inFlight >= limit) return undefined
     // spec §8.5: 5 %, and 8 to begin with.
     if (want.reason === 'hedge' && end.hedges >= 8 + end.packets / 20) return undefined

@@ -26,8 +26,6 @@ function sentPacket(number: number, id = number): SentPacket {
     isPrepaid: false,
     open: false,
     answer: false,
-    hedges: 0,
-    stuckRounds: 0,
   })
 }
 

@@ -5,8 +5,8 @@ import { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
 
 const SEEDS = 150
-/** Two hedge delays before there are samples (spec §8.5), and the round trips of connect and echo. */
-const TWO_HEDGES_MS = 22_000
+/** Two hedge delays before there are samples, and one copy more (spec §8.5); the round trips of connect and echo. */
+const THREE_COPIES_MS = 14_000
 
 interface Times {
   readonly connectMs: number
@@ -46,14 +46,8 @@ it.each(['phantom', 'direct'] as const)(
   async (replies) => {
     const all: Times[] = []
     for (let seed = 1; seed <= SEEDS; seed++) all.push(await helloMs(seed, replies))
-    expect(Math.max(...all.map(({ connectMs }) => connectMs))).toBeLessThan(TWO_HEDGES_MS)
-    // spec §8.5, §8.6: where an original and both of its copies hang, the next goes after a minute. One seed has that.
-    const late = all.filter(({ endMs }) => endMs >= TWO_HEDGES_MS)
-    expect(late.length).toBeLessThanOrEqual(1)
-    for (const { echoMs, endMs } of late) {
-      expect(endMs).toBeLessThan(62_000)
-      expect(endMs - echoMs).toBeLessThan(1_000)
-    }
+    expect(Math.max(...all.map(({ connectMs }) => connectMs))).toBeLessThan(THREE_COPIES_MS)
+    expect(Math.max(...all.map(({ endMs }) => endMs))).toBeLessThan(THREE_COPIES_MS)
   },
   120_000,
 )

@@ -390,7 +390,7 @@ export class Connection {
       attempts: sent,
       failedAttempts: failed,
       refusedAttempts: refused,
-      hedgedAttempts: copies.hedged,
+      hedgedAttempts: copies.count,
       unresolvedAttempts: packets.unresolved,
       roundTripMs: recovery.roundTripMs,
     }

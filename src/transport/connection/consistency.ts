@@ -49,11 +49,13 @@ function checkMoney({ money, packets }: Parts): void {
 }
 
 // Every byte that was sent and has not arrived is under way, kept at the peer's node, or waits to be sent again.
-function checkNothingForgotten({ handshake, life, packets, send }: Parts): void {
+function checkNothingForgotten({ copies, handshake, life, packets, send }: Parts): void {
   const { buffer } = send
   if (life.isOpening && (handshake.opening?.copies ?? 0) > 0) return
   const known = new RangeSet()
-  for (const { parts } of [...packets.flying(), ...packets.settled()]) {
+  // Under way means that somebody looks after it: what hangs has to go again.
+  const minded = [...packets.flying()].filter((packet) => copies.minds(packet))
+  for (const { parts } of [...minded, ...packets.settled()]) {
     const { ranges } = parts
     for (let i = 0; i < ranges.length; i += 2) known.add(ranges[i] ?? 0, ranges[i + 1] ?? 0)
   }

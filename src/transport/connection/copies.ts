@@ -1,20 +1,44 @@
 import { backOffMs } from '../../floor/back-off.ts'
 import { Control } from './controls.ts'
-import { MAX_STUCK_ROUND, MIN_TAIL_MS, STUCK_MS, TAIL_ATTEMPTS, TAIL_FEW, TAIL_ROUND_TRIPS } from './limits.ts'
+import { HeadQueue } from './head-queue.ts'
+import type { WantReason } from './interface.ts'
+import {
+  EARLY_ROUND_TRIPS,
+  FAILED_FACTOR,
+  MAX_COPY_MS,
+  MAX_TAIL_ATTEMPTS,
+  MIN_EARLY_MS,
+  MIN_TAIL_ATTEMPTS,
+  STUCK_MS,
+  TAIL_DIVISOR,
+  TAIL_FEW,
+} from './limits.ts'
 import { OverdueQueue } from './overdue.ts'
+import type { OutgoingMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { SentPacket } from './sent-packets.ts'
 import { earliest, type Timed } from './timed.ts'
 
-const STUCK = { minMs: STUCK_MS, maxMs: STUCK_MS * 2 ** MAX_STUCK_ROUND }
+/** Why a copy goes, the most urgent first (spec §8.5). */
+export type CopyReason = Extract<WantReason, 'early' | 'hedge' | 'urgent'>
 
-/** A second copy of what `origin` carries, waiting for a grant (spec §8.5, §8.6). */
+/** A copy of what `origin` carries, waiting for a grant (spec §8.5). */
 export class CopyJob {
   readonly origin: SentPacket
+  readonly #isEarly: boolean
+  /** When the newest of them counts as late. */
+  readonly #lateAt: number
   #rest: readonly number[] | undefined
 
-  constructor(origin: SentPacket) {
+  constructor(origin: SentPacket, { isEarly, lateAt }: { readonly isEarly: boolean; readonly lateAt: number }) {
     this.origin = origin
+    this.#isEarly = isEarly
+    this.#lateAt = lateAt
+  }
+
+  /** Nothing that it is a copy of has been out for its hedge delay yet. */
+  isEarly(now: number): boolean {
+    return this.#isEarly && now < this.#lateAt
   }
 
   /** Stream bytes that still have to be copied: start, end ... */
@@ -33,43 +57,41 @@ export class CopyJob {
   }
 }
 
-/** A packet that holds up the end of a transfer, and when it is copied, ms. */
-interface Tail {
+/** A packet that is copied before it is late, and when, ms. */
+interface Early {
   readonly packet: SentPacket
   readonly at: number
+  /** Within the budget for what is not late. */
+  readonly isEarly: boolean
 }
 
 type Needs = 'ack' | 'controls' | 'handshake' | 'life' | 'money' | 'packets' | 'probe' | 'recovery' | 'send'
 
-/** Which packets are late, and the second copies that are made of them (spec §8.5, §8.6). */
+/** Which packets are late, or hold the receiver up, and the copies that are made of them (spec §8.5, §8.6). */
 export class Copies implements Timed {
   readonly #parts: Pick<Parts, Needs>
   readonly #overdue: OverdueQueue = new OverdueQueue()
-  /** Undefined while there is none: an idle connection stays small. */
-  #hedges: CopyJob[] | undefined
-  #stuck: CopyJob[] | undefined
-  /** The peer controller granted none: data goes first until then. */
-  #waitUntil = 0
-  /** Copies made within the hedge budget. */
-  #hedged = 0
+  /** By their originals. Undefined while there is none: an idle connection stays small. */
+  #jobs: Map<SentPacket, CopyJob> | undefined
+  #heads: HeadQueue | undefined
+  /** By reason: the peer controller granted none, so something else goes first until then. */
+  readonly #waitUntil: Record<CopyReason, number> = { urgent: 0, hedge: 0, early: 0 }
+  #copies = 0
 
   constructor(parts: Pick<Parts, Needs>) {
     this.#parts = parts
   }
 
-  get hedged(): number {
-    return this.#hedged
-  }
-
-  /** Of the packet whose copy is the next of its kind. */
-  avoid(kind: 'hedge' | 'stuck'): readonly string[] {
-    return (kind === 'stuck' ? this.#stuck : this.#hedges)?.[0]?.origin.parts.channels ?? []
+  /** Copies made so far. */
+  get count(): number {
+    return this.#copies
   }
 
   dueAt(after: number): number | undefined {
-    const { life } = this.#parts
-    const waits = life.isLive && (this.#hedges !== undefined || this.#stuck !== undefined)
-    return earliest(after, this.#overdue.dueAt, waits ? this.#waitUntil : undefined, this.#tail()?.at)
+    const { urgent, hedge, early } = this.#waitUntil
+    const due = earliest(after, this.#overdue.dueAt, this.#early()?.at)
+    if (!this.#parts.life.isLive || this.#jobs === undefined) return due
+    return earliest(after, due, urgent, hedge, early)
   }
 
   /** Packets whose delay is over: spec §8.5 and §8.6. */
@@ -81,160 +103,243 @@ export class Copies implements Timed {
 
   #late(now: number, packet: SentPacket): void {
     const { ack, money } = this.#parts
-    for (const each of packet.copies ?? [packet]) {
-      if (now - each.parts.sentAt >= each.parts.hedgeAfterMs) each.overdue()
-    }
-    const { ackNews } = packet.parts
-    if (ackNews > 0) ack.fail(now, ackNews)
-    const isStuck = now >= stuckAt(packet)
-    if (isStuck) packet.dropHolds(money)
-    if (!this.#isWaiting(packet)) {
-      if (!isStuck && packet.hasHolds) this.#overdue.watch(packet, stuckAt(packet))
-    } else if (isStuck) {
-      this.#hedges = without(this.#hedges, (job) => job.origin === packet)
-      ;(this.#stuck ??= []).push(new CopyJob(packet))
-    } else {
-      if (packet.canHedge) (this.#hedges ??= []).push(new CopyJob(packet))
-      this.#overdue.watch(packet, stuckAt(packet))
-    }
+    const { parts } = packet
+    if (parts.ackNews > 0) ack.fail(now, parts.ackNews)
+    packet.dropCredit(money)
+    const stuckAt = parts.sentAt + STUCK_MS
+    if (now >= stuckAt) packet.dropHolds(money)
+    else if (packet.hasHolds || !parts.hedgeable) this.#overdue.watch(packet, stuckAt)
+    const original = originalOf(packet)
+    if (newestOf(original) !== packet || (!parts.hedgeable && now < stuckAt)) return
+    if (!this.#isWaiting(original)) return
+    this.#want(original, { isEarly: false, lateAt: now })
   }
 
-  /** What is late at the tail of a transfer is copied (spec §8.5). */
+  #want(original: SentPacket, when: { readonly isEarly: boolean; readonly lateAt: number }): void {
+    const jobs = (this.#jobs ??= new Map())
+    if (!jobs.has(original)) jobs.set(original, new CopyJob(original, when))
+  }
+
+  /** What holds the receiver up is copied before it is late (spec §8.5). */
   settle(now: number): void {
-    for (let tail = this.#tail(); tail !== undefined && tail.at <= now; tail = this.#tail()) {
-      tail.packet.overdue()
-      ;(this.#hedges ??= []).push(new CopyJob(tail.packet))
+    for (let early = this.#early(); early !== undefined && early.at <= now; early = this.#early()) {
+      const newest = newestOf(early.packet) ?? early.packet
+      this.#want(early.packet, { isEarly: early.isEarly, lateAt: lateAt(newest) })
     }
   }
 
   stop(): void {
     this.#overdue.clear()
-    this.#hedges = undefined
-    this.#stuck = undefined
+    this.#jobs = undefined
+    this.#heads = undefined
   }
 
-  // The next copy at the tail of a transfer (spec §8.5): nothing else waits to be sent, so what is late holds all up.
-  #tail(): Tail | undefined {
-    const { controls, life, packets, probe, recovery, send } = this.#parts
+  /** The original of what the receiver waits for in order; undefined: nothing that is under way. */
+  get #head(): SentPacket | undefined {
+    const first = this.#heads?.first((packet) => this.#waitingFrom(packet))
+    if (first === undefined) this.#heads = undefined
+    return first === undefined ? undefined : originalOf(first)
+  }
+
+  #early(): Early | undefined {
+    const { life, packets, probe, recovery } = this.#parts
     const { roundTripMs } = recovery
-    const { buffer } = send
-    if (roundTripMs === undefined || packets.unresolved === 0 || packets.unresolved > TAIL_ATTEMPTS) return undefined
+    if (roundTripMs === undefined || packets.unresolved === 0) return undefined
     if (life.isOpening || !life.isLive || probe.hasNoSign) return undefined
-    if (buffer.unsent > 0 || buffer.hasAgain || (buffer.buffered === 0 && !controls.isOpen(Control.FIN))) {
+    const delayMs = Math.max(MIN_EARLY_MS, Math.ceil(EARLY_ROUND_TRIPS * roundTripMs))
+    const head = this.#againHead(delayMs)
+    const tail = this.#tail(delayMs)
+    return head === undefined || (tail !== undefined && tail.at < head.at) ? tail : head
+  }
+
+  // What came after it has arrived, and it was sent before in vain: the receiver waits for long already.
+  #againHead(delayMs: number): Early | undefined {
+    const packet = this.#head
+    if (packet === undefined || !packet.parts.hedgeable || this.#jobs?.has(packet) === true) return undefined
+    const copies = packet.group?.copies ?? 0
+    if (copies === 0 && !packet.parts.again) return undefined
+    const newest = newestOf(packet)
+    if (newest === undefined || (packet.parts.ranges[0] ?? Infinity) >= this.#parts.send.buffer.arrivedEnd)
       return undefined
-    }
-    const delayMs = Math.max(MIN_TAIL_MS, Math.ceil(TAIL_ROUND_TRIPS * roundTripMs))
+    // What failed is quickly back, and nearly always comes then: so much of it is not paid for twice.
+    const at = newest.parts.sentAt + (copies === 0 ? FAILED_FACTOR * delayMs : spaced(delayMs, copies))
+    return at < lateAt(newest) ? { packet, at, isEarly: false } : undefined
+  }
+
+  // The next copy at the tail of a transfer: nothing else waits to be sent, so each packet holds all up.
+  #tail(delayMs: number): Early | undefined {
+    const { controls, packets, send } = this.#parts
+    if (!this.#isTail || (send.buffer.buffered === 0 && !controls.isOpen(Control.FIN))) return undefined
     let late: SentPacket | undefined
     let again: SentPacket | undefined
     let fresh = 0
     for (const packet of packets.flying()) {
       const { parts } = packet
-      if (!packet.isWatched || !parts.hedgeable || packet.hedges > 0 || packet.isOverdue) continue
+      if (packet.group !== undefined || !parts.hedgeable) continue
       if (parts.ranges.length === 0 && (parts.controls & Control.FIN) === 0) continue
-      if (!this.#isWaiting(packet)) continue
+      if (this.#jobs?.has(packet) === true || !this.#isWaiting(packet)) continue
       fresh++
       if (late === undefined && delayMs < parts.hedgeAfterMs) late = packet
       if (parts.again) again ??= packet
     }
     // The very end: what failed before goes twice at once, or chains of failures take a round trip each.
-    if (again !== undefined && fresh <= TAIL_FEW) return { packet: again, at: again.parts.sentAt }
-    return late === undefined ? undefined : { packet: late, at: late.parts.sentAt + delayMs }
+    if (again !== undefined && fresh <= TAIL_FEW) return { packet: again, at: again.parts.sentAt, isEarly: true }
+    return late === undefined ? undefined : { packet: late, at: late.parts.sentAt + delayMs, isEarly: true }
   }
 
-  // Whether something that `packet` carries is still to arrive, and no newer packet took it over.
-  #isWaiting(packet: SentPacket): boolean {
-    if (packet.phase !== 'flying' || packet.isDelivered) return false
-    const { handshake, life, send } = this.#parts
-    const { parts } = packet
-    if (parts.open) return life.isOpening && handshake.opening?.hasArrived !== true
-    for (let i = 0; i < parts.ranges.length; i += 2) {
-      if (send.buffer.undelivered(parts.ranges[i] ?? 0, parts.ranges[i + 1] ?? 0).length > 0) return true
+  // Whether something that `original` carries is still to arrive.
+  #isWaiting(original: SentPacket): boolean {
+    const members = membersOf(original)
+    if (!members.some(({ isOut }) => isOut)) return false
+    const { handshake, life } = this.#parts
+    const { parts } = original
+    if (parts.open) {
+      const { opening } = handshake
+      return life.isOpening && opening?.hasArrived !== true && opening?.isAwaited !== true
     }
-    if (this.waitingControls(packet) !== 0) return true
-    return parts.messages.some((message) => message.state === 'sent')
+    if (members.some((each) => this.#waitingFrom(each) !== undefined)) return true
+    return this.waitingControls(original) !== 0 || this.waitingMessages(original).length > 0
+  }
+
+  /** The lowest byte that `packet`, which has no outcome, carries and that is not at the peer's node yet. */
+  #waitingFrom(packet: SentPacket): number | undefined {
+    if (!packet.isOut) return undefined
+    const { controls, ranges } = packet.parts
+    const { buffer } = this.#parts.send
+    for (let i = 0; i < ranges.length; i += 2) {
+      const from = buffer.missing(ranges[i] ?? 0, ranges[i + 1] ?? 0)[0]
+      if (from !== undefined) return from
+    }
+    return (this.waitingControls(packet) & controls & Control.FIN) === 0 ? undefined : buffer.written
   }
 
   /** The controls of `packet` that it, or a copy of it, carried last and that still have to arrive. */
   waitingControls(packet: SentPacket): number {
     const { controls } = this.#parts
     let waiting = 0
-    for (const { number } of packet.copies ?? [packet]) waiting |= controls.waiting(packet.parts.controls, number)
+    for (const { number, isOut } of membersOf(packet)) {
+      if (isOut) waiting |= controls.waiting(packet.parts.controls, number)
+    }
     return waiting
   }
 
-  /** The next copy of its kind that still makes sense, and is allowed now. */
-  next(now: number, kind: 'hedge' | 'stuck'): CopyJob | undefined {
+  /** The messages of `packet` that are not at the peer's node yet. */
+  waitingMessages(packet: SentPacket): readonly OutgoingMessage[] {
+    const settled = membersOf(packet).filter(({ phase }) => phase === 'settled')
+    return packet.parts.messages.filter(
+      (message) => message.state === 'sent' && !settled.some(({ parts }) => parts.messages.includes(message)),
+    )
+  }
+
+  /** The next copy that still makes sense and is allowed now, and why it goes. */
+  next(now: number): { readonly job: CopyJob; readonly reason: CopyReason } | undefined {
     const { life, money, probe } = this.#parts
-    const jobs = kind === 'stuck' ? this.#stuck : this.#hedges
-    if (jobs === undefined) return undefined
-    while (jobs[0] !== undefined && !this.#isWaiting(jobs[0].origin)) jobs.shift()
-    if (jobs.length === 0) this.#dropEmpty()
-    if (!life.isLive || probe.hasNoSign || this.#waitUntil > now) return undefined
-    if (money.allowsStream) return jobs[0]
-    // spec §12.5: what asks for credit, above all, must not wait for it.
-    if (!money.allowsControl) return undefined
-    return jobs.find(({ origin }) => origin.parts.ranges.length === 0 && this.#isWaiting(origin))
+    if (this.#jobs === undefined) return undefined
+    for (const original of this.#jobs.keys()) if (!this.#isWaiting(original)) this.#jobs.delete(original)
+    if (this.#jobs.size === 0) this.#jobs = undefined
+    if (!life.isLive || probe.hasNoSign || this.#jobs === undefined) return undefined
+    const head = this.#head
+    let best: { job: CopyJob; reason: CopyReason; from: number } | undefined
+    for (const job of this.#jobs.values()) {
+      const { origin } = job
+      const reason = this.#reasonFor(now, job, head)
+      if (this.#waitUntil[reason] > now) continue
+      // spec §12.5: what asks for credit, above all, must not wait for it.
+      if (!money.allowsStream && (origin.parts.ranges.length > 0 || !money.allowsControl)) continue
+      const from = origin.parts.ranges[0] ?? -1
+      if (best !== undefined && (RANK[best.reason] - RANK[reason] || best.from - from) <= 0) continue
+      best = { job, reason, from }
+    }
+    return best
   }
 
-  #dropEmpty(): void {
-    if (this.#hedges?.length === 0) this.#hedges = undefined
-    if (this.#stuck?.length === 0) this.#stuck = undefined
+  #reasonFor(now: number, job: CopyJob, head: SentPacket | undefined): CopyReason {
+    const { origin } = job
+    if (job.isEarly(now)) return 'early'
+    if (origin === head || origin.parts.open || this.waitingControls(origin) !== 0 || this.#isTail) return 'urgent'
+    return now >= (newestOf(origin)?.parts.sentAt ?? now) + STUCK_MS ? 'urgent' : 'hedge'
   }
 
-  waitUntil(atMs: number): void {
-    this.#waitUntil = atMs
+  /** Nothing else waits to be sent, and little is under way: each packet holds the end of the transfer up. */
+  get #isTail(): boolean {
+    const { packets, recovery, send } = this.#parts
+    const { buffer } = send
+    if (buffer.unsent > 0 || buffer.hasAgain) return false
+    const most = Math.min(Math.max(MIN_TAIL_ATTEMPTS, recovery.counts.sent / TAIL_DIVISOR), MAX_TAIL_ATTEMPTS)
+    return packets.unresolved <= most
+  }
+
+  /** Of all that carry what `job` is for and have no outcome: copies go around them. */
+  avoid(job: CopyJob): readonly string[] {
+    return membersOf(job.origin).flatMap(({ isOut, parts }) => (isOut ? parts.channels : []))
+  }
+
+  /** None was granted for this reason. */
+  waitUntil(reason: CopyReason, atMs: number): void {
+    this.#waitUntil[reason] = atMs
   }
 
   /** A packet goes out; `job`: it is the copy that this asks for. */
   sent(now: number, packet: SentPacket, job: CopyJob | undefined): void {
-    this.#watch(now, packet)
-    if (job !== undefined) this.#link(now, packet, job)
-  }
-
-  #watch(now: number, packet: SentPacket): void {
-    const { ackNews, hedgeAfterMs, sentAt } = packet.parts
-    const late = stuckAt(packet)
-    const lateAt = packet.canHedge || ackNews > 0 ? Math.min(late, sentAt + hedgeAfterMs) : late
-    this.#overdue.watch(packet, Math.max(lateAt, now + 1))
-  }
-
-  // `copy` carries what `job.origin` carries.
-  #link(now: number, copy: SentPacket, job: CopyJob): void {
-    const { origin } = job
-    copy.joinCopies(origin)
-    if (job.isWhole) {
-      this.#hedges = without(this.#hedges, (each) => each === job)
-      this.#stuck = without(this.#stuck, (each) => each === job)
+    const { controls, ranges } = packet.parts
+    const start = ranges[0] ?? ((controls & Control.FIN) === 0 ? undefined : this.#parts.send.buffer.written)
+    if (start !== undefined) (this.#heads ??= new HeadQueue()).add(packet, start)
+    if (job !== undefined) {
+      this.#copies++
+      packet.joinCopies(job.origin, job.isWhole)
+      if (job.isWhole) this.#jobs?.delete(job.origin)
+      for (const each of membersOf(packet)) if (each !== packet) this.#superseded(each)
     }
-    if (copy.parts.reason === 'stuck') {
-      // spec §8.6: from now on the new copy's delays count.
-      this.#overdue.unwatch(origin)
-      return
-    }
-    this.#hedged++
-    // A copy over a route with smaller packets takes several; they are one hedge (spec §8.5).
-    if (job.isWhole) origin.hedged()
-    const next = origin.canHedge ? now + copy.parts.hedgeAfterMs : Infinity
-    this.#overdue.watch(origin, Math.min(next, stuckAt(origin)))
+    this.#overdue.watch(packet, Math.max(Math.min(lateAt(packet), packet.parts.sentAt + STUCK_MS), now + 1))
   }
 
-  /** It has an outcome, or arrived. */
-  unwatch(packet: SentPacket): void {
+  // A newer copy is watched in its place; what is set aside for it is not kept for ever all the same.
+  #superseded(packet: SentPacket): void {
+    if (packet.phase === 'flying' && packet.hasHolds) this.#overdue.watch(packet, packet.parts.sentAt + STUCK_MS)
+    else this.#overdue.unwatch(packet)
+  }
+
+  /** Whether what `packet` carries goes again, should neither it nor any copy of it have an outcome. */
+  minds(packet: SentPacket): boolean {
+    const original = originalOf(packet)
+    return newestOf(original)?.isWatched === true || this.#jobs?.has(original) === true
+  }
+
+  /** It has an outcome, or arrived: what it does not bring is expected of the newest of the others. */
+  unwatch(now: number, packet: SentPacket): void {
     this.#overdue.unwatch(packet)
+    if (packet.group === undefined) return
+    const heir = packet.group.members.findLast((each) => each !== packet && each.isOut)
+    if (heir !== undefined) this.#overdue.watch(heir, Math.max(lateAt(heir), now + 1))
   }
 
-  /** It failed: another copy takes its place as what may be hedged. */
-  lost(now: number, packet: SentPacket): void {
-    const heir = packet.copies?.findLast((each) => each !== packet && each.phase === 'flying')
-    if (heir?.succeed(packet) === true) this.#watch(now, heir)
+  /** It failed, and none of the others is expected any more: what they carry begins anew in a new packet. */
+  restarts({ group }: SentPacket): void {
+    if (group !== undefined) this.#jobs?.delete(group.original)
   }
 }
 
-function without(jobs: CopyJob[] | undefined, isGone: (job: CopyJob) => boolean): CopyJob[] | undefined {
-  const left = jobs?.filter((job) => !isGone(job))
-  return left?.length === 0 ? undefined : left
+const RANK: Readonly<Record<CopyReason, number>> = { urgent: 0, hedge: 1, early: 2 }
+
+function originalOf(packet: SentPacket): SentPacket {
+  return packet.group?.original ?? packet
 }
 
-function stuckAt({ parts }: SentPacket): number {
-  return parts.sentAt + backOffMs(STUCK, parts.stuckRounds)
+function membersOf(packet: SentPacket): readonly SentPacket[] {
+  return packet.group?.members ?? [packet]
+}
+
+/** The last that was sent of those without outcome. */
+function newestOf(packet: SentPacket): SentPacket | undefined {
+  return membersOf(packet).findLast(({ isOut }) => isOut)
+}
+
+/** When the next copy goes, if this one has no outcome by then (spec §8.5). */
+function lateAt(packet: SentPacket): number {
+  return packet.parts.sentAt + spaced(packet.parts.hedgeAfterMs, packet.group?.copies ?? 0)
+}
+
+// The first copy after the delay, the second as long after the first, each further one after twice the wait before.
+function spaced(delayMs: number, copies: number): number {
+  return backOffMs({ minMs: delayMs, maxMs: Math.max(delayMs, MAX_COPY_MS) }, Math.max(0, copies - 1))
 }

@@ -51,12 +51,14 @@ export interface Grant {
  * unblock what waits at the receiver, and they are few. Three vain wishes for a copy in a row let data go first.
  */
 export type WantReason =
-  /** OPEN, its copies, ACCEPT, RESET, REFUSE, PING, MAX_DATA, a due ACK ... */
+  /** OPEN, ACCEPT, RESET, REFUSE, PING, MAX_DATA, a due ACK ... */
   | 'control'
-  /** A copy of stuck frames, spec §8.6: outside the hedge budget. */
-  | 'stuck'
-  /** A second copy of unresolved frames, spec §8.5: counts against the peer's hedge budget. */
+  /** A copy of what the receiver waits for, or of what is stuck (spec §8.5, §8.6): the hedge budget does not bind it. */
+  | 'urgent'
+  /** A copy of what is late, spec §8.5: within the peer's hedge budget. */
   | 'hedge'
+  /** A copy of what holds the receiver up and is not late yet, spec §8.5: within a budget of its own. */
+  | 'early'
   /** Frames of failed or lost packets, or new stream data. */
   | 'data'
 

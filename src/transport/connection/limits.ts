@@ -37,19 +37,28 @@ export const ACK_PIGGYBACK_PACKETS = 16
 
 // -- recovery, spec §8.5 to §8.8 --
 
-/** Copies of one original within the hedge budget (spec §8.5). */
-export const MAX_HEDGES = 2
 /** spec §8.6 */
 export const STUCK_MS = 60_000
-/** Doublings of it: 60 s x 2^10 is 17 hours, the order of an HTLC's longest life. */
-export const MAX_STUCK_ROUND = 10
+/** The longest wait for a further copy, spec §8.5: 17 hours, the order of an HTLC's longest life. */
+export const MAX_COPY_MS = 61_440_000
 /** A hedge that the peer object did not grant is asked for again after this, so that data is not held up by it. */
 export const HEDGE_AGAIN_MS = 200
-/** spec §8.5: at the tail of a transfer, copies go after so many SRTT, and this time at least. */
-export const TAIL_ROUND_TRIPS = 1.25
-export const MIN_TAIL_MS = 1_000
-/** ... when no more than this are under way: then each that hangs holds the whole transfer up. */
-export const TAIL_ATTEMPTS = 64
+/**
+ * spec §8.5: where hardly anything else is to be paid for, at the end of a transfer, or the receiver waits for what was
+ * sent in vain already, a copy goes after so many SRTT ...
+ */
+export const EARLY_ROUND_TRIPS = 1.25
+/** ... so much later for what only failed ... */
+export const FAILED_FACTOR = 1.3
+/** ... but this time at least. */
+export const MIN_EARLY_MS = 1_000
+/**
+ * At the tail of a transfer, where no more than this are under way, each that hangs holds the whole transfer up; of a
+ * long one more are copied, as its budget is larger: a 32nd of what was sent, up to the last of these.
+ */
+export const MIN_TAIL_ATTEMPTS = 16
+export const TAIL_DIVISOR = 32
+export const MAX_TAIL_ATTEMPTS = 64
 /**
  * With no more than this under way, what failed once goes twice at once; more would use up the budget that hangs need.
  */

@@ -7,7 +7,7 @@ import { frameCapacity, type Header, type Kind, sealPacket } from '../../wire/pa
 import { Control } from './controls.ts'
 import type { CopyJob } from './copies.ts'
 import type { Attempt, Grant, WantReason } from './interface.ts'
-import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT, MAX_HEDGES } from './limits.ts'
+import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT } from './limits.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { Piece } from './send-buffer.ts'
@@ -17,6 +17,9 @@ const NO_DATA = new Uint8Array()
 const NO_MESSAGES: OutgoingMessage[] = []
 /** A CREDIT frame with the largest id and amount: its id is not known before it is paid. */
 const CREDIT_BYTES = 20
+
+/** How many packets later a copy goes, nearly always. */
+const COPY_AHEAD = 1_024
 
 /** Control frames in the order of their urgency; FIN and what begins an ANSWER travel elsewhere. */
 const ORDER = [
@@ -85,7 +88,9 @@ function buildPacket(parts: Parts, now: number, options: BuildOptions): Attempt 
   const number = parts.packets.nextNumber
   // spec §3.3: over a path of its own a connection needs no name.
   const addressing = grant.lane === 'phantom' && parts.reach.hasPaths && kind !== 'early' ? 'path' : 'cid'
-  const capacity = frameCapacity(kind, addressing, number, grant.route.recordBytes)
+  // A copy has a later number, which may be longer: it still fits.
+  const fits = options.job === undefined ? Math.min(number + COPY_AHEAD, LAST_PACKET_NUMBER) : number
+  const capacity = frameCapacity(kind, addressing, fits, grant.route.recordBytes)
   const { buffer } = parts.send
   const { unsent } = buffer
   const draft = capacity > 0 ? new Draft(parts, { ...options, kind, number, capacity }) : undefined
@@ -267,9 +272,9 @@ class Draft {
   }
 
   #addMessages(): void {
-    const { life, messages, probe } = this.#parts
+    const { copies, life, messages, probe } = this.#parts
     if (messages.open === 0 || !life.isLive || probe.hasNoSign) return
-    const copied = this.#options.job?.origin.parts.messages.filter((message) => message.state === 'sent') ?? NO_MESSAGES
+    const copied = this.#options.job === undefined ? NO_MESSAGES : copies.waitingMessages(this.#options.job.origin)
     for (const message of [...copied, ...messages.due()]) {
       if (!this.#writer.add({ type: 'message', id: message.id, data: message.data })) continue
       if (this.#messages === NO_MESSAGES) this.#messages = []
@@ -285,8 +290,8 @@ class Draft {
     const job = this.#options.job
     this.#finWaits = send.isFinDue || this.#copied(Control.FIN) !== 0
     if (job !== undefined) this.#copyRest(job)
-    // A hedge stays a copy and nothing else: what it is made from is watched in its place.
-    if (job === undefined ? sending.hasData(now) : this.#options.reason === 'stuck') this.#addFresh()
+    // A copy stays one and nothing else: it is watched in the place of what it is made from.
+    if (job === undefined && sending.hasData(now)) this.#addFresh()
     if (!this.#finWaits || send.buffer.unsent > 0) return
     if (this.#writer.add({ type: 'stream', offset: send.buffer.written, data: NO_DATA, fin: true })) this.#finAdded()
     else controls.want(Control.FIN)
@@ -305,7 +310,7 @@ class Draft {
     const { rest } = job
     const left: number[] = []
     for (let i = 0; i < rest.length; i += 2) {
-      const pieces = buffer.undelivered(rest[i] ?? 0, rest[i + 1] ?? 0)
+      const pieces = buffer.missing(rest[i] ?? 0, rest[i + 1] ?? 0)
       for (let k = 0; k < pieces.length; k += 2) {
         const start = pieces[k] ?? 0
         const end = pieces[k + 1] ?? 0
@@ -364,7 +369,6 @@ class Draft {
     const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#options.number, attempt)
     money.budget.reserve(amountMsat, feeMsat)
     const isPrepaid = seller !== undefined && this.#streamBytes === 0 && seller.takePrepaid()
-    const origin = this.#options.job?.origin
     const reason = this.#options.reason
     const id = packets.nextId
     recovery.sent(
@@ -392,9 +396,6 @@ class Draft {
         isPrepaid,
         open: this.#options.kind === 'open',
         answer: this.#options.kind === 'answer',
-        // spec §8.5: a hedge is not hedged itself; what it was made from is.
-        hedges: reason === 'hedge' ? MAX_HEDGES : reason === 'stuck' ? (origin?.hedges ?? 0) : 0,
-        stuckRounds: reason === 'stuck' ? (origin?.parts.stuckRounds ?? 0) + 1 : 0,
       },
       this.#options.job,
     )

@@ -70,7 +70,7 @@ export class Recovery {
     if (packet === undefined || outcome.status === 'unknown') return
     const { amountMsat, feeMsat, sentAt } = packet.parts
     packets.resolved(packet)
-    copies.unwatch(packet)
+    copies.unwatch(now, packet)
     if (outcome.status === 'failed') {
       money.budget.release(amountMsat, feeMsat)
       this.#failed++
@@ -93,7 +93,7 @@ export class Recovery {
 
   // At the peer's node: its process will read it, unless something happens to it (spec §8.7, §8.8).
   #onSettled(now: number, packet: SentPacket): void {
-    const { ack, handshake, life, packets, probe } = this.#parts
+    const { ack, handshake, life, packets, probe, send } = this.#parts
     const { ackNews, controls, eliciting, open } = packet.parts
     if (ackNews > 0) ack.confirm(ackNews)
     if ((controls & (Control.RESET | Control.REFUSE)) !== 0) life.lastWordArrived()
@@ -104,6 +104,7 @@ export class Recovery {
       return
     }
     packets.settle(packet, now)
+    eachRange(packet, (start, end) => send.buffer.markSettled(start, end))
     if (open) handshake.opening?.settled(now)
     if (!life.isOpening) probe.settled(now)
   }
@@ -156,7 +157,8 @@ export class Recovery {
     if (life.isClosed) return
     if (parts.ackNews > 0) ack.fail(now, parts.ackNews)
     if (parts.open) handshake.opening?.lost()
-    const fresh = packet.copies?.filter((each) => each !== packet && each.phase === 'flying' && !each.isOverdue) ?? []
+    const others = packet.group?.members.filter((each) => each !== packet && each.phase === 'flying') ?? []
+    const fresh = others.filter((each) => !each.isLate(now))
     if (life.isLive) {
       eachRange(packet, (start, end) => send.buffer.markLost(start, end))
       for (const each of fresh) eachRange(each, (start, end) => send.buffer.covered(start, end))
@@ -164,7 +166,15 @@ export class Recovery {
     }
     if ((parts.controls & Control.RESET) !== 0) life.resetLost()
     controls.lost(parts.controls, packet.number)
-    copies.lost(now, packet)
+    // Where none of the others is expected any more, all begins anew.
+    if (fresh.length === 0) {
+      copies.restarts(packet)
+      for (const each of others) {
+        each.replaced()
+        controls.lost(each.parts.controls, each.number)
+        if (life.isLive) messages.lost(each.parts.messages, each.number)
+      }
+    }
   }
 
   // The packet arrived: settled on the phantom lane, or acknowledged (spec §8.2).
@@ -172,7 +182,7 @@ export class Recovery {
     const { ack, controls, copies, handshake, life, messages, money, packets, send } = this.#parts
     const { parts } = packet
     packets.finish(packet)
-    copies.unwatch(packet)
+    copies.unwatch(now, packet)
     if (packet.isDelivered) return
     if (parts.open) handshake.opening?.arrived()
     packet.delivered(money)

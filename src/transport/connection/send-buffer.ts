@@ -27,6 +27,9 @@ export class SendBuffer {
   delivered = 0
   // Delivered above #delivered.
   #above: RangeSet | undefined
+  // At the peer's node, and not known to have been read there.
+  #settled: RangeSet | undefined
+  #arrivedEnd = 0
   // To be sent again: below #next, never delivered.
   #again: RangeSet | undefined
 
@@ -125,8 +128,30 @@ export class SendBuffer {
     return low
   }
 
+  /** The end of what has arrived, or is at the peer's node, whatever is missing below. */
+  get arrivedEnd(): number {
+    return this.#arrivedEnd
+  }
+
+  /** [start, end) is at the peer's node, whose process will read it. */
+  markSettled(start: number, end: number): void {
+    ;(this.#settled ??= new RangeSet()).add(start, end)
+    this.#arrivedEnd = Math.max(this.#arrivedEnd, end)
+  }
+
+  /** The parts of [start, end) that are not known to be at the peer's node: start, end ... */
+  missing(start: number, end: number): number[] {
+    const parts = this.undelivered(start, end)
+    const settled = this.#settled
+    if (settled === undefined) return parts
+    const missing: number[] = []
+    for (let i = 0; i < parts.length; i += 2) missing.push(...settled.missing(parts[i] ?? 0, parts[i + 1] ?? 0))
+    return missing
+  }
+
   /** [start, end) has arrived. True when that is news. */
   markDelivered(start: number, end: number): boolean {
+    this.#arrivedEnd = Math.max(this.#arrivedEnd, end)
     if (end <= this.delivered || start >= end) return false
     this.#again?.remove(start, end)
     if (start > this.delivered) {
@@ -145,6 +170,8 @@ export class SendBuffer {
   }
 
   #release(): void {
+    this.#settled?.remove(0, this.delivered)
+    if (this.#settled?.isEmpty === true) this.#settled = undefined
     let gone = 0
     for (const chunk of this.#chunks) {
       if (chunk.start + chunk.size > this.delivered) break
@@ -155,6 +182,7 @@ export class SendBuffer {
 
   /** [start, end) is to be sent again, but for what has arrived. True when something is. */
   markLost(start: number, end: number): boolean {
+    this.#settled?.remove(start, end)
     const parts = this.undelivered(start, end)
     for (let i = 0; i < parts.length; i += 2) {
       ;(this.#again ??= new RangeSet()).add(parts[i] ?? 0, parts[i + 1] ?? 0)
@@ -178,5 +206,6 @@ export class SendBuffer {
   clear(): void {
     this.#chunks = []
     this.#again = undefined
+    this.#settled = undefined
   }
 }

@@ -1,5 +1,5 @@
 import { Control } from './controls.ts'
-import type { CopyJob } from './copies.ts'
+import type { CopyJob, CopyReason } from './copies.ts'
 import type { Want, WantReason } from './interface.ts'
 import { EARLY_PACKETS, HEDGE_AGAIN_MS } from './limits.ts'
 import type { Parts } from './parts.ts'
@@ -101,8 +101,8 @@ export class Sending {
   #reason(now: number): WantReason | undefined {
     const { copies } = this.#parts
     if (this.#hasControl(now)) return 'control'
-    if (copies.next(now, 'stuck') !== undefined) return 'stuck'
-    if (copies.next(now, 'hedge') !== undefined) return 'hedge'
+    const copy = copies.next(now)
+    if (copy !== undefined) return copy.reason
     return this.hasData(now) ? 'data' : undefined
   }
 
@@ -112,18 +112,19 @@ export class Sending {
     const { target } = reach
     if (target === undefined) return undefined
     let reason = this.#reason(now)
-    if (reason === 'stuck' || reason === 'hedge') {
-      // The peer controller grants copies sparingly; data must not wait behind them.
+    if (reason === 'hedge' || reason === 'early') {
+      // The peer controller grants these sparingly; data must not wait behind them.
       this.#vain++
       if (this.#vain > VAIN_QUESTIONS) {
         this.#vain = 0
-        copies.waitUntil(now + HEDGE_AGAIN_MS)
+        copies.waitUntil(reason, now + HEDGE_AGAIN_MS)
         reason = this.#reason(now)
       }
     }
     this.#wanted = reason
     if (reason === undefined) return undefined
-    const avoid = reason === 'stuck' || reason === 'hedge' ? copies.avoid(reason) : refusals.avoid
+    const copy = isCopy(reason) ? copies.next(now) : undefined
+    const avoid = copy === undefined ? refusals.avoid : copies.avoid(copy.job)
     return { reason, target, avoid, isAlone: packets.unresolved === 0 }
   }
 
@@ -131,8 +132,12 @@ export class Sending {
   granted(now: number): { readonly reason: WantReason; readonly job: CopyJob | undefined } {
     this.#vain = 0
     const wanted = this.#wanted
-    const job = wanted === 'stuck' || wanted === 'hedge' ? this.#parts.copies.next(now, wanted) : undefined
-    if (job !== undefined) return { reason: wanted ?? 'data', job }
-    return { reason: wanted === 'control' ? 'control' : 'data', job }
+    const copy = isCopy(wanted) ? this.#parts.copies.next(now) : undefined
+    if (copy !== undefined) return { reason: wanted ?? 'data', job: copy.job }
+    return { reason: wanted === 'control' ? 'control' : 'data', job: undefined }
   }
+}
+
+function isCopy(reason: WantReason | undefined): reason is CopyReason {
+  return reason === 'urgent' || reason === 'hedge' || reason === 'early'
 }

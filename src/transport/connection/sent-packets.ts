@@ -1,7 +1,6 @@
 import type { HeapItem } from '../../floor/heap.ts'
 import type { Lane } from '../../medium/payment.ts'
 import type { WantReason } from './interface.ts'
-import { MAX_HEDGES } from './limits.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Money } from './money.ts'
 
@@ -19,7 +18,7 @@ export interface SentPacketParts {
   readonly feeMsat: bigint
   /** Asks for acknowledgement (spec §8.1). */
   readonly eliciting: boolean
-  /** May be copied within the hedge budget (spec §8.9). */
+  /** May be copied before it is stuck (spec §8.9). */
   readonly hedgeable: boolean
   /** Stream bytes: start, end, start, end ... */
   readonly ranges: readonly number[]
@@ -39,9 +38,33 @@ export interface SentPacketParts {
   readonly open: boolean
   /** An ANSWER: its settlement tells that the initiator has the keys. */
   readonly answer: boolean
-  /** Copies within the budget that it counts as having, and rounds of spec §8.6. */
-  readonly hedges: number
-  readonly stuckRounds: number
+}
+
+/** All packets that carry the same frames: the original, and the copies of it in the order in which they went. */
+export class CopyGroup {
+  readonly original: SentPacket
+  readonly #members: SentPacket[]
+  #copies = 0
+
+  constructor(original: SentPacket) {
+    this.original = original
+    this.#members = [original]
+  }
+
+  get members(): readonly SentPacket[] {
+    return this.#members
+  }
+
+  /** A copy over a route with smaller packets takes several; they are one. */
+  get copies(): number {
+    return this.#copies
+  }
+
+  /** `isWhole`: with it, all that the original carries was copied once more. */
+  add(copy: SentPacket, isWhole: boolean): void {
+    this.#members.push(copy)
+    if (isWhole) this.#copies++
+  }
 }
 
 /** A packet that went out with one attempt, from then on until nothing more is to be learned about it. */
@@ -51,19 +74,17 @@ export class SentPacket implements HeapItem {
   #isDelivered = false
   #settledBefore = 0
   #settledAt = 0
-  #hedges: number
-  #isOverdue = false
+  #isReplaced = false
   #holdsCredit: boolean
   #holdsPrice: boolean
   #holdsPrepaid: boolean
-  #copies: SentPacket[] | undefined
+  #group: CopyGroup | undefined
   #lateAt = 0
   /** Its place in the overdue queue. */
   heapIndex = -1
 
   constructor(parts: SentPacketParts) {
     this.parts = parts
-    this.#hedges = parts.hedges
     this.#holdsCredit = parts.creditMsat > 0n
     this.#holdsPrice = parts.priceMsat > 0n
     this.#holdsPrepaid = parts.isPrepaid
@@ -96,23 +117,19 @@ export class SentPacket implements HeapItem {
     return this.#settledAt
   }
 
-  /** Copies so far within the hedge budget. */
-  get hedges(): number {
-    return this.#hedges
-  }
-
-  get canHedge(): boolean {
-    return this.parts.hedgeable && this.#hedges < MAX_HEDGES
-  }
-
   /** It was not heard of for its hedge delay: what it carries is not under way for certain any more. */
-  get isOverdue(): boolean {
-    return this.#isOverdue
+  isLate(now: number): boolean {
+    return now - this.parts.sentAt >= this.parts.hedgeAfterMs
   }
 
-  /** All that carry the same frames, this one included; undefined while it is alone. */
-  get copies(): readonly SentPacket[] | undefined {
-    return this.#copies
+  /** Without outcome, and what it carries was not begun anew in another packet. */
+  get isOut(): boolean {
+    return this.#phase === 'flying' && !this.#isReplaced
+  }
+
+  /** It and its copies, or what it is a copy of and the others; undefined while it is alone. */
+  get group(): CopyGroup | undefined {
+    return this.#group
   }
 
   /** When it counts as late; it stands in the overdue queue when it is the one of its copies whose delay counts. */
@@ -133,25 +150,15 @@ export class SentPacket implements HeapItem {
     this.#lateAt = atMs
   }
 
-  overdue(): void {
-    this.#isOverdue = true
+  /** What it carries begins anew: nothing is expected of it any more. */
+  replaced(): void {
+    this.#isReplaced = true
   }
 
-  hedged(): void {
-    this.#hedges++
-  }
-
-  /** Takes the place of `other`, which failed, as what may be hedged. False: it has had fewer copies itself. */
-  succeed(other: SentPacket): boolean {
-    if (this.#hedges <= other.#hedges) return false
-    this.#hedges = other.#hedges
-    return true
-  }
-
-  /** It carries what `origin` carries. */
-  joinCopies(origin: SentPacket): void {
-    this.#copies = origin.#copies ??= [origin]
-    this.#copies.push(this)
+  /** It is the first copy of what `original` carries, or one more. */
+  joinCopies(original: SentPacket, isWhole: boolean): void {
+    this.#group = original.#group ??= new CopyGroup(original)
+    this.#group.add(this, isWhole)
   }
 
   settled(now: number, nextNumber: number): void {
@@ -171,6 +178,12 @@ export class SentPacket implements HeapItem {
     if (this.#holdsPrice) seller?.putBack(priceMsat)
     if (this.#holdsPrepaid) seller?.returnPrepaid()
     this.#releaseHolds()
+  }
+
+  /** It is late: the CREDIT in it does not count as paid until it arrives, so that another one goes (spec §12.5). */
+  dropCredit({ buyer }: Money): void {
+    if (this.#holdsCredit) buyer?.failed(this.parts.creditMsat)
+    this.#holdsCredit = false
   }
 
   /** It arrived. False when that was known. */

@@ -1,91 +1,232 @@
+import type { WantReason } from '../connection/interface.ts'
 import { RoundTrip, SampleWindow } from './latency.ts'
 import {
-  MIN_LATE_SAMPLES,
-  HEDGE_LATE_SAMPLES,
-  HEDGE_LATE_SHARE,
-  MIN_HEDGE_MS,
-  MAX_HEDGE_MS,
+  EARLY_SHARE,
+  HANG_MEMORY,
+  HANG_PRIOR_PAYMENTS,
+  HANG_PRIOR_SHARE,
+  HEDGE_CALM_FACTOR,
+  HEDGE_FACTOR,
+  HEDGE_HANG_FACTOR,
+  HEDGE_HANGS,
   HEDGE_P99_FACTOR,
-  HEDGE_PACKETS_EACH,
   HEDGE_SAMPLES,
+  HEDGE_SHARE,
+  HEDGE_SMOOTHED_FACTOR,
   HEDGE_START,
-  HEDGE_UNKNOWN_MS,
-  OVERDUE_FACTOR,
+  HEDGE_UNKNOWN_HOP_MS,
+  MAX_HEDGE_MS,
+  MAX_HEDGE_UNKNOWN_MS,
+  MAX_HEDGE_TAIL,
+  MIN_HEDGE_MS,
+  MIN_HEDGE_SAMPLES,
+  MIN_HEDGE_TAIL,
+  MIN_HEDGE_UNKNOWN_MS,
   MIN_OVERDUE_MS,
+  MIN_ROUTE_SAMPLES,
+  OVERDUE_FACTOR,
   STUCK_AFTER_MS,
 } from './limits.ts'
 
-/** When to send a second copy, and how many of them may be sent. spec §8.5 */
-export class HedgeBudget {
+/** The reasons of a copy (spec §8.5). */
+export type CopyReason = Extract<WantReason, 'early' | 'hedge' | 'urgent'>
+
+export function isCopy(reason: WantReason): reason is CopyReason {
+  return reason === 'urgent' || reason === 'hedge' || reason === 'early'
+}
+
+/** Times from sending to settlement. */
+class Times {
   readonly #roundTrip: RoundTrip = new RoundTrip()
   readonly #samples: SampleWindow = new SampleWindow(HEDGE_SAMPLES)
-  // Of the last originals that outlived their hedge delay: did they settle all the same?
-  readonly #late: boolean[] = []
-  #lateNext = 0
-  #lateCount = 0
-  #sent = 0
-  #hedged = 0
 
-  /** A settlement `ageMs` after sending. Those of stuck attempts are no samples. */
-  settled(ageMs: number): void {
-    if (ageMs >= STUCK_AFTER_MS) return
+  add(ageMs: number): void {
     this.#roundTrip.add(ageMs)
     this.#samples.add(ageMs)
   }
 
-  /** An original that had outlived its hedge delay is decided, or stuck: whether it settled. */
-  overdueEnded(settledLater: boolean): void {
-    if (this.#late[this.#lateNext] === true) this.#lateCount -= 1
-    this.#late[this.#lateNext] = settledLater
-    if (settledLater) this.#lateCount += 1
-    this.#lateNext = (this.#lateNext + 1) % HEDGE_LATE_SAMPLES
-  }
-
-  /** What to wait for before a second copy is sent. */
-  get delayMs(): number {
-    const tail = this.#tailMs
-    if (tail === undefined) return HEDGE_UNKNOWN_MS
-    const delay = Math.min(Math.max(tail, MIN_HEDGE_MS), MAX_HEDGE_MS)
-    const tooEager = this.#late.length >= MIN_LATE_SAMPLES && this.#lateCount > HEDGE_LATE_SHARE * this.#late.length
-    return tooEager ? Math.min(2 * delay, MAX_HEDGE_MS) : delay
-  }
-
-  /** Beyond this an attempt that was overtaken is not counted as service in progress any more. */
-  get overdueMs(): number {
-    const tail = this.#tailMs
-    if (tail === undefined) return HEDGE_UNKNOWN_MS
-    return Math.min(Math.max(OVERDUE_FACTOR * tail, MIN_OVERDUE_MS), STUCK_AFTER_MS)
-  }
-
-  get #tailMs(): number | undefined {
-    const smoothed = this.#roundTrip.smoothedMs
-    const p99 = this.#samples.quantile(0.99)
-    if (smoothed === undefined || p99 === undefined) return undefined
-    return Math.max(smoothed + 4 * this.#roundTrip.variationMs, HEDGE_P99_FACTOR * p99)
+  get count(): number {
+    return this.#samples.count
   }
 
   get smoothedMs(): number | undefined {
     return this.#roundTrip.smoothedMs
   }
 
-  /** A packet was granted: a hedge takes from the budget, any other adds to it. */
-  take(hedge: boolean): void {
-    if (hedge) this.#hedged += 1
-    else this.#sent += 1
+  /** What hardly more exceed than hang; undefined before the first sample. */
+  usualMs(hangShare: number): number | undefined {
+    const known = this.#samples.quantile(
+      1 - Math.min(Math.max(HEDGE_HANGS * hangShare, MIN_HEDGE_TAIL), MAX_HEDGE_TAIL),
+    )
+    if (this.count >= MIN_HEDGE_SAMPLES && known !== undefined) {
+      return known * (HEDGE_FACTOR + HEDGE_CALM_FACTOR * Math.max(0, 1 - hangShare / HANG_PRIOR_SHARE))
+    }
+    // Few samples have no tail yet: the deviation stands in for it, which the first ones make too large.
+    const { smoothedMs } = this.#roundTrip
+    return smoothedMs === undefined
+      ? undefined
+      : Math.min(this.#deviatedMs ?? Infinity, HEDGE_SMOOTHED_FACTOR * smoothedMs)
+  }
+
+  /** What hardly any takes longer than; undefined before the first sample. */
+  get tailMs(): number | undefined {
+    const p99 = this.#samples.quantile(0.99)
+    const deviated = this.#deviatedMs
+    return deviated === undefined || p99 === undefined ? undefined : Math.max(deviated, HEDGE_P99_FACTOR * p99)
+  }
+
+  get #deviatedMs(): number | undefined {
+    const { smoothedMs, variationMs } = this.#roundTrip
+    return smoothedMs === undefined ? undefined : smoothedMs + 4 * variationMs
+  }
+}
+
+/** When what was sent over a route counts as late: nearly all of its kind were back by then (spec §8.5). */
+export class HedgeDelay {
+  readonly #all: Times = new Times()
+  readonly #routes: WeakMap<object, Times> = new WeakMap()
+  /** A settlement over `route`, `ageMs` after sending. Those of stuck attempts are no samples. */
+  settled(route: object, ageMs: number): void {
+    if (ageMs >= STUCK_AFTER_MS) return
+    this.#all.add(ageMs)
+    let times = this.#routes.get(route)
+    if (times === undefined) this.#routes.set(route, (times = new Times()))
+    times.add(ageMs)
+  }
+
+  /**
+   * How long to wait for an attempt over `route`, which has so many channels, before a copy is sent. As many are slow
+   * then as hang: where nothing hangs, hardly anything is copied.
+   */
+  after(route: object, channels: number, hangShare: number): number {
+    const times = this.#routes.get(route)
+    const known = times !== undefined && times.count >= MIN_ROUTE_SAMPLES ? times : this.#all
+    const usual = known.usualMs(hangShare)
+    if (usual === undefined) {
+      return Math.min(Math.max(channels * HEDGE_UNKNOWN_HOP_MS, MIN_HEDGE_UNKNOWN_MS), MAX_HEDGE_UNKNOWN_MS)
+    }
+    return Math.min(Math.max(usual, MIN_HEDGE_MS), MAX_HEDGE_MS)
+  }
+
+  /** Beyond this an attempt that was overtaken is not counted as service in progress any more. */
+  get overdueMs(): number {
+    const tail = this.#all.tailMs
+    if (tail === undefined) return MAX_HEDGE_UNKNOWN_MS
+    return Math.min(Math.max(OVERDUE_FACTOR * tail, MIN_OVERDUE_MS), STUCK_AFTER_MS)
+  }
+
+  get smoothedMs(): number | undefined {
+    return this.#all.smoothedMs
+  }
+}
+
+/** Payments, and what they cost. */
+interface Tally {
+  payments: number
+  msat: bigint
+}
+
+/**
+ * How many copies may be sent, in payments and in money: a share of what was sent otherwise, which grows with the share
+ * that hangs (spec §8.5). What is copied before it is late has a share of its own, so that neither uses up the other's.
+ */
+export class HedgeBudget {
+  readonly #spent: Readonly<Record<'packets' | CopyReason, Tally>> = {
+    packets: { payments: 0, msat: 0n },
+    urgent: { payments: 0, msat: 0n },
+    hedge: { payments: 0, msat: 0n },
+    early: { payments: 0, msat: 0n },
+  }
+  /** Decided attempts that others sent with them may still outlive, by the second of their sending. */
+  readonly #young: Map<number, number> = new Map()
+  #ripenedTo = 0
+  // Decided lately, and hanging ones of them; what is long ago fades.
+  #decided = HANG_PRIOR_PAYMENTS
+  #hangs = HANG_PRIOR_PAYMENTS * HANG_PRIOR_SHARE
+
+  /** A packet was granted that costs this much: a copy takes from the budget, any other adds to it. */
+  take(reason: WantReason, costMsat: bigint): void {
+    const tally = this.#tallyOf(reason)
+    tally.payments += 1
+    tally.msat += costMsat
   }
 
   /** A grant was given back. */
-  giveBack(hedge: boolean): void {
-    if (hedge) this.#hedged -= 1
-    else this.#sent -= 1
+  giveBack(reason: WantReason, costMsat: bigint): void {
+    const tally = this.#tallyOf(reason)
+    tally.payments -= 1
+    tally.msat -= costMsat
   }
 
-  /** Hedges that may be sent now. */
+  #tallyOf(reason: WantReason): Tally {
+    return this.#spent[isCopy(reason) ? reason : 'packets']
+  }
+
+  /** An attempt that was sent at `sentAt` was decided in time. */
+  decided(sentAt: number): void {
+    const second = Math.floor(sentAt / 1_000)
+    this.#young.set(second, (this.#young.get(second) ?? 0) + 1)
+  }
+
+  /**
+   * What was sent with them and hangs has been told of by now, `hungAfterMs` after sending. False: that was so at the
+   * last call already.
+   */
+  ripen(now: number, hungAfterMs: number): boolean {
+    const before = Math.floor((now - hungAfterMs) / 1_000)
+    if (before === this.#ripenedTo) return false
+    this.#ripenedTo = before
+    for (const [second, count] of this.#young) {
+      if (second >= before) continue
+      this.#young.delete(second)
+      this.#decided = this.#decided * HANG_MEMORY ** count + count
+      this.#hangs *= HANG_MEMORY ** count
+    }
+    return true
+  }
+
+  /** So many attempts hang. */
+  hung(count: number): void {
+    this.#decided += count
+    this.#hangs += count
+  }
+
+  /** What seemed to hang came back within a minute: it was only slow. */
+  cameBack(): void {
+    this.#hangs = Math.max(0, this.#hangs - 1)
+  }
+
+  /** Share of the attempts that hang, 0..1. */
+  get hangShare(): number {
+    return this.#hangs / this.#decided
+  }
+
+  /** Whether a copy that costs this much may go now. */
+  allows(reason: CopyReason, costMsat: bigint): boolean {
+    // What the receiver waits for is few packets, and their copies keep growing distances.
+    if (reason === 'urgent') return true
+    const { packets } = this.#spent
+    const { payments, msat } = this.#spent[reason]
+    const share = this.#shareOf(reason)
+    if (payments + 1 > HEDGE_START + share * packets.payments) return false
+    const mostMsat = BigInt(HEDGE_START) * costMsat + (BigInt(Math.ceil(share * 1_000)) * packets.msat) / 1_000n
+    return msat + costMsat <= mostMsat
+  }
+
+  /** Copies of what is late that may be sent now, by their number. */
   get left(): number {
-    return Math.max(0, HEDGE_START + Math.floor(this.#sent / HEDGE_PACKETS_EACH) - this.#hedged)
+    const { hedge, packets } = this.#spent
+    return Math.max(0, Math.floor(HEDGE_START + this.#shareOf('hedge') * packets.payments - hedge.payments))
   }
 
-  get hedged(): number {
-    return this.#hedged
+  // What hangs takes more than one copy: some of them fail, hang as well or are slow.
+  #shareOf(reason: 'early' | 'hedge'): number {
+    return reason === 'early' ? EARLY_SHARE : HEDGE_SHARE + HEDGE_HANG_FACTOR * this.hangShare
+  }
+
+  /** Copies sent so far. */
+  get copies(): number {
+    const { early, hedge, urgent } = this.#spent
+    return early.payments + hedge.payments + urgent.payments
   }
 }

@@ -32,6 +32,8 @@ export interface PeerStats {
   readonly hedgeAfterMs: number
   readonly hedges: number
   readonly hedgesLeft: number
+  /** Share of the attempts that hang, as far as is known. */
+  readonly hangShare: number
   readonly delivered: number
   readonly failed: number
   readonly routes: number

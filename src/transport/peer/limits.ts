@@ -6,22 +6,46 @@ export const STUCK_AFTER_MS: number = 60_000
 
 // -- hedging, spec §8.5 --
 
-export const MIN_HEDGE_MS: number = 5_000
+/** The shortest pause of a node on a disk, some hundred milliseconds, is no hang. */
+export const MIN_HEDGE_MS: number = 1_000
 export const MAX_HEDGE_MS: number = 60_000
-/** Samples that p99 is taken over. */
+/** Samples that percentiles are taken over, of each route and of all routes of a peer. */
 export const HEDGE_SAMPLES: number = 256
+/** A route has a delay of its own from so many samples on; before, it is taken for one like the others. */
+export const MIN_ROUTE_SAMPLES: number = 32
+/** Fewer than these have no tail: the deviation is used, as RFC 6298 does. */
+export const MIN_HEDGE_SAMPLES: number = 32
+/** Copies go when so many times the share that hangs is still out: of these copies half are for what hangs ... */
+export const HEDGE_HANGS: number = 2
+/** ... from the second largest of the samples on, where nothing hangs, down to what nine of ten take ... */
+export const MIN_HEDGE_TAIL: number = 0.004
+export const MAX_HEDGE_TAIL: number = 0.1
+/** ... and a little later, as samples are of a while ago; so much more where less hangs than is usual. */
+export const HEDGE_FACTOR: number = 1.1
+export const HEDGE_CALM_FACTOR: number = 0.5
+/** So many times the smoothed time is what 98 of 100 take, at that jitter. */
+export const HEDGE_SMOOTHED_FACTOR: number = 3
 export const HEDGE_P99_FACTOR: number = 1.2
-/** Hedges that are free, before any packet was sent. */
-export const HEDGE_START: number = 8
-/** One hedge for so many packets sent: 5 %. */
-export const HEDGE_PACKETS_EACH: number = 20
-/** Overdue originals that the share of late settlements is taken over ... */
-export const HEDGE_LATE_SAMPLES: number = 64
-/** ... and the least number of them that says anything: one of fewer would be more than a tenth. */
-export const MIN_LATE_SAMPLES: number = 10
-export const HEDGE_LATE_SHARE: number = 0.1
-/** Before the first sample, when nothing says how long the way is: twice the least. */
-export const HEDGE_UNKNOWN_MS: number = 10_000
+/**
+ * Before the first sample, for each channel on the way: of payments over slow hops (a median of 1 s each) two in ten
+ * take longer, of others hardly any.
+ */
+export const HEDGE_UNKNOWN_HOP_MS: number = 1_500
+export const MIN_HEDGE_UNKNOWN_MS: number = 3_000
+export const MAX_HEDGE_UNKNOWN_MS: number = 10_000
+/** Copies that are free, before any packet was sent: what a small transfer meets where one payment in ten hangs. */
+export const HEDGE_START: number = 16
+/** Copies of what is late, as a share of the packets sent, where nothing hangs: payments that are slow ... */
+export const HEDGE_SHARE: number = 0.03
+/** ... and so many more for each that hangs. */
+export const HEDGE_HANG_FACTOR: number = 4
+/** Copies of what is not late yet, as a share of the packets sent. */
+export const EARLY_SHARE: number = 0.01
+/** What hangs of the public network's payments, and how many payments of our own weigh as much as that. */
+export const HANG_PRIOR_SHARE: number = 0.01
+export const HANG_PRIOR_PAYMENTS: number = 100
+/** What was decided 350 payments ago counts half. */
+export const HANG_MEMORY: number = 0.998
 
 // -- the window, spec/decisions/0009 --
 
@@ -33,10 +57,10 @@ export const WINDOW_START: number = 32
 /** spec §9.7 */
 export const WINDOW_START_ANONYMOUS: number = 2
 /**
- * An anonymous peer's third attempt, when two hang (spec §9.7): two hedge delays before samples, since who connects
- * waits for an answer and its copy may hang, too.
+ * An anonymous peer's third attempt, when two hang (spec §9.7): the longest hedge delay before samples, since who
+ * connects waits for an answer, and its copy may hang, too. Each further one after twice the time.
  */
-export const ANONYMOUS_THIRD_MS: number = 20_000
+export const ANONYMOUS_THIRD_MS: number = 10_000
 /** Never less: one for data while another hangs. */
 export const MIN_WINDOW: number = 2
 /** Never more, over all channels: two lnd channels full. */
@@ -48,6 +72,8 @@ export const MAX_WINDOW: number = 966
 export const MAX_CHANNEL_WINDOW: number = 256
 /** Control packets (ACK, PING, OPEN ...), and what is alone of its connection, go beyond a window that data fills. */
 export const WINDOW_CONTROL_EXTRA: number = 4
+/** So may copies, but for one of these places: acknowledgements do not wait for them. */
+export const WINDOW_COPIES_EXTRA: number = 3
 
 /** Payments whose median is the latency of now. */
 export const MEDIAN_SAMPLES: number = 128

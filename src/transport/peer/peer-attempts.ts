@@ -1,3 +1,4 @@
+import type { WantReason } from '../connection/interface.ts'
 import type { FirstChannel } from './channels.ts'
 import { OVERTAKEN_FACTOR, MIN_OVERTAKEN, STUCK_AFTER_MS } from './limits.ts'
 import type { RouteState } from './routes.ts'
@@ -7,18 +8,22 @@ export interface PeerAttempt {
   readonly ticket: number
   readonly route: RouteState
   readonly channel: FirstChannel
-  readonly hedge: boolean
+  readonly reason: WantReason
+  /** The least that it costs, amount and fee. */
+  readonly costMsat: bigint
   /** It was granted beyond a window that was full. */
   readonly beyond: boolean
   readonly hedgeAfterMs: number
   /** The grant's time at first, then the sending's. */
   since: number
   sent: boolean
+  /** Deliveries to this peer after which as many have overtaken it as were in flight with it. */
+  readonly passedAt: number
   /** Deliveries to this peer after which this attempt counts as overtaken. */
   readonly overtakenAt: number
+  /** It was counted as hanging: late, and passed. */
+  seemsHung: boolean
   hung: boolean
-  /** Its hedge delay has been accounted for. */
-  late: boolean
 }
 
 /** Attempts by ticket: those in the window, in order of their grants, and those that hang. */
@@ -53,15 +58,25 @@ export class PeerAttempts {
   }
 
   add(
-    from: Pick<PeerAttempt, 'route' | 'channel' | 'hedge' | 'beyond' | 'hedgeAfterMs'>,
+    from: Pick<PeerAttempt, 'route' | 'channel' | 'reason' | 'costMsat' | 'beyond' | 'hedgeAfterMs'>,
     now: number,
     delivered: number,
   ): number {
     const ticket = this.#nextTicket
     this.#nextTicket += 1
+    const passedAt = delivered + Math.max(MIN_OVERTAKEN, this.#inWindow.size)
     const overtakenAt = delivered + Math.max(MIN_OVERTAKEN, OVERTAKEN_FACTOR * this.#inWindow.size)
     if (from.beyond) this.#beyond += 1
-    this.#inWindow.set(ticket, { ...from, ticket, since: now, sent: false, overtakenAt, hung: false, late: false })
+    this.#inWindow.set(ticket, {
+      ...from,
+      ticket,
+      since: now,
+      sent: false,
+      passedAt,
+      overtakenAt,
+      seemsHung: false,
+      hung: false,
+    })
     return ticket
   }
 
@@ -77,11 +92,6 @@ export class PeerAttempts {
     attempt.since = now
   }
 
-  /** It took longer than its hedge delay, which is accounted for. */
-  outlived(attempt: PeerAttempt): void {
-    attempt.late = true
-  }
-
   delete(attempt: PeerAttempt): void {
     this.#leave(attempt)
     this.#hung.delete(attempt.ticket)
@@ -92,6 +102,19 @@ export class PeerAttempts {
     this.#leave(attempt)
     this.#hung.set(attempt.ticket, attempt)
     attempt.hung = true
+    attempt.seemsHung = true
+  }
+
+  /** How many more seem to hang than at the last call: late, while as many as were in flight with them came later. */
+  moreHung(now: number, overdueMs: number, delivered: number): number {
+    let count = 0
+    for (const attempt of this.#inWindow.values()) {
+      if (now - attempt.since < overdueMs) break
+      if (attempt.seemsHung || delivered < attempt.passedAt) continue
+      attempt.seemsHung = true
+      count += 1
+    }
+    return count
   }
 
   /** The oldest in the window, if it is overdue and overtaken, or stuck. */

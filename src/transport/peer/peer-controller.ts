@@ -1,11 +1,11 @@
 import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
-import type { Route } from '../../medium/route.ts'
+import { type Route, routeFeeMsat } from '../../medium/route.ts'
 import type { Want } from '../connection/interface.ts'
 import { PeerAttempts, type PeerAttempt } from './peer-attempts.ts'
 import { backOffMs } from '../../floor/back-off.ts'
 import { blame } from './blame.ts'
 import { FirstChannels, type FirstChannel } from './channels.ts'
-import { HedgeBudget } from './hedge.ts'
+import { HedgeBudget, HedgeDelay, isCopy } from './hedge.ts'
 import type { PeerGrant, PeerOptions, PeerStats } from './interface.ts'
 import { Latency } from './latency.ts'
 import {
@@ -18,6 +18,7 @@ import {
   SLOT_RETRY_MS,
   STUCK_AFTER_MS,
   WINDOW_CONTROL_EXTRA,
+  WINDOW_COPIES_EXTRA,
   MIN_WINDOW,
   WINDOW_START,
   WINDOW_START_ANONYMOUS,
@@ -47,7 +48,8 @@ export class PeerController {
   readonly #routes: RouteTable = new RouteTable()
   readonly #attempts: PeerAttempts = new PeerAttempts()
   readonly #latency: Latency = new Latency()
-  readonly #hedge: HedgeBudget = new HedgeBudget()
+  readonly #delay: HedgeDelay = new HedgeDelay()
+  readonly #budget: HedgeBudget = new HedgeBudget()
   readonly #channels: FirstChannels
   readonly #window: WindowControl
   readonly #renewal: Renewal
@@ -154,19 +156,21 @@ export class PeerController {
   /** Permission for one attempt: its place is taken until `cancel` or `resolve`. Undefined: not now. */
   grant(now: number, want: PeerWant): PeerGrant | undefined {
     this.#tick(now)
-    const hedge = want.reason === 'hedge'
+    const { reason } = want
     const place = this.#place(now, want)
     if (place === undefined) {
       this.#refused = true
-      if (!hedge) this.#heldBack = true
+      if (!isCopy(reason)) this.#heldBack = true
       return undefined
     }
     const { state, channel } = place
-    const hedgeAfterMs = this.#hedge.delayMs
+    const hedgeAfterMs = this.#hedgeAfter(state)
+    const costMsat = costOf(state.route)
     const beyond = this.#isFull
-    const ticket = this.#attempts.add({ route: state, channel, hedge, beyond, hedgeAfterMs }, now, this.#delivered)
+    const made = { route: state, channel, reason, costMsat, beyond, hedgeAfterMs }
+    const ticket = this.#attempts.add(made, now, this.#delivered)
     this.#routes.entered(state)
-    this.#hedge.take(hedge)
+    this.#budget.take(reason, costMsat)
     this.#heldBack = false
     this.#renewal.used(now)
     this.#observe(now)
@@ -177,7 +181,7 @@ export class PeerController {
   cancel(ticket: number): void {
     const attempt = this.#attempts.get(ticket)
     if (attempt.sent) throw new Error(`ticket ${ticket} was sent: it can only be resolved`)
-    this.#hedge.giveBack(attempt.hedge)
+    this.#budget.giveBack(attempt.reason, attempt.costMsat)
     this.#release(this.#now, attempt)
   }
 
@@ -215,7 +219,7 @@ export class PeerController {
 
   /** When to call `wake`: an attempt leaves the window, a back-off is over, routes are to be asked for. */
   deadline(): number | undefined {
-    let next = this.#attempts.nextOverdue(this.#hedge.overdueMs, this.#delivered)
+    let next = this.#attempts.nextOverdue(this.#delay.overdueMs, this.#delivered)
     const at = (time: number | undefined): void => {
       if (time !== undefined && time > this.#now) next = Math.min(next ?? time, time)
     }
@@ -244,12 +248,13 @@ export class PeerController {
       stuck: this.#attempts.stuck(this.#now),
       window: this.#size,
       phase: this.#window.phase,
-      smoothedMs: this.#hedge.smoothedMs,
+      smoothedMs: this.#delay.smoothedMs,
       medianMs: this.#latency.medianMs,
       baseMs: this.#latency.baseMs,
-      hedgeAfterMs: this.#hedge.delayMs,
-      hedges: this.#hedge.hedged,
-      hedgesLeft: this.#hedge.left,
+      hedgeAfterMs: this.#hedgeAfter(this.#routes.all[0]),
+      hedges: this.#budget.copies,
+      hedgesLeft: this.#budget.left,
+      hangShare: this.#budget.hangShare,
       delivered: this.#delivered,
       failed: this.#failed,
       routes: this.#routes.size,
@@ -285,17 +290,22 @@ export class PeerController {
     return this.#routes.isPoor(now) ? 'poor' : 'content'
   }
 
+  /** How many of this kind may stand beyond a full window. */
+  #mostBeyond({ reason, isAlone }: PeerWant): number {
+    // What hangs or is slow fills the window: its copies don't wait behind it.
+    if (isCopy(reason)) return WINDOW_COPIES_EXTRA
+    return reason === 'control' || isAlone === true ? WINDOW_CONTROL_EXTRA : 0
+  }
+
   /** A route and a slot of its first channel, which is taken; undefined where a bound says no. */
   #place(now: number, want: PeerWant): { readonly state: RouteState; readonly channel: FirstChannel } | undefined {
     if (now < this.#awayUntil) return undefined
-    if (want.reason === 'hedge' && this.#hedge.left === 0) return undefined
     if (this.#options.anonymous && this.#owesEnough(now)) return undefined
-    // What hangs fills an anonymous peer's first window: spec §9.7 alone bounds its copies.
-    const isCopy = want.reason === 'hedge' && this.#options.anonymous
-    const isBeyond = want.reason === 'control' || want.isAlone === true || isCopy
+    const { reason } = want
     // Counted by themselves: a window that shrinks is full of what fitted into it before.
-    if (this.#isFull && this.#attempts.beyond >= (isBeyond ? WINDOW_CONTROL_EXTRA : 0)) return undefined
+    if (this.#isFull && this.#attempts.beyond >= this.#mostBeyond(want)) return undefined
     for (const state of this.#ranked(now, want)) {
+      if (isCopy(reason) && !this.#budget.allows(reason, costOf(state.route))) continue
       const channel = this.#channels.know(state.firstChannel, state.route.firstChannelSlots)
       if (!this.#channels.open(now, channel)) continue
       if (this.#channels.take(this, channel)) return { state, channel }
@@ -316,7 +326,7 @@ export class PeerController {
       .map((state) => ({ state, shared: shared(state), load: (state.inFlight + 1) / state.weight }))
       .toSorted((a, b) => a.shared - b.shared || a.load - b.load)
     const least = ranked[0]?.shared ?? avoid.size
-    if (least > 0 && (want.reason === 'hedge' || want.reason === 'stuck')) this.#renewal.wishAround(want.avoid)
+    if (least > 0 && isCopy(want.reason)) this.#renewal.wishAround(want.avoid)
     return ranked.map((entry) => entry.state)
   }
 
@@ -330,8 +340,7 @@ export class PeerController {
   #nextDoubling(): number | undefined {
     const since = this.#attempts.oldestSince
     if (!this.#options.anonymous || since === undefined) return undefined
-    const times = doublings(this.#now - since)
-    return since + (times === 0 ? ANONYMOUS_THIRD_MS : STUCK_AFTER_MS * 2 ** times)
+    return since + ANONYMOUS_THIRD_MS * 2 ** doublings(this.#now - since)
   }
 
   #release(now: number, attempt: PeerAttempt): void {
@@ -346,8 +355,8 @@ export class PeerController {
     this.#delivered += 1
     this.#awayTimes = 0
     this.#renewal.worked()
-    this.#hedge.settled(age)
-    this.#countDelay(attempt, age, age < STUCK_AFTER_MS)
+    this.#delay.settled(attempt.route, age)
+    this.#decided(attempt, age)
     if (age < STUCK_AFTER_MS) {
       this.#latency.add(now, age, this.#others)
       this.#routes.succeeded(now, attempt.route, age)
@@ -359,7 +368,7 @@ export class PeerController {
 
   #fail(now: number, attempt: PeerAttempt, failure: PaymentFailure): void {
     this.#failed += 1
-    this.#countDelay(attempt, now - attempt.since, false)
+    this.#decided(attempt, now - attempt.since)
     switch (blame(failure)) {
       case 'away':
         // All that was under way comes back at once: that is one absence, not many.
@@ -388,16 +397,24 @@ export class PeerController {
     return backOffMs(LOCAL_BACKOFF, times) * (1 + BACKOFF_JITTER * this.#chance())
   }
 
-  /** spec §8.5: of the originals that were hedged, how many settle later? */
-  #countDelay(attempt: PeerAttempt, ageMs: number, settled: boolean): void {
-    if (attempt.late || attempt.hedge || ageMs < attempt.hedgeAfterMs) return
-    this.#attempts.outlived(attempt)
-    this.#hedge.overdueEnded(settled)
+  /** spec §8.5 */
+  #hedgeAfter(state: RouteState | undefined): number {
+    return this.#delay.after(state ?? this, state?.route.channels.length ?? 1, this.#budget.hangShare)
+  }
+
+  /** spec §8.5: the budget grows with what hangs. */
+  #decided(attempt: PeerAttempt, ageMs: number): void {
+    const { overdueMs } = this.#delay
+    if (this.#budget.ripen(this.#now, overdueMs)) {
+      this.#budget.hung(this.#attempts.moreHung(this.#now, overdueMs, this.#delivered))
+    }
+    if (!attempt.seemsHung) this.#budget.decided(attempt.since)
+    else if (ageMs < STUCK_AFTER_MS) this.#budget.cameBack()
   }
 
   #sweep(now: number): void {
     for (;;) {
-      const attempt = this.#attempts.overdue(now, this.#hedge.overdueMs, this.#delivered)
+      const attempt = this.#attempts.overdue(now, this.#delay.overdueMs, this.#delivered)
       if (attempt === undefined) return
       this.#hang(attempt)
       this.#observe(now)
@@ -406,6 +423,7 @@ export class PeerController {
 
   #hang(attempt: PeerAttempt): void {
     if (attempt.hung) return
+    if (!attempt.seemsHung) this.#budget.hung(1)
     this.#attempts.hang(attempt)
     this.#routes.left(attempt.route)
     this.#channels.hang(attempt.channel)
@@ -416,8 +434,12 @@ export class PeerController {
   }
 }
 
-/** 1 from 20 s on, 2 from 120 s on, 3 from 240 s on ... (spec §9.7) */
+/** The least that a packet over this route costs, msat. */
+function costOf(route: Route): bigint {
+  return route.minAmountMsat + routeFeeMsat(route, route.minAmountMsat)
+}
+
+/** 1 from 10 s on, 2 from 20 s on, 3 from 40 s on ... (spec §9.7) */
 function doublings(waitedMs: number): number {
-  if (waitedMs < ANONYMOUS_THIRD_MS) return 0
-  return 1 + Math.max(0, Math.floor(Math.log2(waitedMs / STUCK_AFTER_MS)))
+  return waitedMs < ANONYMOUS_THIRD_MS ? 0 : 1 + Math.floor(Math.log2(waitedMs / ANONYMOUS_THIRD_MS))
 }
