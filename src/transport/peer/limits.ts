@@ -72,8 +72,8 @@ export const MAX_WINDOW: number = 966
 export const MAX_CHANNEL_WINDOW: number = 256
 /** Control packets (ACK, PING, OPEN ...), and what is alone of its connection, go beyond a window that data fills. */
 export const WINDOW_CONTROL_EXTRA: number = 4
-/** So may copies, but for one of these places: acknowledgements do not wait for them. */
-export const WINDOW_COPIES_EXTRA: number = 3
+/** So may copies, but for one of these places, or a sixteenth of the window: twice what a share of 7 % needs. */
+export const WINDOW_COPIES_DIVISOR: number = 16
 
 /** Payments whose median is the latency of now. */
 export const MEDIAN_SAMPLES: number = 128

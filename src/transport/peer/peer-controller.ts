@@ -18,7 +18,7 @@ import {
   SLOT_RETRY_MS,
   STUCK_AFTER_MS,
   WINDOW_CONTROL_EXTRA,
-  WINDOW_COPIES_EXTRA,
+  WINDOW_COPIES_DIVISOR,
   MIN_WINDOW,
   WINDOW_START,
   WINDOW_START_ANONYMOUS,
@@ -292,9 +292,10 @@ export class PeerController {
 
   /** How many of this kind may stand beyond a full window. */
   #mostBeyond({ reason, isAlone }: PeerWant): number {
-    // What hangs or is slow fills the window: its copies don't wait behind it.
-    if (isCopy(reason)) return WINDOW_COPIES_EXTRA
-    return reason === 'control' || isAlone === true ? WINDOW_CONTROL_EXTRA : 0
+    // What hangs or is slow fills the window: its copies don't wait behind it, and control packets not behind those.
+    const copies = Math.max(WINDOW_CONTROL_EXTRA - 1, Math.floor(this.#size / WINDOW_COPIES_DIVISOR))
+    if (isCopy(reason)) return copies
+    return reason === 'control' || isAlone === true ? copies + 1 : 0
   }
 
   /** A route and a slot of its first channel, which is taken; undefined where a bound says no. */
