@@ -143,11 +143,12 @@ function checkWayOut(run: Run, from: number): void {
 function checkBounds(runs: readonly Run[], slots: SlotPool): void {
   const held = (channel: string, which: (run: Run) => boolean): number =>
     runs.filter(which).reduce((sum, run) => sum + run.open.filter((one) => one.channel === channel).length, 0)
-  for (const [channel, limit] of [
-    ['c0', 30],
-    ['c1', 12],
+  for (const [channel, limit, most] of [
+    ['c0', 30, 28],
+    // All, part of the time: a sixteenth is less than a slot.
+    ['c1', 12, 12],
   ] as const) {
-    expect(held(channel, () => true)).toBeLessThanOrEqual(Math.floor((limit * 15) / 16))
+    expect(held(channel, () => true)).toBeLessThanOrEqual(most)
     expect(held(channel, (run) => run.anonymous)).toBeLessThanOrEqual(Math.floor(limit / 4))
     expect(slots.held(channel)).toBe(held(channel, () => true))
   }

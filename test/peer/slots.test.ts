@@ -29,6 +29,36 @@ describe('slots', () => {
     expect(pool.has(late, false, 'c', 30)).toBe(true)
   })
 
+  test('of a channel with fewer than 16 slots one is left free for its part of the time', () => {
+    for (const slots of [5, 10, 15]) {
+      const pool = new SlotPool()
+      const peer = {}
+      let area = 0
+      for (let now = 0; now < 100_000; now += 50) {
+        if (pool.held('c') > 0) pool.give(peer, false, 'c', now)
+        while (pool.take(peer, false, 'c', slots, now)) {
+          /* all that it gets */
+        }
+        area += pool.held('c') * 50
+      }
+      expect(area / 100_000).toBeGreaterThan(0.925 * slots)
+      expect(area / 100_000).toBeLessThan(0.945 * slots)
+    }
+  })
+
+  test('who waits without holding any has its part before those who hold many', () => {
+    const pool = new SlotPool()
+    const [first, second, third] = [{}, {}, {}]
+    for (const peer of [first, second]) for (let index = 0; index < 14; index++) pool.take(peer, false, 'c', 30)
+    expect(pool.take(third, false, 'c', 30, 100)).toBe(false)
+    pool.give(first, false, 'c', 150)
+    expect(pool.take(first, false, 'c', 30, 150)).toBe(false)
+    expect(pool.take(third, false, 'c', 30, 300)).toBe(true)
+    // Who does not come back loses its part.
+    pool.give(third, false, 'c', 5_000)
+    expect(pool.take(first, false, 'c', 30, 5_000)).toBe(true)
+  })
+
   test('a slot that is not held cannot be given back', () => {
     expect(() => new SlotPool().give({}, false, 'c')).toThrow('no slot')
   })

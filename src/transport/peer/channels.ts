@@ -73,8 +73,8 @@ export class FirstChannels {
     return now >= channel.haltedUntil && channel.held < this.limit(channel)
   }
 
-  take(peer: object, channel: FirstChannel): boolean {
-    if (!this.#pool.take(peer, this.#anonymous, channel.key, channel.slots)) return false
+  take(now: number, peer: object, channel: FirstChannel): boolean {
+    if (!this.#pool.take(peer, this.#anonymous, channel.key, channel.slots, now)) return false
     channel.held += 1
     return true
   }
@@ -84,8 +84,8 @@ export class FirstChannels {
     channel.hung += 1
   }
 
-  give(peer: object, channel: FirstChannel, hung: boolean): void {
-    this.#pool.give(peer, this.#anonymous, channel.key)
+  give(now: number, peer: object, channel: FirstChannel, hung: boolean): void {
+    this.#pool.give(peer, this.#anonymous, channel.key, now)
     channel.held -= 1
     if (hung) channel.hung -= 1
   }

@@ -1,5 +1,6 @@
 /** Every bound and constant of a peer controller, with its reason. Times in ms. */
 import type { BackOffBounds } from '../../floor/back-off.ts'
+import { MAX_ROUTES_PER_REQUEST } from '../../medium/limits.ts'
 
 /** spec §8.6: an attempt without outcome for this long is stuck; its time is no sample any more. */
 export const STUCK_AFTER_MS: number = 60_000
@@ -115,6 +116,8 @@ export const MIN_OVERTAKEN: number = 8
 /** Peers with a known key leave a sixteenth of a channel to the node's other traffic: 2 of 30, 31 of 483. */
 export const SLOT_SHARE_NUMERATOR: number = 15
 export const SLOT_SHARE_DENOMINATOR: number = 16
+/** Of the share of a small channel, so much may be used later, in slots times ms: a round trip's worth of a slot. */
+export const MAX_SHARE_LEFT_MS: number = 1_000
 /** spec §9.7: all anonymous peers together have a quarter. */
 export const SLOT_ANONYMOUS_DIVISOR: number = 4
 /** The last quarter of a share is for peers that hold less than their part of it. */
@@ -134,12 +137,35 @@ export const LOCAL_CALM_ROUND_TRIPS: number = 8
 /** Round trip to assume for "halve once a round trip" before there is a sample. */
 export const ROUND_TRIP_UNKNOWN_MS: number = 1_000
 
+// -- slots of other channels, spec/decisions/0013 --
+
+/** A channel's share of refusals is taken over so many attempts at about the same level, more where more fly. */
+export const MAX_REFUSAL_SAMPLES: number = 32
+/** Growth of what a channel takes at once, per attempt that it takes while it refuses none: a quarter a round trip. */
+export const CAP_GROWTH: number = 0.25
+/** Fewer attempts than these at a level say nothing about it. */
+export const MIN_REFUSAL_SAMPLES: number = 12
+/** A channel may refuse this share of attempts, beside what it refuses by chance: fewer would leave its slots empty. */
+export const REFUSALS_WORTH: number = 0.2
+/** Half as many in flight of which less than this times as large a share passes: refusals are by chance. */
+export const CROWDED_GAIN: number = 1.2
+/** Most that is taken for chance: above it a channel is as good as closed. */
+export const MAX_BY_CHANCE: number = 0.5
+
 // -- routes --
 
-/** Asked for at once: a main one, one for hedges, one to fall back on. */
+/** Asked for at first: a main one, one for hedges, one to fall back on. */
 export const ROUTES_WANTED: number = 3
-/** Kept at most: three of now, and those of two answers before that still earn their place. */
-export const MAX_KNOWN_ROUTES: number = 8
+/** Asked for at most, where each further one brings more: as many as one request may name. */
+export const MAX_ROUTES_WANTED: number = MAX_ROUTES_PER_REQUEST
+/** Kept at most: those of now, and half as many of answers before that still earn their place. */
+export const MAX_KNOWN_ROUTES: number = 24
+/** Round trips in which new routes show what they bring: two to fill them, one to count. */
+export const GROWTH_ROUNDS: number = 3
+/** New routes that bring this times what came before are worth it: others are asked for. */
+export const GROWTH_WORTH: number = 1.1
+/** In flight at most on a new route beside others, and one more for each delivery: it may lead nowhere. */
+export const ROUTE_START: number = 8
 /** A whole route, spec §9.6: lnd's own bound on outgoing HTLCs (`max-cltv-expiry`), two weeks. */
 export const MAX_ROUTE_CLTV: number = 2_016
 /** Fees and liquidity move: ask again after this, if the routes are in use. */
@@ -211,6 +237,14 @@ export const QUEUE_LOSS: number = 0.4
  * longer than the base, at most.
  */
 export const MAX_QUEUE_OTHERS: number = 3
+/** A rate that changes by this factor from one measurement to the next, beside what is in flight, is not our doing. */
+export const MIN_SLOWER: number = 1.4
+/** So many times slower than its base a medium may be by itself. */
+export const MAX_SLOWER: number = 3
+/** Part of it that is forgotten with each measurement: what stays slow may as well be a queue of ours. */
+export const SLOWER_DECAY: number = 0.05
+/** ln(rate) per ln(in flight) to expect between two measurements. */
+export const SLOWER_GAIN: number = 0.3
 /** Below this many base latencies nothing is queued: grow by this, each measurement. */
 export const QUEUE_NONE: number = 1.3
 export const QUEUE_NONE_GROWTH: number = 1.5

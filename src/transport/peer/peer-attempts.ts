@@ -1,6 +1,7 @@
 import type { WantReason } from '../connection/interface.ts'
 import type { FirstChannel } from './channels.ts'
 import { OVERTAKEN_FACTOR, MIN_OVERTAKEN, STUCK_AFTER_MS } from './limits.ts'
+import type { RelayPlace } from './relay-channels.ts'
 import type { RouteState } from './routes.ts'
 
 /** One grant, from `grant` to its last outcome. */
@@ -8,6 +9,8 @@ export interface PeerAttempt {
   readonly ticket: number
   readonly route: RouteState
   readonly channel: FirstChannel
+  /** The channels behind it, as the route was when it was granted. */
+  readonly relays: readonly RelayPlace[]
   readonly reason: WantReason
   /** The least that it costs, amount and fee. */
   readonly costMsat: bigint
@@ -58,7 +61,7 @@ export class PeerAttempts {
   }
 
   add(
-    from: Pick<PeerAttempt, 'route' | 'channel' | 'reason' | 'costMsat' | 'beyond' | 'hedgeAfterMs'>,
+    from: Pick<PeerAttempt, 'route' | 'channel' | 'relays' | 'reason' | 'costMsat' | 'beyond' | 'hedgeAfterMs'>,
     now: number,
     delivered: number,
   ): number {

@@ -15,6 +15,7 @@ import {
   MAX_PROBES,
   ROUND_TRIP_UNKNOWN_MS,
   ROUTE_DEAD_STREAK,
+  ROUTE_START,
   SLOT_RETRY_MS,
   STUCK_AFTER_MS,
   WINDOW_CONTROL_EXTRA,
@@ -24,7 +25,9 @@ import {
   WINDOW_START_ANONYMOUS,
   LOCAL_BACKOFF,
 } from './limits.ts'
+import { RelayChannels, type RelayChannel, type RelayPlace } from './relay-channels.ts'
 import { Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
+import { RouteGrowth } from './route-growth.ts'
 import { RouteTable, type RouteState } from './routes.ts'
 import { RoundRobin } from './round-robin.ts'
 import { WindowControl } from './window.ts'
@@ -32,6 +35,13 @@ import { WindowControl } from './window.ts'
 type PeerWant = Pick<Want, 'reason' | 'avoid'> & Partial<Pick<Want, 'isAlone'>>
 
 export type { PeerGrant, PeerOptions, PeerStats } from './interface.ts'
+
+/** Where an attempt goes: a route, a slot of our own channel, and its places on those behind it. */
+interface Place {
+  readonly state: RouteState
+  readonly channel: FirstChannel
+  readonly relays: readonly RelayChannel[]
+}
 
 /**
  * What all connections to one peer share: routes, the window of attempts in flight, the hedge budget,
@@ -51,8 +61,10 @@ export class PeerController {
   readonly #delay: HedgeDelay = new HedgeDelay()
   readonly #budget: HedgeBudget = new HedgeBudget()
   readonly #channels: FirstChannels
+  readonly #relays: RelayChannels = new RelayChannels()
   readonly #window: WindowControl
   readonly #renewal: Renewal
+  readonly #growth: RouteGrowth = new RouteGrowth()
   #now = -Infinity
   #delivered = 0
   #failed = 0
@@ -82,13 +94,16 @@ export class PeerController {
     const poor = this.#routes.all
       .filter((state) => state.failing > 0.5)
       .flatMap((state) => state.route.channels.slice(1))
-    return this.#renewal.take(now, this.#need(now), [...new Set(poor)])
+    const wish = this.#renewal.take(now, this.#need(now), [...new Set(poor)], this.#growth.wanted)
+    if (wish !== undefined) this.#growth.asked()
+    return wish
   }
 
   /** Whether there is no route, or none that does well. */
   lacksRoutes(now: number): boolean {
     this.#tick(now)
-    return this.#need(now) !== 'content'
+    const need = this.#need(now)
+    return need === 'none-left' || need === 'poor'
   }
 
   /**
@@ -97,8 +112,10 @@ export class PeerController {
    */
   provideRoutes(now: number, routes: readonly Route[]): bigint | undefined {
     this.#tick(now)
-    const hadNone = this.#routes.size === 0
+    const before = new Set(this.#routes.all)
     const { taken, tooExpensiveMsat } = this.#routes.merge(now, routes, this.#options.maxFeeMsat)
+    const fresh = this.#routes.all.filter((state) => !before.has(state)).length
+    this.#growth.found(fresh)
     if (taken === 0) {
       this.#renewal.failed(now)
       return tooExpensiveMsat
@@ -106,17 +123,17 @@ export class PeerController {
     this.#renewal.found(now)
     for (const { route, firstChannel } of this.#routes.all) this.#channels.know(firstChannel, route.firstChannelSlots)
     this.#channels.keep(new Set(this.#routes.all.map((state) => state.firstChannel)))
+    this.#relays.keep(new Set(this.#routes.all.flatMap((state) => state.route.channels)))
     this.#window.limitTo(this.#channels.room())
-    if (hadNone && this.#delivered > 0) {
-      this.#latency.forget()
-      this.#window.restart()
-    }
+    if (this.#delivered > 0 && before.size === 0) this.#latency.forget()
+    if (this.#delivered > 0 && fresh > 0) this.#window.restart()
     return undefined
   }
 
   /** No answer to `request`: it will be made again later. */
   routesFailed(now: number): void {
     this.#tick(now)
+    this.#growth.failed()
     this.#renewal.failed(now)
   }
 
@@ -128,6 +145,7 @@ export class PeerController {
     this.#tick(now)
     for (const state of this.#routes.all) this.#routes.drop(state)
     this.#renewal.changed()
+    this.#growth.restart()
   }
 
   // -- turns --
@@ -163,11 +181,12 @@ export class PeerController {
       if (!isCopy(reason)) this.#heldBack = true
       return undefined
     }
-    const { state, channel } = place
+    const { state, channel, relays } = place
     const hedgeAfterMs = this.#hedgeAfter(state)
     const costMsat = costOf(state.route)
     const beyond = this.#isFull
-    const made = { route: state, channel, reason, costMsat, beyond, hedgeAfterMs }
+    const places = this.#relays.enter(now, relays)
+    const made = { route: state, channel, relays: places, reason, costMsat, beyond, hedgeAfterMs }
     const ticket = this.#attempts.add(made, now, this.#delivered)
     this.#routes.entered(state)
     this.#budget.take(reason, costMsat)
@@ -229,6 +248,7 @@ export class PeerController {
       at(this.#retrySlotsAt)
       at(this.#nextDoubling())
       at(this.#routes.nextSuspensionEnd(this.#now))
+      at(this.#relays.nextEnd(this.#now))
       for (const channel of this.#channels.all) at(channel.haltedUntil)
     }
     return next
@@ -287,7 +307,8 @@ export class PeerController {
 
   #need(now: number): RouteNeed {
     if (this.#routes.size === 0) return 'none-left'
-    return this.#routes.isPoor(now) ? 'poor' : 'content'
+    if (this.#routes.isPoor(now)) return 'poor'
+    return this.#growth.wantsMore ? 'more' : 'content'
   }
 
   /** How many of this kind may stand beyond a full window. */
@@ -299,19 +320,25 @@ export class PeerController {
   }
 
   /** A route and a slot of its first channel, which is taken; undefined where a bound says no. */
-  #place(now: number, want: PeerWant): { readonly state: RouteState; readonly channel: FirstChannel } | undefined {
+  #place(now: number, want: PeerWant): Place | undefined {
     if (now < this.#awayUntil) return undefined
     if (this.#options.anonymous && this.#owesEnough(now)) return undefined
     const { reason } = want
     // Counted by themselves: a window that shrinks is full of what fitted into it before.
     if (this.#isFull && this.#attempts.beyond >= this.#mostBeyond(want)) return undefined
-    for (const state of this.#ranked(now, want)) {
+    const ranked = this.#ranked(now, want)
+    const isOnly = ranked.length === 1
+    for (const state of ranked) {
       if (isCopy(reason) && !this.#budget.allows(reason, costOf(state.route))) continue
+      if (!isOnly && state.deliveries < state.inFlight - ROUTE_START && state.weight < 1) continue
       const channel = this.#channels.know(state.firstChannel, state.route.firstChannelSlots)
       if (!this.#channels.open(now, channel)) continue
-      if (this.#channels.take(this, channel)) return { state, channel }
+      const relays = this.#relays.of(state.route.channels)
+      if (!this.#relays.open(now, relays)) continue
+      if (this.#channels.take(now, this, channel)) return { state, channel, relays }
       if (this.#retrySlotsAt === undefined || this.#retrySlotsAt <= now) this.#retrySlotsAt = now + SLOT_RETRY_MS
     }
+    if (ranked.length > 0) this.#growth.slotsTaken()
     return undefined
   }
 
@@ -346,8 +373,11 @@ export class PeerController {
 
   #release(now: number, attempt: PeerAttempt): void {
     this.#attempts.delete(attempt)
-    if (!attempt.hung) this.#routes.left(attempt.route)
-    this.#channels.give(this, attempt.channel, attempt.hung)
+    if (!attempt.hung) {
+      this.#routes.left(attempt.route)
+      this.#relays.left(attempt.relays)
+    }
+    this.#channels.give(now, this, attempt.channel, attempt.hung)
     this.#observe(now)
   }
 
@@ -363,8 +393,11 @@ export class PeerController {
       this.#routes.succeeded(now, attempt.route, age)
     }
     this.#channels.resolved(attempt.channel)
+    this.#passed(now, attempt, attempt.relays.length)
     this.#channels.delivered(now, attempt.channel, this.#latency.medianMs)
-    this.#window.delivered(now, { full, heldBack: this.#heldBack || full })
+    const heldBack = this.#heldBack || full
+    this.#window.delivered(now, { full, heldBack })
+    this.#growth.delivered(now, heldBack, this.#latency.medianMs)
   }
 
   #fail(now: number, attempt: PeerAttempt, failure: PaymentFailure): void {
@@ -382,6 +415,7 @@ export class PeerController {
         return
       case 'nobody':
         this.#channels.resolved(attempt.channel)
+        this.#passed(now, attempt, attempt.relays.length)
         return
       case 'local':
         this.#channels.refused(now, attempt.channel, this.#latency.medianMs, 1 + BACKOFF_JITTER * this.#chance())
@@ -390,8 +424,30 @@ export class PeerController {
       case 'route':
         this.#channels.resolved(attempt.channel)
         this.#window.failed()
-        this.#routes.failed(now, attempt.route, { failure, sentAt: attempt.since })
+        this.#failOnWay(now, attempt, failure)
     }
+  }
+
+  #failOnWay(now: number, attempt: PeerAttempt, failure: PaymentFailure): void {
+    const refusing = this.#refusing(attempt, failure)
+    // What hung was refused by another channel than the one of now.
+    const counts = refusing !== undefined && !attempt.hung
+    if (counts) this.#passed(now, attempt, attempt.relays.indexOf(refusing))
+    if (counts && this.#relays.refused(now, refusing)) return
+    this.#routes.failed(now, attempt.route, { failure, sentAt: attempt.since })
+    if (counts && attempt.route.suspendedUntil > now) this.#relays.forget(now, refusing)
+  }
+
+  /** The channel that may have had no slot: the one that is named, else the last, which stands for all that is hidden. */
+  #refusing({ relays }: PeerAttempt, { reason, channel }: PaymentFailure): RelayPlace | undefined {
+    if (reason !== 'temporary-channel-failure' && reason !== 'blinded') return undefined
+    return relays.find((place) => place.channel.key === channel) ?? relays.at(-1)
+  }
+
+  /** The first of the channels behind our own took the attempt. */
+  #passed(now: number, attempt: PeerAttempt, count: number): void {
+    if (attempt.hung) return
+    for (const relay of attempt.relays.slice(0, count)) this.#relays.passed(now, relay)
   }
 
   #wait(times: number): number {
@@ -427,6 +483,7 @@ export class PeerController {
     if (!attempt.seemsHung) this.#budget.hung(1)
     this.#attempts.hang(attempt)
     this.#routes.left(attempt.route)
+    this.#relays.left(attempt.relays)
     this.#channels.hang(attempt.channel)
   }
 

@@ -15,8 +15,8 @@ export interface RouteWish {
   readonly avoid: readonly string[]
 }
 
-/** How urgent routes are: none at all, the ones there fail, or nothing is wrong. */
-export type RouteNeed = 'none-left' | 'poor' | 'content'
+/** How urgent routes are: none at all, the ones there fail, more would bring more, or nothing is wrong. */
+export type RouteNeed = 'none-left' | 'poor' | 'more' | 'content'
 
 /** When to ask for routes: at once where none is left, seldom to replace those that work. */
 export class Renewal {
@@ -48,21 +48,21 @@ export class Renewal {
   /** When to ask, as things stand; undefined: no reason to. */
   due(need: RouteNeed): number | undefined {
     if (this.#pending) return undefined
-    if (need === 'none-left') return this.#notBefore
+    if (need === 'none-left' || need === 'more') return this.#notBefore
     const asked = this.#askedAt ?? 0
     if (need === 'poor' || this.#avoid.length > 0) return Math.max(this.#notBefore, asked + ROUTES_ASK_AGAIN_MS)
     if (this.#foundAt === undefined || this.#usedAt === undefined || this.#usedAt < this.#foundAt) return undefined
     return Math.max(this.#notBefore, this.#foundAt + ROUTES_RENEW_MS)
   }
 
-  take(now: number, need: RouteNeed, poor: readonly string[]): RouteWish | undefined {
+  take(now: number, need: RouteNeed, poor: readonly string[], count: number = ROUTES_WANTED): RouteWish | undefined {
     const due = this.due(need)
     if (due === undefined || now < due) return undefined
     const avoid = need === 'poor' ? poor : this.#avoid
     this.#pending = true
     this.#askedAt = now
     this.#avoid = []
-    return { count: ROUTES_WANTED, avoid }
+    return { count, avoid }
   }
 
   found(now: number): void {

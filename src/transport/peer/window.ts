@@ -23,7 +23,11 @@ import {
   QUEUE_NEUTRAL,
   QUEUE_NONE,
   QUEUE_NONE_GROWTH,
+  MAX_SLOWER,
+  MIN_SLOWER,
   QUEUE_STEP_DOWN,
+  SLOWER_DECAY,
+  SLOWER_GAIN,
   START_FULL,
   MIN_START_GAIN,
   START_QUEUE,
@@ -87,6 +91,9 @@ export class WindowControl {
   #gainWeight = 0
   #gainSum = 0
   #gainQueue = 1
+  /** How many times slower than when the base was taken the medium is by itself: others have its machines. */
+  #slower = 1
+  #baseMs = 0
 
   constructor(first: number, latency: Latency) {
     this.#first = first
@@ -107,11 +114,16 @@ export class WindowControl {
     return this.#phase
   }
 
-  /** Median over base latency, 1 as long as it is unknown. */
+  /** Median over base latency; 1 as long as it is unknown. */
   get queue(): number {
     const median = this.#latency.medianMs
     const base = this.#latency.baseMs
     return median === undefined || base === undefined || base <= 0 ? 1 : median / base
+  }
+
+  /** The part of it that is our doing: others who take a machine's time make payments slower, too. */
+  get #ownQueue(): number {
+    return this.queue / this.#slower
   }
 
   /** What the channels admit in all: the window is never larger. */
@@ -195,6 +207,7 @@ export class WindowControl {
     const before = this.#before
     // A sender that ran out of data, or of the receiver's window, in this round or the one before tells nothing.
     const judged = this.#rounds >= 2 && before?.full === true && round.full
+    if (before !== undefined && before.full && round.full) this.#notice(before, round)
     this.#rounds += 1
     this.#before = round
     this.#span = emptySpan(now)
@@ -207,7 +220,9 @@ export class WindowControl {
     this.#enough ??= before.inFlight
     // A node may have paused for a moment; what fails does not look like that.
     if (isFirst && round.failing < FAILING_CROWDED) return
-    this.#window = Math.max(MIN_WINDOW, Math.min(this.#enough, this.#most))
+    // Half of the way back: where the rate bends slowly, the whole of it would take a minute to climb again.
+    const back = round.failing < FAILING_CROWDED ? Math.sqrt(this.#enough * this.#window) : this.#enough
+    this.#window = Math.max(MIN_WINDOW, Math.min(back, this.#most))
     this.#phase = 'steady'
     this.#forget()
     this.#nextMeasurement(now, median)
@@ -249,7 +264,21 @@ export class WindowControl {
     this.#nextMeasurement(now, median)
   }
 
+  /** What our own payments queue changes as their number does: a rate that falls at once is not our doing. */
+  #notice(before: Measured, measured: Measured): void {
+    const base = this.#latency.baseMs ?? 0
+    // A base that is taken anew has what was slower in it.
+    if (base > this.#baseMs) this.#slower = Math.max(1, (this.#slower * this.#baseMs) / base)
+    this.#baseMs = base
+    const ownRatio = (measured.inFlight / before.inFlight) ** SLOWER_GAIN
+    const slower = (before.perMs * ownRatio) / measured.perMs
+    if (Math.max(slower, 1 / slower) < MIN_SLOWER) return
+    this.#slower = Math.max(1, Math.min(this.#slower * slower, MAX_SLOWER))
+  }
+
   #judge(measured: Measured): void {
+    this.#slower += (1 - this.#slower) * SLOWER_DECAY
+    if (this.#before !== undefined) this.#notice(this.#before, measured)
     const queue = this.queue
     if (Math.max(queue / this.#gainQueue, this.#gainQueue / queue) > GAIN_FORGET) {
       // Another state of the medium: what was learnt in the old one would be held against it.
@@ -260,9 +289,9 @@ export class WindowControl {
     this.#gainQueue = queue
     const before = this.#before
     this.#before = measured
-    if (queue > MAX_QUEUE) {
+    if (this.#ownQueue > MAX_QUEUE) {
       if (before !== undefined) this.#learn(before, measured)
-      if (queue > QUEUE_ABSURD || this.#expected(measured, queue) < QUEUE_LOSS) this.#move(QUEUE_STEP_DOWN)
+      if (this.#ownQueue > QUEUE_ABSURD || this.#expected(measured, queue) < QUEUE_LOSS) this.#move(QUEUE_STEP_DOWN)
     } else if (queue < QUEUE_NONE && measured.failing < FAILING_RANDOM) {
       this.#move(QUEUE_NONE_GROWTH)
     } else if (before !== undefined) {
@@ -275,7 +304,7 @@ export class WindowControl {
     if (!this.#learn(before, measured)) return
     const step = GAIN_STEP * (Math.min(this.#expected(measured, queue), 1) - GAIN_WORTH)
     // Far in the queue without gain: the longer the queue, the longer the step back.
-    this.#move(Math.exp(step < 0 ? Math.max(step * Math.max(1, queue - 1), Math.log(QUEUE_STEP_DOWN)) : step))
+    this.#move(Math.exp(step < 0 ? Math.max(step * Math.max(1, this.#ownQueue - 1), Math.log(QUEUE_STEP_DOWN)) : step))
   }
 
   /** Two sizes and what they brought: d ln(rate) / d ln(in flight). False where the sizes are too close to tell. */
