@@ -137,7 +137,7 @@ export const LOCAL_CALM_ROUND_TRIPS: number = 8
 /** Round trip to assume for "halve once a round trip" before there is a sample. */
 export const ROUND_TRIP_UNKNOWN_MS: number = 1_000
 
-// -- slots of other channels, spec/decisions/0013 --
+// -- slots of other channels, spec/decisions/0017 --
 
 /** A channel's share of refusals is taken over so many attempts at about the same level, more where more fly. */
 export const MAX_REFUSAL_SAMPLES: number = 32

@@ -54,7 +54,7 @@ export interface RelayPlace {
  * Channels of others, and how much of ours each takes at once. How many slots one has, and how many of them other
  * people's payments hold, nobody tells: a relay without a slot, one whose operator lets a peer have few, and a failure
  * by chance look alike. What tells them apart is whether more in flight brings more through: of refusals by chance half
- * as many are met with half as many attempts (spec/decisions/0013).
+ * as many are met with half as many attempts (spec/decisions/0017).
  */
 export class RelayChannels {
   readonly #channels: Map<string, RelayChannel> = new Map()
