@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
-import { watch, type Watch } from '../sim/watch.ts'
+import { watch } from '../sim/watch.ts'
 import { RECEIVER, SENDER } from './networks.ts'
+import { quantile } from './rows.ts'
 
 const PORT = 7
 const PIECE_BYTES = 16_384
 /** Far above what a transfer here costs, so that money never holds one back. */
 const PLENTY_MSAT = 1_000_000_000_000n
 /** A silence that a person notices; of a long transfer, the share of time in such ones counts. */
-export const LONG_SILENCE_MS = 5_000
+const LONG_SILENCE_MS = 5_000
 
 /** What the receiver of one transfer saw, and what it cost. Times are virtual. */
 export interface HangTransfer {
@@ -22,57 +23,36 @@ export interface HangTransfer {
   /** Sum of the silences above LONG_SILENCE_MS. */
   readonly silentMs: number
   readonly payments: number
-  readonly failed: number
-  /** Without outcome at the end. */
-  readonly hanging: number
   readonly copies: number
-  readonly replies: number
-  readonly replyCopies: number
-  /** What the sender paid, and the 99th percentile of the times of its payments that settled within a minute. */
-  readonly paidMsat: number
+  /** The 99th percentile of the times of its payments that settled within a minute. */
   readonly p99Ms: number
 }
 
-export interface Observed {
-  readonly result: HangTransfer
-  readonly reads: readonly { readonly atMs: number; readonly bytes: number }[]
-  readonly sender: Watch
-  readonly receiver: Watch
-  readonly startMs: number
-}
-
 /** Sends `bytes` over the network with this seed, through the public interface. */
-export async function hangTransfer(network: NetworkDescription, seed: string, bytes: number): Promise<Observed> {
+export async function hangTransfer(network: NetworkDescription, seed: string, bytes: number): Promise<HangTransfer> {
   const simulation = createSimulation(network, { seed })
   const now = (): number => simulation.clock.now()
   const sender = watch(simulation.backend(SENDER), now)
-  const receiver = watch(simulation.backend(RECEIVER), now)
   const money = { caps: { peer: PLENTY_MSAT, process: PLENTY_MSAT }, maxCost: PLENTY_MSAT }
   const from = await simulation.drive(createEndpoint({ backend: sender.backend, ...money }))
-  const to = await simulation.drive(createEndpoint({ backend: receiver.backend, ...money }))
+  const to = await simulation.drive(createEndpoint({ backend: simulation.backend(RECEIVER), ...money }))
   const startMs = now()
   const reads: { atMs: number; bytes: number }[] = []
   const run = sendAll({ simulation, from, to, bytes, onRead: (size) => reads.push({ atMs: now(), bytes: size }) })
-  const { error, socket, accepted } = await simulation.drive(run)
+  const { error, socket } = await simulation.drive(run)
   const endMs = reads.at(-1)?.atMs ?? now()
   const gaps = reads.map(({ atMs }, i) => atMs - (reads[i - 1]?.atMs ?? startMs))
   const settled = sender.payments.filter((payment) => payment.settled)
   const times = settled.map(({ sentMs, endedMs }) => (endedMs ?? 0) - sentMs).filter((ms) => ms < 60_000)
-  const result: HangTransfer = {
+  return {
     error,
     ms: endMs - startMs,
     longestSilenceMs: gaps.reduce((longest, gap) => Math.max(longest, gap), 0),
     silentMs: gaps.filter((gap) => gap > LONG_SILENCE_MS).reduce((sum, gap) => sum + gap, 0),
     payments: sender.payments.length,
-    failed: sender.payments.filter(({ endedMs, settled: well }) => endedMs !== undefined && !well).length,
-    hanging: sender.payments.filter(({ endedMs }) => endedMs === undefined).length,
     copies: socket.stats.hedgedAttempts,
-    replies: receiver.payments.length,
-    replyCopies: accepted?.stats.hedgedAttempts ?? 0,
-    paidMsat: settled.reduce((sum, { costMsat }) => sum + Number(costMsat), 0),
     p99Ms: quantile(times, 0.99),
   }
-  return { result, reads, sender, receiver, startMs }
 }
 
 interface Sending {
@@ -86,15 +66,12 @@ interface Sending {
 async function sendAll({ simulation, from, to, bytes, onRead }: Sending): Promise<{
   readonly error: string | undefined
   readonly socket: Socket
-  readonly accepted: Socket | undefined
 }> {
   const written = simulation.entropy.bytes(bytes)
   const hash = createHash('sha256')
   const finished = Promise.withResolvers<string | undefined>()
   const fail = (error: Error): void => finished.resolve(error.message)
-  let accepted: Socket | undefined
   const server = to.createServer((socket) => {
-    accepted = socket
     socket.on('data', (chunk: Uint8Array) => {
       hash.update(chunk)
       onRead(chunk.length)
@@ -107,9 +84,9 @@ async function sendAll({ simulation, from, to, bytes, onRead }: Sending): Promis
   socket.on('error', fail)
   writeAll(socket, written).catch(fail)
   const error = await finished.promise
-  if (error !== undefined) return { error, socket, accepted }
+  if (error !== undefined) return { error, socket }
   const isWhole = hash.digest('hex') === createHash('sha256').update(written).digest('hex')
-  return { error: isWhole ? undefined : 'other bytes were read than written', socket, accepted }
+  return { error: isWhole ? undefined : 'other bytes were read than written', socket }
 }
 
 async function writeAll(socket: Socket, bytes: Uint8Array): Promise<void> {
@@ -117,10 +94,4 @@ async function writeAll(socket: Socket, bytes: Uint8Array): Promise<void> {
     if (!socket.write(bytes.subarray(at, at + PIECE_BYTES))) await once(socket, 'drain')
   }
   socket.end()
-}
-
-/** The least value that this share of all does not exceed. NaN for none. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 }

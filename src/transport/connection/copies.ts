@@ -16,6 +16,7 @@ import {
 import { OverdueQueue } from './overdue.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Parts } from './parts.ts'
+import { RangeSet } from './range-set.ts'
 import type { SentPacket } from './sent-packets.ts'
 import { earliest, type Timed } from './timed.ts'
 
@@ -74,6 +75,8 @@ export class Copies implements Timed {
   /** By their originals. Undefined while there is none: an idle connection stays small. */
   #jobs: Map<SentPacket, CopyJob> | undefined
   #heads: HeadQueue | undefined
+  /** Bytes that hung, and whose copies failed: they begin anew. */
+  #hung: RangeSet | undefined
   /** By reason: the peer controller granted none, so something else goes first until then. */
   readonly #waitUntil: Record<CopyReason, number> = { urgent: 0, hedge: 0, early: 0 }
   #copies = 0
@@ -132,6 +135,7 @@ export class Copies implements Timed {
     this.#overdue.clear()
     this.#jobs = undefined
     this.#heads = undefined
+    this.#hung = undefined
   }
 
   /** The original of what the receiver waits for in order; undefined: nothing that is under way. */
@@ -159,10 +163,14 @@ export class Copies implements Timed {
     const copies = packet.group?.copies ?? 0
     if (copies === 0 && !packet.parts.again) return undefined
     const newest = newestOf(packet)
-    if (newest === undefined || (packet.parts.ranges[0] ?? Infinity) >= this.#parts.send.buffer.arrivedEnd)
+    if (newest === undefined || (packet.parts.ranges[0] ?? Infinity) >= this.#parts.send.buffer.arrivedEnd) {
       return undefined
+    }
+    const { sentAt } = newest.parts
+    // What hangs may have a slow copy, or one that fails: two at once, where that is within the budget.
+    if (copies === 1) return { packet, at: sentAt, isEarly: true }
     // What failed is quickly back, and nearly always comes then: so much of it is not paid for twice.
-    const at = newest.parts.sentAt + (copies === 0 ? FAILED_FACTOR * delayMs : spaced(delayMs, copies))
+    const at = sentAt + (copies === 0 ? FAILED_FACTOR * delayMs : spaced(delayMs, copies))
     return at < lateAt(newest) ? { packet, at, isEarly: false } : undefined
   }
 
@@ -291,6 +299,8 @@ export class Copies implements Timed {
       for (const each of membersOf(packet)) if (each !== packet) this.#superseded(each)
     }
     this.#overdue.watch(packet, Math.max(Math.min(lateAt(packet), packet.parts.sentAt + STUCK_MS), now + 1))
+    // It hung, and its copy failed: the receiver has waited long enough for two at once.
+    if (job === undefined && this.#takeHung(packet)) this.#want(packet, { isEarly: false, lateAt: now })
   }
 
   // A newer copy is watched in its place; what is set aside for it is not kept for ever all the same.
@@ -315,7 +325,28 @@ export class Copies implements Timed {
 
   /** It failed, and none of the others is expected any more: what they carry begins anew in a new packet. */
   restarts({ group }: SentPacket): void {
-    if (group !== undefined) this.#jobs?.delete(group.original)
+    if (group === undefined) return
+    const { original } = group
+    this.#jobs?.delete(original)
+    const { ranges } = original.parts
+    for (let i = 0; i < ranges.length; i += 2) (this.#hung ??= new RangeSet()).add(ranges[i] ?? 0, ranges[i + 1] ?? 0)
+  }
+
+  /** Some of what `packet` carries hung before. It is forgotten then: the next one is as any other. */
+  #takeHung({ parts }: SentPacket): boolean {
+    if (this.#hung === undefined || !parts.again) return false
+    const { ranges } = parts
+    let was = false
+    for (let i = 0; i < ranges.length; i += 2) {
+      const start = ranges[i] ?? 0
+      const end = ranges[i + 1] ?? 0
+      const rest = this.#hung.missing(start, end)
+      was ||= rest.length !== 2 || rest[0] !== start || rest[1] !== end
+      this.#hung.remove(start, end)
+    }
+    this.#hung.remove(0, this.#parts.send.buffer.delivered)
+    if (this.#hung.isEmpty) this.#hung = undefined
+    return was
   }
 }
 
