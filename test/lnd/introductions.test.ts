@@ -45,7 +45,7 @@ class World {
     const id = ((700_000n << 40n) + BigInt(++this.#made)).toString()
     const node1Policy = { ...policy, fee_base_msat: String(asked.baseMsat ?? 1_000), disabled: asked.disabled ?? false }
     const ends = { channel_id: id, node1_pub: keyOf(from), node2_pub: keyOf(to) }
-    this.#edges.push({ ...edge(id, ends.node1_pub, ends.node2_pub), ...ends, ...{ node1_policy: node1Policy } })
+    this.#edges.push({ ...edge(id, ends.node1_pub, ends.node2_pub), ...ends, node1_policy: node1Policy } as Edge)
     return this
   }
 
