@@ -9,10 +9,10 @@ export const MAX_EXACT_MSAT = 1_000_000_000_000_000
 /** What the field of bLIP 18 holds. */
 export const MAX_INBOUND_BASE_MSAT = 0x7fff_ffff
 
-/** Three times the public network of 2026 (17,324 nodes), in some 100 MB. */
+/** Three times the public network of 2026 (17,324 nodes). */
 export const MAX_NODES = 50_000
 
-/** Four times the public network of 2026 (50,808 channels), in some 400 MB. */
+/** Four times the public network of 2026 (50,808 channels): with MAX_NODES some 350 MB. */
 export const MAX_CHANNELS = 200_000
 
 /** BOLT 4 onions of 1300 bytes hold at most 27 of the smallest hops; lnd searches up to 20. */
