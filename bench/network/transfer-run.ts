@@ -13,6 +13,7 @@ import {
   FLOOD_LIMIT_MS,
   FLOOD_PATIENCE_MS,
   FLOOD_ROUTES,
+  MAX_FLOOD_PAYMENTS,
   MAX_PACKET_MSAT,
   SILENCE_MS,
   TRANSFER_BYTES,
@@ -141,12 +142,14 @@ async function floodOnce(
   )
   const routes = found.filter((route) => packetOf(route) <= maxFeeMsat)
   const startMs = clock.now()
+  let payments = 0
   const isDone = (): boolean => read.bytes >= TRANSFER_BYTES || clock.now() > startMs + FLOOD_LIMIT_MS
+  const isTaken = (): boolean => isDone() || ++payments > MAX_FLOOD_PAYMENTS
   if (routes.length === 0) return { rate: 0, routes: 0 }
   for (let i = 0; i < inFlight; i++) {
-    void payOn(simulation, payer, routes[i % routes.length] as Route, isDone)
+    void payOn(simulation, payer, routes[i % routes.length] as Route, isTaken)
   }
-  await simulation.run({ until: isDone, withinMs: Infinity })
+  await simulation.run({ until: () => isDone() || payments > MAX_FLOOD_PAYMENTS, withinMs: Infinity })
   return { rate: (read.bytes * 1_000) / (clock.now() - startMs), routes: routes.length }
 }
 
@@ -154,10 +157,10 @@ function packetOf({ minAmountMsat, feeBaseMsat, feePpm }: Route): bigint {
   return minAmountMsat + feeBaseMsat + (minAmountMsat * BigInt(feePpm)) / 1_000_000n
 }
 
-async function payOn(simulation: Simulation, payer: Backend, route: Route, isDone: () => boolean): Promise<void> {
+async function payOn(simulation: Simulation, payer: Backend, route: Route, isEnough: () => boolean): Promise<void> {
   const { entropy } = simulation
   const record = new Uint8Array(route.recordBytes)
-  while (!isDone()) {
+  while (!isEnough()) {
     const preimage = entropy.bytes(32)
     const payment = { routeId: route.id, record, amountMsat: route.minAmountMsat, hash: sha256(preimage), preimage }
     const outcome = await Promise.race([payer.pay(payment), pause(simulation, FLOOD_PATIENCE_MS)])
