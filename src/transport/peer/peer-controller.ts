@@ -438,7 +438,7 @@ export class PeerController {
     if (counts && attempt.route.suspendedUntil > now) this.#relays.forget(now, refusing)
   }
 
-  /** The channel that may have had no slot: the one that is named, else the last, which stands for all that is hidden. */
+  /** The channel that may have had no slot: the one that is named, else the last, for all that is hidden. */
   #refusing({ relays }: PeerAttempt, { reason, channel }: PaymentFailure): RelayPlace | undefined {
     if (reason !== 'temporary-channel-failure' && reason !== 'blinded') return undefined
     return relays.find((place) => place.channel.key === channel) ?? relays.at(-1)

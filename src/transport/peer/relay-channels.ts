@@ -140,8 +140,8 @@ export class RelayChannels {
   }
 
   /**
-   * A route is dead, as far as one can see, and is tried again as such: in full when it works. A channel that seems dead
-   * again and again takes one now and then: what was learnt of it counts.
+   * A route is dead, as far as one can see, and is tried again as such: in full when it works. A channel that seems
+   * dead again and again takes one now and then: what was learnt of it counts.
    */
   forget(now: number, { channel }: RelayPlace): void {
     if (now - channel.forgottenAt < ROUTES_RENEW_MS) return

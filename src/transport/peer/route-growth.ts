@@ -20,8 +20,8 @@ interface Round {
  * How many routes to ask for: more, as long as there is more to send and those of the last answer brought more.
  *
  * 'watching': the routes there are may be enough. 'wanting': they are not. 'asked': an answer is due. 'trying': new
- * routes are there, and have some round trips to show what they bring. 'enough': they brought nothing, or there were none;
- * it is looked again when routes are renewed.
+ * routes are there, and have some round trips to show what they bring. 'enough': they brought nothing, or there were
+ * none; it is looked again when routes are renewed.
  */
 export class RouteGrowth {
   #wanted: number = ROUTES_WANTED

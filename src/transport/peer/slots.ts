@@ -35,8 +35,8 @@ export class SlotPool {
   readonly #queues: WeakMap<object, number> = new WeakMap()
 
   /**
-   * How many slots of a channel peers of this kind may hold together. Of a channel with fewer slots than parts, whose part
-   * is less than a slot, all: one of them is left free for its part of the time.
+   * How many slots of a channel peers of this kind may hold together. Of a channel with fewer slots than parts, whose
+   * part is less than a slot, all: one of them is left free for its part of the time.
    */
   static limit(slots: number, anonymous: boolean): number {
     if (!anonymous && slots < SLOT_SHARE_DENOMINATOR) return Math.max(1, slots)
