@@ -220,10 +220,10 @@ export class LdkNode {
     return this.#options
   }
 
-  /** Starts it after `stop`, with some options changed if told. It comes back with the channels that it had. */
-  async start(changed: LdkOptions = {}): Promise<void> {
+  /** Starts it after `stop`, with other options if told. It comes back with the channels that it had. */
+  async start(options: LdkOptions = this.#options): Promise<void> {
     if (this.isRunning) throw new Error(`${this.name} runs already`)
-    this.#options = { ...this.#options, ...changed }
+    this.#options = options
     const { chain, program, name } = this.#settings
     const tipHeight = await chain.height()
     const settings = {
