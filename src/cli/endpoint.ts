@@ -15,6 +15,8 @@ export interface EndpointRequest {
   readonly flags: EndpointFlags
   /** What the process, and each peer and connection, may spend at most, msat; undefined: the library's caps. */
   readonly maxCostMsat?: bigint | undefined
+  /** Take packets at the phantom of the node. */
+  readonly phantomLane?: boolean
 }
 
 /** The one place where a command gets its endpoint. @throws what the backend or the store throws */
@@ -69,9 +71,10 @@ export function unusable(error: unknown): KeysockError {
 
 /** `openEndpoint` on a given backend. */
 export async function openEndpointOn(backend: Backend, request: EndpointRequest): Promise<Endpoint> {
-  const { flags, maxCostMsat } = request
+  const { flags, maxCostMsat, phantomLane = false } = request
   const endpoint = await createEndpoint({
     backend,
+    phantomLane,
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),

@@ -160,7 +160,7 @@ export function countArgument(max: number): (text: string) => number {
 
 /** PUBKEY[:PORT], where an address with route hints may stand for the key. */
 export function targetArgument(text: string): SendTarget {
-  const match = /^(0[23][0-9a-f]{64}(?:@[0-9a-fx/,]+)?)(?::(\d+))?$/i.exec(text)
+  const match = /^(0[23][0-9a-f]{64}(?:@[0-9a-fx/,]+)?(?:\+phantom)?)(?::(\d+))?$/i.exec(text)
   if (match?.[1] === undefined) throw new InvalidArgumentError(whyNoTarget(text))
   return { address: match[1], port: match[2] === undefined ? DEFAULT_PORT : portArgument(match[2]) }
 }

@@ -100,6 +100,7 @@ describe('a look at the channels', () => {
     remote_balance: '500000',
     local_constraints: { chan_reserve_sat: '10000', max_accepted_htlcs: 483 },
     remote_constraints: null,
+    pending_htlcs: [],
     ...more,
   })
   const found = async (name: string, channels: object[]): Promise<Finding | undefined> => {

@@ -56,7 +56,9 @@ it('lets it forget what a former process has paid, when the node has told what b
     toHex(hash) === hashes[0] ? { status: 'settled', feeMsat: 0n } : { status: 'in-flight' }
   const alice = await sim.drive(createEndpoint({ backend, store }))
   await sim.drive(
-    new Promise<void>((resolve) => void sim.clock.schedule(sim.clock.now() + 1_000, resolve, { ref: true })),
+    new Promise<void>((resolve) => {
+      sim.clock.schedule(sim.clock.now() + 1_000, resolve, { ref: true })
+    }),
   )
   expect(forgotten).toEqual([hashes[0]])
   await sim.drive(alice.close())

@@ -35,6 +35,34 @@ function events<Type extends BackendEvent['type']>(
     .filter((event): event is Extract<BackendEvent, { type: Type }> => event.type === type)
 }
 
+it('is taken by itself where the address offers it, and left where the application names the other', async () => {
+  const pair = await open()
+  await pair.bob.createServer((socket) => socket.end('answer')).listen(7)
+  const address = await pair.sim.drive(pair.bob.address())
+  expect(address).toBe(`${pair.bob.publicKeyHex}+phantom`)
+  const first = await pair.sim.drive(pair.alice.connect(address, 7))
+  expect(await pair.sim.drive(text(first))).toBe('answer')
+  first.end()
+  expect(events(pair.sim, 'arrival')).toEqual([])
+  expect(events(pair.sim, 'offer').length).toBeGreaterThan(0)
+  const second = await pair.sim.drive(pair.alice.connect(address, 7, { lane: 'node' }))
+  expect(await pair.sim.drive(text(second))).toBe('answer')
+  expect(events(pair.sim, 'arrival').length).toBeGreaterThan(0)
+  await close(pair)
+})
+
+it('shows the responder no more of the caller than the node lane does', async () => {
+  const pair = await open()
+  const sockets: Socket[] = []
+  await pair.bob.createServer((socket) => void sockets.push(socket.resume())).listen(7)
+  const address = await pair.sim.drive(pair.bob.address())
+  for (const options of [{}, { lane: 'node' }] as const) await pair.sim.drive(pair.alice.connect(address, 7, options))
+  const seen = sockets.map(({ remoteAddress, remotePort }) => ({ remoteAddress, remotePort }))
+  expect(seen[0]).toEqual(seen[1])
+  expect(seen[0]?.remoteAddress).toBeUndefined()
+  await close(pair)
+})
+
 function balances(sim: Simulation): readonly number[] {
   return sim.stats().nodes.map(({ balanceMsat }) => balanceMsat)
 }

@@ -87,11 +87,15 @@ export function addressVectors(): object {
     ],
     ['the largest numbers', `${KEY}@${largestText}`, `${KEY}@${largestText}`, [largest]],
     ['the smallest numbers', `${KEY}@${KEY}/0x0x0/0/0/0/0`, `${KEY}@${KEY}/0x0x0/0/0/0/0`, [none]],
+    ['a node with a phantom', `${KEY}+phantom`, `${KEY}+phantom`, []],
+    ['a hint and a phantom', `${KEY}@${text}+phantom`, `${KEY}@${text}+phantom`, [hint]],
     ['fees with zeros in front', `${KEY}@${OTHER}/800000x1x0/01000/0100/080/01000`, `${KEY}@${text}`, [hint]],
   ]
   const withHint = (part: string): string => `${KEY}@${part}`
   const invalid: readonly (readonly [string, string])[] = [
     ['nothing', ''],
+    ['another word behind the key', `${KEY}+ghost`],
+    ['a phantom before a hint', `${KEY}+phantom@${text}`],
     ['a key of 65 digits', KEY.slice(0, -1)],
     ['a key of 67 digits', `${KEY}0`],
     ['a key that begins with 04', `04${KEY.slice(2)}`],

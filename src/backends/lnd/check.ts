@@ -260,7 +260,7 @@ class Check {
   #slots(active: readonly RawChannel[]): void {
     const channels = active.map((channel) => {
       const slots = channel.local_constraints?.max_accepted_htlcs ?? MAX_CHANNEL_HTLCS
-      const used = channel.pending_htlcs?.filter(({ incoming }) => !incoming).length ?? 0
+      const used = channel.pending_htlcs.filter(({ incoming }) => !incoming).length
       return { slots, used }
     })
     const sum = (of: 'slots' | 'used'): number => channels.reduce((total, channel) => total + channel[of], 0)

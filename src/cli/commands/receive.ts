@@ -31,6 +31,7 @@ interface ReceiveFlags extends EndpointFlags, OutputFlags {
   readonly overwrite?: boolean
   readonly maxSize: number
   readonly maxCost?: bigint
+  readonly phantomLane?: boolean
 }
 
 const STANDARD_OUTPUT = '-'
@@ -57,6 +58,10 @@ export function receiveCommand(dependencies: Dependencies, ended: (code: ExitCod
     .option('--once', 'end after one file')
     .option('--count <n>', 'end after so many files', countArgument(1e9))
     .option('--overwrite', 'replace files of the same name')
+    .option(
+      '--phantom-lane',
+      "take packets at the node's phantom, so that they leave no invoices; takes the HTLC interceptor",
+    )
     .option('--max-size <size>', 'refuse what is larger: 500k, 20M, 4G', sizeArgument, DEFAULT_MAX_SIZE_BYTES)
   addEndpointOptions(command)
   command.option(
@@ -100,7 +105,11 @@ class ReceiveCommand {
     let server: ReceiveServer | undefined
     try {
       const storage = await this.#openStorage()
-      endpoint = await this.#run.openEndpoint({ flags: this.#flags, maxCostMsat: maxCost })
+      endpoint = await this.#run.openEndpoint({
+        flags: this.#flags,
+        maxCostMsat: maxCost,
+        phantomLane: this.#flags.phantomLane === true,
+      })
       server = this.#serve(endpoint, storage, maxCost)
       await server.start()
       void this.#lookAtNode()

@@ -67,7 +67,8 @@ export class ConnectionMaker {
       port: target.port,
       replies: asksDirect ? { lane: 'direct', publicKey } : { lane: 'phantom', paths: [] },
       blockHeight: node.blockHeight,
-      lane: options.lane ?? 'node',
+      // spec §1.6: who gave the address offers that lane, and nothing is hidden less there.
+      lane: options.lane ?? (target.phantomLane === true ? 'phantom' : 'node'),
       ...(options.identify === true ? { identify: { publicKey } } : {}),
     })
     const { publicKey: remoteKey, hints } = target

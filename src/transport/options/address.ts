@@ -9,11 +9,16 @@ export interface Address {
   readonly publicKey: Uint8Array
   /** At most MAX_ROUTE_HINTS. */
   readonly hints: readonly RouteHint[]
+  /** Packets are taken at the node's phantom, too (spec §2.9). Absent: nothing is said of that. */
+  readonly phantomLane?: boolean
 }
 
-/** `KEY`, or `KEY@NODE/CHANNEL/BASE/PPM/DELTA/LEAST` with further hints after commas (spec §1.6). */
-export function formatAddress({ publicKey, hints }: Address): string {
-  return toHex(publicKey) + formatHints(hints)
+/** What ends the address of a node whose process takes packets at its phantom (spec §1.6). */
+const PHANTOM = '+phantom'
+
+/** `KEY`, or `KEY@NODE/CHANNEL/BASE/PPM/DELTA/LEAST` with further hints after commas, and `+phantom` (spec §1.6). */
+export function formatAddress({ publicKey, hints, phantomLane = false }: Address): string {
+  return toHex(publicKey) + formatHints(hints) + (phantomLane ? PHANTOM : '')
 }
 
 /** What follows the public key. */
@@ -26,6 +31,12 @@ export function formatHints(hints: readonly RouteHint[]): string {
 
 /** A public key as text or bytes, or an address as text. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
 export function checkAddress(given: unknown): Address {
+  if (typeof given === 'string' && given.endsWith(PHANTOM))
+    return { ...checkPlainAddress(given.slice(0, -PHANTOM.length)), phantomLane: true }
+  return checkPlainAddress(given)
+}
+
+function checkPlainAddress(given: unknown): Address {
   const at = typeof given === 'string' ? given.indexOf('@') : -1
   if (typeof given !== 'string' || at < 0) return { publicKey: checkPublicKey(given), hints: [] }
   return { publicKey: checkPublicKey(given.slice(0, at)), hints: parseHints(given.slice(at + 1)) }

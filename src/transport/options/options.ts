@@ -100,7 +100,7 @@ export interface ConnectOptions extends ConnectionOptions {
   /**
    * How packets go to the other side: by keysend to its node ('node'), or to the phantom of its node ('phantom',
    * spec §2.9), where its endpoint has `phantomLane: true`. There a refused connection costs nothing and is told of
-   * at once, and packets that arrive need no acknowledgement. Default 'node'.
+   * at once, and packets that arrive need no acknowledgement. Default: what the address says (spec §1.6), else 'node'.
    */
   readonly lane?: 'node' | 'phantom'
   /** Proves this node's public key to the other side (spec §12.7). Default false. */
@@ -134,6 +134,8 @@ export interface ConnectTarget {
   readonly publicKeyHex: string
   /** Private channels that lead there. */
   readonly hints: readonly RouteHint[]
+  /** The address says that packets are taken at the node's phantom, too. */
+  readonly phantomLane?: boolean
   readonly port: number
 }
 

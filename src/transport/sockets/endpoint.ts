@@ -204,13 +204,15 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   /**
    * What others connect to: this node's public key, and where only private channels lead to it, those as route hints
-   * (spec §1.6). Hints name the channels and their policies to whoever reads the address. @throws what the backend
+   * (spec §1.6), and where this endpoint has the `phantomLane`, a word that says so. Hints name the channels and their policies to whoever reads the address. @throws what the backend
    * throws
    */
   async address(): Promise<string> {
     this.#checkOpen()
     const hints = (await this.#options.backend.routeHints?.()) ?? []
-    return formatAddress({ publicKey: this.info.publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS) })
+    const { publicKey } = this.info
+    const { phantomLane = false } = this.#options
+    return formatAddress({ publicKey, hints: hints.slice(0, MAX_ROUTE_HINTS), phantomLane })
   }
 
   /**

@@ -16,7 +16,7 @@ const REASONS: Readonly<Record<string, FailureReason>> = {
   FEE_INSUFFICIENT: 'policy',
   AMOUNT_BELOW_MINIMUM: 'policy',
   INCORRECT_CLTV_EXPIRY: 'policy',
-  // spec/lnd.md §9: what LDK says of its policy comes without the policy, and lnd reads no such word.
+  // spec/lnd.md §10: what LDK says of its policy comes without the policy, and lnd reads no such word.
   UNKNOWN_FAILURE: 'policy',
   EXPIRY_TOO_SOON: 'expiry',
   EXPIRY_TOO_FAR: 'expiry',
