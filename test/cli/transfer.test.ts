@@ -57,6 +57,18 @@ describe('keysock send and keysock receive', () => {
     expect(receive.events().at(-1)).toMatchObject({ event: 'done', ...what, path: commandLine.path('in', 'photo.jpg') })
   })
 
+  it('move it over the unblinded lane where the receiver offers that, on a port of its own as well', async () => {
+    const file = pattern(20_000)
+    const path = commandLine.write('a.bin', file)
+    const receive = await commandLine.receive(['--once', '--phantom-lane', '--port', '77'])
+    const { command } = (await receive.event(is('listening'))) as { readonly command: string }
+    expect(command).toBe(`keysock send FILE ${commandLine.key('bob')}+phantom:77`)
+    const send = commandLine.run('alice', ['send', path, command.split(' ').at(-1) ?? '', '--json'])
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(commandLine.read('in', 'a.bin').equals(file)).toBe(true)
+  })
+
   it('say first on which network they are, and whether its money is real', async () => {
     const path = commandLine.write('a.bin', pattern(5_000))
     const receive = commandLine.run('bob', ['receive', '--out', commandLine.path('in'), '--once'])
