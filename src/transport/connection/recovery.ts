@@ -172,7 +172,10 @@ export class Recovery {
       for (const each of others) {
         each.replaced()
         controls.lost(each.parts.controls, each.number)
-        if (life.isLive) messages.lost(each.parts.messages, each.number)
+        if (!life.isLive) continue
+        // What a copy of it had no room for goes again, too: the copy that was to carry it is not made any more.
+        eachRange(each, (start, end) => send.buffer.markLost(start, end))
+        messages.lost(each.parts.messages, each.number)
       }
     }
   }
