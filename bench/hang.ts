@@ -70,8 +70,11 @@ async function measure(scene: Scene, { jobs, seeds }: Options): Promise<Row> {
   }
 }
 
+function seconds(values: readonly number[]): string {
+  return values.map((value) => value.toFixed(1)).join(' ')
+}
+
 function section(rows: readonly Row[]): Section {
-  const seconds = (values: readonly number[]): string => values.map((value) => value.toFixed(1)).join(' ')
   return {
     title: 'Transfers where 1 % of the payments hang',
     text: [

@@ -34,7 +34,6 @@ export function disjointRoutes(count: number, { hang, failure, slots, latency }:
 /** That of `./dev demo`, with its ends by the names that all networks of this bench have. */
 export function demo(): NetworkDescription {
   const network = demoNetwork({ failure: 0.1, hang: 0.01 })
-  const rename = (name: string): string => ({ alice: SENDER, bob: RECEIVER })[name] ?? name
   return {
     ...network,
     nodes: network.nodes.map((node) => ({ ...node, name: rename(node.name) })),
@@ -43,4 +42,8 @@ export function demo(): NetworkDescription {
       between: [rename(channel.between[0]), rename(channel.between[1])] as const,
     })),
   }
+}
+
+function rename(name: string): string {
+  return { alice: SENDER, bob: RECEIVER }[name] ?? name
 }
