@@ -1,4 +1,4 @@
-/** What a network where payments hang does to a transfer (spec §8.5): the rows of `./dev bench hang`, with few seeds. */
+/** What payments that hang do to a transfer (spec §8.5): the rows of `./dev bench hang`, with few seeds. */
 import { describe, expect, it } from 'vitest'
 import { createSimulation, demoNetwork, type NetworkDescription } from '../../src/sim.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'

@@ -31,10 +31,10 @@ export class CopyJob {
   readonly #lateAt: number
   #rest: readonly number[] | undefined
 
-  constructor(origin: SentPacket, { isEarly, lateAt }: { readonly isEarly: boolean; readonly lateAt: number }) {
+  constructor(origin: SentPacket, when: { readonly isEarly: boolean; readonly lateAt: number }) {
     this.origin = origin
-    this.#isEarly = isEarly
-    this.#lateAt = lateAt
+    this.#isEarly = when.isEarly
+    this.#lateAt = when.lateAt
   }
 
   /** Nothing that it is a copy of has been out for its hedge delay yet. */

@@ -53,7 +53,7 @@ export interface Grant {
 export type WantReason =
   /** OPEN, ACCEPT, RESET, REFUSE, PING, MAX_DATA, a due ACK ... */
   | 'control'
-  /** A copy of what the receiver waits for, or of what is stuck (spec §8.5, §8.6): the hedge budget does not bind it. */
+  /** A copy of what the receiver waits for, or of what is stuck (spec §8.5, §8.6): no hedge budget binds it. */
   | 'urgent'
   /** A copy of what is late, spec §8.5: within the peer's hedge budget. */
   | 'hedge'
