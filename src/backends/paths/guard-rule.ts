@@ -19,7 +19,7 @@ export function fits({ relays, totals, crowd }: PathOption): boolean {
   return packetCostMsat(totals) <= GUARD_COST_MSAT && crowd >= (relays === 1 ? MIN_CROWD : MIN_CROWD_OF_TWO)
 }
 
-/** Numbers of relays in the order in which paths are looked for. `cover`: 32 bytes that only the node knows, and last. */
+/** Numbers of relays, in the order of the search for paths. `cover`: 32 bytes that only the node knows, and last. */
 export function relaysInOrder(wish: RelayWish, cover: Uint8Array): readonly (1 | 2)[] {
   if (wish === 1) return [1]
   const takesTwo = wish === 2 || (cover[0] as number) < 256 / COVER_ONE_IN
