@@ -99,7 +99,7 @@ describe.skipIf(!available.ok)(`an LDK node on the way${available.ok ? '' : ` (s
 
   it('is the guard of a caller that hides, and a file goes each way', async () => {
     const before = (await dora.info()).forwarded
-    const [from, to] = [await endpoint('bob'), await endpoint('alice')]
+    const [from, to] = [await endpoint('bob', { relays: 1 }), await endpoint('alice')]
     const { publicKey } = network.lnds.node('alice')
     const got = await exchange({ from, to, publicKey, port: ++port, question, answer })
     expect(got.atServer).toBe(sha256Hex(question))
