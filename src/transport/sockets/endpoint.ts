@@ -203,9 +203,9 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   }
 
   /**
-   * What others connect to: this node's public key, and where only private channels lead to it, those as route hints
-   * (spec §1.6), and where this endpoint has the `phantomLane`, a word that says so. Hints name the channels and their policies to whoever reads the address. @throws what the backend
-   * throws
+   * What others connect to: this node's public key; where only private channels lead to it, those as route hints; and
+   * where this endpoint has the `phantomLane`, a word that says so (spec §1.6). Hints name the channels and their
+   * policies to whoever reads the address. @throws what the backend throws
    */
   async address(): Promise<string> {
     this.#checkOpen()
