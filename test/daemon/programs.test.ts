@@ -184,6 +184,8 @@ describe('a connection to the daemon that breaks', () => {
       one.cut()
     }
     expect(await sim.drive(Promise.all([there, back]))).toEqual([`one ${long}`, `alice ${long}`])
+    // Copies of what waited at the daemon may still be under way.
+    await sim.runFor(10_000)
     expect(one.endpoint.stats.paymentsUnresolved).toBe(0)
   })
 
