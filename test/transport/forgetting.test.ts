@@ -42,6 +42,24 @@ it('lets its node forget each payment once, when its outcome is stored', async (
   await sim.drive(bob.close())
 })
 
+it('tells a warning of the start of its backend to whoever listens when it is open', async () => {
+  const sim = createSimulation(demoNetwork(), { seed: 3 })
+  const backend: Backend = sim.backend('alice')
+  const start = backend.start.bind(backend)
+  backend.start = async (options) => {
+    options.sink({ type: 'warning', code: 'prune-denied', message: 'they stay' })
+    return await start(options)
+  }
+  const alice = await sim.drive(createEndpoint({ backend }))
+  const codes: string[] = []
+  alice.on('warning', ({ code }) => codes.push(code))
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve)
+  })
+  expect(codes).toEqual(['prune-denied'])
+  await sim.drive(alice.close())
+})
+
 it('lets it forget what a former process has paid, when the node has told what became of it', async () => {
   const sim = createSimulation(demoNetwork(), { seed: 3 })
   const store = new WatchedStore()

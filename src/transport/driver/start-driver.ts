@@ -47,7 +47,11 @@ export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'
     if (isBehind) void turn().then(() => options.warn('ERR_KEYSOCK_NODE_BEHIND', NODE_BEHIND))
     const begin = (): void => {
       sink = driver.receive
-      for (const event of early) driver.receive(event)
+      for (const event of early) {
+        // As above: nobody would hear a warning before the endpoint is handed out.
+        if (event.type === 'warning') void turn().then(() => driver.receive(event))
+        else driver.receive(event)
+      }
       driver.start()
     }
     return { driver, info, begin }
