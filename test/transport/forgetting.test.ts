@@ -50,9 +50,12 @@ it('tells a warning of the start of its backend to whoever listens when it is op
     options.sink({ type: 'warning', code: 'prune-denied', message: 'they stay' })
     return await start(options)
   }
-  const alice = await sim.drive(createEndpoint({ backend }))
   const codes: string[] = []
-  alice.on('warning', ({ code }) => codes.push(code))
+  const opening = createEndpoint({ backend }).then((endpoint) => {
+    endpoint.on('warning', ({ code }) => codes.push(code))
+    return endpoint
+  })
+  const alice = await sim.drive(opening)
   await new Promise<void>((resolve) => {
     setImmediate(resolve)
   })
