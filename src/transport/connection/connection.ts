@@ -347,6 +347,12 @@ export class Connection {
     return money.isPaused || money.isCreditPaused
   }
 
+  /** A cap stands against a packet, and it is that of the peer or of the process. */
+  get isPausedByWiderCap(): boolean {
+    const { money } = this.#parts
+    return money.isPaused && !money.isPausedByOwnCap
+  }
+
   get account(): AccountView {
     const { budget, income } = this.#parts.money
     return { ...budget.view(), ...income.view() }

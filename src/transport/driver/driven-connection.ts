@@ -167,6 +167,11 @@ export class DrivenConnection {
     return this.#connection.isPaused
   }
 
+  /** It is the cap of its peer or of the process that lets no packet pass. */
+  get isPausedByWiderCap(): boolean {
+    return this.#connection.isPausedByWiderCap
+  }
+
   /** Nodes that could stand behind its reply paths, by what the payer can compute; undefined: no paths. */
   get candidates(): number | undefined {
     return this.#candidates

@@ -239,6 +239,8 @@ export class Driver {
       this.#handleEvent(connection, event)
     for (let request = connection.pollRequest(); request !== undefined; request = connection.pollRequest())
       this.#handleRequest(connection, request)
+    // Asked of the connection: one that only refuses has no application to tell.
+    if (connection.isPausedByWiderCap) this.#warnOfCaps()
     const want = connection.pollWant()
     if (want !== undefined) this.#schedulers.for(connection, want.target).enqueue(connection, want.isAlone)
     connection.armDeadline()
@@ -264,9 +266,8 @@ export class Driver {
       case 'identified':
       case 'price':
       case 'activity':
-        break
       case 'paused':
-        if (!event.isOwnCap) this.#warnOfCaps()
+        break
     }
     connection.emit(event)
   }
