@@ -85,9 +85,12 @@ describe('where one payment in a hundred hangs', () => {
   }, 120_000)
 
   it('3 MB over two routes spend hardly any time in silences above 5 s, for a few percent of copies', async () => {
-    const runs = await seeds(4, (seed) => transfer(twoRoutes(0.01), seed, 3_000_000))
+    const runs = await seeds(12, (seed) => transfer(twoRoutes(0.01), seed, 3_000_000))
     const sum = (value: (run: Run) => number): number => runs.reduce((total, run) => total + value(run), 0)
-    const silentMs = sum(({ silencesMs }) => silencesMs.filter((ms) => ms > 5_000).reduce((a, b) => a + b, 0))
+    // The first is no silence of a stream: it is the time until there is one.
+    const silentMs = sum(({ silencesMs }) =>
+      silencesMs.filter((ms, i) => i > 0 && ms > 5_000).reduce((a, b) => a + b, 0),
+    )
     expect(silentMs / sum(({ ms }) => ms)).toBeLessThan(0.05)
     expect(sum(({ copies }) => copies) / sum(({ attempts }) => attempts)).toBeLessThan(0.08)
   }, 120_000)

@@ -67,7 +67,7 @@ export interface Want {
   readonly target: PacketTarget
   /** Channels to go around if possible: those of the attempt that failed, hangs or is stuck. */
   readonly avoid: readonly string[]
-  /** Nothing of this connection is under way: it does not wait behind those that send much (spec §8.14). */
+  /** Hardly anything of this connection is under way: it does not wait behind those that send much (spec §8.14). */
   readonly isAlone: boolean
 }
 

@@ -163,3 +163,9 @@ export const NUDGE_MS = 60_000
 
 /** 'writable' is reported when this little is unsent: about a second at the medium's ceiling. */
 export const SEND_LOW_BYTES = 131_072
+
+/**
+ * A connection with so many attempts under way or fewer does not wait behind those that send much (spec §8.14): one whose
+ * message has arrived, and is not back yet, and a copy of it.
+ */
+export const MAX_ALONE_ATTEMPTS: number = 2

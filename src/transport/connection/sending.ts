@@ -1,7 +1,7 @@
 import { Control } from './controls.ts'
 import type { CopyJob, CopyReason } from './copies.ts'
 import type { Want, WantReason } from './interface.ts'
-import { EARLY_PACKETS, HEDGE_AGAIN_MS } from './limits.ts'
+import { EARLY_PACKETS, HEDGE_AGAIN_MS, MAX_ALONE_ATTEMPTS } from './limits.ts'
 import type { Parts } from './parts.ts'
 
 /** Vain questions for a copy in a row before data goes first for a while: enough for a driver that asks twice. */
@@ -125,7 +125,7 @@ export class Sending {
     if (reason === undefined) return undefined
     const copy = isCopy(reason) ? copies.next(now) : undefined
     const avoid = copy === undefined ? refusals.avoid : copies.avoid(copy.job)
-    return { reason, target, avoid, isAlone: packets.unresolved === 0 }
+    return { reason, target, avoid, isAlone: packets.unresolved <= MAX_ALONE_ATTEMPTS }
   }
 
   /** There is a grant: what it is used for. */

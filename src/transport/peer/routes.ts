@@ -60,8 +60,8 @@ export class RouteTable {
   }
 
   /**
-   * Takes routes that the backend found, of those over which a packet costs `maxMsat` at most (spec §9.6). One that goes
-   * over the same channels as a known one takes its place, with its history.
+   * Takes routes that the backend found, of those over which a packet costs `maxMsat` at most (spec §9.6). One that
+   * goes over the same channels as a known one takes its place, with its history.
    */
   merge(now: number, routes: readonly Route[], maxMsat: bigint): Merged {
     let taken = 0
