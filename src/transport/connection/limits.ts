@@ -165,7 +165,7 @@ export const NUDGE_MS = 60_000
 export const SEND_LOW_BYTES = 131_072
 
 /**
- * A connection with so many attempts under way or fewer does not wait behind those that send much (spec §8.14): one whose
- * message has arrived, and is not back yet, and a copy of it.
+ * A connection with so many attempts under way or fewer does not wait behind those that send much (spec §8.14): one
+ * whose message has arrived, and is not back yet, and a copy of it.
  */
 export const MAX_ALONE_ATTEMPTS: number = 2

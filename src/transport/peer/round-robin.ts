@@ -1,7 +1,7 @@
 /**
  * Fair turns: connections that want to send to one peer take turns, one attempt each. Those that have hardly anything
- * under way stand in a row of their own, so that a small message does not wait for all who send much; the two rows take turns,
- * so neither ever gets less than half.
+ * under way stand in a row of their own, so that a small message does not wait for all who send much; the two rows take
+ * turns, so neither ever gets less than half.
  * A token is any object (the connection); it stands in one row once at most.
  */
 export class RoundRobin {
