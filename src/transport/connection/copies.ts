@@ -108,13 +108,17 @@ export class Copies implements Timed {
     const { ack, money } = this.#parts
     const { parts } = packet
     if (parts.ackNews > 0) ack.fail(now, parts.ackNews)
-    packet.dropCredit(money)
     const stuckAt = parts.sentAt + STUCK_MS
+    const creditAt = parts.creditMsat > 0n ? parts.sentAt + (money.buyer?.lateAfterMs(parts.hedgeAfterMs) ?? 0) : 0
+    if (now >= creditAt) packet.dropCredit(money)
     if (now >= stuckAt) packet.dropHolds(money)
-    else if (packet.hasHolds || !parts.hedgeable) this.#overdue.watch(packet, stuckAt)
     const original = originalOf(packet)
-    if (newestOf(original) !== packet || (!parts.hedgeable && now < stuckAt)) return
-    if (!this.#isWaiting(original)) return
+    const isNewest = newestOf(original) === packet
+    const copyAt = parts.hedgeable ? lateAt(packet) : Math.max(lateAt(packet), stuckAt)
+    const letsGoAt = now < creditAt ? Math.min(creditAt, stuckAt) : stuckAt
+    const next = Math.min(packet.hasHolds ? letsGoAt : Infinity, isNewest && now < copyAt ? copyAt : Infinity)
+    if (next < Infinity) this.#overdue.watch(packet, next)
+    if (!isNewest || now < copyAt || !this.#isWaiting(original)) return
     this.#want(original, { isEarly: false, lateAt: now })
   }
 

@@ -117,6 +117,8 @@ export class Buyer {
   #leftMsat = 0n
   #bytes = CREDIT_FIRST_BYTES
   #nextId = 1
+  /** CREDITs given up as late since one arrived. */
+  #givenUp = 0
   #topUpMsat = 0n
 
   /** A PRICE came: true when it replaces the one before (spec §12.3). */
@@ -162,9 +164,21 @@ export class Buyer {
 
   /** It arrived: the responder keeps its side, so more may be risked. `lateMsat`: what had been given up of it. */
   arrived(lateMsat: bigint): void {
+    this.#givenUp = 0
     this.#leftMsat += lateMsat
     this.#bytes = Math.min(2 * this.#bytes, MAX_CREDIT_BYTES)
     this.#reckon()
+  }
+
+  /** How long a CREDIT may be under way before another goes: twice as long for each that was late in a row. */
+  lateAfterMs(delayMs: number): number {
+    return delayMs * 2 ** this.#givenUp
+  }
+
+  /** It is late, and another one may go; it may arrive all the same. */
+  late(amountMsat: bigint): void {
+    this.#givenUp++
+    this.failed(amountMsat)
   }
 
   /** It failed or was lost. */

@@ -179,12 +179,14 @@ export class Lifecycle implements Timed {
 
   #fail(failure: ConnectionFailure): void {
     const { outputs, receive } = this.#parts
-    this.#failure ??= failure
+    if (this.#failure !== undefined) return
+    this.#failure = failure
     // spec §13.3: the peer's word takes what is unread away; a side that gives up by itself has it all the same.
     if (losesUnread(failure)) receive.drop()
     else receive.dropGaps()
     receive.giveWindowBack(this.isLive)
-    if (receive.isComplete && !losesUnread(failure)) this.#emitEnd()
+    const { readOffset, readable } = receive.reassembly
+    if (readOffset + readable === receive.finalOffset && !losesUnread(failure)) this.#emitEnd()
     outputs.emit({ type: 'ended', error: failure })
   }
 

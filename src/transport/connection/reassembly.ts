@@ -21,9 +21,9 @@ export class Reassembly {
   /** Every byte below has arrived. */
   contiguous = 0
 
-  /** Bytes that can be read now. */
+  /** Bytes that can be read now; none once they were let go of. */
   get readable(): number {
-    return this.contiguous - this.readOffset
+    return this.#segments[0]?.offset === this.readOffset ? this.contiguous - this.readOffset : 0
   }
 
   get segments(): number {

@@ -178,6 +178,10 @@ export class Recovery {
         messages.lost(each.parts.messages, each.number)
       }
     }
+    if (!life.isLive) return
+    for (const each of packet.group?.members ?? []) {
+      if (each.phase === 'settled') eachRange(each, (start, end) => send.buffer.markSettled(start, end))
+    }
   }
 
   // The packet arrived: settled on the phantom lane, or acknowledged (spec §8.2).

@@ -136,6 +136,7 @@ export class SendBuffer {
   /** [start, end) is at the peer's node, whose process will read it. */
   markSettled(start: number, end: number): void {
     ;(this.#settled ??= new RangeSet()).add(start, end)
+    this.#again?.remove(start, end)
     this.#arrivedEnd = Math.max(this.#arrivedEnd, end)
   }
 

@@ -182,7 +182,7 @@ export class SentPacket implements HeapItem {
 
   /** It is late: the CREDIT in it does not count as paid until it arrives, so that another one goes (spec §12.5). */
   dropCredit({ buyer }: Money): void {
-    if (this.#holdsCredit) buyer?.failed(this.parts.creditMsat)
+    if (this.#holdsCredit) buyer?.late(this.parts.creditMsat)
     this.#holdsCredit = false
   }
 

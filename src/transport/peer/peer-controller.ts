@@ -328,9 +328,11 @@ export class PeerController {
     if (this.#isFull && this.#attempts.beyond >= this.#mostBeyond(want)) return undefined
     const ranked = this.#ranked(now, want)
     const isOnly = ranked.length === 1
+    let lacksSlots = false
     for (const state of ranked) {
       if (isCopy(reason) && !this.#budget.allows(reason, costOf(state.route))) continue
       if (!isOnly && state.deliveries < state.inFlight - ROUTE_START && state.weight < 1) continue
+      lacksSlots = true
       const channel = this.#channels.know(state.firstChannel, state.route.firstChannelSlots)
       if (!this.#channels.open(now, channel)) continue
       const relays = this.#relays.of(state.route.channels)
@@ -338,7 +340,7 @@ export class PeerController {
       if (this.#channels.take(now, this, channel)) return { state, channel, relays }
       if (this.#retrySlotsAt === undefined || this.#retrySlotsAt <= now) this.#retrySlotsAt = now + SLOT_RETRY_MS
     }
-    if (ranked.length > 0) this.#growth.slotsTaken()
+    if (lacksSlots) this.#growth.slotsTaken()
     return undefined
   }
 

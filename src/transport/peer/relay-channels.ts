@@ -117,10 +117,10 @@ export class RelayChannels {
    */
   refused(now: number, { channel, level, since }: RelayPlace): boolean {
     const here = channel.levels[octave(level)]
-    if (here === undefined) return false
-    here.refused = Math.min(1, here.refused + 1 / here.samples)
+    if (here !== undefined) here.refused = Math.min(1, here.refused + 1 / here.samples)
     // What was sent before it was cut says nothing about what is left.
     if (since < channel.cutAt) return true
+    if (here === undefined) return false
     channel.recovers = false
     const chance = chanceOf(now, channel, level)
     const worth = worthOf(chance.share)

@@ -48,7 +48,14 @@ export class SlotPool {
   take(peer: object, anonymous: boolean, channel: string, slots: number, now = 0): boolean {
     if (!this.has(peer, anonymous, channel, slots, now)) {
       const refusing = (anonymous ? this.#anonymous : this.#known).get(channel)
-      if (refusing !== undefined && !refusing.holders.has(peer)) refusing.waiting.set(peer, now + 2 * SLOT_RETRY_MS)
+      if (refusing !== undefined && !refusing.holders.has(peer)) {
+        for (const [other, until] of refusing.waiting) {
+          if (until >= now) break
+          refusing.waiting.delete(other)
+        }
+        refusing.waiting.delete(peer)
+        refusing.waiting.set(peer, now + 2 * SLOT_RETRY_MS)
+      }
       return false
     }
     if (slots < SLOT_SHARE_DENOMINATOR && !this.#takesTurn(channel, slots, now)) return false
