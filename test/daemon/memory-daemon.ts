@@ -24,11 +24,14 @@ export class MemoryDaemon {
   readonly #sim: Simulation
   readonly #name: string
   readonly #store: MemoryStore = new MemoryStore()
+  readonly #phantomLane: boolean
   #server: DaemonServer | undefined
   #refuser: Endpoint | undefined
 
-  constructor(sim: Simulation, name: string) {
+  /** @param phantomLane whether it takes packets at the node's phantom (spec §2.9) */
+  constructor(sim: Simulation, name: string, phantomLane = true) {
     this.#sim = sim
+    this.#phantomLane = phantomLane
     this.#name = name
   }
 
@@ -47,7 +50,7 @@ export class MemoryDaemon {
       passed: (index) => {
         this.settleIndex = index
       },
-      phantomLane: true,
+      phantomLane: this.#phantomLane,
       log: (message) => this.log.push(message),
     })
     const backend = new DaemonBackend({ open: () => this.open('refuser'), clock, entropy })

@@ -95,6 +95,19 @@ describe('programs on one node', () => {
     expect(await codeOf(sim.drive(ask(alice, one, 8, 'c', options)))).toBe('ECONNREFUSED')
   })
 
+  it('that would take them there where the daemon does not are told so, not given an address that fails', async () => {
+    const without = new MemoryDaemon(sim, 'carol', false)
+    await sim.drive(without.start())
+    const attaching = without.endpoint({ phantomLane: true })
+    await expect(attaching).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('--no-phantom-lane'),
+    })
+    const plain = await without.endpoint()
+    expect(await sim.drive(plain.address())).toBe(plain.publicKeyHex)
+    await sim.drive(without.kill())
+  })
+
   it('hear EADDRINUSE for a port of another, and listen(0) finds a free one', async () => {
     const [one, two] = [await daemon.endpoint(), await daemon.endpoint()]
     await answering(one, 7, 'one')

@@ -38,6 +38,8 @@ export class DaemonServer {
   readonly clock: Clock
   readonly calls: CallHandlers
   readonly #backend: Backend
+  /** Whether programs may take packets at the node's phantom. */
+  readonly #phantomLane: boolean
   readonly #log: (message: string) => void
   readonly #startedMs: number
   /** All connections, whether a program has attached over them or not. */
@@ -86,10 +88,11 @@ export class DaemonServer {
     { info, isBehind }: { readonly info: NodeInfo; readonly isBehind: boolean },
   ) {
     this.isBehind = isBehind
-    const { backend, clock, log } = options
+    const { backend, clock, log, phantomLane = false } = options
     this.info = info
     this.clock = clock
     this.#backend = backend
+    this.#phantomLane = phantomLane
     this.#log = (message) => log?.(message)
     this.#blockHeight = info.blockHeight
     this.#startedMs = clock.now()
@@ -146,10 +149,15 @@ export class DaemonServer {
     }
   }
 
-  /** @throws BackendError where no more programs fit */
+  /** @throws BackendError where no more programs fit, or where one asks for the phantom lane that is not taken */
   attach(session: ProgramSession, request: AttachRequest): AttachResult {
     if (!session.isRefuser && [...this.#sessions.programs()].length >= MAX_PROGRAMS)
       throw new BackendError('unsupported', `${MAX_PROGRAMS} programs are attached to this daemon; end some`)
+    // Its address would say that connections are taken there, and callers would wait in vain (spec §1.6).
+    if (request.phantomLane === true && !this.#phantomLane)
+      throw new BackendError('unsupported', 'this daemon takes no packets at the phantom (--no-phantom-lane)', {
+        advice: 'start it without that, or the program without the phantom lane',
+      })
     // Where a process is back, its older connection is dead, whether that has been noticed or not.
     for (const connection of this.#connections)
       if (connection.session?.processId === session.processId && !connection.session.isGone)
