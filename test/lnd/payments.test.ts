@@ -51,7 +51,10 @@ const pinned: PinnedRoute = {
 class World {
   readonly lnd: ScriptedLnd
   readonly events: BackendEvent[] = []
+  /** Hashes that lnd was given. */
+  readonly given = new Set<string>()
   readonly payments: Payments
+  isOnline = true
 
   constructor(script: Script) {
     this.lnd = new ScriptedLnd(script)
@@ -62,9 +65,11 @@ class World {
       routes: { get: () => pinned } as unknown as Routes,
       channels: new OwnChannels(client, clock),
       balance: new OwnBalance({ clock, emit: (event) => this.events.push(event) }),
-      isOnline: () => true,
+      isOnline: () => this.isOnline,
       height: () => HEIGHT,
       emit: (event) => this.events.push(event),
+      given: (each) => this.given.add(each),
+      notGiven: (each) => this.given.delete(each),
       suspect: () => undefined,
     })
   }
@@ -185,6 +190,53 @@ describe('a payment that lnd does not know', () => {
     expect(await world.payments.track(hash)).toEqual({ status: 'in-flight' })
     world.lnd.clock.pass(10 * GHOST_MS)
     expect(await world.payments.track(hash)).toEqual({ status: 'in-flight' })
+  })
+})
+
+describe('a payment that lnd never got', () => {
+  const refused =
+    (details: string, code: number = Status.unknown) =>
+    (): never => {
+      throw rpcError(code, details)
+    }
+
+  it('is not among those that it can be asked to delete', async () => {
+    const away = new World({})
+    away.isOnline = false
+    const invalid = new World({})
+    const large = { routeId: 'r1', hash: fromHex(hash), record: new Uint8Array(10), amountMsat: 9_000_000n }
+    expect(await away.pay()).toMatchObject({ reason: 'node-away' })
+    expect(await invalid.payments.pay(large)).toMatchObject({ reason: 'invalid' })
+    expect([...away.given, ...invalid.given]).toEqual([])
+  })
+
+  it.each([
+    ['a macaroon that does not permit it', refused('permission denied')],
+    ['an lnd that is starting', refused('the RPC server is in the process of starting up')],
+    ['a hash that another program has paid', refused('payment already exists', Status.alreadyExists)],
+    ['a route that lnd refuses', refused('invalid route')],
+  ])('nor after %s', async (_, sendToRouteV2) => {
+    const world = new World({ sendToRouteV2, trackPaymentV2: unknown })
+    expect(await world.pay()).toMatchObject({ status: 'failed', place: 'local' })
+    expect([...world.given]).toEqual([])
+  })
+
+  it('nor when lnd still does not know it a while after its call broke; until then it is', async () => {
+    const world = new World({ sendToRouteV2: cut, trackPaymentV2: unknown })
+    await world.pay()
+    await world.payments.resolveLost()
+    expect([...world.given]).toEqual([hash])
+    world.lnd.clock.pass(GHOST_MS)
+    await world.payments.resolveLost()
+    expect([...world.given]).toEqual([])
+  })
+
+  it('but one that failed on its way is', async () => {
+    const failure = { code: 'TEMPORARY_CHANNEL_FAILURE', failure_source_index: 0, height: 0 }
+    const world = new World({ sendToRouteV2: () => ({ status: 'FAILED', route: null, failure }) })
+    void world.pay()
+    await world.lnd.idle()
+    expect([...world.given]).toEqual([hash])
   })
 })
 

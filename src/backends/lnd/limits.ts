@@ -42,7 +42,7 @@ export const CHANNELS_AGE_MS = 2_000
 
 // ---- Payments ----------------------------------------------------------------------------------------
 
-/** Hashes that this process has used; lnd itself knows the settled ones. */
+/** Hashes that this process has used; lnd itself knows those that it keeps: not the ones that were pruned. */
 export const MAX_USED_HASHES = 200_000
 /**
  * Warnings that payments cause (lnd refused to send for want of a permission; one came short) are emitted once in this

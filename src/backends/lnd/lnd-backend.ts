@@ -189,7 +189,6 @@ export class LndBackend implements Backend {
 
   async pay(payment: Payment): Promise<PaymentOutcome> {
     const parts = this.#state === 'started' ? this.#parts : undefined
-    parts?.pruner?.own(toHex(payment.hash))
     return parts?.payments.pay(payment) ?? { status: 'failed', reason: 'node-away', place: 'local' }
   }
 
@@ -246,8 +245,20 @@ export class LndBackend implements Backend {
     const routes = new Routes({ client, clock, entropy, policies, channels, balance, ownKey, height })
     const suspect = (error: unknown): void => liveness.suspect(error)
     const isOnline = (): boolean => liveness.isOnline
-    const payments = new Payments({ client, clock, routes, channels, balance, isOnline, height, emit, suspect })
     const pruner = this.#prunes ? new Pruner({ client, clock, emit }) : undefined
+    const payments = new Payments({
+      client,
+      clock,
+      routes,
+      channels,
+      balance,
+      isOnline,
+      height,
+      emit,
+      given: (hash) => pruner?.own(hash),
+      notGiven: (hash) => pruner?.disown(hash),
+      suspect,
+    })
     const invoices = new Invoices({ client, clock, emit, suspect }, settleIndex)
     const phantom = new PhantomLane({
       client,

@@ -28,6 +28,10 @@ export interface PaymentsNeeds {
   isOnline(): boolean
   height(): number
   emit(event: BackendEvent): void
+  /** lnd is given this payment, by its hash: from now on it may know it. */
+  given(hash: string): void
+  /** ... but never got it, or the one that it knows is another program's. */
+  notGiven(hash: string): void
   /** A call was cut off: the node may be gone. */
   suspect(error: unknown): void
 }
@@ -37,6 +41,7 @@ type Tracked = PaymentOutcome | { readonly status: 'in-flight' } | { readonly st
 /** Payments of this process, from sendToRouteV2 to their outcome. */
 export class Payments {
   readonly #needs: PaymentsNeeds
+  /** lnd refuses these, too, as long as it keeps their payments: not once they are pruned (spec/lnd.md §8). */
   readonly #used = new BoundedSet<string>(MAX_USED_HASHES)
   /** Payments under way, by hash: `resolve` ends the wait of `pay`. */
   readonly #underWay = new Map<
@@ -71,6 +76,7 @@ export class Payments {
     this.#used.add(hash)
     const request = sendToRouteRequest(shadowed(pinned.plan, payment.shadowSeed), copied(payment), height)
     const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
+    this.#needs.given(hash)
     return await new Promise((resolve) => {
       const firstChannel = (pinned.plan.hops[0] as HopPolicy).channel
       this.#underWay.set(hash, { firstChannel, resolve })
@@ -104,7 +110,11 @@ export class Payments {
   /** What lnd remembers of a payment. @throws RpcError */
   async track(hash: string): Promise<Tracked> {
     const payment = await this.#first(hash)
-    if (payment === undefined) return this.#isNever(hash) ? { status: 'never' } : { status: 'in-flight' }
+    if (payment === undefined) {
+      if (!this.#isNever(hash)) return { status: 'in-flight' }
+      this.#needs.notGiven(hash)
+      return { status: 'never' }
+    }
     this.#absent.delete(hash)
     const outcome = outcomeOf(payment)
     if (outcome.status !== 'in-flight') {
@@ -217,9 +227,12 @@ export class Payments {
 
   #cutOff(hash: string, error: unknown): void {
     const { code, details = '' } = error as RpcError
-    if (code === Status.alreadyExists) return this.#finish(hash, failed('duplicate-hash'))
+    if (code === Status.alreadyExists) {
+      this.#needs.notGiven(hash)
+      return this.#finish(hash, failed('duplicate-hash'))
+    }
     if (code === Status.unknown && isStarting(details)) {
-      this.#used.delete(hash)
+      this.#unused(hash)
       return this.#finish(hash, failed('node-away'))
     }
     if (isDenied(error)) return this.#denied(hash, error)
@@ -232,7 +245,7 @@ export class Payments {
 
   /** Nothing can be sent until a person gives lnd a macaroon that permits it. */
   #denied(hash: string, error: unknown): void {
-    this.#used.delete(hash)
+    this.#unused(hash)
     this.#finish(hash, failed('node-away'))
     this.#unpermitted.record(() => {
       const { message } = asBackendError(error)
@@ -245,7 +258,7 @@ export class Payments {
       (payment) => {
         const outcome = payment === undefined ? undefined : outcomeOf(payment)
         if (outcome === undefined) {
-          this.#used.delete(hash)
+          this.#unused(hash)
           return this.#finish(hash, failed('invalid'))
         }
         if (outcome.status === 'in-flight') this.#markLost(hash)
@@ -256,6 +269,12 @@ export class Payments {
         this.#finish(hash, { status: 'unknown' })
       },
     )
+  }
+
+  /** lnd did not get it: its hash is free again. */
+  #unused(hash: string): void {
+    this.#used.delete(hash)
+    this.#needs.notGiven(hash)
   }
 
   #finish(hash: string, outcome: PaymentOutcome): void {

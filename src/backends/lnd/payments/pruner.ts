@@ -22,7 +22,7 @@ const NO_PAYMENT = '00'.repeat(32)
  */
 export class Pruner {
   readonly #needs: PrunerNeeds
-  /** Hashes that this process has paid, or has asked after for its store: no other is deleted, whoever asks. */
+  /** Hashes that this process has given lnd to pay, or has asked after for its store: no other is deleted, whoever asks. */
   readonly #own = new BoundedSet<string>(MAX_USED_HASHES)
   /** Those to be deleted, with how often that failed. A bound: what is dropped stays in lnd. */
   readonly #waiting = new Map<string, number>()
@@ -49,6 +49,11 @@ export class Pruner {
   /** A payment of this program. */
   own(hash: string): void {
     this.#own.add(hash)
+  }
+
+  /** lnd does not know it, or it is another program's: there is nothing to delete. */
+  disown(hash: string): void {
+    this.#own.delete(hash)
   }
 
   /** The outcome of a payment is stored: lnd need not know it any more. */
