@@ -151,8 +151,9 @@ export class LndBackend implements Backend {
     parts?.liveness.stop()
     parts?.payments.loseSight()
     parts?.invoices.stop()
-    await parts?.pruner?.stop()
+    // First: nobody hears of what is offered any more, and deleting may take seconds.
     await parts?.phantom.stop()
+    await parts?.pruner?.stop()
     this.#target.close()
     await this.#lock?.release()
   }
