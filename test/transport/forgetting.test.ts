@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { toHex } from '../../src/floor/bytes.ts'
@@ -11,6 +12,24 @@ class WatchedStore extends MemoryStore {
     await super.write(changes)
     await Promise.resolve()
     this.stored.push(...changes)
+  }
+}
+
+/** On a disk that takes its time for releases. */
+class SlowStore extends WatchedStore {
+  readonly #sim: Simulation
+  constructor(sim: Simulation) {
+    super()
+    this.#sim = sim
+  }
+  override async write(changes: readonly StoreChange[]): Promise<void> {
+    const { clock } = this.#sim
+    if (changes.some(({ type }) => type === 'release')) {
+      await new Promise<void>((resolve) => {
+        clock.schedule(clock.now() + 2_000, resolve, { ref: true })
+      })
+    }
+    await super.write(changes)
   }
 }
 
@@ -39,6 +58,29 @@ it('lets its node forget each payment once, when its outcome is stored', async (
   const reserved = store.stored.flatMap((change) => (change.type === 'reserve' ? [change.hash] : []))
   expect(reserved.length).toBeGreaterThan(20)
   expect(forgotten.toSorted()).toEqual(reserved.toSorted())
+  await sim.drive(bob.close())
+})
+
+it('stops its node only when what was decided is stored, so that the node can forget that, too', async () => {
+  const sim = createSimulation(demoNetwork(), { seed: 3 })
+  const store = new SlowStore(sim)
+  const { backend, forgotten } = forgetful(sim, store)
+  let forgottenByThen = -1
+  const stop = backend.stop.bind(backend)
+  backend.stop = async () => {
+    forgottenByThen = forgotten.length
+    await stop()
+  }
+  const alice = await sim.drive(createEndpoint({ backend, store }))
+  const bob = await sim.drive(createEndpoint({ backend: sim.backend('bob') }))
+  await bob.createServer((socket) => socket.resume().on('end', () => socket.end())).listen(7)
+  const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))
+  socket.end(Buffer.alloc(20_000))
+  await sim.drive(once(socket.resume(), 'close'))
+  await sim.drive(alice.close())
+  const released = store.stored.filter(({ type }) => type === 'release')
+  expect(released.length).toBeGreaterThan(10)
+  expect(forgottenByThen).toBe(released.length)
   await sim.drive(bob.close())
 })
 

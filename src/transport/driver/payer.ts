@@ -46,6 +46,9 @@ export class Payer {
   #lost = 0
   #tracking = 0
   #toTrack: Unresolved[] = []
+  /** Outcomes that are being stored. */
+  #releasing = 0
+  #whenReleased: (() => void) | undefined
 
   constructor(parts: { readonly runtime: Runtime; readonly node: OwnNode; readonly ledger: Ledger }) {
     this.#runtime = parts.runtime
@@ -97,6 +100,14 @@ export class Payer {
     this.#toTrack = [...this.#unresolved.values()].filter(({ isLost }) => isLost)
     this.#trackMore()
     this.#armTracking()
+  }
+
+  /** Resolves when all that was decided so far is stored, or cannot be, and the node has been told: once, at the end. */
+  async released(): Promise<void> {
+    if (this.#releasing === 0) return
+    await new Promise<void>((resolve) => {
+      this.#whenReleased = resolve
+    })
   }
 
   async #pay(unresolved: Unresolved, attempt: Attempt): Promise<void> {
@@ -154,12 +165,14 @@ export class Payer {
 
   /** The node may forget a payment when its outcome is stored, not before: the next process would ask it in vain. */
   async #release({ hash, reservation }: Unresolved): Promise<void> {
-    try {
-      await this.#runtime.store([{ type: 'release', hash: reservation.hash }])
-    } catch {
-      return // the store, which has ended the endpoint
-    }
-    this.#node.backend.forgetPayment?.(hash)
+    this.#releasing += 1
+    const isStored = await this.#runtime.store([{ type: 'release', hash: reservation.hash }]).then(
+      () => true,
+      () => false, // the store, which has ended the endpoint
+    )
+    this.#releasing -= 1
+    if (isStored) this.#node.backend.forgetPayment?.(hash)
+    if (this.#releasing === 0) this.#whenReleased?.()
   }
 
   #trackMore(): void {

@@ -347,12 +347,14 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   async #close(graceMs: number, reason: { readonly code: string; readonly message: string }): Promise<void> {
     for (const close of this.#servers) close()
-    const { connections, runtime } = this.#driver
+    const { connections, payer, runtime } = this.#driver
     const hadConnections = connections.size > 0
     if (graceMs > 0) await this.#driver.shutDown(graceMs)
     this.#driver.stop({ code: reason.code, message: reason.message })
     // Sockets tell 'close' in a later turn: who waits for the endpoint finds them closed.
     if (hadConnections) await new Promise<void>((resolve) => runtime.soon(resolve))
+    // A node that has stopped forgets no payments (spec/lnd.md §8).
+    await payer.released()
     try {
       await this.#options.backend.stop()
     } finally {
