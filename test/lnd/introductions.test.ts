@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import { Crowd } from '../../src/backends/lnd/phantom/crowd.ts'
+import { CHANNELS_AGE_MS } from '../../src/backends/lnd/limits.ts'
 import { Introductions, type Introduction } from '../../src/backends/lnd/phantom/introductions.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import type { PathRequest } from '../../src/medium/reply-path.ts'
@@ -138,5 +139,20 @@ describe('the guard of a node on lnd', () => {
       expect(crowd).toBeGreaterThanOrEqual(128)
       expect((await world.choose(order)).relays).toBe(1)
     }
+  })
+})
+
+describe('what is known of nodes', () => {
+  it('is let go of when it is too old to be used: a node has thousands of channels', async () => {
+    const world = new World().leaves('hub', 3)
+    const crowd = new Crowd(world.lnd.client, world.lnd.clock)
+    for (const name of ['hub', 'hub 0', 'hub 1']) await crowd.node(keyOf(name))
+    expect(crowd.known).toBe(3)
+    world.lnd.clock.pass(CHANNELS_AGE_MS - 1)
+    await crowd.node(keyOf('hub 2'))
+    world.lnd.clock.pass(1)
+    expect(crowd.known).toBe(1)
+    world.lnd.clock.pass(CHANNELS_AGE_MS)
+    expect([crowd.known, world.lnd.clock.timers]).toEqual([0, 0])
   })
 })

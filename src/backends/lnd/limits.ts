@@ -148,7 +148,7 @@ export const CROWD_ASKED = 32
 export const FEATURES_AGE_MS = 3_600_000
 /** Nodes whose features are kept. */
 export const MAX_FEATURES = 4_096
-/** Nodes that are kept with their channels: the largest has thousands. */
+/** Nodes that are kept with their channels, for CHANNELS_AGE_MS: the largest has thousands. */
 export const MAX_NODES_KNOWN = 32
 /** Room that a peer must have towards us before it is asked to introduce: some packets' worth. */
 export const INBOUND_ROOM_MSAT = 100_000n

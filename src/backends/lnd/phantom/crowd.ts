@@ -25,15 +25,24 @@ export class Crowd {
   readonly #clock: Clock
   readonly #nodes = new BoundedMap<string, Dated<RawNodeInfo | undefined>>(MAX_NODES_KNOWN)
   readonly #blinding = new BoundedMap<string, Dated<boolean>>(MAX_FEATURES)
+  /** Whether a timer stands that drops old nodes. */
+  #willDrop = false
 
   constructor(client: LndClient, clock: Clock) {
     this.#client = client
     this.#clock = clock
   }
 
+  /** Nodes that are kept with their channels. */
+  get known(): number {
+    return this.#nodes.size
+  }
+
   /** A node with its channels, as lnd had it two seconds ago at most. @throws RpcError */
   node(key: string): Promise<RawNodeInfo | undefined> {
-    return this.#kept(this.#nodes, key, CHANNELS_AGE_MS, () => nodeInfo(this.#client, key))
+    const info = this.#kept(this.#nodes, key, CHANNELS_AGE_MS, () => nodeInfo(this.#client, key))
+    this.#dropLater()
+    return info
   }
 
   /**
@@ -68,6 +77,19 @@ export class Crowd {
     return this.#kept(this.#blinding, key, FEATURES_AGE_MS, async () => {
       const info = await nodeInfo(this.#client, key, false)
       return isRelaying(info)
+    })
+  }
+
+  /** Nodes are let go of when they are too old to be used: one can have thousands of channels. */
+  #dropLater(): void {
+    const [oldest] = this.#nodes.values()
+    if (this.#willDrop || oldest === undefined) return
+    this.#willDrop = true
+    this.#clock.schedule(oldest.atMs + CHANNELS_AGE_MS, () => {
+      this.#willDrop = false
+      const now = this.#clock.now()
+      for (const [key, { atMs }] of this.#nodes) if (now - atMs >= CHANNELS_AGE_MS) this.#nodes.delete(key)
+      this.#dropLater()
     })
   }
 
