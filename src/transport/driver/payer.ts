@@ -102,7 +102,7 @@ export class Payer {
     this.#armTracking()
   }
 
-  /** Resolves when all that was decided so far is stored, or cannot be, and the node has been told: once, at the end. */
+  /** Resolves when what was decided so far is stored, or cannot be, and the node was told: once, at the end. */
   async released(): Promise<void> {
     if (this.#releasing === 0) return
     await new Promise<void>((resolve) => {

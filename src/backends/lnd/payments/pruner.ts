@@ -22,7 +22,7 @@ const NO_PAYMENT = '00'.repeat(32)
  */
 export class Pruner {
   readonly #needs: PrunerNeeds
-  /** Hashes that this process has given lnd to pay, or has asked after for its store: no other is deleted, whoever asks. */
+  /** Hashes that lnd was given here, or that were asked after for the store: no other is deleted, whoever asks. */
   readonly #own = new BoundedSet<string>(MAX_USED_HASHES)
   /** Those to be deleted, with how often that failed. A bound: what is dropped stays in lnd. */
   readonly #waiting = new Map<string, number>()
