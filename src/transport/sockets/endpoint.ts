@@ -352,7 +352,11 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     if (graceMs > 0) await this.#driver.shutDown(graceMs)
     this.#driver.stop({ code: reason.code, message: reason.message })
     // Sockets tell 'close' in a later turn: who waits for the endpoint finds them closed.
-    if (hadConnections) await new Promise<void>((resolve) => runtime.soon(resolve))
+    if (hadConnections) {
+      await new Promise<void>((resolve) => {
+        runtime.soon(resolve)
+      })
+    }
     // A node that has stopped forgets no payments (spec/lnd.md §8).
     await payer.released()
     try {
