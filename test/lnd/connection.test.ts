@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -41,6 +41,16 @@ describe("what lnd's database takes", () => {
     expect(databaseBytes(location, {})).toBe(5_000)
     expect(databaseBytes({ ...location, socket: '127.0.0.1:10011' }, {})).toBe(5_000)
     expect(databaseBytes({ ...location, socket: 'node.example:10009' }, {})).toBeUndefined()
+  })
+
+  it('is what can be seen of it: a file that cannot be looked at counts nothing', () => {
+    const graph = join(folder, 'data', 'graph', 'regtest')
+    mkdirSync(graph, { recursive: true })
+    const location = { lndDir: folder, network: 'regtest' }
+    symlinkSync('channel.sqlite', join(graph, 'channel.sqlite'))
+    expect(databaseBytes(location, {})).toBeUndefined()
+    writeFileSync(join(graph, 'channel.db'), Buffer.alloc(5_000))
+    expect(databaseBytes(location, {})).toBe(5_000)
   })
 })
 

@@ -82,7 +82,7 @@ export async function checkLnd(options: LndOptions = {}, only?: readonly Finding
     return [{ name: 'connection', verdict: 'bad', message: (error as Error).message }]
   }
   try {
-    return await new Check(new LndClient(target.services), databaseBytes(options, process.env), only).run()
+    return await new Check(new LndClient(target.services), options, only).run()
   } finally {
     target.close()
   }
@@ -107,12 +107,11 @@ class Check {
   readonly #client: LndClient
   readonly #findings: Finding[] = []
   readonly #only: readonly FindingName[] | undefined
-  /** Undefined: not known. */
-  readonly #databaseBytes: number | undefined
+  readonly #options: LndOptions
 
-  constructor(client: LndClient, database: number | undefined, only: readonly FindingName[] | undefined) {
+  constructor(client: LndClient, options: LndOptions, only: readonly FindingName[] | undefined) {
     this.#client = client
-    this.#databaseBytes = database
+    this.#options = options
     this.#only = only
   }
 
@@ -280,8 +279,9 @@ class Check {
 
   /** What payments and invoices have made of it: lnd itself does not tell. */
   #database(): void {
-    if (this.#databaseBytes === undefined || !this.#wants('database')) return
-    const megabytes = (this.#databaseBytes / 1e6).toFixed(this.#databaseBytes < 1e7 ? 1 : 0)
+    const bytes = this.#wants('database') ? databaseBytes(this.#options, process.env) : undefined
+    if (bytes === undefined) return
+    const megabytes = (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)
     this.#report(
       'database',
       'good',

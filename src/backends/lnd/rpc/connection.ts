@@ -92,16 +92,24 @@ export function ownMacaroonFile(location: LndLocation, environment: NodeJS.Proce
 /** Files in which lnd keeps payments and invoices: bbolt, and SQLite with and without its tables of their own. */
 const DATABASES = ['channel.db', 'channel.sqlite', 'lnd.sqlite'] as const
 
-/** What lnd's database takes on this machine's disk, bytes; undefined where that cannot be seen from here. */
+/** What lnd's database takes on this machine's disk, bytes; undefined where that cannot be seen from here. Never throws. */
 export function databaseBytes(options: LndOptions, environment: NodeJS.ProcessEnv): number | undefined {
   if (options.lnd !== undefined) return undefined
+  if (!isThisMachine(hostOf(lndSocket(options.socket, environment)))) return undefined
   const { lndDir, network } = homeOf(options, environment)
-  const isHere = isThisMachine(hostOf(lndSocket(options.socket, environment)))
   const folders = [join(lndDir, 'data', 'graph', network), join(networkFolders(lndDir), network)]
   const files = folders.flatMap((folder) => DATABASES.map((name) => join(folder, name)))
-  const sizes = files.map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0)
-  const bytes = sizes.reduce((sum, size) => sum + size, 0)
-  return isHere && bytes > 0 ? bytes : undefined
+  const bytes = files.map(sizeOf).reduce((sum, size) => sum + size, 0)
+  return bytes > 0 ? bytes : undefined
+}
+
+/** Bytes; 0 where there is no such file, or another user's folder hides it. */
+function sizeOf(file: string): number {
+  try {
+    return statSync(file).size
+  } catch {
+    return 0
+  }
 }
 
 function isThisMachine(host: string): boolean {
