@@ -34,6 +34,8 @@ interface RunOptions {
   readonly environment?: NodeJS.ProcessEnv
   readonly hasDaemon?: boolean
   readonly findings?: readonly Finding[]
+  /** What looking at the node fails with. */
+  readonly findingsError?: Error
   /** Whether the node has heard of the other one. */
   readonly knows?: boolean | undefined
   readonly out?: RecordedTerminal
@@ -86,7 +88,10 @@ export class CommandLine {
     const dependencies: Dependencies = {
       openEndpoint: options.open ?? ((request) => openEndpointOn(this.sim.backend(node), request)),
       hasDaemon: () => Promise.resolve(options.hasDaemon ?? false),
-      checkLnd: () => Promise.resolve(options.findings ?? []),
+      checkLnd: async () => {
+        if (options.findingsError !== undefined) throw options.findingsError
+        return await Promise.resolve(options.findings ?? [])
+      },
       knowsNode: () => Promise.resolve(options.knows),
       stdin: options.stdin ?? Readable.from([]),
       stdout: out,

@@ -262,6 +262,20 @@ describe('keysock send and keysock receive', () => {
     expect(send.events().slice(0, 2)).toEqual([expect.objectContaining({ event: 'connecting' }), warning])
   })
 
+  it.for<[Finding, RegExp]>([
+    [{ name: 'outbound', verdict: 'poor', message: 'can send 150 sat at most' }, /^no way to that node .* unknown$/],
+    [{ name: 'outbound', verdict: 'bad', message: 'the balance is used up' }, /^the balance is used up$/],
+    [{ name: 'channels', verdict: 'bad', message: 'the node has no channel' }, /^the node has no channel$/],
+  ])('blame this node for a missing way only where it can pay nothing: %o', async ([finding, words]) => {
+    const path = commandLine.write('a.bin', pattern(10))
+    const key = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
+    const send = commandLine.run('alice', ['send', path, key, '--dry-run', '--json'], { findings: [finding] })
+    expect(await send.code).toBe(1)
+    expect(send.events()).toMatchObject([
+      { event: 'error', code: 'EHOSTUNREACH', message: expect.stringMatching(words) },
+    ])
+  })
+
   it('wait for a program that has the node to itself, in words of the command line', async () => {
     const path = commandLine.write('a.bin', pattern(10))
     let tries = 0
@@ -324,6 +338,15 @@ describe('keysock send and keysock receive', () => {
       'the node takes no keysend payments: add accept-keysend=true',
       'nothing can be received: no channel has room towards this node',
     ])
+  })
+
+  it('receive also where this node cannot be looked at', async () => {
+    const path = commandLine.write('a.bin', pattern(10))
+    const receive = await commandLine.receive(['--once'], { findingsError: new Error('EACCES') })
+    const send = commandLine.run('alice', ['send', path, commandLine.key('bob')])
+    expect(await send.code).toBe(0)
+    expect(await receive.code).toBe(0)
+    expect(receive.events().filter(({ event }) => event === 'warning')).toEqual([])
   })
 
   it('say at the start of a receiver that parts of another month are there', async () => {

@@ -5,6 +5,8 @@ import type { WayLook } from '../transfer/send-transfer.ts'
 
 /** Without these nothing is paid to this node, over whatever path. */
 const ROOM: readonly FindingName[] = ['channels', 'inbound']
+/** Without these nothing is paid from it. */
+const TO_PAY: readonly FindingName[] = ['channels', 'outbound']
 /** What a node needs that files are to come to. */
 const TO_RECEIVE: readonly FindingName[] = ['sync', 'keysend', ...ROOM]
 
@@ -27,9 +29,15 @@ export class OwnNode implements WayLook {
   }
 
   /** Why this node can pay nothing, or little more; undefined where nothing is known against it. */
-  async noWayOut(): Promise<string | undefined> {
-    const [first] = await this.#complaints(['outbound'])
+  async againstPaying(): Promise<string | undefined> {
+    const [first] = await this.#complaints(TO_PAY)
     return first?.message
+  }
+
+  /** Why this node can pay nothing; undefined where it can pay something, as far as is known. */
+  async noWayOut(): Promise<string | undefined> {
+    const complaints = await this.#complaints(TO_PAY)
+    return complaints.find(({ verdict }) => verdict === 'bad')?.message
   }
 
   async noWayBack(): Promise<string | undefined> {

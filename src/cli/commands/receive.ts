@@ -112,7 +112,8 @@ class ReceiveCommand {
       })
       server = this.#serve(endpoint, storage, maxCost)
       await server.start()
-      void this.#lookAtNode()
+      // What cannot be looked at is not complained of.
+      this.#lookAtNode().catch(() => undefined)
       await this.#announce(endpoint)
       const end = await stop.orStop(server.ended)
       return this.#report(end, await this.#leave(server), endpoint)

@@ -185,7 +185,7 @@ class SendCommand {
     const { stop, display } = this.#run
     endpoint.setCaps({ process: cap.msat, peer: { publicKey: this.#target.address, cap: cap.msat } })
     if (!(await this.#isWithin(cap, endpoint, source))) return EXIT.stopped
-    void this.#warnOfNoWayOut()
+    void this.#warnOfBalance()
     const transfer = new SendTransfer({
       endpoint,
       target: this.#target,
@@ -334,7 +334,7 @@ class SendCommand {
       relays: hidden?.relays ?? null,
       answerSat: hidden?.packetMsat === undefined ? null : satOf(hidden.packetMsat),
     })
-    await stop.orStop(this.#warnOfNoWayOut())
+    await stop.orStop(this.#warnOfBalance())
     const against = await stop.orStop(this.#againstAnswers())
     if (against !== undefined) this.#run.warn('ERR_CLI_NODE', against)
     else if (answers?.type === 'none') this.#run.warn('ERR_CLI_NODE', onlyDirect(answers.message))
@@ -342,9 +342,9 @@ class SendCommand {
   }
 
   /** Says before the first payment that this node can pay nothing, or little more. */
-  async #warnOfNoWayOut(): Promise<void> {
-    const noWayOut = await this.#node.noWayOut().catch(() => undefined)
-    if (noWayOut !== undefined) this.#run.warn('ERR_CLI_NODE', noWayOut)
+  async #warnOfBalance(): Promise<void> {
+    const against = await this.#node.againstPaying().catch(() => undefined)
+    if (against !== undefined) this.#run.warn('ERR_CLI_NODE', against)
   }
 
   /** Why the receiver could not answer, and what helps; undefined where it can, as far as is known. */
