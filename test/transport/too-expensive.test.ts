@@ -243,3 +243,51 @@ describe('what the hints of an address ask', () => {
     expect(await sim.drive(text(socket))).toBe('an answer')
   })
 })
+
+describe('a quote', () => {
+  const capacityMsat = 5_000_000_000
+  /** From alice to bob over relays, each with what it asks for passing on to bob. */
+  const over = (relays: Readonly<Record<string, PolicyOptions>>): NetworkDescription => ({
+    nodes: ['alice', 'bob', ...Object.keys(relays)].map((name) => ({ name })),
+    channels: Object.entries(relays).flatMap(([relay, asked]) => [
+      { between: ['alice', relay] as const, capacityMsat, policy: { minHtlcMsat: 1_000 } },
+      { between: [relay, 'bob'] as const, capacityMsat, policies: { [relay]: asked } },
+    ]),
+  })
+  const quote = async (
+    relays: Readonly<Record<string, PolicyOptions>>,
+    suffix = '',
+  ): Promise<Awaited<ReturnType<Endpoint['quote']>>> => {
+    sim = createSimulation(over(relays), { seed: 1 })
+    const alice = await open('alice')
+    const bob = Buffer.from(sim.keyOf('bob')).toString('hex')
+    return await sim.drive(alice.quote(bob + suffix, 10_000, { answers: false }))
+  }
+  const usual: PolicyOptions = { minHtlcMsat: 1_000, baseFeeMsat: 1_000, feePpm: 0 }
+  const free: PolicyOptions = { minHtlcMsat: 90_000, baseFeeMsat: 0, feePpm: 0 }
+
+  it('is of the routes that a connection takes: one without a fee may ask for a least amount above maxFee', async () => {
+    const alone = await quote({ carol: usual })
+    expect(await quote({ carol: usual, dave: free })).toEqual(alone)
+    expect(alone).toMatchObject({ routes: 1, packetMsat: 2_000n })
+  })
+
+  it('is of the cheapest packet, not of the lowest fee', async () => {
+    const dear: PolicyOptions = { ...free, minHtlcMsat: 8_000 }
+    expect(await quote({ carol: usual, dave: dear })).toMatchObject({ routes: 2, packetMsat: 2_000n })
+  })
+
+  it('names the cheapest packet where each is above maxFee', async () => {
+    const quoting = quote({ carol: { ...usual, minHtlcMsat: 20_000 }, dave: free })
+    await expect(quoting).rejects.toMatchObject({
+      code: 'ERR_KEYSOCK_FEE',
+      message: expect.stringContaining('costs 21000 msat'),
+    })
+  })
+
+  it('is of the lane that the address names, where less fits into a packet', async () => {
+    const node = await quote({ carol: usual })
+    const phantom = await quote({ carol: usual }, '+phantom')
+    expect(phantom.packetBytes).toBeLessThan(node.packetBytes)
+  })
+})

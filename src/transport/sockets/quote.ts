@@ -1,4 +1,4 @@
-import { type Route, routeFeeMsat, type RoutePreference } from '../../medium/route.ts'
+import { type Destination, packetCostMsat, type Route, routeFeeMsat, type RoutePreference } from '../../medium/route.ts'
 import { type Backend } from '../../backends/backend.ts'
 import type { Address } from '../options/address.ts'
 import { KeysockError } from '../errors.ts'
@@ -60,7 +60,7 @@ export interface QuoteOptions {
 export async function quoteFor(
   backend: Backend,
   {
-    address: { publicKey, hints },
+    address,
     bytes,
     maxFeeMsat,
     prefer,
@@ -71,15 +71,16 @@ export async function quoteFor(
     readonly prefer: RoutePreference
   },
 ): Promise<Omit<Quote, 'answers'>> {
-  const routes = await backend.findRoutes({
-    destination: { lane: 'node', publicKey, hints },
+  const found = await backend.findRoutes({
+    destination: destinationOf(address),
     amountMsat: MIN_AMOUNT_MSAT,
     maxFeeMsat,
     prefer,
     count: QUOTE_ROUTES,
   })
-  const [route] = routes
-  if (route === undefined) {
+  const sorted = found.toSorted((a, b) => Number(packetCostMsat(a) - packetCostMsat(b)))
+  const [cheapest] = sorted
+  if (cheapest === undefined) {
     throw new KeysockError(
       'EHOSTUNREACH',
       'quote EHOSTUNREACH: no route to this node within the fee ceiling (maxFee) is known',
@@ -88,36 +89,39 @@ export async function quoteFor(
       },
     )
   }
-  const { minAmountMsat } = route
-  const fee = routeFeeMsat(route, minAmountMsat)
-  // spec §9.6: the amount counts with the fee.
-  if (minAmountMsat + fee > maxFeeMsat) {
+  // spec §9.6: the amount counts with the fee. A connection takes none of the others.
+  const routes = sorted.filter((route) => packetCostMsat(route) <= maxFeeMsat)
+  const [best] = routes
+  if (best === undefined) {
     throw new KeysockError(
       'ERR_KEYSOCK_FEE',
-      `a packet to this node costs ${minAmountMsat + fee} msat, amount and fee together; maxFee allows ${maxFeeMsat}`,
+      `a packet to this node costs ${packetCostMsat(cheapest)} msat, amount and fee together; maxFee allows ${maxFeeMsat}`,
       { syscall: 'quote' },
     )
   }
-  const best = costOver(route, bytes)
   const costToMsat = routes.map((each) => dearestOver(each, bytes)).reduce((most, each) => (each > most ? each : most))
-  return { ...best, routes: routes.length, costToMsat, ...timeOver(routes, bytes) }
+  return { ...costOver(best, bytes), routes: routes.length, costToMsat, ...timeOver(routes, bytes) }
+}
+
+/** Where packets of a connection to this address go, unless it is told otherwise (spec §1.6). */
+function destinationOf({ publicKey, hints, phantomLane = false }: Address): Destination {
+  return { lane: phantomLane ? 'phantom' : 'node', publicKey, hints }
 }
 
 function costOver(
   route: Route,
   bytes: number,
 ): Pick<Quote, 'packets' | 'costMsat' | 'feeMsat' | 'packetMsat' | 'packetBytes'> {
-  const { minAmountMsat } = route
-  const fee = routeFeeMsat(route, minAmountMsat)
+  const packetMsat = packetCostMsat(route)
   const packetBytes = packetBytesOf(route)
   // The OPEN is one more, and so is the FIN where it has no room.
   const packets = Math.ceil(bytes / packetBytes) + 1
   const count = BigInt(packets)
   return {
     packets,
-    costMsat: count * (minAmountMsat + fee),
-    feeMsat: count * fee,
-    packetMsat: minAmountMsat + fee,
+    costMsat: count * packetMsat,
+    feeMsat: count * routeFeeMsat(route, route.minAmountMsat),
+    packetMsat,
     packetBytes,
   }
 }

@@ -5,7 +5,7 @@ import { formatShortChannelId } from '../../../wire/bolt4/short-channel-id.ts'
 import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { Entropy } from '../../../floor/entropy.ts'
-import { routeFeeMsat, type Route, type RouteRequest } from '../../../medium/route.ts'
+import { packetCostMsat, routeFeeMsat, type Route, type RouteRequest } from '../../../medium/route.ts'
 import { BackendError } from '../../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS } from '../../paths/path-classes.ts'
 import { MAX_PINNED_ROUTES, MAX_ROUTES_PER_REQUEST } from '../../../medium/limits.ts'
@@ -160,8 +160,7 @@ function checkRequest(request: RouteRequest): void {
     throw new BackendError('bad-request', `amountMsat is ${request.amountMsat}; it must be 1..${MAX_MSAT}`)
 }
 
-/** Cheapest first. */
+/** Cheapest first, by what a packet costs over it: a least amount counts as the fee does (spec §9.6). */
 function inOrder(routes: readonly PinnedRoute[], request: RouteRequest): PinnedRoute[] {
-  const cost = ({ route }: PinnedRoute): bigint => routeFeeMsat(route, request.amountMsat)
-  return routes.toSorted((a, b) => Number(cost(a) - cost(b))).slice(0, request.count)
+  return routes.toSorted((a, b) => Number(packetCostMsat(a.route) - packetCostMsat(b.route))).slice(0, request.count)
 }
