@@ -105,7 +105,8 @@ export async function quoteFor(
 
 /** Where packets of a connection to this address go, unless it is told otherwise (spec §1.6). */
 function destinationOf({ publicKey, hints, phantomLane = false }: Address): Destination {
-  return { lane: phantomLane ? 'phantom' : 'node', publicKey, hints }
+  const to = { publicKey, hints }
+  return phantomLane ? { lane: 'phantom', ...to } : { lane: 'node', ...to }
 }
 
 function costOver(
