@@ -12,7 +12,7 @@ import {
   withInboundCost,
 } from '../../src/backends/paths/path-classes.ts'
 import type { RelayWish } from '../../src/medium/reply-path.ts'
-import { DEFAULT_MAX_FEE_MSAT } from '../../src/transport/limits.ts'
+import { DEFAULT_MAX_FEE_MSAT } from '../../src/medium/limits.ts'
 import type { Gossip, Inward } from './gossip.ts'
 
 /** A path of a caller, as everybody could know it. */

@@ -3,6 +3,11 @@ import type { Lane } from './payment.ts'
 
 /** A verdict about an offer falls within this time, else the backend refuses by itself (spec §2.5). */
 export const VERDICT_MS = 3_000
+/**
+ * `maxFee` of a packet by default, msat: 10 sat passes ten relays of the usual 1 sat; above that, the route is a bad
+ * one. Also what the other side is taken to pay for each answer (spec §9.6).
+ */
+export const DEFAULT_MAX_FEE_MSAT = 10_000n
 /** Routes of one `RouteRequest`, at most. */
 export const MAX_ROUTES_PER_REQUEST = 16
 /** Paths of one `PathRequest`, at most. */

@@ -7,8 +7,6 @@
 
 /** `maxCost` of a connection, msat: 1,000 sat is about half a megabyte at 2 sat a packet, and small change if lost. */
 export const DEFAULT_MAX_COST_MSAT = 1_000_000n
-/** `maxFee` of a packet, msat: 10 sat passes ten relays of the usual 1 sat; above that, the route is a bad one. */
-export const DEFAULT_MAX_FEE_MSAT = 10_000n
 /** Above every fee that a path or a hint can name (32 bits, msat): only to learn what the cheapest route costs. */
 export const ANY_FEE_MSAT = 10_000_000_000n
 /** Cap over all connections to one public key, msat: ten connections at their default. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { LndBackend } from '../../src/backends/lnd/lnd-backend.ts'
 import { checkLnd, knowsNode, lndPermissions, type Finding } from '../../src/lnd.ts'
-import { rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
+import { edge, policy, rpcError, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
 const info = {
   version: '0.21.1-beta',
@@ -150,6 +150,44 @@ describe('a look at the channels', () => {
       message: expect.stringContaining('its address names the way'),
     })
     expect((await found('inbound', [channel(1)]))?.message).not.toContain('address')
+  })
+})
+
+describe('a look for who introduces the node', () => {
+  const peer = `03${'bb'.repeat(32)}`
+  const found = async (baseMsat: number): Promise<Finding | undefined> => {
+    const own = { ...edge('1', peer, info.identity_pubkey), node1_pub: peer, node2_pub: info.identity_pubkey }
+    const other = { ...edge('2', peer, `02${'dd'.repeat(32)}`), node1_pub: peer, node2_pub: `02${'dd'.repeat(32)}` }
+    const { findings } = await check({
+      listChannels: () => ({
+        channels: [
+          {
+            chan_id: '1',
+            active: true,
+            private: false,
+            remote_pubkey: peer,
+            local_balance: '500000',
+            remote_balance: '500000',
+            local_constraints: null,
+            remote_constraints: null,
+            pending_htlcs: [],
+          },
+        ],
+      }),
+      getNodeInfo: ({ pub_key: key }: { pub_key: string }) => ({
+        node: { pub_key: key, features: { 25: {} } },
+        channels: [{ ...own, node1_policy: { ...policy, fee_base_msat: String(baseMsat) } }, other],
+      }),
+    })
+    return findings.find(({ name }) => name === 'introduction')
+  }
+
+  it('finds nobody whose price no connection pays by default, and says what it is', async () => {
+    expect(await found(1_000)).toMatchObject({ verdict: 'good', message: expect.stringContaining('a packet costs') })
+    expect(await found(40_000)).toMatchObject({
+      verdict: 'poor',
+      message: expect.stringMatching(/costs its payer too much: .* 51\d\d\d msat a packet/),
+    })
   })
 })
 

@@ -12,6 +12,7 @@ import { networkInWords } from '../../floor/network.ts'
 import { processEntropy } from '../../floor/entropy.ts'
 import { Crowd } from './phantom/crowd.ts'
 import { type Introduction, Introductions, orderPoint } from './phantom/introductions.ts'
+import { DEFAULT_MAX_FEE_MSAT } from '../../medium/limits.ts'
 import { FEW_CANDIDATES } from '../paths/limits.ts'
 import { packetCostMsat } from '../paths/path-classes.ts'
 import { inSat, spendableMsat } from './routes/own-balance.ts'
@@ -336,7 +337,7 @@ class Check {
         ownKey: info.identity_pubkey,
         orderKey: await this.#orderKey(),
       })
-      this.#guard(await introductions.choose({ payer: NOBODY, relays: 'auto' }))
+      this.#guard(await introductions.choose({ payer: NOBODY, relays: 'auto', maxCostMsat: DEFAULT_MAX_FEE_MSAT }))
     } catch (error) {
       if (error instanceof BackendError) this.#report('introduction', 'poor', error.message)
       else this.#report('introduction', 'poor', asBackendError(error).message)

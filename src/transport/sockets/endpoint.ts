@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'eventemitter3'
+import { DEFAULT_MAX_FEE_MSAT } from '../../medium/limits.ts'
 import { MAX_ROUTE_HINTS, type RoutePreference } from '../../medium/route.ts'
 import { type Backend, type NodeInfo } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
@@ -11,13 +12,7 @@ import { ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { processEntropy as realEntropy } from '../../floor/entropy.ts'
 import { invalidOption, KeysockError, messageOf } from '../errors.ts'
 import { formatAddress } from '../options/address.ts'
-import {
-  CLOSE_GRACE_MS,
-  DEFAULT_MAX_COST_MSAT,
-  DEFAULT_MAX_FEE_MSAT,
-  DEFAULT_PEER_CAP_MSAT,
-  DEFAULT_PROCESS_CAP_MSAT,
-} from '../limits.ts'
+import { CLOSE_GRACE_MS, DEFAULT_MAX_COST_MSAT, DEFAULT_PEER_CAP_MSAT, DEFAULT_PROCESS_CAP_MSAT } from '../limits.ts'
 import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import {
