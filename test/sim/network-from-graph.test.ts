@@ -285,6 +285,14 @@ describe('what gossip does not tell', () => {
     expect(await find(hints)).toHaveLength(1)
   })
 
+  it('private channels have ids that no channel of the graph has', () => {
+    const graph = changed(({ edges }) => edit(edges, 'channel_id', '16000000x0x0'))
+    const { channels: drawn } = networkFromGraph(graph, { privateNodes: 1 })
+    expect(drawn.filter(({ id }) => id?.startsWith('16000000x') === true).length).toBeGreaterThan(3)
+    expect(() => createSimulation({ ...networkFromGraph(graph, { privateNodes: 1 }) })).not.toThrow()
+    expect(new Set(drawn.map(({ id }) => id)).size).toBe(drawn.length)
+  })
+
   it.for<[object, string]>([
     [{ balance: 'uniform' }, 'there is no option balance; it is written balances'],
     [{ balances: 'normal' }, "balances is 'uniform' or 'bimodal'; got normal"],
@@ -296,7 +304,13 @@ describe('what gossip does not tell', () => {
     [{ privateNodes: 'many' }, 'privateNodes is a share'],
     [{ latencySpread: 9 }, 'latencySpread is a number of 0..3'],
     [{ latency: 'warp' }, 'latency is one of'],
+    [{ latency: 5 }, 'latency is one of'],
     [{ seed: {} }, 'seed is a text or a number'],
+    [{ seed: Number.NaN }, 'seed is a text or a number'],
+    [{ others: '0.5' }, 'others is a share of 0..1'],
+    [{ latencySpread: '1' }, 'latencySpread is a number of 0..3'],
+    [null as never, 'the options are an object; got null'],
+    ['seed' as never, 'the options are an object; got seed'],
   ])('is refused with %o', ([options, message]) => {
     const make = (): unknown => networkFromGraph(GRAPH, options)
     expect(make).toThrow(expect.objectContaining({ code: 'bad-option' }))

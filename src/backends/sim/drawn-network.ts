@@ -1,7 +1,7 @@
 import type { ChannelDescription, NetworkDescription, NodeDescription, PolicyOptions } from './description.ts'
 import { SimulationError } from './errors.ts'
 import type { GossipChannel, GossipGraph, GossipPolicy } from './gossip-graph.ts'
-import { checkDescriptionNames, checkDrawNames } from './option-names.ts'
+import { checkDescriptionNames, checkDrawNames, checkIsObject } from './option-names.ts'
 import { Random } from './random.ts'
 import { LATENCIES } from './timing.ts'
 
@@ -231,6 +231,7 @@ function hiddenNodes(
   const count = used.length === 0 ? 0 : Math.round(graph.nodes.length * share)
   const names: string[] = []
   const channels: GossipChannel[] = []
+  const nextId = unusedAliases(graph)
   for (let i = 0; names.length < count; i++) {
     const name = `private-${i}`
     if (taken.has(name)) continue
@@ -239,9 +240,8 @@ function hiddenNodes(
     for (let j = 0; j < own; j++) {
       const model = used[random.below(used.length)] as GossipChannel
       const end = random.below(2) as 0 | 1
-      const number = channels.length
       channels.push({
-        id: `${ALIAS_BLOCK + Math.floor(number / ALIASES_PER_BLOCK)}x${number % ALIASES_PER_BLOCK}x0`,
+        id: nextId(),
         ends: [model.ends[end], name],
         capacityMsat: model.capacityMsat,
         policies: [model.policies[end], { ...DEFAULT_POLICY, maxHtlcMsat: model.capacityMsat }],
@@ -251,11 +251,25 @@ function hiddenNodes(
   return { names, channels }
 }
 
+/** Gives ids for private channels, one after the other; none that a channel of the graph has. */
+function unusedAliases(graph: GossipGraph): () => string {
+  const taken = new Set(graph.channels.map(({ id }) => id))
+  let number = 0
+  return () => {
+    for (;;) {
+      const id = `${ALIAS_BLOCK + Math.floor(number / ALIASES_PER_BLOCK)}x${number % ALIASES_PER_BLOCK}x0`
+      number++
+      if (!taken.has(id)) return id
+    }
+  }
+}
+
 /** @throws SimulationError 'bad-option' */
 function checkDrawOptions(options: DrawOptions): void {
+  checkIsObject(options)
   checkDrawNames(options)
   const { seed = 1, balances = 'bimodal', slots = 'implementations' } = options
-  if (!['string', 'number'].includes(typeof seed)) badOption('seed', 'a text or a number', seed)
+  if (typeof seed !== 'string' && !Number.isFinite(seed)) badOption('seed', 'a text or a number', seed)
   if (!['uniform', 'bimodal'].includes(balances)) badOption('balances', "'uniform' or 'bimodal'", balances)
   const isNumber = typeof slots === 'number' && Number.isInteger(slots) && slots >= 1 && slots <= SLOTS.lnd
   if (slots !== 'implementations' && !isNumber) {
@@ -263,12 +277,18 @@ function checkDrawOptions(options: DrawOptions): void {
   }
   const { pairLimits = 0, circuitBreakers = 0, others = 0, privateNodes = 0, latencySpread = 0, latency } = options
   for (const [name, share] of Object.entries({ pairLimits, circuitBreakers, others, privateNodes })) {
-    if (!(share >= 0 && share <= 1)) badOption(name, 'a share of 0..1', share)
+    if (!isWithin(share, 1)) badOption(name, 'a share of 0..1', share)
   }
-  if (!(latencySpread >= 0 && latencySpread <= 3)) badOption('latencySpread', 'a number of 0..3', latencySpread)
-  if (typeof latency === 'string' && !Object.hasOwn(LATENCIES, latency)) {
+  if (!isWithin(latencySpread, 3)) badOption('latencySpread', 'a number of 0..3', latencySpread)
+  const isKnown = typeof latency === 'string' ? Object.hasOwn(LATENCIES, latency) : typeof latency === 'object'
+  if (latency !== undefined && !isKnown) {
     badOption('latency', `one of ${Object.keys(LATENCIES).join(', ')}, or an object`, latency)
   }
+}
+
+/** Programs in JavaScript pass anything: a text compares like the number in it, and counts as one nowhere else. */
+function isWithin(value: unknown, most: number): boolean {
+  return typeof value === 'number' && value >= 0 && value <= most
 }
 
 function badOption(name: string, what: string, value: unknown): never {

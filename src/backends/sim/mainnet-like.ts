@@ -4,6 +4,7 @@ import { SimulationError } from './errors.ts'
 import { MSAT_PER_SAT, type GossipChannel, type GossipGraph, type GossipPolicy } from './gossip-graph.ts'
 import { MAX_NODES } from './limits.ts'
 import { MAINNET } from './mainnet-tables.ts'
+import { checkIsObject } from './option-names.ts'
 import { Random } from './random.ts'
 
 export interface MainnetOptions extends DrawOptions {
@@ -73,6 +74,7 @@ const LEAST_NODES = 10
  * with the most channels in use first, and those without any (two of three) last. Throws SimulationError 'bad-option'.
  */
 export function mainnetLike(options: MainnetOptions): NetworkDescription {
+  checkIsObject(options)
   const { nodes, ...rest } = options
   if (!(Number.isInteger(nodes) && nodes >= LEAST_NODES && nodes <= MAX_NODES)) {
     throw new SimulationError('bad-option', `nodes is a whole number of ${LEAST_NODES}..${MAX_NODES}; got ${nodes}`)

@@ -138,6 +138,12 @@ export function checkNames(
   if (complaint !== undefined) throw new SimulationError(code, `${where}: ${complaint}`)
 }
 
+/** As a program in JavaScript may pass them. @throws SimulationError 'bad-option' */
+export function checkIsObject(options: unknown): void {
+  if (typeof options === 'object' && options !== null) return
+  throw new SimulationError('bad-option', `the options are an object; got ${String(options)}`)
+}
+
 /** @throws SimulationError 'bad-option' */
 export function checkDrawNames(options: DrawOptions): void {
   checkNames('what is drawn', options, DRAW_NAMES, 'bad-option')
