@@ -92,7 +92,9 @@ export function ownMacaroonFile(location: LndLocation, environment: NodeJS.Proce
 /** Files in which lnd keeps payments and invoices: bbolt, and SQLite with and without its tables of their own. */
 const DATABASES = ['channel.db', 'channel.sqlite', 'lnd.sqlite'] as const
 
-/** What lnd's database takes on this machine's disk, bytes; undefined where that cannot be seen from here. Never throws. */
+/**
+ * What lnd's database takes on this machine's disk, bytes; undefined where that cannot be seen from here. Never throws.
+ */
 export function databaseBytes(options: LndOptions, environment: NodeJS.ProcessEnv): number | undefined {
   if (options.lnd !== undefined) return undefined
   if (!isThisMachine(hostOf(lndSocket(options.socket, environment)))) return undefined
