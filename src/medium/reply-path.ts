@@ -19,7 +19,7 @@ export interface PathRequest {
   readonly maxCostMsat?: bigint
   /** How long the path has to work, in blocks. */
   readonly lifetimeBlocks: number
-  /** Peers of this node, in hexadecimal, that may not stand on the path: nothing came over them (spec §9.5). */
+  /** Nodes, in hexadecimal, that may not stand on the path, nowhere: nothing came over them (spec §9.5). */
   readonly avoidGuards?: readonly string[]
 }
 
@@ -43,6 +43,9 @@ export interface PathResult {
    * Absent: the backend still counts, and the event 'candidates' tells.
    */
   readonly candidates?: number
-  /** The peer of this node over which they lead, in hexadecimal; absent: the backend does not say. */
-  readonly guard?: string
+  /**
+   * The relays over which they lead, in hexadecimal: the introduction node first, the peer of this node last. Absent: the
+   * backend does not say.
+   */
+  readonly guards?: readonly string[]
 }

@@ -82,7 +82,7 @@ export const MIN_CANDIDATES = 4
 
 /** A guard that brought something within this time is kept: the silence is another's (spec §9.5). */
 export const GUARD_TRUST_MS = 600_000
-/** Guards that a process gives up at most: each that is tried tells a payer more (spec §9.5). */
+/** Chains of relays that a process gives up at most: each that is tried tells a payer more (spec §9.5). */
 export const MAX_AVOIDED_GUARDS = 2
 
 // ---- Bytes -------------------------------------------------------------------------------------------

@@ -129,6 +129,15 @@ describe('the guard of a node on lnd', () => {
     expect((await world.choose(1)).crowd).toBe(6)
   })
 
+  it('that was given up stands nowhere on a path, also not before another peer', async () => {
+    const world = new World().join('given up', 'own').join('peer', 'own').join('given up', 'peer')
+    world.leaves('given up', 3).leaves('peer', 3)
+    for (const order of ORDERS) {
+      const { links } = await world.choose(order, { relays: 2, avoidGuards: [keyOf('given up')] })
+      expect(links.map(({ from }) => from)).not.toContain(keyOf('given up'))
+    }
+  })
+
   it('has a relay before it where it hides too few, with auto', async () => {
     const world = new World().join('small', 'own').leaves('small', 2)
     world.join('front', 'small')

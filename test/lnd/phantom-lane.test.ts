@@ -97,9 +97,9 @@ describe('hidden paths', () => {
   })
 
   it('tell their cost and their relays', async () => {
-    const { costMsat, relays, guard } = await new World().make()
+    const { costMsat, relays, guards } = await new World().make()
     // 1,000 msat and a base fee of 1,000 msat, and a rate of 2,500 millionths of the former.
-    expect([costMsat, relays, guard]).toEqual([2_003n, 1, bob])
+    expect([costMsat, relays, guards]).toEqual([2_003n, 1, [bob]])
   })
 
   it('need no look at the whole graph, and one at each node that could stand behind them', async () => {

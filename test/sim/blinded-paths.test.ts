@@ -92,6 +92,20 @@ describe('an introduction node', () => {
     expect(await introduction()).not.toBe(guard)
   })
 
+  it('that was given up stands nowhere on a path of two relays', async () => {
+    const sim = createSimulation(hubNetwork())
+    const backend = sim.backend('leaf0')
+    await backend.start({ sink: () => {} })
+    const request = { count: 1, payer: sim.keyOf('leaf1'), relays: 2, lifetimeBlocks: 100 } as const
+    const { guards = [] } = await sim.drive(backend.makePaths(request))
+    expect(guards).toHaveLength(2)
+    for (const relay of guards) {
+      const again = await sim.drive(backend.makePaths({ ...request, avoidGuards: [relay] }))
+      expect(again.guards).not.toContain(relay)
+    }
+    await backend.stop()
+  })
+
   it('is missing where the only peer has no other channel', async () => {
     await expect(pathOf(createSimulation(line(2)), 'n1', 'n0')).rejects.toMatchObject({ code: 'no-path' })
     await expect(pathOf(createSimulation(line(3)), 'n2', 'n1')).rejects.toMatchObject({ code: 'no-path' })

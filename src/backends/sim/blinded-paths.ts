@@ -55,7 +55,7 @@ export class ProcessPaths {
       relays: chain.relays,
       costMsat: BigInt(packetCostMsat(chain.totals)),
       candidates: chain.crowd,
-      guard: (chain.links.at(-1) as ChannelLink).from.publicHex,
+      guards: chain.links.map((link) => link.from.publicHex),
     }
   }
 

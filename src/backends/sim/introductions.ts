@@ -31,6 +31,7 @@ export interface Introduction extends PathOption {
 interface ChainSearch {
   readonly node: SimNode
   readonly payer: SimNode | undefined
+  readonly avoidGuards: readonly string[]
   /** Links of peers towards the node, in its lasting order. */
   readonly peers: readonly ChannelLink[]
 }
@@ -45,10 +46,8 @@ export function chooseIntroduction(network: Network, node: SimNode, request: Pat
   const { avoidGuards = [], relays, maxCostMsat } = request
   const payer = network.nodeByKey(request.payer)
   const towardsUs = node.links.map((link) => link.reverse)
-  const peers = towardsUs.filter(
-    (link) => canRelay(link, payer) && !(avoidGuards.length > 0 && avoidGuards.includes(link.from.publicHex)),
-  )
-  const search = { node, payer, peers: byPreference(node, peers) }
+  const peers = towardsUs.filter((link) => canRelay(link, payer) && !isAvoided(link, avoidGuards))
+  const search = { node, payer, avoidGuards, peers: byPreference(node, peers) }
   const rest = new SecondBest<Introduction>(maxCostMsat === undefined ? Infinity : Number(maxCostMsat), relays)
   for (const count of relaysInOrder(relays, sha256(node.secretKey))) {
     for (const chain of count === 1 ? single(search) : double(search)) {
@@ -79,12 +78,12 @@ function* single({ peers, payer }: ChainSearch): Generator<Introduction> {
   }
 }
 
-function* double({ node, peers, payer }: ChainSearch): Generator<Introduction> {
+function* double({ node, peers, payer, avoidGuards }: ChainSearch): Generator<Introduction> {
   let left = MAX_CHAINS_OF_TWO
   for (const inner of peers) {
     const fronts = inner.from.links
       .map((link) => link.reverse)
-      .filter((link) => link.from !== node && canRelay(link, payer))
+      .filter((link) => link.from !== node && canRelay(link, payer) && !isAvoided(link, avoidGuards))
     for (const link of byPreference(node, fronts)) {
       if (left-- === 0) return
       const found = introduction([link, inner], payer)
@@ -141,6 +140,11 @@ function canRelay(link: ChannelLink, payer: SimNode | undefined): boolean {
     link.balanceMsat >= INTRODUCTION_ROOM_MSAT &&
     link.slotsUsed < link.policy.maxHtlcs
   )
+}
+
+/** spec §9.5. A node's key in hexadecimal is made where it is asked for. */
+function isAvoided({ from }: ChannelLink, avoidGuards: readonly string[]): boolean {
+  return avoidGuards.length > 0 && avoidGuards.includes(from.publicHex)
 }
 
 /** Every node has a lasting order of links, drawn from its key: a guard, and standbys after it. */

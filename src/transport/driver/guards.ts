@@ -1,23 +1,31 @@
 import { GUARD_TRUST_MS, MAX_AVOIDED_GUARDS } from '../limits.ts'
 
+/** Relays of a reply path, in hexadecimal: the introduction node first, the peer of the own node last. */
+type Chain = readonly string[]
+
 /**
- * The peers of the own node over which its reply paths lead, by what came over them in this process (spec §9.5). One is
- * kept for as long as it brings anything: every other that is tried tells a payer more about who hides behind them.
+ * The relays over which the reply paths of the own node lead, by what came over them in this process (spec §9.5). A
+ * chain is kept for as long as it brings anything: every other that is tried tells a payer more about who hides behind.
  */
 export class Guards {
-  readonly #byPath: Map<string, string> = new Map()
-  /** As many as the node has peers, at most. */
+  readonly #byPath: Map<string, Chain> = new Map()
+  /** Those that stood on a path over which something came: few, as a chain is kept. */
   readonly #heardAt: Map<string, number> = new Map()
-  readonly #avoided: string[] = []
+  /** Relays that stood before another one, and peers of the own node. */
+  readonly #fronts: Set<string> = new Set()
+  readonly #peers: Set<string> = new Set()
+  /** How often chains were given up, MAX_AVOIDED_GUARDS at most. */
+  #givenUp = 0
 
   /** Over which no paths are made any more; undefined: none. */
   get avoided(): readonly string[] | undefined {
-    return this.#avoided.length === 0 ? undefined : this.#avoided
+    const all = new Set([...this.#fronts, ...this.#peers])
+    return all.size === 0 ? undefined : [...all]
   }
 
-  /** These paths were made over `guard`. */
-  made(pathIds: readonly string[], guard: string): void {
-    for (const pathId of pathIds) this.#byPath.set(pathId, guard)
+  /** These paths were made over `chain`. */
+  made(pathIds: readonly string[], chain: Chain): void {
+    for (const pathId of pathIds) this.#byPath.set(pathId, chain)
   }
 
   closed(pathId: string): void {
@@ -26,22 +34,32 @@ export class Guards {
 
   /** Something authentic came over this path. */
   heard(now: number, pathId: string): void {
-    const guard = this.#byPath.get(pathId)
-    if (guard !== undefined) this.#heardAt.set(guard, now)
+    for (const relay of this.#byPath.get(pathId) ?? []) this.#heardAt.set(relay, now)
   }
 
-  /** What was to come over `guard` did not. True: from now on it is avoided. */
-  silent(now: number, guard: string): boolean {
-    if (this.#avoided.includes(guard)) return true
-    const heardAt = this.#heardAt.get(guard)
-    const isTrusted = heardAt !== undefined && now - heardAt < GUARD_TRUST_MS
-    if (isTrusted || this.#avoided.length >= MAX_AVOIDED_GUARDS) return false
-    this.#avoided.push(guard)
+  /**
+   * What was to come over `chain` did not. True: from now on it is avoided, with every relay that it may be due to:
+   * nobody can tell which of them it was.
+   */
+  silent(now: number, chain: Chain): boolean {
+    if (chain.some((relay) => this.#fronts.has(relay) || this.#peers.has(relay))) return true
+    const suspects = chain.filter((relay) => !this.#isTrusted(now, relay))
+    if (suspects.length === 0 || this.#givenUp >= MAX_AVOIDED_GUARDS) return false
+    this.#givenUp++
+    for (const relay of suspects) (relay === chain.at(-1) ? this.#peers : this.#fronts).add(relay)
     return true
   }
 
-  /** There is no way without them: one that brought nothing is better than none. */
+  /** There is no way without them: peers that brought nothing are taken again, then also those in front of them. */
   forgive(): void {
-    this.#avoided.length = 0
+    if (this.#fronts.size > 0 && this.#peers.size > 0) return this.#peers.clear()
+    this.#peers.clear()
+    this.#fronts.clear()
+    this.#givenUp = 0
+  }
+
+  #isTrusted(now: number, relay: string): boolean {
+    const heardAt = this.#heardAt.get(relay)
+    return heardAt !== undefined && now - heardAt < GUARD_TRUST_MS
   }
 }

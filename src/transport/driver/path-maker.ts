@@ -24,8 +24,8 @@ export class PathMaker {
   readonly #parts: PathMakerParts
   #warnedOf = Infinity
   readonly #guards: Guards = new Guards()
-  /** Over which peers of this node each connection's paths led, the last ones. */
-  readonly #guardsOf: WeakMap<DrivenConnection, readonly string[]> = new WeakMap()
+  /** Over which relays each connection's paths led, the last ones. */
+  readonly #guardsOf: WeakMap<DrivenConnection, readonly (readonly string[])[]> = new WeakMap()
   /** Connections that asked while the node was away, with how many paths they want. */
   readonly #waiting: Map<DrivenConnection, number> = new Map()
 
@@ -88,15 +88,15 @@ export class PathMaker {
     } catch (error) {
       if (!(error instanceof BackendError && error.code === 'no-path')) throw error
       this.#guards.forgive()
-      return backend.makePaths(request)
+      return this.#ask(request)
     }
   }
 
   // What was delivered had no answer over the paths that this connection has.
   #silent(connection: DrivenConnection): void {
-    const guard = this.#guardsOf.get(connection)?.at(-1)
-    if (guard === undefined || !this.#guards.silent(this.#parts.runtime.now(), guard)) return
-    this.#parts.runtime.debug({ guard }, 'nothing comes over this peer: replies take another one')
+    const guards = this.#guardsOf.get(connection)?.at(-1)
+    if (guards === undefined || !this.#guards.silent(this.#parts.runtime.now(), guards)) return
+    this.#parts.runtime.debug({ guards: guards.join(' and ') }, 'nothing comes over these relays: replies take others')
   }
 
   /** Something authentic came over this path. */
@@ -108,7 +108,7 @@ export class PathMaker {
   explain(connection: DrivenConnection, failure: ConnectionFailure | undefined): ConnectionFailure | undefined {
     const guards = this.#guardsOf.get(connection)
     if (failure?.code !== 'ETIMEDOUT' || guards === undefined || connection.stats.packetsReceived > 0) return failure
-    const nodes = guards.join(', then ')
+    const nodes = guards.map((chain) => chain.join(' and ')).join(', then ')
     const message = `${failure.message}. Answers were to come over ${nodes}; a node there that passes nothing on looks the same`
     return { ...failure, message }
   }
@@ -151,11 +151,11 @@ export class PathMaker {
     for (const connection of makers) if (connection !== undefined) this.#count(connection, candidates)
   }
 
-  #made(connection: DrivenConnection, { paths, relays, candidates, guard }: PathResult): void {
+  #made(connection: DrivenConnection, { paths, relays, candidates, guards }: PathResult): void {
     if (this.#parts.runtime.isStopped) return
     if (connection.isClosed) return this.close(paths.map(({ pathId }) => pathId))
     for (const { pathId } of paths) this.#parts.connections.addPath(pathId, connection)
-    if (guard !== undefined) this.#over(connection, paths, guard)
+    if (guards !== undefined) this.#over(connection, paths, guards)
     if (candidates !== undefined) this.#count(connection, candidates)
     connection.setRelays(relays)
     connection.providePaths(paths)
@@ -166,13 +166,14 @@ export class PathMaker {
     this.#warn(candidates)
   }
 
-  #over(connection: DrivenConnection, paths: readonly ReplyPath[], guard: string): void {
+  #over(connection: DrivenConnection, paths: readonly ReplyPath[], guards: readonly string[]): void {
     this.#guards.made(
       paths.map(({ pathId }) => pathId),
-      guard,
+      guards,
     )
     const before = this.#guardsOf.get(connection) ?? []
-    if (before.at(-1) !== guard) this.#guardsOf.set(connection, [...before, guard].slice(-MAX_AVOIDED_GUARDS))
+    if (before.at(-1)?.join() !== guards.join())
+      this.#guardsOf.set(connection, [...before, guards].slice(-MAX_AVOIDED_GUARDS))
   }
 
   /** spec §9.5: once for each number that is worse than what was warned of before. */

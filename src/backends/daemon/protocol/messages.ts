@@ -177,7 +177,7 @@ const pathResult: Codec<PathResult> = object<PathResult>({
   relays: optional(oneOf([1, 2])),
   costMsat: optional(amount),
   candidates: optional(count()),
-  guard: optional(identifier),
+  guards: optional(list(identifier, 2)),
 })
 
 const pathIds: Codec<readonly string[]> = list(identifier, 8_192)

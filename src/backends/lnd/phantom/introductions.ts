@@ -105,7 +105,7 @@ export class Introductions {
     for await (const { info, link: inner } of this.#peers(search)) {
       const fronts = info.channels
         .map((edge) => ({ edge, key: otherEnd(edge, inner.from) }))
-        .filter(({ key }) => key !== this.#needs.ownKey && key !== search.payer)
+        .filter(({ key }) => key !== this.#needs.ownKey && key !== search.payer && !search.avoidGuards.includes(key))
       for (const { edge, key } of this.#inOrder(fronts, (front) => front.key)) {
         const link = isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
         if (link === undefined) continue

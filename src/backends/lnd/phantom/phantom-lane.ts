@@ -100,8 +100,8 @@ export class PhantomLane {
     host.command({ type: 'add', keys: made.map(({ key }) => key) })
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
     const { relays, totals, crowd: candidates, links } = chain
-    const { from: guard } = links.at(-1) as HopPolicy
-    return { paths, relays, costMsat: BigInt(packetCostMsat(totals)), candidates, guard }
+    const guards = links.map(({ from }) => from)
+    return { paths, relays, costMsat: BigInt(packetCostMsat(totals)), candidates, guards }
   }
 
   /**
