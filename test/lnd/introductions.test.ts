@@ -5,7 +5,7 @@ import { CHANNELS_AGE_MS } from '../../src/backends/lnd/limits.ts'
 import { Introductions, type Introduction } from '../../src/backends/lnd/phantom/introductions.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import type { PathRequest } from '../../src/medium/reply-path.ts'
-import { toHex } from '../../src/floor/bytes.ts'
+import { fromHex, toHex } from '../../src/floor/bytes.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { edge, policy, ScriptedLnd } from './scripted-lnd.ts'
 
@@ -30,14 +30,19 @@ class World {
   readonly #edges: Edge[] = []
   readonly #blind = new Set<string>()
   #made = 0
+  /** What lnd takes for a node's information. */
+  answerMs = 0
 
   constructor() {
     this.lnd = new ScriptedLnd({
       listChannels: () => ({ channels: this.#edges.filter((each) => each.node2_pub === OWN).map(ownChannel) }),
-      getNodeInfo: ({ pub_key: key, include_channels: isWhole }: { pub_key: string; include_channels: boolean }) => ({
-        node: { pub_key: key, features: this.#blind.has(key) ? {} : { 25: {} } },
-        channels: isWhole ? this.#edges.filter((each) => each.node1_pub === key || each.node2_pub === key) : [],
-      }),
+      getNodeInfo: ({ pub_key: key, include_channels: isWhole }: { pub_key: string; include_channels: boolean }) => {
+        this.lnd.clock.pass(this.answerMs)
+        return {
+          node: { pub_key: key, features: this.#blind.has(key) ? {} : { 25: {} } },
+          channels: isWhole ? this.#edges.filter((each) => each.node1_pub === key || each.node2_pub === key) : [],
+        }
+      },
     })
   }
 
@@ -62,16 +67,23 @@ class World {
   }
 
   choose(order: number, changes: Partial<PathRequest> = {}): Promise<Introduction> {
+    return chosenBy(this.introductions(order), changes)
+  }
+
+  introductions(order: number): Introductions {
     const { client, clock } = this.lnd
-    const introductions = new Introductions({
+    return new Introductions({
       crowd: new Crowd(client, clock),
       clock,
       channels: new OwnChannels(client, clock),
       ownKey: OWN,
       orderKey: sha256(Uint8Array.of(order)),
     })
-    return introductions.choose({ payer: PAYER, relays: 1, maxCostMsat: 10_000n, ...changes })
   }
+}
+
+function chosenBy(introductions: Introductions, changes: Partial<PathRequest> = {}): Promise<Introduction> {
+  return introductions.choose({ payer: PAYER, relays: 1, maxCostMsat: 10_000n, ...changes })
 }
 
 function ownChannel(each: { channel_id: string; node1_pub: string }): object {
@@ -127,6 +139,38 @@ describe('the guard of a node on lnd', () => {
   it('hides nobody behind a direction that is disabled', async () => {
     const world = new World().join('hub', 'own').leaves('hub', 5).leaves('hub', 3, { disabled: true })
     expect((await world.choose(1)).crowd).toBe(6)
+  })
+
+  it('stays the same in a process, though a faster lnd would let it find a better one', async () => {
+    const names = ['one', 'two', 'three', 'large'] as const
+    const world = new World()
+    for (const name of names) world.join(name, 'own').leaves(name, name === 'large' ? 20 : 3)
+    const first = new Set<string | undefined>()
+    for (const order of ORDERS) {
+      const introductions = world.introductions(order)
+      const guard = async (changes: Partial<PathRequest> = {}): Promise<string | undefined> =>
+        (await chosenBy(introductions, changes)).links[0]?.from
+      world.answerMs = 2_000
+      const before = await guard()
+      world.answerMs = 0
+      expect(await guard()).toBe(before)
+      first.add(before)
+      // A payer that is the guard gets another one, and nobody else does for its sake.
+      expect(await guard({ payer: fromHex(before as string) })).not.toBe(before)
+      expect(await guard()).toBe(before)
+      expect(await guard({ avoidGuards: [before as string] })).not.toBe(before)
+    }
+    expect(first.size).toBeGreaterThan(1)
+  })
+
+  it('is the same for all that ask at the same time', async () => {
+    const world = new World().join('small', 'own').leaves('small', 3).join('large', 'own').leaves('large', 20)
+    world.answerMs = 2_000
+    for (const order of ORDERS) {
+      const introductions = world.introductions(order)
+      const both = await Promise.all([chosenBy(introductions), chosenBy(introductions)])
+      expect(both[1]?.links[0]?.from).toBe(both[0]?.links[0]?.from)
+    }
   })
 
   it('that was given up stands nowhere on a path, also not before another peer', async () => {

@@ -2,7 +2,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { hmacSha256 } from '../../../wire/keys.ts'
 import { concat, fromHex, toHex } from '../../../floor/bytes.ts'
-import type { PathRequest } from '../../../medium/reply-path.ts'
+import type { PathRequest, RelayWish } from '../../../medium/reply-path.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import { BackendError } from '../../backend.ts'
 import { fits, type PathOption, relaysInOrder, SecondBest } from '../../paths/guard-rule.ts'
@@ -16,7 +16,7 @@ import {
   type InboundCost,
   type RelayCost,
 } from '../../paths/path-classes.ts'
-import { CHANNELS_AGE_MS, GUARD_SEARCH_MS, INBOUND_ROOM_MSAT, MAX_FRONTS } from '../limits.ts'
+import { CHANNELS_AGE_MS, GUARD_SEARCH_MS, INBOUND_ROOM_MSAT, MAX_CHAINS_KEPT, MAX_FRONTS } from '../limits.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from '../rpc/raw-messages.ts'
 import { graphId, inboundMsat, isUnconfirmed, type OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
@@ -52,6 +52,8 @@ interface ChainSearch {
   readonly own: readonly RawChannel[]
   /** Why peers are none that introduce us, by peer. */
   readonly reasons: Map<string, string>
+  /** Chains of these relays alone, in hexadecimal, introduction node first. */
+  readonly only?: readonly string[]
 }
 
 /** A peer that can be a relay, with its channel to us. */
@@ -63,10 +65,13 @@ interface Peer {
 /**
  * Chooses the chain behind which this node hides by the rule of spec §9.12: the first that fits, in an order of peers
  * that follows from a secret of the node, so that the same one is chosen after a restart and nobody else can tell whom
- * a node would choose; where none fits, what hides best.
+ * a node would choose; where none fits, what hides best. What was chosen once is chosen again while it works: how far a
+ * search gets depends on how fast lnd answers, and a payer that sees two guards intersects their crowds.
  */
 export class Introductions {
   readonly #needs: IntroductionNeeds
+  /** The relays of chains that were chosen, in hexadecimal, first ones first: MAX_CHAINS_KEPT for each wish. */
+  readonly #chosen: Map<RelayWish, (readonly string[])[]> = new Map()
 
   constructor(needs: IntroductionNeeds) {
     this.#needs = needs
@@ -75,9 +80,31 @@ export class Introductions {
   /** @throws BackendError 'no-path' with what is missing, RpcError */
   async choose(request: Omit<PathRequest, 'count' | 'lifetimeBlocks'>): Promise<Introduction> {
     const { relays, maxCostMsat, avoidGuards = [] } = request
-    const { clock, channels, orderKey } = this.#needs
-    const own = await channels.list(CHANNELS_AGE_MS)
+    const own = await this.#needs.channels.list(CHANNELS_AGE_MS)
     const search = { payer: toHex(request.payer), avoidGuards, own, reasons: new Map<string, string>() }
+    const before = await this.#again(search, relays, maxCostMsat)
+    if (before !== undefined) return before
+    const found = await this.#search(search, relays, maxCostMsat)
+    // Another search, that began at the same time, may have ended first.
+    const meanwhile = await this.#again(search, relays, maxCostMsat)
+    if (meanwhile !== undefined) return meanwhile
+    const chosen = this.#chosen.get(relays) ?? []
+    this.#chosen.set(relays, [...chosen, found.links.map(({ from }) => from)].slice(-MAX_CHAINS_KEPT))
+    return found
+  }
+
+  /** The first of those that were chosen before which this payer can pay over now. */
+  async #again(search: ChainSearch, wish: RelayWish, maxCostMsat?: bigint): Promise<Introduction | undefined> {
+    for (const only of this.#chosen.get(wish) ?? []) {
+      const kept = { ...search, only, reasons: new Map<string, string>() }
+      for await (const chain of only.length === 1 ? this.#single(kept) : this.#double(kept))
+        if (maxCostMsat === undefined || packetCostMsat(chain.totals) <= maxCostMsat) return chain
+    }
+    return undefined
+  }
+
+  async #search(search: ChainSearch, relays: RelayWish, maxCostMsat?: bigint): Promise<Introduction> {
+    const { clock, orderKey } = this.#needs
     const rest = new SecondBest<Introduction>(maxCostMsat === undefined ? Infinity : Number(maxCostMsat), relays)
     const untilMs = clock.now() + GUARD_SEARCH_MS
     for (const count of relaysInOrder(relays, hmacSha256(orderKey, COVER))) {
@@ -106,6 +133,7 @@ export class Introductions {
       const fronts = info.channels
         .map((edge) => ({ edge, key: otherEnd(edge, inner.from) }))
         .filter(({ key }) => key !== this.#needs.ownKey && key !== search.payer && !search.avoidGuards.includes(key))
+        .filter(({ key }) => search.only === undefined || search.only[0] === key)
       for (const { edge, key } of this.#inOrder(fronts, (front) => front.key)) {
         const link = isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
         if (link === undefined) continue
@@ -119,8 +147,9 @@ export class Introductions {
   }
 
   /** Those that can be a relay before us, in the node's order. */
-  async *#peers({ own, payer, avoidGuards, reasons }: ChainSearch): AsyncGenerator<Peer> {
-    for (const channel of this.#inOrder(own, (each) => each.remote_pubkey)) {
+  async *#peers({ own, payer, avoidGuards, reasons, only }: ChainSearch): AsyncGenerator<Peer> {
+    const wanted = only === undefined ? own : own.filter((each) => each.remote_pubkey === only.at(-1))
+    for (const channel of this.#inOrder(wanted, (each) => each.remote_pubkey)) {
       const key = channel.remote_pubkey
       const reason = unfit(channel, payer, avoidGuards)
       const info = reason === undefined ? await this.#needs.crowd.node(key) : undefined
