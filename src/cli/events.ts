@@ -43,6 +43,8 @@ export type CliEvent =
       readonly answers: 'hidden' | 'direct' | 'none'
       /** Hidden answers: how many nodes could be this one, by what the receiver can tell; null: not known. */
       readonly candidates: number | null
+      /** False: at most so many; who knows how guards are chosen may exclude most of them. */
+      readonly fits: boolean | null
       readonly relays: number | null
       /** What a packet of the answers costs the receiver over the hidden part of its way. */
       readonly answerSat: number | null

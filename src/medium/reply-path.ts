@@ -44,6 +44,11 @@ export interface PathResult {
    */
   readonly candidates?: number
   /**
+   * Whether the path fits by the public rule of spec §9.12. Where it does not, most of the candidates may have one that
+   * does, and whoever knows the rule excludes these. Absent: the backend does not say.
+   */
+  readonly fits?: boolean
+  /**
    * The relays over which they lead, in hexadecimal: the introduction node first, the peer of this node last. Absent: the
    * backend does not say.
    */

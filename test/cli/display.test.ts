@@ -307,6 +307,7 @@ describe('what is shown', () => {
       satTo: 387,
       answers: 'hidden',
       candidates: 96,
+      fits: true,
       relays: 1,
       answerSat: 2,
     } as const satisfies CliEvent
@@ -319,6 +320,9 @@ describe('what is shown', () => {
         The time is what the slots of this node let through, at 20 to 130 kB/s, which real nodes reach over two or three hops.
       "
     `)
+    expect(show({}, [{ ...quote, fits: false }]).out).toContain(
+      'one of 96 for the receiver at most (who knows how guards are chosen may exclude most), over 1 blinded relay',
+    )
     const others = [{ ...quote, answers: 'direct' } as const, { ...quote, answers: 'none' } as const]
     expect(others.map((event) => show({}, [event]).out.split('\n')[3])).toEqual([
       "  back  the receiver learns this node's public key, to which its answers come",

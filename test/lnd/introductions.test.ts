@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
+import { checkLnd, type Finding } from '../../src/backends/lnd/check.ts'
 import { Crowd } from '../../src/backends/lnd/phantom/crowd.ts'
 import { CHANNELS_AGE_MS } from '../../src/backends/lnd/limits.ts'
 import { Introductions, type Introduction } from '../../src/backends/lnd/phantom/introductions.ts'
@@ -92,10 +93,25 @@ function ownChannel(each: { channel_id: string; node1_pub: string }): object {
     active: true,
     private: false,
     remote_pubkey: each.node1_pub,
+    capacity: '2000000',
+    local_balance: '1000000',
+    local_constraints: null,
     remote_balance: '1000000',
     remote_constraints: null,
     pending_htlcs: [],
   }
+}
+
+/** What `keysock doctor` finds of the candidates of a node. */
+async function candidatesFound({ lnd }: World): Promise<Finding | undefined> {
+  const getInfo = (): object => ({
+    identity_pubkey: OWN,
+    version: '0.21.1-beta',
+    features: {},
+    chains: [{ network: 'regtest' }],
+  })
+  lnd.script = { ...lnd.script, getInfo, deriveSharedKey: () => ({ shared_key: sha256(Uint8Array.of(1)) }) }
+  return (await checkLnd({ lnd: lnd.services }, ['candidates'])).find(({ name }) => name === 'candidates')
 }
 
 const ORDERS = Array.from({ length: 16 }, (_, order) => order)
@@ -139,6 +155,16 @@ describe('the guard of a node on lnd', () => {
   it('hides nobody behind a direction that is disabled', async () => {
     const world = new World().join('hub', 'own').leaves('hub', 5).leaves('hub', 3, { disabled: true })
     expect((await world.choose(1)).crowd).toBe(6)
+  })
+
+  it('that does not fit hides badly, as doctor says, whatever the number', async () => {
+    const few = await candidatesFound(new World().join('small', 'own').leaves('small', 9))
+    expect(few).toMatchObject({
+      verdict: 'poor',
+      message: expect.stringContaining('one of 10 nodes at most, and who knows'),
+    })
+    const many = await candidatesFound(new World().join('large', 'own').leaves('large', 19))
+    expect(many).toMatchObject({ verdict: 'good', message: expect.stringMatching(/one of 20 nodes$/) })
   })
 
   it('stays the same in a process, though a faster lnd would let it find a better one', async () => {

@@ -353,7 +353,12 @@ describe('what an endpoint knows', () => {
     expect(quote.costToMsat).toBeGreaterThan(quote.costMsat)
     expect(quote.secondsTo).toBeGreaterThan(quote.secondsFrom)
     expect(quote.routes).toBeGreaterThan(0)
-    expect(quote.answers).toMatchObject({ type: 'hidden', candidates: expect.any(Number), relays: expect.any(Number) })
+    expect(quote.answers).toMatchObject({
+      type: 'hidden',
+      candidates: expect.any(Number),
+      fits: false,
+      relays: expect.any(Number),
+    })
     expect(alice.stats.replyPaths).toBe(0)
     const [less, direct] = await sim.drive(
       Promise.all([

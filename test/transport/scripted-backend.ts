@@ -27,6 +27,7 @@ export class ScriptedBackend implements Backend {
   agrees = true
   /** Undefined: paths come without the number. */
   candidates: number | undefined = 10
+  fits = true
   routes: readonly Route[] = [testRoute('r1')]
   tracks: (hash: Uint8Array) => ReturnType<Backend['track']> = async () => ({ status: 'in-flight' })
   #sink: BackendStart['sink'] | undefined
@@ -68,9 +69,9 @@ export class ScriptedBackend implements Backend {
   }
 
   async makePaths(): Promise<PathResult> {
-    const { candidates } = this
+    const { candidates, fits } = this
     const paths = [{ pathId: 'p1', bytes: new Uint8Array(250), expiryHeight: 1_144 }]
-    return { paths, ...(candidates === undefined ? {} : { candidates }) }
+    return { paths, fits, ...(candidates === undefined ? {} : { candidates }) }
   }
 
   async closePaths(): Promise<void> {}

@@ -17,6 +17,15 @@ afterEach(() => endpoint.close())
 /** The types of Node ask for more methods than `events.once` calls. */
 const onceOf = (name: string): Promise<unknown[]> => once(endpoint as unknown as EventEmitter, name)
 
+/** Its OPEN is under way; closing waits for that. */
+async function endWithOpenUnderWay(socket: ReturnType<Endpoint['createConnection']>): Promise<void> {
+  socket.resetAndDestroy()
+  for (const { resolve } of backend.payments) resolve({ status: 'settled', feeMsat: 0n })
+  const closed = endpoint.close()
+  await backend.clock.advance(60_000)
+  await closed
+}
+
 it('events.once waits for an event of an endpoint', async () => {
   const offline = onceOf('offline')
   backend.emit({ type: 'offline', detail: 'gone' })
@@ -25,6 +34,17 @@ it('events.once waits for an event of an endpoint', async () => {
   backend.emit({ type: 'warning', code: 'ERR_KEYSOCK_TEST', message: 'mind this' })
   expect(await warning).toEqual([{ code: 'ERR_KEYSOCK_TEST', message: 'mind this' }])
   expect(endpoint.eventNames()).toEqual([])
+})
+
+it('candidates whom the rule of guards may exclude are warned of, however many', async () => {
+  backend.candidates = 500
+  backend.fits = false
+  const warning = onceOf('warning')
+  const socket = endpoint.createConnection('0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798', 7)
+  await settle()
+  const message = expect.stringContaining('one of 500 at most, and who knows how guards are chosen may exclude most')
+  expect(await warning).toMatchObject([{ code: 'ERR_KEYSOCK_FEW_CANDIDATES', message }])
+  await endWithOpenUnderWay(socket)
 })
 
 it('a number of candidates that comes later than the paths is warned of then', async () => {
@@ -36,12 +56,7 @@ it('a number of candidates that comes later than the paths is warned of then', a
   backend.emit({ type: 'candidates', pathIds: ['p1'], candidates: 2 })
   expect(await warning).toMatchObject([{ code: 'ERR_KEYSOCK_FEW_CANDIDATES' }])
   expect(socket.candidates).toBe(2)
-  // Its OPEN is under way; closing waits for that.
-  socket.resetAndDestroy()
-  for (const { resolve } of backend.payments) resolve({ status: 'settled', feeMsat: 0n })
-  const closed = endpoint.close()
-  await backend.clock.advance(60_000)
-  await closed
+  await endWithOpenUnderWay(socket)
 })
 
 it("events.once rejects with the endpoint's error, as it does with that of Node's emitters", async () => {

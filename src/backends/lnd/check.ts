@@ -13,6 +13,7 @@ import { processEntropy } from '../../floor/entropy.ts'
 import { Crowd } from './phantom/crowd.ts'
 import { type Introduction, Introductions, orderPoint } from './phantom/introductions.ts'
 import { DEFAULT_MAX_FEE_MSAT } from '../../medium/limits.ts'
+import { fits } from '../paths/guard-rule.ts'
 import { FEW_CANDIDATES } from '../paths/limits.ts'
 import { packetCostMsat } from '../paths/path-classes.ts'
 import { inSat, spendableMsat } from './routes/own-balance.ts'
@@ -354,7 +355,8 @@ class Check {
     }
   }
 
-  #guard({ links, relays, crowd, totals }: Introduction): void {
+  #guard(chain: Introduction): void {
+    const { links, relays, crowd, totals } = chain
     const guard = links.at(-1)?.from ?? ''
     const second = relays === 2 ? ', with a second relay before it' : ''
     const cost = inSat(BigInt(packetCostMsat(totals)))
@@ -364,7 +366,13 @@ class Check {
       `${guard} introduces this node${second}, so its replies can be hidden; a packet costs the other side ${cost} from there`,
     )
     const who = `whoever this node connects to can tell that it is one of ${crowd} nodes`
-    if (crowd >= FEW_CANDIDATES) this.#report('candidates', 'good', who)
+    if (!fits(chain))
+      this.#report(
+        'candidates',
+        'poor',
+        `${who} at most, and who knows how guards are chosen may exclude most of these, which have a better one: a channel with a node that has more channels hides it better`,
+      )
+    else if (crowd >= FEW_CANDIDATES) this.#report('candidates', 'good', who)
     else
       this.#report(
         'candidates',

@@ -4,6 +4,7 @@ import { MAX_OPEN_PATHS, MAX_PATH_LIFETIME_BLOCKS, MAX_PATHS_PER_REQUEST } from 
 import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
 import { POINT_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
+import { fits } from '../paths/guard-rule.ts'
 import { packetCostMsat } from '../paths/path-classes.ts'
 import { encodePath } from '../paths/reply-path.ts'
 import type { ChannelLink } from './channel.ts'
@@ -55,6 +56,7 @@ export class ProcessPaths {
       relays: chain.relays,
       costMsat: BigInt(packetCostMsat(chain.totals)),
       candidates: chain.crowd,
+      fits: fits(chain),
       guards: chain.links.map((link) => link.from.publicHex),
     }
   }

@@ -331,6 +331,7 @@ class SendCommand {
       satTo: satOf(quote.costToMsat),
       answers: answers?.type ?? 'none',
       candidates: hidden?.candidates ?? null,
+      fits: hidden?.fits ?? null,
       relays: hidden?.relays ?? null,
       answerSat: hidden?.packetMsat === undefined ? null : satOf(hidden.packetMsat),
     })

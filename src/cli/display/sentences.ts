@@ -129,15 +129,24 @@ function quoteLines(event: Extract<CliEvent, { event: 'quote' }>): readonly stri
 }
 
 /** Who the receiver could take this node for. */
-function answersInWords({ answers, candidates, relays, answerSat }: Extract<CliEvent, { event: 'quote' }>): string {
+function answersInWords({
+  answers,
+  candidates,
+  fits,
+  relays,
+  answerSat,
+}: Extract<CliEvent, { event: 'quote' }>): string {
   switch (answers) {
     case 'direct':
       return "the receiver learns this node's public key, to which its answers come"
     case 'none':
       return "the receiver's answers cannot come back"
     case 'hidden': {
+      const atMost = fits === false ? ' at most (who knows how guards are chosen may exclude most)' : ''
       const crowd =
-        candidates === null ? 'hidden' : `hidden: this node could be one of ${wholeNumber(candidates)} for the receiver`
+        candidates === null
+          ? 'hidden'
+          : `hidden: this node could be one of ${wholeNumber(candidates)} for the receiver${atMost}`
       const over = relays === null ? '' : `, over ${relays} blinded ${relays === 1 ? 'relay' : 'relays'}`
       return `${crowd}${over}${answerSat === null ? '' : `; a packet of an answer costs it ${satInWords(answerSat)} there`}`
     }

@@ -151,19 +151,19 @@ export class PathMaker {
     for (const connection of makers) if (connection !== undefined) this.#count(connection, candidates)
   }
 
-  #made(connection: DrivenConnection, { paths, relays, candidates, guards }: PathResult): void {
+  #made(connection: DrivenConnection, { paths, relays, candidates, fits, guards }: PathResult): void {
     if (this.#parts.runtime.isStopped) return
     if (connection.isClosed) return this.close(paths.map(({ pathId }) => pathId))
     for (const { pathId } of paths) this.#parts.connections.addPath(pathId, connection)
     if (guards !== undefined) this.#over(connection, paths, guards)
-    if (candidates !== undefined) this.#count(connection, candidates)
+    if (candidates !== undefined) this.#count(connection, candidates, fits)
     connection.setRelays(relays)
     connection.providePaths(paths)
   }
 
-  #count(connection: DrivenConnection, candidates: number): void {
+  #count(connection: DrivenConnection, candidates: number, fits?: boolean): void {
     connection.setCandidates(candidates)
-    this.#warn(candidates)
+    this.#warn(candidates, fits)
   }
 
   #over(connection: DrivenConnection, paths: readonly ReplyPath[], guards: readonly string[]): void {
@@ -177,12 +177,14 @@ export class PathMaker {
   }
 
   /** spec §9.5: once for each number that is worse than what was warned of before. */
-  #warn(candidates: number): void {
-    if (candidates >= MIN_CANDIDATES || candidates >= this.#warnedOf) return
+  #warn(candidates: number, fits = true): void {
+    if ((fits && candidates >= MIN_CANDIDATES) || candidates >= this.#warnedOf) return
     this.#warnedOf = candidates
+    const one = candidates === 1 ? 'which node this is' : `that this node is one of ${candidates}`
+    const atMost = ' at most, and who knows how guards are chosen may exclude most of them'
     this.#parts.runtime.warn(
       'ERR_KEYSOCK_FEW_CANDIDATES',
-      `the other side can tell from the public graph ${candidates === 1 ? 'which node this is' : `that this node is one of ${candidates}`}; a channel with a node that has more channels hides it better`,
+      `the other side can tell from the public graph ${one}${fits || candidates === 1 ? '' : atMost}; a channel with a node that has more channels hides it better`,
     )
   }
 }

@@ -232,8 +232,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   async #answersOf(payer: Uint8Array): Promise<QuotedAnswers> {
     if (this.#options.replies === 'direct') return { type: 'direct' }
     try {
-      const { candidates, relays, costMsat: packetMsat } = await this.#driver.lookAtPath(payer)
-      return { type: 'hidden', candidates, relays, packetMsat }
+      const { candidates, fits, relays, costMsat: packetMsat } = await this.#driver.lookAtPath(payer)
+      return { type: 'hidden', candidates, fits, relays, packetMsat }
     } catch (error) {
       return { type: 'none', message: messageOf(error) }
     }

@@ -41,6 +41,8 @@ export type QuotedAnswers =
       readonly type: 'hidden'
       /** How many nodes of the public graph could stand behind the path (spec §9.5). */
       readonly candidates: number | undefined
+      /** False: at most so many; who knows how guards are chosen may exclude most of them (spec §9.12). */
+      readonly fits: boolean | undefined
       readonly relays: 1 | 2 | undefined
       /** What a packet costs the other side from where the path begins, amount and fee together. */
       readonly packetMsat: bigint | undefined

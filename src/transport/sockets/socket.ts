@@ -292,7 +292,10 @@ export class Socket extends Duplex {
     this.#configure({ capMsat: checkMsat(msat, 'maxCost') })
   }
 
-  /** Nodes that the other side cannot tell this one from, by the public graph; undefined until that was read. */
+  /**
+   * Nodes that the other side cannot tell this one from, by the public graph; undefined until that was read. At most so
+   * many where no guard fits (spec §9.12), which the warning ERR_KEYSOCK_FEW_CANDIDATES says.
+   */
   get candidates(): number | undefined {
     return this.#handle?.candidates
   }

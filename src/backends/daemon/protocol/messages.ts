@@ -177,6 +177,7 @@ const pathResult: Codec<PathResult> = object<PathResult>({
   relays: optional(oneOf([1, 2])),
   costMsat: optional(amount),
   candidates: optional(count()),
+  fits: optional(flag),
   guards: optional(list(identifier, 2)),
 })
 

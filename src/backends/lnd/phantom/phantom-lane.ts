@@ -5,6 +5,7 @@ import type { Entropy } from '../../../floor/entropy.ts'
 import type { PathRequest, PathResult } from '../../../medium/reply-path.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { BackendError, type BackendEvent } from '../../backend.ts'
+import { fits } from '../../paths/guard-rule.ts'
 import { packetCostMsat } from '../../paths/path-classes.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
 import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS, MAX_PATH_LIFETIME_BLOCKS } from '../../../medium/limits.ts'
@@ -19,7 +20,6 @@ import type { InterceptorReport, InterceptorState } from './interceptor-messages
 import { Introductions, orderPoint } from './introductions.ts'
 import { nodePhantomKey } from './node-phantom.ts'
 import type { OwnChannels } from '../routes/own-channels.ts'
-import type { HopPolicy } from '../routes/policies.ts'
 import { PathWatch, type OpenPath } from './path-watch.ts'
 
 export interface PhantomNeeds {
@@ -101,7 +101,7 @@ export class PhantomLane {
     for (const { key } of made) this.#paths.set(key.pathId, { chanId: key.chanId, chain, expiryHeight })
     const { relays, totals, crowd: candidates, links } = chain
     const guards = links.map(({ from }) => from)
-    return { paths, relays, costMsat: BigInt(packetCostMsat(totals)), candidates, guards }
+    return { paths, relays, costMsat: BigInt(packetCostMsat(totals)), candidates, fits: fits(chain), guards }
   }
 
   /**
