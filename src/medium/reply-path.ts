@@ -1,8 +1,8 @@
 /** Blinded paths over which the other side can pay: plain data; the bytes are a backend's own. */
 
 /**
- * Blinded relays before the node that makes a path: 1 (an introduction node), 2 where the graph allows, 'auto': 2 where
- * one leaves too few who could have made the path (spec §9.12).
+ * Blinded relays before the node that makes a path: 1 (an introduction node), 2 where 16 could stand behind two, 'auto':
+ * 2 where one leaves too few who could have made the path (spec §9.12).
  */
 export type RelayWish = 1 | 2 | 'auto'
 

@@ -208,6 +208,18 @@ describe('the guard of a node on lnd', () => {
     }
   })
 
+  it('has a relay before it where two are asked for and 16 could stand behind, though one alone would fit', async () => {
+    const world = new World().join('large', 'own').leaves('large', 15).join('front', 'large')
+    for (let i = 0; i < 3; i++) world.join('front', `middle${i}`).leaves(`middle${i}`, 2)
+    for (const order of ORDERS) {
+      const { relays, crowd } = await world.choose(order, { relays: 2 })
+      expect(relays).toBe(2)
+      expect(crowd).toBeGreaterThanOrEqual(16)
+      expect(crowd).toBeLessThan(128)
+      expect((await world.choose(order, { relays: 2, maxCostMsat: 2_100n })).relays).toBe(1)
+    }
+  })
+
   it('has a relay before it where it hides too few, with auto', async () => {
     const world = new World().join('small', 'own').leaves('small', 2)
     world.join('front', 'small')

@@ -55,6 +55,12 @@ export class SecondBest<T extends PathOption> {
     return this.#wish === 2 || (two.crowd >= FEW_CANDIDATES && two.crowd >= 2 * one.crowd) ? two : one
   }
 
+  /** Where two relays were asked for: two that hide well enough, though not from whoever counts cover alone. */
+  get wished(): T | undefined {
+    const two = this.#best[2]
+    return this.#wish === 2 && two !== undefined && two.crowd >= MIN_CROWD ? two : undefined
+  }
+
   /** Of all that were considered: for the words that say why there is no best one. */
   get cheapest(): T | undefined {
     return this.#cheapest

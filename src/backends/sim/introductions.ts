@@ -54,6 +54,7 @@ export function chooseIntroduction(network: Network, node: SimNode, request: Pat
       if (fits(chain)) return chain
       rest.consider(chain)
     }
+    if (rest.wished !== undefined) return rest.wished
   }
   if (rest.best !== undefined) return rest.best
   if (rest.cheapest !== undefined) throw tooDear(node, rest.cheapest, maxCostMsat as bigint)

@@ -113,6 +113,7 @@ export class Introductions {
         rest.consider(chain)
         if (clock.now() > untilMs && rest.best !== undefined) return rest.best
       }
+      if (rest.wished !== undefined) return rest.wished
     }
     if (rest.best !== undefined) return rest.best
     throw rest.cheapest === undefined ? noPeer(search) : tooDear(rest.cheapest, maxCostMsat as bigint)
