@@ -1,8 +1,8 @@
 /** Blinded paths over which the other side can pay: plain data; the bytes are a backend's own. */
 
 /**
- * Blinded relays before the node that makes a path: 1 (an introduction node), 2 where 16 could stand behind two, 'auto':
- * 2 where one leaves too few who could have made the path (spec §9.12).
+ * Blinded relays before the node that makes a path: 1 (an introduction node), 2 where 16 could stand behind two,
+ * 'auto': 2 where one leaves too few who could have made the path (spec §9.12).
  */
 export type RelayWish = 1 | 2 | 'auto'
 
@@ -44,13 +44,13 @@ export interface PathResult {
    */
   readonly candidates?: number
   /**
-   * Whether the path fits by the public rule of spec §9.12. Where it does not, most of the candidates may have one that
-   * does, and whoever knows the rule excludes these. Absent: the backend does not say.
+   * Whether the path fits by the public rule of spec §9.12. Where it does not, most of the candidates may have one
+   * that does, and whoever knows the rule excludes these. Absent: the backend does not say.
    */
   readonly fits?: boolean
   /**
-   * The relays over which they lead, in hexadecimal: the introduction node first, the peer of this node last. Absent: the
-   * backend does not say.
+   * The relays over which they lead, in hexadecimal: the introduction node first, the peer of this node last.
+   * Absent: the backend does not say.
    */
   readonly guards?: readonly string[]
 }

@@ -138,7 +138,7 @@ export const PATH_ENTRANCE_MS = 300_000
 export const PATH_RENEW_MS = 10_000
 /** A guard is looked for so long; then the best that was found has to do: somebody waits to connect. */
 export const GUARD_SEARCH_MS = 3_000
-/** Chains to this node that were chosen and are taken again: the first, and standbys for when it is away or the payer. */
+/** Chains to this node that were chosen and are taken again: the first, and standbys for when it is away. */
 export const MAX_CHAINS_KEPT = 4
 /** Nodes in front of a peer that are asked after, for a path with two relays: each is a call or two. */
 export const MAX_FRONTS = 16
