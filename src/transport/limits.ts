@@ -112,7 +112,7 @@ export const PACKET_OVERHEAD_BYTES = 40
 /** Routes that `quote` looks at: the best, one for copies, one to fall back on. Each more is a search of the node. */
 export const QUOTE_ROUTES = 3
 /** Copies of packets that hang, at most, for `quote`: some at the start, and one packet in ten where much hangs. */
-export const QUOTE_COPIES = { first: 8, share: 0.1 } as const
+export const QUOTE_COPIES = { first: 32, share: 0.1 } as const
 /**
  * What real nodes reach over two or three hops, bytes a second (bench/results/lnd.md): a quick node's ceiling, and a
  * slow one's.

@@ -70,6 +70,26 @@ describe("other nodes' channels", () => {
     expect(relays.of(['own-1'])).toEqual([])
   })
 
+  test('are not blamed for what was sent before they were cut, also within the same power of two', () => {
+    const relays = new RelayChannels()
+    const channels = relays.of(['own', 'relay'])
+    const [channel] = channels
+    if (channel === undefined) throw new Error('no channel')
+    const leave = (places: readonly RelayPlace[]): RelayPlace => {
+      relays.left(places)
+      return places[0] as RelayPlace
+    }
+    for (let now = 0; now < 400; now += 10) relays.passed(now, leave(relays.enter(now, channels)))
+    const flying = Array.from({ length: 60 }, () => relays.enter(400, channels))
+    for (let now = 401; channel.cap === Infinity; now += 1) {
+      relays.refused(now, leave(flying.pop() ?? []))
+      if (channel.cap === Infinity) flying.push(relays.enter(now, channels))
+    }
+    expect(channel.cap).toBeGreaterThan(32)
+    const later = flying.splice(-19).map((places) => relays.refused(700, leave(places)))
+    expect(later).toEqual(later.map(() => true))
+  })
+
   test('that let nothing pass are tried again later and later, and at once when something passed', () => {
     const relays = new RelayChannels()
     const channels = relays.of(['own', 'relay'])

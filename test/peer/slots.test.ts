@@ -87,4 +87,13 @@ describe('slots', () => {
       }),
     )
   })
+
+  test('keep nobody who waited once, and does not come again, for long', () => {
+    const pool = new SlotPool()
+    const [one, other] = [{}, {}]
+    for (let i = 0; i < 451; i++) pool.take(i % 2 === 0 ? one : other, false, 'c', 483, 0)
+    expect(pool.take({}, true, 'c', 483, 0)).toBe(true)
+    for (let i = 0; i < 10_000; i++) expect(pool.take({}, true, 'c', 483, i * 50)).toBe(false)
+    expect(pool.waiting('c')).toBeLessThan(20)
+  })
 })

@@ -105,9 +105,10 @@ export class Copies implements Timed {
   }
 
   #late(now: number, packet: SentPacket): void {
-    const { ack, money } = this.#parts
+    const { ack, controls, life, money } = this.#parts
     const { parts } = packet
     if (parts.ackNews > 0) ack.fail(now, parts.ackNews)
+    if (life.repeatsReset) controls.lost(parts.controls, packet.number)
     const stuckAt = parts.sentAt + STUCK_MS
     const creditAt = parts.creditMsat > 0n ? parts.sentAt + (money.buyer?.lateAfterMs(parts.hedgeAfterMs) ?? 0) : 0
     if (now >= creditAt) packet.dropCredit(money)

@@ -230,6 +230,11 @@ export class Lifecycle implements Timed {
     if (this.state === 'resetting') this.close()
   }
 
+  /** Its last word goes again, as data does, until it arrives (spec §13.3). */
+  get repeatsReset(): boolean {
+    return this.state === 'resetting' && !this.#isResetOnce
+  }
+
   /** A packet with RESET did not arrive. One that is said once is not said again (spec §10.3). */
   resetLost(): void {
     if (this.#isResetOnce) this.close()

@@ -137,6 +137,11 @@ export class SlotPool {
     use.at = now
   }
 
+  /** How many peers without a slot of a channel are known to wait for one. */
+  waiting(channel: string): number {
+    return (this.#known.get(channel)?.waiting.size ?? 0) + (this.#anonymous.get(channel)?.waiting.size ?? 0)
+  }
+
   /** Slots held on a channel, over all peers. */
   held(channel: string): number {
     return (this.#known.get(channel)?.total ?? 0) + (this.#anonymous.get(channel)?.total ?? 0)

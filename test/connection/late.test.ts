@@ -1,0 +1,95 @@
+/** What is late, refused or dropped once: each was a fault, and starts from a named state. */
+import { describe, expect, test } from 'vitest'
+import { Code } from '../../src/wire/errors.ts'
+import { type Attempt } from '../../src/transport/connection/interface.ts'
+import { arrivalOf, deliver, exchange, fail, openPair, type Pair, readAll, send, types } from './pair.ts'
+
+/** Lets everything hang that `a` sends until `untilMs`; returns the attempts, and when each was made. */
+function hanging({ pair, untilMs }: { pair: Pair; untilMs: number }): { atMs: number; attempt: Attempt }[] {
+  const made: { atMs: number; attempt: Attempt }[] = []
+  for (;;) {
+    for (const attempt of send(pair.a, pair.now)) made.push({ atMs: pair.now, attempt })
+    const next = pair.a.deadline()
+    if (next === undefined || next > untilMs) return made
+    pair.now = next
+    pair.a.wake(next)
+  }
+}
+
+describe('what hangs', () => {
+  test('is copied after waits that double, also beyond a minute', () => {
+    const pair = openPair()
+    pair.a.write(pair.now, new Uint8Array(500))
+    const startMs = pair.now
+    const times = hanging({ pair, untilMs: startMs + 1_200_000 }).map(({ atMs }) => atMs - startMs)
+    expect(times.length).toBeLessThan(20)
+    expect(times.filter((ms) => ms > 600_000).length).toBeLessThanOrEqual(2)
+  })
+
+  test('is paid again as a CREDIT after waits that double', () => {
+    const pair = openPair({ capMsat: 10n ** 12n, maxPacketPriceMsat: 100_000n }, { packetPriceMsat: 10_000n })
+    exchange(pair)
+    pair.b.write(pair.now, new Uint8Array(200_000))
+    for (let i = 0; i < 50; i++) for (const attempt of send(pair.b, pair.now, 16)) deliver(pair, 'b', attempt)
+    const made = hanging({ pair, untilMs: pair.now + 120_000 })
+    const credits = made.filter(({ attempt }) => attempt.amountMsat > 1_000n)
+    expect(credits.length).toBeGreaterThan(1)
+    expect(credits.length).toBeLessThan(8)
+  })
+
+  test('is said again where it is a RESET, until a minute is over', () => {
+    const pair = openPair()
+    pair.a.reset(pair.now, Code.NO_ERROR, 'bye')
+    const made = hanging({ pair, untilMs: pair.now + 61_000 })
+    expect(made.length).toBeGreaterThan(1)
+    expect(pair.a.state).toBe('closed')
+  })
+})
+
+test('what settled in a copy is not paid for again when its original fails', () => {
+  const pair = openPair()
+  pair.a.write(pair.now, new Uint8Array(3_000))
+  pair.now += 10
+  pair.a.wake(pair.now)
+  const [original, ...others] = send(pair.a, pair.now)
+  if (original === undefined) throw new Error('nothing was sent')
+  for (const attempt of others) deliver(pair, 'a', attempt)
+  let copies: Attempt[] = []
+  while (copies.length === 0) {
+    pair.now = pair.a.deadline() ?? Infinity
+    pair.a.wake(pair.now)
+    copies = send(pair.a, pair.now)
+  }
+  for (const attempt of copies) deliver(pair, 'a', attempt)
+  fail(pair, 'a', original)
+  expect(send(pair.a, pair.now)).toEqual([])
+})
+
+describe('what had arrived', () => {
+  test('is read after the own idle timeout, though the other side resets too', () => {
+    const pair = openPair({ idleTimeoutMs: 60_000 }, { idleTimeoutMs: 600_000 })
+    pair.b.write(pair.now, new Uint8Array(5_000))
+    pair.now += 10
+    pair.b.wake(pair.now)
+    for (const attempt of send(pair.b, pair.now)) deliver(pair, 'b', attempt)
+    pair.b.reset(pair.now, Code.NO_ERROR, 'bye')
+    const late = send(pair.b, pair.now)
+    while (pair.a.state === 'open') {
+      pair.now = pair.a.deadline() ?? Infinity
+      pair.a.wake(pair.now)
+      send(pair.a, pair.now)
+    }
+    for (const attempt of late) pair.a.arrive(pair.now, arrivalOf(attempt, 'a0'))
+    expect(readAll(pair.a, pair.now)).toBe(5_000)
+  })
+
+  test('and was dropped by an own reset is followed by no clean end', () => {
+    const pair = openPair()
+    pair.b.write(pair.now, new Uint8Array(500))
+    pair.b.finish(pair.now)
+    for (const attempt of send(pair.b, pair.now)) deliver(pair, 'b', attempt)
+    pair.a.reset(pair.now, Code.CANCELLED, 'shutdown')
+    expect(types(pair.a)).not.toContain('end')
+    expect(pair.a.readableBytes).toBe(0)
+  })
+})
