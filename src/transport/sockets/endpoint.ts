@@ -342,15 +342,16 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   async #close(graceMs: number, reason: { readonly code: string; readonly message: string }): Promise<void> {
     for (const close of this.#servers) close()
-    const { connections, payer, runtime } = this.#driver
-    const hadConnections = connections.size > 0
+    const { payer, runtime } = this.#driver
+    const begunAt = runtime.now()
     if (graceMs > 0) await this.#driver.shutDown(graceMs)
+    const hasWaited = runtime.now() > begunAt
     this.#driver.stop({ code: reason.code, message: reason.message })
-    // Sockets tell 'close' in a later turn: who waits for the endpoint finds them closed.
-    if (hadConnections) {
-      await new Promise<void>((resolve) => {
-        runtime.soon(resolve)
-      })
+    // Sockets whose end was waited for tell 'close' in a later turn: who waits for the endpoint finds them closed.
+    if (hasWaited) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      runtime.soon(resolve)
+      await promise
     }
     // A node that has stopped forgets no payments (spec/lnd.md §8).
     await payer.released()
