@@ -158,7 +158,8 @@ describe.skipIf(!available.ok)(`keysock on real nodes${available.ok ? '' : ` (sk
     const base = { socket, cert: certPath }
     const { hex } = await network.node('alice').bakeMacaroon(lndPermissions)
     const good = await checkLnd({ ...base, macaroon: hex })
-    expect(good.filter((finding) => finding.verdict !== 'good')).toEqual([])
+    // In a network of so few nodes there is no crowd to hide in.
+    expect(good.filter(({ verdict }) => verdict !== 'good')).toMatchObject([{ name: 'candidates', verdict: 'poor' }])
 
     const few = await network.node('alice').bakeMacaroon(lndPermissions.filter((uri) => !uri.includes('SendToRoute')))
     const bad = await checkLnd({ ...base, macaroon: few.hex })
