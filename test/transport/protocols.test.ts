@@ -31,7 +31,7 @@ async function place(): Promise<Place> {
     latency: 'none',
     rpc: { findRoutesMs: 0, makePathsMs: 0, sharedSecretMs: 0 },
   })
-  const sim = createSimulation(network, { seed: 3, mode: 'real-time', speed: 50 })
+  const sim = createSimulation(network, { seed: 3, mode: 'real-time', speed: 10 })
   const maxCost = 1_000_000_000n
   const made = {
     sim,
