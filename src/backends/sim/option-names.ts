@@ -56,9 +56,8 @@ const CHANNEL_NAMES: NamesOf<ChannelDescription> = {
   policies: true,
   hopMs: true,
 }
-const NETWORK_NAMES: NamesOf<NetworkDescription> = {
-  nodes: true,
-  channels: true,
+/** What holds for a whole network, described or drawn. */
+const SETTING_NAMES: NamesOf<Omit<NetworkDescription, 'nodes' | 'channels'>> = {
   nodeDefaults: true,
   policyDefaults: true,
   latency: true,
@@ -69,6 +68,7 @@ const NETWORK_NAMES: NamesOf<NetworkDescription> = {
   rpc: true,
   faults: true,
 }
+const NETWORK_NAMES: NamesOf<NetworkDescription> = { nodes: true, channels: true, ...SETTING_NAMES }
 const LATENCY_NAMES: NamesOf<LatencyOptions> = { hopMs: true, sigma: true, batchMs: true }
 const HANG_NAMES: NamesOf<HangOptions> = { probability: true, leastMs: true, mostMs: true, landing: true }
 const TRAFFIC_NAMES: NamesOf<TrafficOptions> = { perSecond: true, meanMsat: true }
@@ -115,15 +115,7 @@ const DRAW_NAMES: NamesOf<DrawOptions> = {
   circuitBreakers: true,
   others: true,
   privateNodes: true,
-  nodeDefaults: true,
-  policyDefaults: true,
-  latency: true,
-  failure: true,
-  hang: true,
-  traffic: true,
-  blocks: true,
-  rpc: true,
-  faults: true,
+  ...SETTING_NAMES,
 }
 
 /** @throws SimulationError with `code` for a name that is not in `names`; `where` says which object it stands in */
