@@ -29,6 +29,8 @@ export class Budget {
   #spentMsat = 0n
   #feesMsat = 0n
   #reservedMsat = 0n
+  /** What this cap alone leaves: cap - spent - reserved. Below 0 where it was lowered, or adopted too much. */
+  #leftMsat: bigint
   /** How often there may have come room, and how often a cap was set: what was found before may be so no more. */
   #moves = 0
   #settings = 0
@@ -36,6 +38,7 @@ export class Budget {
 
   constructor(capMsat: bigint, wider: Budget | undefined) {
     this.#capMsat = notNegative(capMsat)
+    this.#leftMsat = capMsat
     this.#caps = wider === undefined ? [this] : [this, ...wider.#caps]
   }
 
@@ -46,11 +49,6 @@ export class Budget {
   /** How often this cap, or one above it, was set anew. */
   get settings(): number {
     return this.#caps.reduce((sum, each) => sum + each.#settings, 0)
-  }
-
-  /** What this cap alone leaves; below 0 where it was lowered, or a former process left more. */
-  get #leftMsat(): bigint {
-    return this.#capMsat - this.#spentMsat - this.#reservedMsat
   }
 
   /** What one more payment may cost now, fee included, under all caps. Never below 0. */
@@ -66,7 +64,11 @@ export class Budget {
 
   /** That with the least left; of equal ones the widest. */
   get #tightest(): Budget {
-    return this.#caps.reduce((tightest, each) => (each.#leftMsat <= tightest.#leftMsat ? each : tightest))
+    return this.#caps.reduce(Budget.#tighter)
+  }
+
+  static #tighter(tightest: Budget, each: Budget): Budget {
+    return each.#leftMsat <= tightest.#leftMsat ? each : tightest
   }
 
   /** What stands against a payment of this price, amount and fee together; undefined: there is money for it. */
@@ -101,7 +103,8 @@ export class Budget {
 
   /** Below what is spent and reserved already, it only stops what would come next. */
   setCap(capMsat: bigint): void {
-    this.#capMsat = notNegative(capMsat)
+    this.#leftMsat += notNegative(capMsat) - this.#capMsat
+    this.#capMsat = capMsat
     this.#settings++
     this.#moved()
   }
@@ -127,7 +130,10 @@ export class Budget {
   }
 
   #hold(sumMsat: bigint): void {
-    for (const each of this.#caps) each.#reservedMsat += sumMsat
+    for (const each of this.#caps) {
+      each.#reservedMsat += sumMsat
+      each.#leftMsat -= sumMsat
+    }
   }
 
   #free(reservedMsat: bigint, spentMsat: bigint, feesMsat: bigint): void {
@@ -135,6 +141,7 @@ export class Budget {
     for (const each of this.#caps) {
       each.#reservedMsat -= reservedMsat
       each.#spentMsat += spentMsat
+      each.#leftMsat += reservedMsat - spentMsat
       each.#feesMsat += feesMsat
       each.#moved()
     }

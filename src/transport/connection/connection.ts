@@ -78,6 +78,8 @@ export class Connection {
   readonly #parts: Parts
   /** The time of the last input, ms. */
   #lastNow: number
+  /** What followed from the last input was done. */
+  #isSettled = false
   #reception: Reception | undefined
 
   private constructor(parts: Parts, now: number) {
@@ -143,7 +145,13 @@ export class Connection {
     this.#parts.run(now)
     const result = input()
     this.#parts.settle(now)
+    this.#isSettled = true
     return result
+  }
+
+  /** A question. Where one was asked, or an input taken, at the same `now`, nothing is due and nothing follows. */
+  #ask<Answer>(now: number, question: () => Answer): Answer {
+    return now === this.#lastNow && this.#isSettled ? question() : this.#input(now, question)
   }
 
   /** Responder: the answer to the payment that brought the OPEN; undefined when its hash is not the OPEN's. */
@@ -291,13 +299,13 @@ export class Connection {
    * first.
    */
   want(now: number): Want | undefined {
-    return this.#input(now, () => this.#parts.sending.want(now))
+    return this.#ask(now, () => this.#parts.sending.want(now))
   }
 
   /** Whether something that the other side needs is still to go out, or has no outcome. */
   isSending(now: number): boolean {
     const { life, packets, send, sending } = this.#parts
-    return this.#input(now, () => {
+    return this.#ask(now, () => {
       if (life.isClosed) return false
       if (send.buffer.unsent > 0 || sending.want(now) !== undefined) return true
       return packets.unresolved > 0 && !(life.isLive && send.isDelivered)

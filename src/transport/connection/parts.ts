@@ -48,6 +48,13 @@ const TIMED: readonly ((parts: Parts) => Timed)[] = [
   ({ refusals }) => refusals,
 ]
 
+/** Those of them that something can follow for from any input. */
+const SETTLED: readonly ((parts: Parts) => Required<Timed>)[] = [
+  ({ life }) => life,
+  ({ copies }) => copies,
+  ({ send }) => send,
+]
+
 /**
  * What a connection is made of. Each part owns its fields: its methods alone write them, as the others see it as
  * `Readonly`, and its type says which of the others it uses. Nothing here ever changes but inside the parts.
@@ -132,7 +139,7 @@ export class Parts {
 
   /** Does what follows from an input. */
   settle(now: number): void {
-    for (const timed of TIMED) timed(this).settle?.(now)
+    for (const settled of SETTLED) settled(this).settle(now)
   }
 
   /** `state` is reached. */
