@@ -4,7 +4,7 @@ import type { EndMessage } from './idle-end.ts'
 const END = new URL('idle-end.ts', import.meta.url)
 /** Open before the first measurement, so that what is there once for all connections is in neither. */
 const WARM_UP = 100
-export const MAX_BYTES_PER_CONNECTION = 25_000
+export const MAX_BYTES_PER_CONNECTION = 20_000
 
 /** What an idle connection takes at one end, Socket and the application's two listeners included. */
 export interface IdleMemory {

@@ -20,6 +20,14 @@ describe('sample window', () => {
     )
   })
 
+  test('a cleared one counts anew, whatever room it has', () => {
+    const window = new SampleWindow(20)
+    for (let i = 0; i < 30; i++) window.add(i)
+    window.clear()
+    for (let i = 0; i < 25; i++) window.add(100 + i)
+    expect([window.count, window.quantile(0), window.quantile(1)]).toEqual([20, 105, 124])
+  })
+
   test('nothing is said without samples', () => {
     expect(new SampleWindow(4).quantile(0.5)).toBeUndefined()
   })

@@ -6,18 +6,24 @@ import {
   RIPE_MEDIANS,
   RIPE_SAMPLES,
   MAX_YOUNG_DELIVERIES,
+  MIN_SAMPLES_ROOM,
 } from './limits.ts'
 
-/** The last `size` samples, kept sorted: a quantile is a look-up, a new sample a binary search and a short copy. */
+const NONE = new Float64Array(0)
+
+/**
+ * The last `size` samples, kept sorted: a quantile is a look-up, a new sample a binary search and a short copy. It has
+ * room for few samples to begin with, since each idle connection has windows of its own.
+ */
 export class SampleWindow {
-  readonly #ring: Float64Array
-  readonly #sorted: Float64Array
+  readonly #size: number
+  #ring: Float64Array = NONE
+  #sorted: Float64Array = NONE
   #count = 0
   #next = 0
 
   constructor(size: number) {
-    this.#ring = new Float64Array(size)
-    this.#sorted = new Float64Array(size)
+    this.#size = size
   }
 
   get count(): number {
@@ -25,13 +31,14 @@ export class SampleWindow {
   }
 
   add(value: number): void {
-    if (this.#count === this.#ring.length) this.#remove(this.#ring[this.#next] ?? 0)
+    if (this.#count === this.#size) this.#remove(this.#ring[this.#next] ?? 0)
+    else if (this.#count === this.#ring.length) this.#grow()
     const at = this.#position(value)
     this.#sorted.copyWithin(at + 1, at, this.#count)
     this.#sorted[at] = value
     this.#count += 1
     this.#ring[this.#next] = value
-    this.#next = (this.#next + 1) % this.#ring.length
+    this.#next = (this.#next + 1) % this.#size
   }
 
   /** The smallest sample that at least `share` of all samples don't exceed; undefined without samples. */
@@ -43,6 +50,13 @@ export class SampleWindow {
   clear(): void {
     this.#count = 0
     this.#next = 0
+  }
+
+  // The ring has not come round yet, so both begin with all there is.
+  #grow(): void {
+    const length = Math.min(Math.max(2 * this.#ring.length, MIN_SAMPLES_ROOM), this.#size)
+    this.#ring = grown(this.#ring, length)
+    this.#sorted = grown(this.#sorted, length)
   }
 
   #remove(value: number): void {
@@ -62,6 +76,12 @@ export class SampleWindow {
     }
     return low
   }
+}
+
+function grown(samples: Float64Array, length: number): Float64Array {
+  const copy = new Float64Array(length)
+  copy.set(samples)
+  return copy
 }
 
 /** Smoothed round trip and its variation, RFC 6298 §2. */
