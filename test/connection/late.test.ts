@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Code } from '../../src/wire/errors.ts'
 import { type Attempt } from '../../src/transport/connection/interface.ts'
-import { arrivalOf, deliver, exchange, fail, openPair, type Pair, readAll, send, types } from './pair.ts'
+import { arrivalOf, deliver, exchange, fail, grant, openPair, type Pair, readAll, send, types } from './pair.ts'
 
 /** Lets everything hang that `a` sends until `untilMs`; returns the attempts, and when each was made. */
 function hanging({ pair, untilMs }: { pair: Pair; untilMs: number }): { atMs: number; attempt: Attempt }[] {
@@ -43,6 +43,74 @@ describe('what hangs', () => {
     const made = hanging({ pair, untilMs: pair.now + 61_000 })
     expect(made.length).toBeGreaterThan(1)
     expect(pair.a.state).toBe('closed')
+  })
+})
+
+/** A second after it was sent all but the first packet has arrived: that is the head. There is more to send. */
+function withHead(): { readonly pair: Pair; readonly head: Attempt; readonly sentMs: number } {
+  const pair = openPair()
+  pair.a.write(pair.now, new Uint8Array(100_000))
+  const [head, ...others] = send(pair.a, pair.now, 20)
+  if (head === undefined) throw new Error('nothing was sent')
+  const sentMs = pair.now
+  pair.now += 1_000
+  for (const attempt of others) deliver(pair, 'a', attempt)
+  return { pair, head, sentMs }
+}
+
+/** The copies of `a` until `untilMs`, where none is granted before it is late; when and why. */
+function withoutEarly(pair: Pair, untilMs: number): { readonly atMs: number; readonly reason: string }[] {
+  const made: { atMs: number; reason: string }[] = []
+  for (;;) {
+    for (let vain = 0; vain < 5;) {
+      const want = pair.a.want(pair.now)
+      if (want === undefined || want.reason === 'early' || want.reason === 'data') {
+        vain++
+        continue
+      }
+      const attempt = pair.a.transmit(pair.now, grant(want.target.lane))
+      if (attempt === undefined) break
+      made.push({ atMs: pair.now, reason: attempt.reason })
+    }
+    const next = pair.a.deadline()
+    if (next === undefined || next > untilMs) return made
+    pair.now = next
+    pair.a.wake(next)
+  }
+}
+
+describe('what the receiver waits for', () => {
+  test('is copied again little more than a round trip after its first copy, though no budget is left for it', () => {
+    const { pair, sentMs } = withHead()
+    const made = withoutEarly(pair, sentMs + 8_000)
+    expect(made.map(({ reason }) => reason)).toEqual(['urgent', 'urgent'])
+    const [first = 0, second = 0] = made.map(({ atMs }) => atMs - sentMs)
+    expect(first).toBe(5_000)
+    expect(second - first).toBeGreaterThanOrEqual(1_000)
+    expect(second - first).toBeLessThan(2_000)
+  })
+
+  test('has another copy at once where one of two fails', () => {
+    const { pair, sentMs } = withHead()
+    pair.now = sentMs + 5_000
+    pair.a.wake(pair.now)
+    const [first, ...others] = send(pair.a, pair.now, 3)
+    if (first === undefined) throw new Error('no copy')
+    expect(others.map(({ reason }) => reason)).toEqual(['early', 'data'])
+    pair.now += 500
+    fail(pair, 'a', first)
+    expect(send(pair.a, pair.now, 2).map(({ reason }) => reason)).toEqual(['early', 'data'])
+  })
+
+  test('goes twice at once where it failed twice', () => {
+    const { pair, head } = withHead()
+    fail(pair, 'a', head)
+    const [again, other] = send(pair.a, pair.now, 2)
+    if (again === undefined) throw new Error('it was not sent again')
+    expect(other?.reason).toBe('data')
+    pair.now += 1_000
+    fail(pair, 'a', again)
+    expect(send(pair.a, pair.now, 2).map(({ reason }) => reason)).toEqual(['data', 'early'])
   })
 })
 

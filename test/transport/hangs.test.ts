@@ -91,10 +91,10 @@ describe('where one payment in a hundred hangs', () => {
     const silentMs = sum(({ silencesMs }) =>
       silencesMs.filter((ms, i) => i > 0 && ms > 5_000).reduce((a, b) => a + b, 0),
     )
-    // 0.05 over 86 seeds, where each has one such silence or none; 0.73 before copies went to the head of the line.
-    expect(silentMs / sum(({ ms }) => ms)).toBeLessThan(0.1)
+    // 0.03 over 60 seeds, where each has one such silence or none; 0.73 before copies went to the head of the line.
+    expect(silentMs / sum(({ ms }) => ms)).toBeLessThan(0.06)
     expect(sum(({ copies }) => copies) / sum(({ attempts }) => attempts)).toBeLessThan(0.08)
-  }, 120_000)
+  }, 300_000)
 })
 
 it('where nothing hangs, 3 MB cost a few percent of copies until that is known', async () => {

@@ -26,20 +26,17 @@ export type CopyReason = Extract<WantReason, 'early' | 'hedge' | 'urgent'>
 /** A copy of what `origin` carries, waiting for a grant (spec §8.5). */
 export class CopyJob {
   readonly origin: SentPacket
-  readonly #isEarly: boolean
-  /** When the newest of them counts as late. */
   readonly #lateAt: number
   #rest: readonly number[] | undefined
 
-  constructor(origin: SentPacket, when: { readonly isEarly: boolean; readonly lateAt: number }) {
+  /** Before `lateAtMs` it goes within the budget for what is not late. */
+  constructor(origin: SentPacket, lateAtMs: number) {
     this.origin = origin
-    this.#isEarly = when.isEarly
-    this.#lateAt = when.lateAt
+    this.#lateAt = lateAtMs
   }
 
-  /** Nothing that it is a copy of has been out for its hedge delay yet. */
   isEarly(now: number): boolean {
-    return this.#isEarly && now < this.#lateAt
+    return now < this.#lateAt
   }
 
   /** Stream bytes that still have to be copied: start, end ... */
@@ -62,8 +59,8 @@ export class CopyJob {
 interface Early {
   readonly packet: SentPacket
   readonly at: number
-  /** Within the budget for what is not late. */
-  readonly isEarly: boolean
+  /** Until then within the budget for what is not late. */
+  readonly lateAt: number
 }
 
 type Needs = 'ack' | 'controls' | 'handshake' | 'life' | 'money' | 'packets' | 'probe' | 'recovery' | 'send'
@@ -77,6 +74,8 @@ export class Copies implements Timed {
   #heads: HeadQueue | undefined
   /** Bytes that hung, and whose copies failed: they begin anew. */
   #hung: RangeSet | undefined
+  /** Bytes that failed, and failed again: the third packet with them has a copy at once where it is the head. */
+  #failedTwice: RangeSet | undefined
   /** By reason: the peer controller granted none, so something else goes first until then. */
   readonly #waitUntil: Record<CopyReason, number> = { urgent: 0, hedge: 0, early: 0 }
   #copies = 0
@@ -120,19 +119,18 @@ export class Copies implements Timed {
     const next = Math.min(packet.hasHolds ? letsGoAt : Infinity, isNewest && now < copyAt ? copyAt : Infinity)
     if (next < Infinity) this.#overdue.watch(packet, next)
     if (!isNewest || now < copyAt || !this.#isWaiting(original)) return
-    this.#want(original, { isEarly: false, lateAt: now })
+    this.#want(original, now)
   }
 
-  #want(original: SentPacket, when: { readonly isEarly: boolean; readonly lateAt: number }): void {
+  #want(original: SentPacket, lateAtMs: number): void {
     const jobs = (this.#jobs ??= new Map())
-    if (!jobs.has(original)) jobs.set(original, new CopyJob(original, when))
+    if (!jobs.has(original)) jobs.set(original, new CopyJob(original, lateAtMs))
   }
 
   /** What holds the receiver up is copied before it is late (spec §8.5). */
   settle(now: number): void {
     for (let early = this.#early(); early !== undefined && early.at <= now; early = this.#early()) {
-      const newest = newestOf(early.packet) ?? early.packet
-      this.#want(early.packet, { isEarly: early.isEarly, lateAt: lateAt(newest) })
+      this.#want(early.packet, early.lateAt)
     }
   }
 
@@ -141,6 +139,7 @@ export class Copies implements Timed {
     this.#jobs = undefined
     this.#heads = undefined
     this.#hung = undefined
+    this.#failedTwice = undefined
   }
 
   /** The original of what the receiver waits for in order; undefined: nothing that is under way. */
@@ -168,15 +167,16 @@ export class Copies implements Timed {
     const copies = packet.group?.copies ?? 0
     if (copies === 0 && !packet.parts.again) return undefined
     const newest = newestOf(packet)
-    if (newest === undefined || (packet.parts.ranges[0] ?? Infinity) >= this.#parts.send.buffer.arrivedEnd) {
-      return undefined
-    }
+    const start = packet.parts.ranges[0] ?? Infinity
+    if (newest === undefined || start >= this.#parts.send.buffer.arrivedEnd) return undefined
     const { sentAt } = newest.parts
-    // What hangs may have a slow copy, or one that fails: two at once, where that is within the budget.
-    if (copies === 1) return { packet, at: sentAt, isEarly: true }
+    // What hangs may have a slow copy, or one that fails, and what failed twice is waited for as long: two at once, where
+    // that is within the budget, else a little later.
+    const isAlone = copies === 0 ? this.#failedTwice?.has(start) === true : copiesOut(packet) < 2
+    if (isAlone) return { packet, at: sentAt, lateAt: Math.min(lateAt(newest), sentAt + delayMs) }
     // What failed is quickly back, and nearly always comes then: so much of it is not paid for twice.
     const at = sentAt + (copies === 0 ? FAILED_FACTOR * delayMs : spaced(delayMs, copies))
-    return at < lateAt(newest) ? { packet, at, isEarly: false } : undefined
+    return at < lateAt(newest) ? { packet, at, lateAt: at } : undefined
   }
 
   // The next copy at the tail of a transfer: nothing else waits to be sent, so each packet holds all up.
@@ -196,8 +196,9 @@ export class Copies implements Timed {
       if (parts.again) again ??= packet
     }
     // The very end: what failed before goes twice at once, or chains of failures take a round trip each.
-    if (again !== undefined && fresh <= TAIL_FEW) return { packet: again, at: again.parts.sentAt, isEarly: true }
-    return late === undefined ? undefined : { packet: late, at: late.parts.sentAt + delayMs, isEarly: true }
+    if (again !== undefined && fresh <= TAIL_FEW)
+      return { packet: again, at: again.parts.sentAt, lateAt: lateAt(again) }
+    return late === undefined ? undefined : { packet: late, at: late.parts.sentAt + delayMs, lateAt: lateAt(late) }
   }
 
   // Whether something that `original` carries is still to arrive.
@@ -305,7 +306,7 @@ export class Copies implements Timed {
     }
     this.#overdue.watch(packet, Math.max(Math.min(lateAt(packet), packet.parts.sentAt + STUCK_MS), now + 1))
     // It hung, and its copy failed: the receiver has waited long enough for two at once.
-    if (job === undefined && this.#takeHung(packet)) this.#want(packet, { isEarly: false, lateAt: now })
+    if (job === undefined && this.#takeHung(packet)) this.#want(packet, now)
   }
 
   // A newer copy is watched in its place; what is set aside for it is not kept for ever all the same.
@@ -329,12 +330,17 @@ export class Copies implements Timed {
   }
 
   /** It failed, and none of the others is expected any more: what they carry begins anew in a new packet. */
-  restarts({ group }: SentPacket): void {
-    if (group === undefined) return
+  restarts({ group, parts }: SentPacket): void {
+    if (group === undefined) {
+      if (!parts.again) return
+      const twice = (this.#failedTwice ??= new RangeSet())
+      twice.remove(0, this.#parts.send.buffer.delivered)
+      addAll(twice, parts.ranges)
+      return
+    }
     const { original } = group
     this.#jobs?.delete(original)
-    const { ranges } = original.parts
-    for (let i = 0; i < ranges.length; i += 2) (this.#hung ??= new RangeSet()).add(ranges[i] ?? 0, ranges[i + 1] ?? 0)
+    addAll((this.#hung ??= new RangeSet()), original.parts.ranges)
   }
 
   /** Some of what `packet` carries hung before. It is forgotten then: the next one is as any other. */
@@ -363,6 +369,15 @@ function originalOf(packet: SentPacket): SentPacket {
 
 function membersOf(packet: SentPacket): readonly SentPacket[] {
   return packet.group?.members ?? [packet]
+}
+
+/** How many copies of it have no outcome: they are expected, where the original is late. */
+function copiesOut(original: SentPacket): number {
+  return membersOf(original).filter((each) => each !== original && each.isOut).length
+}
+
+function addAll(set: RangeSet, ranges: readonly number[]): void {
+  for (let i = 0; i < ranges.length; i += 2) set.add(ranges[i] ?? 0, ranges[i + 1] ?? 0)
 }
 
 /** The last that was sent of those without outcome. */
