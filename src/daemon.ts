@@ -1,4 +1,6 @@
 /** One process owns a Lightning node, any number of programs use it over a Unix socket (spec/daemon.md). */
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './floor/clock.ts'
@@ -261,6 +263,15 @@ export function daemonSocket(environment: NodeJS.ProcessEnv): string {
 /** Where it keeps what outlives it: a folder of the node. */
 export function daemonState(environment: NodeJS.ProcessEnv): string {
   return daemonFolder(environment)
+}
+
+/** The folders in which daemons of the node that the environment names have kept accounts: one for each node. */
+export async function daemonAccounts(environment: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const home = daemonState(environment)
+  const names = await readdir(home).catch(() => [])
+  return [home, ...names.map((name) => join(home, name))]
+    .map((folder) => join(folder, 'account'))
+    .filter((folder) => existsSync(folder))
 }
 
 /** What the daemon on this socket tells of itself. @throws BackendError 'offline', 'permission' */

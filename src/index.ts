@@ -58,13 +58,17 @@ export type {
   PublicKey,
   ServerOptions,
 } from './transport/options/options.ts'
+export { readAccount } from './transport/account/account.ts'
+export type { Account, AccountQuery } from './transport/account/account.ts'
+export type { AccountEntry, AccountParty, PaidEntry, ReceivedEntry } from './transport/account/entry.ts'
+export type { AccountGrouping, AccountTotal } from './transport/account/totals.ts'
 export type { Quote, QuotedAnswers, QuoteOptions } from './transport/sockets/quote.ts'
 export type { ListenOptions, Server, ServerEvents } from './transport/sockets/server.ts'
 export type { Socket, SocketAddress, SocketEvents } from './transport/sockets/socket.ts'
 export type { SocketStats } from './transport/sockets/stats.ts'
 export { FolderStore } from './transport/store/folder.ts'
 export { MemoryStore } from './transport/store/memory.ts'
-export type { Reservation, Store, StoreChange, StoredState, Tombstone } from './transport/store/store.ts'
+export type { Reservation, Spent, Store, StoreChange, StoredState, Tombstone } from './transport/store/store.ts'
 export { BackendError } from './backends/backend.ts'
 export type * from './backends/backend.ts'
 export type { Clock } from './floor/clock.ts'

@@ -66,8 +66,16 @@ export type BackendEvent =
     }
   /** The offer cannot be answered any more: stream lost, or failed by the node. */
   | { readonly type: 'offer-gone'; readonly offerId: string }
-  /** A settled offer's money is really here. Once per hash. */
-  | { readonly type: 'offer-confirmed'; readonly hash: Uint8Array; readonly amountMsat: bigint }
+  /**
+   * A settled offer's money is really here. Once per hash. `excessMsat`: what the last relay handed on beyond the
+   * amount, which rounding of a blinded path's fees may leave; absent: nothing.
+   */
+  | {
+      readonly type: 'offer-confirmed'
+      readonly hash: Uint8Array
+      readonly amountMsat: bigint
+      readonly excessMsat?: bigint
+    }
   /** A payment that had become 'unknown', or that a former process of this node had sent, is decided. */
   | { readonly type: 'payment-resolved'; readonly hash: Uint8Array; readonly outcome: PaymentOutcome }
   | { readonly type: 'block'; readonly height: number }

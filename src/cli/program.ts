@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { accountCommand } from './commands/account.ts'
 import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { receiveCommand } from './commands/receive.ts'
@@ -72,6 +73,7 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     receiveCommand(dependencies, ended),
     doctorCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
+    accountCommand(dependencies, ended),
   ]) {
     inherit(command, program)
     program.addCommand(command)

@@ -14,13 +14,18 @@ export interface Clock {
    * what a kernel has to tell does. A clock without it takes a timer that is due.
    */
   soon?(callback: () => void): () => void
+  /**
+   * Milliseconds since 1970, UTC, by the clock on the wall, which people may set: for accounts and for what counts by
+   * the day, never for how long something takes. A clock without it is taken to count from 1970 itself.
+   */
+  wall?(): number
 }
 
 /** The longest delay that one timer of Node takes: 2^31 - 1 ms. Node fires a longer one at once. */
 export const LONGEST_TIMER_MS = 2_147_483_647
 
 /** Real time, in milliseconds since the process (or the worker thread) started. */
-export const processClock: Clock = {
+export const processClock: Required<Clock> = {
   now: () => performance.now(),
   schedule(atMs, callback, options) {
     let timer: NodeJS.Timeout | undefined
@@ -34,6 +39,7 @@ export const processClock: Clock = {
     return () => clearTimeout(timer)
   },
   soon,
+  wall: () => Date.now(),
 }
 
 /** Calls `callback` in a later turn of the event loop, before any timer of that; the result cancels it. */
@@ -54,4 +60,28 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
   })
+}
+
+/** A day, ms. */
+export const DAY_MS = 86_400_000
+
+/** A time of the wall as text, UTC: 2026-11-30T12:00:00.000Z. */
+export function timeText(wallMs: number): string {
+  return new Date(wallMs).toISOString()
+}
+
+/** Its day, UTC: 2026-11-30. */
+export function dayText(wallMs: number): string {
+  return timeText(wallMs).slice(0, 10)
+}
+
+/** When the next day begins, UTC, ms since 1970. */
+export function nextDayMs(wallMs: number): number {
+  return (Math.floor(wallMs / DAY_MS) + 1) * DAY_MS
+}
+
+/** When a day such as 2026-11-30 begins, UTC; undefined for a text that is none. */
+export function dayMs(text: string): number | undefined {
+  const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
+  return Number.isNaN(ms) ? undefined : ms
 }

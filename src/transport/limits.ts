@@ -152,6 +152,10 @@ export const MAX_PENDING_OPEN_COPIES = 8
  * MAX_UNPAID_KEY_AGREEMENTS they leave some 200 of MAX_OFFERS_HELD to what is no OPEN.
  */
 export const MAX_UNPAID_OPEN_COPIES = 2
+/** Days of which it is remembered what was spent: today, and those that a clock that is set may call today. */
+export const MAX_SPENT_DAYS = 3
+/** Ports and programs that are told apart in what was spent on a day; the others count for the day alone. */
+export const MAX_SPENT_GROUPS = 4_096
 /** Payments of former processes that are looked after at most: a full channel's slots on many channels. */
 export const MAX_RESERVATIONS = 65_536
 
@@ -184,3 +188,24 @@ export const MAX_PORT_CLAIMS = 64
 export const COMPACT_SPARE_LINES = 16_384
 /** ... and is refused above this size: something else than a journal of ours. */
 export const MAX_JOURNAL_BYTES = 268_435_456
+
+// ---- The account ---------------------------------------------------------------------------------------
+
+/** Entries that an endpoint without a folder keeps one by one: a few MB of traffic. Older ones are sums. */
+export const MAX_ACCOUNT_RECENT = 4_096
+/** Groups of a sum, by peer for example; the oldest are joined to one beyond that. */
+export const MAX_ACCOUNT_GROUPS = 65_536
+/** Connections, and ways, that have a number of their own in a file at one time: more are seldom busy at once. */
+export const MAX_ACCOUNT_DEFINITIONS = 1_024
+/** What is kept of a line that has no end yet: far more than any line has. */
+export const MAX_ACCOUNT_LINE_CHARACTERS = 65_536
+/** Entries are on disk after so long, ms: one more fsync a second at most. */
+export const ACCOUNT_FLUSH_MS = 1_000
+/** So many that wait are written at once. */
+export const ACCOUNT_FLUSH_ENTRIES = 4_096
+/** Entries that wait while the disk takes none; beyond that the oldest are given up, and a person is told. */
+export const MAX_ACCOUNT_WAITING = 65_536
+/** A file of entries that is larger is followed by another: 64 MiB is about half a million payments. */
+export const MAX_ACCOUNT_PART_BYTES = 67_108_864
+/** Files of entries that are kept, 4 GiB: about eight months of a program that never stops. Older ones become sums. */
+export const MAX_ACCOUNT_PARTS = 64

@@ -132,7 +132,15 @@ export async function transfer(
 /** Lets every HTLC end, and checks that nothing is left anywhere: no money reserved, no table that grew, no slot. */
 export async function expectNothingLeft({ sim, alice, bob }: Ends): Promise<void> {
   await sim.runFor(EXPIRED_MS)
-  for (const { stats } of [alice, bob]) {
+  for (const { account, stats } of [alice, bob]) {
+    const [total] = await account.totals()
+    const { spentMsat, feesMsat, receivedMsat, strayMsat } = stats
+    expect(total, 'the account says what the endpoint does').toMatchObject({
+      paidMsat: spentMsat,
+      feesMsat,
+      receivedMsat,
+      strayMsat,
+    })
     expect(stats).toMatchObject({
       connections: 0,
       paymentsUnresolved: 0,

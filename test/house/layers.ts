@@ -59,6 +59,11 @@ const LAYERS: readonly Layer[] = [
     packages: [],
   },
   {
+    path: 'src/transport/account/',
+    files: ['src/transport/account/', ...TRANSPORT_BASE, 'src/floor/'],
+    packages: [NODE],
+  },
+  {
     path: 'src/transport/options/',
     files: ['src/transport/options/', 'src/transport/connection/', ...TRANSPORT_BASE, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE],
@@ -72,6 +77,7 @@ const LAYERS: readonly Layer[] = [
       'src/transport/peer/',
       'src/transport/store/',
       'src/transport/tables/',
+      'src/transport/account/',
       'src/transport/options/',
       ...TRANSPORT_BASE,
       ...VALUES,

@@ -13,7 +13,8 @@ function bench(): {
   const answers: [string, Verdict['action']][] = []
   const answer = async (offerId: string, { action }: Verdict): Promise<void> => void answers.push([offerId, action])
   const clock = new ManualClock(settled)
-  return { offers: new HeldOffers(testRuntime(clock), { answer }), clock, answers }
+  const nobody = { received: (): void => undefined, unclaimed: (): void => undefined }
+  return { offers: new HeldOffers(testRuntime(clock), { answer }, nobody), clock, answers }
 }
 
 const hash = new Uint8Array(32).fill(7)

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Attempt } from '../../src/transport/connection/interface.ts'
+import { AccountBook } from '../../src/transport/account/account.ts'
+import { MemoryKeeper } from '../../src/transport/account/keeper.ts'
+import { Accountant } from '../../src/transport/driver/accountant.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Ledger } from '../../src/transport/driver/ledger.ts'
 import { OwnNode } from '../../src/transport/driver/own-node.ts'
@@ -15,7 +18,9 @@ test('a hash that is paid already, by this process or a former one, is not paid 
   const backend = new ScriptedBackend()
   const node = new OwnNode(backend, { publicKey: HASH, blockHeight: 1, network: 'regtest' })
   const ledger = new Ledger({ peerCapMsat: 1_000n, processCapMsat: 1_000n })
-  const payer = new Payer({ runtime: testRuntime(backend.clock), node, ledger })
+  const runtime = testRuntime(backend.clock)
+  const accountant = new Accountant(runtime, new AccountBook(new MemoryKeeper()))
+  const payer = new Payer({ runtime, node, ledger, accountant })
   payer.adopt({ hash: '05'.repeat(32), peer: 'p', amountMsat: 10n, feeMsat: 1n })
   const attempt = { hash: HASH, amountMsat: 10n, feeMsat: 1n } as Attempt
   const send = (): void => payer.send({} as PeerScheduler, {} as DrivenConnection, {} as PeerGrant, attempt)

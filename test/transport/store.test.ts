@@ -45,6 +45,7 @@ function storeContract(
       const state = await store.open()
       expect(state).toEqual({
         settleIndex: undefined,
+        spent: [],
         floor: 0,
         opensSeen: new Map(),
         tombstones: new Map(),

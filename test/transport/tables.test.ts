@@ -70,16 +70,17 @@ it('a message is known by the port that it came to and its id', () => {
 })
 
 it('verdicts are bounded: the oldest go', () => {
-  const verdicts = new Verdicts<{ readonly i: number }>()
+  const verdicts = new Verdicts<{ readonly i: number }, string>()
   const hash = (i: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, at) => (i >>> (8 * (at % 4))) & 0xff)
   const settle = { action: 'settle', preimage: new Uint8Array(32) } as const
   const owners = Array.from({ length: 65_537 }, (_, i) => ({ i }))
-  for (const owner of owners) verdicts.add({ hash: hash(owner.i) }, settle, owner)
+  for (const owner of owners) verdicts.add({ hash: hash(owner.i) }, settle, { owner, note: `of ${owner.i}` })
   expect(verdicts.size).toBe(65_536)
   expect(verdicts.get(offerKey({ hash: hash(0) }))).toBe(undefined)
   expect(verdicts.get(offerKey({ hash: hash(65_536) }))).toBeDefined()
   expect(verdicts.ownerOf(hash(0))).toBe(undefined)
   expect(verdicts.ownerOf(hash(65_536))).toEqual({ i: 65_536 })
+  expect(verdicts.noteOf(hash(65_536))).toBe('of 65536')
 })
 
 it('a token bucket gives a burst, and then its rate', () => {

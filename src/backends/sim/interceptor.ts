@@ -176,12 +176,14 @@ export class Interceptor {
 
   /** The money of a settled HTLC has come: the process hears of it, once per hash. */
   confirm(attempt: HtlcAttempt): void {
-    const { hashKey, hash, amountMsat } = attempt.plan
+    const { hashKey, hash, amountMsat, amounts } = attempt.plan
     if (this.#confirmed.has(hashKey)) return
     this.#confirmed.add(hashKey)
     this.#network.trace('confirmed', attempt.id, this.node.index, amountMsat)
-    if (this.node.isListening)
-      this.node.process?.emit({ type: 'offer-confirmed', hash: hash.slice(), amountMsat: BigInt(amountMsat) })
+    if (!this.node.isListening) return
+    const excessMsat = BigInt(amounts[attempt.last - 1] as number) - BigInt(amountMsat)
+    const more = excessMsat > 0n ? { excessMsat } : {}
+    this.node.process?.emit({ type: 'offer-confirmed', hash: hash.slice(), amountMsat: BigInt(amountMsat), ...more })
   }
 
   /** The process's answer. One that comes late, twice or for an unknown offer changes nothing. */

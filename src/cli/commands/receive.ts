@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
+import { DAY_MS } from '../../floor/clock.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import {
@@ -35,7 +36,6 @@ interface ReceiveFlags extends EndpointFlags, OutputFlags {
 }
 
 const STANDARD_OUTPUT = '-'
-const DAY_MS = 86_400_000
 
 const EXAMPLES = `
 Examples:

@@ -12,6 +12,7 @@ import { MAX_UNPAID_OPEN_COPIES, MAX_PENDING_OPEN_COPIES, OPEN_AGE_BLOCKS, OPEN_
 import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { SeenOpens } from '../tables/seen-opens.ts'
 import type { Tombstones } from '../tables/tombstones.ts'
+import type { Accountant } from './accountant.ts'
 import type { PortListener } from './connection-handle.ts'
 import type { ConnectionMaker } from './connection-maker.ts'
 import type { Connections } from './connections.ts'
@@ -34,6 +35,7 @@ interface AcceptorParts {
   readonly connections: Connections
   readonly maker: ConnectionMaker
   readonly counts: DriverCounts
+  readonly accountant: Pick<Accountant, 'received'>
 }
 
 /** An OPEN whose tag is right. */
@@ -173,12 +175,15 @@ export class Acceptor {
   }
 
   #accept(open: AuthenticOpen, listener: PortListener): DrivenConnection {
-    const { runtime, maker, counts, early } = this.#parts
+    const { runtime, maker, counts, early, accountant } = this.#parts
     const connection = maker.accept(open, listener.settings)
     counts.accepted()
     callOutside(() => listener.accept(connection))
     // spec §6.6: what came before its OPEN.
-    for (const arrival of early.take(runtime.now(), connection.id)) connection.receive(arrival)
+    for (const arrival of early.take(runtime.now(), connection.id)) {
+      if (connection.receive(arrival).action === 'taken') accountant.received(connection.party, arrival.amountMsat)
+      else counts.unclaimed(arrival.amountMsat)
+    }
     return connection
   }
 

@@ -72,7 +72,9 @@ export class ConnectionMaker {
       ...(options.identify === true ? { identify: { publicKey } } : {}),
     })
     const { publicKey: remoteKey, hints } = target
-    return this.#add({ connection, id: toHex(connectionId), ephemeral: '', remoteKey, budgetKey, asksDirect, hints })
+    const id = toHex(connectionId)
+    const named = { connection, id, ephemeral: '', remoteKey, budgetKey }
+    return this.#add({ ...named, accountPort: target.port, asksDirect, hints })
   }
 
   /** The responder's end of an OPEN that a listener takes. */
@@ -89,7 +91,8 @@ export class ConnectionMaker {
   #addResponder(open: AuthenticOpen, connection: Connection): DrivenConnection {
     const { connectionId: id, ephemeral, opened } = open
     const budgetKey = budgetKeyOf(open)
-    return this.#add({ connection, id, ephemeral, remoteKey: undefined, budgetKey, port: opened.port })
+    const { port } = opened
+    return this.#add({ connection, id, ephemeral, remoteKey: undefined, budgetKey, port, accountPort: port })
   }
 
   #add(own: Omit<ConstructorParameters<typeof DrivenConnection>[0], 'runtime' | 'queue'>): DrivenConnection {

@@ -1,23 +1,32 @@
+import type { Accountant } from './accountant.ts'
 import type { Runtime } from './runtime.ts'
 
 /** What an endpoint has done with what came in, and how many connections it has had. */
 export class DriverCounts {
   readonly #runtime: Runtime
+  readonly #accountant: Pick<Accountant, 'received'>
   #packetsStray = 0
   #strayMsat = 0n
   #opensRefused = 0
   #connectionsOpened = 0
   #connectionsAccepted = 0
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, accountant: Pick<Accountant, 'received'>) {
     this.#runtime = runtime
+    this.#accountant = accountant
   }
 
   /** A packet came for no connection; `amountMsat` came with it and belongs to none (spec §8.12). */
   stray(why: string, amountMsat: bigint): void {
     this.#packetsStray += 1
-    this.#strayMsat += amountMsat
     this.#runtime.debug({ why, amountMsat }, 'a packet for no connection')
+    this.unclaimed(amountMsat)
+  }
+
+  /** Money came with what no connection took: with a packet that its connection turned down, for one (spec §8.12). */
+  unclaimed(amountMsat: bigint): void {
+    this.#strayMsat += amountMsat
+    this.#accountant.received(undefined, amountMsat)
   }
 
   refused(): void {

@@ -7,6 +7,7 @@ import { decodeHeader, type Header } from '../../wire/packets.ts'
 import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { Tombstones } from '../tables/tombstones.ts'
 import type { Acceptor } from './acceptor.ts'
+import type { Accountant } from './accountant.ts'
 import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
 import type { DrivenConnection } from './driven-connection.ts'
@@ -23,6 +24,7 @@ interface DemultiplexerParts {
   readonly tombstones: Tombstones
   readonly early: EarlyPackets
   readonly counts: DriverCounts
+  readonly accountant: Pick<Accountant, 'received'>
   readonly paths: Pick<PathMaker, 'heard'>
 }
 
@@ -44,13 +46,24 @@ export class Demultiplexer {
     const arrival: Arrival = { lane: 'node', record, amountMsat, hash }
     const header = headerOf(record)
     if (header === undefined) return counts.stray('malformed', amountMsat)
-    if (header.kind === 'open') return void acceptor.receive(header, arrival)
+    if (header.kind === 'open') {
+      const decision = acceptor.receive(header, arrival)
+      if (decision instanceof Promise) return void decision.then((decided) => this.#paid(decided, amountMsat))
+      return this.#paid(decision, amountMsat)
+    }
     const connection = this.#connectionOf(header, 'node')
-    if (connection !== undefined) return void connection.receive(arrival)
+    if (connection !== undefined) return this.#paid(handTo(connection, arrival), amountMsat)
     const id = header.cid === undefined ? '' : toHex(header.cid)
     const waits = header.kind === 'early' && !tombstones.has(id)
     if (waits && early.keep(runtime.now(), id, arrival)) return
     counts.stray(waits ? 'too many early packets' : 'unknown connection', amountMsat)
+  }
+
+  /** Node lane: whose the money is that has come, whatever became of the packet. */
+  #paid({ reception, paid }: OfferDecision, amountMsat: bigint): void {
+    const { accountant, counts } = this.#parts
+    if (reception.action === 'taken' && paid !== undefined) accountant.received(paid.party, amountMsat)
+    else counts.unclaimed(amountMsat)
   }
 
   /** Phantom lane: what becomes of an offer. */

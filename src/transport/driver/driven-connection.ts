@@ -2,7 +2,9 @@ import type { PaymentOutcome } from '../../medium/payment.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type { ReplyPath } from '../../medium/reply-path.ts'
 import type { RouteHint } from '../../medium/route.ts'
+import { toHex } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
+import type { AccountParty } from '../account/entry.ts'
 import type { ChangeableSettings, Connection } from '../connection/connection.ts'
 import type {
   AccountView,
@@ -48,6 +50,8 @@ interface ConnectionParts {
   readonly remoteKey: Uint8Array | undefined
   readonly budgetKey: string
   readonly port?: number
+  /** The port that was connected to, of this side or the other. */
+  readonly accountPort: number
   readonly asksDirect?: boolean
   readonly hints?: readonly RouteHint[]
 }
@@ -79,6 +83,7 @@ export class DrivenConnection {
   readonly #queue: ConnectionParts['queue']
   readonly #connection: Connection
   readonly #deadline: Deadline
+  #party: AccountParty
   #listener: ((event: ConnectionEvent) => void) | undefined
   #ending: string | undefined
   #isClosed = false
@@ -109,6 +114,18 @@ export class DrivenConnection {
     const half = this.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)
     this.shadowSeed = Number.parseInt(half, 16)
     this.#deadline = this.#runtime.deadlines.add(() => this.#wake())
+    const { id: connection, budgetKey: peer, accountPort: port } = parts
+    this.#party = { connection, peer, port, role: this.role, program: '' }
+  }
+
+  /** Whom the account's entries of this connection are about. */
+  get party(): AccountParty {
+    return this.#party
+  }
+
+  /** The other side has proved its key: from now on the account names it. */
+  identified(publicKey: Uint8Array): void {
+    this.#party = { ...this.#party, peer: toHex(publicKey) }
   }
 
   get role(): Role {

@@ -3,6 +3,7 @@ import { toHex } from '../../floor/bytes.ts'
 import type { PathResult, RelayWish } from '../../medium/reply-path.ts'
 import type { RoutePreference } from '../../medium/route.ts'
 import type { ConnectionEvent, ConnectionFailure, ConnectionRequest } from '../connection/interface.ts'
+import type { AccountBook } from '../account/account.ts'
 import { messageOf } from '../errors.ts'
 import { DEFAULT_MAX_FEE_MSAT } from '../../medium/limits.ts'
 import type { ConnectOptions, ConnectTarget } from '../options/options.ts'
@@ -13,6 +14,7 @@ import { MessageIds } from '../tables/message-ids.ts'
 import { SeenOpens } from '../tables/seen-opens.ts'
 import { Tombstones } from '../tables/tombstones.ts'
 import { Acceptor } from './acceptor.ts'
+import { Accountant } from './accountant.ts'
 import { ConnectionMaker, type DriverDefaults } from './connection-maker.ts'
 import { Connections } from './connections.ts'
 import { DriverCounts } from './counts.ts'
@@ -43,6 +45,7 @@ export interface DriverOptions extends RuntimeOptions {
   readonly info: NodeInfo
   readonly store: Store
   readonly stored: StoredState
+  readonly book: AccountBook
   readonly defaults: DriverDefaults
   readonly maxFeeMsat: bigint
   readonly prefer: RoutePreference
@@ -67,7 +70,7 @@ export class Driver {
   readonly ledger: Ledger
   readonly seen: SeenOpens
   readonly tombstones: Tombstones
-  readonly early: EarlyPackets = new EarlyPackets()
+  readonly early: EarlyPackets
   readonly ports: Ports
   readonly counts: DriverCounts
   readonly connections: Connections = new Connections()
@@ -95,8 +98,9 @@ export class Driver {
     const runtime = new Runtime(options)
     const node = new OwnNode(backend, info)
     const queue = this.#queue
-    const { connections, early } = this
+    const { connections } = this
     this.runtime = runtime
+    const accountant = new Accountant(runtime, options.book)
     this.node = node
     const ledger = new Ledger({ peerCapMsat, processCapMsat })
     this.ledger = ledger
@@ -107,18 +111,23 @@ export class Driver {
     this.#messages = new MessageIds(stored.messages)
     const ports = new Ports({ address: toHex(info.publicKey), runtime, backend })
     this.ports = ports
-    const counts = new DriverCounts(runtime)
+    const counts = new DriverCounts(runtime, accountant)
     this.counts = counts
+    const early = new EarlyPackets(({ amountMsat }) => counts.stray('an early packet without its OPEN', amountMsat))
+    this.early = early
     const maker = new ConnectionMaker({ runtime, node, queue, connections, ledger, defaults })
     this.#maker = maker
-    const offers = new HeldOffers(runtime, backend)
+    const offers = new HeldOffers(runtime, backend, {
+      received: (party, amountMsat) => accountant.received(party, amountMsat),
+      unclaimed: (amountMsat) => counts.unclaimed(amountMsat),
+    })
     this.offers = offers
-    const parts = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts }
+    const parts = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts, accountant }
     this.acceptor = new Acceptor(parts)
     const paths = new PathMaker({ runtime, node, connections, relays, maxPathCostMsat: maxPathCost(maxFeeMsat) })
     this.#paths = paths
     this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths })
-    this.payer = new Payer({ runtime, node, ledger })
+    this.payer = new Payer({ runtime, node, ledger, accountant })
     const slots = new SlotPool()
     this.#schedulers = new PeerSchedulers({ runtime, node, queue, payer: this.payer, slots, maxFeeMsat, prefer })
     for (const reservation of stored.reservations.values()) this.payer.adopt(reservation)
@@ -134,6 +143,7 @@ export class Driver {
   /** Nothing is sent or received any more; timers go. What is open ends with `error`. */
   stop(error: ConnectionFailure): void {
     this.runtime.stop()
+    this.early.giveUp()
     for (const connection of this.connections.all()) {
       if (connection.ending === undefined) connection.end(error)
       connection.hold(false)
@@ -191,6 +201,8 @@ export class Driver {
       case 'offer-gone':
         return this.offers.gone(event.offerId)
       case 'offer-confirmed':
+        // What came beyond the amount is no connection's.
+        if (event.excessMsat !== undefined) this.counts.unclaimed(event.excessMsat)
         return this.offers.confirmed(event.hash, event.amountMsat)
       case 'payment-resolved':
         return this.payer.resolved(event.hash, event.outcome)
@@ -259,11 +271,13 @@ export class Driver {
       case 'finished':
         connection.finished()
         break
+      case 'identified':
+        connection.identified(event.publicKey)
+        break
       case 'connected':
       case 'readable':
       case 'end':
       case 'writable':
-      case 'identified':
       case 'price':
       case 'activity':
       case 'paused':

@@ -5,6 +5,7 @@ import type { Verdict } from '../../medium/verdict.ts'
 import { Code } from '../../wire/errors.ts'
 import type { Reception } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
+import type { AccountParty } from '../account/entry.ts'
 import { MAX_OFFERS_HELD, VERDICT_MARGIN_MS } from '../limits.ts'
 import { offerKey, Verdicts } from '../tables/verdicts.ts'
 import type { Deadline } from './deadlines.ts'
@@ -17,6 +18,13 @@ export type PhantomOffer = Extract<BackendEvent, { readonly type: 'offer' }>
 export interface OfferDecision {
   readonly reception: Reception
   readonly paid: DrivenConnection | undefined
+}
+
+/** Who counts what comes in. */
+interface IncomeSink {
+  received(party: AccountParty, amountMsat: bigint): void
+  /** Money that no connection takes. */
+  unclaimed(amountMsat: bigint): void
 }
 
 /** An offer that has no verdict yet, under every id that it came with. */
@@ -46,15 +54,17 @@ const busy: Verdict = { action: 'refuse', code: Code.BUSY }
 export class HeldOffers {
   readonly #runtime: Runtime
   readonly #backend: Pick<Backend, 'answer'>
-  readonly #verdicts: Verdicts<DrivenConnection> = new Verdicts()
+  readonly #income: IncomeSink
+  readonly #verdicts: Verdicts<DrivenConnection, AccountParty> = new Verdicts()
   /** By `offerKey`. */
   readonly #held: Map<string, Held> = new Map()
   /** `offerKey` of what is held, by offer id. */
   readonly #keyOf: Map<string, string> = new Map()
 
-  constructor(runtime: Runtime, backend: Pick<Backend, 'answer'>) {
+  constructor(runtime: Runtime, backend: Pick<Backend, 'answer'>, income: IncomeSink) {
     this.#runtime = runtime
     this.#backend = backend
+    this.#income = income
   }
 
   get held(): number {
@@ -115,6 +125,10 @@ export class HeldOffers {
 
   /** The money of a settled offer is really here. */
   confirmed(hash: Uint8Array, amountMsat: bigint): void {
+    const party = this.#verdicts.noteOf(hash)
+    // Of a former process: no connection of this one takes it.
+    if (party === undefined) return this.#income.unclaimed(amountMsat)
+    this.#income.received(party, amountMsat)
     this.#verdicts.ownerOf(hash)?.confirmIncome(amountMsat)
   }
 
@@ -124,7 +138,7 @@ export class HeldOffers {
     if (held === undefined) return // decided already: too late
     this.#held.delete(key)
     this.#runtime.deadlines.set(held.deadline, undefined)
-    this.#verdicts.add(offer, verdict, paid)
+    this.#verdicts.add(offer, verdict, paid === undefined ? undefined : { owner: paid, note: paid.party })
     for (const offerId of held.offerIds) {
       this.#keyOf.delete(offerId)
       this.#answer(offerId, verdict)

@@ -1,12 +1,14 @@
 import type { PaymentOutcome } from '../../medium/payment.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
-import type { Attempt } from '../connection/interface.ts'
+import type { AccountParty } from '../account/entry.ts'
+import type { Attempt, WantReason } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { MAX_TRACKING, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from '../limits.ts'
 import type { LogFields } from '../logger.ts'
 import type { PeerGrant } from '../peer/interface.ts'
-import type { Reservation } from '../store/store.ts'
+import type { Reservation, StoreChange } from '../store/store.ts'
+import type { Accountant } from './accountant.ts'
 import type { Deadline } from './deadlines.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import type { Ledger } from './ledger.ts'
@@ -24,6 +26,10 @@ interface Unresolved {
         readonly scheduler: PeerScheduler
         readonly ticket: number
         readonly attemptId: number
+        /** As the account has it. */
+        readonly party: AccountParty
+        readonly channels: readonly string[]
+        readonly reason: WantReason
       }
     | undefined
   /** The node lost sight of it: it has to be asked for. */
@@ -38,6 +44,7 @@ export class Payer {
   readonly #runtime: Runtime
   readonly #node: OwnNode
   readonly #ledger: Ledger
+  readonly #accountant: Accountant
   /** By payment hash. */
   readonly #unresolved: Map<string, Unresolved> = new Map()
   readonly #trackDeadline: Deadline
@@ -50,10 +57,16 @@ export class Payer {
   #releasing = 0
   #whenReleased: (() => void) | undefined
 
-  constructor(parts: { readonly runtime: Runtime; readonly node: OwnNode; readonly ledger: Ledger }) {
+  constructor(parts: {
+    readonly runtime: Runtime
+    readonly node: OwnNode
+    readonly ledger: Ledger
+    readonly accountant: Accountant
+  }) {
     this.#runtime = parts.runtime
     this.#node = parts.node
     this.#ledger = parts.ledger
+    this.#accountant = parts.accountant
     this.#trackDeadline = this.#runtime.deadlines.add(() => {
       this.#trackBackOff.next()
       this.trackAll()
@@ -78,9 +91,13 @@ export class Payer {
     const { amountMsat, feeMsat } = attempt
     const hash = toHex(attempt.hash)
     if (this.#unresolved.has(hash)) throw new RangeError(`${hash} is paid already`)
-    const reservation: Reservation = { hash, peer: connection.budgetKey, amountMsat, feeMsat }
+    const { party } = connection
+    const about = { port: party.port, connection: party.connection }
+    const reservation: Reservation = { hash, peer: connection.budgetKey, amountMsat, feeMsat, ...about }
     scheduler.sent(grant)
-    const sent = { connection, scheduler, ticket: grant.ticket, attemptId: attempt.id }
+    const { channels } = grant.route
+    const { id: attemptId, reason } = attempt
+    const sent = { connection, scheduler, ticket: grant.ticket, attemptId, party, channels, reason }
     const unresolved: Unresolved = { hash: attempt.hash, reservation, sent, isLost: false }
     this.#unresolved.set(hash, unresolved)
     this.#pay(unresolved, attempt).catch((error: unknown) => {
@@ -152,8 +169,9 @@ export class Payer {
       if (unresolved.isLost) this.#lost -= 1
       this.#unresolved.delete(reservation.hash)
       if (sent === undefined) this.#ledger.decide(reservation, outcome)
+      const { change, kept } = this.#accountant.paid({ reservation, outcome, sent })
       // Not waited for: without it the next process asks the node once more.
-      void this.#release(unresolved)
+      void this.#release(unresolved.hash, change, kept)
     }
     if (sent === undefined) return
     const { connection, scheduler, ticket, attemptId } = sent
@@ -164,12 +182,16 @@ export class Payer {
   }
 
   /** The node may forget a payment when its outcome is stored, not before: the next process would ask it in vain. */
-  async #release({ hash, reservation }: Unresolved): Promise<void> {
+  async #release(hash: Uint8Array, change: StoreChange, kept: Promise<boolean> | undefined): Promise<void> {
     this.#releasing += 1
-    const isStored = await this.#runtime.store([{ type: 'release', hash: reservation.hash }]).then(
-      () => true,
-      () => false, // the store, which has ended the endpoint
-    )
+    // Else a crash in between would lose what was spent. Without its entry the next process hears of it once more.
+    const isKept = kept === undefined || (await kept)
+    const isStored =
+      isKept &&
+      (await this.#runtime.store([change]).then(
+        () => true,
+        () => false, // the store, which has ended the endpoint
+      ))
     this.#releasing -= 1
     if (isStored) this.#node.backend.forgetPayment?.(hash)
     if (this.#releasing === 0) this.#whenReleased?.()

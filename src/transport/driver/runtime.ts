@@ -37,6 +37,12 @@ export class Runtime {
     return this.#options.clock.now()
   }
 
+  /** Milliseconds since 1970, UTC, whole ones; see `Clock.wall`. */
+  wallNow(): number {
+    const { clock } = this.#options
+    return Math.max(0, Math.floor(clock.wall?.() ?? clock.now()))
+  }
+
   /** Calls back in a later turn of the event loop, also where all has stopped; the result cancels that. */
   soon(callback: () => void): () => void {
     const { clock } = this.#options

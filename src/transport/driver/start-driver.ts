@@ -1,24 +1,36 @@
 import { turn } from '../../floor/clock.ts'
-import type { StoreChange } from '../store/store.ts'
+import { AccountBook } from '../account/account.ts'
+import type { AccountKeeper } from '../account/keeper.ts'
+import type { Spent, Store, StoreChange, StoredState } from '../store/store.ts'
 import { checkStoredNode, storedNode } from '../store/stored-node.ts'
 import type { BackendEvent, NodeInfo } from '../../backends/backend.ts'
+import { releaseOf } from './accountant.ts'
 import { Driver, type DriverOptions } from './driver.ts'
 
 export interface Started {
   readonly driver: Driver
   readonly info: NodeInfo
+  readonly book: AccountBook
   /** Lets in what has come since the start. */
   readonly begin: () => void
+}
+
+type StartOptions = Omit<DriverOptions, 'info' | 'stored' | 'book'> & {
+  /** Where entries of the account go. */
+  readonly keeper: (store: Store) => AccountKeeper
 }
 
 const NODE_BEHIND =
   'the node has settled less than this store has seen of it: it was restored from an older state. Packets are taken from now on; what came before, and is not known here, is lost'
 
 /** Opens the store, starts the backend from where the store is, and joins the two. */
-export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'>): Promise<Started> {
+export async function startDriver(options: StartOptions): Promise<Started> {
   const { backend, store } = options
-  const stored = await store.open()
+  const opened = await store.open()
+  const keeper = options.keeper(store)
+  const book = new AccountBook(keeper)
   try {
+    const { stored, changes: recorded } = await settleRecorded(opened, keeper)
     // Events may come before `start` has resolved: they wait for the driver, in order.
     const early: BackendEvent[] = []
     let sink = (event: BackendEvent): void => {
@@ -39,8 +51,8 @@ export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'
     }
     const isBehind = info.isBehind === true
     const kept = isBehind ? { ...stored, settleIndex: undefined } : stored
-    const driver = new Driver({ ...options, info, stored: kept })
-    const changes: StoreChange[] = stored.node === undefined ? [{ type: 'node', ...node }] : []
+    const driver = new Driver({ ...options, info, stored: kept, book })
+    const changes: StoreChange[] = stored.node === undefined ? [...recorded, { type: 'node', ...node }] : [...recorded]
     if (isBehind) changes.push({ type: 'settle-index-forgotten' })
     if (changes.length > 0) driver.runtime.storeLater(changes)
     // Whoever opens the endpoint listens for warnings from the next turn on.
@@ -54,9 +66,29 @@ export async function startDriver(options: Omit<DriverOptions, 'info' | 'stored'
       }
       driver.start()
     }
-    return { driver, info, begin }
+    return { driver, info, book, begin }
   } catch (error) {
+    await book.close()
     await store.close()
     throw error
   }
+}
+
+/**
+ * A process that ends between a payment's entry and its release leaves both: the entry counts, and the node is not
+ * asked again.
+ */
+async function settleRecorded(
+  stored: StoredState,
+  keeper: AccountKeeper,
+): Promise<{ readonly stored: StoredState; readonly changes: readonly StoreChange[] }> {
+  const entries = await keeper.recorded(new Set(stored.reservations.keys()))
+  if (entries.length === 0) return { stored, changes: [] }
+  const changes = entries.map(releaseOf)
+  const spent: readonly Spent[] = changes.flatMap((change) =>
+    change.type === 'release' && change.spent !== undefined ? [change.spent] : [],
+  )
+  const reservations = new Map(stored.reservations)
+  for (const { hash } of entries) reservations.delete(hash)
+  return { stored: { ...stored, reservations, spent: [...(stored.spent ?? []), ...spent] }, changes }
 }

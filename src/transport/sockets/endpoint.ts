@@ -1,4 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { Account, AccountBook } from '../account/account.ts'
+import { FolderKeeper } from '../account/folder-keeper.ts'
+import { MemoryKeeper } from '../account/keeper.ts'
 import { EventEmitter } from 'eventemitter3'
 import { DEFAULT_MAX_FEE_MSAT } from '../../medium/limits.ts'
 import { MAX_ROUTE_HINTS, type RoutePreference } from '../../medium/route.ts'
@@ -80,10 +83,13 @@ export interface EndpointStats {
   readonly connectionsOpened: number
   readonly connectionsAccepted: number
   readonly opensRefused: number
-  /** Packets that belonged to no connection, and what was paid with them. */
+  /** Packets that belonged to no connection. */
   readonly packetsStray: number
+  /** What was paid with packets that no connection took: those, and what its connection turned down. */
   readonly strayMsat: bigint
   readonly paymentsUnresolved: number
+  /** All that came in, `strayMsat` included; of the phantom lane what is really here. */
+  readonly receivedMsat: bigint
   readonly spentMsat: bigint
   /** The fees in `spentMsat`. */
   readonly feesMsat: bigint
@@ -118,17 +124,23 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   readonly info: NodeInfo
   readonly publicKeyHex: string
   readonly defaults: ConnectionDefaults
+  /**
+   * What was paid and what came in, to the msat: kept over restarts where the store has a folder (FolderStore), as
+   * long as the process lives otherwise.
+   */
+  readonly account: Account
   readonly #options: EndpointOptions
   readonly #maxFeeMsat: bigint
   readonly #prefer: RoutePreference
   readonly #driver: Driver
   readonly #store: Store
+  readonly #book: AccountBook
   readonly #servers: Set<() => void> = new Set()
   #closing: Promise<void> | undefined
 
   private constructor(
     options: EndpointOptions,
-    parts: { readonly driver: Driver; readonly store: Store; readonly info: NodeInfo },
+    parts: { readonly driver: Driver; readonly store: Store; readonly info: NodeInfo; readonly book: AccountBook },
   ) {
     super()
     this.#options = options
@@ -136,6 +148,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     this.#prefer = options.prefer ?? 'balanced'
     this.#driver = parts.driver
     this.#store = parts.store
+    this.#book = parts.book
+    this.account = parts.book.account
     this.info = parts.info
     this.publicKeyHex = toHex(parts.info.publicKey)
     this.defaults = { maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT) }
@@ -149,10 +163,16 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     const made: { endpoint?: Endpoint } = {}
     // What it tells runs in the context in which it was made, whoever's call or packet led to it.
     const context = new AsyncResource('KEYSOCK_ENDPOINT')
-    const { driver, info, begin } = await startDriver({
+    const clock = backend.clock ?? realClock
+    const warn = context.bind((code: string, message: string) => made.endpoint?.emit('warning', { code, message }))
+    const { driver, info, book, begin } = await startDriver({
       backend,
       store,
-      clock: backend.clock ?? realClock,
+      clock,
+      keeper: ({ accountFolder: folder }) => {
+        if (folder === undefined) return new MemoryKeeper()
+        return new FolderKeeper({ folder, clock, warn: (message) => void warn('ERR_KEYSOCK_ACCOUNT', message) })
+      },
       entropy: backend.entropy ?? realEntropy,
       logger: options.logger ?? silentLogger,
       defaults: {
@@ -165,12 +185,12 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       prefer: options.prefer ?? 'balanced',
       relays: options.relays ?? 'auto',
       phantomLane: options.phantomLane ?? false,
-      warn: context.bind((code, message) => made.endpoint?.emit('warning', { code, message })),
+      warn,
       nodeIs: context.bind((state, absence) => made.endpoint?.emit(state, absence)),
       fail: context.bind((error) => made.endpoint?.fail(error)),
       onStep,
     })
-    const endpoint = new Endpoint(options, { driver, store, info })
+    const endpoint = new Endpoint(options, { driver, store, info, book })
     made.endpoint = endpoint
     begin()
     return endpoint
@@ -245,6 +265,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       connections: driver.connections.size,
       ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
+      receivedMsat: this.#book.receivedMsat,
       ...driver.ledger.process(),
       opensSeen: driver.seen.size,
       tombstones: driver.tombstones.size,
@@ -353,6 +374,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       runtime.soon(resolve)
       await promise
     }
+    await this.#book.close()
     // A node that has stopped forgets no payments (spec/lnd.md §8).
     await payer.released()
     try {

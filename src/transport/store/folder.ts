@@ -40,6 +40,11 @@ export class FolderStore implements Store {
     this.#folder = path
   }
 
+  /** Beside the journal: what was paid and came in, for people. */
+  get accountFolder(): string {
+    return join(this.#folder, 'account')
+  }
+
   async open(): Promise<StoredState> {
     if (this.#unlock !== undefined) {
       throw new KeysockError('ERR_KEYSOCK_STORE_LOCKED', `this store is open already: ${this.#folder}`)

@@ -1,5 +1,5 @@
 import { invalidOption } from '../errors.ts'
-import type { StoreChange } from './store.ts'
+import type { Spent, StoreChange } from './store.ts'
 
 /**
  * A journal's line: eight hexadecimal digits of CRC-32 over the rest, a space, and the change as JSON with
@@ -48,14 +48,28 @@ function toChange(value: Readonly<Record<string, unknown>>): StoreChange | undef
         peer: word(value['peer']),
         amountMsat: amount(value['amountMsat']),
         feeMsat: amount(value['feeMsat']),
+        ...(value['port'] === undefined ? {} : { port: count(value['port']) }),
+        ...(value['connection'] === undefined ? {} : { connection: word(value['connection']) }),
+        ...(value['program'] === undefined ? {} : { program: word(value['program']) }),
       }
-    case 'release':
-      return { type, hash: word(value['hash']) }
+    case 'release': {
+      const { spent } = value
+      const hash = word(value['hash'])
+      return spent === undefined ? { type, hash } : { type, hash, spent: toSpent(spent) }
+    }
+    case 'spent':
+      return { type, ...toSpent(value) }
     case 'message':
       return { type, id: word(value['id']) }
     default:
       return undefined
   }
+}
+
+function toSpent(value: unknown): Spent {
+  if (typeof value !== 'object' || value === null) throw invalidOption('what was spent is missing')
+  const { day, port, program, msat } = value as Readonly<Record<string, unknown>>
+  return { day: word(day), port: count(port), program: word(program), msat: amount(msat) }
 }
 
 function word(value: unknown): string {

@@ -1,7 +1,8 @@
 import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
 import { MAX_STORED_MESSAGE_IDS, MAX_OPENS_SEEN, MAX_RESERVATIONS, MAX_TOMBSTONES } from '../limits.ts'
 import type { StoredNode } from './stored-node.ts'
-import type { Reservation, StoreChange, StoredState, Tombstone } from './store.ts'
+import { SpentByDay } from './spent.ts'
+import type { Reservation, Spent, StoreChange, StoredState, Tombstone } from './store.ts'
 
 /**
  * The state that a sequence of changes leads to. Bounded: where a table is full the oldest go, as in
@@ -15,6 +16,7 @@ export class State implements StoredState {
   readonly tombstones: BoundedMap<string, Tombstone> = new BoundedMap(MAX_TOMBSTONES)
   readonly reservations: BoundedMap<string, Reservation> = new BoundedMap(MAX_RESERVATIONS)
   readonly messages: BoundedSet<string> = new BoundedSet(MAX_STORED_MESSAGE_IDS)
+  readonly #spent: SpentByDay = new SpentByDay()
 
   apply(change: StoreChange): void {
     switch (change.type) {
@@ -51,11 +53,21 @@ export class State implements StoredState {
         return
       }
       case 'release':
-        this.reservations.delete(change.hash)
+        // Once: what is released a second time was counted the first time.
+        if (this.reservations.delete(change.hash) && change.spent !== undefined) this.#spent.add(change.spent)
         return
+      case 'spent': {
+        const { type: _, ...spent } = change
+        this.#spent.set(spent)
+        return
+      }
       case 'message':
         this.messages.add(change.id)
     }
+  }
+
+  get spent(): readonly Spent[] {
+    return this.#spent.all()
   }
 
   /** The fewest changes that lead here. */
@@ -67,12 +79,14 @@ export class State implements StoredState {
     for (const tombstone of this.tombstones.values()) yield { type: 'tombstone', ...tombstone }
     for (const reservation of this.reservations.values()) yield { type: 'reserve', ...reservation }
     for (const id of this.messages) yield { type: 'message', id }
+    for (const spent of this.#spent.all()) yield { type: 'spent', ...spent }
   }
 
   /** How many `changes` there are. */
   get size(): number {
     const singles = [this.node !== undefined, this.settleIndex !== undefined, this.floor > 0].filter(Boolean).length
-    return singles + this.opensSeen.size + this.tombstones.size + this.reservations.size + this.messages.size
+    const tables = [this.opensSeen, this.tombstones, this.reservations, this.messages, this.#spent]
+    return tables.reduce((sum, { size }) => sum + size, singles)
   }
 
   /** A copy that later changes leave alone. */
@@ -85,6 +99,7 @@ export class State implements StoredState {
       tombstones: new Map(this.tombstones),
       reservations: new Map(this.reservations),
       messages: new Set(this.messages),
+      spent: this.spent,
     }
   }
 

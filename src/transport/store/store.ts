@@ -13,6 +13,22 @@ export interface Reservation {
   readonly amountMsat: bigint
   /** The fee bound. */
   readonly feeMsat: bigint
+  /** The port of the connection, its id, and the program of a daemon; absent in what was written before accounts. */
+  readonly port?: number
+  readonly connection?: string
+  readonly program?: string
+}
+
+/** Money that is gone, by the day (UTC) on which that was decided: caps of a day count it, over restarts. */
+export interface Spent {
+  /** 2026-11-30 */
+  readonly day: string
+  /** 0: of no port that is known. */
+  readonly port: number
+  /** '': of no program that has a name. */
+  readonly program: string
+  /** Amounts and fees. */
+  readonly msat: bigint
 }
 
 /** How a connection ended, spec §13.5. */
@@ -42,8 +58,10 @@ export type StoreChange =
   /** Tombstones from below this height are forgotten. */
   | { readonly type: 'tombstones-forgotten'; readonly belowHeight: number }
   | ({ readonly type: 'reserve' } & Reservation)
-  /** The payment is decided. */
-  | { readonly type: 'release'; readonly hash: string }
+  /** The payment is decided; `spent`: its money is gone. */
+  | { readonly type: 'release'; readonly hash: string; readonly spent?: Spent }
+  /** What was spent on a day so far, in place of all that was written of it before. */
+  | ({ readonly type: 'spent' } & Spent)
   /** A MESSAGE was handed to the application: the port of its server, a slash, its id. */
   | { readonly type: 'message'; readonly id: string }
 
@@ -61,6 +79,8 @@ export interface StoredState {
   readonly reservations: ReadonlyMap<string, Reservation>
   /** The oldest first. */
   readonly messages: ReadonlySet<string>
+  /** What was spent on the latest days, by day, port and program. Absent in stores that know of no days. */
+  readonly spent?: readonly Spent[]
 }
 
 /**
@@ -78,4 +98,6 @@ export interface Store {
   write(changes: readonly StoreChange[]): Promise<void>
   /** Waits for what was written, and lets another process in. Idempotent. */
   close(): Promise<void>
+  /** The folder in which the account is kept; without one it is kept as long as the process lives. */
+  readonly accountFolder?: string
 }

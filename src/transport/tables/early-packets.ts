@@ -9,7 +9,13 @@ interface Waiting {
 /** EARLY packets that came before their OPEN, still sealed, by connection id (spec §6.6). */
 export class EarlyPackets {
   readonly #byId: Map<string, Waiting> = new Map()
+  readonly #lost: (arrival: Arrival) => void
   #count = 0
+
+  /** @param lost is told of each that no OPEN came for */
+  constructor(lost: (arrival: Arrival) => void) {
+    this.#lost = lost
+  }
 
   get size(): number {
     return this.#count
@@ -36,10 +42,15 @@ export class EarlyPackets {
     return this.#remove(connectionId)
   }
 
+  /** Nothing will come for what waits. */
+  giveUp(): void {
+    for (const id of this.#byId.keys()) this.#remove(id).forEach(this.#lost)
+  }
+
   #expire(now: number): void {
     for (const [id, { sinceMs }] of this.#byId) {
       if (now - sinceMs <= EARLY_MS) return // they stand in the order of their first packets
-      this.#remove(id)
+      this.#remove(id).forEach(this.#lost)
     }
   }
 

@@ -12,11 +12,13 @@ interface OfferName {
  * The same hash over the same path gets the same verdict, whenever it is offered again (spec §2.5: no offer is decided
  * twice). Over another path it is decided for itself: else a payer could tell that two paths lead to one process.
  */
-export class Verdicts<Owner extends object> {
+export class Verdicts<Owner extends object, Note> {
   /** By path and hash. */
   readonly #byOffer: BoundedMap<string, Verdict> = new BoundedMap(MAX_VERDICTS)
   /** Who was paid, by hash: an owner that has ended, and that nobody else holds, is not kept for its verdicts. */
-  readonly #owners: BoundedMap<string, WeakRef<Owner>> = new BoundedMap(MAX_VERDICTS)
+  readonly #owners: BoundedMap<string, { readonly owner: WeakRef<Owner>; readonly note: Note }> = new BoundedMap(
+    MAX_VERDICTS,
+  )
 
   get size(): number {
     return this.#byOffer.size
@@ -29,13 +31,19 @@ export class Verdicts<Owner extends object> {
 
   /** Who was paid by the payment of this hash, as long as somebody holds it. */
   ownerOf(hash: Uint8Array): Owner | undefined {
-    return this.#owners.get(hashKey(hash))?.deref()
+    return this.#owners.get(hashKey(hash))?.owner.deref()
   }
 
-  /** `owner`: who was paid, if the offer is settled. */
-  add(offer: OfferName, verdict: Verdict, owner: Owner | undefined): void {
+  /** What was noted of who was paid, also where nobody holds it any more. */
+  noteOf(hash: Uint8Array): Note | undefined {
+    return this.#owners.get(hashKey(hash))?.note
+  }
+
+  /** `paid`: who was paid, if the offer is settled, and what to remember of it. */
+  add(offer: OfferName, verdict: Verdict, paid: { readonly owner: Owner; readonly note: Note } | undefined): void {
     this.#byOffer.set(offerKey(offer), verdict)
-    if (verdict.action === 'settle' && owner !== undefined) this.#owners.set(hashKey(offer.hash), new WeakRef(owner))
+    if (verdict.action !== 'settle' || paid === undefined) return
+    this.#owners.set(hashKey(offer.hash), { owner: new WeakRef(paid.owner), note: paid.note })
   }
 }
 

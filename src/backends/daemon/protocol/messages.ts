@@ -213,7 +213,12 @@ const eventCodecs: Readonly<Record<SentEvent['type'], Codec<unknown>>> = {
     leftMs: count(),
   }),
   'offer-gone': object<Of<'offer-gone'>>({ type: oneOf(['offer-gone']), offerId: identifier }),
-  'offer-confirmed': object<Of<'offer-confirmed'>>({ type: oneOf(['offer-confirmed']), hash, amountMsat: amount }),
+  'offer-confirmed': object<Of<'offer-confirmed'>>({
+    type: oneOf(['offer-confirmed']),
+    hash,
+    amountMsat: amount,
+    excessMsat: optional(amount),
+  }),
   'payment-resolved': object<Of<'payment-resolved'>>({ type: oneOf(['payment-resolved']), hash, outcome }),
   block: object<Of<'block'>>({ type: oneOf(['block']), height: count() }),
   'paths-stale': object<Of<'paths-stale'>>({ type: oneOf(['paths-stale']), pathIds: identifiers }),

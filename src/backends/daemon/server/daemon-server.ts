@@ -259,7 +259,7 @@ export class DaemonServer {
       case 'offer-gone':
         return this.#offers.gone(event.offerId)
       case 'offer-confirmed':
-        return this.#offers.confirmed(event.hash, event.amountMsat)
+        return void this.#offers.confirmed(event)
       case 'payment-resolved':
         return this.#payments.resolved(event.hash, event.outcome)
       case 'paths-stale':

@@ -4,7 +4,7 @@ import type { Clock } from '../../../floor/clock.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { Code } from '../../../wire/errors.ts'
 import type { DecodedHeader, Header } from '../../../wire/packets.ts'
-import type { Backend } from '../../backend.ts'
+import type { Backend, BackendEvent } from '../../backend.ts'
 import { HOLD_MS, MAX_REMEMBERED, OFFER_MARGIN_MS } from '../protocol/limits.ts'
 import type { OfferEvent } from '../protocol/messages.ts'
 import { headerOf } from '../protocol/packet-header.ts'
@@ -76,11 +76,12 @@ export class OfferDispatcher {
     session?.emit({ type: 'offer-gone', offerId })
   }
 
-  confirmed(hash: Uint8Array, amountMsat: bigint): void {
-    const key = toHex(hash)
+  confirmed(event: Extract<BackendEvent, { readonly type: 'offer-confirmed' }>): ProgramSession | undefined {
+    const key = toHex(event.hash)
     const session = this.#settled.get(key)
     this.#settled.delete(key)
-    session?.emit({ type: 'offer-confirmed', hash, amountMsat })
+    session?.emit(event)
+    return session
   }
 
   /** Its program is gone: what waited for it is refused. */

@@ -15,6 +15,8 @@ export interface ConfirmationsNeeds {
 export interface WrittenSettle {
   readonly hash: Uint8Array
   readonly amountMsat: bigint
+  /** As in 'offer-confirmed'. */
+  readonly excessMsat?: bigint
   /** The channel that the HTLC came over, as lnd numbers it. */
   readonly chanId: string
 }
@@ -28,7 +30,7 @@ export interface WrittenSettle {
 export class Confirmations {
   readonly #needs: ConfirmationsNeeds
   /** By hash. */
-  readonly #waiting = new Map<string, Pick<WrittenSettle, 'amountMsat' | 'chanId'>>()
+  readonly #waiting = new Map<string, Omit<WrittenSettle, 'hash'>>()
   readonly #confirmed = new BoundedSet<string>(MAX_UNCONFIRMED)
   #polling = false
   #stopped = false
@@ -37,10 +39,10 @@ export class Confirmations {
     this.#needs = needs
   }
 
-  settled({ hash, amountMsat, chanId }: WrittenSettle): void {
+  settled({ hash, ...settle }: WrittenSettle): void {
     const name = toHex(hash)
     if (this.#confirmed.has(name) || this.#waiting.size >= MAX_UNCONFIRMED) return
-    this.#waiting.set(name, { amountMsat, chanId })
+    this.#waiting.set(name, settle)
     this.#poll()
   }
 
@@ -76,10 +78,11 @@ export class Confirmations {
     } catch {
       return // away: asked again, or forgotten with the stream
     }
-    for (const [name, { amountMsat, chanId }] of asked) {
+    for (const [name, { chanId, amountMsat, excessMsat }] of asked) {
       if (held.has(name) || !this.#waiting.delete(name) || !open.has(chanId)) continue
       this.#confirmed.add(name)
-      this.#needs.emit({ type: 'offer-confirmed', hash: fromHex(name), amountMsat })
+      const more = excessMsat === undefined ? {} : { excessMsat }
+      this.#needs.emit({ type: 'offer-confirmed', hash: fromHex(name), amountMsat, ...more })
     }
   }
 }

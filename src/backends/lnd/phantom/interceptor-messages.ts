@@ -27,7 +27,14 @@ export type InterceptorReport =
   | Omit<Extract<BackendEvent, { readonly type: 'offer' }>, 'deadlineMs'>
   | { readonly type: 'offer-gone'; readonly offerId: string }
   /** A SETTLE was written, for what came over this channel. */
-  | { readonly type: 'settled'; readonly hash: Uint8Array; readonly amountMsat: bigint; readonly chanId: string }
+  | {
+      readonly type: 'settled'
+      readonly hash: Uint8Array
+      readonly amountMsat: bigint
+      /** As in 'offer-confirmed'. */
+      readonly excessMsat?: bigint
+      readonly chanId: string
+    }
   | { readonly type: 'state'; readonly state: InterceptorState; readonly detail: string }
   | { readonly type: 'warning'; readonly code: string; readonly message: string }
   | { readonly type: 'beat' }

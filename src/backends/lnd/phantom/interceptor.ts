@@ -20,6 +20,7 @@ interface HeldOffer {
   readonly circuit: CircuitKey
   readonly hash: Uint8Array
   readonly amountMsat: bigint
+  readonly excess: Excess
   /** Tells the payer why it is refused; absent where nobody can. */
   readonly refuser: Refuser | undefined
   readonly onChain: boolean
@@ -32,6 +33,15 @@ interface SettledHtlc {
   readonly hash: Uint8Array
   readonly preimage: Uint8Array
   readonly amountMsat: bigint
+  readonly excess: Excess
+}
+
+/** What came beyond the amount; nothing where that is 0. */
+type Excess = Pick<Extract<InterceptorReport, { readonly type: 'settled' }>, 'excessMsat'>
+
+function excessOf(incomingMsat: string, amountMsat: bigint): Excess {
+  const excessMsat = BigInt(incomingMsat) - amountMsat
+  return excessMsat > 0n ? { excessMsat } : {}
 }
 
 export interface InterceptorNeeds {
@@ -233,7 +243,9 @@ export class Interceptor {
     const { clock } = this.#needs
     const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
     const autoFailHeight = offer.auto_fail_height
-    this.#held.set(offerId, { offerId, circuit, hash, amountMsat, refuser, onChain, autoFailHeight, cancelDeadline })
+    const excess = excessOf(offer.incoming_amount_msat, amountMsat)
+    const answerable = { refuser, onChain, autoFailHeight, cancelDeadline }
+    this.#held.set(offerId, { offerId, circuit, hash, amountMsat, excess, ...answerable })
     const path = 'pathId' in key ? { pathId: key.pathId } : {}
     this.#needs.report({ type: 'offer', offerId, ...path, record, amountMsat, hash })
   }
@@ -256,9 +268,9 @@ export class Interceptor {
       return
     }
     this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
-    const { hash, amountMsat } = held
-    this.#settled.set(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat })
-    this.#needs.report({ type: 'settled', hash, amountMsat, chanId: held.circuit.chan_id })
+    const { hash, amountMsat, excess } = held
+    this.#settled.set(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat, excess })
+    this.#needs.report({ type: 'settled', hash, amountMsat, ...excess, chanId: held.circuit.chan_id })
   }
 
   #settledOn(name: string, hash: Uint8Array): SettledHtlc | undefined {
@@ -268,10 +280,11 @@ export class Interceptor {
 
   #settleAgain(offer: RawOffer, onChain: boolean, known: SettledHtlc): void {
     if (!onChain && this.#height >= offer.auto_fail_height) return
-    const { preimage, amountMsat } = known
+    const { preimage, amountMsat, excess } = known
     const { incoming_circuit_key: circuit, payment_hash: hash } = offer
     this.#write({ incoming_circuit_key: circuit, action: 'SETTLE', preimage })
-    this.#needs.report({ type: 'settled', hash: Uint8Array.from(hash), amountMsat, chanId: circuit.chan_id })
+    const settled = { hash: Uint8Array.from(hash), amountMsat, ...excess, chanId: circuit.chan_id }
+    this.#needs.report({ type: 'settled', ...settled })
   }
 
   /** Nobody can answer the offers of this circuit any more. */

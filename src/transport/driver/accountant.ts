@@ -1,0 +1,86 @@
+import { dayText } from '../../floor/clock.ts'
+import type { PaymentOutcome } from '../../medium/payment.ts'
+import type { AccountBook } from '../account/account.ts'
+import { type AccountParty, NOBODY, type PaidEntry } from '../account/entry.ts'
+import type { WantReason } from '../connection/interface.ts'
+import type { Reservation, StoreChange } from '../store/store.ts'
+import type { Runtime } from './runtime.ts'
+
+/** A payment that is decided. */
+export interface Decided {
+  readonly reservation: Reservation
+  readonly outcome: Exclude<PaymentOutcome, { readonly status: 'unknown' }>
+  /** Undefined for what a former process sent: what is known of that stands in the reservation. */
+  readonly sent:
+    | { readonly party: AccountParty; readonly channels: readonly string[]; readonly reason: WantReason }
+    | undefined
+}
+
+const NO_CHANNELS: readonly string[] = []
+
+/** Enters what is paid and what comes in into the account of the endpoint, at the time of the wall. */
+export class Accountant {
+  readonly #runtime: Runtime
+  readonly #book: AccountBook
+
+  constructor(runtime: Runtime, book: AccountBook) {
+    this.#runtime = runtime
+    this.#book = book
+  }
+
+  /**
+   * Enters a payment that is decided. When the promise resolves, it may be released in the store, with the change that
+   * is the result: not before, or a crash would lose what was spent.
+   */
+  paid({ reservation, outcome, sent }: Decided): {
+    readonly change: StoreChange
+    readonly kept: Promise<boolean> | undefined
+  } {
+    const { hash, amountMsat } = reservation
+    const party = sent?.party ?? partyOf(reservation)
+    const entry: PaidEntry = {
+      type: 'paid',
+      timeMs: this.#runtime.wallNow(),
+      ...party,
+      hash,
+      amountMsat,
+      feeMsat: outcome.status === 'failed' ? 0n : outcome.feeMsat,
+      channels: sent?.channels ?? NO_CHANNELS,
+      outcome: outcome.status,
+      purpose: sent === undefined ? '' : purposeOf(sent.reason),
+    }
+    return { change: releaseOf(entry), kept: this.#book.add(entry, party) }
+  }
+
+  /** Money came in; `party`: whose connection took it, undefined for none (spec §8.12). */
+  received(party: AccountParty | undefined, amountMsat: bigint): void {
+    if (amountMsat === 0n) return
+    const known = party ?? NOBODY
+    const purpose = party === undefined ? 'stray' : 'packet'
+    const timeMs = this.#runtime.wallNow()
+    void this.#book.add({ type: 'received', timeMs, ...known, amountMsat, purpose }, known)
+  }
+}
+
+/** What is stored of a payment that has its entry: its money is free again, or spent on the day of the entry. */
+export function releaseOf(entry: PaidEntry): StoreChange {
+  const { hash, outcome, timeMs, port, program, amountMsat, feeMsat } = entry
+  if (outcome === 'failed') return { type: 'release', hash }
+  return { type: 'release', hash, spent: { day: dayText(timeMs), port, program, msat: amountMsat + feeMsat } }
+}
+
+function partyOf({ peer, port = 0, connection = '', program = '' }: Reservation): AccountParty {
+  return { connection, peer, port, role: '', program }
+}
+
+function purposeOf(reason: WantReason): PaidEntry['purpose'] {
+  switch (reason) {
+    case 'control':
+    case 'data':
+      return reason
+    case 'urgent':
+    case 'hedge':
+    case 'early':
+      return 'copy'
+  }
+}
