@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { createEndpoint } from '../src/index.ts'
 import { createLndBackend } from '../src/lnd.ts'
 import { buildDevLnd } from '../tools/lnd-build/build.ts'
@@ -17,6 +17,7 @@ import type { CallerReport, CallerTask } from './big-graph/caller.ts'
 import { bestConnected, type DescribedGraph, fitted, readGraph } from './big-graph/described-graph.ts'
 import { importGraph } from './big-graph/import.ts'
 import { median } from './sim/statistics.ts'
+import { wholeNumber } from './report/flags.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const CALLER = new URL('big-graph/caller.ts', import.meta.url).pathname
@@ -40,14 +41,9 @@ const options = new Command('big-graph')
   .requiredOption('--graph <file>', 'what lncli describegraph prints, as JSON or JSON in .gz')
   .option('--json', 'print one JSON object on the last line', false)
   .option('--write', 'write bench/results/big-graph.md and big-graph.json', false)
-  .option('--rounds <n>', 'how often both are measured, in turn', wholeNumber, DEFAULT_ROUNDS)
+  .option('--rounds <n>', 'how often both are measured, in turn', wholeNumber(1, 9_999), DEFAULT_ROUNDS)
   .parse()
   .opts<{ readonly graph: string; readonly json: boolean; readonly write: boolean; readonly rounds: number }>()
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('A whole number from 1 on.')
-}
 
 const startedMs = performance.now()
 function log(text: string): void {

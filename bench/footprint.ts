@@ -4,11 +4,12 @@
  */
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { createEndpoint, type Endpoint } from '../src/index.ts'
 import { createLndBackend } from '../src/lnd.ts'
 import { type Network, startNetwork } from '../tools/regtest/network.ts'
 import { type Contents, contentsOf } from './footprint/contents.ts'
+import { wholeNumber } from './report/flags.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const DEFAULT_BYTES = 1_000_000
@@ -37,14 +38,9 @@ const options = new Command('footprint')
   .description('Measures what a transfer leaves in lnd at both ends and at a relay, per MB.')
   .option('--json', 'print one JSON object on the last line', false)
   .option('--write', 'write bench/results/footprint.md and footprint.json', false)
-  .option('--bytes <n>', 'bytes of each transfer', wholeNumber, DEFAULT_BYTES)
+  .option('--bytes <n>', 'bytes of each transfer', wholeNumber(100, 9_999_999_999), DEFAULT_BYTES)
   .parse()
   .opts<{ readonly json: boolean; readonly write: boolean; readonly bytes: number }>()
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{2,9}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('A whole number from 100 on.')
-}
 
 function endpoint(network: Network<Name>, name: Name, transfer: Transfer): Promise<Endpoint> {
   const { socket, certPath: cert, macaroonPath: macaroon } = network.node(name)

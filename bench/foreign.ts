@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import type { Destination } from '../src/medium/route.ts'
 import { createLndBackend } from '../src/lnd.ts'
 import { fromHex } from '../src/floor/bytes.ts'
@@ -16,6 +16,7 @@ import type { LndNode } from '../tools/regtest/lnd-node.ts'
 import { type Network, startNetwork } from '../tools/regtest/network.ts'
 import { until } from '../tools/regtest/until.ts'
 import { median } from './sim/statistics.ts'
+import { wholeNumber } from './report/flags.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 // Where three nodes, two programs and their payments fill two cores (20 a second each), queues for the processor are
@@ -39,14 +40,9 @@ const options = new Command('foreign')
   .description('Measures the delay of what a node relays. Exits with 1 where a threshold is missed.')
   .option('--json', 'print one JSON object on the last line', false)
   .option('--write', 'write bench/results/foreign.md and foreign.json', false)
-  .option('--rounds <n>', 'how often every setting is measured, in turn', wholeNumber, DEFAULT_ROUNDS)
+  .option('--rounds <n>', 'how often every setting is measured, in turn', wholeNumber(1, 9_999), DEFAULT_ROUNDS)
   .parse()
   .opts<{ readonly json: boolean; readonly write: boolean; readonly rounds: number }>()
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('A whole number from 1 on.')
-}
 
 /** Pays to one place over a pinned route. */
 class Stream {

@@ -3,11 +3,12 @@
  * a packet there costs, by the rule of spec §9.12 with its classes, and by what was before. FILE: what `lncli
  * describegraph` prints. Nothing is paid and nothing connects: it is counting.
  */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { PATH_CLASSES, type PathClasses } from '../src/backends/paths/path-classes.ts'
 import { Callers, type Chosen, costOf, type Rule } from './guards/callers.ts'
 import { type Gossip, readGossip } from './guards/gossip.ts'
 import { quantile } from './sim/statistics.ts'
+import { wholeNumber } from './report/flags.ts'
 
 /** As they were before the rule. */
 const NARROW: PathClasses = {
@@ -103,16 +104,11 @@ interface Options {
   readonly json: boolean
 }
 
-function wholeNumber(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('a whole number')
-}
-
 const options = new Command('guards')
   .description('Counts, on a public graph, who could stand behind the reply paths of its nodes, and what they cost.')
   .requiredOption('--graph <file>', 'what lncli describegraph prints, also gzipped')
-  .option('--channels <n>', 'callers are nodes with so many channels or more', wholeNumber, 3)
-  .option('--seed <n>', 'of the secret orders', wholeNumber, 1)
+  .option('--channels <n>', 'callers are nodes with so many channels or more', wholeNumber(0, 100_000), 3)
+  .option('--seed <n>', 'of the secret orders', wholeNumber(0, 999_999_999), 1)
   .option('--json', 'print one JSON object on the last line', false)
   .parse()
   .opts<Options>()

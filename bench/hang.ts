@@ -6,11 +6,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { styleText } from 'node:util'
-import { Command, InvalidArgumentError } from 'commander'
-import { quantile, type Scene, type SceneRun, SCENES, silentShare } from './hang/rows.ts'
+import { Command } from 'commander'
+import { type Scene, type SceneRun, SCENES, silentShare } from './hang/rows.ts'
 import { type Section, sectionsAsMarkdown, sectionsAsText } from './report/sections.ts'
+import { quantile } from './sim/statistics.ts'
 import { runInWorkers } from './sim/worker-pool.ts'
 import type { HangJob } from './hang/worker.ts'
+import { wholeNumber } from './report/flags.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const WORKER = new URL('hang/worker.ts', import.meta.url)
@@ -37,16 +39,11 @@ interface Row {
 
 const program: Command = new Command('hang')
   .description('Transfers where payments hang, over many seeds. Exits with 1 where a threshold is missed.')
-  .option('--seeds <count>', 'seeds of each row (default: 16 to 1,000)', wholeNumber)
+  .option('--seeds <count>', 'seeds of each row (default: 16 to 1,000)', wholeNumber(1, 999_999))
   .option('--only <words>', 'rows whose names hold this', '')
-  .option('--jobs <count>', 'processes at once', wholeNumber, availableParallelism())
+  .option('--jobs <count>', 'processes at once', wholeNumber(1, 999_999), availableParallelism())
   .option('--json', 'print one JSON object on the last line', false)
   .option('--write', 'write bench/results/hang.md and hang.json', false)
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('A whole number from 1 on.')
-}
 
 async function measure(scene: Scene, { jobs, seeds }: Options): Promise<Row> {
   const count = Math.min(seeds ?? scene.seeds, scene.seeds)

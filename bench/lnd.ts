@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { styleText } from 'node:util'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { getWalletInfo } from 'lightning'
 import { startNetwork } from '../tools/regtest/network.ts'
 import { buildLnd } from '../tools/lnd-build/build.ts'
@@ -15,6 +15,7 @@ import { measureRound, type Round, warmUp } from './lnd/round.ts'
 import { CAPACITY_SAT, DEFAULT_BYTES, DEFAULT_ROUNDS, NAMES } from './lnd/settings.ts'
 import { openTestbed } from './lnd/testbed.ts'
 import { failuresOf, type Results, thresholdsOf } from './lnd/summary.ts'
+import { wholeNumber } from './report/flags.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 
@@ -29,15 +30,10 @@ const options = new Command('lnd')
   .description('Measures keysock on real lnd nodes. Exits with 1 where a threshold is missed.')
   .option('--json', 'print one JSON object on the last line', false)
   .option('--write', 'write bench/results/lnd.md, lnd.json and the plots', false)
-  .option('--rounds <n>', 'how often everything is measured, in turn', wholeNumber, DEFAULT_ROUNDS)
-  .option('--bytes <n>', 'bytes a direction', wholeNumber, DEFAULT_BYTES)
+  .option('--rounds <n>', 'how often everything is measured, in turn', wholeNumber(1, 9_999), DEFAULT_ROUNDS)
+  .option('--bytes <n>', 'bytes a direction', wholeNumber(1, 999_999_999), DEFAULT_BYTES)
   .parse()
   .opts<Options>()
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('A whole number from 1 on.')
-}
 
 const startedMs = performance.now()
 function log(text: string): void {

@@ -15,6 +15,7 @@ import { measurePackets } from './sim/packets.ts'
 import { asMarkdown, asText, type Results } from './sim/report.ts'
 import { QUICK_SETTINGS, SEEDS, settings } from './sim/settings.ts'
 import { timelineText } from './sim/timeline.ts'
+import { wholeNumber } from './report/flags.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const PARTS = ['a', 'b', 'c', 'd'] as const
@@ -40,7 +41,7 @@ const program: Command = new Command('sim')
   .option('--only <parts>', `some of ${PARTS.join(',')}: goodput, packets, memory, first byte`, parts, PARTS)
   .option('--settings <words>', 'goodput settings whose names hold all these words: "3h 2s", "30%"', checkSettings, '')
   .option('--seeds <list>', 'seeds, separated by commas', (list: string) => list.split(','))
-  .option('--jobs <count>', 'processes at once', wholeNumber, availableParallelism())
+  .option('--jobs <count>', 'processes at once', wholeNumber(1, 999), availableParallelism())
   .option('--timeline', 'print each transfer in steps of five seconds', false)
   .option('--write', 'write bench/results/sim.md and sim.json', false)
 
@@ -59,11 +60,6 @@ function checkSettings(words: string): string {
       .map(({ name }) => name)
       .join('; ')}.`,
   )
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('A whole number from 1 on.')
 }
 
 function seedsOf({ seeds, quick }: Options): readonly string[] {

@@ -1,4 +1,5 @@
 import type { NetworkDescription } from '../../src/sim.ts'
+import { quantile } from '../sim/statistics.ts'
 import { demo, disjointRoutes } from './networks.ts'
 
 /** What is measured over many seeds. */
@@ -30,12 +31,6 @@ const FAILURE = 0.05
 const MAX_SILENCE_P99 = 3
 const MAX_SILENT_SHARE = 0.05
 const MAX_TIMES_MEDIAN = 3
-
-/** The least value that this share of all does not exceed. NaN for none. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
-}
 
 /** All time of all runs that passed in silences above LONG_SILENCE_MS, as a share. */
 export function silentShare(runs: readonly SceneRun[]): number {

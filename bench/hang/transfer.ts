@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, type NetworkDescription, type Simulation } from '../../src/sim.ts'
+import { quantile } from '../sim/statistics.ts'
 import { watch } from '../sim/watch.ts'
 import { RECEIVER, SENDER } from './networks.ts'
-import { quantile } from './rows.ts'
 
 const PORT = 7
 const PIECE_BYTES = 16_384

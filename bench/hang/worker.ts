@@ -1,5 +1,5 @@
 /** A child process of the bench `hang`: runs what it is told to, one job after the other. */
-import type { Reply } from '../sim/worker-pool.ts'
+import { serveJobs } from '../sim/worker-pool.ts'
 import { SCENES, type SceneRun } from './rows.ts'
 import { hangTransfer } from './transfer.ts'
 
@@ -8,19 +8,10 @@ export interface HangJob {
   readonly seed: string
 }
 
-function send(reply: Reply<SceneRun>): void {
-  process.send?.(reply)
-}
-
 async function run({ scene, seed }: HangJob): Promise<SceneRun> {
   const known = SCENES.find(({ name }) => name === scene)
   if (known === undefined) throw new Error(`there is no scene '${scene}'`)
   return { scene, seed, ...(await hangTransfer(known.network, seed, known.bytes)) }
 }
 
-process.on('message', ({ job }: { readonly job: HangJob }) => {
-  run(job).then(
-    (result) => send({ ok: true, result }),
-    (error: unknown) => send({ ok: false, error: `${job.scene}, seed ${job.seed}: ${String(error)}` }),
-  )
-})
+serveJobs(run)

@@ -14,7 +14,6 @@ import { FAILING, HANGING, LATENCY, type NetworkSetting } from './settings.ts'
 /** A network that is asked many times, with what is known of it. */
 export interface PreparedNetwork {
   readonly ways: CheapestWays
-  readonly relays: NetworkSetting['relays']
   /** Callers and those who are called, drawn by seed; the same for every number of them. */
   pair(index: number): readonly [from: string, to: string]
   simulation(seed: string): Simulation
@@ -43,7 +42,6 @@ export function prepareNetwork(setting: NetworkSetting): PreparedNetwork {
   if (names.length < 2) throw new Error(`the network has no two nodes with ${setting.leastChannels} channels in use`)
   return {
     ways,
-    relays: setting.relays,
     pair: (index) => {
       const random = new Random(setting.seed, `pair ${index}`)
       const from = random.below(names.length)

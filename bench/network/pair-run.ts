@@ -1,4 +1,4 @@
-import type { PathResult } from '../../src/medium/reply-path.ts'
+import type { PathResult, RelayWish } from '../../src/medium/reply-path.ts'
 import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Endpoint, type EndpointOptions, type Socket } from '../../src/index.ts'
 import type { Simulation } from '../../src/sim.ts'
@@ -9,6 +9,8 @@ import { ECHO_BYTES, GIVE_UP_MS, PAIRS_AT_ONCE } from './settings.ts'
 
 /** What came of one caller's question to one other node. Times are virtual, amounts msat. */
 export interface PairRun {
+  /** What the caller asked of its reply paths. */
+  readonly wish: RelayWish
   readonly from: string
   readonly to: string
   /** Channels in use of both. */
@@ -34,11 +36,18 @@ const PORT = 7
 /** What is under way when a pair is done may hang for hours: nobody waits longer than this for it. */
 const CLOSE_MS = 60_000
 
+/** Which pairs, by number, and what their callers ask of their reply paths. */
+export interface PairsWanted {
+  readonly first: number
+  readonly count: number
+  readonly wish: RelayWish
+}
+
 /** Some pairs, one after the other in one simulation. */
-export async function runPairs(network: PreparedNetwork, first: number, count: number): Promise<PairRun[]> {
+export async function runPairs(network: PreparedNetwork, { first, count, wish }: PairsWanted): Promise<PairRun[]> {
   const simulation = network.simulation(`pairs ${Math.floor(first / PAIRS_AT_ONCE)}`)
   const runs: PairRun[] = []
-  for (let i = first; i < first + count; i++) runs.push(await runPair(network, simulation, network.pair(i)))
+  for (let i = first; i < first + count; i++) runs.push(await runPair(network, simulation, network.pair(i), wish))
   return runs
 }
 
@@ -46,6 +55,7 @@ async function runPair(
   network: PreparedNetwork,
   simulation: Simulation,
   [from, to]: readonly [string, string],
+  wish: RelayWish,
 ): Promise<PairRun> {
   const now = (): number => simulation.clock.now()
   const backends = [simulation.backend(from), simulation.backend(to)] as const
@@ -54,12 +64,12 @@ async function runPair(
   let made: PathResult | undefined
   const path = watchPaths(caller.backend, (result) => (made ??= result))
   const startMs = now()
-  const asking = { backend: path, ...(network.relays !== undefined && { relays: network.relays }) }
-  const question = ask(simulation, asking, called.backend, simulation.keyOf(to))
+  const question = ask(simulation, { backend: path, relays: wish }, called.backend, simulation.keyOf(to))
   const { error, ends } = await simulation.drive(question, { withinMs: Infinity })
   const ms = now() - startMs
   await simulation.drive(closeAll(simulation, ends, backends), { withinMs: Infinity })
   return {
+    wish,
     from,
     to,
     channels: [network.ways.channelsInUse(from), network.ways.channelsInUse(to)],

@@ -3,6 +3,7 @@ import { svgOf } from '../plots/render.ts'
 import type { PairRun } from './pair-run.ts'
 import { DEGREES } from './settings.ts'
 import type { Results } from './summary.ts'
+import type { TransferRun } from './transfer-run.ts'
 
 /** A picture that goes beside the report. */
 export interface Plot {
@@ -14,10 +15,12 @@ export interface Plot {
 
 /** Points of a line: a hundred are as smooth as a picture can show. */
 const POINTS = 100
+/** What is slower stands at the left edge of a picture. */
+const LEAST_KILOBYTES = 1
 const SHARE = { title: '% of the pairs' }
 
 export async function plotsOf(results: Results): Promise<Plot[]> {
-  const { pairs, setting } = results
+  const { pairs, setting, transferRuns } = results
   const network = setting.hasGraph ? 'the public graph' : `mainnetLike, ${setting.nodes} nodes`
   const subtitle = `${network}; ${pairs.length} random pairs, 'slow', 5 % failing, 0.5 % hanging`
   const answered = pairs.filter(({ error }) => error === undefined)
@@ -71,7 +74,37 @@ export async function plotsOf(results: Results): Promise<Plot[]> {
         }),
       ),
     },
+    ...(transferRuns.length === 0 ? [] : [await transferPlot(transferRuns, network)]),
   ]
+}
+
+async function transferPlot(runs: readonly TransferRun[], network: string): Promise<Plot> {
+  const kilobytes = (bytesPerSecond: number): number => Math.max(LEAST_KILOBYTES, bytesPerSecond / 1_000)
+  return {
+    file: 'network-transfers.svg',
+    title: 'Share of the transfers of 1 MB with at most so many kB/s, beside the best flood of bare payments',
+    svg: await svgOf(
+      linePlot({
+        title: 'Goodput of 1 MB',
+        subtitle: `${network}; ${runs.length} random pairs, 'slow', 5 % failing, 0.5 % hanging`,
+        x: { title: 'kB/s at most', log: [LEAST_KILOBYTES, 2, 4, 8, 16, 32, 64, 128] },
+        y: { title: '% of the transfers' },
+        panels: [
+          {
+            title: '',
+            lines: [
+              { name: 'keysock', points: distribution(runs, (run) => kilobytes(run.bytesPerSecond)) },
+              {
+                name: 'best flood',
+                points: distribution(runs, (run) => kilobytes(run.floodBytesPerSecond)),
+                dashed: true,
+              },
+            ],
+          },
+        ],
+      }),
+    ),
+  }
 }
 
 function beside(
@@ -86,9 +119,9 @@ function beside(
 }
 
 /** Of `total` pairs, by default of those that have a value: the share that is at most so high. */
-function distribution(
-  pairs: readonly PairRun[],
-  of: (pair: PairRun) => number | undefined,
+function distribution<Run>(
+  pairs: readonly Run[],
+  of: (pair: Run) => number | undefined,
   total?: number,
 ): Line['points'] {
   const values = pairs.map(of).filter((value) => value !== undefined)

@@ -80,9 +80,49 @@ function costSection({ groups }: Results): Section {
   }
 }
 
+function relaySection({ byRelays }: Results): Section {
+  return {
+    title: '(e) The same pairs by the relays that the caller asks for',
+    text: [
+      "'auto': one, and two where one hides too little, or as cover. two: share of the callers whose path has two;",
+      'told: s until the callers of pairs without an answer heard why, 99th percentile.',
+    ],
+    head: [
+      'relays',
+      'pairs',
+      'reachable',
+      'answered',
+      'share',
+      's',
+      'told',
+      'one',
+      '< 4',
+      '>= 16',
+      'candidates',
+      'two',
+      'path',
+    ],
+    rows: byRelays.map(({ wish, group, errors }) => [
+      String(wish),
+      String(group.pairs),
+      String(group.reachable),
+      String(group.answered),
+      percent(group.answered / group.reachable),
+      three(group.answerMs, (ms) => (ms / 1_000).toFixed(1)),
+      errors.length === 0 ? '-' : (Math.max(...errors.map(({ ms }) => ms[2])) / 1_000).toFixed(1),
+      percent(group.one),
+      percent(group.belowFour),
+      percent(group.sixteen),
+      three(group.candidates, whole),
+      percent(group.twoRelays),
+      three(group.pathMsat, whole),
+    ]),
+  }
+}
+
 function transferSection({ transfers }: Results): Section {
   return {
-    title: '(e) Goodput of 1 MB beside floods of bare payments',
+    title: '(f) Goodput of 1 MB beside floods of bare payments',
     text: [
       `${TRANSFER_BYTES / 1e6} MB; the best flood of ${FLOOD_IN_FLIGHT.join(', ')} payments under way over all routes that the network`,
       'gives at 10 sat a packet, which sends anew what has not come back after 20 s.',
@@ -106,7 +146,7 @@ function transferSection({ transfers }: Results): Section {
 
 function costOfNetwork({ network }: Results): Section {
   return {
-    title: '(f) What the simulated network takes',
+    title: '(g) What the simulated network takes',
     text: [
       'Processor time to read or draw it, and to build a simulation; memory of that after garbage',
       'collection, and of the whole process at most, the file that was read included.',
@@ -129,7 +169,7 @@ function sections(results: Results): Section[] {
   return [
     ...(results.pairs.length === 0 ? [] : [answers(results)]),
     ...(results.errors.length === 0 ? [] : [errorSection(results)]),
-    ...(results.pairs.length === 0 ? [] : [candidateSection(results), costSection(results)]),
+    ...(results.pairs.length === 0 ? [] : [candidateSection(results), costSection(results), relaySection(results)]),
     ...(results.transfers.length === 0 ? [] : [transferSection(results)]),
     costOfNetwork(results),
   ]

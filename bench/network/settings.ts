@@ -11,8 +11,6 @@ export interface NetworkSetting {
   readonly leastChannels: number
   /** What else is drawn: slots, limits of relays. */
   readonly drawn: Pick<DrawOptions, 'slots' | 'pairLimits' | 'circuitBreakers'>
-  /** Relays of the callers' reply paths; undefined: as by default. */
-  readonly relays: 1 | 2 | 'auto' | undefined
 }
 
 /** Of payments, as the medium is said to be: 1 in 20 fails, 1 in 200 hangs. */

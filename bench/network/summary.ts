@@ -1,3 +1,4 @@
+import type { RelayWish } from '../../src/medium/reply-path.ts'
 import { quantile } from '../sim/statistics.ts'
 import type { NetworkCost } from './network-cost.ts'
 import type { PairRun } from './pair-run.ts'
@@ -13,8 +14,12 @@ export interface Results {
   /** Of all pairs, then of callers by their channels in use. */
   readonly groups: readonly Group[]
   readonly errors: readonly ErrorRow[]
+  /** The same pairs, one row for each number of relays that was asked for. */
+  readonly byRelays: readonly RelayRow[]
   readonly transfers: readonly TransferGroup[]
+  /** With the first number of relays that was asked for; the others. */
   readonly pairs: readonly PairRun[]
+  readonly otherPairs: readonly PairRun[]
   readonly transferRuns: readonly TransferRun[]
   readonly realSeconds: number
   readonly failures: readonly string[]
@@ -43,6 +48,12 @@ export interface Group {
   readonly cheapestBackMsat: Percentiles
   /** What a packet cost over what it would have at least. */
   readonly dearer: Percentiles
+}
+
+interface RelayRow {
+  readonly wish: RelayWish
+  readonly group: Group
+  readonly errors: readonly ErrorRow[]
 }
 
 interface ErrorRow {
@@ -75,29 +86,34 @@ const ALL = { name: 'all', least: 0, most: Infinity }
 
 export function summarise(measured: {
   readonly setting: NetworkSetting
+  readonly wishes: readonly RelayWish[]
   readonly network: NetworkCost
   readonly pairs: readonly PairRun[]
   readonly transfers: readonly TransferRun[]
   readonly realSeconds: number
 }): Results {
-  const { setting, network, pairs, transfers, realSeconds } = measured
+  const { setting, wishes, network, transfers, realSeconds } = measured
+  const byRelays = wishes.map((wish) => relayRow(wish, measured.pairs))
+  const isFirst = ({ wish }: PairRun): boolean => wish === wishes[0]
+  const pairs = measured.pairs.filter(isFirst)
   const { graph, ...rest } = setting
   const groups = [ALL, ...DEGREES].map(({ name, least, most }) => groupOf(name, inClass(pairs, least, most)))
-  const errors = errorRows(pairs)
   return {
     bench: 'network',
     setting: { ...rest, hasGraph: graph !== undefined },
     node: process.versions.node,
     network,
     groups: groups.filter((group) => group.pairs > 0),
-    errors,
+    errors: errorRows(pairs),
+    byRelays,
     transfers: [ALL, ...DEGREES]
       .map(({ name, least, most }) => transferGroup(name, inClass(transfers, least, most)))
       .filter((group) => group.transfers > 0),
     pairs,
+    otherPairs: measured.pairs.filter((pair) => !isFirst(pair)),
     transferRuns: transfers,
     realSeconds,
-    failures: failuresOf(groups[0] as Group, errors),
+    failures: pairs.length === 0 ? [] : failuresOf(groups[0] as Group, byRelays),
   }
 }
 
@@ -109,7 +125,13 @@ function inClass<Run extends { readonly channels: readonly [number, number] }>(
   return runs.filter(({ channels: [own] }) => own >= least && own <= most)
 }
 
-function isReachable({ cheapestMsat, cheapestBackMsat }: PairRun): boolean {
+function relayRow(wish: RelayWish, all: readonly PairRun[]): RelayRow {
+  const pairs = all.filter((pair) => pair.wish === wish)
+  return { wish, group: groupOf(String(wish), pairs), errors: errorRows(pairs) }
+}
+
+/** Whether by policy a packet costs what both ends pay by default, there and back. */
+export function isReachable({ cheapestMsat, cheapestBackMsat }: PairRun): boolean {
   return Math.max(cheapestMsat ?? Infinity, cheapestBackMsat ?? Infinity) <= MAX_PACKET_MSAT
 }
 
@@ -171,16 +193,21 @@ function transferGroup(name: string, runs: readonly TransferRun[]): TransferGrou
   }
 }
 
-function failuresOf(all: Group, errors: readonly ErrorRow[]): string[] {
+/** All are answered, however many relays hide the caller; the crowd is what the first number is to bring. */
+function failuresOf(all: Group, byRelays: readonly RelayRow[]): string[] {
   const failures: string[] = []
-  const answered = all.answered / all.reachable
-  if (answered < LEAST_ANSWERED) failures.push(`${percent(answered)} answered where a way exists, below 99 %`)
+  for (const { wish, group, errors } of byRelays) {
+    const answered = group.answered / group.reachable
+    if (answered < LEAST_ANSWERED)
+      failures.push(`relays ${wish}: ${percent(answered)} answered where a way exists, below 99 %`)
+    for (const { code, ms } of errors) {
+      if (ms[2] > TOLD_WITHIN_MS)
+        failures.push(`relays ${wish}: ${code} is told after ${(ms[2] / 1_000).toFixed(0)} s, not 5`)
+    }
+  }
   if (all.belowFour > MOST_BELOW_FOUR)
     failures.push(`${percent(all.belowFour)} have fewer than 4 candidates, above 2 %`)
   if (all.sixteen < LEAST_SIXTEEN) failures.push(`${percent(all.sixteen)} have 16 candidates or more, below 90 %`)
-  for (const { code, ms } of errors) {
-    if (ms[2] > TOLD_WITHIN_MS) failures.push(`${code} is told after ${(ms[2] / 1_000).toFixed(0)} s, not 5`)
-  }
   return failures
 }
 

@@ -1,15 +1,15 @@
 /** A child process of worker-pool.ts: measures pairs and transfers in one network, which it makes once. */
-import type { Reply } from '../sim/worker-pool.ts'
+import { serveJobs } from '../sim/worker-pool.ts'
 import { measureNetwork, type NetworkCost } from './network-cost.ts'
 import { prepareNetwork, type PreparedNetwork } from './networks.ts'
-import { type PairRun, runPairs } from './pair-run.ts'
+import { type PairRun, type PairsWanted, runPairs } from './pair-run.ts'
 import type { NetworkSetting } from './settings.ts'
 import { runTransfer, type TransferRun } from './transfer-run.ts'
 
 /** The network alone, some pairs, or the transfer between one. */
 export type NetworkJob =
   | { readonly kind: 'network'; readonly setting: NetworkSetting }
-  | { readonly kind: 'pairs'; readonly setting: NetworkSetting; readonly first: number; readonly count: number }
+  | { readonly kind: 'pairs'; readonly setting: NetworkSetting; readonly pairs: PairsWanted }
   | { readonly kind: 'transfer'; readonly setting: NetworkSetting; readonly index: number }
 
 export interface NetworkResult {
@@ -30,18 +30,9 @@ async function measure(job: NetworkJob): Promise<NetworkResult> {
   const { kind, setting } = job
   if (kind === 'network') return { pairs: [], transfers: [], network: measureNetwork(setting) }
   const network = networkOf(setting)
-  const pairs = kind === 'pairs' ? await runPairs(network, job.first, job.count) : []
+  const pairs = kind === 'pairs' ? await runPairs(network, job.pairs) : []
   const transfers = kind === 'transfer' ? [await runTransfer(network, job.index)] : []
   return { pairs, transfers, network: undefined }
 }
 
-function send(reply: Reply<NetworkResult>): void {
-  process.send?.(reply)
-}
-
-process.on('message', ({ job }: { readonly job: NetworkJob }) => {
-  measure(job).then(
-    (result) => send({ ok: true, result }),
-    (error: unknown) => send({ ok: false, error: `${JSON.stringify(job)}: ${String(error)}` }),
-  )
-})
+serveJobs(measure)

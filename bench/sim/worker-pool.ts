@@ -7,9 +7,7 @@ const WORKER = new URL('worker.ts', import.meta.url)
 interface Task {
   readonly job: unknown
 }
-export type Reply<Result> =
-  | { readonly ok: true; readonly result: Result }
-  | { readonly ok: false; readonly error: string }
+type Reply<Result> = { readonly ok: true; readonly result: Result } | { readonly ok: false; readonly error: string }
 
 /**
  * Does all jobs in `size` child processes, each one job at a time, in the order given. Results in the order of the
@@ -42,6 +40,20 @@ export async function runInWorkers<Result>(
     for (const child of children) child.kill()
   }
   return results
+}
+
+/** What the child's program calls: does one job after the other with `run`, and tells what came of it. */
+export function serveJobs(run: (job: never) => Promise<unknown>): void {
+  process.on('message', ({ job }: { readonly job: never }) => {
+    run(job).then(
+      (result) => send({ ok: true, result }),
+      (error: unknown) => send({ ok: false, error: `${JSON.stringify(job)}: ${String(error)}` }),
+    )
+  })
+}
+
+function send(reply: Reply<unknown>): void {
+  process.send?.(reply)
 }
 
 async function ask<Result>(child: ChildProcess, job: unknown): Promise<Result> {

@@ -2,21 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { prepareNetwork } from '../../bench/network/networks.ts'
 import { type PairRun, runPairs } from '../../bench/network/pair-run.ts'
 import { MAX_PACKET_MSAT, PAIRS_AT_ONCE } from '../../bench/network/settings.ts'
+import { isReachable } from '../../bench/network/summary.ts'
 
 const PAIRS = 100
 const NODES = 3_000
 
-/** Whether a packet costs what both ends pay by default, there and back. */
-function isReachable({ cheapestMsat = Infinity, cheapestBackMsat = Infinity }: PairRun): boolean {
-  return Math.max(cheapestMsat, cheapestBackMsat) <= MAX_PACKET_MSAT
-}
-
 async function measure(): Promise<readonly PairRun[]> {
-  const options = { graph: undefined, nodes: NODES, seed: '1', leastChannels: 3, drawn: {}, relays: undefined }
+  const options = { graph: undefined, nodes: NODES, seed: '1', leastChannels: 3, drawn: {} }
   const network = prepareNetwork(options)
   const runs: PairRun[] = []
   for (let first = 0; first < PAIRS; first += PAIRS_AT_ONCE) {
-    runs.push(...(await runPairs(network, first, PAIRS_AT_ONCE)))
+    runs.push(...(await runPairs(network, { first, count: PAIRS_AT_ONCE, wish: 'auto' })))
   }
   return runs
 }
