@@ -88,7 +88,7 @@ export type FailureReason =
   | 'no-route'
   /** The hash was used before. */
   | 'duplicate-hash'
-  /** The record or amount does not fit the route: the caller's mistake. */
+  /** The record or amount does not fit the route: others are asked for. */
   | 'invalid'
   /** The payment was never sent: the node is away. */
   | 'node-away'

@@ -262,6 +262,14 @@ describe('failures', () => {
     expect(peer.request(10)).toEqual({ count: 3, avoid: [] })
   })
 
+  test('a route that our own node finds unfit for a payment is dropped: the same again would fail at once', () => {
+    const peer = ready()
+    peer.resolve(10, send(peer, 0).ticket, failure('invalid', 'local'))
+    expect(peer.stats().routes).toBe(0)
+    expect(peer.grant(10, data)).toBeUndefined()
+    expect(peer.request(10)).toEqual({ count: 3, avoid: [] })
+  })
+
   test('ten in a row suspend a route; it is tried again by two at a time', () => {
     const peer = ready()
     const tickets = fill(peer, 0)

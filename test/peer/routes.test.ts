@@ -31,6 +31,16 @@ describe('routes', () => {
     expect(table.all.map((state) => state.route.id)).toEqual(['good'])
   })
 
+  test('over which no amount can go are not taken', () => {
+    const table = new RouteTable()
+    const offered = [
+      route('none', ['a'], 483, { minAmountMsat: 1_000n, maxAmountMsat: 990n }),
+      route('one', ['b'], 483, { minAmountMsat: 1_000n, maxAmountMsat: 1_000n }),
+    ]
+    expect(table.merge(0, offered, CEILING).taken).toBe(1)
+    expect(table.all.map((state) => state.route.id)).toEqual(['one'])
+  })
+
   test('a fee in millionths is rounded up before it meets the bound', () => {
     const table = new RouteTable()
     expect(table.merge(0, [route('r', ['a'], 483, { feeBaseMsat: 9_000n, feePpm: 1 })], CEILING)).toEqual({

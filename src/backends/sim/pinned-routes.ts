@@ -79,6 +79,8 @@ export class ProcessRoutes {
       const pinned = pinRoute(`r${this.#nextId()}`, hops, end, amountMsat, network.height)
       const { route } = pinned
       if (routeFeeMsat(route, request.amountMsat) > request.maxFeeMsat || route.recordBytes < 0) continue
+      // One channel's most is below another's least: nothing fits.
+      if (route.maxAmountMsat < route.minAmountMsat) continue
       this.#pinned.set(route.id, pinned)
       routes.push(route)
     }

@@ -18,11 +18,12 @@ export function blame(failure: PaymentFailure): Blame {
       return 'local'
     case 'route-gone':
     case 'no-route':
+    // What was made for this route does not fit it: the same again would be turned down at once, without end.
+    case 'invalid':
     case 'policy':
     case 'expiry':
       return 'gone'
     case 'duplicate-hash':
-    case 'invalid':
     case 'refused':
     case 'rejected-by-node':
       return 'nobody'

@@ -69,6 +69,8 @@ export class RouteTable {
     for (const route of routes) {
       // spec §9.6
       if (route.channels.length === 0 || route.cltvDelta > MAX_ROUTE_CLTV) continue
+      // spec §9.6: one channel's most is below another's least.
+      if (route.maxAmountMsat < route.minAmountMsat) continue
       const costMsat = packetCostMsat(route)
       if (costMsat > maxMsat) {
         if (tooExpensiveMsat === undefined || costMsat < tooExpensiveMsat) tooExpensiveMsat = costMsat

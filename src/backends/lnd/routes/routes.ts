@@ -109,8 +109,10 @@ export class Routes {
         ...(blinded && { blinded }),
       }
       const pinned = this.#pin(plan, request.amountMsat, slots)
-      if (pinned.route.recordBytes >= 0 && routeFeeMsat(pinned.route, request.amountMsat) <= request.maxFeeMsat)
-        routes.push(pinned)
+      const { route } = pinned
+      // One channel's most may be below another's least: then nothing fits.
+      const isFit = route.recordBytes >= 0 && route.minAmountMsat <= route.maxAmountMsat
+      if (isFit && routeFeeMsat(route, request.amountMsat) <= request.maxFeeMsat) routes.push(pinned)
     }
     const sorted = inOrder(routes, request)
     for (const pinned of sorted) this.#pinned.set(pinned.route.id, pinned)
