@@ -1,6 +1,7 @@
 /**
  * What a responder can work out about who connected: for each reply path that it was given, the nodes of the
- * public graph that could have made it, and those that could have made all of them.
+ * public graph that could have made it, and those that could have made all of them; and what it finds out when it pays
+ * its answers over ways that tell (own-node-way.ts).
  */
 import { pathToFileURL } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
@@ -18,6 +19,7 @@ import {
   type Observation,
 } from '../../src/sim.ts'
 import { GuardRule } from './guard-rule.ts'
+import { OwnNodeWay } from './own-node-way.ts'
 
 /** What a responder holds: the public graph, its own key, and the reply paths that it was given. */
 export interface Holdings {
@@ -61,6 +63,9 @@ interface Shape {
   readonly responder: string
 }
 
+/** Some packets for each neighbour that an introduction node has in these networks. */
+const ANSWER_BYTES = 20_000
+
 const SHAPES: Readonly<Record<string, Shape>> = {
   hub: { network: hubNetwork(), initiator: 'leaf0', responder: 'leaf5' },
   demo: { network: demoNetwork(), initiator: 'alice', responder: 'bob' },
@@ -78,9 +83,10 @@ async function main(): Promise<void> {
   const shape = SHAPES[network] as Shape
   const sim = createSimulation(shape.network, { seed, observe: [shape.responder] })
   const alice = await sim.drive(createEndpoint({ backend: sim.backend(shape.initiator), relays }))
-  const bob = await sim.drive(createEndpoint({ backend: sim.backend(shape.responder) }))
+  const trying = new OwnNodeWay(sim.backend(shape.responder), sim.publicGraph(), sim.keyOf(shape.responder))
+  const bob = await sim.drive(createEndpoint({ backend: trying.backend }))
   alice.on('warning', ({ message }: { message: string }) => console.log(`warning to the initiator: ${message}`))
-  const server = bob.createServer((socket) => socket.resume().end('an answer'))
+  const server = bob.createServer((socket) => socket.resume().end(new Uint8Array(ANSWER_BYTES)))
   await sim.drive(server.listen(7))
   const socket = alice.createConnection(sim.keyOf(shape.responder), 7)
   socket.end('a question')
@@ -96,8 +102,12 @@ async function main(): Promise<void> {
   console.log(`reply paths paid over: ${paths.length}`)
   const names = (keys: readonly string[]): string =>
     `${keys.map((key) => aliasOf.get(key) ?? key).join(', ')} (${keys.length})`
-  console.log(`candidates: ${names(candidates)}`)
+  console.log(`candidates, by looking: ${names(candidates)}`)
   console.log(`of these, by the rule for guards: ${names(byRule)}`)
+  const next = inAll(paths.map((path) => trying.nextHops(path)))
+  console.log(`ways to the introduction node that were tried, with one payment each: ${trying.payments}`)
+  console.log(`behind it stands, by the way that fails: ${names(next)}`)
+  console.log(`candidates, by trying: ${names(inAll(paths.map((path) => trying.makers(path))))}`)
   await sim.drive(Promise.all([alice.close(), bob.close()]))
 }
 

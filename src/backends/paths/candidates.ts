@@ -53,6 +53,8 @@ export interface PathShape<N> {
   readonly introduction: N
   readonly relays: number
   readonly totals: PathTotals
+  /** The node behind the introduction node, where somebody found it out: with one relay the maker. */
+  readonly through?: N
 }
 
 /** What a path's payer reads from its bytes. */
@@ -89,7 +91,7 @@ export function graphView(graph: CandidateGraph): GraphView<string> {
 /** Those who could have made a path of this shape for this payer: `candidateInitiators`, on any view of the graph. */
 export function crowdBehind<N>(
   view: GraphView<N>,
-  { introduction, relays, totals }: PathShape<N>,
+  { introduction, relays, totals, through }: PathShape<N>,
   payer: N | undefined,
   classes: PathClasses = PATH_CLASSES,
 ): Set<N> {
@@ -99,7 +101,7 @@ export function crowdBehind<N>(
   const entrances = view.outward(introduction)
   const asking = entrances.filter(({ inbound }) => inbound.baseFeeMsat > 0 || inbound.feePpm > 0)
   for (const first of entrances) {
-    if (!blinds(first.to)) continue
+    if (!blinds(first.to) || (through !== undefined && first.to !== through)) continue
     const entrance = entranceCost(asking.filter(({ to }) => to !== first.to).map(({ inbound }) => inbound))
     const firstCost = withInboundCost(first.cost, entrance)
     if (relays === 1) {

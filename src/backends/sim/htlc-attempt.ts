@@ -252,6 +252,8 @@ export class HtlcAttempt implements EventHandler {
     const amountMsat = plan.amounts[position] as number
     if (amountMsat < policy.minHtlcMsat || amountMsat > policy.maxHtlcMsat) return 'policy'
     if (position > 0) {
+      // spec/lnd.md §5: a relay sends nothing on over the channel by which it came.
+      if (plan.links[position - 1]?.channel === link.channel) return 'temporary-channel-failure'
       const incomingMsat = plan.amounts[position - 1] as number
       const delta = (plan.expiries[position - 1] as number) - (plan.expiries[position] as number)
       const feeMsat = relayFeeMsat(policy, amountMsat, plan.links[position - 1]?.inbound)
