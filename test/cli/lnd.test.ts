@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { CliEvent } from '../../src/cli/events.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
-import { type Network, startNetwork } from '../../tools/regtest/network.ts'
+import type { Network } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
 import { leavesAsFound } from '../regtest/leaves-as-found.ts'
 import { pattern } from './command-line.ts'
+import { startThreeInARow } from '../regtest/three-in-a-row.ts'
 
 const FILE_BYTES = 700_000
 const MIDWAY_BYTES = 150_000
@@ -71,14 +72,7 @@ describe.skipIf(!available.ok)(
     const file = pattern(FILE_BYTES)
 
     beforeAll(async () => {
-      const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
-      network = await startNetwork<Name>({
-        nodes: ['alice', 'bob', 'carol'],
-        channels: [
-          { between: ['alice', 'bob'], ...half },
-          { between: ['bob', 'carol'], ...half },
-        ],
-      })
+      network = await startThreeInARow()
     })
 
     leavesAsFound(() => network)

@@ -4,11 +4,12 @@ import type { EndpointStats } from '../../src/index.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { keysend } from '../../tools/regtest/keysend.ts'
 import type { LndNode } from '../../tools/regtest/lnd-node.ts'
-import { startNetwork, type Network } from '../../tools/regtest/network.ts'
+import type { Network } from '../../tools/regtest/network.ts'
 import { told, until } from '../../tools/regtest/until.ts'
 import { exchange, file, sha256Hex } from '../../tools/regtest/file-exchange.ts'
 import { leavesAsFound } from '../regtest/leaves-as-found.ts'
 import { attach, settledUp } from './attached-endpoint.ts'
+import { startThreeInARow } from '../regtest/three-in-a-row.ts'
 
 const CAP_MSAT = 1_000_000n
 const TYPE = '1936679787'
@@ -43,16 +44,9 @@ async function packetsOf(node: LndNode): Promise<Uint8Array[]> {
 
 describe.skipIf(!available.ok)('payments under our type from a program that is not ours', () => {
   let network: Network<Name>
-  const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
 
   beforeAll(async () => {
-    network = await startNetwork<Name>({
-      nodes: ['alice', 'bob', 'carol'],
-      channels: [
-        { between: ['alice', 'bob'], ...half },
-        { between: ['bob', 'carol'], ...half },
-      ],
-    })
+    network = await startThreeInARow()
   })
 
   afterAll(async () => {

@@ -9,13 +9,14 @@ import { fromHex, toHex } from '../../src/floor/bytes.ts'
 import { UNLISTED_MS } from '../../src/backends/lnd/limits.ts'
 import { GHOST_MS } from '../../src/medium/limits.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
-import { startNetwork, type Network } from '../../tools/regtest/network.ts'
+import type { Network } from '../../tools/regtest/network.ts'
 import { until } from '../../tools/regtest/until.ts'
 import { type Ledger, readLedger } from '../../tools/regtest/ledger.ts'
 import { BackendPayer, outcomeOf } from '../../tools/regtest/backend-payer.ts'
 import { leavesAsFound } from '../regtest/leaves-as-found.ts'
 import { FixtureProgram } from './fixture-program.ts'
 import { TcpProxy } from './tcp-proxy.ts'
+import { startThreeInARow } from '../regtest/three-in-a-row.ts'
 
 const available = lndAvailable()
 type Name = 'alice' | 'bob' | 'carol'
@@ -23,16 +24,9 @@ const sender = import.meta.resolve('./fixtures/sender.ts')
 
 describe.skipIf(!available.ok)('a payment that a node was lost over', () => {
   let network: Network<Name>
-  const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
 
   beforeAll(async () => {
-    network = await startNetwork<Name>({
-      nodes: ['alice', 'bob', 'carol'],
-      channels: [
-        { between: ['alice', 'bob'], ...half },
-        { between: ['bob', 'carol'], ...half },
-      ],
-    })
+    network = await startThreeInARow()
   })
 
   afterAll(async () => {

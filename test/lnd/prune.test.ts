@@ -4,8 +4,9 @@ import { createEndpoint, type Endpoint } from '../../src/index.ts'
 import { createLndBackend, lndPermissions, lndPrunePermissions } from '../../src/lnd.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { exchange, file, sha256Hex } from '../../tools/regtest/file-exchange.ts'
-import { type Network, startNetwork } from '../../tools/regtest/network.ts'
+import type { Network } from '../../tools/regtest/network.ts'
 import { leavesAsFound } from '../regtest/leaves-as-found.ts'
+import { startThreeInARow } from '../regtest/three-in-a-row.ts'
 
 const available = lndAvailable()
 type Name = 'alice' | 'bob' | 'carol'
@@ -15,14 +16,7 @@ describe.skipIf(!available.ok)(`pruning on lnd${available.ok ? '' : ` (skipped: 
   let port = 0
 
   beforeAll(async () => {
-    const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
-    network = await startNetwork<Name>({
-      nodes: ['alice', 'bob', 'carol'],
-      channels: [
-        { between: ['alice', 'bob'], ...half },
-        { between: ['bob', 'carol'], ...half },
-      ],
-    })
+    network = await startThreeInARow()
   })
 
   afterAll(async () => {

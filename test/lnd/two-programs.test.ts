@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEndpoint } from '../../src/index.ts'
 import { createLndBackend } from '../../src/lnd.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
-import { startNetwork, type Network } from '../../tools/regtest/network.ts'
+import type { Network } from '../../tools/regtest/network.ts'
 import { FixtureProgram } from './fixture-program.ts'
+import { startThreeInARow } from '../regtest/three-in-a-row.ts'
 
 const START_MS = 20 * 60_000
 const TEST_MS = 180_000
@@ -17,14 +18,7 @@ describe.skipIf(!available.ok)(
   () => {
     let network: Network<'alice' | 'bob' | 'carol'>
     beforeAll(async () => {
-      const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
-      network = await startNetwork({
-        nodes: ['alice', 'bob', 'carol'],
-        channels: [
-          { between: ['alice', 'bob'], ...half },
-          { between: ['bob', 'carol'], ...half },
-        ],
-      })
+      network = await startThreeInARow()
     }, START_MS)
     afterAll(() => network.close())
 

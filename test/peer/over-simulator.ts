@@ -67,25 +67,42 @@ export async function floodOver(
 
 export interface Delivered {
   readonly delivered: number
+  readonly bytes: number
   readonly failed: number
   /** Routes known at the end. */
   readonly routes: number
+  /** How long it took. */
+  readonly ms: number
 }
 
 /** What the peer object delivers in this time, if there is always more to send. */
-export async function peerOver(network: NetworkDescription, seed: string, forMs: number): Promise<Delivered> {
-  const sim = createSimulation(network, { seed })
+export function peerOver(network: NetworkDescription, seed: string, forMs: number): Promise<Delivered> {
+  return runPeer(network, { seed, to: 'b', isEnough: ({ ms }) => ms >= forMs, withinMs: forMs + 1_000 })
+}
+
+interface PeerRun {
+  readonly seed: string
+  /** Where the node 'a' pays to. */
+  readonly to: string
+  readonly isEnough: (so: Pick<Delivered, 'bytes' | 'ms'>) => boolean
+  readonly withinMs: number
+}
+
+/** Lets the peer object send until it is enough. */
+export async function runPeer(network: NetworkDescription, run: PeerRun): Promise<Delivered> {
+  const sim = createSimulation(network, { seed: run.seed })
   const now = (): number => sim.clock.now()
-  let delivered = 0
-  let failed = 0
-  await sim.backend('b').start({
+  let [delivered, bytes, failed] = [0, 0, 0]
+  await sim.backend(run.to).start({
     sink: (event) => {
-      if (event.type === 'arrival') delivered += 1
+      if (event.type !== 'arrival') return
+      delivered += 1
+      bytes += event.record.length
     },
   })
   const payer = sim.backend('a')
   await payer.start({ sink: () => {} })
-  const destination = { lane: 'node', publicKey: sim.keyOf('b') } as const
+  const destination = { lane: 'node', publicKey: sim.keyOf(run.to) } as const
   const peer = new PeerController({
     lane: 'node',
     anonymous: false,
@@ -97,8 +114,8 @@ export async function peerOver(network: NetworkDescription, seed: string, forMs:
   const broke = (error: unknown): void => {
     errors.push(error)
   }
-  const endMs = now() + forMs
-  const isDone = (): boolean => now() >= endMs || errors.length > 0
+  const startMs = now()
+  const isDone = (): boolean => errors.length > 0 || run.isEnough({ bytes, ms: now() - startMs })
   let unarm = (): void => {}
 
   function pay(): boolean {
@@ -144,7 +161,7 @@ export async function peerOver(network: NetworkDescription, seed: string, forMs:
 
   peer.enqueue(destination)
   pump()
-  await sim.run({ until: isDone, withinMs: forMs + 1_000 })
+  await sim.run({ until: isDone, withinMs: run.withinMs })
   if (errors.length > 0) throw errors[0]
-  return { delivered, failed, routes: peer.stats().routes }
+  return { delivered, bytes, failed, routes: peer.stats().routes, ms: now() - startMs }
 }

@@ -1,9 +1,7 @@
 /** The peer object driving plain payments over the project's simulator, against its bare floods. */
-import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, test } from 'vitest'
-import { PeerController } from '../../src/transport/peer/peer-controller.ts'
-import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { createSimulation, flood, type NetworkDescription } from '../../src/sim.ts'
+import { runPeer } from './over-simulator.ts'
 
 const BYTES = 10_000_000
 const SEED = 'peer'
@@ -28,73 +26,10 @@ async function floodRate(description: NetworkDescription, inFlight: number): Pro
 }
 
 async function peerRate(description: NetworkDescription): Promise<number> {
-  const sim = createSimulation(description, { seed: SEED })
-  const now = (): number => sim.clock.now()
-  let bytes = 0
-  await sim.backend('d').start({
-    sink: (event) => {
-      if (event.type === 'arrival') bytes += event.record.length
-    },
-  })
-  const payer = sim.backend('a')
-  await payer.start({ sink: () => {} })
-  const destination = { lane: 'node', publicKey: sim.keyOf('d') } as const
-  const peer = new PeerController({
-    lane: 'node',
-    anonymous: false,
-    random: (length) => sim.entropy.bytes(length),
-    slots: new SlotPool(),
-    maxFeeMsat: 1_000_000n,
-  })
-  let errors = 0
-  const broke = (): void => {
-    errors += 1
-  }
-  const isDone = (): boolean => bytes >= BYTES || errors > 0
-  let unarm = (): void => {}
-
-  function pump(): void {
-    const wish = peer.request(now())
-    if (wish !== undefined) {
-      payer
-        .findRoutes({ destination, amountMsat: 1n, maxFeeMsat: 1_000_000n, count: wish.count, avoid: wish.avoid })
-        .then((routes) => {
-          peer.provideRoutes(now(), routes)
-          pump()
-        })
-        .catch(broke)
-    }
-    while (!isDone()) {
-      const grant = peer.grant(now(), { reason: 'data', avoid: [] })
-      if (grant === undefined) break
-      peer.sent(now(), grant.ticket)
-      const preimage = sim.entropy.bytes(32)
-      const record = new Uint8Array(grant.route.recordBytes)
-      const { id: routeId, minAmountMsat: amountMsat } = grant.route
-      payer
-        .pay({ routeId, hash: sha256(preimage), preimage, record, amountMsat })
-        .then((outcome) => {
-          peer.resolve(now(), grant.ticket, outcome)
-          pump()
-        })
-        .catch(broke)
-    }
-    unarm()
-    const deadline = peer.deadline()
-    if (deadline === undefined || isDone()) return
-    unarm = sim.clock.schedule(Math.max(deadline, now()), () => {
-      peer.wake(now())
-      pump()
-    })
-  }
-
-  const startMs = now()
-  peer.enqueue(destination)
-  pump()
-  await sim.run({ until: isDone, withinMs: 3_600_000 })
-  expect(errors).toBe(0)
+  const run = { seed: SEED, to: 'd', isEnough: (so: { readonly bytes: number }) => so.bytes >= BYTES }
+  const { bytes, ms } = await runPeer(description, { ...run, withinMs: 3_600_000 })
   expect(bytes).toBeGreaterThanOrEqual(BYTES)
-  return (bytes * 1_000) / (now() - startMs)
+  return (bytes * 1_000) / ms
 }
 
 describe('10 MB over the simulator, ramp included', () => {

@@ -1,5 +1,5 @@
 /** `./dev ldk-build`: builds the test node of LDK with cargo, once for each state of its sources. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   copyFileSync,
@@ -14,6 +14,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { lockFile } from '../lnd-build/lock-file.ts'
+import { runBuild } from '../lnd-build/run-build.ts'
 
 const CRATE_FOLDER: string = import.meta.dirname
 const PROGRAM = 'ldk-node'
@@ -66,7 +67,9 @@ export async function buildLdk(say: (line: string) => void = () => undefined): P
     const unfinished = mkdtempSync(`${folder}.part-`)
     const target = `${folder}.target`
     try {
-      await cargoBuild(cargo, target)
+      const words = ['build', '--release', '--locked', '--target-dir', target]
+      const variables = { CARGO_TERM_PROGRESS_WHEN: 'never' }
+      await runBuild({ program: cargo, words, folder: CRATE_FOLDER, variables, what: 'the LDK node' })
       copyFileSync(join(target, 'release', PROGRAM), join(unfinished, PROGRAM))
       rmSync(folder, { recursive: true, force: true })
       renameSync(unfinished, folder)
@@ -78,23 +81,6 @@ export async function buildLdk(say: (line: string) => void = () => undefined): P
   } finally {
     unlock()
   }
-}
-
-/** Runs at a low priority: whoever builds usually does something else as well. */
-async function cargoBuild(cargo: string, target: string): Promise<void> {
-  const child = spawn('nice', [cargo, 'build', '--release', '--locked', '--target-dir', target], {
-    cwd: CRATE_FOLDER,
-    env: { ...process.env, CARGO_TERM_PROGRESS_WHEN: 'never' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()))
-  const [failure, status] = await new Promise<[Error | undefined, number | null]>((resolve) => {
-    child.once('error', (error) => resolve([error, null]))
-    child.once('close', (code) => resolve([undefined, code]))
-  })
-  if (status !== 0)
-    throw new Error(`the LDK node cannot be built: ${failure?.message ?? `cargo ended with ${status}`}\n${output}`)
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -1,5 +1,5 @@
 /** `./dev lnd-build`: builds lnd, btcd and lncli from their Go modules, once for each set of versions. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -19,6 +19,7 @@ import {
   type SourceChange,
 } from './binaries.ts'
 import { lockFile } from './lock-file.ts'
+import { runBuild } from './run-build.ts'
 
 /**
  * Returns the programs of nodes, built first where they are not there yet (about four minutes on two cores).
@@ -79,7 +80,6 @@ async function build(programs: ProgramSet, { what, takes, say }: BuildWords): Pr
   }
 }
 
-/** Runs at a low priority: whoever builds usually does something else as well. */
 async function goBuild(
   go: string,
   { programs, folder, what }: { readonly programs: ProgramSet; readonly folder: string; readonly what: string },
@@ -89,7 +89,8 @@ async function goBuild(
   const changed = change === undefined ? undefined : changeSource(go, module, change)
   if (changed !== undefined) flags.push('-modfile', join(changed, 'go.mod'))
   try {
-    await run(['nice', go, 'build', ...flags, '-o', `${folder}/`, ...packages], module, what)
+    const words = ['build', ...flags, '-o', `${folder}/`, ...packages]
+    await runBuild({ program: go, words, folder: module, variables: { CGO_ENABLED: '0' }, what })
   } finally {
     if (changed !== undefined) rmSync(changed, { recursive: true, force: true })
   }
@@ -116,23 +117,6 @@ function changeSource(go: string, module: string, { file, from, to }: SourceChan
   const names = readFileSync(join(module, 'go.mod'), 'utf8')
   writeFileSync(join(folder, 'go.mod'), `${names}\nreplace ${LND_MODULE} => ${copy}\n`)
   return folder
-}
-
-/** @throws Error with what it printed */
-async function run([program = '', ...words]: readonly string[], folder: string, what: string): Promise<void> {
-  const child = spawn(program, words, {
-    cwd: folder,
-    env: { ...process.env, CGO_ENABLED: '0' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()))
-  const [failure, status] = await new Promise<[Error | undefined, number | null]>((resolve) => {
-    child.once('error', (error) => resolve([error, null]))
-    child.once('close', (code) => resolve([undefined, code]))
-  })
-  if (status !== 0)
-    throw new Error(`${what} cannot be built: ${failure?.message ?? `go ended with ${status}`}\n${output}`)
 }
 
 function sayOnStderr(line: string): void {

@@ -9,9 +9,10 @@ import { createEndpoint, type Endpoint } from '../../../src/index.ts'
 import { checkLnd, lndPermissions } from '../../../src/lnd.ts'
 import { exchange, file, sha256Hex } from '../../../tools/regtest/file-exchange.ts'
 import { lndAvailable } from '../../../tools/regtest/available.ts'
-import { startNetwork, type Network } from '../../../tools/regtest/network.ts'
+import type { Network } from '../../../tools/regtest/network.ts'
 import { until, within } from '../../../tools/regtest/until.ts'
 import { leavesAsFound } from '../../regtest/leaves-as-found.ts'
+import { startThreeInARow } from '../../regtest/three-in-a-row.ts'
 
 const KEYSOCK = resolve(import.meta.dirname, '../../../src/cli/keysock.ts')
 /** Bounds a hang, however busy the machine. */
@@ -78,14 +79,7 @@ describe.skipIf(!available.ok)(
     const endpoints: Endpoint[] = []
 
     beforeAll(async () => {
-      const half = { capacitySat: 5_000_000, pushSat: 2_500_000 }
-      network = await startNetwork<Name>({
-        nodes: ['alice', 'bob', 'carol'],
-        channels: [
-          { between: ['alice', 'bob'], ...half },
-          { between: ['bob', 'carol'], ...half },
-        ],
-      })
+      network = await startThreeInARow()
     })
 
     afterAll(async () => {
