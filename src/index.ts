@@ -55,6 +55,7 @@ export type {
   ConnectionOptions,
   ConnectOptions,
   Msat,
+  OpeningLoad,
   PublicKey,
   ServerOptions,
 } from './transport/options/options.ts'
@@ -62,7 +63,10 @@ export { readAccount } from './transport/account/account.ts'
 export type { Account, AccountQuery } from './transport/account/account.ts'
 export type { AccountEntry, AccountParty, PaidEntry, ReceivedEntry } from './transport/account/entry.ts'
 export type { AccountGrouping, AccountTotal } from './transport/account/totals.ts'
+export { risingPrice } from './transport/options/rising-price.ts'
+export type { RisingPriceOptions } from './transport/options/rising-price.ts'
 export type { Quote, QuotedAnswers, QuoteOptions } from './transport/sockets/quote.ts'
+export type { OpeningRequest } from './transport/sockets/opening-request.ts'
 export type { ListenOptions, Server, ServerEvents } from './transport/sockets/server.ts'
 export type { Socket, SocketAddress, SocketEvents } from './transport/sockets/socket.ts'
 export type { SocketStats } from './transport/sockets/stats.ts'

@@ -21,6 +21,8 @@ export type OwnCode =
   | 'ERR_KEYSOCK_PRICE'
   /** Every way to the other side costs more for each packet than `maxFee` allows. */
   | 'ERR_KEYSOCK_FEE'
+  /** The node did not help to prove its key in the packet that opens the connection. */
+  | 'ERR_KEYSOCK_IDENTIFY'
   /** The cost cap ended the connection. */
   | 'ERR_KEYSOCK_COST'
   /** The store could not be read or written: nothing is paid without it. */
@@ -49,6 +51,13 @@ export class KeysockError extends Error {
   /** The other side's public key, in hexadecimal, where it is known. */
   readonly address?: string
   readonly port?: number
+  /**
+   * What the other side refused or reset the connection with, where it did (spec §11): numbers from 256 on are its
+   * application's own.
+   */
+  readonly peerCode?: number
+  /** What the other side asks for an opening, msat, where that is more than `maxOpeningPrice`. */
+  readonly openingPriceMsat?: bigint
 
   constructor(code: string, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -59,6 +68,8 @@ export class KeysockError extends Error {
     if (details.syscall !== undefined) this.syscall = details.syscall
     if (details.address !== undefined) this.address = details.address
     if (details.port !== undefined) this.port = details.port
+    if (details.peerCode !== undefined) this.peerCode = details.peerCode
+    if (details.openingPriceMsat !== undefined) this.openingPriceMsat = details.openingPriceMsat
   }
 }
 
@@ -66,6 +77,8 @@ export interface ErrorDetails {
   readonly syscall?: string
   readonly address?: string
   readonly port?: number
+  readonly peerCode?: number | undefined
+  readonly openingPriceMsat?: bigint | undefined
   readonly cause?: unknown
 }
 

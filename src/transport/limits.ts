@@ -21,6 +21,12 @@ export const NO_ROUTE_SEARCHES = 3
 /** What `quote` and route requests ask to deliver, msat: the smallest amount; a route's own minimum is higher. */
 export const MIN_AMOUNT_MSAT = 1n
 
+/**
+ * `risingPrice` by default. An opening is answered with two or three packets of some 3 sat, so that 100 sat are ten
+ * times what it costs; ten callers a minute are what a small server has anyhow.
+ */
+export const RISING_PRICE: { readonly leastMsat: bigint; readonly quiet: number } = { leastMsat: 100_000n, quiet: 10 }
+
 /** Largest price, msat: the largest number of a frame (spec §1.3). It is more money than a channel holds. */
 export const MAX_PRICE_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
 
@@ -38,6 +44,13 @@ export const MAX_IDLE_TIMEOUT_MS: number = Number.MAX_SAFE_INTEGER
 export const MIN_KEEP_ALIVE_MS = 60_000
 /** Kept back from the verdict's time, so that the answer is at the node before its deadline. */
 export const VERDICT_MARGIN_MS = 250
+/**
+ * spec §6.14: an application decides about an opening within this time: as much of the verdict's time as is left when
+ * the node has agreed on the key, which takes some 11 ms and a quarter of a second where it is busy.
+ */
+export const OPENING_DECISION_MS = 2_500
+/** Over how long the rate of openings is measured (spec §6.15): a flood is felt at once, and forgotten in minutes. */
+export const OPENING_RATE_MS = 60_000
 /** A payment of which the node lost sight is asked for again after this time, doubling ... */
 export const TRACK_AGAIN_MS = 60_000
 /** ... to this one. */

@@ -35,6 +35,12 @@ export const codes = [
     peerError: 'ECONNRESET',
   },
   { number: 17, name: 'SHUTDOWN', meaning: 'the endpoint is closing', peerError: 'ECONNRESET' },
+  {
+    number: 18,
+    name: 'DENIED',
+    meaning: 'the application does not take this connection',
+    peerError: 'ECONNREFUSED',
+  },
 ] as const
 
 type Row = (typeof codes)[number]
@@ -47,8 +53,33 @@ export const Code: { readonly [Each in Row as Each['name']]: Each['number'] } = 
   codes.map(({ name, number }) => [name, number]),
 ) as { readonly [Each in Row as Each['name']]: Each['number'] }
 
+/** spec §11.4: from this code on, 2^24 codes say PRICE with a number of satoshi. */
+const FIRST_OPENING_PRICE = 0x0100_0000
+const OPENING_PRICES = 0x0100_0000
+/** The highest opening price that a code can say, msat: some 0.16 bitcoin. */
+export const MAX_OPENING_PRICE_MSAT: bigint = BigInt(OPENING_PRICES - 1) * 1_000n
+/** spec §6.14: what an application may refuse an opening with; below are the codes of this document, above the prices. */
+export const APPLICATION_CODES: { readonly first: number; readonly last: number } = {
+  first: 256,
+  last: FIRST_OPENING_PRICE - 1,
+}
+
+/** The code that refuses an OPEN and says what it has to pay, rounded up to satoshi (spec §11.4). @throws RangeError */
+export function openingPriceCode(priceMsat: bigint): number {
+  if (priceMsat < 0n || priceMsat > MAX_OPENING_PRICE_MSAT)
+    throw new RangeError(`an opening price of ${priceMsat} msat`)
+  return FIRST_OPENING_PRICE + Number((priceMsat + 999n) / 1_000n)
+}
+
+/** What an OPEN has to pay by the code that refused it, msat; undefined for any other code (spec §11.4). */
+export function openingPriceOf(code: number): bigint | undefined {
+  const sat = code - FIRST_OPENING_PRICE
+  return sat >= 0 && sat < OPENING_PRICES ? BigInt(sat) * 1_000n : undefined
+}
+
 /** The name of a code; `APPLICATION_n` from 256 on, `UNKNOWN_n` for the rest (spec §11.2). */
 export function codeName(number: number): string {
+  if (openingPriceOf(number) !== undefined) return 'PRICE'
   return codes[number]?.name ?? (number >= 256 ? `APPLICATION_${number}` : `UNKNOWN_${number}`)
 }
 
@@ -57,7 +88,8 @@ export function codeName(number: number): string {
  * count as NO_ERROR (spec §11.2); what would be ECONNRESET is ECONNREFUSED in a REFUSE (spec §6.1).
  */
 export function peerError(number: number, frame: 'reset' | 'refuse'): PeerError {
-  const error = codes[number]?.peerError ?? 'ECONNRESET'
+  const known = openingPriceOf(number) === undefined ? number : Code.PRICE
+  const error = codes[known]?.peerError ?? 'ECONNRESET'
   return frame === 'refuse' && error === 'ECONNRESET' ? 'ECONNREFUSED' : error
 }
 

@@ -244,6 +244,7 @@ export const codecs: { readonly [T in Frame['type']]: Codec<Extract<Frame, { typ
     first: true,
     size({ parameters }) {
       if (parameters.directReply !== undefined) throw new RangeError('directReply belongs into an OPEN')
+      if (parameters.identity !== undefined) throw new RangeError('identity belongs into an OPEN')
       return parametersSize(parameters)
     },
     write: (writer, { parameters }) => writeParameters(writer, parameters),

@@ -78,6 +78,13 @@ export function initiate(options: InitiateOptions): Initiation {
   return { packet, early: deriveEarlyKeys(state.ck, state.h), chainingKey: state.ck, ephemeralSecret }
 }
 
+/** The transcript hash of an OPEN before its frames, h after MixHash(e_i): what a proof in it is about (spec §12.9). */
+export function openTranscript(responderKey: Uint8Array, cid: Uint8Array, ephemeral: Uint8Array): Uint8Array {
+  const state = start(cid, responderKey)
+  mixHash(state, ephemeral)
+  return state.h
+}
+
 /** A copy of an OPEN under another attempt, 0 to 255 (spec §3.8). */
 export function withAttempt(open: Uint8Array, attempt: number): Uint8Array {
   if (!Number.isInteger(attempt) || attempt < 0 || attempt > MAX_ATTEMPT) throw new RangeError(`attempt ${attempt}`)

@@ -86,6 +86,16 @@ export function identifyProof(sharedSecret: Uint8Array, transcript: Uint8Array):
   return hmacSha256(sharedSecret, concat(text.encode('keysock identify'), transcript))
 }
 
+/**
+ * The proof of the parameter identity in an OPEN, 32 bytes (spec §12.9). To be compared with `equalBytes`.
+ *
+ * @param sharedSecret ECDH of the two node keys: each side asks its own node
+ * @param transcript h after MixHash(e_i): `openTranscript`
+ */
+export function openIdentityProof(sharedSecret: Uint8Array, transcript: Uint8Array): Uint8Array {
+  return hmacSha256(sharedSecret, concat(text.encode('keysock identify open'), transcript))
+}
+
 /** The compressed public key of a secret, 33 bytes. @throws Error unless the secret is 32 bytes and in 1 .. n-1. */
 export function publicKey(secret: Uint8Array): Uint8Array {
   return secp256k1.getPublicKey(secret, true)

@@ -1,7 +1,15 @@
 import { malformed } from './errors.ts'
-import { checkedPoint, POINT_BYTES } from './keys.ts'
+import { checkedPoint, KEY_BYTES, POINT_BYTES } from './keys.ts'
 import type { Reader } from './reader.ts'
 import { varintSize, type Writer } from './writer.ts'
+
+/** Who opens a connection, and its proof (spec §12.9). */
+export interface OpenIdentity {
+  /** The initiator's node key, 33 bytes. */
+  readonly key: Uint8Array
+  /** 32 bytes: `openIdentityProof`. */
+  readonly proof: Uint8Array
+}
 
 /** What each side tells the other about itself, once (spec §5.9). */
 export interface Parameters {
@@ -13,6 +21,8 @@ export interface Parameters {
   readonly directReply?: Uint8Array
   /** The longest time that the writer holds back an ACK: 0 to 60,000 ms. */
   readonly ackDelayMs: number
+  /** In OPEN only. */
+  readonly identity?: OpenIdentity
 }
 
 /** What holds for a parameter that is absent; such values are not written (spec §5.9). */
@@ -26,6 +36,7 @@ const table = [
   { id: 0x04, key: 'idleTimeoutMs', valid: (value: number): boolean => value === 0 || value >= 10_000 },
   { id: 0x06, key: 'directReply' },
   { id: 0x08, key: 'ackDelayMs', valid: (value: number): boolean => value <= 60_000 },
+  { id: 0x0a, key: 'identity' },
 ] as const
 
 /** Bytes that `writeParameters` will take. @throws RangeError for values that spec §5.9 does not allow. */
@@ -45,6 +56,13 @@ function valueSize(parameters: Parameters, row: (typeof table)[number]): number 
     if (key !== undefined && key.length !== POINT_BYTES) throw new RangeError('directReply is 33 bytes')
     return key === undefined ? 0 : POINT_BYTES
   }
+  if (row.key === 'identity') {
+    const { identity } = parameters
+    if (identity === undefined) return 0
+    const isSized = identity.key.length === POINT_BYTES && identity.proof.length === KEY_BYTES
+    if (!isSized) throw new RangeError('an identity is a key of 33 bytes and a proof of 32')
+    return POINT_BYTES + KEY_BYTES
+  }
   const value = parameters[row.key]
   if (!row.valid(value)) throw new RangeError(`${row.key} ${value}`)
   return value === DEFAULT_PARAMETERS[row.key] ? 0 : varintSize(value)
@@ -58,7 +76,10 @@ export function writeParameters(writer: Writer, parameters: Parameters): void {
     writer.varint(row.id)
     writer.varint(length)
     if (row.key === 'directReply') writer.put(parameters.directReply ?? new Uint8Array())
-    else writer.varint(parameters[row.key])
+    else if (row.key === 'identity') {
+      writer.put(parameters.identity?.key ?? new Uint8Array())
+      writer.put(parameters.identity?.proof ?? new Uint8Array())
+    } else writer.varint(parameters[row.key])
   }
 }
 
@@ -75,6 +96,7 @@ export function readParameters(reader: Reader, frame: 'open' | 'accept'): Parame
     ackDelayMs: DEFAULT_PARAMETERS.ackDelayMs,
   }
   let directReply: Uint8Array | undefined
+  let identity: OpenIdentity | undefined
   let previous = -1
   while (reader.remaining > 0) {
     const id = reader.varint()
@@ -87,6 +109,10 @@ export function readParameters(reader: Reader, frame: 'open' | 'accept'): Parame
     } else if (row.key === 'directReply') {
       if (frame === 'accept') throw malformed('direct_reply in an ACCEPT')
       directReply = checkedPoint(reader.rest()).slice()
+    } else if (row.key === 'identity') {
+      if (frame === 'accept') throw malformed('identity in an ACCEPT')
+      const key = checkedPoint(reader.take(POINT_BYTES)).slice()
+      identity = { key, proof: reader.take(KEY_BYTES).slice() }
     } else {
       const value = reader.varint()
       if (!row.valid(value)) throw malformed(`parameter ${row.key} of ${value}`)
@@ -94,5 +120,9 @@ export function readParameters(reader: Reader, frame: 'open' | 'accept'): Parame
     }
     reader.leave(outer)
   }
-  return directReply === undefined ? numbers : { ...numbers, directReply }
+  return {
+    ...numbers,
+    ...(directReply === undefined ? {} : { directReply }),
+    ...(identity === undefined ? {} : { identity }),
+  }
 }

@@ -414,7 +414,7 @@ export class Joined {
   #land(end: End, attempt: Attempt, fate: Fate): void {
     // spec §2.10: what is refused there says why.
     const says = this.lanes === 'unblinded' && end.side === 'a'
-    const refused = (code: Code): PaymentOutcome => ({ ...REFUSED, ...(says && { refusal: code }) })
+    const refused = (code: number): PaymentOutcome => ({ ...REFUSED, ...(says && { refusal: code }) })
     let outcome: PaymentOutcome = fate.refused === true ? refused(Code.BUSY) : WENT_WRONG
     if (fate.arrives) {
       const other = end.side === 'a' ? this.b : this.a

@@ -6,6 +6,13 @@ import { readSources, ROOT } from '../house/sources.ts'
 /** What each example prints, line by line. */
 const OUTPUT: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   backend: ['hello over nothing at all'],
+  'choosing-server': [
+    'ECONNREFUSED 403',
+    'ERR_KEYSOCK_PRICE 7 100000',
+    'alice has paid 0 msat',
+    'welcome, alice',
+    'have a seat',
+  ],
   datagrams: ['18.5 degrees, 19.0 degrees, 19.5 degrees'],
   echo: ['hello over Lightning', /^[1-9]\d* payments, [1-9]\d* msat$/],
   file: ['the copy is equal'],

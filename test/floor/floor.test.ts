@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BackOff, backOffMs } from '../../src/floor/back-off.ts'
 import { BoundedMap, BoundedSet } from '../../src/floor/bounded.ts'
 import { LONGEST_TIMER_MS, pause, processClock } from '../../src/floor/clock.ts'
+import { DecayingRate } from '../../src/floor/decaying-rate.ts'
 import { processEntropy } from '../../src/floor/entropy.ts'
 
 describe('the clock of the process', () => {
@@ -101,5 +102,16 @@ describe('a bounded table', () => {
     const set = new BoundedSet<number>(3)
     for (let i = 0; i < 10; i++) set.add(i)
     expect([...set]).toEqual([7, 8, 9])
+  })
+})
+
+describe('DecayingRate', () => {
+  it('counts what happened lately, and forgets it in time', () => {
+    const rate = new DecayingRate(60_000)
+    expect(rate.perSecond(1_000)).toBe(0)
+    for (let i = 0; i < 120; i++) rate.add(1_000)
+    expect(rate.perSecond(1_000)).toBe(2)
+    expect(rate.perSecond(61_000)).toBeCloseTo(2 / Math.E)
+    expect(rate.perSecond(600_000)).toBeLessThan(0.001)
   })
 })

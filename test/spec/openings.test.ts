@@ -1,9 +1,9 @@
 /** spec/vectors/openings.json: an endpoint on a scripted backend gets the packets of strangers, on either lane. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { createEndpoint } from '../../src/index.ts'
+import { createEndpoint, type Socket } from '../../src/index.ts'
 import { fromHex, toHex } from '../../src/floor/bytes.ts'
-import { codeName } from '../../src/wire/errors.ts'
+import { codeName, openingPriceOf } from '../../src/wire/errors.ts'
 import { decodeFrames } from '../../src/wire/frame-reader.ts'
 import { completeInitiator, respond } from '../../src/wire/handshake.ts'
 import { deriveEarlyKeys, ecdh, publicKey } from '../../src/wire/keys.ts'
@@ -39,6 +39,11 @@ function refusal(record: Uint8Array, open: string, row: OpeningRow): string | un
   return first?.type === 'refuse' ? codeName(first.code) : undefined
 }
 
+function nameOf(code: number): string {
+  const priceMsat = openingPriceOf(code)
+  return priceMsat === undefined ? codeName(code) : `PRICE of ${priceMsat / 1_000n} sat`
+}
+
 /** What became of the packets of a row, in order, and how many connections the application has. */
 async function run(row: OpeningRow, lane: 'node' | 'phantom'): Promise<{ fates: string[]; accepted: number }> {
   const backend = new ScriptedBackend()
@@ -46,6 +51,10 @@ async function run(row: OpeningRow, lane: 'node' | 'phantom'): Promise<{ fates: 
   const endpoint = await createEndpoint({ backend })
   const server = endpoint.createServer((socket) => void socket.resume().on('error', () => undefined))
   await server.listen(file.port)
+  const reader = (socket: Socket): void => void socket.resume().on('error', () => undefined)
+  await endpoint.createServer({ openingPrice: file.openingPriceMsat }, reader).listen(file.pricedPort)
+  const denying = endpoint.createServer(reader).on('opening', (request) => void request.refuse())
+  await denying.listen(file.deniedPort)
   const fates: string[] = []
   for (const [index, { packet, hash, amountMsat }] of row.arrivals.entries()) {
     const record = fromHex(packet)
@@ -58,7 +67,7 @@ async function run(row: OpeningRow, lane: 'node' | 'phantom'): Promise<{ fates: 
     await backend.clock.advance(100)
     if (lane === 'phantom') {
       const verdict = backend.answers.find(({ offerId }) => offerId === `${index}`)?.verdict
-      fates.push(verdict === undefined ? 'no verdict' : verdict.action === 'settle' ? 'settle' : codeName(verdict.code))
+      fates.push(verdict === undefined ? 'no verdict' : verdict.action === 'settle' ? 'settle' : nameOf(verdict.code))
       continue
     }
     const refused = backend.payments.slice(paid).map(({ payment }) => refusal(payment.record, packet, row))

@@ -1,6 +1,6 @@
 /**
  * The rows of spec/vectors/openings.json: OPENs, and other packets of strangers, with what becomes of each on
- * either lane (spec §6.2 to §6.12). `./dev node test/spec/openings.ts` writes the file.
+ * either lane (spec §6.2 to §6.15). `./dev node test/spec/openings.ts` writes the file.
  */
 import { writeFileSync } from 'node:fs'
 import { fromHex, toHex } from '../../src/floor/bytes.ts'
@@ -13,7 +13,7 @@ interface OpeningArrival {
   readonly amountMsat: number
   /** 'taken', 'dropped', the code of a REFUSE, or 'unspecified': another lane is what the row is about. */
   readonly node: string
-  /** 'settle', or the code of the refusal. */
+  /** 'settle', or the code of the refusal; with PRICE, what it names. */
   readonly phantom: string
 }
 
@@ -31,12 +31,18 @@ export interface OpeningFile {
   readonly nodeSecret: string
   readonly height: number
   readonly port: number
+  readonly pricedPort: number
+  readonly openingPriceMsat: number
+  readonly deniedPort: number
   readonly rows: readonly OpeningRow[]
 }
 
 const NODE_SECRET = new Uint8Array(32).fill(7)
 const HEIGHT = 1_000
 const PORT = 7
+const PRICED_PORT = 9
+const OPENING_PRICE_MSAT = 2_500
+const DENIED_PORT = 10
 const CID = '0102030405060708'
 const OTHER_CID = '1112131415161718'
 const REPLY_KEY = toHex(noise.publicKey(new Uint8Array(32).fill(9)))
@@ -144,6 +150,16 @@ function sequence(
   return { name, clauses, initiatorEphemeralSecret: toHex(SECRET), accepted, arrivals }
 }
 
+const CALLER_SECRET = new Uint8Array(32).fill(0x44)
+
+/** The parameter identity (§12.9), of a caller with this node key, for this OPEN alone. */
+function identity({ secret = SECRET, cid = CID } = {}): string {
+  const { openHash } = transcriptOf({ secret, cid })
+  const shared = noise.ecdh(CALLER_SECRET, noise.publicKey(NODE_SECRET))
+  const proof = noise.hmac(shared, Buffer.from('keysock identify open'), openHash)
+  return `0a4041${toHex(noise.publicKey(CALLER_SECRET))}${toHex(proof)}`
+}
+
 const NOT_ON_CURVE = `02${'00'.repeat(31)}05`
 const lastByte = (packet: string): string =>
   packet.slice(0, -2) + (Number.parseInt(packet.slice(-2), 16) ^ 1).toString(16).padStart(2, '0')
@@ -207,7 +223,7 @@ const rows: readonly OpeningRow[] = [
   one(
     'an unknown even parameter',
     ['§5.9', '§6.2'],
-    { frames: openFrame({ parameters: `0621${REPLY_KEY}0a00` }) },
+    { frames: openFrame({ parameters: `0621${REPLY_KEY}0c00` }) },
     'UNSUPPORTED',
     'UNSUPPORTED',
   ),
@@ -280,6 +296,40 @@ const rows: readonly OpeningRow[] = [
     open({}, 'taken', 'settle'),
     open({ secret: OTHER_SECRET, cid: OTHER_CID }, 'taken', 'settle'),
   ]),
+  one(
+    'a proof of who opens',
+    ['§12.9'],
+    { frames: openFrame({ parameters: `0621${REPLY_KEY}${identity()}` }) },
+    'taken',
+    'settle',
+  ),
+  one(
+    'a proof that was made for another OPEN',
+    ['§12.9'],
+    { frames: openFrame({ parameters: `0621${REPLY_KEY}${identity({ secret: OTHER_SECRET })}` }) },
+    'PROTOCOL',
+    'PROTOCOL',
+  ),
+  one(
+    'a key that is no point',
+    ['§12.9', '§5.9'],
+    { frames: openFrame({ parameters: `0621${REPLY_KEY}0a4041${NOT_ON_CURVE}${'00'.repeat(32)}` }) },
+    'dropped',
+    'PROTOCOL',
+  ),
+  one('an application that turns it down', ['§6.14'], { frames: openFrame({ port: DENIED_PORT }) }, 'DENIED', 'DENIED'),
+  sequence('one that its application turned down comes again', ['§6.9', '§6.14'], 0, [
+    open({ frames: openFrame({ port: DENIED_PORT }) }, 'DENIED', 'DENIED'),
+    open({ frames: openFrame({ port: DENIED_PORT }), attempt: 1 }, 'dropped', 'DENIED'),
+  ]),
+  sequence('a price that is not paid, then it is, then again', ['§6.15', '§6.5'], 1, [
+    open({ frames: openFrame({ port: PRICED_PORT }) }, 'taken', 'PRICE of 3 sat'),
+    open({ frames: openFrame({ port: PRICED_PORT }), attempt: 1, amountMsat: 3_000 }, 'taken', 'settle'),
+    open({ frames: openFrame({ port: PRICED_PORT }), attempt: 2, amountMsat: 3_000 }, 'taken', 'DUPLICATE'),
+  ]),
+  sequence('a price that is paid exactly', ['§6.15'], 1, [
+    open({ frames: openFrame({ port: PRICED_PORT }), amountMsat: OPENING_PRICE_MSAT }, 'taken', 'settle'),
+  ]),
   sequence('EARLY before its OPEN', ['§6.6', '§6.13'], 1, [
     later('early', 1, '0803036465', {}, 'dropped', 'STALE'),
     open({ frames: `${openFrame()}0c00616263` }, 'taken', 'settle'),
@@ -292,7 +342,15 @@ const rows: readonly OpeningRow[] = [
 
 /** What stands in spec/vectors/openings.json. */
 export function openingText(): string {
-  const file: OpeningFile = { nodeSecret: toHex(NODE_SECRET), height: HEIGHT, port: PORT, rows }
+  const file: OpeningFile = {
+    nodeSecret: toHex(NODE_SECRET),
+    height: HEIGHT,
+    port: PORT,
+    pricedPort: PRICED_PORT,
+    openingPriceMsat: OPENING_PRICE_MSAT,
+    deniedPort: DENIED_PORT,
+    rows,
+  }
   return `${JSON.stringify(file, null, 1)}\n`
 }
 

@@ -70,7 +70,6 @@ it("with captureRejections, what an async 'connection' listener throws ends its 
       await Promise.resolve()
       throw new Error('the listener failed')
     }
-    // oxlint-disable-next-line typescript/no-misused-promises -- what captureRejections is for
     server.on('connection', failLater)
     server.on('error', () => failures.push('the server'))
     const socket = await sim.drive(alice.connect(bob.publicKeyHex, 7))

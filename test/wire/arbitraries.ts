@@ -64,6 +64,7 @@ const acceptParameters: fc.Arbitrary<Parameters> = fc.record(shared)
 const openParameters: fc.Arbitrary<Parameters> = fc.oneof(
   acceptParameters,
   fc.record({ ...shared, directReply: point }),
+  fc.record({ ...shared, identity: fc.record({ key: point, proof: bytesOf(32) }) }),
 )
 
 const reason = fc.string({ unit: 'grapheme', maxLength: 60 }).filter((text) => Buffer.byteLength(text) <= 128)

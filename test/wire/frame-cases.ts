@@ -111,6 +111,12 @@ const control: readonly ValidCase[] = [
     height: 900_000,
     parameters: { ...defaults, directReply: fromHex(point) },
   }),
+  canonical('OPEN with a proof of who opens', `2240470007050a4041${point}${'cd'.repeat(32)}`, {
+    type: 'open',
+    port: 7,
+    height: 5,
+    parameters: { ...defaults, identity: { key: fromHex(point), proof: fromHex('cd'.repeat(32)) } },
+  }),
   other('parameters with their default values', '200c020480040000080480007530', {
     type: 'accept',
     parameters: defaults,
@@ -269,7 +275,7 @@ export const invalidFrames: readonly InvalidCase[] = [
   { name: 'OPEN with direct_reply of 32 bytes', hex: `22250007050620${point.slice(0, 64)}` },
   { name: 'OPEN with direct_reply that is not on the curve', hex: `22260007050621${notOnCurve}` },
   { name: 'an unknown even frame before a malformed one', hex: '240004' },
-  { name: 'an unknown even parameter before one of a value out of its range', hex: '20070a0008048000ea61' },
+  { name: 'an unknown even parameter before one of a value out of its range', hex: '2008000008048000ea61' },
 ]
 
 export const unsupportedFrames: readonly UnsupportedCase[] = [
@@ -277,7 +283,7 @@ export const unsupportedFrames: readonly UnsupportedCase[] = [
   { name: 'an unknown even frame of two bytes of type', hex: '120100410001ff', frames: [ping] },
   {
     name: 'an unknown even parameter',
-    hex: '22060007050a01ff120100',
+    hex: '22060007050c01ff120100',
     frames: [{ type: 'open', port: 7, height: 5, parameters: defaults }, ping],
   },
 ]

@@ -118,6 +118,22 @@ describe('a frame that must not be written', () => {
       { type: 'accept', parameters: { ...parameters, directReply: new Uint8Array(33) } },
     ],
     [
+      'an ACCEPT with an identity',
+      {
+        type: 'accept',
+        parameters: { ...parameters, identity: { key: new Uint8Array(33), proof: new Uint8Array(32) } },
+      },
+    ],
+    [
+      'a proof of 31 bytes',
+      {
+        type: 'open',
+        port: 1,
+        height: 0,
+        parameters: { ...parameters, identity: { key: new Uint8Array(33), proof: new Uint8Array(31) } },
+      },
+    ],
+    [
       'a direct reply of 32 bytes',
       { type: 'open', port: 1, height: 0, parameters: { ...parameters, directReply: new Uint8Array(32) } },
     ],

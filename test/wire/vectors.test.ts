@@ -8,11 +8,12 @@ import { codeName, ProtocolError } from '../../src/wire/errors.ts'
 import { decodeFrames } from '../../src/wire/frame-reader.ts'
 import { encodeFrames } from '../../src/wire/frame-writer.ts'
 import type { Frame } from '../../src/wire/frames.ts'
-import { completeInitiator, completeResponder, initiate, respond } from '../../src/wire/handshake.ts'
+import { completeInitiator, completeResponder, initiate, openTranscript, respond } from '../../src/wire/handshake.ts'
 import {
   type DirectionKeys,
   ecdh,
   identifyProof,
+  openIdentityProof,
   type MainKeys,
   paymentHash,
   preimage,
@@ -161,6 +162,7 @@ type HandshakeField =
 
 type HandshakeFile = Readonly<Record<HandshakeField, string>> & {
   readonly identify: Readonly<Record<'secret' | 'key' | 'shared' | 'proof', string>>
+  readonly openIdentity: Readonly<Record<'secret' | 'key' | 'shared' | 'proof', string>>
   readonly preimages: readonly {
     readonly name: string
     readonly keys: KeySetName
@@ -228,6 +230,19 @@ describe('handshake.json', () => {
     expect(toHex(publicKey(fromHex(secret)))).toBe(key)
     expect(toHex(ecdh(field('responderEphemeralSecret'), fromHex(key)))).toBe(shared)
     expect(equalBytes(identifyProof(fromHex(shared), field('h2')), fromHex(proof))).toBe(true)
+  })
+})
+
+describe('handshake.json on who opens', () => {
+  const file = read('handshake.json') as HandshakeFile & { readonly cid: string; readonly initiatorEphemeral: string }
+
+  it('has the proof in an OPEN, which both nodes can make', () => {
+    const { secret, key, shared, proof } = file.openIdentity
+    expect(toHex(publicKey(fromHex(secret)))).toBe(key)
+    expect(toHex(ecdh(fromHex(secret), fromHex(file.responderKey)))).toBe(shared)
+    expect(toHex(ecdh(fromHex(file.responderSecret), fromHex(key)))).toBe(shared)
+    const transcript = openTranscript(fromHex(file.responderKey), fromHex(file.cid), fromHex(file.initiatorEphemeral))
+    expect(toHex(openIdentityProof(fromHex(shared), transcript))).toBe(proof)
   })
 })
 

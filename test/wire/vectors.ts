@@ -42,6 +42,7 @@ const transcript = noise.handshake(secrets)
 function handshakeVectors(): object {
   const identifySecret = Buffer.alloc(32, 0x44)
   const identifyShared = noise.ecdh(identifySecret, transcript.responderEphemeral)
+  const identityShared = noise.ecdh(identifySecret, transcript.responderKey)
   return toJson({
     ...secrets,
     ...transcript,
@@ -50,6 +51,12 @@ function handshakeVectors(): object {
       key: noise.publicKey(identifySecret),
       shared: identifyShared,
       proof: noise.hmac(identifyShared, Buffer.from('keysock identify'), transcript.h2),
+    },
+    openIdentity: {
+      secret: identifySecret,
+      key: noise.publicKey(identifySecret),
+      shared: identityShared,
+      proof: noise.hmac(identityShared, Buffer.from('keysock identify open'), transcript.openHash),
     },
     preimages: [
       preimageVector('OPEN, attempt 0', 'early', 0, 0),

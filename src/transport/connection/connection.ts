@@ -52,18 +52,24 @@ export interface ConnectOptions extends ConnectionOptions {
     | { readonly lane: 'direct'; readonly publicKey: Uint8Array }
   /** How packets go to the responder: keysend, or to the phantom of its node (spec §2.9). Default 'node'. */
   readonly lane?: Lane
-  /** Prove to the responder that we hold this node key (spec §12.7). */
-  readonly identify?: { readonly publicKey: Uint8Array }
+  /** The most that it pays for the opening on the unblinded phantom lane, msat (spec §6.15). Default 0n. */
+  readonly maxOpeningPriceMsat?: bigint
+  /** Prove to the responder that we hold this node key: once connected (spec §12.7), or in the OPEN (spec §12.9). */
+  readonly identify?: { readonly publicKey: Uint8Array; readonly inOpen?: boolean }
 }
 
 export interface AcceptOptions extends ConnectionOptions {
   readonly open: OpenedPacket
   /** The payment that brought the OPEN. */
   readonly arrival: Arrival
+  /** The node key that the OPEN has proved (spec §12.9). */
+  readonly remoteKey?: Uint8Array
+  /** The OPEN has paid an opening price (spec §6.15). */
+  readonly isPriced?: boolean
 }
 
 export interface RefuseOptions extends AcceptOptions {
-  readonly code: Code
+  readonly code: number
   readonly reason: string
 }
 
@@ -95,7 +101,10 @@ export class Connection {
     const parts = new Parts({ ...options, role: 'initiator', state: 'opening', node })
     const directKey = replies.lane === 'direct' ? replies.publicKey : undefined
     const secret = options.ephemeralSecret ?? ephemeralSecret(random)
-    parts.handshake.open({ now, responderKey, port, directKey, ephemeralSecret: secret }, identify?.publicKey)
+    const { maxOpeningPriceMsat = 0n } = options
+    const open = { now, responderKey, port, directKey, ephemeralSecret: secret, maxOpeningPriceMsat }
+    if (identify?.inOpen === true) parts.handshake.open({ ...open, identityKey: identify.publicKey }, undefined)
+    else parts.handshake.open(open, identify?.publicKey)
     if (replies.lane === 'phantom') parts.paths.begin(replies.paths)
     return new Connection(parts, now)
   }
@@ -106,9 +115,12 @@ export class Connection {
     const connection = Connection.#respond(options, 'open')
     const { controls, handshake, money, receiver } = connection.#parts
     const hadCredit = open.frames.some((frame) => frame.type === 'credit')
-    handshake.accept(now, open.parameters, hadCredit)
+    handshake.accept(now, open.parameters, hadCredit || options.isPriced === true)
     if (money.seller !== undefined) controls.want(Control.PRICE)
-    connection.#input(now, () => receiver.accept(now, open, arrival))
+    connection.#input(now, () => {
+      receiver.accept(now, open, arrival)
+      if (options.remoteKey !== undefined) handshake.identified(options.remoteKey)
+    })
     return connection
   }
 
@@ -263,6 +275,14 @@ export class Connection {
   /** Answers the request 'shared-secret'. */
   provideSecret(now: number, secret: Uint8Array): void {
     this.#input(now, () => this.#parts.handshake.prove(secret))
+  }
+
+  /** The request 'shared-secret' got no answer: fatal for an OPEN that waits for it. */
+  secretFailed(now: number, message: string): void {
+    const { handshake, life } = this.#parts
+    this.#input(now, () => {
+      if (handshake.opening?.waitsForSecret === true) life.close({ code: 'ERR_KEYSOCK_IDENTIFY', message })
+    })
   }
 
   /** A block came. */

@@ -42,7 +42,8 @@ export class Handshake implements Timed {
   #ephemeralSecret: Uint8Array | undefined
   /** Responder: a digest of the OPEN with attempt 0, to know its copies. */
   #openDigest: Uint8Array | undefined
-  openHadCredit = false
+  /** Responder: the OPEN brought money that no copy of it must bring again (spec §6.5). */
+  openPaysOnce = false
   /** Responder: when ACCEPT goes by itself. */
   #acceptAt: number | undefined
   /** Responder: the initiator is known to have the main keys (spec §4.6). */
@@ -89,9 +90,11 @@ export class Handshake implements Timed {
     return key === undefined || proof === undefined ? undefined : { type: 'identify', key, proof }
   }
 
-  /** Packets can be sealed: an OPEN needs a way to be answered, all else needs keys. */
+  /** Packets can be sealed: an OPEN needs a way to be answered, and perhaps a proof; all else needs keys. */
   get canSend(): boolean {
-    return this.#parts.life.isOpening ? this.opening?.isAnswerable === true : this.main !== undefined
+    const { opening } = this
+    if (!this.#parts.life.isOpening) return this.main !== undefined
+    return opening?.isAnswerable === true && !opening.waitsForSecret
   }
 
   dueAt(after: number): number | undefined {
@@ -116,6 +119,8 @@ export class Handshake implements Timed {
   open(options: OpeningOptions, identifyKey: Uint8Array | undefined): void {
     this.opening = new Opening(this.#parts, options)
     if (identifyKey !== undefined) this.#identity = { key: identifyKey, proof: undefined }
+    const { identityKey, responderKey } = options
+    if (identityKey !== undefined) this.#parts.outputs.request({ type: 'shared-secret', point: responderKey })
   }
 
   /** Responder: its half of the handshake; e_r is made once per e_i (spec §4.6). `record` is the OPEN that came. */
@@ -128,11 +133,11 @@ export class Handshake implements Timed {
     this.#openDigest = openDigest(record, this.#parts.connectionId)
   }
 
-  /** Responder: takes the connection. `hadCredit`: the OPEN held money that must not count twice. */
-  accept(now: number, parameters: Parameters, hadCredit: boolean): void {
+  /** Responder: takes the connection. `paysOnce`: the OPEN brought more than a packet has to. */
+  accept(now: number, parameters: Parameters, paysOnce: boolean): void {
     this.#learn(parameters)
     this.#acceptAt = now + ACCEPT_MS
-    this.openHadCredit = hadCredit
+    this.openPaysOnce = paysOnce
   }
 
   /** Whether `record` is a copy of the OPEN that this connection came from. */
@@ -197,8 +202,12 @@ export class Handshake implements Timed {
     this.#parts.send.raiseLimit(parameters.maxData)
   }
 
-  /** Initiator: the secret that its node key shares with e_r is there. */
+  /** Initiator: the secret that its node key shares with the responder's, or with e_r, is there. */
   prove(secret: Uint8Array): void {
+    if (this.opening?.waitsForSecret === true) {
+      this.opening.provideSecret(secret)
+      return
+    }
     if (this.main === undefined || this.#identity === undefined || !this.#parts.life.isLive) return
     const { key } = this.#identity
     this.#identity = { key, proof: identifyProof(secret, this.main.toResponder.transcript) }

@@ -11,7 +11,6 @@
  */
 import type { Lane } from '../../medium/payment.ts'
 import type { Route } from '../../medium/route.ts'
-import type { Code } from '../../wire/errors.ts'
 import type { ReplyPathsFrame } from '../../wire/frames.ts'
 import type { BudgetView } from './budget.ts'
 
@@ -33,7 +32,8 @@ export type PacketTarget =
  */
 export type Reception =
   | { readonly action: 'settle'; readonly preimage: Uint8Array }
-  | { readonly action: 'refuse'; readonly code: Code }
+  /** `code`: one of spec §11, or the application's own. */
+  | { readonly action: 'refuse'; readonly code: number }
   | { readonly action: 'taken' }
   | { readonly action: 'dropped' }
 
@@ -147,8 +147,10 @@ export interface ConnectionFailure {
   /** ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EPIPE or ERR_KEYSOCK_*. */
   readonly code: string
   readonly message: string
-  /** The code of the RESET or REFUSE that came, if one came. */
-  readonly wireCode?: Code
+  /** The code of the RESET or REFUSE that came, or of the verdict, if one came. */
+  readonly wireCode?: number
+  /** What the other side asks for an opening, msat, where that is more than this side pays (spec §6.15). */
+  readonly openingPriceMsat?: bigint
 }
 
 /** Questions that take time; the answer is an input. */

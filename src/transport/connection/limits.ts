@@ -94,6 +94,11 @@ export const MAX_OPEN_COPIES = 256
  */
 export const MAX_UNANSWERED = 4
 /**
+ * Opening prices that one connect hears before it gives up (spec §6.15): the price may rise while it pays, and each is
+ * a round trip without a wait.
+ */
+export const MAX_OPENING_PRICES = 8
+/**
  * EARLY packets that may be under way, or have settled, before the OPEN has: a responder keeps 64 (spec §14). A few
  * less, since OPENs that failed are taken for EARLY packets that did.
  */

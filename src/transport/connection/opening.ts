@@ -1,15 +1,22 @@
 import { checkPlaces, decodeFrames, UnsupportedError } from '../../wire/frame-reader.ts'
 import { FrameWriter, frameSize, lastStreamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
-import { initiate, type Initiation, respond, type Response, withAttempt } from '../../wire/handshake.ts'
+import { initiate, type Initiation, openTranscript, respond, type Response, withAttempt } from '../../wire/handshake.ts'
 import { backOffMs } from '../../floor/back-off.ts'
 import { Code } from '../../wire/errors.ts'
-import { hmacSha256 } from '../../wire/keys.ts'
+import { hmacSha256, openIdentityProof, publicKey } from '../../wire/keys.ts'
 import { decodeHeader, frameCapacity } from '../../wire/packets.ts'
-import type { Parameters } from '../../wire/parameters.ts'
+import type { OpenIdentity, Parameters } from '../../wire/parameters.ts'
 import { Control } from './controls.ts'
 import type { ConnectionFailure, RandomBytes } from './interface.ts'
-import { INITIAL_LIMIT, MAX_OPEN_COPIES, MAX_UNANSWERED, OPEN_AGAIN_MS, OPEN_SLACK_BYTES } from './limits.ts'
+import {
+  INITIAL_LIMIT,
+  MAX_OPEN_COPIES,
+  MAX_OPENING_PRICES,
+  MAX_UNANSWERED,
+  OPEN_AGAIN_MS,
+  OPEN_SLACK_BYTES,
+} from './limits.ts'
 import type { Parts } from './parts.ts'
 import { earliest, isDue, type Timed } from './timed.ts'
 import { validateOpen } from './validation.ts'
@@ -94,6 +101,10 @@ export interface OpeningOptions {
   /** Answers come to this node key; undefined: over paths of ours. */
   readonly directKey: Uint8Array | undefined
   readonly ephemeralSecret: Uint8Array
+  /** The most that it pays for the opening (spec §6.15). */
+  readonly maxOpeningPriceMsat: bigint
+  /** Our node key, where the OPEN proves it (spec §12.9). */
+  readonly identityKey?: Uint8Array
 }
 
 type Needs = 'connectionId' | 'controls' | 'handshake' | 'life' | 'money' | 'paths' | 'reach' | 'send' | 'settings'
@@ -104,6 +115,11 @@ export class Opening implements Timed {
   readonly #options: OpeningOptions
   /** Undefined until the first route is known. */
   initiation: Initiation | undefined
+  /** The secret that our node key shares with the responder's; undefined until our node has told. */
+  #identitySecret: Uint8Array | undefined
+  /** What its copies pay at least, msat: the opening price that was named last. */
+  priceMsat = 0n
+  #prices = 0
   /** Copies made so far, the first one included. */
   copies = 0
   #failedCopies = 0
@@ -142,6 +158,16 @@ export class Opening implements Timed {
   /** The other side can answer: by a node key, or over paths. */
   get isAnswerable(): boolean {
     return this.directKey !== undefined || this.#parts.paths.own?.newest !== undefined
+  }
+
+  /** The OPEN proves our node key, and cannot be made before our node has helped. */
+  get waitsForSecret(): boolean {
+    return this.#options.identityKey !== undefined && this.#identitySecret === undefined
+  }
+
+  /** Our node shares this secret with the responder's. */
+  provideSecret(secret: Uint8Array): void {
+    this.#identitySecret = secret
   }
 
   get #timeoutAt(): number | undefined {
@@ -201,7 +227,9 @@ export class Opening implements Timed {
   #make(recordBytes: number): Initiation | undefined {
     const { connectionId, controls, handshake, paths, reach } = this.#parts
     const { responderKey, port, ephemeralSecret: secret } = this.#options
-    const open = { type: 'open', port, height: reach.height, parameters: handshake.ownParameters } as const
+    const identity = this.#identity
+    const parameters = { ...handshake.ownParameters, ...(identity === undefined ? {} : { identity }) }
+    const open = { type: 'open', port, height: reach.height, parameters } as const
     const ours = paths.own?.frame()
     const minBytes = frameSize(open) + (ours === undefined ? 0 : frameSize(ours))
     const capacity = frameCapacity('open', 'cid', 0, recordBytes)
@@ -211,6 +239,14 @@ export class Opening implements Timed {
     if (ours !== undefined && writer.add(ours)) controls.drop(Control.PATHS)
     this.#addEarlyData(writer)
     return initiate({ responderKey, cid: connectionId, ephemeralSecret: secret, frames: writer.bytes() })
+  }
+
+  get #identity(): OpenIdentity | undefined {
+    const { identityKey: key, responderKey, ephemeralSecret: ephemeral } = this.#options
+    const secret = this.#identitySecret
+    if (key === undefined || secret === undefined) return undefined
+    const transcript = openTranscript(responderKey, this.#parts.connectionId, publicKey(ephemeral))
+    return { key, proof: openIdentityProof(secret, transcript) }
   }
 
   #addEarlyData(writer: FrameWriter): void {
@@ -253,10 +289,31 @@ export class Opening implements Timed {
   }
 
   /**
+   * A copy that paid `paidMsat` was refused, and this price named (spec §6.15). Undefined: the next copy pays it, at
+   * once.
+   */
+  asked(priceMsat: bigint, paidMsat: bigint): ConnectionFailure | undefined {
+    const { maxOpeningPriceMsat } = this.#options
+    const failure = { code: 'ERR_KEYSOCK_PRICE', wireCode: Code.PRICE, openingPriceMsat: priceMsat }
+    if (priceMsat > maxOpeningPriceMsat) {
+      const message = `the peer asks ${priceMsat} msat for the opening; maxOpeningPrice allows ${maxOpeningPriceMsat}`
+      return { ...failure, message }
+    }
+    // A copy that was under way when a higher price was named.
+    if (paidMsat < this.priceMsat && priceMsat <= this.priceMsat) return undefined
+    this.#prices++
+    if (paidMsat >= priceMsat || this.#prices > MAX_OPENING_PRICES) {
+      return { ...failure, message: `the peer asks ${priceMsat} msat for the opening, again and again` }
+    }
+    this.priceMsat = priceMsat
+    return undefined
+  }
+
+  /**
    * A copy to the phantom of the responder's node was refused; `code` undefined: nobody was there to say why. True when
    * nobody can be expected there any more (spec §6.9).
    */
-  refused(code: Code | undefined): boolean {
+  refused(code: number | undefined): boolean {
     this.#unanswered = code === undefined ? this.#unanswered + 1 : 0
     return this.#unanswered >= MAX_UNANSWERED
   }

@@ -9,6 +9,7 @@ import type { CopyJob } from './copies.ts'
 import type { Attempt, Grant, WantReason } from './interface.ts'
 import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT } from './limits.ts'
 import type { OutgoingMessage } from './messages.ts'
+import type { Opening } from './opening.ts'
 import type { Parts } from './parts.ts'
 import type { Piece } from './send-buffer.ts'
 
@@ -53,10 +54,11 @@ export function transmit(parts: Parts, now: number, grant: Grant): Attempt | und
   if (life.isClosed || money.isPaused) return undefined
   const { reason, job } = parts.sending.granted(now)
   // spec §12.2: the least that any packet costs.
-  const { minAmountMsat } = grant.route
-  if (!money.affordsPacket(minAmountMsat + routeFeeMsat(grant.route, minAmountMsat))) return undefined
-  const isOpen = parts.handshake.opening?.isDue === true || job?.origin.parts.open === true
-  if (life.isOpening && isOpen) return buildOpen(parts, now, { grant, reason, job })
+  const { opening } = parts.handshake
+  const isOpen = life.isOpening && (opening?.isDue === true || job?.origin.parts.open === true)
+  const amountMsat = larger(isOpen ? (opening?.priceMsat ?? 0n) : 0n, grant.route.minAmountMsat)
+  if (!money.affordsPacket(amountMsat + routeFeeMsat(grant.route, amountMsat))) return undefined
+  if (isOpen) return buildOpen(parts, now, { grant, reason, job })
   if (packets.nextNumber >= LAST_PACKET_NUMBER) {
     // spec §3.4: the last number is kept for the RESET.
     const failure = { code: 'ECONNRESET', message: 'the packet numbers of this connection are used up' }
@@ -70,6 +72,11 @@ function buildOpen(parts: Parts, now: number, options: BuildOptions): Attempt | 
   const { opening } = parts.handshake
   if (opening === undefined) throw new Error('an OPEN from a responder')
   const { route } = options.grant
+  if (opening.priceMsat > route.maxAmountMsat) {
+    // Another route may let so much pass.
+    parts.refusals.tooShort(now, route.channels)
+    return undefined
+  }
   const copy = opening.next(route.recordBytes)
   if (copy === 'none-left') return undefined
   const keys = parts.handshake.early
@@ -78,7 +85,7 @@ function buildOpen(parts: Parts, now: number, options: BuildOptions): Attempt | 
     return undefined
   }
   const draft = new Draft(parts, { ...options, kind: 'open', number: 0, capacity: 0 })
-  draft.carryEarly(opening.earlyEnd)
+  draft.carryEarly(opening)
   return draft.complete(now, keys, copy)
 }
 
@@ -150,6 +157,7 @@ class Draft {
   #messages: OutgoingMessage[] = NO_MESSAGES
   #ackNews = 0
   #creditMsat = 0n
+  #openingMsat = 0n
   #isEliciting = false
   /** Some of it was sent before. */
   #isAgain = false
@@ -166,9 +174,10 @@ class Draft {
     return this.#writer.bytes()
   }
 
-  /** An OPEN, whose record exists: it carries the stream up to `earlyEnd`. */
-  carryEarly(earlyEnd: number): void {
+  /** An OPEN, whose record exists: it carries the stream up to `earlyEnd`, and pays the opening price that is known. */
+  carryEarly({ earlyEnd, priceMsat }: Readonly<Opening>): void {
     this.#isEliciting = true
+    this.#openingMsat = priceMsat
     if (earlyEnd > 0) this.#ranges.push(0, earlyEnd)
     this.#streamBytes = earlyEnd
     this.#options.job?.copied([])
@@ -354,6 +363,12 @@ class Draft {
     if (fin) this.#finAdded()
   }
 
+  // spec §6.15: a responder that holds copies back to take the money of all of them gets little more than one.
+  get #isSecondPriced(): boolean {
+    if (this.#openingMsat === 0n) return false
+    return [...this.#parts.packets.flying()].some(({ parts }) => parts.open && parts.amountMsat >= this.#openingMsat)
+  }
+
   /** Turns the sealed packet into an attempt that is accounted for and remembered. `attempt`: which copy of an OPEN. */
   complete(
     now: number,
@@ -364,7 +379,7 @@ class Draft {
     const { money, packets, random, recovery } = this.#parts
     const { seller } = money
     if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
-    const amountMsat = larger(this.#creditMsat, route.minAmountMsat)
+    const amountMsat = larger(larger(this.#creditMsat, this.#openingMsat), route.minAmountMsat)
     const feeMsat = routeFeeMsat(route, amountMsat)
     const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#options.number, attempt)
     money.budget.reserve(amountMsat, feeMsat)
@@ -385,7 +400,10 @@ class Draft {
         feeMsat,
         eliciting: this.#isEliciting,
         // spec §8.9: a copy of what costs much on the node lane is paid twice.
-        hedgeable: lane === 'phantom' || (this.#creditMsat === 0n && amountMsat <= 2n * route.minAmountMsat),
+        hedgeable:
+          lane === 'phantom'
+            ? !this.#isSecondPriced
+            : this.#creditMsat === 0n && amountMsat <= 2n * route.minAmountMsat,
         ranges: this.#ranges,
         again: this.#isAgain,
         controls: this.#controls,

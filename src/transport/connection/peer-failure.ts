@@ -19,6 +19,6 @@ export function peerFailure(code: number, type: 'reset' | 'refuse', reason = '')
   return {
     code: peerError(code, type),
     message: saysMore ? `${message} (${text})` : message,
-    wireCode: code as Code,
+    wireCode: code,
   }
 }

@@ -148,7 +148,7 @@ export class Receiver {
     if (settlement === undefined) return this.#drop(arrival, Code.PROTOCOL)
     // spec §6.5: it is over, or was refused.
     if (life.state === 'resetting') return this.#drop(arrival, Code.CLOSED)
-    if (arrival.lane === 'phantom' && handshake.openHadCredit) return { action: 'refuse', code: Code.DUPLICATE }
+    if (arrival.lane === 'phantom' && handshake.openPaysOnce) return { action: 'refuse', code: Code.DUPLICATE }
     this.#heard(now, arrival)
     if (arrival.lane === 'node') ack.received(now, 0, true, ACK_DELAY_MS)
     life.answerLate(now)

@@ -1,5 +1,5 @@
 import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
-import { Code } from '../../wire/errors.ts'
+import { Code, openingPriceOf } from '../../wire/errors.ts'
 import { type AckFrame, MAX_ACK_RANGES } from '../../wire/frames.ts'
 import { Control } from './controls.ts'
 import type { CopyJob } from './copies.ts'
@@ -121,15 +121,15 @@ export class Recovery {
     }
     if (channel !== undefined) refusals.goAround(channel)
     this.#requeue(now, packet)
-    if (isRefused && lane === 'phantom') this.#endRefused(packet, refusal as Code | undefined)
+    if (isRefused && lane === 'phantom') this.#endRefused(packet, refusal)
   }
 
   /**
    * A packet to the phantom of the responder's node was refused, unpaid; `code` undefined: nobody was there to say why.
    * Ends the connection where nothing else can come of it (spec §6.9, §6.10).
    */
-  #endRefused(packet: SentPacket, code: Code | undefined): void {
-    const { handshake, life, reach, role } = this.#parts
+  #endRefused(packet: SentPacket, code: number | undefined): void {
+    const { handshake, life, reach, refusals, role } = this.#parts
     if (role !== 'initiator' || !reach.isUnblinded || !life.isLive) return
     if (!packet.parts.open) {
       if (code === Code.CLOSED) life.peerReset(code)
@@ -140,6 +140,14 @@ export class Recovery {
     if (opening.refused(code)) {
       const message = "nobody takes packets at the phantom of this node; it may take connections on the lane 'node'"
       life.close({ code: 'ECONNREFUSED', message })
+      return
+    }
+    const priceMsat = code === undefined ? undefined : openingPriceOf(code)
+    if (priceMsat !== undefined) {
+      const failure = opening.asked(priceMsat, packet.parts.amountMsat)
+      // spec §6.15: whoever pays what was asked need not wait.
+      if (failure === undefined) refusals.forget()
+      else life.close(failure)
       return
     }
     // The next copy may be taken, or one was (spec §6.9).

@@ -2,8 +2,9 @@ import { Admission } from '../../floor/admission.ts'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane } from '../../medium/payment.ts'
-import { Code } from '../../wire/errors.ts'
-import { paymentHash, preimage } from '../../wire/keys.ts'
+import { Code, openingPriceCode } from '../../wire/errors.ts'
+import { openTranscript } from '../../wire/handshake.ts'
+import { openIdentityProof, paymentHash, preimage } from '../../wire/keys.ts'
 import type { OpenHeader } from '../../wire/packets.ts'
 import { openOpen, type OpenedPacket } from '../connection/opening.ts'
 import { messageOf } from '../errors.ts'
@@ -13,13 +14,14 @@ import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { SeenOpens } from '../tables/seen-opens.ts'
 import type { Tombstones } from '../tables/tombstones.ts'
 import type { Accountant } from './accountant.ts'
-import type { PortListener } from './connection-handle.ts'
+import type { OpeningDecision, PortListener } from './connection-handle.ts'
 import type { ConnectionMaker } from './connection-maker.ts'
 import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
 import { later } from './deadlines.ts'
 import { callOutside, type DrivenConnection } from './driven-connection.ts'
 import { handTo, type HeldOffers, type OfferDecision, refusal } from './held-offers.ts'
+import { Openings } from './openings.ts'
 import type { OwnNode } from './own-node.ts'
 import type { Ports } from './ports.ts'
 import type { Runtime } from './runtime.ts'
@@ -31,7 +33,7 @@ interface AcceptorParts {
   readonly tombstones: Tombstones
   readonly early: EarlyPackets
   readonly offers: Pick<HeldOffers, 'isHeld'>
-  readonly ports: Pick<Ports, 'get'>
+  readonly ports: Pick<Ports, 'get' | 'all'>
   readonly connections: Connections
   readonly maker: ConnectionMaker
   readonly counts: DriverCounts
@@ -52,22 +54,31 @@ interface PendingOpen {
   /** How many of its copies wait for the result, the first one too. */
   waitingCopies: number
   /** The connection it led to, or why there is none. Never rejects. */
-  readonly result: Promise<DrivenConnection | Code>
+  readonly result: Promise<DrivenConnection | number>
 }
 
-/** Everything that stands before a connection of the responder's side (spec §6.2 to §6.5). */
+/** What a listener has agreed to. */
+interface Agreed {
+  readonly listener: PortListener
+  /** The caller's node key, where the OPEN has proved it. */
+  readonly remoteKey: Uint8Array | undefined
+  /** What the listener asked for the opening, msat. */
+  readonly priceMsat: bigint
+}
+
+/** Everything that stands before a connection of the responder's side (spec §6.2 to §6.5, §6.14, §6.15). */
 export class Acceptor {
   readonly #parts: AcceptorParts
   /** By lane: what costs its sender nothing must not use up what others pay for. */
   readonly #agreements: Admission<Lane>
   /** By e_i. */
   readonly #pending: Map<string, PendingOpen> = new Map()
-  /** Connections that are being accepted, by port. */
-  readonly #backlog: Map<number, number> = new Map()
+  readonly #openings: Openings
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
-    const { runtime } = parts
+    const { runtime, ports } = parts
+    this.#openings = new Openings({ runtime, ports })
     const nextTurn = runtime.deadlines.add(() => this.#agreements.wake())
     this.#agreements = new Admission<Lane>({
       ...KEY_AGREEMENTS,
@@ -110,6 +121,9 @@ export class Acceptor {
 
   #receiveFirst(open: Omit<AuthenticOpen, 'opened'>): OfferDecision | Promise<OfferDecision> {
     const { arrival, ephemeral } = open
+    // spec §6.15: who pays too little for any listener costs no key agreement.
+    const tooLittle = arrival.lane === 'phantom' ? this.#openings.refusalBelowAll(arrival.amountMsat) : undefined
+    if (tooLittle !== undefined) return this.#drop('an OPEN below every opening price', tooLittle)
     // spec §14: one of the node lane waits for its turn; it is paid for, and nobody tells its sender no.
     const turn = this.#agreements.enter(arrival.lane)
     if (turn === undefined) return this.#drop('too many OPENs', Code.BUSY)
@@ -125,7 +139,7 @@ export class Acceptor {
     })
   }
 
-  async #open(open: Omit<AuthenticOpen, 'opened'>): Promise<DrivenConnection | Code> {
+  async #open(open: Omit<AuthenticOpen, 'opened'>): Promise<DrivenConnection | number> {
     const { runtime, node } = this.#parts
     try {
       const sharedSecret = await node.backend.sharedSecret(open.header.ephemeral)
@@ -139,16 +153,16 @@ export class Acceptor {
   }
 
   /** The connection of an OPEN, or why there is none. */
-  async #connect(open: AuthenticOpen): Promise<DrivenConnection | Code> {
+  async #connect(open: AuthenticOpen): Promise<DrivenConnection | number> {
     const { runtime, seen, connections, ports } = this.#parts
     const { connectionId, ephemeral, opened, arrival } = open
-    const listener = isPaid(open) ? this.#listenerFor(opened) : Code.PROTOCOL
-    if (typeof listener !== 'object') return this.#refuse(open, listener)
-    if (creditMsat(opened) > arrival.amountMsat && arrival.lane === 'phantom') return this.#refuse(open, Code.PRICE)
+    const agreed = await this.#agree(open)
+    if ('code' in agreed) return this.#refuse(open, agreed)
     if (this.#isUnpaid(arrival)) return Code.BUSY
     const { port, height } = opened
+    const { listener } = agreed
     // spec §6.4: the next process must know it before this one's application sees a byte.
-    await this.#countedAt(port, () => runtime.store(seen.add(ephemeral, height)))
+    await this.#openings.countedAt(port, runtime.store(seen.add(ephemeral, height)))
     if (runtime.isStopped) return Code.SHUTDOWN
     if (this.#isUnpaid(arrival)) {
       // Its next copy is as good as the first (spec §6.9: a refusal that was not paid for changes nothing).
@@ -158,27 +172,53 @@ export class Acceptor {
     // spec §6.8: another OPEN took the id in the meantime.
     if (connections.responder(connectionId) !== undefined) return Code.CLOSED
     // The listener may have closed, or its bound been reached, in the meantime.
-    if (ports.get(port) !== listener) return this.#refuse(open, Code.NO_LISTENER)
-    return listener.admit() ? this.#accept(open, listener) : this.#refuse(open, Code.NO_ROOM)
+    if (ports.get(port) !== listener) return this.#refuse(open, because(Code.NO_LISTENER))
+    return listener.admit() ? this.#accept(open, agreed) : this.#refuse(open, because(Code.NO_ROOM))
   }
 
-  /** Counts a connection in its port's backlog as long as `wait` takes. */
-  async #countedAt(port: number, wait: () => Promise<void>): Promise<void> {
-    this.#backlog.set(port, (this.#backlog.get(port) ?? 0) + 1)
+  /** Who takes the connection, and on what terms; or why nobody does. */
+  async #agree(open: AuthenticOpen): Promise<Agreed | NonNullable<OpeningDecision>> {
+    const { arrival, opened } = open
+    const { port } = opened
+    const listener = isPaid(open) ? this.#listenerFor(opened) : Code.PROTOCOL
+    if (typeof listener !== 'object') return because(listener)
+    if (creditMsat(opened) > arrival.amountMsat && arrival.lane === 'phantom') return because(Code.PRICE)
+    const priceMsat = this.#openings.priceMsat(port, listener)
+    if (priceMsat === 'faulty') return because(Code.INTERNAL)
+    // spec §6.15: on the node lane the money is there, and what is missing is owed.
+    if (arrival.lane === 'phantom' && arrival.amountMsat < priceMsat) return because(openingPriceCode(priceMsat))
+    const remoteKey = await this.#identityIn(open)
+    if (typeof remoteKey === 'number') return because(remoteKey)
+    // Nobody is asked about what cannot be taken any more.
+    if (this.#isUnpaid(arrival)) return because(Code.BUSY)
+    const refused = await this.#openings.countedAt(port, this.#openings.decide(open, listener, remoteKey))
+    return refused ?? { listener, remoteKey, priceMsat }
+  }
+
+  /** The node key that an OPEN proves (spec §12.9); undefined: it names none. */
+  async #identityIn({ header, opened, arrival }: AuthenticOpen): Promise<Uint8Array | undefined | Code> {
+    const { publicKey, backend } = this.#parts.node
+    const { identity } = opened.parameters
+    if (identity === undefined) return undefined
+    // spec §14: it costs the node another key agreement.
+    const turn = this.#agreements.enter(arrival.lane)
+    if (turn === undefined) return Code.BUSY
     try {
-      await wait()
+      if (turn !== 'now') await turn
+      const secret = await backend.sharedSecret(identity.key)
+      const proof = openIdentityProof(secret, openTranscript(publicKey, header.cid, header.ephemeral))
+      return equalBytes(proof, identity.proof) ? identity.key : Code.PROTOCOL
     } finally {
-      const left = (this.#backlog.get(port) ?? 1) - 1
-      if (left === 0) this.#backlog.delete(port)
-      else this.#backlog.set(port, left)
+      this.#agreements.leave()
     }
   }
 
-  #accept(open: AuthenticOpen, listener: PortListener): DrivenConnection {
+  #accept(open: AuthenticOpen, { listener, remoteKey, priceMsat }: Agreed): DrivenConnection {
     const { runtime, maker, counts, early, accountant } = this.#parts
-    const connection = maker.accept(open, listener.settings)
+    const connection = maker.accept(open, listener.settings, { remoteKey, isPriced: priceMsat > 0n })
     counts.accepted()
-    callOutside(() => listener.accept(connection))
+    this.#openings.taken(listener)
+    callOutside(() => listener.accept(connection, remoteKey === undefined ? undefined : toHex(remoteKey)))
     // spec §6.6: what came before its OPEN.
     for (const arrival of early.take(runtime.now(), connection.id)) {
       if (connection.receive(arrival).action === 'taken') accountant.received(connection.party, arrival.amountMsat)
@@ -188,12 +228,13 @@ export class Acceptor {
   }
 
   /** A connection that carries the REFUSE, or the code where it needs none, or finds no room for one. */
-  #refuse(open: AuthenticOpen, code: Code): DrivenConnection | Code {
+  #refuse(open: AuthenticOpen, why: NonNullable<OpeningDecision>): DrivenConnection | number {
+    const { code } = why
     const { runtime, counts, connections, maker } = this.#parts
     runtime.debug({ connection: open.connectionId, port: open.opened.port, code }, 'connection refused')
     counts.refused()
     // spec §6.9: over the phantom lane its payer reads the code in the failure.
-    return open.arrival.lane === 'phantom' || !connections.hasRoom ? code : maker.refuse(open, code)
+    return open.arrival.lane === 'phantom' || !connections.hasRoom ? code : maker.refuse(open, why)
   }
 
   /** Nobody waits for the verdict any more: its payer has been told so already (spec §2.5), or never will be. */
@@ -211,15 +252,14 @@ export class Acceptor {
     }
     const listener = ports.get(port)
     if (listener === undefined) return Code.NO_LISTENER
-    const waiting = this.#backlog.get(port) ?? 0
-    return waiting >= listener.backlog || !connections.hasRoom ? Code.NO_ROOM : listener
+    return this.#openings.waiting(port) >= listener.backlog || !connections.hasRoom ? Code.NO_ROOM : listener
   }
 
-  #dropUntaken(code: Code): OfferDecision {
+  #dropUntaken(code: number): OfferDecision {
     return this.#drop('an OPEN that was not taken', code)
   }
 
-  #drop(why: string, code: Code): OfferDecision {
+  #drop(why: string, code: number): OfferDecision {
     this.#parts.counts.stray(why, 0n)
     return refusal(code)
   }
@@ -229,6 +269,11 @@ export class Acceptor {
 function isPaid({ header, opened, arrival }: AuthenticOpen): boolean {
   if (arrival.lane === 'node') return true
   return equalBytes(paymentHash(preimage(opened.session.early.settle, 0, header.attempt)), arrival.hash)
+}
+
+/** A refusal that its code explains. */
+function because(code: number): NonNullable<OpeningDecision> {
+  return { code, reason: '' }
 }
 
 function creditMsat({ frames }: OpenedPacket): bigint {

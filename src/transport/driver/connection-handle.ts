@@ -1,5 +1,6 @@
+import type { Lane } from '../../medium/payment.ts'
 import type { ConnectionSettings } from '../connection/interface.ts'
-import type { ConnectOptions, ConnectTarget } from '../options/options.ts'
+import type { ConnectOptions, ConnectTarget, OpeningLoad } from '../options/options.ts'
 import type { ConnectionDefaults } from '../options/settings.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 
@@ -31,6 +32,23 @@ export type ConnectionHandle = Pick<
   | 'random'
 >
 
+/** What is known of a connection before it is taken (spec §6.14). */
+export interface OpeningFacts extends OpeningLoad {
+  readonly port: number
+  readonly lane: Lane
+  /** What came with the OPEN; on the phantom lane it is refused with it. */
+  readonly amountMsat: bigint
+  /** Bytes of early data in the OPEN. */
+  readonly bytes: number
+  /** The caller's node key in hexadecimal, where the OPEN has proved it. */
+  readonly remoteAddress: string | undefined
+  /** Whether a decision still counts. */
+  readonly isOpen: () => boolean
+}
+
+/** Undefined: the connection is taken. */
+export type OpeningDecision = { readonly code: number; readonly reason: string } | undefined
+
 /** Who gets the connections of a port. */
 export interface PortListener {
   readonly settings: ConnectionSettings
@@ -38,7 +56,14 @@ export interface PortListener {
   readonly backlog: number
   /** Whether there is room for one more; called once for each connection that would come. */
   admit(): boolean
-  accept(handle: ConnectionHandle): void
+  /** Connections that it has. */
+  readonly connections: number
+  /** What an opening costs now, msat. */
+  openingPriceMsat(load: OpeningLoad): bigint
+  /** Whether the application takes a connection. A promise never rejects. */
+  decide(facts: OpeningFacts): OpeningDecision | Promise<OpeningDecision>
+  /** `remoteKey`: of the node, where the OPEN has proved it. */
+  accept(handle: ConnectionHandle, remoteKey: string | undefined): void
 }
 
 /** What sockets and servers need of their endpoint. */

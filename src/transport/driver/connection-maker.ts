@@ -1,11 +1,10 @@
 import { toHex } from '../../floor/bytes.ts'
-import type { Code } from '../../wire/errors.ts'
 import { CID_BYTES } from '../../wire/packets.ts'
 import { Connection } from '../connection/connection.ts'
 import type { ConnectionSettings, GrowWindow, Role } from '../connection/interface.ts'
 import { KeysockError } from '../errors.ts'
 import { ALL_WINDOWS_BYTES, MAX_CONNECTIONS } from '../limits.ts'
-import { type ConnectOptions, checkReplies, type ConnectTarget } from '../options/options.ts'
+import { type ConnectOptions, checkReplies, type ConnectTarget, optionalMsat } from '../options/options.ts'
 import { type ConnectionDefaults, initiatorSettings } from '../options/settings.ts'
 import type { AuthenticOpen } from './acceptor.ts'
 import type { Connections } from './connections.ts'
@@ -18,6 +17,14 @@ import type { WorkQueue } from './work-queue.ts'
 
 /** What connections have that say nothing themselves. */
 export type DriverDefaults = ConnectionDefaults & { readonly replies: 'phantom' | 'direct' }
+
+/** What is known of a connection when it is taken. */
+interface AcceptTerms {
+  /** The caller's node key, where the OPEN has proved it. */
+  readonly remoteKey: Uint8Array | undefined
+  /** The OPEN has paid an opening price. */
+  readonly isPriced: boolean
+}
 
 interface MakerParts {
   readonly runtime: Runtime
@@ -69,7 +76,10 @@ export class ConnectionMaker {
       blockHeight: node.blockHeight,
       // spec §1.6: who gave the address offers that lane, and nothing is hidden less there.
       lane: options.lane ?? (target.phantomLane === true ? 'phantom' : 'node'),
-      ...(options.identify === true ? { identify: { publicKey } } : {}),
+      maxOpeningPriceMsat: optionalMsat(options.maxOpeningPrice, 'maxOpeningPrice', 0n),
+      ...(options.identify === undefined || options.identify === false
+        ? {}
+        : { identify: { publicKey, inOpen: options.identify === 'open' } }),
     })
     const { publicKey: remoteKey, hints } = target
     const id = toHex(connectionId)
@@ -78,14 +88,16 @@ export class ConnectionMaker {
   }
 
   /** The responder's end of an OPEN that a listener takes. */
-  accept(open: AuthenticOpen, settings: ConnectionSettings): DrivenConnection {
-    return this.#addResponder(open, Connection.accept(this.#responder(open, settings)))
+  accept(open: AuthenticOpen, settings: ConnectionSettings, { remoteKey, isPriced }: AcceptTerms): DrivenConnection {
+    const identified = remoteKey === undefined ? {} : { remoteKey }
+    const connection = Connection.accept({ ...this.#responder(open, settings), ...identified, isPriced })
+    return this.#addResponder(open, connection)
   }
 
   /** A responder's end that only says no. */
-  refuse(open: AuthenticOpen, code: Code): DrivenConnection {
+  refuse(open: AuthenticOpen, why: { readonly code: number; readonly reason: string }): DrivenConnection {
     const settings = initiatorSettings({}, this.#parts.defaults)
-    return this.#addResponder(open, Connection.refuse({ ...this.#responder(open, settings), code, reason: '' }))
+    return this.#addResponder(open, Connection.refuse({ ...this.#responder(open, settings), ...why }))
   }
 
   #addResponder(open: AuthenticOpen, connection: Connection): DrivenConnection {

@@ -41,6 +41,15 @@ export function callOutside(call: () => void): void {
   }
 }
 
+/** Asks the application; where it throws, which is dealt with as by `callOutside`, the answer is `otherwise`. */
+export function askOutside<Answer, Otherwise>(ask: () => Answer, otherwise: Otherwise): Answer | Otherwise {
+  let answer: Answer | Otherwise = otherwise
+  callOutside(() => {
+    answer = ask()
+  })
+  return answer
+}
+
 interface ConnectionParts {
   readonly runtime: Runtime
   readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'touch'>
@@ -289,6 +298,11 @@ export class DrivenConnection {
   /** Answers the request 'shared-secret'. */
   provideSecret(secret: Uint8Array): void {
     this.#input((connection, now) => connection.provideSecret(now, secret))
+  }
+
+  /** The request 'shared-secret' has no answer. */
+  secretFailed(message: string): void {
+    this.#input((connection, now) => connection.secretFailed(now, message))
   }
 
   blockHeight(height: number): void {

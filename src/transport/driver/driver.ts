@@ -334,7 +334,9 @@ export class Driver {
         if (!connection.isClosed && !runtime.isStopped) connection.provideSecret(secret)
       },
       (error: unknown) => {
-        runtime.warn('ERR_KEYSOCK_IDENTIFY', `the node did not help to prove its key: ${messageOf(error)}`)
+        const message = `the node did not help to prove its key: ${messageOf(error)}`
+        runtime.warn('ERR_KEYSOCK_IDENTIFY', message)
+        if (!connection.isClosed && !runtime.isStopped) connection.secretFailed(message)
       },
     )
   }

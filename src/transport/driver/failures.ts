@@ -35,14 +35,15 @@ export interface FailurePlace {
 
 /** The error of a failure, as net words it. `place`: where a connection that was never made was to lead. */
 export function connectionError(
-  { code, message }: ConnectionFailure,
+  { code, message, wireCode, openingPriceMsat }: ConnectionFailure,
   syscall: 'connect' | 'read' | 'write',
   place: FailurePlace | undefined,
 ): KeysockError {
   const where = place === undefined ? '' : ` ${place.publicKeyHex}:${place.port}`
   const why = message === '' ? '' : ` - ${message}`
   const from = place === undefined ? {} : { address: place.publicKeyHex, port: place.port }
-  return new KeysockError(code, `${syscall} ${code}${where}${why}`, { syscall, ...from })
+  const said = { peerCode: wireCode, openingPriceMsat }
+  return new KeysockError(code, `${syscall} ${code}${where}${why}`, { syscall, ...from, ...said })
 }
 
 /** For a `connect` that a cap stops for good: nobody has the socket yet, so nobody could raise its cap. */

@@ -36,7 +36,7 @@ interface Held {
 }
 
 /** A decision that nobody is paid, with the reason for it. */
-export function refusal(code: Code): OfferDecision {
+export function refusal(code: number): OfferDecision {
   return { reception: { action: 'refuse', code }, paid: undefined }
 }
 

@@ -25,6 +25,11 @@ export class Ports {
     return this.#listeners.get(port)
   }
 
+  /** All listeners with their ports. */
+  all(): Iterable<readonly [port: number, listener: PortListener]> {
+    return this.#listeners
+  }
+
   /**
    * Takes a port: `wanted`, or a free one for 0. At once where the endpoint has the node alone, else when the node's
    * other programs have been asked. The listener is there before that: connections may come as soon as it is claimed.

@@ -2,6 +2,7 @@ import type { RouteHint } from '../../medium/route.ts'
 import { checkAddress } from './address.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { misspeltOption, type OptionNames, unknownOption } from '../../floor/option-names.ts'
+import { MAX_OPENING_PRICE_MSAT } from '../../wire/errors.ts'
 import { invalidOption, kindOf, KeysockError } from '../errors.ts'
 import { MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
 
@@ -51,6 +52,19 @@ function checkIdleTimeout(value: unknown): void {
 function checkPrice(value: unknown, name: string): void {
   if (checkMsat(value, name) <= MAX_PRICE_MSAT) return
   throw invalidOption(`${name} must be at most ${MAX_PRICE_MSAT} msat, which a PRICE can say; got ${shown(value)}`)
+}
+
+/** spec §11.4: the code of a refusal says it. */
+function checkOpeningPrice(value: unknown, name: string): void {
+  if (typeof value === 'function' || checkMsat(value, name) <= MAX_OPENING_PRICE_MSAT) return
+  throw invalidOption(`${name} must be at most ${MAX_OPENING_PRICE_MSAT} msat; got ${shown(value)}`)
+}
+
+/** The option `openingPrice` as a function, in msat. */
+export function openingPriceFor(price: ServerOptions['openingPrice']): (load: OpeningLoad) => bigint {
+  if (typeof price === 'function') return (load) => checkMsat(price(load), 'what openingPrice returns')
+  const priceMsat = optionalMsat(price, 'openingPrice', 0n)
+  return () => priceMsat
 }
 
 export function checkBoolean(value: unknown, name: string): boolean {
@@ -103,13 +117,31 @@ export interface ConnectOptions extends ConnectionOptions {
    * at once, and packets that arrive need no acknowledgement. Default: what the address says (spec §1.6), else 'node'.
    */
   readonly lane?: 'node' | 'phantom'
-  /** Proves this node's public key to the other side (spec §12.7). Default false. */
-  readonly identify?: boolean
+  /**
+   * Proves this node's public key to the other side: once connected (true, spec §12.7), or with the packet that opens
+   * the connection ('open', spec §12.9), so that the other side can decide by it. Default false.
+   */
+  readonly identify?: boolean | 'open'
+  /**
+   * The most that the other side may ask for opening a connection on the lane 'phantom', msat (spec §6.15). Default 0:
+   * no more than a packet costs anyhow.
+   */
+  readonly maxOpeningPrice?: Msat
   /**
    * The most that the other side may ask for each packet it sends, and for each 1,000 bytes; msat. Default 0: nothing.
    */
   readonly maxPacketPrice?: Msat
   readonly maxKilobytePrice?: Msat
+}
+
+/** How much a server has to do (spec §6.15). */
+export interface OpeningLoad {
+  /** Connections that it has. */
+  readonly connections: number
+  /** Others that are being accepted. */
+  readonly waiting: number
+  /** Connections that it took a second: over the last minute, the older the less. */
+  readonly openingsPerSecond: number
 }
 
 export interface ServerOptions extends ConnectionOptions {
@@ -121,6 +153,11 @@ export interface ServerOptions extends ConnectionOptions {
    */
   readonly packetPrice?: Msat
   readonly kilobytePrice?: Msat
+  /**
+   * What a caller pays to open a connection, msat: an amount, or a function of how much the server has to do. On the
+   * lane 'phantom' who offers less is told the price and pays nothing (spec §6.15). Default 0: nothing.
+   */
+  readonly openingPrice?: Msat | ((load: OpeningLoad) => Msat)
 }
 
 export interface ConnectArguments extends ConnectOptions {
@@ -188,7 +225,8 @@ const CONNECT_CHECKS: Readonly<Record<keyof ConnectArguments, Check>> = {
   signal: checkSignal,
   replies: checkReplies,
   lane: checkLane,
-  identify: checkBoolean,
+  maxOpeningPrice: checkMsat,
+  identify: checkIdentify,
   maxPacketPrice: checkMsat,
   maxKilobytePrice: checkMsat,
   publicKey: unchecked,
@@ -199,6 +237,7 @@ const SERVER_CHECKS: Readonly<Record<keyof ServerOptions, Check>> = {
   pauseOnConnect: unchecked,
   packetPrice: checkPrice,
   kilobytePrice: checkPrice,
+  openingPrice: checkOpeningPrice,
 }
 
 /** @throws KeysockError for the first option that is not what its documentation says. */
@@ -222,6 +261,11 @@ function checkOptions(options: object, checks: Readonly<Record<string, Check>>):
 export function checkReplies(value: unknown): 'phantom' | 'direct' {
   if (value === 'phantom' || value === 'direct') return value
   throw invalidOption(`replies must be 'phantom' or 'direct'; got ${shown(value)}`)
+}
+
+function checkIdentify(value: unknown): void {
+  if (typeof value === 'boolean' || value === 'open') return
+  throw invalidOption(`identify must be true, false or 'open'; got ${shown(value)}`)
 }
 
 function checkLane(value: unknown): void {

@@ -2,16 +2,24 @@ import { AsyncResource } from 'node:async_hooks'
 import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { DEFAULT_BACKLOG } from '../limits.ts'
-import type { ConnectionHandle, PortListener, SocketHost } from '../driver/connection-handle.ts'
+import type {
+  ConnectionHandle,
+  OpeningDecision,
+  OpeningFacts,
+  PortListener,
+  SocketHost,
+} from '../driver/connection-handle.ts'
 import {
   checkNames,
   checkPort,
   checkServerOptions,
   checkSignal,
+  openingPriceFor,
   optionalMsat,
   type ServerOptions,
 } from '../options/options.ts'
 import { responderSettings } from '../options/settings.ts'
+import { OpeningRequest } from './opening-request.ts'
 import { Socket, type SocketAddress } from './socket.ts'
 
 export interface ListenOptions {
@@ -26,12 +34,32 @@ export interface ListenOptions {
 /** What a server emits, with the arguments of its listeners. */
 export interface ServerEvents {
   connection: [socket: Socket]
+  /**
+   * Somebody wants to connect: `refuse` it, or return a promise to take some time (spec §6.14). Who does neither
+   * agrees.
+   */
+  opening: [request: OpeningRequest]
   listening: []
   /** It listens no more, and the last of its connections has closed. */
   close: []
   error: [error: NodeJS.ErrnoException]
   /** A connection beyond `maxConnections` was refused; empty while it does not listen. */
   drop: [local: SocketAddress | Record<string, never>]
+}
+
+/** What listens for 'opening' may return a promise, which is waited for. */
+type OpeningListener = (request: OpeningRequest) => void | Promise<void>
+
+/** As the events of every emitter, but that a listener of 'opening' may take its time. */
+// It declares no field, only narrower types of methods that an EventEmitter has.
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+export interface Server {
+  addListener(name: 'opening', listener: OpeningListener): this
+  addListener<Name extends keyof ServerEvents>(name: Name, listener: (...args: ServerEvents[Name]) => void): this
+  on(name: 'opening', listener: OpeningListener): this
+  on<Name extends keyof ServerEvents>(name: Name, listener: (...args: ServerEvents[Name]) => void): this
+  once(name: 'opening', listener: OpeningListener): this
+  once<Name extends keyof ServerEvents>(name: Name, listener: (...args: ServerEvents[Name]) => void): this
 }
 
 /**
@@ -187,11 +215,19 @@ export class Server extends EventEmitter<ServerEvents> {
     let port = options.port
     // What comes of it runs in the context of `listen`, whoever's packet brings it, as in net.
     const context = new AsyncResource('KEYSOCK_SERVER')
+    const connections = (): number => this.#connections
     const listener: PortListener = {
+      get connections() {
+        return connections()
+      },
       settings: responderSettings(this.#options, host.defaults),
       backlog: options.backlog,
       admit: context.bind(() => this.#admit()),
-      accept: context.bind((handle) => this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port })),
+      openingPriceMsat: context.bind(openingPriceFor(this.#options.openingPrice)),
+      decide: context.bind((facts) => this.#decide(facts)),
+      accept: context.bind((handle, remoteKey) =>
+        this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port }, remoteKey),
+      ),
     }
     const taken = host.listen(port, listener)
     if (typeof taken === 'number') {
@@ -227,9 +263,16 @@ export class Server extends EventEmitter<ServerEvents> {
     return false
   }
 
-  #accept(handle: ConnectionHandle, local: SocketAddress): void {
+  #decide(facts: OpeningFacts): OpeningDecision | Promise<OpeningDecision> {
+    // Called one by one, as `emit` does, for what they return. `once` is kept: raw listeners take themselves away.
+    const listeners = this.rawListeners('opening')
+    return listeners.length === 0 ? undefined : new OpeningRequest(facts).ask(listeners, this)
+  }
+
+  #accept(handle: ConnectionHandle, local: SocketAddress, identified: string | undefined): void {
     this.#connections += 1
     const socket = new Socket({
+      identified,
       allowHalfOpen: this.#options.allowHalfOpen ?? false,
       highWaterMark: this.#options.highWaterMark,
       local,

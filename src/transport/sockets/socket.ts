@@ -36,6 +36,8 @@ interface SocketInit {
   readonly target?: ConnectTarget
   /** The responder's side: where the connection came in. */
   readonly local?: SocketAddress
+  /** The responder's side: the caller's key, where the opening has proved it. */
+  readonly identified?: string | undefined
   /** Called once, when the socket has closed. */
   readonly closed?: () => void
 }
@@ -145,6 +147,7 @@ export class Socket extends Duplex {
     this.connecting = init.target !== undefined
     this.#target = init.target
     this.#local = init.local
+    this.#identified = init.identified
     this.#closed = init.closed
     this.#maxCost = init.maxCost ?? DEFAULT_MAX_COST_MSAT
     this.#writeBuffer = new WriteBuffer(this.writableHighWaterMark)
