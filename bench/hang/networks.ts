@@ -11,11 +11,16 @@ interface Habits {
   readonly failure: number
   /** HTLCs that each channel admits at once, in each direction. */
   readonly slots: number
-  readonly latency: 'reference' | 'slow'
+  readonly latency: 'fast' | 'slow'
+  /** What each node takes; the simulator's default where it is not given. */
+  readonly paymentsPerSecond?: number
 }
 
 /** `count` routes of two channels from sender to receiver, without a common channel or relay. */
-export function disjointRoutes(count: number, { hang, failure, slots, latency }: Habits): NetworkDescription {
+export function disjointRoutes(
+  count: number,
+  { hang, failure, slots, latency, paymentsPerSecond }: Habits,
+): NetworkDescription {
   const relays = Array.from({ length: count }, (_, i) => `relay-${i + 1}`)
   const names = [SENDER, ...relays, RECEIVER]
   return {
@@ -25,6 +30,7 @@ export function disjointRoutes(count: number, { hang, failure, slots, latency }:
       { between: [relay, RECEIVER] as const, capacityMsat: CAPACITY_MSAT },
     ]),
     policyDefaults: { maxHtlcs: slots },
+    ...(paymentsPerSecond !== undefined && { nodeDefaults: { paymentsPerSecond } }),
     latency,
     failure,
     hang,

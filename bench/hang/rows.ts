@@ -8,6 +8,8 @@ export interface Scene {
   readonly network: NetworkDescription
   readonly bytes: number
   readonly seeds: number
+  /** What it is held beside: the flood of one of so many equal routes, times their number. */
+  readonly flood?: { readonly network: NetworkDescription; readonly inFlight: number; readonly routes: number }
   /** Of these runs the share of misses; undefined: there is nothing to hold it to. */
   readonly judge: (runs: readonly SceneRun[]) => string | undefined
 }
@@ -23,6 +25,8 @@ export interface SceneRun {
   readonly payments: number
   readonly copies: number
   readonly p99Ms: number
+  /** Of the flood; undefined: there is none. */
+  readonly floodBytesPerSecond: number | undefined
 }
 
 const HANG = 0.01
@@ -31,11 +35,60 @@ const FAILURE = 0.05
 const MAX_SILENCE_P99 = 3
 const MAX_SILENT_SHARE = 0.05
 const MAX_TIMES_MEDIAN = 3
+const FLOODED_SEEDS = 8
+/** Nodes are quick, so that slots are what limits. */
+const EIGHT = {
+  routes: 8,
+  slots: 10,
+  hang: 0,
+  failure: 0,
+  latency: 'slow',
+  least: 0.92,
+  paymentsPerSecond: 5_000,
+} as const
+/** What comes back is asked less: what hangs holds its slots. */
+const ILL = { hang: HANG, failure: FAILURE, least: 0.85 } as const
 
 /** All time of all runs that passed in silences above LONG_SILENCE_MS, as a share. */
 export function silentShare(runs: readonly SceneRun[]): number {
   const sum = (value: (run: SceneRun) => number): number => runs.reduce((total, run) => total + value(run), 0)
   return sum((run) => run.silentMs) / sum((run) => run.ms)
+}
+
+/** Goodput of all runs over that of their floods. NaN where there are none. */
+export function floodShare(runs: readonly SceneRun[], bytes: number): number {
+  const sum = (value: (run: SceneRun) => number): number => runs.reduce((total, run) => total + value(run), 0)
+  return sum(({ ms }) => (bytes * 1_000) / ms) / sum((run) => run.floodBytesPerSecond ?? Number.NaN)
+}
+
+/** So many routes of `slots` each, beside the flood of one that keeps all of its slots busy. */
+function besideFlood({ name, routes, slots, least, ...habits }: FloodedScene): Scene {
+  const { bytes, ...medium } = habits
+  const network = (count: number): NetworkDescription => disjointRoutes(count, { ...medium, slots })
+  return {
+    name,
+    network: network(routes),
+    bytes,
+    seeds: FLOODED_SEEDS,
+    flood: { network: network(1), inFlight: slots, routes },
+    judge: (runs) => {
+      const share = floodShare(runs, bytes)
+      return share >= least ? undefined : `${share.toFixed(2)} of the flood, below ${least}`
+    },
+  }
+}
+
+interface FloodedScene {
+  readonly name: string
+  readonly routes: number
+  readonly slots: number
+  readonly bytes: number
+  readonly hang: number
+  readonly failure: number
+  readonly latency: 'fast' | 'slow'
+  readonly paymentsPerSecond: number
+  /** Share of the flood's goodput that is asked. */
+  readonly least: number
 }
 
 const twoRoutes = disjointRoutes(2, { hang: HANG, failure: FAILURE, slots: 483, latency: 'slow' })
@@ -72,11 +125,16 @@ export const SCENES: readonly Scene[] = [
       return share <= MAX_SILENT_SHARE ? undefined : `${(share * 100).toFixed(1)} % of the time in long silences`
     },
   },
-  {
-    name: '1 MB, one route of 30 slots',
-    network: disjointRoutes(1, { hang: HANG, failure: FAILURE, slots: 30, latency: 'slow' }),
+  besideFlood({ ...EIGHT, name: '3 MB, 8 routes of 10 slots, fast', bytes: 3_000_000, latency: 'fast' }),
+  besideFlood({ ...EIGHT, name: '3 MB, 8 routes of 10 slots', bytes: 3_000_000 }),
+  besideFlood({ ...EIGHT, name: '10 MB, 8 routes of 10 slots', bytes: 10_000_000 }),
+  besideFlood({ ...EIGHT, ...ILL, name: '3 MB, 8 routes of 10 slots, hanging', bytes: 3_000_000 }),
+  besideFlood({
+    ...EIGHT,
+    ...ILL,
+    name: '1 MB, one route of 30 slots, hanging',
+    routes: 1,
+    slots: 30,
     bytes: 1_000_000,
-    seeds: 16,
-    judge: () => undefined,
-  },
+  }),
 ]

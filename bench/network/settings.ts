@@ -30,8 +30,6 @@ export const TRANSFER_BYTES = 1_000_000
 export const TRANSFER_LIMIT_MS = 1_800_000
 /** A flood counts by its rate: what is slower is cut off. */
 export const FLOOD_LIMIT_MS = 600_000
-/** Some twenty times what carries all of it: a flood whose channels are empty has no end of its own. */
-export const MAX_FLOOD_PAYMENTS = 20_000
 /** Payments of a flood under way, over all of its routes; the best counts. */
 export const FLOOD_IN_FLIGHT: readonly number[] = [8, 32, 128]
 export const FLOOD_ROUTES = 8

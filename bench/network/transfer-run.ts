@@ -1,10 +1,7 @@
 import { once } from 'node:events'
-import { sha256 } from '@noble/hashes/sha2.js'
-import type { PaymentOutcome } from '../../src/medium/payment.ts'
-import type { Backend } from '../../src/backends/backend.ts'
-import type { Route } from '../../src/medium/route.ts'
 import { createEndpoint, type Socket } from '../../src/index.ts'
 import type { Simulation } from '../../src/sim.ts'
+import { patientFlood } from '../floods/patient-flood.ts'
 import { Arrivals } from '../sim/statistics.ts'
 import { watch } from '../sim/watch.ts'
 import type { PreparedNetwork } from './networks.ts'
@@ -13,7 +10,6 @@ import {
   FLOOD_LIMIT_MS,
   FLOOD_PATIENCE_MS,
   FLOOD_ROUTES,
-  MAX_FLOOD_PAYMENTS,
   MAX_PACKET_MSAT,
   SILENCE_MS,
   TRANSFER_BYTES,
@@ -43,8 +39,7 @@ const PORT = 7
 const PIECE_BYTES = 65_536
 /** Far above what 1 MB may cost, so that money never holds a transfer back. */
 const PLENTY_MSAT = 1_000_000_000n
-/** A flood whose channels are full tries again after so long. */
-const FULL_PAUSE_MS = 500
+const FLOOD_END = { bytes: TRANSFER_BYTES, limitMs: FLOOD_LIMIT_MS, patienceMs: FLOOD_PATIENCE_MS } as const
 
 /** Each in a simulation of its own, all with the same network and seed. */
 export async function runTransfer(network: PreparedNetwork, index: number): Promise<TransferRun> {
@@ -52,7 +47,8 @@ export async function runTransfer(network: PreparedNetwork, index: number): Prom
   const seed = `transfer ${index}`
   const floods: { readonly inFlight: number; readonly rate: number; readonly routes: number }[] = []
   for (const inFlight of FLOOD_IN_FLIGHT) {
-    floods.push({ inFlight, ...(await floodOnce(network.simulation(seed), [from, to], inFlight)) })
+    const flood = { from, to, inFlight, routes: FLOOD_ROUTES, maxPacketMsat: MAX_PACKET_MSAT, ...FLOOD_END }
+    floods.push({ inFlight, ...(await patientFlood(network.simulation(seed), flood)) })
   }
   const [best] = floods.toSorted((a, b) => b.rate - a.rate)
   const transfer = await transferOnce(network.simulation(seed), from, to)
@@ -118,62 +114,4 @@ async function writeAll(socket: Socket): Promise<void> {
     if (!socket.write(piece.subarray(0, left))) await once(socket, 'drain')
   }
   socket.end()
-}
-
-/** Bytes a second that arrive until TRANSFER_BYTES have, over as many routes as the network gives. */
-async function floodOnce(
-  simulation: Simulation,
-  [from, to]: readonly [string, string],
-  inFlight: number,
-): Promise<{ readonly rate: number; readonly routes: number }> {
-  const { clock } = simulation
-  const payer = simulation.backend(from)
-  const read = new Arrivals()
-  await simulation.backend(to).start({
-    sink: (event) => {
-      if (event.type === 'arrival') read.add(clock.now(), event.record.length)
-    },
-  })
-  await payer.start({ sink: () => {} })
-  const destination = { lane: 'node', publicKey: simulation.keyOf(to) } as const
-  const maxFeeMsat = BigInt(MAX_PACKET_MSAT)
-  const found = await simulation.drive(
-    payer.findRoutes({ destination, amountMsat: 1n, maxFeeMsat, count: FLOOD_ROUTES }),
-  )
-  const routes = found.filter((route) => packetOf(route) <= maxFeeMsat)
-  const startMs = clock.now()
-  let payments = 0
-  const isDone = (): boolean => read.bytes >= TRANSFER_BYTES || clock.now() > startMs + FLOOD_LIMIT_MS
-  const isTaken = (): boolean => isDone() || ++payments > MAX_FLOOD_PAYMENTS
-  if (routes.length === 0) return { rate: 0, routes: 0 }
-  for (let i = 0; i < inFlight; i++) {
-    void payOn(simulation, payer, routes[i % routes.length] as Route, isTaken)
-  }
-  await simulation.run({ until: () => isDone() || payments > MAX_FLOOD_PAYMENTS, withinMs: Infinity })
-  return { rate: (read.bytes * 1_000) / (clock.now() - startMs), routes: routes.length }
-}
-
-function packetOf({ minAmountMsat, feeBaseMsat, feePpm }: Route): bigint {
-  return minAmountMsat + feeBaseMsat + (minAmountMsat * BigInt(feePpm)) / 1_000_000n
-}
-
-async function payOn(simulation: Simulation, payer: Backend, route: Route, isEnough: () => boolean): Promise<void> {
-  const { entropy } = simulation
-  const record = new Uint8Array(route.recordBytes)
-  while (!isEnough()) {
-    const preimage = entropy.bytes(32)
-    const payment = { routeId: route.id, record, amountMsat: route.minAmountMsat, hash: sha256(preimage), preimage }
-    const outcome = await Promise.race([payer.pay(payment), pause(simulation, FLOOD_PATIENCE_MS)])
-    if (isLocal(outcome)) await pause(simulation, FULL_PAUSE_MS)
-  }
-}
-
-function isLocal(outcome: PaymentOutcome | undefined): boolean {
-  return outcome?.status === 'failed' && outcome.place === 'local'
-}
-
-function pause({ clock }: Simulation, ms: number): Promise<undefined> {
-  return new Promise((resolve) => {
-    clock.schedule(clock.now() + ms, () => resolve(undefined))
-  })
 }
