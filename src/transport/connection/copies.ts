@@ -1,7 +1,7 @@
 import { backOffMs } from '../../floor/back-off.ts'
 import { Control } from './controls.ts'
+import { CopyJob, CopyJobs, type CopyReason, type Standing } from './copy-jobs.ts'
 import { HeadQueue } from './head-queue.ts'
-import type { WantReason } from './interface.ts'
 import {
   EARLY_ROUND_TRIPS,
   FAILED_FACTOR,
@@ -20,41 +20,6 @@ import { RangeSet } from './range-set.ts'
 import type { SentPacket } from './sent-packets.ts'
 import { earliest, type Timed } from './timed.ts'
 
-/** Why a copy goes, the most urgent first (spec §8.5). */
-export type CopyReason = Extract<WantReason, 'early' | 'hedge' | 'urgent'>
-
-/** A copy of what `origin` carries, waiting for a grant (spec §8.5). */
-export class CopyJob {
-  readonly origin: SentPacket
-  readonly #lateAt: number
-  #rest: readonly number[] | undefined
-
-  /** Before `lateAtMs` it goes within the budget for what is not late. */
-  constructor(origin: SentPacket, lateAtMs: number) {
-    this.origin = origin
-    this.#lateAt = lateAtMs
-  }
-
-  isEarly(now: number): boolean {
-    return now < this.#lateAt
-  }
-
-  /** Stream bytes that still have to be copied: start, end ... */
-  get rest(): readonly number[] {
-    return this.#rest ?? this.origin.parts.ranges
-  }
-
-  /** All bytes are in copies. */
-  get isWhole(): boolean {
-    return this.#rest === undefined || this.#rest.length === 0
-  }
-
-  /** A copy was made; `rest` did not fit. */
-  copied(rest: readonly number[]): void {
-    this.#rest = rest
-  }
-}
-
 /** A packet that is copied before it is late, and when, ms. */
 interface Early {
   readonly packet: SentPacket
@@ -69,8 +34,8 @@ type Needs = 'ack' | 'controls' | 'handshake' | 'life' | 'money' | 'packets' | '
 export class Copies implements Timed {
   readonly #parts: Pick<Parts, Needs>
   readonly #overdue: OverdueQueue = new OverdueQueue()
-  /** By their originals. Undefined while there is none: an idle connection stays small. */
-  #jobs: Map<SentPacket, CopyJob> | undefined
+  /** Undefined while there is none: an idle connection stays small. */
+  #jobs: CopyJobs | undefined
   #heads: HeadQueue | undefined
   /** Bytes that hung, and whose copies failed: they begin anew. */
   #hung: RangeSet | undefined
@@ -119,18 +84,36 @@ export class Copies implements Timed {
     const next = Math.min(packet.hasHolds ? letsGoAt : Infinity, isNewest && now < copyAt ? copyAt : Infinity)
     if (next < Infinity) this.#overdue.watch(packet, next)
     if (!isNewest || now < copyAt || !this.#isWaiting(original)) return
-    this.#want(original, now)
+    this.#want(now, original, now)
   }
 
-  #want(original: SentPacket, lateAtMs: number): void {
-    const jobs = (this.#jobs ??= new Map())
-    if (!jobs.has(original)) jobs.set(original, new CopyJob(original, lateAtMs))
+  #want(now: number, original: SentPacket, lateAtMs: number): void {
+    const jobs = (this.#jobs ??= new CopyJobs())
+    if (jobs.get(original) !== undefined) return
+    const job = new CopyJob(original, lateAtMs)
+    jobs.put(job, this.#standingOf(now, job))
+  }
+
+  #drop(original: SentPacket): void {
+    this.#jobs?.delete(original)
+    if (this.#jobs?.size === 0) this.#jobs = undefined
+  }
+
+  /** Whether it is late, and urgent by itself, wherever the head is. */
+  #standingOf(now: number, job: CopyJob): Standing {
+    if (now < job.lateAt) return { row: 'early', untilMs: job.lateAt }
+    const { origin } = job
+    const stuckAt = (newestOf(origin)?.parts.sentAt ?? now) + STUCK_MS
+    if (origin.parts.open || this.waitingControls(origin) !== 0 || now >= stuckAt) {
+      return { row: 'urgent', untilMs: Infinity }
+    }
+    return { row: 'hedge', untilMs: stuckAt }
   }
 
   /** What holds the receiver up is copied before it is late (spec §8.5). */
   settle(now: number): void {
     for (let early = this.#early(); early !== undefined && early.at <= now; early = this.#early()) {
-      this.#want(early.packet, early.lateAt)
+      this.#want(now, early.packet, early.lateAt)
     }
   }
 
@@ -163,7 +146,7 @@ export class Copies implements Timed {
   // What came after it has arrived, and it was sent before in vain: the receiver waits for long already.
   #againHead(delayMs: number): Early | undefined {
     const packet = this.#head
-    if (packet === undefined || !packet.parts.hedgeable || this.#jobs?.has(packet) === true) return undefined
+    if (packet === undefined || !packet.parts.hedgeable || this.#jobs?.get(packet) !== undefined) return undefined
     const copies = packet.group?.copies ?? 0
     if (copies === 0 && !packet.parts.again) return undefined
     const newest = newestOf(packet)
@@ -190,7 +173,7 @@ export class Copies implements Timed {
       const { parts } = packet
       if (packet.group !== undefined || !parts.hedgeable) continue
       if (parts.ranges.length === 0 && (parts.controls & Control.FIN) === 0) continue
-      if (this.#jobs?.has(packet) === true || !this.#isWaiting(packet)) continue
+      if (this.#jobs?.get(packet) !== undefined || !this.#isWaiting(packet)) continue
       fresh++
       if (late === undefined && delayMs < parts.hedgeAfterMs) late = packet
       if (parts.again) again ??= packet
@@ -247,31 +230,44 @@ export class Copies implements Timed {
 
   /** The next copy that still makes sense and is allowed now, and why it goes. */
   next(now: number): { readonly job: CopyJob; readonly reason: CopyReason } | undefined {
-    const { life, money, probe } = this.#parts
-    if (this.#jobs === undefined) return undefined
-    for (const original of this.#jobs.keys()) if (!this.#isWaiting(original)) this.#jobs.delete(original)
-    if (this.#jobs.size === 0) this.#jobs = undefined
-    if (!life.isLive || probe.hasNoSign || this.#jobs === undefined) return undefined
-    const head = this.#head
-    let best: { job: CopyJob; reason: CopyReason; from: number } | undefined
-    for (const job of this.#jobs.values()) {
-      const { origin } = job
-      const reason = this.#reasonFor(now, job, head)
-      if (this.#waitUntil[reason] > now) continue
-      // spec §12.5: what asks for credit, above all, must not wait for it.
-      if (!money.allowsStream && (origin.parts.ranges.length > 0 || !money.allowsControl)) continue
-      const from = origin.parts.ranges[0] ?? -1
-      if (best !== undefined && (RANK[best.reason] - RANK[reason] || best.from - from) <= 0) continue
-      best = { job, reason, from }
+    const { life, probe } = this.#parts
+    for (let job = this.#jobs?.changed(now); job !== undefined; job = this.#jobs?.changed(now)) {
+      this.#jobs?.put(job, this.#standingOf(now, job))
     }
-    return best
+    if (!life.isLive || probe.hasNoSign || this.#jobs === undefined) return undefined
+    const hedge = this.#first(now, 'hedge')
+    const urgent = lower(this.#first(now, 'urgent'), this.#isTail ? hedge : this.#headJob(now))
+    if (urgent !== undefined && this.#isAllowed(now, 'urgent', urgent)) return { job: urgent, reason: 'urgent' }
+    if (hedge !== undefined && this.#isAllowed(now, 'hedge', hedge)) return { job: hedge, reason: 'hedge' }
+    const early = this.#first(now, 'early')
+    return early !== undefined && this.#isAllowed(now, 'early', early) ? { job: early, reason: 'early' } : undefined
   }
 
-  #reasonFor(now: number, job: CopyJob, head: SentPacket | undefined): CopyReason {
-    const { origin } = job
-    if (job.isEarly(now)) return 'early'
-    if (origin === head || origin.parts.open || this.waitingControls(origin) !== 0 || this.#isTail) return 'urgent'
-    return now >= (newestOf(origin)?.parts.sentAt ?? now) + STUCK_MS ? 'urgent' : 'hedge'
+  #isAllowed(now: number, reason: CopyReason, { origin }: CopyJob): boolean {
+    const { money } = this.#parts
+    if (this.#waitUntil[reason] > now) return false
+    // spec §12.5: what asks for credit, above all, must not wait for it.
+    return money.allowsStream || (origin.parts.ranges.length === 0 && money.allowsControl)
+  }
+
+  /** The lowest of a row that still waits, and still belongs there. */
+  #first(now: number, row: CopyReason): CopyJob | undefined {
+    for (let job = this.#jobs?.first(row); job !== undefined; job = this.#jobs?.first(row)) {
+      if (!this.#isWaiting(job.origin)) {
+        this.#drop(job.origin)
+        continue
+      }
+      const standing = this.#standingOf(now, job)
+      if (standing.row === row) return job
+      this.#jobs?.put(job, standing)
+    }
+    return undefined
+  }
+
+  #headJob(now: number): CopyJob | undefined {
+    const head = this.#head
+    const job = head === undefined ? undefined : this.#jobs?.get(head)
+    return job === undefined || now < job.lateAt ? undefined : job
   }
 
   /** Nothing else waits to be sent, and little is under way: each packet holds the end of the transfer up. */
@@ -301,12 +297,12 @@ export class Copies implements Timed {
     if (job !== undefined) {
       this.#copies++
       packet.joinCopies(job.origin, job.isWhole)
-      if (job.isWhole) this.#jobs?.delete(job.origin)
+      if (job.isWhole) this.#drop(job.origin)
       for (const each of membersOf(packet)) if (each !== packet) this.#superseded(each)
     }
     this.#overdue.watch(packet, Math.max(Math.min(lateAt(packet), packet.parts.sentAt + STUCK_MS), now + 1))
     // It hung, and its copy failed: the receiver has waited long enough for two at once.
-    if (job === undefined && this.#takeHung(packet)) this.#want(packet, now)
+    if (job === undefined && this.#takeHung(packet)) this.#want(now, packet, now)
   }
 
   // A newer copy is watched in its place; what is set aside for it is not kept for ever all the same.
@@ -318,29 +314,30 @@ export class Copies implements Timed {
   /** Whether what `packet` carries goes again, should neither it nor any copy of it have an outcome. */
   minds(packet: SentPacket): boolean {
     const original = originalOf(packet)
-    return newestOf(original)?.isWatched === true || this.#jobs?.has(original) === true
+    return newestOf(original)?.isWatched === true || this.#jobs?.get(original) !== undefined
   }
 
   /** It has an outcome, or arrived: what it does not bring is expected of the newest of the others. */
   unwatch(now: number, packet: SentPacket): void {
     this.#overdue.unwatch(packet)
+    const original = originalOf(packet)
+    if (this.#jobs?.get(original) !== undefined && !this.#isWaiting(original)) this.#drop(original)
     if (packet.group === undefined) return
     const heir = packet.group.members.findLast((each) => each !== packet && each.isOut)
     if (heir !== undefined) this.#overdue.watch(heir, Math.max(lateAt(heir), now + 1))
   }
 
   /** It failed, and none of the others is expected any more: what they carry begins anew in a new packet. */
-  restarts({ group, parts }: SentPacket): void {
-    if (group === undefined) {
-      if (!parts.again) return
+  restarts(packet: SentPacket): void {
+    const { parts } = packet
+    const original = originalOf(packet)
+    this.#drop(original)
+    if (packet.group !== undefined) addAll((this.#hung ??= new RangeSet()), original.parts.ranges)
+    else if (parts.again) {
       const twice = (this.#failedTwice ??= new RangeSet())
       twice.remove(0, this.#parts.send.buffer.delivered)
       addAll(twice, parts.ranges)
-      return
     }
-    const { original } = group
-    this.#jobs?.delete(original)
-    addAll((this.#hung ??= new RangeSet()), original.parts.ranges)
   }
 
   /** Some of what `packet` carries hung before. It is forgotten then: the next one is as any other. */
@@ -361,7 +358,10 @@ export class Copies implements Timed {
   }
 }
 
-const RANK: Readonly<Record<CopyReason, number>> = { urgent: 0, hedge: 1, early: 2 }
+/** Which comes first in the stream. */
+function lower(a: CopyJob | undefined, b: CopyJob | undefined): CopyJob | undefined {
+  return a === undefined || (b !== undefined && b.from < a.from) ? b : a
+}
 
 function originalOf(packet: SentPacket): SentPacket {
   return packet.group?.original ?? packet

@@ -1,5 +1,5 @@
 import { Control } from './controls.ts'
-import type { CopyJob, CopyReason } from './copies.ts'
+import type { CopyJob, CopyReason } from './copy-jobs.ts'
 import type { Want, WantReason } from './interface.ts'
 import { EARLY_PACKETS, HEDGE_AGAIN_MS, MAX_ALONE_ATTEMPTS } from './limits.ts'
 import type { Parts } from './parts.ts'
