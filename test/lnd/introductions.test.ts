@@ -231,6 +231,16 @@ describe('the guard of a node on lnd', () => {
       expect((await world.choose(order)).relays).toBe(1)
     }
   })
+
+  it('has a relay before it among many neighbours that can be none', async () => {
+    const world = new World().join('small', 'own').leaves('small', 2).join('front', 'small').cannotRelay('blind', 40)
+    for (let i = 0; i < 40; i++) world.join(`blind ${i}`, 'small')
+    for (let i = 0; i < 12; i++) world.join('front', `middle${i}`).leaves(`middle${i}`, 40)
+    for (const order of ORDERS) {
+      const { links } = await world.choose(order, { relays: 2 })
+      expect(links.map(({ from }) => from)).toEqual([keyOf('front'), keyOf('small')])
+    }
+  })
 })
 
 describe('what is known of nodes', () => {

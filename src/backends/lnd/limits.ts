@@ -140,8 +140,10 @@ export const PATH_RENEW_MS = 10_000
 export const GUARD_SEARCH_MS = 3_000
 /** Chains to this node that were chosen and are taken again: the first, and standbys for when it is away. */
 export const MAX_CHAINS_KEPT = 4
-/** Nodes in front of a peer that are asked after, for a path with two relays: each is a call or two. */
+/** Nodes in front of a peer that a path with two relays is tried with: each is some calls for its crowd. */
 export const MAX_FRONTS = 16
+/** Those that are asked for, until so many are found that can relay: a call each, and somebody waits to connect. */
+export const MAX_FRONTS_ASKED = 64
 /** Nodes between an introduction node and those who could stand behind it that are asked after, beside the own peer. */
 export const NODES_BEHIND = 4
 /** Nodes that could stand behind a path and are asked whether they relay blinded payments: of more, a share is told. */

@@ -16,7 +16,14 @@ import {
   type InboundCost,
   type RelayCost,
 } from '../../paths/path-classes.ts'
-import { CHANNELS_AGE_MS, GUARD_SEARCH_MS, INBOUND_ROOM_MSAT, MAX_CHAINS_KEPT, MAX_FRONTS } from '../limits.ts'
+import {
+  CHANNELS_AGE_MS,
+  GUARD_SEARCH_MS,
+  INBOUND_ROOM_MSAT,
+  MAX_CHAINS_KEPT,
+  MAX_FRONTS,
+  MAX_FRONTS_ASKED,
+} from '../limits.ts'
 import { blindsRoutes, type RawChannel, type RawEdge, type RawNodeInfo } from '../rpc/raw-messages.ts'
 import { graphId, inboundMsat, isUnconfirmed, type OwnChannels } from '../routes/own-channels.ts'
 import { hopPolicy, type HopPolicy } from '../routes/policies.ts'
@@ -130,6 +137,7 @@ export class Introductions {
   /** Chains of two: another node in front of a peer. */
   async *#double(search: ChainSearch): AsyncGenerator<Introduction> {
     let left = MAX_FRONTS
+    let asked = 0
     for await (const { info, link: inner } of this.#peers(search)) {
       const fronts = info.channels
         .map((edge) => ({ edge, key: otherEnd(edge, inner.from) }))
@@ -138,9 +146,10 @@ export class Introductions {
       for (const { edge, key } of this.#inOrder(fronts, (front) => front.key)) {
         const link = isDisabled(edge, key) ? undefined : hopPolicy(edge, key)
         if (link === undefined) continue
-        if (left-- === 0) return
+        if (left === 0 || asked++ === MAX_FRONTS_ASKED) return
         const node = await this.#needs.crowd.node(key)
         if (node === undefined || missing(node, link) !== undefined) continue
+        left--
         const chain = chainOf([link, inner], entranceTo(node, link))
         if (chain !== undefined) yield await this.#counted(chain, search.payer)
       }
