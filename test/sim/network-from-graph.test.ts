@@ -263,6 +263,26 @@ describe('what gossip does not tell', () => {
     expect(Math.abs(breakers.length / nodes.length - 0.2)).toBeLessThan(0.1)
   })
 
+  it('nodes at which payments hang are so many as asked for', () => {
+    const { nodes } = networkFromGraph(gossip, { hangingNodes: 0.3, privateNodes: 0 })
+    expect(Math.abs(nodes.filter(({ hang }) => hang === 0.1).length / nodes.length - 0.3)).toBeLessThan(0.1)
+  })
+
+  it('LDK nodes take 50 payments and a tenth of a channel at once, and some ask 354 sat of each', () => {
+    const drawn = channels({ ldk: 1, privateNodes: 0 })
+    const policies = drawn.flatMap((each) => Object.values(each.policies ?? {}).map((asked) => ({ ...asked, each })))
+    const used = policies.filter(({ disabled }) => disabled !== true)
+    for (const { maxHtlcs, maxInFlightMsat, maxHtlcMsat, each } of used) {
+      const most = Math.floor(Number(each.capacityMsat) / 10)
+      expect([maxHtlcs, maxInFlightMsat]).toEqual([50, most])
+      expect(Number(maxHtlcMsat)).toBeLessThanOrEqual(most)
+    }
+    const plain = channels({ privateNodes: 0 }).flatMap((each) => Object.values(each.policies ?? {}))
+    const share = (all: readonly { minHtlcMsat?: unknown }[]): number =>
+      all.filter(({ minHtlcMsat = 0 }) => Number(minHtlcMsat) >= 354_000).length / all.length
+    expect(Math.abs(share(used) - share(plain) - 0.1)).toBeLessThan(0.05)
+  })
+
   it('nodes behind private channels are in no public graph, and are reached by their hints', async () => {
     const sim = createSimulation(networkFromGraph(gossip, { privateNodes: 0.1, balances: 'uniform' }), { seed: 1 })
     const known = sim.publicGraph().nodes.map(({ alias }) => alias)

@@ -64,6 +64,28 @@ function settled(outcomes: readonly PaymentOutcome[]): number {
   return outcomes.filter(({ status }) => status === 'settled').length
 }
 
+it('a direction takes no more than may be under way in it at once', async () => {
+  const payer = await startPayer(network({}, { maxInFlightMsat: 5_500 }))
+  const outcomes = await payAtOnce(payer, 8)
+  expect(settled(outcomes)).toBeLessThan(6)
+  expect(outcomes.some((each) => each.status === 'failed')).toBe(true)
+})
+
+it('payments hang at a node that holds them, and at no other', async () => {
+  const quick = { hang: { probability: 0, leastMs: 60_000, mostMs: 60_000, landing: 1 } }
+  const timed = async (relay: NodeOptions): Promise<number> => {
+    const payer = await startPayer({ ...network(relay), ...quick })
+    const startMs = payer.sim.clock.now()
+    const preimage = payer.sim.entropy.bytes(32)
+    const { id: routeId, minAmountMsat: amountMsat } = payer.route
+    const payment = { routeId, record: new Uint8Array(100), amountMsat, hash: sha256(preimage), preimage }
+    await payer.sim.drive(payer.backend.pay(payment))
+    return payer.sim.clock.now() - startMs
+  }
+  expect(await timed({ hang: 1 })).toBeGreaterThan(60_000)
+  expect(await timed({})).toBeLessThan(5_000)
+})
+
 describe('a relay that lets one pair of channels have 5 % of its slots', () => {
   it.for([
     [483, 10],

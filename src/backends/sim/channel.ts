@@ -144,6 +144,7 @@ export class ChannelLink implements EventHandler {
   /** Why an HTLC of this amount can't be added now, as far as balance and slots go. */
   obstacle(amountMsat: number): 'no-balance' | 'no-slot' | undefined {
     if (this.balanceMsat < amountMsat) return 'no-balance'
+    if (this.inFlightMsat + amountMsat > this.policy.maxInFlightMsat) return 'no-slot'
     return this.slotsUsed + this.#othersHtlcs() >= this.policy.maxHtlcs ? 'no-slot' : undefined
   }
 

@@ -52,6 +52,11 @@ export interface NodeOptions {
   readonly pairShare?: number
   /** What the operator lets each peer send through this relay (a circuit breaker). Default: no limits. */
   readonly peerLimits?: PeerLimitOptions
+  /**
+   * Share of the payments reaching this node that hang at it, for as long and with an end as `hang` of the network has
+   * them. Default 0.
+   */
+  readonly hang?: number
   /** What the node charges and asks on all its channels. */
   readonly policy?: PolicyOptions
 }
@@ -82,6 +87,8 @@ export interface PolicyOptions {
   readonly maxHtlcMsat?: Amount
   /** HTLCs under way in this direction. 1..483. Default 483, lnd's. */
   readonly maxHtlcs?: number
+  /** Amount under way in this direction at most, as its other end told when the channel was opened. Default: no bound. */
+  readonly maxInFlightMsat?: Amount
   /** Slots of this direction that other people's payments hold on average, another number each 10 s. Default 0. */
   readonly othersHtlcs?: number
   /** Gossip says that nothing goes this way, and its node refuses what comes. Default false. */

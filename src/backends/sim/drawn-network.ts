@@ -30,6 +30,10 @@ export interface DrawOptions extends Omit<NetworkDescription, 'nodes' | 'channel
   readonly others?: number
   /** Nodes behind private channels, for each public node: `private-0`, `private-1` ... Default 0.05. */
   readonly privateNodes?: number
+  /** Share of the nodes that run LDK, beside those whose policies show it. Default 0. */
+  readonly ldk?: number
+  /** Share of the nodes at which a tenth of the payments hang, for times as in `hang`. Default 0. */
+  readonly hangingNodes?: number
 }
 
 /** lnd's own scale of a bimodal balance: routerrpc.bimodal.scale is 300,000 sat. */
@@ -43,6 +47,16 @@ const SECOND_CHANNEL = 1 / 3
 /** Block of the ids of private channels: lnd's range of aliases. */
 const ALIAS_BLOCK = 16_000_000
 const ALIASES_PER_BLOCK = 1_000_000
+
+/** What hangs at a node that holds payments: as a tenth of its peers being away at any time would do. An assumption. */
+const HANGING_SHARE = 0.1
+/** LDK lets a tenth of a channel's capacity be under way towards it (`max_inbound_htlc_value_in_flight_percent`). */
+const LDK_IN_FLIGHT_SHARE = 0.1
+/**
+ * LDK announces what the other end asked for when the channel was opened; who wants no payments that the chain does not
+ * take asks for the dust limit, 354 sat (BOLT 3, for outputs of any segwit version). Their share is an assumption.
+ */
+const AT_DUST_LIMIT = { share: 0.1, leastMsat: 354_000 } as const
 
 const SLOTS = { lnd: 483, ldk: 50, coreLightning: 30, eclair: 30 } as const
 /** Channels without a fee in their commitments hold 114 (BOLTs #1228). Nobody has counted them: an assumption. */
@@ -63,6 +77,8 @@ export function drawNetwork(graph: GossipGraph, options: DrawOptions): NetworkDe
     circuitBreakers = 0,
     others = 0.05,
     privateNodes = 0.05,
+    ldk = 0,
+    hangingNodes = 0,
     ...rest
   } = options
   const random = new Random(String(seed), 'drawn network')
@@ -71,20 +87,27 @@ export function drawNetwork(graph: GossipGraph, options: DrawOptions): NetworkDe
     slots: random.child('slots'),
     others: random.child('others'),
     latency: random.child('latencies'),
+    dust: random.child('dust limits'),
   }
   const latency = rest.latency ?? 'slow'
   const { hopMs } = typeof latency === 'string' ? LATENCIES[latency] : latency
-  const draw = new ChannelDraw({ draws, balances, slots, others, hopMs, latencySpread, graph })
+  const software = softwareOf(graph)
+  const ldkDraws = random.child('ldk')
+  for (const { name } of graph.nodes) if (ldkDraws.chance(ldk)) software.set(name, 'ldk')
+  const draw = new ChannelDraw({ draws, balances, slots, others, hopMs, latencySpread, software })
   const hidden = hiddenNodes(graph, privateNodes, random.child('private nodes'))
   const limits = random.child('limits')
+  const hangs = random.child('hanging nodes')
   const nodes = graph.nodes.map((node): NodeDescription => {
     const isPairLimited = limits.chance(pairLimits)
     const hasBreaker = limits.chance(circuitBreakers)
+    const holds = hangs.chance(hangingNodes)
     return {
       name: node.name,
       ...(!node.routeBlinding && { routeBlinding: false }),
       ...(isPairLimited && { pairShare: PAIR_SHARE }),
       ...(hasBreaker && { peerLimits: BREAKER }),
+      ...(holds && { hang: HANGING_SHARE }),
     }
   })
   checkDescriptionNames({ ...rest, nodes: [], channels: [] })
@@ -101,6 +124,7 @@ interface Draws {
   readonly slots: Random
   readonly others: Random
   readonly latency: Random
+  readonly dust: Random
 }
 
 interface ChannelDrawOptions {
@@ -110,16 +134,15 @@ interface ChannelDrawOptions {
   readonly others: number
   readonly hopMs: number
   readonly latencySpread: number
+  readonly software: ReadonlyMap<string, Software>
 }
 
 /** Draws what is not known of a channel. Each property has a stream of its own. */
 class ChannelDraw {
   readonly #options: ChannelDrawOptions
-  readonly #software: ReadonlyMap<string, Software>
 
-  constructor(options: ChannelDrawOptions & { readonly graph: GossipGraph }) {
+  constructor(options: ChannelDrawOptions) {
     this.#options = options
-    this.#software = options.slots === 'implementations' ? softwareOf(options.graph) : new Map()
   }
 
   describe({ id, ends, capacityMsat, policies }: GossipChannel): ChannelDescription {
@@ -130,19 +153,33 @@ class ChannelDraw {
       capacityMsat,
       balanceMsat: this.#balance(capacityMsat),
       ...(id !== undefined && { id }),
-      policies: { [ends[0]]: this.#policy(policies[0], slots), [ends[1]]: this.#policy(policies[1], slots) },
+      policies: {
+        [ends[0]]: this.#policy(policies[0], slots, capacityMsat, ends),
+        [ends[1]]: this.#policy(policies[1], slots, capacityMsat, [ends[1], ends[0]]),
+      },
       ...(latencySpread > 0 && hopMs > 0 && { hopMs: Math.round(draws.latency.logNormal(hopMs, latencySpread)) }),
     }
   }
 
-  #policy(policy: GossipPolicy | undefined, maxHtlcs: number): PolicyOptions {
-    const { draws, others } = this.#options
+  /** What the first of `ends` asks of what it sends to the second. */
+  #policy(
+    policy: GossipPolicy | undefined,
+    maxHtlcs: number,
+    capacityMsat: number,
+    [from, to]: readonly [string, string],
+  ): PolicyOptions {
+    const { draws, others, software } = this.#options
     const othersHtlcs = others === 0 ? 0 : round(Math.min(maxHtlcs, draws.others.exponential(others * maxHtlcs)))
     if (policy === undefined) return SILENT
     const { disabled, maxHtlcMsat, inboundBaseFeeMsat, inboundFeePpm, ...asked } = policy
+    const maxInFlightMsat = software.get(to) === 'ldk' ? Math.floor(capacityMsat * LDK_IN_FLIGHT_SHARE) : 0
+    const mostMsat = Math.min(maxHtlcMsat || Infinity, maxInFlightMsat || Infinity)
+    const isAtDust = software.get(from) === 'ldk' && draws.dust.chance(AT_DUST_LIMIT.share)
     return {
       ...asked,
-      ...(maxHtlcMsat > 0 && { maxHtlcMsat }),
+      ...(isAtDust && { minHtlcMsat: Math.max(asked.minHtlcMsat, AT_DUST_LIMIT.leastMsat) }),
+      ...(mostMsat < Infinity && { maxHtlcMsat: mostMsat }),
+      ...(maxInFlightMsat > 0 && { maxInFlightMsat }),
       ...(inboundBaseFeeMsat !== 0 && { inboundBaseFeeMsat }),
       ...(inboundFeePpm !== 0 && { inboundFeePpm }),
       ...(disabled && { disabled }),
@@ -162,10 +199,10 @@ class ChannelDraw {
 
   /** A channel takes what both ends admit. */
   #slotsOf(ends: readonly [string, string]): number {
-    const { draws, slots } = this.#options
+    const { draws, slots, software } = this.#options
     if (slots !== 'implementations') return slots
     const isZeroFee = draws.slots.chance(ZERO_FEE.share)
-    const least = Math.min(...ends.map((name) => SLOTS[this.#software.get(name) ?? 'lnd']))
+    const least = Math.min(...ends.map((name) => SLOTS[software.get(name) ?? 'lnd']))
     return isZeroFee ? Math.min(least, ZERO_FEE.slots) : least
   }
 }
@@ -275,8 +312,10 @@ function checkDrawOptions(options: DrawOptions): void {
   if (slots !== 'implementations' && !isNumber) {
     badOption('slots', `'implementations' or a whole number of 1..${SLOTS.lnd}`, slots)
   }
-  const { pairLimits = 0, circuitBreakers = 0, others = 0, privateNodes = 0, latencySpread = 0, latency } = options
-  for (const [name, share] of Object.entries({ pairLimits, circuitBreakers, others, privateNodes })) {
+  const { pairLimits = 0, circuitBreakers = 0, others = 0, privateNodes = 0, ldk = 0, hangingNodes = 0 } = options
+  const { latencySpread = 0, latency } = options
+  const shares = { pairLimits, circuitBreakers, others, privateNodes, ldk, hangingNodes }
+  for (const [name, share] of Object.entries(shares)) {
     if (!isWithin(share, 1)) badOption(name, 'a share of 0..1', share)
   }
   if (!isWithin(latencySpread, 3)) badOption('latencySpread', 'a number of 0..3', latencySpread)

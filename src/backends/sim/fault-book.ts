@@ -103,6 +103,11 @@ export class FaultBook {
         ...this.#hanging(links, { forMs: holdMs, end: random.chance(hang.landing) ? 'land' : 'fail' }),
       }
     }
+    const holdAt = 1 + links.findIndex(({ to }) => to.plan.hang > 0 && random.chance(to.plan.hang))
+    if (holdAt > 0) {
+      const end = random.chance(hang.landing) ? 'land' : 'fail'
+      trouble = { ...trouble, holdAt, holdMs: random.logUniform(hang.leastMs, hang.mostMs), holdThen: end }
+    }
     for (const chance of this.#chances) {
       const isDrawn = FAULTS[chance.name as FaultName] === 'payment' && chance.name !== 'killed-after-send'
       if (!isDrawn || !random.chance(chance.chance ?? 0)) continue

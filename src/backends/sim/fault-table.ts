@@ -114,6 +114,7 @@ export interface PolicyChange {
   minHtlcMsat?: number
   maxHtlcMsat?: number
   maxHtlcs?: number
+  maxInFlightMsat?: number
   othersHtlcs?: number
   disabled?: boolean
 }

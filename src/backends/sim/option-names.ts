@@ -30,6 +30,7 @@ const POLICY_NAMES: NamesOf<PolicyOptions> = {
   minHtlcMsat: true,
   maxHtlcMsat: true,
   maxHtlcs: true,
+  maxInFlightMsat: true,
   othersHtlcs: true,
   disabled: true,
 }
@@ -42,6 +43,7 @@ const NODE_OPTION_NAMES: NamesOf<NodeOptions> = {
   requireInterceptor: true,
   pairShare: true,
   peerLimits: true,
+  hang: true,
   policy: true,
 }
 const PEER_LIMIT_NAMES: NamesOf<PeerLimitOptions> = { maxPending: true, perHour: true }
@@ -115,6 +117,8 @@ const DRAW_NAMES: NamesOf<DrawOptions> = {
   circuitBreakers: true,
   others: true,
   privateNodes: true,
+  ldk: true,
+  hangingNodes: true,
   ...SETTING_NAMES,
 }
 

@@ -26,6 +26,7 @@ export interface Policy {
   readonly minHtlcMsat: number
   readonly maxHtlcMsat: number
   readonly maxHtlcs: number
+  readonly maxInFlightMsat: number
   /** Slots that others hold on average. */
   readonly othersHtlcs: number
   readonly disabled: boolean
@@ -47,6 +48,8 @@ export interface NodePlan {
   readonly requireInterceptor: boolean
   readonly pairShare: number
   readonly peerLimits: PeerLimits
+  /** Share of what reaches it that hangs at it. */
+  readonly hang: number
 }
 
 export interface ChannelPlan {
@@ -142,6 +145,7 @@ function resolveNodes(description: NetworkDescription): NodePlan[] {
       requireInterceptor: options.requireInterceptor ?? false,
       pairShare: number([where, 'pairShare'], options.pairShare ?? 0, 0, 1),
       peerLimits: options.peerLimits === undefined ? NO_PEER_LIMITS : peerLimits(where, options.peerLimits),
+      hang: number([where, 'hang'], options.hang ?? 0, 0, 1),
     }
   })
 }
@@ -229,6 +233,7 @@ function resolvePolicy(where: string, capacityMsat: number, options: PolicyOptio
     cltvDelta: whole([where, 'cltvDelta'], options.cltvDelta ?? 80, 1, 2_016),
     minHtlcMsat: amount([where, 'minHtlcMsat'], options.minHtlcMsat ?? 1_000),
     maxHtlcMsat: Math.min(maxHtlcMsat, capacityMsat),
+    maxInFlightMsat: amount([where, 'maxInFlightMsat'], options.maxInFlightMsat ?? capacityMsat),
     maxHtlcs: whole([where, 'maxHtlcs'], options.maxHtlcs ?? MAX_HTLCS, 1, MAX_HTLCS),
     othersHtlcs: number([where, 'othersHtlcs'], options.othersHtlcs ?? 0, 0, MAX_HTLCS),
     disabled: options.disabled ?? false,
