@@ -95,6 +95,21 @@ describe('programs on one node', () => {
     expect(await codeOf(sim.drive(ask(alice, one, 8, 'c', options)))).toBe('ECONNREFUSED')
   })
 
+  it('decide about openings before they are paid: by who calls, and for a price', async () => {
+    const one = await daemon.endpoint({ phantomLane: true })
+    const server = one.createServer({ openingPrice: 20_000 }, (socket) => socket.resume().end('in'))
+    server.on('opening', (request) => {
+      if (request.remoteAddress !== alice.publicKeyHex) request.refuse()
+    })
+    await sim.drive(server.listen(7))
+    const options = { lane: 'phantom', maxOpeningPrice: 20_000 }
+    expect(await codeOf(sim.drive(ask(alice, one, 7, 'a', { lane: 'phantom' })))).toBe('ERR_KEYSOCK_PRICE')
+    expect(await codeOf(sim.drive(ask(alice, one, 7, 'b', options)))).toBe('ECONNREFUSED')
+    expect(alice.stats.spentMsat).toBe(0n)
+    expect(await sim.drive(ask(alice, one, 7, 'c', { ...options, identify: 'open' }))).toBe('in')
+    expect(alice.stats.spentMsat).toBeGreaterThanOrEqual(20_000n)
+  })
+
   it('that would take them there where the daemon does not are told so, not given an address that fails', async () => {
     const without = new MemoryDaemon(sim, 'carol', false)
     await sim.drive(without.start())

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
+import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createSimulation, demoNetwork } from '../../src/sim.ts'
+import { createSimulation, demoNetwork, type NetworkDescription } from '../../src/sim.ts'
 import {
   type KeysockError,
   type OpeningRequest,
@@ -175,6 +176,66 @@ describe("a server that listens for 'opening'", () => {
     } finally {
       for (const each of others.slice(0, -1)) process.on('uncaughtException', each)
     }
+  })
+})
+
+describe('whatever a server decides, and whenever', () => {
+  const decision = fc.record({
+    afterMs: fc.constantFrom(undefined, 0, 400, 2_000),
+    refuses: fc.boolean(),
+    openingPrice: fc.constantFrom(0, 15_000),
+  })
+
+  it('on a bad day, too, who is refused pays nothing, and who is taken is served once', async () => {
+    const weather = fc.constantFrom<Partial<NetworkDescription>>(
+      {},
+      { failure: 0.3 },
+      { faults: [{ name: 'duplicate-offer', chance: 0.5 }] },
+      { faults: [{ name: 'verdict-lost', chance: 0.2, with: { end: 'payer-fails' } }] },
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(decision, { minLength: 1, maxLength: 4 }),
+        weather,
+        fc.nat(),
+        async (all, bad, seed) => {
+          const sim = createSimulation({ ...demoNetwork(), ...bad }, { seed })
+          pair = await pairOn(sim, { bob: { phantomLane: true } })
+          const { alice, bob } = pair
+          for (const [index, { afterMs: ms, refuses, openingPrice }] of all.entries()) {
+            let connections = 0
+            const server = bob.createServer({ openingPrice }, (socket) => {
+              connections += 1
+              socket.on('error', () => undefined).end('served')
+            })
+            server.on('opening', async (request) => {
+              if (ms !== undefined) await afterMs(ms)
+              if (refuses) request.refuse()
+            })
+            await server.listen(index + 1)
+            const before = alice.stats.spentMsat
+            const socket = alice.createConnection(bob.publicKeyHex, index + 1, {
+              lane: 'phantom',
+              maxOpeningPrice: 15_000,
+            })
+            socket.end()
+            const end = await sim.drive(text(socket).catch((error: unknown) => (error as KeysockError).code))
+            expect(end).toBe(refuses ? 'ECONNREFUSED' : 'served')
+            expect(connections).toBe(refuses ? 0 : 1)
+            if (refuses) expect(alice.stats.spentMsat).toBe(before)
+            // Where the node lost the verdict, it lost the money with it.
+            else if (bad.faults?.[0]?.name !== 'verdict-lost') {
+              expect(alice.stats.spentMsat - before).toBeGreaterThanOrEqual(BigInt(openingPrice))
+            }
+            // A price is paid once, whatever came of the first copy.
+            expect(alice.stats.spentMsat - before).toBeLessThan(BigInt(2 * openingPrice || 60_000))
+          }
+          await sim.drive(Promise.all([alice.close(), bob.close()]))
+          expect(sim.audit()).toEqual([])
+        },
+      ),
+      { numRuns: 25 },
+    )
   })
 })
 
