@@ -87,7 +87,7 @@ async function transferPlot(runs: readonly TransferRun[], network: string): Prom
       linePlot({
         title: 'Goodput of 1 MB',
         subtitle: `${network}; ${runs.length} random pairs, 'slow', 5 % failing, 0.5 % hanging`,
-        x: { title: 'kB/s at most', log: [LEAST_KILOBYTES, 2, 4, 8, 16, 32, 64, 128] },
+        x: { title: 'kB/s at most', log: [LEAST_KILOBYTES, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128] },
         y: { title: '% of the transfers' },
         panels: [
           {

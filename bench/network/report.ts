@@ -66,7 +66,8 @@ function costSection({ groups }: Results): Section {
     title: '(d) What a packet costs, beside the least by policy',
     text: [
       'msat, amount and fee together, of the packets that settled: there, and back over the reply',
-      'path. least: by policy alone, from node to node. times: what it cost over the least.',
+      'path. least: by policy alone, from node to node. times: what it cost over the least: much where a longer way',
+      'takes 1 msat, and the shorter one of 1 sat was taken.',
     ],
     head: ['channels', 'there', 'least', 'times', 'back', 'least back'],
     rows: groups.map((group: Group) => [
