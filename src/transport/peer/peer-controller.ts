@@ -354,7 +354,7 @@ export class PeerController {
     const shared = (state: RouteState): number => state.route.channels.filter((channel) => avoid.has(channel)).length
     const ranked = usable
       .map((state) => ({ state, shared: shared(state), load: (state.inFlight + 1) / state.weight }))
-      .toSorted((a, b) => a.shared - b.shared || a.load - b.load)
+      .toSorted((a, b) => a.shared - b.shared || vainTries(a.state) - vainTries(b.state) || a.load - b.load)
     const least = ranked[0]?.shared ?? avoid.size
     if (least > 0 && isCopy(want.reason)) this.#renewal.wishAround(want.avoid)
     return ranked.map((entry) => entry.state)
@@ -492,6 +492,11 @@ export class PeerController {
   #observe(now: number): void {
     this.#window.observe(now, this.#attempts.inWindow)
   }
+}
+
+/** spec §8.10: of routes that never delivered, the one with the fewest failures in a row goes first. */
+function vainTries({ deliveries, streak }: RouteState): number {
+  return deliveries === 0 ? streak : 0
 }
 
 /** The least that a packet over this route costs, msat. */
