@@ -46,6 +46,14 @@ describe('slots', () => {
     }
   })
 
+  test('the last one of a small channel is soon taken again after what hung for hours', () => {
+    const pool = new SlotPool()
+    const peer = {}
+    for (let i = 0; i < 3; i++) expect(pool.take(peer, false, 'c', 3, 10_000 + i)).toBe(true)
+    pool.give(peer, false, 'c', 7_200_000)
+    expect(pool.take(peer, false, 'c', 3, 7_220_000)).toBe(true)
+  })
+
   test('who waits without holding any has its part before those who hold many', () => {
     const pool = new SlotPool()
     const [first, second, third] = [{}, {}, {}]

@@ -87,7 +87,7 @@ export interface PolicyOptions {
   readonly maxHtlcMsat?: Amount
   /** HTLCs under way in this direction. 1..483. Default 483, lnd's. */
   readonly maxHtlcs?: number
-  /** Amount under way in this direction at most, as its other end told when the channel was opened. Default: no bound. */
+  /** Amount under way in this direction at most, as the other end told when it was opened. Default: no bound. */
   readonly maxInFlightMsat?: Amount
   /** Slots of this direction that other people's payments hold on average, another number each 10 s. Default 0. */
   readonly othersHtlcs?: number

@@ -153,8 +153,8 @@ export class Copies implements Timed {
     const start = packet.parts.ranges[0] ?? Infinity
     if (newest === undefined || start >= this.#parts.send.buffer.arrivedEnd) return undefined
     const { sentAt } = newest.parts
-    // What hangs may have a slow copy, or one that fails, and what failed twice is waited for as long: two at once, where
-    // that is within the budget, else a little later.
+    // What hangs may have a slow copy, or one that fails, and what failed twice is waited for as long: two at once,
+    // where that is within the budget, else a little later.
     const isAlone = copies === 0 ? this.#failedTwice?.has(start) === true : copiesOut(packet) < 2
     if (isAlone) return { packet, at: sentAt, lateAt: Math.min(lateAt(newest), sentAt + delayMs) }
     // What failed is quickly back, and nearly always comes then: so much of it is not paid for twice.

@@ -120,6 +120,8 @@ export const SLOT_SHARE_NUMERATOR: number = 15
 export const SLOT_SHARE_DENOMINATOR: number = 16
 /** Of the share of a small channel, so much may be used later, in slots times ms: a round trip's worth of a slot. */
 export const MAX_SHARE_LEFT_MS: number = 1_000
+/** What was used beyond the share is made up for, up to so much: payments take seconds, those that hang take hours. */
+export const MAX_SHARE_OWED_MS: number = 10_000
 /** spec §9.7: all anonymous peers together have a quarter. */
 export const SLOT_ANONYMOUS_DIVISOR: number = 4
 /** The last quarter of a share is for peers that hold less than their part of it. */

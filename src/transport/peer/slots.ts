@@ -1,5 +1,6 @@
 import {
   MAX_SHARE_LEFT_MS,
+  MAX_SHARE_OWED_MS,
   SLOT_ANONYMOUS_DIVISOR,
   SLOT_FAIR_DIVISOR,
   SLOT_RETRY_MS,
@@ -133,7 +134,8 @@ export class SlotPool {
   #pass(use: Use, channel: string, now: number): void {
     const share = (use.slots * SLOT_SHARE_NUMERATOR) / SLOT_SHARE_DENOMINATOR
     const left = use.left + (share - this.held(channel)) * Math.max(0, now - use.at)
-    use.left = Math.min(left, MAX_SHARE_LEFT_MS)
+    // What hangs for hours is nobody's use of the channel: a slot that comes free must not rest for as long.
+    use.left = Math.max(-MAX_SHARE_OWED_MS, Math.min(left, MAX_SHARE_LEFT_MS))
     use.at = now
   }
 
