@@ -78,7 +78,7 @@ export function initiate(options: InitiateOptions): Initiation {
   return { packet, early: deriveEarlyKeys(state.ck, state.h), chainingKey: state.ck, ephemeralSecret }
 }
 
-/** The transcript hash of an OPEN before its frames, h after MixHash(e_i): what a proof in it is about (spec §12.9). */
+/** The transcript hash of an OPEN before its frames, h after MixHash(e_i): what a proof in it is about (spec §6.16). */
 export function openTranscript(responderKey: Uint8Array, cid: Uint8Array, ephemeral: Uint8Array): Uint8Array {
   const state = start(cid, responderKey)
   mixHash(state, ephemeral)

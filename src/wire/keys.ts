@@ -87,7 +87,7 @@ export function identifyProof(sharedSecret: Uint8Array, transcript: Uint8Array):
 }
 
 /**
- * The proof of the parameter identity in an OPEN, 32 bytes (spec §12.9). To be compared with `equalBytes`.
+ * The proof of the parameter identity in an OPEN, 32 bytes (spec §6.16). To be compared with `equalBytes`.
  *
  * @param sharedSecret ECDH of the two node keys: each side asks its own node
  * @param transcript h after MixHash(e_i): `openTranscript`

@@ -3,7 +3,7 @@ import { checkedPoint, KEY_BYTES, POINT_BYTES } from './keys.ts'
 import type { Reader } from './reader.ts'
 import { varintSize, type Writer } from './writer.ts'
 
-/** Who opens a connection, and its proof (spec §12.9). */
+/** Who opens a connection, and its proof (spec §6.16). */
 export interface OpenIdentity {
   /** The initiator's node key, 33 bytes. */
   readonly key: Uint8Array

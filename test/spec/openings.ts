@@ -1,6 +1,6 @@
 /**
  * The rows of spec/vectors/openings.json: OPENs, and other packets of strangers, with what becomes of each on
- * either lane (spec §6.2 to §6.15). `./dev node test/spec/openings.ts` writes the file.
+ * either lane (spec §6.2 to §6.16). `./dev node test/spec/openings.ts` writes the file.
  */
 import { writeFileSync } from 'node:fs'
 import { fromHex, toHex } from '../../src/floor/bytes.ts'
@@ -152,7 +152,7 @@ function sequence(
 
 const CALLER_SECRET = new Uint8Array(32).fill(0x44)
 
-/** The parameter identity (§12.9), of a caller with this node key, for this OPEN alone. */
+/** The parameter identity (§6.16), of a caller with this node key, for this OPEN alone. */
 function identity({ secret = SECRET, cid = CID } = {}): string {
   const { openHash } = transcriptOf({ secret, cid })
   const shared = noise.ecdh(CALLER_SECRET, noise.publicKey(NODE_SECRET))
@@ -298,21 +298,21 @@ const rows: readonly OpeningRow[] = [
   ]),
   one(
     'a proof of who opens',
-    ['§12.9'],
+    ['§6.16'],
     { frames: openFrame({ parameters: `0621${REPLY_KEY}${identity()}` }) },
     'taken',
     'settle',
   ),
   one(
     'a proof that was made for another OPEN',
-    ['§12.9'],
+    ['§6.16'],
     { frames: openFrame({ parameters: `0621${REPLY_KEY}${identity({ secret: OTHER_SECRET })}` }) },
     'PROTOCOL',
     'PROTOCOL',
   ),
   one(
     'a key that is no point',
-    ['§12.9', '§5.9'],
+    ['§6.16', '§5.9'],
     { frames: openFrame({ parameters: `0621${REPLY_KEY}0a4041${NOT_ON_CURVE}${'00'.repeat(32)}` }) },
     'dropped',
     'PROTOCOL',

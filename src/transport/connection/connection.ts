@@ -54,7 +54,7 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly lane?: Lane
   /** The most that it pays for the opening on the unblinded phantom lane, msat (spec §6.15). Default 0n. */
   readonly maxOpeningPriceMsat?: bigint
-  /** Prove to the responder that we hold this node key: once connected (spec §12.7), or in the OPEN (spec §12.9). */
+  /** Prove to the responder that we hold this node key: once connected (spec §12.7), or in the OPEN (spec §6.16). */
   readonly identify?: { readonly publicKey: Uint8Array; readonly inOpen?: boolean }
 }
 
@@ -62,7 +62,7 @@ export interface AcceptOptions extends ConnectionOptions {
   readonly open: OpenedPacket
   /** The payment that brought the OPEN. */
   readonly arrival: Arrival
-  /** The node key that the OPEN has proved (spec §12.9). */
+  /** The node key that the OPEN has proved (spec §6.16). */
   readonly remoteKey?: Uint8Array
   /** The OPEN has paid an opening price (spec §6.15). */
   readonly isPriced?: boolean

@@ -103,7 +103,7 @@ export interface OpeningOptions {
   readonly ephemeralSecret: Uint8Array
   /** The most that it pays for the opening (spec §6.15). */
   readonly maxOpeningPriceMsat: bigint
-  /** Our node key, where the OPEN proves it (spec §12.9). */
+  /** Our node key, where the OPEN proves it (spec §6.16). */
   readonly identityKey?: Uint8Array
 }
 

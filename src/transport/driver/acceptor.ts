@@ -195,7 +195,7 @@ export class Acceptor {
     return refused ?? { listener, remoteKey, priceMsat }
   }
 
-  /** The node key that an OPEN proves (spec §12.9); undefined: it names none. */
+  /** The node key that an OPEN proves (spec §6.16); undefined: it names none. */
   async #identityIn({ header, opened, arrival }: AuthenticOpen): Promise<Uint8Array | undefined | Code> {
     const { publicKey, backend } = this.#parts.node
     const { identity } = opened.parameters

@@ -119,7 +119,7 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly lane?: 'node' | 'phantom'
   /**
    * Proves this node's public key to the other side: once connected (true, spec §12.7), or with the packet that opens
-   * the connection ('open', spec §12.9), so that the other side can decide by it. Default false.
+   * the connection ('open', spec §6.16), so that the other side can decide by it. Default false.
    */
   readonly identify?: boolean | 'open'
   /**
