@@ -58,7 +58,7 @@ const FIRST_OPENING_PRICE = 0x0100_0000
 const OPENING_PRICES = 0x0100_0000
 /** The highest opening price that a code can say, msat: some 0.16 bitcoin. */
 export const MAX_OPENING_PRICE_MSAT: bigint = BigInt(OPENING_PRICES - 1) * 1_000n
-/** spec §6.14: what an application may refuse an opening with; below are the codes of this document, above the prices. */
+/** spec §6.14: what an application may refuse an opening with. Below are the codes of spec §11.1, above the prices. */
 export const APPLICATION_CODES: { readonly first: number; readonly last: number } = {
   first: 256,
   last: FIRST_OPENING_PRICE - 1,
