@@ -65,6 +65,18 @@ export type { AccountEntry, AccountParty, PaidEntry, ReceivedEntry } from './tra
 export type { AccountGrouping, AccountTotal } from './transport/account/totals.ts'
 export { risingPrice } from './transport/options/rising-price.ts'
 export type { RisingPriceOptions } from './transport/options/rising-price.ts'
+export { KEYSEND_RECORDS } from './transport/messages/keysends.ts'
+export type { Keysend, KeysendFeed } from './transport/messages/keysends.ts'
+export type { Message } from './transport/messages/message.ts'
+export type { Mailbox, MessageFeed, Polled, PollOptions } from './transport/messages/message-feed.ts'
+export type {
+  KeysendRecords,
+  MessageOptions,
+  MessagesOptions,
+  PaymentOptions,
+  SentMessage,
+  SentPayment,
+} from './transport/sockets/messaging.ts'
 export type { Quote, QuotedAnswers, QuoteOptions } from './transport/sockets/quote.ts'
 export type { OpeningRequest } from './transport/sockets/opening-request.ts'
 export type { ListenOptions, Server, ServerEvents } from './transport/sockets/server.ts'

@@ -12,7 +12,7 @@
 
 import type { Clock } from '../floor/clock.ts'
 import type { Entropy } from '../floor/entropy.ts'
-import type { Payment, PaymentOutcome } from '../medium/payment.ts'
+import type { CustomRecord, Payment, PaymentOutcome } from '../medium/payment.ts'
 import type { PathRequest, PathResult } from '../medium/reply-path.ts'
 import type { Route, RouteHint, RouteRequest } from '../medium/route.ts'
 import type { Verdict } from '../medium/verdict.ts'
@@ -47,6 +47,17 @@ export type BackendEvent =
       readonly settleIndex: bigint
     }
   /**
+   * Node lane: a settled keysend without our record, as wallets and podcast players send them, where
+   * `BackendStart.keysends` asked for them. The record with its preimage is not among `records`.
+   */
+  | {
+      readonly type: 'keysend'
+      readonly records: readonly CustomRecord[]
+      readonly amountMsat: bigint
+      readonly hash: Uint8Array
+      readonly settleIndex: bigint
+    }
+  /**
    * Phantom lane: an HTLC that waits for a verdict. The backend has checked that the onion is authentic,
    * that the incoming amount is at least `amountMsat` and the expiry at least what the onion says; it
    * refuses by itself what fails these, and whatever has no verdict at `deadlineMs`.
@@ -63,6 +74,8 @@ export type BackendEvent =
       readonly amountMsat: bigint
       readonly hash: Uint8Array
       readonly deadlineMs: number
+      /** Up to this height `hold` can keep it. Absent: the backend cannot tell. */
+      readonly holdHeight?: number
     }
   /** The offer cannot be answered any more: stream lost, or failed by the node. */
   | { readonly type: 'offer-gone'; readonly offerId: string }
@@ -105,6 +118,8 @@ export interface BackendStart {
    * node lane leaves the node's forwards alone.
    */
   readonly phantomLane?: boolean
+  /** Also tell plain keysends ('keysend'). Default false: they are somebody else's matter. */
+  readonly keysends?: boolean
   /** Where this process is a daemon: the Unix socket on which programs attach. Whoever wants the node is told of it. */
   readonly daemonSocket?: string
 }
@@ -138,6 +153,11 @@ export interface Backend {
   /** Throws BackendError 'no-path' with an explanation where no introduction node can be had. */
   makePaths(request: PathRequest): Promise<PathResult>
   closePaths(pathIds: readonly string[]): Promise<void>
+  /**
+   * Holds an offer beyond its `deadlineMs`: for MAX_HOLD_MS, and not above its `holdHeight`. Then the backend refuses
+   * it. Resolves with the new deadline; undefined where the offer is gone, or MAX_LONG_HOLDS are held so.
+   */
+  hold?(offerId: string): Promise<number | undefined>
   /** One answer per offer; a second one, or one to an offer that is gone, is ignored. Resolves when it is written. */
   answer(offerId: string, verdict: Verdict): Promise<void>
   /**

@@ -17,6 +17,8 @@ export interface EndpointRequest {
   readonly maxCostMsat?: bigint | undefined
   /** Take packets at the phantom of the node. */
   readonly phantomLane?: boolean
+  /** Hear of plain keysends. */
+  readonly keysends?: boolean
 }
 
 /** The one place where a command gets its endpoint. @throws what the backend or the store throws */
@@ -71,10 +73,11 @@ export function unusable(error: unknown): KeysockError {
 
 /** `openEndpoint` on a given backend. */
 export async function openEndpointOn(backend: Backend, request: EndpointRequest): Promise<Endpoint> {
-  const { flags, maxCostMsat, phantomLane = false } = request
+  const { flags, maxCostMsat, phantomLane = false, keysends = false } = request
   const endpoint = await createEndpoint({
     backend,
     phantomLane,
+    keysends,
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),

@@ -14,6 +14,44 @@ export type CliEvent =
       /** Where files go; "-" for standard output. */
       readonly out: string
     }
+  /** Messages of a port are shown as they come. */
+  | {
+      readonly event: 'mailbox'
+      readonly publicKey: string
+      readonly network: string
+      readonly port: number
+      /** The command that sends to here. */
+      readonly command: string
+    }
+  /** A message came, and was paid. */
+  | {
+      readonly event: 'message'
+      readonly kind: 'message' | 'keysend'
+      /** Of a plain keysend: the hash of its payment. */
+      readonly id: string
+      readonly port: number | null
+      readonly lane: 'node' | 'phantom'
+      readonly sat: number
+      /** As UTF-8; what is none is replaced. */
+      readonly text: string
+      readonly base64?: string
+      /** Of a plain keysend: its records by their types, in base64. */
+      readonly records?: Readonly<Record<string, string>>
+    }
+  /** A message was sent, and paid. */
+  | {
+      readonly event: 'sent'
+      readonly id: string | null
+      readonly publicKey: string
+      readonly port: number | null
+      readonly lane: 'node' | 'phantom'
+      readonly bytes: number
+      readonly sat: number
+      readonly feesSat: number
+      /** In hexadecimal; null: a former run sent it. */
+      readonly preimage: string | null
+      readonly attempts: number
+    }
   /** A file is read and hashed before it is sent; only where that takes a while. */
   | ({ readonly event: 'reading'; readonly bytes: number } & TransferName)
   | ({
@@ -169,7 +207,14 @@ export function endedTransfer(event: CliEvent): number | undefined {
 
 /** What goes to standard output: what was asked for. Everything else is a remark. */
 export function isResult({ event }: CliEvent): boolean {
-  return event === 'done' || event === 'quote' || event === 'finding' || event === 'hint'
+  return (
+    event === 'message' ||
+    event === 'sent' ||
+    event === 'done' ||
+    event === 'quote' ||
+    event === 'finding' ||
+    event === 'hint'
+  )
 }
 
 /** What --quiet leaves. */

@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander'
 import { accountCommand } from './commands/account.ts'
 import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { messageCommand } from './commands/message.ts'
+import { messagesCommand } from './commands/messages.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -72,6 +74,8 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     sendCommand(dependencies, ended),
     receiveCommand(dependencies, ended),
     doctorCommand(dependencies, ended),
+    messageCommand(dependencies, ended),
+    messagesCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
     accountCommand(dependencies, ended),
   ]) {

@@ -56,3 +56,11 @@ export function durationInWords(seconds: number): string {
   if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
   return `${Math.round(hours / 24)} days`
 }
+
+/** What a terminal would act on, or show as something else than it is, in the words of a stranger. */
+const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
+
+/** A stranger's text on one line that does nothing to a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/\r?\n/g, ' ').replaceAll(UNSEEN, '\ufffd')
+}

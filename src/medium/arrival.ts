@@ -9,4 +9,6 @@ export interface Arrival {
   readonly hash: Uint8Array
   /** Phantom lane: over which of our own paths; absent at the phantom of our node. */
   readonly pathId?: string
+  /** Up to which height the node can hold it for its verdict. */
+  readonly holdHeight?: number
 }

@@ -31,6 +31,14 @@ export const FINAL_DELTA_BLOCKS = 40
 export const GHOST_MS = 15_000
 /** How long a reply path may be asked to work, in blocks: two weeks, as an HTLC cannot be longer. */
 export const MAX_PATH_LIFETIME_BLOCKS = 2_016
+/** An offer that its application asked to hold longer is refused after this time (spec §18.7): enough for a swap. */
+export const MAX_HOLD_MS = 600_000
+/** Offers held so at once: each takes a slot of a channel, ours and of everybody on its way. */
+export const MAX_LONG_HOLDS = 64
+/** ... and refused so many blocks before the node would fail them by itself, which is 19 before they expire. */
+export const HOLD_MARGIN_BLOCKS = 3
+/** Records of a plain keysend at most: an onion has room for more only where they are nearly empty. */
+export const MAX_KEYSEND_RECORDS = 16
 /** OPENs whose key is being agreed on, or that wait for it (spec §14): at 20 a second, some 13 s of them. */
 const MAX_KEY_AGREEMENTS = 256
 /** Of these, for OPENs on the phantom lane of this node: refused ones cost their sender nothing. */

@@ -14,6 +14,16 @@ export interface Payment {
   readonly preimage?: Uint8Array
   /** The value of the record of type 1936679787; at most the route's `recordBytes`. */
   readonly record: Uint8Array
+  /**
+   * Node lane: a plain keysend with these records, as wallets send them, and without `record`, which is then empty.
+   * Their types are 65,536 or more, and neither ours nor the keysend's own.
+   */
+  readonly records?: readonly CustomRecord[]
+  /**
+   * The hash is one that the receiver issued (spec §18.7). The outcome tells its preimage, and it may have been used
+   * before, by a payment that has failed for certain.
+   */
+  readonly isLocked?: boolean
   /** What arrives at the last hop. Fees come on top. */
   readonly amountMsat: bigint
   /**
@@ -24,10 +34,16 @@ export interface Payment {
   readonly shadowSeed?: number
 }
 
+/** A custom record of a payment's last hop (BOLT 1). */
+export interface CustomRecord {
+  readonly type: bigint
+  readonly value: Uint8Array
+}
+
 /** What became of a payment. An unresolved payment has no outcome yet; that may last for hours. */
 export type PaymentOutcome =
   /** Phantom lane: the other process took the packet and the money. */
-  | { readonly status: 'delivered'; readonly feeMsat: bigint }
+  | { readonly status: 'delivered'; readonly feeMsat: bigint; readonly preimage?: Uint8Array }
   /** Node lane: the node at the other end has the money; its process may or may not have read the packet. */
   | { readonly status: 'settled'; readonly feeMsat: bigint }
   /** The money is back, for certain. On the phantom lane the packet may have been taken all the same. */

@@ -23,6 +23,14 @@ export type OwnCode =
   | 'ERR_KEYSOCK_FEE'
   /** The node did not help to prove its key in the packet that opens the connection. */
   | 'ERR_KEYSOCK_IDENTIFY'
+  /** The receiver's application refused a message; nothing was paid. `peerCode` is its code. */
+  | 'ERR_KEYSOCK_REFUSED'
+  /** A message with this id was taken before. */
+  | 'ERR_KEYSOCK_DUPLICATE'
+  /** A payment of a message has no outcome yet. */
+  | 'ERR_KEYSOCK_UNDECIDED'
+  /** Nothing can be said about a message any more: its payment went one way or the other. */
+  | 'ERR_KEYSOCK_MESSAGE_OVER'
   /** The cost cap ended the connection. */
   | 'ERR_KEYSOCK_COST'
   /** The store could not be read or written: nothing is paid without it. */

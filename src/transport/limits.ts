@@ -156,6 +156,14 @@ export const MAX_TOMBSTONES = 65_536
 export const MAX_VERDICTS = 65_536
 /** Messages that servers remember, so that each is told once (spec §12.8). */
 export const MAX_STORED_MESSAGE_IDS = 65_536
+/** Messages that are remembered, so that each is told once (spec §18.5); beyond that the floor rises, as for OPENs. */
+export const MAX_NOTES_SEEN = 65_536
+/** Messages of an endpoint that wait to be read, of all its ports. */
+export const MAX_LETTERS = 4_096
+/** ... and their bytes together: each is on disk twice while the journal is written anew. */
+export const MAX_LETTER_BYTES = 16_777_216
+/** Messages sent under an id that the application gave, whose outcome is remembered. */
+export const MAX_NOTES_SENT = 4_096
 /** Offers without a verdict: what one lnd channel admits. */
 export const MAX_OFFERS_HELD = 483
 /** Copies of one OPEN that wait while its key is agreed on: each is a payment, so more are not likely. */
@@ -171,6 +179,13 @@ export const MAX_SPENT_DAYS = 3
 export const MAX_SPENT_GROUPS = 4_096
 /** Payments of former processes that are looked after at most: a full channel's slots on many channels. */
 export const MAX_RESERVATIONS = 65_536
+
+// ---- Contents of messages -----------------------------------------------------------------------------
+
+/** Streams with contents of messages that a port takes at once: each holds its bytes in memory. */
+export const MAX_CONTENT_STREAMS = 16
+/** One of which nothing comes for so long is given up, ms. */
+export const CONTENT_SILENCE_MS = 60_000
 
 // ---- Calls to the backend ----------------------------------------------------------------------------
 

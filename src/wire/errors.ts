@@ -35,12 +35,8 @@ export const codes = [
     peerError: 'ECONNRESET',
   },
   { number: 17, name: 'SHUTDOWN', meaning: 'the endpoint is closing', peerError: 'ECONNRESET' },
-  {
-    number: 18,
-    name: 'DENIED',
-    meaning: 'the application does not take this connection',
-    peerError: 'ECONNREFUSED',
-  },
+  { number: 18, name: 'DENIED', meaning: 'the application says no', peerError: 'ECONNREFUSED' },
+  { number: 19, name: 'CONTENT', meaning: 'the content of a message is not here', peerError: 'ECONNREFUSED' },
 ] as const
 
 type Row = (typeof codes)[number]

@@ -129,8 +129,8 @@ export function completeResponder(
   return { ephemeral, main: complete(response, ephemeral, ecdh(ephemeralSecret, response.ephemeral)) }
 }
 
-// The symmetric state of Noise: the chaining key and the transcript hash (spec §4.2).
-interface SymmetricState {
+/** The symmetric state of Noise: the chaining key and the transcript hash (spec §4.2). */
+export interface SymmetricState {
   ck: Uint8Array
   h: Uint8Array
 }
@@ -139,19 +139,24 @@ const text = new TextEncoder()
 
 /** The state before the first message: protocol name, prologue and the responder's key (spec §4.2). */
 function start(cid: Uint8Array, responderKey: Uint8Array): SymmetricState {
+  return startNoise(concat(text.encode('keysock'), Uint8Array.of(VERSION), cid), responderKey)
+}
+
+/** The state before the first message, with this prologue. */
+export function startNoise(prologue: Uint8Array, responderKey: Uint8Array): SymmetricState {
   const h = sha256(text.encode('Noise_NK_secp256k1_ChaChaPoly_SHA256'))
   const state = { ck: h, h }
-  mixHash(state, concat(text.encode('keysock'), Uint8Array.of(VERSION), cid))
+  mixHash(state, prologue)
   mixHash(state, responderKey)
   return state
 }
 
-function mixHash(state: SymmetricState, data: Uint8Array): void {
+export function mixHash(state: SymmetricState, data: Uint8Array): void {
   state.h = sha256(concat(state.h, data))
 }
 
 /** Noise's MixKey: replaces the chaining key and returns `k` (spec §4.2). */
-function mixKey(state: SymmetricState, material: Uint8Array): Uint8Array {
+export function mixKey(state: SymmetricState, material: Uint8Array): Uint8Array {
   const t = hmacSha256(state.ck, material)
   state.ck = hmacSha256(t, Uint8Array.of(1))
   return hmacSha256(t, concat(state.ck, Uint8Array.of(2)))

@@ -19,6 +19,7 @@ class Program {
       id,
       processId,
       phantomLane: false,
+      keysends: false,
       now: 0,
       send: (event) => {
         if (event.type === 'arrival') this.got.push(Number(event.settleIndex))
@@ -65,7 +66,7 @@ function make(settleIndex?: bigint, agreements?: Pick<KeyAgreements, 'portOf' | 
   connections = new ConnectionOwners()
   arrivals = new ArrivalDispatcher({
     clock: sim.clock,
-    agreements: agreements ?? { portOf, waiting: 0 },
+    agreements: { portOfNote: portOf, ...(agreements ?? { portOf, waiting: 0 }) },
     connections,
     ports,
     sessions,

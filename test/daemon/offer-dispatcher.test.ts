@@ -41,6 +41,7 @@ beforeEach(() => {
     id: 1,
     processId: 'one',
     phantomLane: true,
+    keysends: false,
     now: 0,
     send: (event) => {
       if (event.type === 'offer') got.push(event.offerId)
@@ -56,7 +57,7 @@ function make(agreements: Pick<KeyAgreements, 'portOf'>): OfferDispatcher {
   return new OfferDispatcher({
     clock,
     backend: { answer: async (offerId, verdict) => void verdicts.set(offerId, verdict) },
-    agreements,
+    agreements: { portOfNote: async () => 7, portOf: (...given) => agreements.portOf(...given) },
     connections,
     ports,
     paths: { ownerOf: () => undefined },

@@ -18,6 +18,12 @@ const OUTPUT: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   file: ['the copy is equal'],
   http: ['200 bob has /index.html', '200 bob has /picture.png'],
   https: ['200 an answer under seal'],
+  messages: [
+    'bob sells a map for 100 sat',
+    'alice paid 100 sat, and has the receipt: 32 bytes',
+    'ERR_KEYSOCK_REFUSED 300',
+    'alice knows the secret: true',
+  ],
   'priced-server': [
     'ERR_KEYSOCK_PRICE',
     'bob received nothing',

@@ -87,6 +87,21 @@ const LAYERS: readonly Layer[] = [
     packages: [NOBLE, NODE],
   },
   {
+    // Messages, each a payment of its own: stands on the driver, and knows no socket.
+    path: 'src/transport/messages/',
+    files: [
+      'src/transport/messages/',
+      'src/transport/account/',
+      'src/transport/driver/',
+      'src/transport/connection/',
+      'src/transport/store/',
+      ...TRANSPORT_BASE,
+      ...VALUES,
+      'src/floor/',
+    ],
+    packages: [NOBLE, NODE],
+  },
+  {
     // What faces Node: sockets, servers, endpoints.
     path: 'src/transport/sockets/',
     files: ['src/transport/', ...VALUES, CONTRACT, 'src/floor/'],

@@ -9,6 +9,7 @@ import { invalidFrames, unsupportedFrames, validFrames } from './frame-cases.ts'
 import * as noise from './noise.ts'
 import { hex, toJson } from './vectors-json.ts'
 import { exchangeVectors } from './vectors-exchange.ts'
+import { messageVectors } from './vectors-messages.ts'
 import { failureVectors, paymentVectors, replyPathVectors } from './vectors-payments.ts'
 import { addressVectors, placeVectors, priceVectors, varintVectors } from './vectors-wire.ts'
 
@@ -268,6 +269,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ['payments.json', text(paymentVectors())],
     ['failures.json', text(failureVectors())],
     ['exchange.json', text(exchangeVectors())],
+    ['messages.json', text(messageVectors())],
   ])
 }
 

@@ -16,6 +16,7 @@ import { NODE_LANE_CASES } from './node-lane.ts'
 import { PATH_CASES, VERDICT_CASES } from './phantom-lane.ts'
 import { ROUTE_CASES } from './routes.ts'
 import { PORT_CASES } from './shared-ports.ts'
+import { MESSAGE_CASES } from './for-messages.ts'
 import { UNBLINDED_CASES } from './unblinded-lane.ts'
 
 export type { BackendHarness, ContractNode, ContractPart, ContractWorld } from './harness.ts'
@@ -26,6 +27,7 @@ const GROUPS: readonly { readonly group: string; readonly cases: readonly Contra
   { group: 'blinded paths', cases: PATH_CASES },
   { group: 'offers and verdicts', cases: VERDICT_CASES },
   { group: 'the unblinded phantom lane', cases: UNBLINDED_CASES },
+  { group: 'what messages need', cases: MESSAGE_CASES },
   { group: 'life cycle', cases: LIFECYCLE_CASES },
 ]
 const SHARING = { group: 'ports of a shared node', cases: PORT_CASES }

@@ -122,7 +122,7 @@ export class LndBackend implements Backend {
       this.#mustBeStarted()
       const isBehind = await this.#isBehind(options)
       this.#mustBeStarted()
-      const parts = this.#assemble(info, isBehind ? undefined : options.settleIndex)
+      const parts = this.#assemble(info, isBehind ? undefined : options.settleIndex, options.keysends === true)
       this.#parts = parts
       parts.invoices.open()
       // Once this is answered lnd has the subscription, which came before it on the same connection.
@@ -216,6 +216,10 @@ export class LndBackend implements Backend {
     return this.#run(async ({ phantom }) => phantom.answer(offerId, verdict))
   }
 
+  hold(offerId: string): Promise<number | undefined> {
+    return this.#run(async ({ phantom }) => phantom.hold(offerId))
+  }
+
   sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     return this.#run(async () => {
       if (point.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(point, true))
@@ -234,7 +238,7 @@ export class LndBackend implements Backend {
     return Uint8Array.from(secret)
   }
 
-  #assemble(info: RawInfo, settleIndex: bigint | undefined): Parts {
+  #assemble(info: RawInfo, settleIndex: bigint | undefined, tellsKeysends: boolean): Parts {
     const client = this.#client
     const { clock, entropy } = this
     const ownKey = info.identity_pubkey
@@ -260,7 +264,7 @@ export class LndBackend implements Backend {
       notGiven: (hash) => pruner?.disown(hash),
       suspect,
     })
-    const invoices = new Invoices({ client, clock, emit, suspect }, settleIndex)
+    const invoices = new Invoices({ client, clock, emit, suspect, tellsKeysends }, settleIndex)
     const phantom = new PhantomLane({
       client,
       clock,

@@ -40,8 +40,9 @@ export class Chain implements EventHandler {
     const network = this.#network
     this.#height++
     network.trace('block', this.#height)
-    for (const { process, isListening } of network.nodes) {
+    for (const { process, isListening, interceptor } of network.nodes) {
       if (process === undefined) continue
+      interceptor.block(this.#height)
       process.dropExpiredPaths()
       if (isListening) process.emit({ type: 'block', height: this.#height })
     }

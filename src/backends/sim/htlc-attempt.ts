@@ -1,4 +1,4 @@
-import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
+import type { CustomRecord, FailureReason, PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
 import { CLAIM_BLOCKS } from './limits.ts'
 import type { ChannelLink } from './channel.ts'
 import type { EventHandler } from './event-queue.ts'
@@ -37,6 +37,10 @@ export interface HtlcPlan {
   readonly hash: Uint8Array
   readonly hashKey: string
   readonly record: Uint8Array
+  /** Of a plain keysend, in place of the record. */
+  readonly records?: readonly CustomRecord[]
+  /** The payer asks for the preimage. */
+  readonly isLocked?: boolean
   /** What the last hop's payload says. */
   readonly amountMsat: number
   /** Somebody else's payment, without a record of ours. */
@@ -45,6 +49,11 @@ export interface HtlcPlan {
   readonly phantom: boolean
   /** Over a blinded path: position of the introduction node, and the path where the network knows it. */
   readonly blinded?: { readonly introduction: number; readonly path: OpenPath | undefined; readonly pathKey: string }
+}
+
+interface SettleOptions {
+  readonly isLastHopPaid?: boolean
+  readonly preimage?: Uint8Array
 }
 
 /** One payment on its way over its links and back: a chain of HTLCs, one on each link. */
@@ -57,6 +66,8 @@ export class HtlcAttempt implements EventHandler {
   trouble: Trouble | undefined
   /** Resolves the process's call; undefined once the process has lost sight of this attempt. */
   resolve: ((outcome: PaymentOutcome) => void) | undefined
+  /** With what the phantom settled it. */
+  preimage: Uint8Array | undefined
   /** Position of the node that holds the HTLC, or that knows by now how it ended. */
   position = 0
   /** False where the last link's HTLC fails although the payment settles: a relay keeps the money. */
@@ -128,8 +139,9 @@ export class HtlcAttempt implements EventHandler {
   }
 
   /** Settles from where the HTLC is. */
-  settle({ isLastHopPaid = true }: { readonly isLastHopPaid?: boolean } = {}): void {
+  settle({ isLastHopPaid = true, preimage }: SettleOptions = {}): void {
     this.#isLastHopPaid = isLastHopPaid
+    this.preimage = preimage
     this.network.trace('settling', this.id, this.nodeAt(this.position).index)
     this.#sendBack()
   }

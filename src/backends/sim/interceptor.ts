@@ -5,7 +5,7 @@ import { Code } from '../../wire/errors.ts'
 import type { FailureReason } from '../../medium/payment.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import type { HtlcAttempt } from './htlc-attempt.ts'
-import { MAX_HELD_OFFERS, VERDICT_MS } from '../../medium/limits.ts'
+import { HOLD_MARGIN_BLOCKS, MAX_HELD_OFFERS, MAX_HOLD_MS, MAX_LONG_HOLDS, VERDICT_MS } from '../../medium/limits.ts'
 import {
   OFFER_MARGIN_BLOCKS,
   INTERCEPTOR_LOST_FAIL_MS,
@@ -40,6 +40,10 @@ class HeldHtlc implements EventHandler {
   /** The offers that are open for it, oldest first. */
   readonly offers: Set<string> = new Set()
   deadlineMs: number = Infinity
+  /** Its process asked to hold it beyond the verdict's time. */
+  isLong = false
+  /** With what it is settled. */
+  preimage: Uint8Array | undefined
   /** The event of `deadlineMs`. It stays in the queue after the verdict, so that runs of one seed stay alike. */
   deadline: QueuedEvent | undefined
   /** Authentic and worth an offer. */
@@ -202,7 +206,32 @@ export class Interceptor {
     else if (verdict.action === 'refuse') {
       held.why = verdict.code
       this.#schedule(0, held, FAIL_NOW)
-    } else this.#schedule(0, held, SETTLE_NOW)
+    } else {
+      held.preimage = verdict.preimage
+      this.#schedule(0, held, SETTLE_NOW)
+    }
+  }
+
+  /** Keeps an offer for longer; the new deadline, or undefined where it is gone or too many are kept. */
+  hold(offerId: string): number | undefined {
+    const held = this.#open.get(offerId)
+    if (held === undefined || !this.#connected) return undefined
+    if (!held.isLong && [...this.#held].filter(({ isLong }) => isLong).length >= MAX_LONG_HOLDS) return undefined
+    held.isLong = true
+    held.deadlineMs = this.#network.engine.nowMs + MAX_HOLD_MS
+    this.#letDeadlineGo(held)
+    held.deadline = this.#schedule(MAX_HOLD_MS, held, DEADLINE)
+    return held.deadlineMs
+  }
+
+  /** What is held for long is let go before the node fails it by itself. */
+  block(height: number): void {
+    for (const held of this.#held)
+      if (held.isLong && held.offers.size > 0 && height >= this.#holdHeight(held)) this.#refuse(held, Code.BUSY)
+  }
+
+  #holdHeight({ attempt }: HeldHtlc): number {
+    return (attempt.plan.expiries[attempt.last - 1] as number) - AUTO_FAIL_BLOCKS - HOLD_MARGIN_BLOCKS
   }
 
   fire(held: HeldHtlc, phase: number): void {
@@ -269,6 +298,7 @@ export class Interceptor {
       amountMsat: BigInt(plan.amountMsat),
       hash: plan.hash.slice(),
       deadlineMs: held.deadlineMs,
+      holdHeight: this.#holdHeight(held),
     })
   }
 
@@ -289,13 +319,15 @@ export class Interceptor {
     const { attempt } = held
     const lost = this.#network.faults.consume('verdict-lost', this.node)
     const killed = this.#network.faults.consume('killed-after-settle', this.node)
+    attempt.preimage = held.preimage
     if (killed !== undefined) this.#settleAndDie(attempt, killed)
     else if (lost !== undefined && lost.end === 'offered-again') {
       this.#held.add(held)
       this.#schedule(INTERCEPTOR_RECONNECT_MS, held, OFFER_AGAIN)
     } else if (lost !== undefined && lost.end !== 'relay-keeps') attempt.refuse('unknown-next-peer')
     else {
-      attempt.settle({ isLastHopPaid: lost === undefined })
+      const { preimage } = held
+      attempt.settle({ isLastHopPaid: lost === undefined, ...(preimage && { preimage }) })
       const zombie = this.#network.faults.consume('offered-again', this.node)
       if (zombie !== undefined) this.#schedule(zombie.afterMs ?? 60_000, this.#ghostOf(attempt, 'once'), OFFER_AGAIN)
       if (this.#network.faults.consume('zombie-offers', this.node) !== undefined) this.#ghostOf(attempt, 'always')

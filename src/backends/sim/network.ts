@@ -189,6 +189,7 @@ export class Network {
     const outcome: PaymentOutcome = failure ?? {
       status: plan.phantom ? 'delivered' : 'settled',
       feeMsat: BigInt(attempt.feeMsat),
+      ...(plan.isLocked === true && attempt.preimage !== undefined ? { preimage: attempt.preimage } : {}),
     }
     sender.underWay.delete(attempt)
     if (!isForeign) {
@@ -212,9 +213,9 @@ export class Network {
 
   /** A keysend was settled by its destination. */
   arrived(node: SimNode, attempt: HtlcAttempt): void {
-    const { record, amountMsat, hash } = attempt.plan
+    const { record, records, amountMsat, hash } = attempt.plan
     this.trace('arrival', node.index, node.settleIndex + 1, record.length)
-    node.addArrival(record, amountMsat, hash)
+    node.addArrival({ record, ...(records && { records }), amountMsat, hash })
   }
 
   /** Whatever contradicts the conservation of money or a bound; empty when all is well. */

@@ -3,7 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
-import type { PaymentOutcome } from '../../medium/payment.ts'
+import type { CustomRecord, PaymentOutcome } from '../../medium/payment.ts'
 import type { BackendEvent } from '../backend.ts'
 import type { HtlcAttempt } from './htlc-attempt.ts'
 import { MAX_KEPT_ARRIVALS, MAX_REMEMBERED_HASHES } from './limits.ts'
@@ -14,10 +14,12 @@ import type { OpenPath } from './blinded-paths.ts'
 import { RelayLimits } from './relay-limits.ts'
 import type { NodePlan } from './resolve.ts'
 
-/** A settled invoice that carried our record. */
+/** A settled keysend: with our record, or a plain one. */
 export interface SettledInvoice {
   readonly settleIndex: number
   readonly record: Uint8Array
+  /** Of a plain one. */
+  readonly records?: readonly CustomRecord[]
   readonly amountMsat: number
   readonly hash: Uint8Array
 }
@@ -218,6 +220,12 @@ export class SimNode {
     return this.#sent.has(hashKey) || this.#settled.has(hashKey)
   }
 
+  /** Whether a payment with this hash may be sent again: none was sent, or it has failed. */
+  mayPayAgain(hashKey: string): boolean {
+    const outcome = this.#sent.get(hashKey)
+    return !this.#settled.has(hashKey) && (outcome?.status === 'failed' || !this.#sent.has(hashKey))
+  }
+
   recordSent(hashKey: string, outcome: PaymentOutcome | undefined): void {
     this.#sent.set(hashKey, outcome)
   }
@@ -236,9 +244,9 @@ export class SimNode {
   }
 
   /** Records a settled keysend: it gets the next settle index, and the process hears of it. */
-  addArrival(record: Uint8Array, amountMsat: number, hash: Uint8Array): void {
+  addArrival(arrival: Omit<SettledInvoice, 'settleIndex'>): void {
     this.#settleIndex++
-    this.#arrivals.push({ settleIndex: this.#settleIndex, record, amountMsat, hash })
+    this.#arrivals.push({ settleIndex: this.#settleIndex, ...arrival })
     if (this.#arrivals.length >= MAX_KEPT_ARRIVALS * 2) {
       this.#arrivals = this.#arrivals.slice(-MAX_KEPT_ARRIVALS)
       this.#firstKept = this.#settleIndex - MAX_KEPT_ARRIVALS + 1

@@ -9,7 +9,8 @@ import {
 } from '../../medium/limits.ts'
 import type { Payment } from '../../medium/payment.ts'
 import { type Destination, type Route, routeFeeMsat, type RouteRequest } from '../../medium/route.ts'
-import { type HopSize, largestRecord, onionBytes } from '../../wire/bolt4/onion-size.ts'
+import { type HopSize, largestRecord, onionBytes, recordEquivalent } from '../../wire/bolt4/onion-size.ts'
+import { areForeign } from '../../wire/bolt4/payload.ts'
 import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
 import { KEY_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
@@ -113,7 +114,10 @@ export function isValidPayment(pinned: PinnedRoute, payment: Payment, height: nu
     payment.amountMsat > route.maxAmountMsat
   )
     return false
-  if (!recordFits(pinned, payment.record.length, Number(payment.amountMsat), height)) return false
+  const { records } = payment
+  if (records !== undefined && (pinned.end !== 'node' || !areForeign(records))) return false
+  const recordBytes = records === undefined ? payment.record.length : recordEquivalent(records)
+  if (!recordFits(pinned, recordBytes, Number(payment.amountMsat), height)) return false
   if (pinned.end !== 'node') return payment.preimage === undefined
   return payment.preimage !== undefined && equalBytes(sha256(payment.preimage), payment.hash)
 }
@@ -215,6 +219,8 @@ export function planAttempt(pinned: PinnedRoute, payment: Payment, hashKey: stri
     hash: payment.hash.slice(),
     hashKey,
     record: payment.record.slice(),
+    ...(payment.records && { records: payment.records.map(({ type, value }) => ({ type, value: value.slice() })) }),
+    ...(payment.isLocked === true && { isLocked: true }),
     amountMsat,
     phantom: end !== 'node',
     ...(blinded && { blinded: { introduction: hops.length, path: open, pathKey: blinded.pathKey } }),

@@ -38,6 +38,7 @@ export class SimBackend implements Backend, AttachedProcess {
   readonly #routes: ProcessRoutes
   readonly #paths: ProcessPaths
   #phantomLane = false
+  #tellsKeysends = false
   #state: 'new' | 'started' | 'stopped' | 'crashed' = 'new'
   #sink: ((event: BackendEvent) => void) | undefined
   /** Settle index of the last arrival that was handed over. */
@@ -77,6 +78,7 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#state = 'started'
     this.#sink = options.sink
     this.#phantomLane = options.phantomLane === true
+    this.#tellsKeysends = options.keysends === true
     const seen = Number(options.lastSettleIndex ?? options.settleIndex ?? 0n)
     const isBehind = seen > node.settleIndex
     const { settleIndex } = options
@@ -160,6 +162,11 @@ export class SimBackend implements Backend, AttachedProcess {
     this.#node.interceptor.answer(offerId, verdict)
   }
 
+  async hold(offerId: string): Promise<number | undefined> {
+    this.#mustBeStarted()
+    return this.#log('hold', offerId, this.#node.interceptor.hold(offerId))
+  }
+
   async sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     this.#mustRun()
     if (point.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(point, true)) {
@@ -198,13 +205,13 @@ export class SimBackend implements Backend, AttachedProcess {
       const arrival = this.#node.arrivalAfter(this.#settleIndex)
       if (arrival === undefined) return
       this.#settleIndex = arrival.settleIndex
-      this.emit({
-        type: 'arrival',
-        record: arrival.record.slice(),
-        amountMsat: BigInt(arrival.amountMsat),
-        hash: arrival.hash.slice(),
-        settleIndex: BigInt(arrival.settleIndex),
-      })
+      const amountMsat = BigInt(arrival.amountMsat)
+      const hash = arrival.hash.slice()
+      const settleIndex = BigInt(arrival.settleIndex)
+      if (arrival.records === undefined)
+        this.emit({ type: 'arrival', record: arrival.record.slice(), amountMsat, hash, settleIndex })
+      else if (this.#tellsKeysends)
+        this.emit({ type: 'keysend', records: structuredClone(arrival.records), amountMsat, hash, settleIndex })
     }
   }
 
@@ -261,7 +268,8 @@ export class SimBackend implements Backend, AttachedProcess {
     if (pinned === undefined) return failed('route-gone')
     if (!isValidPayment(pinned, payment, this.#network.height)) return failed('invalid')
     const hashKey = toHex(payment.hash)
-    if (node.knows(hashKey)) return failed('duplicate-hash')
+    const isFree = payment.isLocked === true ? node.mayPayAgain(hashKey) : !node.knows(hashKey)
+    if (!isFree) return failed('duplicate-hash')
     const plan = planAttempt(pinned, payment, hashKey, this.#network.height)
     return new Promise((resolve) => {
       this.#network.trace(

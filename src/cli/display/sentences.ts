@@ -1,6 +1,6 @@
 import { networkInWords } from '../../floor/network.ts'
 import type { CliEvent } from '../events.ts'
-import { bytesInWords, durationInWords, satInWords, wholeNumber } from '../words.ts'
+import { bytesInWords, durationInWords, printable, satInWords, wholeNumber } from '../words.ts'
 
 /** A line for a person. A command to copy is never broken at words: the terminal keeps it one line. */
 export interface Sentence {
@@ -16,7 +16,7 @@ export function sentences(event: CliEvent): readonly Sentence[] {
 }
 
 function commandOf(event: CliEvent): string | undefined {
-  if (event.event === 'listening' || event.event === 'hint') return event.command
+  if (event.event === 'listening' || event.event === 'mailbox' || event.event === 'hint') return event.command
   return event.event === 'stopped' ? (event.resume ?? undefined) : undefined
 }
 
@@ -27,6 +27,16 @@ function proseOf(event: CliEvent): readonly string[] {
         event.out === '-'
           ? `on ${networkInWords(event.network)}, waiting for a stream, or a file (its name for the -); whoever has one types:`
           : `on ${networkInWords(event.network)}, waiting for files, which go to ${event.out}; whoever has one types:`,
+      ]
+    case 'mailbox':
+      return [`on ${networkInWords(event.network)}, waiting for messages to port ${event.port}; whoever has one types:`]
+    case 'message':
+      return [
+        `${event.port === null ? 'keysend' : `port ${event.port}`}, ${satInWords(event.sat)}: ${printable(event.text)}`,
+      ]
+    case 'sent':
+      return [
+        `delivered ${wholeNumber(event.bytes)} bytes to ${event.publicKey.slice(0, 8)}..${event.publicKey.slice(-8)}${event.port === null ? ', as a keysend' : `, port ${event.port}`}; ${satInWords(event.sat)}, of which ${satInWords(event.feesSat)} fees`,
       ]
     case 'connecting':
       return [

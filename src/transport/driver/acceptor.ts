@@ -1,4 +1,4 @@
-import { Admission } from '../../floor/admission.ts'
+import type { Admission } from '../../floor/admission.ts'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane } from '../../medium/payment.ts'
@@ -8,7 +8,6 @@ import { openIdentityProof, paymentHash, preimage } from '../../wire/keys.ts'
 import type { OpenHeader } from '../../wire/packets.ts'
 import { openOpen, type OpenedPacket } from '../connection/opening.ts'
 import { messageOf } from '../errors.ts'
-import { KEY_AGREEMENTS } from '../../medium/limits.ts'
 import { MAX_UNPAID_OPEN_COPIES, MAX_PENDING_OPEN_COPIES, OPEN_AGE_BLOCKS, OPEN_AHEAD_BLOCKS } from '../limits.ts'
 import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { SeenOpens } from '../tables/seen-opens.ts'
@@ -18,7 +17,6 @@ import type { OpeningDecision, PortListener } from './connection-handle.ts'
 import type { ConnectionMaker } from './connection-maker.ts'
 import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
-import { later } from './deadlines.ts'
 import { callOutside, type DrivenConnection } from './driven-connection.ts'
 import { handTo, type HeldOffers, type OfferDecision, refusal } from './held-offers.ts'
 import { Openings } from './openings.ts'
@@ -38,6 +36,8 @@ interface AcceptorParts {
   readonly maker: ConnectionMaker
   readonly counts: DriverCounts
   readonly accountant: Pick<Accountant, 'received'>
+  /** By lane: what costs its sender nothing must not use up what others pay for. */
+  readonly agreements: Pick<Admission<Lane>, 'enter' | 'leave'>
 }
 
 /** An OPEN whose tag is right. */
@@ -69,8 +69,6 @@ interface Agreed {
 /** Everything that stands before a connection of the responder's side (spec §6.2 to §6.5, §6.14, §6.15). */
 export class Acceptor {
   readonly #parts: AcceptorParts
-  /** By lane: what costs its sender nothing must not use up what others pay for. */
-  readonly #agreements: Admission<Lane>
   /** By e_i. */
   readonly #pending: Map<string, PendingOpen> = new Map()
   readonly #openings: Openings
@@ -79,12 +77,6 @@ export class Acceptor {
     this.#parts = parts
     const { runtime, ports } = parts
     this.#openings = new Openings({ runtime, ports })
-    const nextTurn = runtime.deadlines.add(() => this.#agreements.wake())
-    this.#agreements = new Admission<Lane>({
-      ...KEY_AGREEMENTS,
-      now: () => runtime.now(),
-      wakeAt: (atMs) => runtime.deadlines.set(nextTurn, later(atMs, runtime.now())),
-    })
   }
 
   get pending(): number {
@@ -125,13 +117,13 @@ export class Acceptor {
     const tooLittle = arrival.lane === 'phantom' ? this.#openings.refusalBelowAll(arrival.amountMsat) : undefined
     if (tooLittle !== undefined) return this.#drop('an OPEN below every opening price', tooLittle)
     // spec §14: one of the node lane waits for its turn; it is paid for, and nobody tells its sender no.
-    const turn = this.#agreements.enter(arrival.lane)
+    const turn = this.#parts.agreements.enter(arrival.lane)
     if (turn === undefined) return this.#drop('too many OPENs', Code.BUSY)
     const result = turn === 'now' ? this.#open(open) : turn.then(() => this.#open(open))
     this.#pending.set(ephemeral, { waitingCopies: 1, result })
     return result.then((connection) => {
       this.#pending.delete(ephemeral)
-      this.#agreements.leave()
+      this.#parts.agreements.leave()
       if (typeof connection !== 'object') return this.#dropUntaken(connection)
       // The connection was made with this copy.
       const { openReception } = connection
@@ -201,7 +193,7 @@ export class Acceptor {
     const { identity } = opened.parameters
     if (identity === undefined) return undefined
     // spec §14: it costs the node another key agreement.
-    const turn = this.#agreements.enter(arrival.lane)
+    const turn = this.#parts.agreements.enter(arrival.lane)
     if (turn === undefined) return Code.BUSY
     try {
       if (turn !== 'now') await turn
@@ -209,7 +201,7 @@ export class Acceptor {
       const proof = openIdentityProof(secret, openTranscript(publicKey, header.cid, header.ephemeral))
       return equalBytes(proof, identity.proof) ? identity.key : Code.PROTOCOL
     } finally {
-      this.#agreements.leave()
+      this.#parts.agreements.leave()
     }
   }
 

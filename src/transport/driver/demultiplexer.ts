@@ -3,6 +3,7 @@ import { toHex } from '../../floor/bytes.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane } from '../../medium/payment.ts'
 import { Code, ProtocolError } from '../../wire/errors.ts'
+import { isNote } from '../../wire/notes.ts'
 import { decodeHeader, type Header } from '../../wire/packets.ts'
 import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { Tombstones } from '../tables/tombstones.ts'
@@ -12,6 +13,7 @@ import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import { handTo, type OfferDecision, type PhantomOffer, refusal } from './held-offers.ts'
+import type { NoteDoor } from './note-door.ts'
 import type { PathMaker } from './path-maker.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -26,6 +28,7 @@ interface DemultiplexerParts {
   readonly counts: DriverCounts
   readonly accountant: Pick<Accountant, 'received'>
   readonly paths: Pick<PathMaker, 'heard'>
+  readonly notes: NoteDoor
 }
 
 /**
@@ -44,6 +47,7 @@ export class Demultiplexer {
   receiveArrival({ record, amountMsat, hash }: NodeArrival): void {
     const { runtime, acceptor, tombstones, early, counts } = this.#parts
     const arrival: Arrival = { lane: 'node', record, amountMsat, hash }
+    if (isNote(record)) return void this.#parts.notes.receive(arrival)
     const header = headerOf(record)
     if (header === undefined) return counts.stray('malformed', amountMsat)
     if (header.kind === 'open') {
@@ -79,7 +83,14 @@ export class Demultiplexer {
       if (decision.reception.action === 'settle') paths.heard(pathId)
       return decision
     }
-    const arrival: Arrival = { lane: 'phantom', record, amountMsat, hash }
+    const arrival: Arrival = {
+      lane: 'phantom',
+      record,
+      amountMsat,
+      hash,
+      ...(offer.holdHeight === undefined ? {} : { holdHeight: offer.holdHeight }),
+    }
+    if (isNote(record)) return this.#parts.notes.receive(arrival)
     const header = headerOf(record)
     if (header === undefined) return this.#refuse(Code.PROTOCOL)
     if (header.kind === 'open') return acceptor.receive(header, arrival)

@@ -5,7 +5,9 @@ import type { RoutePreference } from '../../medium/route.ts'
 import type { ConnectionEvent, ConnectionFailure, ConnectionRequest } from '../connection/interface.ts'
 import type { AccountBook } from '../account/account.ts'
 import { messageOf } from '../errors.ts'
-import { DEFAULT_MAX_FEE_MSAT } from '../../medium/limits.ts'
+import { Admission } from '../../floor/admission.ts'
+import { DEFAULT_MAX_FEE_MSAT, KEY_AGREEMENTS } from '../../medium/limits.ts'
+import type { Lane } from '../../medium/payment.ts'
 import type { ConnectOptions, ConnectTarget } from '../options/options.ts'
 import { SlotPool } from '../peer/slots.ts'
 import type { Store, StoredState } from '../store/store.ts'
@@ -22,6 +24,8 @@ import { Demultiplexer } from './demultiplexer.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import { HeldOffers } from './held-offers.ts'
 import { Ledger } from './ledger.ts'
+import { later } from './deadlines.ts'
+import { NoteDoor } from './note-door.ts'
 import { OwnNode } from './own-node.ts'
 import { PathMaker } from './path-maker.ts'
 import { Payer } from './payer.ts'
@@ -54,6 +58,8 @@ export interface DriverOptions extends RuntimeOptions {
   readonly relays: RelayWish
   /** Take packets at the phantom of the node, too (spec §2.9). */
   readonly phantomLane: boolean
+  /** Hear of plain keysends, too. */
+  readonly keysends: boolean
   /** The node went away or came back. */
   readonly nodeIs: (state: 'online' | 'offline', absence: Absence) => void
   readonly onStep?: OnStep | undefined
@@ -77,6 +83,10 @@ export class Driver {
   readonly offers: HeldOffers
   readonly acceptor: Acceptor
   readonly payer: Payer
+  readonly notes: NoteDoor = new NoteDoor()
+  readonly accountant: Accountant
+  /** Key agreements of the node, for OPENs and for messages. */
+  readonly agreements: Admission<Lane>
   readonly #options: DriverOptions
   readonly #messages: MessageIds
   readonly #maker: ConnectionMaker
@@ -101,6 +111,7 @@ export class Driver {
     const { connections } = this
     this.runtime = runtime
     const accountant = new Accountant(runtime, options.book)
+    this.accountant = accountant
     this.node = node
     const ledger = new Ledger({ peerCapMsat, processCapMsat })
     this.ledger = ledger
@@ -122,11 +133,19 @@ export class Driver {
       unclaimed: (amountMsat) => counts.unclaimed(amountMsat),
     })
     this.offers = offers
-    const parts = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts, accountant }
+    const nextTurn = runtime.deadlines.add(() => this.agreements.wake())
+    this.agreements = new Admission<Lane>({
+      ...KEY_AGREEMENTS,
+      now: () => runtime.now(),
+      wakeAt: (atMs) => runtime.deadlines.set(nextTurn, later(atMs, runtime.now())),
+    })
+    const { agreements, notes } = this
+    const shared = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts }
+    const parts = { ...shared, accountant, agreements }
     this.acceptor = new Acceptor(parts)
     const paths = new PathMaker({ runtime, node, connections, relays, maxPathCostMsat: maxPathCost(maxFeeMsat) })
     this.#paths = paths
-    this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths })
+    this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths, notes })
     this.payer = new Payer({ runtime, node, ledger, accountant })
     const slots = new SlotPool()
     this.#schedulers = new PeerSchedulers({ runtime, node, queue, payer: this.payer, slots, maxFeeMsat, prefer })
@@ -195,6 +214,9 @@ export class Driver {
       case 'arrival':
         this.#demultiplexer.receiveArrival(event)
         return this.runtime.storeLater([{ type: 'settle-index', index: event.settleIndex }])
+      case 'keysend':
+        this.notes.receiveKeysend(event)
+        return this.runtime.storeLater([{ type: 'settle-index', index: event.settleIndex }])
       case 'offer':
         if (this.offers.receive(event)) this.offers.decide(event, this.#demultiplexer.receiveOffer(event))
         return
@@ -224,6 +246,7 @@ export class Driver {
     this.node.setBlockHeight(height)
     this.runtime.storeLater([...this.seen.block(height), ...this.tombstones.block(height)])
     for (const connection of this.connections.all()) connection.blockHeight(height)
+    this.notes.block(height)
   }
 
   #setOnline(isOnline: boolean, absence: Absence): void {

@@ -18,6 +18,8 @@ export type PhantomOffer = Extract<BackendEvent, { readonly type: 'offer' }>
 export interface OfferDecision {
   readonly reception: Reception
   readonly paid: DrivenConnection | undefined
+  /** Who is paid where that is no connection: a message. */
+  readonly party?: AccountParty
 }
 
 /** Who counts what comes in. */
@@ -31,7 +33,7 @@ interface IncomeSink {
 interface Held {
   readonly offerIds: Set<string>
   /** When its verdict falls, if nothing else was said. */
-  readonly dueMs: number
+  dueMs: number
   readonly deadline: Deadline
 }
 
@@ -53,7 +55,7 @@ const busy: Verdict = { action: 'refuse', code: Code.BUSY }
  */
 export class HeldOffers {
   readonly #runtime: Runtime
-  readonly #backend: Pick<Backend, 'answer'>
+  readonly #backend: Pick<Backend, 'answer' | 'hold'>
   readonly #income: IncomeSink
   readonly #verdicts: Verdicts<DrivenConnection, AccountParty> = new Verdicts()
   /** By `offerKey`. */
@@ -61,7 +63,7 @@ export class HeldOffers {
   /** `offerKey` of what is held, by offer id. */
   readonly #keyOf: Map<string, string> = new Map()
 
-  constructor(runtime: Runtime, backend: Pick<Backend, 'answer'>, income: IncomeSink) {
+  constructor(runtime: Runtime, backend: Pick<Backend, 'answer' | 'hold'>, income: IncomeSink) {
     this.#runtime = runtime
     this.#backend = backend
     this.#income = income
@@ -105,13 +107,34 @@ export class HeldOffers {
   /** What becomes of an offer that is held. A promise that takes longer than the verdict can wait is too late: BUSY. */
   decide(offer: PhantomOffer, decision: OfferDecision | Promise<OfferDecision>): void {
     if (decision instanceof Promise) void decision.then((decided) => this.decide(offer, decided))
-    else this.#decide(offer, verdictOf(decision.reception), decision.paid)
+    else this.#decide(offer, verdictOf(decision.reception), decision)
   }
 
   /** Whether a verdict about this hash would still be somebody's: it is not answered, not due, and not gone. */
   isHeld(offer: { readonly pathId?: string; readonly hash: Uint8Array }): boolean {
     const held = this.#held.get(offerKey(offer))
     return held !== undefined && held.offerIds.size > 0 && this.#runtime.now() < held.dueMs
+  }
+
+  /**
+   * Asks the node to hold an offer beyond the verdict's time (spec §18.7). Until when it is held now, ms; undefined
+   * where it is not held any longer than before.
+   */
+  async prolong(offer: { readonly pathId?: string; readonly hash: Uint8Array }): Promise<number | undefined> {
+    const key = offerKey(offer)
+    const [offerId] = this.#held.get(key)?.offerIds ?? []
+    if (offerId === undefined) return undefined
+    const deadlineMs = await this.#backend.hold?.(offerId)
+    const held = this.#held.get(key)
+    if (deadlineMs === undefined || held?.offerIds.has(offerId) !== true) return undefined
+    held.dueMs = deadlineMs - VERDICT_MARGIN_MS
+    this.#runtime.deadlines.set(held.deadline, held.dueMs)
+    return held.dueMs
+  }
+
+  /** When the verdict about an offer falls at the latest, ms; undefined where it is not held. */
+  dueMs(offer: { readonly pathId?: string; readonly hash: Uint8Array }): number | undefined {
+    return this.#held.get(offerKey(offer))?.dueMs
   }
 
   /** It cannot be answered any more. */
@@ -132,13 +155,15 @@ export class HeldOffers {
     this.#verdicts.ownerOf(hash)?.confirmIncome(amountMsat)
   }
 
-  #decide(offer: PhantomOffer, verdict: Verdict, paid: DrivenConnection | undefined): void {
+  #decide(offer: PhantomOffer, verdict: Verdict, decision: OfferDecision | undefined): void {
     const key = offerKey(offer)
     const held = this.#held.get(key)
     if (held === undefined) return // decided already: too late
     this.#held.delete(key)
     this.#runtime.deadlines.set(held.deadline, undefined)
-    this.#verdicts.add(offer, verdict, paid === undefined ? undefined : { owner: paid, note: paid.party })
+    const owner = decision?.paid
+    const note = owner?.party ?? decision?.party
+    this.#verdicts.add(offer, verdict, note === undefined ? undefined : { owner, note })
     for (const offerId of held.offerIds) {
       this.#keyOf.delete(offerId)
       this.#answer(offerId, verdict)

@@ -1,5 +1,5 @@
 import type { PaymentOutcome } from '../../medium/payment.ts'
-import { Budget, type BudgetView } from '../connection/budget.ts'
+import { Budget, type BudgetView, type CapObstacle } from '../connection/budget.ts'
 import type { Reservation } from '../store/store.ts'
 
 export interface LedgerOptions {
@@ -43,12 +43,21 @@ export class Ledger {
     this.forgetIfUnused(peer)
   }
 
+  /** Sets money aside for a payment of no connection; what stands against it, where there is none for it. */
+  tryReserve({ peer, amountMsat, feeMsat }: Omit<Reservation, 'hash'>): CapObstacle | undefined {
+    const { budget } = this.#entry(peer)
+    const obstacle = budget.obstacle(amountMsat + feeMsat)
+    if (obstacle === undefined) budget.reserve(amountMsat, feeMsat)
+    else this.forgetIfUnused(peer)
+    return obstacle
+  }
+
   /** What a former process left without outcome counts until it is decided, whatever the caps of this one say. */
   adopt({ peer, amountMsat, feeMsat }: Reservation): void {
     this.#entry(peer).budget.adopt(amountMsat, feeMsat)
   }
 
-  /** What became of a payment of a former process. */
+  /** What became of a payment of a former process, or of no connection. */
   decide({ peer, amountMsat, feeMsat }: Reservation, outcome: Exclude<PaymentOutcome, { status: 'unknown' }>): void {
     const { budget } = this.#entry(peer)
     if (outcome.status === 'failed') budget.release(amountMsat, feeMsat)

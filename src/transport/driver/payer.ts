@@ -1,7 +1,7 @@
-import type { PaymentOutcome } from '../../medium/payment.ts'
+import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
-import type { AccountParty } from '../account/entry.ts'
+import { type AccountParty, NOBODY } from '../account/entry.ts'
 import type { Attempt, WantReason } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { MAX_TRACKING, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from '../limits.ts'
@@ -32,8 +32,30 @@ interface Unresolved {
         readonly reason: WantReason
       }
     | undefined
+  /** Of no connection. */
+  alone?: Alone | undefined
   /** The node lost sight of it: it has to be asked for. */
   isLost: boolean
+}
+
+/** Hears of a payment of no connection; what it returns is stored in one piece with the end of its reservation. */
+type DecidedAlone = (outcome: DecidedOutcome) => readonly StoreChange[]
+/** A payment of no connection: who hears of it, and as what it stands in the account. */
+interface Alone {
+  readonly decided: DecidedAlone
+  /** Undefined for one of a former process. */
+  readonly about:
+    | { readonly party: AccountParty; readonly channels: readonly string[]; readonly reason: WantReason }
+    | undefined
+}
+export type DecidedOutcome = Exclude<PaymentOutcome, { readonly status: 'unknown' }>
+
+interface AloneOrder {
+  /** Of the route. */
+  readonly channels: readonly string[]
+  /** Stored in one piece with the reservation. */
+  readonly changes: readonly StoreChange[]
+  readonly decided: DecidedAlone
 }
 
 /**
@@ -100,10 +122,40 @@ export class Payer {
     const sent = { connection, scheduler, ticket: grant.ticket, attemptId, party, channels, reason }
     const unresolved: Unresolved = { hash: attempt.hash, reservation, sent, isLost: false }
     this.#unresolved.set(hash, unresolved)
-    this.#pay(unresolved, attempt).catch((error: unknown) => {
+    this.#pay(unresolved, asPayment(attempt, connection.shadowSeed), []).catch((error: unknown) => {
       // The store, which has ended the endpoint.
       this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
     })
+  }
+
+  /**
+   * Pays for what belongs to no connection, whose money the ledger has set aside. `changes` are stored in one piece
+   * with the reservation, before anything is sent.
+   */
+  sendAlone(
+    payment: Payment,
+    { peer, port, feeMsat }: Pick<Reservation, 'peer' | 'port' | 'feeMsat'>,
+    { channels, changes, decided }: AloneOrder,
+  ): void {
+    const hash = toHex(payment.hash)
+    if (this.#unresolved.has(hash)) throw new RangeError(`${hash} is paid already`)
+    const { amountMsat } = payment
+    const reservation: Reservation = { hash, peer, amountMsat, feeMsat, ...(port === undefined ? {} : { port }) }
+    const party: AccountParty = { ...NOBODY, peer, port: port ?? 0, role: 'initiator' }
+    const alone: Alone = { decided, about: { party, channels, reason: 'data' } }
+    const unresolved: Unresolved = { hash: payment.hash, reservation, sent: undefined, alone, isLost: false }
+    this.#unresolved.set(hash, unresolved)
+    this.#pay(unresolved, payment, changes).catch((error: unknown) => {
+      this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
+    })
+  }
+
+  /** Hears of a payment of a former process; what it pays, or undefined where it is decided. */
+  watch(hash: string, decided: DecidedAlone): bigint | undefined {
+    const unresolved = this.#unresolved.get(hash)
+    if (unresolved === undefined) return undefined
+    unresolved.alone = { decided, about: undefined }
+    return unresolved.reservation.amountMsat
   }
 
   /** The backend tells what became of a payment that it had lost sight of. */
@@ -127,27 +179,17 @@ export class Payer {
     })
   }
 
-  async #pay(unresolved: Unresolved, attempt: Attempt): Promise<void> {
+  async #pay(unresolved: Unresolved, payment: Payment, changes: readonly StoreChange[]): Promise<void> {
     const { reservation } = unresolved
-    await this.#runtime.store([{ type: 'reserve', ...reservation }])
+    await this.#runtime.store([{ type: 'reserve', ...reservation }, ...changes])
     if (this.#runtime.isStopped) return // never sent; the next process asks for it and hears so
-    const outcome = await this.#outcomeOf(attempt, unresolved.sent?.connection.shadowSeed)
+    const outcome = await this.#outcomeOf(payment)
     if (this.#unresolved.get(reservation.hash) === unresolved) this.#resolve(unresolved, outcome)
   }
 
-  async #outcomeOf(
-    { routeId, hash, preimage, record, amountMsat }: Attempt,
-    shadowSeed: number | undefined,
-  ): Promise<PaymentOutcome> {
+  async #outcomeOf(payment: Payment): Promise<PaymentOutcome> {
     try {
-      return await this.#node.backend.pay({
-        routeId,
-        hash,
-        ...(preimage === undefined ? {} : { preimage }),
-        record,
-        amountMsat,
-        ...(shadowSeed === undefined ? {} : { shadowSeed }),
-      })
+      return await this.#node.backend.pay(payment)
     } catch (error) {
       // Against its contract; whether anything was sent is unknown, so it is asked for as what was lost sight of.
       this.#runtime.warn(
@@ -169,9 +211,9 @@ export class Payer {
       if (unresolved.isLost) this.#lost -= 1
       this.#unresolved.delete(reservation.hash)
       if (sent === undefined) this.#ledger.decide(reservation, outcome)
-      const { change, kept } = this.#accountant.paid({ reservation, outcome, sent })
+      const { change, kept } = this.#accountant.paid({ reservation, outcome, sent: sent ?? unresolved.alone?.about })
       // Not waited for: without it the next process asks the node once more.
-      void this.#release(unresolved.hash, change, kept)
+      void this.#release(unresolved.hash, [change, ...(unresolved.alone?.decided(outcome) ?? [])], kept)
     }
     if (sent === undefined) return
     const { connection, scheduler, ticket, attemptId } = sent
@@ -182,13 +224,13 @@ export class Payer {
   }
 
   /** The node may forget a payment when its outcome is stored, not before: the next process would ask it in vain. */
-  async #release(hash: Uint8Array, change: StoreChange, kept: Promise<boolean> | undefined): Promise<void> {
+  async #release(hash: Uint8Array, changes: readonly StoreChange[], kept: Promise<boolean> | undefined): Promise<void> {
     this.#releasing += 1
     // Else a crash in between would lose what was spent. Without its entry the next process hears of it once more.
     const isKept = kept === undefined || (await kept)
     const isStored =
       isKept &&
-      (await this.#runtime.store([change]).then(
+      (await this.#runtime.store(changes).then(
         () => true,
         () => false, // the store, which has ended the endpoint
       ))
@@ -239,6 +281,18 @@ export class Payer {
     else if (this.#trackDeadline.atMs === Infinity) {
       this.#runtime.deadlines.set(this.#trackDeadline, this.#runtime.now() + this.#trackBackOff.delayMs)
     }
+  }
+}
+
+/** The payment of a connection's attempt. */
+function asPayment({ routeId, hash, preimage, record, amountMsat }: Attempt, shadowSeed: number | undefined): Payment {
+  return {
+    routeId,
+    hash,
+    ...(preimage === undefined ? {} : { preimage }),
+    record,
+    amountMsat,
+    ...(shadowSeed === undefined ? {} : { shadowSeed }),
   }
 }
 

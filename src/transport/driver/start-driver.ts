@@ -11,6 +11,8 @@ export interface Started {
   readonly driver: Driver
   readonly info: NodeInfo
   readonly book: AccountBook
+  /** What a former process left. */
+  readonly stored: StoredState
   /** Lets in what has come since the start. */
   readonly begin: () => void
 }
@@ -41,6 +43,7 @@ export async function startDriver(options: StartOptions): Promise<Started> {
       sink: (event) => sink(event),
       ...(settleIndex === undefined ? {} : { settleIndex }),
       ...(options.phantomLane ? { phantomLane: true } : {}),
+      ...(options.keysends ? { keysends: true } : {}),
     })
     const node = storedNode(info)
     try {
@@ -66,7 +69,7 @@ export async function startDriver(options: StartOptions): Promise<Started> {
       }
       driver.start()
     }
-    return { driver, info, book, begin }
+    return { driver, info, book, stored: kept, begin }
   } catch (error) {
     await book.close()
     await store.close()

@@ -268,7 +268,7 @@ function checkIdentify(value: unknown): void {
   throw invalidOption(`identify must be true, false or 'open'; got ${shown(value)}`)
 }
 
-function checkLane(value: unknown): void {
+export function checkLane(value: unknown): void {
   if (value === 'node' || value === 'phantom') return
   throw invalidOption(`lane must be 'node' or 'phantom'; got ${shown(value)}`)
 }

@@ -32,6 +32,18 @@ import {
   type ServerOptions,
   type ConnectTarget,
 } from '../options/options.ts'
+import type { KeysendFeed } from '../messages/keysends.ts'
+import type { Mailbox, MessageFeed } from '../messages/message-feed.ts'
+import { Messages } from '../messages/messages.ts'
+import {
+  type KeysendRecords,
+  type MessageOptions,
+  type MessagesOptions,
+  Messaging,
+  type PaymentOptions,
+  type SentMessage,
+  type SentPayment,
+} from './messaging.ts'
 import { type Quote, type QuotedAnswers, type QuoteOptions, quoteFor } from './quote.ts'
 import type { Server } from './server.ts'
 import type { ConnectionDefaults } from '../options/settings.ts'
@@ -72,6 +84,10 @@ export interface EndpointOptions {
    */
   readonly phantomLane?: boolean
   /**
+   * Hear of plain keysends, too, as wallets and podcast players send them: `keysends()` reads them. Default false.
+   */
+  readonly keysends?: boolean
+  /**
    * Blinded relays before this node in its reply paths. Default 'auto': 1, or 2 where that leaves too few nodes that
    * could have connected, and for one node in eight, so that 2 tells nothing. 2 costs 83 bytes of each packet to here.
    */
@@ -104,6 +120,10 @@ export interface EndpointStats {
   readonly keyAgreements: number
   readonly replyPaths: number
   readonly deadlines: number
+  /** Paid messages that wait to be read, those that wait in their payments, and those that are remembered. */
+  readonly messagesUnread: number
+  readonly messagesOffered: number
+  readonly messagesSeen: number
 }
 
 /** What an endpoint emits, with the arguments of its listeners. */
@@ -133,6 +153,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   readonly #maxFeeMsat: bigint
   readonly #prefer: RoutePreference
   readonly #driver: Driver
+  readonly #messages: Messages
+  readonly #messaging: Messaging
   readonly #store: Store
   readonly #book: AccountBook
   readonly #servers: Set<() => void> = new Set()
@@ -140,7 +162,13 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   private constructor(
     options: EndpointOptions,
-    parts: { readonly driver: Driver; readonly store: Store; readonly info: NodeInfo; readonly book: AccountBook },
+    parts: {
+      readonly driver: Driver
+      readonly store: Store
+      readonly info: NodeInfo
+      readonly book: AccountBook
+      readonly messages: Messages
+    },
   ) {
     super()
     this.#options = options
@@ -151,8 +179,17 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     this.#book = parts.book
     this.account = parts.book.account
     this.info = parts.info
+    this.#messages = parts.messages
     this.publicKeyHex = toHex(parts.info.publicKey)
     this.defaults = { maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT) }
+    this.#messaging = new Messaging({
+      host: this,
+      messages: parts.messages,
+      now: () => parts.driver.runtime.now(),
+      prefer: this.#prefer,
+      maxFeeMsat: this.#maxFeeMsat,
+      tellsKeysends: options.keysends ?? false,
+    })
   }
 
   /** @internal `createEndpoint`, with a hook that tests have after each step. */
@@ -165,7 +202,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     const context = new AsyncResource('KEYSOCK_ENDPOINT')
     const clock = backend.clock ?? realClock
     const warn = context.bind((code: string, message: string) => made.endpoint?.emit('warning', { code, message }))
-    const { driver, info, book, begin } = await startDriver({
+    const { driver, info, book, stored, begin } = await startDriver({
       backend,
       store,
       clock,
@@ -185,12 +222,14 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       prefer: options.prefer ?? 'balanced',
       relays: options.relays ?? 'auto',
       phantomLane: options.phantomLane ?? false,
+      keysends: options.keysends ?? false,
       warn,
       nodeIs: context.bind((state, absence) => made.endpoint?.emit(state, absence)),
       fail: context.bind((error) => made.endpoint?.fail(error)),
       onStep,
     })
-    const endpoint = new Endpoint(options, { driver, store, info, book })
+    const messages = new Messages(driver, stored.notes, options.prefer ?? 'balanced')
+    const endpoint = new Endpoint(options, { driver, store, info, book, messages })
     made.endpoint = endpoint
     begin()
     return endpoint
@@ -215,6 +254,46 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   createServer(options: ServerOptions, onConnection?: (socket: Socket) => void): Server
   createServer(...given: readonly unknown[]): Server {
     return createServerOn(this, given)
+  }
+
+  /**
+   * One payment with one message, delivered at most once. On the phantom lane the receiver's application takes it
+   * before it is paid, or refuses it and nothing is paid. What no payment has room for goes as a stream before it.
+   *
+   * @throws KeysockError ERR_KEYSOCK_REFUSED, ERR_KEYSOCK_UNDECIDED, ERR_KEYSOCK_DUPLICATE and those of a connection
+   */
+  async sendMessage(
+    publicKey: PublicKey,
+    port: number,
+    bytes: Uint8Array | string,
+    options: MessageOptions = {},
+  ): Promise<SentMessage> {
+    this.#checkOpen()
+    return await this.#messaging.send(publicKey, port, bytes, options)
+  }
+
+  /** The messages of a port, one after another: `for await (const message of endpoint.messages(7))`. */
+  messages(port: number, options: MessagesOptions = {}): MessageFeed {
+    this.#checkOpen()
+    return this.#messaging.feed(port, options)
+  }
+
+  /** Takes all messages of a port for which there is room; they wait until they are polled. */
+  mailbox(port: number, options: MessagesOptions = {}): Mailbox {
+    this.#checkOpen()
+    return this.#messaging.mailbox(port, options)
+  }
+
+  /** Plain keysends of wallets and podcast players, one after another. Needs the endpoint's option `keysends`. */
+  keysends(): KeysendFeed {
+    this.#checkOpen()
+    return this.#messaging.keysends()
+  }
+
+  /** A plain keysend with these records, as wallets and podcast players read them. @throws KeysockError */
+  async sendKeysend(publicKey: PublicKey, records: KeysendRecords, options: PaymentOptions = {}): Promise<SentPayment> {
+    this.#checkOpen()
+    return await this.#messaging.sendKeysend(publicKey, records, options)
   }
 
   /**
@@ -275,6 +354,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       keyAgreements: driver.acceptor.pending,
       replyPaths: driver.connections.paths,
       deadlines: driver.runtime.deadlines.size,
+      ...this.#messages.counts,
     }
   }
 
@@ -363,6 +443,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   async #close(graceMs: number, reason: { readonly code: string; readonly message: string }): Promise<void> {
     for (const close of this.#servers) close()
+    this.#messages.close()
     const { payer, runtime } = this.#driver
     const begunAt = runtime.now()
     if (graceMs > 0) await this.#driver.shutDown(graceMs)
@@ -397,6 +478,7 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   replies: true,
   relays: true,
   phantomLane: true,
+  keysends: true,
 }
 
 const QUOTE_NAMES: Readonly<Record<keyof QuoteOptions, true>> = { answers: true }
@@ -413,6 +495,7 @@ function checkEndpointOptions(options: EndpointOptions): void {
   }
   if (options.replies !== undefined) checkReplies(options.replies)
   if (options.phantomLane !== undefined) checkBoolean(options.phantomLane, 'phantomLane')
+  if (options.keysends !== undefined) checkBoolean(options.keysends, 'keysends')
   if (options.prefer !== undefined && !['cheap', 'fast', 'balanced'].includes(options.prefer))
     throw invalidOption("prefer must be 'cheap', 'fast' or 'balanced'")
   if (options.relays !== undefined && ![1, 2, 'auto'].includes(options.relays))

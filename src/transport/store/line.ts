@@ -62,6 +62,47 @@ function toChange(value: Readonly<Record<string, unknown>>): StoreChange | undef
     case 'message':
       return { type, id: word(value['id']) }
     default:
+      return toNoteChange(value)
+  }
+}
+
+/** Changes that are about messages. */
+function toNoteChange(value: Readonly<Record<string, unknown>>): StoreChange | undefined {
+  const { type } = value
+  switch (type) {
+    case 'note-seen':
+      return {
+        type,
+        id: word(value['id']),
+        height: count(value['height']),
+        ...optional('settledAttempt', value, count),
+        ...optional('preimage', value, word),
+        ...optional('refusal', value, count),
+      }
+    case 'note-floor':
+      return { type, height: count(value['height']) }
+    case 'letter':
+      return { type, port: count(value['port']), serial: count(value['serial']), text: word(value['text']) }
+    case 'letter-read':
+    case 'letter-withdrawn':
+      return { type, port: count(value['port']), serial: count(value['serial']) }
+    case 'note-sent':
+      return { type, id: word(value['id']), attempt: count(value['attempt']), hash: word(value['hash']) }
+    case 'note-failed':
+      return { type, id: word(value['id']), attempt: count(value['attempt']) }
+    case 'note-paid':
+      return {
+        type,
+        id: word(value['id']),
+        attempt: count(value['attempt']),
+        lane: value['lane'] === 'phantom' ? 'phantom' : 'node',
+        hash: word(value['hash']),
+        ...optional('preimage', value, word),
+        amountMsat: amount(value['amountMsat']),
+        feeMsat: amount(value['feeMsat']),
+        route: Array.isArray(value['route']) ? value['route'].map(word) : [],
+      }
+    default:
       return undefined
   }
 }
@@ -70,6 +111,15 @@ function toSpent(value: unknown): Spent {
   if (typeof value !== 'object' || value === null) throw invalidOption('what was spent is missing')
   const { day, port, program, msat } = value as Readonly<Record<string, unknown>>
   return { day: word(day), port: count(port), program: word(program), msat: amount(msat) }
+}
+
+/** A field that may be absent. */
+function optional<Name extends string, Value>(
+  name: Name,
+  from: Readonly<Record<string, unknown>>,
+  read: (value: unknown) => Value,
+): { readonly [Key in Name]?: Value } {
+  return from[name] === undefined ? {} : ({ [name]: read(from[name]) } as { readonly [Key in Name]?: Value })
 }
 
 function word(value: unknown): string {

@@ -1,5 +1,6 @@
 import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
 import { MAX_STORED_MESSAGE_IDS, MAX_OPENS_SEEN, MAX_RESERVATIONS, MAX_TOMBSTONES } from '../limits.ts'
+import { NotesState } from './notes-state.ts'
 import type { StoredNode } from './stored-node.ts'
 import { SpentByDay } from './spent.ts'
 import type { Reservation, Spent, StoreChange, StoredState, Tombstone } from './store.ts'
@@ -17,6 +18,7 @@ export class State implements StoredState {
   readonly reservations: BoundedMap<string, Reservation> = new BoundedMap(MAX_RESERVATIONS)
   readonly messages: BoundedSet<string> = new BoundedSet(MAX_STORED_MESSAGE_IDS)
   readonly #spent: SpentByDay = new SpentByDay()
+  readonly notes: NotesState = new NotesState()
 
   apply(change: StoreChange): void {
     switch (change.type) {
@@ -63,6 +65,16 @@ export class State implements StoredState {
       }
       case 'message':
         this.messages.add(change.id)
+        return
+      case 'note-seen':
+      case 'note-floor':
+      case 'letter':
+      case 'letter-read':
+      case 'letter-withdrawn':
+      case 'note-sent':
+      case 'note-failed':
+      case 'note-paid':
+        this.notes.apply(change)
     }
   }
 
@@ -80,12 +92,13 @@ export class State implements StoredState {
     for (const reservation of this.reservations.values()) yield { type: 'reserve', ...reservation }
     for (const id of this.messages) yield { type: 'message', id }
     for (const spent of this.#spent.all()) yield { type: 'spent', ...spent }
+    yield* this.notes.changes()
   }
 
   /** How many `changes` there are. */
   get size(): number {
     const singles = [this.node !== undefined, this.settleIndex !== undefined, this.floor > 0].filter(Boolean).length
-    const tables = [this.opensSeen, this.tombstones, this.reservations, this.messages, this.#spent]
+    const tables = [this.opensSeen, this.tombstones, this.reservations, this.messages, this.#spent, this.notes]
     return tables.reduce((sum, { size }) => sum + size, singles)
   }
 
@@ -100,6 +113,7 @@ export class State implements StoredState {
       reservations: new Map(this.reservations),
       messages: new Set(this.messages),
       spent: this.spent,
+      notes: this.notes.snapshot(),
     }
   }
 

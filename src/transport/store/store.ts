@@ -62,8 +62,66 @@ export type StoreChange =
   | { readonly type: 'release'; readonly hash: string; readonly spent?: Spent }
   /** What was spent on a day so far, in place of all that was written of it before. */
   | ({ readonly type: 'spent' } & Spent)
+  /** A message came, or its fate was decided: the port, a slash, its id. */
+  | ({ readonly type: 'note-seen'; readonly id: string } & NoteFate)
+  /** Messages from below this height are stale, and forgotten. */
+  | { readonly type: 'note-floor'; readonly height: number }
+  /** A message waits to be read. */
+  | ({ readonly type: 'letter' } & StoredLetter)
+  /** Those of this port up to here were read. */
+  | { readonly type: 'letter-read'; readonly port: number; readonly serial: number }
+  /** This one was not paid after all. */
+  | { readonly type: 'letter-withdrawn'; readonly port: number; readonly serial: number }
+  /** An attempt under this id goes out. */
+  | { readonly type: 'note-sent'; readonly id: string; readonly attempt: number; readonly hash: string }
+  /** It has failed for certain, or is paid. */
+  | { readonly type: 'note-failed'; readonly id: string; readonly attempt: number }
+  | ({ readonly type: 'note-paid'; readonly id: string; readonly attempt: number } & PaidNote)
   /** A MESSAGE was handed to the application: the port of its server, a slash, its id. */
   | { readonly type: 'message'; readonly id: string }
+
+/** What became of a message that came, as far as its application has said (spec §18.5). */
+export interface NoteFate {
+  /** The sender's height in it: by it the entry goes at last. */
+  readonly height: number
+  /** The attempt that was settled; absent: none was. */
+  readonly settledAttempt?: number
+  /** With what a hash of this side's was settled. */
+  readonly preimage?: string
+  /** The code with which it was refused. */
+  readonly refusal?: number
+}
+
+/** What a sender knows of a message under an id that its application gave (spec §18.6). */
+export interface SentNote {
+  /** Attempts made so far: the next one's number. */
+  readonly attempts: number
+  /** Hashes of the attempts without an outcome, by their numbers. */
+  readonly open: ReadonlyMap<number, string>
+  /** The payment that went through; absent: none so far. */
+  readonly paid?: PaidNote
+}
+
+/** A payment that carried a message. */
+export interface PaidNote {
+  readonly lane: 'node' | 'phantom'
+  readonly hash: string
+  /** Absent: a hash of the receiver's, whose preimage the node did not tell. */
+  readonly preimage?: string
+  readonly amountMsat: bigint
+  readonly feeMsat: bigint
+  /** The channels of its route. */
+  readonly route: readonly string[]
+}
+
+/** A message that waits to be read. */
+export interface StoredLetter {
+  readonly port: number
+  /** Grows with each message of the endpoint. */
+  readonly serial: number
+  /** As messages/letters.ts writes it. */
+  readonly text: string
+}
 
 /** What a former process left. */
 export interface StoredState {
@@ -81,6 +139,21 @@ export interface StoredState {
   readonly messages: ReadonlySet<string>
   /** What was spent on the latest days, by day, port and program. Absent in stores that know of no days. */
   readonly spent?: readonly Spent[]
+  /** Of messages that are payments of their own (spec §18); absent in what was written before there were some. */
+  readonly notes?: StoredNotes
+}
+
+/** What outlives a process of messages. */
+export interface StoredNotes {
+  readonly floor: number
+  /** By port, slash, id; the oldest first. */
+  readonly seen: ReadonlyMap<string, NoteFate>
+  /** Not read yet, by port, slash, serial; the oldest first. */
+  readonly letters: ReadonlyMap<string, StoredLetter>
+  /** The highest serial so far. */
+  readonly lastSerial: number
+  /** By id. */
+  readonly sent: ReadonlyMap<string, SentNote>
 }
 
 /**

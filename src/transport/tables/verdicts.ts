@@ -2,6 +2,12 @@ import { BoundedMap } from '../../floor/bounded.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import { MAX_VERDICTS } from '../limits.ts'
 
+/** Who was paid: a connection, or nobody that is held; and what is noted of it. */
+interface Paid<Owner, Note> {
+  readonly owner: Owner | undefined
+  readonly note: Note
+}
+
 /** An offer as verdicts know it; no path: the unblinded phantom lane. */
 interface OfferName {
   readonly pathId?: string
@@ -16,9 +22,8 @@ export class Verdicts<Owner extends object, Note> {
   /** By path and hash. */
   readonly #byOffer: BoundedMap<string, Verdict> = new BoundedMap(MAX_VERDICTS)
   /** Who was paid, by hash: an owner that has ended, and that nobody else holds, is not kept for its verdicts. */
-  readonly #owners: BoundedMap<string, { readonly owner: WeakRef<Owner>; readonly note: Note }> = new BoundedMap(
-    MAX_VERDICTS,
-  )
+  readonly #owners: BoundedMap<string, { readonly owner: WeakRef<Owner> | undefined; readonly note: Note }> =
+    new BoundedMap(MAX_VERDICTS)
 
   get size(): number {
     return this.#byOffer.size
@@ -31,7 +36,7 @@ export class Verdicts<Owner extends object, Note> {
 
   /** Who was paid by the payment of this hash, as long as somebody holds it. */
   ownerOf(hash: Uint8Array): Owner | undefined {
-    return this.#owners.get(hashKey(hash))?.owner.deref()
+    return this.#owners.get(hashKey(hash))?.owner?.deref()
   }
 
   /** What was noted of who was paid, also where nobody holds it any more. */
@@ -40,10 +45,13 @@ export class Verdicts<Owner extends object, Note> {
   }
 
   /** `paid`: who was paid, if the offer is settled, and what to remember of it. */
-  add(offer: OfferName, verdict: Verdict, paid: { readonly owner: Owner; readonly note: Note } | undefined): void {
+  add(offer: OfferName, verdict: Verdict, paid: Paid<Owner, Note> | undefined): void {
     this.#byOffer.set(offerKey(offer), verdict)
     if (verdict.action !== 'settle' || paid === undefined) return
-    this.#owners.set(hashKey(offer.hash), { owner: new WeakRef(paid.owner), note: paid.note })
+    this.#owners.set(hashKey(offer.hash), {
+      owner: paid.owner === undefined ? undefined : new WeakRef(paid.owner),
+      note: paid.note,
+    })
   }
 }
 

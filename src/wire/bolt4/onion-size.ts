@@ -89,6 +89,15 @@ export function onionBytes(hops: readonly HopSize[], recordBytes: number): numbe
   return bytes
 }
 
+/** How long a record of ours would be that takes the room of these records. */
+export function recordEquivalent(records: readonly { readonly type: bigint; readonly value: Uint8Array }[]): number {
+  const bytes = records.reduce((sum, { type, value }) => sum + tlvBytes(type, value.length), 0)
+  let length = Math.max(0, bytes - tlvBytes(RECORD_TYPE, 0))
+  // The length of its length may take two bytes more.
+  while (length > 0 && tlvBytes(RECORD_TYPE, length - 1) >= bytes) length--
+  return length
+}
+
 /**
  * The largest record that fits, in bytes, or -1 where not even an empty one does. `hops`: the payer's first peer to the
  * last.

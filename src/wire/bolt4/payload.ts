@@ -21,10 +21,21 @@ import {
 
 /** TLV types from here on are custom records (BOLT 1 "Type-Length-Value Format"). */
 export const FIRST_CUSTOM_TYPE = 65_536n
+/** The largest type that a TLV can have. */
+const MAX_CUSTOM_TYPE = 2n ** 64n - 1n
 /** The custom record that carries a keysend's preimage (bLIP 3). */
 export const KEYSEND_TYPE = 5_482_373_484n
 /** The custom record that carries keysock's packets: ASCII "sock" (spec/tlv-registry.md). */
 export const RECORD_TYPE = 1_936_679_787n
+
+/** Whether these are records that others may send beside a keysend: each once, none of ours, none of the keysend. */
+export function areForeign(records: readonly { readonly type: bigint }[]): boolean {
+  const types = new Set(records.map(({ type }) => type))
+  if (types.size !== records.length) return false
+  return [...types].every(
+    (type) => type >= FIRST_CUSTOM_TYPE && type <= MAX_CUSTOM_TYPE && type !== KEYSEND_TYPE && type !== RECORD_TYPE,
+  )
+}
 
 /** payment_data: what an invoice's payer shows. */
 interface PaymentData {

@@ -136,6 +136,13 @@ export class DaemonBackend implements Backend {
     if (known !== undefined) await this.#call('answer', { offerId: known, verdict })
   }
 
+  async hold(offerId: string): Promise<number | undefined> {
+    const known = this.#ids.toDaemon(offerId)
+    if (known === undefined) return undefined
+    const { leftMs } = await this.#call('hold', { offerId: known })
+    return leftMs === undefined ? undefined : this.clock.now() + leftMs
+  }
+
   routeHints(): Promise<readonly RouteHint[]> {
     return this.#call('routeHints', undefined)
   }
@@ -166,12 +173,13 @@ export class DaemonBackend implements Backend {
   // ---- The connection ----------------------------------------------------------------------------------
 
   #describe(isBack: boolean): Calls['attach']['argument'] {
-    const { phantomLane } = this.#start ?? {}
+    const { phantomLane, keysends } = this.#start ?? {}
     return {
       session: this.#session,
       isBack,
       ...(this.#settleIndex === undefined ? {} : { settleIndex: this.#settleIndex }),
       ...(phantomLane === undefined ? {} : { phantomLane }),
+      ...(keysends === undefined ? {} : { keysends }),
       ports: [...this.#ports],
       initiators: this.#connections.initiators,
       responders: this.#connections.responders,
@@ -242,6 +250,10 @@ export class DaemonBackend implements Backend {
         if (this.#settleIndex === undefined || event.settleIndex > this.#settleIndex)
           this.#settleIndex = event.settleIndex
         this.#connections.received(event.record)
+        return this.#emit(event)
+      case 'keysend':
+        if (this.#settleIndex === undefined || event.settleIndex > this.#settleIndex)
+          this.#settleIndex = event.settleIndex
         return this.#emit(event)
       case 'offer': {
         const { leftMs, pathId, offerId, ...rest } = event

@@ -5,7 +5,7 @@
 import type { BackOffBounds } from '../../../floor/back-off.ts'
 
 /** Versions of the protocol that are spoken (spec/daemon.md §4.1); any other field in a message makes a new one. */
-export const VERSIONS: readonly number[] = [2]
+export const VERSIONS: readonly number[] = [3]
 
 // ---- Messages ----------------------------------------------------------------------------------------
 

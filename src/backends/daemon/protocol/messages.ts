@@ -2,7 +2,8 @@
  * What travels between a daemon and its programs (spec/daemon.md §3 to §5): the values of the backend contract, the
  * calls of programs, and what the daemon answers and tells. Each type stands beside its codec.
  */
-import type { FailureReason, Payment, PaymentOutcome } from '../../../medium/payment.ts'
+import { MAX_KEYSEND_RECORDS } from '../../../medium/limits.ts'
+import type { CustomRecord, FailureReason, Payment, PaymentOutcome } from '../../../medium/payment.ts'
 import type { PathRequest, PathResult, ReplyPath } from '../../../medium/reply-path.ts'
 import type { Destination, Route, RouteHint, RouteRequest } from '../../../medium/route.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
@@ -36,6 +37,7 @@ import {
 
 export type Tracked = PaymentOutcome | { readonly status: 'in-flight' | 'never' }
 export type ArrivalEvent = Extract<BackendEvent, { readonly type: 'arrival' }>
+export type KeysendEvent = Extract<BackendEvent, { readonly type: 'keysend' }>
 export type OfferEvent = Extract<BackendEvent, { readonly type: 'offer' }>
 /** Two processes have two clocks: an offer tells how much time is left for it. */
 type SentOffer = Omit<OfferEvent, 'deadlineMs'> & { readonly leftMs: number }
@@ -107,24 +109,32 @@ const route: Codec<Route> = object<Route>({
 })
 const routes: Codec<readonly Route[]> = list(route, 64)
 
+const records: Codec<readonly CustomRecord[]> = list(
+  object<CustomRecord>({ type: amount, value: record }),
+  MAX_KEYSEND_RECORDS,
+)
+
 export const payment: Codec<Payment> = object<Payment>({
   routeId: identifier,
   hash: short,
   preimage: optional(short),
   shadowSeed: optional(count()),
   record,
+  records: optional(records),
+  isLocked: optional(flag),
   amountMsat: amount,
 })
 
 interface Paid {
   readonly status: 'delivered' | 'settled'
   readonly feeMsat: bigint
+  readonly preimage?: Uint8Array
 }
 interface Undecided {
   readonly status: 'unknown' | 'in-flight' | 'never'
 }
 type Failed = Extract<PaymentOutcome, { readonly status: 'failed' }>
-const paid = object<Paid>({ status: oneOf(['delivered', 'settled']), feeMsat: amount })
+const paid = object<Paid>({ status: oneOf(['delivered', 'settled']), feeMsat: amount, preimage: optional(hash) })
 const undecided = object<Undecided>({ status: oneOf(['unknown', 'in-flight', 'never']) })
 const failed = object<Failed>({
   status: oneOf(['failed']),
@@ -211,6 +221,14 @@ const eventCodecs: Readonly<Record<SentEvent['type'], Codec<unknown>>> = {
     amountMsat: amount,
     hash,
     leftMs: count(),
+    holdHeight: optional(count()),
+  }),
+  keysend: object<Of<'keysend'>>({
+    type: oneOf(['keysend']),
+    records,
+    amountMsat: amount,
+    hash,
+    settleIndex: amount,
   }),
   'offer-gone': object<Of<'offer-gone'>>({ type: oneOf(['offer-gone']), offerId: identifier }),
   'offer-confirmed': object<Of<'offer-confirmed'>>({
@@ -266,6 +284,7 @@ export interface AttachRequest {
   /** As in `BackendStart`. */
   readonly settleIndex?: bigint
   readonly phantomLane?: boolean
+  readonly keysends?: boolean
   readonly ports: readonly number[]
   /** Connection ids, 8 bytes each, that this program has as initiator and as responder. */
   readonly initiators: readonly Uint8Array[]
@@ -319,6 +338,8 @@ export interface Calls {
   makePaths: { argument: PathRequest; result: PathResult }
   closePaths: { argument: { readonly pathIds: readonly string[] }; result: undefined }
   answer: { argument: { readonly offerId: string; readonly verdict: Verdict }; result: undefined }
+  /** The time that is left for the verdict now, ms; nothing where the offer is gone or too many are held. */
+  hold: { argument: { readonly offerId: string }; result: { readonly leftMs?: number } }
   routeHints: { argument: undefined; result: readonly RouteHint[] }
   sharedSecret: { argument: { readonly point: Uint8Array }; result: Uint8Array }
   claimPort: { argument: { readonly port: number }; result: undefined }
@@ -343,6 +364,7 @@ const attach = object<AttachRequest>({
   isBack: flag,
   settleIndex: optional(amount),
   phantomLane: optional(flag),
+  keysends: optional(flag),
   ports,
   initiators: connections,
   responders: connections,
@@ -401,6 +423,10 @@ export const calls: {
   answer: {
     argument: object<Calls['answer']['argument']>({ offerId, verdict }),
     result: nothing,
+  },
+  hold: {
+    argument: object<Calls['hold']['argument']>({ offerId }),
+    result: object<Calls['hold']['result']>({ leftMs: optional(count()) }),
   },
   routeHints: { argument: nothing, result: routeHints },
   sharedSecret: {

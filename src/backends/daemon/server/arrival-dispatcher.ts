@@ -2,7 +2,8 @@ import { BoundedSet } from '../../../floor/bounded.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { DecodedHeader } from '../../../wire/packets.ts'
 import { MAX_HELD_OPENS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../protocol/limits.ts'
-import type { ArrivalEvent } from '../protocol/messages.ts'
+import { isNote } from '../../../wire/notes.ts'
+import type { ArrivalEvent, KeysendEvent } from '../protocol/messages.ts'
 import { headerOf } from '../protocol/packet-header.ts'
 import type { KeyAgreements, PortOfOpen } from './key-agreements.ts'
 import type { ConnectionOwners, PortOwners } from './ownership.ts'
@@ -10,7 +11,7 @@ import type { ProgramSession, ProgramSessions } from './program-session.ts'
 
 export interface ArrivalDispatcherOptions {
   readonly clock: Clock
-  readonly agreements: Pick<KeyAgreements, 'portOf' | 'waiting'>
+  readonly agreements: Pick<KeyAgreements, 'portOf' | 'portOfNote' | 'waiting'>
   readonly connections: ConnectionOwners
   readonly ports: PortOwners
   readonly sessions: ProgramSessions
@@ -21,9 +22,11 @@ export interface ArrivalDispatcherOptions {
 }
 
 interface Entry {
-  readonly arrival: ArrivalEvent
+  readonly arrival: ArrivalEvent | KeysendEvent
+  /** What says its port to its receiver only: an OPEN, or a message (spec §18). */
+  readonly sealed: 'open' | 'note' | undefined
   readonly header: DecodedHeader | undefined
-  /** Of an OPEN, once it is known. */
+  /** Of an OPEN or a message, once it is known. */
   port: PortOfOpen
   isReady: boolean
   /** An OPEN that waits for its turn to be read: the line goes on without it. 'passed': it did so. */
@@ -38,6 +41,9 @@ interface HeldOpen {
   readonly port: number
   readonly cancel: () => void
 }
+
+/** A plain keysend has none. */
+const NO_RECORD = new Uint8Array()
 
 /**
  * Node lane: hands on what settles to the programs that packets are for, in the order of the settle index. The latest
@@ -69,11 +75,14 @@ export class ArrivalDispatcher {
     return { held: this.#held.size, recent: this.#recent.size, strays: this.#strays }
   }
 
-  handle(arrival: ArrivalEvent): void {
-    const { record } = arrival
-    const header = headerOf(record)
+  handle(arrival: ArrivalEvent | KeysendEvent): void {
+    const record = arrival.type === 'arrival' ? arrival.record : NO_RECORD
+    const isMessage = isNote(record)
+    const header = isMessage ? undefined : headerOf(record)
+    const sealed = isMessage ? 'note' : header?.header.kind === 'open' ? 'open' : undefined
     const entry: Entry = {
       arrival,
+      sealed,
       header,
       port: undefined,
       isReady: true,
@@ -82,10 +91,11 @@ export class ArrivalDispatcher {
       isOver: false,
     }
     this.#waiting.push(entry)
-    if (header?.header.kind === 'open' && this.#livingOwner(header) === undefined) {
+    if (isMessage || (sealed === 'open' && header !== undefined && this.#livingOwner(header) === undefined)) {
       entry.isReady = false
       const { agreements } = this.#options
-      const found = agreements.portOf(record, header, 'node')
+      const found =
+        header === undefined ? agreements.portOfNote(record, 'node') : agreements.portOf(record, header, 'node')
       // spec/daemon.md §6.2: it may wait for seconds, and holds nobody up meanwhile.
       entry.isReady = agreements.waiting > 0
       if (entry.isReady) entry.aside = 'waits'
@@ -121,6 +131,9 @@ export class ArrivalDispatcher {
       this.#release(entry)
       this.#open(entry, session)
     }
+    // Messages that were paid before anybody listened there.
+    for (const entry of this.#recent)
+      if (entry.sealed === 'note' && entry.port === port && entry.to === undefined) this.#give(session, entry)
   }
 
   stop(): void {
@@ -140,12 +153,13 @@ export class ArrivalDispatcher {
   }
 
   #dispatch(entry: Entry): void {
+    if (entry.arrival.type === 'keysend') return this.#tellKeysend(entry)
     const header = entry.header?.header
     const owner = header === undefined ? undefined : this.#options.connections.ownerOf(header)
     if (owner?.isGone === false) return this.#give(owner, entry)
     if (entry.aside !== undefined) entry.aside = 'passed'
-    else if (header?.kind === 'open') this.#findListener(entry)
-    if (header?.kind === 'open') return
+    else if (entry.sealed !== undefined) this.#findListener(entry)
+    if (entry.sealed !== undefined) return
     if (entry.arrival.settleIndex <= this.#oldIndex) return
     // Its program is gone, so the other side has no one to talk to.
     if (owner !== undefined) return this.#stray()
@@ -156,6 +170,12 @@ export class ArrivalDispatcher {
       count += 1
     }
     if (count !== 1) this.#stray()
+  }
+
+  /** Plain keysends go to all programs that asked for them. */
+  #tellKeysend({ arrival }: Entry): void {
+    if (arrival.settleIndex <= this.#oldIndex) return
+    for (const session of this.#options.sessions.programs()) if (session.keysends) session.emit(arrival)
   }
 
   #findListener(entry: Entry): void {
@@ -178,6 +198,8 @@ export class ArrivalDispatcher {
   }
 
   #refuse(entry: Entry): void {
+    // Nobody can refuse what was paid: it waits among the latest until a program listens there.
+    if (entry.sealed === 'note') return this.#stray()
     entry.isOver = true
     const { refuser } = this.#options.sessions
     if (refuser === undefined) this.#stray()
@@ -196,10 +218,12 @@ export class ArrivalDispatcher {
 
   /** Whether a program that attaches gets what it has not seen of what is kept. */
   #isFor(session: ProgramSession, entry: Entry, isBack: boolean): boolean {
+    if (entry.arrival.type === 'keysend') return session.keysends
     if (entry.to !== undefined) return entry.to === session.processId
     const header = entry.header?.header
-    if (header?.kind === 'open') {
+    if (entry.sealed !== undefined) {
       const isListener = typeof entry.port === 'number' && this.#options.ports.ownerOf(entry.port) === session
+      if (entry.sealed === 'note') return isListener
       return isListener && !entry.isOver && (this.#held.has(entry) || isBack)
     }
     const owner = header === undefined ? undefined : this.#options.connections.ownerOf(header)

@@ -70,6 +70,8 @@ export class DaemonServer {
         sink: (event) => handle(event),
         ...(settleIndex === undefined ? {} : { settleIndex: from, lastSettleIndex: settleIndex }),
         ...(options.phantomLane === true ? { phantomLane: true } : {}),
+        // Which program wants them is known only when it attaches.
+        keysends: true,
         ...(options.socket === undefined ? {} : { daemonSocket: options.socket }),
       })
       if (isBehind) options.log?.(BEHIND_FORMER_DAEMON)
@@ -232,6 +234,10 @@ export class DaemonServer {
         await this.#offers.answer(session, offerId, verdict)
         return undefined
       },
+      hold: async (session, { offerId }) => {
+        const leftMs = await this.#offers.hold(session, offerId)
+        return leftMs === undefined ? {} : { leftMs }
+      },
       routeHints: async () => (await backend.routeHints?.()) ?? [],
       sharedSecret: (_, { point }) => agreements.sharedSecret(point),
       claimPort: async (session, { port }) => {
@@ -253,6 +259,7 @@ export class DaemonServer {
     if (this.#isStopped) return
     switch (event.type) {
       case 'arrival':
+      case 'keysend':
         return this.#arrivals.handle(event)
       case 'offer':
         return this.#offers.handle(event)

@@ -4,7 +4,9 @@ import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import { decodeFrames, UnsupportedError } from '../../../wire/frame-reader.ts'
 import type { Frame } from '../../../wire/frames.ts'
+import { ProtocolError } from '../../../wire/errors.ts'
 import { respond } from '../../../wire/handshake.ts'
+import { type NoteHeader, noteHeader, noteKeys, openNote } from '../../../wire/notes.ts'
 import type { DecodedHeader } from '../../../wire/packets.ts'
 import { type Backend, BackendError } from '../../backend.ts'
 import { KEY_AGREEMENTS } from '../../../medium/limits.ts'
@@ -73,18 +75,48 @@ export class KeyAgreements {
     return asked
   }
 
-  async portOf(record: Uint8Array, { header, sealedOffset }: DecodedHeader, lane: OpenLane): Promise<PortOfOpen> {
-    if (header.kind !== 'open') return undefined
-    const isNew = !this.#secrets.has(toHex(header.ephemeral))
+  portOf(record: Uint8Array, { header, sealedOffset }: DecodedHeader, lane: OpenLane): Promise<PortOfOpen> {
+    if (header.kind !== 'open') return Promise.resolve(undefined)
+    const { cid, ephemeral } = header
+    const responderKey = this.#options.publicKey
+    return this.#read(ephemeral, lane, (sharedSecret) => {
+      const opened = respond({ responderKey, cid, ephemeral, sharedSecret, sealed: record.subarray(sealedOffset) })
+      return opened === undefined ? undefined : portIn(opened.frames)
+    })
+  }
+
+  /** The port of a message (spec §18). */
+  portOfNote(record: Uint8Array, lane: OpenLane): Promise<PortOfOpen> {
+    let header: NoteHeader
+    try {
+      header = noteHeader(record)
+    } catch (error) {
+      if (error instanceof ProtocolError) return Promise.resolve(undefined)
+      throw error
+    }
+    const { ephemeral } = header
+    return this.#read(ephemeral, lane, (sharedSecret) => {
+      try {
+        return openNote(record, header, noteKeys(this.#options.publicKey, ephemeral, sharedSecret))?.port
+      } catch (error) {
+        if (error instanceof ProtocolError) return undefined
+        throw error
+      }
+    })
+  }
+
+  /** What a packet says to whoever has the secret that its key leads to. */
+  async #read(
+    ephemeral: Uint8Array,
+    lane: OpenLane,
+    portBy: (sharedSecret: Uint8Array) => number | undefined,
+  ): Promise<PortOfOpen> {
+    const isNew = !this.#secrets.has(toHex(ephemeral))
     const turn = isNew ? this.#admission.enter(lane) : 'known'
     if (turn === undefined) return 'busy'
     try {
       if (typeof turn === 'object') await turn
-      const sharedSecret = await this.sharedSecret(header.ephemeral)
-      const { cid, ephemeral } = header
-      const responderKey = this.#options.publicKey
-      const opened = respond({ responderKey, cid, ephemeral, sharedSecret, sealed: record.subarray(sealedOffset) })
-      return opened === undefined ? undefined : portIn(opened.frames)
+      return portBy(await this.sharedSecret(ephemeral))
     } catch (error) {
       // The node is away, or refuses the point.
       return error instanceof BackendError && error.code === 'bad-point' ? undefined : 'busy'

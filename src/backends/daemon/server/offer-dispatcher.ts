@@ -3,6 +3,7 @@ import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { Code } from '../../../wire/errors.ts'
+import { isNote } from '../../../wire/notes.ts'
 import type { DecodedHeader, Header } from '../../../wire/packets.ts'
 import type { Backend, BackendEvent } from '../../backend.ts'
 import { HOLD_MS, MAX_REMEMBERED, OFFER_MARGIN_MS } from '../protocol/limits.ts'
@@ -14,8 +15,8 @@ import type { ProgramSession, ProgramSessions } from './program-session.ts'
 
 export interface OfferDispatcherOptions {
   readonly clock: Clock
-  readonly backend: Pick<Backend, 'answer'>
-  readonly agreements: Pick<KeyAgreements, 'portOf'>
+  readonly backend: Pick<Backend, 'answer' | 'hold'>
+  readonly agreements: Pick<KeyAgreements, 'portOf' | 'portOfNote'>
   readonly connections: ConnectionOwners
   readonly ports: PortOwners
   readonly paths: Pick<PathOwners, 'ownerOf'>
@@ -70,6 +71,13 @@ export class OfferDispatcher {
     await this.#options.backend.answer(offerId, verdict)
   }
 
+  /** A program needs more time for an offer of its own; how much it has now, ms. */
+  async hold(session: ProgramSession, offerId: string): Promise<number | undefined> {
+    if (this.#held.get(offerId)?.session !== session) return undefined
+    const deadlineMs = await this.#options.backend.hold?.(offerId)
+    return deadlineMs === undefined ? undefined : Math.max(0, Math.floor(deadlineMs - this.#options.clock.now()))
+  }
+
   gone(offerId: string): void {
     const session = this.#held.get(offerId)?.session
     this.#forget(offerId)
@@ -95,6 +103,7 @@ export class OfferDispatcher {
   /** spec §2.9: on the unblinded lane a packet names its connection, and an OPEN its port. */
   #handleUnblinded(offer: OfferEvent): void {
     const header = headerOf(offer.record)
+    if (isNote(offer.record)) return void this.#note(offer)
     if (header === undefined) return this.#giveToAnyone(offer)
     const owner = this.#responderOf(header.header)
     if (owner?.isGone === false) return this.#give(owner, offer, header.header)
@@ -104,6 +113,15 @@ export class OfferDispatcher {
     if (this.#options.clock.now() < holdUntilMs) return this.#refuse(offer.offerId, Code.BUSY)
     // spec §6.6: an EARLY came before its OPEN; §6.10: any other packet is for a connection that is not known any more.
     this.#refuse(offer.offerId, header.header.kind === 'early' ? Code.STALE : Code.CLOSED)
+  }
+
+  /** spec §18.1: a message says its port to its receiver only, as an OPEN does. */
+  async #note(offer: OfferEvent): Promise<void> {
+    const port = await this.#options.agreements.portOfNote(offer.record, 'phantom')
+    if (port === undefined) return this.#refuse(offer.offerId, Code.PROTOCOL)
+    const now = this.#options.clock.now()
+    if (port === 'busy' || now > offer.deadlineMs - OFFER_MARGIN_MS) return this.#refuse(offer.offerId, Code.BUSY)
+    this.#giveToPort(offer, port, undefined)
   }
 
   /** The program that is the responder of this packet's connection; it may be gone. */
@@ -119,10 +137,14 @@ export class OfferDispatcher {
     if (port === undefined) return this.#refuse(offer.offerId, Code.PROTOCOL)
     const now = this.#options.clock.now()
     if (port === 'busy' || now > offer.deadlineMs - OFFER_MARGIN_MS) return this.#refuse(offer.offerId, Code.BUSY)
+    this.#giveToPort(offer, port, header.header)
+  }
+
+  #giveToPort(offer: OfferEvent, port: number, header: Header | undefined): void {
     const session = this.#options.ports.ownerOf(port)
-    if (session?.phantomLane === true) return this.#give(session, offer, header.header)
+    if (session?.phantomLane === true) return this.#give(session, offer, header)
     // spec §6.9: BUSY is asked again later, when a program that died may be back.
-    const isHeld = session === undefined && now < this.#options.ports.holdUntil(port)
+    const isHeld = session === undefined && this.#options.clock.now() < this.#options.ports.holdUntil(port)
     this.#refuse(offer.offerId, isHeld ? Code.BUSY : Code.NO_LISTENER)
   }
 

@@ -82,6 +82,7 @@ export class ProgramConnection {
       case 'makePaths':
       case 'closePaths':
       case 'answer':
+      case 'hold':
       case 'routeHints':
       case 'sharedSecret':
       case 'claimPort':
@@ -107,6 +108,7 @@ export class ProgramConnection {
       id: this.#id,
       processId: toHex(request.session),
       phantomLane: request.phantomLane ?? false,
+      keysends: request.keysends ?? false,
       now: this.#server.clock.now(),
       send: (event) => this.#lines.send(writeEvent(event)),
     })

@@ -24,6 +24,8 @@ export interface ProgramSessionOptions {
   readonly processId: string
   /** Takes packets at the node's phantom. */
   readonly phantomLane: boolean
+  /** Wants plain keysends. */
+  readonly keysends: boolean
   readonly now: number
   /** Sends an event to the program. */
   readonly send: (event: SentEvent) => void
@@ -64,6 +66,7 @@ export class ProgramSession {
   readonly id: number
   readonly processId: string
   readonly phantomLane: boolean
+  readonly keysends: boolean
   readonly ports: Share<number> = new Share(MAX_PORTS_PER_PROGRAM)
   readonly paths: Share<string> = new Share(MAX_PATHS_PER_PROGRAM)
   /** Offers that wait for its verdict. */
@@ -75,10 +78,11 @@ export class ProgramSession {
   readonly #send: (event: SentEvent) => void
   #goneMs = Infinity
 
-  constructor({ id, processId, phantomLane, now, send }: ProgramSessionOptions) {
+  constructor({ id, processId, phantomLane, keysends, now, send }: ProgramSessionOptions) {
     this.id = id
     this.processId = processId
     this.phantomLane = phantomLane
+    this.keysends = keysends
     this.#attachedMs = now
     this.#send = send
   }

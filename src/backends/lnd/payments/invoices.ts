@@ -1,21 +1,24 @@
 import { BackOff } from '../../../floor/back-off.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { BackendEvent } from '../../backend.ts'
+import { MAX_KEYSEND_RECORDS } from '../../../medium/limits.ts'
 import { MAX_RECORD_BYTES, NODE_RECONNECT, SETTLED_LOOK_MS } from '../limits.ts'
 import { asBackendError, isDenied } from '../rpc/errors.ts'
 import { type LndClient, type ServerStream } from '../rpc/client.ts'
-import { recordOf, type RawInvoice } from '../rpc/raw-messages.ts'
+import { foreignRecords, recordOf, type RawInvoice } from '../rpc/raw-messages.ts'
 
 export interface InvoicesNeeds {
   readonly client: LndClient
   readonly clock: Clock
   emit(event: BackendEvent): void
+  /** Plain keysends are wanted, too. */
+  readonly tellsKeysends: boolean
   suspect(error: unknown): void
 }
 
 /**
- * Keysends with our record, read from the invoice stream with an index of our own: npm
- * lightning's wrapper loses its cursor at a reconnect (spec/lnd.md §4). Everything else that
+ * Keysends with our record, and plain ones where they are wanted, read from the invoice stream with an index of our
+ * own: npm lightning's wrapper loses its cursor at a reconnect (spec/lnd.md §4). Everything else that
  * settles is left alone; only its index is remembered.
  */
 export class Invoices {
@@ -101,6 +104,18 @@ export class Invoices {
       })
       return
     }
+    if (this.#needs.tellsKeysends && invoice.is_keysend === true) this.#tellKeysend(invoice, settleIndex)
+  }
+
+  /** One that others send. The preimage stays here. */
+  #tellKeysend(invoice: RawInvoice, settleIndex: bigint): void {
+    const settled = invoice.htlcs.filter(({ state }) => state === 'SETTLED')
+    const records = settled
+      .flatMap(({ custom_records: custom }) => foreignRecords(custom))
+      .slice(0, MAX_KEYSEND_RECORDS)
+    const amountMsat = BigInt(invoice.amt_paid_msat)
+    const hash = Uint8Array.from(invoice.r_hash)
+    this.#needs.emit({ type: 'keysend', records, amountMsat, hash, settleIndex })
   }
 
   #ended(stream: ServerStream, error: unknown): void {

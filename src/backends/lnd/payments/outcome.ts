@@ -1,6 +1,6 @@
 import { isMadeUpChannel } from '../../../wire/bolt4/phantom.ts'
 import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../../medium/payment.ts'
-import type { RawFailure, RawPayment } from '../rpc/raw-messages.ts'
+import type { RawAttempt, RawFailure, RawPayment } from '../rpc/raw-messages.ts'
 import type { RoutePlan } from '../routes/route-costs.ts'
 
 /** What lnd's answers mean for a payment. Pure. */
@@ -83,7 +83,9 @@ function channelAfter({ hops }: RoutePlan, position: number): { channel: string 
 export function outcomeOf(payment: RawPayment): PaymentOutcome | { readonly status: 'in-flight' } {
   switch (payment.status) {
     case 'SUCCEEDED':
-      return { status: isPhantom(payment) ? 'delivered' : 'settled', feeMsat: feeOf(payment) }
+      return isPhantom(payment)
+        ? { status: 'delivered', feeMsat: feeOf(payment), ...preimageOf(succeeded(payment)?.preimage) }
+        : { status: 'settled', feeMsat: feeOf(payment) }
     case 'FAILED':
       return { status: 'failed', reason: 'temporary-channel-failure', place: 'route' }
     default:
@@ -91,14 +93,22 @@ export function outcomeOf(payment: RawPayment): PaymentOutcome | { readonly stat
   }
 }
 
-function isPhantom({ htlcs }: RawPayment): boolean {
-  const last = htlcs.find((htlc) => htlc.status === 'SUCCEEDED')?.route?.hops.at(-1)
+/** What settled it, where lnd tells. */
+export function preimageOf(preimage: Uint8Array | undefined): { readonly preimage?: Uint8Array } {
+  return preimage === undefined || preimage.length === 0 ? {} : { preimage: Uint8Array.from(preimage) }
+}
+
+function succeeded({ htlcs }: RawPayment): RawAttempt | undefined {
+  return htlcs.find((htlc) => htlc.status === 'SUCCEEDED')
+}
+
+function isPhantom(payment: RawPayment): boolean {
+  const last = succeeded(payment)?.route?.hops.at(-1)
   if (last === undefined) return false
   return (last.encrypted_data?.length ?? 0) > 0 || isMadeUpChannel(BigInt(last.chan_id))
 }
 
 /** The fees as they stand in the attempt, where lnd has the sum also for a blinded route. */
 function feeOf(payment: RawPayment): bigint {
-  const attempt = payment.htlcs.find((htlc) => htlc.status === 'SUCCEEDED')
-  return BigInt(attempt?.route?.total_fees_msat ?? payment.fee_msat)
+  return BigInt(succeeded(payment)?.route?.total_fees_msat ?? payment.fee_msat)
 }

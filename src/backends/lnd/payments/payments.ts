@@ -3,6 +3,8 @@ import { BoundedMap, BoundedSet } from '../../../floor/bounded.ts'
 import { equalBytes, fromHex, toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { FailureReason, Payment, PaymentFailure, PaymentOutcome } from '../../../medium/payment.ts'
+import { recordEquivalent } from '../../../wire/bolt4/onion-size.ts'
+import { areForeign } from '../../../wire/bolt4/payload.ts'
 import type { BackendEvent } from '../../backend.ts'
 import { GHOST_MS } from '../../../medium/limits.ts'
 import { MAX_USED_HASHES, UNLISTED_MS } from '../limits.ts'
@@ -10,7 +12,7 @@ import { asBackendError, isAway, isDenied, isStarting, Status, type RpcError } f
 import { type LndClient } from '../rpc/client.ts'
 import { RateLimitedWarning } from '../rate-limited-warning.ts'
 import type { RawAttempt, RawPayment } from '../rpc/raw-messages.ts'
-import { failureOf, outcomeOf } from './outcome.ts'
+import { failureOf, outcomeOf, preimageOf } from './outcome.ts'
 import { spendableMsat, type OwnBalance } from '../routes/own-balance.ts'
 import { idsOf, outboundMsat, type OwnChannels } from '../routes/own-channels.ts'
 import { hashRequest } from '../rpc/raw-messages.ts'
@@ -72,7 +74,8 @@ export class Payments {
     if (pinned === undefined) return failed('route-gone')
     if (!isValid(pinned, payment, height)) return failed('invalid')
     const hash = toHex(payment.hash)
-    if (this.#used.has(hash)) return failed('duplicate-hash')
+    // A locked hash is tried again once it has failed for certain; lnd itself refuses one that has not.
+    if (this.#used.has(hash) && (payment.isLocked !== true || this.#underWay.has(hash))) return failed('duplicate-hash')
     this.#used.add(hash)
     const request = sendToRouteRequest(shadowed(pinned.plan, payment.shadowSeed), copied(payment), height)
     const feeMsat = (amountsFor(pinned.plan, payment.amountMsat)[0] ?? payment.amountMsat) - payment.amountMsat
@@ -81,7 +84,7 @@ export class Payments {
       const firstChannel = (pinned.plan.hops[0] as HopPolicy).channel
       this.#underWay.set(hash, { firstChannel, resolve })
       this.#needs.client.call('sendToRouteV2', request).then(
-        (attempt) => this.#decided(hash, pinned, attempt, feeMsat),
+        (attempt) => this.#decided(hash, pinned, attempt, { feeMsat, isLocked: payment.isLocked === true }),
         (error: unknown) => this.#cutOff(hash, error),
       )
     })
@@ -195,10 +198,16 @@ export class Payments {
     })
   }
 
-  #decided(hash: string, pinned: PinnedRoute, attempt: RawAttempt, feeMsat: bigint): void {
+  #decided(
+    hash: string,
+    pinned: PinnedRoute,
+    attempt: RawAttempt,
+    { feeMsat, isLocked }: { readonly feeMsat: bigint; readonly isLocked: boolean },
+  ): void {
     if (attempt.status === 'SUCCEEDED') {
-      const status = endsAtPhantom(pinned.plan) ? 'delivered' : 'settled'
-      return this.#finish(hash, { status, feeMsat })
+      if (!endsAtPhantom(pinned.plan)) return this.#finish(hash, { status: 'settled', feeMsat })
+      const preimage = isLocked ? preimageOf(attempt.preimage) : {}
+      return this.#finish(hash, { status: 'delivered', feeMsat, ...preimage })
     }
     const failure = failureOf(attempt.failure, pinned.plan)
     if (failure.reason === 'policy' && failure.channel !== undefined) this.#needs.routes.forgetChannel(failure.channel)
@@ -286,12 +295,12 @@ export class Payments {
 
 function isValid(pinned: PinnedRoute, payment: Payment, height: number): boolean {
   const { plan, route, sizedForMsat } = pinned
-  const { amountMsat, hash, record, preimage } = payment
+  const { amountMsat, hash, record, records, preimage } = payment
   if (hash.length !== 32 || amountMsat < route.minAmountMsat || amountMsat > route.maxAmountMsat) return false
+  if (records !== undefined && (endsAtPhantom(plan) || !areForeign(records))) return false
+  const recordBytes = records === undefined ? record.length : recordEquivalent(records)
   const fits =
-    amountMsat <= sizedForMsat
-      ? record.length <= route.recordBytes
-      : recordFits(plan, amountMsat, height, record.length)
+    amountMsat <= sizedForMsat ? recordBytes <= route.recordBytes : recordFits(plan, amountMsat, height, recordBytes)
   if (!fits) return false
   if (endsAtPhantom(plan)) return preimage === undefined
   return preimage !== undefined && equalBytes(sha256(preimage), hash)
@@ -307,8 +316,14 @@ function hasBegunWithin(lifetime: string | undefined, ms: number): boolean {
 
 /** The caller may use its arrays again. */
 function copied(payment: Payment): Payment {
-  const { hash, record, preimage } = payment
-  return { ...payment, hash: hash.slice(), record: record.slice(), ...(preimage && { preimage: preimage.slice() }) }
+  const { hash, record, records, preimage } = payment
+  return {
+    ...payment,
+    hash: hash.slice(),
+    record: record.slice(),
+    ...(records && { records: records.map(({ type, value }) => ({ type, value: value.slice() })) }),
+    ...(preimage && { preimage: preimage.slice() }),
+  }
 }
 
 /** Nothing has left this node. */

@@ -18,7 +18,9 @@ export function sendToRouteRequest(plan: RoutePlan, payment: Payment, height: nu
     expiry: finalExpiry(plan, height),
     tlv_payload: true,
     custom_records: {
-      [RECORD_KEY]: payment.record,
+      ...(payment.records === undefined
+        ? { [RECORD_KEY]: payment.record }
+        : Object.fromEntries(payment.records.map(({ type, value }) => [String(type), value]))),
       ...(payment.preimage && { [KEYSEND_KEY]: payment.preimage }),
     },
   }

@@ -13,6 +13,8 @@ export type InterceptorCommand =
   | { readonly type: 'add'; readonly keys: readonly InterceptorKey[] }
   | { readonly type: 'remove'; readonly chanIds: readonly string[] }
   | { readonly type: 'answer'; readonly offerId: string; readonly verdict: Verdict }
+  /** Keep it for MAX_HOLD_MS from now on. */
+  | { readonly type: 'hold'; readonly offerId: string }
   | { readonly type: 'height'; readonly height: number }
   | { readonly type: 'stop' }
 

@@ -4,7 +4,7 @@ import { equalBytes } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { Code } from '../../../wire/errors.ts'
-import { MAX_HELD_OFFERS, VERDICT_MS } from '../../../medium/limits.ts'
+import { HOLD_MARGIN_BLOCKS, MAX_HELD_OFFERS, MAX_HOLD_MS, VERDICT_MS } from '../../../medium/limits.ts'
 import { EAGER_MS, INTERCEPTOR_RETRY_MS, MAX_SETTLED, OBJECTION_MS, NODE_RECONNECT } from '../limits.ts'
 import { RateLimitedWarning } from '../rate-limited-warning.ts'
 import { isAway, isDenied, isInterceptorTaken, type RpcError } from '../rpc/errors.ts'
@@ -25,6 +25,8 @@ interface HeldOffer {
   readonly refuser: Refuser | undefined
   readonly onChain: boolean
   readonly autoFailHeight: number
+  /** Its process asked to hold it beyond the verdict's time. */
+  readonly isLong: boolean
   readonly cancelDeadline: () => void
 }
 
@@ -102,9 +104,11 @@ export class Interceptor {
         return
       case 'answer':
         return this.#answer(command.offerId, command.verdict)
+      case 'hold':
+        return this.#hold(command.offerId)
       case 'height':
         this.#height = Math.max(this.#height, command.height)
-        return
+        return this.#letOldGo()
       case 'stop':
         this.#stopped = true
         this.#cancelRetry?.()
@@ -244,10 +248,28 @@ export class Interceptor {
     const cancelDeadline = clock.schedule(clock.now() + VERDICT_MS, () => this.#late(offerId), { ref: true })
     const autoFailHeight = offer.auto_fail_height
     const excess = excessOf(offer.incoming_amount_msat, amountMsat)
-    const answerable = { refuser, onChain, autoFailHeight, cancelDeadline }
+    const [isLong, holdHeight] = [false, autoFailHeight - HOLD_MARGIN_BLOCKS]
+    const answerable = { refuser, onChain, autoFailHeight, isLong, cancelDeadline }
     this.#held.set(offerId, { offerId, circuit, hash, amountMsat, excess, ...answerable })
     const path = 'pathId' in key ? { pathId: key.pathId } : {}
-    this.#needs.report({ type: 'offer', offerId, ...path, record, amountMsat, hash })
+    this.#needs.report({ type: 'offer', offerId, ...path, record, amountMsat, hash, holdHeight })
+  }
+
+  /** Its process wants more time: as much as MAX_HOLD_MS, and as `#letOldGo` leaves. */
+  #hold(offerId: string): void {
+    const held = this.#held.get(offerId)
+    if (held === undefined) return
+    held.cancelDeadline()
+    const { clock } = this.#needs
+    const cancelDeadline = clock.schedule(clock.now() + MAX_HOLD_MS, () => this.#late(offerId), { ref: true })
+    this.#held.set(offerId, { ...held, isLong: true, cancelDeadline })
+    this.#letOldGo()
+  }
+
+  /** What is held for long is refused before lnd fails it by itself. */
+  #letOldGo(): void {
+    for (const { offerId, isLong, autoFailHeight } of this.#held.values())
+      if (isLong && this.#height >= autoFailHeight - HOLD_MARGIN_BLOCKS) this.#late(offerId)
   }
 
   #answer(offerId: string, verdict: Verdict): void {

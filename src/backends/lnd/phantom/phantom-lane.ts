@@ -8,7 +8,14 @@ import { BackendError, type BackendEvent } from '../../backend.ts'
 import { fits } from '../../paths/guard-rule.ts'
 import { packetCostMsat } from '../../paths/path-classes.ts'
 import { makeBlindedPath } from './blinded-paths.ts'
-import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST, VERDICT_MS, MAX_PATH_LIFETIME_BLOCKS } from '../../../medium/limits.ts'
+import {
+  MAX_HOLD_MS,
+  MAX_LONG_HOLDS,
+  MAX_OPEN_PATHS,
+  MAX_PATHS_PER_REQUEST,
+  VERDICT_MS,
+  MAX_PATH_LIFETIME_BLOCKS,
+} from '../../../medium/limits.ts'
 import { INTERCEPTOR_OPEN_MS, PATH_RENEW_MS } from '../limits.ts'
 import { SharedAnswer } from '../rpc/shared-answer.ts'
 import { INTERCEPTOR_URI, type LndClient } from '../rpc/client.ts'
@@ -48,6 +55,9 @@ export class PhantomLane {
   #state: InterceptorState = 'down'
   #detail = ''
   readonly #waiting = new Set<() => void>()
+  /** Offers that wait for an answer, and those of them that are held for long. */
+  readonly #offered = new Set<string>()
+  readonly #longHolds = new Set<string>()
   #made = 0
   /** Paths that are being made. */
   #making = 0
@@ -127,7 +137,17 @@ export class PhantomLane {
     if (chanIds.length > 0) this.#host?.command({ type: 'remove', chanIds })
   }
 
+  /** Holds an offer for longer; the new deadline, or undefined where it is gone or too many are held so. */
+  hold(offerId: string): number | undefined {
+    if (this.#host === undefined || !this.#offered.has(offerId)) return undefined
+    if (!this.#longHolds.has(offerId) && this.#longHolds.size >= MAX_LONG_HOLDS) return undefined
+    this.#longHolds.add(offerId)
+    this.#host.command({ type: 'hold', offerId })
+    return this.#needs.clock.now() + MAX_HOLD_MS
+  }
+
   answer(offerId: string, verdict: Verdict): void {
+    this.#forgetOffer(offerId)
     this.#host?.command({ type: 'answer', offerId, verdict })
   }
 
@@ -154,6 +174,11 @@ export class PhantomLane {
     this.#host = undefined
     this.#settleWaiting()
     await host?.stop()
+  }
+
+  #forgetOffer(offerId: string): void {
+    this.#offered.delete(offerId)
+    this.#longHolds.delete(offerId)
   }
 
   async #openIntroductions(): Promise<Introductions> {
@@ -212,10 +237,13 @@ export class PhantomLane {
     if (this.#host === undefined) return
     switch (report.type) {
       case 'offer': {
+        this.#offered.add(report.offerId)
         const deadlineMs = this.#needs.clock.now() + VERDICT_MS
         return this.#needs.emit({ ...report, deadlineMs })
       }
       case 'offer-gone':
+        this.#forgetOffer(report.offerId)
+        return this.#needs.emit(report)
       case 'warning':
         return this.#needs.emit(report)
       case 'settled':

@@ -1,5 +1,6 @@
 import { fromHex } from '../../../floor/bytes.ts'
-import { KEYSEND_TYPE, RECORD_TYPE } from '../../../wire/bolt4/payload.ts'
+import type { CustomRecord } from '../../../medium/payment.ts'
+import { areForeign, KEYSEND_TYPE, RECORD_TYPE } from '../../../wire/bolt4/payload.ts'
 
 /**
  * What lnd's gRPC interface says, as npm lightning's protocol loader hands it over:
@@ -113,6 +114,8 @@ export interface RawAttempt {
   readonly status: 'IN_FLIGHT' | 'SUCCEEDED' | 'FAILED'
   readonly route: RawRoute | null
   readonly failure: RawFailure | null
+  /** Empty until it has succeeded. */
+  readonly preimage?: Uint8Array
 }
 
 export interface RawPayment {
@@ -126,6 +129,7 @@ export interface RawInvoice {
   readonly state: string
   readonly settle_index: string
   readonly amt_paid_msat: string
+  readonly is_keysend?: boolean
   readonly htlcs: readonly { readonly state: string; readonly custom_records: RawRecords }[]
 }
 
@@ -174,6 +178,23 @@ export const KEYSEND_KEY: string = String(KEYSEND_TYPE)
 export function recordOf(records: RawRecords): Uint8Array | undefined {
   const found = records[RECEIVED_KEY] ?? records[RECORD_KEY]
   return found === undefined ? undefined : Uint8Array.from(found)
+}
+
+/**
+ * All others but the keysend's own, copied. Keys that were received are eight bytes, lowest first, a character each.
+ */
+export function foreignRecords(records: RawRecords): CustomRecord[] {
+  return Object.entries(records).flatMap(([name, value]) => {
+    const type = /^[0-9]+$/.test(name) && name.length !== 8 ? BigInt(name) : receivedType(name)
+    return areForeign([{ type }]) && type !== ENDORSEMENT_TYPE ? [{ type, value: Uint8Array.from(value) }] : []
+  })
+}
+
+/** What relays say of an HTLC (bLIP 4) stands among the records: it is not of the sender. */
+const ENDORSEMENT_TYPE = 106_823n
+
+function receivedType(name: string): bigint {
+  return Buffer.from(name, 'latin1').readBigUInt64LE()
 }
 
 /** Bits 24 and 25 of BOLT 9: option_route_blinding. */

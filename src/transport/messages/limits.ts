@@ -1,0 +1,59 @@
+/** Every bound and default of messages (spec §18), with its reason. Times are milliseconds. */
+import type { BackOffBounds } from '../../floor/back-off.ts'
+
+// ---- Receiving ---------------------------------------------------------------------------------------
+
+/** Messages that wait in their payments for an application that asks for one after another: each holds an HTLC. */
+export const MAX_WAITING = 64
+/** Keys of senders that are remembered, so that their next message needs no call to the node. */
+export const MAX_NOTE_KEYS = 4_096
+/** Attempts of messages that wait while one key is agreed on, on either lane, as for copies of an OPEN (spec §14). */
+export const MAX_WAITING_ATTEMPTS = { node: 8, phantom: 2 } as const
+/** Paid messages for ports that nobody listens on yet are kept, for a program that starts: so many at most. */
+export const MAX_UNCLAIMED_LETTERS = 256
+/** A message of which the first height of its stale ones is: as for an OPEN (spec §6.2). */
+export const MESSAGE_SEEN_BLOCKS = 156
+
+/** Kept back from a verdict's time, so that a message of which nothing was said is refused for good, ms. */
+export const DECIDE_MARGIN_MS = 100
+
+// ---- Contents ----------------------------------------------------------------------------------------
+
+/** The largest message that is taken by default, bytes; it waits in memory, and on disk until it is read. */
+export const DEFAULT_MAX_LARGE_MESSAGE_BYTES = 1_048_576
+/** The largest that `maxBytes` can ask for: all unread ones together take no more. */
+export const MAX_LARGE_MESSAGE_BYTES = 16_777_216
+/** Contents that came as a stream, and wait for their payment: */
+export const MAX_CONTENTS = 64
+/** ... all together, bytes, */
+export const MAX_CONTENT_BYTES = 33_554_432
+/** ... and for how long: the payment follows at once, and may have to try several routes. */
+export const CONTENT_MS = 600_000
+
+// ---- Sending -----------------------------------------------------------------------------------------
+
+/** How long a message may take by default: as a connect (spec §10.2). */
+export const DEFAULT_MESSAGE_TIMEOUT_MS = 120_000
+/** Routes that are asked for at once: the best, and some to fall back on. */
+export const ROUTES_ASKED = 4
+/**
+ * spec §18.6: a copy may go while another attempt has no outcome only where the amount is no more than one packet may
+ * cost: a receiver that lies could take both.
+ */
+export const MAX_COPIED_MSAT = 10_000n
+/** Attempts of one message without an outcome at once. */
+export const MAX_COPIES_UNDER_WAY = 4
+/** The first copy: the verdict's time, and what a payment takes over a slow channel, for each channel. */
+export const COPY_AFTER_MS = { verdict: 3_000, channel: 1_500 } as const
+/** After a refusal as busy, or where nothing can be sent now. */
+export const AGAIN: BackOffBounds = { minMs: 1_000, maxMs: 60_000 }
+/** spec §10.2: searches in a row that find no route at any price, and the pauses between them. */
+export const ROUTE_SEARCHES = 3
+/** Failures in a row at the receiver's node that nobody explained: nobody takes messages there (spec §6.9). */
+export const MAX_UNEXPLAINED = 4
+/** `maxFee` of a message by default is a hundredth of its amount, where that is more than a packet's. */
+export const FEE_SHARE = 100n
+/** Receivers to which a sender lets its messages be linked, for a while. */
+export const MAX_LINKED = 64
+/** ... and for how long, ms: then another key begins. */
+export const LINKED_MS = 3_600_000
