@@ -9,6 +9,7 @@ import type { Route } from '../src/medium/route.ts'
 import type { Attempt, ConnectionSettings, Grant, Want } from '../src/transport/connection/interface.ts'
 import { openOpen } from '../src/transport/connection/opening.ts'
 import { ecdh, publicKey } from '../src/wire/keys.ts'
+import { NO_TARIFF } from '../src/wire/tariffs.ts'
 
 const SECONDS = 3
 const RECORD_BYTES = 1_100
@@ -25,10 +26,10 @@ const SETTINGS: ConnectionSettings = {
   capMsat: 10n ** 15n,
   initialWindow: 262_144,
   maxWindow: 16_777_216,
-  maxPacketPriceMsat: 0n,
-  maxKilobytePriceMsat: 0n,
-  packetPriceMsat: 0n,
-  kilobytePriceMsat: 0n,
+  maxTariff: NO_TARIFF,
+  asksPrice: false,
+  tariff: undefined,
+  creditLimitMsat: 0n,
 }
 
 const ROUTE: Route = {

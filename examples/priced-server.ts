@@ -1,4 +1,4 @@
-/** A server that is paid for what it sends: a price for each packet and for each 1,000 bytes. */
+/** A server that is paid for what it sends, by the packet and by the kilobyte, and raises its price once. */
 import { text } from 'node:stream/consumers'
 import { createEndpoint, type KeysockError } from 'keysock'
 import { createSimulation, demoNetwork } from 'keysock/sim'
@@ -7,21 +7,26 @@ const sim = createSimulation(demoNetwork(), { mode: 'real-time', speed: 10 })
 const bob = await createEndpoint({ backend: sim.backend('bob') })
 const alice = await createEndpoint({ backend: sim.backend('alice') })
 
-const prices = { packetPrice: 2_000, kilobytePrice: 1_000 } // msat: 2 sat a packet, 1 sat for each 1,000 bytes
-const server = bob.createServer(prices, (socket) => {
+// In msat: 2 sat a packet, 1 sat for each 1,000 bytes.
+const server = bob.createServer({ tariff: { packet: 2_000, kilobyte: 1_000 } }, (socket) => {
   socket.on('error', (error) => console.error(`refused: ${error.message}`))
-  socket.resume().end('a story of '.repeat(500))
+  socket.resume().write('a story of '.repeat(500))
+  socket.setTariff({ packet: 2_000, kilobyte: 1_500 })
+  socket.end('its second part '.repeat(500))
   socket.on('close', () =>
-    console.log(`bob received ${socket.stats.satReceived > 10 ? 'more than 10 sat' : 'nothing'}`),
+    console.log(`bob was paid ${socket.credit.paidMsat >= socket.credit.dueMsat ? 'all' : 'less'}`),
   )
 })
 await server.listen(8)
 
-// Who says nothing of prices pays none: the connection ends as soon as the price is told.
+// Who allows no kilobyte to cost anything pays none: the connection ends as soon as the price is told.
 const stingy = alice.createConnection(bob.publicKeyHex, 8)
 await text(stingy).catch((error: unknown) => console.log((error as KeysockError).code))
 
-const reader = alice.createConnection(bob.publicKeyHex, 8, { maxPacketPrice: 2_000, maxKilobytePrice: 1_000 })
+const reader = alice.createConnection(bob.publicKeyHex, 8, {
+  maxTariff: { packet: 2_000, kilobyte: 1_000 },
+  onPrice: ({ kilobyteMsat }) => kilobyteMsat < 2_000n, // what is above that is asked for
+})
 reader.on('price', ({ packetMsat, kilobyteMsat }) => console.log(`price: ${packetMsat} and ${kilobyteMsat} msat`))
 reader.end()
 console.log(`alice read ${(await text(reader)).length} bytes`)

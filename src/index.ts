@@ -58,6 +58,8 @@ export type {
   OpeningLoad,
   PublicKey,
   ServerOptions,
+  TariffContext,
+  TariffOptions,
 } from './transport/options/options.ts'
 export { readAccount } from './transport/account/account.ts'
 export type { Account, AccountQuery } from './transport/account/account.ts'
@@ -77,6 +79,9 @@ export type {
   SentMessage,
   SentPayment,
 } from './transport/sockets/messaging.ts'
+export type { PaymentReceipt, PaymentRequest, ReceivedPayment } from './transport/sockets/money-exchange.ts'
+export type { CreditView } from './transport/connection/interface.ts'
+export type { Tariff } from './wire/frames.ts'
 export type { Quote, QuotedAnswers, QuoteOptions } from './transport/sockets/quote.ts'
 export type { OpeningRequest } from './transport/sockets/opening-request.ts'
 export type { ListenOptions, Server, ServerEvents } from './transport/sockets/server.ts'

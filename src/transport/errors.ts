@@ -19,6 +19,10 @@ export type OwnCode =
   | 'ERR_KEYSOCK_NO_PATH'
   /** The other side's price is above what this side pays. */
   | 'ERR_KEYSOCK_PRICE'
+  /** The other side does not pay what it was asked for (`request`). */
+  | 'ERR_KEYSOCK_DECLINED'
+  /** Too many requests wait for an answer of the other side. */
+  | 'ERR_KEYSOCK_TOO_MANY_REQUESTS'
   /** Every way to the other side costs more for each packet than `maxFee` allows. */
   | 'ERR_KEYSOCK_FEE'
   /** The node did not help to prove its key in the packet that opens the connection. */

@@ -11,9 +11,11 @@ import {
   MAX_MESSAGE_BYTES,
   MAX_OFFSET,
   MAX_PATH_BYTES,
+  MAX_NOTE_BYTES,
   MAX_PATHS,
   MAX_REASON_BYTES,
   MESSAGE_ID_BYTES,
+  PaymentKind,
   type ReplyPath,
   type StreamFrame,
 } from './frames.ts'
@@ -21,6 +23,7 @@ import { checkedPoint, KEY_BYTES, POINT_BYTES } from './keys.ts'
 import type { Kind } from './packets.ts'
 import { parametersSize, readParameters, writeParameters } from './parameters.ts'
 import type { Reader } from './reader.ts'
+import { readTariff, tariffSize, writeTariff } from './tariffs.ts'
 import { varintSize, type Writer } from './writer.ts'
 
 /** How one type of frame is written and read. Sizes are bytes of the body alone. */
@@ -42,6 +45,8 @@ export interface Codec<F extends Frame> {
 
 /** Type of a padding byte (spec §5.1). */
 export const PADDING = 0x00
+/** The highest kind of a PAYMENT (spec §12.10). */
+const MAX_PAYMENT_KIND = PaymentKind.ANSWER
 /** Added to STREAM's number: the stream ends after the data (spec §5.3). */
 export const STREAM_FIN = 0x02
 /** Added to STREAM's number: no length, the data run to the end of the packet (spec §5.3). */
@@ -50,7 +55,6 @@ export const STREAM_TO_END = 0x04
 // Which kinds of packet a frame may stand in (spec §5.13).
 const everywhere: readonly Kind[] = ['open', 'early', 'data', 'answer', 'reply']
 const afterOpening: readonly Kind[] = ['data', 'answer', 'reply']
-const fromInitiator: readonly Kind[] = ['open', 'early', 'data']
 const fromResponder: readonly Kind[] = ['answer', 'reply']
 
 /** Every frame but PADDING, by the `type` of its value. */
@@ -191,31 +195,96 @@ export const codecs: { readonly [T in Frame['type']]: Codec<Extract<Frame, { typ
     eliciting: true,
     kinds: fromResponder,
     first: false,
-    size: ({ serial, packetMsat, kilobyteMsat }) =>
-      varintSize(serial) + varintSize(Number(packetMsat)) + varintSize(Number(kilobyteMsat)),
-    write(writer, { serial, packetMsat, kilobyteMsat }) {
+    size: ({ serial, from, tariff }) => varintSize(serial) + varintSize(from) + tariffSize(tariff),
+    write(writer, { serial, from, tariff }) {
       writer.varint(serial)
-      writer.varint(Number(packetMsat))
-      writer.varint(Number(kilobyteMsat))
+      writer.varint(from)
+      writeTariff(writer, tariff)
     },
-    read: (reader) => ({
-      type: 'price',
-      serial: reader.varint(),
-      packetMsat: BigInt(reader.varint()),
-      kilobyteMsat: BigInt(reader.varint()),
-    }),
+    read: (reader) => ({ type: 'price', serial: reader.varint(), from: reader.varint(), tariff: readTariff(reader) }),
   },
-  credit: {
+  agree: {
+    number: 0x24,
+    eliciting: true,
+    kinds: ['data'],
+    first: false,
+    size: ({ serial }) => varintSize(serial),
+    write: (writer, { serial }) => writer.varint(serial),
+    read: (reader) => ({ type: 'agree', serial: reader.varint() }),
+  },
+  bill: {
+    number: 0x26,
+    eliciting: true,
+    kinds: fromResponder,
+    first: false,
+    size: ({ dueMsat }) => varintSize(Number(dueMsat)),
+    write: (writer, { dueMsat }) => writer.varint(Number(dueMsat)),
+    read: (reader) => ({ type: 'bill', dueMsat: BigInt(reader.varint()) }),
+  },
+  payment: {
     number: 0x1c,
     eliciting: true,
-    kinds: fromInitiator,
+    kinds: afterOpening,
     first: false,
-    size: ({ id, amountMsat }) => varintSize(id) + varintSize(Number(amountMsat)),
-    write(writer, { id, amountMsat }) {
+    size({ id, kind, reference, amountMsat, note }) {
+      if (kind > MAX_PAYMENT_KIND) throw new RangeError(`a payment of kind ${kind}`)
+      const numbers = varintSize(id) + varintSize(kind) + varintSize(reference) + varintSize(Number(amountMsat))
+      return numbers + noteBytes(note).length
+    },
+    write(writer, { id, kind, reference, amountMsat, note }) {
+      writer.varint(id)
+      writer.varint(kind)
+      writer.varint(reference)
+      writer.varint(Number(amountMsat))
+      writer.put(noteBytes(note))
+    },
+    read(reader) {
+      const id = reader.varint()
+      const kind = reader.varint()
+      if (kind > MAX_PAYMENT_KIND) throw malformed(`a payment of kind ${kind}`)
+      const reference = reader.varint()
+      const amountMsat = BigInt(reader.varint())
+      return { type: 'payment', id, kind, reference, amountMsat, note: readText(reader, MAX_NOTE_BYTES) }
+    },
+  },
+  request: {
+    number: 0x28,
+    eliciting: true,
+    kinds: afterOpening,
+    first: false,
+    size: ({ id, amountMsat, note }) => varintSize(id) + varintSize(Number(amountMsat)) + noteBytes(note).length,
+    write(writer, { id, amountMsat, note }) {
       writer.varint(id)
       writer.varint(Number(amountMsat))
+      writer.put(noteBytes(note))
     },
-    read: (reader) => ({ type: 'credit', id: reader.varint(), amountMsat: BigInt(reader.varint()) }),
+    read: (reader) => ({
+      type: 'request',
+      id: reader.varint(),
+      amountMsat: BigInt(reader.varint()),
+      note: readText(reader, MAX_NOTE_BYTES),
+    }),
+  },
+  decline: {
+    number: 0x2a,
+    eliciting: true,
+    kinds: afterOpening,
+    first: false,
+    size: ({ id, reason }) => varintSize(id) + reasonBytes(reason).length,
+    write(writer, { id, reason }) {
+      writer.varint(id)
+      writer.put(reasonBytes(reason))
+    },
+    read: (reader) => ({ type: 'decline', id: reader.varint(), reason: readReason(reader) }),
+  },
+  surplus: {
+    number: 0x2c,
+    eliciting: true,
+    kinds: ['data'],
+    first: false,
+    size: ({ amountMsat }) => varintSize(Number(amountMsat)),
+    write: (writer, { amountMsat }) => writer.varint(Number(amountMsat)),
+    read: (reader) => ({ type: 'surplus', amountMsat: BigInt(reader.varint()) }),
   },
   identify: {
     number: 0x1e,
@@ -358,10 +427,22 @@ function reasonBytes(reason: string): Uint8Array {
 }
 
 function readReason(reader: Reader): string {
-  if (reader.remaining > MAX_REASON_BYTES) throw malformed(`a reason of ${reader.remaining} bytes`)
+  return readText(reader, MAX_REASON_BYTES)
+}
+
+/** A note is never cut: what it says is what is paid for. @throws RangeError for one that is too long */
+function noteBytes(note: string): Uint8Array {
+  const bytes = encoder.encode(note)
+  if (bytes.length > MAX_NOTE_BYTES) throw new RangeError(`a note of ${bytes.length} bytes`)
+  return bytes
+}
+
+/** All that is left, as text. */
+function readText(reader: Reader, maxBytes: number): string {
+  if (reader.remaining > maxBytes) throw malformed(`a text of ${reader.remaining} bytes`)
   try {
     return decoder.decode(reader.rest())
   } catch {
-    throw malformed('a reason that is not UTF-8')
+    throw malformed('a text that is not UTF-8')
   }
 }

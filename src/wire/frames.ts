@@ -17,6 +17,8 @@ export const MAX_PATH_BYTES = 512
 export const MAX_REASON_BYTES = 128
 /** Bytes of the id of a MESSAGE (spec §5.3). */
 export const MESSAGE_ID_BYTES = 16
+/** Bytes of UTF-8 in the note of a PAYMENT or REQUEST (spec §12.10). */
+export const MAX_NOTE_BYTES = 256
 /** Bytes of data in a MESSAGE (spec §12.8). */
 export const MAX_MESSAGE_BYTES = 512
 
@@ -103,18 +105,77 @@ interface MessageFrame {
   readonly data: Uint8Array
 }
 
-/** What the responder asks (spec §12.3). */
+/** What a responder asks, all in msat (spec §12.3). */
+export interface Tariff {
+  /** Once, for the connection. */
+  readonly openingMsat: bigint
+  /** For each packet with some of the responder's stream that arrives. */
+  readonly packetMsat: bigint
+  /** For each 1,000 bytes of the responder's stream. */
+  readonly kilobyteMsat: bigint
+  /** For each 1,000 bytes of the initiator's stream. */
+  readonly uploadMsat: bigint
+  /** For each second that the connection is open. */
+  readonly secondMsat: bigint
+  /** For each datagram of the initiator's. */
+  readonly messageMsat: bigint
+}
+
+/** A tariff, and from where in the responder's stream it holds (spec §12.4). */
 export interface PriceFrame {
   readonly type: 'price'
   readonly serial: number
-  readonly packetMsat: bigint
-  readonly kilobyteMsat: bigint
+  /** An offset in the responder's stream. */
+  readonly from: number
+  readonly tariff: Tariff
 }
 
-/** What the payment that carries this pays (spec §12.4). */
-export interface CreditFrame {
-  readonly type: 'credit'
+/** The initiator pays by the tariff with this serial (spec §12.4). */
+interface AgreeFrame {
+  readonly type: 'agree'
+  readonly serial: number
+}
+
+/** What the connection shall have paid in all by now (spec §12.5). */
+interface BillFrame {
+  readonly type: 'bill'
+  readonly dueMsat: bigint
+}
+
+/** What a PAYMENT is (spec §12.10). */
+export const PaymentKind = { PAYMENT: 0, REFUND: 1, ANSWER: 2 } as const
+
+/** A part of the amount of the packet that it stands in, with a meaning of its own (spec §12.10). */
+export interface PaymentFrame {
+  readonly type: 'payment'
   readonly id: number
+  /** 0 a payment, 1 a refund, 2 the answer to a REQUEST. */
+  readonly kind: number
+  /** The id of the REQUEST that it answers; 0 for the other kinds. */
+  readonly reference: number
+  readonly amountMsat: bigint
+  /** At most 256 bytes of UTF-8. */
+  readonly note: string
+}
+
+/** Asks the other side for a PAYMENT (spec §12.10). */
+export interface RequestFrame {
+  readonly type: 'request'
+  readonly id: number
+  readonly amountMsat: bigint
+  readonly note: string
+}
+
+/** A REQUEST is not paid (spec §12.10). */
+export interface DeclineFrame {
+  readonly type: 'decline'
+  readonly id: number
+  readonly reason: string
+}
+
+/** So much more was paid than was asked (spec §12.11). */
+interface SurplusFrame {
+  readonly type: 'surplus'
   readonly amountMsat: bigint
 }
 
@@ -154,7 +215,12 @@ export type Frame =
   | RefuseFrame
   | MessageFrame
   | PriceFrame
-  | CreditFrame
+  | AgreeFrame
+  | BillFrame
+  | PaymentFrame
+  | RequestFrame
+  | DeclineFrame
+  | SurplusFrame
   | IdentifyFrame
   | AcceptFrame
   | OpenFrame

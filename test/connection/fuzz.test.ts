@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import type { Frame } from '../../src/wire/frames.ts'
 import { Code } from '../../src/wire/errors.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import type { Connection } from '../../src/transport/connection/connection.ts'
 import { arrivalOf, connect, events, openPair, readAll, send, START, Stranger } from './pair.ts'
 import { type Random, randomFrom } from './random.ts'
@@ -50,14 +51,18 @@ function frames(random: Random, wild: boolean): Frame[] {
     () => ({ type: 'blocked', limit: number() }),
     () => ({ type: 'ping', keepalive: random.chance(0.5) }),
     () => ({ type: 'message', id: random.bytes(16), data: random.bytes(random.between(0, 64)) }),
-    () => ({ type: 'credit', id: number(), amountMsat: BigInt(number()) }),
+    () => ({ type: 'payment', id: number(), kind: 0, reference: 0, amountMsat: BigInt(number()), note: 'x' }),
+    () => ({ type: 'request', id: number(), amountMsat: BigInt(number()), note: '' }),
+    () => ({ type: 'decline', id: number(), reason: '' }),
+    () => ({ type: 'surplus', amountMsat: BigInt(number()) }),
     () => ({ type: 'reply-paths', generation: number(), paths: [{ bytes: random.bytes(30), expiryHeight: number() }] }),
     () => ({ type: 'ack', delivered: wild ? number() : 0, ranges: [{ smallest: 0, largest: wild ? number() : 0 }] }),
   ]
   if (wild) {
     makers.push(
       () => ({ type: 'reset', code: number(), reason: 'x' }),
-      () => ({ type: 'price', serial: number(), packetMsat: 1n, kilobyteMsat: 1n }),
+      () => ({ type: 'price', serial: number(), from: number(), tariff: NO_TARIFF }),
+      () => ({ type: 'agree', serial: number() }),
       () => ({ type: 'identify', key: random.bytes(33), proof: random.bytes(32) }),
     )
   }

@@ -7,6 +7,7 @@ import { randomFrom, type Random } from './random.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { ecdh, publicKey } from '../../src/wire/keys.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { Budget } from '../../src/transport/connection/budget.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import type { PaymentFailure, PaymentOutcome } from '../../src/medium/payment.ts'
@@ -66,10 +67,10 @@ export const SETTINGS: ConnectionSettings = {
   capMsat: 10n ** 12n,
   initialWindow: 262_144,
   maxWindow: 16_777_216,
-  maxPacketPriceMsat: 0n,
-  maxKilobytePriceMsat: 0n,
-  packetPriceMsat: 0n,
-  kilobytePriceMsat: 0n,
+  maxTariff: NO_TARIFF,
+  asksPrice: false,
+  tariff: undefined,
+  creditLimitMsat: 0n,
 }
 
 /** A budget of the peer that stands against nothing: what is tried is the connection's own cap. */
@@ -455,7 +456,7 @@ export class Joined {
     }
     const reception = this.arrive(end, arrival)
     if (attempt.lane === 'phantom') end.verdicts.set(hash, reception)
-    if (reception.action === 'settle') end.machine?.arrivalConfirmed(this.now, attempt.amountMsat)
+    if (reception.action === 'settle') end.machine?.arrivalConfirmed(this.now, attempt.amountMsat, attempt.hash)
     this.note(`${end.side} ${reception.action}`)
     return reception
   }

@@ -1,6 +1,7 @@
 /** What is late, refused or dropped once: each was a fault, and starts from a named state. */
 import { describe, expect, test } from 'vitest'
 import { Code } from '../../src/wire/errors.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { type Attempt } from '../../src/transport/connection/interface.ts'
 import { arrivalOf, deliver, exchange, fail, grant, openPair, type Pair, readAll, send, types } from './pair.ts'
 
@@ -27,7 +28,10 @@ describe('what hangs', () => {
   })
 
   test('is paid again as a CREDIT after waits that double', () => {
-    const pair = openPair({ capMsat: 10n ** 12n, maxPacketPriceMsat: 100_000n }, { packetPriceMsat: 10_000n })
+    const pair = openPair(
+      { capMsat: 10n ** 12n, maxTariff: { ...NO_TARIFF, packetMsat: 100_000n } },
+      { tariff: { ...NO_TARIFF, packetMsat: 10_000n } },
+    )
     exchange(pair)
     pair.b.write(pair.now, new Uint8Array(200_000))
     for (let i = 0; i < 50; i++) for (const attempt of send(pair.b, pair.now, 16)) deliver(pair, 'b', attempt)

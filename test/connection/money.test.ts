@@ -1,7 +1,8 @@
 /** What a connection spends and owes, in situations that broke, or would break, one. */
 import { describe, expect, test } from 'vitest'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { Budget } from '../../src/transport/connection/budget.ts'
-import { exchange, grant, openPair, pass, readAll, send, START, Stranger, types } from './pair.ts'
+import { exchange, openPair, pass, readAll, send, types } from './pair.ts'
 import { Joined, pattern } from './joined.ts'
 
 describe('money', () => {
@@ -35,11 +36,13 @@ describe('money', () => {
     expect(types(pair.a).filter((type) => type === 'paused')).toHaveLength(1)
   })
 
-  test('a CREDIT beyond the cap of the peer is left out, and what else there is goes', () => {
+  test('what is asked beyond the cap of the peer is left out, and what else there is goes', () => {
     const peerBudget = new Budget(10n ** 12n, undefined)
-    const prices = { packetPriceMsat: 100_000n, kilobytePriceMsat: 0n }
-    const pair = openPair({ peerBudget, maxPacketPriceMsat: 100_000n }, prices)
-    expect(pair.b.account.receivedMsat).toBeGreaterThan(100_000n)
+    const tariff = { ...NO_TARIFF, packetMsat: 100_000n }
+    const pair = openPair({ peerBudget, maxTariff: tariff }, { tariff })
+    pair.b.write(pair.now, new Uint8Array(1_000))
+    exchange(pair)
+    expect(pair.b.account.receivedMsat).toBe(100_000n)
     const { spentMsat, reservedMsat } = peerBudget.view()
     peerBudget.setCap(spentMsat + reservedMsat + 50_000n)
     pair.b.write(pair.now, new Uint8Array(20_000))
@@ -63,8 +66,8 @@ describe('money', () => {
     const joined = new Joined({
       seed: 4,
       medium: { fail: 0.3 },
-      a: { maxPacketPriceMsat: 500n, maxKilobytePriceMsat: 2_000n },
-      b: { packetPriceMsat: 500n, kilobytePriceMsat: 2_000n },
+      a: { maxTariff: { ...NO_TARIFF, packetMsat: 500n, kilobyteMsat: 2_000n } },
+      b: { tariff: { ...NO_TARIFF, packetMsat: 500n, kilobyteMsat: 2_000n } },
     })
     joined.run(30_000, () => joined.a.has('price'))
     joined.a.reads = false
@@ -80,36 +83,7 @@ describe('money', () => {
   })
 
   test('a price above what is allowed resets with PRICE', () => {
-    const pair = openPair({}, { packetPriceMsat: 1n, kilobytePriceMsat: 0n })
+    const pair = openPair({}, { tariff: { ...NO_TARIFF, packetMsat: 1n } })
     expect(pair.a.state).toBe('closed')
-  })
-
-  test('a CREDIT is never larger than a frame can say, whatever the price and the route allow', () => {
-    const largest = 2n ** 53n - 1n
-    const pair = openPair(
-      { maxPacketPriceMsat: largest, capMsat: 20_000n },
-      { packetPriceMsat: largest, kilobytePriceMsat: 0n },
-    )
-    pair.a.configure(pair.now, { capMsat: 10n ** 20n })
-    expect(pair.a.want(pair.now)).toBeDefined()
-    const { route, ...granted } = grant('node')
-    const attempt = pair.a.transmit(pair.now, { ...granted, route: { ...route, maxAmountMsat: 10n ** 19n } })
-    expect(attempt?.amountMsat).toBe(largest)
-  })
-
-  test('a CREDIT with less money than it says is ignored on the node lane', () => {
-    const peer = new Stranger([], { packetPriceMsat: 1_000n })
-    const at = START + 21
-    peer.machine.write(at, new Uint8Array(100))
-    peer.machine.finish(at)
-    peer.machine.arrive(at, peer.data(at, [{ type: 'credit', id: 1, amountMsat: 1_000_000n }]))
-    const sent = send(peer.machine, at + 10)
-    for (const attempt of sent) peer.machine.resolve(at + 10, attempt.id, { status: 'delivered', feeMsat: 0n })
-    expect(peer.machine.bufferedBytes).toBe(100)
-    peer.machine.arrive(at + 10, {
-      ...peer.data(at, [{ type: 'credit', id: 1, amountMsat: 5_000n }]),
-      amountMsat: 5_000n,
-    })
-    expect(send(peer.machine, at + 20).length).toBeGreaterThan(0)
   })
 })

@@ -1,6 +1,7 @@
 /** A peer that does what the protocol forbids. */
 import { describe, expect, test } from 'vitest'
 import { Code } from '../../src/wire/errors.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { events, readAll, send, START, Stranger, types } from './pair.ts'
 
@@ -20,7 +21,7 @@ describe('a peer that breaks the rules', () => {
     },
     'a PRICE from the initiator': {
       code: Code.PROTOCOL,
-      frame: { type: 'price', serial: 1, packetMsat: 1n, kilobyteMsat: 1n },
+      frame: { type: 'price', serial: 1, from: 0, tariff: NO_TARIFF },
     },
     'an ACCEPT from the initiator': {
       code: Code.PROTOCOL,

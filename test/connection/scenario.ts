@@ -2,6 +2,7 @@
 import { Joined, type Lanes, type Medium, pattern } from './joined.ts'
 import { type Random, randomFrom } from './random.ts'
 import { Code } from '../../src/wire/errors.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 
 /** Salts of the patterns that the two sides write. */
 export const SALT = { a: 1, b: 2 } as const
@@ -52,8 +53,8 @@ export function live(
     lanes,
     medium: chooseMedium(random),
     keepTrace: options.keepTrace === true,
-    a: { noDelay: random.chance(0.3), maxPacketPriceMsat: 2_000n, maxKilobytePriceMsat: 3_000n },
-    b: price === undefined ? {} : { packetPriceMsat: price.packetMsat, kilobytePriceMsat: price.kilobyteMsat },
+    a: { noDelay: random.chance(0.3), maxTariff: { ...NO_TARIFF, packetMsat: 2_000n, kilobyteMsat: 3_000n } },
+    b: price === undefined ? {} : { tariff: { ...NO_TARIFF, ...price } },
   })
   const written = { a: 0, b: 0 }
   for (const side of ['a', 'b'] as const) {

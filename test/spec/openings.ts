@@ -201,25 +201,25 @@ const rows: readonly OpeningRow[] = [
   one(
     'an unknown even frame and no way to answer',
     ['§6.2'],
-    { frames: `${openFrame({ parameters: '' })}2400` },
+    { frames: `${openFrame({ parameters: '' })}3e00` },
     'dropped',
     'PROTOCOL',
   ),
   one(
     'an unknown even frame and a malformed one',
     ['§5.14'],
-    { frames: `${openFrame()}24000400` },
+    { frames: `${openFrame()}3e000400` },
     'dropped',
     'PROTOCOL',
   ),
   one(
     'an unknown even frame and one that is forbidden',
     ['§5.14'],
-    { frames: `${openFrame()}2400120100` },
+    { frames: `${openFrame()}3e00120100` },
     'dropped',
     'PROTOCOL',
   ),
-  one('an unknown even frame', ['§5.2', '§6.2'], { frames: `${openFrame()}2400` }, 'UNSUPPORTED', 'UNSUPPORTED'),
+  one('an unknown even frame', ['§5.2', '§6.2'], { frames: `${openFrame()}3e00` }, 'UNSUPPORTED', 'UNSUPPORTED'),
   one(
     'an unknown even parameter',
     ['§5.9', '§6.2'],
@@ -253,7 +253,7 @@ const rows: readonly OpeningRow[] = [
   one(
     'an unknown even frame and a height that is too old',
     ['§6.2'],
-    { frames: `${openFrame({ height: 1 })}2400` },
+    { frames: `${openFrame({ height: 1 })}3e00` },
     'UNSUPPORTED',
     'UNSUPPORTED',
   ),
@@ -272,10 +272,7 @@ const rows: readonly OpeningRow[] = [
   sequence('a preimage that is not that of the payment', ['§2.4', '§6.9'], 0, [
     { ...open({ otherHash: true }, 'dropped', 'PROTOCOL'), node: 'unspecified' },
   ]),
-  sequence('CREDIT above the amount', ['§6.9', '§12.4'], 0, [
-    { ...open({ frames: `${openFrame()}1c030143e9` }, 'taken', 'PRICE'), node: 'unspecified' },
-  ]),
-  one('CREDIT of the whole amount', ['§12.4'], { frames: `${openFrame()}1c030143e8` }, 'taken', 'settle'),
+  one('a PAYMENT in an OPEN', ['§5.13', '§6.2'], { frames: `${openFrame()}1c0401000001` }, 'dropped', 'PROTOCOL'),
   sequence('a copy of an OPEN that was taken', ['§6.5'], 1, [
     open({}, 'taken', 'settle'),
     open({ attempt: 1 }, 'taken', 'settle'),

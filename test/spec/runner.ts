@@ -133,6 +133,9 @@ class Run {
     else if ('finish' in call) this.#end.finish(now)
     else if ('stopReading' in call) this.#end.stopReading(now)
     else if ('reset' in call) this.#end.reset(now, call.reset)
+    else if ('pay' in call) this.#end.pay(now, call.pay, call.answers)
+    else if ('request' in call) this.#end.request(now, call.request)
+    else if ('decline' in call) this.#end.decline(now, call.decline)
     else this.#end.givePath(now, call.givePath, new TextEncoder().encode(call.givePath), this.#head.height + 144)
   }
 
@@ -251,11 +254,12 @@ class Run {
     return faults
   }
 
-  #find({ kind, attempt, frame, as }: ScriptPattern): boolean {
+  #find({ amountMsat, kind, attempt, frame, as }: ScriptPattern): boolean {
     const found = this.#sent.find(
       (packet) =>
         (kind === undefined || packet.kind === kind) &&
         (attempt === undefined || packet.attempt === attempt) &&
+        (amountMsat === undefined || packet.payment.amountMsat === BigInt(amountMsat)) &&
         (frame === undefined || packet.frames.some((each) => matches(each, frame))),
     )
     if (found !== undefined && as !== undefined) this.#named.set(as, found)

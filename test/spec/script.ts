@@ -3,6 +3,7 @@ import { fromHex, toHex } from '../../src/floor/bytes.ts'
 import { encodeFrames } from '../../src/wire/frame-writer.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { DEFAULT_PARAMETERS } from '../../src/wire/parameters.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { varintSize, Writer } from '../../src/wire/writer.ts'
 import * as noise from '../wire/noise.ts'
 import { toJson } from '../wire/vectors-json.ts'
@@ -33,6 +34,8 @@ export interface ScriptPattern {
   readonly attempt?: number
   /** A frame as in frames.json; fields that are left out are free. */
   readonly frame?: Readonly<Record<string, unknown>>
+  /** What the payment brings to the peer. */
+  readonly amountMsat?: number
   /** A name for the packet that carries it, for `outcome`. */
   readonly as?: string
 }
@@ -49,6 +52,9 @@ export interface ScriptStep {
     | { readonly stopReading: true }
     | { readonly reset: number }
     | { readonly givePath: string }
+    | { readonly pay: number; readonly answers?: number }
+    | { readonly request: number }
+    | { readonly decline: number }
   readonly outcome?: { readonly of: string; readonly is: 'settled' | 'failed' | { readonly refused: string } }
   // What is expected of this step, and of the time since the step before.
   /** 'taken', 'dropped', 'settle', or the code of a refusal. */
@@ -70,7 +76,7 @@ export interface Script {
   readonly name: string
   readonly clauses: readonly string[]
   readonly role: 'responder' | 'initiator'
-  readonly settings: Readonly<Record<string, number>>
+  readonly settings: Readonly<Record<string, number | Readonly<Record<string, number>>>>
   /** Responder: the OPEN that it is made from. */
   readonly open?: ScriptPacket
   /** Initiator: what it is to do. */
@@ -114,11 +120,23 @@ export const stream = (offset: number, text: string, fin = false): Frame => ({
 export const PING: Frame = { type: 'ping', keepalive: false }
 export const KEEPALIVE: Frame = { type: 'ping', keepalive: true }
 export const reset = (code: number): Frame => ({ type: 'reset', code, reason: '' })
-export const credit = (id: number, amountMsat: number): Frame => ({
-  type: 'credit',
+export const payment = (id: number, amountMsat: number, note = ''): Frame => ({
+  type: 'payment',
   id,
+  kind: 0,
+  reference: 0,
   amountMsat: BigInt(amountMsat),
+  note,
 })
+/** A PRICE of these components; the others are 0. */
+export const price = (serial: number, tariff: Readonly<Record<string, number>>, from = 0): Frame => ({
+  type: 'price',
+  serial,
+  from,
+  tariff: { ...NO_TARIFF, ...Object.fromEntries(Object.entries(tariff).map(([key, msat]) => [key, BigInt(msat)])) },
+})
+export const bill = (dueMsat: number): Frame => ({ type: 'bill', dueMsat: BigInt(dueMsat) })
+export const agree = (serial: number): Frame => ({ type: 'agree', serial })
 export const accept = (changes: Partial<typeof DEFAULT_PARAMETERS> = {}): Frame => ({
   type: 'accept',
   parameters: { ...DEFAULT_PARAMETERS, ...changes },

@@ -8,9 +8,12 @@ import type { Frame } from '../../src/wire/frames.ts'
 import {
   accept,
   ack,
-  credit,
+  agree,
+  bill,
   KEEPALIVE,
+  payment,
   PING,
+  price,
   reset,
   type Script,
   type ScriptPacket,
@@ -27,7 +30,6 @@ const hexOf = (text: string): string => Buffer.from(text).toString('hex')
 const peer = new ToResponder()
 /** A stream that has ended by what its OPEN brought. */
 const ended = new ToResponder([stream(0, 'abc', true)])
-const paying = new ToResponder([credit(1, 1_000)])
 
 /** An IDENTIFY for the key of this secret; its proof is right, or another one (spec §12.7). */
 function identify(secret: Uint8Array, proof = peer.identityProof(secret)): string {
@@ -531,14 +533,14 @@ const recovery: readonly Script[] = [
   ]),
   {
     name: 'each copy of a hanging ANSWER carries its PRICE',
-    clauses: ['§8.5', '§12.3'],
+    clauses: ['§8.5', '§12.4'],
     role: 'responder',
-    settings: { packetMsat: 10 },
+    settings: { tariff: { packetMsat: 10 } },
     open: peer.open(),
     steps: [0, 10_000, 20_000].map((at): ScriptStep => ({
       at,
       medium: 'hangs',
-      sends: [sent({ type: 'price', packetMsat: 10 }, { kind: 'answer' })],
+      sends: [sent({ type: 'price', serial: 1, from: 0 }, { kind: 'answer' })],
     })),
   },
 ]
@@ -789,10 +791,10 @@ const unexpected: readonly Script[] = [
     '0804006162630400',
     1,
   ),
-  broken('an unknown even frame resets with UNSUPPORTED', ['§5.2', '§15.2'], '0804006162632400', 4),
-  broken('what is malformed goes before what is unknown', ['§5.14'], '24000400', 1),
-  broken('what is unknown goes before what is forbidden', ['§5.14'], '1a030100002400', 4),
-  broken('a frame that the other side alone may send resets', ['§5.13', '§15.1'], '1a03010000', 1),
+  broken('an unknown even frame resets with UNSUPPORTED', ['§5.2', '§15.2'], '0804006162633e00', 4),
+  broken('what is malformed goes before what is unknown', ['§5.14'], '3e000400', 1),
+  broken('what is unknown goes before what is forbidden', ['§5.14'], '1a0201003e00', 4),
+  broken('a frame that the other side alone may send resets', ['§5.13', '§15.1'], '1a020100', 1),
   broken('an OPEN in a DATA packet resets', ['§5.13'], '2203000705', 1),
   broken(
     'a wrong proof resets',
@@ -843,76 +845,6 @@ const unexpected: readonly Script[] = [
     ],
   ),
   responder(
-    'a second copy of an OPEN with CREDIT is refused with DUPLICATE',
-    ['§6.5', '§15.1'],
-    [
-      { at: 30, in: paying.open({ attempt: 1, lane: 'phantom' }), reaction: 'DUPLICATE' },
-      { at: 31, in: paying.open({ attempt: 1 }), reaction: 'taken' },
-    ],
-    { open: paying.open(), settings: { packetMsat: 10 } },
-  ),
-  responder(
-    'CREDIT with less money than it says is refused over the phantom lane, and ignored on the node lane',
-    ['§12.4', '§12.5'],
-    [
-      { at: 30, call: { write: { byte: '61', count: 3 } }, sendsNot: ['stream'] },
-      { at: 31, in: peer.data(1, [credit(1, 1_001)], { lane: 'phantom' }), reaction: 'PRICE', sendsNot: ['stream'] },
-      {
-        at: 32,
-        in: peer.data(2, [credit(1, 1_001), stream(0, 'a')]),
-        reaction: 'taken',
-        reads: hexOf('a'),
-        sendsNot: ['stream'],
-      },
-      { at: 33, in: peer.data(3, [credit(1, 600), credit(2, 600)]), reaction: 'taken', sendsNot: ['stream'] },
-      {
-        at: 34,
-        in: peer.data(4, [credit(1, 600), credit(2, 400)]),
-        reaction: 'taken',
-        sends: [sent({ type: 'stream' })],
-      },
-    ],
-    { settings: { packetMsat: 100 } },
-  ),
-  responder(
-    'a CREDIT id that was counted is refused with DUPLICATE, and not counted again',
-    ['§12.4', '§15.1'],
-    [
-      { at: 30, in: peer.data(1, [credit(1, 100)], { lane: 'phantom' }), reaction: 'settle' },
-      { at: 31, in: peer.data(2, [credit(1, 100)], { lane: 'phantom' }), reaction: 'DUPLICATE' },
-      { at: 32, in: peer.data(3, [credit(1, 2_000)], { lane: 'phantom' }), reaction: 'DUPLICATE' },
-      { at: 33, in: peer.data(4, [credit(1, 100)]), reaction: 'taken' },
-    ],
-    { settings: { packetMsat: 100 } },
-  ),
-  initiator(
-    'a price above what is allowed resets with PRICE',
-    ['§12.6', '§11.1'],
-    [
-      {
-        at: 20,
-        in: toInitiator('reply', 1, '1a03010100'),
-        reaction: 'taken',
-        sends: [sent({ type: 'reset', code: 7 })],
-        told: ['price', 'ERR_KEYSOCK_PRICE'],
-      },
-    ],
-  ),
-  initiator(
-    'credit is topped up at once, for 40 packets to begin with',
-    ['§12.5'],
-    [
-      {
-        at: 20,
-        in: toInitiator('reply', 1, '1a040143e800'),
-        told: ['price'],
-        sends: [sent({ type: 'credit', id: 1, amountMsat: 41_000 })],
-      },
-      { at: 30, in: toInitiator('reply', 2, [ack(0, [0, 1])]), sendsNot: ['credit'] },
-    ],
-    { payPacketMsat: 1_000 },
-  ),
-  responder(
     'a MESSAGE is delivered once',
     ['§12.8', '§15.1'],
     [
@@ -956,21 +888,6 @@ const unexpected: readonly Script[] = [
     },
   ]),
   responder(
-    'a CREDIT id counted before is refused with DUPLICATE, without a price, too',
-    ['§12.4', '§15.1'],
-    [
-      { at: 30, in: peer.data(1, '1c030143e8', { lane: 'phantom' }), reaction: 'settle' },
-      { at: 31, in: peer.data(2, '1c030143e8', { lane: 'phantom' }), reaction: 'DUPLICATE' },
-      { at: 32, in: peer.data(3, '1c030143e8'), reaction: 'taken' },
-    ],
-  ),
-  responder(
-    'a CREDIT id counted with the OPEN is refused with DUPLICATE, without a price, too',
-    ['§12.4', '§15.1'],
-    [{ at: 30, in: paying.data(1, [credit(1, 1_000)], { lane: 'phantom' }), reaction: 'DUPLICATE' }],
-    { open: paying.open() },
-  ),
-  responder(
     'a wrong IDENTIFY after a good one resets',
     ['§12.7'],
     [
@@ -987,7 +904,353 @@ const unexpected: readonly Script[] = [
   ),
 ]
 
-const SCRIPTS: readonly Script[] = [...streams, ...acknowledgement, ...recovery, ...endings, ...unexpected]
+const money: readonly Script[] = [
+  responder(
+    'nothing of the stream goes before the price is agreed to and paid, and a BILL says what is due',
+    ['§12.3', '§12.4', '§12.5'],
+    [
+      {
+        at: 30,
+        call: { write: { byte: '61', count: 3_000 } },
+        sends: [sent({ type: 'bill', dueMsat: 6_000 })],
+        sendsNot: ['stream'],
+      },
+      { at: 31, in: peer.data(1, [PING], { amountMsat: 10_000 }), sendsNot: ['stream'] },
+      { at: 32, in: peer.data(2, [agree(1)]), sends: [sent({ type: 'stream' })], streamEnd: 3_000 },
+    ],
+    { settings: { tariff: { kilobyteMsat: 2_000 } } },
+  ),
+  responder(
+    'the money of every packet counts, and no more of the stream goes than it covers',
+    ['§12.3', '§12.5'],
+    [
+      { at: 30, in: peer.data(1, [agree(1)]), sendsNot: ['bill'] },
+      { at: 31, call: { write: { byte: '61', count: 3_000 } }, streamEnd: 2_000 },
+      { at: 32, in: peer.data(2, [PING]), streamEnd: 3_000, sendsNot: ['bill'] },
+    ],
+    { settings: { tariff: { kilobyteMsat: 1_000 } } },
+  ),
+  responder(
+    'a packet that a node tells of twice is paid once',
+    ['§12.3', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, [agree(1)]) },
+      { at: 31, in: peer.data(1, [agree(1)]) },
+      { at: 32, call: { write: { byte: '61', count: 3_000 } }, streamEnd: 2_000 },
+      { at: 33, in: peer.open({ attempt: 1 }), streamEnd: 3_000 },
+    ],
+    { settings: { tariff: { kilobyteMsat: 1_000 } } },
+  ),
+  responder(
+    'a BILL that is not paid goes again after 5, 10, 20, 40 and 60 s',
+    ['§12.5', '§10.6'],
+    [
+      { at: 30, in: peer.data(1, [agree(1)]) },
+      {
+        at: 31,
+        call: { write: { byte: '61', count: 5_000 } },
+        sends: [sent({ type: 'bill', dueMsat: 50_000_000 })],
+        sendsNot: ['stream'],
+      },
+      ...[5_000, 15_000, 35_000, 75_000, 135_000].flatMap((after): ScriptStep[] => [
+        { at: 31 + after - 1, sendsNot: ['bill'] },
+        { at: 31 + after, sends: [sent({ type: 'bill', dueMsat: 50_000_000 })] },
+      ]),
+    ],
+    { settings: { tariff: { kilobyteMsat: 10_000_000 } } },
+  ),
+  responder(
+    'what the application did not write is not billed, and the FIN costs its packet',
+    ['§12.5'],
+    [
+      { at: 30, in: peer.data(1, [agree(1)]) },
+      { at: 31, call: { finish: true }, sends: [sent({ type: 'bill', dueMsat: 3_000 })], sendsNot: ['stream'] },
+      { at: 32, in: peer.data(2, [PING]), sends: [sent({ type: 'stream', offset: 0, fin: true })] },
+    ],
+    { settings: { tariff: { packetMsat: 3_000 } } },
+  ),
+  responder(
+    'bytes of an initiator that does not pay for them are not read before it does',
+    ['§12.5'],
+    [
+      {
+        at: 30,
+        in: peer.data(1, [agree(1), stream(0, 'abc')]),
+        reads: '',
+        sends: [sent({ type: 'bill', dueMsat: 3_000 })],
+      },
+      { at: 31, in: peer.data(2, [PING]), reads: hexOf('abc') },
+    ],
+    { settings: { tariff: { uploadMsat: 1_000_000 } } },
+  ),
+  broken('an AGREE to what was never offered resets', ['§12.4', '§15.2'], [agree(1)], 1),
+  initiator(
+    'a price above what is allowed resets with PRICE',
+    ['§12.4', '§11.1'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, [price(1, { packetMsat: 1 })]),
+        reaction: 'taken',
+        sends: [sent({ type: 'reset', code: 7 })],
+        told: ['ERR_KEYSOCK_PRICE'],
+        toldNot: ['price'],
+      },
+    ],
+  ),
+  initiator(
+    'what is billed is paid up to one packet of 1,300 bytes to begin with, less what was paid',
+    ['§12.6'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, [price(1, { packetMsat: 1_000, kilobyteMsat: 10_000 }), bill(500_000)]),
+        told: ['price'],
+        sends: [sent({ type: 'agree', serial: 1 }, { amountMsat: 13_000 })],
+      },
+      { at: 30, in: toInitiator('reply', 2, [bill(500_000)]), sendsNot: ['agree'] },
+    ],
+    { maxTariff: { packetMsat: 1_000, kilobyteMsat: 10_000 } },
+  ),
+  initiator(
+    'a BILL within that is paid at once and exactly, and a lower one is ignored',
+    ['§12.6', '§15.1'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, [price(1, { kilobyteMsat: 10_000 }), bill(9_999)]),
+        sends: [sent({ type: 'agree', serial: 1 }, { amountMsat: 8_999 })],
+      },
+      { at: 30, in: toInitiator('reply', 2, [bill(5_000)]), sendsNot: ['agree'] },
+      { at: 31, in: toInitiator('reply', 3, [bill(12_000)]), sends: [sent({ type: 'agree' }, { amountMsat: 2_001 })] },
+    ],
+    { maxTariff: { kilobyteMsat: 10_000 } },
+  ),
+  initiator(
+    'a lower tariff holds at once, an older one says nothing, and the AGREE names the newest',
+    ['§12.4', '§15.1'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, [price(1, { packetMsat: 9 })]),
+        told: ['price'],
+        sends: [sent({ type: 'agree', serial: 1 })],
+      },
+      {
+        at: 30,
+        in: toInitiator('reply', 2, [price(3, { packetMsat: 7 })]),
+        told: ['price'],
+        sends: [sent({ type: 'agree', serial: 3 })],
+      },
+      { at: 31, in: toInitiator('reply', 3, [price(2, { packetMsat: 8 })]), toldNot: ['price'], sendsNot: ['agree'] },
+    ],
+    { maxTariff: { packetMsat: 10 } },
+  ),
+  initiator(
+    'a dearer tariff for bytes that came resets with PROTOCOL',
+    ['§12.4', '§15.2'],
+    [
+      { at: 20, in: toInitiator('reply', 1, [stream(0, 'abc')]), reads: hexOf('abc') },
+      {
+        at: 21,
+        in: toInitiator('reply', 2, [price(2, { kilobyteMsat: 1 }, 2)]),
+        reaction: 'dropped',
+        sends: [sent({ type: 'reset', code: 1 })],
+      },
+    ],
+    { maxTariff: { kilobyteMsat: 10 } },
+  ),
+  initiator(
+    'who is paid and asks more without serving is left after 30 s',
+    ['§12.6', '§11.1'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, [price(1, { kilobyteMsat: 1_000 }), bill(100_000)]),
+        sends: [sent({ type: 'agree' })],
+      },
+      { at: 30_019, in: toInitiator('reply', 2, [bill(100_000)]), sendsNot: ['reset'], state: 'open' },
+      {
+        at: 30_020,
+        in: toInitiator('reply', 3, [bill(100_000)]),
+        sends: [sent({ type: 'reset', code: 7 })],
+        told: ['ERR_KEYSOCK_PRICE'],
+      },
+    ],
+    { maxTariff: { kilobyteMsat: 1_000 } },
+  ),
+]
+
+const payments: readonly Script[] = [
+  responder(
+    'a PAYMENT with less money than it says is refused over the phantom lane, and does not count on the node lane',
+    ['§12.10', '§15.1'],
+    [
+      {
+        at: 31,
+        in: peer.data(1, [payment(1, 1_001, 'a')], { lane: 'phantom' }),
+        reaction: 'PRICE',
+        toldNot: ['payment 1001 a'],
+      },
+      {
+        at: 32,
+        in: peer.data(2, [payment(1, 1_001, 'b'), stream(0, 'a')]),
+        reads: hexOf('a'),
+        toldNot: ['payment 1001 b'],
+      },
+      {
+        at: 33,
+        in: peer.data(3, [payment(1, 600, 'c'), payment(2, 600, 'd')]),
+        toldNot: ['payment 600 c', 'payment 600 d'],
+      },
+      {
+        at: 34,
+        in: peer.data(4, [payment(1, 600, 'e'), payment(2, 400, 'f')]),
+        told: ['payment 600 e', 'payment 400 f'],
+      },
+    ],
+  ),
+  responder(
+    'a PAYMENT id that was counted is refused with DUPLICATE, which goes before PRICE, and counts once',
+    ['§12.10', '§15.1'],
+    [
+      {
+        at: 30,
+        in: peer.data(1, [payment(1, 100, 'a')], { lane: 'phantom' }),
+        reaction: 'settle',
+        told: ['payment 100 a'],
+      },
+      { at: 31, in: peer.data(2, [payment(1, 100, 'b')], { lane: 'phantom' }), reaction: 'DUPLICATE' },
+      { at: 32, in: peer.data(3, [payment(1, 2_000, 'c')], { lane: 'phantom' }), reaction: 'DUPLICATE' },
+      { at: 33, in: peer.data(4, [payment(1, 100, 'd')]), reaction: 'taken', toldNot: ['payment 100 d'] },
+      {
+        at: 34,
+        in: peer.data(5, [payment(2, 100, 'e'), payment(2, 200, 'f')]),
+        told: ['payment 100 e'],
+        toldNot: ['payment 200 f'],
+      },
+    ],
+  ),
+  responder(
+    'a PAYMENT is none of what is paid for the stream',
+    ['§12.3', '§12.10'],
+    [
+      { at: 30, in: peer.data(1, [agree(1)]) },
+      { at: 31, call: { write: { byte: '61', count: 3_000 } }, streamEnd: 2_000 },
+      { at: 32, in: peer.data(2, [payment(1, 800, 'a')]), told: ['payment 800 a'], streamEnd: 2_200 },
+    ],
+    { settings: { tariff: { kilobyteMsat: 1_000 } } },
+  ),
+  initiator(
+    'a PAYMENT is paid by its packet, goes again under its id when it failed, and in no copy while it hangs',
+    ['§8.9', '§12.10'],
+    [
+      { at: 20, medium: 'hangs' },
+      {
+        at: 21,
+        call: { pay: 5_000 },
+        sends: [sent({ type: 'payment', id: 1, kind: 0, reference: 0 }, { amountMsat: 5_000, as: 'one' })],
+      },
+      { at: 80_000, sendsNot: ['payment'] },
+      {
+        at: 80_001,
+        outcome: { of: 'one', is: 'failed' },
+        sends: [sent({ type: 'payment', id: 1 }, { amountMsat: 5_000 })],
+      },
+    ],
+  ),
+  initiator(
+    'a PAYMENT below the least amount is told exactly',
+    ['§12.10'],
+    [
+      {
+        at: 20,
+        call: { pay: 10 },
+        sends: [sent({ type: 'payment', amountMsat: 10 }, { amountMsat: 1_000 })],
+        told: ['paid'],
+      },
+    ],
+  ),
+  responder(
+    'a REQUEST is told once, and answered by a PAYMENT or a DECLINE',
+    ['§12.10', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, '28050343e86c6f'), told: ['requested 1000 lo'] },
+      { at: 31, in: peer.data(2, '28050343e86c6f'), toldNot: ['requested 1000 lo'] },
+      {
+        at: 32,
+        call: { pay: 2_000, answers: 3 },
+        sends: [sent({ type: 'payment', id: 1, kind: 2, reference: 3 }, { amountMsat: 2_000 })],
+      },
+      { at: 33, in: peer.data(3, '28030443e8'), told: ['requested 1000 '] },
+      { at: 34, call: { decline: 4 }, sends: [sent({ type: 'decline', id: 4, reason: 'no' })] },
+      { at: 35, call: { decline: 4 }, sendsNot: ['decline'] },
+    ],
+  ),
+  initiator(
+    'a REQUEST goes again when it failed, and a DECLINE of what was not requested is ignored',
+    ['§12.10', '§15.1'],
+    [
+      { at: 20, medium: 'hangs' },
+      { at: 21, call: { request: 700 }, sends: [sent({ type: 'request', id: 1, amountMsat: 700 }, { as: 'one' })] },
+      { at: 22, outcome: { of: 'one', is: 'failed' }, sends: [sent({ type: 'request', id: 1, amountMsat: 700 })] },
+      { at: 23, in: toInitiator('reply', 1, '2a0109'), toldNot: ['declined'] },
+      { at: 24, in: toInitiator('reply', 2, '2a0101'), told: ['declined'] },
+      { at: 25, in: toInitiator('reply', 3, '2a0101'), toldNot: ['declined'] },
+    ],
+  ),
+  responder(
+    'a SURPLUS is given back up to what is left, once, less the fee',
+    ['§12.11', '§15.1'],
+    [
+      { at: 30, in: peer.data(1, [agree(1)], { amountMsat: 1_000 }) },
+      { at: 31, call: { write: { byte: '61', count: 10_000 } }, sends: [sent({ type: 'bill', dueMsat: 10_000 })] },
+      { at: 32, in: peer.data(2, [PING], { amountMsat: 14_000 }), streamEnd: 10_000 },
+      {
+        at: 33,
+        in: peer.data(3, '2c04802625a0'),
+        sends: [
+          sent({ type: 'payment', kind: 1, reference: 1, amountMsat: 6_000, note: 'surplus' }, { amountMsat: 6_000 }),
+        ],
+      },
+      { at: 34, in: peer.data(4, '2c0243e8'), sendsNot: ['payment'] },
+    ],
+    { settings: { tariff: { kilobyteMsat: 1_000 } } },
+  ),
+  initiator(
+    'what was paid above the price is claimed when all is done, and waited for no longer than 10 s',
+    ['§12.11', '§10.6'],
+    [
+      {
+        at: 20,
+        in: toInitiator('reply', 1, [price(1, { kilobyteMsat: 100_000 }), bill(100_000)]),
+        sends: [sent({ type: 'agree' }, { amountMsat: 99_000 })],
+      },
+      { at: 30, call: { finish: true } },
+      {
+        at: 31,
+        in: toInitiator('reply', 2, [ack(1, [0, 2]), stream(0, 'abc', true)]),
+        told: ['end'],
+        sends: [sent({ type: 'surplus' })],
+        toldNot: ['ended'],
+        state: 'closing',
+      },
+      { at: 10_030, state: 'closing' },
+      { at: 10_031, told: ['ended'], state: 'lingering' },
+    ],
+    { maxTariff: { kilobyteMsat: 100_000 } },
+  ),
+]
+
+const SCRIPTS: readonly Script[] = [
+  ...streams,
+  ...acknowledgement,
+  ...recovery,
+  ...endings,
+  ...unexpected,
+  ...money,
+  ...payments,
+]
 
 /** A packet that comes over the node lane is taken, where a script says nothing else. */
 function withReactions(script: Script): Script {

@@ -7,12 +7,14 @@ import { toHex } from '../../src/floor/bytes.ts'
 import type { Lane, PaymentFailure } from '../../src/medium/payment.ts'
 import { Budget } from '../../src/transport/connection/budget.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
-import { Buyer, packetPrice } from '../../src/transport/connection/credit.ts'
+import { Meter } from '../../src/transport/connection/meter.ts'
 import type { Attempt, ConnectionSettings, Grant } from '../../src/transport/connection/interface.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
 import { checkAddress, formatAddress, type Address } from '../../src/transport/options/address.ts'
 import { Code, codeName } from '../../src/wire/errors.ts'
 import { ecdh } from '../../src/wire/keys.ts'
+import type { Tariff } from '../../src/wire/frames.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 
 /** An address as text, read (spec §1.6). @throws for what is none */
 export function readAddress(text: string): Address {
@@ -24,26 +26,38 @@ export function writeAddress(address: Address): string {
   return formatAddress(address)
 }
 
-/** spec §12.3 */
-export function priceOfPacket(
-  price: { readonly packetMsat: bigint; readonly kilobyteMsat: bigint },
-  bytes: number,
-): bigint {
-  return packetPrice(price, bytes)
+/** A tariff by its components that are not 0. */
+function tariffFrom(components: Readonly<Record<string, number>>): Tariff {
+  return { ...NO_TARIFF, ...Object.fromEntries(Object.entries(components).map(([key, msat]) => [key, BigInt(msat)])) }
 }
 
-/** What an initiator's next CREDIT asks, when `leftMsat` of its credit are left (spec §12.5). */
-export function topUp(
-  price: { readonly packetMsat: bigint; readonly kilobyteMsat: bigint },
-  stretchBytes: number,
-  leftMsat: bigint,
-): bigint {
-  const buyer = new Buyer()
-  for (let bytes = 16_384; bytes < stretchBytes; bytes *= 2) buyer.arrived(0n)
-  buyer.learn(1, price)
-  if (leftMsat > 0n) buyer.pay(leftMsat)
-  if (leftMsat < 0n) buyer.failed(-leftMsat)
-  return buyer.dueMsat
+export interface PriceStep {
+  readonly tariff?: Readonly<Record<string, number>>
+  readonly from?: number
+  readonly packets?: number
+  readonly messages?: number
+  readonly uploadBytes?: number
+  readonly streamBytes?: number
+  readonly atMs?: number
+}
+
+/** What a connection costs after each of these (spec §12.3). */
+export function costsOf(steps: readonly PriceStep[]): number[] {
+  const meter = new Meter(0)
+  let stream = 0
+  let now = 0
+  return steps.map(({ tariff, from = 0, packets = 0, messages = 0, uploadBytes, streamBytes, atMs }) => {
+    now = atMs ?? now
+    if (tariff !== undefined) {
+      meter.change(now, tariffFrom(tariff))
+      meter.stretch(from, tariffFrom(tariff).kilobyteMsat)
+    }
+    for (let i = 0; i < packets; i++) meter.packet()
+    for (let i = 0; i < messages; i++) meter.message()
+    if (uploadBytes !== undefined) meter.upload(uploadBytes)
+    stream = streamBytes ?? stream
+    return Number(meter.costMsat(now, stream))
+  })
 }
 
 /** A packet that comes in. */
@@ -61,10 +75,10 @@ export type Fate = 'delivered' | 'settled' | 'failed' | { readonly refused: stri
 
 /** What a script may set. */
 export interface EndSettings {
-  readonly packetMsat?: number
-  readonly kilobyteMsat?: number
-  /** What an initiator pays at most for a packet. */
-  readonly payPacketMsat?: number
+  /** What a responder asks, and an initiator pays at most: components that are not 0. */
+  readonly tariff?: Readonly<Record<string, number>>
+  readonly maxTariff?: Readonly<Record<string, number>>
+  readonly creditLimitMsat?: number
 }
 
 /** Room of a packet, least amount and base fee of every route that a script is run on. */
@@ -78,18 +92,18 @@ const SETTINGS: ConnectionSettings = {
   capMsat: 10n ** 12n,
   initialWindow: 262_144,
   maxWindow: 16_777_216,
-  maxPacketPriceMsat: 0n,
-  maxKilobytePriceMsat: 0n,
-  packetPriceMsat: 0n,
-  kilobytePriceMsat: 0n,
+  maxTariff: NO_TARIFF,
+  asksPrice: false,
+  tariff: undefined,
+  creditLimitMsat: 0n,
 }
 
 function settings(script: EndSettings): ConnectionSettings {
   return {
     ...SETTINGS,
-    packetPriceMsat: BigInt(script.packetMsat ?? 0),
-    kilobytePriceMsat: BigInt(script.kilobyteMsat ?? 0),
-    maxPacketPriceMsat: BigInt(script.payPacketMsat ?? 0),
+    tariff: script.tariff === undefined ? undefined : tariffFrom(script.tariff),
+    maxTariff: tariffFrom(script.maxTariff ?? {}),
+    creditLimitMsat: BigInt(script.creditLimitMsat ?? 0),
   }
 }
 
@@ -174,6 +188,8 @@ export class End {
   /** 'taken', 'settle', 'dropped', or the name of the code of a refusal. */
   arrive(now: number, incoming: Incoming): { readonly reaction: string; readonly preimage?: string } {
     const reception = this.#machine.arrive(now, incoming)
+    // What is settled is there.
+    if (reception.action === 'settle') this.#machine.arrivalConfirmed(now, incoming.amountMsat, incoming.hash)
     switch (reception.action) {
       case 'refuse':
         return { reaction: codeName(reception.code) }
@@ -199,6 +215,19 @@ export class End {
 
   stopReading(now: number): void {
     this.#machine.stopReading(now)
+  }
+
+  pay(now: number, amountMsat: number, reference: number | undefined): void {
+    const kind = reference === undefined ? 0 : 2
+    this.#machine.pay(now, { kind, reference: reference ?? 0, amountMsat: BigInt(amountMsat), note: 'x' })
+  }
+
+  request(now: number, amountMsat: number): void {
+    this.#machine.request(now, BigInt(amountMsat), 'x')
+  }
+
+  decline(now: number, id: number): void {
+    this.#machine.decline(now, id, 'no')
   }
 
   message(now: number, id: Uint8Array, data: Uint8Array): void {
@@ -246,6 +275,8 @@ export class End {
       if (event.type === 'ended') words.push(event.error?.code ?? 'ended')
       else if (event.type === 'activity' || event.type === 'readable' || event.type === 'writable') continue
       else if (event.type === 'message') words.push(`message ${toHex(event.data)}`)
+      else if (event.type === 'payment') words.push(`payment ${event.amountMsat} ${event.note}`)
+      else if (event.type === 'requested') words.push(`requested ${event.amountMsat} ${event.note}`)
       else words.push(event.type)
     }
     while (this.#machine.pollRequest() !== undefined);

@@ -15,7 +15,7 @@ import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import type { Kind } from '../../src/wire/packets.ts'
 import { Reader } from '../../src/wire/reader.ts'
 import { varintSize, Writer } from '../../src/wire/writer.ts'
-import { priceOfPacket, readAddress, topUp, writeAddress } from './transport.ts'
+import { costsOf, type PriceStep, readAddress, writeAddress } from './transport.ts'
 
 function read(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`../../spec/vectors/${name}`, import.meta.url), 'utf8'))
@@ -77,27 +77,10 @@ describe('places.json', () => {
 })
 
 describe('prices.json', () => {
-  const { packets, topUps } = read('prices.json') as {
-    packets: { packetMsat: number; kilobyteMsat: number; streamBytes: number; priceMsat: number }[]
-    topUps: {
-      packetMsat: number
-      kilobyteMsat: number
-      stretchBytes: number
-      leftMsat: number
-      creditMsat: number
-    }[]
-  }
-  const price = (row: { packetMsat: number; kilobyteMsat: number }): { packetMsat: bigint; kilobyteMsat: bigint } => ({
-    packetMsat: BigInt(row.packetMsat),
-    kilobyteMsat: BigInt(row.kilobyteMsat),
-  })
+  const rows = read('prices.json') as { name: string; steps: (PriceStep & { costMsat: number })[] }[]
 
-  it.each(packets)('$streamBytes bytes at $packetMsat and $kilobyteMsat', (row) => {
-    expect(priceOfPacket(price(row), row.streamBytes)).toBe(BigInt(row.priceMsat))
-  })
-
-  it.each(topUps)('$leftMsat left of $stretchBytes bytes at $packetMsat and $kilobyteMsat', (row) => {
-    expect(topUp(price(row), row.stretchBytes, BigInt(row.leftMsat))).toBe(BigInt(row.creditMsat))
+  it.each(rows)('has the cost of $name', ({ steps }) => {
+    expect(costsOf(steps)).toEqual(steps.map(({ costMsat }) => costMsat))
   })
 })
 

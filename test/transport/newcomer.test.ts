@@ -81,10 +81,10 @@ describe('an option that is written in another case', () => {
   it('is refused with the right name', async () => {
     const { sim, alice, bob } = pair
     const connectOptions: object = { maxcost: 1 }
-    const serverOptions: object = { packetprice: 1 }
+    const serverOptions: object = { creditlimit: 1 }
     const endpointOptions = { backend: sim.backend('carol'), caps: { Process: 1 } as object }
     expect(() => alice.createConnection(bob.publicKeyHex, 5, connectOptions)).toThrow(told('maxCost'))
-    expect(() => bob.createServer(serverOptions)).toThrow(told('packetPrice'))
+    expect(() => bob.createServer(serverOptions)).toThrow(told('creditLimit'))
     await expect(createEndpoint(endpointOptions)).rejects.toEqual(told('process'))
   })
 

@@ -8,8 +8,11 @@ import { pairOn } from './worlds.ts'
 const LARGEST = 2n ** 53n - 1n
 
 it.for<ServerOptions>([
-  { packetPrice: LARGEST + 1n },
-  { kilobytePrice: 10n ** 30n },
+  { tariff: { packet: LARGEST + 1n } },
+  { tariff: { kilobyte: 10n ** 30n } },
+  { tariff: { opening: -1 } },
+  { tariff: untyped({ kilobytes: 1 }) },
+  { tariff: untyped([]) },
   { idleTimeout: Number(LARGEST) + 1 },
   { idleTimeout: 1e300 },
 ])('what no frame can say is refused when it is set: %o', async (options) => {
@@ -20,9 +23,12 @@ it.for<ServerOptions>([
 
 it('the largest prices that a frame can say, and parts of a ms, reach the other side, which says no', async () => {
   const { sim, alice, bob } = await pairOn(createSimulation(demoNetwork(), { seed: 3 }))
-  const options = { packetPrice: LARGEST, kilobytePrice: LARGEST, idleTimeout: 123_456.7 }
+  const options = { tariff: { packet: LARGEST, kilobyte: LARGEST }, idleTimeout: 123_456.7 }
   await bob.createServer(options, (socket) => socket.on('error', () => undefined)).listen(7)
-  const socket = alice.createConnection(bob.publicKeyHex, 7, { maxPacketPrice: LARGEST, idleTimeout: Number(LARGEST) })
+  const socket = alice.createConnection(bob.publicKeyHex, 7, {
+    maxTariff: { packet: LARGEST },
+    idleTimeout: Number(LARGEST),
+  })
   const [error] = await sim.drive(once(socket, 'error'))
   expect(error).toMatchObject({ code: 'ERR_KEYSOCK_PRICE' })
 })

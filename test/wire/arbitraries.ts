@@ -68,6 +68,15 @@ const openParameters: fc.Arbitrary<Parameters> = fc.oneof(
 )
 
 const reason = fc.string({ unit: 'grapheme', maxLength: 60 }).filter((text) => Buffer.byteLength(text) <= 128)
+const note = fc.string({ unit: 'grapheme', maxLength: 100 }).filter((text) => Buffer.byteLength(text) <= 256)
+const tariff = fc.record({
+  openingMsat: msat,
+  packetMsat: msat,
+  kilobyteMsat: msat,
+  uploadMsat: msat,
+  secondMsat: msat,
+  messageMsat: msat,
+})
 const limit = { limit: varint }
 
 /** Any frame. */
@@ -92,8 +101,20 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     id: bytesOf(16),
     data: fc.uint8Array({ maxLength: 512, size: 'max' }),
   }),
-  fc.record({ type: fc.constant('price' as const), serial: varint, packetMsat: msat, kilobyteMsat: msat }),
-  fc.record({ type: fc.constant('credit' as const), id: varint, amountMsat: msat }),
+  fc.record({ type: fc.constant('price' as const), serial: varint, from: varint, tariff }),
+  fc.record({ type: fc.constant('agree' as const), serial: varint }),
+  fc.record({ type: fc.constant('bill' as const), dueMsat: msat }),
+  fc.record({
+    type: fc.constant('payment' as const),
+    id: varint,
+    kind: fc.integer({ min: 0, max: 2 }),
+    reference: varint,
+    amountMsat: msat,
+    note,
+  }),
+  fc.record({ type: fc.constant('request' as const), id: varint, amountMsat: msat, note }),
+  fc.record({ type: fc.constant('decline' as const), id: varint, reason }),
+  fc.record({ type: fc.constant('surplus' as const), amountMsat: msat }),
   fc.record({ type: fc.constant('identify' as const), key: point, proof: bytesOf(32) }),
   fc.record({ type: fc.constant('accept' as const), parameters: acceptParameters }),
   fc.record({

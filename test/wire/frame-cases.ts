@@ -3,6 +3,7 @@
  */
 import { fromHex } from '../../src/floor/bytes.ts'
 import type { Frame } from '../../src/wire/frames.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 
 export interface ValidCase {
   readonly name: string
@@ -83,17 +84,53 @@ const control: readonly ValidCase[] = [
     id: fromHex('0f'.repeat(16)),
     data: fromHex('aabb'),
   }),
-  canonical('PRICE', '1a040143e800', {
+  canonical('PRICE', '1a060100040243e8', {
     type: 'price',
     serial: 1,
-    packetMsat: 1000n,
-    kilobyteMsat: 0n,
+    from: 0,
+    tariff: { ...NO_TARIFF, packetMsat: 1000n },
   }),
-  canonical('CREDIT', '1c0901c01fffffffffffff', {
-    type: 'credit',
+  canonical('PRICE of every component', '1a15024400020101040102060103080104'.concat('0a01050c0106'), {
+    type: 'price',
+    serial: 2,
+    from: 1024,
+    tariff: {
+      openingMsat: 1n,
+      packetMsat: 2n,
+      kilobyteMsat: 3n,
+      uploadMsat: 4n,
+      secondMsat: 5n,
+      messageMsat: 6n,
+    },
+  }),
+  canonical('PRICE of nothing', '1a020300', { type: 'price', serial: 3, from: 0, tariff: NO_TARIFF }),
+  other('PRICE with an unknown odd component', '1a0701000401010f00', {
+    type: 'price',
+    serial: 1,
+    from: 0,
+    tariff: { ...NO_TARIFF, packetMsat: 1n },
+  }),
+  canonical('AGREE', '240101', { type: 'agree', serial: 1 }),
+  canonical('BILL', '2608c01fffffffffffff', { type: 'bill', dueMsat: 2n ** 53n - 1n }),
+  canonical('PAYMENT', '1c0701000043e8c3bc', {
+    type: 'payment',
     id: 1,
-    amountMsat: 2n ** 53n - 1n,
+    kind: 0,
+    reference: 0,
+    amountMsat: 1000n,
+    note: 'ü',
   }),
+  canonical('PAYMENT that answers a REQUEST', '1c0402020501', {
+    type: 'payment',
+    id: 2,
+    kind: 2,
+    reference: 5,
+    amountMsat: 1n,
+    note: '',
+  }),
+  canonical('REQUEST', '280501016c6f67', { type: 'request', id: 1, amountMsat: 1n, note: 'log' }),
+  canonical('DECLINE', '2a03016e6f', { type: 'decline', id: 1, reason: 'no' }),
+  canonical('SURPLUS', '2c024400', { type: 'surplus', amountMsat: 1024n }),
   canonical('IDENTIFY', `1e4041${point}${'cd'.repeat(32)}`, {
     type: 'identify',
     key: fromHex(point),
@@ -168,13 +205,29 @@ const extremes: readonly ValidCase[] = [
     id: fromHex('0f'.repeat(16)),
     data: fromHex('aa'.repeat(512)),
   }),
-  canonical('PRICE of the largest amounts', '1a1100c01fffffffffffffc01fffffffffffff', {
-    type: 'price',
-    serial: 0,
-    packetMsat: 2n ** 53n - 1n,
-    kilobyteMsat: 2n ** 53n - 1n,
-  }),
-  canonical('CREDIT of nothing', '1c020000', { type: 'credit', id: 0, amountMsat: 0n }),
+  canonical(
+    'PRICE of the largest numbers',
+    `1a24${'c01fffffffffffff'.repeat(2)}0408c01fffffffffffff0608c01fffffffffffff`,
+    {
+      type: 'price',
+      serial: 2 ** 53 - 1,
+      from: 2 ** 53 - 1,
+      tariff: { ...NO_TARIFF, packetMsat: 2n ** 53n - 1n, kilobyteMsat: 2n ** 53n - 1n },
+    },
+  ),
+  canonical('BILL of nothing', '260100', { type: 'bill', dueMsat: 0n }),
+  canonical(
+    'PAYMENT of the largest numbers, with a note of 256 bytes',
+    `1c4119c01fffffffffffff02${'c01fffffffffffff'.repeat(2)}${'61'.repeat(256)}`,
+    {
+      type: 'payment',
+      id: 2 ** 53 - 1,
+      kind: 2,
+      reference: 2 ** 53 - 1,
+      amountMsat: 2n ** 53n - 1n,
+      note: 'a'.repeat(256),
+    },
+  ),
   canonical(
     'ACCEPT with the largest max_data and idle_timeout, and no ack_delay',
     `20170208c01fffffffffffff0408c01fffffffffffff080100`,
@@ -214,7 +267,7 @@ export const invalidFrames: readonly InvalidCase[] = [
   { name: 'a type above 2^53 - 1', hex: 'c02000000000000100' },
   { name: 'a length above 2^53 - 1', hex: '04ffffffffffffffff00' },
   { name: 'an unknown odd frame beyond the packet', hex: '0302aa' },
-  { name: 'an unknown even frame beyond the packet', hex: '2402aa' },
+  { name: 'an unknown even frame beyond the packet', hex: '3e02aa' },
   { name: 'STREAM without an offset', hex: '0c' },
   { name: 'STREAM of length 0', hex: '0800' },
   { name: 'STREAM beyond the highest offset', hex: '0cc01ffffffffffffeaa' },
@@ -250,11 +303,24 @@ export const invalidFrames: readonly InvalidCase[] = [
   { name: 'REFUSE with a reason of 129 bytes', hex: `16408205${'61'.repeat(129)}` },
   { name: 'MESSAGE with an id of 15 bytes', hex: `180f${'00'.repeat(15)}` },
   { name: 'MESSAGE of 513 bytes', hex: `184211${'00'.repeat(529)}` },
-  { name: 'PRICE cut short', hex: '1a020100' },
-  { name: 'PRICE with a byte left over', hex: '1a0401000000' },
-  { name: 'CREDIT without an amount', hex: '1c0101' },
-  { name: 'CREDIT of more than 2^53 - 1', hex: '1c0901c020000000000000' },
-  { name: 'CREDIT with a byte left over', hex: '1c03010100' },
+  { name: 'PRICE cut short', hex: '1a0101' },
+  { name: 'PRICE with a component cut short', hex: '1a0401000402' },
+  { name: 'PRICE with a byte left over in a component', hex: '1a06010004020101' },
+  { name: 'PRICE with components out of order', hex: '1a080100060101040101' },
+  { name: 'PRICE with a component twice', hex: '1a080100040101040101' },
+  { name: 'AGREE without a serial', hex: '2400' },
+  { name: 'AGREE with a byte left over', hex: '24020100' },
+  { name: 'BILL of more than 2^53 - 1', hex: '2608c020000000000000' },
+  { name: 'BILL with a byte left over', hex: '26020101' },
+  { name: 'PAYMENT without an amount', hex: '1c03010000' },
+  { name: 'PAYMENT of an unknown kind', hex: '1c0401030001' },
+  { name: 'PAYMENT of more than 2^53 - 1', hex: '1c0b010000c020000000000000' },
+  { name: 'PAYMENT with a note that is not UTF-8', hex: '1c0501000001ff' },
+  { name: 'PAYMENT with a note of 257 bytes', hex: `1c410501000001${'61'.repeat(257)}` },
+  { name: 'REQUEST without an amount', hex: '280101' },
+  { name: 'REQUEST with a note of 257 bytes', hex: `2841030101${'61'.repeat(257)}` },
+  { name: 'DECLINE with a reason of 129 bytes', hex: `2a408201${'61'.repeat(129)}` },
+  { name: 'SURPLUS with a byte left over', hex: '2c020101' },
   { name: 'IDENTIFY cut short', hex: `1e4040${point}${'cd'.repeat(31)}` },
   { name: 'IDENTIFY with a byte left over', hex: `1e4042${point}${'cd'.repeat(33)}` },
   { name: 'IDENTIFY with a key that is not on the curve', hex: `1e4041${notOnCurve}${'cd'.repeat(32)}` },
@@ -274,12 +340,12 @@ export const invalidFrames: readonly InvalidCase[] = [
   { name: 'OPEN with half a port', hex: '220107' },
   { name: 'OPEN with direct_reply of 32 bytes', hex: `22250007050620${point.slice(0, 64)}` },
   { name: 'OPEN with direct_reply that is not on the curve', hex: `22260007050621${notOnCurve}` },
-  { name: 'an unknown even frame before a malformed one', hex: '240004' },
+  { name: 'an unknown even frame before a malformed one', hex: '3e0004' },
   { name: 'an unknown even parameter before one of a value out of its range', hex: '2008000008048000ea61' },
 ]
 
 export const unsupportedFrames: readonly UnsupportedCase[] = [
-  { name: 'an unknown even frame', hex: '2400', frames: [] },
+  { name: 'an unknown even frame', hex: '3e00', frames: [] },
   { name: 'an unknown even frame of two bytes of type', hex: '120100410001ff', frames: [ping] },
   {
     name: 'an unknown even parameter',

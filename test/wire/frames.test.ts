@@ -1,3 +1,4 @@
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/floor/bytes.ts'
@@ -104,9 +105,12 @@ describe('a frame that must not be written', () => {
     ['a path of 513 bytes', { type: 'reply-paths', generation: 0, paths: [{ ...path, bytes: new Uint8Array(513) }] }],
     ['a message id of 15 bytes', { type: 'message', id: new Uint8Array(15), data: new Uint8Array() }],
     ['a message of 513 bytes', { type: 'message', id: new Uint8Array(16), data: new Uint8Array(513) }],
-    ['a negative amount', { type: 'credit', id: 0, amountMsat: -1n }],
-    ['an amount above 2^53 - 1', { type: 'credit', id: 0, amountMsat: 2n ** 53n }],
-    ['a price above 2^53 - 1', { type: 'price', serial: 0, packetMsat: 0n, kilobyteMsat: 2n ** 64n }],
+    ['a negative amount', { type: 'bill', dueMsat: -1n }],
+    ['an amount above 2^53 - 1', { type: 'bill', dueMsat: 2n ** 53n }],
+    [
+      'a price above 2^53 - 1',
+      { type: 'price', serial: 0, from: 0, tariff: { ...NO_TARIFF, kilobyteMsat: 2n ** 64n } },
+    ],
     ['a key of 32 bytes', { type: 'identify', key: new Uint8Array(32), proof: new Uint8Array(32) }],
     ['a port of 0', { type: 'open', port: 0, height: 0, parameters }],
     ['a port of 65,536', { type: 'open', port: 65_536, height: 0, parameters }],
@@ -225,7 +229,7 @@ describe('a packet filled to the last byte', () => {
 describe('the places of frames', () => {
   const parameters = { maxData: 262_144, idleTimeoutMs: 0, ackDelayMs: 0 }
   const ping: Frame = { type: 'ping', keepalive: false }
-  const credit: Frame = { type: 'credit', id: 0, amountMsat: 1n }
+  const payment: Frame = { type: 'payment', id: 0, kind: 0, reference: 0, amountMsat: 1n, note: '' }
   const stream: Frame = { type: 'stream', offset: 0, data: new Uint8Array(), fin: false }
   const open: Frame = { type: 'open', port: 1, height: 0, parameters }
   const accept: Frame = { type: 'accept', parameters }
@@ -242,8 +246,13 @@ describe('the places of frames', () => {
     [{ type: 'blocked', limit: 0 }, ['data', 'answer', 'reply']],
     [ping, ['data', 'answer', 'reply']],
     [{ type: 'reset', code: 0, reason: '' }, ['data', 'answer', 'reply']],
-    [credit, ['open', 'early', 'data']],
-    [{ type: 'price', serial: 0, packetMsat: 0n, kilobyteMsat: 0n }, ['answer', 'reply']],
+    [payment, ['data', 'answer', 'reply']],
+    [{ type: 'request', id: 0, amountMsat: 1n, note: '' }, ['data', 'answer', 'reply']],
+    [{ type: 'decline', id: 0, reason: '' }, ['data', 'answer', 'reply']],
+    [{ type: 'price', serial: 0, from: 0, tariff: NO_TARIFF }, ['answer', 'reply']],
+    [{ type: 'bill', dueMsat: 0n }, ['answer', 'reply']],
+    [{ type: 'agree', serial: 0 }, ['data']],
+    [{ type: 'surplus', amountMsat: 0n }, ['data']],
     [{ type: 'identify', key: new Uint8Array(33), proof: new Uint8Array(32) }, ['data']],
   ]
   it.each(allowed)('let $type stand where the spec has it, and nowhere else', (one, where) => {

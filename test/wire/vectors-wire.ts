@@ -140,8 +140,13 @@ const FRAME_PLACES: readonly (readonly [string, string, readonly (typeof KINDS)[
   ['PING', '120100', ['data', 'answer', 'reply']],
   ['RESET', '140100', ['data', 'answer', 'reply']],
   ['MESSAGE', `1810${'0f'.repeat(16)}`, KINDS],
-  ['PRICE', '1a03010000', ['answer', 'reply']],
-  ['CREDIT', '1c020101', ['open', 'early', 'data']],
+  ['PRICE', '1a020100', ['answer', 'reply']],
+  ['BILL', '260100', ['answer', 'reply']],
+  ['AGREE', '240101', ['data']],
+  ['SURPLUS', '2c0101', ['data']],
+  ['PAYMENT', '1c0401000001', ['data', 'answer', 'reply']],
+  ['REQUEST', '28020101', ['data', 'answer', 'reply']],
+  ['DECLINE', '2a0101', ['data', 'answer', 'reply']],
   ['IDENTIFY', `1e4041${KEY}${'cd'.repeat(32)}`, ['data']],
   ['an unknown odd frame', '0300', KINDS],
 ]
@@ -186,49 +191,92 @@ export function placeVectors(): object[] {
   return rows
 }
 
-/** Prices of packets (spec §12.3), and what is topped up (spec §12.5). */
-export function priceVectors(): object {
-  const packets: readonly (readonly [number, number, number, number])[] = [
-    [0, 0, 0, 0],
-    [0, 0, 1_000, 0],
-    [10, 0, 0, 10],
-    [10, 0, 900, 10],
-    [0, 1, 0, 0],
-    [0, 1, 1, 1],
-    [0, 1, 1_000, 1],
-    [0, 1, 1_001, 2],
-    [7, 1_500, 333, 7 + 500],
-    [7, 1_500, 1_000, 7 + 1_500],
-    [0, 999, 1, 1],
-    [0, 1_000, 1, 1],
-    [0, 1_001, 1, 2],
-    [2 ** 53 - 1, 0, 1_000, 2 ** 53 - 1],
+/** One thing after the other that a side counts (spec §12.3, §12.4). */
+interface PriceStep {
+  /** The tariff from here on; what is left out is 0. `from`: where in the responder's stream. */
+  readonly tariff?: Readonly<Record<string, number>>
+  readonly from?: number
+  /** Packets that cost, datagrams, and the ends of both streams, since the step before. */
+  readonly packets?: number
+  readonly messages?: number
+  readonly uploadBytes?: number
+  readonly streamBytes?: number
+  readonly atMs?: number
+  /** What all costs then. */
+  readonly costMsat: number
+}
+
+/** What connections cost, step by step (spec §12.3). */
+export function priceVectors(): { readonly name: string; readonly steps: readonly PriceStep[] }[] {
+  return [
+    {
+      name: 'packets and bytes, rounded up once in all',
+      steps: [
+        { tariff: { packetMsat: 7, kilobyteMsat: 1_500 }, costMsat: 0 },
+        { packets: 1, streamBytes: 333, costMsat: 507 },
+        { packets: 1, streamBytes: 334, costMsat: 515 },
+        { packets: 1, streamBytes: 1_000, costMsat: 1_521 },
+      ],
+    },
+    {
+      name: 'a byte at 1 msat for 1,000',
+      steps: [
+        { tariff: { kilobyteMsat: 1 }, costMsat: 0 },
+        { streamBytes: 1, costMsat: 1 },
+        { streamBytes: 1_000, costMsat: 1 },
+        { streamBytes: 1_001, costMsat: 2 },
+      ],
+    },
+    {
+      name: 'every component',
+      steps: [
+        {
+          tariff: {
+            openingMsat: 5_000,
+            packetMsat: 10,
+            kilobyteMsat: 100,
+            uploadMsat: 50,
+            secondMsat: 3,
+            messageMsat: 70,
+          },
+          costMsat: 5_000,
+        },
+        { packets: 2, messages: 1, uploadBytes: 1_500, streamBytes: 2_000, atMs: 1_500, costMsat: 5_370 },
+      ],
+    },
+    {
+      name: 'the first tariff counts from the beginning, for what was counted before it, too',
+      steps: [
+        { packets: 2, uploadBytes: 1_000, atMs: 2_000, costMsat: 0 },
+        { tariff: { packetMsat: 10, uploadMsat: 100, secondMsat: 1 }, atMs: 2_000, costMsat: 122 },
+      ],
+    },
+    {
+      name: 'a later one counts from then on, and the stream by its offsets',
+      steps: [
+        { tariff: { packetMsat: 10, kilobyteMsat: 1_000 }, costMsat: 0 },
+        { packets: 3, streamBytes: 1_500, costMsat: 1_530 },
+        { tariff: { packetMsat: 100, kilobyteMsat: 2_000 }, from: 2_000, costMsat: 1_530 },
+        { packets: 1, streamBytes: 2_000, costMsat: 2_130 },
+        { streamBytes: 3_000, costMsat: 4_130 },
+      ],
+    },
+    {
+      name: 'rates of several tariffs in one sum, rounded up once',
+      steps: [
+        { tariff: { kilobyteMsat: 1 }, costMsat: 0 },
+        { tariff: { kilobyteMsat: 2 }, from: 100, costMsat: 0 },
+        { tariff: { kilobyteMsat: 3 }, from: 200, costMsat: 0 },
+        { streamBytes: 300, costMsat: 1 },
+        { streamBytes: 434, costMsat: 2 },
+      ],
+    },
+    {
+      name: 'the largest numbers',
+      steps: [
+        { tariff: { packetMsat: 2 ** 53 - 1 }, costMsat: 0 },
+        { packets: 1, costMsat: 2 ** 53 - 1 },
+      ],
+    },
   ]
-  const topUps: readonly (readonly [number, number, number, number, number])[] = [
-    // packetMsat, kilobyteMsat, stretch, left, what a CREDIT asks
-    [10, 1_000, 16_384, 0, 16_784],
-    [10, 1_000, 16_384, 8_392, 0],
-    [10, 1_000, 16_384, 8_391, 8_393],
-    [10, 1_000, 16_384, -5, 16_789],
-    [10, 1_000, 32_768, 0, 33_488],
-    [0, 1, 16_384, 0, 17],
-    [1, 0, 16_384, 0, 40],
-    [0, 0, 16_384, 0, 0],
-    [1, 0, 262_144, 0, 520],
-  ]
-  return {
-    packets: packets.map(([packetMsat, kilobyteMsat, streamBytes, priceMsat]) => ({
-      packetMsat,
-      kilobyteMsat,
-      streamBytes,
-      priceMsat,
-    })),
-    topUps: topUps.map(([packetMsat, kilobyteMsat, stretchBytes, leftMsat, creditMsat]) => ({
-      packetMsat,
-      kilobyteMsat,
-      stretchBytes,
-      leftMsat,
-      creditMsat,
-    })),
-  }
 }

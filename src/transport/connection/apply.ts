@@ -2,29 +2,31 @@
 import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane } from '../../medium/payment.ts'
 import { Code } from '../../wire/errors.ts'
-import type { Frame, PriceFrame, StreamFrame } from '../../wire/frames.ts'
-import { packetPrice } from './credit.ts'
+import type { Frame, StreamFrame } from '../../wire/frames.ts'
 import type { Parts } from './parts.ts'
 import { peerFailure } from './peer-failure.ts'
+import { isEmpty } from './receive-stream.ts'
 
 export function applyFrames(parts: Parts, now: number, frames: readonly Frame[], arrival: Arrival): void {
-  const { life, money } = parts
-  const creditMsat = frames.reduce((sum, frame) => (frame.type === 'credit' ? sum + frame.amountMsat : sum), 0n)
-  let streamBytes = 0
+  const { life, money, receive } = parts
+  const { finalOffset, receivedBytes } = receive
+  let hasStream = false
   for (const frame of frames) {
     // A RESET or REFUSE among them ended it.
     const isLast = frame.type === 'reset' || frame.type === 'refuse'
     if (life.isClosed || (life.state === 'resetting' && !isLast)) return
-    if (frame.type === 'stream') streamBytes += frame.data.length
-    // spec §12.4: less money than it says; the rest of the packet counts all the same.
-    if (frame.type === 'credit' && creditMsat > arrival.amountMsat) continue
+    if (frame.type === 'stream' && !isEmpty(frame)) hasStream = true
     applyFrame(parts, now, frame, arrival.lane)
   }
-  money.buyer?.consumed(streamBytes)
+  applyPayments(parts, now, frames, arrival)
+  money.seller?.uploaded(receive.receivedBytes)
+  // spec §12.3: what carries none of the stream costs nothing.
+  if (!hasStream) return
+  money.buyer?.packetCame(receive.receivedBytes > receivedBytes || receive.finalOffset !== finalOffset)
 }
 
 function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
-  const { ack, handshake, idle, life, messages, money, outputs, reach, receive, recovery, refusals, send } = parts
+  const { ack, handshake, idle, life, messages, money, payments, reach, receive, recovery, refusals, send } = parts
   switch (frame.type) {
     case 'stream':
       applyStream(parts, now, frame)
@@ -55,13 +57,28 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
     case 'message':
       if (!messages.receive(frame.id)) break
       idle.active(now)
-      outputs.emit({ type: 'message', id: frame.id.slice(), data: frame.data.slice() })
+      if (!money.tell({ type: 'message', id: frame.id.slice(), data: frame.data.slice() })) leaveUnpaid(parts, now)
       break
     case 'price':
-      applyPrice(parts, now, frame)
+      money.learn(now, frame)
       break
-    case 'credit':
-      if (money.count(frame.id, frame.amountMsat)) idle.active(now)
+    case 'agree':
+      money.seller?.agree(frame.serial)
+      break
+    case 'bill':
+      money.billed(now, frame.dueMsat)
+      break
+    case 'request':
+      payments.requested(now, frame)
+      break
+    case 'decline':
+      payments.declined(frame)
+      break
+    case 'surplus':
+      returnSurplus(parts, frame.amountMsat)
+      break
+    // All of a packet count together.
+    case 'payment':
       break
     case 'identify':
       handshake.identified(frame.key)
@@ -74,6 +91,23 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
   }
 }
 
+// spec §12.10: where they say more than came, none of them counts.
+function applyPayments({ life, payments }: Parts, now: number, all: readonly Frame[], arrival: Arrival): void {
+  const frames = all.filter((frame) => frame.type === 'payment')
+  if (frames.length === 0 || life.isClosed || life.state === 'resetting') return
+  if (paymentsMsat(frames) <= arrival.amountMsat) payments.came(now, frames, arrival)
+}
+
+/** What the PAYMENTs among them say together. */
+export function paymentsMsat(frames: readonly Frame[]): bigint {
+  return frames.reduce((sum, frame) => (frame.type === 'payment' ? sum + frame.amountMsat : sum), 0n)
+}
+
+function returnSurplus({ money, payments }: Parts, claimMsat: bigint): void {
+  const amountMsat = money.surplusMsat(claimMsat)
+  if (amountMsat > 0n) payments.returnSurplus(amountMsat)
+}
+
 function applyStream({ life, receive }: Parts, now: number, frame: StreamFrame): void {
   if (receive.receive(now, frame)) return
   // spec §7.9: who reads no more is sent no more.
@@ -81,13 +115,8 @@ function applyStream({ life, receive }: Parts, now: number, frame: StreamFrame):
   life.reset(now, { code: Code.CLOSED, reason: 'nobody reads', failure })
 }
 
-function applyPrice({ life, money, outputs, settings }: Parts, now: number, frame: PriceFrame): void {
-  const { packetMsat, kilobyteMsat } = frame
-  const price = { packetMsat, kilobyteMsat }
-  if (money.buyer?.learn(frame.serial, price) !== true) return
-  outputs.emit({ type: 'price', packetMsat, kilobyteMsat })
-  if (packetMsat <= settings.maxPacketPriceMsat && kilobyteMsat <= settings.maxKilobytePriceMsat) return
-  // spec §12.6: who does not pay the price resets.
-  const message = `the peer asks ${packetPrice(price, 1_000)} msat for a packet of 1,000 bytes, which is more than is allowed`
-  life.reset(now, { code: Code.PRICE, reason: 'too dear', failure: { code: 'ERR_KEYSOCK_PRICE', message } })
+// spec §12.4: who pays for no datagram is not kept waiting for ever.
+function leaveUnpaid({ life }: Parts, now: number): void {
+  const failure = { code: 'ERR_KEYSOCK_PRICE', message: 'the other side did not pay for its messages' }
+  life.reset(now, { code: Code.PRICE, reason: 'not paid', failure })
 }

@@ -2,6 +2,7 @@ import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
 import type { ReplyPath } from '../../medium/reply-path.ts'
 import { Code } from '../../wire/errors.ts'
+import type { PaymentFrame, Tariff } from '../../wire/frames.ts'
 import type { Parameters } from '../../wire/parameters.ts'
 import type { Budget, Waiter } from './budget.ts'
 import { checkConsistency } from './consistency.ts'
@@ -13,6 +14,7 @@ import type {
   ConnectionRequest,
   ConnectionSettings,
   ConnectionStats,
+  CreditView,
   Grant,
   GrowWindow,
   RandomBytes,
@@ -114,9 +116,8 @@ export class Connection {
     const { now, open, arrival } = options
     const connection = Connection.#respond(options, 'open')
     const { controls, handshake, money, receiver } = connection.#parts
-    const hadCredit = open.frames.some((frame) => frame.type === 'credit')
-    handshake.accept(now, open.parameters, hadCredit || options.isPriced === true)
-    if (money.seller !== undefined) controls.want(Control.PRICE)
+    handshake.accept(now, open.parameters, options.isPriced === true)
+    if (money.priceFrame !== undefined) controls.want(Control.PRICE)
     connection.#input(now, () => {
       receiver.accept(now, open, arrival)
       if (options.remoteKey !== undefined) handshake.identified(options.remoteKey)
@@ -177,8 +178,13 @@ export class Connection {
   }
 
   /** Income of the phantom lane is really there. */
-  arrivalConfirmed(now: number, amountMsat: bigint): void {
-    this.#input(now, () => this.#parts.money.income.confirm(amountMsat))
+  arrivalConfirmed(now: number, amountMsat: bigint, hash: Uint8Array): void {
+    const { money, payments } = this.#parts
+    this.#input(now, () => {
+      money.income.confirm(amountMsat)
+      money.received(amountMsat)
+      payments.confirmed(now, hash)
+    })
   }
 
   /** What became of an attempt. Taken in every state: the account needs it. */
@@ -270,6 +276,31 @@ export class Connection {
   /** These of our paths stopped working or soon will (spec §9.4). */
   pathsStale(now: number, pathIds: readonly string[]): void {
     this.#input(now, () => this.#parts.paths.stale(pathIds))
+  }
+
+  /** Pays beside what is asked, and says what for (spec §12.10): the id under which 'paid' tells of it. */
+  pay(now: number, what: Omit<PaymentFrame, 'type' | 'id'>): number {
+    return this.#input(now, () => this.#parts.payments.pay(what))
+  }
+
+  /** Asks the peer for a PAYMENT; the id of the REQUEST. @throws RangeError where too many wait for an answer */
+  request(now: number, amountMsat: bigint, note: string): number {
+    return this.#input(now, () => this.#parts.payments.request(amountMsat, note))
+  }
+
+  /** Says no to a REQUEST of the peer's. */
+  decline(now: number, id: number, reason: string): void {
+    this.#input(now, () => this.#parts.payments.decline(id, reason))
+  }
+
+  /** Responder: what it asks from now on (spec §12.4). */
+  setTariff(now: number, tariff: Tariff): void {
+    this.#input(now, () => this.#parts.money.setTariff(tariff))
+  }
+
+  /** Answers the request 'price': whether the application pays by the tariff with this serial. */
+  answerPrice(now: number, serial: number, isAgreed: boolean): void {
+    this.#input(now, () => this.#parts.money.agree(now, serial, isAgreed))
   }
 
   /** Answers the request 'shared-secret'. */
@@ -369,10 +400,10 @@ export class Connection {
     return this.#parts.connectionId
   }
 
-  /** A cap stands against a packet, or against a CREDIT. */
+  /** A cap stands against a packet, or against paying what is asked. */
   get isPaused(): boolean {
     const { money } = this.#parts
-    return money.isPaused || money.isCreditPaused
+    return money.isPaused || money.isPricePaused
   }
 
   /** A cap stands against a packet, and it is that of the peer or of the process. */
@@ -384,6 +415,11 @@ export class Connection {
   get account(): AccountView {
     const { budget, income } = this.#parts.money
     return { ...budget.view(), ...income.view() }
+  }
+
+  /** What was paid for what the responder asks, as this side counts it (spec §12.3). */
+  get credit(): CreditView {
+    return this.#parts.money.credit
   }
 
   /** Bytes that were written and never sent. */

@@ -12,6 +12,10 @@ export const Control = {
   IDENTIFY: 512,
   /** The end of the stream: travels in a STREAM frame. */
   FIN: 1024,
+  /** The initiator pays by the newest tariff; also what carries money where nothing else goes. */
+  AGREE: 2048,
+  BILL: 4096,
+  SURPLUS: 8192,
 } as const
 
 const KINDS = Object.values(Control)

@@ -28,7 +28,17 @@ interface Early {
   readonly lateAt: number
 }
 
-type Needs = 'ack' | 'controls' | 'handshake' | 'life' | 'money' | 'packets' | 'probe' | 'recovery' | 'send'
+type Needs =
+  | 'ack'
+  | 'controls'
+  | 'handshake'
+  | 'life'
+  | 'money'
+  | 'packets'
+  | 'payments'
+  | 'probe'
+  | 'recovery'
+  | 'send'
 
 /** Which packets are late, or hold the receiver up, and the copies that are made of them (spec §8.5, §8.6). */
 export class Copies implements Timed {
@@ -69,18 +79,21 @@ export class Copies implements Timed {
   }
 
   #late(now: number, packet: SentPacket): void {
-    const { ack, controls, life, money } = this.#parts
+    const { ack, controls, life, money, payments } = this.#parts
     const { parts } = packet
     if (parts.ackNews > 0) ack.fail(now, parts.ackNews)
+    payments.noticesLost(parts.notices, packet.number)
     if (life.repeatsReset) controls.lost(parts.controls, packet.number)
     const stuckAt = parts.sentAt + STUCK_MS
-    const creditAt = parts.creditMsat > 0n ? parts.sentAt + (money.buyer?.lateAfterMs(parts.hedgeAfterMs) ?? 0) : 0
-    if (now >= creditAt) packet.dropCredit(money)
+    // spec §12.6: other money goes in the place of what is late, at distances that double.
+    const delayMs = parts.isTopUp ? money.buyer?.lateAfterMs(parts.hedgeAfterMs) : undefined
+    const moneyAt = parts.sentAt + (delayMs ?? parts.hedgeAfterMs)
+    if (now >= moneyAt) packet.dropMoney(money)
     if (now >= stuckAt) packet.dropHolds(money)
     const original = originalOf(packet)
     const isNewest = newestOf(original) === packet
     const copyAt = parts.hedgeable ? lateAt(packet) : Math.max(lateAt(packet), stuckAt)
-    const letsGoAt = now < creditAt ? Math.min(creditAt, stuckAt) : stuckAt
+    const letsGoAt = now < moneyAt ? Math.min(moneyAt, stuckAt) : stuckAt
     const next = Math.min(packet.hasHolds ? letsGoAt : Infinity, isNewest && now < copyAt ? copyAt : Infinity)
     if (next < Infinity) this.#overdue.watch(packet, next)
     if (!isNewest || now < copyAt || !this.#isWaiting(original)) return
@@ -237,17 +250,10 @@ export class Copies implements Timed {
     if (!life.isLive || probe.hasNoSign || this.#jobs === undefined) return undefined
     const hedge = this.#first(now, 'hedge')
     const urgent = lower(this.#first(now, 'urgent'), this.#isTail ? hedge : this.#headJob(now))
-    if (urgent !== undefined && this.#isAllowed(now, 'urgent', urgent)) return { job: urgent, reason: 'urgent' }
-    if (hedge !== undefined && this.#isAllowed(now, 'hedge', hedge)) return { job: hedge, reason: 'hedge' }
+    if (urgent !== undefined && this.#waitUntil.urgent <= now) return { job: urgent, reason: 'urgent' }
+    if (hedge !== undefined && this.#waitUntil.hedge <= now) return { job: hedge, reason: 'hedge' }
     const early = this.#first(now, 'early')
-    return early !== undefined && this.#isAllowed(now, 'early', early) ? { job: early, reason: 'early' } : undefined
-  }
-
-  #isAllowed(now: number, reason: CopyReason, { origin }: CopyJob): boolean {
-    const { money } = this.#parts
-    if (this.#waitUntil[reason] > now) return false
-    // spec §12.5: what asks for credit, above all, must not wait for it.
-    return money.allowsStream || (origin.parts.ranges.length === 0 && money.allowsControl)
+    return early !== undefined && this.#waitUntil.early <= now ? { job: early, reason: 'early' } : undefined
   }
 
   /** The lowest of a row that still waits, and still belongs there. */

@@ -11,7 +11,7 @@
  */
 import type { Lane } from '../../medium/payment.ts'
 import type { Route } from '../../medium/route.ts'
-import type { ReplyPathsFrame } from '../../wire/frames.ts'
+import type { ReplyPathsFrame, Tariff } from '../../wire/frames.ts'
 import type { BudgetView } from './budget.ts'
 
 export type Role = 'initiator' | 'responder'
@@ -102,7 +102,22 @@ export type ConnectionEvent =
   | { readonly type: 'finished' }
   | { readonly type: 'message'; readonly id: Uint8Array; readonly data: Uint8Array }
   | { readonly type: 'identified'; readonly publicKey: Uint8Array }
-  | { readonly type: 'price'; readonly packetMsat: bigint; readonly kilobyteMsat: bigint }
+  /** What the other side asks, and this side has agreed to (spec §12.4). */
+  | { readonly type: 'price'; readonly tariff: Tariff }
+  /** An own PAYMENT settled; `feeMsat` is that of its packet. */
+  | { readonly type: 'paid'; readonly id: number; readonly amountMsat: bigint; readonly feeMsat: bigint }
+  /** The peer's money came with a meaning of its own (spec §12.10). */
+  | {
+      readonly type: 'payment'
+      readonly kind: number
+      readonly reference: number
+      readonly amountMsat: bigint
+      readonly note: string
+    }
+  | { readonly type: 'requested'; readonly id: number; readonly amountMsat: bigint; readonly note: string }
+  | { readonly type: 'declined'; readonly id: number; readonly reason: string }
+  /** Whether to pay by this tariff, which is above `maxTariff`; answer: `answerPrice(now, serial, isAgreed)`. */
+  | { readonly type: 'price-asked'; readonly serial: number; readonly tariff: Tariff }
   /** Activity, for socket.setTimeout: spec §10.3's meaning. */
   | { readonly type: 'activity' }
   /**
@@ -173,6 +188,16 @@ export interface AccountView extends BudgetView {
   readonly pendingIncomeMsat: bigint
 }
 
+/** The account between both sides, by the count of one of them, msat (spec §12.3). */
+export interface CreditView {
+  /** What the initiator's packets brought, less what PAYMENTs in them say and what was given back. */
+  readonly paidMsat: bigint
+  /** What all that was had costs. */
+  readonly dueMsat: bigint
+  /** What is left of what was paid; below 0 where it is still to be paid. */
+  readonly balanceMsat: bigint
+}
+
 export interface ConnectionStats {
   readonly bytesWritten: number
   readonly bytesAcknowledged: number
@@ -199,12 +224,14 @@ export interface ConnectionSettings {
   /** Receive window to start with and at most, bytes. */
   readonly initialWindow: number
   readonly maxWindow: number
-  /** Initiator: pay at most these when a PRICE comes. */
-  readonly maxPacketPriceMsat: bigint
-  readonly maxKilobytePriceMsat: bigint
-  /** Responder: ask these; 0n: nothing. */
-  readonly packetPriceMsat: bigint
-  readonly kilobytePriceMsat: bigint
+  /** Initiator: what it pays without a question. */
+  readonly maxTariff: Tariff
+  /** Initiator: beyond that the application is asked. */
+  readonly asksPrice: boolean
+  /** Responder: what it asks; undefined: nothing. 'awaited': the application is still to say it, by `setTariff`. */
+  readonly tariff: Tariff | 'awaited' | undefined
+  /** Responder: it sends so much before it is paid. */
+  readonly creditLimitMsat: bigint
 }
 
 /** Randomness as a function: `length` unpredictable bytes. */

@@ -26,6 +26,7 @@ type Needs =
   | 'controls'
   | 'handshake'
   | 'messages'
+  | 'money'
   | 'outputs'
   | 'packets'
   | 'reach'
@@ -89,13 +90,17 @@ export class Lifecycle implements Timed {
 
   /** Anything may have completed a direction. */
   settle(now: number): void {
-    const { outputs, receive, send } = this.#parts
+    const { money, outputs, receive, send } = this.#parts
     if (this.isLive && send.isDelivered && !this.#isFinishReported) {
       this.#isFinishReported = true
       outputs.emit({ type: 'finished' })
     }
     if (this.state === 'open' && send.isFinSent && receive.finalOffset !== undefined) this.state = 'closing'
-    if (this.state === 'closing' && send.isDelivered && receive.isComplete) this.#linger(now)
+    if (this.state === 'closing' && send.isDelivered && receive.isComplete) {
+      money.done(now)
+      // spec §12.11: what is still to be paid is, for a moment.
+      if (money.isSettled) this.#linger(now)
+    }
     this.#reportEnd()
   }
 

@@ -2,7 +2,7 @@
 
 // -- stream, spec §7 --
 
-/** Bytes that either side may send before it knows more (spec §7.2). */
+/** Bytes that either side may send before it knows more (spec §7.2), or asks or pays for ahead (spec §12.5). */
 export const INITIAL_LIMIT = 262_144
 /** A window whose half is read faster than this doubles (spec §7.5). */
 export const WINDOW_FAST_MS = 10_000
@@ -130,18 +130,45 @@ export const PATHS_AGAIN_MS = 5_000
 
 // -- money, spec §12 --
 
-/** Packets that a responder grants without credit, to begin with and after each CREDIT (spec §12.5). */
-export const PREPAID_PACKETS = 8
-/** The credit kept up covers this much stream at first ... */
-export const CREDIT_FIRST_BYTES = 16_384
-/** ... doubling with each top-up to one window (spec §12.5). */
-export const MAX_CREDIT_BYTES = 262_144
-/** Stream bytes that a priced packet is assumed to hold when credit is reckoned: small, so that credit rather lasts. */
-export const CREDIT_PACKET_BYTES = 512
-/** Largest amount of one CREDIT, msat: the largest number of a frame (spec §1.3). */
-export const MAX_CREDIT_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
-/** CREDIT ids in flight or counted are kept as ranges, at most so many. */
-export const MAX_CREDIT_RANGES = 256
+/** Most packets that are paid for ahead: that many bytes in packets half full (spec §12.6). */
+export const MAX_AHEAD_PACKETS = 512
+/** Most time that is paid for ahead, ms: a bill for time goes once in a while, not every second (spec §12.6). */
+export const MAX_AHEAD_MS = 60_000
+/** What is paid for ahead is this many times what was served, and one packet's worth to begin with (spec §12.6). */
+export const AHEAD_FACTOR = 4
+/** Packets that brought nothing new, as late copies do, and are paid for: these, or a quarter of the others. */
+export const SPARE_PACKETS = 4
+/** One packet's worth: no packet holds more (spec §2.8); and no less of time than a packet needs for its way, ms. */
+export const FIRST_AHEAD_BYTES = 1_300
+export const FIRST_AHEAD_MS = 2_000
+/** A BILL that was not paid goes again after this, doubling (spec §12.5). */
+export const MIN_BILL_MS = 5_000
+export const MAX_BILL_MS = 60_000
+/** Time that passes is billed no more often than this (spec §12.5). */
+export const TIME_BILL_MS = 10_000
+/**
+ * A responder that asks more, and sent nothing for so long though all that it may have was paid, is left; and so is an
+ * initiator that did not pay for its time for as long (spec §12.6).
+ */
+export const UNSERVED_MS = 30_000
+export const ARREARS_MS = 60_000
+/** How long an end waits for what is still to be paid or given back (spec §12.11), ms. */
+export const MAX_SETTLING_MS = 10_000
+/** Largest amount of a frame, msat (spec §1.3). */
+export const MAX_FRAME_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
+/** Tariffs that hold for different parts of the stream, of which bytes may still come (spec §12.4). */
+export const MAX_STRETCHES = 16
+/** Ids of PAYMENT and REQUEST that came are kept as ranges, at most so many (spec §14). */
+export const MAX_PAYMENT_RANGES = 256
+/** Packets with PAYMENTs whose money is not confirmed, and how long one may be (spec §12.10), ms. */
+export const MAX_UNCONFIRMED = 64
+export const CONFIRM_MS = 60_000
+/** REQUESTs without an answer, in each direction (spec §14). */
+export const MAX_REQUESTS = 64
+/** A surplus below this costs more to give back than it is worth: a packet each way (spec §12.11), msat. */
+export const LEAST_SURPLUS_MSAT = 3_000n
+/** Datagrams that wait until they are paid for (spec §12.4). */
+export const MAX_UNPAID_MESSAGES = 1_024
 
 // -- messages, spec §12.8 --
 

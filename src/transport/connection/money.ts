@@ -1,39 +1,53 @@
+import { Code } from '../../wire/errors.ts'
+import type { PriceFrame, Tariff } from '../../wire/frames.ts'
 import { Budget, type CapObstacle, type Waiter } from './budget.ts'
+import { Buyer, type ServedView } from './buyer.ts'
 import { Control } from './controls.ts'
-import { Buyer, CreditIds, Seller } from './credit.ts'
 import { Income } from './income.ts'
+import type { ConnectionEvent, CreditView } from './interface.ts'
+import { LEAST_SURPLUS_MSAT, MAX_SETTLING_MS, MAX_UNPAID_MESSAGES } from './limits.ts'
 import type { Parts } from './parts.ts'
+import { Seller, type StreamView } from './seller.ts'
+import { excess } from './tariff.ts'
+import { earliest, type Timed } from './timed.ts'
 
-type Needs = 'controls' | 'outputs' | 'role' | 'settings'
+type Needs = 'controls' | 'life' | 'outputs' | 'payments' | 'receive' | 'role' | 'send' | 'settings'
 
 /**
  * What a connection pays and is paid (spec §12): its budget, its income, its side of the price, and whether a cap
  * stands against more.
  */
-export class Money {
+export class Money implements Timed {
   readonly #parts: Pick<Parts, Needs>
   /** Its own cap, under those of its peer and of the process. */
   readonly budget: Budget
   readonly income: Income = new Income()
-  /** Undefined: this side asks for no money. */
+  /** Undefined: this side is the initiator. */
   readonly seller: Readonly<Seller> | undefined
   /** Undefined: this side is the responder. */
   readonly buyer: Readonly<Buyer> | undefined
-  /** Undefined until a CREDIT came: most connections never see one. */
-  #creditIds: CreditIds | undefined
-  /** What stood against any packet, or against a CREDIT only, when it was asked last. */
+  /** What stood against any packet, or against paying what is asked only, when it was asked last. */
   #packetObstacle: CapObstacle | undefined
-  #creditObstacle: CapObstacle | undefined
+  #priceObstacle: CapObstacle | undefined
   /** By cap, whether it was reported as final; since a cap was last set. */
   #reported: { readonly settings: number; readonly finals: Map<Budget, boolean> } | undefined
+  #nowMs = 0
+  /** When both directions were done. */
+  #doneAtMs: number | undefined
+  /** What the initiator claims back; undefined: it has not looked yet. */
+  #claimMsat: bigint | undefined
+  #isRefundAwaited = false
+  /** Datagrams that came and are not paid for. */
+  #unpaid: ConnectionEvent[] | undefined
+  /** Bytes lie unread until they are paid for. */
+  #holdsReader = false
 
-  constructor(parts: Pick<Parts, Needs>, peerBudget: Budget) {
+  constructor(parts: Pick<Parts, Needs>, now: number, peerBudget: Budget) {
     this.#parts = parts
-    const { capMsat, packetPriceMsat: packetMsat, kilobytePriceMsat: kilobyteMsat } = parts.settings
+    const { capMsat, tariff, creditLimitMsat } = parts.settings
     this.budget = new Budget(capMsat, peerBudget)
-    this.buyer = parts.role === 'initiator' ? new Buyer() : undefined
-    const sells = parts.role === 'responder' && (packetMsat > 0n || kilobyteMsat > 0n)
-    this.seller = sells ? new Seller({ packetMsat, kilobyteMsat }) : undefined
+    this.buyer = parts.role === 'initiator' ? new Buyer(now) : undefined
+    this.seller = parts.role === 'responder' ? new Seller(now, tariff, creditLimitMsat) : undefined
   }
 
   /** A cap lets no packet pass, until there may be room. */
@@ -46,42 +60,286 @@ export class Money {
     return this.isPaused && this.#packetObstacle?.budget === this.budget
   }
 
-  /** A cap lets no CREDIT pass (spec §12.2). */
-  get isCreditPaused(): boolean {
-    return this.#creditObstacle?.stands === true
+  /** A cap lets what is asked not be paid (spec §12.2). */
+  get isPricePaused(): boolean {
+    return this.#priceObstacle?.stands === true
   }
 
-  /** spec §12.5: whether the peer's credit lets stream data go. */
-  get allowsStream(): boolean {
-    return this.seller === undefined || this.seller.allowsStream()
+  /** What both sides know of the account, as this side sees it. */
+  get credit(): CreditView {
+    const { buyer, seller } = this
+    if (buyer !== undefined) {
+      const own = buyer.hasPrice ? buyer.ownMsat(this.#served) : 0n
+      return { paidMsat: buyer.settledMsat, dueMsat: own, balanceMsat: buyer.settledMsat - own }
+    }
+    const paidMsat = seller?.paidMsat ?? 0n
+    const dueMsat = seller?.hadMsat(this.#stream) ?? 0n
+    return { paidMsat, dueMsat, balanceMsat: paidMsat - dueMsat }
   }
 
-  /** spec §12.5: an initiator that has not heard of the price cannot pay it. */
-  get allowsControl(): boolean {
-    return this.seller === undefined || this.seller.allowsControl() || this.#parts.controls.isOpen(Control.PRICE)
+  // ---- Times -------------------------------------------------------------------------------------------
+
+  dueAt(after: number): number | undefined {
+    if (!this.#parts.life.isLive) return undefined
+    const settledAt = this.#doneAtMs === undefined ? undefined : this.#doneAtMs + MAX_SETTLING_MS
+    return earliest(after, this.seller?.dueAt(after), settledAt)
   }
 
-  /** Bytes of stream that the peer's credit pays for in one packet. */
+  run(now: number): void {
+    this.#nowMs = now
+    this.buyer?.tick(now)
+    this.seller?.tick(now)
+  }
+
+  /** What follows from an input: a BILL, money for one, or the end of an unpaid connection. */
+  settle(now: number): void {
+    const { controls, life } = this.#parts
+    if (!life.isLive || life.isOpening) return
+    const { buyer, seller } = this
+    if (seller?.hasTariff === true) this.#settleSeller(now, seller)
+    if (buyer?.hasPrice !== true) return
+    const served = this.#served
+    buyer.settle(served)
+    if (buyer.isPaymentDue(served) && !this.isPricePaused) controls.want(Control.AGREE)
+    // What was only to carry money is not needed any more.
+    else if (!buyer.isAgreementNews) controls.drop(Control.AGREE)
+    this.#claimSurplus(buyer, served)
+  }
+
+  // spec §12.11: once, when all is decided.
+  #claimSurplus(buyer: Readonly<Buyer>, served: ServedView): void {
+    if (this.#doneAtMs === undefined || this.#claimMsat !== undefined) return
+    if (!buyer.isDecided || buyer.isPaymentDue(served)) return
+    this.#claimMsat = buyer.surplusMsat(served)
+    this.#isRefundAwaited = this.#claimMsat >= LEAST_SURPLUS_MSAT
+    if (this.#isRefundAwaited) this.#parts.controls.want(Control.SURPLUS)
+  }
+
+  /** What a SURPLUS says. */
+  get claimMsat(): bigint {
+    return this.#claimMsat ?? 0n
+  }
+
+  /** A part of what was paid for the tariff came back. */
+  refunded(msat: bigint): void {
+    this.buyer?.refunded(msat)
+    this.#isRefundAwaited = false
+  }
+
+  /** A SURPLUS came: so much goes back, less the fee of the way. */
+  surplusMsat(claimMsat: bigint): bigint {
+    const { seller } = this
+    return seller?.hasTariff === true ? seller.surplusMsat(claimMsat, this.#stream) : 0n
+  }
+
+  #settleSeller(now: number, seller: Readonly<Seller>): void {
+    const { controls, life } = this.#parts
+    const view = this.#stream
+    if (seller.settle(view)) controls.want(Control.PRICE)
+    if (seller.isBillDue(view)) controls.want(Control.BILL)
+    else if (seller.isBillPaid) controls.drop(Control.BILL)
+    if (!seller.isGivenUp) return
+    // spec §12.6: time cannot be held back, so who does not pay for it is left.
+    const failure = { code: 'ERR_KEYSOCK_PRICE', message: 'the other side did not pay for its time' }
+    life.reset(now, { code: Code.PRICE, reason: 'not paid', failure })
+  }
+
+  stop(): void {
+    this.#unpaid = undefined
+  }
+
+  /** Both directions are done: time costs no more, and what is left to be paid is. */
+  done(now: number): void {
+    if (this.#doneAtMs !== undefined) return
+    this.#doneAtMs = now
+    this.buyer?.stop(now)
+    this.seller?.stop(now)
+    this.settle(now)
+  }
+
+  /** spec §12.11: nothing is to be paid or asked for any more, or it took too long. */
+  get isSettled(): boolean {
+    if (this.#nowMs >= (this.#doneAtMs ?? Infinity) + MAX_SETTLING_MS) return true
+    const { buyer } = this
+    if (!this.#parts.payments.isDecided) return false
+    if (buyer?.hasPrice !== true) return !this.#parts.controls.isOpen(Control.BILL)
+    if (this.isPricePaused) return true
+    return !buyer.isPaymentDue(this.#served) && buyer.isDecided && !this.#isRefundAwaited
+  }
+
+  // ---- The responder's side ------------------------------------------------------------------------------
+
+  get #stream(): StreamView {
+    const { send } = this.#parts
+    const { buffer } = send
+    return {
+      delivered: buffer.delivered,
+      sentEnd: buffer.sentEnd,
+      queuedEnd: buffer.sentEnd + send.sendable,
+      againBytes: buffer.againBytes,
+      isFinNext: send.isFinNext,
+      isFinished: send.isFinished,
+      capacity: send.capacity,
+    }
+  }
+
+  /** Bytes of the stream below which the price lets data go; Infinity where there is none. */
+  get barrier(): number {
+    return this.seller?.hasTariff === true ? this.seller.barrier : Infinity
+  }
+
+  /** Bytes of fresh stream that the money covers in one packet. */
   get affordableBytes(): number {
-    return this.seller?.affordableBytes() ?? Infinity
+    const { seller } = this
+    return seller?.hasTariff === true ? seller.affordableBytes(this.#stream) : Infinity
   }
 
-  /** A CREDIT has to go (spec §12.5), and no cap stands against it. */
-  get isCreditDue(): boolean {
-    return this.buyer !== undefined && this.buyer.dueMsat > 0n && !this.isCreditPaused
+  /** The money covers one more packet. */
+  get allowsPacket(): boolean {
+    const { seller } = this
+    return seller?.hasTariff !== true || seller.affordsPacket(this.#stream)
   }
 
-  /** Responder: a CREDIT with this id counted before (spec §12.4). */
-  hasCounted(id: number): boolean {
-    return this.#creditIds?.has(id) === true
+  /** spec §12.4: what came may be used; what is not paid for waits. */
+  get allowsReading(): boolean {
+    const { seller } = this
+    const isFree = seller?.hasTariff !== true || seller.isPaidUp(this.#stream)
+    if (!isFree) this.#holdsReader = true
+    return isFree
   }
 
-  /** A CREDIT came with the money that it promises. False: its id was counted before (spec §12.4). */
-  count(id: number, amountMsat: bigint): boolean {
-    if (!(this.#creditIds ??= new CreditIds()).add(id)) return false
-    this.seller?.credit(amountMsat)
+  /** The application asks so much from now on. */
+  setTariff(tariff: Tariff): void {
+    const { controls, life, send } = this.#parts
+    if (!life.isLive || this.seller === undefined) return
+    if (this.seller.offer(tariff, send.buffer.sentEnd)) controls.want(Control.PRICE)
+  }
+
+  get priceFrame(): PriceFrame | undefined {
+    return this.seller?.priceFrame
+  }
+
+  /** What a BILL says that goes now; undefined: nothing is owed. */
+  bill(): bigint | undefined {
+    const { seller } = this
+    return seller?.hasTariff === true ? seller.bill(this.#stream) : undefined
+  }
+
+  /** Money of the initiator's came. */
+  received(msat: bigint): void {
+    this.seller?.paid(msat)
+    if (this.#holdsReader && this.allowsReading) {
+      this.#holdsReader = false
+      this.#parts.outputs.emit({ type: 'readable' })
+    }
+    if (this.#unpaid === undefined || !this.allowsReading) return
+    for (const event of this.#unpaid) this.#parts.outputs.emit(event)
+    this.#unpaid = undefined
+  }
+
+  /** A datagram came: the application hears of it when it is paid for. False: too many wait. */
+  tell(event: ConnectionEvent): boolean {
+    this.seller?.message()
+    if (this.#unpaid === undefined && this.allowsReading) {
+      this.#parts.outputs.emit(event)
+      return true
+    }
+    const unpaid = (this.#unpaid ??= [])
+    if (unpaid.length >= MAX_UNPAID_MESSAGES) return false
+    unpaid.push(event)
     return true
   }
+
+  // ---- The initiator's side ------------------------------------------------------------------------------
+
+  get #served(): ServedView {
+    const { receive } = this.#parts
+    return { receivedBytes: receive.receivedBytes, finalOffset: receive.finalOffset, isComplete: receive.isComplete }
+  }
+
+  /** A PRICE came (spec §12.4). */
+  learn(now: number, frame: PriceFrame): void {
+    const { life, outputs, settings } = this.#parts
+    const { serial, tariff } = frame
+    switch (this.buyer?.learn(frame)) {
+      case 'lower':
+        this.#agreed(tariff)
+        break
+      case 'raised':
+        if (excess(tariff, settings.maxTariff) === undefined) this.agree(now, serial, true)
+        else if (settings.asksPrice) outputs.emit({ type: 'price-asked', serial, tariff })
+        else this.agree(now, serial, false)
+        break
+      case 'full':
+        life.reset(now, {
+          code: Code.PROTOCOL,
+          reason: 'too many tariffs',
+          failure: { code: 'ECONNRESET', message: 'the peer changed its tariff too often' },
+        })
+        break
+      case 'old':
+      case undefined:
+        break
+    }
+  }
+
+  /** What the application says to the tariff with this serial. */
+  agree(now: number, serial: number, isAgreed: boolean): void {
+    const { buyer } = this
+    const { life, settings } = this.#parts
+    const tariff = buyer?.offered(serial)
+    if (buyer === undefined || tariff === undefined || !life.isLive) return
+    if (isAgreed) {
+      buyer.agree(serial)
+      this.#agreed(tariff)
+      return
+    }
+    // spec §12.6: who does not pay the price resets.
+    const { name, askedMsat, allowedMsat } = excess(tariff, settings.maxTariff) ?? NOTHING
+    const message = `the other side asks ${askedMsat} msat (${name}), and maxTariff allows ${allowedMsat}`
+    life.reset(now, { code: Code.PRICE, reason: 'too dear', failure: { code: 'ERR_KEYSOCK_PRICE', message } })
+  }
+
+  #agreed(tariff: Tariff): void {
+    this.#parts.controls.want(Control.AGREE)
+    this.#parts.outputs.emit({ type: 'price', tariff })
+  }
+
+  /** A BILL came (spec §12.5). */
+  billed(now: number, dueMsat: bigint): void {
+    const { buyer } = this
+    if (buyer === undefined) return
+    buyer.billed(dueMsat)
+    if (this.isPricePaused || !buyer.isUnserved(this.#served)) return
+    const message = `the other side asks ${dueMsat} msat, and sent nothing for what it was paid`
+    const failure = { code: 'ERR_KEYSOCK_PRICE', message }
+    this.#parts.life.reset(now, { code: Code.PRICE, reason: 'paid, and not served', failure })
+  }
+
+  /** What the next packet should pay beside PAYMENTs, as far as it is known now; 0n: the least is enough. */
+  get owedMsat(): bigint {
+    const { buyer } = this
+    if (buyer === undefined || !buyer.hasPrice) return 0n
+    buyer.uploaded(this.#parts.send.buffer.sentEnd)
+    return buyer.owedMsat(this.#served)
+  }
+
+  /** The responder is still to hear that this side pays by the newest tariff. */
+  get isAgreementNews(): boolean {
+    return this.buyer?.isAgreementNews === true
+  }
+
+  /** An AGREE arrived. */
+  agreementArrived(): void {
+    this.buyer?.agreementArrived()
+  }
+
+  /** The frame that carries money where nothing else goes. */
+  get agreedSerial(): number | undefined {
+    return this.buyer?.hasPrice === true ? this.buyer.agreedSerial : undefined
+  }
+
+  // ---- Caps ------------------------------------------------------------------------------------------------
 
   setCap(capMsat: bigint): void {
     this.budget.setCap(capMsat)
@@ -93,16 +351,16 @@ export class Money {
     return this.#packetObstacle === undefined
   }
 
-  /** Whether all caps let a CREDIT pass; if not, what else there is to send may still be within them. */
-  affordsCredit(priceMsat: bigint): boolean {
-    this.#creditObstacle = this.#ask(priceMsat)
-    return this.#creditObstacle === undefined
+  /** Whether all caps let what is asked be paid; if not, what else there is to send may still be within them. */
+  affordsPrice(priceMsat: bigint): boolean {
+    this.#priceObstacle = this.#ask(priceMsat)
+    return this.#priceObstacle === undefined
   }
 
   /** `waiter` is called once when there may be room under the cap that stands against something. */
   wait(waiter: Waiter): void {
     if (this.isPaused) this.#packetObstacle?.budget.wait(waiter)
-    else if (this.isCreditPaused) this.#creditObstacle?.budget.wait(waiter)
+    else if (this.isPricePaused) this.#priceObstacle?.budget.wait(waiter)
   }
 
   #ask(priceMsat: bigint): CapObstacle | undefined {
@@ -126,3 +384,5 @@ export class Money {
     this.#parts.outputs.emit({ type: 'paused', reason: 'cost', pause: { priceMsat, capMsat, isFinal }, isOwnCap })
   }
 }
+
+const NOTHING = { name: 'price', askedMsat: 0n, allowedMsat: 0n }

@@ -7,17 +7,16 @@ import { frameCapacity, type Header, type Kind, sealPacket } from '../../wire/pa
 import { Control } from './controls.ts'
 import type { CopyJob } from './copy-jobs.ts'
 import type { Attempt, Grant, WantReason } from './interface.ts'
-import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_CREDIT_MSAT } from './limits.ts'
+import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_FRAME_MSAT } from './limits.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Opening } from './opening.ts'
 import type { Parts } from './parts.ts'
+import type { Notice, OutgoingPayment } from './payments.ts'
 import type { Piece } from './send-buffer.ts'
 
 const NO_DATA = new Uint8Array()
 /** Shared by all drafts without messages. */
 const NO_MESSAGES: OutgoingMessage[] = []
-/** A CREDIT frame with the largest id and amount: its id is not known before it is paid. */
-const CREDIT_BYTES = 20
 
 /** How many packets later a copy goes, nearly always. */
 const COPY_AHEAD = 1_024
@@ -29,6 +28,9 @@ const ORDER = [
   Control.KEEPALIVE,
   Control.MAX_DATA,
   Control.PRICE,
+  Control.BILL,
+  Control.AGREE,
+  Control.SURPLUS,
   Control.PATHS,
   Control.IDENTIFY,
   Control.BLOCKED,
@@ -155,8 +157,10 @@ class Draft {
   #streamBytes = 0
   #controls = 0
   #messages: OutgoingMessage[] = NO_MESSAGES
+  #payment: OutgoingPayment | undefined
+  #paymentMsat = 0n
+  readonly #notices: Notice[] = []
   #ackNews = 0
-  #creditMsat = 0n
   #openingMsat = 0n
   #isEliciting = false
   /** Some of it was sent before. */
@@ -188,8 +192,8 @@ class Draft {
     const { controls, send } = this.#parts
     const prefaceBytes = this.#options.kind === 'answer' ? this.#addPreface() : 0
     this.#addAck(now)
+    this.#addPayments()
     this.#addControls()
-    this.#addCredit()
     this.#addMessages()
     send.setCapacity(lastStreamDataRoom(send.buffer.sentEnd, this.#options.capacity))
     this.#addStream(now)
@@ -254,7 +258,13 @@ class Draft {
         // spec §7.8: once the end is known, nobody needs a higher limit.
         return receive.finalOffset === undefined ? { type: 'max-data', limit: receive.limit } : undefined
       case Control.PRICE:
-        return money.seller === undefined ? undefined : { type: 'price', serial: 1, ...money.seller.price }
+        return money.priceFrame
+      case Control.BILL:
+        return this.#billFrame()
+      case Control.SURPLUS:
+        return { type: 'surplus', amountMsat: money.claimMsat }
+      case Control.AGREE:
+        return this.#agreeFrame()
       case Control.PATHS:
         return paths.own?.frame()
       case Control.IDENTIFY:
@@ -264,20 +274,55 @@ class Draft {
     }
   }
 
-  #addCredit(): void {
-    const { life, money, probe } = this.#parts
+  #billFrame(): Frame | undefined {
+    const dueMsat = this.#parts.money.bill()
+    return dueMsat === undefined ? undefined : { type: 'bill', dueMsat: smaller(dueMsat, MAX_FRAME_MSAT) }
+  }
+
+  // spec §12.6: it also carries money where nothing else goes; without that, and heard before, it says nothing.
+  #agreeFrame(): Frame | undefined {
+    const { money } = this.#parts
+    const serial = money.agreedSerial
+    if (serial === undefined) return undefined
+    return money.isAgreementNews || this.#topUpMsat() > this.#paymentMsat ? { type: 'agree', serial } : undefined
+  }
+
+  /** What this packet pays beside the least that it has to, as far as route and caps let it; 0n: nothing. */
+  #topUpMsat(): bigint {
+    const { money } = this.#parts
     const { route } = this.#options.grant
-    const { buyer } = money
-    if (buyer === undefined || !money.isCreditDue || !life.isLive || probe.hasNoSign) return
-    // The packet pays the route's least amount in any case: all of it is credit.
-    const wished = larger(buyer.dueMsat, route.minAmountMsat)
-    const maxMsat = route.maxAmountMsat < MAX_CREDIT_MSAT ? route.maxAmountMsat : MAX_CREDIT_MSAT
-    const amountMsat = wished < maxMsat ? wished : maxMsat
-    if (!money.affordsCredit(amountMsat + routeFeeMsat(route, amountMsat))) return
-    if (this.#writer.remaining < CREDIT_BYTES) return
-    this.#writer.add({ type: 'credit', id: buyer.pay(amountMsat), amountMsat })
-    this.#creditMsat = amountMsat
+    const amountMsat = smaller(this.#paymentMsat + money.owedMsat, route.maxAmountMsat)
+    if (amountMsat <= larger(route.minAmountMsat, this.#paymentMsat)) return amountMsat
+    return money.affordsPrice(amountMsat + routeFeeMsat(route, amountMsat)) ? amountMsat : this.#paymentMsat
+  }
+
+  // spec §12.10: one a packet, in no copy; what asks and declines goes beside it.
+  #addPayments(): void {
+    const { life, money, payments, probe } = this.#parts
+    if (!(life.isLive || life.state === 'lingering') || life.isOpening || probe.hasNoSign) return
+    if (this.#options.job !== undefined) return
+    const payment = payments.nextPayment
+    if (payment !== undefined && !money.isPricePaused) this.#addPayment(payment)
+    for (const notice of payments.dueNotices()) if (this.#writer.add(notice.frame)) this.#notices.push(notice)
+    if (this.#notices.length > 0) this.#isEliciting = true
+    payments.noticesSent(this.#notices, this.#options.number)
+  }
+
+  #addPayment(payment: OutgoingPayment): void {
+    const { money, payments } = this.#parts
+    const { route } = this.#options.grant
+    const { frame, paysItsFee } = payment
+    const feeMsat = paysItsFee ? routeFeeMsat(route, larger(frame.amountMsat, route.minAmountMsat)) : 0n
+    const amountMsat = frame.amountMsat - feeMsat
+    if (paysItsFee && amountMsat < route.minAmountMsat) return payments.drop(payment)
+    if (amountMsat > route.maxAmountMsat) return
+    const costMsat = larger(amountMsat, route.minAmountMsat)
+    if (!money.affordsPrice(costMsat + routeFeeMsat(route, costMsat))) return
+    if (!this.#writer.add({ ...frame, amountMsat })) return
+    this.#payment = payment
+    this.#paymentMsat = amountMsat
     this.#isEliciting = true
+    payments.paymentSent(payment)
   }
 
   #addMessages(): void {
@@ -297,11 +342,11 @@ class Draft {
     const { controls, life, probe, send, sending } = this.#parts
     if (!life.isLive || probe.hasNoSign) return
     const job = this.#options.job
-    this.#finWaits = send.isFinDue || this.#copied(Control.FIN) !== 0
+    this.#finWaits = (send.isFinDue && sending.mayFinish) || this.#copied(Control.FIN) !== 0
     if (job !== undefined) this.#copyRest(job)
     // A copy stays one and nothing else: it is watched in the place of what it is made from.
     if (job === undefined && sending.hasData(now)) this.#addFresh()
-    if (!this.#finWaits || send.buffer.unsent > 0) return
+    if (!this.#finWaits || send.buffer.unsent > 0 || send.buffer.hasAgain) return
     if (this.#writer.add({ type: 'stream', offset: send.buffer.written, data: NO_DATA, fin: true })) this.#finAdded()
     else controls.want(Control.FIN)
   }
@@ -335,14 +380,14 @@ class Draft {
   }
 
   #addFresh(): void {
-    const { money, send, sending } = this.#parts
+    const { send, sending } = this.#parts
     const { buffer } = send
+    // spec §12.5: what the money covers; what was sent before is paid for but for the packet.
     const limit = buffer.sentEnd + sending.sendable
     for (;;) {
       const { hasAgain } = buffer
       const offset = hasAgain ? buffer.againStart : buffer.sentEnd
-      const affordable = money.affordableBytes - this.#streamBytes
-      const piece = buffer.take(Math.min(lastStreamDataRoom(offset, this.#writer.remaining), affordable), limit)
+      const piece = buffer.take(lastStreamDataRoom(offset, this.#writer.remaining), limit)
       if (piece === undefined) return
       if (hasAgain) this.#isAgain = true
       this.#addPiece(piece)
@@ -377,13 +422,13 @@ class Draft {
   ): Attempt {
     const { lane, route, hedgeAfterMs } = this.#options.grant
     const { money, packets, random, recovery } = this.#parts
-    const { seller } = money
     if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
-    const amountMsat = larger(larger(this.#creditMsat, this.#openingMsat), route.minAmountMsat)
+    const topUpMsat = this.#topUpMsat()
+    const amountMsat = larger(larger(topUpMsat, this.#openingMsat), route.minAmountMsat)
     const feeMsat = routeFeeMsat(route, amountMsat)
     const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#options.number, attempt)
     money.budget.reserve(amountMsat, feeMsat)
-    const isPrepaid = seller !== undefined && this.#streamBytes === 0 && seller.takePrepaid()
+    const costs = money.seller !== undefined && (this.#streamBytes > 0 || (this.#controls & Control.FIN) !== 0)
     const reason = this.#options.reason
     const id = packets.nextId
     recovery.sent(
@@ -399,19 +444,20 @@ class Draft {
         amountMsat,
         feeMsat,
         eliciting: this.#isEliciting,
-        // spec §8.9: a copy of what costs much on the node lane is paid twice.
-        hedgeable:
-          lane === 'phantom'
-            ? !this.#isSecondPriced
-            : this.#creditMsat === 0n && amountMsat <= 2n * route.minAmountMsat,
+        hedgeable: !this.#isSecondPriced,
         ranges: this.#ranges,
         again: this.#isAgain,
         controls: this.#controls,
         messages: this.#messages,
         ackNews: this.#ackNews,
-        creditMsat: this.#creditMsat,
-        priceMsat: isPrepaid ? 0n : (seller?.setAside(this.#streamBytes) ?? 0n),
-        isPrepaid,
+        payment: this.#payment,
+        paymentMsat: this.#paymentMsat,
+        notices: this.#notices,
+        leastMsat: route.minAmountMsat,
+        paysMsat: money.buyer === undefined ? 0n : amountMsat - this.#paymentMsat,
+        isTopUp: topUpMsat > larger(route.minAmountMsat, this.#paymentMsat),
+        costs,
+        holdsCost: costs && this.#options.job === undefined,
         open: this.#options.kind === 'open',
         answer: this.#options.kind === 'answer',
       },
@@ -420,6 +466,10 @@ class Draft {
     const preimage = lane === 'node' ? { preimage: secret } : {}
     return { id, reason, lane, routeId: route.id, record, amountMsat, feeMsat, hash: paymentHash(secret), ...preimage }
   }
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
 }
 
 function larger(a: bigint, b: bigint): bigint {

@@ -9,6 +9,7 @@ import { Lifecycle } from './lifecycle.ts'
 import { Messages } from './messages.ts'
 import { Money } from './money.ts'
 import { Outputs } from './outputs.ts'
+import { Payments } from './payments.ts'
 import { PathRenewal } from './path-renewal.ts'
 import { Probe } from './probe.ts'
 import { Reach } from './reach.ts'
@@ -46,6 +47,8 @@ const TIMED: readonly ((parts: Parts) => Timed)[] = [
   ({ paths }) => paths,
   ({ ack }) => ack,
   ({ refusals }) => refusals,
+  ({ payments }) => payments,
+  ({ money }) => money,
 ]
 
 /** Those of them that something can follow for from any input. */
@@ -81,7 +84,8 @@ export class Parts {
   readonly probe: Readonly<Probe>
   readonly paths: Readonly<PathRenewal>
   readonly idle: Readonly<Idle>
-  readonly money: Money
+  readonly money: Readonly<Money>
+  readonly payments: Readonly<Payments>
   readonly sending: Readonly<Sending>
   readonly receiver: Readonly<Receiver>
 
@@ -101,7 +105,8 @@ export class Parts {
     this.probe = new Probe(this)
     this.paths = new PathRenewal(this, now)
     this.idle = new Idle(this, now)
-    this.money = new Money(this, options.peerBudget)
+    this.money = new Money(this, now, options.peerBudget)
+    this.payments = new Payments(this)
     this.sending = new Sending(this)
     this.receiver = new Receiver(this)
   }

@@ -6,7 +6,7 @@ import type { Parts } from './parts.ts'
 import { Reassembly } from './reassembly.ts'
 import { ReceiveWindow } from './receive-window.ts'
 
-type Needs = 'ack' | 'controls' | 'idle' | 'life' | 'outputs' | 'settings'
+type Needs = 'ack' | 'controls' | 'idle' | 'life' | 'money' | 'outputs' | 'settings'
 
 /** The stream that comes in: its bytes in order, how many may come, its end, and whether anybody reads. */
 export class ReceiveStream {
@@ -17,6 +17,8 @@ export class ReceiveStream {
   readonly firstLimit: number
   /** Every byte that came lies below. */
   receivedEnd = 0
+  /** Bytes that came, each once. */
+  receivedBytes = 0
   /** Where the stream ends; undefined until FIN came. */
   finalOffset: number | undefined
   /** The application wants no more bytes. */
@@ -64,6 +66,7 @@ export class ReceiveStream {
     this.receivedEnd = Math.max(this.receivedEnd, end)
     const before = reassembly.contiguous
     const fresh = reassembly.insert(frame.offset, frame.data)
+    this.receivedBytes += fresh
     const isFinNew = frame.fin && this.finalOffset === undefined
     if (isFinNew) {
       this.finalOffset = end
@@ -99,7 +102,8 @@ export class ReceiveStream {
 
   /** The next bytes in order, at most one piece of them. */
   read(now: number): Uint8Array | undefined {
-    const data = this.reassembly.read()
+    // spec §12.4: what is not paid for waits.
+    const data = this.#parts.money.allowsReading ? this.reassembly.read() : undefined
     if (data === undefined) return undefined
     this.bytesRead += data.length
     const mayGrow = this.#parts.life.isLive && this.finalOffset === undefined

@@ -25,6 +25,8 @@ export class Receiver {
   #received = 0
   #dropped = 0
   #wrongTags = 0
+  /** Attempts of the OPEN whose money was counted: 256 at most (spec §3.8). */
+  readonly #openCopies: Set<number> = new Set()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -63,6 +65,7 @@ export class Receiver {
   accept(now: number, open: OpenedPacket, arrival: Arrival): void {
     const { ack, outputs } = this.#parts
     ack.received(now, 0, arrival.lane === 'node', ACK_DELAY_MS)
+    this.#openCopies.add(arrival.record[9] ?? 0)
     this.#received++
     outputs.emit({ type: 'connected' })
     applyFrames(this.#parts, now, open.frames, arrival)
@@ -74,12 +77,16 @@ export class Receiver {
     return early === undefined ? undefined : settle(arrival, early.settle, 0, attempt)
   }
 
-  /** Counts the money that came with a packet. */
+  /** Counts the money that came with a packet, once. */
   recordMoney(arrival: Arrival): void {
-    const { income } = this.#parts.money
+    const { money } = this.#parts
+    const { income } = money
     // spec §12.1: on the phantom lane the money is certain only when the endpoint says so.
     if (arrival.lane === 'phantom') income.expect(arrival.amountMsat)
-    else income.receive(arrival.amountMsat)
+    else {
+      income.receive(arrival.amountMsat)
+      money.received(arrival.amountMsat)
+    }
   }
 
   #readHeader(arrival: Arrival): DecodedHeader | undefined {
@@ -149,6 +156,9 @@ export class Receiver {
     // spec §6.5: it is over, or was refused.
     if (life.state === 'resetting') return this.#drop(arrival, Code.CLOSED)
     if (arrival.lane === 'phantom' && handshake.openPaysOnce) return { action: 'refuse', code: Code.DUPLICATE }
+    // spec §12.3: the money of each copy counts, and once, however often a node tells of it.
+    if (!this.#openCopies.has(attempt)) this.recordMoney(arrival)
+    this.#openCopies.add(attempt)
     this.#heard(now, arrival)
     if (arrival.lane === 'node') ack.received(now, 0, true, ACK_DELAY_MS)
     life.answerLate(now)
@@ -158,6 +168,8 @@ export class Receiver {
   // spec §15.1: acknowledged again, otherwise ignored.
   #receiveAgain(now: number, arrival: Arrival, { frames, header }: AuthenticPacket, settlement: Reception): Reception {
     const { ack, life } = this.#parts
+    // spec §12.3: the same payment, told of again.
+    if (arrival.lane === 'phantom') this.recordMoney(arrival)
     this.#heard(now, arrival)
     if (arrival.lane === 'node' && elicits(frames)) ack.received(now, header.number, true, ACK_DELAY_MS)
     life.answerLate(now)
@@ -181,6 +193,7 @@ export class Receiver {
       // spec §15.1: it is over; the RESET says so. It also completes the handshake that the RESET waits for.
       return this.#drop(arrival, Code.CLOSED)
     }
+    this.recordMoney(arrival)
     this.#heard(now, arrival)
     this.#received++
     // spec §9.4: no mere sign of life.
@@ -200,9 +213,8 @@ export class Receiver {
     return this.#drop(arrival, error.code)
   }
 
-  // Something authentic came, with money: the peer lives (spec §8.8, §9.4).
+  // Something authentic came: the peer lives (spec §8.8, §9.4).
   #heard(now: number, arrival: Arrival): void {
-    this.recordMoney(arrival)
     this.#parts.probe.heard()
     this.#parts.paths.heard(now, arrival.pathId)
   }

@@ -21,6 +21,7 @@ type Needs =
   | 'outputs'
   | 'packets'
   | 'paths'
+  | 'payments'
   | 'probe'
   | 'reach'
   | 'refusals'
@@ -51,20 +52,22 @@ export class Recovery {
 
   /** A packet goes out: remembers what it carries. `job`: what it is a copy for. */
   sent(now: number, parts: SentPacketParts, job: CopyJob | undefined): void {
-    const { controls, copies, idle, packets, paths, send } = this.#parts
+    const { controls, copies, idle, money, packets, paths, send } = this.#parts
     const packet = new SentPacket(parts)
     controls.sent(parts.controls, packet.number)
     packets.add(packet)
     this.#sent++
     send.packetSent()
+    if (parts.paysMsat > 0n) money.buyer?.paying(parts.paysMsat)
+    if (parts.holdsCost) money.seller?.packetSent()
     if (parts.eliciting) paths.expect(now, (parts.controls & Control.KEEPALIVE) !== 0)
-    if (parts.ranges.length > 0 || parts.messages.length > 0 || parts.creditMsat > 0n) idle.sent(now)
+    if (parts.ranges.length > 0 || parts.messages.length > 0) idle.sent(now)
     copies.sent(now, packet, job)
   }
 
   /** The outcome of an attempt (spec §8.2). */
   resolve(now: number, attemptId: number, outcome: PaymentOutcome): void {
-    const { copies, money, packets, refusals } = this.#parts
+    const { copies, money, packets, payments, refusals } = this.#parts
     const packet = packets.get(attemptId)
     // The money stays reserved; the frames go again by their timers.
     if (packet === undefined || outcome.status === 'unknown') return
@@ -73,11 +76,16 @@ export class Recovery {
     copies.unwatch(now, packet)
     if (outcome.status === 'failed') {
       money.budget.release(amountMsat, feeMsat)
+      packet.lostMoney(money)
+      if (packet.parts.payment !== undefined) payments.failed(packet.parts.payment)
       this.#failed++
       this.#onFailure(now, packet, outcome)
       return
     }
     money.budget.spend(amountMsat, feeMsat, outcome.feeMsat)
+    packet.paid(money)
+    const { payment, paymentMsat } = packet.parts
+    if (payment !== undefined) payments.paid(payment, paymentMsat, outcome.feeMsat)
     refusals.worked()
     this.#sample(now - sentAt)
     if (outcome.status === 'delivered') this.#deliver(now, packet)
@@ -157,11 +165,12 @@ export class Recovery {
 
   // The packet never left, or came back, or was lost at the process: its frames go again, at once.
   #requeue(now: number, packet: SentPacket): void {
-    const { ack, controls, copies, handshake, life, messages, money, packets, send } = this.#parts
+    const { ack, controls, copies, handshake, life, messages, money, packets, payments, send } = this.#parts
     const { parts } = packet
     packets.finish(packet)
     if (packet.isDelivered) return
     packet.dropHolds(money)
+    packet.lostMoney(money)
     if (life.isClosed) return
     if (parts.ackNews > 0) ack.fail(now, parts.ackNews)
     if (parts.open) handshake.opening?.lost()
@@ -173,6 +182,7 @@ export class Recovery {
       messages.lost(parts.messages, packet.number)
     }
     if ((parts.controls & Control.RESET) !== 0) life.resetLost()
+    payments.noticesLost(parts.notices, packet.number)
     controls.lost(parts.controls, packet.number)
     // Where none of the others is expected any more, all begins anew.
     if (fresh.length === 0) {
@@ -194,7 +204,7 @@ export class Recovery {
 
   // The packet arrived: settled on the phantom lane, or acknowledged (spec §8.2).
   #deliver(now: number, packet: SentPacket): void {
-    const { ack, controls, copies, handshake, life, messages, money, packets, send } = this.#parts
+    const { ack, controls, copies, handshake, life, messages, money, packets, payments, send } = this.#parts
     const { parts } = packet
     packets.finish(packet)
     copies.unwatch(now, packet)
@@ -204,12 +214,14 @@ export class Recovery {
     if (parts.ackNews > 0) ack.confirm(parts.ackNews)
     if (life.isClosed) return
     if (parts.answer) handshake.answerArrived(parts.lane === 'phantom')
-    let isNews = parts.creditMsat > 0n || (parts.controls & Control.KEEPALIVE) !== 0
+    let isNews = (parts.controls & Control.KEEPALIVE) !== 0
     eachRange(packet, (start, end) => {
       if (send.buffer.markDelivered(start, end)) isNews = true
     })
     if (messages.delivered(parts.messages)) isNews = true
+    payments.noticesDelivered(parts.notices)
     controls.delivered(parts.controls, packet.number)
+    if ((parts.controls & Control.AGREE) !== 0 && !controls.isOpen(Control.AGREE)) money.agreementArrived()
     if ((parts.controls & Control.FIN) !== 0 && send.finDelivered()) isNews = true
     if (isNews) this.#onProgress(now)
     if ((parts.controls & (Control.RESET | Control.REFUSE)) !== 0) life.lastWordArrived()

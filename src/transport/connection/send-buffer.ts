@@ -51,6 +51,15 @@ export class SendBuffer {
     return this.#again?.start(0) ?? this.#next
   }
 
+  /** Bytes to send again. */
+  get againBytes(): number {
+    const again = this.#again
+    if (again === undefined) return 0
+    let bytes = 0
+    for (let index = 0; index < again.count; index++) bytes += again.end(index) - again.start(index)
+    return bytes
+  }
+
   /** Bytes never sent. */
   get unsent(): number {
     return this.written - this.#next

@@ -16,6 +16,7 @@ type Needs =
   | 'messages'
   | 'money'
   | 'packets'
+  | 'payments'
   | 'probe'
   | 'reach'
   | 'recovery'
@@ -54,9 +55,16 @@ export class Sending {
     }
   }
 
-  /** New stream bytes that the peer's limit and its credit let pass. */
+  /** New stream bytes that the peer's limit and its money let pass. */
   get sendable(): number {
-    return this.#parts.money.allowsStream && this.#mayOvertake ? this.#parts.send.sendable : 0
+    if (!this.#mayOvertake) return 0
+    const { money, packets, send } = this.#parts
+    const { sendable } = send
+    if (sendable === 0) return 0
+    const paidFor = Math.min(money.affordableBytes, money.barrier - send.buffer.sentEnd)
+    // What the money covers goes in full packets, or when nothing else brings more.
+    if (paidFor < Math.min(sendable, send.capacity) && packets.unresolved > 0) return 0
+    return Math.max(0, Math.min(sendable, paidFor))
   }
 
   // spec §6.6: an EARLY packet that overtakes its OPEN on the phantom lane is refused.
@@ -81,21 +89,27 @@ export class Sending {
   hasData(now: number): boolean {
     const { life, money, probe, send } = this.#parts
     if (probe.hasNoSign || !life.isLive || !this.#mayGoEarly) return false
-    // spec §12.5: without credit the FIN alone may go.
-    if (!money.allowsStream) return send.isFinNext && money.allowsControl
-    if (send.buffer.hasAgain) return true
+    // spec §12.5: what it costs is paid first, also of the FIN and of what goes again.
+    if (send.buffer.hasAgain && money.allowsPacket) return true
     const fresh = this.sendable
-    return fresh === 0 ? send.isFinNext : send.isRipe(now, fresh)
+    return fresh === 0 ? send.isFinNext && this.mayFinish : send.isRipe(now, fresh)
+  }
+
+  /** spec §12.5: the end is a part of the stream, and costs what its packet does. */
+  get mayFinish(): boolean {
+    const { money, send } = this.#parts
+    return money.allowsPacket && send.buffer.written <= money.barrier
   }
 
   #hasControl(now: number): boolean {
-    const { ack, handshake, life, messages, money, probe } = this.#parts
+    const { ack, handshake, life, messages, money, payments, probe } = this.#parts
+    const paysNow = payments.hasDue && !money.isPricePaused
     const isDue = this.dueControls !== 0
-    if (life.state === 'lingering') return isDue || ack.isDue(now)
+    if (life.state === 'lingering') return isDue || ack.isDue(now) || paysNow
     if (life.isOpening) return handshake.opening?.isDue === true || (isDue && this.#mayGoEarly)
-    if (isDue) return money.allowsControl
-    if (!life.isLive || probe.hasNoSign || !money.allowsControl) return false
-    return ack.isDue(now) || messages.hasDue || money.isCreditDue
+    if (isDue) return true
+    if (!life.isLive || probe.hasNoSign) return false
+    return ack.isDue(now) || messages.hasDue || paysNow
   }
 
   #reason(now: number): WantReason | undefined {

@@ -3,6 +3,10 @@ import type { Lane } from '../../medium/payment.ts'
 import type { WantReason } from './interface.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Money } from './money.ts'
+import type { Notice, OutgoingPayment } from './payments.ts'
+
+/** Both sides of a price; one of them is there. */
+type MoneyParts = Pick<Money, 'buyer' | 'seller'>
 
 /** What a packet carried, by reference, and how it was paid for. */
 export interface SentPacketParts {
@@ -27,13 +31,21 @@ export interface SentPacketParts {
   /** Control frames and FIN, as a set of `Control` bits. */
   readonly controls: number
   readonly messages: readonly OutgoingMessage[]
+  /** A PAYMENT, and what of the amount it says; it goes in no copy (spec §8.9). */
+  readonly payment: OutgoingPayment | undefined
+  readonly paymentMsat: bigint
+  readonly notices: readonly Notice[]
+  /** The least that the route lets pass. */
+  readonly leastMsat: bigint
   /** What the ACK in it says, for `Acknowledgement`; 0: none. */
   readonly ackNews: number
-  readonly creditMsat: bigint
-  /** What the peer's credit pays for it, once it is delivered. */
-  readonly priceMsat: bigint
-  /** It is one of the packets that the responder grants without credit. */
-  readonly isPrepaid: boolean
+  /** Initiator: what of its amount counts for what the responder asks (spec §12.3). */
+  readonly paysMsat: bigint
+  /** Its amount is higher for that than the least that has to go. */
+  readonly isTopUp: boolean
+  /** Responder: it costs something when it arrives (spec §12.3); and its place in the account is taken. */
+  readonly costs: boolean
+  readonly holdsCost: boolean
   /** An OPEN, or a copy of it. */
   readonly open: boolean
   /** An ANSWER: its settlement tells that the initiator has the keys. */
@@ -45,6 +57,7 @@ export class CopyGroup {
   readonly original: SentPacket
   readonly #members: SentPacket[]
   #copies = 0
+  #isCharged = false
 
   constructor(original: SentPacket) {
     this.original = original
@@ -58,6 +71,13 @@ export class CopyGroup {
   /** A copy over a route with smaller packets takes several; they are one. */
   get copies(): number {
     return this.#copies
+  }
+
+  /** One of them arrived, and costs something. False: so did another before. */
+  charge(): boolean {
+    const isFirst = !this.#isCharged
+    this.#isCharged = true
+    return isFirst
   }
 
   /** `isWhole`: with it, all that the original carries was copied once more. */
@@ -75,9 +95,9 @@ export class SentPacket implements HeapItem {
   #settledBefore = 0
   #settledAt = 0
   #isReplaced = false
-  #holdsCredit: boolean
-  #holdsPrice: boolean
-  #holdsPrepaid: boolean
+  #holdsMoney: boolean
+  #holdsCost: boolean
+  #isPaid = false
   #group: CopyGroup | undefined
   #lateAt = 0
   /** Its place in the overdue queue. */
@@ -85,9 +105,8 @@ export class SentPacket implements HeapItem {
 
   constructor(parts: SentPacketParts) {
     this.parts = parts
-    this.#holdsCredit = parts.creditMsat > 0n
-    this.#holdsPrice = parts.priceMsat > 0n
-    this.#holdsPrepaid = parts.isPrepaid
+    this.#holdsMoney = parts.paysMsat > 0n
+    this.#holdsCost = parts.holdsCost
   }
 
   get id(): number {
@@ -141,9 +160,9 @@ export class SentPacket implements HeapItem {
     return this.heapIndex >= 0
   }
 
-  /** Money or credit is set aside for it. */
+  /** Its money counts as paid, or its place in the account as taken. */
   get hasHolds(): boolean {
-    return this.#holdsCredit || this.#holdsPrice || this.#holdsPrepaid
+    return this.#holdsMoney || this.#holdsCost
   }
 
   lateFrom(atMs: number): void {
@@ -171,36 +190,52 @@ export class SentPacket implements HeapItem {
     this.#phase = 'over'
   }
 
-  /** What failed, or hangs for long, neither uses the peer's credit up nor counts as credit paid (spec §12.5). */
-  dropHolds({ buyer, seller }: Money): void {
-    const { creditMsat, priceMsat } = this.parts
-    if (this.#holdsCredit) buyer?.failed(creditMsat)
-    if (this.#holdsPrice) seller?.putBack(priceMsat)
-    if (this.#holdsPrepaid) seller?.returnPrepaid()
-    this.#releaseHolds()
+  /** What failed, or hangs for long, neither counts as paid nor as what the peer has to pay for (spec §12.6). */
+  dropHolds({ buyer, seller }: MoneyParts): void {
+    if (this.#holdsMoney) buyer?.notPaying(this.parts.paysMsat)
+    if (this.#holdsCost) seller?.packetGone()
+    this.#holdsMoney = false
+    this.#holdsCost = false
   }
 
-  /** It is late: the CREDIT in it does not count as paid until it arrives, so that another one goes (spec §12.5). */
-  dropCredit({ buyer }: Money): void {
-    if (this.#holdsCredit) buyer?.late(this.parts.creditMsat)
-    this.#holdsCredit = false
+  /** It is late: its money does not count as paid until it settles, so that other money goes (spec §12.6). */
+  dropMoney({ buyer }: MoneyParts): void {
+    if (!this.#holdsMoney) return
+    if (this.parts.isTopUp) buyer?.givesUp()
+    buyer?.notPaying(this.parts.paysMsat)
+    this.#holdsMoney = false
+  }
+
+  /** Its money is spent. */
+  paid({ buyer }: MoneyParts): void {
+    if (this.#isPaid || buyer === undefined) return
+    this.#isPaid = true
+    buyer.paid(this.parts, this.#holdsMoney)
+    this.#holdsMoney = false
+  }
+
+  /** It settled, and the peer's process never read it: the peer does not know of the money (spec §8.7). */
+  lostMoney({ buyer }: MoneyParts): void {
+    if (!this.#isPaid) return
+    this.#isPaid = false
+    buyer?.lost(this.parts)
+  }
+
+  // spec §12.3: what several carry costs once.
+  #charge({ seller }: MoneyParts): void {
+    const isFirst = this.parts.costs && this.#group?.charge() !== false
+    if (isFirst) seller?.packetArrived(this.#holdsCost)
+    else if (this.#holdsCost) seller?.packetGone()
+    this.#holdsCost = false
   }
 
   /** It arrived. False when that was known. */
-  delivered({ buyer, seller }: Money): boolean {
+  delivered(money: MoneyParts): boolean {
     if (this.#isDelivered) return false
     this.#isDelivered = true
-    const { creditMsat, priceMsat } = this.parts
-    if (creditMsat > 0n) buyer?.arrived(this.#holdsCredit ? 0n : creditMsat)
-    if (priceMsat > 0n) seller?.charge(priceMsat, this.#holdsPrice)
-    this.#releaseHolds()
+    this.paid(money)
+    this.#charge(money)
     return true
-  }
-
-  #releaseHolds(): void {
-    this.#holdsCredit = false
-    this.#holdsPrice = false
-    this.#holdsPrepaid = false
   }
 }
 

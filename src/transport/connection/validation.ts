@@ -1,9 +1,11 @@
 /** Whether a packet's frames may take effect, all of them (spec §15.2). Nothing is changed here. */
 import type { Arrival } from '../../medium/arrival.ts'
 import { Code, malformed, ProtocolError } from '../../wire/errors.ts'
-import type { AckFrame, CreditFrame, Frame, StreamFrame } from '../../wire/frames.ts'
+import type { AckFrame, Frame, PriceFrame, StreamFrame } from '../../wire/frames.ts'
 import type { Parameters } from '../../wire/parameters.ts'
+import { paymentsMsat } from './apply.ts'
 import { INITIAL_LIMIT, MAX_SEGMENTS } from './limits.ts'
+import { isRaise } from './tariff.ts'
 import type { Parts } from './parts.ts'
 import type { Reassembly } from './reassembly.ts'
 import { isEmpty } from './receive-stream.ts'
@@ -25,7 +27,6 @@ export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[
   const stream: StreamView = { end: receive.receivedEnd, final: receive.finalOffset }
   let { segments } = receive.reassembly
   let refusal: Code | undefined
-  let creditMsat = 0n
   for (const frame of frames) {
     switch (frame.type) {
       case 'stream':
@@ -46,9 +47,12 @@ export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[
         // spec §15.1: it is one or the other.
         if (handshake.parameters !== undefined) throw malformed('REFUSE after ACCEPT')
         break
-      case 'credit':
-        creditMsat += frame.amountMsat
-        refusal ??= checkCredit(parts, arrival, frame)
+      case 'price':
+        checkPrice(parts, frame)
+        break
+      case 'agree':
+        // spec §12.4: only to what was offered.
+        if (parts.money.seller?.knows(frame.serial) !== true) throw malformed(`an AGREE to tariff ${frame.serial}`)
         break
       case 'identify':
         if (!handshake.isProof(frame)) throw malformed('an IDENTIFY with a wrong proof')
@@ -61,13 +65,23 @@ export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[
       case 'ping':
       case 'reset':
       case 'message':
-      case 'price':
+      case 'bill':
+      case 'payment':
+      case 'request':
+      case 'decline':
+      case 'surplus':
         break
     }
   }
-  // spec §12.4; on the node lane the frames are ignored when they are applied.
-  if (creditMsat > arrival.amountMsat && arrival.lane === 'phantom') refusal ??= Code.PRICE
-  return refusal
+  return refusal ?? checkPayments(parts, arrival, frames)
+}
+
+// spec §12.10; on the node lane the frames are ignored when they are applied.
+function checkPayments({ payments }: Parts, arrival: Arrival, all: readonly Frame[]): Code | undefined {
+  if (arrival.lane === 'node') return undefined
+  const frames = all.filter((frame) => frame.type === 'payment')
+  if (frames.length === 0) return undefined
+  return payments.refusal(frames) ?? (paymentsMsat(frames) > arrival.amountMsat ? Code.PRICE : undefined)
 }
 
 /** spec §6.2: the code of the rule of streams that an OPEN breaks. It has no connection yet that could be reset. */
@@ -114,9 +128,12 @@ function checkAck({ packets, send }: Parts, frame: AckFrame): void {
   if (frame.delivered > max) throw malformed(`an ACK of byte ${frame.delivered}, which was never sent`)
 }
 
-// spec §12.4: money counts once.
-function checkCredit({ money }: Parts, arrival: Arrival, frame: CreditFrame): Code | undefined {
-  return arrival.lane === 'phantom' && money.hasCounted(frame.id) ? Code.DUPLICATE : undefined
+// spec §12.4: nothing that came already gets dearer, and the first tariff holds from the beginning.
+function checkPrice({ money, receive }: Parts, { from, serial, tariff }: PriceFrame): void {
+  const { buyer } = money
+  if (buyer === undefined || serial <= buyer.serial) return
+  if (serial === 0 || (serial === 1 && from !== 0)) throw malformed(`tariff ${serial} from byte ${from} on`)
+  if (from < receive.receivedEnd && isRaise(buyer.tariff, tariff)) throw malformed('a tariff for bytes that came')
 }
 
 function equalParameters(a: Parameters, b: Parameters): boolean {

@@ -6,6 +6,8 @@ import { Code, openingPriceCode } from '../../wire/errors.ts'
 import { openTranscript } from '../../wire/handshake.ts'
 import { openIdentityProof, paymentHash, preimage } from '../../wire/keys.ts'
 import type { OpenHeader } from '../../wire/packets.ts'
+import { NO_TARIFF } from '../../wire/tariffs.ts'
+import type { ConnectionSettings } from '../connection/interface.ts'
 import { openOpen, type OpenedPacket } from '../connection/opening.ts'
 import { messageOf } from '../errors.ts'
 import { MAX_UNPAID_OPEN_COPIES, MAX_PENDING_OPEN_COPIES, OPEN_AGE_BLOCKS, OPEN_AHEAD_BLOCKS } from '../limits.ts'
@@ -174,7 +176,6 @@ export class Acceptor {
     const { port } = opened
     const listener = isPaid(open) ? this.#listenerFor(opened) : Code.PROTOCOL
     if (typeof listener !== 'object') return because(listener)
-    if (creditMsat(opened) > arrival.amountMsat && arrival.lane === 'phantom') return because(Code.PRICE)
     const priceMsat = this.#openings.priceMsat(port, listener)
     if (priceMsat === 'faulty') return because(Code.INTERNAL)
     // spec §6.15: on the node lane the money is there, and what is missing is owed.
@@ -207,7 +208,10 @@ export class Acceptor {
 
   #accept(open: AuthenticOpen, { listener, remoteKey, priceMsat }: Agreed): DrivenConnection {
     const { runtime, maker, counts, early, accountant } = this.#parts
-    const connection = maker.accept(open, listener.settings, { remoteKey, isPriced: priceMsat > 0n })
+    const connection = maker.accept(open, settingsFor(listener, open, priceMsat), {
+      remoteKey,
+      isPriced: priceMsat > 0n,
+    })
     counts.accepted()
     this.#openings.taken(listener)
     callOutside(() => listener.accept(connection, remoteKey === undefined ? undefined : toHex(remoteKey)))
@@ -263,11 +267,14 @@ function isPaid({ header, opened, arrival }: AuthenticOpen): boolean {
   return equalBytes(paymentHash(preimage(opened.session.early.settle, 0, header.attempt)), arrival.hash)
 }
 
+/** spec §6.15: on the node lane the opening price is a part of what the connection is asked. */
+function settingsFor({ settings }: PortListener, { arrival }: AuthenticOpen, priceMsat: bigint): ConnectionSettings {
+  const { tariff = NO_TARIFF } = settings
+  if (arrival.lane === 'phantom' || priceMsat === 0n || tariff === 'awaited') return settings
+  return { ...settings, tariff: { ...tariff, openingMsat: tariff.openingMsat + priceMsat } }
+}
+
 /** A refusal that its code explains. */
 function because(code: number): NonNullable<OpeningDecision> {
   return { code, reason: '' }
-}
-
-function creditMsat({ frames }: OpenedPacket): bigint {
-  return frames.reduce((sum, frame) => (frame.type === 'credit' ? sum + frame.amountMsat : sum), 0n)
 }

@@ -5,6 +5,7 @@ import type { RouteHint } from '../../medium/route.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
 import type { AccountParty } from '../account/entry.ts'
+import type { Tariff } from '../../wire/frames.ts'
 import type { ChangeableSettings, Connection } from '../connection/connection.ts'
 import type {
   AccountView,
@@ -13,6 +14,7 @@ import type {
   ConnectionFailure,
   ConnectionRequest,
   ConnectionStats,
+  CreditView,
   Grant,
   Reception,
   Role,
@@ -160,6 +162,10 @@ export class DrivenConnection {
     return this.#connection.account
   }
 
+  get credit(): CreditView {
+    return this.#connection.credit
+  }
+
   get stats(): ConnectionStats {
     return this.#connection.stats
   }
@@ -249,6 +255,30 @@ export class DrivenConnection {
     this.#input((connection, now) => connection.sendMessage(now, id, data))
   }
 
+  /** The id under which 'paid' tells of it. */
+  pay(what: Parameters<Connection['pay']>[1]): number {
+    return this.#input((connection, now) => connection.pay(now, what))
+  }
+
+  /** @throws RangeError where too many wait for an answer */
+  request(amountMsat: bigint, note: string): number {
+    return this.#input((connection, now) => connection.request(now, amountMsat, note))
+  }
+
+  decline(id: number, reason: string): void {
+    this.#input((connection, now) => connection.decline(now, id, reason))
+  }
+
+  /** Responder: what it asks from now on. */
+  setTariff(tariff: Tariff): void {
+    this.#input((connection, now) => connection.setTariff(now, tariff))
+  }
+
+  /** Initiator: whether it pays by the tariff with this serial. */
+  answerPrice(serial: number, isAgreed: boolean): void {
+    this.#input((connection, now) => connection.answerPrice(now, serial, isAgreed))
+  }
+
   configure(settings: ChangeableSettings): void {
     this.#input((connection, now) => connection.configure(now, settings))
   }
@@ -261,8 +291,8 @@ export class DrivenConnection {
   }
 
   /** Income of the phantom lane is really there. */
-  confirmIncome(amountMsat: bigint): void {
-    this.#input((connection, now) => connection.arrivalConfirmed(now, amountMsat))
+  confirmIncome(amountMsat: bigint, hash: Uint8Array): void {
+    this.#input((connection, now) => connection.arrivalConfirmed(now, amountMsat, hash))
   }
 
   /** What became of an attempt. */

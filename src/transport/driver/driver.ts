@@ -302,6 +302,11 @@ export class Driver {
       case 'end':
       case 'writable':
       case 'price':
+      case 'price-asked':
+      case 'paid':
+      case 'payment':
+      case 'requested':
+      case 'declined':
       case 'activity':
       case 'paused':
         break

@@ -152,7 +152,7 @@ export class HeldOffers {
     // Of a former process: no connection of this one takes it.
     if (party === undefined) return this.#income.unclaimed(amountMsat)
     this.#income.received(party, amountMsat)
-    this.#verdicts.ownerOf(hash)?.confirmIncome(amountMsat)
+    this.#verdicts.ownerOf(hash)?.confirmIncome(amountMsat, hash)
   }
 
   #decide(offer: PhantomOffer, verdict: Verdict, decision: OfferDecision | undefined): void {

@@ -4,6 +4,7 @@ import { toHex } from '../../floor/bytes.ts'
 import { misspeltOption, type OptionNames, unknownOption } from '../../floor/option-names.ts'
 import { MAX_OPENING_PRICE_MSAT } from '../../wire/errors.ts'
 import { invalidOption, kindOf, KeysockError } from '../errors.ts'
+import type { Tariff } from '../../wire/frames.ts'
 import { MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
 
 /** An amount in msat: a bigint, or a number that is a whole one. */
@@ -48,7 +49,7 @@ function checkIdleTimeout(value: unknown): void {
   )
 }
 
-/** spec §12.3: a price is a number of a frame. */
+/** spec §12.4: a component is a number of a frame. */
 function checkPrice(value: unknown, name: string): void {
   if (checkMsat(value, name) <= MAX_PRICE_MSAT) return
   throw invalidOption(`${name} must be at most ${MAX_PRICE_MSAT} msat, which a PRICE can say; got ${shown(value)}`)
@@ -65,6 +66,61 @@ export function openingPriceFor(price: ServerOptions['openingPrice']): (load: Op
   if (typeof price === 'function') return (load) => checkMsat(price(load), 'what openingPrice returns')
   const priceMsat = optionalMsat(price, 'openingPrice', 0n)
   return () => priceMsat
+}
+
+/** What one side asks the other for, or pays at most; msat, 2^53 - 1 at most, 0 where it is left out. */
+export interface TariffOptions {
+  /** Once, for the connection. */
+  readonly opening?: Msat
+  /** For each packet with some of the stream that the server sends; acknowledgements and the like are free. */
+  readonly packet?: Msat
+  /** For each 1,000 bytes that the server sends. */
+  readonly kilobyte?: Msat
+  /** For each 1,000 bytes that it is sent. */
+  readonly upload?: Msat
+  /** For each second that the connection is open. */
+  readonly second?: Msat
+  /** For each datagram that it is sent (`sendMessage`). */
+  readonly message?: Msat
+}
+
+/** What a server knows of a caller when it says what it asks. */
+export interface TariffContext {
+  readonly port: number
+  /** The caller's public key where it is known. */
+  readonly remoteAddress: string | undefined
+  /** What the first packet paid. */
+  readonly openingMsat: bigint
+  /** Connections of the server, this one included. */
+  readonly connections: number
+}
+
+const TARIFF_CHECKS: Readonly<Record<keyof TariffOptions, Check>> = {
+  opening: checkPrice,
+  packet: checkPrice,
+  kilobyte: checkPrice,
+  upload: checkPrice,
+  second: checkPrice,
+  message: checkPrice,
+}
+
+/** @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+export function checkTariff(value: unknown, name: string): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidOption(`${name} must be an object; got ${kindOf(value)}`)
+  checkAllNames(value, TARIFF_CHECKS)
+  for (const [key, check] of Object.entries(TARIFF_CHECKS)) {
+    const part = (value as Readonly<Record<string, unknown>>)[key]
+    if (part !== undefined) check(part, `${name}.${key}`)
+  }
+}
+
+function checkTariffOrFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') checkTariff(value, name)
+}
+
+function checkFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw invalidOption(`${name} must be a function; got ${kindOf(value)}`)
 }
 
 export function checkBoolean(value: unknown, name: string): boolean {
@@ -128,10 +184,12 @@ export interface ConnectOptions extends ConnectionOptions {
    */
   readonly maxOpeningPrice?: Msat
   /**
-   * The most that the other side may ask for each packet it sends, and for each 1,000 bytes; msat. Default 0: nothing.
+   * The most that the other side may ask without a question; msat. Default: 10,000 for each packet that it sends, which
+   * is what its answers may cost, and nothing else.
    */
-  readonly maxPacketPrice?: Msat
-  readonly maxKilobytePrice?: Msat
+  readonly maxTariff?: TariffOptions
+  /** Whether to pay what is above `maxTariff`. Without it the connection ends with ERR_KEYSOCK_PRICE. */
+  readonly onPrice?: (tariff: Tariff) => boolean | Promise<boolean>
 }
 
 /** How much a server has to do (spec §6.15). */
@@ -147,12 +205,10 @@ export interface OpeningLoad {
 export interface ServerOptions extends ConnectionOptions {
   /** As in net: accepted sockets don't read by themselves. Default false. */
   readonly pauseOnConnect?: boolean
-  /**
-   * What a peer pays for each packet that this side sends to it, and for each 1,000 bytes; msat, 2^53 - 1 at most.
-   * Default 0: nothing.
-   */
-  readonly packetPrice?: Msat
-  readonly kilobytePrice?: Msat
+  /** What a caller pays, or a function that says it for each caller. Default: nothing. */
+  readonly tariff?: TariffOptions | ((context: TariffContext) => TariffOptions | Promise<TariffOptions>)
+  /** What this side sends before it is paid, msat. Default 0. */
+  readonly creditLimit?: Msat
   /**
    * What a caller pays to open a connection, msat: an amount, or a function of how much the server has to do. On the
    * lane 'phantom' who offers less is told the price and pays nothing (spec §6.15). Default 0: nothing.
@@ -227,16 +283,16 @@ const CONNECT_CHECKS: Readonly<Record<keyof ConnectArguments, Check>> = {
   lane: checkLane,
   maxOpeningPrice: checkMsat,
   identify: checkIdentify,
-  maxPacketPrice: checkMsat,
-  maxKilobytePrice: checkMsat,
+  maxTariff: checkTariff,
+  onPrice: checkFunction,
   publicKey: unchecked,
   port: unchecked,
 }
 const SERVER_CHECKS: Readonly<Record<keyof ServerOptions, Check>> = {
   ...CONNECTION_CHECKS,
   pauseOnConnect: unchecked,
-  packetPrice: checkPrice,
-  kilobytePrice: checkPrice,
+  tariff: checkTariffOrFunction,
+  creditLimit: checkMsat,
   openingPrice: checkOpeningPrice,
 }
 

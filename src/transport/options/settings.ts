@@ -6,29 +6,55 @@ import {
   MIN_KEEP_ALIVE_MS,
   MAX_WINDOW_BYTES,
 } from '../limits.ts'
-import { type ConnectionOptions, type ConnectOptions, optionalMsat, type ServerOptions } from './options.ts'
+import {
+  type ConnectionOptions,
+  type ConnectOptions,
+  optionalMsat,
+  type ServerOptions,
+  type TariffOptions,
+} from './options.ts'
+import { DEFAULT_MAX_FEE_MSAT } from '../../medium/limits.ts'
+import type { Tariff } from '../../wire/frames.ts'
+import { NO_TARIFF } from '../../wire/tariffs.ts'
 
 /** What an endpoint says for connections that say nothing themselves. */
 export interface ConnectionDefaults {
   readonly maxCostMsat: bigint
 }
 
+/** A caller pays for an answer as much as for a packet of its own, and nothing else unless it says so. */
+const DEFAULT_MAX_TARIFF: Tariff = { ...NO_TARIFF, packetMsat: DEFAULT_MAX_FEE_MSAT }
+
 /** Checked options as the state machine takes them: the initiator's side. */
 export function initiatorSettings(options: ConnectOptions, defaults: ConnectionDefaults): ConnectionSettings {
   return {
     ...commonSettings(options, defaults),
     connectTimeoutMs: options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS,
-    maxPacketPriceMsat: optionalMsat(options.maxPacketPrice, 'maxPacketPrice', 0n),
-    maxKilobytePriceMsat: optionalMsat(options.maxKilobytePrice, 'maxKilobytePrice', 0n),
+    maxTariff: tariffOf({ opening: options.maxOpeningPrice ?? 0n, ...options.maxTariff }, DEFAULT_MAX_TARIFF),
+    asksPrice: options.onPrice !== undefined,
   }
 }
 
 /** The responder's side. */
 export function responderSettings(options: ServerOptions, defaults: ConnectionDefaults): ConnectionSettings {
+  const { tariff } = options
   return {
     ...commonSettings(options, defaults),
-    packetPriceMsat: optionalMsat(options.packetPrice, 'packetPrice', 0n),
-    kilobytePriceMsat: optionalMsat(options.kilobytePrice, 'kilobytePrice', 0n),
+    tariff: typeof tariff === 'function' ? 'awaited' : tariff === undefined ? undefined : tariffOf(tariff, NO_TARIFF),
+    creditLimitMsat: optionalMsat(options.creditLimit, 'creditLimit', 0n),
+  }
+}
+
+/** What an application asks, or pays at most; what it leaves out is as in `otherwise`. */
+export function tariffOf(options: TariffOptions, otherwise: Tariff): Tariff {
+  const msat = (name: keyof TariffOptions, other: bigint): bigint => optionalMsat(options[name], name, other)
+  return {
+    openingMsat: msat('opening', otherwise.openingMsat),
+    packetMsat: msat('packet', otherwise.packetMsat),
+    kilobyteMsat: msat('kilobyte', otherwise.kilobyteMsat),
+    uploadMsat: msat('upload', otherwise.uploadMsat),
+    secondMsat: msat('second', otherwise.secondMsat),
+    messageMsat: msat('message', otherwise.messageMsat),
   }
 }
 
@@ -41,10 +67,10 @@ function commonSettings(options: ConnectionOptions, defaults: ConnectionDefaults
     capMsat: optionalMsat(options.maxCost, 'maxCost', defaults.maxCostMsat),
     initialWindow: INITIAL_WINDOW_BYTES,
     maxWindow: MAX_WINDOW_BYTES,
-    maxPacketPriceMsat: 0n,
-    maxKilobytePriceMsat: 0n,
-    packetPriceMsat: 0n,
-    kilobytePriceMsat: 0n,
+    maxTariff: NO_TARIFF,
+    asksPrice: false,
+    tariff: undefined,
+    creditLimitMsat: 0n,
   }
 }
 

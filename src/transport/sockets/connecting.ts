@@ -43,7 +43,8 @@ export function connectArguments(given: readonly unknown[]): CheckedConnect {
 export function createSocket(source: HostSource, { target, options, onConnect }: CheckedConnect): Socket {
   const { allowHalfOpen = false, highWaterMark, signal } = options
   const maxCost = optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT)
-  const socket = new Socket({ allowHalfOpen, highWaterMark, target, maxCost })
+  const { onPrice } = options
+  const socket = new Socket({ allowHalfOpen, highWaterMark, target, maxCost, onPrice })
   if (options.timeout !== undefined && options.timeout > 0) socket.setTimeout(options.timeout)
   if (onConnect !== undefined) socket.once('connect', onConnect)
   if (signal !== undefined) addAbortSignal(signal, socket)

@@ -14,9 +14,10 @@ import {
   checkPort,
   checkServerOptions,
   checkSignal,
+  checkTariff,
   openingPriceFor,
-  optionalMsat,
   type ServerOptions,
+  type TariffOptions,
 } from '../options/options.ts'
 import { responderSettings } from '../options/settings.ts'
 import { OpeningRequest } from './opening-request.ts'
@@ -84,8 +85,6 @@ export class Server extends EventEmitter<ServerEvents> {
   constructor(host: SocketHost | Promise<SocketHost>, options: ServerOptions, onConnection?: (socket: Socket) => void) {
     super()
     checkServerOptions(options)
-    optionalMsat(options.packetPrice, 'packetPrice', 0n)
-    optionalMsat(options.kilobytePrice, 'kilobytePrice', 0n)
     this.#host = host
     this.#options = options
     if (onConnection !== undefined) this.on('connection', onConnection)
@@ -280,7 +279,28 @@ export class Server extends EventEmitter<ServerEvents> {
     })
     if (this.#options.pauseOnConnect === true) socket.pause()
     socket.attach(handle)
+    this.#sayTariff(socket, handle, local)
     this.emit('connection', socket)
+  }
+
+  /** What this caller pays, where that is for the application to say; nothing is sent to it before. */
+  #sayTariff(socket: Socket, handle: ConnectionHandle, { port }: SocketAddress): void {
+    const { tariff } = this.#options
+    if (typeof tariff !== 'function') return
+    const { receivedMsat, pendingIncomeMsat } = handle.account
+    const openingMsat = receivedMsat + pendingIncomeMsat
+    const context = { port, remoteAddress: socket.remoteAddress, openingMsat, connections: this.#connections }
+    const say = (said: TariffOptions): void => {
+      checkTariff(said, 'tariff')
+      if (!socket.destroyed) socket.setTariff(said)
+    }
+    try {
+      const said = tariff(context)
+      if (said instanceof Promise) said.then(say).catch((error: unknown) => socket.destroy(error as Error))
+      else say(said)
+    } catch (error) {
+      socket.destroy(error as Error)
+    }
   }
 
   // One function for all sockets of the server.

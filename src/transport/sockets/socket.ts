@@ -3,18 +3,27 @@ import { Duplex, type Readable } from 'node:stream'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { soon } from '../../floor/clock.ts'
 import { Code } from '../../wire/errors.ts'
-import type { ConnectionEvent, ConnectionFailure, CostPause } from '../connection/interface.ts'
+import type { ConnectionEvent, ConnectionFailure, CostPause, CreditView } from '../connection/interface.ts'
 import { losesUnread } from '../connection/peer-failure.ts'
 import { connectionError, ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
-import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES } from '../../wire/frames.ts'
+import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES, PaymentKind, type Tariff } from '../../wire/frames.ts'
+import { NO_TARIFF } from '../../wire/tariffs.ts'
 import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
 import { IdleTimer } from './idle-timer.ts'
+import { MoneyExchange, type PaymentReceipt, type PaymentRequest, type ReceivedPayment } from './money-exchange.ts'
 import type { ChangeableSettings } from '../connection/connection.ts'
 import type { ConnectionHandle } from '../driver/connection-handle.ts'
 import { type Callback, WriteBuffer } from './write-buffer.ts'
-import { checkMs, checkMsat, type Msat, type ConnectTarget } from '../options/options.ts'
-import { keepAliveMs } from '../options/settings.ts'
+import {
+  checkMs,
+  checkMsat,
+  checkTariff,
+  type Msat,
+  type ConnectTarget,
+  type TariffOptions,
+} from '../options/options.ts'
+import { keepAliveMs, tariffOf } from '../options/settings.ts'
 import { NOTHING_DONE, type SocketStats, socketStats } from './stats.ts'
 import { type PausedEvent, UnheardPause } from './unheard-pause.ts'
 import { writeAfterEnd } from './write-after-end.ts'
@@ -38,6 +47,8 @@ interface SocketInit {
   readonly local?: SocketAddress
   /** The responder's side: the caller's key, where the opening has proved it. */
   readonly identified?: string | undefined
+  /** Whether to pay what is above `maxTariff`. */
+  readonly onPrice?: ((tariff: Tariff) => boolean | Promise<boolean>) | undefined
   /** Called once, when the socket has closed. */
   readonly closed?: () => void
 }
@@ -64,8 +75,12 @@ export interface SocketEvents {
   message: [data: Buffer, id: string]
   /** The other side has proved its public key, which is given in hexadecimal. */
   identified: [publicKey: string]
-  /** What the other side asks for each packet that it sends, and for each 1,000 bytes. */
-  price: [price: { readonly packetMsat: bigint; readonly kilobyteMsat: bigint }]
+  /** What the other side asks, and this side pays; also when it changes. */
+  price: [tariff: Tariff]
+  /** Money of the other side's, beside what a tariff asks. */
+  payment: [payment: ReceivedPayment]
+  /** The other side asks for money. Where nobody listens, it hears that nothing comes. */
+  request: [request: PaymentRequest]
 }
 
 /** The events of a socket by their names: another name, or a listener with other arguments, does not compile. */
@@ -106,6 +121,8 @@ export class Socket extends Duplex {
   readonly #local: SocketAddress | undefined
   readonly #closed: (() => void) | undefined
   readonly #maxCost: bigint
+  readonly #onPrice: SocketInit['onPrice']
+  readonly #money: MoneyExchange = new MoneyExchange()
   #handle: ConnectionHandle | undefined
   /** The connection has ended; nothing that is done here reaches it. */
   #over = false
@@ -149,6 +166,7 @@ export class Socket extends Duplex {
     this.#local = init.local
     this.#identified = init.identified
     this.#closed = init.closed
+    this.#onPrice = init.onPrice
     this.#maxCost = init.maxCost ?? DEFAULT_MAX_COST_MSAT
     this.#writeBuffer = new WriteBuffer(this.writableHighWaterMark)
     this.once('end', onEnd)
@@ -317,6 +335,47 @@ export class Socket extends Duplex {
   }
 
   /**
+   * What was paid for what the server asks, what all that was had costs, and what is left; by this side's count, which
+   * differs from the other one's by what is under way (spec §12.3).
+   */
+  get credit(): CreditView {
+    return this.#handle?.credit ?? NO_CREDIT
+  }
+
+  /**
+   * A server's socket: what its caller pays from now on. Bytes that were sent, or asked for already, keep their price;
+   * where it rises, the stream goes on when the caller has agreed (spec §12.4).
+   */
+  setTariff(tariff: TariffOptions): this {
+    checkTariff(tariff, 'tariff')
+    if (this.#target !== undefined) throw invalidOption('the side that connects asks nothing; a server has a tariff')
+    if (!this.#over) this.#handle?.setTariff(tariffOf(tariff, NO_TARIFF))
+    return this
+  }
+
+  /**
+   * Pays the other side beside what it asks, and says what for: a note of at most 256 bytes, which its 'payment' has.
+   * Resolves when the money is there; rejects with ERR_SOCKET_CLOSED, or the connection's error, where it ends before:
+   * then the money may still be under way.
+   */
+  pay(msat: Msat, note?: string): Promise<PaymentReceipt> {
+    return this.#money.pay(this.#open, { kind: PaymentKind.PAYMENT, msat, note })
+  }
+
+  /** As `pay`, as a refund: the other side's 'payment' says so. */
+  refund(msat: Msat, note?: string): Promise<PaymentReceipt> {
+    return this.#money.pay(this.#open, { kind: PaymentKind.REFUND, msat, note })
+  }
+
+  /**
+   * Asks the other side for money. Resolves with its payment, whose amount is its decision; rejects with
+   * ERR_KEYSOCK_DECLINED where it says no.
+   */
+  request(msat: Msat, note?: string): Promise<ReceivedPayment> {
+    return this.#money.request(this.#open, { msat, note })
+  }
+
+  /**
    * Sends a datagram beside the stream: at most 512 bytes, delivered once, in no order, as the other side's
    * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits)
    * once. Returns the id.
@@ -431,6 +490,7 @@ export class Socket extends Duplex {
 
   #finishDestroy(error: Error | null, callback: Callback): void {
     this.#over = true
+    this.#money.end(error ?? undefined)
     const handle = this.#handle
     handle?.setListener(undefined)
     callback(error)
@@ -490,8 +550,19 @@ export class Socket extends Duplex {
         this.emit('identified', this.#identified)
         return
       case 'price':
-        this.emit('price', { packetMsat: event.packetMsat, kilobyteMsat: event.kilobyteMsat })
+        this.emit('price', event.tariff)
         return
+      case 'price-asked':
+        return this.#askPrice(event.serial, event.tariff)
+      case 'paid':
+        return this.#money.paid(event)
+      case 'payment':
+        this.emit('payment', this.#money.came(event))
+        return
+      case 'requested':
+        return this.#handleRequest(event)
+      case 'declined':
+        return this.#money.declined(event)
       case 'paused':
         if (!this.emit('paused', event.reason, event.pause)) this.#pausedUnheard(event)
         return
@@ -501,6 +572,27 @@ export class Socket extends Duplex {
       case 'closed':
         return
     }
+  }
+
+  #handleRequest({ amountMsat, id, note }: Extract<ConnectionEvent, { type: 'requested' }>): void {
+    const decline = (reason = ''): void => this.#handle?.decline(id, reason)
+    const pay = (msat: Msat = amountMsat): Promise<PaymentReceipt> =>
+      this.#money.pay(this.#open, { kind: PaymentKind.ANSWER, reference: id, msat, note })
+    if (!this.emit('request', { id, amountMsat, note, pay, decline })) decline('nobody answers')
+  }
+
+  /** The connection, while it can carry something more. */
+  get #open(): ConnectionHandle | undefined {
+    return this.#over || this.destroyed || this.connecting ? undefined : this.#handle
+  }
+
+  /** The application says whether it pays; what it throws ends the socket. */
+  #askPrice(serial: number, tariff: Tariff): void {
+    const answer = async (): Promise<boolean> => (await this.#onPrice?.(tariff)) === true
+    answer().then(
+      (isAgreed) => this.#handle?.answerPrice(serial, isAgreed),
+      (error: unknown) => this.destroy(error as Error),
+    )
   }
 
   /** Nobody can raise the cap who does not know that it is reached. */
@@ -549,6 +641,7 @@ export class Socket extends Duplex {
   #handleEnded(failure: ConnectionFailure | undefined): void {
     this.#over = true
     const error = failure === undefined ? undefined : this.#errorOf(failure)
+    this.#money.end(error)
     const closing = this.#onceOver
     this.#onceOver = undefined
     // Only the FIN is not known to be delivered: the other side has every byte, and 'end' came from it.
@@ -616,6 +709,9 @@ export class Socket extends Duplex {
     else this.#settings = { ...this.#settings, ...settings }
   }
 }
+
+/** Of a socket without a connection. */
+const NO_CREDIT: CreditView = { paidMsat: 0n, dueMsat: 0n, balanceMsat: 0n }
 
 /** Rounds of the queues of ticks and promises that 'finish' waits for: streams and iterators take one or two. */
 const FINISH_ROUNDS = 4

@@ -1,0 +1,287 @@
+import type { PriceFrame, Tariff } from '../../wire/frames.ts'
+import { NO_TARIFF } from '../../wire/tariffs.ts'
+import {
+  AHEAD_FACTOR,
+  FIRST_AHEAD_BYTES,
+  FIRST_AHEAD_MS,
+  INITIAL_LIMIT,
+  MAX_AHEAD_MS,
+  MAX_AHEAD_PACKETS,
+  SPARE_PACKETS,
+  UNSERVED_MS,
+} from './limits.ts'
+import { Meter } from './meter.ts'
+import { isRaise } from './tariff.ts'
+
+/** What of the responder's stream has come. */
+export interface ServedView {
+  /** Bytes of it, each once. */
+  readonly receivedBytes: number
+  /** The end, once it is known. */
+  readonly finalOffset: number | undefined
+  readonly isComplete: boolean
+}
+
+/** An attempt: what of its amount counts for the tariff, and the least that its route let pass. */
+interface Paid {
+  readonly paysMsat: bigint
+  readonly leastMsat: bigint
+}
+
+/** A tariff that was learned and not agreed to yet. */
+interface Offer {
+  readonly serial: number
+  readonly from: number
+  readonly tariff: Tariff
+}
+
+/**
+ * The initiator's side of the price: what it was asked, what it would cost by its own count, and what it has paid (spec
+ * §12.6). It pays what it is asked, up to what it was served and a stretch ahead.
+ */
+export class Buyer {
+  readonly #meter: Meter
+  readonly #beganMs: number
+  #nowMs: number
+  #serial = 0
+  /** Of the tariff that it pays by, 0: none yet; and of the one by which the responder knows that it does. */
+  #agreed = 0
+  #heard = 0
+  #offer: Offer | undefined
+  #tariff: Tariff = NO_TARIFF
+  #dueMsat = 0n
+  /** Amounts of what settled, and of what is under way and not late; without those of PAYMENTs. */
+  #settledMsat = 0n
+  #flyingMsat = 0n
+  /** What of the settled ones had to go in any case. */
+  #leastMsat = 0n
+  /** Packets of the responder's stream: those that count, and those that brought something new. */
+  #packets = 0
+  #useful = 0
+  /** Payments that were given up as late since one settled. */
+  #givenUp = 0
+  /** When something that was paid for came last, or money went. */
+  #movedMs: number
+
+  constructor(nowMs: number) {
+    this.#nowMs = nowMs
+    this.#beganMs = nowMs
+    this.#movedMs = nowMs
+    this.#meter = new Meter(nowMs)
+  }
+
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs
+  }
+
+  /** A price was agreed to: it pays. */
+  get hasPrice(): boolean {
+    return this.#agreed > 0
+  }
+
+  /** Of the newest tariff that it has heard of. */
+  get serial(): number {
+    return this.#serial
+  }
+
+  /** The serial that AGREE says. */
+  get agreedSerial(): number {
+    return this.#agreed
+  }
+
+  /** The responder is not known to have heard of the agreement. */
+  get isAgreementNews(): boolean {
+    return this.#agreed > this.#heard
+  }
+
+  agreementArrived(): void {
+    this.#heard = this.#agreed
+  }
+
+  /** What it is asked and pays by. */
+  get tariff(): Tariff {
+    return this.#tariff
+  }
+
+  get settledMsat(): bigint {
+    return this.#settledMsat
+  }
+
+  get dueMsat(): bigint {
+    return this.#dueMsat
+  }
+
+  /** A PRICE came. 'old': it says nothing new; 'lower': it holds; 'raised': the application decides. */
+  learn({ serial, from, tariff }: PriceFrame): 'old' | 'lower' | 'raised' | 'full' {
+    if (serial <= this.#serial) return 'old'
+    if (this.#meter.isFull) return 'full'
+    this.#serial = serial
+    this.#offer = { serial, from, tariff }
+    if (this.#agreed > 0 && isRaise(this.#tariff, tariff)) return 'raised'
+    if (this.#agreed === 0 && isRaise(NO_TARIFF, tariff)) return 'raised'
+    this.#take(this.#offer)
+    return 'lower'
+  }
+
+  /** The tariff with this serial, while it waits for an answer; undefined: another one came meanwhile. */
+  offered(serial: number): Tariff | undefined {
+    return this.#offer?.serial === serial ? this.#offer.tariff : undefined
+  }
+
+  /** The application agrees to the tariff with this serial. */
+  agree(serial: number): void {
+    if (this.#offer?.serial === serial) this.#take(this.#offer)
+  }
+
+  #take({ serial, from, tariff }: Offer): void {
+    // spec §12.4: the first one counts from the beginning; one that came later does not.
+    if (this.#agreed === 0 && serial > 1) this.#meter.change(this.#nowMs, NO_TARIFF)
+    this.#agreed = serial
+    this.#tariff = tariff
+    this.#offer = undefined
+    this.#meter.change(this.#nowMs, tariff)
+    this.#meter.stretch(Math.max(from, this.#meter.lastFrom), tariff.kilobyteMsat)
+    this.#movedMs = this.#nowMs
+  }
+
+  /** A BILL came; a lower one than before says nothing. */
+  billed(dueMsat: bigint): void {
+    if (dueMsat > this.#dueMsat) this.#dueMsat = dueMsat
+  }
+
+  /** A packet with some of the responder's stream. `isUseful`: it brought something new. */
+  packetCame(isUseful: boolean): void {
+    if (isUseful) {
+      this.#useful++
+      this.#movedMs = this.#nowMs
+    }
+    // spec §12.6: packets that nobody needed are not paid for without bound.
+    const spare = Math.max(SPARE_PACKETS, Math.floor(this.#useful / AHEAD_FACTOR))
+    if (this.#packets >= this.#useful + spare) return
+    this.#packets++
+    this.#meter.packet()
+  }
+
+  uploaded(bytes: number): void {
+    this.#meter.upload(bytes)
+  }
+
+  message(): void {
+    this.#meter.message()
+  }
+
+  /** Both directions are done. */
+  stop(nowMs: number): void {
+    this.#meter.stop(nowMs)
+  }
+
+  settle({ receivedBytes }: ServedView): void {
+    this.#meter.forget(receivedBytes)
+  }
+
+  /** What all that came, and that was sent, costs by its own count. */
+  ownMsat({ receivedBytes }: ServedView): bigint {
+    return this.#meter.costMsat(this.#nowMs, receivedBytes)
+  }
+
+  /** spec §12.6: what it was served, and a stretch ahead that grows with it. */
+  allowedMsat({ finalOffset, isComplete, receivedBytes }: ServedView): bigint {
+    const ahead = clamp(AHEAD_FACTOR * receivedBytes, FIRST_AHEAD_BYTES, INITIAL_LIMIT)
+    const end = Math.min(receivedBytes + ahead, finalOffset ?? Infinity)
+    const packets = isComplete ? 1 : clamp(AHEAD_FACTOR * this.#packets, 1, MAX_AHEAD_PACKETS)
+    const aheadMs = clamp(AHEAD_FACTOR * (this.#nowMs - this.#beganMs), FIRST_AHEAD_MS, MAX_AHEAD_MS)
+    return this.#meter.costMsat(this.#nowMs + aheadMs, end) + this.#meter.tariff.packetMsat * BigInt(packets)
+  }
+
+  // What it should have paid by now.
+  #targetMsat(view: ServedView): bigint {
+    const own = this.ownMsat(view)
+    const allowed = this.allowedMsat(view)
+    const asked = this.#dueMsat < allowed ? this.#dueMsat : allowed
+    return asked > own ? asked : own
+  }
+
+  /** What the next packet should pay, msat: its amount, if that is more than the least that has to go anyway. */
+  owedMsat(view: ServedView): bigint {
+    if (this.#agreed === 0) return 0n
+    const owed = this.#targetMsat(view) - this.#settledMsat - this.#flyingMsat
+    return owed > 0n ? owed : 0n
+  }
+
+  /** spec §12.6: a packet has to go for the money alone. */
+  isPaymentDue(view: ServedView): boolean {
+    if (this.#agreed === 0) return false
+    const paid = this.#settledMsat + this.#flyingMsat
+    const allowed = this.allowedMsat(view)
+    const asked = this.#dueMsat < allowed ? this.#dueMsat : allowed
+    if (paid >= asked) return false
+    // What was asked is paid at once. Where only a part is allowed, half of that is used up first.
+    if (asked === this.#dueMsat) return true
+    const own = this.ownMsat(view)
+    const packetMsat = this.#meter.costMsat(this.#nowMs, view.receivedBytes + FIRST_AHEAD_BYTES) - own
+    const left = paid - own
+    return 2n * left < asked - own || left < packetMsat + this.#meter.tariff.packetMsat
+  }
+
+  /** An attempt goes; its amount without PAYMENTs. */
+  paying(msat: bigint): void {
+    this.#flyingMsat += msat
+  }
+
+  /** It is late, failed or was lost: something else may have to be paid in its place. */
+  notPaying(msat: bigint): void {
+    this.#flyingMsat -= msat
+  }
+
+  /** It is late, and was made for the money. */
+  givesUp(): void {
+    this.#givenUp++
+  }
+
+  /** It settled. `isFlying`: it still counted as under way. */
+  paid({ leastMsat, paysMsat }: Paid, isFlying: boolean): void {
+    if (isFlying) this.#flyingMsat -= paysMsat
+    this.#settledMsat += paysMsat
+    this.#leastMsat += paysMsat < leastMsat ? paysMsat : leastMsat
+    this.#givenUp = 0
+    this.#movedMs = this.#nowMs
+  }
+
+  /** What had settled was lost at the responder's process, which does not know of it (spec §8.7). */
+  lost({ leastMsat, paysMsat }: Paid): void {
+    this.#settledMsat -= paysMsat
+    this.#leastMsat -= paysMsat < leastMsat ? paysMsat : leastMsat
+  }
+
+  /** A part was given back (spec §12.11). */
+  refunded(msat: bigint): void {
+    this.#settledMsat -= msat
+  }
+
+  /** spec §12.11: what was paid above the price, and above what packets had to carry anyway. */
+  surplusMsat(view: ServedView): bigint {
+    const own = this.ownMsat(view)
+    return this.#settledMsat - (own > this.#leastMsat ? own : this.#leastMsat)
+  }
+
+  /** Nothing that counts as paid is without an outcome. */
+  get isDecided(): boolean {
+    return this.#flyingMsat === 0n
+  }
+
+  /** How long money may be under way before other goes: twice as long for each that was late in a row. */
+  lateAfterMs(delayMs: number): number {
+    return delayMs * 2 ** this.#givenUp
+  }
+
+  /** spec §12.6: more is asked, all that may be paid was, and nothing has come for it for long. */
+  isUnserved(view: ServedView): boolean {
+    const allowed = this.allowedMsat(view)
+    if (this.#agreed === 0 || this.#dueMsat <= allowed || this.#settledMsat < allowed) return false
+    return this.#nowMs >= this.#movedMs + UNSERVED_MS
+  }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most)
+}

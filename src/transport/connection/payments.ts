@@ -1,0 +1,225 @@
+import { toHex } from '../../floor/bytes.ts'
+import type { Arrival } from '../../medium/arrival.ts'
+import { Code } from '../../wire/errors.ts'
+import { type DeclineFrame, type PaymentFrame, PaymentKind, type RequestFrame } from '../../wire/frames.ts'
+import type { State } from './interface.ts'
+import { CONFIRM_MS, MAX_PAYMENT_RANGES, MAX_REQUESTS, MAX_UNCONFIRMED } from './limits.ts'
+import type { Parts } from './parts.ts'
+import { RangeSet } from './range-set.ts'
+import type { Timed } from './timed.ts'
+
+/** `reference` of the refund of a surplus; one that the application makes has 0 (spec §12.10). */
+const SURPLUS_REFERENCE = 1
+
+/** A PAYMENT of this side's (spec §12.10). */
+export interface OutgoingPayment {
+  readonly frame: PaymentFrame
+  /** Its amount is to be lessened by the fee of the way that it takes. */
+  readonly paysItsFee: boolean
+  state: 'due' | 'sent'
+}
+
+/** A REQUEST or DECLINE on its way. */
+export interface Notice {
+  readonly frame: RequestFrame | DeclineFrame
+  state: 'due' | 'sent' | 'delivered'
+  /** The packet that carried it last. */
+  lastNumber: number
+}
+
+/** PAYMENTs of a packet whose money is not confirmed. */
+interface Unconfirmed {
+  readonly frames: readonly PaymentFrame[]
+  readonly sinceMs: number
+}
+
+type Needs = 'idle' | 'life' | 'money' | 'outputs'
+
+/** Payments with a meaning of their own, and what is asked and declined, in both directions (spec §12.10). */
+export class Payments implements Timed {
+  readonly #parts: Pick<Parts, Needs>
+  #nextId = 1
+  #nextRequest = 1
+  #outgoing: OutgoingPayment[] = []
+  #notices: Notice[] = []
+  /** Ids of the peer's that counted; its REQUESTs that were seen, and those of them that are not answered. */
+  #counted: RangeSet | undefined
+  #seen: RangeSet | undefined
+  #asked: Set<number> | undefined
+  /** Own REQUESTs that are not answered. */
+  #waiting: Set<number> | undefined
+  /** By the payment's hash. */
+  #unconfirmed: Map<string, Unconfirmed> | undefined
+
+  constructor(parts: Pick<Parts, Needs>) {
+    this.#parts = parts
+  }
+
+  dueAt(): number | undefined {
+    return undefined
+  }
+
+  run(now: number): void {
+    const unconfirmed = this.#unconfirmed
+    if (unconfirmed === undefined) return
+    // spec §12.10: money that does not come leaves its id free.
+    for (const [hash, { sinceMs }] of unconfirmed) if (now >= sinceMs + CONFIRM_MS) unconfirmed.delete(hash)
+    if (unconfirmed.size === 0) this.#unconfirmed = undefined
+  }
+
+  stop(state: State): void {
+    this.#notices = []
+    // spec §12.11: a surplus goes back also while it lingers.
+    this.#outgoing = this.#outgoing.filter((each) => state === 'lingering' && each.paysItsFee)
+  }
+
+  // ---- Out -------------------------------------------------------------------------------------------------
+
+  /** The id under which the application hears of it. */
+  pay(what: Omit<PaymentFrame, 'type' | 'id'>): number {
+    const id = this.#nextId++
+    this.#outgoing.push({ frame: { type: 'payment', id, ...what }, paysItsFee: false, state: 'due' })
+    if (what.kind === PaymentKind.ANSWER) this.#asked?.delete(what.reference)
+    return id
+  }
+
+  /** What is left over goes back, less the fee of the way (spec §12.11). */
+  returnSurplus(amountMsat: bigint): void {
+    const what = { kind: PaymentKind.REFUND, reference: SURPLUS_REFERENCE, amountMsat, note: 'surplus' }
+    this.#outgoing.push({ frame: { type: 'payment', id: this.#nextId++, ...what }, paysItsFee: true, state: 'due' })
+  }
+
+  /** @throws RangeError where too many wait for an answer */
+  request(amountMsat: bigint, note: string): number {
+    const waiting = (this.#waiting ??= new Set())
+    if (waiting.size >= MAX_REQUESTS) throw new RangeError('too many requests wait')
+    const id = this.#nextRequest++
+    waiting.add(id)
+    this.#notices.push({ frame: { type: 'request', id, amountMsat, note }, state: 'due', lastNumber: -1 })
+    return id
+  }
+
+  decline(id: number, reason: string): void {
+    if (this.#asked?.delete(id) !== true) return
+    this.#notices.push({ frame: { type: 'decline', id, reason }, state: 'due', lastNumber: -1 })
+  }
+
+  /** Some of it has to go. */
+  get hasDue(): boolean {
+    return this.nextPayment !== undefined || this.#notices.some(({ state }) => state === 'due')
+  }
+
+  /** Nothing of this side's is without an outcome. */
+  get isDecided(): boolean {
+    return this.#outgoing.length === 0
+  }
+
+  /** The next PAYMENT that has to go: one a packet. */
+  get nextPayment(): OutgoingPayment | undefined {
+    return this.#outgoing.find(({ state }) => state === 'due')
+  }
+
+  dueNotices(): Notice[] {
+    return this.#notices.filter(({ state }) => state === 'due')
+  }
+
+  paymentSent(payment: OutgoingPayment): void {
+    payment.state = 'sent'
+  }
+
+  /** It cannot go at all: it is too small for any way. */
+  drop(payment: OutgoingPayment): void {
+    this.#outgoing = this.#outgoing.filter((each) => each !== payment)
+  }
+
+  noticesSent(notices: readonly Notice[], number: number): void {
+    for (const notice of notices) {
+      notice.state = 'sent'
+      notice.lastNumber = number
+    }
+  }
+
+  noticesDelivered(notices: readonly Notice[]): void {
+    if (notices.length === 0) return
+    for (const notice of notices) notice.state = 'delivered'
+    this.#notices = this.#notices.filter(({ state }) => state !== 'delivered')
+  }
+
+  /** Packet `number` failed, was lost or is late: what it carried last goes again. It says the same. */
+  noticesLost(notices: readonly Notice[], number: number): void {
+    for (const notice of notices) if (notice.state === 'sent' && notice.lastNumber === number) notice.state = 'due'
+  }
+
+  /** The attempt with it failed: it goes again, under its id (spec §8.9). */
+  failed(payment: OutgoingPayment): void {
+    payment.state = 'due'
+  }
+
+  /** The attempt with it settled. `amountMsat`: what it said. */
+  paid(payment: OutgoingPayment, amountMsat: bigint, feeMsat: bigint): void {
+    const { id, kind, reference } = payment.frame
+    this.drop(payment)
+    if (kind === PaymentKind.REFUND && reference === SURPLUS_REFERENCE) this.#parts.money.seller?.refunded(amountMsat)
+    this.#parts.outputs.emit({ type: 'paid', id, amountMsat, feeMsat })
+  }
+
+  // ---- In --------------------------------------------------------------------------------------------------
+
+  /** spec §12.10: on the phantom lane, what turns down a packet with these; undefined: nothing. */
+  refusal(frames: readonly PaymentFrame[]): Code | undefined {
+    const pending = [...(this.#unconfirmed?.values() ?? [])].flatMap((each) => each.frames)
+    const isKnown = ({ id }: PaymentFrame): boolean =>
+      this.#counted?.has(id) === true || pending.some((each) => each.id === id)
+    if (frames.some(isKnown)) return Code.DUPLICATE
+    return (this.#unconfirmed?.size ?? 0) >= MAX_UNCONFIRMED ? Code.BUSY : undefined
+  }
+
+  /** A packet with these came, and its money covers them. */
+  came(now: number, frames: readonly PaymentFrame[], arrival: Arrival): void {
+    if (arrival.lane === 'node') this.#count(now, frames)
+    else (this.#unconfirmed ??= new Map()).set(toHex(arrival.hash), { frames, sinceMs: now })
+  }
+
+  /** The money of the phantom lane is there. */
+  confirmed(now: number, hash: Uint8Array): void {
+    const found = this.#unconfirmed?.get(toHex(hash))
+    if (found === undefined) return
+    this.#unconfirmed?.delete(toHex(hash))
+    this.#count(now, found.frames)
+  }
+
+  #count(now: number, frames: readonly PaymentFrame[]): void {
+    const { idle, money, outputs } = this.#parts
+    const counted = (this.#counted ??= new RangeSet())
+    for (const frame of frames) {
+      const { amountMsat, id, kind, note, reference } = frame
+      if (counted.has(id)) continue
+      counted.add(id, id + 1)
+      // Ids grow: what lies in the lowest gap failed for good, and counts as used.
+      if (counted.count > MAX_PAYMENT_RANGES) counted.add(counted.start(0), counted.end(1))
+      if (kind === PaymentKind.REFUND && reference === SURPLUS_REFERENCE) money.refunded(amountMsat)
+      // spec §12.3: it is none of what is paid for the tariff.
+      money.seller?.refunded(amountMsat)
+      if (kind === PaymentKind.ANSWER) this.#waiting?.delete(reference)
+      idle.active(now)
+      outputs.emit({ type: 'payment', kind, reference, amountMsat, note })
+    }
+  }
+
+  requested(now: number, { amountMsat, id, note }: RequestFrame): void {
+    const seen = (this.#seen ??= new RangeSet())
+    if (seen.has(id)) return
+    seen.add(id, id + 1)
+    if (seen.count > MAX_PAYMENT_RANGES) seen.add(seen.start(0), seen.end(1))
+    const asked = (this.#asked ??= new Set())
+    asked.add(id)
+    if (asked.size > MAX_REQUESTS) return this.decline(id, 'too many requests')
+    this.#parts.idle.active(now)
+    this.#parts.outputs.emit({ type: 'requested', id, amountMsat, note })
+  }
+
+  declined({ id, reason }: DeclineFrame): void {
+    if (this.#waiting?.delete(id) !== true) return
+    this.#parts.outputs.emit({ type: 'declined', id, reason })
+  }
+}

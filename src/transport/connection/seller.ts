@@ -1,0 +1,311 @@
+import { BackOff } from '../../floor/back-off.ts'
+import type { PriceFrame, Tariff } from '../../wire/frames.ts'
+import { NO_TARIFF } from '../../wire/tariffs.ts'
+import { ARREARS_MS, INITIAL_LIMIT, MAX_BILL_MS, MIN_BILL_MS, TIME_BILL_MS } from './limits.ts'
+import { Meter } from './meter.ts'
+import { isRaise } from './tariff.ts'
+
+/** What of the responder's own stream costs, or will. */
+export interface StreamView {
+  /** Every byte below is known to have arrived. */
+  readonly delivered: number
+  /** The end of what was ever sent. */
+  readonly sentEnd: number
+  /** The end of what can be sent: written, and within the peer's limit. */
+  readonly queuedEnd: number
+  /** Bytes that have to go again. */
+  readonly againBytes: number
+  /** The FIN waits, and all before it was sent. */
+  readonly isFinNext: boolean
+  /** Nothing more will be written. */
+  readonly isFinished: boolean
+  /** Bytes of stream in a packet. */
+  readonly capacity: number
+}
+
+const AGAIN = { minMs: MIN_BILL_MS, maxMs: MAX_BILL_MS }
+
+/** The responder's side of the price: what it asks, what it was paid, what may go for that (spec §12.4, §12.5). */
+export class Seller {
+  readonly #creditLimitMsat: bigint
+  readonly #meter: Meter
+  #nowMs: number
+  /** Of the newest tariff. 1 is the one that the connection began with (spec §12.4). */
+  #serial = 1
+  #agreed = 0
+  #tariff: Tariff = NO_TARIFF
+  #isOffered = false
+  /** Where the newest tariff begins; the stream stops there until it is agreed to. */
+  #from = 0
+  /** A tariff that waits for room, or for an answer of the application. */
+  #next: Tariff | undefined
+  #isAwaited = false
+  /** All that the initiator's packets brought, less what its PAYMENTs say. */
+  #paidMsat = 0n
+  /** Packets under way that cost when they arrive. */
+  #outstanding = 0
+  /** The largest due that went out in a BILL, and how far into the stream it reaches. */
+  #billedMsat = 0n
+  #billedEnd = 0
+  #billedAtMs = -Infinity
+  #billAgainAtMs = 0
+  readonly #again: BackOff = new BackOff(AGAIN)
+  #isSurplusClaimed = false
+  /** Since when time that passed is not paid for. */
+  #arrearsSinceMs: number | undefined
+
+  /** `tariff` undefined: the connection begins without one. 'awaited': the application is still to say it. */
+  constructor(nowMs: number, tariff: Tariff | 'awaited' | undefined, creditLimitMsat: bigint) {
+    this.#nowMs = nowMs
+    this.#creditLimitMsat = creditLimitMsat
+    this.#meter = new Meter(nowMs)
+    if (tariff === 'awaited') this.#isAwaited = true
+    else if (tariff !== undefined) this.#begin(tariff)
+    else this.#meter.change(nowMs, NO_TARIFF)
+  }
+
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs
+  }
+
+  /** Something is asked, or will be: a PRICE has to go. */
+  get hasTariff(): boolean {
+    return this.#isAwaited || this.#isOffered
+  }
+
+  get paidMsat(): bigint {
+    return this.#paidMsat
+  }
+
+  get priceFrame(): PriceFrame | undefined {
+    if (!this.#isOffered) return undefined
+    return { type: 'price', serial: this.#serial, from: this.#from, tariff: this.#tariff }
+  }
+
+  /** spec §12.4: nothing of the stream goes at or beyond it before the initiator has agreed. */
+  get barrier(): number {
+    if (this.#isAwaited) return 0
+    return this.#isOffered && this.#agreed < this.#serial ? this.#from : Infinity
+  }
+
+  // The first tariff holds from the beginning, for everything (spec §12.4).
+  #begin(tariff: Tariff): void {
+    this.#isAwaited = false
+    if (!isRaise(NO_TARIFF, tariff)) {
+      this.#meter.change(this.#nowMs, NO_TARIFF)
+      return
+    }
+    this.#tariff = tariff
+    this.#isOffered = true
+    this.#meter.change(this.#nowMs, tariff)
+    this.#meter.stretch(0, tariff.kilobyteMsat)
+  }
+
+  /** The application asks so much from now on. True: a PRICE has to go. */
+  offer(tariff: Tariff, sentEnd: number): boolean {
+    if (this.#isAwaited) {
+      this.#begin(tariff)
+      return this.hasTariff
+    }
+    this.#next = tariff
+    return this.#offerNext(sentEnd)
+  }
+
+  #offerNext(sentEnd: number): boolean {
+    const tariff = this.#next
+    if (tariff === undefined || this.#meter.isFull) return false
+    this.#next = undefined
+    const isRaised = isRaise(this.#tariff, tariff)
+    if (!isRaised && !isRaise(tariff, this.#tariff)) return false
+    // spec §12.4: what was sent or asked for at the old price is sold at it. One that nobody agreed to holds nowhere.
+    const isAgreed = !this.#isOffered || this.#agreed === this.#serial
+    const end = isRaised ? Math.max(sentEnd, this.#billedEnd) : sentEnd
+    this.#from = isAgreed ? Math.max(end, this.#meter.lastFrom) : Math.max(this.#from, sentEnd)
+    this.#serial++
+    this.#tariff = tariff
+    this.#isOffered = true
+    this.#meter.stretch(this.#from, tariff.kilobyteMsat)
+    if (isRaised || !isAgreed) return true
+    this.#agreed = this.#serial
+    this.#meter.change(this.#nowMs, tariff)
+    return true
+  }
+
+  /** The initiator has agreed. False: to a tariff that was never offered. */
+  knows(serial: number): boolean {
+    return this.#isOffered && serial <= this.#serial
+  }
+
+  agree(serial: number): void {
+    if (serial !== this.#serial || this.#agreed === serial) return
+    this.#agreed = serial
+    // The one that it began with counts from the beginning already.
+    if (serial > 1) this.#meter.change(this.#nowMs, this.#tariff)
+  }
+
+  /** Money of the initiator's is here. */
+  paid(msat: bigint): void {
+    this.#paidMsat += msat
+    this.#again.reset()
+  }
+
+  /** A part of it is given back (spec §12.11). */
+  refunded(msat: bigint): void {
+    this.#paidMsat -= msat
+  }
+
+  /** spec §12.11: what of a surplus that is claimed goes back. Once. */
+  surplusMsat(claimMsat: bigint, view: StreamView): bigint {
+    if (this.#isSurplusClaimed) return 0n
+    this.#isSurplusClaimed = true
+    const left = this.#paidMsat - this.hadMsat(view)
+    const most = left < this.#billedMsat ? left : this.#billedMsat
+    return claimMsat < most ? claimMsat : most
+  }
+
+  uploaded(bytes: number): void {
+    this.#meter.upload(bytes)
+  }
+
+  message(): void {
+    this.#meter.message()
+  }
+
+  packetSent(): void {
+    this.#outstanding++
+  }
+
+  /** `isOut`: it was still counted as under way. */
+  packetArrived(isOut: boolean): void {
+    if (isOut) this.#outstanding--
+    this.#meter.packet()
+  }
+
+  packetGone(): void {
+    this.#outstanding--
+  }
+
+  /** Both directions are done. */
+  stop(nowMs: number): void {
+    this.#meter.stop(nowMs)
+  }
+
+  /** What was had up to now, msat: time, what came, and what is known to have arrived. */
+  hadMsat({ delivered }: StreamView): bigint {
+    return this.#meter.costMsat(this.#nowMs, delivered)
+  }
+
+  get #packetMsat(): bigint {
+    return this.#meter.tariff.packetMsat
+  }
+
+  // What was sent, whether or not it has arrived.
+  #sentMsat({ sentEnd }: StreamView): bigint {
+    return this.#meter.costMsat(this.#nowMs, sentEnd) + this.#packetMsat * BigInt(this.#outstanding)
+  }
+
+  get #fundsMsat(): bigint {
+    return this.#paidMsat + this.#creditLimitMsat
+  }
+
+  /** Bytes of stream that the money covers in one more packet; 0: not even the packet. */
+  affordableBytes({ sentEnd }: StreamView): number {
+    const left = this.#fundsMsat - this.#packetMsat * BigInt(this.#outstanding + 1)
+    if (this.#meter.costMsat(this.#nowMs, sentEnd) > left) return 0
+    return this.#meter.affordableBytes(this.#nowMs, sentEnd, left)
+  }
+
+  /** The money covers one more packet, whose bytes of stream cost nothing more. */
+  affordsPacket(view: StreamView): boolean {
+    return this.#sentMsat(view) + this.#packetMsat <= this.#fundsMsat
+  }
+
+  /** What came is the initiator's to be used: nothing of it is unpaid (spec §12.4). */
+  isPaidUp(view: StreamView): boolean {
+    return this.hadMsat(view) <= this.#fundsMsat
+  }
+
+  #aheadEnd({ delivered, queuedEnd, sentEnd }: StreamView): number {
+    return Math.max(sentEnd, Math.min(queuedEnd, delivered + INITIAL_LIMIT))
+  }
+
+  /**
+   * spec §12.5: what was had, and the least that what is queued will cost.
+   */
+  dueMsat(view: StreamView): bigint {
+    const { againBytes, capacity, isFinNext, sentEnd } = view
+    const end = this.#aheadEnd(view)
+    const packets = Math.ceil((end - sentEnd + againBytes) / capacity)
+    const least = Math.max(packets, isFinNext ? 1 : 0)
+    // By the tariff that is asked, agreed to or not.
+    const cost = this.#meter.costMsat(this.#nowMs, end)
+    return cost + this.#packetMsat * BigInt(this.#outstanding + least)
+  }
+
+  /** A BILL goes out: what it says. It never falls. */
+  bill(view: StreamView): bigint {
+    const dueMsat = this.dueMsat(view)
+    if (dueMsat > this.#billedMsat) {
+      this.#billedMsat = dueMsat
+      this.#billedEnd = Math.max(this.#billedEnd, this.#aheadEnd(view))
+    }
+    this.#billedAtMs = this.#nowMs
+    this.#billAgainAtMs = this.#nowMs + this.#again.next()
+    return this.#billedMsat
+  }
+
+  /** spec §12.5: whether a BILL should go now, of itself if nothing else goes. */
+  isBillDue(view: StreamView): boolean {
+    if (!this.hasTariff || this.#isAwaited) return false
+    const dueMsat = this.dueMsat(view)
+    const owedMsat = dueMsat - this.#paidMsat
+    if (owedMsat <= 0n) return false
+    const sentMsat = this.#sentMsat(view)
+    const aheadMsat = dueMsat + this.#creditLimitMsat - sentMsat
+    const freshMsat = dueMsat - this.#billedMsat
+    // One BILL for many packets: half of what can be asked ahead was not asked for yet ...
+    const isMuch = freshMsat > 0n && 2n * freshMsat >= aheadMsat
+    if (this.#isBlocked(view)) return isMuch || this.#nowMs >= this.#billAgainAtMs
+    // ... and half of it is used up.
+    if (isMuch && 2n * (this.#fundsMsat - sentMsat) < aheadMsat) return true
+    if (freshMsat <= 0n || view.queuedEnd > view.sentEnd) return false
+    const isLast = view.isFinished && this.#billedEnd < view.sentEnd
+    return isLast || this.#nowMs >= this.#billedAtMs + TIME_BILL_MS
+  }
+
+  /** All that it asked for in a BILL was paid. */
+  get isBillPaid(): boolean {
+    return this.#paidMsat >= this.#billedMsat
+  }
+
+  // Something waits for money alone.
+  #isBlocked(view: StreamView): boolean {
+    const hasFresh = view.queuedEnd > view.sentEnd || view.isFinNext
+    if (!hasFresh && view.againBytes === 0) return false
+    return hasFresh && view.againBytes === 0 ? this.affordableBytes(view) === 0 : !this.affordsPacket(view)
+  }
+
+  /** When something of it is to be looked at again, ms. */
+  dueAt(after: number): number | undefined {
+    if (!this.hasTariff) return undefined
+    const times = [this.#billAgainAtMs]
+    if (this.#meter.tariff.secondMsat > 0n) times.push(Math.max(this.#billedAtMs, after) + TIME_BILL_MS)
+    if (this.#arrearsSinceMs !== undefined) times.push(this.#arrearsSinceMs + ARREARS_MS)
+    const later = times.filter((time) => time > after)
+    return later.length === 0 ? undefined : Math.min(...later)
+  }
+
+  /** After an input: forgets what is past. True: a PRICE has to go. */
+  settle(view: StreamView): boolean {
+    this.#meter.forget(view.delivered)
+    const isOwing = this.#meter.tariff.secondMsat > 0n && !this.isPaidUp(view)
+    if (!isOwing) this.#arrearsSinceMs = undefined
+    else this.#arrearsSinceMs ??= this.#nowMs
+    return this.#next !== undefined && this.#offerNext(view.sentEnd)
+  }
+
+  /** spec §12.6: time was not paid for long. */
+  get isGivenUp(): boolean {
+    return this.#arrearsSinceMs !== undefined && this.#nowMs >= this.#arrearsSinceMs + ARREARS_MS
+  }
+}

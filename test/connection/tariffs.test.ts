@@ -1,0 +1,160 @@
+/** What is paid is what was asked (spec §12), over a medium that fails, hangs and is late. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Tariff } from '../../src/wire/frames.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
+import { Joined, type JoinedOptions, pattern } from './joined.ts'
+
+/** The least that a packet of the tests pays, msat: spent on whatever has to go anyway. */
+const LEAST_MSAT = 1_000n
+const MINUTE_MS = 60_000
+
+interface Sale {
+  readonly seed: number
+  readonly tariff: Tariff
+  readonly downBytes: number
+  readonly upBytes: number
+  readonly medium?: JoinedOptions['medium']
+  readonly creditLimitMsat?: bigint
+}
+
+/** A server sells `downBytes` to a client that sends it `upBytes`; both end, and all is decided. */
+function sell({ seed, tariff, downBytes, upBytes, medium, creditLimitMsat = 0n }: Sale): Joined {
+  const joined = new Joined({
+    seed,
+    medium: { ...medium },
+    a: { maxTariff: tariff, capMsat: 10n ** 13n },
+    b: { tariff, creditLimitMsat },
+  })
+  const { a, b } = joined
+  if (upBytes > 0) a.connection.write(joined.now, pattern(0, upBytes, 1))
+  a.connection.finish(joined.now)
+  joined.pump()
+  if (!joined.run(30 * MINUTE_MS, () => b.machine !== undefined)) throw new Error('the connection never opened')
+  if (downBytes > 0) b.connection.write(joined.now, pattern(0, downBytes, 2))
+  b.connection.finish(joined.now)
+  joined.pump()
+  if (!joined.run(600 * MINUTE_MS, () => a.has('closed') && b.has('closed'))) throw new Error('it never ended')
+  joined.run(600 * MINUTE_MS)
+  return joined
+}
+
+/** Less than a surplus that is claimed, and the fee of the way back. */
+const MOST_LEFT_MSAT = 5_000n
+
+/** What the initiator's packets that settled had to pay in any case. */
+function leastOf(joined: Joined): bigint {
+  return LEAST_MSAT * BigInt(joined.attempts.filter(({ from }) => from === 'a').length)
+}
+
+/** By offsets: bytes for 1,000, packets that arrived and cost. */
+function listPrice(tariff: Tariff, joined: Joined): bigint {
+  const down = BigInt(joined.a.readBytes)
+  const up = BigInt(joined.b.readBytes)
+  return tariff.openingMsat + (tariff.kilobyteMsat * down + tariff.uploadMsat * up + 999n) / 1_000n
+}
+
+describe('a tariff by the kilobyte', () => {
+  const tariff = { ...NO_TARIFF, kilobyteMsat: 1_100_000n }
+
+  test.each([0, 1, 20, 999, 1_000, 5_000, 100_000, 1_000_000])('of %i bytes costs what they cost', (downBytes) => {
+    const joined = sell({ seed: 1, tariff, downBytes, upBytes: 0 })
+    expect(joined.a.readBytes).toBe(downBytes)
+    const { paidMsat, dueMsat } = joined.a.connection.credit
+    expect(dueMsat).toBe(listPrice(tariff, joined))
+    const least = LEAST_MSAT * BigInt(joined.a.packets)
+    expect(paidMsat).toBeGreaterThanOrEqual(dueMsat)
+    expect(paidMsat - dueMsat).toBeLessThanOrEqual(least)
+    expect(joined.b.connection.credit).toEqual(joined.a.connection.credit)
+  })
+})
+
+const msat = (most: number): fc.Arbitrary<bigint> =>
+  fc.oneof(
+    fc.constant(0n),
+    fc.integer({ min: 1, max: most }).map((value) => BigInt(value)),
+  )
+const tariffs: fc.Arbitrary<Tariff> = fc.record({
+  openingMsat: msat(50_000),
+  packetMsat: msat(5_000),
+  kilobyteMsat: msat(2_000_000),
+  uploadMsat: msat(100_000),
+  secondMsat: fc.constant(0n),
+  messageMsat: msat(10_000),
+})
+const bytes = fc.oneof(fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 60_000 }))
+const share = (most: number): fc.Arbitrary<number> =>
+  fc.oneof(fc.constant(0), fc.double({ min: 0, max: most, noNaN: true }))
+const media = fc.record({
+  fail: share(0.4),
+  hang: share(0.05),
+  repeat: share(0.2),
+  unread: share(0.05),
+  outcomeLost: share(0.1),
+})
+const sales = fc.record({
+  seed: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+  tariff: tariffs,
+  downBytes: bytes,
+  upBytes: bytes,
+  medium: media,
+  creditLimitMsat: msat(100_000),
+})
+
+test('whatever is lost, hedged or late, all of it arrives and is paid for', () => {
+  fc.assert(
+    fc.property(sales, (sale) => {
+      const joined = sell(sale)
+      expect(joined.a.readBytes).toBe(sale.downBytes)
+      expect(joined.b.readBytes).toBe(sale.upBytes)
+      const { a, b } = joined
+      expect([a.ended?.error, b.ended?.error]).toEqual([undefined, undefined])
+      const own = a.connection.credit
+      const theirs = b.connection.credit
+      expect(theirs.balanceMsat).toBeGreaterThanOrEqual(-sale.creditLimitMsat)
+      expect(own.dueMsat).toBeGreaterThanOrEqual(theirs.dueMsat)
+      // Nobody keeps what is worth giving back: the price, one packet, and what goes anyway.
+      const { hang, outcomeLost } = sale.medium
+      if (hang === 0 && outcomeLost === 0) expect(own.balanceMsat).toBeLessThanOrEqual(leastOf(joined) + MOST_LEFT_MSAT)
+      // What was delivered and never read at the process is unknown there.
+      if (sale.medium.unread === 0) expect(theirs.paidMsat).toBe(own.paidMsat)
+    }),
+    { numRuns: 60, endOnFailure: true },
+  )
+}, 120_000)
+
+describe('a payment with a note', () => {
+  const giver = fc.constantFrom('a' as const, 'b' as const)
+  const gifts = fc.array(fc.record({ from: giver, amountMsat: msat(50_000), atMs: fc.nat(20_000) }), { maxLength: 8 })
+
+  test('is told once, whatever is lost, repeated or late, and is none of what a tariff asks', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 31 - 1 }), media, gifts, (seed, medium, given) => {
+        const tariff = { ...NO_TARIFF, kilobyteMsat: 5_000n }
+        const joined = new Joined({
+          seed,
+          medium: { ...medium, unread: 0 },
+          a: { maxTariff: tariff, capMsat: 10n ** 13n, idleTimeoutMs: 0 },
+          b: { tariff, idleTimeoutMs: 0 },
+        })
+        const { a, b } = joined
+        joined.run(30 * MINUTE_MS, () => b.machine !== undefined && a.has('connected'))
+        b.connection.write(joined.now, pattern(0, 5_000, 2))
+        const sums = { a: 0n, b: 0n }
+        for (const { from, amountMsat, atMs } of given) {
+          if (amountMsat === 0n) continue
+          sums[from] += amountMsat
+          joined.after(atMs, () => {
+            joined.end(from).connection.pay(joined.now, { kind: 0, reference: 0, amountMsat, note: 'x' })
+          })
+        }
+        joined.run(600 * MINUTE_MS)
+        const told = (to: 'a' | 'b'): bigint =>
+          joined.end(to).events.reduce((sum, each) => (each.type === 'payment' ? sum + each.amountMsat : sum), 0n)
+        expect([told('b'), told('a')]).toEqual([sums.a, sums.b])
+        expect(a.connection.credit.paidMsat).toBe(b.connection.credit.paidMsat)
+      }),
+      { numRuns: 60, endOnFailure: true },
+    )
+  }, 120_000)
+})

@@ -1,0 +1,156 @@
+/** Prices and payments as an application sees them, on the simulated network. */
+import { once } from 'node:events'
+import { buffer } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createSimulation, demoNetwork } from '../../src/sim.ts'
+import type { ServerOptions } from '../../src/transport/options/options.ts'
+import type { PaymentRequest } from '../../src/transport/sockets/money-exchange.ts'
+import type { Socket } from '../../src/transport/sockets/socket.ts'
+import { type Pair, pairOn } from './worlds.ts'
+
+let pair: Pair
+beforeEach(async () => {
+  pair = await pairOn(createSimulation(demoNetwork(), { seed: 11 }))
+})
+afterEach(async () => {
+  await pair.sim.drive(Promise.all([pair.alice.close(), pair.bob.close()]))
+})
+
+/** Listens, connects, and gives both ends. */
+async function both(options: ServerOptions, connect: object = {}): Promise<{ server: Socket; client: Socket }> {
+  const { sim, alice, bob } = pair
+  const listening = bob.createServer(options)
+  await listening.listen(7)
+  const accepted = once(listening, 'connection')
+  const client = alice.createConnection(bob.publicKeyHex, 7, { maxCost: 100_000_000n, ...connect })
+  const [server] = (await sim.drive(accepted)) as [Socket]
+  return { server, client }
+}
+
+describe('a tariff', () => {
+  it('is paid exactly, and both sides see the same account', async () => {
+    const { server, client } = await both({ tariff: { kilobyte: 60_000 } }, { maxTariff: { kilobyte: 60_000 } })
+    server.resume().end(Buffer.alloc(20_000))
+    client.end()
+    expect(await pair.sim.drive(buffer(client))).toHaveLength(20_000)
+    await pair.sim.drive(once(client, 'close'))
+    await pair.sim.runFor(30_000)
+    expect(client.credit.dueMsat).toBe(1_200_000n)
+    expect(client.credit).toEqual(server.credit)
+    expect(client.credit.balanceMsat).toBeLessThan(5_000n)
+  })
+
+  it('may be a function of the caller, that takes its time', async () => {
+    const seen: unknown[] = []
+    const { server, client } = await both(
+      {
+        tariff: async (context) => {
+          seen.push(context)
+          await Promise.resolve()
+          return { opening: 30_000 }
+        },
+      },
+      { maxTariff: { opening: 30_000 } },
+    )
+    server.resume().end('hello')
+    client.end()
+    await pair.sim.drive(buffer(client))
+    await pair.sim.drive(once(client, 'close'))
+    expect(seen).toEqual([{ port: 7, remoteAddress: undefined, openingMsat: 1_000n, connections: 1 }])
+    expect(server.credit.dueMsat).toBe(30_000n)
+    expect(server.credit.paidMsat).toBeGreaterThanOrEqual(30_000n)
+  })
+
+  it('above the limit is asked for, and refused with both amounts', async () => {
+    const asked: bigint[] = []
+    const { server, client } = await both(
+      { tariff: { kilobyte: 500 } },
+      {
+        maxTariff: { kilobyte: 400 },
+        onPrice: ({ kilobyteMsat }: { kilobyteMsat: bigint }) => {
+          asked.push(kilobyteMsat)
+          return false
+        },
+      },
+    )
+    server.on('error', () => undefined)
+    const [error] = await pair.sim.drive(once(client, 'error'))
+    expect(error).toMatchObject({ code: 'ERR_KEYSOCK_PRICE', message: expect.stringMatching(/500 msat.* 400/) })
+    expect(asked).toEqual([500n])
+  })
+
+  it('that rises needs a yes, and holds for what comes after', async () => {
+    const { server, client } = await both({ tariff: { kilobyte: 1_000 } }, { maxTariff: { kilobyte: 5_000 } })
+    const prices: bigint[] = []
+    client.on('price', ({ kilobyteMsat }) => prices.push(kilobyteMsat))
+    server.resume().write(Buffer.alloc(10_000))
+    client.resume()
+    await pair.sim.runFor(60_000)
+    server.setTariff({ kilobyte: 3_000 })
+    server.end(Buffer.alloc(10_000))
+    client.end()
+    await pair.sim.drive(once(client, 'close'))
+    await pair.sim.runFor(30_000)
+    expect(prices).toEqual([1_000n, 3_000n])
+    expect(client.credit.dueMsat).toBe(40_000n)
+    expect(server.credit).toEqual(client.credit)
+  })
+
+  it('is not asked by the side that connects', async () => {
+    const { client } = await both({})
+    expect(() => client.setTariff({ packet: 1 })).toThrow(
+      expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' }),
+    )
+  })
+})
+
+describe('a payment', () => {
+  it('goes either way with a note, and back as a refund', async () => {
+    const { sim } = pair
+    const { server, client } = await both({})
+    await sim.drive(once(client, 'connect'))
+    const told = once(server, 'payment')
+    const receipt = await sim.drive(client.pay(25_000, 'for the song'))
+    expect(receipt).toMatchObject({ amountMsat: 25_000n })
+    expect(await sim.drive(told)).toEqual([
+      { kind: 'payment', amountMsat: 25_000n, note: 'for the song', request: undefined },
+    ])
+    const back = once(client, 'payment')
+    await sim.drive(server.refund(10_000n, 'it was short'))
+    expect(await sim.drive(back)).toMatchObject([{ kind: 'refund', amountMsat: 10_000n, note: 'it was short' }])
+    expect(client.stats.receivedMsat).toBeGreaterThanOrEqual(10_000n)
+  })
+
+  it('answers a request, which may be declined', async () => {
+    const { sim } = pair
+    const { server, client } = await both({})
+    await sim.drive(once(client, 'connect'))
+    client.on('request', (request: PaymentRequest) => {
+      if (request.note === 'song') void request.pay()
+      else request.decline('too much')
+    })
+    expect(await sim.drive(server.request(7_000, 'song'))).toMatchObject({ kind: 'answer', amountMsat: 7_000n })
+    await expect(sim.drive(server.request(9_000, 'opera'))).rejects.toMatchObject({
+      code: 'ERR_KEYSOCK_DECLINED',
+      message: expect.stringContaining('too much'),
+    })
+  })
+
+  it('is declined where nobody listens, and fails where the connection ends', async () => {
+    const { sim } = pair
+    const { server, client } = await both({})
+    await sim.drive(once(client, 'connect'))
+    await expect(sim.drive(server.request(7_000))).rejects.toMatchObject({ code: 'ERR_KEYSOCK_DECLINED' })
+    const paying = client.pay(5_000)
+    client.destroy()
+    await expect(paying).rejects.toMatchObject({ code: 'ERR_SOCKET_CLOSED' })
+    await expect(client.pay(5_000)).rejects.toMatchObject({ code: 'ERR_SOCKET_CLOSED' })
+  })
+
+  it.each([0, -1, 2n ** 53n, 'x'])('of %s is none', async (amount) => {
+    const { client } = await both({})
+    const invalid = expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' })
+    expect(() => client.pay(amount as number)).toThrow(invalid)
+    expect(() => client.pay(1, 'x'.repeat(257))).toThrow(invalid)
+  })
+})
