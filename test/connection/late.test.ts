@@ -27,7 +27,7 @@ describe('what hangs', () => {
     expect(times.filter((ms) => ms > 600_000).length).toBeLessThanOrEqual(2)
   })
 
-  test('is paid again as a CREDIT after waits that double', () => {
+  test('is paid again after waits that double', () => {
     const pair = openPair(
       { capMsat: 10n ** 12n, maxTariff: { ...NO_TARIFF, packetMsat: 100_000n } },
       { tariff: { ...NO_TARIFF, packetMsat: 10_000n } },

@@ -56,6 +56,7 @@ const SETTLED: readonly ((parts: Parts) => Required<Timed>)[] = [
   ({ life }) => life,
   ({ copies }) => copies,
   ({ send }) => send,
+  ({ money }) => money,
 ]
 
 /**
