@@ -75,6 +75,7 @@ class Conversation {
   readonly read: { there: Buffer[]; back: Buffer[] } = { there: [], back: [] }
   isOver = false
   isPaused = false
+  isConnected = false
   error: string | undefined
   movedAt: number
   /** At the first time that it stood still for long, a route worked. */
@@ -245,7 +246,10 @@ class Play {
       conversation.movedAt = this.sim.clock.now()
       over()
     })
-    socket.on('connect', () => (conversation.movedAt = this.sim.clock.now()))
+    socket.on('connect', () => {
+      conversation.movedAt = this.sim.clock.now()
+      conversation.isConnected = true
+    })
     socket.on('paused', () => {
       conversation.isPaused = true
       conversation.isOver = true
@@ -276,7 +280,9 @@ class Play {
   }
 
   /** Pays over each route that there is, there and, where the answers come so, back. */
-  async #works({ from, to, told, read }: Conversation): Promise<boolean> {
+  async #works({ from, to, told, read, isConnected }: Conversation): Promise<boolean> {
+    // spec §9.6: where the answers to a hidden caller find no way, it hears nothing until its connect timeout.
+    if (told.replies === 'phantom' && !isConnected) return false
     const isThere = await this.#pays(from, to)
     if (sizeOf(read.there) < told.there) return isThere && told.replies === 'direct' ? this.#pays(to, from) : isThere
     return told.replies === 'direct' && this.#pays(to, from)

@@ -168,8 +168,11 @@ export class Copies implements Timed {
     const { sentAt } = newest.parts
     // What hangs may have a slow copy, or one that fails, and what failed twice is waited for as long: two at once,
     // where that is within the budget, else a little later.
+    // At the tail that budget is for all that is left to arrive.
     const isAlone = copies === 0 ? this.#failedTwice?.has(start) === true : copiesOut(packet) < 2
-    if (isAlone) return { packet, at: sentAt, lateAt: Math.min(lateAt(newest), sentAt + delayMs) }
+    if (copies === 1 || (isAlone && !this.#isTail)) {
+      return { packet, at: sentAt, lateAt: Math.min(lateAt(newest), sentAt + delayMs) }
+    }
     // What failed is quickly back, and nearly always comes then: so much of it is not paid for twice.
     const at = sentAt + (copies === 0 ? FAILED_FACTOR * delayMs : spaced(delayMs, copies))
     return at < lateAt(newest) ? { packet, at, lateAt: at } : undefined
