@@ -242,3 +242,38 @@ describe('an OPEN whose payment comes to nothing while it is judged', () => {
     expect(opens.verdicts).toEqual(['b settle'])
   })
 })
+
+describe('an application that takes its time about an opening', () => {
+  it('hears that what it says does not count where the caller has gone meanwhile', async () => {
+    const counted: boolean[] = []
+    const time = Promise.withResolvers<void>()
+    const server = endpoint.createServer((socket) => void accepted.push(socket))
+    server.on('opening', async (request) => {
+      await time.promise
+      counted.push(request.accept())
+    })
+    await server.listen(7)
+    opens.offer('a', opens.make())
+    await settle()
+    backend.emit({ type: 'offer-gone', offerId: 'a' })
+    time.resolve()
+    await backend.clock.advance(3_000)
+    expect(counted).toEqual([false])
+    expect(accepted).toEqual([])
+    expect(endpoint.stats).toMatchObject({ connections: 0, opensSeen: 0 })
+  })
+
+  it('never holds more offers by that than a bound, however many callers come', async () => {
+    const never = Promise.withResolvers<void>()
+    const server = endpoint.createServer().on('opening', () => never.promise)
+    await server.listen(7)
+    for (let second = 0; second < 10; second++) {
+      for (let i = 0; i < 40; i++) opens.offer(`${second} ${i}`, opens.make())
+      await backend.clock.advance(1_000)
+      expect(endpoint.stats.offersHeld).toBeLessThanOrEqual(128)
+    }
+    await backend.clock.advance(3_000)
+    expect(endpoint.stats.offersHeld).toBe(0)
+    expect(opens.verdicts.every((verdict) => verdict.endsWith(` ${Code.BUSY}`))).toBe(true)
+  })
+})

@@ -182,9 +182,10 @@ export class Acceptor {
     if (arrival.lane === 'phantom' && arrival.amountMsat < priceMsat) return because(openingPriceCode(priceMsat))
     const remoteKey = await this.#identityIn(open)
     if (typeof remoteKey === 'number') return because(remoteKey)
+    const isWanted = (): boolean => !this.#isUnpaid(arrival)
     // Nobody is asked about what cannot be taken any more.
-    if (this.#isUnpaid(arrival)) return because(Code.BUSY)
-    const refused = await this.#openings.countedAt(port, this.#openings.decide(open, listener, remoteKey))
+    if (!isWanted()) return because(Code.BUSY)
+    const refused = await this.#openings.countedAt(port, this.#openings.decide(open, listener, { remoteKey, isWanted }))
     return refused ?? { listener, remoteKey, priceMsat }
   }
 

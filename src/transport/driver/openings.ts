@@ -67,11 +67,14 @@ export class Openings {
     return leastMsat === undefined ? undefined : openingPriceCode(leastMsat)
   }
 
-  /** Asks the application, which may take its time (spec §6.14). Undefined: it takes the connection. */
+  /**
+   * Asks the application, which may take its time (spec §6.14). Undefined: it takes the connection. `isWanted`: the
+   * payment can still be settled.
+   */
   async decide(
     { arrival, opened: { port, frames } }: AuthenticOpen,
     listener: PortListener,
-    remoteKey: Uint8Array | undefined,
+    { remoteKey, isWanted }: { readonly remoteKey: Uint8Array | undefined; readonly isWanted: () => boolean },
   ): Promise<OpeningDecision> {
     let isOpen = true
     const facts = {
@@ -81,7 +84,7 @@ export class Openings {
       amountMsat: arrival.amountMsat,
       bytes: frames.reduce((sum, frame) => (frame.type === 'stream' ? sum + frame.data.length : sum), 0),
       remoteAddress: remoteKey === undefined ? undefined : toHex(remoteKey),
-      isOpen: () => isOpen,
+      isOpen: () => isOpen && isWanted(),
     }
     const decision = listener.decide(facts)
     const decided = await (decision instanceof Promise ? this.#inTime(decision) : decision)
