@@ -1,6 +1,6 @@
 /**
- * `./dev bench messages`: messages a second, accepted and refused, beside bare payments over the same route with as many
- * under way, in the simulator's time and, with --lnd, on real nodes. What counts is the ratio within one run.
+ * `./dev bench messages`: messages a second, accepted and refused, beside bare payments over the same route with as
+ * many under way, in the simulator's time and, with --lnd, on real nodes. What counts is the ratio within one run.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { sha256 } from '@noble/hashes/sha2.js'

@@ -46,6 +46,7 @@ function storeContract(
       expect(state).toEqual({
         settleIndex: undefined,
         spent: [],
+        notes: { floor: 0, lastSerial: 0, letters: new Map(), seen: new Map(), sent: new Map() },
         floor: 0,
         opensSeen: new Map(),
         tombstones: new Map(),

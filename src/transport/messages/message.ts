@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
 import { KEY_BYTES } from '../../wire/keys.ts'
-import { Code } from '../../wire/errors.ts'
+import { APPLICATION_CODES, Code } from '../../wire/errors.ts'
 import type { Lane } from '../../medium/payment.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import type { Runtime } from '../driver/runtime.ts'
@@ -11,10 +11,6 @@ import type { NoteReceiver } from './note-receiver.ts'
 import type { PendingNote } from './pending-note.ts'
 
 const decoder = new TextDecoder()
-/** Codes of applications begin here (spec §11.2). */
-const FIRST_APPLICATION_CODE = 256
-/** Above, a code says a price (spec §11.4). */
-const MAX_CODE = 0x00ff_ffff
 
 /** A message that came, on a port of this endpoint. */
 export interface Message {
@@ -195,7 +191,7 @@ export class OfferedMessage implements Message {
   }
 
   async refuse(reason = '', code: number = Code.DENIED): Promise<void> {
-    const isOne = Number.isInteger(code) && code >= FIRST_APPLICATION_CODE && code <= MAX_CODE
+    const isOne = Number.isInteger(code) && code >= APPLICATION_CODES.first && code <= APPLICATION_CODES.last
     if (!isOne && code !== Code.DENIED) throw invalidOption('a code is DENIED (18), or from 256 to 16777215')
     this.#mustWait()
     this.#runtime.debug({ message: this.id, reason, code }, 'a message was refused')
