@@ -117,10 +117,13 @@ async function messages(world: World, isTaken: boolean, options: MessageOptions)
   return rate
 }
 
+function row(what: string, perSecond: number, of: number): Row {
+  return { what, count, perSecond, ratio: perSecond / of }
+}
+
 async function measure(world: World): Promise<readonly Row[]> {
   const taken = await bare(world, true)
   const refused = await bare(world, false)
-  const row = (what: string, perSecond: number, of: number): Row => ({ what, count, perSecond, ratio: perSecond / of })
   return [
     row('bare payments, taken', taken, taken),
     row('bare payments, refused', refused, refused),

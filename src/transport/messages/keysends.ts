@@ -1,4 +1,3 @@
-import type { CustomRecord } from '../../medium/payment.ts'
 import type { Runtime } from '../driver/runtime.ts'
 import type { Inbox } from './inbox.ts'
 import { KEYSEND_PORT, type WaitingMessage } from './letters.ts'

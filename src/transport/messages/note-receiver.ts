@@ -182,7 +182,7 @@ export class NoteReceiver {
   ): OfferDecision | Promise<OfferDecision> {
     const { header, arrival, preimage } = note
     if (arrival.lane === 'node') return this.#drop('another attempt of a message', arrival, Code.DUPLICATE)
-    if (fate?.refusal !== undefined) return refusal(fate.refusal as Code)
+    if (fate?.refusal !== undefined) return refusal(fate.refusal)
     if (fate?.settledAttempt !== undefined) return this.#settleAgain(note, fate)
     if (pending === undefined) return this.#drop('a message that was shown before', arrival, Code.DUPLICATE)
     if (pending.live.length >= MAX_WAITING_ATTEMPTS.node)

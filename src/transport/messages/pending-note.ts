@@ -88,7 +88,7 @@ export class PendingNote {
 
   refuse(code: number): void {
     this.#state = 'over'
-    for (const { answer } of this.#attempts) answer(refusal(code as Code))
+    for (const { answer } of this.#attempts) answer(refusal(code))
     this.#attempts = []
   }
 }
