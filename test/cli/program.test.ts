@@ -43,7 +43,10 @@ describe('a command line', () => {
   })
 
   it.each([
-    [['fly', '--json'], "there is no command 'fly'; there are send, receive, doctor, message, messages, daemon, account"],
+    [
+      ['fly', '--json'],
+      "there is no command 'fly'; there are send, receive, doctor, message, messages, daemon, account",
+    ],
     [['send', '--json'], "missing required argument 'file'"],
     [['receive', '--port', '0', '--json'], expect.stringContaining('A port is a whole number')],
   ])('that is wrong says so as an object with --json: %j', async (words, message) => {
