@@ -4,7 +4,7 @@ import {
   AHEAD_FACTOR,
   FIRST_AHEAD_BYTES,
   FIRST_AHEAD_MS,
-  INITIAL_LIMIT,
+  MAX_AHEAD_BYTES,
   MAX_AHEAD_MS,
   MAX_AHEAD_PACKETS,
   SPARE_PACKETS,
@@ -186,7 +186,7 @@ export class Buyer {
 
   /** spec §12.6: what it was served, and a stretch ahead that grows with it. */
   allowedMsat({ finalOffset, isComplete, receivedBytes }: ServedView): bigint {
-    const ahead = clamp(AHEAD_FACTOR * receivedBytes, FIRST_AHEAD_BYTES, INITIAL_LIMIT)
+    const ahead = clamp(AHEAD_FACTOR * receivedBytes, FIRST_AHEAD_BYTES, MAX_AHEAD_BYTES)
     const end = Math.min(receivedBytes + ahead, finalOffset ?? Infinity)
     const packets = isComplete ? 1 : clamp(AHEAD_FACTOR * this.#packets, 1, MAX_AHEAD_PACKETS)
     const aheadMs = clamp(AHEAD_FACTOR * (this.#nowMs - this.#beganMs), FIRST_AHEAD_MS, MAX_AHEAD_MS)

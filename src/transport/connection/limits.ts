@@ -2,7 +2,7 @@
 
 // -- stream, spec §7 --
 
-/** Bytes that either side may send before it knows more (spec §7.2), or asks or pays for ahead (spec §12.5). */
+/** Bytes that either side may send before it knows more (spec §7.2). */
 export const INITIAL_LIMIT = 262_144
 /** A window whose half is read faster than this doubles (spec §7.5). */
 export const WINDOW_FAST_MS = 10_000
@@ -130,17 +130,25 @@ export const PATHS_AGAIN_MS = 5_000
 
 // -- money, spec §12 --
 
+/**
+ * Most bytes of stream that are asked or paid for ahead (spec §12.5, §12.6): what is under way in a round trip, and as
+ * much again while a payment for it fails and goes again, at the rate of the medium. With a quarter of it a tariff cost
+ * a quarter of the goodput.
+ */
+export const MAX_AHEAD_BYTES = 1_048_576
 /** Most packets that are paid for ahead: that many bytes in packets half full (spec §12.6). */
-export const MAX_AHEAD_PACKETS = 512
+export const MAX_AHEAD_PACKETS = 2_048
 /** Most time that is paid for ahead, ms: a bill for time goes once in a while, not every second (spec §12.6). */
 export const MAX_AHEAD_MS = 60_000
 /** What is paid for ahead is this many times what was served, and one packet's worth to begin with (spec §12.6). */
-export const AHEAD_FACTOR = 4
-/** Packets that brought nothing new, as late copies do, and are paid for: these, or a quarter of the others. */
+export const AHEAD_FACTOR = 16
+/** Packets that brought nothing new, as late copies do, and are paid for: these, or a sixteenth of the others. */
 export const SPARE_PACKETS = 4
 /** One packet's worth: no packet holds more (spec §2.8); and no less of time than a packet needs for its way, ms. */
 export const FIRST_AHEAD_BYTES = 1_300
 export const FIRST_AHEAD_MS = 2_000
+/** A BILL goes when it asks for this part more of what can be asked ahead: 1 in so many (spec §12.5). */
+export const BILL_PARTS = 4n
 /** A BILL that was not paid goes again after this, doubling (spec §12.5). */
 export const MIN_BILL_MS = 5_000
 export const MAX_BILL_MS = 60_000

@@ -188,6 +188,11 @@ export class Money implements Timed {
     return this.seller?.hasTariff === true ? this.seller.barrier : Infinity
   }
 
+  /** The initiator knows what it pays: before that no end goes, behind which it would not hear of it (spec §12.4). */
+  get isAgreed(): boolean {
+    return this.seller?.hasTariff !== true || this.seller.isAgreed
+  }
+
   /** Bytes of fresh stream that the money covers in one packet. */
   get affordableBytes(): number {
     const { seller } = this

@@ -346,7 +346,7 @@ class Draft {
     if (job !== undefined) this.#copyRest(job)
     // A copy stays one and nothing else: it is watched in the place of what it is made from.
     if (job === undefined && sending.hasData(now)) this.#addFresh()
-    if (!this.#finWaits || send.buffer.unsent > 0 || send.buffer.hasAgain) return
+    if (!this.#finWaits || send.buffer.unsent > 0) return
     if (this.#writer.add({ type: 'stream', offset: send.buffer.written, data: NO_DATA, fin: true })) this.#finAdded()
     else controls.want(Control.FIN)
   }

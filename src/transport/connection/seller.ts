@@ -1,7 +1,7 @@
 import { BackOff } from '../../floor/back-off.ts'
 import type { PriceFrame, Tariff } from '../../wire/frames.ts'
 import { NO_TARIFF } from '../../wire/tariffs.ts'
-import { ARREARS_MS, INITIAL_LIMIT, MAX_BILL_MS, MIN_BILL_MS, TIME_BILL_MS } from './limits.ts'
+import { ARREARS_MS, BILL_PARTS, MAX_AHEAD_BYTES, MAX_BILL_MS, MIN_BILL_MS, TIME_BILL_MS } from './limits.ts'
 import { Meter } from './meter.ts'
 import { isRaise } from './tariff.ts'
 
@@ -85,7 +85,14 @@ export class Seller {
   /** spec §12.4: nothing of the stream goes at or beyond it before the initiator has agreed. */
   get barrier(): number {
     if (this.#isAwaited) return 0
+    // spec §12.4: what it lends, it lends before the first yes, too.
+    if (this.#serial === 1 && this.#creditLimitMsat > 0n) return Infinity
     return this.#isOffered && this.#agreed < this.#serial ? this.#from : Infinity
+  }
+
+  /** The initiator has agreed to a tariff. */
+  get isAgreed(): boolean {
+    return this.#agreed > 0
   }
 
   // The first tariff holds from the beginning, for everything (spec §12.4).
@@ -226,7 +233,7 @@ export class Seller {
   }
 
   #aheadEnd({ delivered, queuedEnd, sentEnd }: StreamView): number {
-    return Math.max(sentEnd, Math.min(queuedEnd, delivered + INITIAL_LIMIT))
+    return Math.max(sentEnd, Math.min(queuedEnd, delivered + MAX_AHEAD_BYTES))
   }
 
   /**
@@ -263,11 +270,11 @@ export class Seller {
     const sentMsat = this.#sentMsat(view)
     const aheadMsat = dueMsat + this.#creditLimitMsat - sentMsat
     const freshMsat = dueMsat - this.#billedMsat
-    // One BILL for many packets: half of what can be asked ahead was not asked for yet ...
-    const isMuch = freshMsat > 0n && 2n * freshMsat >= aheadMsat
+    // One BILL for many packets: a good part of what can be asked ahead was not asked for yet ...
+    const isMuch = freshMsat > 0n && BILL_PARTS * freshMsat >= aheadMsat
     if (this.#isBlocked(view)) return isMuch || this.#nowMs >= this.#billAgainAtMs
-    // ... and half of it is used up.
-    if (isMuch && 2n * (this.#fundsMsat - sentMsat) < aheadMsat) return true
+    // ... and it is not paid anyway.
+    if (isMuch && this.#fundsMsat - sentMsat < aheadMsat) return true
     if (freshMsat <= 0n || view.queuedEnd > view.sentEnd) return false
     const isLast = view.isFinished && this.#billedEnd < view.sentEnd
     return isLast || this.#nowMs >= this.#billedAtMs + TIME_BILL_MS

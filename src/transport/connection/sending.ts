@@ -98,7 +98,7 @@ export class Sending {
   /** spec §12.5: the end is a part of the stream, and costs what its packet does. */
   get mayFinish(): boolean {
     const { money, send } = this.#parts
-    return money.allowsPacket && send.buffer.written <= money.barrier
+    return money.allowsPacket && money.isAgreed && send.buffer.written <= money.barrier
   }
 
   #hasControl(now: number): boolean {

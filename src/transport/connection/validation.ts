@@ -133,7 +133,8 @@ function checkPrice({ money, receive }: Parts, { from, serial, tariff }: PriceFr
   const { buyer } = money
   if (buyer === undefined || serial <= buyer.serial) return
   if (serial === 0 || (serial === 1 && from !== 0)) throw malformed(`tariff ${serial} from byte ${from} on`)
-  if (from < receive.receivedEnd && isRaise(buyer.tariff, tariff)) throw malformed('a tariff for bytes that came')
+  if (serial > 1 && from < receive.receivedEnd && isRaise(buyer.tariff, tariff))
+    throw malformed('a tariff for bytes that came')
 }
 
 function equalParameters(a: Parameters, b: Parameters): boolean {
