@@ -28,6 +28,9 @@ import { processClock } from './floor/clock.ts'
 import { processEntropy } from './floor/entropy.ts'
 import { type OptionNames, unknownOption } from './floor/option-names.ts'
 import { type LockAttempt, type SocketLock, takeLock } from './floor/socket-lock.ts'
+import type { Account } from './transport/account/account.ts'
+import { ProgramsPurse } from './transport/driver/programs-purse.ts'
+import { checkPolicy, isProgram, type Policy } from './transport/policy/policy.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
@@ -59,6 +62,8 @@ export interface DaemonOptions {
   readonly phantomLane?: boolean
   /** What it pays at most in its life to refuse connections on the node lane, msat. Default 10,000 sat. */
   readonly refusalCap?: bigint
+  /** Caps of a day for all programs together, by port and by program, and whom they may pay; as for an endpoint. */
+  readonly policy?: Policy
   /** What a person who looks after the daemon should know, line by line. */
   readonly log?: (message: string) => void
 }
@@ -71,6 +76,7 @@ const DAEMON_NAMES: Readonly<Record<keyof DaemonOptions, true>> = {
   stateHome: true,
   phantomLane: true,
   refusalCap: true,
+  policy: true,
   log: true,
 }
 
@@ -78,6 +84,8 @@ const DAEMON_NAMES: Readonly<Record<keyof DaemonOptions, true>> = {
 export interface Daemon {
   readonly info: NodeInfo
   readonly socket: string
+  /** What all programs paid and were paid: kept over restarts in the folder `account` of `state`. */
+  readonly account: Account
   status(): DaemonStatus
   /**
    * Lets go of the node, and of the programs, which then wait for another daemon. Idempotent. Rejects where something
@@ -121,6 +129,7 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
     indexFile = new SettleIndexFile({ file: state.newSettleIndexFile, clock, failed })
   }
   const settleIndex = await indexFile?.read(state?.settleIndexFile)
+  const purse = await openPurse(options, clock, state)
   const running: { server?: DaemonServer; endpoint?: Endpoint; file?: SocketFile } = {}
   const stop = async (): Promise<void> => {
     const { file, endpoint, server } = running
@@ -131,6 +140,7 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
       () => endpoint?.close(),
       () => server?.stop(),
       () => indexFile?.close(),
+      () => purse.close(),
       release,
     ]) {
       await Promise.resolve(end()).catch((error: Error) => failures.push(error))
@@ -145,9 +155,11 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
       passed: (index) => indexFile?.set(index),
       phantomLane: options.phantomLane ?? true,
       socket: options.socket,
+      purse,
       log: options.log,
     })
     running.server = server
+    purse.follow((hash) => backend.track(hash))
     await state?.settle(server.info, server)
     const cap = options.refusalCap ?? REFUSAL_CAP_MSAT
     running.endpoint = await openRefuser(server, { clock, entropy, store, cap })
@@ -162,6 +174,7 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
     return {
       info: server.info,
       socket: options.socket,
+      account: purse.account,
       status: () => server.status(),
       stop: () => (stopping ??= stop()),
     }
@@ -169,6 +182,27 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
     await stop()
     throw error
   }
+}
+
+async function openPurse(
+  { policy, log }: DaemonOptions,
+  clock: Clock,
+  state: StateFolder | undefined,
+): Promise<ProgramsPurse> {
+  for (const message of unheeded(policy)) log?.(message)
+  return await ProgramsPurse.open({
+    store: state === undefined ? new MemoryStore() : new FolderStore(state.path),
+    clock,
+    rules: policy === undefined ? undefined : checkPolicy(policy),
+    log: (message) => log?.(message),
+  })
+}
+
+/** Parts of a policy that a daemon cannot see to: what it carries is sealed, and processes come and go. */
+function unheeded(policy: Policy = {}): readonly string[] {
+  const own = (['callers', 'peerSat', 'processSat'] as const).filter((name) => policy[name] !== undefined)
+  if (own.length === 0) return []
+  return [`${own.join(', ')} of the policy hold in programs that are given it, not in the daemon`]
 }
 
 /** @throws KeysockError ERR_KEYSOCK_STORE_OTHER_NODE; and as the backend's `identify` */
@@ -226,16 +260,31 @@ function checkNames(options: object, names: OptionNames): void {
   if (complaint !== undefined) throw new BackendError('bad-request', complaint)
 }
 
-/** A backend for the node that the daemon on this socket owns. @throws BackendError 'bad-request' */
-export function createDaemonBackend(options: { readonly socket: string }): Backend {
-  checkNames(options, { socket: true })
-  const { socket } = options
-  return new DaemonBackend({ open: () => reach(socket), clock: processClock, entropy: processEntropy })
+/**
+ * A backend for the node that the daemon on this socket owns. `program`: what the daemon's caps and account know this
+ * program by, 64 characters at most. @throws BackendError 'bad-request'
+ */
+export function createDaemonBackend(options: { readonly socket: string; readonly program?: string }): Backend {
+  checkNames(options, { socket: true, program: true })
+  const { socket, program } = options
+  if (program !== undefined && !isProgram(program))
+    throw new BackendError(
+      'bad-request',
+      `a program has a name of 1 to 64 letters, digits, spaces, dots, hyphens and underscores; got ${program}`,
+    )
+  const named = program === undefined ? {} : { program }
+  return new DaemonBackend({ open: () => reach(socket), clock: processClock, entropy: processEntropy, ...named })
+}
+
+/** As `createDaemonBackend`, for the program that the environment names. */
+function attachedTo(socket: string, environment: NodeJS.ProcessEnv): Backend {
+  const program = environment['KEYSOCK_LABEL'] ?? ''
+  return createDaemonBackend(program === '' ? { socket } : { socket, program })
 }
 
 /** For KEYSOCK_BACKEND=keysock/daemon. */
 export function createBackend(environment: NodeJS.ProcessEnv): Backend {
-  return createDaemonBackend({ socket: daemonSocket(environment) })
+  return attachedTo(daemonSocket(environment), environment)
 }
 
 /**
@@ -248,9 +297,9 @@ export async function findDaemon(environment: NodeJS.ProcessEnv): Promise<Backen
     case 'none':
       return undefined
     case 'this':
-      return createDaemonBackend({ socket: choice.socket })
+      return attachedTo(choice.socket, environment)
     case 'perhaps':
-      return (await untilStarted(choice.socket)) ? createDaemonBackend({ socket: choice.socket }) : undefined
+      return (await untilStarted(choice.socket)) ? attachedTo(choice.socket, environment) : undefined
   }
 }
 

@@ -3,7 +3,15 @@ import {
   createDaemonBackend as createDaemonBackendOn,
   findDaemon,
 } from '../daemon.ts'
-import { type Backend, BackendError, createEndpoint, type Endpoint, FolderStore, KeysockError } from '../index.ts'
+import {
+  type Backend,
+  BackendError,
+  createEndpoint,
+  type Endpoint,
+  FolderStore,
+  KeysockError,
+  readPolicy,
+} from '../index.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
 import { turn } from '../floor/clock.ts'
 import { type EndpointFlags, nodeEnvironment } from './options.ts'
@@ -23,7 +31,8 @@ export interface EndpointRequest {
 
 /** The one place where a command gets its endpoint. @throws what the backend or the store throws */
 export async function openEndpoint(request: EndpointRequest): Promise<Endpoint> {
-  const environment = nodeEnvironment(request.environment, request.flags)
+  // What a daemon's account calls the command.
+  const environment = { KEYSOCK_LABEL: 'keysock', ...nodeEnvironment(request.environment, request.flags) }
   try {
     return await openEndpointOn(await backendOf(environment, request.flags), request)
   } catch (error) {
@@ -80,6 +89,7 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
     keysends,
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
+    ...(flags.policy !== undefined && { policy: await readPolicy(flags.policy) }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),
     ...(flags.prefer !== undefined && { prefer: flags.prefer }),
     ...(flags.replies !== undefined && { replies: flags.replies }),

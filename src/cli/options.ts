@@ -20,6 +20,7 @@ export interface EndpointFlags extends NodeFlags {
   readonly relays?: '1' | '2' | 'auto'
   readonly state?: string
   readonly prune?: boolean
+  readonly policy?: string
 }
 
 export interface OutputFlags {
@@ -50,6 +51,7 @@ export function addEndpointOptions(command: Command): Command {
       "delete this command's payments from lnd's database when they are decided; the macaroon must permit DeletePayment",
     )
     .optionsGroup(MONEY_GROUP)
+    .option('--policy <file>', 'caps of a day, by port, and with whom there may be connections')
     .option('--max-fee <sat>', 'the most that one packet may cost, amount and fee together (default: 10)', satArgument)
     .addOption(
       new Option(

@@ -32,6 +32,18 @@ export interface Payment {
    * tell that two connections have the same payer.
    */
   readonly shadowSeed?: number
+  /** What it is for, as its process says: for accounts and caps of who pays for several. It goes nowhere else. */
+  readonly purpose?: PaymentPurpose
+}
+
+export interface PaymentPurpose {
+  /** Connection id in hexadecimal. */
+  readonly connection: string
+  /** The port that was connected to. */
+  readonly port: number
+  readonly role: 'initiator' | 'responder'
+  /** A copy is 'urgent', 'hedge' or 'early'. */
+  readonly reason: 'control' | 'urgent' | 'hedge' | 'early' | 'data'
 }
 
 /** A custom record of a payment's last hop (BOLT 1). */

@@ -35,6 +35,8 @@ export type OwnCode =
   | 'ERR_KEYSOCK_UNDECIDED'
   /** Nothing can be said about a message any more: its payment went one way or the other. */
   | 'ERR_KEYSOCK_MESSAGE_OVER'
+  /** The policy does not allow it, or cannot be read. */
+  | 'ERR_KEYSOCK_POLICY'
   /** The cost cap ended the connection. */
   | 'ERR_KEYSOCK_COST'
   /** The store could not be read or written: nothing is paid without it. */

@@ -173,6 +173,8 @@ export const MAX_PENDING_OPEN_COPIES = 8
  * MAX_UNPAID_KEY_AGREEMENTS they leave some 200 of MAX_OFFERS_HELD to what is no OPEN.
  */
 export const MAX_UNPAID_OPEN_COPIES = 2
+/** Connections of a daemon's programs of which is remembered whom they are about. */
+export const MAX_PURSE_CONNECTIONS = 65_536
 /** Days of which it is remembered what was spent: today, and those that a clock that is set may call today. */
 export const MAX_SPENT_DAYS = 3
 /** Ports and programs that are told apart in what was spent on a day; the others count for the day alone. */
@@ -237,3 +239,12 @@ export const MAX_ACCOUNT_WAITING = 65_536
 export const MAX_ACCOUNT_PART_BYTES = 67_108_864
 /** Files of entries that are kept, 4 GiB: about eight months of a program that never stops. Older ones become sums. */
 export const MAX_ACCOUNT_PARTS = 64
+
+// ---- The policy ----------------------------------------------------------------------------------------
+
+/** A file of a policy, in characters: ten thousand keys are less. */
+export const MAX_POLICY_BYTES = 1_048_576
+/** Keys of a list, ports and programs. */
+export const MAX_POLICY_KEYS = 10_000
+/** A new day is looked for so often, ms: a machine that slept, or whose clock was set, is late by so much at most. */
+export const DAY_LOOK_MS = 60_000

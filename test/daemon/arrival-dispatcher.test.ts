@@ -16,6 +16,7 @@ class Program {
 
   constructor(processId: string, id = 1) {
     this.session = new ProgramSession({
+      program: '',
       id,
       processId,
       phantomLane: false,

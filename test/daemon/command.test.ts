@@ -1,12 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Backend, BackendError } from '../../src/backends/backend.ts'
+import { accountCommand } from '../../src/cli/commands/account.ts'
 import { daemonCommand } from '../../src/cli/commands/daemon.ts'
 import type { SignalName } from '../../src/cli/ending.ts'
-import { createDaemonBackend, daemonSocket } from '../../src/daemon.ts'
+import { createDaemonBackend, daemonSocket, findDaemon } from '../../src/daemon.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { toHex } from '../../src/floor/bytes.ts'
@@ -124,6 +125,50 @@ describe('keysock daemon', () => {
     await back.promise
     expect(events).toEqual(['offline', 'online'])
     await backend.stop()
+  })
+
+  it('holds its programs to a policy, and keeps an account of them that is read beside it', async () => {
+    const policy = join(folder, 'policy.json')
+    writeFileSync(policy, '{ "programs": { "shop": { "daySat": 6 } } }')
+    const daemon = type('--policy', policy)
+    await daemon.out.shows('ready: ')
+    const listener = await createEndpoint({ backend: sim.backend('alice') })
+    await listener.createServer((socket) => socket.on('error', () => undefined).resume()).listen(7)
+    const backend = await findDaemon({ ...environment, KEYSOCK_LABEL: 'shop' })
+    if (backend === undefined) throw new Error('there is no daemon')
+    const shop = await createEndpoint({ backend })
+    const told = new Promise<string>((resolve) => {
+      shop.on('warning', ({ code }) => {
+        if (code === 'over-cap') resolve(code)
+      })
+    })
+    const socket = shop.createConnection(listener.publicKeyHex, 7)
+    socket.on('error', () => undefined).write(Buffer.alloc(20_000))
+    expect(await told).toBe('over-cap')
+    expect(shop.stats.spentMsat).toBeLessThanOrEqual(6_000n)
+    const status = type('status')
+    await status.code
+    expect(status.out.text).toMatch(/ \d shop: /)
+    await Promise.all([shop.close(), listener.close()])
+    const out = new RecordedTerminal()
+    const err = new RecordedTerminal()
+    const account = (): Promise<unknown> =>
+      accountCommand({ stdout: out, stderr: err, environment }, () => undefined).parseAsync(['--by', 'program'], {
+        from: 'user',
+      })
+    // An entry is on disk a second later.
+    while (!out.text.includes('shop')) await account()
+    daemon.signal('SIGTERM')
+    await daemon.code
+    expect(err.text).toBe('')
+  })
+
+  it('does not start with a policy that is wrong', async () => {
+    const policy = join(folder, 'policy.json')
+    writeFileSync(policy, '{\n "dailySat": 6 }')
+    const daemon = type('--policy', policy)
+    expect(await daemon.code).toBe(1)
+    expect(daemon.err.text).toContain('line 2: dailySat: there is no option dailySat')
   })
 
   it('prints an object with --json, and takes other places', async () => {

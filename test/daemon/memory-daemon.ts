@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { type Backend, BackendError } from '../../src/backends/backend.ts'
-import { createEndpoint } from '../../src/index.ts'
+import { createEndpoint, type Policy } from '../../src/index.ts'
+import { ProgramsPurse } from '../../src/transport/driver/programs-purse.ts'
+import { checkPolicy } from '../../src/transport/policy/policy.ts'
 import { DaemonBackend } from '../../src/backends/daemon/client/daemon-backend.ts'
 import { DaemonServer } from '../../src/backends/daemon/server/daemon-server.ts'
 import { streamPair } from '../../src/backends/daemon/protocol/socket.ts'
@@ -25,14 +27,24 @@ export class MemoryDaemon {
   readonly #name: string
   readonly #store: MemoryStore = new MemoryStore()
   readonly #phantomLane: boolean
+  readonly #policy: Policy | undefined
+  readonly #kept: MemoryStore = new MemoryStore()
+  #purse: ProgramsPurse | undefined
   #server: DaemonServer | undefined
   #refuser: Endpoint | undefined
 
   /** @param phantomLane whether it takes packets at the node's phantom (spec §2.9) */
-  constructor(sim: Simulation, name: string, phantomLane = true) {
+  constructor(sim: Simulation, name: string, phantomLane = true, policy?: Policy) {
+    this.#policy = policy
     this.#sim = sim
     this.#phantomLane = phantomLane
     this.#name = name
+  }
+
+  /** What it has of its programs' payments since it runs, and what it may still pay. */
+  get purse(): ProgramsPurse {
+    if (this.#purse === undefined) throw new Error('the daemon is not up')
+    return this.#purse
   }
 
   /** The one that runs. */
@@ -43,16 +55,26 @@ export class MemoryDaemon {
 
   async start(): Promise<void> {
     const { clock, entropy } = this.#sim
-    this.#server = await DaemonServer.start({
-      backend: this.#sim.backend(this.#name),
+    const rules = this.#policy === undefined ? undefined : checkPolicy(this.#policy)
+    const log = (message: string): void => void this.log.push(message)
+    const purse = await ProgramsPurse.open({ store: this.#kept, clock, rules, log })
+    this.#purse = purse
+    const node = this.#sim.backend(this.#name)
+    const starting = DaemonServer.start({
+      backend: node,
       clock,
+      purse,
       settleIndex: this.settleIndex,
       passed: (index) => {
         this.settleIndex = index
       },
       phantomLane: this.#phantomLane,
-      log: (message) => this.log.push(message),
+      log,
     })
+    // A node that is away: the next try opens the purse again.
+    starting.catch(() => purse.close())
+    this.#server = await starting
+    purse.follow((hash) => node.track(hash))
     const backend = new DaemonBackend({ open: () => this.open('refuser'), clock, entropy })
     this.#refuser = await createEndpoint({ backend, store: this.#store })
   }
@@ -64,6 +86,7 @@ export class MemoryDaemon {
     for (const stream of this.streams.splice(0)) stream.destroy()
     await this.#refuser?.close()
     await server?.stop()
+    await this.#purse?.close()
   }
 
   /** Starts again, as often as a supervisor has to. */
@@ -83,13 +106,15 @@ export class MemoryDaemon {
   }
 
   /** A program's backend. */
-  attach(): Backend {
-    return new DaemonBackend({ open: () => this.open(), clock: this.#sim.clock, entropy: this.#sim.entropy })
+  attach(program?: string): Backend {
+    const { clock, entropy } = this.#sim
+    const named = program === undefined ? {} : { program }
+    return new DaemonBackend({ open: () => this.open(), clock, entropy, ...named })
   }
 
   /** A program's endpoint. */
-  endpoint(options: Partial<EndpointOptions> = {}): Promise<Endpoint> {
-    return this.#sim.drive(createEndpoint({ backend: this.attach(), ...options }))
+  endpoint(options: Partial<EndpointOptions> = {}, program?: string): Promise<Endpoint> {
+    return this.#sim.drive(createEndpoint({ backend: this.attach(program), ...options }))
   }
 
   /** A program that can be killed: its connection breaks, and it never comes back. */

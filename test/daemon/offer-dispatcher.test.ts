@@ -38,6 +38,7 @@ beforeEach(() => {
   ports = new PortOwners(0)
   got = []
   program = new ProgramSession({
+    program: '',
     id: 1,
     processId: 'one',
     phantomLane: true,

@@ -95,7 +95,7 @@ async function isHeard(): Promise<void> {
   const program = await createEndpoint({ backend: createDaemonBackend({ socket: join(home, 'd.sock') }) })
   const caller = await createEndpoint({ backend: sim.backend('bob') })
   const listening = await program.createServer((socket) => void socket.on('error', () => undefined)).listen(7)
-  const socket = await caller.connect(program.publicKeyHex, 7, { connectTimeout: 20_000 })
+  const socket = await caller.connect(program.publicKeyHex, 7, { connectTimeout: 200_000 })
   socket.destroy()
   listening.close()
   await Promise.all([caller.close(), program.close()])

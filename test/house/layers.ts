@@ -64,6 +64,11 @@ const LAYERS: readonly Layer[] = [
     packages: [NODE],
   },
   {
+    path: 'src/transport/policy/',
+    files: ['src/transport/policy/', 'src/transport/options/', ...TRANSPORT_BASE, 'src/floor/'],
+    packages: [NODE],
+  },
+  {
     path: 'src/transport/options/',
     files: ['src/transport/options/', 'src/transport/connection/', ...TRANSPORT_BASE, ...VALUES, 'src/floor/'],
     packages: [NOBLE, NODE],
@@ -79,6 +84,7 @@ const LAYERS: readonly Layer[] = [
       'src/transport/tables/',
       'src/transport/account/',
       'src/transport/options/',
+      'src/transport/policy/',
       ...TRANSPORT_BASE,
       ...VALUES,
       CONTRACT,

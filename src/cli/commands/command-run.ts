@@ -1,11 +1,12 @@
 import { BoundedSet } from '../../floor/bounded.ts'
-import type { Endpoint } from '../../index.ts'
+import type { Endpoint, Question } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay, type Display } from '../display/display.ts'
 import { StopSignal } from '../ending.ts'
 import { type EndpointRequest, unusable, whyUnusable } from '../endpoint.ts'
 import type { CliEvent, TransferName } from '../events.ts'
 import type { OutputFlags } from '../options.ts'
+import { askForMore, isSomebodyThere, questionInWords } from './ask-for-more.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { sleep } from '../transfer/waiting.ts'
 
@@ -41,6 +42,10 @@ export class CommandRun {
   readonly display: Display
   readonly stop: StopSignal
   readonly #dependencies: Dependencies
+  readonly #isSomebodyThere: boolean
+  /** Those that wait for an answer. */
+  readonly #questions: Question[] = []
+  #asking: Promise<bigint> = Promise.resolve(0n)
   readonly #warnings: BoundedSet<string> = new BoundedSet(MAX_WARNINGS)
   #endpoint: Endpoint | undefined
   #trouble: string | undefined
@@ -53,6 +58,7 @@ export class CommandRun {
   ) {
     const { stdout, stderr, environment, clock } = dependencies
     this.#dependencies = dependencies
+    this.#isSomebodyThere = isSomebodyThere(dependencies, { json, quiet })
     this.display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
     this.stop = new StopSignal(dependencies.signals, () => this.display.close())
   }
@@ -118,6 +124,33 @@ export class CommandRun {
   get ownTrouble(): string | undefined {
     const { clock } = this.#dependencies
     return clock.now() - this.#troubleMs < TROUBLE_MS ? this.#trouble : undefined
+  }
+
+  /**
+   * A person is asked when a cap of the endpoint is reached, where one is there; else nobody listens, and it stays.
+   *
+   * @param answer 'now': at once. 'later': when `askLater` is called
+   */
+  hearQuestions(endpoint: Endpoint, answer: 'now' | 'later'): void {
+    if (!this.#isSomebodyThere) return
+    endpoint.on('question', (question: Question) => {
+      this.#questions.push(question)
+      if (answer === 'now') void this.askForMore(questionInWords(question))
+    })
+  }
+
+  /** What may be spent more, by what a person says, msat; 0n: nothing. Questions that wait have their answer then. */
+  async askForMore(words: string): Promise<bigint> {
+    if (!this.#isSomebodyThere || this.stop.signal.aborted) return 0n
+    // One after the other.
+    const asked = this.#asking.then(() => askForMore(this.#dependencies, this.stop, words))
+    this.#asking = asked
+    const moreMsat = await asked
+    for (const question of this.#questions.splice(0)) {
+      if (moreMsat > 0n) question.allow(moreMsat)
+      else question.refuse()
+    }
+    return moreMsat
   }
 
   /** Shows each warning once: every connection may repeat it. */

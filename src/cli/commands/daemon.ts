@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { type Daemon, daemonSocket, daemonState, type DaemonStatus, daemonStatus, startDaemon } from '../../daemon.ts'
-import type { Backend } from '../../index.ts'
+import { type Backend, readPolicy } from '../../index.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, type ExitCode, StopSignal } from '../ending.ts'
@@ -23,6 +23,7 @@ interface DaemonFlags extends NodeFlags {
 interface StartFlags extends DaemonFlags {
   readonly mode: number
   readonly state?: string
+  readonly policy?: string
   /** False with --no-phantom-lane. */
   readonly phantomLane: boolean
 }
@@ -34,6 +35,7 @@ Examples:
   keysock daemon                       owns the node; send, receive and others attach by themselves
   keysock daemon --socket /run/keysock/node.sock --mode 0660
                                        the file's group may attach, too: it can spend the node's money
+  keysock daemon --policy policy.json  within these caps; keysock doctor --policy policy.json looks at the file
   keysock daemon status
 
 Programs look for the socket in ~/.keysock, in a folder for each node; KEYSOCK_DAEMON=PATH names another,
@@ -46,6 +48,7 @@ export function daemonCommand(dependencies: DaemonDependencies, ended: (code: Ex
     .option('--socket <path>', 'the Unix socket on which programs attach', undefined)
     .option('--mode <octal>', "the socket's file mode: who may attach", modeArgument, OWNER_ONLY)
     .option('--state <dir>', 'what outlives it (default: a folder of the node in ~/.keysock)')
+    .option('--policy <file>', 'caps of a day for all programs, by port and by program, and whom they may pay')
     .option('--no-phantom-lane', "leave the node's forwards alone until a program needs hidden replies")
     .option('--json', 'one JSON object when it is ready')
   command.options.find(({ long }) => long === '--mode')?.default(OWNER_ONLY, '0600: this user')
@@ -87,6 +90,7 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
   const stop = new StopSignal(signals)
   const log = (message: string): void => void stderr.write(`${message}\n`)
   try {
+    const policy = flags.policy === undefined ? {} : { policy: await readPolicy(flags.policy) }
     const backend = openBackend(environment)
     const starting = startDaemon({
       backend,
@@ -94,6 +98,7 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
       mode: flags.mode,
       ...(flags.state === undefined ? { stateHome: daemonState(environment) } : { state: flags.state }),
       phantomLane: flags.phantomLane,
+      ...policy,
       log,
     })
     const daemon = await stop.orStop(starting).catch((error: unknown) => {
@@ -163,7 +168,7 @@ function statusText(status: DaemonStatus): string {
   for (const client of clients) {
     const ports = client.ports.length === 0 ? 'no port' : `port ${client.ports.join(', ')}`
     lines.push(
-      `  ${client.id}: ${ports}; ${client.connections} connections, ${client.paths} paths, ${client.payments} payments, ${client.offers} offers; for ${durationInWords(client.attachedMs / 1_000)}`,
+      `  ${client.id}${client.program === '' ? '' : ` ${client.program}`}: ${ports}; ${client.connections} connections, ${client.paths} paths, ${client.payments} payments, ${client.offers} offers; for ${durationInWords(client.attachedMs / 1_000)}`,
     )
   }
   return `${lines.join('\n')}\n`

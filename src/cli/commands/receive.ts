@@ -110,6 +110,8 @@ class ReceiveCommand {
         maxCostMsat: maxCost,
         phantomLane: this.#flags.phantomLane === true,
       })
+      // At --max-cost it ends by itself.
+      if (maxCost === undefined) this.#run.hearQuestions(endpoint, 'now')
       server = this.#serve(endpoint, storage, maxCost)
       await server.start()
       // What cannot be looked at is not complained of.

@@ -181,12 +181,38 @@ class SendCommand {
   }
 
   async #send(endpoint: Endpoint, source: Source, cap: CostCap): Promise<ExitCode> {
-    const { clock, entropy } = this.#dependencies
-    const { stop, display } = this.#run
+    const { stop } = this.#run
     endpoint.setCaps({ process: cap.msat, peer: { publicKey: this.#target.address, cap: cap.msat } })
     if (!(await this.#isWithin(cap, endpoint, source))) return EXIT.stopped
     void this.#warnOfBalance()
-    const transfer = new SendTransfer({
+    this.#run.hearQuestions(endpoint, 'later')
+    for (let now = cap; ;) {
+      const transfer = this.#transfer(endpoint, source, now)
+      try {
+        const end = await transfer.run()
+        const { bytes, isBegun } = transfer
+        const reached = { bytes, sat: satOf(endpoint.stats.spentMsat), isBegun }
+        const moreMsat = end.type === 'cost' ? await this.#askForMore(source, reached, now) : 0n
+        if (moreMsat > 0n) {
+          now = { ...now, msat: now.msat + moreMsat }
+          endpoint.setCaps({ process: now.msat, peer: { publicKey: this.#target.address, cap: now.msat } })
+          continue
+        }
+        const code = await this.#report(end, { reached, endpoint, source, cap: now })
+        await stop.orStop(transfer.farewell).catch(() => undefined)
+        return code
+      } catch (error) {
+        const more = codeOf(error) === 'ERR_TRANSFER_NO_SPACE' ? WHEN_ROOM : ''
+        this.#run.failed(error, { name: nameOf(source), why: await this.#whyFailed(error), more })
+        return EXIT.failed
+      }
+    }
+  }
+
+  #transfer(endpoint: Endpoint, source: Source, cap: CostCap): SendTransfer {
+    const { clock, entropy } = this.#dependencies
+    const { stop, display } = this.#run
+    return new SendTransfer({
       endpoint,
       target: this.#target,
       source,
@@ -199,18 +225,14 @@ class SendCommand {
       signal: stop.signal,
       emit: (event) => display.emit(event),
     })
-    try {
-      const end = await transfer.run()
-      const { bytes, isBegun } = transfer
-      const reached = { bytes, sat: satOf(endpoint.stats.spentMsat), isBegun }
-      const code = await this.#report(end, { reached, endpoint, source, cap })
-      await stop.orStop(transfer.farewell).catch(() => undefined)
-      return code
-    } catch (error) {
-      const more = codeOf(error) === 'ERR_TRANSFER_NO_SPACE' ? WHEN_ROOM : ''
-      this.#run.failed(error, { name: nameOf(source), why: await this.#whyFailed(error), more })
-      return EXIT.failed
-    }
+  }
+
+  /** What a person on the terminal lets it spend beyond the cap that is reached, msat. */
+  async #askForMore(source: Source, reached: Reached, cap: CostCap): Promise<bigint> {
+    // Its standard input is what is sent, not answers.
+    if (this.#isStream) return 0n
+    const words = `The cap of ${satInWords(satOf(cap.msat))} is reached; ${progressInWords(reached, source)}.`
+    return await this.#run.askForMore(words)
   }
 
   /** What the own node can add to an error; undefined: nothing. */

@@ -88,6 +88,7 @@ export class AccountBook {
   readonly account: Account
   readonly #keeper: AccountKeeper
   #receivedMsat = 0n
+  #kept: Promise<boolean> | undefined
 
   constructor(keeper: AccountKeeper) {
     this.#keeper = keeper
@@ -99,10 +100,16 @@ export class AccountBook {
     return this.#receivedMsat
   }
 
+  /** Of all entries so far, as `AccountKeeper.add` says it of one. */
+  get kept(): Promise<boolean> | undefined {
+    return this.#kept
+  }
+
   /** As `AccountKeeper.add`. */
   add(entry: AccountEntry, party: AccountParty): Promise<boolean> | undefined {
     if (entry.type === 'received') this.#receivedMsat += entry.amountMsat
-    return this.#keeper.add(entry, party)
+    this.#kept = this.#keeper.add(entry, party)
+    return this.#kept
   }
 
   close(): Promise<void> {

@@ -7,6 +7,20 @@ export interface BudgetView {
   readonly reservedMsat: bigint
 }
 
+/** What a cap is of. */
+export interface CapName {
+  readonly cap: 'day' | 'port' | 'program' | 'peer' | 'process'
+  /** The port, the program's name or the peer's key; '' where there is one only. */
+  readonly of: string
+}
+
+/** What a cap may have beside its money. */
+export interface BudgetOptions {
+  readonly name?: CapName
+  /** Called once when so much of the cap is spent, and once more after the cap was set, or the day began, anew. */
+  readonly alert?: { readonly percent: number; readonly tell: (budget: Budget) => void }
+}
+
 /** Who waits until a cap may let more pass. */
 export interface Waiter {
   resume(): void
@@ -19,6 +33,8 @@ const NOBODY: Set<Waiter> = new Set()
  * The money under one cap, and under the wider ones in which it stands: that of a connection in its peer's, that of a
  * peer in the process's. Whether there is money is asked here, for all of them at once, and what is reserved or spent
  * counts in all (spec §12.2): spent + reserved + the next attempt <= cap.
+ *
+ * A budget may stand in several wider ones that do not stand in each other: a peer's and a port's, for one.
  *
  * What is reserved stays so for as long as it takes: only `spend` and `release` end it.
  */
@@ -35,11 +51,44 @@ export class Budget {
   #moves = 0
   #settings = 0
   #waiters: Set<Waiter> = NOBODY
+  readonly name: CapName | undefined
+  readonly #alert: BudgetOptions['alert']
+  #isAlerted = false
+  #isAsked = false
 
-  constructor(capMsat: bigint, wider: Budget | undefined) {
+  constructor(capMsat: bigint, wider: Budget | readonly Budget[] | undefined, { name, alert }: BudgetOptions = {}) {
     this.#capMsat = notNegative(capMsat)
     this.#leftMsat = capMsat
-    this.#caps = wider === undefined ? [this] : [this, ...wider.#caps]
+    this.name = name
+    this.#alert = alert
+    const around = wider === undefined ? [] : wider instanceof Budget ? [wider] : wider
+    // Each once, the widest last: money of one payment counts once in each.
+    const caps = around.flatMap((each) => each.#caps)
+    this.#caps = [this, ...caps.filter((each, index) => caps.lastIndexOf(each) === index)]
+  }
+
+  /** Somebody is asked whether this cap may be raised: what it stops waits for the answer. */
+  get isAsked(): boolean {
+    return this.#isAsked
+  }
+
+  setAsked(isAsked: boolean): void {
+    this.#isAsked = isAsked
+  }
+
+  /** What was spent under this cap alone, before this process began. */
+  remember(spentMsat: bigint): void {
+    this.#spentMsat += notNegative(spentMsat)
+    this.#leftMsat -= spentMsat
+    this.#checkAlert()
+  }
+
+  /** A cap of a day begins anew: nothing is spent, and what is reserved stays so. */
+  begin(capMsat: bigint): void {
+    this.#leftMsat += this.#spentMsat
+    this.#spentMsat = 0n
+    this.#feesMsat = 0n
+    this.setCap(capMsat)
   }
 
   get moves(): number {
@@ -76,7 +125,7 @@ export class Budget {
     const tightest = this.#tightest
     if (notNegative(priceMsat) <= tightest.#leftMsat) return undefined
     const isForGood = this.#caps.some((each) => each.#spentMsat + priceMsat > each.#capMsat)
-    return new CapObstacle(tightest, isForGood)
+    return new CapObstacle(tightest, priceMsat, isForGood)
   }
 
   /** @throws Error where a cap would be exceeded: that was to be asked for before */
@@ -106,6 +155,8 @@ export class Budget {
     this.#leftMsat += notNegative(capMsat) - this.#capMsat
     this.#capMsat = capMsat
     this.#settings++
+    this.#isAlerted = false
+    this.#checkAlert()
     this.#moved()
   }
 
@@ -143,8 +194,17 @@ export class Budget {
       each.#spentMsat += spentMsat
       each.#leftMsat += reservedMsat - spentMsat
       each.#feesMsat += feesMsat
+      if (spentMsat > 0n) each.#checkAlert()
       each.#moved()
     }
+  }
+
+  #checkAlert(): void {
+    const alert = this.#alert
+    if (alert === undefined || this.#isAlerted) return
+    if (this.#spentMsat === 0n || this.#spentMsat * 100n < this.#capMsat * BigInt(alert.percent)) return
+    this.#isAlerted = true
+    alert.tell(this)
   }
 
   #moved(): void {
@@ -158,12 +218,15 @@ export class Budget {
 /** A cap that stood against a payment when it was asked. */
 export class CapObstacle {
   readonly budget: Budget
+  /** Of the payment that it stood against. */
+  readonly priceMsat: bigint
   /** What is spent fills a cap: payments that come back make no room. */
   readonly isForGood: boolean
   readonly #moves: number
 
-  constructor(budget: Budget, isForGood: boolean) {
+  constructor(budget: Budget, priceMsat: bigint, isForGood: boolean) {
     this.budget = budget
+    this.priceMsat = priceMsat
     this.isForGood = isForGood
     this.#moves = budget.moves
   }

@@ -4,7 +4,7 @@ import type { ReplyPath } from '../../medium/reply-path.ts'
 import { Code } from '../../wire/errors.ts'
 import type { PaymentFrame, Tariff } from '../../wire/frames.ts'
 import type { Parameters } from '../../wire/parameters.ts'
-import type { Budget, Waiter } from './budget.ts'
+import type { Budget, CapObstacle, Waiter } from './budget.ts'
 import { checkConsistency } from './consistency.ts'
 import { Control } from './controls.ts'
 import type {
@@ -408,8 +408,13 @@ export class Connection {
 
   /** A cap stands against a packet, and it is that of the peer or of the process. */
   get isPausedByWiderCap(): boolean {
+    return this.wideObstacle !== undefined
+  }
+
+  /** The wider cap that stands against a packet: of the peer, the process, a port or a day. */
+  get wideObstacle(): CapObstacle | undefined {
     const { money } = this.#parts
-    return money.isPaused && !money.isPausedByOwnCap
+    return money.isPausedByOwnCap ? undefined : money.pausedBy
   }
 
   get account(): AccountView {

@@ -55,6 +55,11 @@ export class Money implements Timed {
     return this.#packetObstacle?.stands === true
   }
 
+  /** What lets no packet pass; undefined: no cap stands against one. */
+  get pausedBy(): CapObstacle | undefined {
+    return this.isPaused ? this.#packetObstacle : undefined
+  }
+
   /** The cap that lets no packet pass is the connection's own. */
   get isPausedByOwnCap(): boolean {
     return this.isPaused && this.#packetObstacle?.budget === this.budget

@@ -15,8 +15,9 @@ import type { EarlyPackets } from '../tables/early-packets.ts'
 import type { SeenOpens } from '../tables/seen-opens.ts'
 import type { Tombstones } from '../tables/tombstones.ts'
 import type { Accountant } from './accountant.ts'
+import { allowsKey, type KeyRule } from '../policy/policy.ts'
 import type { OpeningDecision, PortListener } from './connection-handle.ts'
-import type { ConnectionMaker } from './connection-maker.ts'
+import { budgetKeyOf, type ConnectionMaker } from './connection-maker.ts'
 import type { Connections } from './connections.ts'
 import type { DriverCounts } from './counts.ts'
 import { callOutside, type DrivenConnection } from './driven-connection.ts'
@@ -40,6 +41,8 @@ interface AcceptorParts {
   readonly accountant: Pick<Accountant, 'received'>
   /** By lane: what costs its sender nothing must not use up what others pay for. */
   readonly agreements: Pick<Admission<Lane>, 'enter' | 'leave'>
+  /** Which callers that name their key may connect; undefined: all. */
+  readonly callers: KeyRule | undefined
 }
 
 /** An OPEN whose tag is right. */
@@ -182,11 +185,20 @@ export class Acceptor {
     if (arrival.lane === 'phantom' && arrival.amountMsat < priceMsat) return because(openingPriceCode(priceMsat))
     const remoteKey = await this.#identityIn(open)
     if (typeof remoteKey === 'number') return because(remoteKey)
+    if (!this.#isWelcome(open, remoteKey)) return because(Code.DENIED)
     const isWanted = (): boolean => !this.#isUnpaid(arrival)
     // Nobody is asked about what cannot be taken any more.
     if (!isWanted()) return because(Code.BUSY)
     const refused = await this.#openings.countedAt(port, this.#openings.decide(open, listener, { remoteKey, isWanted }))
     return refused ?? { listener, remoteKey, priceMsat }
+  }
+
+  /** Whether the policy lets a caller in: by the key that it proves, and by the one at which it asks to be answered. */
+  #isWelcome(open: AuthenticOpen, remoteKey: Uint8Array | undefined): boolean {
+    const { callers } = this.#parts
+    if (callers === undefined) return true
+    const named = [remoteKey === undefined ? '' : toHex(remoteKey), budgetKeyOf(open)]
+    return named.every((key) => key === '' || allowsKey(callers, key))
   }
 
   /** The node key that an OPEN proves (spec §6.16); undefined: it names none. */
@@ -213,6 +225,7 @@ export class Acceptor {
       remoteKey,
       isPriced: priceMsat > 0n,
     })
+    if (remoteKey !== undefined) connection.identified(remoteKey)
     counts.accepted()
     this.#openings.taken(listener)
     callOutside(() => listener.accept(connection, remoteKey === undefined ? undefined : toHex(remoteKey)))

@@ -20,11 +20,11 @@ const NO_CHANNELS: readonly string[] = []
 
 /** Enters what is paid and what comes in into the account of the endpoint, at the time of the wall. */
 export class Accountant {
-  readonly #runtime: Runtime
+  readonly #time: Pick<Runtime, 'wallNow'>
   readonly #book: AccountBook
 
-  constructor(runtime: Runtime, book: AccountBook) {
-    this.#runtime = runtime
+  constructor(time: Pick<Runtime, 'wallNow'>, book: AccountBook) {
+    this.#time = time
     this.#book = book
   }
 
@@ -40,7 +40,7 @@ export class Accountant {
     const party = sent?.party ?? partyOf(reservation)
     const entry: PaidEntry = {
       type: 'paid',
-      timeMs: this.#runtime.wallNow(),
+      timeMs: this.#time.wallNow(),
       ...party,
       hash,
       amountMsat,
@@ -57,7 +57,7 @@ export class Accountant {
     if (amountMsat === 0n) return
     const known = party ?? NOBODY
     const purpose = party === undefined ? 'stray' : 'packet'
-    const timeMs = this.#runtime.wallNow()
+    const timeMs = this.#time.wallNow()
     void this.#book.add({ type: 'received', timeMs, ...known, amountMsat, purpose }, known)
   }
 }

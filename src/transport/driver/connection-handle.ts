@@ -11,6 +11,7 @@ export type ConnectionHandle = Pick<
   | 'bufferedBytes'
   | 'account'
   | 'isPaused'
+  | 'isAsked'
   | 'stats'
   | 'hungAttempts'
   | 'candidates'

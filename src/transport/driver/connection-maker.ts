@@ -68,7 +68,7 @@ export class ConnectionMaker {
       random: runtime.random,
       grow: this.#grow.initiator,
       settings: initiatorSettings(options, defaults),
-      peerBudget: ledger.join(budgetKey),
+      peerBudget: ledger.join(budgetKey, { port: target.port }),
       responderKey: target.publicKey,
       connectionId,
       port: target.port,
@@ -129,7 +129,7 @@ export class ConnectionMaker {
       random: runtime.random,
       grow: this.#grow.responder,
       settings,
-      peerBudget: ledger.join(budgetKeyOf(open)),
+      peerBudget: ledger.join(budgetKeyOf(open), { port: open.opened.port }),
       responderKey: node.publicKey,
       open: open.opened,
       arrival: open.arrival,
@@ -139,7 +139,7 @@ export class ConnectionMaker {
 }
 
 /** The key that an initiator asked to be answered at; one that is met over its paths has none. */
-function budgetKeyOf({ opened }: AuthenticOpen): string {
+export function budgetKeyOf({ opened }: AuthenticOpen): string {
   const { directReply } = opened.parameters
   return directReply === undefined ? '' : toHex(directReply)
 }

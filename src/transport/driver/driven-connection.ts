@@ -6,6 +6,7 @@ import { toHex } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
 import type { AccountParty } from '../account/entry.ts'
 import type { Tariff } from '../../wire/frames.ts'
+import type { CapObstacle } from '../connection/budget.ts'
 import type { ChangeableSettings, Connection } from '../connection/connection.ts'
 import type {
   AccountView,
@@ -125,7 +126,8 @@ export class DrivenConnection {
     const half = this.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)
     this.shadowSeed = Number.parseInt(half, 16)
     this.#deadline = this.#runtime.deadlines.add(() => this.#wake())
-    const { id: connection, budgetKey: peer, accountPort: port } = parts
+    const { id: connection, remoteKey, budgetKey, accountPort: port } = parts
+    const peer = remoteKey === undefined ? budgetKey : toHex(remoteKey)
     this.#party = { connection, peer, port, role: this.role, program: '' }
   }
 
@@ -202,6 +204,16 @@ export class DrivenConnection {
   /** It is the cap of its peer or of the process that lets no packet pass. */
   get isPausedByWiderCap(): boolean {
     return this.#connection.isPausedByWiderCap
+  }
+
+  /** That cap, and what it stands against. */
+  get wideObstacle(): CapObstacle | undefined {
+    return this.#connection.wideObstacle
+  }
+
+  /** Somebody is asked whether the cap that stands against it may be raised. */
+  get isAsked(): boolean {
+    return this.#connection.wideObstacle?.budget.isAsked === true
   }
 
   /** Nodes that could stand behind its reply paths, by what the payer can compute; undefined: no paths. */

@@ -4,17 +4,21 @@ import type { PathResult, RelayWish } from '../../medium/reply-path.ts'
 import type { RoutePreference } from '../../medium/route.ts'
 import type { ConnectionEvent, ConnectionFailure, ConnectionRequest } from '../connection/interface.ts'
 import type { AccountBook } from '../account/account.ts'
-import { messageOf } from '../errors.ts'
+import { KeysockError, messageOf } from '../errors.ts'
 import { Admission } from '../../floor/admission.ts'
 import { DEFAULT_MAX_FEE_MSAT, KEY_AGREEMENTS } from '../../medium/limits.ts'
 import type { Lane } from '../../medium/payment.ts'
 import type { ConnectOptions, ConnectTarget } from '../options/options.ts'
+import { Code } from '../../wire/errors.ts'
 import { SlotPool } from '../peer/slots.ts'
 import type { Store, StoredState } from '../store/store.ts'
 import { EarlyPackets } from '../tables/early-packets.ts'
 import { MessageIds } from '../tables/message-ids.ts'
 import { SeenOpens } from '../tables/seen-opens.ts'
 import { Tombstones } from '../tables/tombstones.ts'
+import type { Budget } from '../connection/budget.ts'
+import { allowsKey, type Rules } from '../policy/policy.ts'
+import { CapWatch, type Question } from './cap-watch.ts'
 import { Acceptor } from './acceptor.ts'
 import { Accountant } from './accountant.ts'
 import { ConnectionMaker, type DriverDefaults } from './connection-maker.ts'
@@ -23,7 +27,7 @@ import { DriverCounts } from './counts.ts'
 import { Demultiplexer } from './demultiplexer.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import { HeldOffers } from './held-offers.ts'
-import { Ledger } from './ledger.ts'
+import { capInWords, Ledger } from './ledger.ts'
 import { later } from './deadlines.ts'
 import { NoteDoor } from './note-door.ts'
 import { OwnNode } from './own-node.ts'
@@ -55,6 +59,10 @@ export interface DriverOptions extends RuntimeOptions {
   readonly prefer: RoutePreference
   readonly peerCapMsat: bigint
   readonly processCapMsat: bigint
+  /** What the policy of the endpoint says; undefined: it has none. */
+  readonly rules: Rules | undefined
+  /** A cap stands against something. False: nobody is there to answer. */
+  readonly ask: (question: Question) => boolean
   readonly relays: RelayWish
   /** Take packets at the phantom of the node, too (spec §2.9). */
   readonly phantomLane: boolean
@@ -98,7 +106,7 @@ export class Driver {
     serve: (scheduler) => scheduler.serve(),
     done: () => this.#roundDone(),
   })
-  #hasWarnedOfCaps = false
+  readonly #caps: CapWatch
   /** After each round, while the endpoint closes. */
   #whenRound: (() => void) | undefined
 
@@ -113,8 +121,14 @@ export class Driver {
     const accountant = new Accountant(runtime, options.book)
     this.accountant = accountant
     this.node = node
-    const ledger = new Ledger({ peerCapMsat, processCapMsat })
+    const { rules } = options
+    const spent = stored.spent ?? []
+    const alert = (budget: Budget): void =>
+      void runtime.soon(() => runtime.warn('ERR_KEYSOCK_CAP_NEAR', capInWords(budget)))
+    const caps = rules === undefined ? {} : { rules, alert }
+    const ledger = new Ledger({ peerCapMsat, processCapMsat, spent, wallMs: runtime.wallNow(), ...caps })
     this.ledger = ledger
+    this.#caps = new CapWatch({ runtime, ledger, ask: options.ask })
     const seen = new SeenOpens(stored)
     this.seen = seen
     const tombstones = new Tombstones(stored.tombstones)
@@ -142,7 +156,7 @@ export class Driver {
     const { agreements, notes } = this
     const shared = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts }
     const parts = { ...shared, accountant, agreements }
-    this.acceptor = new Acceptor(parts)
+    this.acceptor = new Acceptor({ ...parts, callers: rules?.callers })
     const paths = new PathMaker({ runtime, node, connections, relays, maxPathCostMsat: maxPathCost(maxFeeMsat) })
     this.#paths = paths
     this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths, notes })
@@ -171,8 +185,19 @@ export class Driver {
     this.#queue.stop()
   }
 
-  /** @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS */
+  /** @throws KeysockError ERR_KEYSOCK_POLICY where the policy keeps this side from paying to that key */
+  checkAllowed(target: ConnectTarget): void {
+    const { rules } = this.#options
+    if (rules !== undefined && !allowsKey(rules.connectTo, target.publicKeyHex))
+      throw new KeysockError('ERR_KEYSOCK_POLICY', 'the policy of this endpoint does not let it connect to that key', {
+        address: target.publicKeyHex,
+        port: target.port,
+      })
+  }
+
+  /** @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS, ERR_KEYSOCK_POLICY */
   connect(target: ConnectTarget, options: ConnectOptions): DrivenConnection {
+    this.checkAllowed(target)
     const connection = this.#maker.connect(target, options)
     this.counts.opened()
     return connection
@@ -213,10 +238,10 @@ export class Driver {
     switch (event.type) {
       case 'arrival':
         this.#demultiplexer.receiveArrival(event)
-        return this.runtime.storeLater([{ type: 'settle-index', index: event.settleIndex }])
+        return this.#passed(event.settleIndex)
       case 'keysend':
         this.notes.receiveKeysend(event)
-        return this.runtime.storeLater([{ type: 'settle-index', index: event.settleIndex }])
+        return this.#passed(event.settleIndex)
       case 'offer':
         if (this.offers.receive(event)) this.offers.decide(event, this.#demultiplexer.receiveOffer(event))
         return
@@ -240,6 +265,14 @@ export class Driver {
       case 'warning':
         return this.runtime.warn(event.code, event.message)
     }
+  }
+
+  /** What settled up to here is taken. Its entry first: else a crash in between would lose it. */
+  #passed(index: bigint): void {
+    const store = (): void => this.runtime.storeLater([{ type: 'settle-index', index }])
+    const { kept } = this.#options.book
+    if (kept === undefined) store()
+    else void kept.then((isKept) => isKept && store())
   }
 
   #block(height: number): void {
@@ -275,7 +308,7 @@ export class Driver {
     for (let request = connection.pollRequest(); request !== undefined; request = connection.pollRequest())
       this.#handleRequest(connection, request)
     // Asked of the connection: one that only refuses has no application to tell.
-    if (connection.isPausedByWiderCap) this.#warnOfCaps()
+    if (connection.isPausedByWiderCap) this.#caps.stopped(connection)
     const want = connection.pollWant()
     if (want !== undefined) this.#schedulers.for(connection, want.target).enqueue(connection, want.isAlone)
     connection.armDeadline()
@@ -296,6 +329,7 @@ export class Driver {
         break
       case 'identified':
         connection.identified(event.publicKey)
+        if (this.#isUnwelcome(connection, event.publicKey)) return connection.reset(Code.DENIED, '')
         break
       case 'connected':
       case 'readable':
@@ -314,14 +348,10 @@ export class Driver {
     connection.emit(event)
   }
 
-  /** Once: connections tell their applications each time. */
-  #warnOfCaps(): void {
-    if (this.#hasWarnedOfCaps) return
-    this.#hasWarnedOfCaps = true
-    this.runtime.warn(
-      'ERR_KEYSOCK_COST',
-      'the cap of a peer or of this process is reached; connections pause until payments come back or a cap is raised',
-    )
+  /** A caller that has said who it is, whom the policy keeps out. */
+  #isUnwelcome({ role }: DrivenConnection, publicKey: Uint8Array): boolean {
+    const { rules } = this.#options
+    return role === 'responder' && rules !== undefined && !allowsKey(rules.callers, toHex(publicKey))
   }
 
   #handleRequest(connection: DrivenConnection, request: ConnectionRequest): void {

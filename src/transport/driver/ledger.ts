@@ -1,29 +1,83 @@
+import { dayText, nextDayMs } from '../../floor/clock.ts'
 import type { PaymentOutcome } from '../../medium/payment.ts'
-import { Budget, type BudgetView, type CapObstacle } from '../connection/budget.ts'
-import type { Reservation } from '../store/store.ts'
+import { Budget, type BudgetOptions, type BudgetView, type CapName, type CapObstacle } from '../connection/budget.ts'
+import { OTHERS_OF_POLICY, type Rules } from '../policy/policy.ts'
+import type { Reservation, Spent } from '../store/store.ts'
 
 export interface LedgerOptions {
   /** Cap of a peer that has none of its own, msat. */
   readonly peerCapMsat: bigint
   /** Cap over all peers, for the life of the process, msat. */
   readonly processCapMsat: bigint
+  /** Caps of a day; absent: none. */
+  readonly rules?: Pick<Rules, 'dayMsat' | 'ports' | 'programs' | 'alertPercent'>
+  /** What former processes spent on the latest days. */
+  readonly spent?: readonly Spent[]
+  /** Milliseconds since 1970. */
+  readonly wallMs?: number
+  /** So much of a cap is spent that a person wants to know. */
+  readonly alert?: (budget: Budget) => void
+}
+
+/** Whose caps a payment counts under, besides those of all: its port, and its program in a daemon. */
+export interface Purpose {
+  readonly port: number
+  readonly program?: string
 }
 
 /** Stands for every peer without a known key. */
 const ANONYMOUS = ''
+/** Of a budget that stops nothing by itself. More than there is of bitcoin, msat. */
+export const NO_CAP_MSAT: bigint = 10n ** 20n
+
+interface PeerEntry {
+  readonly budget: Budget
+  /** Under it and under the caps of ports and programs, by those; made where there are such caps. */
+  readonly joint: Map<string, Budget>
+  users: number
+}
 
 /**
- * The money of a process: one budget for all of it, and under that one for each peer, in which those of its connections
- * stand (spec §12.2). `peer`, everywhere: a public key in hexadecimal, or '' for an anonymous one.
+ * The money of a process: one budget for all of it, under that one for the day, and under that one for each peer, in
+ * which those of its connections stand (spec §12.2). Where a policy caps ports and programs, theirs stand beside the
+ * peer's. `peer`, everywhere: a public key in hexadecimal, or '' for an anonymous one.
  */
 export class Ledger {
   readonly #peerCapMsat: bigint
   readonly #process: Budget
-  readonly #peers: Map<string, { readonly budget: Budget; users: number }> = new Map()
+  readonly #peers: Map<string, PeerEntry> = new Map()
+  /** With their caps as the policy has them. */
+  readonly #days: Map<Budget, bigint> = new Map()
+  readonly #day: Budget | undefined
+  readonly #ports: ReadonlyMap<string, Budget>
+  readonly #programs: ReadonlyMap<string, Budget>
+  #nextDayMs: number
+  #today: string
 
-  constructor({ peerCapMsat, processCapMsat }: LedgerOptions) {
+  constructor({ peerCapMsat, processCapMsat, rules, spent = [], wallMs = 0, alert }: LedgerOptions) {
+    const percent = rules?.alertPercent
+    const watch = percent === undefined || alert === undefined ? {} : { alert: { percent, tell: alert } }
+    const named = (cap: CapName['cap'], of = ''): BudgetOptions => ({ name: { cap, of }, ...watch })
     this.#peerCapMsat = peerCapMsat
-    this.#process = new Budget(processCapMsat, undefined)
+    this.#process = new Budget(processCapMsat, undefined, named('process'))
+    this.#today = dayText(wallMs)
+    this.#nextDayMs = nextDayMs(wallMs)
+    const ofDay = (capMsat: bigint, options: BudgetOptions, wider?: Budget): Budget => {
+      const budget = new Budget(capMsat, wider, options)
+      this.#days.set(budget, capMsat)
+      return budget
+    }
+    this.#day = rules?.dayMsat === undefined ? undefined : ofDay(rules.dayMsat, named('day'), this.#process)
+    const each = (caps: ReadonlyMap<string, bigint> | undefined, cap: 'port' | 'program'): Map<string, Budget> =>
+      new Map([...(caps ?? [])].map(([of, capMsat]) => [of, ofDay(capMsat, named(cap, of))]))
+    this.#ports = each(rules?.ports, 'port')
+    this.#programs = each(rules?.programs, 'program')
+    // A clock that was set back frees nothing: what was spent on a day that it calls a later one counts today.
+    for (const { day, msat, ...purpose } of spent) {
+      if (day < this.#today) continue
+      this.#day?.remember(msat)
+      for (const budget of this.#capsOf(purpose)) budget.remember(msat)
+    }
     this.#capAnonymous(processCapMsat)
   }
 
@@ -31,11 +85,33 @@ export class Ledger {
     return this.#process.view()
   }
 
+  /** What the cap of the day governs; undefined: there is none. */
+  day(): BudgetView | undefined {
+    return this.#day?.view()
+  }
+
+  /** Whether something begins anew with the day. */
+  get hasDays(): boolean {
+    return this.#days.size > 0
+  }
+
+  /** When that is, ms since 1970. */
+  get nextDayMs(): number {
+    return this.#nextDayMs
+  }
+
+  /** The time has moved: where a day begins, its caps do. What is reserved stays so, and counts for the new day. */
+  passTo(wallMs: number): void {
+    if (wallMs < this.#nextDayMs) return
+    this.#today = dayText(wallMs)
+    this.#nextDayMs = nextDayMs(wallMs)
+    for (const [budget, capMsat] of this.#days) budget.begin(capMsat)
+  }
+
   /** A connection to this peer begins: what it pays is in this budget. It calls `leave` at its end. */
-  join(peer: string): Budget {
-    const entry = this.#entry(peer)
-    entry.users++
-    return entry.budget
+  join(peer: string, purpose?: Purpose): Budget {
+    this.#entry(peer).users++
+    return this.#budget(peer, purpose)
   }
 
   leave(peer: string): void {
@@ -44,8 +120,8 @@ export class Ledger {
   }
 
   /** Sets money aside for a payment of no connection; what stands against it, where there is none for it. */
-  tryReserve({ peer, amountMsat, feeMsat }: Omit<Reservation, 'hash'>): CapObstacle | undefined {
-    const { budget } = this.#entry(peer)
+  tryReserve({ peer, amountMsat, feeMsat, port = 0 }: Omit<Reservation, 'hash'>): CapObstacle | undefined {
+    const budget = this.#budget(peer, { port })
     const obstacle = budget.obstacle(amountMsat + feeMsat)
     if (obstacle === undefined) budget.reserve(amountMsat, feeMsat)
     else this.forgetIfUnused(peer)
@@ -53,13 +129,14 @@ export class Ledger {
   }
 
   /** What a former process left without outcome counts until it is decided, whatever the caps of this one say. */
-  adopt({ peer, amountMsat, feeMsat }: Reservation): void {
-    this.#entry(peer).budget.adopt(amountMsat, feeMsat)
+  adopt({ peer, amountMsat, feeMsat, port = 0, program }: Reservation): void {
+    this.#budget(peer, purposeOf(port, program)).adopt(amountMsat, feeMsat)
   }
 
   /** What became of a payment of a former process, or of no connection. */
-  decide({ peer, amountMsat, feeMsat }: Reservation, outcome: Exclude<PaymentOutcome, { status: 'unknown' }>): void {
-    const { budget } = this.#entry(peer)
+  decide(reservation: Reservation, outcome: Exclude<PaymentOutcome, { status: 'unknown' }>): void {
+    const { peer, amountMsat, feeMsat, port = 0, program } = reservation
+    const budget = this.#budget(peer, purposeOf(port, program))
     if (outcome.status === 'failed') budget.release(amountMsat, feeMsat)
     else budget.spend(amountMsat, feeMsat, outcome.feeMsat)
     this.forgetIfUnused(peer)
@@ -76,6 +153,13 @@ export class Ledger {
     this.forgetIfUnused(peer)
   }
 
+  /** More may pass under a cap that stood against something; one of a day is raised for that day alone. */
+  raise(budget: Budget, byMsat: bigint): void {
+    const capMsat = budget.view().capMsat + byMsat
+    if (budget === this.#process) this.setProcessCap(capMsat)
+    else budget.setCap(capMsat)
+  }
+
   /** A budget that says nothing is not kept: peers come and go. */
   forgetIfUnused(peer: string): void {
     const entry = this.#peers.get(peer)
@@ -87,12 +171,48 @@ export class Ledger {
     this.setPeerCap(ANONYMOUS, capMsat)
   }
 
-  #entry(peer: string): { readonly budget: Budget; users: number } {
+  #entry(peer: string): PeerEntry {
     let entry = this.#peers.get(peer)
     if (entry === undefined) {
-      entry = { budget: new Budget(this.#peerCapMsat, this.#process), users: 0 }
+      const name: CapName = { cap: 'peer', of: peer }
+      const budget = new Budget(this.#peerCapMsat, this.#day ?? this.#process, { name })
+      entry = { budget, joint: new Map(), users: 0 }
       this.#peers.set(peer, entry)
     }
     return entry
   }
+
+  /** Under all caps that a payment counts under. */
+  #budget(peer: string, purpose: Purpose | undefined): Budget {
+    const { budget, joint } = this.#entry(peer)
+    const caps = purpose === undefined ? [] : this.#capsOf(purpose)
+    if (caps.length === 0) return budget
+    const key = caps.map(({ name }) => `${name?.cap ?? ''} ${name?.of ?? ''}`).join('\n')
+    let under = joint.get(key)
+    if (under === undefined) {
+      under = new Budget(NO_CAP_MSAT, [...caps, budget])
+      joint.set(key, under)
+    }
+    return under
+  }
+
+  /** The caps of a port and of a program, where the policy has such. */
+  #capsOf({ port, program }: Purpose): Budget[] {
+    const ofPort = this.#ports.get(String(port)) ?? this.#ports.get(OTHERS_OF_POLICY)
+    const ofProgram =
+      program === undefined ? undefined : (this.#programs.get(program) ?? this.#programs.get(OTHERS_OF_POLICY))
+    return [ofPort, ofProgram].filter((budget) => budget !== undefined)
+  }
+}
+
+function purposeOf(port: number, program: string | undefined): Purpose {
+  return program === undefined ? { port } : { port, program }
+}
+
+/** How much of a cap is spent, in words. */
+export function capInWords(budget: Budget): string {
+  const { capMsat, spentMsat } = budget.view()
+  const { cap = 'peer', of = '' } = budget.name ?? {}
+  const what = of === '' ? `the ${cap}` : `${cap} ${of}`
+  return `${spentMsat} msat are spent of the ${capMsat} that the cap of ${what} allows`
 }

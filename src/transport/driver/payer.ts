@@ -1,4 +1,4 @@
-import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { Payment, PaymentOutcome, PaymentPurpose } from '../../medium/payment.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { type AccountParty, NOBODY } from '../account/entry.ts'
@@ -116,13 +116,14 @@ export class Payer {
     const { party } = connection
     const about = { port: party.port, connection: party.connection }
     const reservation: Reservation = { hash, peer: connection.budgetKey, amountMsat, feeMsat, ...about }
+    this.#ledger.passTo(this.#runtime.wallNow())
     scheduler.sent(grant)
     const { channels } = grant.route
     const { id: attemptId, reason } = attempt
     const sent = { connection, scheduler, ticket: grant.ticket, attemptId, party, channels, reason }
     const unresolved: Unresolved = { hash: attempt.hash, reservation, sent, isLost: false }
     this.#unresolved.set(hash, unresolved)
-    this.#pay(unresolved, asPayment(attempt, connection.shadowSeed), []).catch((error: unknown) => {
+    this.#pay(unresolved, asPayment(attempt, connection), []).catch((error: unknown) => {
       // The store, which has ended the endpoint.
       this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
     })
@@ -139,13 +140,15 @@ export class Payer {
   ): void {
     const hash = toHex(payment.hash)
     if (this.#unresolved.has(hash)) throw new RangeError(`${hash} is paid already`)
+    this.#ledger.passTo(this.#runtime.wallNow())
     const { amountMsat } = payment
     const reservation: Reservation = { hash, peer, amountMsat, feeMsat, ...(port === undefined ? {} : { port }) }
     const party: AccountParty = { ...NOBODY, peer, port: port ?? 0, role: 'initiator' }
     const alone: Alone = { decided, about: { party, channels, reason: 'data' } }
     const unresolved: Unresolved = { hash: payment.hash, reservation, sent: undefined, alone, isLost: false }
     this.#unresolved.set(hash, unresolved)
-    this.#pay(unresolved, payment, changes).catch((error: unknown) => {
+    const purpose: PaymentPurpose = { connection: '', port: party.port, role: 'initiator', reason: 'data' }
+    this.#pay(unresolved, { ...payment, purpose }, changes).catch((error: unknown) => {
       this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
     })
   }
@@ -285,14 +288,18 @@ export class Payer {
 }
 
 /** The payment of a connection's attempt. */
-function asPayment({ routeId, hash, preimage, record, amountMsat }: Attempt, shadowSeed: number | undefined): Payment {
+function asPayment(
+  { routeId, hash, preimage, record, amountMsat, reason }: Attempt,
+  connection: DrivenConnection,
+): Payment {
   return {
     routeId,
     hash,
     ...(preimage === undefined ? {} : { preimage }),
     record,
     amountMsat,
-    ...(shadowSeed === undefined ? {} : { shadowSeed }),
+    shadowSeed: connection.shadowSeed,
+    purpose: purposeOf(connection, reason),
   }
 }
 
@@ -300,4 +307,8 @@ function describe(outcome: PaymentOutcome): LogFields {
   return outcome.status === 'failed'
     ? { outcome: 'failed', reason: outcome.reason, place: outcome.place }
     : { outcome: outcome.status }
+}
+
+function purposeOf({ id: connection, role, party }: DrivenConnection, reason: WantReason): PaymentPurpose {
+  return { connection, port: party.port, role, reason }
 }

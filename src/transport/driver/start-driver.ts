@@ -81,7 +81,7 @@ export async function startDriver(options: StartOptions): Promise<Started> {
  * A process that ends between a payment's entry and its release leaves both: the entry counts, and the node is not
  * asked again.
  */
-async function settleRecorded(
+export async function settleRecorded(
   stored: StoredState,
   keeper: AccountKeeper,
 ): Promise<{ readonly stored: StoredState; readonly changes: readonly StoreChange[] }> {

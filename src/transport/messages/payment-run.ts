@@ -223,10 +223,10 @@ export class PaymentRun {
   }
 
   #send(route: Route): void {
-    const { driver, peer, attempts, payment } = this.#options
+    const { driver, peer, port, attempts, payment } = this.#options
     const amountMsat = this.#amountOn(route)
     const feeMsat = routeFeeMsat(route, amountMsat)
-    const obstacle = driver.ledger.tryReserve({ peer, amountMsat, feeMsat })
+    const obstacle = driver.ledger.tryReserve({ peer, amountMsat, feeMsat, port })
     if (obstacle !== undefined) {
       // A copy is not worth an error.
       if (attempts.open.size > 0) return this.#pause()
@@ -255,7 +255,7 @@ export class PaymentRun {
     const { channels } = route
     driver.payer.sendAlone(
       { ...paid, routeId: route.id, amountMsat },
-      { peer, port: this.#options.port, feeMsat },
+      { peer, port, feeMsat },
       { channels, changes, decided },
     )
   }

@@ -49,6 +49,8 @@ import type { Server } from './server.ts'
 import type { ConnectionDefaults } from '../options/settings.ts'
 import type { Socket } from './socket.ts'
 import { startDriver } from '../driver/start-driver.ts'
+import type { Question } from '../driver/cap-watch.ts'
+import { checkPolicy, type Policy } from '../policy/policy.ts'
 import { MemoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 
@@ -77,6 +79,11 @@ export interface EndpointOptions {
   readonly prefer?: RoutePreference
   /** `replies` of connections that don't say. Default 'phantom'. */
   readonly replies?: 'phantom' | 'direct'
+  /**
+   * Caps by day and by port, over restarts where the store has a folder; with whom there may be connections; when to
+   * warn. `readPolicy(file)` reads one. Where it and `caps` name the same cap, the lower one holds.
+   */
+  readonly policy?: Policy
   /**
    * Also take connections at the phantom of this node (spec §2.9), for those who connect with `lane: 'phantom'`: what
    * is refused there costs them nothing, and nothing is written into the node's invoices. It takes the node's HTLC
@@ -111,6 +118,9 @@ export interface EndpointStats {
   readonly feesMsat: bigint
   readonly reservedMsat: bigint
   readonly capMsat: bigint
+  /** The cap of the day and what is spent under it, msat, former processes included; undefined: the policy has none. */
+  readonly dayCapMsat: bigint | undefined
+  readonly daySpentMsat: bigint | undefined
   /** Bounded tables (spec §14), and timers. */
   readonly opensSeen: number
   readonly tombstones: number
@@ -129,6 +139,11 @@ export interface EndpointStats {
 /** What an endpoint emits, with the arguments of its listeners. */
 export interface EndpointEvents {
   /** Something that a person should know. */
+  /**
+   * A cap of the day, of a port, a peer or the process stands against a packet: `allow` more, or `refuse`. Without a
+   * listener it is refused: connections pause, as their 'paused' tells.
+   */
+  question: [question: Question]
   warning: [warning: { readonly code: string; readonly message: string }]
   /** The node, or the daemon that owns it, went away, which `away` tells: what is under way waits. */
   offline: [absence: Absence]
@@ -186,6 +201,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       host: this,
       messages: parts.messages,
       now: () => parts.driver.runtime.now(),
+      checkAllowed: (target) => parts.driver.checkAllowed(target),
       prefer: this.#prefer,
       maxFeeMsat: this.#maxFeeMsat,
       tellsKeysends: options.keysends ?? false,
@@ -195,6 +211,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   /** @internal `createEndpoint`, with a hook that tests have after each step. */
   static async open(options: EndpointOptions, onStep?: OnStep): Promise<Endpoint> {
     checkEndpointOptions(options)
+    const rules = options.policy === undefined ? undefined : checkPolicy(options.policy)
     const store = options.store ?? new MemoryStore()
     const { backend } = options
     const made: { endpoint?: Endpoint } = {}
@@ -217,8 +234,10 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
         replies: options.replies ?? 'phantom',
       },
       maxFeeMsat: optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT),
-      peerCapMsat: optionalMsat(options.caps?.peer, 'caps.peer', DEFAULT_PEER_CAP_MSAT),
-      processCapMsat: optionalMsat(options.caps?.process, 'caps.process', DEFAULT_PROCESS_CAP_MSAT),
+      peerCapMsat: lower(options.caps?.peer, 'caps.peer', rules?.peerMsat, DEFAULT_PEER_CAP_MSAT),
+      processCapMsat: lower(options.caps?.process, 'caps.process', rules?.processMsat, DEFAULT_PROCESS_CAP_MSAT),
+      rules,
+      ask: context.bind((question: Question) => made.endpoint?.emit('question', question) === true),
       prefer: options.prefer ?? 'balanced',
       relays: options.relays ?? 'auto',
       phantomLane: options.phantomLane ?? false,
@@ -340,12 +359,15 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
 
   get stats(): EndpointStats {
     const driver = this.#driver
+    const day = driver.ledger.day()
     return {
       connections: driver.connections.size,
       ...driver.counts.view(),
       paymentsUnresolved: driver.payer.unresolved,
       receivedMsat: this.#book.receivedMsat,
       ...driver.ledger.process(),
+      dayCapMsat: day?.capMsat,
+      daySpentMsat: day?.spentMsat,
       opensSeen: driver.seen.size,
       tombstones: driver.tombstones.size,
       verdicts: driver.offers.remembered,
@@ -479,6 +501,14 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   relays: true,
   phantomLane: true,
   keysends: true,
+  policy: true,
+}
+
+/** What the options say, or the policy; the lower one where both do. */
+function lower(option: Msat | undefined, name: string, ofPolicy: bigint | undefined, otherwise: bigint): bigint {
+  if (option === undefined) return ofPolicy ?? otherwise
+  const msat = checkMsat(option, name)
+  return ofPolicy === undefined || msat < ofPolicy ? msat : ofPolicy
 }
 
 const QUOTE_NAMES: Readonly<Record<keyof QuoteOptions, true>> = { answers: true }

@@ -102,6 +102,8 @@ interface MessagingParts {
   readonly host: SocketHost
   readonly messages: Messages
   readonly now: () => number
+  /** @throws KeysockError ERR_KEYSOCK_POLICY */
+  readonly checkAllowed: (target: ConnectTarget) => void
   readonly prefer: RoutePreference
   readonly maxFeeMsat: bigint
   readonly tellsKeysends: boolean
@@ -211,6 +213,7 @@ export class Messaging {
     const target = checkTarget(publicKey, port)
     if (target.publicKeyHex === this.#parts.host.publicKeyHex)
       throw invalidOption("this is this endpoint's own node; payments to oneself are not possible")
+    this.#parts.checkAllowed(target)
     return target
   }
 

@@ -42,6 +42,8 @@ export class UnheardPause {
   }
 
   #look(): void {
+    // A person may take longer to answer.
+    if (this.#handle.isAsked) return this.#arm()
     const isMoving = this.#handle.stats.attempts > this.#attempts
     if (this.#event.isOwnCap ? !this.#handle.isPaused : isMoving) return
     // Money that came back lets a packet pass now and then.

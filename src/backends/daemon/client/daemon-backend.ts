@@ -25,6 +25,8 @@ export interface DaemonBackendOptions {
   readonly open: () => Promise<Duplex>
   readonly clock: Clock
   readonly entropy: Entropy
+  /** What the program calls itself. */
+  readonly program?: string
 }
 
 /**
@@ -42,6 +44,7 @@ export class DaemonBackend implements Backend {
   readonly #unpaid = new Map<string, Uint8Array>()
   readonly #ids = new IdMapper()
   readonly #session: Uint8Array
+  readonly #program: string | undefined
   #state: 'new' | 'started' | 'stopped' = 'new'
   #start: BackendStart | undefined
   #node: NodeInfo | undefined
@@ -55,6 +58,7 @@ export class DaemonBackend implements Backend {
     this.clock = options.clock
     this.entropy = options.entropy
     this.#session = options.entropy.bytes(16)
+    this.#program = options.program
     this.#daemon = new DaemonConnection({
       clock: options.clock,
       open: options.open,
@@ -180,6 +184,7 @@ export class DaemonBackend implements Backend {
       ...(this.#settleIndex === undefined ? {} : { settleIndex: this.#settleIndex }),
       ...(phantomLane === undefined ? {} : { phantomLane }),
       ...(keysends === undefined ? {} : { keysends }),
+      ...(this.#program === undefined ? {} : { program: this.#program }),
       ports: [...this.#ports],
       initiators: this.#connections.initiators,
       responders: this.#connections.responders,

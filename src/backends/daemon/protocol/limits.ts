@@ -118,3 +118,6 @@ export const SETTLE_INDEX_EVERY_MS = 500
 export const DAEMON_START_MS = 30_000
 /** ... and looks so often. */
 export const DAEMON_LOOK_MS = 50
+
+/** How often a program is told at most that a cap of the daemon stops its payments, ms. */
+export const OVER_CAP_WARNING_MS = 60_000

@@ -3,7 +3,14 @@
  * calls of programs, and what the daemon answers and tells. Each type stands beside its codec.
  */
 import { MAX_KEYSEND_RECORDS } from '../../../medium/limits.ts'
-import type { CustomRecord, FailureReason, Payment, PaymentOutcome } from '../../../medium/payment.ts'
+import type {
+  CustomRecord,
+  FailureReason,
+  Payment,
+  PaymentFailure,
+  PaymentOutcome,
+  PaymentPurpose,
+} from '../../../medium/payment.ts'
 import type { PathRequest, PathResult, ReplyPath } from '../../../medium/reply-path.ts'
 import type { Destination, Route, RouteHint, RouteRequest } from '../../../medium/route.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
@@ -119,6 +126,14 @@ export const payment: Codec<Payment> = object<Payment>({
   hash: short,
   preimage: optional(short),
   shadowSeed: optional(count()),
+  purpose: optional(
+    object<PaymentPurpose>({
+      connection: identifier,
+      port: count(65_535),
+      role: oneOf(['initiator', 'responder']),
+      reason: oneOf(['control', 'urgent', 'hedge', 'early', 'data']),
+    }),
+  ),
   record,
   records: optional(records),
   isLocked: optional(flag),
@@ -161,7 +176,7 @@ const failed = object<Failed>({
 })
 
 /** A payment that did not leave this node. */
-export function failedHere(reason: FailureReason): PaymentOutcome {
+export function failedHere(reason: FailureReason): PaymentFailure {
   return { status: 'failed', reason, place: 'local' }
 }
 
@@ -285,6 +300,8 @@ export interface AttachRequest {
   readonly settleIndex?: bigint
   readonly phantomLane?: boolean
   readonly keysends?: boolean
+  /** What the program calls itself: caps and the account know it by that. */
+  readonly program?: string
   readonly ports: readonly number[]
   /** Connection ids, 8 bytes each, that this program has as initiator and as responder. */
   readonly initiators: readonly Uint8Array[]
@@ -318,6 +335,8 @@ export interface DaemonStatus {
 interface ClientStatus {
   /** Counted from 1 on as they attach. */
   readonly id: number
+  /** What it calls itself; '' for one that does not say. */
+  readonly program: string
   readonly attachedMs: number
   readonly ports: readonly number[]
   readonly paths: number
@@ -365,6 +384,7 @@ const attach = object<AttachRequest>({
   settleIndex: optional(amount),
   phantomLane: optional(flag),
   keysends: optional(flag),
+  program: optional(text(MAX_NAME_CHARACTERS)),
   ports,
   initiators: connections,
   responders: connections,
@@ -377,6 +397,7 @@ const attached = object<AttachResult>({
 })
 const clientStatus = object<ClientStatus>({
   id: count(),
+  program: words(MAX_NAME_CHARACTERS),
   attachedMs: count(),
   ports,
   paths: count(),

@@ -1,4 +1,5 @@
 import { BoundedSet } from '../../../floor/bounded.ts'
+import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { DecodedHeader } from '../../../wire/packets.ts'
 import { MAX_HELD_OPENS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../protocol/limits.ts'
@@ -7,6 +8,7 @@ import type { ArrivalEvent, KeysendEvent } from '../protocol/messages.ts'
 import { headerOf } from '../protocol/packet-header.ts'
 import type { KeyAgreements, PortOfOpen } from './key-agreements.ts'
 import type { ConnectionOwners, PortOwners } from './ownership.ts'
+import type { Purse } from './purse.ts'
 import type { ProgramSession, ProgramSessions } from './program-session.ts'
 
 export interface ArrivalDispatcherOptions {
@@ -19,6 +21,7 @@ export interface ArrivalDispatcherOptions {
   readonly settleIndex: bigint | undefined
   /** This index and all before it were handed on, or are kept. */
   readonly passed: (settleIndex: bigint) => void
+  readonly purse?: Purse | undefined
 }
 
 interface Entry {
@@ -33,6 +36,8 @@ interface Entry {
   aside: 'waits' | 'passed' | undefined
   /** The process that it was handed to. */
   to: string | undefined
+  /** Its money is in the account. */
+  isCounted: boolean
   /** An OPEN that no program gets any more: it was refused, or dropped. */
   isOver: boolean
 }
@@ -88,6 +93,7 @@ export class ArrivalDispatcher {
       isReady: true,
       aside: undefined,
       to: undefined,
+      isCounted: false,
       isOver: false,
     }
     this.#waiting.push(entry)
@@ -162,14 +168,13 @@ export class ArrivalDispatcher {
     if (entry.sealed !== undefined) return
     if (entry.arrival.settleIndex <= this.#oldIndex) return
     // Its program is gone, so the other side has no one to talk to.
-    if (owner !== undefined) return this.#stray()
+    if (owner !== undefined) return this.#stray(entry)
     // Nobody can tell which program it is for, so all get it, as each would that had the node alone.
-    let count = 0
-    for (const session of this.#options.sessions.programs()) {
-      session.emit(entry.arrival)
-      count += 1
-    }
-    if (count !== 1) this.#stray()
+    const all = [...this.#options.sessions.programs()]
+    for (const session of all) session.emit(entry.arrival)
+    const [only] = all
+    if (only !== undefined && all.length === 1) this.#count(entry, only)
+    else this.#stray(entry)
   }
 
   /** Plain keysends go to all programs that asked for them. */
@@ -182,7 +187,7 @@ export class ArrivalDispatcher {
     const { port } = entry
     if (typeof port !== 'number') {
       entry.isOver = true
-      return this.#stray()
+      return this.#stray(entry)
     }
     // A former daemon has handed it on or refused it. It is kept for a program that says that it did not get it.
     if (entry.arrival.settleIndex <= this.#oldIndex) return
@@ -199,10 +204,10 @@ export class ArrivalDispatcher {
 
   #refuse(entry: Entry): void {
     // Nobody can refuse what was paid: it waits among the latest until a program listens there.
-    if (entry.sealed === 'note') return this.#stray()
+    if (entry.sealed === 'note') return this.#stray(entry)
     entry.isOver = true
     const { refuser } = this.#options.sessions
-    if (refuser === undefined) this.#stray()
+    if (refuser === undefined) this.#stray(entry)
     else this.#open(entry, refuser)
   }
 
@@ -213,6 +218,7 @@ export class ArrivalDispatcher {
 
   #give(session: ProgramSession, entry: Entry): void {
     entry.to = session.processId
+    this.#count(entry, session)
     session.emit(entry.arrival)
   }
 
@@ -241,7 +247,24 @@ export class ArrivalDispatcher {
     this.#held.delete(entry)
   }
 
-  #stray(): void {
+  #stray(entry: Entry): void {
     this.#strays += 1
+    this.#count(entry, undefined)
+  }
+
+  /** The money that came with it, once: what it is handed to later on changes nothing. */
+  #count(entry: Entry, session: ProgramSession | undefined): void {
+    if (entry.isCounted) return
+    entry.isCounted = true
+    const { arrival, header, port } = entry
+    const { amountMsat, settleIndex } = arrival
+    const cid = header?.header.cid
+    this.#options.purse?.received({
+      amountMsat,
+      settleIndex,
+      program: session?.program,
+      ...(cid === undefined ? {} : { connection: toHex(cid) }),
+      ...(typeof port === 'number' ? { port } : {}),
+    })
   }
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import { type Backend, BackendError, type BackendEvent, type NodeInfo } from '../../backend.ts'
 import { GREETING_MS, MAX_PROGRAMS, MAX_SOCKETS, RESUME_BEHIND } from '../protocol/limits.ts'
@@ -6,6 +7,7 @@ import type { AttachRequest, AttachResult, DaemonStatus } from '../protocol/mess
 import { ArrivalDispatcher } from './arrival-dispatcher.ts'
 import { KeyAgreements } from './key-agreements.ts'
 import { OfferDispatcher } from './offer-dispatcher.ts'
+import type { Purse } from './purse.ts'
 import { ConnectionOwners, PathOwners, PortOwners } from './ownership.ts'
 import { ProgramPayments } from './payments.ts'
 import { type CallHandlers, ProgramConnection } from './program-connection.ts'
@@ -23,6 +25,8 @@ export interface DaemonServerOptions {
   readonly phantomLane?: boolean
   /** On which programs attach. */
   readonly socket?: string
+  /** Looks after the money of all programs; absent: nobody does. */
+  readonly purse?: Purse | undefined
   /** What a person who looks after the daemon should know. */
   readonly log?: ((message: string) => void) | undefined
 }
@@ -40,6 +44,7 @@ export class DaemonServer {
   readonly #backend: Backend
   /** Whether programs may take packets at the node's phantom. */
   readonly #phantomLane: boolean
+  readonly #purse: Purse | undefined
   readonly #log: (message: string) => void
   readonly #startedMs: number
   /** All connections, whether a program has attached over them or not. */
@@ -90,7 +95,8 @@ export class DaemonServer {
     { info, isBehind }: { readonly info: NodeInfo; readonly isBehind: boolean },
   ) {
     this.isBehind = isBehind
-    const { backend, clock, log, phantomLane = false } = options
+    const { backend, clock, log, purse, phantomLane = false } = options
+    this.#purse = purse
     this.info = info
     this.clock = clock
     this.#backend = backend
@@ -102,10 +108,19 @@ export class DaemonServer {
     const [sessions, connections] = [this.#sessions, this.#ends]
     const ports = (this.#ports = new PortOwners(this.#startedMs))
     const paths = (this.#paths = new PathOwners(backend))
-    this.#payments = new ProgramPayments({ backend, connections, sessions })
+    this.#payments = new ProgramPayments({ backend, connections, sessions, purse, clock })
     this.#offers = new OfferDispatcher({ clock, backend, agreements, connections, ports, paths, sessions })
     const { settleIndex, passed = (): void => undefined } = options
-    this.#arrivals = new ArrivalDispatcher({ clock, agreements, connections, ports, sessions, settleIndex, passed })
+    this.#arrivals = new ArrivalDispatcher({
+      clock,
+      agreements,
+      connections,
+      ports,
+      sessions,
+      settleIndex,
+      passed,
+      purse,
+    })
     this.calls = this.#serving(agreements)
   }
 
@@ -214,15 +229,18 @@ export class DaemonServer {
     const [backend, payments, paths] = [this.#backend, this.#payments, this.#paths]
     return {
       findRoutes: async (session, request) => {
+        const { destination } = request
+        const isAllowed = !('publicKey' in destination) || this.#purse?.mayPay(toHex(destination.publicKey)) !== false
+        if (!isAllowed) throw new BackendError('unsupported', 'the policy of this daemon lets nobody pay to that key')
         const routes = await backend.findRoutes(request)
-        for (const route of routes) session.addRoute(route, request.destination.lane)
+        for (const route of routes) session.addRoute(route, destination)
         return routes
       },
       pay: (session, payment) => payments.pay(session, payment),
       track: async (_, { hash }) => {
         if (payments.isUnderWay(hash)) return { status: 'in-flight' }
         const found = await backend.track(hash)
-        if (found.status !== 'in-flight' && found.status !== 'unknown') payments.found(hash)
+        payments.found(hash, found)
         return found
       },
       makePaths: (session, request) => paths.make(session, request),
@@ -266,7 +284,7 @@ export class DaemonServer {
       case 'offer-gone':
         return this.#offers.gone(event.offerId)
       case 'offer-confirmed':
-        return void this.#offers.confirmed(event)
+        return this.#confirmed(event)
       case 'payment-resolved':
         return this.#payments.resolved(event.hash, event.outcome)
       case 'paths-stale':
@@ -287,6 +305,14 @@ export class DaemonServer {
         for (const session of this.#sessions.programs()) session.emit(event)
         return
     }
+  }
+
+  #confirmed(event: Extract<BackendEvent, { readonly type: 'offer-confirmed' }>): void {
+    const session = this.#offers.confirmed(event)
+    const { amountMsat, excessMsat } = event
+    this.#purse?.received({ amountMsat, program: session?.program })
+    // What came beyond the amount is no packet's.
+    if (excessMsat !== undefined) this.#purse?.received({ amountMsat: excessMsat, program: undefined })
   }
 
   #emitToMakers(event: Extract<BackendEvent, { readonly type: 'paths-stale' | 'candidates' }>): void {

@@ -107,6 +107,7 @@ export class ProgramConnection {
     const session = new ProgramSession({
       id: this.#id,
       processId: toHex(request.session),
+      program: request.program ?? '',
       phantomLane: request.phantomLane ?? false,
       keysends: request.keysends ?? false,
       now: this.#server.clock.now(),

@@ -1,5 +1,6 @@
 import { BoundedMap } from '../../../floor/bounded.ts'
-import type { Route } from '../../../medium/route.ts'
+import { toHex } from '../../../floor/bytes.ts'
+import type { Destination, Route } from '../../../medium/route.ts'
 import {
   MAX_OFFERS_PER_PROGRAM,
   MAX_PATHS_PER_PROGRAM,
@@ -12,8 +13,12 @@ import type { DaemonStatus, SentEvent } from '../protocol/messages.ts'
 /** What is known of a route that a program may pay over. */
 export interface PayableRoute {
   readonly lane: 'node' | 'phantom'
-  /** The node's own channel. */
-  readonly channel: string
+  /** The public key that it leads to, in hexadecimal; '' over a blinded path. */
+  readonly peer: string
+  /** All that it goes over, the node's own first. */
+  readonly channels: readonly string[]
+  readonly feeBaseMsat: bigint
+  readonly feePpm: number
   readonly slots: number
 }
 
@@ -22,6 +27,8 @@ export interface ProgramSessionOptions {
   readonly id: number
   /** Names the process, in hexadecimal, whenever it attaches. */
   readonly processId: string
+  /** What the program calls itself; '' where it does not say. */
+  readonly program: string
   /** Takes packets at the node's phantom. */
   readonly phantomLane: boolean
   /** Wants plain keysends. */
@@ -65,6 +72,7 @@ class Share<Item> extends Set<Item> {
 export class ProgramSession {
   readonly id: number
   readonly processId: string
+  readonly program: string
   readonly phantomLane: boolean
   readonly keysends: boolean
   readonly ports: Share<number> = new Share(MAX_PORTS_PER_PROGRAM)
@@ -78,7 +86,8 @@ export class ProgramSession {
   readonly #send: (event: SentEvent) => void
   #goneMs = Infinity
 
-  constructor({ id, processId, phantomLane, keysends, now, send }: ProgramSessionOptions) {
+  constructor({ id, processId, program, phantomLane, keysends, now, send }: ProgramSessionOptions) {
+    this.program = program
     this.id = id
     this.processId = processId
     this.phantomLane = phantomLane
@@ -111,9 +120,9 @@ export class ProgramSession {
   }
 
   /** It may pay over this route from now on; its oldest one goes. */
-  addRoute({ id, channels, firstChannelSlots }: Route, lane: PayableRoute['lane']): void {
-    const [channel = ''] = channels
-    this.#routes.set(id, { lane, channel, slots: firstChannelSlots })
+  addRoute({ id, channels, firstChannelSlots: slots, feeBaseMsat, feePpm }: Route, to: Destination): void {
+    const peer = 'publicKey' in to ? toHex(to.publicKey) : ''
+    this.#routes.set(id, { lane: to.lane, peer, channels, feeBaseMsat, feePpm, slots })
   }
 
   route(routeId: string): PayableRoute | undefined {
@@ -123,6 +132,7 @@ export class ProgramSession {
   status(now: number, connections: number): DaemonStatus['clients'][number] {
     return {
       id: this.id,
+      program: this.program,
       attachedMs: Math.floor(now - this.#attachedMs),
       ports: [...this.ports].toSorted((a, b) => a - b),
       paths: this.paths.size,

@@ -1,0 +1,193 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { Policy } from '../../src/index.ts'
+import { createEndpoint } from '../../src/index.ts'
+import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
+import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
+import { MemoryDaemon } from './memory-daemon.ts'
+
+const MINUTE = 60_000
+
+interface Bench {
+  readonly sim: Simulation
+  readonly daemon: MemoryDaemon
+  readonly bob: Endpoint
+}
+
+/** A daemon on alice, and a listener on bob that answers with a few bytes. */
+async function bench(policy: Policy | undefined, seed = 3): Promise<Bench> {
+  const sim = createSimulation(demoNetwork(), { seed })
+  const daemon = new MemoryDaemon(sim, 'alice', true, policy)
+  await sim.drive(daemon.start())
+  const bob = await sim.drive(createEndpoint({ backend: sim.backend('bob') }))
+  for (const port of [7, 8]) {
+    await bob
+      .createServer((socket) => {
+        socket.on('error', () => undefined).resume()
+        socket.end(Buffer.alloc(3_000))
+      })
+      .listen(port)
+  }
+  return { sim, daemon, bob }
+}
+
+function send(from: Endpoint, to: Endpoint, port = 7, bytes = 20_000): void {
+  const socket = from.createConnection(to.publicKeyHex, port)
+  socket.on('error', () => undefined).resume()
+  socket.end(Buffer.alloc(bytes))
+}
+
+async function totals(daemon: MemoryDaemon, by: 'program' | 'port' | 'peer' | 'all'): Promise<Record<string, bigint>> {
+  return Object.fromEntries((await daemon.purse.account.totals({ by })).map(({ key, paidMsat }) => [key, paidMsat]))
+}
+
+it('keeps one account for all programs, by name, peer and port, which agrees with theirs', async () => {
+  const { sim, daemon, bob } = await bench(undefined)
+  const shop = await daemon.endpoint({}, 'shop')
+  const nameless = await daemon.endpoint()
+  send(shop, bob, 7)
+  send(nameless, bob, 8, 5_000)
+  await sim.runFor(10 * MINUTE)
+  expect(shop.stats.spentMsat).toBeGreaterThan(nameless.stats.spentMsat)
+  expect(await totals(daemon, 'program')).toEqual({ shop: shop.stats.spentMsat, '': nameless.stats.spentMsat })
+  expect(await totals(daemon, 'port')).toMatchObject({ 7: shop.stats.spentMsat, 8: nameless.stats.spentMsat })
+  expect((await totals(daemon, 'peer'))[bob.publicKeyHex]).toBe(shop.stats.spentMsat + nameless.stats.spentMsat)
+  const [all] = await daemon.purse.account.totals()
+  expect(all?.receivedMsat).toBe(shop.stats.receivedMsat + nameless.stats.receivedMsat)
+  expect(daemon.server.status().clients.map(({ program }) => program)).toEqual(['shop', ''])
+})
+
+it('counts what comes in for the program that it is for', async () => {
+  const { sim, daemon, bob } = await bench(undefined)
+  const shop = await daemon.endpoint({}, 'shop')
+  await shop
+    .createServer((socket) =>
+      socket
+        .on('error', () => undefined)
+        .resume()
+        .end('thanks'),
+    )
+    .listen(9)
+  const socket = bob.createConnection(shop.publicKeyHex, 9)
+  socket.on('error', () => undefined).resume()
+  socket.end(Buffer.alloc(10_000))
+  await sim.runFor(10 * MINUTE)
+  expect(shop.stats.receivedMsat).toBeGreaterThan(0n)
+  const found = await daemon.purse.account.totals({ by: 'program' })
+  expect(found).toMatchObject([{ key: 'shop', receivedMsat: shop.stats.receivedMsat }])
+  // Of a packet that comes before its OPEN nobody knows the port yet.
+  const ofPort = (await daemon.purse.account.totals({ by: 'port' })).find(({ key }) => key === '9')
+  expect(ofPort?.receivedMsat).toBeGreaterThan(shop.stats.receivedMsat / 2n)
+})
+
+it('pays for a program within its cap, whatever that program thinks, and tells it why not', async () => {
+  const { sim, daemon, bob } = await bench({ programs: { shop: { daySat: 10 }, '*': { daySat: 6 } } })
+  const shop = await daemon.endpoint({}, 'shop')
+  const others = [await daemon.endpoint(), await daemon.endpoint({}, 'made up')]
+  const warnings: string[] = []
+  shop.on('warning', ({ code }) => warnings.push(code))
+  for (const program of [shop, ...others]) send(program, bob)
+  await sim.runFor(30 * MINUTE)
+  expect(shop.stats.spentMsat).toBeLessThanOrEqual(10_000n)
+  expect(shop.stats.spentMsat).toBeGreaterThan(4_000n)
+  // A new name is no new cap.
+  expect(others.reduce((sum, { stats }) => sum + stats.spentMsat, 0n)).toBeLessThanOrEqual(6_000n)
+  expect(warnings).toContain('over-cap')
+})
+
+it('pays to nobody whom the policy keeps out', async () => {
+  const { sim, daemon, bob } = await bench({ connectTo: { never: [] } })
+  const strict = new MemoryDaemon(sim, 'carol', true, { connectTo: { never: [bob.publicKeyHex] } })
+  await sim.drive(strict.start())
+  const free = await daemon.endpoint()
+  const bound = await strict.endpoint()
+  send(free, bob)
+  send(bound, bob)
+  await sim.runFor(MINUTE)
+  expect(free.stats.spentMsat).toBeGreaterThan(0n)
+  expect(bound.stats.spentMsat + bound.stats.reservedMsat).toBe(0n)
+})
+
+it('frees nothing that may still be spent when it is killed, and knows what was spent today', async () => {
+  const { sim, daemon, bob } = await bench({ daySat: 12 })
+  sim.fault({ name: 'payment-hangs', from: 'alice', forMs: 20 * MINUTE, end: 'land', count: 4 })
+  const first = await daemon.endpoint()
+  send(first, bob)
+  await sim.runFor(5_000)
+  expect(daemon.purse.unresolved).toBeGreaterThan(0)
+  await sim.drive(daemon.restart())
+  const second = await daemon.endpoint()
+  send(second, bob)
+  await sim.runFor(3 * 60 * MINUTE)
+  expect(daemon.purse.unresolved).toBe(0)
+  const balance = sim.stats().nodes.find(({ name }) => name === 'alice')
+  expect(balance).toBeDefined()
+  expect(first.stats.spentMsat + second.stats.spentMsat).toBeLessThanOrEqual(12_000n)
+})
+
+it('no cap of a daemon is ever passed, whatever fails, hangs, or is killed', async () => {
+  const fault = fc.oneof(
+    fc.record({
+      name: fc.constant('payment-hangs' as const),
+      from: fc.constant('alice'),
+      end: fc.constantFrom('fail' as const, 'land' as const),
+      forMs: fc.integer({ min: 1_000, max: 10 * MINUTE }),
+      count: fc.integer({ min: 1, max: 6 }),
+    }),
+    fc.record({
+      name: fc.constant('payment-fails' as const),
+      from: fc.constant('alice'),
+      count: fc.integer({ min: 1, max: 6 }),
+    }),
+    fc.record({
+      name: fc.constant('stream-lost' as const),
+      node: fc.constant('alice'),
+      forMs: fc.integer({ min: 1, max: 10_000 }),
+    }),
+  )
+  const sat = fc.integer({ min: 3, max: 40 })
+  const kills = fc.array(fc.integer({ min: 100, max: 8_000 }), { maxLength: 2 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fault, { maxLength: 3 }),
+      kills,
+      fc.record({ day: sat, shop: sat, others: sat, port: sat }),
+      fc.integer(),
+      async (faults, lives, caps, seed) => {
+        const policy: Policy = {
+          daySat: caps.day,
+          programs: { shop: { daySat: caps.shop }, '*': { daySat: caps.others } },
+          ports: { 7: { daySat: caps.port } },
+        }
+        const { sim, daemon, bob } = await bench(policy, seed)
+        const before = balanceOf(sim)
+        for (const each of faults) sim.fault(each, sim.clock.now() + 500)
+        const shop = await daemon.endpoint({}, 'shop')
+        const other = await daemon.endpoint()
+        send(shop, bob, 7)
+        send(other, bob, 7)
+        send(other, bob, 8)
+        for (const life of lives) {
+          await sim.runFor(life)
+          await sim.drive(daemon.restart())
+          send(shop, bob, 8)
+        }
+        await sim.runFor(6 * 60 * MINUTE)
+        expect(daemon.purse.unresolved).toBe(0)
+        const spent = shop.stats.spentMsat + other.stats.spentMsat
+        expect(spent).toBeLessThanOrEqual(BigInt(caps.day) * 1_000n)
+        expect(shop.stats.spentMsat).toBeLessThanOrEqual(BigInt(caps.shop) * 1_000n)
+        expect(other.stats.spentMsat).toBeLessThanOrEqual(BigInt(caps.others) * 1_000n)
+        const gone = before - balanceOf(sim)
+        expect(gone).toBeLessThanOrEqual(BigInt(caps.day) * 1_000n)
+        await sim.drive(Promise.all([shop.close(), other.close(), bob.close()]))
+        await sim.drive(daemon.kill())
+      },
+    ),
+    { numRuns: Number(process.env['FC_RUNS'] ?? 10) },
+  )
+})
+
+function balanceOf(sim: Simulation): bigint {
+  return BigInt(sim.stats().nodes.find(({ name }) => name === 'alice')?.balanceMsat ?? 0)
+}
