@@ -113,11 +113,7 @@ export class Budget {
 
   /** That with the least left; of equal ones the widest. */
   get #tightest(): Budget {
-    return this.#caps.reduce(Budget.#tighter)
-  }
-
-  static #tighter(tightest: Budget, each: Budget): Budget {
-    return each.#leftMsat <= tightest.#leftMsat ? each : tightest
+    return this.#caps.reduce((tightest, each) => (each.#leftMsat <= tightest.#leftMsat ? each : tightest))
   }
 
   /** What stands against a payment of this price, amount and fee together; undefined: there is money for it. */

@@ -16,10 +16,10 @@ export function blame(failure: PaymentFailure): Blame {
     case 'no-balance':
     case 'no-slot':
       return 'local'
-    case 'route-gone':
-    case 'no-route':
     // What was made for this route does not fit it: the same again would be turned down at once, without end.
     case 'invalid':
+    case 'route-gone':
+    case 'no-route':
     case 'policy':
     case 'expiry':
       return 'gone'
