@@ -62,12 +62,12 @@ function portOf(): Promise<PortOfOpen> {
   })
 }
 
-function make(settleIndex?: bigint, agreements?: Pick<KeyAgreements, 'portOf' | 'waiting'>): void {
+function make(settleIndex?: bigint, agreements?: Pick<KeyAgreements, 'portOf' | 'portOfNote' | 'waiting'>): void {
   ports = new PortOwners(sim.clock.now())
   connections = new ConnectionOwners()
   arrivals = new ArrivalDispatcher({
     clock: sim.clock,
-    agreements: { portOfNote: portOf, ...(agreements ?? { portOf, waiting: 0 }) },
+    agreements: agreements ?? { portOf, portOfNote: portOf, waiting: 0 },
     connections,
     ports,
     sessions,
