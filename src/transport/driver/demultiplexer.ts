@@ -38,15 +38,20 @@ interface DemultiplexerParts {
  */
 export class Demultiplexer {
   readonly #parts: DemultiplexerParts
+  /** Of the last arrival. */
+  #settleIndex = -1n
 
   constructor(parts: DemultiplexerParts) {
     this.#parts = parts
   }
 
   /** Node lane: the packet is paid already, whatever becomes of it. */
-  receiveArrival({ record, amountMsat, hash }: NodeArrival): void {
+  receiveArrival({ record, amountMsat: paidMsat, hash, settleIndex }: NodeArrival): void {
+    // What the node tells again brought its money the first time.
+    const amountMsat = settleIndex <= this.#settleIndex ? 0n : paidMsat
+    if (settleIndex > this.#settleIndex) this.#settleIndex = settleIndex
     const { runtime, acceptor, tombstones, early, counts } = this.#parts
-    const arrival: Arrival = { lane: 'node', record, amountMsat, hash }
+    const arrival: Arrival = { lane: 'node', record, amountMsat: paidMsat, hash }
     if (isNote(record)) return void this.#parts.notes.receive(arrival)
     const header = headerOf(record)
     if (header === undefined) return counts.stray('malformed', amountMsat)
