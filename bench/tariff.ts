@@ -10,7 +10,7 @@ import { createSimulation, demoNetwork } from '../src/sim.ts'
 import type { TariffOptions } from '../src/transport/options/options.ts'
 import { wholeNumber } from './report/flags.ts'
 
-/** What the server lends, msat: some 100 packets; and the most that the price may cost of the goodput, over all seeds. */
+/** What the server lends, msat: some 100 packets; and the most of the goodput that the price may cost. */
 const ROWS: readonly { readonly bytes: number; readonly creditLimit: bigint; readonly mostShare: number }[] = [
   // Without credit the yes and the first payments take a round trip each: spec/decisions/0019-money.md.
   { bytes: 1_000_000, creditLimit: 0n, mostShare: 0.2 },

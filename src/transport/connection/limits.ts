@@ -169,7 +169,7 @@ export const MAX_STRETCHES = 16
 /** Ids of PAYMENT and REQUEST that came are kept as ranges, at most so many (spec §14). */
 export const MAX_PAYMENT_RANGES = 256
 /** Packets with PAYMENTs whose money is not confirmed, and how long one may be (spec §12.10), ms. */
-export const MAX_UNCONFIRMED = 64
+export const MAX_UNCONFIRMED_PAYMENTS = 64
 export const CONFIRM_MS = 60_000
 /** REQUESTs without an answer, in each direction (spec §14). */
 export const MAX_REQUESTS = 64

@@ -3,7 +3,7 @@ import type { Arrival } from '../../medium/arrival.ts'
 import { Code } from '../../wire/errors.ts'
 import { type DeclineFrame, type PaymentFrame, PaymentKind, type RequestFrame } from '../../wire/frames.ts'
 import type { State } from './interface.ts'
-import { CONFIRM_MS, MAX_PAYMENT_RANGES, MAX_REQUESTS, MAX_UNCONFIRMED } from './limits.ts'
+import { CONFIRM_MS, MAX_PAYMENT_RANGES, MAX_REQUESTS, MAX_UNCONFIRMED_PAYMENTS } from './limits.ts'
 import type { Parts } from './parts.ts'
 import { RangeSet } from './range-set.ts'
 import type { Timed } from './timed.ts'
@@ -171,7 +171,7 @@ export class Payments implements Timed {
     const isKnown = ({ id }: PaymentFrame): boolean =>
       this.#counted?.has(id) === true || pending.some((each) => each.id === id)
     if (frames.some(isKnown)) return Code.DUPLICATE
-    return (this.#unconfirmed?.size ?? 0) >= MAX_UNCONFIRMED ? Code.BUSY : undefined
+    return (this.#unconfirmed?.size ?? 0) >= MAX_UNCONFIRMED_PAYMENTS ? Code.BUSY : undefined
   }
 
   /** A packet with these came, and its money covers them. */
