@@ -1,4 +1,4 @@
-/** A server that is paid for what it sends, by the packet and by the kilobyte, and raises its price once. */
+/** A server that is paid for what it sends: a price for each packet and for each 1,000 bytes. */
 import { text } from 'node:stream/consumers'
 import { createEndpoint, type KeysockError } from 'keysock'
 import { createSimulation, demoNetwork } from 'keysock/sim'
@@ -10,9 +10,7 @@ const alice = await createEndpoint({ backend: sim.backend('alice') })
 // In msat: 2 sat a packet, 1 sat for each 1,000 bytes.
 const server = bob.createServer({ tariff: { packet: 2_000, kilobyte: 1_000 } }, (socket) => {
   socket.on('error', (error) => console.error(`refused: ${error.message}`))
-  socket.resume().write('a story of '.repeat(500))
-  socket.setTariff({ packet: 2_000, kilobyte: 1_500 })
-  socket.end('its second part '.repeat(500))
+  socket.resume().end('a story of '.repeat(500))
   socket.on('close', () =>
     console.log(`bob was paid ${socket.credit.paidMsat >= socket.credit.dueMsat ? 'all' : 'less'}`),
   )
@@ -24,8 +22,8 @@ const stingy = alice.createConnection(bob.publicKeyHex, 8)
 await text(stingy).catch((error: unknown) => console.log((error as KeysockError).code))
 
 const reader = alice.createConnection(bob.publicKeyHex, 8, {
-  maxTariff: { packet: 2_000, kilobyte: 1_000 },
-  onPrice: ({ kilobyteMsat }) => kilobyteMsat < 2_000n, // what is above that is asked for
+  maxTariff: { packet: 2_000 }, // what is above that is asked for:
+  onPrice: ({ kilobyteMsat }) => kilobyteMsat <= 1_000n,
 })
 reader.on('price', ({ packetMsat, kilobyteMsat }) => console.log(`price: ${packetMsat} and ${kilobyteMsat} msat`))
 reader.end()
