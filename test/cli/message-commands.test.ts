@@ -41,7 +41,7 @@ it('a plain keysend is sent and shown, with nothing in it that a terminal would 
 
 it('what came while nobody read is shown by the next run with the same state', async () => {
   const state = line.path('mail')
-  const words = ['messages', '--port', '9', '--state', state, '--wait', '2s', '--json']
+  const words = ['messages', '--port', '9', '--state', state, '--wait', '20s', '--json']
   const first = line.run('bob', words)
   await line.after(1_000)
   expect(await line.run('alice', ['message', line.key('bob'), '9', 'one']).code).toBe(0)
