@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { fromHex, toHex } from '../../floor/bytes.ts'
-import { POINT_BYTES } from '../../wire/keys.ts'
+import { POINT_BYTES, prepareKeys } from '../../wire/keys.ts'
 import { processClock, type Clock } from '../../floor/clock.ts'
 import { processEntropy, type Entropy } from '../../floor/entropy.ts'
 import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
@@ -129,6 +129,7 @@ export class LndBackend implements Backend {
       await this.#client.call('getInfo', {})
       this.#mustBeStarted()
       parts.liveness.start()
+      prepareKeys()
       // A thread takes half a second to come up.
       if (this.#target.credentials !== undefined) parts.phantom.startHost()
       // Before anything is paid.

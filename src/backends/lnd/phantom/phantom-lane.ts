@@ -1,6 +1,6 @@
 import { fromHex } from '../../../floor/bytes.ts'
 import { POINT_BYTES } from '../../../wire/keys.ts'
-import type { Clock } from '../../../floor/clock.ts'
+import { type Clock, turn } from '../../../floor/clock.ts'
 import type { Entropy } from '../../../floor/entropy.ts'
 import type { PathRequest, PathResult } from '../../../medium/reply-path.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
@@ -95,15 +95,13 @@ export class PhantomLane {
     const introductions = await this.#introductions.get(Infinity)
     const chain = await introductions.choose(request)
     const expiryHeight = this.#needs.height() + request.lifetimeBlocks
-    const made = Array.from({ length: request.count }, () =>
-      makeBlindedPath({
-        pathId: `p${++this.#made}`,
-        ownKey: this.#needs.ownKey,
-        chain,
-        expiryHeight,
-        entropy: this.#needs.entropy,
-      }),
-    )
+    const { ownKey, entropy } = this.#needs
+    const made: ReturnType<typeof makeBlindedPath>[] = []
+    for (let i = 0; i < request.count; i++) {
+      // Each takes some 20 ms: the program's other work goes on in between.
+      await turn()
+      made.push(makeBlindedPath({ pathId: `p${++this.#made}`, ownKey, chain, expiryHeight, entropy }))
+    }
     const paths = made.map(({ path }) => path)
     // All that can fail comes before this: a caller cannot close paths that it never got.
     const host = await this.#openInterceptor()
