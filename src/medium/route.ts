@@ -74,3 +74,9 @@ export function packetCostMsat(route: Pick<Route, 'feeBaseMsat' | 'feePpm' | 'mi
 export function routeFeeMsat(route: Pick<Route, 'feeBaseMsat' | 'feePpm'>, amountMsat: bigint): bigint {
   return route.feeBaseMsat + (amountMsat * BigInt(route.feePpm) + 999_999n) / 1_000_000n
 }
+
+/** The most that can be delivered for this price, amount and fee together, by the formula of `Route`; 0n: nothing. */
+export function largestAmountMsat(route: Pick<Route, 'feeBaseMsat' | 'feePpm'>, priceMsat: bigint): bigint {
+  const amountMsat = ((priceMsat - route.feeBaseMsat) * 1_000_000n) / (1_000_000n + BigInt(route.feePpm))
+  return amountMsat > 0n ? amountMsat : 0n
+}

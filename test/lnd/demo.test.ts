@@ -125,6 +125,14 @@ describe.skipIf(!available.ok)(`./dev demo --lnd${available.ok ? '' : ` (skipped
     )
   })
 
+  it('sells a file up to a cap, and the channels have what both ledgers say, to the msat', async () => {
+    const run = await demo(['--lnd', '--paid', '--json', '--bytes', '60000', '--cap', '90']).ended
+    const sale = JSON.parse(run.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>
+    expect(sale).toMatchObject({ ok: true, agree: true, isAtCap: true, prices: [2_000, 3_000] })
+    expect(sale['channelsMovedMsat']).toEqual(sale['ledgersSayMsat'])
+    expect(run.status).toBe(0)
+  })
+
   it.for(['starting real lnd nodes', 'alice sends'])(
     'leaves no node behind when it is stopped at "%s"',
     async (text) => {

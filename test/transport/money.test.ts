@@ -40,6 +40,29 @@ describe('a tariff', () => {
     expect(client.credit.balanceMsat).toBeLessThan(5_000n)
   })
 
+  it('is paid to the last packet that a cap leaves room for, and all that was paid for comes', async () => {
+    const connect = { maxTariff: { packet: 0, kilobyte: 3_000 }, maxCost: 300_000n }
+    const { server, client } = await both({ tariff: { packet: 0, kilobyte: 3_000 } }, connect)
+    server.on('error', () => undefined)
+    server.resume().end(Buffer.alloc(200_000))
+    let bytes = 0
+    client.on('data', (piece: Buffer) => (bytes += piece.length))
+    let pauses = 0
+    client.on('paused', () => pauses++)
+    client.end()
+    await pair.sim.drive(once(client, 'paused'))
+    // Nothing that was paid for is still to come: it is told when that is used up, but for less than a packet's worth.
+    const { paidMsat } = client.credit
+    expect(BigInt(bytes) * 3n).toBeGreaterThan(paidMsat - 4_000n)
+    await pair.sim.runFor(60_000)
+    expect(pauses).toBe(1)
+    // Four packets of its own, and less than one of the other side's, is all that is left.
+    const { paidMsat: spentMsat, capMsat } = client.stats
+    expect(spentMsat).toBeLessThanOrEqual(capMsat)
+    expect(spentMsat).toBeGreaterThan(capMsat - 14_000n)
+    client.destroy()
+  })
+
   it('may be a function of the caller, that takes its time', async () => {
     const seen: unknown[] = []
     const { server, client } = await both(

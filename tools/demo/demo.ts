@@ -11,6 +11,8 @@ interface Flags {
   readonly replies: 'phantom' | 'direct'
   readonly json?: boolean
   readonly lnd?: boolean
+  readonly paid?: boolean
+  readonly cap: number
 }
 
 const flags = new Command('demo')
@@ -27,11 +29,22 @@ const flags = new Command('demo')
       'hang',
     ]),
   )
+  .option('--paid', 'bob sells the file to alice by the kilobyte, and both ledgers are compared')
+  .option('--cap <sat>', 'with --paid: the most that alice pays, fees included', wholeNumber, 300)
   .option('--json', 'one JSON object on the last line, no progress')
   .parse()
   .opts<Flags>()
 
-if (flags.lnd === true) {
+if (flags.paid === true) {
+  const sale = { bytes: flags.bytes, capMsat: BigInt(flags.cap) * 1_000n, json: flags.json === true }
+  if (flags.lnd === true) {
+    const { lndPaidDemo } = await import('./lnd-paid.ts')
+    process.exitCode = await lndPaidDemo(sale)
+  } else {
+    const { paidDemo } = await import('./paid.ts')
+    process.exitCode = await paidDemo({ ...sale, seed: flags.seed, failure: flags.failure, hang: flags.hang })
+  }
+} else if (flags.lnd === true) {
   // Loaded only here: the simulated demo needs no gRPC.
   const { lndDemo } = await import('./lnd-demo.ts')
   process.exitCode = await lndDemo({ bytes: flags.bytes, replies: flags.replies, json: flags.json === true })

@@ -44,7 +44,8 @@ const CAROL = {
   args: ['--logging.file.max-file-size=1000'],
 } as const
 const LEAST_CANDIDATES = 4
-const NOT_POSSIBLE = 2
+/** The exit status where no real nodes can be had. */
+export const NOT_POSSIBLE = 2
 
 /** Returns the exit status: 0 as expected, 1 not so, 2 where no real nodes can be had. */
 export async function lndDemo(options: LndDemoOptions): Promise<number> {

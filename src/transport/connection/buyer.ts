@@ -208,6 +208,14 @@ export class Buyer {
     return owed > 0n ? owed : 0n
   }
 
+  /** What is still to be paid before one more packet can come, msat; 0n: what was paid covers that. */
+  neededMsat({ finalOffset, receivedBytes }: ServedView): bigint {
+    const end = Math.min(receivedBytes + FIRST_AHEAD_BYTES, finalOffset ?? Infinity)
+    const nextMsat = this.#meter.costMsat(this.#nowMs, end) + this.#meter.tariff.packetMsat
+    const needed = nextMsat - this.#settledMsat - this.#flyingMsat
+    return needed > 0n ? needed : 0n
+  }
+
   /** spec §12.6: a packet has to go for the money alone. */
   isPaymentDue(view: ServedView): boolean {
     if (this.#agreed === 0) return false

@@ -144,6 +144,8 @@ export const MAX_AHEAD_MS = 60_000
 export const AHEAD_FACTOR = 16
 /** Packets that brought nothing new, as late copies do, and are paid for: these, or a sixteenth of the others. */
 export const SPARE_PACKETS = 4
+/** Of what a cap leaves, so many packets that carry no money are kept for AGREE, MAX_DATA and the end (spec §12.6). */
+export const SPARE_CONTROLS = 4n
 /** One packet's worth: no packet holds more (spec §2.8); and no less of time than a packet needs for its way, ms. */
 export const FIRST_AHEAD_BYTES = 1_300
 export const FIRST_AHEAD_MS = 2_000

@@ -105,7 +105,7 @@ export class Money implements Timed {
     if (buyer?.hasPrice !== true) return
     const served = this.#served
     buyer.settle(served)
-    if (buyer.isPaymentDue(served) && !this.isPricePaused) controls.want(Control.AGREE)
+    if (buyer.isPaymentDue(served) && !this.isPricePaused && !this.#usesUpFirst(buyer)) controls.want(Control.AGREE)
     // What was only to carry money is not needed any more.
     else if (!buyer.isAgreementNews) controls.drop(Control.AGREE)
     this.#claimSurplus(buyer, served)
@@ -332,6 +332,17 @@ export class Money implements Timed {
     if (buyer === undefined || !buyer.hasPrice) return 0n
     buyer.uploaded(this.#parts.send.buffer.sentEnd)
     return buyer.owedMsat(this.#served)
+  }
+
+  /** What has to be paid before one more packet can come; 0n: nothing. */
+  get neededMsat(): bigint {
+    return this.buyer?.hasPrice === true ? this.buyer.neededMsat(this.#served) : 0n
+  }
+
+  // spec §12.6: the caps leave only a part of what is asked, and what was paid covers another packet.
+  #usesUpFirst(buyer: Readonly<Buyer>): boolean {
+    const served = this.#served
+    return buyer.owedMsat(served) > this.budget.availableMsat && buyer.neededMsat(served) === 0n
   }
 
   /** The responder is still to hear that this side pays by the newest tariff. */

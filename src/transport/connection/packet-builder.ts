@@ -1,4 +1,4 @@
-import { routeFeeMsat } from '../../medium/route.ts'
+import { largestAmountMsat, packetCostMsat, routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { FrameWriter, fitAck, lastStreamDataRoom, streamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
@@ -7,7 +7,7 @@ import { frameCapacity, type Header, type Kind, sealPacket } from '../../wire/pa
 import { Control } from './controls.ts'
 import type { CopyJob } from './copy-jobs.ts'
 import type { Attempt, Grant, WantReason } from './interface.ts'
-import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_FRAME_MSAT } from './limits.ts'
+import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_FRAME_MSAT, SPARE_CONTROLS } from './limits.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Opening } from './opening.ts'
 import type { Parts } from './parts.ts'
@@ -292,8 +292,18 @@ class Draft {
     const { money } = this.#parts
     const { route } = this.#options.grant
     const amountMsat = smaller(this.#paymentMsat + money.owedMsat, route.maxAmountMsat)
-    if (amountMsat <= larger(route.minAmountMsat, this.#paymentMsat)) return amountMsat
-    return money.affordsPrice(amountMsat + routeFeeMsat(route, amountMsat)) ? amountMsat : this.#paymentMsat
+    const leastMsat = larger(route.minAmountMsat, this.#paymentMsat)
+    if (amountMsat <= leastMsat) return amountMsat
+    const affordableMsat = largestAmountMsat(route, money.budget.availableMsat)
+    if (amountMsat <= affordableMsat) return amountMsat
+    // A part of it, where that brings another packet; where nothing is needed for that, it is used up first.
+    const { neededMsat } = money
+    if (neededMsat === 0n) return this.#paymentMsat
+    const partMsat = this.#paymentMsat + neededMsat
+    // What else has to be said, and costs as little as can be, is still to go under the same cap.
+    const spareMsat = largestAmountMsat(route, money.budget.availableMsat - SPARE_CONTROLS * packetCostMsat(route))
+    if (spareMsat >= larger(partMsat, leastMsat)) return spareMsat
+    return money.affordsPrice(partMsat + routeFeeMsat(route, partMsat)) ? partMsat : this.#paymentMsat
   }
 
   // spec §12.10: one a packet, in no copy; what asks and declines goes beside it.
