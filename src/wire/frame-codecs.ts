@@ -45,7 +45,7 @@ export interface Codec<F extends Frame> {
 
 /** Type of a padding byte (spec §5.1). */
 export const PADDING = 0x00
-/** The highest kind of a PAYMENT (spec §12.10). */
+/** The highest kind of a PAYMENT (spec §12.9). */
 const MAX_PAYMENT_KIND = PaymentKind.ANSWER
 /** Added to STREAM's number: the stream ends after the data (spec §5.3). */
 export const STREAM_FIN = 0x02

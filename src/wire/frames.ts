@@ -17,7 +17,7 @@ export const MAX_PATH_BYTES = 512
 export const MAX_REASON_BYTES = 128
 /** Bytes of the id of a MESSAGE (spec §5.3). */
 export const MESSAGE_ID_BYTES = 16
-/** Bytes of UTF-8 in the note of a PAYMENT or REQUEST (spec §12.10). */
+/** Bytes of UTF-8 in the note of a PAYMENT or REQUEST (spec §12.9). */
 export const MAX_NOTE_BYTES = 256
 /** Bytes of data in a MESSAGE (spec §12.8). */
 export const MAX_MESSAGE_BYTES = 512
@@ -142,10 +142,10 @@ interface BillFrame {
   readonly dueMsat: bigint
 }
 
-/** What a PAYMENT is (spec §12.10). */
+/** What a PAYMENT is (spec §12.9). */
 export const PaymentKind = { PAYMENT: 0, REFUND: 1, ANSWER: 2 } as const
 
-/** A part of the amount of the packet that it stands in, with a meaning of its own (spec §12.10). */
+/** A part of the amount of the packet that it stands in, with a meaning of its own (spec §12.9). */
 export interface PaymentFrame {
   readonly type: 'payment'
   readonly id: number
@@ -158,7 +158,7 @@ export interface PaymentFrame {
   readonly note: string
 }
 
-/** Asks the other side for a PAYMENT (spec §12.10). */
+/** Asks the other side for a PAYMENT (spec §12.9). */
 export interface RequestFrame {
   readonly type: 'request'
   readonly id: number
@@ -166,14 +166,14 @@ export interface RequestFrame {
   readonly note: string
 }
 
-/** A REQUEST is not paid (spec §12.10). */
+/** A REQUEST is not paid (spec §12.9). */
 export interface DeclineFrame {
   readonly type: 'decline'
   readonly id: number
   readonly reason: string
 }
 
-/** So much more was paid than was asked (spec §12.11). */
+/** So much more was paid than was asked (spec §12.10). */
 interface SurplusFrame {
   readonly type: 'surplus'
   readonly amountMsat: bigint

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
 import { CommandRun } from '../../src/cli/commands/command-run.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
@@ -10,6 +11,7 @@ import { RecordedTerminal } from './recorded-terminal.ts'
 it('says a warning once, and remembers no more than the last hundred', () => {
   const stderr = new RecordedTerminal()
   const dependencies = {
+    stdin: Readable.from([]),
     stdout: new RecordedTerminal(),
     stderr,
     environment: {},
@@ -41,6 +43,7 @@ it('tells a daemon that is gone from a node that is, to programs as well', async
   const stdout = new RecordedTerminal()
   const endpoint = new EventEmitter()
   const dependencies = {
+    stdin: Readable.from([]),
     stdout,
     stderr: new RecordedTerminal(),
     environment: {},

@@ -1084,7 +1084,7 @@ const money: readonly Script[] = [
 const payments: readonly Script[] = [
   responder(
     'a PAYMENT with less money than it says is refused over the phantom lane, and does not count on the node lane',
-    ['§12.10', '§15.1'],
+    ['§12.9', '§15.1'],
     [
       {
         at: 31,
@@ -1112,7 +1112,7 @@ const payments: readonly Script[] = [
   ),
   responder(
     'a PAYMENT id that was counted is refused with DUPLICATE, which goes before PRICE, and counts once',
-    ['§12.10', '§15.1'],
+    ['§12.9', '§15.1'],
     [
       {
         at: 30,
@@ -1133,7 +1133,7 @@ const payments: readonly Script[] = [
   ),
   responder(
     'a PAYMENT is none of what is paid for the stream',
-    ['§12.3', '§12.10'],
+    ['§12.3', '§12.9'],
     [
       { at: 30, in: peer.data(1, [agree(1)]) },
       { at: 31, call: { write: { byte: '61', count: 3_000 } }, streamEnd: 2_000 },
@@ -1143,7 +1143,7 @@ const payments: readonly Script[] = [
   ),
   initiator(
     'a PAYMENT is paid by its packet, goes again under its id when it failed, and in no copy while it hangs',
-    ['§8.9', '§12.10'],
+    ['§8.9', '§12.9'],
     [
       { at: 20, medium: 'hangs' },
       {
@@ -1161,7 +1161,7 @@ const payments: readonly Script[] = [
   ),
   initiator(
     'a PAYMENT below the least amount is told exactly',
-    ['§12.10'],
+    ['§12.9'],
     [
       {
         at: 20,
@@ -1173,7 +1173,7 @@ const payments: readonly Script[] = [
   ),
   responder(
     'a REQUEST is told once, and answered by a PAYMENT or a DECLINE',
-    ['§12.10', '§15.1'],
+    ['§12.9', '§15.1'],
     [
       { at: 30, in: peer.data(1, '28050343e86c6f'), told: ['requested 1000 lo'] },
       { at: 31, in: peer.data(2, '28050343e86c6f'), toldNot: ['requested 1000 lo'] },
@@ -1189,7 +1189,7 @@ const payments: readonly Script[] = [
   ),
   initiator(
     'a REQUEST goes again when it failed, and a DECLINE of what was not requested is ignored',
-    ['§12.10', '§15.1'],
+    ['§12.9', '§15.1'],
     [
       { at: 20, medium: 'hangs' },
       { at: 21, call: { request: 700 }, sends: [sent({ type: 'request', id: 1, amountMsat: 700 }, { as: 'one' })] },
@@ -1201,7 +1201,7 @@ const payments: readonly Script[] = [
   ),
   responder(
     'a SURPLUS is given back up to what is left, once, less the fee',
-    ['§12.11', '§15.1'],
+    ['§12.10', '§15.1'],
     [
       { at: 30, in: peer.data(1, [agree(1)], { amountMsat: 1_000 }) },
       { at: 31, call: { write: { byte: '61', count: 10_000 } }, sends: [sent({ type: 'bill', dueMsat: 10_000 })] },
@@ -1219,7 +1219,7 @@ const payments: readonly Script[] = [
   ),
   initiator(
     'what was paid above the price is claimed when all is done, and waited for no longer than 10 s',
-    ['§12.11', '§10.6'],
+    ['§12.10', '§10.6'],
     [
       {
         at: 20,

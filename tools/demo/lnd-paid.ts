@@ -84,7 +84,7 @@ async function onNodes(network: Network<Name>, { bytes, capMsat, json }: LndPaid
   return ok ? 0 : 1
 }
 
-/** What the ledgers say that each node has more. carol relays: she has the fees, but for what she handed on too much. */
+/** What the ledgers say that each node has more. carol relays: she has the fees, less what she handed on too much. */
 function changes({ buyer, seller }: SaleResult): Balances {
   const alice = buyer.receivedMsat - buyer.amountsMsat - buyer.feesMsat
   const bob = seller.receivedMsat - seller.amountsMsat - seller.feesMsat

@@ -91,7 +91,7 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
   }
 }
 
-// spec §12.10: where they say more than came, none of them counts.
+// spec §12.9: where they say more than came, none of them counts.
 function applyPayments({ life, payments }: Parts, now: number, all: readonly Frame[], arrival: Arrival): void {
   const frames = all.filter((frame) => frame.type === 'payment')
   if (frames.length === 0 || life.isClosed || life.state === 'resetting') return

@@ -261,12 +261,12 @@ export class Buyer {
     this.#leastMsat -= paysMsat < leastMsat ? paysMsat : leastMsat
   }
 
-  /** A part was given back (spec §12.11). */
+  /** A part was given back (spec §12.10). */
   refunded(msat: bigint): void {
     this.#settledMsat -= msat
   }
 
-  /** spec §12.11: what was paid above the price, and above what packets had to carry anyway. */
+  /** spec §12.10: what was paid above the price, and above what packets had to carry anyway. */
   surplusMsat(view: ServedView): bigint {
     const own = this.ownMsat(view)
     return this.#settledMsat - (own > this.#leastMsat ? own : this.#leastMsat)

@@ -278,7 +278,7 @@ export class Connection {
     this.#input(now, () => this.#parts.paths.stale(pathIds))
   }
 
-  /** Pays beside what is asked, and says what for (spec §12.10): the id under which 'paid' tells of it. */
+  /** Pays beside what is asked, and says what for (spec §12.9): the id under which 'paid' tells of it. */
   pay(now: number, what: Omit<PaymentFrame, 'type' | 'id'>): number {
     return this.#input(now, () => this.#parts.payments.pay(what))
   }

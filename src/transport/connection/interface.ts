@@ -106,7 +106,7 @@ export type ConnectionEvent =
   | { readonly type: 'price'; readonly tariff: Tariff }
   /** An own PAYMENT settled; `feeMsat` is that of its packet. */
   | { readonly type: 'paid'; readonly id: number; readonly amountMsat: bigint; readonly feeMsat: bigint }
-  /** The peer's money came with a meaning of its own (spec §12.10). */
+  /** The peer's money came with a meaning of its own (spec §12.9). */
   | {
       readonly type: 'payment'
       readonly kind: number

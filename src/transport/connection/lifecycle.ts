@@ -98,7 +98,7 @@ export class Lifecycle implements Timed {
     if (this.state === 'open' && send.isFinSent && receive.finalOffset !== undefined) this.state = 'closing'
     if (this.state === 'closing' && send.isDelivered && receive.isComplete) {
       money.done(now)
-      // spec §12.11: what is still to be paid is, for a moment.
+      // spec §12.10: what is still to be paid is, for a moment.
       if (money.isSettled) this.#linger(now)
     }
     this.#reportEnd()

@@ -162,7 +162,7 @@ export const TIME_BILL_MS = 10_000
  */
 export const UNSERVED_MS = 30_000
 export const ARREARS_MS = 60_000
-/** How long an end waits for what is still to be paid or given back (spec §12.11), ms. */
+/** How long an end waits for what is still to be paid or given back (spec §12.10), ms. */
 export const MAX_SETTLING_MS = 10_000
 /** Largest amount of a frame, msat (spec §1.3). */
 export const MAX_FRAME_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
@@ -170,12 +170,12 @@ export const MAX_FRAME_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
 export const MAX_STRETCHES = 16
 /** Ids of PAYMENT and REQUEST that came are kept as ranges, at most so many (spec §14). */
 export const MAX_PAYMENT_RANGES = 256
-/** Packets with PAYMENTs whose money is not confirmed, and how long one may be (spec §12.10), ms. */
+/** Packets with PAYMENTs whose money is not confirmed, and how long one may be (spec §12.9), ms. */
 export const MAX_UNCONFIRMED_PAYMENTS = 64
 export const CONFIRM_MS = 60_000
 /** REQUESTs without an answer, in each direction (spec §14). */
 export const MAX_REQUESTS = 64
-/** A surplus below this costs more to give back than it is worth: a packet each way (spec §12.11), msat. */
+/** A surplus below this costs more to give back than it is worth: a packet each way (spec §12.10), msat. */
 export const LEAST_SURPLUS_MSAT = 3_000n
 /** Datagrams that wait until they are paid for (spec §12.4). */
 export const MAX_UNPAID_MESSAGES = 1_024

@@ -111,7 +111,7 @@ export class Money implements Timed {
     this.#claimSurplus(buyer, served)
   }
 
-  // spec §12.11: once, when all is decided.
+  // spec §12.10: once, when all is decided.
   #claimSurplus(buyer: Readonly<Buyer>, served: ServedView): void {
     if (this.#doneAtMs === undefined || this.#claimMsat !== undefined) return
     if (!buyer.isDecided || buyer.isPaymentDue(served)) return
@@ -162,7 +162,7 @@ export class Money implements Timed {
     this.settle(now)
   }
 
-  /** spec §12.11: nothing is to be paid or asked for any more, or it took too long. */
+  /** spec §12.10: nothing is to be paid or asked for any more, or it took too long. */
   get isSettled(): boolean {
     if (this.#nowMs >= (this.#doneAtMs ?? Infinity) + MAX_SETTLING_MS) return true
     const { buyer } = this

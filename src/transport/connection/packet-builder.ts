@@ -306,7 +306,7 @@ class Draft {
     return money.affordsPrice(partMsat + routeFeeMsat(route, partMsat)) ? partMsat : this.#paymentMsat
   }
 
-  // spec §12.10: one a packet, in no copy; what asks and declines goes beside it.
+  // spec §12.9: one a packet, in no copy; what asks and declines goes beside it.
   #addPayments(): void {
     const { life, money, payments, probe } = this.#parts
     if (!(life.isLive || life.state === 'lingering') || life.isOpening || probe.hasNoSign) return

@@ -8,10 +8,10 @@ import type { Parts } from './parts.ts'
 import { RangeSet } from './range-set.ts'
 import type { Timed } from './timed.ts'
 
-/** `reference` of the refund of a surplus; one that the application makes has 0 (spec §12.10). */
+/** `reference` of the refund of a surplus; one that the application makes has 0 (spec §12.9). */
 const SURPLUS_REFERENCE = 1
 
-/** A PAYMENT of this side's (spec §12.10). */
+/** A PAYMENT of this side's (spec §12.9). */
 export interface OutgoingPayment {
   readonly frame: PaymentFrame
   /** Its amount is to be lessened by the fee of the way that it takes. */
@@ -35,7 +35,7 @@ interface Unconfirmed {
 
 type Needs = 'idle' | 'life' | 'money' | 'outputs'
 
-/** Payments with a meaning of their own, and what is asked and declined, in both directions (spec §12.10). */
+/** Payments with a meaning of their own, and what is asked and declined, in both directions (spec §12.9). */
 export class Payments implements Timed {
   readonly #parts: Pick<Parts, Needs>
   #nextId = 1
@@ -62,14 +62,14 @@ export class Payments implements Timed {
   run(now: number): void {
     const unconfirmed = this.#unconfirmed
     if (unconfirmed === undefined) return
-    // spec §12.10: money that does not come leaves its id free.
+    // spec §12.9: money that does not come leaves its id free.
     for (const [hash, { sinceMs }] of unconfirmed) if (now >= sinceMs + CONFIRM_MS) unconfirmed.delete(hash)
     if (unconfirmed.size === 0) this.#unconfirmed = undefined
   }
 
   stop(state: State): void {
     this.#notices = []
-    // spec §12.11: a surplus goes back also while it lingers.
+    // spec §12.10: a surplus goes back also while it lingers.
     this.#outgoing = this.#outgoing.filter((each) => state === 'lingering' && each.paysItsFee)
   }
 
@@ -83,7 +83,7 @@ export class Payments implements Timed {
     return id
   }
 
-  /** What is left over goes back, less the fee of the way (spec §12.11). */
+  /** What is left over goes back, less the fee of the way (spec §12.10). */
   returnSurplus(amountMsat: bigint): void {
     const what = { kind: PaymentKind.REFUND, reference: SURPLUS_REFERENCE, amountMsat, note: 'surplus' }
     this.#outgoing.push({ frame: { type: 'payment', id: this.#nextId++, ...what }, paysItsFee: true, state: 'due' })
@@ -165,7 +165,7 @@ export class Payments implements Timed {
 
   // ---- In --------------------------------------------------------------------------------------------------
 
-  /** spec §12.10: on the phantom lane, what turns down a packet with these; undefined: nothing. */
+  /** spec §12.9: on the phantom lane, what turns down a packet with these; undefined: nothing. */
   refusal(frames: readonly PaymentFrame[]): Code | undefined {
     const pending = [...(this.#unconfirmed?.values() ?? [])].flatMap((each) => each.frames)
     const isKnown = ({ id }: PaymentFrame): boolean =>

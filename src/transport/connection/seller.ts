@@ -156,12 +156,12 @@ export class Seller {
     this.#again.reset()
   }
 
-  /** A part of it is given back (spec §12.11). */
+  /** A part of it is given back (spec §12.10). */
   refunded(msat: bigint): void {
     this.#paidMsat -= msat
   }
 
-  /** spec §12.11: what of a surplus that is claimed goes back. Once. */
+  /** spec §12.10: what of a surplus that is claimed goes back. Once. */
   surplusMsat(claimMsat: bigint, view: StreamView): bigint {
     if (this.#isSurplusClaimed) return 0n
     this.#isSurplusClaimed = true

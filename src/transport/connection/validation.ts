@@ -76,7 +76,7 @@ export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[
   return refusal ?? checkPayments(parts, arrival, frames)
 }
 
-// spec §12.10; on the node lane the frames are ignored when they are applied.
+// spec §12.9; on the node lane the frames are ignored when they are applied.
 function checkPayments({ payments }: Parts, arrival: Arrival, all: readonly Frame[]): Code | undefined {
   if (arrival.lane === 'node') return undefined
   const frames = all.filter((frame) => frame.type === 'payment')

@@ -40,7 +40,7 @@ interface Waiter<Result> {
 const KINDS: readonly ReceivedPayment['kind'][] = ['payment', 'refund', 'answer']
 const NO_NOTE = ''
 
-/** Who of a socket's application waits for what money (spec §12.10). */
+/** Who of a socket's application waits for what money (spec §12.9). */
 export class MoneyExchange {
   readonly #paying: Map<number, Waiter<PaymentReceipt>> = new Map()
   readonly #asking: Map<number, Waiter<ReceivedPayment>> = new Map()
