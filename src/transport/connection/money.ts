@@ -155,10 +155,12 @@ export class Money implements Timed {
 
   /** Both directions are done: time costs no more, and what is left to be paid is. */
   done(now: number): void {
-    if (this.#doneAtMs !== undefined) return
-    this.#doneAtMs = now
-    this.buyer?.stop(now)
-    this.seller?.stop(now)
+    if (this.#doneAtMs === undefined) {
+      this.#doneAtMs = now
+      this.buyer?.stop(now)
+      this.seller?.stop(now)
+    }
+    // Whether it is settled is asked next: by what is so now, not by what was at the last input.
     this.settle(now)
   }
 
@@ -169,7 +171,9 @@ export class Money implements Timed {
     if (!this.#parts.payments.isDecided) return false
     if (buyer?.hasPrice !== true) return !this.#parts.controls.isOpen(Control.BILL)
     if (this.isPricePaused) return true
-    return !buyer.isPaymentDue(this.#served) && buyer.isDecided && !this.#isRefundAwaited
+    // What it counts itself, and was not asked for yet, is asked for in a last BILL, if the other side counts so, too.
+    const isPaid = buyer.settledMsat >= buyer.ownMsat(this.#served)
+    return isPaid && !buyer.isPaymentDue(this.#served) && buyer.isDecided && !this.#isRefundAwaited
   }
 
   // ---- The responder's side ------------------------------------------------------------------------------

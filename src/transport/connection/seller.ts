@@ -285,11 +285,12 @@ export class Seller {
     return this.#paidMsat >= this.#billedMsat
   }
 
-  // Something waits for money alone.
+  // Something waits for money alone: a packet, or a full one while another that is under way may bring more.
   #isBlocked(view: StreamView): boolean {
-    const hasFresh = view.queuedEnd > view.sentEnd || view.isFinNext
-    if (!hasFresh && view.againBytes === 0) return false
-    return hasFresh && view.againBytes === 0 ? this.affordableBytes(view) === 0 : !this.affordsPacket(view)
+    const fresh = view.queuedEnd - view.sentEnd
+    if (fresh <= 0 && !view.isFinNext && view.againBytes === 0) return false
+    if (fresh <= 0 || view.againBytes > 0) return !this.affordsPacket(view)
+    return this.affordableBytes(view) < Math.min(fresh, view.capacity)
   }
 
   /** When something of it is to be looked at again, ms. */
