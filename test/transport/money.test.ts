@@ -177,3 +177,50 @@ describe('a payment', () => {
     expect(() => client.pay(1, 'x'.repeat(257))).toThrow(invalid)
   })
 })
+
+describe('what pays apart from the tariff', () => {
+  it('a datagram has its price, and is told when that is paid', async () => {
+    const { server, client } = await both({ tariff: { message: 5_000 } }, { maxTariff: { message: 5_000 } })
+    const told: string[] = []
+    server.resume().on('message', (data: Buffer) => told.push(String(data)))
+    client.resume()
+    for (let i = 0; i < 5; i++) client.sendMessage(`number ${i}`)
+    await pair.sim.runFor(120_000)
+    expect(told).toHaveLength(5)
+    expect(server.credit.dueMsat).toBe(25_000n)
+    expect(server.credit.balanceMsat).toBeGreaterThanOrEqual(0n)
+    expect(client.credit.dueMsat).toBe(25_000n)
+    client.destroy()
+    server.on('error', () => undefined)
+  })
+
+  it('a payment beyond the cap does not hold up what the stream costs', async () => {
+    const connect = { maxTariff: { kilobyte: 1_000 }, maxCost: 5_000_000n }
+    const { server, client } = await both({ tariff: { kilobyte: 1_000 }, maxCost: 100_000_000n }, connect)
+    server.on('error', () => undefined)
+    client.on('paused', () => undefined)
+    await pair.sim.drive(once(client, 'connect'))
+    client.pay(50_000_000n, 'more than there is').catch(() => undefined)
+    server.resume().end(Buffer.alloc(300_000))
+    expect(await pair.sim.drive(buffer(client))).toHaveLength(300_000)
+    client.destroy()
+  })
+
+  it('a payment larger than any way lets pass holds up no other, and no data', async () => {
+    const { server, client } = await both({}, {})
+    server.on('error', () => undefined)
+    const got: bigint[] = []
+    server.on('payment', ({ amountMsat }: { amountMsat: bigint }) => got.push(amountMsat))
+    await pair.sim.drive(once(client, 'connect'))
+    const large = client.pay(90_000_000_000n, 'a house').catch((error: NodeJS.ErrnoException) => error.code)
+    client.maxCost = 10n ** 14n
+    await pair.alice.setCaps({ peer: { publicKey: pair.bob.publicKeyHex, cap: 10n ** 14n }, process: 10n ** 14n })
+    await pair.sim.drive(client.pay(2_000n, 'a coffee'))
+    expect(got).toEqual([2_000n])
+    server.resume()
+    client.end(Buffer.alloc(50_000))
+    await pair.sim.drive(once(server, 'end'))
+    client.destroy()
+    expect(await pair.sim.drive(large)).toBeDefined()
+  })
+})

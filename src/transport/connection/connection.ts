@@ -403,7 +403,7 @@ export class Connection {
   /** A cap stands against a packet, or against paying what is asked. */
   get isPaused(): boolean {
     const { money } = this.#parts
-    return money.isPaused || money.isPricePaused
+    return money.isPaused || money.isPricePaused || money.isPaymentPaused
   }
 
   /** A cap stands against a packet, and it is that of the peer or of the process. */

@@ -25,7 +25,7 @@ function checkTimers({ life, money, outputs, owes, sending }: Parts, now: number
     must(deadline === undefined && sending.want(now) === undefined, 'a closed connection wants something')
     return
   }
-  const waitsForOthers = money.isPaused || money.isPricePaused || outputs.hasEnded
+  const waitsForOthers = money.isPaused || money.isPricePaused || money.isPaymentPaused || outputs.hasEnded
   must(!owes || deadline !== undefined || waitsForOthers, 'something is owed and no timer runs')
 }
 

@@ -29,6 +29,7 @@ export class Money implements Timed {
   /** What stood against any packet, or against paying what is asked only, when it was asked last. */
   #packetObstacle: CapObstacle | undefined
   #priceObstacle: CapObstacle | undefined
+  #paymentObstacle: CapObstacle | undefined
   /** By cap, whether it was reported as final; since a cap was last set. */
   #reported: { readonly settings: number; readonly finals: Map<Budget, boolean> } | undefined
   #nowMs = 0
@@ -68,6 +69,11 @@ export class Money implements Timed {
   /** A cap lets what is asked not be paid (spec §12.2). */
   get isPricePaused(): boolean {
     return this.#priceObstacle?.stands === true
+  }
+
+  /** A cap lets no PAYMENT pass that the application makes; what the tariff asks is asked for apart. */
+  get isPaymentPaused(): boolean {
+    return this.#paymentObstacle?.stands === true
   }
 
   /** What both sides know of the account, as this side sees it. */
@@ -349,6 +355,11 @@ export class Money implements Timed {
     return buyer.owedMsat(served) > this.budget.availableMsat && buyer.neededMsat(served) === 0n
   }
 
+  /** A datagram goes for the first time: it counts for the tariff from now on (spec §12.3). */
+  messageSent(): void {
+    this.buyer?.message()
+  }
+
   /** The responder is still to hear that this side pays by the newest tariff. */
   get isAgreementNews(): boolean {
     return this.buyer?.isAgreementNews === true
@@ -382,10 +393,19 @@ export class Money implements Timed {
     return this.#priceObstacle === undefined
   }
 
+  /** Whether all caps let a PAYMENT pass. */
+  affordsPayment(priceMsat: bigint): boolean {
+    this.#paymentObstacle = this.#ask(priceMsat)
+    return this.#paymentObstacle === undefined
+  }
+
   /** `waiter` is called once when there may be room under the cap that stands against something. */
   wait(waiter: Waiter): void {
     if (this.isPaused) this.#packetObstacle?.budget.wait(waiter)
-    else if (this.isPricePaused) this.#priceObstacle?.budget.wait(waiter)
+    else {
+      if (this.isPricePaused) this.#priceObstacle?.budget.wait(waiter)
+      if (this.isPaymentPaused) this.#paymentObstacle?.budget.wait(waiter)
+    }
   }
 
   #ask(priceMsat: bigint): CapObstacle | undefined {

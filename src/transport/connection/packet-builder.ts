@@ -311,8 +311,8 @@ class Draft {
     const { life, money, payments, probe } = this.#parts
     if (!(life.isLive || life.state === 'lingering') || life.isOpening || probe.hasNoSign) return
     if (this.#options.job !== undefined) return
-    const payment = payments.nextPayment
-    if (payment !== undefined && !money.isPricePaused) this.#addPayment(payment)
+    const payment = payments.nextPayment(this.#options.grant.route.maxAmountMsat)
+    if (payment !== undefined && !money.isPaymentPaused) this.#addPayment(payment)
     for (const notice of payments.dueNotices()) if (this.#writer.add(notice.frame)) this.#notices.push(notice)
     if (this.#notices.length > 0) this.#isEliciting = true
     payments.noticesSent(this.#notices, this.#options.number)
@@ -325,9 +325,8 @@ class Draft {
     const feeMsat = paysItsFee ? routeFeeMsat(route, larger(frame.amountMsat, route.minAmountMsat)) : 0n
     const amountMsat = frame.amountMsat - feeMsat
     if (paysItsFee && amountMsat < route.minAmountMsat) return payments.drop(payment)
-    if (amountMsat > route.maxAmountMsat) return
     const costMsat = larger(amountMsat, route.minAmountMsat)
-    if (!money.affordsPrice(costMsat + routeFeeMsat(route, costMsat))) return
+    if (!money.affordsPayment(costMsat + routeFeeMsat(route, costMsat))) return
     if (!this.#writer.add({ ...frame, amountMsat })) return
     this.#payment = payment
     this.#paymentMsat = amountMsat
@@ -336,13 +335,14 @@ class Draft {
   }
 
   #addMessages(): void {
-    const { copies, life, messages, probe } = this.#parts
+    const { copies, life, messages, money, probe } = this.#parts
     if (messages.open === 0 || !life.isLive || probe.hasNoSign) return
     const copied = this.#options.job === undefined ? NO_MESSAGES : copies.waitingMessages(this.#options.job.origin)
     for (const message of [...copied, ...messages.due()]) {
       if (!this.#writer.add({ type: 'message', id: message.id, data: message.data })) continue
       if (this.#messages === NO_MESSAGES) this.#messages = []
       this.#messages.push(message)
+      if (message.lastNumber < 0) money.messageSent()
       messages.sent(message, this.#options.number)
       this.#isEliciting = true
     }

@@ -17,6 +17,8 @@ export interface OutgoingPayment {
   /** Its amount is to be lessened by the fee of the way that it takes. */
   readonly paysItsFee: boolean
   state: 'due' | 'sent'
+  /** The last way that was looked at does not let so much pass: it goes with a packet over another one. */
+  isTooLarge: boolean
 }
 
 /** A REQUEST or DECLINE on its way. */
@@ -78,7 +80,7 @@ export class Payments implements Timed {
   /** The id under which the application hears of it. */
   pay(what: Omit<PaymentFrame, 'type' | 'id'>): number {
     const id = this.#nextId++
-    this.#outgoing.push({ frame: { type: 'payment', id, ...what }, paysItsFee: false, state: 'due' })
+    this.#outgoing.push({ frame: { type: 'payment', id, ...what }, paysItsFee: false, state: 'due', isTooLarge: false })
     if (what.kind === PaymentKind.ANSWER) this.#asked?.delete(what.reference)
     return id
   }
@@ -86,7 +88,8 @@ export class Payments implements Timed {
   /** What is left over goes back, less the fee of the way (spec §12.10). */
   returnSurplus(amountMsat: bigint): void {
     const what = { kind: PaymentKind.REFUND, reference: SURPLUS_REFERENCE, amountMsat, note: 'surplus' }
-    this.#outgoing.push({ frame: { type: 'payment', id: this.#nextId++, ...what }, paysItsFee: true, state: 'due' })
+    const frame = { type: 'payment', id: this.#nextId++, ...what } as const
+    this.#outgoing.push({ frame, paysItsFee: true, state: 'due', isTooLarge: false })
   }
 
   /** @throws RangeError where too many wait for an answer */
@@ -104,9 +107,14 @@ export class Payments implements Timed {
     this.#notices.push({ frame: { type: 'decline', id, reason }, state: 'due', lastNumber: -1 })
   }
 
-  /** Some of it has to go. */
-  get hasDue(): boolean {
-    return this.nextPayment !== undefined || this.#notices.some(({ state }) => state === 'due')
+  /** A PAYMENT has to go. What is too large for the ways that there are waits for another one, and holds up nothing. */
+  get hasDuePayment(): boolean {
+    return this.#outgoing.some(({ isTooLarge, state }) => state === 'due' && !isTooLarge)
+  }
+
+  /** A REQUEST or DECLINE has to go. */
+  get hasDueNotice(): boolean {
+    return this.#notices.some(({ state }) => state === 'due')
   }
 
   /** Nothing of this side's is without an outcome. */
@@ -114,9 +122,14 @@ export class Payments implements Timed {
     return this.#outgoing.length === 0
   }
 
-  /** The next PAYMENT that has to go: one a packet. */
-  get nextPayment(): OutgoingPayment | undefined {
-    return this.#outgoing.find(({ state }) => state === 'due')
+  /** The next PAYMENT that may go over a way that lets `maxAmountMsat` pass: one a packet. */
+  nextPayment(maxAmountMsat: bigint): OutgoingPayment | undefined {
+    for (const payment of this.#outgoing) {
+      if (payment.state !== 'due') continue
+      payment.isTooLarge = payment.frame.amountMsat > maxAmountMsat
+      if (!payment.isTooLarge) return payment
+    }
+    return undefined
   }
 
   dueNotices(): Notice[] {

@@ -103,7 +103,7 @@ export class Sending {
 
   #hasControl(now: number): boolean {
     const { ack, handshake, life, messages, money, payments, probe } = this.#parts
-    const paysNow = payments.hasDue && !money.isPricePaused
+    const paysNow = payments.hasDueNotice || (payments.hasDuePayment && !money.isPaymentPaused)
     const isDue = this.dueControls !== 0
     if (life.state === 'lingering') return isDue || ack.isDue(now) || paysNow
     if (life.isOpening) return handshake.opening?.isDue === true || (isDue && this.#mayGoEarly)
