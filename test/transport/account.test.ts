@@ -9,6 +9,10 @@ import type { AccountView } from '../../src/transport/connection/interface.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Endpoint, type EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import type { Account } from '../../src/transport/account/account.ts'
+import type { PaidEntry } from '../../src/transport/account/entry.ts'
+import { FolderKeeper } from '../../src/transport/account/folder-keeper.ts'
+import { settleRecorded } from '../../src/transport/driver/start-driver.ts'
+import type { StoreChange } from '../../src/transport/store/store.ts'
 
 const HOUR = 3_600_000
 
@@ -216,20 +220,29 @@ it('goes on in its folder when the process is a new one, and can be read beside 
   await sim.drive(bob.close())
 })
 
-it('counts a payment once whose process ended between its entry and its release', async () => {
-  const sim = createSimulation(demoNetwork(), { seed: 3, quietTurns: 4 })
-  const path = await folder()
-  const hash = 'ab'.repeat(32)
-  const { FolderKeeper } = await import('../../src/transport/account/folder-keeper.ts')
+/** A process ended between a payment's entry and its release. */
+async function leaveBoth(
+  sim: Simulation,
+  path: string,
+  hash: string,
+  outcome: PaidEntry['outcome'],
+  changes: readonly StoreChange[] = [],
+): Promise<void> {
   const keeper = new FolderKeeper({ folder: join(path, 'account'), clock: sim.clock, warn: () => undefined })
   const party = { connection: '', peer: 'p', port: 9, role: '', program: '' } as const
-  const paid = { type: 'paid', timeMs: 5, ...party, hash, amountMsat: 10n, feeMsat: 1n, channels: [] } as const
-  void keeper.add({ ...paid, outcome: 'settled', purpose: '' }, party)
+  const paid = { type: 'paid', timeMs: 5, ...party, hash, amountMsat: 10n, feeMsat: 1n, channels: ['a'] } as const
+  void keeper.add({ ...paid, outcome, purpose: '' }, party)
   await keeper.close()
   const left = new FolderStore(path)
   await left.open()
-  await left.write([{ type: 'reserve', hash, peer: 'p', amountMsat: 10n, feeMsat: 2n, port: 9 }])
+  await left.write([{ type: 'reserve', hash, peer: 'p', amountMsat: 10n, feeMsat: 2n, port: 9 }, ...changes])
   await left.close()
+}
+
+it('counts a payment once whose process ended between its entry and its release', async () => {
+  const sim = createSimulation(demoNetwork(), { seed: 3, quietTurns: 4 })
+  const path = await folder()
+  await leaveBoth(sim, path, 'ab'.repeat(32), 'settled')
   const alice = await Endpoint.open({ backend: sim.backend('alice'), store: new FolderStore(path) })
   expect(alice.stats).toMatchObject({ paymentsUnresolved: 0, reservedMsat: 0n })
   expect(await alice.account.totals()).toMatchObject([{ paidMsat: 11n, payments: 1 }])
@@ -239,4 +252,18 @@ it('counts a payment once whose process ended between its entry and its release'
   await store.close()
   expect(state.reservations.size).toBe(0)
   expect(state.spent).toEqual([{ day: '1970-01-01', port: 9, program: '', msat: 11n }])
+})
+
+it('frees nothing because an attempt under the same hash failed: the one after it may still be under way', async () => {
+  const sim = createSimulation(demoNetwork(), { seed: 3, quietTurns: 4 })
+  const path = await folder()
+  const hash = 'ab'.repeat(32)
+  await leaveBoth(sim, path, hash, 'failed')
+  const keeper = new FolderKeeper({ folder: join(path, 'account'), clock: sim.clock, warn: () => undefined })
+  const store = new FolderStore(path)
+  const { stored, changes } = await settleRecorded(await store.open(), keeper)
+  await store.close()
+  await keeper.close()
+  expect([...stored.reservations.keys()]).toEqual([hash])
+  expect(changes).toEqual([])
 })

@@ -71,10 +71,11 @@ export class FolderKeeper implements AccountKeeper {
     if (hashes.size === 0) return []
     const { folder } = this.#options
     const found: PaidEntry[] = []
-    // What is stored as under way was decided a moment before the crash, if at all.
+    // What is stored as under way was decided a moment before the crash, if at all. spec §18.7: what failed under a
+    // locked hash says nothing of the attempt after it, so such entries are not looked at.
     for (const { name } of (await partsOf(folder)).slice(-2)) {
       for await (const entry of readPart(join(folder, name)))
-        if (entry.type === 'paid' && hashes.has(entry.hash)) found.push(entry)
+        if (entry.type === 'paid' && entry.outcome !== 'failed' && hashes.has(entry.hash)) found.push(entry)
     }
     return found
   }

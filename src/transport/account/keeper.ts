@@ -17,7 +17,7 @@ export interface AccountKeeper {
   read(sinceMs: number): AsyncIterable<AccountEntry>
   /** Sums of what is kept in no other way any more. */
   folded(by: AccountGrouping): Promise<readonly AccountTotal[]>
-  /** Of these payment hashes, those that have an entry from just before the last process ended. */
+  /** Of these payment hashes, those that were paid by an entry from just before the last process ended. */
   recorded(hashes: ReadonlySet<string>): Promise<readonly PaidEntry[]>
   /** Writes what waits. Never rejects. */
   flush(): Promise<void>

@@ -78,8 +78,8 @@ export async function startDriver(options: StartOptions): Promise<Started> {
 }
 
 /**
- * A process that ends between a payment's entry and its release leaves both: the entry counts, and the node is not
- * asked again.
+ * A process that ends between a payment's entry and its release leaves both: where it was paid, the entry counts, and
+ * the node is not asked again.
  */
 export async function settleRecorded(
   stored: StoredState,
