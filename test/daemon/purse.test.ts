@@ -1,9 +1,13 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Policy } from '../../src/index.ts'
+import { turn } from '../../src/floor/clock.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
+import { ProgramsPurse } from '../../src/transport/driver/programs-purse.ts'
 import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
+import { MemoryStore } from '../../src/transport/store/memory.ts'
+import type { Store } from '../../src/transport/store/store.ts'
 import { MemoryDaemon } from './memory-daemon.ts'
 
 const MINUTE = 60_000
@@ -123,6 +127,39 @@ it('frees nothing that may still be spent when it is killed, and knows what was 
   const balance = sim.stats().nodes.find(({ name }) => name === 'alice')
   expect(balance).toBeDefined()
   expect(first.stats.spentMsat + second.stats.spentMsat).toBeLessThanOrEqual(12_000n)
+})
+
+/** A purse alone, and what it stores, in order, when it is on disk; ends of payments wait for `release`. */
+async function purseAlone(): Promise<{ purse: ProgramsPurse; stored: string[]; release: () => void; again(): void }> {
+  const { clock } = createSimulation(demoNetwork(), { seed: 3 })
+  const inner = new MemoryStore()
+  const stored: string[] = []
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const store: Store = {
+    open: () => inner.open(),
+    close: () => inner.close(),
+    write: async (changes) => {
+      if (changes.some(({ type }) => type === 'release')) await promise
+      stored.push(...changes.map(({ type }) => type))
+      await inner.write(changes)
+    },
+  }
+  const purse = await ProgramsPurse.open({ store, clock, rules: undefined, log: () => undefined })
+  const payment = { routeId: 'r', hash: new Uint8Array(32), record: new Uint8Array(), amountMsat: 5n }
+  const again = (): void => void purse.begin({ program: '', payment, peer: 'p', feeMsat: 1n, channels: [] })
+  return { purse, stored, release: resolve, again }
+}
+
+it('stores a payment under the hash of one that failed after the end of that one', async () => {
+  const { purse, stored, release, again } = await purseAlone()
+  again()
+  purse.decided(new Uint8Array(32), { status: 'failed', reason: 'timeout', place: 'route' })
+  again()
+  await turn()
+  expect(stored).toEqual(['reserve'])
+  release()
+  await turn()
+  expect(stored).toEqual(['reserve', 'release', 'reserve'])
 })
 
 it('no cap of a daemon is ever passed, whatever fails, hangs, or is killed', async () => {

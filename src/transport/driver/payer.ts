@@ -77,6 +77,8 @@ export class Payer {
   #toTrack: Unresolved[] = []
   /** Outcomes that are being stored. */
   #releasing = 0
+  /** Of these, the ends of reservations, by payment hash. */
+  readonly #ends: Map<string, Promise<void>> = new Map()
   #whenReleased: (() => void) | undefined
 
   constructor(parts: {
@@ -184,6 +186,12 @@ export class Payer {
 
   async #pay(unresolved: Unresolved, payment: Payment, changes: readonly StoreChange[]): Promise<void> {
     const { reservation } = unresolved
+    // spec §18.7: it may have the hash of one that has failed, whose end would take the new reservation with it.
+    const end = this.#ends.get(reservation.hash)
+    if (end !== undefined) {
+      await end
+      if (this.#runtime.isStopped) return
+    }
     await this.#runtime.store([{ type: 'reserve', ...reservation }, ...changes])
     if (this.#runtime.isStopped) return // never sent; the next process asks for it and hears so
     const outcome = await this.#outcomeOf(payment)
@@ -215,8 +223,7 @@ export class Payer {
       this.#unresolved.delete(reservation.hash)
       if (sent === undefined) this.#ledger.decide(reservation, outcome)
       const { change, kept } = this.#accountant.paid({ reservation, outcome, sent: sent ?? unresolved.alone?.about })
-      // Not waited for: without it the next process asks the node once more.
-      void this.#release(unresolved.hash, [change, ...(unresolved.alone?.decided(outcome) ?? [])], kept)
+      this.#end(unresolved, change, outcome, kept)
     }
     if (sent === undefined) return
     const { connection, scheduler, ticket, attemptId } = sent
@@ -224,6 +231,22 @@ export class Payer {
     connection.resolve(attemptId, outcome)
     if (connection.isClosed) this.#ledger.forgetIfUnused(reservation.peer)
     this.#runtime.debug({ connection: connection.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
+  }
+
+  /** Not waited for: without it the next process asks the node once more. */
+  #end(
+    { hash, reservation, alone }: Unresolved,
+    change: StoreChange,
+    outcome: DecidedOutcome,
+    kept: Promise<boolean> | undefined,
+  ): void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    // Before anybody hears of the outcome, and tries again.
+    this.#ends.set(reservation.hash, promise)
+    void this.#release(hash, [change, ...(alone?.decided(outcome) ?? [])], kept).then(() => {
+      if (this.#ends.get(reservation.hash) === promise) this.#ends.delete(reservation.hash)
+      resolve()
+    })
   }
 
   /** The node may forget a payment when its outcome is stored, not before: the next process would ask it in vain. */

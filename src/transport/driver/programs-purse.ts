@@ -72,6 +72,8 @@ export class ProgramsPurse {
   #track: Backend['track'] | undefined
   #cancelTracking: (() => void) | undefined
   #storing = Promise.resolve()
+  /** Ends of reservations that are being stored, by payment hash. */
+  readonly #ends: Map<string, Promise<void>> = new Map()
   #isClosed = false
 
   /** @throws what the store throws */
@@ -145,6 +147,9 @@ export class ProgramsPurse {
     if (connection !== '') this.#parties.renew(connection, party)
     const reservation: Reservation = { hash, peer, amountMsat, feeMsat, port, connection, program }
     this.#underWay.set(hash, { reservation, sent: { party, channels, reason }, budget })
+    // spec §18.7: it may have the hash of one that has failed, whose end would take the new reservation with it.
+    const end = this.#ends.get(hash)
+    if (end !== undefined) await end
     try {
       await this.#options.store.write([{ type: 'reserve', ...reservation }])
     } catch (error) {
@@ -163,7 +168,7 @@ export class ProgramsPurse {
     this.#accountant.received(this.#partyOf(program, connection, port), amountMsat)
     if (settleIndex === undefined) return
     this.#settleIndex = settleIndex
-    this.#storeWhen(this.#book.kept, { type: 'settle-index', index: settleIndex })
+    void this.#storeWhen(this.#book.kept, { type: 'settle-index', index: settleIndex })
   }
 
   async close(): Promise<void> {
@@ -202,21 +207,23 @@ export class ProgramsPurse {
       this.#ledger.leave(ANYONE)
     }
     const { change, kept } = this.#accountant.paid({ reservation, outcome, sent })
-    this.#storeWhen(kept, change)
+    const end = this.#storeWhen(kept, change).then(() => {
+      if (this.#ends.get(hash) === end) this.#ends.delete(hash)
+    })
+    this.#ends.set(hash, end)
   }
 
   /** Entry first: else a crash in between would lose it. */
-  #storeWhen(kept: Promise<boolean> | undefined, change: StoreChange): void {
-    if (kept === undefined) this.#store(change)
-    else void kept.then((isKept) => isKept && this.#store(change))
+  async #storeWhen(kept: Promise<boolean> | undefined, change: StoreChange): Promise<void> {
+    if (kept === undefined || (await kept)) await this.#store(change)
   }
 
-  #store(change: StoreChange): void {
+  #store(change: StoreChange): Promise<void> {
     const { store, log } = this.#options
-    this.#storing = Promise.allSettled([
+    return (this.#storing = Promise.allSettled([
       this.#storing,
       store.write([change]).catch((error: unknown) => log(`what was paid could not be stored: ${messageOf(error)}`)),
-    ]).then(() => undefined)
+    ]).then(() => undefined))
   }
 
   #found(hash: string, found: Awaited<ReturnType<Backend['track']>>): void {
