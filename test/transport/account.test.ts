@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, expect, it } from 'vitest'
+import type { Backend } from '../../src/backends/backend.ts'
 import { demoNetwork, createSimulation, type Fault, type Simulation } from '../../src/sim.ts'
 import { FolderStore, MemoryStore, readAccount } from '../../src/index.ts'
 import type { AccountView } from '../../src/transport/connection/interface.ts'
@@ -142,10 +143,11 @@ async function passUntil(sim: Simulation, so: () => boolean): Promise<void> {
   }
 }
 
-async function finish(sim: Simulation, promise: Promise<void>): Promise<void> {
+async function finish<Value>(sim: Simulation, promise: Promise<Value>): Promise<Value> {
   let isDone = false
-  void promise.then(() => (isDone = true))
+  void promise.finally(() => (isDone = true)).catch(() => undefined)
   await passUntil(sim, () => isDone)
+  return await promise
 }
 
 async function changeOf(sim: Simulation, name: string, run: () => Promise<void>): Promise<bigint> {
@@ -267,3 +269,28 @@ it('frees nothing because an attempt under the same hash failed: the one after i
   expect([...stored.reservations.keys()]).toEqual([hash])
   expect(changes).toEqual([])
 })
+
+it.each(['settled', 'delivered'] as const)(
+  'pays a message once that was %s, and whose process ended between its entry and its release',
+  async (outcome) => {
+    const sim = createSimulation(demoNetwork(), { seed: 3, quietTurns: 4 })
+    const path = await folder()
+    const [hash, id] = ['ab'.repeat(32), '01'.repeat(16)]
+    await leaveBoth(sim, path, hash, outcome, [{ type: 'note-sent', id, attempt: 0, hash }])
+    const bob = (await open(sim, 'bob')).endpoint
+    for (let life = 0; life < 2; life++) {
+      const preimage = new Uint8Array(32).fill(7)
+      // What the entry does not tell.
+      const track = async (): ReturnType<Backend['track']> => ({ status: 'delivered', feeMsat: 1n, preimage })
+      const backend = Object.assign(sim.backend('alice'), { track })
+      const alice = await Endpoint.open({ backend, store: new FolderStore(path) })
+      const sent = await finish(sim, alice.sendMessage(bob.publicKeyHex, 7, 'hello', { id, lane: 'node' }))
+      expect(sent).toMatchObject({ attempts: 1, amountMsat: 10n, feeMsat: 1n, route: ['a'] })
+      expect(Buffer.from(sent.hash).toString('hex')).toBe(hash)
+      const told = outcome === 'settled' ? { lane: 'node' } : { lane: 'phantom', preimage }
+      expect(sent).toMatchObject(told)
+      await finish(sim, alice.close())
+    }
+    await sim.drive(bob.close())
+  },
+)

@@ -1,7 +1,9 @@
 import { turn } from '../../floor/clock.ts'
 import { AccountBook } from '../account/account.ts'
+import type { PaidEntry } from '../account/entry.ts'
 import type { AccountKeeper } from '../account/keeper.ts'
-import type { Spent, Store, StoreChange, StoredState } from '../store/store.ts'
+import { decidedNote } from '../store/notes-state.ts'
+import type { Spent, Store, StoreChange, StoredNotes, StoredState } from '../store/store.ts'
 import { checkStoredNode, storedNode } from '../store/stored-node.ts'
 import type { BackendEvent, NodeInfo } from '../../backends/backend.ts'
 import { releaseOf } from './accountant.ts'
@@ -16,6 +18,8 @@ export interface Started {
   /** Lets in what has come since the start. */
   readonly begin: () => void
 }
+
+type NotePaid = Extract<StoreChange, { readonly type: 'note-paid' }>
 
 type StartOptions = Omit<DriverOptions, 'info' | 'stored' | 'book'> & {
   /** Where entries of the account go. */
@@ -87,11 +91,32 @@ export async function settleRecorded(
 ): Promise<{ readonly stored: StoredState; readonly changes: readonly StoreChange[] }> {
   const entries = await keeper.recorded(new Set(stored.reservations.keys()))
   if (entries.length === 0) return { stored, changes: [] }
-  const changes = entries.map(releaseOf)
-  const spent: readonly Spent[] = changes.flatMap((change) =>
+  const releases = entries.map(releaseOf)
+  const spent: readonly Spent[] = releases.flatMap((change) =>
     change.type === 'release' && change.spent !== undefined ? [change.spent] : [],
   )
   const reservations = new Map(stored.reservations)
   for (const { hash } of entries) reservations.delete(hash)
-  return { stored: { ...stored, reservations, spent: [...(stored.spent ?? []), ...spent] }, changes }
+  const settled = { ...stored, reservations, spent: [...(stored.spent ?? []), ...spent] }
+  const { notes } = stored
+  if (notes === undefined) return { stored: settled, changes: releases }
+  // spec §18.6: else what is not under way any more would count as never sent, and be paid again under its id.
+  const paid = paidNotes(notes, entries)
+  const sent = new Map(notes.sent)
+  for (const change of paid) sent.set(change.id, decidedNote(sent.get(change.id), change))
+  return { stored: { ...settled, notes: { ...notes, sent } }, changes: [...releases, ...paid] }
+}
+
+/** Attempts to send a message that these entries are about. */
+function paidNotes({ sent }: StoredNotes, entries: readonly PaidEntry[]): NotePaid[] {
+  const byHash = new Map(entries.map((entry) => [entry.hash, entry]))
+  return [...sent].flatMap(([id, { open }]) =>
+    [...open].flatMap(([attempt, hash]): NotePaid[] => {
+      const entry = byHash.get(hash)
+      if (entry === undefined) return []
+      const { outcome, amountMsat, feeMsat, channels: route } = entry
+      const lane = outcome === 'delivered' ? 'phantom' : 'node'
+      return [{ type: 'note-paid', id, attempt, lane, hash, amountMsat, feeMsat, route }]
+    }),
+  )
 }

@@ -123,7 +123,8 @@ export class NoteSender {
     try {
       const attempts = this.#parts.sent.get(name, order.id !== undefined)
       // Sent before, by this process or a former one: it is not paid for again.
-      const paid = attempts.paid ?? (await this.#run(order, id, attempts, bringContent))
+      const before = attempts.paid === undefined ? undefined : await this.#withPreimage(attempts.paid)
+      const paid = before ?? (await this.#run(order, id, attempts, bringContent))
       return { id, paid, attempts: attempts.next }
     } finally {
       this.#sending.delete(name)
@@ -152,6 +153,15 @@ export class NoteSender {
       routes: [],
     })
     return { paid: await run.run(), attempts: attempts.next }
+  }
+
+  /** What a former process left in its account only says nothing of the preimage; the node may still know it. */
+  async #withPreimage(paid: PaidNote): Promise<PaidNote> {
+    if (paid.lane === 'node' || paid.preimage !== undefined) return paid
+    const { backend } = this.#parts.driver.node
+    const found = await backend.track(fromHex(paid.hash)).catch(() => undefined)
+    if (found?.status !== 'delivered' || found.preimage === undefined) return paid
+    return { ...paid, preimage: toHex(found.preimage) }
   }
 
   async #run(order: NoteOrder, id: Uint8Array, attempts: SentAttempts, bringContent: BringContent): Promise<PaidNote> {

@@ -57,19 +57,8 @@ export class NotesState implements StoredNotes {
       }
       case 'note-failed':
       case 'note-paid':
-        return this.#decide(change)
+        return void this.sent.set(change.id, decidedNote(this.sent.get(change.id), change))
     }
-  }
-
-  #decide(change: Extract<NoteChange, { readonly type: 'note-failed' | 'note-paid' }>): void {
-    const { id, attempt } = change
-    const known = this.sent.get(id)
-    const open = new Map(known?.open)
-    open.delete(attempt)
-    const attempts = Math.max(known?.attempts ?? 0, attempt + 1)
-    if (change.type === 'note-failed') return void this.sent.set(id, { ...known, attempts, open })
-    const { type: _, id: __, attempt: ___, ...paid } = change
-    this.sent.set(id, { attempts, open, paid: known?.paid ?? paid })
   }
 
   /** The fewest changes that lead here. */
@@ -103,6 +92,19 @@ export class NotesState implements StoredNotes {
     this.floor = height
     for (const [id, fate] of this.seen) if (fate.height < height) this.seen.delete(id)
   }
+}
+
+/** What is known of a message once an attempt has its outcome. */
+export function decidedNote(
+  known: SentNote | undefined,
+  change: Extract<NoteChange, { readonly type: 'note-failed' | 'note-paid' }>,
+): SentNote {
+  const open = new Map(known?.open)
+  open.delete(change.attempt)
+  const attempts = Math.max(known?.attempts ?? 0, change.attempt + 1)
+  if (change.type === 'note-failed') return { ...known, attempts, open }
+  const { type: _, id: __, attempt: ___, ...paid } = change
+  return { attempts, open, paid: known?.paid ?? paid }
 }
 
 function* changesOf(id: string, { attempts, open, paid }: SentNote): Generator<StoreChange> {
