@@ -223,6 +223,11 @@ export const MAX_JOURNAL_BYTES = 268_435_456
 
 /** Entries that an endpoint without a folder keeps one by one: a few MB of traffic. Older ones are sums. */
 export const MAX_ACCOUNT_RECENT = 4_096
+/**
+ * Arrivals of which it is remembered that they were told, so that none counts twice: as many as a daemon keeps for a
+ * program that comes back. An older one that comes later than so many others does not count.
+ */
+export const MAX_TOLD_ARRIVALS = 4_096
 /** Groups of a sum, by peer for example; the oldest are joined to one beyond that. */
 export const MAX_ACCOUNT_GROUPS = 65_536
 /** Connections, and ways, that have a number of their own in a file at one time: more are seldom busy at once. */

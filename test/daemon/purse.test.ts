@@ -162,6 +162,47 @@ it('stores a payment under the hash of one that failed after the end of that one
   expect(stored).toEqual(['reserve', 'release', 'reserve'])
 })
 
+it('counts each arrival once, in whatever order they are handed on', async () => {
+  const { purse } = await purseAlone()
+  for (const settleIndex of [2n, 4n, 1n, 3n, 4n, 1n, 2n]) purse.received({ amountMsat: 1n, program: 'a', settleIndex })
+  expect(await purse.account.totals()).toMatchObject([{ receivedMsat: 4n }])
+})
+
+it('counts an OPEN whose port is claimed late, as its program does', async () => {
+  const sim = createSimulation(demoNetwork(), { seed: 3 })
+  const daemon = new MemoryDaemon(sim, 'alice')
+  await sim.drive(daemon.start())
+  const bob = await sim.drive(createEndpoint({ backend: sim.backend('bob') }))
+  const alice = await daemon.endpoint()
+  await sim.drive(alice.mailbox(7).poll())
+  send(bob, alice, 9, 10)
+  await sim.runFor(1_500)
+  const sending = bob.sendMessage(alice.publicKeyHex, 7, 'hello', { lane: 'node' })
+  await sim.runFor(2_500)
+  await sim.drive(sending)
+  const server = alice.createServer((socket) => socket.on('error', () => undefined).end('thanks'))
+  await sim.drive(server.listen(9))
+  await sim.runFor(10 * MINUTE)
+  const [sent] = await bob.account.totals()
+  const deliveredMsat = (sent?.paidMsat ?? 0n) - (sent?.feesMsat ?? 0n)
+  expect(deliveredMsat).toBeGreaterThan(0n)
+  expect(alice.stats.receivedMsat).toBe(deliveredMsat)
+  expect((await daemon.purse.account.totals())[0]?.receivedMsat).toBe(deliveredMsat)
+})
+
+it('counts what comes in at a node that was restored from an older state', async () => {
+  const { sim, daemon, bob } = await bench(undefined)
+  daemon.purse.received({ amountMsat: 7n, program: 'shop', settleIndex: 900n })
+  daemon.settleIndex = 900n
+  await sim.drive(daemon.restart())
+  const shop = await daemon.endpoint({}, 'shop')
+  await sim.drive(shop.createServer((socket) => socket.on('error', () => undefined).end('thanks')).listen(9))
+  send(bob, shop, 9)
+  await sim.runFor(10 * MINUTE)
+  expect(shop.stats.receivedMsat).toBeGreaterThan(0n)
+  expect((await daemon.purse.account.totals())[0]?.receivedMsat).toBe(shop.stats.receivedMsat)
+})
+
 it('no cap of a daemon is ever passed, whatever fails, hangs, or is killed', async () => {
   const fault = fc.oneof(
     fc.record({

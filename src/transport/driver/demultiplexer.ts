@@ -16,6 +16,7 @@ import { handTo, type OfferDecision, type PhantomOffer, refusal } from './held-o
 import type { NoteDoor } from './note-door.ts'
 import type { PathMaker } from './path-maker.ts'
 import type { Runtime } from './runtime.ts'
+import { ToldArrivals } from './told-arrivals.ts'
 
 type NodeArrival = Extract<BackendEvent, { readonly type: 'arrival' }>
 
@@ -38,8 +39,7 @@ interface DemultiplexerParts {
  */
 export class Demultiplexer {
   readonly #parts: DemultiplexerParts
-  /** Of the last arrival. */
-  #settleIndex = -1n
+  readonly #told = new ToldArrivals()
 
   constructor(parts: DemultiplexerParts) {
     this.#parts = parts
@@ -48,8 +48,7 @@ export class Demultiplexer {
   /** Node lane: the packet is paid already, whatever becomes of it. */
   receiveArrival({ record, amountMsat: paidMsat, hash, settleIndex }: NodeArrival): void {
     // What the node tells again brought its money the first time.
-    const amountMsat = settleIndex <= this.#settleIndex ? 0n : paidMsat
-    if (settleIndex > this.#settleIndex) this.#settleIndex = settleIndex
+    const amountMsat = this.#told.add(settleIndex) ? paidMsat : 0n
     const { runtime, acceptor, tombstones, early, counts } = this.#parts
     const arrival: Arrival = { lane: 'node', record, amountMsat: paidMsat, hash }
     if (isNote(record)) return void this.#parts.notes.receive(arrival)

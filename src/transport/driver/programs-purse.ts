@@ -15,6 +15,7 @@ import type { Reservation, Store, StoreChange, StoredState } from '../store/stor
 import { Accountant } from './accountant.ts'
 import { Ledger, capInWords, NO_CAP_MSAT } from './ledger.ts'
 import { settleRecorded } from './start-driver.ts'
+import { ToldArrivals } from './told-arrivals.ts'
 
 interface PurseOptions {
   readonly store: Store
@@ -68,7 +69,7 @@ export class ProgramsPurse {
   /** Whom connections are about, by id: answers do not say it. */
   readonly #parties: BoundedMap<string, AccountParty> = new BoundedMap(MAX_PURSE_CONNECTIONS)
   readonly #backOff: BackOff = new BackOff({ minMs: TRACK_AGAIN_MS, maxMs: TRACK_AGAIN_MAX_MS })
-  #settleIndex: bigint
+  readonly #told: ToldArrivals
   #track: Backend['track'] | undefined
   #cancelTracking: (() => void) | undefined
   #storing = Promise.resolve()
@@ -101,7 +102,7 @@ export class ProgramsPurse {
       ...(rules === undefined ? {} : { rules }),
       alert: (budget) => log(capInWords(budget)),
     })
-    this.#settleIndex = stored.settleIndex ?? 0n
+    this.#told = new ToldArrivals(stored.settleIndex)
     for (const reservation of stored.reservations.values()) {
       this.#ledger.adopt({ ...reservation, peer: ANYONE })
       this.#underWay.set(reservation.hash, { reservation, sent: undefined, budget: undefined })
@@ -164,11 +165,17 @@ export class ProgramsPurse {
   }
 
   received({ amountMsat, program, connection = '', port = 0, settleIndex }: Income): void {
-    if (settleIndex !== undefined && settleIndex <= this.#settleIndex) return
+    if (settleIndex !== undefined && !this.#told.add(settleIndex)) return
     this.#accountant.received(this.#partyOf(program, connection, port), amountMsat)
     if (settleIndex === undefined) return
-    this.#settleIndex = settleIndex
+    // The store keeps the highest one.
     void this.#storeWhen(this.#book.kept, { type: 'settle-index', index: settleIndex })
+  }
+
+  /** Its node was restored from an older state, so that what comes in has indices that came before. */
+  nodeIsBehind(): void {
+    this.#told.forget()
+    void this.#store({ type: 'settle-index-forgotten' })
   }
 
   async close(): Promise<void> {

@@ -79,7 +79,10 @@ export class DaemonServer {
         keysends: true,
         ...(options.socket === undefined ? {} : { daemonSocket: options.socket }),
       })
-      if (isBehind) options.log?.(BEHIND_FORMER_DAEMON)
+      if (isBehind) {
+        options.purse?.nodeIsBehind()
+        options.log?.(BEHIND_FORMER_DAEMON)
+      }
       const server = new DaemonServer(isBehind ? { ...options, settleIndex: undefined } : options, { info, isBehind })
       handle = (event) => server.#handle(event)
       for (const event of early) server.#handle(event)

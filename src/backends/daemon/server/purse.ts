@@ -33,4 +33,6 @@ export interface Purse {
   /** What became of a payment, also of one that a former daemon made; 'unknown' is not told. */
   decided(hash: Uint8Array, outcome: Exclude<PaymentOutcome, { readonly status: 'unknown' }>): void
   received(income: DaemonIncome): void
+  /** The node was restored from an older state: what comes in has settle indices that came before. */
+  nodeIsBehind(): void
 }
