@@ -35,6 +35,13 @@ const open = (id: number): Uint8Array => packet({ kind: 'open', cid: cid(id), at
 const data = (id: number): Uint8Array => packet({ kind: 'data', cid: cid(id), number: 5 })
 const reply = (id: number): Uint8Array => packet({ kind: 'reply', cid: cid(id), number: 5 })
 
+/** A message's payment, of which the daemon looks at the first byte only; the rest is sealed. */
+function note(): Uint8Array {
+  const record = new Uint8Array(100)
+  record[0] = 0x15
+  return record
+}
+
 /** A header that can be read; what is sealed is nobody's business here. */
 function packet(header: Header): Uint8Array {
   const record = new Uint8Array(100)
@@ -255,6 +262,39 @@ describe('a program that comes back', () => {
     arrivals.claimed(7, back.session)
     expect(back.got).toEqual([1, 2, 3])
     expect([one.got, refuser.got]).toEqual([[], []])
+  })
+
+  it('gets a message from before the daemon that it did not get, also where that is read after it came', async () => {
+    make(1n)
+    settle(note())
+    ports.claim(7, one.session)
+    arrivals.attached(one.session, 0n, false)
+    arrivals.claimed(7, one.session)
+    await answer(7)
+    expect(one.got).toEqual([1])
+  })
+
+  it('gets no message from before the daemon that it had, or that it cannot say it did not get', async () => {
+    make(2n)
+    settle(note())
+    await answer(7)
+    settle(note())
+    await answer(7)
+    // It was in touch with the former daemon until after the first one.
+    arrivals.attached(one.session, 1n, true)
+    arrivals.claimed(7, one.session)
+    expect(one.got).toEqual([2])
+    make(2n)
+    index = 0
+    settle(note())
+    await answer(7)
+    settle(note())
+    await answer(7)
+    settle(note())
+    await answer(7)
+    // It has no memory of a former daemon: one that came since then is for it.
+    arrivals.claimed(7, two.session)
+    expect(two.got).toEqual([3])
   })
 
   it('finds so much and no more', () => {

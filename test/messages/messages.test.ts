@@ -192,6 +192,19 @@ describe('paid to a hash of the receiver', () => {
   })
 })
 
+it('a message that the node tells again is neither shown nor counted again', async () => {
+  const ends = await openEnds()
+  const { sim, alice, bob } = ends
+  const got = reads(ends)
+  await sim.drive(alice.sendMessage(bob.publicKeyHex, PORT, 'once', { lane: 'node', amount: AMOUNT_MSAT }))
+  await sim.runFor(1_000)
+  sim.fault({ name: 'arrivals-replayed', node: 'bob', count: 1 })
+  await sim.runFor(1_000)
+  expect(got).toHaveLength(1)
+  expect(bob.stats).toMatchObject({ receivedMsat: AMOUNT_MSAT, strayMsat: 0n })
+  await closeEnds(ends)
+})
+
 describe('a mailbox', () => {
   it('takes all, and hands them out by a cursor that outlives the process', async () => {
     const ends = await openEnds()
@@ -226,6 +239,21 @@ describe('a mailbox', () => {
 })
 
 describe('plain keysends', () => {
+  it('one that was read, and that the node tells again, is not shown again', async () => {
+    const ends = await openEnds(3, { bob: { keysends: true } })
+    const { sim, alice, bob } = ends
+    const got: unknown[] = []
+    void (async (): Promise<void> => {
+      for await (const keysend of bob.keysends()) got.push(keysend.text)
+    })()
+    await sim.drive(alice.sendKeysend(bob.publicKeyHex, { 34349334: Buffer.from('hi') }, { amount: AMOUNT_MSAT }))
+    await sim.runFor(1_000)
+    sim.fault({ name: 'arrivals-replayed', node: 'bob', count: 1 })
+    await sim.runFor(1_000)
+    expect(got).toEqual(['hi'])
+    await closeEnds(ends)
+  })
+
   it('of wallets and podcast players are read and sent', async () => {
     const ends = await openEnds(3, { bob: { keysends: true } })
     const { sim, alice, bob } = ends

@@ -51,7 +51,8 @@ export class Demultiplexer {
     const amountMsat = this.#told.add(settleIndex) ? paidMsat : 0n
     const { runtime, acceptor, tombstones, early, counts } = this.#parts
     const arrival: Arrival = { lane: 'node', record, amountMsat: paidMsat, hash }
-    if (isNote(record)) return void this.#parts.notes.receive(arrival)
+    // A message's money goes into the account with what becomes of the message.
+    if (isNote(record)) return void this.#parts.notes.receive({ ...arrival, amountMsat })
     const header = headerOf(record)
     if (header === undefined) return counts.stray('malformed', amountMsat)
     if (header.kind === 'open') {

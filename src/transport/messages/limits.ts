@@ -11,6 +11,11 @@ export const MAX_NOTE_KEYS = 4_096
 export const MAX_WAITING_ATTEMPTS = { node: 8, phantom: 2 } as const
 /** Paid messages for ports that nobody listens on yet are kept, for a program that starts: so many at most. */
 export const MAX_UNCLAIMED_LETTERS = 256
+/**
+ * Plain keysends of which a process remembers that it took them in, so that none is shown twice: a node that tells
+ * arrivals again begins at the latest ones.
+ */
+export const MAX_KEYSENDS_TAKEN = 4_096
 /** A message of which the first height of its stale ones is: as for an OPEN (spec §6.2). */
 export const MESSAGE_SEEN_BLOCKS = 156
 

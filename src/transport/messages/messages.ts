@@ -1,3 +1,4 @@
+import { BoundedSet } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import type { RoutePreference } from '../../medium/route.ts'
@@ -10,6 +11,7 @@ import { Contents } from './contents.ts'
 import { Inbox } from './inbox.ts'
 import { KeysendFeed } from './keysends.ts'
 import { KEYSEND_PORT } from './letters.ts'
+import { MAX_KEYSENDS_TAKEN } from './limits.ts'
 import { type FeedParts, Mailbox, MessageFeed } from './message-feed.ts'
 import { MessagePorts, type MessageReader } from './message-ports.ts'
 import { NoteReceiver } from './note-receiver.ts'
@@ -36,6 +38,8 @@ export class Messages implements NoteTaker {
   readonly #contents = new Contents()
   readonly #receiver: NoteReceiver
   readonly #keysendFeeds = new Set<KeysendFeed>()
+  /** Hashes of those that this process took in, read or not. */
+  readonly #keysendsTaken = new BoundedSet<string>(MAX_KEYSENDS_TAKEN)
 
   constructor(driver: Driver, stored: StoredNotes | undefined, prefer: RoutePreference) {
     this.#driver = driver
@@ -72,11 +76,12 @@ export class Messages implements NoteTaker {
     const { runtime } = this.#driver
     const message = { port: KEYSEND_PORT, id: toHex(hash), data: new Uint8Array(), records, amountMsat, hash }
     // One that is told again after a crash was stored with its index, or not at all.
-    if (this.#inbox.has(KEYSEND_PORT, message.id)) return
+    if (this.#keysendsTaken.has(message.id) || this.#inbox.has(KEYSEND_PORT, message.id)) return
     const added = this.#inbox.add({ ...message, lane: 'node' }, this.#keysendFeeds.size > 0)
     if (added === undefined) {
       return runtime.warn('ERR_KEYSOCK_MESSAGES_FULL', 'a plain keysend was dropped: too many wait to be read')
     }
+    this.#keysendsTaken.add(message.id)
     runtime.storeLater([added.change])
     for (const feed of this.#keysendFeeds) feed.added()
   }

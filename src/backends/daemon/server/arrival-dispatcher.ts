@@ -61,6 +61,8 @@ export class ArrivalDispatcher {
   readonly #recent = new BoundedSet<Entry>(MAX_RECENT_ARRIVALS)
   /** OPENs that wait for their port to be claimed. */
   readonly #held = new Map<Entry, HeldOpen>()
+  /** The settle index of what programs had when they attached, where they said so. */
+  readonly #had = new WeakMap<ProgramSession, bigint>()
   /** Up to here a former daemon has handed on everything. */
   readonly #oldIndex: bigint
   #settleIndex: bigint
@@ -122,6 +124,7 @@ export class ArrivalDispatcher {
 
   /** A program has attached, with its ports and connections. `after`: the settle index of what it has had. */
   attached(session: ProgramSession, after: bigint, isBack: boolean): void {
+    this.#had.set(session, after)
     for (const entry of this.#recent) {
       if (entry.arrival.settleIndex <= after || !this.#isFor(session, entry, isBack)) continue
       this.#release(entry)
@@ -139,7 +142,8 @@ export class ArrivalDispatcher {
     }
     // Messages that were paid before anybody listened there.
     for (const entry of this.#recent)
-      if (entry.sealed === 'note' && entry.port === port && entry.to === undefined) this.#give(session, entry)
+      if (entry.sealed === 'note' && entry.port === port && entry.to === undefined && this.#lacks(session, entry))
+        this.#give(session, entry)
   }
 
   stop(): void {
@@ -189,9 +193,12 @@ export class ArrivalDispatcher {
       entry.isOver = true
       return this.#stray(entry)
     }
-    // A former daemon has handed it on or refused it. It is kept for a program that says that it did not get it.
-    if (entry.arrival.settleIndex <= this.#oldIndex) return
     const session = this.#options.ports.ownerOf(port)
+    // A former daemon has handed it on or refused it. It is kept for a program that says that it did not get it.
+    if (entry.arrival.settleIndex <= this.#oldIndex) {
+      if (entry.sealed === 'note' && session !== undefined && this.#lacks(session, entry)) this.#give(session, entry)
+      return
+    }
     if (session !== undefined) return this.#open(entry, session)
     const untilMs = this.#options.ports.holdUntil(port)
     if (untilMs <= this.#options.clock.now() || this.#held.size >= MAX_HELD_OPENS) return this.#refuse(entry)
@@ -220,6 +227,12 @@ export class ArrivalDispatcher {
     entry.to = session.processId
     this.#count(entry, session)
     session.emit(entry.arrival)
+  }
+
+  /** spec/daemon.md §6.4: who had a message of a former daemon's time is unknown, but to a program that says so. */
+  #lacks(session: ProgramSession, { arrival: { settleIndex } }: Entry): boolean {
+    const had = this.#had.get(session)
+    return settleIndex > this.#oldIndex || (had !== undefined && settleIndex > had)
   }
 
   /** Whether a program that attaches gets what it has not seen of what is kept. */
