@@ -130,7 +130,12 @@ it('frees nothing that may still be spent when it is killed, and knows what was 
 })
 
 /** A purse alone, and what it stores, in order, when it is on disk; ends of payments wait for `release`. */
-async function purseAlone(): Promise<{ purse: ProgramsPurse; stored: string[]; release: () => void; again(): void }> {
+async function purseAlone(): Promise<{
+  purse: ProgramsPurse
+  stored: string[]
+  release: () => void
+  again: () => void
+}> {
   const { clock } = createSimulation(demoNetwork(), { seed: 3 })
   const inner = new MemoryStore()
   const stored: string[] = []
