@@ -32,6 +32,14 @@ test('a copy of it that does not fit its route does so, too', () => {
   expect(send(machine, again)).toHaveLength(1)
 })
 
+test('an OPEN full of early data fits ways with six hops more than its first', () => {
+  const machine = connect()
+  machine.write(START, new Uint8Array(5_000))
+  const [open] = send(machine, START, 1, 1_100)
+  machine.resolve(START, open?.id ?? 0, WENT_WRONG)
+  expect(send(machine, START, 1, 1_100 - 6 * 52)).toHaveLength(1)
+})
+
 test('any packet waits a moment where its route has no room for a frame', () => {
   const { a, now } = openPair()
   a.write(now, new Uint8Array(5_000))

@@ -83,9 +83,10 @@ export const ROUND_TRIP_GAIN = 0.125
 // -- opening, spec §6 --
 
 /**
- * An OPEN is built this much smaller than its first route's record, so that its copies fit routes with two hops more.
+ * An OPEN is built this much smaller than its first route's record, as far as early data is concerned, so that its
+ * copies fit routes with six hops more: where none but longer ways are left, one that fits no more never arrives.
  */
-export const OPEN_SLACK_BYTES = 104
+export const OPEN_SLACK_BYTES = 312
 /** Copies of one OPEN: one attempt byte (spec §3.8). */
 export const MAX_OPEN_COPIES = 256
 /**
