@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
 import { KEY_BYTES } from '../../wire/keys.ts'
 import { APPLICATION_CODES, Code } from '../../wire/errors.ts'
+import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane } from '../../medium/payment.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import type { Runtime } from '../driver/runtime.ts'
@@ -20,7 +21,7 @@ export interface Message {
   readonly bytes: Uint8Array
   /** `bytes` as UTF-8. */
   readonly text: string
-  /** What its payment brings. */
+  /** What its payment brings; of one that waits: no less. */
   readonly amountMsat: bigint
   /** The hash of its payment, 32 bytes; of a locked one, by this the receiver knows its own. */
   readonly hash: Uint8Array
@@ -105,7 +106,8 @@ export class OfferedMessage implements Message {
   readonly #pending: PendingNote
   readonly #receiver: NoteReceiver
   readonly #runtime: Runtime
-  readonly #first: { readonly amountMsat: bigint; readonly hash: Uint8Array; readonly holdHeight: number | undefined }
+  /** The payment that is shown: the first one, then the one that is settled, which brings no less. */
+  #arrival: Arrival
   readonly #deadline: ReturnType<Runtime['deadlines']['add']>
   #isPaid = false
   /** Its application asked for time: that the loop goes on says nothing. */
@@ -115,12 +117,7 @@ export class OfferedMessage implements Message {
     this.#pending = pending
     this.#receiver = receiver
     this.#runtime = runtime
-    const arrival = pending.live[0]?.arrival
-    this.#first = {
-      amountMsat: arrival?.amountMsat ?? 0n,
-      hash: arrival?.hash ?? new Uint8Array(KEY_BYTES),
-      holdHeight: arrival?.holdHeight,
-    }
+    this.#arrival = pending.first
     this.#deadline = runtime.deadlines.add(() => this.#due())
     this.#arm()
   }
@@ -142,11 +139,11 @@ export class OfferedMessage implements Message {
   }
 
   get amountMsat(): bigint {
-    return this.#first.amountMsat
+    return this.#arrival.amountMsat
   }
 
   get hash(): Uint8Array {
-    return this.#first.hash
+    return this.#arrival.hash
   }
 
   get lane(): Lane {
@@ -166,7 +163,7 @@ export class OfferedMessage implements Message {
   }
 
   get deadlineHeight(): number | undefined {
-    return this.#isPaid ? undefined : this.#first.holdHeight
+    return this.#isPaid ? undefined : this.#arrival.holdHeight
   }
 
   /** The loop went on without a word about it: what is taken so is taken (but a locked one has to be settled). */
@@ -214,6 +211,7 @@ export class OfferedMessage implements Message {
     const arrival = await this.#receiver.accept(this.#pending, preimage)
     this.#arm()
     if (arrival === undefined) throw over('its payment went back to the sender before this was said')
+    this.#arrival = arrival
     this.#isPaid = true
   }
 

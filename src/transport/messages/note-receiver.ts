@@ -162,10 +162,10 @@ export class NoteReceiver {
     // Who answers by itself has no preimage of its own.
     if (reader.takes === 'all' && letter.isLocked) return this.#drop('a locked message', arrival, Code.UNSUPPORTED)
     if (reader.takes === 'all') return this.#keep(note, data, true)
-    const first = new PendingNote(key, letter, data, (each) => driver.offers.isHeld(each))
-    const decision = first.join({ arrival, attempt: note.header.attempt, preimage: note.preimage })
-    this.#pending.set(key, first)
-    if (!reader.offer(first)) this.abandon(first, Code.BUSY)
+    const pendingNote = new PendingNote({ key, letter, data, first: arrival }, (each) => driver.offers.isHeld(each))
+    const decision = pendingNote.join({ arrival, attempt: note.header.attempt, preimage: note.preimage })
+    this.#pending.set(key, pendingNote)
+    if (!reader.offer(pendingNote)) this.abandon(pendingNote, Code.BUSY)
     return decision
   }
 
@@ -180,11 +180,14 @@ export class NoteReceiver {
     fate: NoteFate | undefined,
     pending: PendingNote | undefined,
   ): OfferDecision | Promise<OfferDecision> {
-    const { header, arrival, preimage } = note
+    const { header, letter, arrival, preimage } = note
     if (arrival.lane === 'node') return this.#drop('another attempt of a message', arrival, Code.DUPLICATE)
     if (fate?.refusal !== undefined) return refusal(fate.refusal)
     if (fate?.settledAttempt !== undefined) return this.#settleAgain(note, fate)
     if (pending === undefined) return this.#drop('a message that was shown before', arrival, Code.DUPLICATE)
+    // spec §18.6: its application is shown what the first one pays, and says yes to that.
+    if (!pending.isLike(letter, arrival))
+      return this.#drop('an attempt of a message that pays less', arrival, Code.DUPLICATE)
     if (pending.live.length >= MAX_WAITING_ATTEMPTS.node)
       return this.#drop('too many attempts of a message', arrival, Code.BUSY)
     return pending.join({ arrival, attempt: header.attempt, preimage })

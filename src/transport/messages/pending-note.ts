@@ -1,3 +1,4 @@
+import { equalBytes } from '../../floor/bytes.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import { Code } from '../../wire/errors.ts'
 import type { Letter } from '../../wire/notes.ts'
@@ -30,6 +31,8 @@ export class PendingNote {
   readonly key: string
   readonly letter: Letter
   readonly data: Uint8Array
+  /** Of the attempt that came first: what is shown, and what none that joins falls short of. */
+  readonly first: Arrival
   readonly #isHeld: IsHeld
   #attempts: WaitingAttempt[] = []
   /**
@@ -37,10 +40,11 @@ export class PendingNote {
    */
   #state: 'waiting' | 'shown' | 'deciding' | 'over' = 'waiting'
 
-  constructor(key: string, letter: Letter, data: Uint8Array, isHeld: IsHeld) {
+  constructor({ key, letter, data, first }: Pick<PendingNote, 'key' | 'letter' | 'data' | 'first'>, isHeld: IsHeld) {
     this.key = key
     this.letter = letter
     this.data = data
+    this.first = first
     this.#isHeld = isHeld
   }
 
@@ -51,6 +55,12 @@ export class PendingNote {
   /** Attempts whose verdict would still be somebody's, the first one first. */
   get live(): readonly WaitingAttempt[] {
     return this.#attempts.filter(({ arrival }) => this.#isHeld(arrival)).toSorted((a, b) => a.attempt - b.attempt)
+  }
+
+  /** Whether an attempt pays what the first one does: its application says yes to that, whichever it is settled with. */
+  isLike({ isLocked }: Letter, { amountMsat, hash }: Arrival): boolean {
+    if (isLocked !== this.letter.isLocked || amountMsat < this.first.amountMsat) return false
+    return !isLocked || equalBytes(hash, this.first.hash)
   }
 
   /** One more attempt; what becomes of it. */
