@@ -154,8 +154,9 @@ export interface Backend {
   makePaths(request: PathRequest): Promise<PathResult>
   closePaths(pathIds: readonly string[]): Promise<void>
   /**
-   * Holds an offer beyond its `deadlineMs`: for MAX_HOLD_MS, and not above its `holdHeight`. Then the backend refuses
-   * it. Resolves with the new deadline; undefined where the offer is gone, or MAX_LONG_HOLDS are held so.
+   * Holds an offer beyond its `deadlineMs`: for MAX_HOLD_MS from the first call on, and not above its `holdHeight`.
+   * Then the backend refuses it. Resolves with the deadline; undefined where the offer is gone, or MAX_LONG_HOLDS are
+   * held so.
    */
   hold?(offerId: string): Promise<number | undefined>
   /** One answer per offer; a second one, or one to an offer that is gone, is ignored. Resolves when it is written. */

@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import { makeBlindedPath, type PhantomKey } from '../../src/backends/lnd/phantom/blinded-paths.ts'
+import { MAX_HOLD_MS } from '../../src/medium/limits.ts'
 import { OBJECTION_MS } from '../../src/backends/lnd/limits.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
@@ -436,6 +437,19 @@ describe('the interceptor', () => {
     bench.stream.emit('data', bench.offer().raw)
     bench.clock.pass(3_000)
     expect(words(bench.stream)).toEqual(['FAIL'])
+  })
+
+  it('holds an offer for ten minutes from the first time that it is asked to', () => {
+    const bench = new Bench()
+    bench.interceptor.command({ type: 'add', keys: [nodePhantomKey(bench.own)] })
+    bench.stream.emit('data', bench.openOffer().raw)
+    const offerId = bench.offers[0]?.offerId ?? ''
+    bench.interceptor.command({ type: 'hold', offerId })
+    bench.clock.pass(MAX_HOLD_MS - 1_000)
+    bench.interceptor.command({ type: 'hold', offerId })
+    expect(words(bench.stream)).not.toContain('FAIL')
+    bench.clock.pass(1_000)
+    expect(words(bench.stream)).toContain('FAIL')
   })
 
   it('stands when lnd has answered a call that came after it, whatever the answer is', () => {

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import type { PathRequest, PathResult, ReplyPath } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
+import { MAX_HOLD_MS, MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
 import { PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
@@ -197,4 +197,15 @@ describe('hidden paths', () => {
       { type: 'paths-stale', pathIds },
     ])
   })
+})
+
+it('an offer that is held is held no longer by asking again', async () => {
+  const world = new World()
+  await world.lane.listen()
+  const [record, hash] = [new Uint8Array(9), new Uint8Array(32)]
+  world.report({ type: 'offer', offerId: 'o1', record, amountMsat: 1_000n, hash, holdHeight: HEIGHT + 40 })
+  const beganMs = world.lnd.clock.now()
+  expect(world.lane.hold('o1')).toBe(beganMs + MAX_HOLD_MS)
+  world.lnd.clock.pass(1_000)
+  expect(world.lane.hold('o1')).toBe(beganMs + MAX_HOLD_MS)
 })

@@ -176,6 +176,23 @@ describe('paid to a hash of the receiver', () => {
     await closeEnds(ends)
   })
 
+  it('is handed out where its node cannot be asked to hold it: the loop goes on', async () => {
+    const ends = await openEnds()
+    const { sim, alice, bob, store } = ends
+    await sim.drive(bob.close())
+    const backend = sim.backend('bob')
+    backend.hold = async () => Promise.reject(new Error('the daemon is away'))
+    const later = await sim.drive(createEndpoint({ backend, store, phantomLane: true }))
+    const got = reads({ bob: later }, (message) => message.settle(message.text === 'one' ? preimage : hash))
+    for (const text of ['one', 'two']) {
+      const own = text === 'one' ? hash : sha256(hash)
+      const options = { amount: AMOUNT_MSAT, hash: own, timeout: 5_000 }
+      await sim.drive(alice.sendMessage(ends.address, PORT, text, options).catch(() => undefined))
+    }
+    expect(got.map(({ text }) => text)).toEqual(['one', 'two'])
+    await closeEnds({ sim, alice, bob: later })
+  })
+
   it('is given back after ten minutes without a word', async () => {
     const ends = await openEnds()
     const { sim, alice, address } = ends

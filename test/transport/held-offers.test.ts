@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { MAX_HOLD_MS } from '../../src/medium/limits.ts'
 import type { Verdict } from '../../src/medium/verdict.ts'
 import { HeldOffers, type OfferDecision, type PhantomOffer } from '../../src/transport/driver/held-offers.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -11,10 +12,12 @@ function bench(): {
   readonly answers: [string, Verdict['action']][]
 } {
   const answers: [string, Verdict['action']][] = []
+  // A backend that gives whatever is asked for.
+  const hold = async (): Promise<number> => clock.now() + MAX_HOLD_MS
   const answer = async (offerId: string, { action }: Verdict): Promise<void> => void answers.push([offerId, action])
   const clock = new ManualClock(settled)
   const nobody = { received: (): void => undefined, unclaimed: (): void => undefined }
-  return { offers: new HeldOffers(testRuntime(clock), { answer }, nobody), clock, answers }
+  return { offers: new HeldOffers(testRuntime(clock), { answer, hold }, nobody), clock, answers }
 }
 
 const hash = new Uint8Array(32).fill(7)
@@ -93,4 +96,14 @@ it('a decision that comes after the verdict was due changes nothing any more', a
     ['a', 'refuse'],
     ['b', 'refuse'],
   ])
+})
+
+it('an offer is held for ten minutes from the first time that it is asked for, however often it is', async () => {
+  const { offers, clock, answers } = bench()
+  offers.receive(offer('a'))
+  const untilMs = await offers.prolong(offer('a'))
+  await clock.advance(MAX_HOLD_MS - 1_000)
+  expect(await offers.prolong(offer('a'))).toBe(untilMs)
+  await clock.advance(1_000)
+  expect(answers).toEqual([['a', 'refuse']])
 })

@@ -106,6 +106,23 @@ export const MESSAGE_CASES: readonly ContractCase[] = [
   },
 
   {
+    title: 'asking again to hold an offer gives no more time than the first time did',
+    needs: ['phantom lane', 'time', 'faults'],
+    run: listening(async (ends) => {
+      const { world, payer, receiver } = ends
+      const { payment } = await paymentTo(ends, phantomOf(ends), 1)
+      const outcome = payer.backend.pay(payment)
+      await receiver.until(() => receiver.offers().length === 1)
+      const deadlineMs = (await world.settle(hold(receiver))) ?? 0
+      await world.advance?.(MAX_HOLD_MS / 2)
+      // A daemon and its programs have clocks of their own: some ms of rounding.
+      expect(await world.settle(hold(receiver))).toBeLessThanOrEqual(deadlineMs + 1_000)
+      await world.advance?.(MAX_HOLD_MS / 2 + 1_000)
+      expect(await world.settle(outcome)).toMatchObject({ status: 'failed', reason: 'refused', refusal: Code.BUSY })
+    }),
+  },
+
+  {
     title: 'a locked hash: the payer learns the preimage, and may try again what has failed, not what was paid',
     needs: ['phantom lane'],
     run: listening(async (ends) => {

@@ -40,8 +40,8 @@ class HeldHtlc implements EventHandler {
   /** The offers that are open for it, oldest first. */
   readonly offers: Set<string> = new Set()
   deadlineMs: number = Infinity
-  /** Its process asked to hold it beyond the verdict's time. */
-  isLong = false
+  /** Its process asked to hold it beyond the verdict's time: until then, whenever it asks again. */
+  longUntilMs: number | undefined
   /** With what it is settled. */
   preimage: Uint8Array | undefined
   /** The event of `deadlineMs`. It stays in the queue after the verdict, so that runs of one seed stay alike. */
@@ -216,18 +216,24 @@ export class Interceptor {
   hold(offerId: string): number | undefined {
     const held = this.#open.get(offerId)
     if (held === undefined || !this.#connected) return undefined
-    if (!held.isLong && [...this.#held].filter(({ isLong }) => isLong).length >= MAX_LONG_HOLDS) return undefined
-    held.isLong = true
-    held.deadlineMs = this.#network.engine.nowMs + MAX_HOLD_MS
+    const { nowMs } = this.#network.engine
+    if (held.longUntilMs === undefined && this.#longHolds >= MAX_LONG_HOLDS) return undefined
+    held.longUntilMs ??= nowMs + MAX_HOLD_MS
+    held.deadlineMs = held.longUntilMs
     this.#letDeadlineGo(held)
-    held.deadline = this.#schedule(MAX_HOLD_MS, held, DEADLINE)
+    held.deadline = this.#schedule(Math.max(0, held.deadlineMs - nowMs), held, DEADLINE)
     return held.deadlineMs
+  }
+
+  get #longHolds(): number {
+    return [...this.#held].filter(({ longUntilMs }) => longUntilMs !== undefined).length
   }
 
   /** What is held for long is let go before the node fails it by itself. */
   block(height: number): void {
     for (const held of this.#held)
-      if (held.isLong && held.offers.size > 0 && height >= this.#holdHeight(held)) this.#refuse(held, Code.BUSY)
+      if (held.longUntilMs !== undefined && held.offers.size > 0 && height >= this.#holdHeight(held))
+        this.#refuse(held, Code.BUSY)
   }
 
   #holdHeight({ attempt }: HeldHtlc): number {

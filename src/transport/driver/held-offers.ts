@@ -1,6 +1,6 @@
 import type { Backend, BackendEvent } from '../../backends/backend.ts'
 import type { Arrival } from '../../medium/arrival.ts'
-import { VERDICT_MS } from '../../medium/limits.ts'
+import { MAX_HOLD_MS, VERDICT_MS } from '../../medium/limits.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import { Code } from '../../wire/errors.ts'
 import type { Reception } from '../connection/interface.ts'
@@ -34,6 +34,8 @@ interface Held {
   readonly offerIds: Set<string>
   /** When its verdict falls, if nothing else was said. */
   dueMs: number
+  /** It is held beyond the verdict's time, until then at the latest: counted from the first time that it was asked. */
+  longUntilMs: number | undefined
   readonly deadline: Deadline
 }
 
@@ -98,7 +100,7 @@ export class HeldOffers {
     }
     const dueMs = Math.min(offer.deadlineMs, this.#runtime.now() + VERDICT_MS) - VERDICT_MARGIN_MS
     const deadline = this.#runtime.deadlines.add(() => this.#decide(offer, busy, undefined))
-    this.#held.set(key, { offerIds: new Set([offer.offerId]), dueMs, deadline })
+    this.#held.set(key, { offerIds: new Set([offer.offerId]), dueMs, longUntilMs: undefined, deadline })
     this.#keyOf.set(offer.offerId, key)
     this.#runtime.deadlines.set(deadline, dueMs)
     return true
@@ -127,7 +129,8 @@ export class HeldOffers {
     const deadlineMs = await this.#backend.hold?.(offerId)
     const held = this.#held.get(key)
     if (deadlineMs === undefined || held?.offerIds.has(offerId) !== true) return undefined
-    held.dueMs = deadlineMs - VERDICT_MARGIN_MS
+    held.longUntilMs ??= this.#runtime.now() + MAX_HOLD_MS
+    held.dueMs = Math.min(deadlineMs, held.longUntilMs) - VERDICT_MARGIN_MS
     this.#runtime.deadlines.set(held.deadline, held.dueMs)
     return held.dueMs
   }

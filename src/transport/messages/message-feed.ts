@@ -1,4 +1,4 @@
-import { KeysockError } from '../errors.ts'
+import { KeysockError, messageOf } from '../errors.ts'
 import type { Runtime } from '../driver/runtime.ts'
 import { Code } from '../../wire/errors.ts'
 import type { Inbox } from './inbox.ts'
@@ -136,11 +136,20 @@ export class MessageFeed implements AsyncIterableIterator<Message>, MessageReade
       if (pending.state !== 'waiting' || !(await receiver.show(pending))) continue
       const message = new OfferedMessage(pending, receiver, runtime)
       // spec §18.7: a locked one waits as long as the lane allows.
-      if (message.isLocked) await message.hold()
+      if (message.isLocked) await this.#hold(message)
       this.#current = message
       return message
     }
     return undefined
+  }
+
+  /** Where the node cannot be asked now, the message has the time of a verdict, and the loop goes on. */
+  async #hold(message: OfferedMessage): Promise<void> {
+    try {
+      await message.hold()
+    } catch (error) {
+      this.#parts.runtime.debug({ message: message.id, reason: messageOf(error) }, 'a message could not be held')
+    }
   }
 
   async #finish(): Promise<void> {

@@ -13,7 +13,7 @@ export type InterceptorCommand =
   | { readonly type: 'add'; readonly keys: readonly InterceptorKey[] }
   | { readonly type: 'remove'; readonly chanIds: readonly string[] }
   | { readonly type: 'answer'; readonly offerId: string; readonly verdict: Verdict }
-  /** Keep it for MAX_HOLD_MS from now on. */
+  /** Keep it for MAX_HOLD_MS from now on; again, it changes nothing. */
   | { readonly type: 'hold'; readonly offerId: string }
   | { readonly type: 'height'; readonly height: number }
   | { readonly type: 'stop' }

@@ -255,10 +255,10 @@ export class Interceptor {
     this.#needs.report({ type: 'offer', offerId, ...path, record, amountMsat, hash, holdHeight })
   }
 
-  /** Its process wants more time: as much as MAX_HOLD_MS, and as `#letOldGo` leaves. */
+  /** Its process wants more time: as much as MAX_HOLD_MS from the first time on, and as `#letOldGo` leaves. */
   #hold(offerId: string): void {
     const held = this.#held.get(offerId)
-    if (held === undefined) return
+    if (held === undefined || held.isLong) return
     held.cancelDeadline()
     const { clock } = this.#needs
     const cancelDeadline = clock.schedule(clock.now() + MAX_HOLD_MS, () => this.#late(offerId), { ref: true })

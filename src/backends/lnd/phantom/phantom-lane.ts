@@ -57,7 +57,7 @@ export class PhantomLane {
   readonly #waiting = new Set<() => void>()
   /** Offers that wait for an answer, and those of them that are held for long. */
   readonly #offered = new Set<string>()
-  readonly #longHolds = new Set<string>()
+  readonly #longHolds = new Map<string, number>()
   #made = 0
   /** Paths that are being made. */
   #making = 0
@@ -138,10 +138,13 @@ export class PhantomLane {
   /** Holds an offer for longer; the new deadline, or undefined where it is gone or too many are held so. */
   hold(offerId: string): number | undefined {
     if (this.#host === undefined || !this.#offered.has(offerId)) return undefined
-    if (!this.#longHolds.has(offerId) && this.#longHolds.size >= MAX_LONG_HOLDS) return undefined
-    this.#longHolds.add(offerId)
+    const known = this.#longHolds.get(offerId)
+    if (known !== undefined) return known
+    if (this.#longHolds.size >= MAX_LONG_HOLDS) return undefined
+    const untilMs = this.#needs.clock.now() + MAX_HOLD_MS
+    this.#longHolds.set(offerId, untilMs)
     this.#host.command({ type: 'hold', offerId })
-    return this.#needs.clock.now() + MAX_HOLD_MS
+    return untilMs
   }
 
   answer(offerId: string, verdict: Verdict): void {
