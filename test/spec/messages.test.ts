@@ -153,7 +153,7 @@ function receiverOf(): { readonly notes: NoteReceiver; readonly says: (word: 'ac
   const notes = new NoteReceiver({
     driver,
     ports,
-    seen: new SeenNotes(stored),
+    seen: new SeenNotes(stored, () => file.height),
     inbox: new Inbox(stored),
     contents: new Contents(),
   })

@@ -44,7 +44,7 @@ export class Messages implements NoteTaker {
   constructor(driver: Driver, stored: StoredNotes | undefined, prefer: RoutePreference) {
     this.#driver = driver
     const notes = stored ?? NOTHING
-    this.#seen = new SeenNotes(notes)
+    this.#seen = new SeenNotes(notes, () => driver.node.blockHeight)
     this.#inbox = new Inbox(notes)
     this.#receiver = new NoteReceiver({
       driver,

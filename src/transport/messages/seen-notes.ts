@@ -2,14 +2,20 @@ import { MAX_NOTES_SEEN } from '../limits.ts'
 import type { NoteFate, StoreChange } from '../store/store.ts'
 import { MESSAGE_SEEN_BLOCKS } from './limits.ts'
 
-/** The messages that came, by port and id, with their fates, and the height below which all are stale (spec §18.5). */
+/**
+ * The messages that came, by port and id, with their fates, and the height below which all are stale (spec §18.5). In
+ * the order of the store, which forgets the oldest, too, where there are too many.
+ */
 export class SeenNotes {
   readonly #fates: Map<string, NoteFate>
+  readonly #height: () => number
   #floor: number
 
-  constructor(stored: { readonly floor: number; readonly seen: ReadonlyMap<string, NoteFate> }) {
+  /** @param height the own one, now */
+  constructor(stored: { readonly floor: number; readonly seen: ReadonlyMap<string, NoteFate> }, height: () => number) {
     this.#fates = new Map(stored.seen)
     this.#floor = stored.floor
+    this.#height = height
   }
 
   get size(): number {
@@ -27,14 +33,40 @@ export class SeenNotes {
 
   /** Remembers one, or what became of it; the changes are for the store. */
   set(key: string, fate: NoteFate): StoreChange[] {
-    const changes: StoreChange[] = []
-    if (!this.#fates.has(key) && this.#fates.size >= MAX_NOTES_SEEN) {
+    const isFull = !this.#fates.has(key) && this.#fates.size >= MAX_NOTES_SEEN
+    const changes = isFull ? this.#makeRoom() : []
+    changes.push(this.#renew(key, fate))
+    return changes
+  }
+
+  #renew(key: string, fate: NoteFate): StoreChange {
+    this.#fates.delete(key)
+    this.#fates.set(key, fate)
+    return { type: 'note-seen', id: key, ...fate }
+  }
+
+  /** What was refused cost its sender nothing, and goes first; the floor never rises above the own height by it. */
+  #makeRoom(): StoreChange[] {
+    const [oldest] = this.#fates
+    if (oldest?.[1].refusal === undefined) {
       let lowest = Infinity
       for (const { height } of this.#fates.values()) lowest = Math.min(lowest, height)
-      changes.push(...this.#raise(lowest + 1))
+      if (lowest < this.#height()) return this.#raise(lowest + 1)
     }
-    this.#fates.set(key, fate)
-    changes.push({ type: 'note-seen', id: key, ...fate })
+    return this.#dropOne()
+  }
+
+  /** The oldest that was refused; where there is none, the oldest. Those before it are renewed, so that they stay. */
+  #dropOne(): StoreChange[] {
+    const changes: StoreChange[] = []
+    const isRefused = [...this.#fates.values()].some(({ refusal }) => refusal !== undefined)
+    for (const [key, fate] of this.#fates) {
+      if (!isRefused || fate.refusal !== undefined) {
+        this.#fates.delete(key)
+        break
+      }
+      changes.push(this.#renew(key, fate))
+    }
     return changes
   }
 
