@@ -176,6 +176,21 @@ describe('paid to a hash of the receiver', () => {
     await closeEnds(ends)
   })
 
+  it('is paid once where two are sent under one hash at once: the second is told so, and reserves nothing', async () => {
+    const ends = await openEnds()
+    const { sim, alice, address } = ends
+    reads(ends, (message) => message.settle(preimage))
+    const send = (): Promise<unknown> => alice.sendMessage(address, PORT, 'swap', { amount: AMOUNT_MSAT, hash })
+    const results = await sim.drive(Promise.allSettled([send(), send()]))
+    expect(results).toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'rejected', reason: { code: 'ERR_KEYSOCK_DUPLICATE' } },
+    ])
+    await sim.runFor(1_000)
+    expect(alice.stats.reservedMsat).toBe(0n)
+    await closeEnds(ends)
+  })
+
   it('is handed out where its node cannot be asked to hold it: the loop goes on', async () => {
     const ends = await openEnds()
     const { sim, alice, bob, store } = ends

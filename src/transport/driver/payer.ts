@@ -102,6 +102,11 @@ export class Payer {
     return this.#unresolved.size
   }
 
+  /** Whether a payment of this hash has no outcome. */
+  isPaying(hash: Uint8Array): boolean {
+    return this.#unresolved.has(toHex(hash))
+  }
+
   /** Takes over what a former process sent; `trackAll` asks for it. */
   adopt(reservation: Reservation): void {
     this.#ledger.adopt(reservation)

@@ -226,6 +226,9 @@ export class PaymentRun {
     const { driver, peer, port, attempts, payment } = this.#options
     const amountMsat = this.#amountOn(route)
     const feeMsat = routeFeeMsat(route, amountMsat)
+    const { failedBelow, next: attempt } = attempts
+    const { settledWith, ...paid } = payment(attempt, failedBelow)
+    if (driver.payer.isPaying(paid.hash)) return this.#endDuplicate()
     const obstacle = driver.ledger.tryReserve({ peer, amountMsat, feeMsat, port })
     if (obstacle !== undefined) {
       // A copy is not worth an error.
@@ -236,8 +239,6 @@ export class PaymentRun {
       )
       return
     }
-    const { failedBelow, next: attempt } = attempts
-    const { settledWith, ...paid } = payment(attempt, failedBelow)
     const changes = attempts.sent(toHex(paid.hash))
     const copyAtMs =
       driver.runtime.now() +
@@ -267,8 +268,7 @@ export class PaymentRun {
     this.#routes = this.#routes.filter((each) => each !== route)
     if (reason === 'rejected-by-node')
       return this.#end('ECONNREFUSED', 'the node does not take this payment: it takes no keysends, perhaps')
-    if (reason === 'duplicate-hash')
-      return this.#end('ERR_KEYSOCK_DUPLICATE', 'this hash was paid, or is being paid, already')
+    if (reason === 'duplicate-hash') return this.#endDuplicate()
     if (reason === 'node-away' || reason === 'no-slot') return this.#pause()
     if (place === 'destination') {
       if (++this.#unexplained >= MAX_UNEXPLAINED)
@@ -302,6 +302,10 @@ export class PaymentRun {
           return this.#end('ERR_KEYSOCK_REFUSED', `the receiver refused the message (${name}); nothing was paid`, code)
         return this.#end('ECONNREFUSED', `the receiver does not take the message (${name}); nothing was paid`, code)
     }
+  }
+
+  #endDuplicate(): void {
+    this.#end('ERR_KEYSOCK_DUPLICATE', 'this hash was paid, or is being paid, already')
   }
 
   #end(code: string, message: string, refusal?: number): void {
