@@ -173,7 +173,8 @@ export class Mailbox implements MessageReader {
   readonly listening: Promise<number>
   readonly #parts: FeedParts
   readonly #port: number
-  #wake: (() => void)[] = []
+  /** Polls that wait for a message. */
+  readonly #wake = new Set<() => void>()
   #isClosed = false
 
   constructor(port: number, parts: FeedParts) {
@@ -194,9 +195,7 @@ export class Mailbox implements MessageReader {
   }
 
   added(): void {
-    const waiting = this.#wake
-    this.#wake = []
-    for (const wake of waiting) wake()
+    for (const wake of this.#wake) wake()
   }
 
   /**
@@ -237,12 +236,14 @@ export class Mailbox implements MessageReader {
   async #some(waitMs: number): Promise<void> {
     const { runtime } = this.#parts
     await new Promise<void>((resolve) => {
-      const deadline = runtime.deadlines.add(() => resolve())
-      runtime.deadlines.set(deadline, runtime.now() + waitMs)
-      this.#wake.push(() => {
+      const wake = (): void => {
+        this.#wake.delete(wake)
         runtime.deadlines.set(deadline, undefined)
         resolve()
-      })
+      }
+      const deadline = runtime.deadlines.add(wake)
+      runtime.deadlines.set(deadline, runtime.now() + waitMs)
+      this.#wake.add(wake)
     })
   }
 }
