@@ -6,6 +6,8 @@ import { MAX_UNCLAIMED_LETTERS } from './limits.ts'
 /** Messages that were paid and wait to be read, by port, in the order in which they came. Bounded. */
 export class Inbox {
   readonly #byPort: Map<number, WaitingMessage[]> = new Map()
+  /** By serial: those that are being stored, or whose payment may yet go back. */
+  readonly #hidden = new Set<number>()
   #count = 0
   #bytes = 0
   #lastSerial: number
@@ -19,45 +21,59 @@ export class Inbox {
     return this.#count
   }
 
-  /** How many of a port wait. */
+  /** How many of a port can be read. */
   count(port: number): number {
-    return this.#byPort.get(port)?.length ?? 0
+    return this.after(port, 0, MAX_LETTERS).length
   }
 
   /**
-   * Takes one in; the change is for the store. Undefined: there is no room.
+   * Takes one in, which can be read once it is shown; the change is for the store. Undefined: there is no room.
    *
    * @param isClaimed whether somebody reads this port
    */
   add(message: PaidMessage, isClaimed: boolean): { readonly serial: number; readonly change: StoreChange } | undefined {
     const isFull = this.#count >= MAX_LETTERS || this.#bytes + sizeOf(message) > MAX_LETTER_BYTES
-    if (isFull || (!isClaimed && this.count(message.port) >= MAX_UNCLAIMED_LETTERS)) return undefined
+    if (isFull || (!isClaimed && (this.#byPort.get(message.port)?.length ?? 0) >= MAX_UNCLAIMED_LETTERS))
+      return undefined
     const serial = ++this.#lastSerial
     const waiting = { ...message, serial }
     this.#put(waiting)
+    this.#hidden.add(serial)
     return { serial, change: { type: 'letter', ...writeLetter(waiting) } }
+  }
+
+  /** It is stored, and paid. */
+  show(serial: number): void {
+    this.#hidden.delete(serial)
   }
 
   has(port: number, id: string): boolean {
     return this.#byPort.get(port)?.some((each) => each.id === id) ?? false
   }
 
-  /** Those of a port after a serial, the oldest first. */
+  /**
+   * Those of a port after a serial, the oldest first, up to the first one that is hidden: a cursor beyond it would let
+   * go of it unread.
+   */
   after(port: number, serial: number, limit: number): readonly WaitingMessage[] {
     const waiting = this.#byPort.get(port) ?? []
     const from = waiting.findIndex((each) => each.serial > serial)
-    return from < 0 ? [] : waiting.slice(from, from + limit)
+    if (from < 0) return []
+    const isHidden = ({ serial: each }: WaitingMessage): boolean => each > serial && this.#hidden.has(each)
+    const hidden = this.#hidden.size === 0 ? -1 : waiting.findIndex(isHidden)
+    return waiting.slice(from, Math.min(from + limit, hidden < 0 ? Infinity : hidden))
   }
 
   /** Those of a port up to a serial are read; the change is for the store. */
   read(port: number, serial: number): StoreChange[] {
-    const dropped = this.#drop(port, (each) => each.serial <= serial)
+    const dropped = this.#drop(port, (each) => each.serial <= serial && !this.#hidden.has(each.serial))
     return dropped === 0 ? [] : [{ type: 'letter-read', port, serial }]
   }
 
   /** This one was not paid after all. */
   withdraw(port: number, serial: number): StoreChange[] {
     const dropped = this.#drop(port, (each) => each.serial === serial)
+    this.#hidden.delete(serial)
     return dropped === 0 ? [] : [{ type: 'letter-withdrawn', port, serial }]
   }
 

@@ -83,6 +83,7 @@ export class Messages implements NoteTaker {
     }
     this.#keysendsTaken.add(message.id)
     runtime.storeLater([added.change])
+    this.#inbox.show(added.serial)
     for (const feed of this.#keysendFeeds) feed.added()
   }
 

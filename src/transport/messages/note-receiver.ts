@@ -59,6 +59,8 @@ export class NoteReceiver {
   readonly #agreeing: Map<string, Agreeing> = new Map()
   /** Messages whose payments wait for their application, by port and id. */
   readonly #pending: Map<string, PendingNote> = new Map()
+  /** Messages that are being stored to be kept, by port and id. */
+  readonly #keeping: Map<string, Promise<OfferDecision>> = new Map()
 
   constructor(parts: NoteReceiverParts) {
     this.#parts = parts
@@ -146,6 +148,9 @@ export class NoteReceiver {
   #judge(note: AuthenticNote): OfferDecision | Promise<OfferDecision> {
     const { seen, ports, driver } = this.#parts
     const { letter, key, arrival } = note
+    // Until it is known what becomes of an attempt before, this one is neither a first nor a later one.
+    const keeping = this.#keeping.get(key)
+    if (keeping !== undefined) return keeping.then(() => this.#judge(note))
     const fate = seen.fateOf(key)
     const pending = this.#pending.get(key)
     if (fate !== undefined || pending !== undefined) return this.#again(note, fate, pending)
@@ -157,11 +162,11 @@ export class NoteReceiver {
     const data = this.#dataOf(note)
     if (data === undefined) return this.#drop('a message without its content', arrival, Code.CONTENT)
     const reader = ports.get(letter.port)
-    if (arrival.lane === 'node') return this.#keep(note, data, reader !== undefined)
+    if (arrival.lane === 'node') return this.#keepOnce(note, data, reader !== undefined)
     if (reader === undefined) return this.#drop('a message for nobody', arrival, Code.NO_LISTENER)
     // Who answers by itself has no preimage of its own.
     if (reader.takes === 'all' && letter.isLocked) return this.#drop('a locked message', arrival, Code.UNSUPPORTED)
-    if (reader.takes === 'all') return this.#keep(note, data, true)
+    if (reader.takes === 'all') return this.#keepOnce(note, data, true)
     const pendingNote = new PendingNote({ key, letter, data, first: arrival }, (each) => driver.offers.isHeld(each))
     const decision = pendingNote.join({ arrival, attempt: note.header.attempt, preimage: note.preimage })
     this.#pending.set(key, pendingNote)
@@ -208,6 +213,13 @@ export class NoteReceiver {
     return driver.runtime.isStopped ? refusal(Code.SHUTDOWN) : settled(preimage, note.letter.port)
   }
 
+  #keepOnce(note: AuthenticNote, data: Uint8Array, isClaimed: boolean): Promise<OfferDecision> {
+    const { key } = note
+    const keeping = this.#keep(note, data, isClaimed).finally(() => this.#keeping.delete(key))
+    this.#keeping.set(key, keeping)
+    return keeping
+  }
+
   /** Takes it in without asking anybody: it is paid already, or all is taken that has room. */
   async #keep(note: AuthenticNote, data: Uint8Array, isClaimed: boolean): Promise<OfferDecision> {
     const { inbox, seen, ports, contents, driver } = this.#parts
@@ -225,11 +237,13 @@ export class NoteReceiver {
     if (driver.runtime.isStopped) return refusal(Code.SHUTDOWN)
     if (arrival.lane === 'phantom' && !driver.offers.isHeld(arrival)) {
       // Its payer was told no in the meantime, and tries again.
-      seen.forget(key)
-      driver.runtime.storeLater(inbox.withdraw(port, added.serial))
+      driver.runtime.storeLater([...seen.forget(key), ...inbox.withdraw(port, added.serial)])
+      // What came after it can be read now.
+      ports.get(port)?.added()
       return refusal(Code.BUSY)
     }
     if (letter.content !== undefined) contents.drop(key, letter.content)
+    inbox.show(added.serial)
     ports.get(port)?.added()
     if (lane === 'node') driver.accountant.received(partyOf(port), amountMsat)
     return preimage === undefined ? refusal(Code.INTERNAL) : settled(preimage, port)
@@ -250,7 +264,7 @@ export class NoteReceiver {
         pending.show()
         return true
       }
-      seen.forget(key)
+      this.#parts.driver.runtime.storeLater(seen.forget(key))
     }
     this.#pending.delete(key)
     pending.refuse(Code.BUSY)

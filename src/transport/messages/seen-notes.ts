@@ -2,6 +2,9 @@ import { MAX_NOTES_SEEN } from '../limits.ts'
 import type { NoteFate, StoreChange } from '../store/store.ts'
 import { MESSAGE_SEEN_BLOCKS } from './limits.ts'
 
+/** In the store, a message at this height came to nothing; it leaves with the next block, as all that are old. */
+const FORGOTTEN = 0
+
 /**
  * The messages that came, by port and id, with their fates, and the height below which all are stale (spec §18.5). In
  * the order of the store, which forgets the oldest, too, where there are too many.
@@ -13,7 +16,7 @@ export class SeenNotes {
 
   /** @param height the own one, now */
   constructor(stored: { readonly floor: number; readonly seen: ReadonlyMap<string, NoteFate> }, height: () => number) {
-    this.#fates = new Map(stored.seen)
+    this.#fates = new Map([...stored.seen].filter(([, { height }]) => height !== FORGOTTEN))
     this.#floor = stored.floor
     this.#height = height
   }
@@ -70,9 +73,10 @@ export class SeenNotes {
     return changes
   }
 
-  /** It led to nothing; for this process an attempt is a first one. In the store it stays, which is the safe side. */
-  forget(key: string): void {
-    this.#fates.delete(key)
+  /** It led to nothing: an attempt is a first one. The change is for the store. */
+  forget(key: string): StoreChange[] {
+    const isKnown = this.#fates.delete(key)
+    return isKnown ? [{ type: 'note-seen', id: key, height: FORGOTTEN }] : []
   }
 
   /** What is so old that it would be refused anyway is forgotten. */
