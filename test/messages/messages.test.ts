@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../src/floor/bytes.ts'
-import { createEndpoint, type Message } from '../../src/index.ts'
+import { type Backend, createEndpoint, type Message } from '../../src/index.ts'
+import type { Simulation } from '../../src/sim.ts'
 import { AMOUNT_MSAT, closeEnds, type Ends, errorOf, openBob, openEnds, PORT } from './worlds.ts'
 
 const sha256 = (bytes: Uint8Array): Uint8Array => Uint8Array.from(createHash('sha256').update(bytes).digest())
@@ -334,4 +335,55 @@ it('a message that is sent again after its sender was restarted is not paid twic
   await sim.runFor(1_000)
   expect(got).toHaveLength(1)
   await closeEnds({ sim, alice: second, bob: ends.bob })
+})
+
+describe('paid over the node lane', () => {
+  /** bob, whose node does with key agreements what it is told to. */
+  async function openWith(change: (agree: Backend['sharedSecret'], sim: Simulation) => Backend['sharedSecret']) {
+    const ends = await openEnds()
+    const { sim, store } = ends
+    await sim.drive(ends.bob.close())
+    const backend = sim.backend('bob')
+    backend.sharedSecret = change(backend.sharedSecret.bind(backend), sim)
+    const bob = await sim.drive(createEndpoint({ backend, store, phantomLane: true }))
+    return { ...ends, bob }
+  }
+
+  it('a message is read in the end where its node does not help at once', async () => {
+    let calls = 0
+    const ends = await openWith((agree) => async (point) => {
+      if (++calls <= 3) throw new Error('the node is away')
+      return await agree(point)
+    })
+    const { sim, alice, bob, address } = ends
+    const got = reads(ends)
+    await sim.drive(alice.sendMessage(address, PORT, 'paid', { amount: AMOUNT_MSAT, lane: 'node' }))
+    await sim.runFor(20_000)
+    expect([calls, got.map(({ text }) => text), bob.stats.strayMsat]).toEqual([4, ['paid'], 0n])
+    await closeEnds(ends)
+  })
+
+  it('a message that was not read when the endpoint closes is read and stored before it has', async () => {
+    const ends = await openWith((agree, sim) => async (point) => {
+      await new Promise<void>((resolve) => void sim.clock.schedule(sim.clock.now() + 5_000, resolve))
+      return await agree(point)
+    })
+    const { sim, alice, address, store } = ends
+    await sim.drive(alice.sendMessage(address, PORT, 'paid', { amount: AMOUNT_MSAT, lane: 'node' }))
+    await sim.drive(ends.bob.close())
+    const later = await sim.drive(openBob(sim, store))
+    const { messages } = await sim.drive(later.mailbox(PORT).poll({ waitMs: 1_000 }))
+    expect(messages.map(({ text }) => text)).toEqual(['paid'])
+    await closeEnds({ sim, alice, bob: later })
+  })
+
+  it('closing does not wait longer than its time for a node that never answers', async () => {
+    const ends = await openWith(() => async () => new Promise(() => undefined))
+    const { sim, alice, address } = ends
+    await sim.drive(alice.sendMessage(address, PORT, 'paid', { amount: AMOUNT_MSAT, lane: 'node' }))
+    const beganMs = sim.clock.now()
+    await sim.drive(ends.bob.close())
+    expect(sim.clock.now() - beganMs).toBeLessThanOrEqual(11_000)
+    await closeEnds(ends)
+  })
 })

@@ -210,7 +210,7 @@ export class Driver {
 
   /**
    * Resets what the application has not ended; resolves when all is delivered and the other sides have ended, too, or
-   * don't within a few round trips; after `graceMs` at the latest.
+   * don't within a few round trips, and messages that are paid are stored; after `graceMs` at the latest.
    */
   async shutDown(graceMs: number): Promise<void> {
     const { runtime } = this
@@ -218,6 +218,12 @@ export class Driver {
     if (!this.node.isOnline) return
     const endMs = runtime.now() + graceMs
     runtime.countHold(1)
+    await Promise.all([this.#delivered(endMs), this.#notesDecided(endMs)])
+    runtime.countHold(-1)
+  }
+
+  async #delivered(endMs: number): Promise<void> {
+    const { runtime } = this
     await new Promise<void>((resolve) => {
       const deadline = runtime.deadlines.add(() => this.#whenRound?.())
       this.#whenRound = () => {
@@ -228,7 +234,16 @@ export class Driver {
       this.#whenRound()
     })
     this.#whenRound = undefined
-    runtime.countHold(-1)
+  }
+
+  async #notesDecided(endMs: number): Promise<void> {
+    const { notes, runtime } = this
+    const decided = notes.decided()
+    if (decided === undefined) return
+    const late = new Promise<void>((resolve) => {
+      runtime.deadlines.set(runtime.deadlines.add(resolve), endMs)
+    })
+    await Promise.race([decided, late])
   }
 
   // ---- What comes from the backend --------------------------------------------------------------------

@@ -9,6 +9,8 @@ export type KeysendEvent = Extract<BackendEvent, { readonly type: 'keysend' }>
 export interface NoteTaker {
   /** A NOTE came. What becomes of it decides about its payment on the phantom lane. The promise never rejects. */
   receive(arrival: Arrival): OfferDecision | Promise<OfferDecision>
+  /** Resolves when messages that are paid are stored; undefined where none waits for that. */
+  decided(): Promise<void> | undefined
   /** A plain keysend settled. */
   receiveKeysend(keysend: KeysendEvent): void
   block(height: number): void
@@ -24,6 +26,10 @@ export class NoteDoor {
 
   receive(arrival: Arrival): OfferDecision | Promise<OfferDecision> {
     return this.#taker?.receive(arrival) ?? refusal(Code.NO_LISTENER)
+  }
+
+  decided(): Promise<void> | undefined {
+    return this.#taker?.decided()
   }
 
   receiveKeysend(keysend: KeysendEvent): void {

@@ -9,6 +9,11 @@ export const MAX_WAITING = 64
 export const MAX_NOTE_KEYS = 4_096
 /** Attempts of messages that wait while one key is agreed on, on either lane, as for copies of an OPEN (spec §14). */
 export const MAX_WAITING_ATTEMPTS = { node: 8, phantom: 2 } as const
+/**
+ * Tries to agree on the key of a message that is paid already, with the pauses of `AGAIN`: four minutes in all, in which
+ * a node that was started again is back.
+ */
+export const MAX_KEY_TRIES = 10
 /** Paid messages for ports that nobody listens on yet are kept, for a program that starts: so many at most. */
 export const MAX_UNCLAIMED_LETTERS = 256
 /**
@@ -50,7 +55,7 @@ export const MAX_COPIED_MSAT = 10_000n
 export const MAX_COPIES_UNDER_WAY = 4
 /** The first copy: the verdict's time, and what a payment takes over a slow channel, for each channel. */
 export const COPY_AFTER_MS = { verdict: 3_000, channel: 1_500 } as const
-/** After a refusal as busy, or where nothing can be sent now. */
+/** After a refusal as busy, or where nothing can be sent now, or the node does not help to read a message. */
 export const AGAIN: BackOffBounds = { minMs: 1_000, maxMs: 60_000 }
 /** spec §10.2: searches in a row that find no route at any price, and the pauses between them. */
 export const ROUTE_SEARCHES = 3

@@ -72,6 +72,10 @@ export class Messages implements NoteTaker {
     return this.#receiver.receive(arrival)
   }
 
+  decided(): Promise<void> | undefined {
+    return this.#receiver.decided()
+  }
+
   receiveKeysend({ records, amountMsat, hash }: KeysendEvent): void {
     const { runtime } = this.#driver
     const message = { port: KEYSEND_PORT, id: toHex(hash), data: new Uint8Array(), records, amountMsat, hash }

@@ -1,3 +1,4 @@
+import { backOffMs } from '../../floor/back-off.ts'
 import { BoundedMap } from '../../floor/bounded.ts'
 import { equalBytes, fromHex, toHex } from '../../floor/bytes.ts'
 import type { Arrival } from '../../medium/arrival.ts'
@@ -21,7 +22,7 @@ import type { NoteFate } from '../store/store.ts'
 import type { Contents } from './contents.ts'
 import type { Inbox } from './inbox.ts'
 import type { PaidMessage } from './letters.ts'
-import { MAX_NOTE_KEYS, MAX_WAITING_ATTEMPTS } from './limits.ts'
+import { AGAIN, MAX_KEY_TRIES, MAX_NOTE_KEYS, MAX_WAITING_ATTEMPTS } from './limits.ts'
 import type { MessagePorts } from './message-ports.ts'
 import { partyOf, PendingNote } from './pending-note.ts'
 import type { SeenNotes } from './seen-notes.ts'
@@ -49,6 +50,8 @@ interface AuthenticNote {
 interface Agreeing {
   readonly keys: Promise<NoteKeys | undefined>
   waiting: number
+  /** One of them is paid: it is worth more than one try. */
+  isPaid: boolean
 }
 
 /** Everything that stands before a message reaches an application: spec §18.5 clause by clause, in its order. */
@@ -62,6 +65,10 @@ export class NoteReceiver {
   /** Messages that are being stored to be kept, by port and id. */
   readonly #keeping: Map<string, Promise<OfferDecision>> = new Map()
 
+  /** Paid messages of which nothing is decided yet. */
+  #undecided = 0
+  #whenDecided: (() => void)[] = []
+
   constructor(parts: NoteReceiverParts) {
     this.#parts = parts
   }
@@ -71,8 +78,27 @@ export class NoteReceiver {
     return this.#pending.size
   }
 
+  /** Resolves when what was paid is read and stored; undefined where nothing waits for that. */
+  decided(): Promise<void> | undefined {
+    if (this.#undecided === 0) return undefined
+    return new Promise((resolve) => {
+      this.#whenDecided.push(resolve)
+    })
+  }
+
   /** The promise never rejects. */
   receive(arrival: Arrival): OfferDecision | Promise<OfferDecision> {
+    const decision = this.#decide(arrival)
+    if (arrival.lane !== 'node' || !(decision instanceof Promise)) return decision
+    this.#undecided += 1
+    return decision.finally(() => {
+      this.#undecided -= 1
+      if (this.#undecided > 0) return
+      for (const resolve of this.#whenDecided.splice(0)) resolve()
+    })
+  }
+
+  #decide(arrival: Arrival): OfferDecision | Promise<OfferDecision> {
     let header: NoteHeader
     try {
       header = noteHeader(arrival.record)
@@ -94,12 +120,13 @@ export class NoteReceiver {
       // spec §14: bounded with the OPENs, whose keys cost the node as much.
       const turn = this.#parts.driver.agreements.enter(arrival.lane)
       if (turn === undefined) return this.#drop('too many messages', arrival, Code.BUSY)
-      agreeing = { keys: this.#keysOf(header.ephemeral, turn), waiting: 0 }
+      agreeing = { keys: this.#keysOf(header.ephemeral, turn), waiting: 0, isPaid: false }
       this.#agreeing.set(name, agreeing)
     } else if (agreeing.waiting >= MAX_WAITING_ATTEMPTS[arrival.lane]) {
       return this.#drop('too many attempts of a message', arrival, Code.BUSY)
     }
     agreeing.waiting += 1
+    agreeing.isPaid ||= arrival.lane === 'node'
     return agreeing.keys.then(async (keys) => {
       if (keys === undefined) return this.#drop('a message that could not be read', arrival, Code.BUSY)
       return await this.#open(header, arrival, keys)
@@ -108,17 +135,31 @@ export class NoteReceiver {
 
   async #keysOf(ephemeral: Uint8Array, turn: 'now' | Promise<void>): Promise<NoteKeys | undefined> {
     const { runtime, node, agreements } = this.#parts.driver
+    const name = toHex(ephemeral)
     try {
       if (turn !== 'now') await turn
-      const secret = await node.backend.sharedSecret(ephemeral)
-      return noteKeys(node.publicKey, ephemeral, secret)
-    } catch (error) {
-      runtime.debug({ reason: messageOf(error) }, 'a message could not be read')
-      return undefined
+      for (let tries = 1; ; tries++) {
+        try {
+          const secret = await node.backend.sharedSecret(ephemeral)
+          return noteKeys(node.publicKey, ephemeral, secret)
+        } catch (error) {
+          runtime.debug({ reason: messageOf(error) }, 'a message could not be read')
+        }
+        // One that is not paid is sent again by its sender.
+        if (this.#agreeing.get(name)?.isPaid !== true || tries >= MAX_KEY_TRIES) return undefined
+        await this.#pause(backOffMs(AGAIN, tries - 1))
+      }
     } finally {
       agreements.leave()
-      this.#agreeing.delete(toHex(ephemeral))
+      this.#agreeing.delete(name)
     }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { runtime } = this.#parts.driver
+    await new Promise<void>((resolve) => {
+      runtime.deadlines.set(runtime.deadlines.add(resolve), runtime.now() + ms)
+    })
   }
 
   #open(header: NoteHeader, arrival: Arrival, keys: NoteKeys): OfferDecision | Promise<OfferDecision> {
