@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest'
+import { pause } from '../../src/floor/clock.ts'
 import { createEndpoint, MemoryStore, type Polled, type Store } from '../../src/index.ts'
 import { Inbox } from '../../src/transport/messages/inbox.ts'
 import { Mailbox } from '../../src/transport/messages/message-feed.ts'
@@ -46,7 +47,7 @@ async function onSlowDisk(): Promise<Ends & { readonly disk: Store }> {
     write: async (changes) => {
       if (isSlow && changes.some(({ type }) => type === 'letter')) {
         isSlow = false
-        await new Promise<void>((resolve) => void sim.clock.schedule(sim.clock.now() + SLOW_MS, resolve))
+        await pause(SLOW_MS, sim.clock)
       }
       return await inner.write(changes)
     },

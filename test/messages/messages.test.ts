@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { pause } from '../../src/floor/clock.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { type Backend, createEndpoint, type Message } from '../../src/index.ts'
 import type { Simulation } from '../../src/sim.ts'
@@ -365,7 +366,7 @@ describe('paid over the node lane', () => {
 
   it('a message that was not read when the endpoint closes is read and stored before it has', async () => {
     const ends = await openWith((agree, sim) => async (point) => {
-      await new Promise<void>((resolve) => void sim.clock.schedule(sim.clock.now() + 5_000, resolve))
+      await pause(5_000, sim.clock)
       return await agree(point)
     })
     const { sim, alice, address, store } = ends
@@ -378,7 +379,7 @@ describe('paid over the node lane', () => {
   })
 
   it('closing does not wait longer than its time for a node that never answers', async () => {
-    const ends = await openWith(() => async () => new Promise(() => undefined))
+    const ends = await openWith(() => async () => Promise.withResolvers<Uint8Array>().promise)
     const { sim, alice, address } = ends
     await sim.drive(alice.sendMessage(address, PORT, 'paid', { amount: AMOUNT_MSAT, lane: 'node' }))
     const beganMs = sim.clock.now()

@@ -13,7 +13,7 @@ const AHEAD = HEIGHT + 12
 function table(): {
   readonly seen: SeenNotes
   readonly changes: StoreChange[]
-  fill(key: string, count: number): void
+  readonly fill: (key: string, count: number) => void
 } {
   const seen = new SeenNotes({ floor: 0, seen: new Map() }, () => HEIGHT)
   const changes: StoreChange[] = []

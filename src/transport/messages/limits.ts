@@ -10,8 +10,8 @@ export const MAX_NOTE_KEYS = 4_096
 /** Attempts of messages that wait while one key is agreed on, on either lane, as for copies of an OPEN (spec §14). */
 export const MAX_WAITING_ATTEMPTS = { node: 8, phantom: 2 } as const
 /**
- * Tries to agree on the key of a message that is paid already, with the pauses of `AGAIN`: four minutes in all, in which
- * a node that was started again is back.
+ * Tries to agree on the key of a message that is paid already, with the pauses of `AGAIN`: four minutes in all, in
+ * which a node that was started again is back.
  */
 export const MAX_KEY_TRIES = 10
 /** Paid messages for ports that nobody listens on yet are kept, for a program that starts: so many at most. */

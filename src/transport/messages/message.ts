@@ -50,7 +50,8 @@ export interface Message {
   settle(preimage: Uint8Array): Promise<void>
   /**
    * Keeps the payment waiting beyond the 3 s of a verdict: 10 minutes from the first call on, and not above
-   * `deadlineHeight`; and no word is taken from the loop's going on. Until when, or undefined where it is kept no longer than before.
+   * `deadlineHeight`; and no word is taken from the loop's going on. Until when, or undefined where it is kept no
+   * longer than before.
    */
   hold(): Promise<number | undefined>
 }

@@ -67,7 +67,7 @@ export class NoteReceiver {
 
   /** Paid messages of which nothing is decided yet. */
   #undecided = 0
-  #whenDecided: (() => void)[] = []
+  readonly #whenDecided: (() => void)[] = []
 
   constructor(parts: NoteReceiverParts) {
     this.#parts = parts

@@ -57,7 +57,7 @@ export class PendingNote {
     return this.#attempts.filter(({ arrival }) => this.#isHeld(arrival)).toSorted((a, b) => a.attempt - b.attempt)
   }
 
-  /** Whether an attempt pays what the first one does: its application says yes to that, whichever it is settled with. */
+  /** Whether an attempt pays what the first one does: its application says yes to that, whichever is settled. */
   isLike({ isLocked }: Letter, { amountMsat, hash }: Arrival): boolean {
     if (isLocked !== this.letter.isLocked || amountMsat < this.first.amountMsat) return false
     return !isLocked || equalBytes(hash, this.first.hash)

@@ -14,11 +14,14 @@ export class SeenNotes {
   readonly #height: () => number
   #floor: number
 
-  /** @param height the own one, now */
-  constructor(stored: { readonly floor: number; readonly seen: ReadonlyMap<string, NoteFate> }, height: () => number) {
+  /** @param ownHeight that of now */
+  constructor(
+    stored: { readonly floor: number; readonly seen: ReadonlyMap<string, NoteFate> },
+    ownHeight: () => number,
+  ) {
     this.#fates = new Map([...stored.seen].filter(([, { height }]) => height !== FORGOTTEN))
     this.#floor = stored.floor
-    this.#height = height
+    this.#height = ownHeight
   }
 
   get size(): number {
