@@ -159,3 +159,40 @@ describe('a payment with a note', () => {
     )
   }, 120_000)
 })
+
+describe('a price for time', () => {
+  const seed = 5
+  /** An open connection over which nobody has said anything yet. */
+  const openAt = (tariff: Tariff): Joined => {
+    const joined = new Joined({ seed, a: { maxTariff: tariff }, b: { tariff } })
+    if (!joined.run(MINUTE_MS, () => joined.b.machine !== undefined && joined.a.has('connected'))) throw new Error()
+    return joined
+  }
+  const packetsOf = (joined: Joined, side: 'a' | 'b'): number =>
+    joined.attempts.filter(({ from }) => from === side).length
+
+  test.each([100n, 1_000n, 10_000n])('of %i msat is billed six times a minute where nothing else goes', (secondMsat) => {
+    const joined = openAt({ ...NO_TARIFF, secondMsat })
+    joined.run(MINUTE_MS)
+    const before = { a: packetsOf(joined, 'a'), b: packetsOf(joined, 'b') }
+    joined.run(10 * MINUTE_MS)
+    // A bill, and what says that its payment came.
+    expect(packetsOf(joined, 'b') - before.b).toBeLessThanOrEqual(10 * 12)
+    expect(packetsOf(joined, 'a') - before.a).toBeLessThanOrEqual(10 * 8)
+    expect(joined.a.ended ?? joined.b.ended).toBeUndefined()
+    expect(joined.b.connection.credit.balanceMsat).toBeGreaterThan(-secondMsat * 12n)
+  })
+
+  test('does not hold up what comes for longer than a bill and its payment take', () => {
+    const joined = openAt({ ...NO_TARIFF, secondMsat: 10_000n })
+    joined.run(MINUTE_MS)
+    for (let message = 1; message <= 20; message++) {
+      joined.a.connection.write(joined.now, pattern(0, 100, 1))
+      joined.pump()
+      // On its way 400 ms at most, as each of the two packets after it; and what is joined in one packet waits 5 ms.
+      joined.run(1_500)
+      expect(joined.b.readBytes).toBe(100 * message)
+      joined.run(5_700)
+    }
+  })
+})

@@ -185,8 +185,9 @@ export class Money implements Timed {
   // ---- The responder's side ------------------------------------------------------------------------------
 
   get #stream(): StreamView {
-    const { send } = this.#parts
+    const { receive, send } = this.#parts
     const { buffer } = send
+    const isUnread = this.#holdsReader && receive.reassembly.readable > 0
     return {
       delivered: buffer.delivered,
       sentEnd: buffer.sentEnd,
@@ -195,6 +196,7 @@ export class Money implements Timed {
       isFinNext: send.isFinNext,
       isFinished: send.isFinished,
       capacity: send.capacity,
+      holdsBack: isUnread || this.#unpaid !== undefined,
     }
   }
 

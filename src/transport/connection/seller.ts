@@ -21,6 +21,8 @@ export interface StreamView {
   readonly isFinished: boolean
   /** Bytes of stream in a packet. */
   readonly capacity: number
+  /** Something of the initiator's came, and is not given to the application before it is paid for. */
+  readonly holdsBack: boolean
 }
 
 const AGAIN = { minMs: MIN_BILL_MS, maxMs: MAX_BILL_MS }
@@ -274,10 +276,18 @@ export class Seller {
     const isMuch = freshMsat > 0n && BILL_PARTS * freshMsat >= aheadMsat
     if (this.#isBlocked(view)) return isMuch || this.#nowMs >= this.#billAgainAtMs
     // ... and it is not paid anyway.
-    if (isMuch && this.#fundsMsat - sentMsat < aheadMsat) return true
+    if (isMuch && !this.#isTimeAlone(view) && this.#fundsMsat - sentMsat < aheadMsat) return true
     if (freshMsat <= 0n || view.queuedEnd > view.sentEnd) return false
     const isLast = view.isFinished && this.#billedEnd < view.sentEnd
     return isLast || this.#nowMs >= this.#billedAtMs + TIME_BILL_MS
+  }
+
+  // Nothing is asked ahead, so any millisecond is much of it; each BILL is a packet, and so is what pays it.
+  #isTimeAlone({ queuedEnd, sentEnd, holdsBack }: StreamView): boolean {
+    if (this.#meter.tariff.secondMsat === 0n || queuedEnd > sentEnd) return false
+    // What came and waits for its money does not wait for long, unless nobody pays.
+    if (holdsBack && this.isBillPaid) return false
+    return this.#nowMs < this.#billedAtMs + TIME_BILL_MS
   }
 
   /** All that it asked for in a BILL was paid. */
@@ -297,7 +307,7 @@ export class Seller {
   dueAt(after: number): number | undefined {
     if (!this.hasTariff) return undefined
     const times = [this.#billAgainAtMs]
-    if (this.#meter.tariff.secondMsat > 0n) times.push(Math.max(this.#billedAtMs, after) + TIME_BILL_MS)
+    if (this.#meter.tariff.secondMsat > 0n) times.push(after + TIME_BILL_MS, this.#billedAtMs + TIME_BILL_MS)
     if (this.#arrearsSinceMs !== undefined) times.push(this.#arrearsSinceMs + ARREARS_MS)
     const later = times.filter((time) => time > after)
     return later.length === 0 ? undefined : Math.min(...later)
