@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Tariff } from '../../src/wire/frames.ts'
 import { NO_TARIFF } from '../../src/wire/tariffs.ts'
+import { Seller, type StreamView } from '../../src/transport/connection/seller.ts'
 import { Joined, type JoinedOptions, pattern } from './joined.ts'
 
 /** The least that a packet of the tests pays, msat: spent on whatever has to go anyway. */
@@ -194,5 +195,30 @@ describe('a price for time', () => {
       expect(joined.b.readBytes).toBe(100 * message)
       joined.run(5_700)
     }
+  })
+})
+
+describe('a surplus', () => {
+  const tariff = { ...NO_TARIFF, kilobyteMsat: 100_000n }
+  const view: StreamView = {
+    delivered: 0,
+    sentEnd: 1_000_000,
+    queuedEnd: 1_000_000,
+    againBytes: 0,
+    isFinNext: false,
+    isFinished: true,
+    capacity: 1_000,
+    holdsBack: false,
+  }
+
+  test('is none of what was sent, whether or not it is known to have arrived', () => {
+    const seller = new Seller(0, tariff, 0n)
+    seller.agree(1)
+    seller.bill({ ...view, sentEnd: 0 })
+    seller.paid(100_000_000n)
+    for (let packet = 0; packet < 1_000; packet++) seller.packetSent()
+    expect(seller.surplusMsat(10n ** 12n, view)).toBe(0n)
+    seller.paid(7_000n)
+    expect(seller.surplusMsat(10n ** 12n, view)).toBe(7_000n)
   })
 })

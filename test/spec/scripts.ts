@@ -1200,20 +1200,23 @@ const payments: readonly Script[] = [
     ],
   ),
   responder(
-    'a SURPLUS is given back up to what is left, once, less the fee',
+    'a SURPLUS is given back when both streams are done, up to what is left, once, less the fee',
     ['§12.10', '§15.1'],
     [
       { at: 30, in: peer.data(1, [agree(1)], { amountMsat: 1_000 }) },
       { at: 31, call: { write: { byte: '61', count: 10_000 } }, sends: [sent({ type: 'bill', dueMsat: 10_000 })] },
       { at: 32, in: peer.data(2, [PING], { amountMsat: 14_000 }), streamEnd: 10_000 },
+      { at: 33, in: peer.data(3, '2c04802625a0'), sendsNot: ['payment'] },
+      { at: 34, in: peer.data(4, [stream(0, '', true)]), sendsNot: ['payment'] },
       {
-        at: 33,
-        in: peer.data(3, '2c04802625a0'),
+        at: 35,
+        call: { finish: true },
         sends: [
-          sent({ type: 'payment', kind: 1, reference: 1, amountMsat: 6_000, note: 'surplus' }, { amountMsat: 6_000 }),
+          sent({ type: 'stream', offset: 10_000, fin: true }),
+          sent({ type: 'payment', kind: 1, reference: 1, amountMsat: 7_000, note: 'surplus' }, { amountMsat: 7_000 }),
         ],
       },
-      { at: 34, in: peer.data(4, '2c0243e8'), sendsNot: ['payment'] },
+      { at: 36, in: peer.data(5, '2c0243e8'), sendsNot: ['payment'] },
     ],
     { settings: { tariff: { kilobyteMsat: 1_000 } } },
   ),

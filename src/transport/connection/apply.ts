@@ -75,7 +75,7 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
       payments.declined(frame)
       break
     case 'surplus':
-      returnSurplus(parts, frame.amountMsat)
+      money.surplusClaimed(frame.amountMsat)
       break
     // All of a packet count together.
     case 'payment':
@@ -101,11 +101,6 @@ function applyPayments({ life, payments }: Parts, now: number, all: readonly Fra
 /** What the PAYMENTs among them say together. */
 export function paymentsMsat(frames: readonly Frame[]): bigint {
   return frames.reduce((sum, frame) => (frame.type === 'payment' ? sum + frame.amountMsat : sum), 0n)
-}
-
-function returnSurplus({ money, payments }: Parts, claimMsat: bigint): void {
-  const amountMsat = money.surplusMsat(claimMsat)
-  if (amountMsat > 0n) payments.returnSurplus(amountMsat)
 }
 
 function applyStream({ life, receive }: Parts, now: number, frame: StreamFrame): void {

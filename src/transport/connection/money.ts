@@ -35,7 +35,7 @@ export class Money implements Timed {
   #nowMs = 0
   /** When both directions were done. */
   #doneAtMs: number | undefined
-  /** What the initiator claims back; undefined: it has not looked yet. */
+  /** What the initiator claims back; undefined: it has not looked yet, or said it. */
   #claimMsat: bigint | undefined
   #isRefundAwaited = false
   /** Datagrams that came and are not paid for. */
@@ -137,10 +137,16 @@ export class Money implements Timed {
     this.#isRefundAwaited = false
   }
 
-  /** A SURPLUS came: so much goes back, less the fee of the way. */
-  surplusMsat(claimMsat: bigint): bigint {
-    const { seller } = this
-    return seller?.hasTariff === true ? seller.surplusMsat(claimMsat, this.#stream) : 0n
+  /** A SURPLUS came. spec §12.10: it is answered once, and not before both streams are done. */
+  surplusClaimed(claimMsat: bigint): void {
+    if (this.seller?.hasTariff !== true || this.#claimMsat !== undefined) return
+    this.#claimMsat = claimMsat
+    if (this.#doneAtMs !== undefined) this.#returnSurplus(this.seller, claimMsat)
+  }
+
+  #returnSurplus(seller: Readonly<Seller>, claimMsat: bigint): void {
+    const amountMsat = seller.surplusMsat(claimMsat, this.#stream)
+    if (amountMsat > 0n) this.#parts.payments.returnSurplus(amountMsat)
   }
 
   #settleSeller(now: number, seller: Readonly<Seller>): void {
@@ -165,6 +171,7 @@ export class Money implements Timed {
       this.#doneAtMs = now
       this.buyer?.stop(now)
       this.seller?.stop(now)
+      if (this.seller !== undefined && this.#claimMsat !== undefined) this.#returnSurplus(this.seller, this.#claimMsat)
     }
     // Whether it is settled is asked next: by what is so now, not by what was at the last input.
     this.settle(now)

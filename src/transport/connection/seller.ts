@@ -52,7 +52,6 @@ export class Seller {
   #billedAtMs = -Infinity
   #billAgainAtMs = 0
   readonly #again: BackOff = new BackOff(AGAIN)
-  #isSurplusClaimed = false
   /** Since when time that passed is not paid for. */
   #arrearsSinceMs: number | undefined
 
@@ -163,11 +162,9 @@ export class Seller {
     this.#paidMsat -= msat
   }
 
-  /** spec §12.10: what of a surplus that is claimed goes back. Once. */
+  /** spec §12.10: what of a surplus that is claimed goes back. What was sent does not, whoever says that it never came. */
   surplusMsat(claimMsat: bigint, view: StreamView): bigint {
-    if (this.#isSurplusClaimed) return 0n
-    this.#isSurplusClaimed = true
-    const left = this.#paidMsat - this.hadMsat(view)
+    const left = this.#paidMsat - this.#sentMsat(view)
     const most = left < this.#billedMsat ? left : this.#billedMsat
     return claimMsat < most ? claimMsat : most
   }
