@@ -224,3 +224,34 @@ describe('what pays apart from the tariff', () => {
     expect(await pair.sim.drive(large)).toBeDefined()
   })
 })
+
+describe('a tariff that is said anew', () => {
+  it.each([
+    [{ opening: 30_000, kilobyte: 1_000 }, { kilobyte: 500 }],
+    [{ opening: 30_000, kilobyte: 1_000 }, { opening: 30_000, kilobyte: 500 }],
+  ])('before the first one was taken comes after it: %j, %j', async (first, second) => {
+    const { server, client } = await both({ tariff: first }, { maxTariff: { opening: 30_000, kilobyte: 1_000 } })
+    server.setTariff(second)
+    server.resume().end(Buffer.alloc(20_000))
+    client.end()
+    expect(await pair.sim.drive(buffer(client))).toHaveLength(20_000)
+    await pair.sim.drive(once(client, 'close'))
+    await pair.sim.runFor(30_000)
+    expect(client.credit.dueMsat).toBe(40_000n)
+    expect(server.credit).toEqual(client.credit)
+  })
+
+  it('rises no sooner than the first one was taken, and before anything is sent', async () => {
+    const { server, client } = await both({ tariff: { kilobyte: 1_000 } }, { maxTariff: { kilobyte: 2_000 } })
+    server.setTariff({ kilobyte: 3_000 })
+    server.setTariff({ kilobyte: 2_000 })
+    client.resume()
+    await pair.sim.runFor(60_000)
+    server.resume().end(Buffer.alloc(20_000))
+    client.end()
+    await pair.sim.drive(once(client, 'close'))
+    await pair.sim.runFor(30_000)
+    expect(client.credit.dueMsat).toBe(40_000n)
+    expect(server.credit).toEqual(client.credit)
+  })
+})

@@ -39,7 +39,7 @@ export class Seller {
   #isOffered = false
   /** Where the newest tariff begins; the stream stops there until it is agreed to. */
   #from = 0
-  /** A tariff that waits for room, or for an answer of the application. */
+  /** A tariff that waits for room, or until the first one is agreed to. */
   #next: Tariff | undefined
   #isAwaited = false
   /** All that the initiator's packets brought, less what its PAYMENTs say. */
@@ -122,6 +122,8 @@ export class Seller {
   #offerNext(sentEnd: number): boolean {
     const tariff = this.#next
     if (tariff === undefined || this.#meter.isFull) return false
+    // spec §12.4: the first counts from the beginning on, so no other takes its place before it was agreed to.
+    if (this.#serial === 1 && this.#isOffered && this.#agreed === 0) return false
     this.#next = undefined
     const isRaised = isRaise(this.#tariff, tariff)
     if (!isRaised && !isRaise(tariff, this.#tariff)) return false
