@@ -172,17 +172,20 @@ describe('a price for time', () => {
   const packetsOf = (joined: Joined, side: 'a' | 'b'): number =>
     joined.attempts.filter(({ from }) => from === side).length
 
-  test.each([100n, 1_000n, 10_000n])('of %i msat is billed six times a minute where nothing else goes', (secondMsat) => {
-    const joined = openAt({ ...NO_TARIFF, secondMsat })
-    joined.run(MINUTE_MS)
-    const before = { a: packetsOf(joined, 'a'), b: packetsOf(joined, 'b') }
-    joined.run(10 * MINUTE_MS)
-    // A bill, and what says that its payment came.
-    expect(packetsOf(joined, 'b') - before.b).toBeLessThanOrEqual(10 * 12)
-    expect(packetsOf(joined, 'a') - before.a).toBeLessThanOrEqual(10 * 8)
-    expect(joined.a.ended ?? joined.b.ended).toBeUndefined()
-    expect(joined.b.connection.credit.balanceMsat).toBeGreaterThan(-secondMsat * 12n)
-  })
+  test.each([100n, 1_000n, 10_000n])(
+    'of %i msat is billed six times a minute where nothing else goes',
+    (secondMsat) => {
+      const joined = openAt({ ...NO_TARIFF, secondMsat })
+      joined.run(MINUTE_MS)
+      const before = { a: packetsOf(joined, 'a'), b: packetsOf(joined, 'b') }
+      joined.run(10 * MINUTE_MS)
+      // A bill, and what says that its payment came.
+      expect(packetsOf(joined, 'b') - before.b).toBeLessThanOrEqual(10 * 12)
+      expect(packetsOf(joined, 'a') - before.a).toBeLessThanOrEqual(10 * 8)
+      expect(joined.a.ended ?? joined.b.ended).toBeUndefined()
+      expect(joined.b.connection.credit.balanceMsat).toBeGreaterThan(-secondMsat * 12n)
+    },
+  )
 
   test('does not hold up what comes for longer than a bill and its payment take', () => {
     const joined = openAt({ ...NO_TARIFF, secondMsat: 10_000n })
@@ -212,7 +215,7 @@ describe('a surplus', () => {
   }
 
   test('is none of what was sent, whether or not it is known to have arrived', () => {
-    const seller = new Seller(0, tariff, 0n)
+    const seller = new Seller(0, { tariff, creditLimitMsat: 0n })
     seller.agree(1)
     seller.bill({ ...view, sentEnd: 0 })
     seller.paid(100_000_000n)

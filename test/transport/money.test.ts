@@ -228,7 +228,10 @@ describe('what pays apart from the tariff', () => {
 describe('a tariff that is said anew', () => {
   it.each([
     [{ opening: 30_000, kilobyte: 1_000 }, { kilobyte: 500 }],
-    [{ opening: 30_000, kilobyte: 1_000 }, { opening: 30_000, kilobyte: 500 }],
+    [
+      { opening: 30_000, kilobyte: 1_000 },
+      { opening: 30_000, kilobyte: 500 },
+    ],
   ])('before the first one was taken comes after it: %j, %j', async (first, second) => {
     const { server, client } = await both({ tariff: first }, { maxTariff: { opening: 30_000, kilobyte: 1_000 } })
     server.setTariff(second)
@@ -253,5 +256,22 @@ describe('a tariff that is said anew', () => {
     await pair.sim.runFor(30_000)
     expect(client.credit.dueMsat).toBe(40_000n)
     expect(server.credit).toEqual(client.credit)
+  })
+})
+
+describe('an opening price', () => {
+  it.each([
+    ['a function that asks nothing', () => ({}), 1_000_000n],
+    ['a function', () => ({ opening: 30_000 }), 1_030_000n],
+    ['a promise', async () => Promise.resolve({ opening: 30_000 }), 1_030_000n],
+    ['an object', { opening: 30_000 }, 1_030_000n],
+    ['the largest amount', { opening: 2 ** 53 - 1 }, 2n ** 53n - 1n],
+  ])('is owed beside a tariff that is %s', async (_, tariff, dueMsat) => {
+    const { server, client } = await both({ tariff, openingPrice: 1_000_000 }, { maxTariff: { opening: 2 ** 53 - 1 } })
+    client.on('error', () => undefined)
+    const asked = once(client, 'price')
+    server.on('error', () => undefined)
+    expect(await pair.sim.drive(asked)).toMatchObject([{ openingMsat: dueMsat }])
+    client.destroy()
   })
 })

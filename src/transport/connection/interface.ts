@@ -232,6 +232,8 @@ export interface ConnectionSettings {
   readonly tariff: Tariff | 'awaited' | undefined
   /** Responder: it sends so much before it is paid. */
   readonly creditLimitMsat: bigint
+  /** Responder: what the opening itself costs, a part of the first tariff (spec §6.15); undefined: nothing. */
+  readonly openingPriceMsat?: bigint
 }
 
 /** Randomness as a function: `length` unpredictable bytes. */

@@ -45,10 +45,10 @@ export class Money implements Timed {
 
   constructor(parts: Pick<Parts, Needs>, now: number, peerBudget: Budget) {
     this.#parts = parts
-    const { capMsat, tariff, creditLimitMsat } = parts.settings
-    this.budget = new Budget(capMsat, peerBudget)
+    const { settings } = parts
+    this.budget = new Budget(settings.capMsat, peerBudget)
     this.buyer = parts.role === 'initiator' ? new Buyer(now) : undefined
-    this.seller = parts.role === 'responder' ? new Seller(now, tariff, creditLimitMsat) : undefined
+    this.seller = parts.role === 'responder' ? new Seller(now, settings) : undefined
   }
 
   /** A cap lets no packet pass, until there may be room. */

@@ -1,7 +1,16 @@
 import { BackOff } from '../../floor/back-off.ts'
 import type { PriceFrame, Tariff } from '../../wire/frames.ts'
 import { NO_TARIFF } from '../../wire/tariffs.ts'
-import { ARREARS_MS, BILL_PARTS, MAX_AHEAD_BYTES, MAX_BILL_MS, MIN_BILL_MS, TIME_BILL_MS } from './limits.ts'
+import type { ConnectionSettings } from './interface.ts'
+import {
+  ARREARS_MS,
+  BILL_PARTS,
+  MAX_AHEAD_BYTES,
+  MAX_BILL_MS,
+  MAX_FRAME_MSAT,
+  MIN_BILL_MS,
+  TIME_BILL_MS,
+} from './limits.ts'
 import { Meter } from './meter.ts'
 import { isRaise } from './tariff.ts'
 
@@ -25,11 +34,14 @@ export interface StreamView {
   readonly holdsBack: boolean
 }
 
+type SellerSettings = Pick<ConnectionSettings, 'tariff' | 'creditLimitMsat' | 'openingPriceMsat'>
+
 const AGAIN = { minMs: MIN_BILL_MS, maxMs: MAX_BILL_MS }
 
 /** The responder's side of the price: what it asks, what it was paid, what may go for that (spec §12.4, §12.5). */
 export class Seller {
   readonly #creditLimitMsat: bigint
+  readonly #openingPriceMsat: bigint
   readonly #meter: Meter
   #nowMs: number
   /** Of the newest tariff. 1 is the one that the connection began with (spec §12.4). */
@@ -55,14 +67,13 @@ export class Seller {
   /** Since when time that passed is not paid for. */
   #arrearsSinceMs: number | undefined
 
-  /** `tariff` undefined: the connection begins without one. 'awaited': the application is still to say it. */
-  constructor(nowMs: number, tariff: Tariff | 'awaited' | undefined, creditLimitMsat: bigint) {
+  constructor(nowMs: number, { tariff, creditLimitMsat, openingPriceMsat = 0n }: SellerSettings) {
     this.#nowMs = nowMs
     this.#creditLimitMsat = creditLimitMsat
+    this.#openingPriceMsat = openingPriceMsat
     this.#meter = new Meter(nowMs)
     if (tariff === 'awaited') this.#isAwaited = true
-    else if (tariff !== undefined) this.#begin(tariff)
-    else this.#meter.change(nowMs, NO_TARIFF)
+    else this.#begin(tariff ?? NO_TARIFF)
   }
 
   tick(nowMs: number): void {
@@ -97,8 +108,11 @@ export class Seller {
   }
 
   // The first tariff holds from the beginning, for everything (spec §12.4).
-  #begin(tariff: Tariff): void {
+  #begin(said: Tariff): void {
     this.#isAwaited = false
+    // spec §6.15: what the opening costs by itself is a part of it.
+    const openingMsat = said.openingMsat + this.#openingPriceMsat
+    const tariff = { ...said, openingMsat: openingMsat < MAX_FRAME_MSAT ? openingMsat : MAX_FRAME_MSAT }
     if (!isRaise(NO_TARIFF, tariff)) {
       this.#meter.change(this.#nowMs, NO_TARIFF)
       return

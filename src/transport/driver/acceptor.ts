@@ -6,7 +6,6 @@ import { Code, openingPriceCode } from '../../wire/errors.ts'
 import { openTranscript } from '../../wire/handshake.ts'
 import { openIdentityProof, paymentHash, preimage } from '../../wire/keys.ts'
 import type { OpenHeader } from '../../wire/packets.ts'
-import { NO_TARIFF } from '../../wire/tariffs.ts'
 import type { ConnectionSettings } from '../connection/interface.ts'
 import { openOpen, type OpenedPacket } from '../connection/opening.ts'
 import { messageOf } from '../errors.ts'
@@ -283,9 +282,7 @@ function isPaid({ header, opened, arrival }: AuthenticOpen): boolean {
 
 /** spec §6.15: on the node lane the opening price is a part of what the connection is asked. */
 function settingsFor({ settings }: PortListener, { arrival }: AuthenticOpen, priceMsat: bigint): ConnectionSettings {
-  const { tariff = NO_TARIFF } = settings
-  if (arrival.lane === 'phantom' || priceMsat === 0n || tariff === 'awaited') return settings
-  return { ...settings, tariff: { ...tariff, openingMsat: tariff.openingMsat + priceMsat } }
+  return arrival.lane === 'phantom' ? settings : { ...settings, openingPriceMsat: priceMsat }
 }
 
 /** A refusal that its code explains. */
