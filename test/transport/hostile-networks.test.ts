@@ -75,6 +75,8 @@ class Conversation {
   readonly read: { there: Buffer[]; back: Buffer[] } = { there: [], back: [] }
   isOver = false
   isPaused = false
+  isAccepted = false
+  isConnected = false
   error: string | undefined
   movedAt: number
   /** At the first time that it stood still for long, a route worked. */
@@ -214,6 +216,7 @@ class Play {
     for (const [index, conversation] of this.conversations.entries()) {
       if (conversation.to !== name) continue
       const server = endpoint.createServer({ idleTimeout: 0 }, (socket) => {
+        conversation.isAccepted = true
         this.#read(socket, conversation, 'there')
         socket.end(conversation.written.back)
       })
@@ -247,6 +250,7 @@ class Play {
     })
     socket.on('connect', () => {
       conversation.movedAt = this.sim.clock.now()
+      conversation.isConnected = true
     })
     socket.on('paused', () => {
       conversation.isPaused = true
@@ -278,10 +282,13 @@ class Play {
   }
 
   /** Pays over each route that there is, there and, where the answers come so, back. */
-  async #works({ from, to, told, read }: Conversation): Promise<boolean> {
-    const isThere = await this.#pays(from, to)
-    if (sizeOf(read.there) < told.there) return isThere && told.replies === 'direct' ? this.#pays(to, from) : isThere
-    return told.replies === 'direct' && this.#pays(to, from)
+  async #works({ from, to, told, read, isAccepted, isConnected }: Conversation): Promise<boolean> {
+    // spec §9.6: where the answers to a hidden caller find no way, it hears nothing until its connect timeout. But its
+    // OPEN arrives where a way works.
+    if (told.replies === 'phantom' && isAccepted && !isConnected) return false
+    // What hidden answers take to the guard is not seen here; but where nothing can be paid back, they find no way either.
+    const isThere = sizeOf(read.there) === told.there || (await this.#pays(from, to))
+    return isThere && this.#pays(to, from)
   }
 
   async #pays(from: string, to: string): Promise<boolean> {
