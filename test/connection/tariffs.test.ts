@@ -201,6 +201,19 @@ describe('a price for time', () => {
   })
 })
 
+test.each([1, 2, 3, 4, 5, 6])('the last seconds are paid but for a way between the two, seed %i', (seed) => {
+  const tariff = { ...NO_TARIFF, secondMsat: 10_000n }
+  const joined = new Joined({ seed, a: { maxTariff: tariff }, b: { tariff } })
+  const { a, b } = joined
+  joined.run(MINUTE_MS, () => b.machine !== undefined && a.has('connected'))
+  joined.run(MINUTE_MS + 8_000)
+  for (const { connection } of [b, a]) connection.finish(joined.now)
+  joined.pump()
+  joined.run(10 * MINUTE_MS, () => a.has('closed') && b.has('closed'))
+  // 400 ms at most.
+  expect(b.connection.credit.balanceMsat).toBeGreaterThanOrEqual(-4_000n)
+})
+
 describe('a surplus', () => {
   const tariff = { ...NO_TARIFF, kilobyteMsat: 100_000n }
   const view: StreamView = {
@@ -212,6 +225,7 @@ describe('a surplus', () => {
     isFinished: true,
     capacity: 1_000,
     holdsBack: false,
+    isEnding: false,
   }
 
   test('is none of what was sent, whether or not it is known to have arrived', () => {

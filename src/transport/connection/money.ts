@@ -204,6 +204,7 @@ export class Money implements Timed {
       isFinished: send.isFinished,
       capacity: send.capacity,
       holdsBack: isUnread || this.#unpaid !== undefined,
+      isEnding: send.isFinSent && receive.finalOffset !== undefined,
     }
   }
 

@@ -32,6 +32,8 @@ export interface StreamView {
   readonly capacity: number
   /** Something of the initiator's came, and is not given to the application before it is paid for. */
   readonly holdsBack: boolean
+  /** Both sides have said their end. */
+  readonly isEnding: boolean
 }
 
 type SellerSettings = Pick<ConnectionSettings, 'tariff' | 'creditLimitMsat' | 'openingPriceMsat'>
@@ -178,7 +180,7 @@ export class Seller {
     this.#paidMsat -= msat
   }
 
-  /** spec §12.10: what of a surplus that is claimed goes back. What was sent does not, whoever says that it never came. */
+  /** spec §12.10: what of a surplus that is claimed goes back. What was sent is none, whether or not it arrived. */
   surplusMsat(claimMsat: bigint, view: StreamView): bigint {
     const left = this.#paidMsat - this.#sentMsat(view)
     const most = left < this.#billedMsat ? left : this.#billedMsat
@@ -296,10 +298,10 @@ export class Seller {
   }
 
   // Nothing is asked ahead, so any millisecond is much of it; each BILL is a packet, and so is what pays it.
-  #isTimeAlone({ queuedEnd, sentEnd, holdsBack }: StreamView): boolean {
+  #isTimeAlone({ queuedEnd, sentEnd, holdsBack, isEnding }: StreamView): boolean {
     if (this.#meter.tariff.secondMsat === 0n || queuedEnd > sentEnd) return false
-    // What came and waits for its money does not wait for long, unless nobody pays.
-    if (holdsBack && this.isBillPaid) return false
+    // What came and waits for its money does not wait for long, nor does the end, unless nobody pays.
+    if ((holdsBack || isEnding) && this.isBillPaid) return false
     return this.#nowMs < this.#billedAtMs + TIME_BILL_MS
   }
 
