@@ -126,7 +126,7 @@ describe.skipIf(!available.ok)(`./dev demo --lnd${available.ok ? '' : ` (skipped
   })
 
   it('sells a file up to a cap, and the channels have what both ledgers say, to the msat', async () => {
-    const run = await demo(['--lnd', '--paid', '--json', '--bytes', '60000', '--cap', '90']).ended
+    const run = await demo(['--lnd', '--paid', '--json', '--bytes', '200000', '--cap', '300']).ended
     const sale = JSON.parse(run.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>
     expect(sale).toMatchObject({ ok: true, agree: true, isAtCap: true, prices: [2_000, 3_000] })
     expect(sale['channelsMovedMsat']).toEqual(sale['ledgersSayMsat'])

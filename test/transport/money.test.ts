@@ -214,7 +214,7 @@ describe('what pays apart from the tariff', () => {
     await pair.sim.drive(once(client, 'connect'))
     const large = client.pay(90_000_000_000n, 'a house').catch((error: NodeJS.ErrnoException) => error.code)
     client.maxCost = 10n ** 14n
-    await pair.alice.setCaps({ peer: { publicKey: pair.bob.publicKeyHex, cap: 10n ** 14n }, process: 10n ** 14n })
+    pair.alice.setCaps({ peer: { publicKey: pair.bob.publicKeyHex, cap: 10n ** 14n }, process: 10n ** 14n })
     await pair.sim.drive(client.pay(2_000n, 'a coffee'))
     expect(got).toEqual([2_000n])
     server.resume()
