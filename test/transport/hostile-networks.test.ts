@@ -286,7 +286,7 @@ class Play {
     // spec §9.6: where the answers to a hidden caller find no way, it hears nothing until its connect timeout. But its
     // OPEN arrives where a way works.
     if (told.replies === 'phantom' && isAccepted && !isConnected) return false
-    // What hidden answers take to the guard is not seen here; but where nothing can be paid back, they find no way either.
+    // What hidden answers take to the guard is not seen here; where nothing can be paid back, they find no way either.
     const isThere = sizeOf(read.there) === told.there || (await this.#pays(from, to))
     return isThere && this.#pays(to, from)
   }
