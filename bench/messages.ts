@@ -12,6 +12,7 @@ import { type Backend, createEndpoint, type Message, type MessageOptions } from 
 import { createLndBackend } from '../src/lnd.ts'
 import type { Destination } from '../src/medium/route.ts'
 import { createSimulation, demoNetwork } from '../src/sim.ts'
+import { Code } from '../src/wire/errors.ts'
 import { startNetwork } from '../tools/regtest/network.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
@@ -74,7 +75,7 @@ async function bare(world: World, isTaken: boolean): Promise<number> {
         if (event.type !== 'offer') return
         const preimage = preimages.get(toHex(event.hash))
         const taken = isTaken && preimage !== undefined
-        void bob.answer(event.offerId, taken ? { action: 'settle', preimage } : { action: 'refuse', code: 18 })
+        void bob.answer(event.offerId, taken ? { action: 'settle', preimage } : { action: 'refuse', code: Code.DENIED })
       },
     }),
   )

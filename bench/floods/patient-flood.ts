@@ -1,8 +1,9 @@
 /** Floods of bare payments that send anew what hangs: what a network gives to one who needs no order and no answers. */
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Backend } from '../../src/backends/backend.ts'
+import { pause } from '../../src/floor/clock.ts'
 import type { PaymentOutcome } from '../../src/medium/payment.ts'
-import type { Route } from '../../src/medium/route.ts'
+import { packetCostMsat, type Route } from '../../src/medium/route.ts'
 import type { Simulation } from '../../src/sim.ts'
 
 export interface PatientFlood {
@@ -45,7 +46,7 @@ export async function patientFlood(
   const found = await simulation.drive(
     payer.findRoutes({ destination, amountMsat: 1n, maxFeeMsat, count: flood.routes }),
   )
-  const routes = found.filter((route) => packetOf(route) <= maxFeeMsat)
+  const routes = found.filter((route) => packetCostMsat(route) <= maxFeeMsat)
   if (routes.length === 0) return { rate: 0, routes: 0 }
   const startMs = clock.now()
   let payments = 0
@@ -56,10 +57,6 @@ export async function patientFlood(
   }
   await simulation.run({ until: () => isDone() || payments > MAX_PAYMENTS, withinMs: Infinity })
   return { rate: (bytes * 1_000) / (clock.now() - startMs), routes: routes.length }
-}
-
-function packetOf({ minAmountMsat, feeBaseMsat, feePpm }: Route): bigint {
-  return minAmountMsat + feeBaseMsat + (minAmountMsat * BigInt(feePpm)) / 1_000_000n
 }
 
 interface Lane {
@@ -73,17 +70,11 @@ async function payOn(simulation: Simulation, payer: Backend, { route, isTaken, p
   while (!isTaken()) {
     const preimage = simulation.entropy.bytes(32)
     const payment = { routeId: route.id, record, amountMsat: route.minAmountMsat, hash: sha256(preimage), preimage }
-    const outcome = await Promise.race([payer.pay(payment), pause(simulation, patienceMs)])
-    if (isLocal(outcome)) await pause(simulation, FULL_PAUSE_MS)
+    const outcome = await Promise.race([payer.pay(payment), pause(patienceMs, simulation.clock)])
+    if (isLocal(outcome)) await pause(FULL_PAUSE_MS, simulation.clock)
   }
 }
 
-function isLocal(outcome: PaymentOutcome | undefined): boolean {
+function isLocal(outcome: PaymentOutcome | void): boolean {
   return outcome?.status === 'failed' && outcome.place === 'local'
-}
-
-function pause({ clock }: Simulation, ms: number): Promise<undefined> {
-  return new Promise((resolve) => {
-    clock.schedule(clock.now() + ms, () => resolve(undefined))
-  })
 }

@@ -3,6 +3,7 @@ import type { Backend } from '../../src/backends/backend.ts'
 import { createEndpoint, type Endpoint, type EndpointOptions, type Socket } from '../../src/index.ts'
 import type { Simulation } from '../../src/sim.ts'
 import { median } from '../sim/statistics.ts'
+import { pause } from '../../src/floor/clock.ts'
 import { watch, type Watch } from '../sim/watch.ts'
 import type { PreparedNetwork } from './networks.ts'
 import { ECHO_BYTES, GIVE_UP_MS, PAIRS_AT_ONCE } from './settings.ts'
@@ -125,11 +126,7 @@ async function closeAll(
   ends: readonly Endpoint[],
   backends: readonly Backend[],
 ): Promise<void> {
-  const { clock } = simulation
-  const late = new Promise<void>((resolve) => {
-    clock.schedule(clock.now() + CLOSE_MS, resolve)
-  })
-  await Promise.race([late, Promise.all(ends.map((end) => end.close()))])
+  await Promise.race([pause(CLOSE_MS, simulation.clock), Promise.all(ends.map((end) => end.close()))])
   await Promise.all(backends.map((backend) => backend.stop()))
 }
 

@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import type { Clock } from '../../src/floor/clock.ts'
+import { type Clock, pause } from '../../src/floor/clock.ts'
 import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import { PairBackend, type PairMessage } from './pair-backend.ts'
 
@@ -92,9 +92,7 @@ function send(message: EndMessage): void {
 }
 
 async function measure(clock: Clock): Promise<void> {
-  await new Promise<void>((resolve) => {
-    clock.schedule(clock.now() + SETTLE_MS, resolve)
-  })
+  await pause(SETTLE_MS, clock)
   const { gc } = globalThis
   if (gc === undefined) throw new Error('start this process with --expose-gc')
   for (let i = 0; i < 4; i++) {

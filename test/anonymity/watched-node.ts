@@ -11,6 +11,7 @@ import { DaemonServer } from '../../src/backends/daemon/server/daemon-server.ts'
 import { createEndpoint } from '../../src/index.ts'
 import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import { toHex } from '../../src/floor/bytes.ts'
+import { pause } from '../../src/floor/clock.ts'
 import { ScriptedBackend } from '../transport/scripted-backend.ts'
 
 /** A payment that left the node. */
@@ -61,9 +62,7 @@ export class WatchedBackend extends ScriptedBackend {
   }
 
   override async sharedSecret(point: Uint8Array): Promise<Uint8Array> {
-    await new Promise<void>((resolve) => {
-      this.clock.schedule(this.clock.now() + AGREEMENT_MS, resolve)
-    })
+    await pause(AGREEMENT_MS, this.clock)
     return await super.sharedSecret(point)
   }
 

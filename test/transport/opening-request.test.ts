@@ -11,6 +11,7 @@ import {
   type ServerOptions,
   type Socket,
 } from '../../src/index.ts'
+import { pause } from '../../src/floor/clock.ts'
 import type { ConnectOptions } from '../../src/transport/options/options.ts'
 import { type Pair, pairOn } from './worlds.ts'
 
@@ -56,10 +57,7 @@ async function served(options: ConnectOptions = {}): Promise<string> {
 }
 
 /** Resolves after so many ms of the simulation. */
-const afterMs = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    pair.sim.clock.schedule(pair.sim.clock.now() + ms, resolve)
-  })
+const afterMs = (ms: number): Promise<void> => pause(ms, pair.sim.clock)
 
 describe("a server that listens for 'opening'", () => {
   it('turns a caller down before anything is paid, with a code that the caller reads', async () => {

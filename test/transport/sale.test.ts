@@ -8,13 +8,8 @@ async function sale(seed: string, capMsat: bigint, hang = 0.01): Promise<SaleRes
   const buyer = await sim.drive(createEndpoint({ backend: sim.backend('alice') }))
   const seller = await sim.drive(createEndpoint({ backend: sim.backend('bob') }))
   const file = sim.entropy.bytes(184_302)
-  const wait = async (ms: number): Promise<void> => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    sim.clock.schedule(sim.clock.now() + ms, resolve)
-    await promise
-  }
   const prices = { firstMsat: 2_000n, laterMsat: 3_000n }
-  return await sim.drive(sell({ seller, buyer, file, capMsat, ...prices, wait, onPrice: () => undefined }))
+  return await sim.drive(sell({ seller, buyer, file, capMsat, ...prices, clock: sim.clock, onPrice: () => undefined }))
 }
 
 describe('a file that is sold by the kilobyte, a tenth of the payments failing', () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
+import { pause } from '../../src/floor/clock.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
@@ -100,7 +101,6 @@ export async function pairOn(
 export async function keysockWorld(replies: 'phantom' | 'direct'): Promise<World> {
   const sim = createSimulation(demoNetwork(), { seed: 7 })
   const { alice, bob } = await pairOn(sim, { alice: { replies } })
-  const { clock } = sim
   return {
     name: `keysock, ${replies} replies`,
     async listen(options, onConnection) {
@@ -110,10 +110,7 @@ export async function keysockWorld(replies: 'phantom' | 'direct'): Promise<World
       return alice.createConnection(bob.publicKeyHex, refused ? 8 : 7, options)
     },
     run: (promise) => sim.drive(promise),
-    later: (ms) =>
-      new Promise((resolve) => {
-        clock.schedule(clock.now() + ms, resolve)
-      }),
+    later: (ms) => pause(ms, sim.clock),
     async stop() {
       await sim.drive(Promise.all([alice.close(), bob.close()]))
     },

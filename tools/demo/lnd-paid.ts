@@ -1,6 +1,6 @@
 /** `./dev demo --lnd --paid`: the sale on real lnd nodes, with what all channels have before and after as the proof. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { getChannelBalance } from 'lightning'
+import { processClock } from '../../src/floor/clock.ts'
 import { lndAvailable } from '../regtest/available.ts'
 import { file } from '../regtest/file-exchange.ts'
 import type { Network } from '../regtest/network.ts'
@@ -60,7 +60,7 @@ async function onNodes(network: Network<Name>, { bytes, capMsat, json }: LndPaid
     capMsat,
     firstMsat: FIRST_MSAT,
     laterMsat: LATER_MSAT,
-    wait: async (ms) => await sleep(ms),
+    clock: processClock,
     onPrice: (msat) => (json ? undefined : announcePrice(msat)),
   })
   // The channels have it a moment after the payments: their last commitments are still exchanged.

@@ -32,11 +32,7 @@ export async function paidDemo({ bytes, seed, failure, hang, capMsat, json }: Pa
       capMsat,
       firstMsat: FIRST_MSAT,
       laterMsat: LATER_MSAT,
-      wait: async (ms) => {
-        const { promise, resolve } = Promise.withResolvers<void>()
-        sim.clock.schedule(sim.clock.now() + ms, resolve)
-        await promise
-      },
+      clock: sim.clock,
       onPrice: (msat) => (json ? undefined : announcePrice(msat)),
     }),
   )

@@ -1,6 +1,7 @@
 /** A file sold by the kilobyte to a client with a cap: what `./dev demo --paid` shows, on any backend. */
 import { once } from 'node:events'
-import type { Endpoint, Socket } from '../../src/index.ts'
+import { pause } from '../../src/floor/clock.ts'
+import type { Clock, Endpoint, Socket } from '../../src/index.ts'
 
 export interface SaleOptions {
   readonly seller: Endpoint
@@ -11,8 +12,8 @@ export interface SaleOptions {
   /** What 1,000 bytes cost at first, and from half of the file on, msat. */
   readonly firstMsat: bigint
   readonly laterMsat: bigint
-  /** Waits so many milliseconds, in the time of the network. */
-  readonly wait: (ms: number) => Promise<void>
+  /** The time of the network. */
+  readonly clock: Clock
   /** Each price that the buyer hears of. */
   readonly onPrice: (kilobyteMsat: bigint) => void
 }
@@ -55,7 +56,7 @@ const LEAD_BYTES = 49_152
 
 /** Closes both endpoints at the end. */
 export async function sell(options: SaleOptions): Promise<SaleResult> {
-  const { seller, buyer, file, capMsat, firstMsat, laterMsat, wait } = options
+  const { seller, buyer, file, capMsat, firstMsat, laterMsat, clock } = options
   let sold: Socket | undefined
   const server = seller.createServer(
     { tariff: { packet: 0, kilobyte: firstMsat }, allowHalfOpen: true },
@@ -64,7 +65,7 @@ export async function sell(options: SaleOptions): Promise<SaleResult> {
       // Who stops at its cap goes: that ends the sale, and is no fault of the seller's.
       accepted.on('error', () => undefined)
       accepted.resume()
-      void serve(accepted, { file, laterMsat, wait })
+      void serve(accepted, { file, laterMsat, clock })
     },
   )
   await server.listen(PORT)
@@ -87,17 +88,17 @@ export async function sell(options: SaleOptions): Promise<SaleResult> {
   let isAtCap = false
   socket.on('paused', () => {
     isAtCap = true
-    void leave(socket, wait)
+    void leave(socket, clock)
   })
   socket.end()
   await once(socket, 'close')
   server.close()
 
   for (let waited = 0; waited < DECIDED_MS && !(isDecided(seller) && isDecided(buyer)); waited += LOOK_MS)
-    await wait(LOOK_MS)
+    await pause(LOOK_MS, clock)
   // A last acknowledgement is a payment, too: the ledgers are read when nothing more can go.
   await seller.close()
-  await wait(CONFIRMED_MS)
+  await pause(CONFIRMED_MS, clock)
   await buyer.close()
   const [bought, earned] = [await ledgerOf(buyer), await ledgerOf(seller)]
   return {
@@ -116,11 +117,11 @@ export async function sell(options: SaleOptions): Promise<SaleResult> {
 interface Goods {
   readonly file: Uint8Array
   readonly laterMsat: bigint
-  readonly wait: (ms: number) => Promise<void>
+  readonly clock: Clock
 }
 
 /** Writes the file. When half of it has arrived, the rest becomes dearer. */
-async function serve(socket: Socket, { file, laterMsat, wait }: Goods): Promise<void> {
+async function serve(socket: Socket, { file, laterMsat, clock }: Goods): Promise<void> {
   let isRaised = false
   for (let at = 0; at < file.length && !socket.destroyed;) {
     const arrived = socket.stats.bytesAcknowledged
@@ -128,17 +129,17 @@ async function serve(socket: Socket, { file, laterMsat, wait }: Goods): Promise<
       isRaised = true
       socket.setTariff({ packet: 0, kilobyte: laterMsat })
     }
-    if (at >= arrived + LEAD_BYTES) await wait(LOOK_MS / 10)
+    if (at >= arrived + LEAD_BYTES) await pause(LOOK_MS / 10, clock)
     else socket.write(file.subarray(at, (at += PIECE_BYTES)))
   }
   if (!socket.destroyed) socket.end()
 }
 
 /** Waits for what was paid for and is still on its way, then ends the connection. */
-async function leave(socket: Socket, wait: SaleOptions['wait']): Promise<void> {
+async function leave(socket: Socket, clock: Clock): Promise<void> {
   for (let quietMs = 0; quietMs < QUIET_MS && !socket.destroyed;) {
     const before = socket.bytesRead
-    await wait(LOOK_MS)
+    await pause(LOOK_MS, clock)
     quietMs = socket.bytesRead === before ? quietMs + LOOK_MS : 0
   }
   socket.destroy()
