@@ -239,3 +239,28 @@ describe('a surplus', () => {
     expect(seller.surplusMsat(10n ** 12n, view)).toBe(7_000n)
   })
 })
+
+test('a copy of the OPEN that hangs is no money that the other side has', () => {
+  let opens = 0
+  const joined = new Joined({
+    seed: 3,
+    a: { maxTariff: { ...NO_TARIFF, kilobyteMsat: 100_000n }, capMsat: 10n ** 13n },
+    b: { tariff: { ...NO_TARIFF, kilobyteMsat: 100_000n } },
+    // The first copy never comes, and fails hours later.
+    fate: ({ record }, from) =>
+      from === 'a' && ((record[0] ?? 0) & 7) === 0 && opens++ === 0
+        ? { arrives: false, afterMs: 6 * 60 * MINUTE_MS }
+        : { arrives: true, afterMs: 300 },
+  })
+  const { a, b } = joined
+  a.connection.finish(joined.now)
+  joined.pump()
+  if (!joined.run(30 * MINUTE_MS, () => b.machine !== undefined)) throw new Error('the connection never opened')
+  b.connection.write(joined.now, pattern(0, 5_000, 2))
+  b.connection.finish(joined.now)
+  joined.pump()
+  joined.run(MINUTE_MS)
+  expect(opens).toBeGreaterThan(1)
+  expect(a.readBytes).toBe(5_000)
+  expect(a.connection.credit.paidMsat).toBe(b.connection.credit.paidMsat)
+})

@@ -233,7 +233,8 @@ export class SentPacket implements HeapItem {
   delivered(money: MoneyParts): boolean {
     if (this.#isDelivered) return false
     this.#isDelivered = true
-    this.paid(money)
+    // An answer does not tell which copy of an OPEN came: each counts as paid when its own payment settles.
+    if (!this.parts.open) this.paid(money)
     this.#charge(money)
     return true
   }
