@@ -1,20 +1,17 @@
 import { dayText, timeText } from '../../floor/clock.ts'
+import { toJson } from '../../floor/json.ts'
 import type { AccountEntry } from './entry.ts'
 import type { AccountTotal } from './totals.ts'
 
 /** An entry as one object of JSON, amounts as decimal strings: one line of an export. */
 export function entryAsJson(entry: AccountEntry): string {
   const { timeMs, ...rest } = entry
-  return asJson({ time: timeText(timeMs), ...rest })
+  return toJson({ time: timeText(timeMs), ...rest })
 }
 
 /** Totals as one object of JSON. */
 export function totalAsJson(total: AccountTotal): string {
-  return asJson(total)
-}
-
-function asJson(value: object): string {
-  return JSON.stringify(value, (_key, each: unknown) => (typeof each === 'bigint' ? each.toString() : each))
+  return toJson(total)
 }
 
 const ENTRY_COLUMNS = [

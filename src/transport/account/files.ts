@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dayText } from '../../floor/clock.ts'
+import { toJson } from '../../floor/json.ts'
 import { MAX_ACCOUNT_LINE_CHARACTERS, MAX_ACCOUNT_PARTS } from '../limits.ts'
 import type { AccountEntry } from './entry.ts'
 import { LineReaderOfAccount } from './lines.ts'
@@ -126,10 +127,9 @@ async function readFolded(folder: string): Promise<Folded> {
 
 async function writeFolded(folder: string, folded: Folded): Promise<void> {
   const file = join(folder, FOLDED)
-  const text = JSON.stringify(folded, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
   const next = await open(`${file}.next`, 'w', 0o600)
   try {
-    await next.writeFile(text)
+    await next.writeFile(toJson(folded))
     await next.sync()
   } finally {
     await next.close()

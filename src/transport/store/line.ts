@@ -1,3 +1,4 @@
+import { toJson } from '../../floor/json.ts'
 import { invalidOption } from '../errors.ts'
 import type { Spent, StoreChange } from './store.ts'
 
@@ -6,7 +7,7 @@ import type { Spent, StoreChange } from './store.ts'
  * bigints as decimal strings.
  */
 export function encodeLine(change: StoreChange): string {
-  const text = JSON.stringify(change, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
+  const text = toJson(change)
   return `${checksum(text)} ${text}\n`
 }
 
