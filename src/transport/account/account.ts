@@ -2,7 +2,7 @@ import { invalidOption } from '../errors.ts'
 import type { AccountEntry, AccountParty } from './entry.ts'
 import { ENTRY_HEADLINE, entryAsCsv, entryAsJson, TOTAL_HEADLINE, totalAsCsv, totalAsJson } from './export.ts'
 import { foldedTotals, readEntries } from './files.ts'
-import { type AccountGrouping, AccountSums, type AccountTotal } from './totals.ts'
+import { type AccountGrouping, AccountSums, type AccountTotal, GROUPINGS } from './totals.ts'
 import type { AccountKeeper } from './keeper.ts'
 
 export interface AccountQuery {
@@ -34,8 +34,7 @@ export class Account {
   async totals({ by = 'all', ...query }: AccountQuery & { readonly by?: AccountGrouping } = {}): Promise<
     readonly AccountTotal[]
   > {
-    if (!(by in GROUPINGS))
-      throw invalidOption(`by is one of ${Object.keys(GROUPINGS).join(', ')}; got ${by as string}`)
+    if (!GROUPINGS.includes(by)) throw invalidOption(`by is one of ${GROUPINGS.join(', ')}; got ${by as string}`)
     const sinceMs = sinceOf(query)
     const sums = new AccountSums(by)
     // Sums of what is no more in detail say nothing of a part of it.
@@ -55,15 +54,6 @@ export class Account {
     if (format === 'csv') yield ENTRY_HEADLINE
     for await (const entry of this.entries(query)) yield format === 'csv' ? entryAsCsv(entry) : entryAsJson(entry)
   }
-}
-
-const GROUPINGS: Readonly<Record<AccountGrouping, true>> = {
-  all: true,
-  peer: true,
-  port: true,
-  day: true,
-  connection: true,
-  program: true,
 }
 
 /**

@@ -6,7 +6,7 @@ import { toJson } from '../../floor/json.ts'
 import { MAX_ACCOUNT_LINE_CHARACTERS, MAX_ACCOUNT_PARTS } from '../limits.ts'
 import type { AccountEntry } from './entry.ts'
 import { LineReaderOfAccount } from './lines.ts'
-import { type AccountGrouping, AccountSums, type AccountTotal } from './totals.ts'
+import { type AccountGrouping, AccountSums, type AccountTotal, GROUPINGS } from './totals.ts'
 
 /** account-2026-11-000.jsonl: a month, and the part of it. In the order of time, by name. */
 const PART = /^account-(\d{4}-\d{2})-(\d{3,})\.jsonl$/
@@ -74,7 +74,7 @@ export async function* readPart(file: string): AsyncGenerator<AccountEntry> {
 }
 
 /** Groupings that are kept of parts that are summed up: connections are too many. */
-const KEPT: readonly AccountGrouping[] = ['all', 'peer', 'port', 'day', 'program']
+const KEPT: readonly AccountGrouping[] = GROUPINGS.filter((by) => by !== 'connection')
 
 interface Folded {
   /** Names of the parts in it, the last ones. */

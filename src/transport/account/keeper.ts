@@ -1,7 +1,7 @@
 import { BoundedSet } from '../../floor/bounded.ts'
 import { MAX_ACCOUNT_RECENT } from '../limits.ts'
 import type { AccountEntry, AccountParty, PaidEntry } from './entry.ts'
-import { type AccountGrouping, AccountSums, type AccountTotal } from './totals.ts'
+import { type AccountGrouping, AccountSums, type AccountTotal, GROUPINGS } from './totals.ts'
 
 /** Where entries are kept. */
 export interface AccountKeeper {
@@ -23,8 +23,6 @@ export interface AccountKeeper {
   flush(): Promise<void>
   close(): Promise<void>
 }
-
-const GROUPINGS: readonly AccountGrouping[] = ['all', 'peer', 'port', 'day', 'connection', 'program']
 
 /** Keeps the latest entries, and sums of those before them, as long as the process lives. */
 export class MemoryKeeper implements AccountKeeper {

@@ -3,8 +3,11 @@ import { MAX_ACCOUNT_GROUPS } from '../limits.ts'
 import { dayText } from '../../floor/clock.ts'
 import type { AccountEntry } from './entry.ts'
 
+/** What totals can be made by. */
+export const GROUPINGS = ['all', 'peer', 'port', 'day', 'connection', 'program'] as const
+
 /** What totals are made by; 'all': one sum of everything. */
-export type AccountGrouping = 'all' | 'peer' | 'port' | 'day' | 'connection' | 'program'
+export type AccountGrouping = (typeof GROUPINGS)[number]
 
 /** Sums of what entries have in common. Amounts in msat. */
 export interface AccountTotal {
