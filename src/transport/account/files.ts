@@ -97,17 +97,13 @@ export async function foldOldest(folder: string): Promise<void> {
     const [oldest] = parts
     if (oldest === undefined) return
     const folded = await readFolded(folder)
-    const sums = Object.fromEntries(
-      await Promise.all(
-        KEPT.map(async (by) => {
-          const sum = new AccountSums(by)
-          for (const total of folded.sums?.[by] ?? []) sum.merge(total)
-          for await (const entry of readPart(join(folder, oldest.name))) sum.add(entry)
-          return [by, sum.totals()] as const
-        }),
-      ),
-    )
-    await writeFolded(folder, { parts: [...(folded.parts ?? []), oldest.name].slice(-MAX_ACCOUNT_PARTS), sums })
+    const sums = KEPT.map((by) => ({ by, sum: new AccountSums(by) }))
+    for (const { by, sum } of sums) for (const total of folded.sums?.[by] ?? []) sum.merge(total)
+    for await (const entry of readPart(join(folder, oldest.name))) for (const { sum } of sums) sum.add(entry)
+    await writeFolded(folder, {
+      parts: [...(folded.parts ?? []), oldest.name].slice(-MAX_ACCOUNT_PARTS),
+      sums: Object.fromEntries(sums.map(({ by, sum }) => [by, sum.totals()])),
+    })
     await unlink(join(folder, oldest.name))
   }
 }
