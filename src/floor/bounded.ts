@@ -27,17 +27,20 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
 /** A Set of at most `max` values: a new one beyond that drops the value that was added first. */
 export class BoundedSet<Value> extends Set<Value> {
   readonly #max: number
+  readonly #dropped: ((value: Value) => void) | undefined
 
-  constructor(max: number, values: Iterable<Value> = []) {
+  /** @param dropped is told of each value that is dropped */
+  constructor(max: number, values: Iterable<Value> = [], dropped?: (value: Value) => void) {
     super()
     this.#max = max
+    this.#dropped = dropped
     for (const value of values) this.add(value)
   }
 
   /** A value that is there keeps its place in the order. */
   override add(value: Value): this {
     super.add(value)
-    dropOldest(this, this.#max)
+    dropOldest(this, this.#max, this.#dropped)
     return this
   }
 }
@@ -46,10 +49,12 @@ export class BoundedSet<Value> extends Set<Value> {
 function dropOldest<Key>(
   table: { readonly size: number; keys(): Iterable<Key>; delete(key: Key): boolean },
   max: number,
+  dropped?: (key: Key) => void,
 ): void {
   if (table.size <= max) return
   for (const oldest of table.keys()) {
     table.delete(oldest)
+    dropped?.(oldest)
     if (table.size <= max) return
   }
 }

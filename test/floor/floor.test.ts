@@ -103,6 +103,13 @@ describe('a bounded table', () => {
     for (let i = 0; i < 10; i++) set.add(i)
     expect([...set]).toEqual([7, 8, 9])
   })
+
+  it('tells what it drops', () => {
+    const dropped: number[] = []
+    const set = new BoundedSet<number>(2, [], (value) => dropped.push(value))
+    for (const value of [1, 2, 1, 3, 4]) set.add(value)
+    expect(dropped).toEqual([1, 2])
+  })
 })
 
 describe('DecayingRate', () => {

@@ -26,16 +26,13 @@ export interface AccountKeeper {
 
 /** Keeps the latest entries, and sums of those before them, as long as the process lives. */
 export class MemoryKeeper implements AccountKeeper {
-  readonly #recent: BoundedSet<AccountEntry> = new BoundedSet(MAX_ACCOUNT_RECENT + 1)
+  readonly #recent = new BoundedSet<AccountEntry>(MAX_ACCOUNT_RECENT, [], (oldest) => {
+    for (const sums of this.#sums.values()) sums.add(oldest)
+  })
   readonly #sums: ReadonlyMap<AccountGrouping, AccountSums> = new Map(GROUPINGS.map((by) => [by, new AccountSums(by)]))
 
   add(entry: AccountEntry): undefined {
     this.#recent.add(entry)
-    if (this.#recent.size <= MAX_ACCOUNT_RECENT) return
-    const [oldest] = this.#recent
-    if (oldest === undefined) return
-    this.#recent.delete(oldest)
-    for (const sums of this.#sums.values()) sums.add(oldest)
   }
 
   async *read(sinceMs: number): AsyncGenerator<AccountEntry> {

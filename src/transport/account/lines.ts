@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../floor/bounded.ts'
 import { MAX_ACCOUNT_DEFINITIONS } from '../limits.ts'
 import type { AccountEntry, AccountParty, PaidEntry } from './entry.ts'
 
@@ -36,7 +37,7 @@ export class LineWriterOfAccount {
 
 /** Numbers for things that come again: the oldest number is given anew. */
 class Numbers<Thing extends object> {
-  readonly #numbers: Map<Thing, number> = new Map()
+  readonly #numbers: BoundedMap<Thing, number> = new BoundedMap(MAX_ACCOUNT_DEFINITIONS)
   #next = 0
 
   /** `define` is called where the thing gets a number now. */
@@ -45,10 +46,6 @@ class Numbers<Thing extends object> {
     if (known !== undefined) return known
     const number = this.#next % MAX_ACCOUNT_DEFINITIONS
     this.#next += 1
-    if (this.#numbers.size >= MAX_ACCOUNT_DEFINITIONS) {
-      const [oldest] = this.#numbers.keys()
-      if (oldest !== undefined) this.#numbers.delete(oldest)
-    }
     this.#numbers.set(thing, number)
     define(number)
     return number

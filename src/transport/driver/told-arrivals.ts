@@ -1,3 +1,4 @@
+import { BoundedSet } from '../../floor/bounded.ts'
 import { MAX_TOLD_ARRIVALS } from '../limits.ts'
 
 /**
@@ -5,7 +6,9 @@ import { MAX_TOLD_ARRIVALS } from '../limits.ts'
  * them had to wait, so the highest index so far says nothing of those below it.
  */
 export class ToldArrivals {
-  readonly #indices = new Set<bigint>()
+  readonly #indices = new BoundedSet<bigint>(MAX_TOLD_ARRIVALS, [], (oldest) => {
+    if (oldest > this.#floor) this.#floor = oldest
+  })
   /** All up to here count as told. */
   #floor: bigint
 
@@ -17,11 +20,6 @@ export class ToldArrivals {
   /** Whether it is told for the first time. */
   add(index: bigint): boolean {
     if (index <= this.#floor || this.#indices.has(index)) return false
-    const [oldest] = this.#indices
-    if (oldest !== undefined && this.#indices.size >= MAX_TOLD_ARRIVALS) {
-      this.#indices.delete(oldest)
-      if (oldest > this.#floor) this.#floor = oldest
-    }
     this.#indices.add(index)
     return true
   }
