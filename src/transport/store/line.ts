@@ -49,15 +49,12 @@ function toChange(value: Readonly<Record<string, unknown>>): StoreChange | undef
         peer: word(value['peer']),
         amountMsat: amount(value['amountMsat']),
         feeMsat: amount(value['feeMsat']),
-        ...(value['port'] === undefined ? {} : { port: count(value['port']) }),
-        ...(value['connection'] === undefined ? {} : { connection: word(value['connection']) }),
-        ...(value['program'] === undefined ? {} : { program: word(value['program']) }),
+        ...optional('port', value, count),
+        ...optional('connection', value, word),
+        ...optional('program', value, word),
       }
-    case 'release': {
-      const { spent } = value
-      const hash = word(value['hash'])
-      return spent === undefined ? { type, hash } : { type, hash, spent: toSpent(spent) }
-    }
+    case 'release':
+      return { type, hash: word(value['hash']), ...optional('spent', value, toSpent) }
     case 'spent':
       return { type, ...toSpent(value) }
     case 'message':
