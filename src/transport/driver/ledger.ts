@@ -52,7 +52,6 @@ export class Ledger {
   readonly #ports: ReadonlyMap<string, Budget>
   readonly #programs: ReadonlyMap<string, Budget>
   #nextDayMs: number
-  #today: string
 
   constructor({ peerCapMsat, processCapMsat, rules, spent = [], wallMs = 0, alert }: LedgerOptions) {
     const percent = rules?.alertPercent
@@ -60,7 +59,6 @@ export class Ledger {
     const named = (cap: CapName['cap'], of = ''): BudgetOptions => ({ name: { cap, of }, ...watch })
     this.#peerCapMsat = peerCapMsat
     this.#process = new Budget(processCapMsat, undefined, named('process'))
-    this.#today = dayText(wallMs)
     this.#nextDayMs = nextDayMs(wallMs)
     const ofDay = (capMsat: bigint, options: BudgetOptions, wider?: Budget): Budget => {
       const budget = new Budget(capMsat, wider, options)
@@ -73,8 +71,9 @@ export class Ledger {
     this.#ports = each(rules?.ports, 'port')
     this.#programs = each(rules?.programs, 'program')
     // A clock that was set back frees nothing: what was spent on a day that it calls a later one counts today.
+    const today = dayText(wallMs)
     for (const { day, msat, ...purpose } of spent) {
-      if (day < this.#today) continue
+      if (day < today) continue
       this.#day?.remember(msat)
       for (const budget of this.#capsOf(purpose)) budget.remember(msat)
     }
@@ -103,7 +102,6 @@ export class Ledger {
   /** The time has moved: where a day begins, its caps do. What is reserved stays so, and counts for the new day. */
   passTo(wallMs: number): void {
     if (wallMs < this.#nextDayMs) return
-    this.#today = dayText(wallMs)
     this.#nextDayMs = nextDayMs(wallMs)
     for (const [budget, capMsat] of this.#days) budget.begin(capMsat)
   }
