@@ -62,6 +62,11 @@ export function turn(): Promise<void> {
   })
 }
 
+/** Milliseconds since 1970, UTC, whole ones, by a clock; see `Clock.wall`. */
+export function wallTime(clock: Clock): number {
+  return Math.max(0, Math.floor(clock.wall?.() ?? clock.now()))
+}
+
 /** A day, ms. */
 export const DAY_MS = 86_400_000
 

@@ -1,7 +1,7 @@
 import { BackOff } from '../../floor/back-off.ts'
 import { BoundedMap } from '../../floor/bounded.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
-import type { Clock } from '../../floor/clock.ts'
+import { type Clock, wallTime } from '../../floor/clock.ts'
 import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
 import type { Backend } from '../../backends/backend.ts'
 import { type Account, AccountBook } from '../account/account.ts'
@@ -187,8 +187,7 @@ export class ProgramsPurse {
   }
 
   #wallNow(): number {
-    const { clock } = this.#options
-    return Math.max(0, Math.floor(clock.wall?.() ?? clock.now()))
+    return wallTime(this.#options.clock)
   }
 
   #partyOf(program: string | undefined, connection: string, port: number): AccountParty | undefined {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../floor/clock.ts'
+import { type Clock, wallTime } from '../../floor/clock.ts'
 import type { Entropy } from '../../floor/entropy.ts'
 import type { RandomBytes } from '../connection/interface.ts'
 import { KeysockError, messageOf } from '../errors.ts'
@@ -39,8 +39,7 @@ export class Runtime {
 
   /** Milliseconds since 1970, UTC, whole ones; see `Clock.wall`. */
   wallNow(): number {
-    const { clock } = this.#options
-    return Math.max(0, Math.floor(clock.wall?.() ?? clock.now()))
+    return wallTime(this.#options.clock)
   }
 
   /** Calls back in a later turn of the event loop, also where all has stopped; the result cancels that. */
