@@ -66,6 +66,9 @@ export type PaymentOutcome =
    */
   | { readonly status: 'unknown' }
 
+/** What became of a payment, for certain. */
+export type DecidedOutcome = Exclude<PaymentOutcome, { readonly status: 'unknown' }>
+
 export interface PaymentFailure {
   readonly status: 'failed'
   readonly reason: FailureReason

@@ -1,19 +1,25 @@
 import { dayText } from '../../floor/clock.ts'
-import type { PaymentOutcome } from '../../medium/payment.ts'
+import type { DecidedOutcome } from '../../medium/payment.ts'
 import type { AccountBook } from '../account/account.ts'
 import { type AccountParty, NOBODY, type PaidEntry } from '../account/entry.ts'
 import type { WantReason } from '../connection/interface.ts'
 import type { Reservation, StoreChange } from '../store/store.ts'
 import type { Runtime } from './runtime.ts'
 
+/** What a process knows of a payment that it sent, for the account. */
+export interface PaymentFacts {
+  readonly party: AccountParty
+  /** Of its route. */
+  readonly channels: readonly string[]
+  readonly reason: WantReason
+}
+
 /** A payment that is decided. */
-export interface Decided {
+interface Decided {
   readonly reservation: Reservation
-  readonly outcome: Exclude<PaymentOutcome, { readonly status: 'unknown' }>
+  readonly outcome: DecidedOutcome
   /** Undefined for what a former process sent: what is known of that stands in the reservation. */
-  readonly sent:
-    | { readonly party: AccountParty; readonly channels: readonly string[]; readonly reason: WantReason }
-    | undefined
+  readonly sent: PaymentFacts | undefined
 }
 
 const NO_CHANNELS: readonly string[] = []

@@ -1,5 +1,5 @@
 import { dayText, nextDayMs } from '../../floor/clock.ts'
-import type { PaymentOutcome } from '../../medium/payment.ts'
+import type { DecidedOutcome } from '../../medium/payment.ts'
 import { Budget, type BudgetOptions, type BudgetView, type CapName, type CapObstacle } from '../connection/budget.ts'
 import { OTHERS_OF_POLICY, type Rules } from '../policy/policy.ts'
 import type { Reservation, Spent } from '../store/store.ts'
@@ -132,7 +132,7 @@ export class Ledger {
   }
 
   /** What became of a payment of a former process, or of no connection. */
-  decide(reservation: Reservation, outcome: Exclude<PaymentOutcome, { status: 'unknown' }>): void {
+  decide(reservation: Reservation, outcome: DecidedOutcome): void {
     const { peer, amountMsat, feeMsat, port = 0, program } = reservation
     const budget = this.#budget(peer, purposeOf(port, program))
     if (outcome.status === 'failed') budget.release(amountMsat, feeMsat)

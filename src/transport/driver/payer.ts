@@ -1,4 +1,4 @@
-import type { Payment, PaymentOutcome, PaymentPurpose } from '../../medium/payment.ts'
+import type { DecidedOutcome, Payment, PaymentOutcome, PaymentPurpose } from '../../medium/payment.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { type AccountParty, NOBODY } from '../account/entry.ts'
@@ -8,7 +8,7 @@ import { MAX_TRACKING, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from '../limits.ts'
 import type { LogFields } from '../logger.ts'
 import type { PeerGrant } from '../peer/interface.ts'
 import type { Reservation, StoreChange } from '../store/store.ts'
-import type { Accountant } from './accountant.ts'
+import type { Accountant, PaymentFacts } from './accountant.ts'
 import type { Deadline } from './deadlines.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import type { Ledger } from './ledger.ts'
@@ -21,16 +21,12 @@ interface Unresolved {
   readonly hash: Uint8Array
   readonly reservation: Reservation
   readonly sent:
-    | {
+    | (PaymentFacts & {
         readonly connection: DrivenConnection
         readonly scheduler: PeerScheduler
         readonly ticket: number
         readonly attemptId: number
-        /** As the account has it. */
-        readonly party: AccountParty
-        readonly channels: readonly string[]
-        readonly reason: WantReason
-      }
+      })
     | undefined
   /** Of no connection. */
   alone?: Alone | undefined
@@ -44,11 +40,8 @@ type DecidedAlone = (outcome: DecidedOutcome) => readonly StoreChange[]
 interface Alone {
   readonly decided: DecidedAlone
   /** Undefined for one of a former process. */
-  readonly about:
-    | { readonly party: AccountParty; readonly channels: readonly string[]; readonly reason: WantReason }
-    | undefined
+  readonly about: PaymentFacts | undefined
 }
-export type DecidedOutcome = Exclude<PaymentOutcome, { readonly status: 'unknown' }>
 
 interface AloneOrder {
   /** Of the route. */

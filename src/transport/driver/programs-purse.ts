@@ -2,7 +2,7 @@ import { BackOff } from '../../floor/back-off.ts'
 import { BoundedMap } from '../../floor/bounded.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { type Clock, wallTime } from '../../floor/clock.ts'
-import type { Payment, PaymentOutcome } from '../../medium/payment.ts'
+import type { DecidedOutcome, Payment } from '../../medium/payment.ts'
 import type { Backend } from '../../backends/backend.ts'
 import { type Account, AccountBook } from '../account/account.ts'
 import type { AccountParty } from '../account/entry.ts'
@@ -12,7 +12,7 @@ import { messageOf } from '../errors.ts'
 import { MAX_PURSE_CONNECTIONS, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from '../limits.ts'
 import { allowsKey, type Rules } from '../policy/policy.ts'
 import type { Reservation, Store, StoreChange, StoredState } from '../store/store.ts'
-import { Accountant } from './accountant.ts'
+import { Accountant, type PaymentFacts } from './accountant.ts'
 import { Ledger, capInWords, NO_CAP_MSAT } from './ledger.ts'
 import { settleRecorded } from './start-driver.ts'
 import { ToldArrivals } from './told-arrivals.ts'
@@ -25,12 +25,10 @@ interface PurseOptions {
   readonly log: (message: string) => void
 }
 
-type Decided = Exclude<PaymentOutcome, { readonly status: 'unknown' }>
-
 /** A payment without outcome. Those of a former daemon are not `sent`. */
 interface UnderWay {
   readonly reservation: Reservation
-  readonly sent: Parameters<Accountant['paid']>[0]['sent']
+  readonly sent: PaymentFacts | undefined
   readonly budget: ReturnType<Ledger['join']> | undefined
 }
 
@@ -160,7 +158,7 @@ export class ProgramsPurse {
     return undefined
   }
 
-  decided(hash: Uint8Array, outcome: Decided): void {
+  decided(hash: Uint8Array, outcome: DecidedOutcome): void {
     this.#finish(toHex(hash), outcome)
   }
 
@@ -199,7 +197,7 @@ export class ProgramsPurse {
     return party
   }
 
-  #finish(hash: string, outcome: Decided): void {
+  #finish(hash: string, outcome: DecidedOutcome): void {
     const underWay = this.#underWay.get(hash)
     if (underWay === undefined || this.#isClosed) return
     this.#underWay.delete(hash)

@@ -1,5 +1,5 @@
 import { toHex } from '../../../floor/bytes.ts'
-import type { Payment, PaymentOutcome } from '../../../medium/payment.ts'
+import type { DecidedOutcome, Payment, PaymentOutcome } from '../../../medium/payment.ts'
 import type { Backend } from '../../backend.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import { routeFeeMsat } from '../../../medium/route.ts'
@@ -142,6 +142,6 @@ export class ProgramPayments {
   }
 }
 
-function isDecided(found: Tracked): found is Exclude<PaymentOutcome, { readonly status: 'unknown' }> {
+function isDecided(found: Tracked): found is DecidedOutcome {
   return found.status === 'delivered' || found.status === 'settled' || found.status === 'failed'
 }

@@ -1,4 +1,4 @@
-import type { Payment, PaymentOutcome } from '../../../medium/payment.ts'
+import type { DecidedOutcome, Payment } from '../../../medium/payment.ts'
 
 /** A payment that a program asks for, with what is known of it. */
 interface AskedPayment {
@@ -31,7 +31,7 @@ export interface Purse {
   /** Before a payment is made. Resolves when it may be; with words why it may not be. */
   begin(asked: AskedPayment): Promise<string | undefined>
   /** What became of a payment, also of one that a former daemon made; 'unknown' is not told. */
-  decided(hash: Uint8Array, outcome: Exclude<PaymentOutcome, { readonly status: 'unknown' }>): void
+  decided(hash: Uint8Array, outcome: DecidedOutcome): void
   received(income: DaemonIncome): void
   /** The node was restored from an older state: what comes in has settle indices that came before. */
   nodeIsBehind(): void
