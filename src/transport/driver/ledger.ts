@@ -118,8 +118,8 @@ export class Ledger {
   }
 
   /** Sets money aside for a payment of no connection; what stands against it, where there is none for it. */
-  tryReserve({ peer, amountMsat, feeMsat, port = 0 }: Omit<Reservation, 'hash'>): CapObstacle | undefined {
-    const budget = this.#budget(peer, { port })
+  tryReserve({ peer, amountMsat, feeMsat, port = 0, program }: Omit<Reservation, 'hash'>): CapObstacle | undefined {
+    const budget = this.#budget(peer, purposeOf(port, program))
     const obstacle = budget.obstacle(amountMsat + feeMsat)
     if (obstacle === undefined) budget.reserve(amountMsat, feeMsat)
     else this.forgetIfUnused(peer)

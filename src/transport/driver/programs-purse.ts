@@ -29,7 +29,6 @@ interface PurseOptions {
 interface UnderWay {
   readonly reservation: Reservation
   readonly sent: PaymentFacts | undefined
-  readonly budget: ReturnType<Ledger['join']> | undefined
 }
 
 /** A payment that a program asks for. */
@@ -55,7 +54,7 @@ const ANYONE = ''
 /**
  * The money of all programs of a daemon: their caps of a day, by port and by program, and the account of all of them.
  * As at an endpoint, what is reserved is stored before it is paid, and stays so, over restarts, until its outcome is
- * certain (spec/daemon.md §8).
+ * certain (spec/daemon.md §9.3).
  */
 export class ProgramsPurse {
   readonly #options: PurseOptions
@@ -103,7 +102,7 @@ export class ProgramsPurse {
     this.#told = new ToldArrivals(stored.settleIndex)
     for (const reservation of stored.reservations.values()) {
       this.#ledger.adopt({ ...reservation, peer: ANYONE })
-      this.#underWay.set(reservation.hash, { reservation, sent: undefined, budget: undefined })
+      this.#underWay.set(reservation.hash, { reservation, sent: undefined })
     }
   }
 
@@ -133,19 +132,14 @@ export class ProgramsPurse {
     const hash = toHex(payment.hash)
     this.#ledger.passTo(this.#wallNow())
     const { connection = '', port = 0, role = '', reason = 'data' } = purpose ?? {}
-    const budget = this.#ledger.join(ANYONE, { port, program })
-    const obstacle = budget.obstacle(amountMsat + feeMsat)
-    if (obstacle !== undefined) {
-      this.#ledger.leave(ANYONE)
-      return `a cap of this daemon lets no more pass: ${capInWords(obstacle.budget)}`
-    }
-    budget.reserve(amountMsat, feeMsat)
+    const obstacle = this.#ledger.tryReserve({ peer: ANYONE, amountMsat, feeMsat, port, program })
+    if (obstacle !== undefined) return `a cap of this daemon lets no more pass: ${capInWords(obstacle.budget)}`
     const known = this.#parties.get(connection)
     const isKnown = known?.peer === peer && known.program === program
     const party: AccountParty = isKnown ? known : { connection, peer, port, role, program }
     if (connection !== '') this.#parties.renew(connection, party)
     const reservation: Reservation = { hash, peer, amountMsat, feeMsat, port, connection, program }
-    this.#underWay.set(hash, { reservation, sent: { party, channels, reason }, budget })
+    this.#underWay.set(hash, { reservation, sent: { party, channels, reason } })
     // spec §18.7: it may have the hash of one that has failed, whose end would take the new reservation with it.
     const end = this.#ends.get(hash)
     if (end !== undefined) await end
@@ -201,15 +195,9 @@ export class ProgramsPurse {
     const underWay = this.#underWay.get(hash)
     if (underWay === undefined || this.#isClosed) return
     this.#underWay.delete(hash)
-    const { reservation, sent, budget } = underWay
+    const { reservation, sent } = underWay
     this.#ledger.passTo(this.#wallNow())
-    if (budget === undefined) this.#ledger.decide({ ...reservation, peer: ANYONE }, outcome)
-    else {
-      const { amountMsat, feeMsat } = reservation
-      if (outcome.status === 'failed') budget.release(amountMsat, feeMsat)
-      else budget.spend(amountMsat, feeMsat, outcome.feeMsat)
-      this.#ledger.leave(ANYONE)
-    }
+    this.#ledger.decide({ ...reservation, peer: ANYONE }, outcome)
     const { change, kept } = this.#accountant.paid({ reservation, outcome, sent })
     const end = this.#storeWhen(kept, change).then(() => {
       if (this.#ends.get(hash) === end) this.#ends.delete(hash)
