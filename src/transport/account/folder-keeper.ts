@@ -34,7 +34,7 @@ export class FolderKeeper implements AccountKeeper {
   #waiting = 0
   #missing = 0
   #cancelTimer: (() => void) | undefined
-  #writing: Promise<void> | undefined
+  #writing: Promise<void> = Promise.resolve()
   #file: FileHandle | undefined
   #month = ''
   #part = 0
@@ -51,13 +51,13 @@ export class FolderKeeper implements AccountKeeper {
     batch.entries.push({ entry, party })
     this.#waiting += 1
     if (this.#waiting > MAX_ACCOUNT_WAITING) this.#giveUpOldest()
-    if (batch.entries.length >= ACCOUNT_FLUSH_ENTRIES && !this.#isFailing) void this.flush()
+    if (batch.entries.length >= ACCOUNT_FLUSH_ENTRIES && !this.#isFailing) void this.#flush()
     else this.#arm()
     return batch.written
   }
 
   async *read(sinceMs: number): AsyncGenerator<AccountEntry> {
-    await this.flush()
+    await this.#flush()
     yield* readEntries(this.#options.folder, sinceMs)
     // What could not be written is known all the same.
     for (const { entries } of this.#batches) for (const { entry } of entries) if (entry.timeMs >= sinceMs) yield entry
@@ -80,20 +80,20 @@ export class FolderKeeper implements AccountKeeper {
     return found
   }
 
-  async flush(): Promise<void> {
-    this.#cancelTimer?.()
-    this.#cancelTimer = undefined
-    const writing = (this.#writing ?? Promise.resolve()).then(() => this.#write())
-    this.#writing = writing
-    await writing
-  }
-
   async close(): Promise<void> {
-    await this.flush()
+    await this.#flush()
     this.#cancelTimer?.()
     for (const { resolve } of this.#batches) resolve(false)
     await this.#file?.close().catch(() => undefined)
     this.#file = undefined
+  }
+
+  /** Writes what waits. Never rejects. */
+  async #flush(): Promise<void> {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    this.#writing = this.#writing.then(() => this.#write())
+    await this.#writing
   }
 
   /** The one that new entries go to. */
@@ -110,7 +110,7 @@ export class FolderKeeper implements AccountKeeper {
     const { clock } = this.#options
     this.#cancelTimer ??= clock.schedule(clock.now() + ACCOUNT_FLUSH_MS, () => {
       this.#cancelTimer = undefined
-      void this.flush()
+      void this.#flush()
     })
   }
 

@@ -19,8 +19,6 @@ export interface AccountKeeper {
   folded(by: AccountGrouping): Promise<readonly AccountTotal[]>
   /** Of these payment hashes, those that were paid by an entry from just before the last process ended. */
   recorded(hashes: ReadonlySet<string>): Promise<readonly PaidEntry[]>
-  /** Writes what waits. Never rejects. */
-  flush(): Promise<void>
   close(): Promise<void>
 }
 
@@ -45,10 +43,6 @@ export class MemoryKeeper implements AccountKeeper {
 
   async recorded(): Promise<readonly PaidEntry[]> {
     return []
-  }
-
-  async flush(): Promise<void> {
-    // It keeps nothing elsewhere.
   }
 
   async close(): Promise<void> {
