@@ -121,12 +121,7 @@ export class Payer {
     const { channels } = grant.route
     const { id: attemptId, reason } = attempt
     const sent = { connection, scheduler, ticket: grant.ticket, attemptId, party, channels, reason }
-    const unresolved: Unresolved = { hash: attempt.hash, reservation, sent, isLost: false }
-    this.#unresolved.set(hash, unresolved)
-    this.#pay(unresolved, asPayment(attempt, connection), []).catch((error: unknown) => {
-      // The store, which has ended the endpoint.
-      this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
-    })
+    this.#begin({ hash: attempt.hash, reservation, sent, isLost: false }, asPayment(attempt, connection), [])
   }
 
   /**
@@ -146,11 +141,8 @@ export class Payer {
     const party: AccountParty = { ...NOBODY, peer, port: port ?? 0, role: 'initiator' }
     const alone: Alone = { decided, about: { party, channels, reason: 'data' } }
     const unresolved: Unresolved = { hash: payment.hash, reservation, sent: undefined, alone, isLost: false }
-    this.#unresolved.set(hash, unresolved)
     const purpose: PaymentPurpose = { connection: '', port: party.port, role: 'initiator', reason: 'data' }
-    this.#pay(unresolved, { ...payment, purpose }, changes).catch((error: unknown) => {
-      this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
-    })
+    this.#begin(unresolved, { ...payment, purpose }, changes)
   }
 
   /** Hears of a payment of a former process; what it pays, or undefined where it is decided. */
@@ -179,6 +171,14 @@ export class Payer {
     if (this.#releasing === 0) return
     await new Promise<void>((resolve) => {
       this.#whenReleased = resolve
+    })
+  }
+
+  #begin(unresolved: Unresolved, payment: Payment, changes: readonly StoreChange[]): void {
+    this.#unresolved.set(unresolved.reservation.hash, unresolved)
+    this.#pay(unresolved, payment, changes).catch((error: unknown) => {
+      // The store, which has ended the endpoint.
+      this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
     })
   }
 
