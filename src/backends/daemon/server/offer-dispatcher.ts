@@ -4,12 +4,12 @@ import type { Clock } from '../../../floor/clock.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { Code } from '../../../wire/errors.ts'
 import { isNote } from '../../../wire/notes.ts'
-import type { DecodedHeader, Header } from '../../../wire/packets.ts'
+import type { Header } from '../../../wire/packets.ts'
 import type { Backend, BackendEvent } from '../../backend.ts'
 import { HOLD_MS, MAX_REMEMBERED, OFFER_MARGIN_MS } from '../protocol/limits.ts'
 import type { OfferEvent } from '../protocol/messages.ts'
 import { headerOf } from '../protocol/packet-header.ts'
-import type { KeyAgreements } from './key-agreements.ts'
+import type { KeyAgreements, PortOfOpen } from './key-agreements.ts'
 import type { ConnectionOwners, PathOwners, PortOwners } from './ownership.ts'
 import type { ProgramSession, ProgramSessions } from './program-session.ts'
 
@@ -102,26 +102,20 @@ export class OfferDispatcher {
 
   /** spec §2.9: on the unblinded lane a packet names its connection, and an OPEN its port. */
   #handleUnblinded(offer: OfferEvent): void {
+    const { agreements } = this.#options
+    // spec §18.1: a message says its port to its receiver only, as an OPEN does.
+    if (isNote(offer.record)) return void this.#giveByPort(offer, agreements.portOfNote(offer.record, 'phantom'))
     const header = headerOf(offer.record)
-    if (isNote(offer.record)) return void this.#note(offer)
     if (header === undefined) return this.#giveToAnyone(offer)
     const owner = this.#responderOf(header.header)
     if (owner?.isGone === false) return this.#give(owner, offer, header.header)
-    if (header.header.kind === 'open') return void this.#open(offer, header)
+    if (header.header.kind === 'open')
+      return void this.#giveByPort(offer, agreements.portOf(offer.record, header, 'phantom'), header.header)
     // spec §6.10: CLOSED would end a connection whose program may be about to come back.
     const holdUntilMs = owner === undefined ? this.#options.ports.holdUntil(NO_PORT) : owner.goneMs + HOLD_MS
     if (this.#options.clock.now() < holdUntilMs) return this.#refuse(offer.offerId, Code.BUSY)
     // spec §6.6: an EARLY came before its OPEN; §6.10: any other packet is for a connection that is not known any more.
     this.#refuse(offer.offerId, header.header.kind === 'early' ? Code.STALE : Code.CLOSED)
-  }
-
-  /** spec §18.1: a message says its port to its receiver only, as an OPEN does. */
-  async #note(offer: OfferEvent): Promise<void> {
-    const port = await this.#options.agreements.portOfNote(offer.record, 'phantom')
-    if (port === undefined) return this.#refuse(offer.offerId, Code.PROTOCOL)
-    const now = this.#options.clock.now()
-    if (port === 'busy' || now > offer.deadlineMs - OFFER_MARGIN_MS) return this.#refuse(offer.offerId, Code.BUSY)
-    this.#giveToPort(offer, port, undefined)
   }
 
   /** The program that is the responder of this packet's connection; it may be gone. */
@@ -132,19 +126,16 @@ export class OfferDispatcher {
     return this.#options.connections.ownerOf(header) ?? this.#opening.get(toHex(cid))?.session
   }
 
-  async #open(offer: OfferEvent, header: DecodedHeader): Promise<void> {
-    const port = await this.#options.agreements.portOf(offer.record, header, 'phantom')
+  /** To the program that has its port, once that is found. `header`: of an OPEN. */
+  async #giveByPort(offer: OfferEvent, found: Promise<PortOfOpen>, header?: Header): Promise<void> {
+    const port = await found
     if (port === undefined) return this.#refuse(offer.offerId, Code.PROTOCOL)
     const now = this.#options.clock.now()
     if (port === 'busy' || now > offer.deadlineMs - OFFER_MARGIN_MS) return this.#refuse(offer.offerId, Code.BUSY)
-    this.#giveToPort(offer, port, header.header)
-  }
-
-  #giveToPort(offer: OfferEvent, port: number, header: Header | undefined): void {
     const session = this.#options.ports.ownerOf(port)
     if (session?.phantomLane === true) return this.#give(session, offer, header)
     // spec §6.9: BUSY is asked again later, when a program that died may be back.
-    const isHeld = session === undefined && this.#options.clock.now() < this.#options.ports.holdUntil(port)
+    const isHeld = session === undefined && now < this.#options.ports.holdUntil(port)
     this.#refuse(offer.offerId, isHeld ? Code.BUSY : Code.NO_LISTENER)
   }
 
