@@ -252,13 +252,10 @@ export class DaemonBackend implements Backend {
   #handle(event: SentEvent): void {
     switch (event.type) {
       case 'arrival':
-        if (this.#settleIndex === undefined || event.settleIndex > this.#settleIndex)
-          this.#settleIndex = event.settleIndex
-        this.#connections.received(event.record)
-        return this.#emit(event)
       case 'keysend':
         if (this.#settleIndex === undefined || event.settleIndex > this.#settleIndex)
           this.#settleIndex = event.settleIndex
+        if (event.type === 'arrival') this.#connections.received(event.record)
         return this.#emit(event)
       case 'offer': {
         const { leftMs, pathId, offerId, ...rest } = event
