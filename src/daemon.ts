@@ -30,7 +30,7 @@ import { type OptionNames, unknownOption } from './floor/option-names.ts'
 import { type LockAttempt, type SocketLock, takeLock } from './floor/socket-lock.ts'
 import type { Account } from './transport/account/account.ts'
 import { ProgramsPurse } from './transport/driver/programs-purse.ts'
-import { checkPolicy, isProgram, type Policy } from './transport/policy/policy.ts'
+import { checkPolicy, isProgram, type Policy, PROGRAM_WORDS } from './transport/policy/policy.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
@@ -268,10 +268,7 @@ export function createDaemonBackend(options: { readonly socket: string; readonly
   checkNames(options, { socket: true, program: true })
   const { socket, program } = options
   if (program !== undefined && !isProgram(program))
-    throw new BackendError(
-      'bad-request',
-      `a program has a name of 1 to 64 letters, digits, spaces, dots, hyphens and underscores; got ${program}`,
-    )
+    throw new BackendError('bad-request', `${PROGRAM_WORDS}; got ${program}`)
   const named = program === undefined ? {} : { program }
   return new DaemonBackend({ open: () => reach(socket), clock: processClock, entropy: processEntropy, ...named })
 }

@@ -247,8 +247,8 @@ export const MAX_ACCOUNT_PARTS = 64
 
 // ---- The policy ----------------------------------------------------------------------------------------
 
-/** A file of a policy, in characters: ten thousand keys are less. */
-export const MAX_POLICY_BYTES = 1_048_576
+/** A file of a policy: ten thousand keys are less. */
+export const MAX_POLICY_CHARACTERS = 1_048_576
 /** Keys of a list, ports and programs. */
 export const MAX_POLICY_KEYS = 10_000
 /** A new day is looked for so often, ms: a machine that slept, or whose clock was set, is late by so much at most. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { unknownOption } from '../../floor/option-names.ts'
 import { invalidOption, kindOf, KeysockError, messageOf } from '../errors.ts'
-import { MAX_POLICY_BYTES, MAX_POLICY_KEYS, MAX_PORT } from '../limits.ts'
+import { MAX_POLICY_CHARACTERS, MAX_POLICY_KEYS, MAX_PORT } from '../limits.ts'
 import { checkTarget } from '../options/options.ts'
 import { scanJson } from './scan-json.ts'
 
@@ -92,7 +92,7 @@ export function checkPolicy(policy: Policy, complain: Complain = complaintOfObje
   return {
     dayMsat: optionalSat(policy.daySat, ['daySat'], complain),
     ports: dayCaps(policy.ports, ['ports'], complain, isPort, 'a port is a whole number from 1 to 65535, or *'),
-    programs: dayCaps(policy.programs, ['programs'], complain, isProgram, PROGRAM_WORDS),
+    programs: dayCaps(policy.programs, ['programs'], complain, isProgram, `${PROGRAM_WORDS}, or is *`),
     peerMsat: optionalSat(policy.peerSat, ['peerSat'], complain),
     processMsat: optionalSat(policy.processSat, ['processSat'], complain),
     connectTo: keyRule(policy.connectTo, ['connectTo'], complain),
@@ -110,7 +110,8 @@ export async function readPolicy(file: string): Promise<Policy> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw policyError(`cannot read ${file}: ${messageOf(error)}`)
   })
-  if (text.length > MAX_POLICY_BYTES) throw policyError(`${file} is longer than ${MAX_POLICY_BYTES} characters`)
+  if (text.length > MAX_POLICY_CHARACTERS)
+    throw policyError(`${file} is longer than ${MAX_POLICY_CHARACTERS} characters`)
   let policy: Policy
   try {
     policy = JSON.parse(text) as Policy
@@ -189,7 +190,8 @@ function isPort(name: string): boolean {
   return /^[1-9]\d{0,4}$/.test(name) && Number(name) <= MAX_PORT
 }
 
-const PROGRAM_WORDS = 'a program has a name of 1 to 64 letters, digits, spaces, dots, hyphens and underscores, or is *'
+/** What programs may call themselves (spec/daemon.md §4.6), in words. */
+export const PROGRAM_WORDS = 'a program has a name of 1 to 64 letters, digits, spaces, dots, hyphens and underscores'
 
 /** What programs may call themselves (spec/daemon.md §4.6). */
 export function isProgram(name: string): boolean {
