@@ -57,6 +57,11 @@ export function durationInWords(seconds: number): string {
   return `${Math.round(hours / 24)} days`
 }
 
+/** Both ends of a public key: enough to know it again. */
+export function keyInWords(publicKey: string): string {
+  return `${publicKey.slice(0, 8)}..${publicKey.slice(-8)}`
+}
+
 /** What a terminal would act on, or show as something else than it is, in the words of a stranger. */
 const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
 

@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { toHex } from '../../floor/bytes.ts'
 import { KEYSEND_RECORDS, type SentMessage, type SentPayment } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
@@ -100,7 +101,7 @@ async function sendOne(
       bytes: bytes.length,
       sat: satOf(sent.amountMsat + sent.feeMsat),
       feesSat: satOf(sent.feeMsat),
-      preimage: sent.preimage === undefined ? null : Buffer.from(sent.preimage).toString('hex'),
+      preimage: sent.preimage === undefined ? null : toHex(sent.preimage),
       attempts: sent.attempts,
     })
     return EXIT.done

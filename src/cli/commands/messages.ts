@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Keysend, Message } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
@@ -134,7 +135,7 @@ async function showPlain(run: CommandRun, keysends: AsyncIterable<Keysend>): Pro
     run.display.emit({
       event: 'message',
       kind: 'keysend',
-      id: Buffer.from(hash).toString('hex'),
+      id: toHex(hash),
       port: null,
       lane: 'node',
       sat: satOf(amountMsat),

@@ -1,6 +1,6 @@
 import { networkInWords } from '../../floor/network.ts'
 import type { CliEvent } from '../events.ts'
-import { bytesInWords, durationInWords, printable, satInWords, wholeNumber } from '../words.ts'
+import { bytesInWords, durationInWords, keyInWords, printable, satInWords, wholeNumber } from '../words.ts'
 
 /** A line for a person. A command to copy is never broken at words: the terminal keeps it one line. */
 export interface Sentence {
@@ -36,11 +36,11 @@ function proseOf(event: CliEvent): readonly string[] {
       ]
     case 'sent':
       return [
-        `delivered ${wholeNumber(event.bytes)} bytes to ${event.publicKey.slice(0, 8)}..${event.publicKey.slice(-8)}${event.port === null ? ', as a keysend' : `, port ${event.port}`}; ${satInWords(event.sat)}, of which ${satInWords(event.feesSat)} fees`,
+        `delivered ${wholeNumber(event.bytes)} bytes to ${keyInWords(event.publicKey)}${event.port === null ? ', as a keysend' : `, port ${event.port}`}; ${satInWords(event.sat)}, of which ${satInWords(event.feesSat)} fees`,
       ]
     case 'connecting':
       return [
-        `sending ${event.name}${event.size === null ? '' : ` (${bytesInWords(event.size)})`} to ${event.publicKey.slice(0, 8)}..${event.publicKey.slice(-8)}, port ${event.port}, on ${networkInWords(event.network)}: connecting`,
+        `sending ${event.name}${event.size === null ? '' : ` (${bytesInWords(event.size)})`} to ${keyInWords(event.publicKey)}, port ${event.port}, on ${networkInWords(event.network)}: connecting`,
       ]
     case 'waiting':
       return [
