@@ -225,6 +225,11 @@ export const AROUND: readonly Layer[] = [
     packages: [NODE, '*'],
   })),
   // An example imports what its reader can import: the package by its name, and not a file of this tree.
+  ...['paid-video', 'gateway', 'paid-stream'].map((name) => ({
+    path: `examples/${name}/`,
+    files: [`examples/${name}/`],
+    packages: [NODE, '*'],
+  })),
   { path: 'examples/', files: [], packages: [NODE, '*'] },
 ]
 
