@@ -54,9 +54,12 @@ export class FrameWriter {
   readonly #writer: Writer
   #complete = false
 
-  /** @param capacity bytes for frames: `frameCapacity` */
-  constructor(capacity: number) {
-    this.#writer = new Writer(new Uint8Array(capacity))
+  /**
+   * @param capacity bytes for frames: `frameCapacity`
+   * @param room where they are written, at least so many bytes; without it memory of its own
+   */
+  constructor(capacity: number, room: Uint8Array = new Uint8Array(capacity)) {
+    this.#writer = new Writer(room.length === capacity ? room : room.subarray(0, capacity))
   }
 
   /** Bytes of room left; 0 after `addLast`. */

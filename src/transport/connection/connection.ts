@@ -154,8 +154,9 @@ export class Connection {
    */
   #input<Result>(now: number, input: () => Result): Result {
     if (now < this.#lastNow) throw new Error('the time went back')
+    // At the time of the last input nothing is due that was not then.
+    if (now !== this.#lastNow || !this.#isSettled) this.#parts.run(now)
     this.#lastNow = now
-    this.#parts.run(now)
     const result = input()
     this.#parts.settle(now)
     this.#isSettled = true

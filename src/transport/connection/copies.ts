@@ -146,13 +146,15 @@ export class Copies implements Timed {
   }
 
   #early(): Early | undefined {
+    const isTail = this.#isTail
+    if (this.#heads === undefined && !isTail) return undefined
     const { life, packets, probe, recovery } = this.#parts
     const { roundTripMs } = recovery
     if (roundTripMs === undefined || packets.unresolved === 0) return undefined
     if (life.isOpening || !life.isLive || probe.hasNoSign) return undefined
     const delayMs = Math.max(MIN_EARLY_MS, Math.ceil(EARLY_ROUND_TRIPS * roundTripMs))
     const head = this.#againHead(delayMs)
-    const tail = this.#tail(delayMs)
+    const tail = isTail ? this.#tail(delayMs) : undefined
     return head === undefined || (tail !== undefined && tail.at < head.at) ? tail : head
   }
 
@@ -181,7 +183,7 @@ export class Copies implements Timed {
   // The next copy at the tail of a transfer: nothing else waits to be sent, so each packet holds all up.
   #tail(delayMs: number): Early | undefined {
     const { controls, packets, send } = this.#parts
-    if (!this.#isTail || (send.buffer.buffered === 0 && !controls.isOpen(Control.FIN))) return undefined
+    if (send.buffer.buffered === 0 && !controls.isOpen(Control.FIN)) return undefined
     let late: SentPacket | undefined
     let again: SentPacket | undefined
     let fresh = 0
@@ -220,7 +222,7 @@ export class Copies implements Timed {
     const { controls, ranges } = packet.parts
     const { buffer } = this.#parts.send
     for (let i = 0; i < ranges.length; i += 2) {
-      const from = buffer.missing(ranges[i] ?? 0, ranges[i + 1] ?? 0)[0]
+      const from = buffer.firstMissing(ranges[i] ?? 0, ranges[i + 1] ?? 0)
       if (from !== undefined) return from
     }
     return (this.waitingControls(packet) & controls & Control.FIN) === 0 ? undefined : buffer.written

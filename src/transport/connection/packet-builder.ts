@@ -3,7 +3,7 @@ import { Code } from '../../wire/errors.ts'
 import { FrameWriter, fitAck, lastStreamDataRoom, streamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
 import { type DirectionKeys, paymentHash, preimage as derivePreimage } from '../../wire/keys.ts'
-import { frameCapacity, type Header, type Kind, sealPacket } from '../../wire/packets.ts'
+import { frameCapacity, type Header, type Kind, MAX_PACKET_BYTES, sealPacket } from '../../wire/packets.ts'
 import { Control } from './controls.ts'
 import type { CopyJob } from './copy-jobs.ts'
 import type { Attempt, Grant, WantReason } from './interface.ts'
@@ -11,12 +11,14 @@ import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_FRAME_MSAT, SPARE_CONTRO
 import type { OutgoingMessage } from './messages.ts'
 import type { Opening } from './opening.ts'
 import type { Parts } from './parts.ts'
-import type { Notice, OutgoingPayment } from './payments.ts'
+import { NO_NOTICES, type Notice, type OutgoingPayment } from './payments.ts'
 import type { Piece } from './send-buffer.ts'
 
 const NO_DATA = new Uint8Array()
 /** Shared by all drafts without messages. */
 const NO_MESSAGES: OutgoingMessage[] = []
+/** Where the frames of the one packet in the making are written until they are sealed. */
+const scratchFrames = new Uint8Array(MAX_PACKET_BYTES)
 
 /** How many packets later a copy goes, nearly always. */
 const COPY_AHEAD = 1_024
@@ -159,7 +161,7 @@ class Draft {
   #messages: OutgoingMessage[] = NO_MESSAGES
   #payment: OutgoingPayment | undefined
   #paymentMsat = 0n
-  readonly #notices: Notice[] = []
+  #notices: readonly Notice[] = NO_NOTICES
   #ackNews = 0
   #openingMsat = 0n
   #isEliciting = false
@@ -171,7 +173,7 @@ class Draft {
   constructor(parts: Parts, options: DraftOptions) {
     this.#parts = parts
     this.#options = options
-    this.#writer = new FrameWriter(options.capacity)
+    this.#writer = new FrameWriter(options.capacity, scratchFrames)
   }
 
   bytes(): Uint8Array {
@@ -313,7 +315,8 @@ class Draft {
     if (this.#options.job !== undefined) return
     const payment = payments.nextPayment(this.#options.grant.route.maxAmountMsat)
     if (payment !== undefined && !money.isPaymentPaused) this.#addPayment(payment)
-    for (const notice of payments.dueNotices()) if (this.#writer.add(notice.frame)) this.#notices.push(notice)
+    if (!payments.hasDueNotice) return
+    this.#notices = payments.dueNotices().filter(({ frame }) => this.#writer.add(frame))
     if (this.#notices.length > 0) this.#isEliciting = true
     payments.noticesSent(this.#notices, this.#options.number)
   }

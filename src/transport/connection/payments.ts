@@ -35,6 +35,8 @@ interface Unconfirmed {
   readonly sinceMs: number
 }
 
+export const NO_NOTICES: readonly Notice[] = []
+
 type Needs = 'idle' | 'life' | 'money' | 'outputs'
 
 /** Payments with a meaning of their own, and what is asked and declined, in both directions (spec §12.9). */
@@ -109,12 +111,12 @@ export class Payments implements Timed {
 
   /** A PAYMENT has to go. What is too large for the ways that there are waits for another one, and holds up nothing. */
   get hasDuePayment(): boolean {
-    return this.#outgoing.some(({ isTooLarge, state }) => state === 'due' && !isTooLarge)
+    return this.#outgoing.length > 0 && this.#outgoing.some(({ isTooLarge, state }) => state === 'due' && !isTooLarge)
   }
 
   /** A REQUEST or DECLINE has to go. */
   get hasDueNotice(): boolean {
-    return this.#notices.some(({ state }) => state === 'due')
+    return this.#notices.length > 0 && this.#notices.some(({ state }) => state === 'due')
   }
 
   /** Nothing of this side's is without an outcome. */
@@ -132,7 +134,7 @@ export class Payments implements Timed {
     return undefined
   }
 
-  dueNotices(): Notice[] {
+  dueNotices(): readonly Notice[] {
     return this.#notices.filter(({ state }) => state === 'due')
   }
 

@@ -55,6 +55,13 @@ export class RangeSet {
     return index < this.count && this.start(index) <= start && this.end(index) >= end
   }
 
+  /** The first number of [start, end) that is not in the set; undefined: all are. */
+  firstMissing(start: number, end: number): number | undefined {
+    const index = this.#search(start)
+    const from = index < this.count && this.start(index) <= start ? this.end(index) : start
+    return from < end ? from : undefined
+  }
+
   add(start: number, end: number): void {
     if (start >= end) return
     const bounds = this.#bounds

@@ -159,6 +159,18 @@ export class SendBuffer {
     return missing
   }
 
+  /** The first byte of [start, end) that is not known to be at the peer's node; undefined: all are. */
+  firstMissing(start: number, end: number): number | undefined {
+    let from: number | undefined = Math.max(start, this.delivered)
+    for (;;) {
+      const above: number | undefined =
+        from < end && this.#above !== undefined ? this.#above.firstMissing(from, end) : from
+      if (above === undefined || above >= end) return undefined
+      from = this.#settled === undefined ? above : this.#settled.firstMissing(above, end)
+      if (from === undefined || from === above) return from
+    }
+  }
+
   /** [start, end) has arrived. True when that is news. */
   markDelivered(start: number, end: number): boolean {
     this.#arrivedEnd = Math.max(this.#arrivedEnd, end)
