@@ -245,6 +245,16 @@ describe('hedges', () => {
     expect(send(peer, 0, { ...data, reason: 'hedge', avoid: ['c', 'd'] }).route.id).toBe('b')
   })
 
+  test('go around them by no route that was tried in vain, where one has worked', () => {
+    const peer = ready({}, [route('a', ['c', 'd'], 483), route('b', ['e', 'f'], 483)])
+    peer.resolve(100, send(peer, 0).ticket, settled)
+    const copy = { ...data, reason: 'urgent', avoid: ['c', 'd'] } as const
+    const first = send(peer, 100, copy)
+    expect(first.route.id).toBe('b')
+    peer.resolve(200, first.ticket, failure('temporary-channel-failure', 'route'))
+    expect(send(peer, 200, copy).route.id).toBe('a')
+  })
+
   test('take the same route where there is no other, and one is looked for', () => {
     const peer = ready()
     send(peer, 0)

@@ -3,6 +3,16 @@ import { describe, expect, test } from 'vitest'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 
 describe('slots', () => {
+  test.each([
+    [2, 1],
+    [5, 2],
+    [10, 4],
+    [30, 7],
+    [483, 120],
+  ])('of %i slots anonymous peers have %i together', (slots, share) => {
+    expect(SlotPool.limit(slots, true)).toBe(share)
+  })
+
   test('anonymous peers have a quarter of a channel together, the others leave a sixteenth', () => {
     const pool = new SlotPool()
     const take = (peer: object, anonymous: boolean): number => {

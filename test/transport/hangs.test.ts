@@ -1,6 +1,6 @@
 /** What payments that hang do to a transfer (spec §8.5): the rows of `./dev bench hang`, with few seeds. */
 import { describe, expect, it } from 'vitest'
-import { createSimulation, demoNetwork, type NetworkDescription } from '../../src/sim.ts'
+import { createSimulation, demoNetwork, type NetworkDescription, type Simulation } from '../../src/sim.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 
@@ -17,8 +17,14 @@ interface Run {
 }
 
 /** Sends `bytes` from alice to bob; of a small transfer, what must hold inside is checked at each step. */
-async function transfer(network: NetworkDescription, seed: number, bytes: number): Promise<Run> {
+async function transfer(
+  network: NetworkDescription,
+  seed: number,
+  bytes: number,
+  prepare: (sim: Simulation) => void = () => {},
+): Promise<Run> {
   const sim = createSimulation(network, { seed })
+  prepare(sim)
   const now = (): number => sim.clock.now()
   const check = (connections: Iterable<DrivenConnection>): void => {
     if (bytes > MAX_CHECKED_BYTES) return
@@ -100,4 +106,12 @@ describe('where one payment in a hundred hangs', () => {
 it('where nothing hangs, 3 MB cost a few percent of copies until that is known', async () => {
   const { copies, attempts } = await transfer(twoRoutes(0), 1, 3_000_000)
   expect(copies / attempts).toBeLessThan(0.06)
+}, 60_000)
+
+it('two answers that hang for hours hold up nothing, also where their channel has few slots', async () => {
+  const network = { ...twoRoutes(0), failure: 0, policyDefaults: { maxHtlcs: 10 } }
+  const { silencesMs } = await transfer(network, 1, 1_500_000, (sim) => {
+    sim.fault({ name: 'payment-hangs', from: 'bob', forMs: 3 * 3_600_000, count: 2 }, sim.clock.now() + 8_000)
+  })
+  expect(Math.max(...silencesMs)).toBeLessThan(15_000)
 }, 60_000)

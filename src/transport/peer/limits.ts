@@ -122,8 +122,9 @@ export const SLOT_SHARE_DENOMINATOR: number = 16
 export const MAX_SHARE_LEFT_MS: number = 1_000
 /** What was used beyond the share is made up for, up to so much: payments take seconds, those that hang take hours. */
 export const MAX_SHARE_OWED_MS: number = 10_000
-/** spec §9.7: all anonymous peers together have a quarter. */
+/** spec §9.7: all anonymous peers together have a quarter, or so many where half of the channel's are as many. */
 export const SLOT_ANONYMOUS_DIVISOR: number = 4
+export const SLOT_ANONYMOUS_LEAST: number = 4
 /** The last quarter of a share is for peers that hold less than their part of it. */
 export const SLOT_FAIR_DIVISOR: number = 4
 /** Overdue and stuck attempts may fill half of the share of a channel before they count in the window. */

@@ -344,7 +344,10 @@ export class PeerController {
     return undefined
   }
 
-  /** Usable routes, the one to take first: fewest channels to avoid, then the emptiest for its weight. */
+  /**
+   * Usable routes, the one to take first: none that was tried in vain where another has worked, then the fewest channels
+   * to avoid, then the emptiest for its weight.
+   */
   #ranked(now: number, want: PeerWant): readonly RouteState[] {
     const usable = this.#routes
       .usable(now)
@@ -352,10 +355,15 @@ export class PeerController {
     if (usable.length < 2 && want.avoid.length === 0) return usable
     const avoid = new Set(want.avoid)
     const shared = (state: RouteState): number => state.route.channels.filter((channel) => avoid.has(channel)).length
+    const works = usable.some(({ deliveries }) => deliveries > 0)
     const ranked = usable
-      .map((state) => ({ state, shared: shared(state), load: (state.inFlight + 1) / state.weight }))
-      .toSorted((a, b) => a.shared - b.shared || vainTries(a.state) - vainTries(b.state) || a.load - b.load)
-    const least = ranked[0]?.shared ?? avoid.size
+      .map((state) => {
+        const vain = vainTries(state)
+        const isLast = works && vain > 0 ? 1 : 0
+        return { state, isLast, shared: shared(state), vain, load: (state.inFlight + 1) / state.weight }
+      })
+      .toSorted((a, b) => a.isLast - b.isLast || a.shared - b.shared || a.vain - b.vain || a.load - b.load)
+    const least = Math.min(...ranked.map((each) => each.shared))
     if (least > 0 && isCopy(want.reason)) this.#renewal.wishAround(want.avoid)
     return ranked.map((entry) => entry.state)
   }

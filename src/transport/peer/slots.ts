@@ -2,6 +2,7 @@ import {
   MAX_SHARE_LEFT_MS,
   MAX_SHARE_OWED_MS,
   SLOT_ANONYMOUS_DIVISOR,
+  SLOT_ANONYMOUS_LEAST,
   SLOT_FAIR_DIVISOR,
   SLOT_RETRY_MS,
   SLOT_SHARE_DENOMINATOR,
@@ -41,8 +42,13 @@ export class SlotPool {
    */
   static limit(slots: number, anonymous: boolean): number {
     if (!anonymous && slots < SLOT_SHARE_DENOMINATOR) return Math.max(1, slots)
-    const share = anonymous ? slots / SLOT_ANONYMOUS_DIVISOR : (slots * SLOT_SHARE_NUMERATOR) / SLOT_SHARE_DENOMINATOR
-    return Math.max(1, Math.floor(share))
+    if (!anonymous) return Math.max(1, Math.floor((slots * SLOT_SHARE_NUMERATOR) / SLOT_SHARE_DENOMINATOR))
+    // Of few slots a quarter is one or two: what hangs by chance would hold them for hours.
+    return Math.max(
+      1,
+      Math.floor(slots / SLOT_ANONYMOUS_DIVISOR),
+      Math.min(SLOT_ANONYMOUS_LEAST, Math.floor(slots / 2)),
+    )
   }
 
   /** Takes one slot for `peer`, or says no. The last quarter is for those who hold less than a fair part. */
