@@ -146,8 +146,8 @@ describe.skipIf(!available.ok)('a transfer over relays with few slots, that hang
     await only('thirty')
     const program = await programAt('thirty', ({ pending }) => (pending < MAX_PENDING ? 'pass' : 'fail'))
     await transfer({ questionBytes: 60_000, answerBytes: 10_000 })
-    // Fewer are sent at once when it fails them: half fail where five may pass, as measured in decision 0017. Of a window
-    // that stays as it begins, five of 32 would pass.
+    // Fewer are sent at once when it fails them: half fail where five may pass, as measured in decision 0017. Of a
+    // window that stays as it begins, five of 32 would pass.
     expect(program.failed / program.seen).toBeLessThan(2 / 3)
   })
 })

@@ -7,6 +7,8 @@ import {
   MAX_AHEAD_BYTES,
   MAX_AHEAD_MS,
   MAX_AHEAD_PACKETS,
+  RISK_DIVISOR,
+  RISKED_PAYMENTS,
   SPARE_PACKETS,
   UNSERVED_MS,
 } from './limits.ts'
@@ -55,9 +57,15 @@ export class Buyer {
   #flyingMsat = 0n
   /** What of the settled ones had to go in any case. */
   #leastMsat = 0n
+  /** What may have come to the other side, or did, and does not count as paid: other money went in its place. */
+  #riskedMsat = 0n
+  /** The largest of what was paid at once. */
+  #largestMsat = 0n
   /** Packets of the responder's stream: those that count, and those that brought something new. */
   #packets = 0
   #useful = 0
+  /** It counts as paid what the responder says it has not read. */
+  #isDisputed = false
   /** Payments that were given up as late since one settled. */
   #givenUp = 0
   /** When something that was paid for came last, or money went. */
@@ -234,11 +242,31 @@ export class Buyer {
   /** An attempt goes; its amount without PAYMENTs. */
   paying(msat: bigint): void {
     this.#flyingMsat += msat
+    if (msat > this.#largestMsat) this.#largestMsat = msat
   }
 
-  /** It is late, failed or was lost: something else may have to be paid in its place. */
+  /** It failed: something else may have to be paid in its place. */
   notPaying(msat: bigint): void {
     this.#flyingMsat -= msat
+  }
+
+  /** It is late, and may come all the same. False: too much is, so it counts as under way still (spec §12.6). */
+  risks(msat: bigint): boolean {
+    if (this.#riskedMsat + msat > this.#mostRiskedMsat) return false
+    this.#riskedMsat += msat
+    this.#flyingMsat -= msat
+    return true
+  }
+
+  /** Its outcome is known. */
+  risksNoMore(msat: bigint): void {
+    this.#riskedMsat -= msat
+  }
+
+  get #mostRiskedMsat(): bigint {
+    const share = this.#settledMsat / BigInt(RISK_DIVISOR)
+    const few = this.#largestMsat * BigInt(RISKED_PAYMENTS)
+    return share > few ? share : few
   }
 
   /** It is late, and was made for the money. */
@@ -255,8 +283,22 @@ export class Buyer {
     this.#movedMs = this.#nowMs
   }
 
-  /** What had settled was lost at the responder's process, which does not know of it (spec §8.7). */
-  lost({ leastMsat, paysMsat }: Paid): void {
+  /**
+   * What had settled was lost at the responder's process, which does not know of it (spec §8.7). False: too much was,
+   * so it counts as paid, whatever the responder says.
+   */
+  lost({ leastMsat, paysMsat }: Paid): boolean {
+    if (this.#riskedMsat + paysMsat > this.#mostRiskedMsat) {
+      this.#isDisputed = true
+      return false
+    }
+    this.#riskedMsat += paysMsat
+    this.unpaid({ leastMsat, paysMsat })
+    return true
+  }
+
+  /** What counted as paid failed. */
+  unpaid({ leastMsat, paysMsat }: Paid): void {
     this.#settledMsat -= paysMsat
     this.#leastMsat -= paysMsat < leastMsat ? paysMsat : leastMsat
   }
@@ -284,9 +326,12 @@ export class Buyer {
 
   /** spec §12.6: more is asked, all that may be paid was, and nothing has come for it for long. */
   isUnserved(view: ServedView): boolean {
+    if (this.#agreed === 0 || this.#nowMs < this.#movedMs + UNSERVED_MS) return false
     const allowed = this.allowedMsat(view)
-    if (this.#agreed === 0 || this.#dueMsat <= allowed || this.#settledMsat < allowed) return false
-    return this.#nowMs >= this.#movedMs + UNSERVED_MS
+    return (
+      (this.#isDisputed || this.#dueMsat > allowed) &&
+      this.#settledMsat >= (this.#dueMsat < allowed ? this.#dueMsat : allowed)
+    )
   }
 }
 

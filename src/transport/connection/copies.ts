@@ -89,11 +89,13 @@ export class Copies implements Timed {
     const delayMs = parts.isTopUp ? money.buyer?.lateAfterMs(parts.hedgeAfterMs) : undefined
     const moneyAt = parts.sentAt + (delayMs ?? parts.hedgeAfterMs)
     if (now >= moneyAt) packet.dropMoney(money)
-    if (now >= stuckAt) packet.dropHolds(money)
+    if (now >= stuckAt) packet.dropCost(money)
     const original = originalOf(packet)
     const isNewest = newestOf(original) === packet
     const copyAt = parts.hedgeable ? lateAt(packet) : Math.max(lateAt(packet), stuckAt)
-    const letsGoAt = now < moneyAt ? Math.min(moneyAt, stuckAt) : stuckAt
+    // Money for which too much is late already (spec §12.6) is asked about again later.
+    const dropsAt = now < moneyAt ? Math.min(moneyAt, stuckAt) : stuckAt
+    const letsGoAt = now < dropsAt ? dropsAt : now + STUCK_MS
     const next = Math.min(packet.hasHolds ? letsGoAt : Infinity, isNewest && now < copyAt ? copyAt : Infinity)
     if (next < Infinity) this.#overdue.watch(packet, next)
     if (!isNewest || now < copyAt || !this.#isWaiting(original)) return

@@ -143,6 +143,12 @@ export const MAX_AHEAD_PACKETS = 2_048
 export const MAX_AHEAD_MS = 60_000
 /** What is paid for ahead is this many times what was served, and one packet's worth to begin with (spec §12.6). */
 export const AHEAD_FACTOR = 16
+/**
+ * What does not count as paid though it may have come, being late or lost at the responder's process, is at most this
+ * part of what was paid, or so many of the largest payment (spec §12.6).
+ */
+export const RISK_DIVISOR = 8
+export const RISKED_PAYMENTS = 2
 /** Packets that brought nothing new, as late copies do, and are paid for: these, or a sixteenth of the others. */
 export const SPARE_PACKETS = 4
 /** Of what a cap leaves, so many packets that carry no money are kept for AGREE, MAX_DATA and the end (spec §12.6). */

@@ -76,7 +76,7 @@ export class Recovery {
     copies.unwatch(now, packet)
     if (outcome.status === 'failed') {
       money.budget.release(amountMsat, feeMsat)
-      packet.lostMoney(money)
+      packet.notPaid(money)
       if (packet.parts.payment !== undefined) payments.failed(packet.parts.payment)
       this.#failed++
       this.#onFailure(now, packet, outcome)

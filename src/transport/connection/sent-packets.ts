@@ -98,6 +98,8 @@ export class SentPacket implements HeapItem {
   #holdsMoney: boolean
   #holdsCost: boolean
   #isPaid = false
+  /** It is late, its money does not count, and its outcome is not known. */
+  #isRisked = false
   #group: CopyGroup | undefined
   #lateAt = 0
   /** Its place in the overdue queue. */
@@ -190,35 +192,54 @@ export class SentPacket implements HeapItem {
     this.#phase = 'over'
   }
 
-  /** What failed, or hangs for long, neither counts as paid nor as what the peer has to pay for (spec §12.6). */
-  dropHolds({ buyer, seller }: MoneyParts): void {
-    if (this.#holdsMoney) buyer?.notPaying(this.parts.paysMsat)
-    if (this.#holdsCost) seller?.packetGone()
+  /** What failed, or was lost, neither counts as paid nor as what the peer has to pay for (spec §12.6). */
+  dropHolds(money: MoneyParts): void {
+    if (this.#holdsMoney) money.buyer?.notPaying(this.parts.paysMsat)
     this.#holdsMoney = false
+    this.dropCost(money)
+  }
+
+  /** What hangs for long is not what the peer has to pay for. */
+  dropCost({ seller }: MoneyParts): void {
+    if (this.#holdsCost) seller?.packetGone()
     this.#holdsCost = false
   }
 
   /** It is late: its money does not count as paid until it settles, so that other money goes (spec §12.6). */
   dropMoney({ buyer }: MoneyParts): void {
-    if (!this.#holdsMoney) return
-    if (this.parts.isTopUp) buyer?.givesUp()
-    buyer?.notPaying(this.parts.paysMsat)
+    if (!this.#holdsMoney || buyer === undefined) return
+    this.#isRisked = buyer.risks(this.parts.paysMsat)
+    if (!this.#isRisked) return
+    if (this.parts.isTopUp) buyer.givesUp()
     this.#holdsMoney = false
   }
 
+  /** Its outcome is known: whether its money came. */
+  #decided({ buyer }: MoneyParts): void {
+    if (this.#isRisked) buyer?.risksNoMore(this.parts.paysMsat)
+    this.#isRisked = false
+  }
+
   /** Its money is spent. */
-  paid({ buyer }: MoneyParts): void {
+  paid(money: MoneyParts): void {
+    const { buyer } = money
     if (this.#isPaid || buyer === undefined) return
+    this.#decided(money)
     this.#isPaid = true
     buyer.paid(this.parts, this.#holdsMoney)
     this.#holdsMoney = false
   }
 
+  /** It failed, also where it seemed to have arrived. */
+  notPaid(money: MoneyParts): void {
+    this.#decided(money)
+    if (this.#isPaid) money.buyer?.unpaid(this.parts)
+    this.#isPaid = false
+  }
+
   /** It settled, and the peer's process never read it: the peer does not know of the money (spec §8.7). */
   lostMoney({ buyer }: MoneyParts): void {
-    if (!this.#isPaid) return
-    this.#isPaid = false
-    buyer?.lost(this.parts)
+    if (this.#isPaid && buyer?.lost(this.parts) === true) this.#isPaid = false
   }
 
   // spec §12.3: what several carry costs once.

@@ -345,8 +345,8 @@ export class PeerController {
   }
 
   /**
-   * Usable routes, the one to take first: none that was tried in vain where another has worked, then the fewest channels
-   * to avoid, then the emptiest for its weight.
+   * Usable routes, the one to take first: none that was tried in vain where another has worked, then the fewest
+   * channels to avoid, then the emptiest for its weight.
    */
   #ranked(now: number, want: PeerWant): readonly RouteState[] {
     const usable = this.#routes
