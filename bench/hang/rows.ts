@@ -46,7 +46,7 @@ const EIGHT = {
   least: 0.88,
   paymentsPerSecond: 5_000,
 } as const
-/** Connecting, ramp and the last packets are lost once, whatever the size (decision 0017): of a minute or two, a tenth. */
+/** Connecting, ramp and the last packets are lost once, whatever the size (decision 0017): a tenth of two minutes. */
 const SHORT = { least: 0.84 } as const
 const SHORT_ILL = { hang: HANG, failure: FAILURE, least: 0.75 } as const
 
