@@ -174,6 +174,18 @@ describe('OPEN', () => {
     expect(endpoint.stats.earlyPackets).toBe(0)
   })
 
+  it('counts an EARLY packet that the node tells again once, with its money', async () => {
+    const open = makeOpen()
+    const early = sealPacket({ kind: 'early', cid: open.cid, number: 1 }, open.early, new Uint8Array(2))
+    arrive(early)
+    for (let i = 0; i < 5; i++) opens.arriveAgain(early)
+    expect(endpoint.stats.earlyPackets).toBe(1)
+    await backend.clock.advance(60_001)
+    opens.arriveAgain(early)
+    arrive(sealPacket({ kind: 'early', cid: makeOpen().cid, number: 1 }, open.early, new Uint8Array(2)))
+    expect(endpoint.stats).toMatchObject({ earlyPackets: 1, strayMsat: 1_000n })
+  })
+
   it('leaves EARLY packets waiting in bounds: 64 for one, 1,024 in all, a minute', async () => {
     const keep = (count: number, open: ReturnType<typeof makeOpen>): void => {
       for (let number = 1; number <= count; number++) {

@@ -54,6 +54,12 @@ export class Opens {
     })
   }
 
+  /** The node tells again of what came last. */
+  arriveAgain(record: Uint8Array): void {
+    this.#settleIndex -= 1n
+    this.arrive(record)
+  }
+
   /** A copy on the unblinded phantom lane, or over a path. */
   offer(offerId: string, open: Initiation, attempt = 0, pathId?: string): void {
     const hash = paymentHash(preimage(open.early.settle, 0, attempt))

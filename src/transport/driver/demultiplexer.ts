@@ -48,7 +48,8 @@ export class Demultiplexer {
   /** Node lane: the packet is paid already, whatever becomes of it. */
   receiveArrival({ record, amountMsat: paidMsat, hash, settleIndex }: NodeArrival): void {
     // What the node tells again brought its money the first time.
-    const amountMsat = this.#told.add(settleIndex) ? paidMsat : 0n
+    const isNew = this.#told.add(settleIndex)
+    const amountMsat = isNew ? paidMsat : 0n
     const { runtime, acceptor, tombstones, early, counts } = this.#parts
     const arrival: Arrival = { lane: 'node', record, amountMsat: paidMsat, hash }
     // A message's money goes into the account with what becomes of the message.
@@ -64,7 +65,8 @@ export class Demultiplexer {
     if (connection !== undefined) return this.#paid(handTo(connection, arrival), amountMsat)
     const id = header.cid === undefined ? '' : toHex(header.cid)
     const waits = header.kind === 'early' && !tombstones.has(id)
-    if (waits && early.keep(runtime.now(), id, arrival)) return
+    // Told again it waits already, or was given up.
+    if (waits && (!isNew || early.keep(runtime.now(), id, arrival))) return
     counts.stray(waits ? 'too many early packets' : 'unknown connection', amountMsat)
   }
 
