@@ -236,7 +236,8 @@ it(`nobody pays above a cap, and both ledgers are those of the nodes (FC_SEED=${
         if (stays) for (const note of play.receipts[from]) expect(heard).toContain(note)
         // What a blinded path costs is rounded up: what no relay keeps of that comes to its maker.
         const excessMsat = sums[to].receivedMsat - leftMsat
-        expect(excessMsat).toBeGreaterThanOrEqual(0n)
+        // What was settled while the stream from the node broke is confirmed only if it is offered again.
+        if (to === 'bob' || !told.faults) expect(excessMsat).toBeGreaterThanOrEqual(0n)
         // Without a folder the next process does not know what the last one has counted, and the node tells it again.
         if (play.all[to].length > 1) continue
         if (to === 'bob') expect(excessMsat).toBe(0n)
