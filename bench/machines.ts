@@ -30,6 +30,8 @@ const SETTINGS: ConnectionSettings = {
   asksPrice: false,
   tariff: undefined,
   creditLimitMsat: 0n,
+  maxAnswerMsat: 0n,
+  answers: 'own',
 }
 
 const ROUTE: Route = {

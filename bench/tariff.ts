@@ -46,7 +46,7 @@ async function sell({ bytes, creditLimit, seed }: Job, tariff: TariffOptions): P
   const caps = { peer: RICH_MSAT, process: RICH_MSAT }
   const open = (name: string): ReturnType<typeof createEndpoint> => createEndpoint({ backend: sim.backend(name), caps })
   const [bob, alice] = await sim.drive(Promise.all([open('bob'), open('alice')]))
-  const server = bob.createServer({ tariff, creditLimit, maxCost: RICH_MSAT }, (socket) => {
+  const server = bob.createServer({ tariff, creditLimit, answers: 'own', maxCost: RICH_MSAT }, (socket) => {
     for (let left = bytes; left > 0; left -= CHUNK_BYTES) socket.write(Buffer.alloc(Math.min(left, CHUNK_BYTES)))
     socket.end()
     socket.resume()

@@ -9,6 +9,12 @@
 export const DEFAULT_MAX_COST_MSAT = 1_000_000n
 /** Above every fee that a path or a hint can name (32 bits, msat): only to learn what the cheapest route costs. */
 export const ANY_FEE_MSAT = 10_000_000_000n
+/**
+ * What an endpoint has out at once, at most, for answers that its callers have not paid for yet (spec §12.11), msat:
+ * 100 sat are some thirty packets. Of what comes in, a part fills up what is missing of it.
+ */
+export const ALLOWANCE_MSAT = 100_000n
+export const ALLOWANCE_PARTS = 10n
 /** Cap over all connections to one public key, msat: ten connections at their default. */
 export const DEFAULT_PEER_CAP_MSAT = 10_000_000n
 /** Cap over everything that a process spends, msat: a hundred connections at their default. */

@@ -221,6 +221,15 @@ export const codecs: { readonly [T in Frame['type']]: Codec<Extract<Frame, { typ
     write: (writer, { dueMsat }) => writer.varint(Number(dueMsat)),
     read: (reader) => ({ type: 'bill', dueMsat: BigInt(reader.varint()) }),
   },
+  cost: {
+    number: 0x2e,
+    eliciting: true,
+    kinds: fromResponder,
+    first: false,
+    size: ({ dueMsat }) => varintSize(Number(dueMsat)),
+    write: (writer, { dueMsat }) => writer.varint(Number(dueMsat)),
+    read: (reader) => ({ type: 'cost', dueMsat: BigInt(reader.varint()) }),
+  },
   payment: {
     number: 0x1c,
     eliciting: true,

@@ -142,6 +142,12 @@ interface BillFrame {
   readonly dueMsat: bigint
 }
 
+/** What the responder's packets shall have cost in all by now (spec §12.11). */
+interface CostFrame {
+  readonly type: 'cost'
+  readonly dueMsat: bigint
+}
+
 /** What a PAYMENT is (spec §12.9). */
 export const PaymentKind = { PAYMENT: 0, REFUND: 1, ANSWER: 2 } as const
 
@@ -217,6 +223,7 @@ export type Frame =
   | PriceFrame
   | AgreeFrame
   | BillFrame
+  | CostFrame
   | PaymentFrame
   | RequestFrame
   | DeclineFrame

@@ -15,6 +15,7 @@ import type { ReplyPath } from '../../src/medium/reply-path.ts'
 import type { Route } from '../../src/medium/route.ts'
 import type { Arrival } from '../../src/medium/arrival.ts'
 import type {
+  Allowance,
   Attempt,
   ConnectionEvent,
   ConnectionSettings,
@@ -71,6 +72,8 @@ export const SETTINGS: ConnectionSettings = {
   asksPrice: false,
   tariff: undefined,
   creditLimitMsat: 0n,
+  maxAnswerMsat: 0n,
+  answers: 'own',
 }
 
 /** A budget of the peer that stands against nothing: what is tried is the connection's own cap. */
@@ -113,6 +116,10 @@ export interface JoinedOptions {
   readonly check?: boolean
   readonly keepTrace?: boolean
   readonly noPaths?: boolean
+  /** What the endpoint of `b` advances for answers; with `b: { answers: 'caller' }`. */
+  readonly allowance?: Allowance
+  /** Called after every step. */
+  readonly watch?: (joined: Joined) => void
 }
 
 /** What becomes of an attempt. Times are ms after sending. */
@@ -304,6 +311,7 @@ export class Joined {
       for (const end of [this.a, this.b]) if (end.machine !== undefined && this.#pumpEnd(end, end.machine)) moved = true
     }
     this.#pumping = false
+    this.options.watch?.(this)
     if (this.options.check === false) return
     for (const end of [this.a, this.b]) {
       end.machine?.checkInvariant(this.now)
@@ -484,8 +492,12 @@ export class Joined {
       arrival,
       blockHeight: this.height,
     }
-    const { refuse } = this.options
-    end.machine = refuse === undefined ? Connection.accept(options) : Connection.refuse({ ...options, ...refuse })
+    const { allowance, refuse } = this.options
+    const advance = allowance === undefined ? {} : { allowance }
+    end.machine =
+      refuse === undefined
+        ? Connection.accept({ ...options, ...advance })
+        : Connection.refuse({ ...options, ...advance, ...refuse })
     if (this.lanes === 'phantom') end.machine.providePaths(this.now, this.makePaths(end))
     for (const each of end.early.splice(0)) end.machine.arrive(this.now, each)
     return end.machine.openReception ?? { action: 'dropped' }

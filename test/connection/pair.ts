@@ -9,6 +9,7 @@ import { Connection } from '../../src/transport/connection/connection.ts'
 import type { Lane } from '../../src/medium/payment.ts'
 import type { Arrival } from '../../src/medium/arrival.ts'
 import type {
+  Allowance,
   Attempt,
   ConnectionEvent,
   ConnectionSettings,
@@ -74,6 +75,7 @@ export function types(machine: Connection): string[] {
 interface Settings extends Partial<ConnectionSettings> {
   readonly grow?: GrowWindow
   readonly peerBudget?: Budget
+  readonly allowance?: Allowance
 }
 
 export function connect({ grow = () => true, peerBudget = RICH, ...settings }: Settings = {}): Connection {
@@ -92,7 +94,7 @@ export function connect({ grow = () => true, peerBudget = RICH, ...settings }: S
 }
 
 export function accept(attempt: Attempt, options: Settings = {}, now: number = START): Connection {
-  const { grow = () => true, peerBudget = RICH, ...settings } = options
+  const { grow = () => true, peerBudget = RICH, allowance, ...settings } = options
   const sharedSecret = ecdh(SECRET, attempt.record.subarray(10, 43))
   const open = openOpen({ record: attempt.record, responderKey: RESPONDER, sharedSecret })
   if (open === undefined) throw new Error('the OPEN does not open')
@@ -106,6 +108,7 @@ export function accept(attempt: Attempt, options: Settings = {}, now: number = S
     open,
     arrival: arrivalOf(attempt),
     blockHeight: HEIGHT,
+    ...(allowance === undefined ? {} : { allowance }),
   })
 }
 
@@ -190,7 +193,11 @@ export class Stranger {
   number = 1
 
   /** Opens a connection to a fresh responder. */
-  constructor(frames: readonly Frame[] = [], settings: Partial<ConnectionSettings> = {}) {
+  constructor(
+    frames: readonly Frame[] = [],
+    settings: Partial<ConnectionSettings> = {},
+    { allowance, openMsat }: { readonly allowance?: Allowance; readonly openMsat?: bigint } = {},
+  ) {
     const parameters = { maxData: 262_144, idleTimeoutMs: 1_800_000, ackDelayMs: 30_000 }
     const paths = [{ bytes: new Uint8Array(240), expiryHeight: HEIGHT + 144 }]
     this.initiation = initiate({
@@ -217,7 +224,8 @@ export class Stranger {
       peerBudget: RICH,
       responderKey: RESPONDER,
       open,
-      arrival: this.node(this.initiation.packet),
+      arrival: this.node(this.initiation.packet, openMsat),
+      ...(allowance === undefined ? {} : { allowance }),
       blockHeight: HEIGHT,
     })
   }
@@ -236,11 +244,21 @@ export class Stranger {
     return this.keys
   }
 
+  /** Reads e_r out of this ANSWER. */
+  learn(answer: Attempt): void {
+    this.keys = completeInitiator(this.initiation, answer.record.slice(1, 34))
+  }
+
   /** An authentic DATA packet with any bytes as frames. */
-  data(now: number, frames: Uint8Array | readonly Frame[], number: number = this.number++): Arrival {
+  data(
+    now: number,
+    frames: Uint8Array | readonly Frame[],
+    number: number = this.number++,
+    amountMsat?: bigint,
+  ): Arrival {
     const keys = this.handshake(now).toResponder
     const bytes = frames instanceof Uint8Array ? frames : encodeFrames(frames)
-    return this.node(sealPacket({ kind: 'data', cid: CID, number }, keys, bytes))
+    return this.node(sealPacket({ kind: 'data', cid: CID, number }, keys, bytes), amountMsat)
   }
 
   /** The same packet as it would come over a path of the responder's. */

@@ -96,6 +96,8 @@ const SETTINGS: ConnectionSettings = {
   asksPrice: false,
   tariff: undefined,
   creditLimitMsat: 0n,
+  maxAnswerMsat: 0n,
+  answers: 'own',
 }
 
 function settings(script: EndSettings): ConnectionSettings {

@@ -24,7 +24,8 @@ afterEach(async () => {
 })
 
 function connect(peer: number, told: unknown[] = []): Socket {
-  const socket = endpoint.createConnection(keys[peer] ?? '', 7)
+  // All packets cost the same.
+  const socket = endpoint.createConnection(keys[peer] ?? '', 7, { maxAnswer: 0 })
   socket.on('error', (error) => told.push(error))
   return socket.on('paused', (_reason, pause) => told.push(pause))
 }

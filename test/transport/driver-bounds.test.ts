@@ -308,7 +308,8 @@ describe('a payment', () => {
     backend.emit({ type: 'payment-resolved', hash, outcome: { status: 'settled', feeMsat: 500n } })
     backend.emit({ type: 'payment-resolved', hash, outcome: { status: 'settled', feeMsat: 500n } })
     await settle()
-    expect(endpoint.stats.spentMsat).toBe(1_500n)
+    // spec §12.11: an OPEN pays two answers of what a packet of its own costs.
+    expect(endpoint.stats.spentMsat).toBe(4_500n)
   })
 
   it('is asked for at once when the node is back; nothing is sent while it is away', async () => {

@@ -36,8 +36,8 @@ async function idlePayments(options: ConnectOptions & { readonly replies: 'phant
 // docs/costs-and-privacy.md says these numbers.
 it.each([
   [{ replies: 'phantom' }, [1, 1]],
-  [{ replies: 'direct' }, [1, 0]],
-  [{ replies: 'phantom', keepAlive: true, keepAliveInitialDelay: MINUTE }, [60, 59]],
+  [{ replies: 'direct' }, [0, 1]],
+  [{ replies: 'phantom', keepAlive: true, keepAliveInitialDelay: MINUTE }, [60, 60]],
 ] as const)('an idle hour with %o costs %o payments by who connected and who took it', async (options, payments) => {
   expect(await idlePayments(options)).toEqual(payments)
 })

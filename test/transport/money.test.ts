@@ -42,7 +42,7 @@ describe('a tariff', () => {
 
   it('is paid to the last packet that a cap leaves room for, and all that was paid for comes', async () => {
     const connect = { maxTariff: { packet: 0, kilobyte: 3_000 }, maxCost: 300_000n }
-    const { server, client } = await both({ tariff: { packet: 0, kilobyte: 3_000 } }, connect)
+    const { server, client } = await both({ tariff: { packet: 0, kilobyte: 3_000 }, answers: 'own' }, connect)
     server.on('error', () => undefined)
     server.resume().end(Buffer.alloc(200_000))
     let bytes = 0
@@ -79,7 +79,7 @@ describe('a tariff', () => {
     client.end()
     await pair.sim.drive(buffer(client))
     await pair.sim.drive(once(client, 'close'))
-    expect(seen).toEqual([{ port: 7, remoteAddress: undefined, openingMsat: 1_000n, connections: 1 }])
+    expect(seen).toEqual([{ port: 7, remoteAddress: undefined, openingMsat: 6_008n, connections: 1 }])
     expect(server.credit.dueMsat).toBe(30_000n)
     expect(server.credit.paidMsat).toBeGreaterThanOrEqual(30_000n)
   })

@@ -54,7 +54,8 @@ async function exchange(
       socket.end(answered)
     })
     .listen(7)
-  const client = alice.createConnection(bob.publicKeyHex, 7)
+  // It pays for what it is answered, too.
+  const client = alice.createConnection(bob.publicKeyHex, 7, { maxCost: 10_000_000 })
   watch(client, atClient)
   client.end(sent)
   during?.(sim)

@@ -26,6 +26,7 @@ const everything: readonly StoreChange[] = [
   { type: 'tombstone', connectionId: 'c1', ephemeral: 'e1', ending: 'clean', height: 120 },
   reserve,
   { type: 'message', id: 'm1' },
+  { type: 'allowance', leftMsat: 99_000n },
 ]
 
 async function stateOf(store: Store): Promise<StoredState> {
@@ -65,6 +66,7 @@ function storeContract(
       const state = await next.open()
       expect(state.settleIndex).toBe(7n)
       expect(state.floor).toBe(100)
+      expect(state.allowanceMsat).toBe(99_000n)
       expect([...state.opensSeen]).toEqual([['e1', 110]])
       expect(state.tombstones.get('c1')).toEqual({ connectionId: 'c1', ephemeral: 'e1', ending: 'clean', height: 120 })
       expect(state.reservations.get('aa')).toEqual({ hash: 'aa', peer: '02ff', amountMsat: 2n ** 70n, feeMsat: 3n })

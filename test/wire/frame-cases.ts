@@ -130,6 +130,7 @@ const control: readonly ValidCase[] = [
   }),
   canonical('REQUEST', '280501016c6f67', { type: 'request', id: 1, amountMsat: 1n, note: 'log' }),
   canonical('DECLINE', '2a03016e6f', { type: 'decline', id: 1, reason: 'no' }),
+  canonical('COST', '2e08c01fffffffffffff', { type: 'cost', dueMsat: 2n ** 53n - 1n }),
   canonical('SURPLUS', '2c024400', { type: 'surplus', amountMsat: 1024n }),
   canonical('IDENTIFY', `1e4041${point}${'cd'.repeat(32)}`, {
     type: 'identify',
@@ -321,6 +322,7 @@ export const invalidFrames: readonly InvalidCase[] = [
   { name: 'REQUEST with a note of 257 bytes', hex: `2841030101${'61'.repeat(257)}` },
   { name: 'DECLINE with a reason of 129 bytes', hex: `2a408201${'61'.repeat(129)}` },
   { name: 'SURPLUS with a byte left over', hex: '2c020101' },
+  { name: 'COST with a byte left over', hex: '2e020101' },
   { name: 'IDENTIFY cut short', hex: `1e4040${point}${'cd'.repeat(31)}` },
   { name: 'IDENTIFY with a byte left over', hex: `1e4042${point}${'cd'.repeat(33)}` },
   { name: 'IDENTIFY with a key that is not on the curve', hex: `1e4041${notOnCurve}${'cd'.repeat(32)}` },

@@ -144,6 +144,7 @@ const FRAME_PLACES: readonly (readonly [string, string, readonly (typeof KINDS)[
   ['BILL', '260100', ['answer', 'reply']],
   ['AGREE', '240101', ['data']],
   ['SURPLUS', '2c0101', ['data']],
+  ['COST', '2e0100', ['answer', 'reply']],
   ['PAYMENT', '1c0401000001', ['data', 'answer', 'reply']],
   ['REQUEST', '28020101', ['data', 'answer', 'reply']],
   ['DECLINE', '2a0101', ['data', 'answer', 'reply']],

@@ -59,7 +59,8 @@ export async function sell(options: SaleOptions): Promise<SaleResult> {
   const { seller, buyer, file, capMsat, firstMsat, laterMsat, clock } = options
   let sold: Socket | undefined
   const server = seller.createServer(
-    { tariff: { packet: 0, kilobyte: firstMsat }, allowHalfOpen: true },
+    // The way to the buyer is the seller's to pay: the price is all that it asks.
+    { tariff: { packet: 0, kilobyte: firstMsat }, answers: 'own', allowHalfOpen: true },
     (accepted) => {
       sold = accepted
       // Who stops at its cap goes: that ends the sale, and is no fault of the seller's.

@@ -20,9 +20,10 @@ export function applyFrames(parts: Parts, now: number, frames: readonly Frame[],
   }
   applyPayments(parts, now, frames, arrival)
   money.seller?.uploaded(receive.receivedBytes)
+  const isUseful = receive.receivedBytes > receivedBytes || receive.finalOffset !== finalOffset
+  money.buyer?.answers.came(now, isUseful)
   // spec §12.3: what carries none of the stream costs nothing.
-  if (!hasStream) return
-  money.buyer?.packetCame(receive.receivedBytes > receivedBytes || receive.finalOffset !== finalOffset)
+  if (hasStream) money.buyer?.packetCame(isUseful)
 }
 
 function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
@@ -67,6 +68,9 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
       break
     case 'bill':
       money.billed(now, frame.dueMsat)
+      break
+    case 'cost':
+      money.answersCost(now, frame.dueMsat)
       break
     case 'request':
       payments.requested(now, frame)

@@ -156,6 +156,13 @@ export class Budget {
     this.#moved()
   }
 
+  /** So much more, or less, may pass under this cap alone; nobody has set it anew. */
+  allow(msat: bigint): void {
+    this.#capMsat += msat
+    this.#leftMsat += msat
+    if (msat > 0n) this.#moved()
+  }
+
   /** `waiter` is called once, when there may be room under this cap. */
   wait(waiter: Waiter): void {
     if (this.#waiters === NOBODY) this.#waiters = new Set()

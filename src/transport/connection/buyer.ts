@@ -1,5 +1,6 @@
 import type { PriceFrame, Tariff } from '../../wire/frames.ts'
 import { NO_TARIFF } from '../../wire/tariffs.ts'
+import { AnswersBought } from './answers-bought.ts'
 import {
   AHEAD_FACTOR,
   FIRST_AHEAD_BYTES,
@@ -42,6 +43,8 @@ interface Offer {
  * §12.6). It pays what it is asked, up to what it was served and a stretch ahead.
  */
 export class Buyer {
+  /** What the responder's packets cost by themselves, where it lets this side pay for them. */
+  readonly answers: Readonly<AnswersBought>
   readonly #meter: Meter
   readonly #beganMs: number
   #nowMs: number
@@ -71,7 +74,8 @@ export class Buyer {
   /** When something that was paid for came last, or money went. */
   #movedMs: number
 
-  constructor(nowMs: number) {
+  constructor(nowMs: number, maxAnswerMsat: bigint) {
+    this.answers = new AnswersBought(nowMs, maxAnswerMsat)
     this.#nowMs = nowMs
     this.#beganMs = nowMs
     this.#movedMs = nowMs
@@ -80,6 +84,11 @@ export class Buyer {
 
   tick(nowMs: number): void {
     this.#nowMs = nowMs
+  }
+
+  /** Something is to be paid: by a tariff that was agreed to, or for answers (spec §12.11). */
+  get isAsked(): boolean {
+    return this.#agreed > 0 || this.answers.isAsked
   }
 
   /** A price was agreed to: it pays. */
@@ -201,8 +210,19 @@ export class Buyer {
     return this.#meter.costMsat(this.#nowMs + aheadMs, end) + this.#meter.tariff.packetMsat * BigInt(packets)
   }
 
-  // What it should have paid by now.
+  /** What was paid, or is under way and not late, msat. */
+  get #paidMsat(): bigint {
+    return this.#settledMsat + this.#flyingMsat
+  }
+
+  // What it should have paid by now: the price, or what the answers cost where that is more (spec §12.11).
   #targetMsat(view: ServedView): bigint {
+    const answers = this.answers.targetMsat(view.isComplete)
+    const price = this.#agreed === 0 ? 0n : this.#priceMsat(view)
+    return price > answers ? price : answers
+  }
+
+  #priceMsat(view: ServedView): bigint {
     const own = this.ownMsat(view)
     const allowed = this.allowedMsat(view)
     const asked = this.#dueMsat < allowed ? this.#dueMsat : allowed
@@ -211,23 +231,28 @@ export class Buyer {
 
   /** What the next packet should pay, msat: its amount, if that is more than the least that has to go anyway. */
   owedMsat(view: ServedView): bigint {
-    if (this.#agreed === 0) return 0n
-    const owed = this.#targetMsat(view) - this.#settledMsat - this.#flyingMsat
+    const owed = this.#targetMsat(view) - this.#paidMsat
     return owed > 0n ? owed : 0n
   }
 
   /** What is still to be paid before one more packet can come, msat; 0n: what was paid covers that. */
-  neededMsat({ finalOffset, receivedBytes }: ServedView): bigint {
+  neededMsat({ finalOffset, isComplete, receivedBytes }: ServedView): bigint {
+    const answers = this.answers.neededMsat(isComplete, this.#paidMsat)
+    if (this.#agreed === 0) return answers > 0n ? answers : 0n
     const end = Math.min(receivedBytes + FIRST_AHEAD_BYTES, finalOffset ?? Infinity)
     const nextMsat = this.#meter.costMsat(this.#nowMs, end) + this.#meter.tariff.packetMsat
-    const needed = nextMsat - this.#settledMsat - this.#flyingMsat
+    const price = nextMsat - this.#paidMsat
+    const needed = price > answers ? price : answers
     return needed > 0n ? needed : 0n
   }
 
   /** spec §12.6: a packet has to go for the money alone. */
   isPaymentDue(view: ServedView): boolean {
-    if (this.#agreed === 0) return false
-    const paid = this.#settledMsat + this.#flyingMsat
+    const paid = this.#paidMsat
+    return this.answers.isDue(view.isComplete, paid) || (this.#agreed > 0 && this.#isPriceDue(view, paid))
+  }
+
+  #isPriceDue(view: ServedView, paid: bigint): boolean {
     const allowed = this.allowedMsat(view)
     const asked = this.#dueMsat < allowed ? this.#dueMsat : allowed
     if (paid >= asked) return false
@@ -281,6 +306,7 @@ export class Buyer {
     this.#leastMsat += paysMsat < leastMsat ? paysMsat : leastMsat
     this.#givenUp = 0
     this.#movedMs = this.#nowMs
+    this.answers.moved(this.#nowMs)
   }
 
   /**
@@ -311,7 +337,14 @@ export class Buyer {
   /** spec §12.10: what was paid above the price, and above what packets had to carry anyway. */
   surplusMsat(view: ServedView): bigint {
     const own = this.ownMsat(view)
-    return this.#settledMsat - (own > this.#leastMsat ? own : this.#leastMsat)
+    const had = own > this.#leastMsat ? own : this.#leastMsat
+    const answers = this.answers.targetMsat(view.isComplete)
+    return this.#settledMsat - (answers > had ? answers : had)
+  }
+
+  /** What a sign of life should pay for its answer, where each is expected to cost so much (spec §12.11); msat. */
+  lackingMsat(answerMsat: bigint): bigint {
+    return this.answers.lackingMsat(answerMsat, this.#paidMsat)
   }
 
   /** Nothing that counts as paid is without an outcome. */
@@ -326,6 +359,7 @@ export class Buyer {
 
   /** spec §12.6: more is asked, all that may be paid was, and nothing has come for it for long. */
   isUnserved(view: ServedView): boolean {
+    if (this.answers.isUnserved(this.#nowMs, view.isComplete, this.#settledMsat)) return true
     if (this.#agreed === 0 || this.#nowMs < this.#movedMs + UNSERVED_MS) return false
     const allowed = this.allowedMsat(view)
     return (

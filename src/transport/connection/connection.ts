@@ -9,6 +9,7 @@ import { checkConsistency } from './consistency.ts'
 import { Control } from './controls.ts'
 import type {
   AccountView,
+  Allowance,
   Attempt,
   ConnectionEvent,
   ConnectionRequest,
@@ -68,12 +69,17 @@ export interface AcceptOptions extends ConnectionOptions {
   readonly remoteKey?: Uint8Array
   /** The OPEN has paid an opening price (spec §6.15). */
   readonly isPriced?: boolean
+  /** What the endpoint advances for answers that callers pay for (spec §12.11); absent: nothing. */
+  readonly allowance?: Allowance
 }
 
 export interface RefuseOptions extends AcceptOptions {
   readonly code: number
   readonly reason: string
 }
+
+/** Of an endpoint that advances nothing. */
+const NO_ALLOWANCE: Allowance = { draw: () => false, giveBack: () => undefined, earned: () => undefined }
 
 /** Settings that may change while it lives. */
 export type ChangeableSettings = Partial<Pick<ConnectionSettings, 'keepAliveMs' | 'noDelay' | 'capMsat'>>
@@ -140,7 +146,9 @@ export class Connection {
     const { connectionId, parameters, session } = open
     const { directReply } = parameters
     const node = directReply === undefined ? undefined : ({ lane: 'node', publicKey: directReply } as const)
-    const parts = new Parts({ ...options, connectionId, role: 'responder', state, node })
+    const { allowance = NO_ALLOWANCE, settings } = options
+    const advance = settings.answers === 'caller' ? { advance: { allowance, openMsat: arrival.amountMsat } } : {}
+    const parts = new Parts({ ...options, ...advance, connectionId, role: 'responder', state, node })
     parts.handshake.respond(session, arrival.record)
     parts.receiver.recordMoney(arrival)
     const connection = new Connection(parts, now)
@@ -243,9 +251,9 @@ export class Connection {
     })
   }
 
-  /** Answers the request 'paths'. */
-  providePaths(now: number, paths: readonly ReplyPath[]): void {
-    this.#input(now, () => this.#parts.paths.provide(now, paths))
+  /** Answers the request 'paths'. `costMsat`: what a packet over them costs from their beginning on, where known. */
+  providePaths(now: number, paths: readonly ReplyPath[], costMsat?: bigint): void {
+    this.#input(now, () => this.#parts.paths.provide(now, paths, costMsat))
   }
 
   /** Answers the request 'paths' when none can be made: fatal for a connection that has none, else tried again. */
@@ -468,6 +476,7 @@ export class Connection {
       refusedAttempts: refused,
       hedgedAttempts: copies.count,
       unresolvedAttempts: packets.unresolved,
+      awaitsMoney: this.#parts.sending.awaitsMoney,
       roundTripMs: recovery.roundTripMs,
     }
   }

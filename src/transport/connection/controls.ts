@@ -16,6 +16,8 @@ export const Control = {
   AGREE: 2048,
   BILL: 4096,
   SURPLUS: 8192,
+  /** What the responder's packets cost. */
+  COST: 16_384,
 } as const
 
 const KINDS = Object.values(Control)

@@ -209,6 +209,8 @@ export interface ConnectionStats {
   readonly refusedAttempts: number
   readonly hedgedAttempts: number
   readonly unresolvedAttempts: number
+  /** What it has to say waits for its caller to pay for it (spec §12.11). */
+  readonly awaitsMoney: boolean
   /** Smoothed time from sending to settlement, ms; undefined before the first. */
   readonly roundTripMs: number | undefined
 }
@@ -232,8 +234,22 @@ export interface ConnectionSettings {
   readonly tariff: Tariff | 'awaited' | undefined
   /** Responder: it sends so much before it is paid. */
   readonly creditLimitMsat: bigint
+  /** Initiator: what it pays at most for each answer (spec §12.11); 0n: nothing beyond what packets carry anyway. */
+  readonly maxAnswerMsat: bigint
+  /** Responder: the caller pays for the answers (spec §12.11), or this side does. */
+  readonly answers: 'caller' | 'own'
   /** Responder: what the opening itself costs, a part of the first tariff (spec §6.15); undefined: nothing. */
   readonly openingPriceMsat?: bigint
+}
+
+/** What an endpoint advances for answers, from one sum for all connections (spec §12.11). All in msat. */
+export interface Allowance {
+  /** Takes all of it, or nothing where there is less. */
+  draw(msat: bigint): boolean
+  /** Of what was drawn. */
+  giveBack(msat: bigint): void
+  /** So much came in. */
+  earned(msat: bigint): void
 }
 
 /** Randomness as a function: `length` unpredictable bytes. */

@@ -169,6 +169,32 @@ export const TIME_BILL_MS = 10_000
  */
 export const UNSERVED_MS = 30_000
 export const ARREARS_MS = 60_000
+/** What OPEN pays, in answers of the cost that its sender expects: the ANSWER, and a copy of it (spec §12.11). */
+export const ANSWERS_OF_OPEN = 2n
+/**
+ * What a packet costs over a reply path from its beginning on, where the backend does not say, and what the responder's
+ * way to there is taken to cost: a relay with default fees (spec §12.11).
+ */
+export const EXPECTED_PATH_MSAT = 2_000n
+export const EXPECTED_WAY_MSAT = 1_000n
+/** A PING pays for its answer where its sender counts no more than so many paid for: no BILL follows it then. */
+export const ANSWERS_KEPT_PAID = 3
+/**
+ * Packets that are billed for beyond what is queued: what is copied, and what has to be said besides (spec §12.11); and
+ * where nothing is queued, so that not each packet is followed by a BILL and its payment.
+ */
+export const SPARE_ANSWERS = 2n
+export const IDLE_ANSWERS = 5n
+/** Data goes only where this many packets are paid for, itself included: BILL and ACK go with less (spec §12.11). */
+export const KEPT_ANSWERS = 2n
+/** Answers are billed ahead: so many, and so many times those that went, up to the last of these (spec §12.11). */
+export const FIRST_ANSWERS_BILLED = 16
+export const ANSWERS_FACTOR = 8
+export const MAX_ANSWERS_BILLED = 512
+/** A BILL for answers goes when it asks for this part more of what is billed ahead, 1 in so many (spec §12.11). */
+export const ANSWERS_BILL_PARTS = 8n
+/** Answers that an initiator pays ahead at least, and once the stream is complete (spec §12.11). */
+export const FIRST_ANSWERS_AHEAD = 4
 /** How long an end waits for what is still to be paid or given back (spec §12.10), ms. */
 export const MAX_SETTLING_MS = 10_000
 /** Largest amount of a frame, msat (spec §1.3). */

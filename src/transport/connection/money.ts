@@ -1,12 +1,13 @@
 import { Code } from '../../wire/errors.ts'
 import type { PriceFrame, Tariff } from '../../wire/frames.ts'
+import { Answers, type AnswersView } from './answers.ts'
 import { Budget, type CapObstacle, type Waiter } from './budget.ts'
 import { Buyer, type ServedView } from './buyer.ts'
 import { Control } from './controls.ts'
 import { Income } from './income.ts'
 import type { ConnectionEvent, CreditView } from './interface.ts'
-import { LEAST_SURPLUS_MSAT, MAX_SETTLING_MS, MAX_UNPAID_MESSAGES } from './limits.ts'
-import type { Parts } from './parts.ts'
+import { LEAST_SURPLUS_MSAT, MAX_AHEAD_BYTES, MAX_SETTLING_MS, MAX_UNPAID_MESSAGES } from './limits.ts'
+import type { Parts, PartsOptions } from './parts.ts'
 import { Seller, type StreamView } from './seller.ts'
 import { excess } from './tariff.ts'
 import { earliest, type Timed } from './timed.ts'
@@ -22,6 +23,8 @@ export class Money implements Timed {
   /** Its own cap, under those of its peer and of the process. */
   readonly budget: Budget
   readonly income: Income = new Income()
+  /** What the initiator pays for what this side says; undefined: this side does, or is the initiator. */
+  readonly answers: Readonly<Answers> | undefined
   /** Undefined: this side is the initiator. */
   readonly seller: Readonly<Seller> | undefined
   /** Undefined: this side is the responder. */
@@ -43,11 +46,17 @@ export class Money implements Timed {
   /** Bytes lie unread until they are paid for. */
   #holdsReader = false
 
-  constructor(parts: Pick<Parts, Needs>, now: number, peerBudget: Budget) {
+  constructor(
+    parts: Pick<Parts, Needs>,
+    now: number,
+    { advance, peerBudget }: Pick<PartsOptions, 'advance' | 'peerBudget'>,
+  ) {
     this.#parts = parts
     const { settings } = parts
+    const { creditLimitMsat } = settings
     this.budget = new Budget(settings.capMsat, peerBudget)
-    this.buyer = parts.role === 'initiator' ? new Buyer(now) : undefined
+    this.answers = advance === undefined ? undefined : new Answers(this.budget, { ...advance, creditLimitMsat })
+    this.buyer = parts.role === 'initiator' ? new Buyer(now, settings.maxAnswerMsat) : undefined
     this.seller = parts.role === 'responder' ? new Seller(now, settings) : undefined
   }
 
@@ -61,9 +70,15 @@ export class Money implements Timed {
     return this.isPaused ? this.#packetObstacle : undefined
   }
 
-  /** The cap that lets no packet pass is the connection's own. */
+  /** What lets no packet pass is the connection's own cap, or that nothing is left of what its caller paid. */
   get isPausedByOwnCap(): boolean {
-    return this.isPaused && this.#packetObstacle?.budget === this.budget
+    const by = this.pausedBy?.budget
+    return by !== undefined && (by === this.budget || by === this.answers?.budget)
+  }
+
+  /** What its packets are paid from. */
+  get purse(): Budget {
+    return this.answers?.budget ?? this.budget
   }
 
   /** A cap lets what is asked not be paid (spec §12.2). */
@@ -93,7 +108,7 @@ export class Money implements Timed {
   dueAt(after: number): number | undefined {
     if (!this.#parts.life.isLive) return undefined
     const settledAt = this.#doneAtMs === undefined ? undefined : this.#doneAtMs + MAX_SETTLING_MS
-    return earliest(after, this.seller?.dueAt(after), settledAt)
+    return earliest(after, this.seller?.dueAt(after), this.answers?.dueAt(after), settledAt)
   }
 
   run(now: number): void {
@@ -108,13 +123,20 @@ export class Money implements Timed {
     if (!life.isLive || life.isOpening) return
     const { buyer, seller } = this
     if (seller?.hasTariff === true) this.#settleSeller(now, seller)
-    if (buyer?.hasPrice !== true) return
+    if (this.answers?.isCostDue(now, this.#answersView) === true) controls.want(Control.COST)
+    else if (this.answers?.isCostPaid === true) controls.drop(Control.COST)
+    if (buyer?.isAsked !== true) return
     const served = this.#served
     buyer.settle(served)
-    if (buyer.isPaymentDue(served) && !this.isPricePaused && !this.#usesUpFirst(buyer)) controls.want(Control.AGREE)
+    if (this.#paysNow(buyer, served) && !this.isPricePaused && !this.#usesUpFirst(buyer)) controls.want(Control.AGREE)
     // What was only to carry money is not needed any more.
     else if (!buyer.isAgreementNews) controls.drop(Control.AGREE)
-    this.#claimSurplus(buyer, served)
+    if (buyer.hasPrice) this.#claimSurplus(buyer, served)
+  }
+
+  // spec §12.11: once both streams are done, nothing is paid for answers alone.
+  #paysNow(buyer: Readonly<Buyer>, served: ServedView): boolean {
+    return buyer.isPaymentDue(served) && (buyer.hasPrice || this.#doneAtMs === undefined)
   }
 
   // spec §12.10: once, when all is decided.
@@ -145,7 +167,10 @@ export class Money implements Timed {
   }
 
   #returnSurplus(seller: Readonly<Seller>, claimMsat: bigint): void {
-    const amountMsat = seller.surplusMsat(claimMsat, this.#stream)
+    const surplusMsat = seller.surplusMsat(claimMsat, this.#stream)
+    // spec §12.11: what the answers have cost is had.
+    const unspentMsat = this.answers?.unspentMsat ?? surplusMsat
+    const amountMsat = surplusMsat < unspentMsat ? surplusMsat : unspentMsat
     if (amountMsat > 0n) this.#parts.payments.returnSurplus(amountMsat)
   }
 
@@ -208,6 +233,34 @@ export class Money implements Timed {
     }
   }
 
+  get #answersView(): AnswersView {
+    const { send } = this.#parts
+    const { againBytes, capacity, delivered, isEnding, isFinNext, queuedEnd, sentEnd } = this.#stream
+    const end = Math.max(sentEnd, Math.min(queuedEnd, delivered + MAX_AHEAD_BYTES))
+    const least = Math.max(Math.ceil((end - sentEnd + againBytes) / capacity), isFinNext ? 1 : 0)
+    return {
+      queued: least,
+      pendingMsat: this.income.view().pendingIncomeMsat,
+      isEnding: this.#doneAtMs !== undefined || (isEnding && send.isDelivered),
+    }
+  }
+
+  /** What a COST says that goes now; undefined: nothing is asked for answers. */
+  answersDueMsat(): bigint | undefined {
+    const dueMsat = this.answers?.say(this.#nowMs, this.#answersView) ?? 0n
+    return dueMsat > 0n ? dueMsat : undefined
+  }
+
+  /** A packet goes: a COST goes in it, since what is left pays for hardly another one. */
+  get isCostUseful(): boolean {
+    return this.answers?.isCostUseful(this.#answersView) === true
+  }
+
+  /** What was paid covers a packet of data, and what has to be said besides (spec §12.11). */
+  get allowsData(): boolean {
+    return this.answers?.allowsData !== false
+  }
+
   /** Bytes of the stream below which the price lets data go; Infinity where there is none. */
   get barrier(): number {
     return this.seller?.hasTariff === true ? this.seller.barrier : Infinity
@@ -258,6 +311,7 @@ export class Money implements Timed {
   /** Money of the initiator's came. */
   received(msat: bigint): void {
     this.seller?.paid(msat)
+    this.answers?.paid(msat)
     if (this.#holdsReader && this.allowsReading) {
       this.#holdsReader = false
       this.#parts.outputs.emit({ type: 'readable' })
@@ -340,6 +394,18 @@ export class Money implements Timed {
     const { buyer } = this
     if (buyer === undefined) return
     buyer.billed(dueMsat)
+    this.#checkServed(now, buyer, dueMsat)
+  }
+
+  /** A COST came (spec §12.11). */
+  answersCost(now: number, dueMsat: bigint): void {
+    const { buyer } = this
+    if (buyer === undefined) return
+    buyer.answers.billed(dueMsat)
+    this.#checkServed(now, buyer, dueMsat)
+  }
+
+  #checkServed(now: number, buyer: Readonly<Buyer>, dueMsat: bigint): void {
     if (this.isPricePaused || !buyer.isUnserved(this.#served)) return
     const message = `the other side asks ${dueMsat} msat, and sent nothing for what it was paid`
     const failure = { code: 'ERR_KEYSOCK_PRICE', message }
@@ -349,14 +415,14 @@ export class Money implements Timed {
   /** What the next packet should pay beside PAYMENTs, as far as it is known now; 0n: the least is enough. */
   get owedMsat(): bigint {
     const { buyer } = this
-    if (buyer === undefined || !buyer.hasPrice) return 0n
+    if (buyer === undefined || !buyer.isAsked) return 0n
     buyer.uploaded(this.#parts.send.buffer.sentEnd)
     return buyer.owedMsat(this.#served)
   }
 
   /** What has to be paid before one more packet can come; 0n: nothing. */
   get neededMsat(): bigint {
-    return this.buyer?.hasPrice === true ? this.buyer.neededMsat(this.#served) : 0n
+    return this.buyer?.isAsked === true ? this.buyer.neededMsat(this.#served) : 0n
   }
 
   // spec §12.6: the caps leave only a part of what is asked, and what was paid covers another packet.
@@ -382,7 +448,7 @@ export class Money implements Timed {
 
   /** The frame that carries money where nothing else goes. */
   get agreedSerial(): number | undefined {
-    return this.buyer?.hasPrice === true ? this.buyer.agreedSerial : undefined
+    return this.buyer?.isAsked === true ? this.buyer.agreedSerial : undefined
   }
 
   // ---- Caps ------------------------------------------------------------------------------------------------
@@ -393,6 +459,7 @@ export class Money implements Timed {
 
   /** Whether all caps let a packet pass; if not, none goes. `priceMsat`: amount and fee together (spec §12.2). */
   affordsPacket(priceMsat: bigint): boolean {
+    this.answers?.need(priceMsat)
     this.#packetObstacle = this.#ask(priceMsat)
     return this.#packetObstacle === undefined
   }
@@ -419,8 +486,9 @@ export class Money implements Timed {
   }
 
   #ask(priceMsat: bigint): CapObstacle | undefined {
-    const obstacle = this.budget.obstacle(priceMsat)
-    if (obstacle !== undefined) this.#report(obstacle, priceMsat)
+    const obstacle = this.purse.obstacle(priceMsat)
+    // spec §12.11: what its caller has not paid for is no cap that anybody could raise.
+    if (obstacle !== undefined && obstacle.budget !== this.answers?.budget) this.#report(obstacle, priceMsat)
     return obstacle
   }
 

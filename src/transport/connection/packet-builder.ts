@@ -1,4 +1,4 @@
-import { largestAmountMsat, packetCostMsat, routeFeeMsat } from '../../medium/route.ts'
+import { largestAmountMsat, packetCostMsat, type Route, routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { FrameWriter, fitAck, lastStreamDataRoom, streamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
@@ -7,7 +7,15 @@ import { frameCapacity, type Header, type Kind, MAX_PACKET_BYTES, sealPacket } f
 import { Control } from './controls.ts'
 import type { CopyJob } from './copy-jobs.ts'
 import type { Attempt, Grant, WantReason } from './interface.ts'
-import { ACK_PIGGYBACK_PACKETS, LAST_PACKET_NUMBER, MAX_FRAME_MSAT, SPARE_CONTROLS } from './limits.ts'
+import {
+  ANSWERS_OF_OPEN,
+  ACK_PIGGYBACK_PACKETS,
+  EXPECTED_PATH_MSAT,
+  EXPECTED_WAY_MSAT,
+  LAST_PACKET_NUMBER,
+  MAX_FRAME_MSAT,
+  SPARE_CONTROLS,
+} from './limits.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Opening } from './opening.ts'
 import type { Parts } from './parts.ts'
@@ -31,6 +39,7 @@ const ORDER = [
   Control.MAX_DATA,
   Control.PRICE,
   Control.BILL,
+  Control.COST,
   Control.AGREE,
   Control.SURPLUS,
   Control.PATHS,
@@ -61,6 +70,7 @@ export function transmit(parts: Parts, now: number, grant: Grant): Attempt | und
   const { opening } = parts.handshake
   const isOpen = life.isOpening && (opening?.isDue === true || job?.origin.parts.open === true)
   const amountMsat = larger(isOpen ? (opening?.priceMsat ?? 0n) : 0n, grant.route.minAmountMsat)
+  if (job === undefined) parts.payments.allowOver(grant.route)
   if (!money.affordsPacket(amountMsat + routeFeeMsat(grant.route, amountMsat))) return undefined
   if (isOpen) return buildOpen(parts, now, { grant, reason, job })
   if (packets.nextNumber >= LAST_PACKET_NUMBER) {
@@ -164,6 +174,8 @@ class Draft {
   #notices: readonly Notice[] = NO_NOTICES
   #ackNews = 0
   #openingMsat = 0n
+  /** What it pays so that it can be answered, if that is more than it has to (spec §12.11). */
+  #answersMsat = 0n
   #isEliciting = false
   /** Some of it was sent before. */
   #isAgain = false
@@ -184,6 +196,7 @@ class Draft {
   carryEarly({ earlyEnd, priceMsat }: Readonly<Opening>): void {
     this.#isEliciting = true
     this.#openingMsat = priceMsat
+    this.#payAnswers(ANSWERS_OF_OPEN * answerCostMsat(this.#parts, this.#options.grant.route))
     if (earlyEnd > 0) this.#ranges.push(0, earlyEnd)
     this.#streamBytes = earlyEnd
     this.#options.job?.copied([])
@@ -200,6 +213,14 @@ class Draft {
     send.setCapacity(lastStreamDataRoom(send.buffer.sentEnd, this.#options.capacity))
     this.#addStream(now)
     return this.#writer.length > prefaceBytes || (controls.due & this.#controls) !== 0
+  }
+
+  // spec §12.11: where route and caps let it, and what else has to be said can still go under the same cap.
+  #payAnswers(msat: bigint): void {
+    const { route } = this.#options.grant
+    const spareMsat = SPARE_CONTROLS * packetCostMsat(route)
+    const affordableMsat = largestAmountMsat(route, this.#parts.money.budget.availableMsat - spareMsat)
+    if (msat <= affordableMsat) this.#answersMsat = smaller(msat, route.maxAmountMsat)
   }
 
   // spec §4.6: every ANSWER begins with ACCEPT or REFUSE. Returns the bytes that it took.
@@ -232,8 +253,9 @@ class Draft {
   }
 
   #addControls(): void {
-    const { controls, sending } = this.#parts
-    const due = (sending.dueControls | this.#copied(-1)) & ~this.#controls
+    const { controls, life, money, sending } = this.#parts
+    const cost = this.#options.job === undefined && life.isLive && money.isCostUseful ? Control.COST : 0
+    const due = (sending.dueControls | cost | this.#copied(-1)) & ~this.#controls
     if (due === 0) return
     for (const kind of ORDER) {
       if ((due & kind) === 0) continue
@@ -245,6 +267,16 @@ class Draft {
         this.#isEliciting = true
       }
     }
+    this.#payPing()
+  }
+
+  // spec §12.11: who asks for a sign of life pays for it. On the phantom lane a settlement answers a keepalive.
+  #payPing(): void {
+    const { buyer } = this.#parts.money
+    const { lane, route } = this.#options.grant
+    const asking = lane === 'node' ? Control.PING | Control.KEEPALIVE : Control.PING
+    if (buyer === undefined || (this.#controls & asking) === 0) return
+    this.#payAnswers(buyer.lackingMsat(answerCostMsat(this.#parts, route)))
   }
 
   #controlFrame(kind: (typeof ORDER)[number]): Frame | undefined {
@@ -263,6 +295,8 @@ class Draft {
         return money.priceFrame
       case Control.BILL:
         return this.#billFrame()
+      case Control.COST:
+        return this.#costFrame()
       case Control.SURPLUS:
         return { type: 'surplus', amountMsat: money.claimMsat }
       case Control.AGREE:
@@ -281,6 +315,11 @@ class Draft {
     return dueMsat === undefined ? undefined : { type: 'bill', dueMsat: smaller(dueMsat, MAX_FRAME_MSAT) }
   }
 
+  #costFrame(): Frame | undefined {
+    const dueMsat = this.#parts.money.answersDueMsat()
+    return dueMsat === undefined ? undefined : { type: 'cost', dueMsat: smaller(dueMsat, MAX_FRAME_MSAT) }
+  }
+
   // spec §12.6: it also carries money where nothing else goes; without that, and heard before, it says nothing.
   #agreeFrame(): Frame | undefined {
     const { money } = this.#parts
@@ -296,14 +335,14 @@ class Draft {
     const amountMsat = smaller(this.#paymentMsat + money.owedMsat, route.maxAmountMsat)
     const leastMsat = larger(route.minAmountMsat, this.#paymentMsat)
     if (amountMsat <= leastMsat) return amountMsat
-    const affordableMsat = largestAmountMsat(route, money.budget.availableMsat)
+    const affordableMsat = largestAmountMsat(route, money.purse.availableMsat)
     if (amountMsat <= affordableMsat) return amountMsat
     // A part of it, where that brings another packet; where nothing is needed for that, it is used up first.
     const { neededMsat } = money
     if (neededMsat === 0n) return this.#paymentMsat
     const partMsat = this.#paymentMsat + neededMsat
     // What else has to be said, and costs as little as can be, is still to go under the same cap.
-    const spareMsat = largestAmountMsat(route, money.budget.availableMsat - SPARE_CONTROLS * packetCostMsat(route))
+    const spareMsat = largestAmountMsat(route, money.purse.availableMsat - SPARE_CONTROLS * packetCostMsat(route))
     if (spareMsat >= larger(partMsat, leastMsat)) return spareMsat
     return money.affordsPrice(partMsat + routeFeeMsat(route, partMsat)) ? partMsat : this.#paymentMsat
   }
@@ -437,10 +476,11 @@ class Draft {
     const { money, packets, random, recovery } = this.#parts
     if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
     const topUpMsat = this.#topUpMsat()
-    const amountMsat = larger(larger(topUpMsat, this.#openingMsat), route.minAmountMsat)
+    const askedMsat = larger(this.#openingMsat, this.#answersMsat)
+    const amountMsat = larger(larger(topUpMsat, askedMsat), route.minAmountMsat)
     const feeMsat = routeFeeMsat(route, amountMsat)
     const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#options.number, attempt)
-    money.budget.reserve(amountMsat, feeMsat)
+    money.purse.reserve(amountMsat, feeMsat)
     const costs = money.seller !== undefined && (this.#streamBytes > 0 || (this.#controls & Control.FIN) !== 0)
     const reason = this.#options.reason
     const id = packets.nextId
@@ -479,6 +519,14 @@ class Draft {
     const preimage = lane === 'node' ? { preimage: secret } : {}
     return { id, reason, lane, routeId: route.id, record, amountMsat, feeMsat, hash: paymentHash(secret), ...preimage }
   }
+}
+
+/** What an answer will cost the responder, as far as the initiator can tell (spec §12.11). */
+function answerCostMsat({ paths, settings }: Parts, route: Route): bigint {
+  // Who is hidden must not show by its amounts what its own way costs: only what the path says, which the other knows.
+  const pathMsat = paths.costMsat ?? EXPECTED_PATH_MSAT
+  const expectedMsat = paths.own === undefined ? packetCostMsat(route) : pathMsat + EXPECTED_WAY_MSAT
+  return smaller(expectedMsat, settings.maxAnswerMsat)
 }
 
 function smaller(a: bigint, b: bigint): bigint {

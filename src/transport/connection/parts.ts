@@ -4,7 +4,7 @@ import { Controls } from './controls.ts'
 import { Copies } from './copies.ts'
 import { Handshake } from './handshake.ts'
 import { Idle } from './idle.ts'
-import type { ConnectionSettings, GrowWindow, PacketTarget, RandomBytes, Role, State } from './interface.ts'
+import type { Allowance, ConnectionSettings, GrowWindow, PacketTarget, RandomBytes, Role, State } from './interface.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { Messages } from './messages.ts'
 import { Money } from './money.ts'
@@ -30,6 +30,8 @@ export interface PartsOptions {
   readonly grow: GrowWindow
   readonly settings: ConnectionSettings
   readonly peerBudget: Budget
+  /** Responder whose caller pays for the answers: the endpoint's advance for them, and what the OPEN paid. */
+  readonly advance?: { readonly allowance: Allowance; readonly openMsat: bigint }
   readonly connectionId: Uint8Array
   readonly blockHeight: number
   /** The peer by its node key, on either lane; undefined: reply paths only. */
@@ -106,7 +108,7 @@ export class Parts {
     this.probe = new Probe(this)
     this.paths = new PathRenewal(this, now)
     this.idle = new Idle(this, now)
-    this.money = new Money(this, now, options.peerBudget)
+    this.money = new Money(this, now, options)
     this.payments = new Payments(this)
     this.sending = new Sending(this)
     this.receiver = new Receiver(this)

@@ -17,6 +17,8 @@ export class PathRenewal implements Timed {
   readonly #parts: Pick<Parts, Needs>
   /** Undefined until there are some: a responder of the node lane never has any. */
   own: Readonly<OwnPaths> | undefined
+  /** What a packet over the newest costs from their beginning on, amount and fee together; where it is known. */
+  costMsat: bigint | undefined
   /** Since when nothing came, and how often fresh paths were asked for meanwhile. */
   #silentSince: number
   #silences = 0
@@ -84,11 +86,12 @@ export class PathRenewal implements Timed {
   }
 
   /** The answer to a request. */
-  provide(now: number, paths: readonly ReplyPath[]): void {
+  provide(now: number, paths: readonly ReplyPath[], costMsat?: bigint): void {
     const { controls, handshake, life, outputs, reach } = this.#parts
     this.#isRequested = false
     this.#failures = 0
     if (paths.length === 0) return
+    this.costMsat = costMsat
     if (!life.givesPaths) {
       outputs.request({ type: 'close-paths', pathIds: paths.map((path) => path.pathId) })
       return

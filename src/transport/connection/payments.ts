@@ -1,5 +1,6 @@
 import { toHex } from '../../floor/bytes.ts'
 import type { Arrival } from '../../medium/arrival.ts'
+import { type Route, routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { type DeclineFrame, type PaymentFrame, PaymentKind, type RequestFrame } from '../../wire/frames.ts'
 import type { State } from './interface.ts'
@@ -16,6 +17,8 @@ export interface OutgoingPayment {
   readonly frame: PaymentFrame
   /** Its amount is to be lessened by the fee of the way that it takes. */
   readonly paysItsFee: boolean
+  /** What the application lets it cost, where the caller pays for all else (spec §12.11). */
+  allowedMsat: bigint
   state: 'due' | 'sent'
   /** The last way that was looked at does not let so much pass: it goes with a packet over another one. */
   isTooLarge: boolean
@@ -82,7 +85,10 @@ export class Payments implements Timed {
   /** The id under which the application hears of it. */
   pay(what: Omit<PaymentFrame, 'type' | 'id'>): number {
     const id = this.#nextId++
-    this.#outgoing.push({ frame: { type: 'payment', id, ...what }, paysItsFee: false, state: 'due', isTooLarge: false })
+    const frame = { type: 'payment', id, ...what } as const
+    const payment: OutgoingPayment = { frame, paysItsFee: false, allowedMsat: 0n, state: 'due', isTooLarge: false }
+    this.#outgoing.push(payment)
+    this.#allow(payment, what.amountMsat)
     if (what.kind === PaymentKind.ANSWER) this.#asked?.delete(what.reference)
     return id
   }
@@ -91,7 +97,23 @@ export class Payments implements Timed {
   returnSurplus(amountMsat: bigint): void {
     const what = { kind: PaymentKind.REFUND, reference: SURPLUS_REFERENCE, amountMsat, note: 'surplus' }
     const frame = { type: 'payment', id: this.#nextId++, ...what } as const
-    this.#outgoing.push({ frame, paysItsFee: true, state: 'due', isTooLarge: false })
+    this.#outgoing.push({ frame, paysItsFee: true, allowedMsat: 0n, state: 'due', isTooLarge: false })
+  }
+
+  #allow(payment: OutgoingPayment, costMsat: bigint): void {
+    const { answers } = this.#parts.money
+    if (answers === undefined || payment.paysItsFee || costMsat <= payment.allowedMsat) return
+    answers.allowOwn(costMsat - payment.allowedMsat)
+    payment.allowedMsat = costMsat
+  }
+
+  /** A packet goes over this way: what the application pays in it is not the caller's to pay (spec §12.11). */
+  allowOver(route: Route): void {
+    const payment = this.nextPayment(route.maxAmountMsat)
+    if (payment === undefined) return
+    const { amountMsat } = payment.frame
+    const paidMsat = amountMsat > route.minAmountMsat ? amountMsat : route.minAmountMsat
+    this.#allow(payment, paidMsat + routeFeeMsat(route, paidMsat))
   }
 
   /** @throws RangeError where too many wait for an answer */
@@ -213,8 +235,9 @@ export class Payments implements Timed {
       // Ids grow: what lies in the lowest gap failed for good, and counts as used.
       if (counted.count > MAX_PAYMENT_RANGES) counted.add(counted.start(0), counted.end(1))
       if (kind === PaymentKind.REFUND && reference === SURPLUS_REFERENCE) money.refunded(amountMsat)
-      // spec §12.3: it is none of what is paid for the tariff.
+      // spec §12.3: it is none of what is paid for the tariff, nor for answers.
       money.seller?.refunded(amountMsat)
+      money.answers?.isPayment(amountMsat)
       if (kind === PaymentKind.ANSWER) this.#waiting?.delete(reference)
       idle.active(now)
       outputs.emit({ type: 'payment', kind, reference, amountMsat, note })

@@ -59,6 +59,7 @@ export class Recovery {
     this.#sent++
     send.packetSent()
     if (parts.paysMsat > 0n) money.buyer?.paying(parts.paysMsat)
+    if (parts.eliciting) money.buyer?.answers.asks()
     if (parts.holdsCost) money.seller?.packetSent()
     if (parts.eliciting) paths.expect(now, (parts.controls & Control.KEEPALIVE) !== 0)
     if (parts.ranges.length > 0 || parts.messages.length > 0) idle.sent(now)
@@ -75,14 +76,16 @@ export class Recovery {
     packets.resolved(packet)
     copies.unwatch(now, packet)
     if (outcome.status === 'failed') {
-      money.budget.release(amountMsat, feeMsat)
+      money.purse.release(amountMsat, feeMsat)
+      money.answers?.decided()
       packet.notPaid(money)
       if (packet.parts.payment !== undefined) payments.failed(packet.parts.payment)
       this.#failed++
       this.#onFailure(now, packet, outcome)
       return
     }
-    money.budget.spend(amountMsat, feeMsat, outcome.feeMsat)
+    money.purse.spend(amountMsat, feeMsat, outcome.feeMsat)
+    money.answers?.decided()
     packet.paid(money)
     const { payment, paymentMsat } = packet.parts
     if (payment !== undefined) payments.paid(payment, paymentMsat, outcome.feeMsat)

@@ -113,11 +113,22 @@ export class Sending {
   }
 
   #reason(now: number): WantReason | undefined {
-    const { copies } = this.#parts
+    const { copies, money } = this.#parts
     if (this.#hasControl(now)) return 'control'
     const copy = copies.next(now)
+    if (copy?.reason === 'urgent') return 'urgent'
+    // spec §12.11: the last of the caller's money is for what has to be said.
+    if (!money.allowsData) return undefined
     if (copy !== undefined) return copy.reason
     return this.hasData(now) ? 'data' : undefined
+  }
+
+  /** What it has to say waits for its caller to pay for it (spec §12.11). */
+  get awaitsMoney(): boolean {
+    const { life, money, send } = this.#parts
+    if (life.isClosed || money.answers === undefined) return false
+    if (money.pausedBy?.budget === money.answers.budget) return true
+    return !money.allowsData && (send.sendable > 0 || send.buffer.hasAgain)
   }
 
   want(now: number): Want | undefined {

@@ -51,7 +51,8 @@ export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[
         checkPrice(parts, frame)
         break
       case 'agree':
-        // spec §12.4: only to what was offered.
+        // spec §12.4, §12.11: only to what was offered; or to nothing, with money for answers.
+        if (frame.serial === 0) break
         if (parts.money.seller?.knows(frame.serial) !== true) throw malformed(`an AGREE to tariff ${frame.serial}`)
         break
       case 'identify':
@@ -66,6 +67,7 @@ export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[
       case 'reset':
       case 'message':
       case 'bill':
+      case 'cost':
       case 'payment':
       case 'request':
       case 'decline':

@@ -1,11 +1,11 @@
 import { toHex } from '../../floor/bytes.ts'
 import { CID_BYTES } from '../../wire/packets.ts'
 import { Connection } from '../connection/connection.ts'
-import type { ConnectionSettings, GrowWindow, Role } from '../connection/interface.ts'
+import type { Allowance, ConnectionSettings, GrowWindow, Role } from '../connection/interface.ts'
 import { KeysockError } from '../errors.ts'
 import { ALL_WINDOWS_BYTES, MAX_CONNECTIONS } from '../limits.ts'
 import { type ConnectOptions, checkReplies, type ConnectTarget, optionalMsat } from '../options/options.ts'
-import { type ConnectionDefaults, initiatorSettings } from '../options/settings.ts'
+import { type ConnectionDefaults, initiatorSettings, refusalSettings } from '../options/settings.ts'
 import type { AuthenticOpen } from './acceptor.ts'
 import type { Connections } from './connections.ts'
 import { DrivenConnection } from './driven-connection.ts'
@@ -32,6 +32,7 @@ interface MakerParts {
   readonly queue: WorkQueue<DrivenConnection, PeerScheduler>
   readonly connections: Connections
   readonly ledger: Ledger
+  readonly allowance: Allowance
   readonly defaults: DriverDefaults
 }
 
@@ -96,7 +97,7 @@ export class ConnectionMaker {
 
   /** A responder's end that only says no. */
   refuse(open: AuthenticOpen, why: { readonly code: number; readonly reason: string }): DrivenConnection {
-    const settings = initiatorSettings({}, this.#parts.defaults)
+    const settings = refusalSettings(this.#parts.defaults)
     return this.#addResponder(open, Connection.refuse({ ...this.#responder(open, settings), ...why }))
   }
 
@@ -123,8 +124,9 @@ export class ConnectionMaker {
   }
 
   #responder(open: AuthenticOpen, settings: ConnectionSettings): Parameters<typeof Connection.accept>[0] {
-    const { runtime, node, ledger } = this.#parts
+    const { runtime, node, ledger, allowance } = this.#parts
     return {
+      allowance,
       now: runtime.now(),
       random: runtime.random,
       grow: this.#grow.responder,

@@ -322,9 +322,9 @@ export class DrivenConnection {
     this.#relays = relays
   }
 
-  /** Answers the request 'paths'. */
-  providePaths(paths: readonly ReplyPath[]): void {
-    this.#input((connection, now) => connection.providePaths(now, paths))
+  /** Answers the request 'paths'. `costMsat`: as in `PathResult`. */
+  providePaths(paths: readonly ReplyPath[], costMsat: bigint | undefined): void {
+    this.#input((connection, now) => connection.providePaths(now, paths, costMsat))
   }
 
   /** Answers the request 'paths' when none can be made. */

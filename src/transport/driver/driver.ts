@@ -21,6 +21,7 @@ import { allowsKey, type Rules } from '../policy/policy.ts'
 import { CapWatch, type Question } from './cap-watch.ts'
 import { Acceptor } from './acceptor.ts'
 import { Accountant } from './accountant.ts'
+import { EndpointAllowance } from './allowance.ts'
 import { ConnectionMaker, type DriverDefaults } from './connection-maker.ts'
 import { Connections } from './connections.ts'
 import { DriverCounts } from './counts.ts'
@@ -93,6 +94,8 @@ export class Driver {
   readonly payer: Payer
   readonly notes: NoteDoor = new NoteDoor()
   readonly accountant: Accountant
+  /** What is advanced for answers. */
+  readonly allowance: EndpointAllowance
   /** Key agreements of the node, for OPENs and for messages. */
   readonly agreements: Admission<Lane>
   readonly #options: DriverOptions
@@ -140,7 +143,11 @@ export class Driver {
     this.counts = counts
     const early = new EarlyPackets(({ amountMsat }) => counts.stray('an early packet without its OPEN', amountMsat))
     this.early = early
-    const maker = new ConnectionMaker({ runtime, node, queue, connections, ledger, defaults })
+    const allowance = new EndpointAllowance(stored.allowanceMsat, (leftMsat) =>
+      runtime.storeLater([{ type: 'allowance', leftMsat }]),
+    )
+    this.allowance = allowance
+    const maker = new ConnectionMaker({ runtime, node, queue, connections, ledger, allowance, defaults })
     this.#maker = maker
     const offers = new HeldOffers(runtime, backend, {
       received: (party, amountMsat) => accountant.received(party, amountMsat),

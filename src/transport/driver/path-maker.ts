@@ -151,14 +151,14 @@ export class PathMaker {
     for (const connection of makers) if (connection !== undefined) this.#count(connection, candidates)
   }
 
-  #made(connection: DrivenConnection, { paths, relays, candidates, fits, guards }: PathResult): void {
+  #made(connection: DrivenConnection, { paths, relays, costMsat, candidates, fits, guards }: PathResult): void {
     if (this.#parts.runtime.isStopped) return
     if (connection.isClosed) return this.close(paths.map(({ pathId }) => pathId))
     for (const { pathId } of paths) this.#parts.connections.addPath(pathId, connection)
     if (guards !== undefined) this.#over(connection, paths, guards)
     if (candidates !== undefined) this.#count(connection, candidates, fits)
     connection.setRelays(relays)
-    connection.providePaths(paths)
+    connection.providePaths(paths, costMsat)
   }
 
   #count(connection: DrivenConnection, candidates: number, fits?: boolean): void {

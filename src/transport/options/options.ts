@@ -130,7 +130,10 @@ export function checkBoolean(value: unknown, name: string): boolean {
 
 /** What one connection may cost its side, and how it behaves. All optional. */
 export interface ConnectionOptions {
-  /** What this side pays at most for the connection, fees included, msat. Default 1,000,000 (1,000 sat). */
+  /**
+   * What this side pays at most for the connection, fees included, msat. Default 1,000,000 (1,000 sat); none for a
+   * server whose callers pay for its answers.
+   */
   readonly maxCost?: Msat
   /**
    * A connection without activity for so long ends with ETIMEDOUT; ms, 10,000 at least, 0: never (spec §10.3). Default
@@ -188,6 +191,11 @@ export interface ConnectOptions extends ConnectionOptions {
    * is what its answers may cost, and nothing else.
    */
   readonly maxTariff?: TariffOptions
+  /**
+   * The most that this side pays for each packet that the other side answers with, msat; 0: none (spec §12.11).
+   * Default: the endpoint's `maxFee`.
+   */
+  readonly maxAnswer?: Msat
   /** Whether to pay what is above `maxTariff`. Without it the connection ends with ERR_KEYSOCK_PRICE. */
   readonly onPrice?: (tariff: Tariff) => boolean | Promise<boolean>
 }
@@ -209,6 +217,11 @@ export interface ServerOptions extends ConnectionOptions {
   readonly tariff?: TariffOptions | ((context: TariffContext) => TariffOptions | Promise<TariffOptions>)
   /** What this side sends before it is paid, msat. Default 0. */
   readonly creditLimit?: Msat
+  /**
+   * Who pays for what this side sends: its callers ('caller': what they have paid in, and an advance of a few packets
+   * is spent, and no more), or this side, up to `maxCost` ('own'). See spec §12.11. Default: the endpoint's.
+   */
+  readonly answers?: 'caller' | 'own'
   /**
    * What a caller pays to open a connection, msat: an amount, or a function of how much the server has to do. On the
    * lane 'phantom' who offers less is told the price and pays nothing (spec §6.15). Default 0: nothing.
@@ -284,6 +297,7 @@ const CONNECT_CHECKS: Readonly<Record<keyof ConnectArguments, Check>> = {
   maxOpeningPrice: checkMsat,
   identify: checkIdentify,
   maxTariff: checkTariff,
+  maxAnswer: checkMsat,
   onPrice: checkFunction,
   publicKey: unchecked,
   port: unchecked,
@@ -293,6 +307,7 @@ const SERVER_CHECKS: Readonly<Record<keyof ServerOptions, Check>> = {
   pauseOnConnect: unchecked,
   tariff: checkTariffOrFunction,
   creditLimit: checkMsat,
+  answers: checkAnswers,
   openingPrice: checkOpeningPrice,
 }
 
@@ -317,6 +332,11 @@ function checkOptions(options: object, checks: Readonly<Record<string, Check>>):
 export function checkReplies(value: unknown): 'phantom' | 'direct' {
   if (value === 'phantom' || value === 'direct') return value
   throw invalidOption(`replies must be 'phantom' or 'direct'; got ${shown(value)}`)
+}
+
+export function checkAnswers(value: unknown): void {
+  if (value === 'caller' || value === 'own') return
+  throw invalidOption(`answers must be 'caller' or 'own'; got ${shown(value)}`)
 }
 
 function checkIdentify(value: unknown): void {

@@ -20,6 +20,12 @@ import { NO_TARIFF } from '../../wire/tariffs.ts'
 /** What an endpoint says for connections that say nothing themselves. */
 export interface ConnectionDefaults {
   readonly maxCostMsat: bigint
+  /** The same for a server whose callers pay for the answers. */
+  readonly callersMaxCostMsat: bigint
+  /** What a connection pays at most for each answer to it: as for a packet of its own. */
+  readonly maxAnswerMsat: bigint
+  /** Who pays for a server's answers. */
+  readonly answers: 'caller' | 'own'
 }
 
 /** A caller pays for an answer as much as for a packet of its own, and nothing else unless it says so. */
@@ -32,17 +38,25 @@ export function initiatorSettings(options: ConnectOptions, defaults: ConnectionD
     connectTimeoutMs: options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS,
     maxTariff: tariffOf({ opening: options.maxOpeningPrice ?? 0n, ...options.maxTariff }, DEFAULT_MAX_TARIFF),
     asksPrice: options.onPrice !== undefined,
+    maxAnswerMsat: optionalMsat(options.maxAnswer, 'maxAnswer', defaults.maxAnswerMsat),
   }
 }
 
 /** The responder's side. */
 export function responderSettings(options: ServerOptions, defaults: ConnectionDefaults): ConnectionSettings {
-  const { tariff } = options
+  const { tariff, answers = defaults.answers } = options
+  const maxCostMsat = answers === 'caller' ? defaults.callersMaxCostMsat : defaults.maxCostMsat
   return {
-    ...commonSettings(options, defaults),
+    ...commonSettings(options, { ...defaults, maxCostMsat }),
+    answers,
     tariff: typeof tariff === 'function' ? 'awaited' : tariff === undefined ? undefined : tariffOf(tariff, NO_TARIFF),
     creditLimitMsat: optionalMsat(options.creditLimit, 'creditLimit', 0n),
   }
+}
+
+/** Of a responder that only says no: what it says is paid for by who asked (spec §12.11). */
+export function refusalSettings(defaults: ConnectionDefaults): ConnectionSettings {
+  return { ...commonSettings({}, defaults), answers: 'caller' }
 }
 
 /** What an application asks, or pays at most; what it leaves out is as in `otherwise`. */
@@ -71,6 +85,8 @@ function commonSettings(options: ConnectionOptions, defaults: ConnectionDefaults
     asksPrice: false,
     tariff: undefined,
     creditLimitMsat: 0n,
+    maxAnswerMsat: 0n,
+    answers: 'own',
   }
 }
 

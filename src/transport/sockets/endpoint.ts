@@ -22,6 +22,7 @@ import {
   checkBoolean,
   checkMsat,
   checkAllNames,
+  checkAnswers,
   checkReplies,
   checkTarget,
   type ConnectArguments,
@@ -50,6 +51,7 @@ import type { ConnectionDefaults } from '../options/settings.ts'
 import type { Socket } from './socket.ts'
 import { startDriver } from '../driver/start-driver.ts'
 import type { Question } from '../driver/cap-watch.ts'
+import { NO_CAP_MSAT } from '../driver/ledger.ts'
 import { checkPolicy, type Policy } from '../policy/policy.ts'
 import { MemoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
@@ -62,6 +64,8 @@ export interface EndpointOptions {
   readonly logger?: Logger
   /** `maxCost` of connections that don't say, msat. Default 1,000,000 (1,000 sat). */
   readonly maxCost?: Msat
+  /** `answers` of servers that don't say: who pays for what they send. Default 'caller'. */
+  readonly answers?: 'caller' | 'own'
   /**
    * What is spent at most on all connections to one public key, and on all of this process; msat. Default 10,000 and
    * 100,000 sat.
@@ -118,6 +122,8 @@ export interface EndpointStats {
   readonly feesMsat: bigint
   readonly reservedMsat: bigint
   readonly capMsat: bigint
+  /** What is left of what servers advance for answers, msat; 100,000 at most (spec §12.11). */
+  readonly allowanceMsat: bigint
   /** The cap of the day and what is spent under it, msat, former processes included; undefined: the policy has none. */
   readonly dayCapMsat: bigint | undefined
   readonly daySpentMsat: bigint | undefined
@@ -196,7 +202,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     this.info = parts.info
     this.#messages = parts.messages
     this.publicKeyHex = toHex(parts.info.publicKey)
-    this.defaults = { maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT) }
+    this.defaults = connectionDefaults(options)
     this.#messaging = new Messaging({
       host: this,
       messages: parts.messages,
@@ -229,10 +235,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       },
       entropy: backend.entropy ?? realEntropy,
       logger: options.logger ?? silentLogger,
-      defaults: {
-        maxCostMsat: optionalMsat(options.maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT),
-        replies: options.replies ?? 'phantom',
-      },
+      defaults: { ...connectionDefaults(options), replies: options.replies ?? 'phantom' },
       maxFeeMsat: optionalMsat(options.maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT),
       peerCapMsat: lower(options.caps?.peer, 'caps.peer', rules?.peerMsat, DEFAULT_PEER_CAP_MSAT),
       processCapMsat: lower(options.caps?.process, 'caps.process', rules?.processMsat, DEFAULT_PROCESS_CAP_MSAT),
@@ -366,6 +369,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       paymentsUnresolved: driver.payer.unresolved,
       receivedMsat: this.#book.receivedMsat,
       ...driver.ledger.process(),
+      allowanceMsat: driver.allowance.leftMsat,
       dayCapMsat: day?.capMsat,
       daySpentMsat: day?.spentMsat,
       opensSeen: driver.seen.size,
@@ -494,6 +498,7 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   store: true,
   logger: true,
   maxCost: true,
+  answers: true,
   caps: true,
   maxFee: true,
   prefer: true,
@@ -502,6 +507,14 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   phantomLane: true,
   keysends: true,
   policy: true,
+}
+
+function connectionDefaults({ answers = 'caller', maxCost, maxFee }: EndpointOptions): ConnectionDefaults {
+  const maxAnswerMsat = optionalMsat(maxFee, 'maxFee', DEFAULT_MAX_FEE_MSAT)
+  const maxCostMsat = optionalMsat(maxCost, 'maxCost', DEFAULT_MAX_COST_MSAT)
+  // What callers pay for costs this side nothing; a cap is one all the same where somebody says it.
+  const callersMaxCostMsat = maxCost === undefined ? NO_CAP_MSAT : maxCostMsat
+  return { maxCostMsat, callersMaxCostMsat, maxAnswerMsat, answers }
 }
 
 /** What the options say, or the policy; the lower one where both do. */
@@ -525,6 +538,7 @@ function checkEndpointOptions(options: EndpointOptions): void {
   }
   if (options.replies !== undefined) checkReplies(options.replies)
   if (options.phantomLane !== undefined) checkBoolean(options.phantomLane, 'phantomLane')
+  if (options.answers !== undefined) checkAnswers(options.answers)
   if (options.keysends !== undefined) checkBoolean(options.keysends, 'keysends')
   if (options.prefer !== undefined && !['cheap', 'fast', 'balanced'].includes(options.prefer))
     throw invalidOption("prefer must be 'cheap', 'fast' or 'balanced'")

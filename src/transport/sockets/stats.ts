@@ -58,6 +58,7 @@ export const NOTHING_DONE: SocketStats = socketStats({
     refusedAttempts: 0,
     hedgedAttempts: 0,
     unresolvedAttempts: 0,
+    awaitsMoney: false,
     roundTripMs: undefined,
   },
   account: { capMsat: 0n, spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, receivedMsat: 0n, pendingIncomeMsat: 0n },

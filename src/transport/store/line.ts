@@ -57,6 +57,8 @@ function toChange(value: Readonly<Record<string, unknown>>): StoreChange | undef
       return { type, hash: word(value['hash']), ...optional('spent', value, toSpent) }
     case 'spent':
       return { type, ...toSpent(value) }
+    case 'allowance':
+      return { type, leftMsat: amount(value['leftMsat']) }
     case 'message':
       return { type, id: word(value['id']) }
     default:

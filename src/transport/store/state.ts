@@ -19,6 +19,7 @@ export class State implements StoredState {
   readonly messages: BoundedSet<string> = new BoundedSet(MAX_STORED_MESSAGE_IDS)
   readonly #spent: SpentByDay = new SpentByDay()
   readonly notes: NotesState = new NotesState()
+  allowanceMsat: bigint | undefined
 
   apply(change: StoreChange): void {
     switch (change.type) {
@@ -63,6 +64,9 @@ export class State implements StoredState {
         this.#spent.set(spent)
         return
       }
+      case 'allowance':
+        this.allowanceMsat = change.leftMsat
+        return
       case 'message':
         this.messages.add(change.id)
         return
@@ -92,12 +96,14 @@ export class State implements StoredState {
     for (const reservation of this.reservations.values()) yield { type: 'reserve', ...reservation }
     for (const id of this.messages) yield { type: 'message', id }
     for (const spent of this.#spent.all()) yield { type: 'spent', ...spent }
+    if (this.allowanceMsat !== undefined) yield { type: 'allowance', leftMsat: this.allowanceMsat }
     yield* this.notes.changes()
   }
 
   /** How many `changes` there are. */
   get size(): number {
-    const singles = [this.node !== undefined, this.settleIndex !== undefined, this.floor > 0].filter(Boolean).length
+    const once = [this.node, this.settleIndex, this.allowanceMsat].filter((each) => each !== undefined)
+    const singles = once.length + (this.floor > 0 ? 1 : 0)
     const tables = [this.opensSeen, this.tombstones, this.reservations, this.messages, this.#spent, this.notes]
     return tables.reduce((sum, { size }) => sum + size, singles)
   }
@@ -113,6 +119,7 @@ export class State implements StoredState {
       reservations: new Map(this.reservations),
       messages: new Set(this.messages),
       spent: this.spent,
+      allowanceMsat: this.allowanceMsat,
       notes: this.notes.snapshot(),
     }
   }

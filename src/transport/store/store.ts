@@ -62,6 +62,8 @@ export type StoreChange =
   | { readonly type: 'release'; readonly hash: string; readonly spent?: Spent }
   /** What was spent on a day so far, in place of all that was written of it before. */
   | ({ readonly type: 'spent' } & Spent)
+  /** So much is left of what is advanced for answers (spec §12.11), msat. */
+  | { readonly type: 'allowance'; readonly leftMsat: bigint }
   /** A message came, or its fate was decided: the port, a slash, its id. */
   | ({ readonly type: 'note-seen'; readonly id: string } & NoteFate)
   /** Messages from below this height are stale, and forgotten. */
@@ -139,6 +141,8 @@ export interface StoredState {
   readonly messages: ReadonlySet<string>
   /** What was spent on the latest days, by day, port and program. Absent in stores that know of no days. */
   readonly spent?: readonly Spent[]
+  /** What is left of what is advanced for answers, msat; absent: nothing of it was ever used. */
+  readonly allowanceMsat?: bigint | undefined
   /** Of messages that are payments of their own (spec §18); absent in what was written before there were some. */
   readonly notes?: StoredNotes
 }

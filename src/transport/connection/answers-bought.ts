@@ -1,0 +1,103 @@
+import {
+  AHEAD_FACTOR,
+  ANSWERS_KEPT_PAID,
+  FIRST_ANSWERS_AHEAD,
+  MAX_AHEAD_PACKETS,
+  SPARE_PACKETS,
+  UNSERVED_MS,
+} from './limits.ts'
+
+/** What an initiator pays for the packets that answer it, as the responder says what they cost (spec §12.11). */
+export class AnswersBought {
+  /** What it pays at most for each. */
+  readonly #maxMsat: bigint
+  /** Packets of the responder's that brought something new of the stream, and others; own ones that ask for one. */
+  #useful = 0
+  #others = 0
+  #asking = 0
+  #dueMsat = 0n
+  /** When something that was paid for came last, or money went. */
+  #movedMs: number
+
+  constructor(nowMs: number, maxMsat: bigint) {
+    this.#maxMsat = maxMsat
+    this.#movedMs = nowMs
+  }
+
+  /** The responder has said what they cost. */
+  get isAsked(): boolean {
+    return this.#dueMsat > 0n
+  }
+
+  /** A packet of the responder's came, for the first time. */
+  came(nowMs: number, isUseful: boolean): void {
+    if (!isUseful) {
+      this.#others++
+      return
+    }
+    this.#useful++
+    this.#movedMs = nowMs
+  }
+
+  /** A packet goes that asks for an answer. */
+  asks(): void {
+    this.#asking++
+  }
+
+  /** Money went. */
+  moved(nowMs: number): void {
+    this.#movedMs = nowMs
+  }
+
+  /** What all of them shall have cost by now; a lower sum than before says nothing. */
+  billed(dueMsat: bigint): void {
+    if (dueMsat > this.#dueMsat) this.#dueMsat = dueMsat
+  }
+
+  // Those that brought nothing are not paid for without bound.
+  get #count(): number {
+    const spare = SPARE_PACKETS + Math.floor(this.#useful / AHEAD_FACTOR)
+    return this.#useful + Math.min(this.#others, spare + this.#asking)
+  }
+
+  /** The most that it pays by now: for those that came, and for a stretch ahead. */
+  #allowedMsat(isComplete: boolean): bigint {
+    const count = this.#count
+    const ahead = Math.min(Math.max(AHEAD_FACTOR * count, FIRST_ANSWERS_AHEAD), MAX_AHEAD_PACKETS)
+    return this.#maxMsat * BigInt(count + (isComplete ? FIRST_ANSWERS_AHEAD : ahead))
+  }
+
+  /** What should be paid by now. `isComplete`: all of the responder's stream is here. */
+  targetMsat(isComplete: boolean): bigint {
+    const allowedMsat = this.#allowedMsat(isComplete)
+    return this.#dueMsat < allowedMsat ? this.#dueMsat : allowedMsat
+  }
+
+  /** Whether a packet has to go for that alone: at once for what was asked, else when it is worth a payment. */
+  isDue(isComplete: boolean, paidMsat: bigint): boolean {
+    const targetMsat = this.targetMsat(isComplete)
+    const owedMsat = targetMsat - paidMsat
+    if (owedMsat <= 0n) return false
+    return targetMsat === this.#dueMsat || owedMsat >= this.#maxMsat * BigInt(FIRST_ANSWERS_AHEAD)
+  }
+
+  /** What has to be paid before one more can come, as far as this side can tell. */
+  neededMsat(isComplete: boolean, paidMsat: bigint): bigint {
+    const owedMsat = this.targetMsat(isComplete) - paidMsat
+    return owedMsat < this.#maxMsat ? owedMsat : this.#maxMsat
+  }
+
+  /** What the next answer lacks, where each is expected to cost so much and some are to be left after it. */
+  lackingMsat(answerMsat: bigint, paidMsat: bigint): bigint {
+    const lackingMsat = answerMsat * BigInt(this.#count + ANSWERS_KEPT_PAID) - paidMsat
+    if (lackingMsat <= 0n) return 0n
+    return lackingMsat < answerMsat ? lackingMsat : answerMsat
+  }
+
+  /** More is asked, all that may be paid was, and nothing came for it for long. */
+  isUnserved(nowMs: number, isComplete: boolean, settledMsat: bigint): boolean {
+    const allowedMsat = this.#allowedMsat(isComplete)
+    if (this.#dueMsat <= allowedMsat || settledMsat < allowedMsat) return false
+    return nowMs >= this.#movedMs + UNSERVED_MS
+  }
+}
