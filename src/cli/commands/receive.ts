@@ -66,7 +66,7 @@ export function receiveCommand(dependencies: Dependencies, ended: (code: ExitCod
   addEndpointOptions(command)
   command.option(
     '--max-cost <sat>',
-    'spend at most so much on answers (default: what senders pay, and in advance 100 for each, 10000 in all)',
+    'spend at most so much on answers (default: what senders pay, and 100 in all in advance)',
     satArgument,
   )
   addOutputOptions(command)

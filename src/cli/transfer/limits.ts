@@ -57,10 +57,8 @@ export const DISK_MARGIN_BYTES: number = 16 * 2 ** 20
 /** How often a transfer looks at the room that is left: all of them at once stay within the margin. */
 export const ROOM_EVERY_BYTES: number = 2 ** 20
 
-/** Answers to a connection cost at most so much more than its packets brought in, msat: some fifty answers at 2 sat. */
+/** What a person loses at most to senders that pay less than their answers cost, msat: what an endpoint advances. */
 export const ADVANCE_MSAT = 100_000n
-/** And all connections together: what a person loses at most to senders that pay less than their answers cost. */
-export const ADVANCE_ALL_MSAT = 10_000_000n
 
 // ---- The sender (file-transfer §5) --------------------------------------------------------------------
 

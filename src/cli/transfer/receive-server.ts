@@ -5,7 +5,6 @@ import type { CliEvent, TransferName } from '../events.ts'
 import { bytesInWords, durationInWords, percentOf, satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import {
-  ADVANCE_ALL_MSAT,
   ADVANCE_MSAT,
   CAP_REACHED_MS,
   ENDING_MS,
@@ -75,7 +74,7 @@ export class ReceiveServer {
     this.#options = options
     this.#queue = new TransferQueue(options.time)
     this.#server = options.endpoint.createServer(
-      { allowHalfOpen: true, ...(options.maxCostMsat === undefined && { maxCost: ADVANCE_MSAT }) },
+      { allowHalfOpen: true, answers: options.maxCostMsat === undefined ? 'caller' : 'own' },
       (socket) => this.#accept(socket),
     )
     this.#server.maxConnections = MAX_TRANSFERS
@@ -216,22 +215,21 @@ export class ReceiveServer {
     else if (!this.#unpaid.has(socket)) this.#unpaid.set(socket, { ...pause, incomeMsat: socket.stats.receivedMsat })
   }
 
-  /** Whether what did not fit fits by now: under the cap of all, and of its connection. */
+  /** Whether what did not fit fits by now: under the cap of all, and by what the caller has paid. */
   #hasRoom({ priceMsat }: Pause, socket?: Socket): boolean {
     const { spentMsat, reservedMsat, capMsat } = this.#options.endpoint.stats
-    if (spentMsat + reservedMsat + priceMsat > capMsat) return false
-    return socket === undefined || socket.stats.paidMsat + socket.stats.reservedMsat + priceMsat <= socket.maxCost
+    return spentMsat + reservedMsat + priceMsat <= capMsat && socket?.stats.awaitsMoney !== true
   }
 
   /** Without a cap of the person's: what packets bring in may be spent on answers, and a little in advance. */
   #followIncome(): void {
     const { maxCostMsat, endpoint, emit, time } = this.#options
     if (maxCostMsat !== undefined) return
-    let all = this.#pastIncomeMsat + ADVANCE_ALL_MSAT
+    let all = this.#pastIncomeMsat + ADVANCE_MSAT
     for (const socket of this.#sockets) {
-      const { receivedMsat } = socket.stats
+      const { awaitsMoney, receivedMsat } = socket.stats
       all += receivedMsat
-      if (receivedMsat + ADVANCE_MSAT > socket.maxCost) socket.maxCost = receivedMsat + ADVANCE_MSAT
+      if (awaitsMoney) this.#meetCap(socket, 0n)
     }
     if (all !== endpoint.stats.capMsat) endpoint.setCaps({ process: all })
     for (const [socket, pause] of this.#unpaid) {

@@ -94,10 +94,13 @@ export class AnswersBought {
     return lackingMsat < answerMsat ? lackingMsat : answerMsat
   }
 
-  /** More is asked, all that may be paid was, and nothing came for it for long. */
-  isUnserved(nowMs: number, isComplete: boolean, settledMsat: bigint): boolean {
-    const allowedMsat = this.#allowedMsat(isComplete)
-    if (this.#dueMsat <= allowedMsat || settledMsat < allowedMsat) return false
-    return nowMs >= this.#movedMs + UNSERVED_MS
+  /**
+   * All that may be paid was, and nothing came for it for long, and more is asked; `isDisputed`: or the same again, since
+   * the responder says that it has not read what paid it.
+   */
+  isUnserved(nowMs: number, isComplete: boolean, settledMsat: bigint, isDisputed: boolean): boolean {
+    if (!this.isAsked || nowMs < this.#movedMs + UNSERVED_MS) return false
+    const isMore = isDisputed || this.#dueMsat > this.#allowedMsat(isComplete)
+    return isMore && settledMsat >= this.targetMsat(isComplete)
   }
 }

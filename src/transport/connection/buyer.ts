@@ -359,7 +359,8 @@ export class Buyer {
 
   /** spec §12.6: more is asked, all that may be paid was, and nothing has come for it for long. */
   isUnserved(view: ServedView): boolean {
-    if (this.answers.isUnserved(this.#nowMs, view.isComplete, this.#settledMsat)) return true
+    const { isComplete } = view
+    if (this.answers.isUnserved(this.#nowMs, isComplete, this.#settledMsat, this.#isDisputed)) return true
     if (this.#agreed === 0 || this.#nowMs < this.#movedMs + UNSERVED_MS) return false
     const allowed = this.allowedMsat(view)
     return (
