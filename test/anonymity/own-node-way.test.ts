@@ -39,7 +39,8 @@ async function answered(network: NetworkDescription, { caller, called, relays }:
   const bob = await sim.drive(createEndpoint({ backend: trying.backend, ...money }))
   const alice = await sim.drive(createEndpoint({ backend: listening(sim.backend(caller), made), relays }))
   alice.on('warning', () => undefined)
-  const server = bob.createServer((socket) => socket.resume().end(new Uint8Array(ANSWER_BYTES)))
+  // Ways that tell cost more than it says: it pays for them itself.
+  const server = bob.createServer({ answers: 'own' }, (socket) => socket.resume().end(new Uint8Array(ANSWER_BYTES)))
   await sim.drive(server.listen(7))
   const socket = alice.createConnection(sim.keyOf(called), 7)
   socket.end('a question')

@@ -94,7 +94,8 @@ const PROBES: Readonly<Record<string, (prober: Prober) => void | Promise<void>>>
 
 async function start(household: Household, connects: boolean): Promise<Programs> {
   const programs = await household.start(connects)
-  const server = programs.server.createServer((socket) => {
+  // Whatever a probe pays.
+  const server = programs.server.createServer({ answers: 'own' }, (socket) => {
     socket.on('error', () => undefined)
     // It answers what it gets, so that nothing comes unseen.
     socket.on('data', (data: Buffer) => socket.write(`got ${data.toString()}`))

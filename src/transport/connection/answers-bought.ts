@@ -16,6 +16,8 @@ export class AnswersBought {
   #others = 0
   #asking = 0
   #dueMsat = 0n
+  /** What counts as paid, and the responder says that it has not read (spec §12.6): for answers it is not paid. */
+  #deniedMsat = 0n
   /** When something that was paid for came last, or money went. */
   #movedMs: number
 
@@ -49,6 +51,11 @@ export class AnswersBought {
     this.#movedMs = nowMs
   }
 
+  /** So much of what counts as paid has not come, says the responder. */
+  denied(msat: bigint): void {
+    this.#deniedMsat += msat
+  }
+
   /** What all of them shall have cost by now; a lower sum than before says nothing. */
   billed(dueMsat: bigint): void {
     if (dueMsat > this.#dueMsat) this.#dueMsat = dueMsat
@@ -70,7 +77,13 @@ export class AnswersBought {
   /** What should be paid by now. `isComplete`: all of the responder's stream is here. */
   targetMsat(isComplete: boolean): bigint {
     const allowedMsat = this.#allowedMsat(isComplete)
-    return this.#dueMsat < allowedMsat ? this.#dueMsat : allowedMsat
+    const askedMsat = this.#askedMsat
+    return askedMsat < allowedMsat ? askedMsat : allowedMsat
+  }
+
+  // Whoever denies what it got gains nothing that it could not ask for: all of it stays within what is allowed.
+  get #askedMsat(): bigint {
+    return this.#dueMsat === 0n ? 0n : this.#dueMsat + this.#deniedMsat
   }
 
   /** Whether a packet has to go for that alone: at once for what was asked, else when it is worth a payment. */
@@ -78,7 +91,7 @@ export class AnswersBought {
     const targetMsat = this.targetMsat(isComplete)
     const owedMsat = targetMsat - paidMsat
     if (owedMsat <= 0n) return false
-    return targetMsat === this.#dueMsat || owedMsat >= this.#maxMsat * BigInt(FIRST_ANSWERS_AHEAD)
+    return targetMsat === this.#askedMsat || owedMsat >= this.#maxMsat * BigInt(FIRST_ANSWERS_AHEAD)
   }
 
   /** What has to be paid before one more can come, as far as this side can tell. */
@@ -94,13 +107,10 @@ export class AnswersBought {
     return lackingMsat < answerMsat ? lackingMsat : answerMsat
   }
 
-  /**
-   * All that may be paid was, and nothing came for it for long, and more is asked; `isDisputed`: or the same again, since
-   * the responder says that it has not read what paid it.
-   */
-  isUnserved(nowMs: number, isComplete: boolean, settledMsat: bigint, isDisputed: boolean): boolean {
-    if (!this.isAsked || nowMs < this.#movedMs + UNSERVED_MS) return false
-    const isMore = isDisputed || this.#dueMsat > this.#allowedMsat(isComplete)
-    return isMore && settledMsat >= this.targetMsat(isComplete)
+  /** More is asked, all that may be paid was, and nothing came for it for long. */
+  isUnserved(nowMs: number, isComplete: boolean, settledMsat: bigint): boolean {
+    const allowedMsat = this.#allowedMsat(isComplete)
+    if (this.#askedMsat <= allowedMsat || settledMsat < allowedMsat) return false
+    return nowMs >= this.#movedMs + UNSERVED_MS
   }
 }

@@ -42,6 +42,8 @@ export class Answers {
   /** What a packet cost last. */
   #packetMsat = 0n
   #saidMsat = 0n
+  /** What the initiator is taken to count as paid and never came: more than that was asked for in vain. */
+  #missingMsat = 0n
   #againAtMs = 0
   readonly #again: BackOff = new BackOff(AGAIN)
 
@@ -136,11 +138,18 @@ export class Answers {
   }
 
   #dueMsat(view: AnswersView): bigint {
-    return this.#hadMsat + this.#aheadMsat(view)
+    return this.#hadMsat + this.#aheadMsat(view) + this.#missingMsat
+  }
+
+  // spec §12.11: what it was asked for again may have been paid and lost on its way, which the two cannot tell.
+  #miss(): void {
+    const few = this.#packetMsat * KEPT_ANSWERS
+    this.#missingMsat += this.#missingMsat > few ? this.#missingMsat : few
   }
 
   /** What a COST says that goes now: what was had, and the least that what is queued will cost. It never falls. */
   say(nowMs: number, view: AnswersView): bigint {
+    if (this.#isVain(nowMs, view)) this.#miss()
     const dueMsat = this.#dueMsat(view)
     const isAsked = !view.isEnding && this.#packetMsat > 0n && (view.queued > 0 || this.#isLow(view))
     if (isAsked && dueMsat > this.#saidMsat) this.#saidMsat = dueMsat
@@ -158,7 +167,13 @@ export class Answers {
     if (leftMsat >= this.#packetMsat * BigInt(queued)) return false
     const freshMsat = dueMsat - this.#saidMsat
     if (freshMsat > 0n && ANSWERS_BILL_PARTS * freshMsat >= aheadMsat) return true
-    return this.#leftMsat < this.#packetMsat * KEPT_ANSWERS && nowMs >= this.#againAtMs
+    return this.#isVain(nowMs, view)
+  }
+
+  // What is queued waits for money alone, and was asked for a while ago.
+  #isVain(nowMs: number, { queued }: AnswersView): boolean {
+    const isBlocked = queued > 0 && this.#leftMsat < this.#packetMsat * KEPT_ANSWERS
+    return isBlocked && this.#saidMsat > 0n && nowMs >= this.#againAtMs
   }
 
   /** A packet goes: a COST is to go in it, since hardly any further one could. */

@@ -316,6 +316,7 @@ export class Buyer {
   lost({ leastMsat, paysMsat }: Paid): boolean {
     if (this.#riskedMsat + paysMsat > this.#mostRiskedMsat) {
       this.#isDisputed = true
+      this.answers.denied(paysMsat)
       return false
     }
     this.#riskedMsat += paysMsat
@@ -360,7 +361,7 @@ export class Buyer {
   /** spec §12.6: more is asked, all that may be paid was, and nothing has come for it for long. */
   isUnserved(view: ServedView): boolean {
     const { isComplete } = view
-    if (this.answers.isUnserved(this.#nowMs, isComplete, this.#settledMsat, this.#isDisputed)) return true
+    if (this.answers.isUnserved(this.#nowMs, isComplete, this.#settledMsat)) return true
     if (this.#agreed === 0 || this.#nowMs < this.#movedMs + UNSERVED_MS) return false
     const allowed = this.allowedMsat(view)
     return (
