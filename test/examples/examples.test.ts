@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { readSources, ROOT } from '../house/sources.ts'
+import { readSources } from '../house/sources.ts'
+import { run } from './run.ts'
 
 /** What each example prints, line by line. */
 const OUTPUT: Readonly<Record<string, readonly (string | RegExp)[]>> = {
@@ -39,12 +38,6 @@ const OUTPUT: Readonly<Record<string, readonly (string | RegExp)[]>> = {
 const MOST_LINES = 40
 /** Those of one file; the larger ones have folders, and tests of their own. */
 const examples = readSources('examples').filter(({ path }) => path.split('/').length === 2)
-
-async function run(path: string): Promise<readonly string[]> {
-  const loader = new URL('from-source.ts', import.meta.url).href
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, path], { cwd: ROOT })
-  return stdout.trimEnd().split('\n')
-}
 
 describe('an example', () => {
   it('is tested by what it prints', () => {

@@ -8,9 +8,11 @@ export function readPages(): Source[] {
   const docs = readdirSync(`${ROOT}/docs`)
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`)
-  return ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...docs.toSorted()].map(
-    readPage,
-  )
+  const examples = readdirSync(`${ROOT}/examples`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('/README.md'))
+    .map((name) => `examples/${name}`)
+  const top = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md']
+  return [...top, ...docs.toSorted(), ...examples.toSorted()].map(readPage)
 }
 
 export function readPage(path: string): Source {

@@ -1,0 +1,10 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { ROOT } from '../house/sources.ts'
+
+/** What an example prints, line by line. */
+export async function run(path: string): Promise<readonly string[]> {
+  const loader = new URL('from-source.ts', import.meta.url).href
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, path], { cwd: ROOT })
+  return stdout.trimEnd().split('\n')
+}
