@@ -51,8 +51,8 @@ describe('the programs of the pages', () => {
   })
 })
 
-describe('the programs about the simulated network', () => {
-  const programs = programsOf(readPage('docs/simulated-network.md'), 'ts')
+describe.each(['docs/selling.md', 'docs/simulated-network.md'])('the programs of %s', (page) => {
+  const programs = programsOf(readPage(page), 'ts')
 
   it.each(programs.map((program, index) => ({ place: index + 1, program })))('run: number $place', async (given) => {
     const loader = new URL('../examples/from-source.ts', import.meta.url).href
