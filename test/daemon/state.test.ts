@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { BackendError } from '../../src/backends/backend.ts'
 import { createDaemonBackend, type Daemon, type DaemonOptions, startDaemon } from '../../src/daemon.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { createEndpoint } from '../../src/index.ts'
@@ -65,6 +66,19 @@ describe('what outlives a daemon', () => {
     expect(logged).toEqual([])
     expect(existsSync(join(home, 'endpoint'))).toBe(false)
     expect(readFileSync(join(folderOf('alice'), 'settle-index'), 'utf8')).toBe('0\n')
+  })
+
+  it('is adopted by a later start where the first one failed', async () => {
+    mkdirSync(join(home, 'endpoint'))
+    writeFileSync(join(home, 'endpoint', 'journal'), 'keysock journal 1\n')
+    writeFileSync(join(home, 'settle-index'), '0\n')
+    const backend = sim.backend('alice')
+    vi.spyOn(backend, 'start').mockRejectedValueOnce(new BackendError('offline', 'the node starts'))
+    const failing = startDaemon({ backend, socket: join(home, 'd.sock'), stateHome: home })
+    await expect(failing).rejects.toMatchObject({ code: 'offline' })
+    await start('alice', { stateHome: home })
+    expect(existsSync(join(home, 'endpoint'))).toBe(false)
+    expect(existsSync(join(home, 'settle-index'))).toBe(false)
   })
 
   it('stays where it is, with a warning, where the node is behind it: it may be of another one', async () => {

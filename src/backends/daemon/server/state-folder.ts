@@ -33,7 +33,8 @@ export class StateFolder {
   /** The folder of a node in the one of its address. */
   static ofNode(home: string, { publicKey, network }: NodeInfo): StateFolder {
     const path = join(home, nodeName({ network, publicKeyHex: toHex(publicKey) }))
-    const isOld = !existsSync(path) && [SETTLE_INDEX, ENDPOINT].some((name) => existsSync(join(home, name)))
+    // Not by the folder: a start that failed may have made it.
+    const isOld = !existsSync(join(path, NODE)) && [SETTLE_INDEX, ENDPOINT].some((name) => existsSync(join(home, name)))
     return new StateFolder(path, isOld ? home : undefined)
   }
 
