@@ -28,9 +28,10 @@ import { processClock } from './floor/clock.ts'
 import { processEntropy } from './floor/entropy.ts'
 import { type OptionNames, unknownOption } from './floor/option-names.ts'
 import { type LockAttempt, type SocketLock, takeLock } from './floor/socket-lock.ts'
+import { isProgram, PROGRAM_WORDS } from './medium/program-name.ts'
 import type { Account } from './transport/account/account.ts'
 import { ProgramsPurse } from './transport/driver/programs-purse.ts'
-import { checkPolicy, isProgram, type Policy, PROGRAM_WORDS } from './transport/policy/policy.ts'
+import { checkPolicy, type Policy } from './transport/policy/policy.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
@@ -268,7 +269,7 @@ export function createDaemonBackend(options: { readonly socket: string; readonly
   checkNames(options, { socket: true, program: true })
   const { socket, program } = options
   if (program !== undefined && !isProgram(program))
-    throw new BackendError('bad-request', `${PROGRAM_WORDS}; got ${program}`)
+    throw new BackendError('bad-request', `${PROGRAM_WORDS}; got ${JSON.stringify(program)}`)
   const named = program === undefined ? {} : { program }
   return new DaemonBackend({ open: () => reach(socket), clock: processClock, entropy: processEntropy, ...named })
 }

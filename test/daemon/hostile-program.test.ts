@@ -113,6 +113,15 @@ describe('a program that does not keep to the protocol is cut off', () => {
     },
   )
 
+  it.each(['', 'a\u001b[2Jb', 'two\nlines', '\u202eshop', 'x'.repeat(65)])(
+    'a name that no program may have is refused, and shown to nobody: %j',
+    async (program) => {
+      expect(await sim.drive(raw.attach(1, { program }))).toMatchObject({ error: { code: 'bad-request' } })
+      const { result } = (await sim.drive(raw.call('status'))) ?? {}
+      expect((result as { clients: readonly unknown[] }).clients).toHaveLength(1)
+    },
+  )
+
   it('attaching twice', async () => {
     await sim.drive(raw.attach())
     expect(await sim.drive(raw.attach())).toBeUndefined()

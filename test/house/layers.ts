@@ -65,7 +65,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     path: 'src/transport/policy/',
-    files: ['src/transport/policy/', 'src/transport/options/', ...TRANSPORT_BASE, 'src/floor/'],
+    files: ['src/transport/policy/', 'src/transport/options/', 'src/medium/', ...TRANSPORT_BASE, 'src/floor/'],
     packages: [NODE],
   },
   {
@@ -205,7 +205,7 @@ const LAYERS: readonly Layer[] = [
   {
     // A daemon has an endpoint of its own, which refuses what nobody listens for.
     path: 'src/daemon.ts',
-    files: ['src/backends/daemon/', CONTRACT, 'src/transport/', 'src/floor/'],
+    files: ['src/backends/daemon/', CONTRACT, 'src/transport/', 'src/medium/', 'src/floor/'],
     packages: [NODE],
   },
   { path: 'src/lnd.ts', files: ['src/backends/lnd/', CONTRACT], packages: [] },

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { unknownOption } from '../../floor/option-names.ts'
+import { isProgram, PROGRAM_WORDS } from '../../medium/program-name.ts'
 import { invalidOption, kindOf, KeysockError, messageOf } from '../errors.ts'
 import { MAX_POLICY_CHARACTERS, MAX_POLICY_KEYS, MAX_PORT } from '../limits.ts'
 import { checkTarget } from '../options/options.ts'
@@ -188,14 +189,6 @@ function dayCaps(
 
 function isPort(name: string): boolean {
   return /^[1-9]\d{0,4}$/.test(name) && Number(name) <= MAX_PORT
-}
-
-/** What programs may call themselves (spec/daemon.md §4.6), in words. */
-export const PROGRAM_WORDS = 'a program has a name of 1 to 64 letters, digits, spaces, dots, hyphens and underscores'
-
-/** What programs may call themselves (spec/daemon.md §4.6). */
-export function isProgram(name: string): boolean {
-  return /^[\p{L}\p{N}._ -]{1,64}$/u.test(name)
 }
 
 function keyRule(value: unknown, path: readonly string[], complain: Complain): KeyRule {

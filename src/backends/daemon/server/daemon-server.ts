@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
+import { isProgram, PROGRAM_WORDS } from '../../../medium/program-name.ts'
 import { type Backend, BackendError, type BackendEvent, type NodeInfo } from '../../backend.ts'
 import { GREETING_MS, MAX_PROGRAMS, MAX_SOCKETS, RESUME_BEHIND } from '../protocol/limits.ts'
 import type { AttachRequest, AttachResult, DaemonStatus } from '../protocol/messages.ts'
@@ -169,8 +170,14 @@ export class DaemonServer {
     }
   }
 
-  /** @throws BackendError where no more programs fit, or where one asks for the phantom lane that is not taken */
+  /**
+   * @throws BackendError where no more programs fit, where one asks for the phantom lane that is not taken, or calls
+   *   itself what no program may
+   */
   attach(session: ProgramSession, request: AttachRequest): AttachResult {
+    // People read it in tables, and caps go by it.
+    if (request.program !== undefined && !isProgram(request.program))
+      throw new BackendError('bad-request', PROGRAM_WORDS)
     if (!session.isRefuser && [...this.#sessions.programs()].length >= MAX_PROGRAMS)
       throw new BackendError('unsupported', `${MAX_PROGRAMS} programs are attached to this daemon; end some`)
     // Its address would say that connections are taken there, and callers would wait in vain (spec §1.6).
