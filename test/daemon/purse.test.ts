@@ -1,11 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import type { Policy } from '../../src/index.ts'
-import { turn } from '../../src/floor/clock.ts'
+import { processClock, turn } from '../../src/floor/clock.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { ProgramsPurse } from '../../src/transport/driver/programs-purse.ts'
 import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
+import { FolderStore } from '../../src/transport/store/folder.ts'
 import { MemoryStore } from '../../src/transport/store/memory.ts'
 import type { Store } from '../../src/transport/store/store.ts'
 import { MemoryDaemon } from './memory-daemon.ts'
@@ -269,6 +273,24 @@ it('no cap of a daemon is ever passed, whatever fails, hangs, or is killed', asy
     ),
     { numRuns: Number(process.env['FC_RUNS'] ?? 10) },
   )
+})
+
+it('lets its folder go where it cannot open: the next try has it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ks-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const left = new FolderStore(folder)
+  await left.open()
+  await left.write([{ type: 'reserve', hash: 'aa', peer: '', amountMsat: 1_000n, feeMsat: 0n }])
+  await left.close()
+  // No folder of entries to look into for what became of the payment.
+  writeFileSync(join(folder, 'account'), '')
+  const open = (): Promise<ProgramsPurse> =>
+    ProgramsPurse.open({ store: new FolderStore(folder), clock: processClock, rules: undefined, log: () => undefined })
+  await expect(open()).rejects.toMatchObject({ code: 'ENOTDIR' })
+  rmSync(join(folder, 'account'))
+  const purse = await open()
+  expect(purse.unresolved).toBe(1)
+  await purse.close()
 })
 
 function balanceOf(sim: Simulation): bigint {

@@ -74,15 +74,21 @@ export class ProgramsPurse {
   readonly #ends: Map<string, Promise<void>> = new Map()
   #isClosed = false
 
-  /** @throws what the store throws */
+  /** @throws what the store throws; then it is closed */
   static async open(options: PurseOptions): Promise<ProgramsPurse> {
     const { store, clock, log } = options
     const opened = await store.open()
     const { accountFolder: folder } = store
     const keeper = folder === undefined ? new MemoryKeeper() : new FolderKeeper({ folder, clock, warn: log })
-    const { stored, changes } = await settleRecorded(opened, keeper)
-    if (changes.length > 0) await store.write(changes)
-    return new ProgramsPurse(options, stored, keeper)
+    try {
+      const { stored, changes } = await settleRecorded(opened, keeper)
+      if (changes.length > 0) await store.write(changes)
+      return new ProgramsPurse(options, stored, keeper)
+    } catch (error) {
+      await keeper.close()
+      await store.close()
+      throw error
+    }
   }
 
   private constructor(options: PurseOptions, stored: StoredState, keeper: AccountKeeper) {
