@@ -107,13 +107,9 @@ export const MAX_AVOIDED_GUARDS = 2
 // ---- Bytes -------------------------------------------------------------------------------------------
 
 /**
- * Unsent bytes in a connection from which on it holds `write` callbacks back: two seconds of the medium's
- * ceiling of about 130 kB/s.
- */
-export const SEND_AHEAD_BYTES = 262_144
-/**
- * Unacknowledged bytes, sent ones included, that do so as well. The peer's receive window bounds what is under
- * way; this bounds what a peer with a boundless window would make us keep. The largest window of our own.
+ * Unacknowledged bytes, sent ones included, from which on a connection holds `write` callbacks back. The peer's
+ * receive window bounds what is under way; this bounds what a peer with a boundless window would make us keep. The
+ * largest window of our own.
  */
 export const SEND_BUFFER_BYTES = 16_777_216
 /** A large write goes to the connection in pieces of this size, so that it is not copied as a whole. */

@@ -25,7 +25,7 @@ import type {
   TooExpensive,
   Want,
 } from './interface.ts'
-import { NUDGE_MS } from './limits.ts'
+import { MAX_AHEAD_BYTES, NUDGE_MS, SEND_AHEAD_BYTES } from './limits.ts'
 import { ephemeralSecret, type OpenedPacket } from './opening.ts'
 import { transmit } from './packet-builder.ts'
 import { Parts } from './parts.ts'
@@ -439,6 +439,11 @@ export class Connection {
   /** Bytes that were written and never sent. */
   get unsentBytes(): number {
     return this.#parts.send.buffer.unsent
+  }
+
+  /** Unsent bytes from which on it should be given no more. */
+  get sendAheadBytes(): number {
+    return this.#parts.money.seller?.hasTariff === true ? MAX_AHEAD_BYTES : SEND_AHEAD_BYTES
   }
 
   /** Bytes written and not acknowledged. */

@@ -236,6 +236,11 @@ export const LAST_PACKET_NUMBER: number = Number.MAX_SAFE_INTEGER
  */
 export const NUDGE_MS = 60_000
 
+/**
+ * Unsent bytes from which on a connection takes no more: two seconds of the medium's ceiling of about 130 kB/s. Where
+ * they are sold it is MAX_AHEAD_BYTES, since no more than what was written is asked for ahead (spec §12.5).
+ */
+export const SEND_AHEAD_BYTES = 262_144
 /** 'writable' is reported when this little is unsent: about a second at the medium's ceiling. */
 export const SEND_LOW_BYTES = 131_072
 

@@ -8,6 +8,7 @@ import type { DrivenConnection } from './driven-connection.ts'
 export type ConnectionHandle = Pick<
   DrivenConnection,
   | 'unsentBytes'
+  | 'sendAheadBytes'
   | 'bufferedBytes'
   | 'account'
   | 'isPaused'

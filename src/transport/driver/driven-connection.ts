@@ -150,6 +150,11 @@ export class DrivenConnection {
     return this.#connection.unsentBytes
   }
 
+  /** Unsent bytes from which on it takes no more. */
+  get sendAheadBytes(): number {
+    return this.#connection.sendAheadBytes
+  }
+
   /** Bytes that were written and are not acknowledged yet. */
   get bufferedBytes(): number {
     return this.#connection.bufferedBytes

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { SEND_AHEAD_BYTES, SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from '../limits.ts'
+import { SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from '../limits.ts'
 import type { ConnectionHandle } from '../driver/connection-handle.ts'
 
 export type Callback = (error?: Error | null) => void
@@ -48,7 +48,7 @@ export class WriteBuffer {
     const { data, owned } = pending
     const before = pending.handedBytes
     while (pending.handedBytes < data.length) {
-      if (handle.unsentBytes >= SEND_AHEAD_BYTES || handle.bufferedBytes >= SEND_BUFFER_BYTES) {
+      if (handle.unsentBytes >= handle.sendAheadBytes || handle.bufferedBytes >= SEND_BUFFER_BYTES) {
         return pending.handedBytes > before
       }
       const end = Math.min(pending.handedBytes + WRITE_PIECE_BYTES, data.length)
