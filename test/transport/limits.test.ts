@@ -218,6 +218,8 @@ it('connects to nobody whom the policy keeps out', async () => {
   expect(told).toEqual([expect.objectContaining({ code: 'ERR_KEYSOCK_POLICY' })])
   const message = endpoint.sendMessage(keys[0] ?? '', 7, new Uint8Array(1))
   await expect(message).rejects.toMatchObject({ code: 'ERR_KEYSOCK_POLICY' })
+  const keysend = endpoint.sendKeysend(keys[0] ?? '', new Map([[7_629_169n, new Uint8Array(1)]]))
+  await expect(keysend).rejects.toMatchObject({ code: 'ERR_KEYSOCK_POLICY' })
   connect(1)
   await backend.clock.advance(1_000)
   expect(backend.payments).toHaveLength(1)

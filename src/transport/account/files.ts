@@ -3,6 +3,7 @@ import { open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dayText } from '../../floor/clock.ts'
 import { toJson } from '../../floor/json.ts'
+import { syncFolder } from '../../floor/sync-folder.ts'
 import { MAX_ACCOUNT_LINE_CHARACTERS, MAX_ACCOUNT_PARTS } from '../limits.ts'
 import type { AccountEntry } from './entry.ts'
 import { LineReaderOfAccount } from './lines.ts'
@@ -131,4 +132,6 @@ async function writeFolded(folder: string, folded: Folded): Promise<void> {
     await next.close()
   }
   await rename(`${file}.next`, file)
+  // What is in them is deleted next.
+  await syncFolder(folder)
 }

@@ -2,6 +2,7 @@ import { type FileHandle, mkdir, open, readFile, rename, stat } from 'node:fs/pr
 import { join } from 'node:path'
 import { toHex } from '../../floor/bytes.ts'
 import { processEntropy as realEntropy } from '../../floor/entropy.ts'
+import { syncFolder } from '../../floor/sync-folder.ts'
 import { KeysockError, messageOf } from '../errors.ts'
 import { COMPACT_SPARE_LINES, MAX_JOURNAL_BYTES } from '../limits.ts'
 import { decodeLine, encodeLine } from './line.ts'
@@ -163,16 +164,6 @@ async function sizeOf(file: string): Promise<number | undefined> {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw new KeysockError('ERR_KEYSOCK_STORE', `cannot read ${file}: ${messageOf(error)}`, { cause: error })
-  }
-}
-
-/** Makes a rename survive a crash of the machine. */
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 
