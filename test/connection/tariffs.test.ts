@@ -214,6 +214,23 @@ test.each([1, 2, 3, 4, 5, 6])('the last seconds are paid but for a way between t
   expect(b.connection.credit.balanceMsat).toBeGreaterThanOrEqual(-4_000n)
 })
 
+test.each([1, 2, 3, 4, 5, 6])('by time each side has its count paid, and ends at once, seed %i', (seed) => {
+  const tariff = { ...NO_TARIFF, secondMsat: 10_000n }
+  const joined = new Joined({ seed, a: { maxTariff: tariff }, b: { tariff } })
+  const { a, b } = joined
+  joined.run(MINUTE_MS, () => b.machine !== undefined && a.has('connected'))
+  b.connection.finish(joined.now)
+  joined.pump()
+  joined.run(MINUTE_MS)
+  a.connection.finish(joined.now)
+  joined.pump()
+  // It waited for a bill of what it counts beyond the responder's count, for the 10 s that an end may take.
+  joined.run(5_000)
+  expect([a.ended, b.ended].map((end) => end !== undefined && end.error === undefined)).toEqual([true, true])
+  expect(a.connection.credit.balanceMsat).toBeGreaterThanOrEqual(0n)
+  expect(b.connection.credit.balanceMsat).toBeGreaterThanOrEqual(0n)
+})
+
 describe('a surplus', () => {
   const tariff = { ...NO_TARIFF, kilobyteMsat: 100_000n }
   const view: StreamView = {

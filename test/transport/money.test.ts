@@ -244,6 +244,14 @@ describe('a tariff that is said anew', () => {
     expect(server.credit).toEqual(client.credit)
   })
 
+  it('is not heard where the first one is refused: it would count its opening from the beginning', async () => {
+    const { server, client } = await both({ tariff: { kilobyte: 2_000 } }, { maxTariff: { kilobyte: 1_000 } })
+    server.on('error', () => undefined)
+    server.setTariff({ kilobyte: 1_000 })
+    const [error] = (await pair.sim.drive(once(client, 'error'))) as [Error]
+    expect(error).toMatchObject({ code: 'ERR_KEYSOCK_PRICE', message: expect.stringContaining('asks 2000 msat') })
+  })
+
   it('rises no sooner than the first one was taken, and before anything is sent', async () => {
     const { server, client } = await both({ tariff: { kilobyte: 1_000 } }, { maxTariff: { kilobyte: 2_000 } })
     server.setTariff({ kilobyte: 3_000 })

@@ -5,6 +5,7 @@ import {
   AHEAD_FACTOR,
   FIRST_AHEAD_BYTES,
   FIRST_AHEAD_MS,
+  LEAST_LAST_MSAT,
   MAX_AHEAD_BYTES,
   MAX_AHEAD_MS,
   MAX_AHEAD_PACKETS,
@@ -48,6 +49,8 @@ export class Buyer {
   readonly #meter: Meter
   readonly #beganMs: number
   #nowMs: number
+  /** Both directions are done. */
+  #isDone = false
   #serial = 0
   /** Of the tariff that it pays by, 0: none yet; and of the one by which the responder knows that it does. */
   #agreed = 0
@@ -189,6 +192,7 @@ export class Buyer {
 
   /** Both directions are done. */
   stop(nowMs: number): void {
+    this.#isDone = true
     this.#meter.stop(nowMs)
   }
 
@@ -255,6 +259,8 @@ export class Buyer {
   #isPriceDue(view: ServedView, paid: bigint): boolean {
     const allowed = this.allowedMsat(view)
     const asked = this.#dueMsat < allowed ? this.#dueMsat : allowed
+    // spec §12.10: by its own count there is more, which nobody may ask for: the other side counts less of the time.
+    if (this.#isDone && this.ownMsat(view) - paid >= LEAST_LAST_MSAT) return true
     if (paid >= asked) return false
     // What was asked is paid at once. Where only a part is allowed, half of that is used up first.
     if (asked === this.#dueMsat) return true

@@ -210,6 +210,8 @@ export const CONFIRM_MS = 60_000
 export const MAX_REQUESTS = 64
 /** A surplus below this costs more to give back than it is worth: a packet each way (spec §12.10), msat. */
 export const LEAST_SURPLUS_MSAT = 3_000n
+/** What its own count leaves at the end, and nobody asked for, is paid from this on: a packet (spec §12.10), msat. */
+export const LEAST_LAST_MSAT = 1_000n
 /** Datagrams that wait until they are paid for (spec §12.4). */
 export const MAX_UNPAID_MESSAGES = 1_024
 
