@@ -1,11 +1,12 @@
 /**
  * `./dev example NAME --lnd`: three real lnd nodes on a chain of their own, alice - carol - bob, for as long as the
  * example runs. It is told of them by `--nodes FILE`, as of nodes of one's own: JSON, by name what keysock/lnd takes.
+ * What an example calls on lnd beside keysock stands in a file permissions.json in its folder.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { lndPermissions } from '../../src/lnd.ts'
 import { lndAvailable } from '../regtest/available.ts'
 import { onNetwork } from '../demo/lnd-demo/stage.ts'
@@ -34,8 +35,8 @@ async function onNodes(): Promise<number> {
     const nodes: Record<string, { socket: string; cert: string; macaroon: string }> = {}
     for (const name of NAMES) {
       const node = network.node(name)
-      // No more rights than keysock asks for.
-      const { hex } = await node.bakeMacaroon(lndPermissions)
+      // No more rights than keysock, and the example, ask for.
+      const { hex } = await node.bakeMacaroon([...new Set([...lndPermissions, ...permissionsOf(file)])])
       nodes[name] = { socket: node.socket, cert: node.certPath, macaroon: hex }
     }
     const path = join(network.folder, 'nodes.json')
@@ -44,4 +45,9 @@ async function onNodes(): Promise<number> {
     const [status] = (await once(spawn(process.execPath, options, { stdio: 'inherit' }), 'exit')) as [number | null]
     return status ?? 1
   })
+}
+
+function permissionsOf(example: string): readonly string[] {
+  const own = join(dirname(example), 'permissions.json')
+  return existsSync(own) ? (JSON.parse(readFileSync(own, 'utf8')) as string[]) : []
 }

@@ -1,0 +1,181 @@
+/** The client's side of a gateway on Kafka. */
+import { randomUUID } from 'node:crypto'
+import { EventEmitter, on } from 'node:events'
+import { Consumer, Producer, type MessagesStream } from '@platformatic/kafka'
+import type { Transport } from './client.ts'
+import { GatewayError } from './errors.ts'
+import { idOf, NO_REQUEST, readAnswerRecord, requestRecord } from './fixed-width.ts'
+import { MAX_KAFKA_IDS, RETRY_MS } from './limits.ts'
+import { readRequest, type Answer, type PaidEvent } from './requests.ts'
+import { pause, type Time } from './time.ts'
+import { TOPICS } from './kafka-server.ts'
+
+export interface KafkaClientOptions {
+  readonly brokers: readonly string[]
+  readonly key: { readonly name: string; readonly secret: Uint8Array }
+  readonly requests?: string
+  readonly answers?: string
+  readonly time: Time
+}
+
+const ALL = -1
+
+export class KafkaClient implements Transport {
+  readonly #options: KafkaClientOptions
+  readonly #pending = new Map<string, (answer: Answer) => void>()
+  /** By id: what was sent, so that the same is sent again. */
+  readonly #records = new Map<string, Buffer>()
+  readonly #events = new EventEmitter()
+  readonly #ended = new AbortController()
+  #producer: Producer | undefined
+  #reading: Promise<void> | undefined
+  readonly #ready = Promise.withResolvers<void>()
+  #heard = 0
+
+  constructor(options: KafkaClientOptions) {
+    this.#options = options
+  }
+
+  /** Reads answers from now on; calls do so by themselves. */
+  async start(): Promise<void> {
+    this.#reading ??= this.#read()
+    await this.#ready.promise
+  }
+
+  async ask(
+    fields: Readonly<Record<string, unknown>>,
+    { id, signal }: { readonly id: string; readonly signal?: AbortSignal },
+  ): Promise<Answer> {
+    const { key, time, requests = TOPICS.requests } = this.#options
+    const record = this.#records.get(id) ?? recordOf(fields, { id, key, now: time.now() })
+    if (this.#records.size >= MAX_KAFKA_IDS) this.#records.delete([...this.#records.keys()][0] ?? '')
+    this.#records.set(id, record)
+    return await this.sendRecord(record, requests, signal)
+  }
+
+  /** Sends these bytes, and gives what is answered to them: also to such as nobody should send. */
+  async sendRecord(record: Buffer, topic: string = TOPICS.requests, signal?: AbortSignal): Promise<Answer> {
+    await this.start()
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const request = idOf(record)
+    const give = (): void => reject(signal?.reason as Error)
+    signal?.addEventListener('abort', give, { once: true })
+    this.#pending.set(request, resolve)
+    try {
+      await Promise.race([promise, this.#send(topic, request, record)])
+      return await promise
+    } finally {
+      signal?.removeEventListener('abort', give)
+      this.#pending.delete(request)
+    }
+  }
+
+  async *events(after: number, signal: AbortSignal): AsyncGenerator<PaidEvent> {
+    this.#heard = after
+    const heard = on(this.#events, 'event', { signal })
+    await this.start()
+    try {
+      for await (const [event] of heard) {
+        const { sequence } = event as PaidEvent
+        // One that was published twice is told once.
+        if (sequence <= this.#heard) continue
+        this.#heard = sequence
+        yield event as PaidEvent
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#ended.abort()
+    await this.#reading
+    await this.#producer?.close().catch(() => undefined)
+  }
+
+  /** Tries until the broker has it: the gateway knows a record that comes twice. */
+  async #send(topic: string, key: string, value: Buffer): Promise<void> {
+    const { brokers, time } = this.#options
+    const { signal } = this.#ended
+    for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
+      this.#producer ??= new Producer({
+        clientId: 'gateway-client',
+        bootstrapBrokers: [...brokers],
+        autocreateTopics: true,
+        acks: ALL,
+        retries: 0,
+      })
+      const producer = this.#producer
+      try {
+        await producer.send({ messages: [{ topic, key: Buffer.from(key), value }] })
+        return
+      } catch {
+        if (this.#producer === producer) this.#producer = undefined
+        void producer.close().catch(() => undefined)
+      }
+      await pause(time, waitMs, signal)
+    }
+    throw new Error('the client is closed')
+  }
+
+  /** From the moment of `start` on, over restarts of the broker: what was read stands in the group. */
+  async #read(): Promise<void> {
+    const { brokers, time, answers = TOPICS.answers } = this.#options
+    const { signal } = this.#ended
+    const groupId = `gateway-client-${randomUUID()}`
+    let next: bigint | undefined
+    for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
+      const consumer = new Consumer({
+        clientId: groupId,
+        groupId,
+        bootstrapBrokers: [...brokers],
+        autocreateTopics: true,
+        retries: 0,
+      })
+      try {
+        // The end of the topic is read once; from there on nothing is left out.
+        next ??= (await consumer.listOffsets({ topics: [answers] })).get(answers)?.[0] ?? 0n
+        const stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> = await consumer.consume({
+          topics: [answers],
+          mode: 'manual',
+          offsets: [{ topic: answers, partition: 0, offset: next }],
+          autocommit: false,
+          maxWaitTime: RETRY_MS.least,
+        })
+        signal.addEventListener('abort', () => void stream.close().catch(() => undefined), { once: true })
+        this.#ready.resolve()
+        waitMs = RETRY_MS.least
+        for await (const { offset, value } of stream) {
+          next = offset + 1n
+          this.#take(value)
+        }
+      } catch {
+        // The broker is away: it is asked again.
+      }
+      await consumer.close(true).catch(() => undefined)
+      await pause(time, waitMs, signal)
+    }
+    this.#ready.resolve()
+  }
+
+  #take(value: Buffer): void {
+    const record = readAnswerRecord(this.#options.key.secret, value)
+    if (record === undefined) return
+    if (record.request === NO_REQUEST) this.#events.emit('event', record.told)
+    else this.#pending.get(record.request)?.(record.told as Answer)
+  }
+}
+
+/** @throws GatewayError 'invalid' for what the records have no room for */
+function recordOf(
+  fields: Readonly<Record<string, unknown>>,
+  { id, key, now }: { readonly id: string; readonly key: KafkaClientOptions['key']; readonly now: number },
+): Buffer {
+  const { order } = readRequest({ type: 'request', key: key.name, timestamp: now, id, ...fields })
+  if (order.task === 'events') throw new GatewayError('invalid', 'events come by themselves')
+  const strange = ['maxFeeMsat', 'timeoutMs', ...(order.task === 'pay' ? ['amountMsat'] : [])].find(
+    (name) => name in fields,
+  )
+  if (strange !== undefined) throw new GatewayError('invalid', `records on Kafka have no room for "${strange}"`)
+  return requestRecord(key.secret, now, order)
+}

@@ -1,0 +1,270 @@
+/** An lnd node, by the calls that permissions.json names: a macaroon needs those, and what keysock itself needs. */
+import { createHash } from 'node:crypto'
+import type { AuthenticatedLnd } from 'lightning'
+import { GatewayError } from './errors.ts'
+import { CALL_MS } from './limits.ts'
+import {
+  type FailureReason,
+  type InvoiceOrder,
+  type LightningNode,
+  NodeUnreachable,
+  type PaymentOrder,
+  type PaymentState,
+  type Settled,
+  type WatchFrom,
+} from './node.ts'
+
+/** Codes of gRPC. */
+const NOT_FOUND = 5
+const ALREADY_EXISTS = 6
+const PERMISSION_DENIED = 7
+/** Connection and call broken in between: what lnd made of the call cannot be known. */
+const BROKEN: readonly (number | undefined)[] = [undefined, 1, 4, 13, 14]
+/** As lncli has it. */
+const MAX_PARTS = 16
+const MS_PER_S = 1_000
+
+const REASONS: Readonly<Record<string, FailureReason>> = {
+  FAILURE_REASON_TIMEOUT: 'timed-out',
+  FAILURE_REASON_NO_ROUTE: 'no-route',
+  FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: 'refused',
+  FAILURE_REASON_INSUFFICIENT_BALANCE: 'insufficient-balance',
+}
+
+interface RpcError extends Error {
+  readonly code?: number
+  readonly details?: string
+}
+
+interface RpcPayment {
+  readonly status: string
+  readonly payment_preimage: string
+  readonly value_msat: string
+  readonly fee_msat: string
+  readonly failure_reason: string
+}
+
+interface RpcInvoice {
+  readonly state: string
+  readonly r_hash: Buffer
+  readonly settle_index: string
+  readonly settle_date: string
+  readonly amt_paid_msat: string
+  readonly payment_request: string
+}
+
+interface RpcStream<Message> {
+  on(event: 'data', listener: (message: Message) => void): unknown
+  on(event: 'error', listener: (error: RpcError) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  cancel(): void
+}
+
+type Call<Message> = (
+  request: object,
+  options: { readonly deadline: number },
+  done: (error: RpcError | null, message: Message) => void,
+) => unknown
+
+/** The calls, as gRPC has them: npm `lightning` tells less of how they fail. */
+interface Calls {
+  readonly default: {
+    getInfo: Call<{ readonly chains: readonly { readonly network: string }[] }>
+    addInvoice: Call<{ readonly payment_request: string }>
+    lookupInvoice: Call<RpcInvoice>
+    subscribeInvoices(request: object): RpcStream<RpcInvoice>
+    close(): void
+  }
+  readonly router: {
+    sendPaymentV2(request: object): RpcStream<RpcPayment>
+    trackPaymentV2(request: object): RpcStream<RpcPayment>
+    close(): void
+  }
+}
+
+export class LndNode implements LightningNode {
+  readonly #calls: Calls
+
+  /** @param lnd what `authenticatedLndGrpc` of npm `lightning` gives */
+  constructor(lnd: AuthenticatedLnd) {
+    this.#calls = lnd
+  }
+
+  async network(): Promise<string> {
+    const { chains } = await this.#call('getInfo', {})
+    const network = chains[0]?.network ?? ''
+    // As invoices are told apart: BOLT 11 has one prefix for all testnets.
+    if (network === 'mainnet') return 'bitcoin'
+    return network.startsWith('testnet') ? 'testnet' : network
+  }
+
+  async invoice({ preimage, amountMsat, description, expirySeconds }: InvoiceOrder): Promise<string> {
+    try {
+      const made = await this.#call('addInvoice', {
+        r_preimage: preimage,
+        value_msat: String(amountMsat),
+        memo: description,
+        expiry: String(expirySeconds),
+        // Where all channels are private, the invoice says how to get here.
+        private: true,
+      })
+      return made.payment_request
+    } catch (error) {
+      if (error instanceof NodeUnreachable) throw error
+      // Made by a process or a call that broke off, or refused.
+      const found = await this.#lookUp(createHash('sha256').update(preimage).digest())
+      if (found !== undefined) return found.payment_request
+      throw new GatewayError('invalid', `lnd makes no such invoice: ${detailsOf(error)}`)
+    }
+  }
+
+  async pay(order: PaymentOrder): Promise<PaymentState> {
+    const stream = this.#calls.router.sendPaymentV2({
+      payment_request: order.paymentRequest,
+      ...(order.isOpenAmount ? { amt_msat: String(order.amountMsat) } : {}),
+      fee_limit_msat: String(order.maxFeeMsat),
+      timeout_seconds: Math.max(1, Math.round(order.timeoutMs / MS_PER_S)),
+      max_parts: MAX_PARTS,
+      no_inflight_updates: true,
+    })
+    try {
+      return await stateFrom(stream, ({ status }) => status !== 'in-flight')
+    } catch (error) {
+      if (isRpcError(error) && !BROKEN.includes(error.code)) return await this.#afterRefusal(order.hash, error)
+      throw unreachable(error)
+    }
+  }
+
+  /** lnd would not begin: the hash was paid, is being paid, or lnd is not ready, which the next call tells. */
+  async #afterRefusal(hash: string, error: RpcError): Promise<PaymentState> {
+    const state = await this.paymentState(hash)
+    const isOld = state.status === 'failed' && error.code !== ALREADY_EXISTS
+    return isOld ? { status: 'unknown' } : state
+  }
+
+  async paymentState(hash: string): Promise<PaymentState> {
+    return await this.#track(hash, () => true)
+  }
+
+  async outcome(hash: string): Promise<PaymentState> {
+    return await this.#track(hash, ({ status }) => status !== 'in-flight')
+  }
+
+  async #track(hash: string, isEnough: (state: PaymentState) => boolean): Promise<PaymentState> {
+    const stream = this.#calls.router.trackPaymentV2({ payment_hash: Buffer.from(hash, 'hex') })
+    try {
+      return await stateFrom(stream, isEnough)
+    } catch (error) {
+      if (isRpcError(error) && error.code === NOT_FOUND) return { status: 'unknown' }
+      throw unreachable(error)
+    }
+  }
+
+  async watch(from: WatchFrom, tell: (settled: Settled) => void, signal: AbortSignal): Promise<void> {
+    const stream = this.#calls.default.subscribeInvoices({ settle_index: String(from.afterIndex) })
+    const ended = new Promise<void>((resolve) => {
+      stream.on('error', () => resolve())
+      stream.on('end', () => resolve())
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    stream.on('data', (invoice) => {
+      if (invoice.state === 'SETTLED') tell(settledOf(invoice))
+    })
+    try {
+      // lnd counts from 1, and takes 0 for the present: what was settled while nobody listened is looked for.
+      for (const hash of from.afterIndex === 0 ? from.waiting : []) {
+        const invoice = await this.#lookUp(Buffer.from(hash, 'hex'))
+        if (invoice?.state === 'SETTLED') tell(settledOf(invoice))
+      }
+      await ended
+    } finally {
+      stream.cancel()
+    }
+  }
+
+  close(): Promise<void> {
+    this.#calls.default.close()
+    this.#calls.router.close()
+    return Promise.resolve()
+  }
+
+  async #lookUp(hash: Buffer): Promise<RpcInvoice | undefined> {
+    try {
+      return await this.#call('lookupInvoice', { r_hash: hash })
+    } catch (error) {
+      if (isRpcError(error) && error.code === NOT_FOUND) return undefined
+      throw unreachable(error)
+    }
+  }
+
+  /** @throws NodeUnreachable, or lnd's own error */
+  async #call<Name extends 'getInfo' | 'addInvoice' | 'lookupInvoice'>(
+    name: Name,
+    request: object,
+  ): Promise<Calls['default'][Name] extends Call<infer Message> ? Message : never> {
+    const { default: service } = this.#calls
+    return await new Promise((resolve, reject) => {
+      const call = service[name].bind(service) as Call<never>
+      call(request, { deadline: Date.now() + CALL_MS }, (error, message) => {
+        if (error === null) resolve(message)
+        else if (BROKEN.includes(error.code)) reject(unreachable(error))
+        else reject(error)
+      })
+    })
+  }
+}
+
+/** The first state of a payment that is enough. @throws RpcError, NodeUnreachable */
+async function stateFrom(
+  stream: RpcStream<RpcPayment>,
+  isEnough: (state: PaymentState) => boolean,
+): Promise<PaymentState> {
+  return await new Promise((resolve, reject) => {
+    stream.on('data', (payment) => {
+      const state = stateOf(payment)
+      if (!isEnough(state)) return
+      resolve(state)
+      stream.cancel()
+    })
+    // After the state is told this is what `cancel` says, and is not heard.
+    stream.on('error', reject)
+    stream.on('end', () => reject(new NodeUnreachable('lnd ended the call')))
+  })
+}
+
+function stateOf({ status, payment_preimage, value_msat, fee_msat, failure_reason }: RpcPayment): PaymentState {
+  if (status === 'SUCCEEDED')
+    return {
+      status: 'settled',
+      preimage: payment_preimage,
+      amountMsat: BigInt(value_msat),
+      feeMsat: BigInt(fee_msat),
+    }
+  if (status === 'FAILED') return { status: 'failed', reason: REASONS[failure_reason] ?? 'failed' }
+  return { status: 'in-flight' }
+}
+
+function settledOf({ r_hash, settle_index, settle_date, amt_paid_msat }: RpcInvoice): Settled {
+  return {
+    index: Number(settle_index),
+    hash: r_hash.toString('hex'),
+    amountMsat: BigInt(amt_paid_msat),
+    settledAt: Number(settle_date) * MS_PER_S,
+  }
+}
+
+function isRpcError(error: unknown): error is RpcError {
+  return error instanceof Error && 'code' in error && !(error instanceof NodeUnreachable)
+}
+
+function detailsOf(error: unknown): string {
+  return isRpcError(error) ? (error.details ?? error.message) : String(error)
+}
+
+/** A macaroon that permits too little is said in words: waiting does not help. */
+function unreachable(error: unknown): Error {
+  if (error instanceof NodeUnreachable) return error
+  if (isRpcError(error) && error.code === PERMISSION_DENIED)
+    return new Error(`the macaroon does not permit it: ${detailsOf(error)}`)
+  return new NodeUnreachable(detailsOf(error))
+}

@@ -1,0 +1,267 @@
+/** `./dev example gateway --help`. */
+import { randomBytes } from 'node:crypto'
+import { pipeline } from 'node:stream/promises'
+import { Command, InvalidArgumentError } from 'commander'
+import { createEndpoint, defaultEndpoint, FolderStore, type Endpoint } from 'keysock'
+import { createLndBackend } from 'keysock/lnd'
+import { GatewayClient, type Transport } from './client.ts'
+import { runDemo } from './demo.ts'
+import { GatewayError } from './errors.ts'
+import { endpointFolder, startGateway } from './gateway.ts'
+import { KafkaClient } from './kafka-client.ts'
+import { KeysockClient } from './keysock-client.ts'
+import { parseKeys, readKeys, type Key } from './keys.ts'
+import { LndNode } from './lnd-node.ts'
+import { connectLnd, locationIn, ownLocation, type LndLocation } from './lnd-location.ts'
+import { messageOf } from './service.ts'
+import { lndStage, simulatedStage } from './stage.ts'
+import { systemTime } from './time.ts'
+
+/** Where gateways listen unless told. */
+const PORT = 18_011
+/** Exit codes: the gateway said no for good; it is not decided; the command line is wrong. */
+const EXIT = { refused: 1, notYet: 3 } as const
+
+interface NodeOptions {
+  readonly nodes?: string
+  readonly as?: string
+}
+
+interface ServeOptions {
+  readonly keys: string
+  readonly state: string
+  readonly port: number
+  readonly keysock: boolean
+  readonly kafka?: readonly string[]
+  readonly kafkaKey?: string
+  readonly kafkaTimeout?: number
+}
+
+interface ClientOptions {
+  readonly keys: string
+  readonly key: string
+  readonly gateway?: string
+  readonly port: number
+  readonly kafka?: readonly string[]
+  readonly id?: string
+}
+
+const program = new Command('gateway')
+  .description('A Lightning node for shops, over keysock and Kafka: invoices decoded, created, paid and told of')
+  .option('--nodes <file>', 'lnd nodes by name, as JSON: { NAME: { socket, cert, macaroon } }')
+  .option('--as <name>', 'which of them is ours; without it the node that LND_* or LNCLI_* name')
+
+program
+  .command('demo', { isDefault: true })
+  .description('each task and each error on a simulated network, or on the nodes of --nodes')
+  .action(async () => {
+    const { nodes } = program.opts<NodeOptions>()
+    const stage = nodes === undefined ? await simulatedStage() : await lndStage(nodes)
+    try {
+      await runDemo(stage, (line) => console.log(line))
+    } finally {
+      await stage.close()
+    }
+  })
+
+program
+  .command('serve')
+  .description('runs a gateway on an lnd node until it is stopped')
+  .requiredOption('--keys <file>', 'who may ask what, and spend how much')
+  .requiredOption('--state <folder>', 'what outlives the process')
+  .option('--port <number>', 'the keysock port', numberOf, PORT)
+  .option('--no-keysock', 'serve Kafka alone')
+  .option('--kafka <brokers>', 'host:port of Kafka brokers, with commas between', listOf)
+  .option('--kafka-key <name>', 'the key that signs on Kafka')
+  .option('--kafka-timeout <ms>', 'how long a payment asked for over Kafka is waited for', numberOf)
+  .action(serve)
+
+program
+  .command('key <name>')
+  .description('a new key, as a file of keys has it')
+  .option('--day-sat <sat>', 'what it may spend a day', numberOf, 0)
+  .action((name: string, { daySat }: { readonly daySat: number }) => {
+    const text = JSON.stringify({ [name]: { secret: randomBytes(32).toString('hex'), daySat } }, undefined, 2)
+    parseKeys(text)
+    console.log(text)
+  })
+
+for (const [name, description, act] of [
+  ['decode <invoice>', 'what an invoice says', (client, [invoice = ''], ask) => client.decode(invoice, ask)],
+  ['pay <invoice>', 'pays an invoice', (client, [invoice = ''], ask, more) => client.pay(invoice, more, ask)],
+  ['create', 'makes an invoice', (client, _, ask, more) => client.create(more, ask)],
+] as const satisfies readonly (readonly [string, string, Act])[]) {
+  const command = clientCommand(name, description).option('--id <id>', 'asked again under it, it is not done again')
+  if (name !== 'decode <invoice>') command.option('--amount-msat <msat>', 'the amount', bigOf)
+  if (name === 'pay <invoice>')
+    command
+      .option('--max-fee-msat <msat>', 'the most in fees', bigOf)
+      .option('--timeout-ms <ms>', 'how long to wait', numberOf)
+  if (name === 'create')
+    command
+      .option('--description <text>', 'what for')
+      .option('--expiry-seconds <s>', 'how long it can be paid', numberOf)
+  command.action(async (...given: readonly unknown[]) => {
+    const { keys, key, gateway, port, kafka, id, ...more } = command.opts<ClientOptions>()
+    const words = given.filter((word) => typeof word === 'string')
+    await withClient({ keys, key, port, ...(gateway && { gateway }), ...(kafka && { kafka }) }, async (client) => {
+      const act_: Act = act
+      console.log(JSON.stringify(await act_(client, words, id === undefined ? {} : { id }, more)))
+    })
+  })
+}
+
+type Act = (
+  client: GatewayClient,
+  words: readonly string[],
+  ask: { readonly id?: string },
+  more: object,
+) => Promise<object>
+
+clientCommand('events', 'invoices that were paid, one a line, until it is stopped')
+  .option('--after <sequence>', 'those after the one with this number', numberOf, 0)
+  .action(async ({ after, ...options }: ClientOptions & { readonly after: number }) => {
+    const ended = new AbortController()
+    onSignal(() => ended.abort())
+    await withClient(options, async (client) => {
+      for await (const event of client.events(after, ended.signal)) console.log(JSON.stringify(event))
+    })
+  })
+
+program
+  .command('pipe')
+  .description('signed lines from standard input to a gateway, and back: for programs in any language')
+  .requiredOption('--gateway <address>', 'what the gateway said when it started')
+  .option('--port <number>', 'its port', numberOf, PORT)
+  .action(async ({ gateway, port }: { readonly gateway: string; readonly port: number }) => {
+    const endpoint = await ownEndpoint()
+    try {
+      const socket = await endpoint.connect(gateway, port)
+      await Promise.all([pipeline(process.stdin, socket), pipeline(socket, process.stdout, { end: false })])
+    } finally {
+      await endpoint.close()
+    }
+  })
+
+function clientCommand(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .requiredOption('--keys <file>', 'where the key is')
+    .requiredOption('--key <name>', 'which key')
+    .option('--gateway <address>', 'what the gateway said when it started')
+    .option('--port <number>', 'its port', numberOf, PORT)
+    .option('--kafka <brokers>', 'over Kafka in place of keysock', listOf)
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const { keys, state, port, keysock, kafka, kafkaKey, kafkaTimeout } = options
+  const location = ownNode()
+  const all = readKeys(keys)
+  const node = new LndNode(connectLnd(location))
+  const endpoint = keysock
+    ? await createEndpoint({
+        backend: createLndBackend(location),
+        store: new FolderStore(endpointFolder(state)),
+        phantomLane: true,
+      })
+    : undefined
+  if (kafka !== undefined && kafkaKey === undefined) throw new Error('--kafka needs --kafka-key')
+  const gateway = await startGateway({
+    node,
+    keys: all,
+    folder: state,
+    ...(endpoint && { keysock: { endpoint, port } }),
+    ...(kafka && {
+      kafka: { brokers: kafka, key: kafkaKey ?? '', ...(kafkaTimeout !== undefined && { timeoutMs: kafkaTimeout }) },
+    }),
+    time: systemTime,
+    log,
+  })
+  console.log(JSON.stringify({ event: 'ready', ...(endpoint && { gateway: await endpoint.address(), port }) }))
+  await new Promise<void>((resolve) => {
+    onSignal(resolve)
+  })
+  await gateway.close()
+  await endpoint?.close()
+  await node.close()
+}
+
+function log(line: string): void {
+  console.error(`${new Date().toISOString()} ${line}`)
+}
+
+async function withClient(options: ClientOptions, act: (client: GatewayClient) => Promise<void>): Promise<void> {
+  const { keys, key: name, gateway, port, kafka } = options
+  const key = readKeys(keys).get(name)
+  if (key === undefined) throw new Error(`${keys} has no key ${name}`)
+  const endpoint = kafka === undefined ? await ownEndpoint() : undefined
+  const client = new GatewayClient(transportOf(key, { endpoint, gateway, port, kafka }))
+  try {
+    await act(client)
+  } finally {
+    await client.close()
+    await endpoint?.close()
+  }
+}
+
+function transportOf(
+  key: Key,
+  {
+    endpoint,
+    gateway,
+    port,
+    kafka,
+  }: {
+    readonly endpoint: Endpoint | undefined
+    readonly gateway: string | undefined
+    readonly port: number
+    readonly kafka: readonly string[] | undefined
+  },
+): Transport {
+  if (kafka !== undefined) return new KafkaClient({ brokers: kafka, key, time: systemTime })
+  if (endpoint === undefined || gateway === undefined) throw new Error('--gateway ADDRESS or --kafka BROKERS')
+  return new KeysockClient({ endpoint, address: gateway, port, key, time: systemTime })
+}
+
+function ownNode(): LndLocation {
+  const { nodes, as } = program.opts<NodeOptions>()
+  return nodes !== undefined && as !== undefined ? locationIn(nodes, as) : ownLocation(process.env)
+}
+
+/** The caller's: it pays for what it asks. */
+async function ownEndpoint(): Promise<Endpoint> {
+  const { nodes, as } = program.opts<NodeOptions>()
+  if (nodes === undefined || as === undefined) return await defaultEndpoint()
+  const { socket, cert, macaroon } = locationIn(nodes, as)
+  return await createEndpoint({ backend: createLndBackend({ socket, cert, macaroon }) })
+}
+
+function onSignal(act: () => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, act)
+}
+
+function numberOf(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number')
+  return Number(text)
+}
+
+function bigOf(text: string): bigint {
+  return BigInt(numberOf(text))
+}
+
+function listOf(text: string): readonly string[] {
+  return text.split(',')
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof GatewayError) {
+    console.log(JSON.stringify({ error: error.failure }))
+    process.exitCode = error.final ? EXIT.refused : EXIT.notYet
+  } else {
+    console.error(`gateway: ${messageOf(error)}`)
+    process.exitCode = EXIT.refused
+  }
+}
