@@ -10,7 +10,8 @@ import { linesOf } from './lines.ts'
 import { WINDOW_MS } from './limits.ts'
 import type { PaidEvent, Result } from './requests.ts'
 import { readLine, jsonOfLine, signedLine } from './signature.ts'
-import { makeInvoice, strangersInvoice, type Stage } from './stage.ts'
+import { makeInvoice, type Stage } from './stage.ts'
+import { strangersInvoice } from './strangers.ts'
 import { pause, systemTime } from './time.ts'
 
 const PORT = 18_011

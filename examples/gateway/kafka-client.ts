@@ -18,6 +18,7 @@ export interface KafkaClientOptions {
   readonly time: Time
 }
 
+const CLIENT = 'gateway-client'
 const ALL = -1
 
 export class KafkaClient implements Transport {
@@ -99,7 +100,7 @@ export class KafkaClient implements Transport {
     const { signal } = this.#ended
     for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
       this.#producer ??= new Producer({
-        clientId: 'gateway-client',
+        clientId: CLIENT,
         bootstrapBrokers: [...brokers],
         autocreateTopics: true,
         acks: ALL,
@@ -118,35 +119,36 @@ export class KafkaClient implements Transport {
     throw new Error('the client is closed')
   }
 
-  /** From the moment of `start` on, over restarts of the broker: what was read stands in the group. */
+  /** From the moment of `start` on, over restarts of the broker. */
   async #read(): Promise<void> {
     const { brokers, time, answers = TOPICS.answers } = this.#options
     const { signal } = this.#ended
-    const groupId = `gateway-client-${randomUUID()}`
-    let next: bigint | undefined
+    /** By partition. */
+    let next: Map<number, bigint> | undefined
     for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
       const consumer = new Consumer({
-        clientId: groupId,
-        groupId,
+        clientId: CLIENT,
+        // A group of its own each time: in the last one the broker may wait for a reader that is gone.
+        groupId: `${CLIENT}-${randomUUID()}`,
         bootstrapBrokers: [...brokers],
         autocreateTopics: true,
         retries: 0,
       })
       try {
         // The end of the topic is read once; from there on nothing is left out.
-        next ??= (await consumer.listOffsets({ topics: [answers] })).get(answers)?.[0] ?? 0n
+        next ??= new Map((await consumer.listOffsets({ topics: [answers] })).get(answers)?.entries())
         const stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> = await consumer.consume({
           topics: [answers],
           mode: 'manual',
-          offsets: [{ topic: answers, partition: 0, offset: next }],
+          offsets: [...next].map(([partition, offset]) => ({ topic: answers, partition, offset })),
           autocommit: false,
           maxWaitTime: RETRY_MS.least,
         })
         signal.addEventListener('abort', () => void stream.close().catch(() => undefined), { once: true })
         this.#ready.resolve()
         waitMs = RETRY_MS.least
-        for await (const { offset, value } of stream) {
-          next = offset + 1n
+        for await (const { partition, offset, value } of stream) {
+          next.set(partition, offset + 1n)
           this.#take(value)
         }
       } catch {

@@ -4,7 +4,7 @@ import { EventEmitter, on } from 'node:events'
 import type { Endpoint, Socket } from 'keysock'
 import type { Transport } from './client.ts'
 import { GatewayError } from './errors.ts'
-import { RETRY_MS, WINDOW_MS } from './limits.ts'
+import { ASK_AGAIN_MS, KEEP_ALIVE_MS, RETRY_MS, WINDOW_MS } from './limits.ts'
 import { linesOf } from './lines.ts'
 import { failureOf, jsonObject, readTold, type Answer, type PaidEvent } from './requests.ts'
 import { isSigned, NO_SIGNATURE, readLine, signedLine } from './signature.ts'
@@ -35,6 +35,8 @@ export class KeysockClient implements Transport {
   /** The last event that was heard, while somebody listens. */
   #after: number | undefined
   #followId = ''
+  /** Lines from the gateway. */
+  #heard = 0
 
   constructor(options: KeysockClientOptions) {
     this.#options = options
@@ -93,6 +95,7 @@ export class KeysockClient implements Transport {
       socket.once('connect', () => (waitMs = RETRY_MS.least))
       for (const [id, { fields }] of this.#pending) this.#send(id, fields)
       this.#follow()
+      void this.#insist(socket)
       try {
         for await (const line of linesOf(socket)) this.#take(line)
       } catch {
@@ -105,6 +108,24 @@ export class KeysockClient implements Transport {
     this.#running = undefined
     // Somebody asked in the moment between.
     if (!signal.aborted && this.#isNeeded()) this.#running = this.#run()
+  }
+
+  /** Asks again where nothing is heard: a gateway that died says nothing, and its next process knows no connection. */
+  async #insist(socket: Socket): Promise<void> {
+    const { time } = this.#options
+    for (let waitMs: number = ASK_AGAIN_MS.least; ;) {
+      const heard = this.#heard
+      await pause(time, waitMs, this.#ended.signal)
+      if (this.#socket !== socket || this.#ended.signal.aborted) return
+      if (this.#pending.size === 0 || this.#heard !== heard) waitMs = ASK_AGAIN_MS.least
+      else if (waitMs >= ASK_AGAIN_MS.most) {
+        socket.destroy()
+        return
+      } else {
+        for (const [id, { fields }] of this.#pending) this.#send(id, fields)
+        waitMs *= 2
+      }
+    }
   }
 
   #isNeeded(): boolean {
@@ -121,11 +142,14 @@ export class KeysockClient implements Transport {
 
   #follow(): void {
     if (this.#after === undefined) return
+    // It may hear nothing for days, and is to know whether the gateway is there.
+    this.#socket?.setKeepAlive(true, KEEP_ALIVE_MS)
     this.#followId = randomUUID()
     this.#send(this.#followId, { task: 'events', after: this.#after })
   }
 
   #take(line: Buffer): void {
+    this.#heard++
     const { key, time } = this.#options
     const signed = readLine(line)
     const fields = signed === undefined ? undefined : jsonObject(signed.bytes)

@@ -39,6 +39,10 @@ export const FEE_SHARE = 100n
 export const LEAST_MAX_FEE_MSAT = 10_000n
 /** Between two looks at a node, a broker or a gateway that is away. */
 export const RETRY_MS = { least: 250, most: 5_000 } as const
+/** A client that hears nothing asks again, each time later, and then over another connection. */
+export const ASK_AGAIN_MS = { least: 3_000, most: 24_000 } as const
+/** A client that listens for events looks so often whether the gateway is there; each time costs a payment. */
+export const KEEP_ALIVE_MS = 60_000
 /** A call to the node that should answer at once. */
 export const CALL_MS = 10_000
 /** Connections to the gateway at once. */

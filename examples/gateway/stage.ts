@@ -2,11 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { createEndpoint, FolderStore, type Endpoint } from 'keysock'
 import { createLndBackend } from 'keysock/lnd'
 import { createSimulation } from 'keysock/sim'
-import { encodeInvoice } from './bolt11.ts'
 import { endpointFolder } from './gateway.ts'
 import { LndNode } from './lnd-node.ts'
 import { connectLnd, locationIn } from './lnd-location.ts'
@@ -40,13 +39,6 @@ export interface Stage {
 
 const CHANNEL_MSAT = 1_000_000_000
 const EXPIRY_S = 3_600
-
-/** An invoice of somebody who is on no way: the network has no such node. */
-export function strangersInvoice(network: string, amountMsat: bigint): string {
-  const hash = createHash('sha256').update(randomBytes(32)).digest('hex')
-  const details = { hash, paymentSecret: randomBytes(32).toString('hex'), amountMsat, description: 'far away', network }
-  return encodeInvoice({ ...details, createdAt: Date.now(), expirySeconds: EXPIRY_S }, randomBytes(32))
-}
 
 export async function makeInvoice(node: LightningNode, wish: InvoiceWish): Promise<string> {
   return await node.invoice({ preimage: randomBytes(32), expirySeconds: EXPIRY_S, ...wish })
