@@ -2,12 +2,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
-/** Tests that start real nodes: several processes each, and they run on the wall clock. */
+/** Tests that start real nodes, several processes each, or a real browser: they run on the wall clock. */
 const REAL_NODES = [
   'test/lnd/**/*.test.ts',
   'test/ldk/**/*.test.ts',
   'test/regtest/**/*.test.ts',
   'test/**/lnd.test.ts',
+  'test/**/browser.test.ts',
 ]
 
 /** Bounds a hang of such a test, however busy the machine; `until` gives up before, and says what on. */

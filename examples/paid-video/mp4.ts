@@ -40,7 +40,7 @@ const PICTURE_ENTRY = 78
 const SOUND_ENTRY = 28
 
 /** How to make what is needed of any film. */
-export const CONVERT =
+const CONVERT =
   'ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p -g 48 -b:v 180k -c:a aac -movflags +frag_keyframe+empty_moov+default_base_moof+skip_trailer film.mp4'
 
 /** @throws FilmError 'bad-film' with what is wrong, and what to do */

@@ -2,6 +2,7 @@
  * Sells films on a node: the catalogue, indexes and previews on one port at no price, and each film on a port of its
  * own, by the kilobyte.
  */
+import { once } from 'node:events'
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { Endpoint, Server, Socket } from 'keysock'
 import { type FilmIndex, type FilmOffer, MAX_POSTER_BYTES, type Span } from './film.ts'
@@ -58,6 +59,8 @@ const FREE_COST_MSAT = 1_000_000
 const SERVING_COST_MSAT = 1_000_000_000
 /** Who only looks has to ask soon, ms. */
 const FREE_IDLE_MS = 60_000
+/** Who pauses for longer comes again over a new connection: it may have left without the money for a word, ms. */
+const PAID_IDLE_MS = 120_000
 
 interface Shelf {
   readonly film: Film
@@ -102,7 +105,12 @@ export class Publisher {
     const port = former?.offer.port ?? this.#nextPort++
     const offer = offerOf(film, port)
     const server = this.#endpoint.createServer(
-      { tariff: { packet: 0, kilobyte: film.kilobyteMsat }, maxCost: SERVING_COST_MSAT, allowHalfOpen: true },
+      {
+        tariff: { packet: 0, kilobyte: film.kilobyteMsat },
+        maxCost: SERVING_COST_MSAT,
+        idleTimeout: PAID_IDLE_MS,
+        allowHalfOpen: true,
+      },
       (socket) => this.#welcome(socket, shelf),
     )
     server.maxConnections = MAX_VIEWERS
@@ -140,7 +148,8 @@ export class Publisher {
 
   async #remove(shelf: Shelf): Promise<void> {
     this.#shelves.delete(shelf.film.index.id)
-    const closed = new Promise<void>((resolve) => shelf.server.close(() => resolve()))
+    const closed = once(shelf.server, 'close')
+    shelf.server.close()
     for (const socket of shelf.sockets) socket.destroy()
     await closed
     closeSync(shelf.file)

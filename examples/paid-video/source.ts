@@ -81,6 +81,8 @@ export class Source {
   #tries = 0
   #awayMs = 0
   #isRetrying = false
+  /** The cap of the connection when it was reached. */
+  #stoppedAtMsat = 0n
   #bytes = 0
 
   constructor(options: SourceOptions, onState: (state: SourceState) => void = () => undefined) {
@@ -123,9 +125,9 @@ export class Source {
   resume(): void {
     this.#isSuspended = false
     this.#options.purse.refresh()
-    if (this.#state !== 'capped') return
+    if (this.#state === 'failed') return
     if (this.#socket === undefined) this.#setState('idle')
-    else this.#setState('open')
+    else if (this.#state === 'capped') this.#setState('open')
     this.#ask()
   }
 
@@ -223,7 +225,9 @@ export class Source {
   #take(bytes: Buffer): void {
     this.#tries = 0
     this.#awayMs = 0
-    this.#setState('open')
+    // What was paid for still comes after a pause, and is no sign that it goes on.
+    const isStopped = this.#state === 'capped' && (this.#socket?.maxCost ?? 0n) <= this.#stoppedAtMsat
+    if (!isStopped) this.#setState('open')
     this.#bytes += bytes.length
     for (let at = 0; at < bytes.length;) {
       const [job] = this.#jobs
@@ -243,13 +247,15 @@ export class Source {
   #onPaused(socket: Socket): void {
     const before = socket.maxCost
     this.#options.purse.refresh()
+    this.#stoppedAtMsat = socket.maxCost
     if (socket.maxCost <= before) this.#setState('capped')
   }
 
   async #onLost(failure: NodeJS.ErrnoException | undefined): Promise<void> {
     const code = failure?.code ?? 'ECONNRESET'
     if (FINAL_CODES.has(code)) return this.#fail(code, failure?.message ?? code)
-    if (code === 'ERR_KEYSOCK_COST') return this.#setState('capped')
+    // It waits for an answer, not for a connection.
+    if (code === 'ERR_KEYSOCK_COST' || this.#state === 'capped') return this.#setState('capped')
     if (this.#jobs.length === 0) return this.#setState('idle')
     if (this.#awayMs >= GIVE_UP_MS) return this.#fail(code, failure?.message ?? 'the connection was lost')
     this.#setState('away')

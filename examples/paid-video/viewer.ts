@@ -365,6 +365,9 @@ export class Viewer {
     watching.state = state
     if (state !== 'failed') watching.message = ''
     if (state === 'capped' && watching === this.#watching) this.#ask(watching)
+    // Others left it what it lacked: nothing is to be asked any more.
+    if (state === 'open' && watching.free.state !== 'capped' && watching.paid.state !== 'capped')
+      this.#question = undefined
     this.#changed()
   }
 

@@ -9,7 +9,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { lndPermissions } from '../../src/lnd.ts'
 import { lndAvailable } from '../regtest/available.ts'
-import { onNetwork } from '../demo/lnd-demo/stage.ts'
+import { startNetwork } from '../regtest/network.ts'
 
 const NAMES = ['alice', 'carol', 'bob'] as const
 const CHANNEL = { capacitySat: 10_000_000, pushSat: 5_000_000 }
@@ -31,7 +31,9 @@ async function onNodes(): Promise<number> {
     { between: ['alice', 'carol'], ...CHANNEL },
     { between: ['carol', 'bob'], ...CHANNEL },
   ] as const
-  return await onNetwork({ nodes: NAMES, channels }, async (network) => {
+  // A signal while it starts ends this process, and with it the nodes: their guard sees to that.
+  const network = await startNetwork({ nodes: NAMES, channels })
+  try {
     const nodes: Record<string, { socket: string; cert: string; macaroon: string }> = {}
     for (const name of NAMES) {
       const node = network.node(name)
@@ -42,9 +44,15 @@ async function onNodes(): Promise<number> {
     const path = join(network.folder, 'nodes.json')
     writeFileSync(path, JSON.stringify(nodes), { mode: OWNER_ONLY })
     const options = ['--disable-warning=DEP0123', file, '--nodes', path, ...args]
-    const [status] = (await once(spawn(process.execPath, options, { stdio: 'inherit' }), 'exit')) as [number | null]
+    const example = spawn(process.execPath, options, { stdio: 'inherit' })
+    // A signal ends the example, and its end the nodes: it may have payments to wait for. Ctrl-C reaches it by itself.
+    process.on('SIGINT', () => undefined)
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => example.kill(signal))
+    const [status] = (await once(example, 'exit')) as [number | null]
     return status ?? 1
-  })
+  } finally {
+    await network.close()
+  }
 }
 
 function permissionsOf(example: string): readonly string[] {
