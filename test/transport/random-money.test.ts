@@ -9,6 +9,10 @@ import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts
 const PORT = 7
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
+/** What a server advances for the answers to its callers, and the part of all income that is added to it. */
+const ADVANCE_MSAT = 100_000n
+const ADVANCE_PARTS = 10n
+const MAX_FEE_MSAT = 10_000n
 /** A class of fees of a path, less what its relay asks (spec §9.11). */
 const MAX_EXCESS_MSAT = 1_000n
 const NAMES = ['alice', 'bob'] as const
@@ -194,6 +198,13 @@ class Play {
   }
 }
 
+/** spec §12.11: callers pay for all that a server says, but for what its application pays by its own word. */
+function mostSpentMsat({ acts }: Story, receivedMsat: bigint): bigint {
+  const own = acts.flatMap(({ act: each }) => ('msat' in each && each.type !== 'dearer' ? [BigInt(each.msat)] : []))
+  const ownMsat = own.reduce((sum, msat) => sum + msat + MAX_FEE_MSAT, 0n)
+  return receivedMsat + ADVANCE_MSAT + receivedMsat / ADVANCE_PARTS + ownMsat
+}
+
 const runs = Number(process.env['FC_RUNS'] ?? 25)
 const seed = Number(process.env['FC_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
@@ -223,6 +234,10 @@ it(`nobody pays above a cap, and both ledgers are those of the nodes (FC_SEED=${
           const [all] = await sim.drive(endpoint.account.totals({ by: 'all' }))
           sums[name].paidMsat += (all?.paidMsat ?? 0n) - (all?.feesMsat ?? 0n)
           sums[name].receivedMsat += all?.receivedMsat ?? 0n
+        }
+        if (name === 'bob') {
+          const spentMsat = [...byConnection.values()].reduce((sum, msat) => sum + msat, 0n)
+          expect(spentMsat).toBeLessThanOrEqual(mostSpentMsat(told, sums.bob.receivedMsat))
         }
         for (const paidMsat of byConnection.values()) expect(paidMsat).toBeLessThanOrEqual(BigInt(told.capsMsat[name]))
       }
