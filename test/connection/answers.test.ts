@@ -319,6 +319,34 @@ describe('an OPEN', () => {
   })
 })
 
+test.each(['replies-phantom', 'direct', 'unblinded'] as const)(
+  'a talk of ten words takes few packets over %s',
+  (lanes) => {
+    const allowance = new EndpointAllowance(undefined, () => undefined)
+    const joined = new Joined({
+      seed: 1,
+      lanes,
+      a: { maxAnswerMsat: MAX_ANSWER_MSAT },
+      b: { answers: 'caller' },
+      allowance,
+    })
+    const { a, b } = joined
+    joined.run(MINUTE_MS, () => a.has('connected'))
+    for (let word = 0; word < 10; word++) {
+      a.connection.write(joined.now, pattern(10 * word, 10, 1))
+      joined.pump()
+      joined.run(MINUTE_MS)
+      b.connection.write(joined.now, pattern(10 * word, 10, 2))
+      joined.pump()
+      joined.run(MINUTE_MS)
+    }
+    expect([a.readBytes, b.readBytes]).toEqual([100, 100])
+    // A word and its acknowledgement each, one COST and its money for some four of them; the OPEN and its answer.
+    expect(a.packets).toBeLessThanOrEqual(30)
+    expect(b.packets).toBeLessThanOrEqual(30)
+  },
+)
+
 describe('a caller that stops to pay', () => {
   test('is told what is asked, gets what it paid for, and the rest when it pays again', () => {
     const allowance = new EndpointAllowance(undefined, () => undefined)

@@ -79,7 +79,7 @@ describe('a tariff', () => {
     client.end()
     await pair.sim.drive(buffer(client))
     await pair.sim.drive(once(client, 'close'))
-    expect(seen).toEqual([{ port: 7, remoteAddress: undefined, openingMsat: 6_008n, connections: 1 }])
+    expect(seen).toEqual([{ port: 7, remoteAddress: undefined, openingMsat: 6_006n, connections: 1 }])
     expect(server.credit.dueMsat).toBe(30_000n)
     expect(server.credit.paidMsat).toBeGreaterThanOrEqual(30_000n)
   })

@@ -7,15 +7,17 @@ import {
   FIRST_ANSWERS_BILLED,
   IDLE_ANSWERS,
   KEPT_ANSWERS,
+  LEAST_ANSWERS_BILLED,
   MAX_ANSWERS_BILLED,
   MAX_BILL_MS,
+  MISSING_ANSWERS,
   MIN_BILL_MS,
   SPARE_ANSWERS,
 } from './limits.ts'
 
 /** What the responder still has to say, as far as it is known. */
 export interface AnswersView {
-  /** Packets that what is queued of the stream will take. */
+  /** Packets that what is queued of the stream, and copies that are wanted, will take. */
   readonly queued: number
   /** Money of the initiator's that is taken and not confirmed yet. */
   readonly pendingMsat: bigint
@@ -118,7 +120,7 @@ export class Answers {
     return this.#paidMsat - this.#usedMsat
   }
 
-  /** A packet of data, or a copy that nobody waits for, leaves enough for what has to be said besides. */
+  /** A packet of data, or a copy, leaves enough for what has to be said besides. */
   get allowsData(): boolean {
     const advanceMsat = this.#mostLentMsat - this.#lentMsat
     return this.#leftMsat + advanceMsat >= this.#packetMsat * KEPT_ANSWERS
@@ -143,8 +145,7 @@ export class Answers {
 
   // spec §12.11: what it was asked for again may have been paid and lost on its way, which the two cannot tell.
   #miss(): void {
-    const few = this.#packetMsat * KEPT_ANSWERS
-    this.#missingMsat += this.#missingMsat > few ? this.#missingMsat : few
+    this.#missingMsat += this.#packetMsat * MISSING_ANSWERS
   }
 
   /** What a COST says that goes now: what was had, and the least that what is queued will cost. It never falls. */
@@ -166,7 +167,9 @@ export class Answers {
     const leftMsat = this.#paidMsat + pendingMsat - this.#hadMsat
     if (leftMsat >= this.#packetMsat * BigInt(queued)) return false
     const freshMsat = dueMsat - this.#saidMsat
-    if (freshMsat > 0n && ANSWERS_BILL_PARTS * freshMsat >= aheadMsat) return true
+    // A COST is a packet, too: what it costs itself is no reason for another one.
+    const isMuch = freshMsat >= this.#packetMsat * LEAST_ANSWERS_BILLED
+    if (isMuch && (this.#saidMsat === 0n || ANSWERS_BILL_PARTS * freshMsat >= aheadMsat)) return true
     return this.#isVain(nowMs, view)
   }
 

@@ -64,6 +64,11 @@ export class Copies implements Timed {
     return this.#copies
   }
 
+  /** Packets that are to be copied. */
+  get waiting(): number {
+    return this.#jobs?.size ?? 0
+  }
+
   dueAt(after: number): number | undefined {
     const { urgent, hedge, early } = this.#waitUntil
     const due = earliest(after, this.#overdue.dueAt, this.#early()?.at)

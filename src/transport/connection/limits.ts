@@ -193,6 +193,11 @@ export const ANSWERS_FACTOR = 8
 export const MAX_ANSWERS_BILLED = 512
 /** A BILL for answers goes when it asks for this part more of what is billed ahead, 1 in so many (spec §12.11). */
 export const ANSWERS_BILL_PARTS = 8n
+/** ... and for this many packets; and one that is not paid asks for so many more each time. */
+export const LEAST_ANSWERS_BILLED = 3n
+export const MISSING_ANSWERS = 4n
+/** Copies that are wanted are billed ahead, so many at most: not all of them are made. */
+export const COPIES_BILLED = 8
 /** Answers that an initiator pays ahead at least, and once the stream is complete (spec §12.11). */
 export const FIRST_ANSWERS_AHEAD = 4
 /** How long an end waits for what is still to be paid or given back (spec §12.10), ms. */

@@ -6,13 +6,13 @@ import { Buyer, type ServedView } from './buyer.ts'
 import { Control } from './controls.ts'
 import { Income } from './income.ts'
 import type { ConnectionEvent, CreditView } from './interface.ts'
-import { LEAST_SURPLUS_MSAT, MAX_AHEAD_BYTES, MAX_SETTLING_MS, MAX_UNPAID_MESSAGES } from './limits.ts'
+import { COPIES_BILLED, LEAST_SURPLUS_MSAT, MAX_AHEAD_BYTES, MAX_SETTLING_MS, MAX_UNPAID_MESSAGES } from './limits.ts'
 import type { Parts, PartsOptions } from './parts.ts'
 import { Seller, type StreamView } from './seller.ts'
 import { excess } from './tariff.ts'
 import { earliest, type Timed } from './timed.ts'
 
-type Needs = 'controls' | 'life' | 'outputs' | 'payments' | 'receive' | 'role' | 'send' | 'settings'
+type Needs = 'controls' | 'copies' | 'life' | 'outputs' | 'payments' | 'receive' | 'role' | 'send' | 'settings'
 
 /**
  * What a connection pays and is paid (spec §12): its budget, its income, its side of the price, and whether a cap
@@ -41,6 +41,8 @@ export class Money implements Timed {
   /** What the initiator claims back; undefined: it has not looked yet, or said it. */
   #claimMsat: bigint | undefined
   #isRefundAwaited = false
+  /** The responder asked for its answers to be paid although both directions are done for this side. */
+  #isAskedLate = false
   /** Datagrams that came and are not paid for. */
   #unpaid: ConnectionEvent[] | undefined
   /** Bytes lie unread until they are paid for. */
@@ -120,8 +122,9 @@ export class Money implements Timed {
   /** What follows from an input: a BILL, money for one, or the end of an unpaid connection. */
   settle(now: number): void {
     const { controls, life } = this.#parts
-    if (!life.isLive || life.isOpening) return
     const { buyer, seller } = this
+    if (life.state === 'lingering' && buyer !== undefined && this.#isAskedLate) this.#payLate(buyer)
+    if (!life.isLive || life.isOpening) return
     if (seller?.hasTariff === true) this.#settleSeller(now, seller)
     if (this.answers?.isCostDue(now, this.#answersView) === true) controls.want(Control.COST)
     else if (this.answers?.isCostPaid === true) controls.drop(Control.COST)
@@ -134,9 +137,15 @@ export class Money implements Timed {
     if (buyer.hasPrice) this.#claimSurplus(buyer, served)
   }
 
-  // spec §12.11: once both streams are done, nothing is paid for answers alone.
+  // spec §12.11: once both streams are done, answers are paid for only where the other side asks: it does not know yet.
   #paysNow(buyer: Readonly<Buyer>, served: ServedView): boolean {
-    return buyer.isPaymentDue(served) && (buyer.hasPrice || this.#doneAtMs === undefined)
+    return buyer.isPaymentDue(served) && (buyer.hasPrice || this.#doneAtMs === undefined || this.#isAskedLate)
+  }
+
+  #payLate(buyer: Readonly<Buyer>): void {
+    const { controls } = this.#parts
+    if (buyer.answers.isAsked && buyer.isPaymentDue(this.#served)) controls.want(Control.AGREE)
+    else controls.drop(Control.AGREE)
   }
 
   // spec §12.10: once, when all is decided.
@@ -234,12 +243,12 @@ export class Money implements Timed {
   }
 
   get #answersView(): AnswersView {
-    const { send } = this.#parts
+    const { copies, send } = this.#parts
     const { againBytes, capacity, delivered, isEnding, isFinNext, queuedEnd, sentEnd } = this.#stream
     const end = Math.max(sentEnd, Math.min(queuedEnd, delivered + MAX_AHEAD_BYTES))
     const least = Math.max(Math.ceil((end - sentEnd + againBytes) / capacity), isFinNext ? 1 : 0)
     return {
-      queued: least,
+      queued: least + Math.min(copies.waiting, COPIES_BILLED),
       pendingMsat: this.income.view().pendingIncomeMsat,
       isEnding: this.#doneAtMs !== undefined || (isEnding && send.isDelivered),
     }
@@ -402,6 +411,7 @@ export class Money implements Timed {
     const { buyer } = this
     if (buyer === undefined) return
     buyer.answers.billed(dueMsat)
+    if (this.#doneAtMs !== undefined) this.#isAskedLate = true
     this.#checkServed(now, buyer, dueMsat)
   }
 

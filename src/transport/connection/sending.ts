@@ -48,8 +48,8 @@ export class Sending {
       case 'resetting':
         return due & (Control.RESET | Control.REFUSE)
       case 'lingering':
-        // spec §13.4: paths that are on their way still have to arrive.
-        return due & Control.PATHS
+        // spec §13.4: paths that are on their way still have to arrive, and answers to be paid.
+        return due & (Control.PATHS | Control.AGREE)
       case 'closed':
         return 0
     }
@@ -113,22 +113,21 @@ export class Sending {
   }
 
   #reason(now: number): WantReason | undefined {
-    const { copies, money } = this.#parts
+    const { copies, handshake, money } = this.#parts
     if (this.#hasControl(now)) return 'control'
     const copy = copies.next(now)
-    if (copy?.reason === 'urgent') return 'urgent'
-    // spec §12.11: the last of the caller's money is for what has to be said.
-    if (!money.allowsData) return undefined
+    // spec §12.11: the last of the caller's money is for what has to be said: the ANSWER, and then COST.
+    if (!money.allowsData && (copy?.reason !== 'urgent' || handshake.isConfirmed)) return undefined
     if (copy !== undefined) return copy.reason
     return this.hasData(now) ? 'data' : undefined
   }
 
   /** What it has to say waits for its caller to pay for it (spec §12.11). */
   get awaitsMoney(): boolean {
-    const { life, money, send } = this.#parts
+    const { copies, life, money, send } = this.#parts
     if (life.isClosed || money.answers === undefined) return false
     if (money.pausedBy?.budget === money.answers.budget) return true
-    return !money.allowsData && (send.sendable > 0 || send.buffer.hasAgain)
+    return !money.allowsData && (send.sendable > 0 || send.buffer.hasAgain || copies.waiting > 0)
   }
 
   want(now: number): Want | undefined {
