@@ -85,7 +85,8 @@ export class Publisher {
     this.#endpoint = endpoint
     this.#name = name
     this.#log = log
-    const options = { maxCost: FREE_COST_MSAT, idleTimeout: FREE_IDLE_MS, allowHalfOpen: true }
+    // What is free costs its publisher, not who looks.
+    const options = { answers: 'own', maxCost: FREE_COST_MSAT, idleTimeout: FREE_IDLE_MS, allowHalfOpen: true } as const
     this.#catalogue = endpoint.createServer(options, (socket) => this.#welcome(socket, undefined))
     this.#catalogue.maxConnections = MAX_VIEWERS
   }
@@ -107,6 +108,8 @@ export class Publisher {
     const server = this.#endpoint.createServer(
       {
         tariff: { packet: 0, kilobyte: film.kilobyteMsat },
+        // The price is all that a viewer pays, also where it is below what the packets cost.
+        answers: 'own',
         maxCost: SERVING_COST_MSAT,
         idleTimeout: PAID_IDLE_MS,
         allowHalfOpen: true,
