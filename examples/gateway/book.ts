@@ -134,6 +134,16 @@ export class Book {
     return this.#entries.get(nameOf({ key, id }))
   }
 
+  /** Resolves when the journal cannot be written any more: the gateway has to end. */
+  get failed(): Promise<Error> {
+    return this.#journal.failed
+  }
+
+  /** Before anything that costs money. @throws Error where the journal cannot be written any more */
+  checkWritable(): void {
+    if (this.#journal.failure !== undefined) throw this.#journal.failure
+  }
+
   /** Requests that a former process left without an answer. */
   underWay(): readonly Begun[] {
     return [...this.#entries.values()].filter((entry) => entry.line === 'begun')

@@ -22,6 +22,8 @@ export interface GatewayOptions {
 }
 
 export interface Gateway {
+  /** Resolves when the journal cannot be written any more: then nothing is paid until another gateway starts. */
+  readonly failed: Promise<Error>
   close(): Promise<void>
 }
 
@@ -43,6 +45,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const server = keysock && (await serveKeysock({ ...parts, endpoint: keysock.endpoint }, keysock.port))
   const broker = kafka && serveKafka(parts, kafka)
   return {
+    failed: book.failed,
     async close() {
       server?.close()
       await broker?.close()

@@ -17,6 +17,8 @@ export class Journal {
   #batch: { readonly lines: string[]; readonly written: Promise<void> } | undefined
   #last: Promise<void> = Promise.resolve()
   #lines: number
+  readonly #failed = Promise.withResolvers<Error>()
+  #failure: Error | undefined
 
   private constructor(file: string, handle: FileHandle, lines: number) {
     this.#file = file
@@ -32,6 +34,16 @@ export class Journal {
     const journal = new Journal(file, handle, lines?.length ?? 0)
     if (lines === undefined) await journal.rewrite(() => [])
     return { journal, lines: lines ?? [] }
+  }
+
+  /** Why nothing can be written any more; undefined while it can. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  /** Resolves when a write failed: what the file holds is unknown then, and nothing more may be promised. */
+  get failed(): Promise<Error> {
+    return this.#failed.promise
   }
 
   /** Lines in the file, but the first. */
@@ -56,8 +68,7 @@ export class Journal {
       this.#batch?.lines.splice(0)
       return this.#rewrite(all)
     })
-    this.#last = done
-    done.catch(() => undefined)
+    this.#follow(done)
     return done
   }
 
@@ -79,9 +90,16 @@ export class Journal {
       await this.#handle.datasync()
       this.#lines += lines.length
     })
-    this.#last = written
-    written.catch(() => undefined)
+    this.#follow(written)
     return { lines, written }
+  }
+
+  #follow(write: Promise<void>): void {
+    this.#last = write
+    write.catch((error: unknown) => {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error))
+      this.#failed.resolve(this.#failure)
+    })
   }
 
   async #rewrite(lines: readonly object[]): Promise<void> {

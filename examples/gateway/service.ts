@@ -116,6 +116,7 @@ export class Service {
     const { request, key, via, signature } = arrived
     const { id, timestamp, order } = request
     const { book, time } = this.#options
+    book.checkWritable()
     if (order.task === 'events') throw new GatewayError('invalid', 'events are asked for on a connection')
     const identity = { key: key.name, id, content: contentOf(order), via, task: order.task, signature, timestamp }
     // What came over Kafka may come again by itself: the broker tells what was not committed.
@@ -297,6 +298,8 @@ export class Service {
         state = await this.#until(() => node.paymentState(begun.hash))
         isCertain = true
       } else {
+        // What is in memory is on disk, or nothing goes out.
+        this.#options.book.checkWritable()
         try {
           state = await node.pay(order)
           if (state.status === 'failed') return state

@@ -290,6 +290,16 @@ describe('the journal', () => {
     await expect(Journal.open(other)).rejects.toThrow(/^line \d+ of .* is damaged$/)
   })
 
+  it('that cannot be written stops all payments', async () => {
+    const gateway = await TestGateway.open()
+    const invoice = foreignInvoice()
+    await gateway.book.close()
+    for (let i = 0; i < 2; i++)
+      expect(await gateway.ask(payment(invoice), { id: 'p' })).toMatchObject({ error: { code: 'busy', final: false } })
+    expect(gateway.node.sent).toEqual([])
+    expect(await gateway.book.failed).toBeInstanceOf(Error)
+  })
+
   it('is for its owner alone', async () => {
     const gateway = await TestGateway.open()
     expect(statSync(join(gateway.folder, 'journal')).mode & 0o077).toBe(0)
