@@ -17,7 +17,7 @@ export const CODES = {
   'insufficient-balance': 'the node’s channels have too little on its own side',
   'no-route': 'no way leads to the payee, or none within the fee',
   refused: 'the payee turned the payment down',
-  failed: 'the node gave the payment up',
+  failed: 'the node gave the payment up, or lost it when it was killed',
   'timed-out': 'the payment was not decided in time',
   'node-unreachable': 'the Lightning node does not answer',
 } as const

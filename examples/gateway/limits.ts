@@ -57,3 +57,5 @@ export const LEAST_SECRET_BYTES = 16
 export const KAFKA_SESSION_MS = 10_000
 /** Ids whose records a client on Kafka remembers, to send the same bytes again. */
 export const MAX_KAFKA_IDS = 1_000
+/** A payment that lnd lost looks so every time: a commitment that is under way is for a moment in none of its lists. */
+export const LOST_LOOKS = { count: 3, everyMs: 10_000 } as const

@@ -1,8 +1,9 @@
 /** An lnd node, by the calls that permissions.json names: a macaroon needs those, and what keysock itself needs. */
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthenticatedLnd } from 'lightning'
 import { GatewayError } from './errors.ts'
-import { CALL_MS } from './limits.ts'
+import { CALL_MS, LOST_LOOKS } from './limits.ts'
 import {
   type FailureReason,
   type InvoiceOrder,
@@ -23,6 +24,7 @@ const BROKEN: readonly (number | undefined)[] = [undefined, 1, 4, 13, 14]
 /** As lncli has it. */
 const MAX_PARTS = 16
 const MS_PER_S = 1_000
+const NS_PER_MS = 1_000_000n
 
 const REASONS: Readonly<Record<string, FailureReason>> = {
   FAILURE_REASON_TIMEOUT: 'timed-out',
@@ -42,6 +44,21 @@ interface RpcPayment {
   readonly value_msat: string
   readonly fee_msat: string
   readonly failure_reason: string
+  readonly htlcs: readonly RpcAttempt[]
+}
+
+interface RpcAttempt {
+  readonly status: string
+  readonly attempt_time_ns: string
+  readonly route: { readonly hops: readonly { readonly chan_id: string }[] }
+}
+
+interface RpcChannel {
+  readonly active: boolean
+  readonly chan_id: string
+  /** Seconds since this process of lnd began to watch it. */
+  readonly lifetime: string
+  readonly pending_htlcs: readonly { readonly hash_lock: Buffer }[]
 }
 
 interface RpcInvoice {
@@ -72,6 +89,7 @@ interface Calls {
     getInfo: Call<{ readonly chains: readonly { readonly network: string }[] }>
     addInvoice: Call<{ readonly payment_request: string }>
     lookupInvoice: Call<RpcInvoice>
+    listChannels: Call<{ readonly channels: readonly RpcChannel[] }>
     subscribeInvoices(request: object): RpcStream<RpcInvoice>
     close(): void
   }
@@ -128,7 +146,7 @@ export class LndNode implements LightningNode {
       no_inflight_updates: true,
     })
     try {
-      return await stateFrom(stream, ({ status }) => status !== 'in-flight')
+      return await stateFrom(stream, (payment) => stateOf(payment).status !== 'in-flight')
     } catch (error) {
       if (isRpcError(error) && !BROKEN.includes(error.code)) return await this.#afterRefusal(order.hash, error)
       throw unreachable(error)
@@ -147,10 +165,24 @@ export class LndNode implements LightningNode {
   }
 
   async outcome(hash: string): Promise<PaymentState> {
-    return await this.#track(hash, ({ status }) => status !== 'in-flight')
+    const ended = new AbortController()
+    let latest: RpcPayment | undefined
+    const decided = this.#track(hash, (payment) => {
+      latest = payment
+      return stateOf(payment).status !== 'in-flight'
+    })
+    const lost = this.#waitUntilLost(hash, () => latest, ended.signal)
+    try {
+      return await Promise.race([decided, lost])
+    } finally {
+      ended.abort()
+      // Where it was lost, lnd goes on to call it in flight.
+      decided.catch(() => undefined)
+      lost.catch(() => undefined)
+    }
   }
 
-  async #track(hash: string, isEnough: (state: PaymentState) => boolean): Promise<PaymentState> {
+  async #track(hash: string, isEnough: (payment: RpcPayment) => boolean): Promise<PaymentState> {
     const stream = this.#calls.router.trackPaymentV2({ payment_hash: Buffer.from(hash, 'hex') })
     try {
       return await stateFrom(stream, isEnough)
@@ -158,6 +190,21 @@ export class LndNode implements LightningNode {
       if (isRpcError(error) && error.code === NOT_FOUND) return { status: 'unknown' }
       throw unreachable(error)
     }
+  }
+
+  /**
+   * lnd that is killed in the moment between the record of an attempt and its HTLC calls the payment in flight for
+   * ever. What was attempted by a process of lnd that is gone, and is on no channel though the channel is in use, will
+   * never succeed: so lnd's own developers, lightningnetwork/lnd#9461.
+   */
+  async #waitUntilLost(hash: string, latest: () => RpcPayment | undefined, signal: AbortSignal): Promise<PaymentState> {
+    for (let looks = 0; looks < LOST_LOOKS.count;) {
+      await sleep(LOST_LOOKS.everyMs, undefined, { signal })
+      const payment = latest()
+      const { channels } = await this.#call('listChannels', {})
+      looks = payment !== undefined && isLost(hash, payment, channels, Date.now()) ? looks + 1 : 0
+    }
+    return { status: 'failed', reason: 'failed' }
   }
 
   async watch(from: WatchFrom, tell: (settled: Settled) => void, signal: AbortSignal): Promise<void> {
@@ -198,7 +245,7 @@ export class LndNode implements LightningNode {
   }
 
   /** @throws NodeUnreachable, or lnd's own error */
-  async #call<Name extends 'getInfo' | 'addInvoice' | 'lookupInvoice'>(
+  async #call<Name extends 'getInfo' | 'addInvoice' | 'lookupInvoice' | 'listChannels'>(
     name: Name,
     request: object,
   ): Promise<Calls['default'][Name] extends Call<infer Message> ? Message : never> {
@@ -217,13 +264,12 @@ export class LndNode implements LightningNode {
 /** The first state of a payment that is enough. @throws RpcError, NodeUnreachable */
 async function stateFrom(
   stream: RpcStream<RpcPayment>,
-  isEnough: (state: PaymentState) => boolean,
+  isEnough: (payment: RpcPayment) => boolean,
 ): Promise<PaymentState> {
   return await new Promise((resolve, reject) => {
     stream.on('data', (payment) => {
-      const state = stateOf(payment)
-      if (!isEnough(state)) return
-      resolve(state)
+      if (!isEnough(payment)) return
+      resolve(stateOf(payment))
       stream.cancel()
     })
     // After the state is told this is what `cancel` says, and is not heard.
@@ -242,6 +288,22 @@ function stateOf({ status, payment_preimage, value_msat, fee_msat, failure_reaso
     }
   if (status === 'FAILED') return { status: 'failed', reason: REASONS[failure_reason] ?? 'failed' }
   return { status: 'in-flight' }
+}
+
+/** Whether all that is in flight of a payment was attempted by a former process of lnd, and is on no channel. */
+function isLost(hash: string, { htlcs }: RpcPayment, channels: readonly RpcChannel[], now: number): boolean {
+  if (channels.some(({ pending_htlcs }) => pending_htlcs.some(({ hash_lock }) => hash_lock.toString('hex') === hash)))
+    return false
+  const open = htlcs.filter(({ status }) => status === 'IN_FLIGHT')
+  return (
+    open.length > 0 &&
+    open.every(({ attempt_time_ns, route }) => {
+      const channel = channels.find(({ chan_id }) => chan_id === route.hops[0]?.chan_id)
+      if (channel?.active !== true || channel.lifetime === '0') return false
+      const startedAt = now - Number(channel.lifetime) * MS_PER_S
+      return Number(BigInt(attempt_time_ns) / NS_PER_MS) < startedAt - MS_PER_S
+    })
+  )
 }
 
 function settledOf({ r_hash, settle_index, settle_date, amt_paid_msat }: RpcInvoice): Settled {
