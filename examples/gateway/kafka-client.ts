@@ -47,15 +47,16 @@ export class KafkaClient implements Transport {
     fields: Readonly<Record<string, unknown>>,
     { id, signal }: { readonly id: string; readonly signal?: AbortSignal },
   ): Promise<Answer> {
-    const { key, time, requests = TOPICS.requests } = this.#options
+    const { key, time } = this.#options
     const record = this.#records.get(id) ?? recordOf(fields, { id, key, now: time.now() })
     if (this.#records.size >= MAX_KAFKA_IDS) this.#records.delete([...this.#records.keys()][0] ?? '')
     this.#records.set(id, record)
-    return await this.sendRecord(record, requests, signal)
+    return await this.sendRecord(record, signal)
   }
 
   /** Sends these bytes, and gives what is answered to them: also to such as nobody should send. */
-  async sendRecord(record: Buffer, topic: string = TOPICS.requests, signal?: AbortSignal): Promise<Answer> {
+  async sendRecord(record: Buffer, signal?: AbortSignal): Promise<Answer> {
+    const { requests: topic = TOPICS.requests } = this.#options
     await this.start()
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const request = idOf(record)

@@ -17,17 +17,16 @@ export interface KafkaOptions {
   readonly brokers: readonly string[]
   /** The key that signs on both topics. */
   readonly key: string
-  /** Default 'lightning-service'. */
+  /** The topic of requests: 'lightning-service' unless told. */
   readonly requests?: string
-  /** Default 'lightning-service-answers'. */
+  /** The topic of answers and events: 'lightning-service-answers' unless told. */
   readonly answers?: string
   /** How long a payment is waited for, ms: the records have no room for it. */
   readonly timeoutMs?: number
 }
 
 export const TOPICS = { requests: 'lightning-service', answers: 'lightning-service-answers' } as const
-/** One gateway reads the requests; another that starts takes its place at once. */
-const GROUP = 'keysock-gateway'
+const CLIENT = 'keysock-gateway'
 /** Waits for all replicas. */
 const ALL = -1
 
@@ -101,9 +100,10 @@ class KafkaServer {
   async #read(onRecord: () => void): Promise<void> {
     const { brokers, requests = TOPICS.requests } = this.#options
     const consumer = new Consumer({
-      clientId: GROUP,
-      groupId: GROUP,
-      groupInstanceId: GROUP,
+      clientId: CLIENT,
+      // One gateway reads a topic; another that starts takes its place at once.
+      groupId: `${CLIENT}-${requests}`,
+      groupInstanceId: CLIENT,
       sessionTimeout: KAFKA_SESSION_MS,
       bootstrapBrokers: [...brokers],
       autocreateTopics: true,
@@ -195,7 +195,7 @@ class KafkaServer {
     const { signal } = this.#ended
     for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
       this.#producer ??= new Producer({
-        clientId: GROUP,
+        clientId: CLIENT,
         bootstrapBrokers: [...brokers],
         autocreateTopics: true,
         acks: ALL,

@@ -21,7 +21,8 @@ interface ServerParts {
 
 /** Listens until the server that it gives is closed. @throws KeysockError */
 export async function serveKeysock(parts: ServerParts, port: number): Promise<Server> {
-  const server = parts.endpoint.createServer((socket) => {
+  // Whoever has asked all may end its side, and still hears the answers.
+  const server = parts.endpoint.createServer({ allowHalfOpen: true }, (socket) => {
     const caller = new Caller(parts, socket)
     void caller.run()
   })
@@ -34,6 +35,8 @@ class Caller {
   readonly #parts: ServerParts
   readonly #socket: Socket
   #forget: (() => void) | undefined
+  #underWay = 0
+  #hasAskedAll = false
 
   constructor(parts: ServerParts, socket: Socket) {
     this.#parts = parts
@@ -52,6 +55,8 @@ class Caller {
       return
     }
     this.#forget?.()
+    this.#hasAskedAll = true
+    if (this.#underWay === 0) socket.end()
   }
 
   /** Returns whether the connection goes on. */
@@ -82,8 +87,11 @@ class Caller {
   }
 
   async #answer(request: Request, key: Key, signature: string): Promise<void> {
+    this.#underWay++
     const answer = await this.#parts.service.handle({ request, key, via: 'keysock', signature })
+    this.#underWay--
     this.#tell(key, { type: 'answer', id: request.id, answer })
+    if (this.#hasAskedAll && this.#underWay === 0) this.#socket.end()
   }
 
   /** Tells the events that the caller has not heard, and those to come, until the connection ends. */

@@ -4,15 +4,17 @@ import { pipeline } from 'node:stream/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import { createEndpoint, defaultEndpoint, FolderStore, type Endpoint } from 'keysock'
 import { createLndBackend } from 'keysock/lnd'
-import { GatewayClient, type Transport } from './client.ts'
+import { GatewayClient, type AskOptions, type CreateOptions, type PayOptions } from './client.ts'
 import { runDemo } from './demo.ts'
 import { GatewayError } from './errors.ts'
 import { endpointFolder, startGateway } from './gateway.ts'
 import { KafkaClient } from './kafka-client.ts'
+import { TOPICS } from './kafka-server.ts'
 import { KeysockClient } from './keysock-client.ts'
-import { parseKeys, readKeys, type Key } from './keys.ts'
+import { parseKeys, readKeys } from './keys.ts'
 import { LndNode } from './lnd-node.ts'
 import { connectLnd, locationIn, ownLocation, type LndLocation } from './lnd-location.ts'
+import type { Result } from './requests.ts'
 import { messageOf } from './service.ts'
 import { lndStage, simulatedStage } from './stage.ts'
 import { systemTime } from './time.ts'
@@ -34,6 +36,8 @@ interface ServeOptions {
   readonly keysock: boolean
   readonly kafka?: readonly string[]
   readonly kafkaKey?: string
+  readonly kafkaRequests: string
+  readonly kafkaAnswers: string
   readonly kafkaTimeout?: number
 }
 
@@ -43,6 +47,8 @@ interface ClientOptions {
   readonly gateway?: string
   readonly port: number
   readonly kafka?: readonly string[]
+  readonly kafkaRequests: string
+  readonly kafkaAnswers: string
   readonly id?: string
 }
 
@@ -73,6 +79,8 @@ program
   .option('--no-keysock', 'serve Kafka alone')
   .option('--kafka <brokers>', 'host:port of Kafka brokers, with commas between', listOf)
   .option('--kafka-key <name>', 'the key that signs on Kafka')
+  .option('--kafka-requests <topic>', 'the topic of requests', TOPICS.requests)
+  .option('--kafka-answers <topic>', 'the topic of answers and events', TOPICS.answers)
   .option('--kafka-timeout <ms>', 'how long a payment asked for over Kafka is waited for', numberOf)
   .action(serve)
 
@@ -86,37 +94,33 @@ program
     console.log(text)
   })
 
-for (const [name, description, act] of [
-  ['decode <invoice>', 'what an invoice says', (client, [invoice = ''], ask) => client.decode(invoice, ask)],
-  ['pay <invoice>', 'pays an invoice', (client, [invoice = ''], ask, more) => client.pay(invoice, more, ask)],
-  ['create', 'makes an invoice', (client, _, ask, more) => client.create(more, ask)],
-] as const satisfies readonly (readonly [string, string, Act])[]) {
-  const command = clientCommand(name, description).option('--id <id>', 'asked again under it, it is not done again')
-  if (name !== 'decode <invoice>') command.option('--amount-msat <msat>', 'the amount', bigOf)
-  if (name === 'pay <invoice>')
-    command
-      .option('--max-fee-msat <msat>', 'the most in fees', bigOf)
-      .option('--timeout-ms <ms>', 'how long to wait', numberOf)
-  if (name === 'create')
-    command
-      .option('--description <text>', 'what for')
-      .option('--expiry-seconds <s>', 'how long it can be paid', numberOf)
-  command.action(async (...given: readonly unknown[]) => {
-    const { keys, key, gateway, port, kafka, id, ...more } = command.opts<ClientOptions>()
-    const words = given.filter((word) => typeof word === 'string')
-    await withClient({ keys, key, port, ...(gateway && { gateway }), ...(kafka && { kafka }) }, async (client) => {
-      const act_: Act = act
-      console.log(JSON.stringify(await act_(client, words, id === undefined ? {} : { id }, more)))
-    })
-  })
-}
+const AGAIN = 'asked again under it, the request is not done again'
 
-type Act = (
-  client: GatewayClient,
-  words: readonly string[],
-  ask: { readonly id?: string },
-  more: object,
-) => Promise<object>
+clientCommand('decode <invoice>', 'what an invoice says')
+  .option('--id <id>', AGAIN)
+  .action((invoice: string, options: ClientOptions) => tell(options, (client, ask) => client.decode(invoice, ask)))
+
+clientCommand('create', 'makes an invoice')
+  .option('--id <id>', AGAIN)
+  .option('--amount-msat <msat>', 'the amount; left out, the payer says', bigOf)
+  .option('--description <text>', 'what for')
+  .option('--expiry-seconds <s>', 'how long it can be paid', numberOf)
+  .action((options: ClientOptions & CreateOptions) => {
+    const { amountMsat, description, expirySeconds } = options
+    const invoice = Object.fromEntries(Object.entries({ amountMsat, description, expirySeconds }).filter(isGiven))
+    return tell(options, (client, ask) => client.create(invoice, ask))
+  })
+
+clientCommand('pay <invoice>', 'pays an invoice')
+  .option('--id <id>', AGAIN)
+  .option('--amount-msat <msat>', 'for an invoice that has no amount', bigOf)
+  .option('--max-fee-msat <msat>', 'the most in fees', bigOf)
+  .option('--timeout-ms <ms>', 'how long to wait', numberOf)
+  .action((invoice: string, options: ClientOptions & PayOptions) => {
+    const { amountMsat, maxFeeMsat, timeoutMs } = options
+    const payment = Object.fromEntries(Object.entries({ amountMsat, maxFeeMsat, timeoutMs }).filter(isGiven))
+    return tell(options, (client, ask) => client.pay(invoice, payment, ask))
+  })
 
 clientCommand('events', 'invoices that were paid, one a line, until it is stopped')
   .option('--after <sequence>', 'those after the one with this number', numberOf, 0)
@@ -152,10 +156,13 @@ function clientCommand(name: string, description: string): Command {
     .option('--gateway <address>', 'what the gateway said when it started')
     .option('--port <number>', 'its port', numberOf, PORT)
     .option('--kafka <brokers>', 'over Kafka in place of keysock', listOf)
+    .option('--kafka-requests <topic>', 'the topic of requests', TOPICS.requests)
+    .option('--kafka-answers <topic>', 'the topic of answers and events', TOPICS.answers)
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { keys, state, port, keysock, kafka, kafkaKey, kafkaTimeout } = options
+  const { keys, state, port, keysock, kafka, kafkaKey, kafkaTimeout, kafkaRequests, kafkaAnswers } = options
+  if (kafka !== undefined && kafkaKey === undefined) throw new Error('--kafka needs --kafka-key')
   const location = ownNode()
   const all = readKeys(keys)
   const node = new LndNode(connectLnd(location))
@@ -166,62 +173,71 @@ async function serve(options: ServeOptions): Promise<void> {
         phantomLane: true,
       })
     : undefined
-  if (kafka !== undefined && kafkaKey === undefined) throw new Error('--kafka needs --kafka-key')
   const gateway = await startGateway({
     node,
     keys: all,
     folder: state,
     ...(endpoint && { keysock: { endpoint, port } }),
     ...(kafka && {
-      kafka: { brokers: kafka, key: kafkaKey ?? '', ...(kafkaTimeout !== undefined && { timeoutMs: kafkaTimeout }) },
+      kafka: {
+        brokers: kafka,
+        key: kafkaKey ?? '',
+        requests: kafkaRequests,
+        answers: kafkaAnswers,
+        ...(kafkaTimeout !== undefined && { timeoutMs: kafkaTimeout }),
+      },
     }),
     time: systemTime,
     log,
   })
   console.log(JSON.stringify({ event: 'ready', ...(endpoint && { gateway: await endpoint.address(), port }) }))
-  await new Promise<void>((resolve) => {
-    onSignal(resolve)
+  const asked = new Promise<undefined>((resolve) => {
+    onSignal(() => resolve(undefined))
   })
+  const failure = await Promise.race([asked, gateway.failed])
   await gateway.close()
   await endpoint?.close()
   await node.close()
+  if (failure !== undefined) throw failure
 }
 
 function log(line: string): void {
   console.error(`${new Date().toISOString()} ${line}`)
 }
 
+/** Prints what a call comes to. */
+async function tell(
+  options: ClientOptions,
+  act: (client: GatewayClient, ask: AskOptions) => Promise<Result>,
+): Promise<void> {
+  const { id } = options
+  await withClient(options, async (client) => {
+    console.log(JSON.stringify(await act(client, id === undefined ? {} : { id })))
+  })
+}
+
 async function withClient(options: ClientOptions, act: (client: GatewayClient) => Promise<void>): Promise<void> {
-  const { keys, key: name, gateway, port, kafka } = options
+  const { keys, key: name, gateway: address, port, kafka, kafkaRequests: requests, kafkaAnswers: answers } = options
   const key = readKeys(keys).get(name)
   if (key === undefined) throw new Error(`${keys} has no key ${name}`)
-  const endpoint = kafka === undefined ? await ownEndpoint() : undefined
-  const client = new GatewayClient(transportOf(key, { endpoint, gateway, port, kafka }))
+  if (kafka !== undefined) {
+    const client = new GatewayClient(new KafkaClient({ brokers: kafka, key, requests, answers, time: systemTime }))
+    try {
+      await act(client)
+    } finally {
+      await client.close()
+    }
+    return
+  }
+  if (address === undefined) throw new Error('--gateway ADDRESS or --kafka BROKERS')
+  const endpoint = await ownEndpoint()
+  const client = new GatewayClient(new KeysockClient({ endpoint, address, port, key, time: systemTime }))
   try {
     await act(client)
   } finally {
     await client.close()
-    await endpoint?.close()
+    await endpoint.close()
   }
-}
-
-function transportOf(
-  key: Key,
-  {
-    endpoint,
-    gateway,
-    port,
-    kafka,
-  }: {
-    readonly endpoint: Endpoint | undefined
-    readonly gateway: string | undefined
-    readonly port: number
-    readonly kafka: readonly string[] | undefined
-  },
-): Transport {
-  if (kafka !== undefined) return new KafkaClient({ brokers: kafka, key, time: systemTime })
-  if (endpoint === undefined || gateway === undefined) throw new Error('--gateway ADDRESS or --kafka BROKERS')
-  return new KeysockClient({ endpoint, address: gateway, port, key, time: systemTime })
 }
 
 function ownNode(): LndLocation {
@@ -239,6 +255,10 @@ async function ownEndpoint(): Promise<Endpoint> {
 
 function onSignal(act: () => void): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, act)
+}
+
+function isGiven([, value]: readonly [string, unknown]): boolean {
+  return value !== undefined
 }
 
 function numberOf(text: string): number {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getPayments } from 'lightning'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import { Book } from '../../examples/gateway/book.ts'
 import { GatewayError } from '../../examples/gateway/errors.ts'
 import type { GatewayClient } from '../../examples/gateway/client.ts'
@@ -21,6 +21,8 @@ const PAYMENTS = 4
 /** Requests of a round are at every step of their way within so long. */
 const MOST_DELAY_MS = 900
 const CLOSE_MS = 120_000
+/** Lines of the gateways' log that a failure shows. */
+const LOGGED = 200
 const TEST_MS = ROUNDS * 120_000
 
 /** A payment that was asked for: which invoice, and all that was ever answered for good. */
@@ -49,11 +51,12 @@ describe.skipIf(!lnd.ok || !kafka.ok)(`the gateway, its node and its broker, kil
     const payments: Asked[] = []
     const made: Result[] = []
     const kills = new Map<string, number>()
+    onTestFailed(() => console.log(stage.log.slice(-LOGGED).join('\n')))
     for (let round = 0; round < ROUNDS; round++) {
       const asked = await ordersOf(round)
       payments.push(...asked)
       const answers = asked.map((payment) => ask(clients[payment.way], payment))
-      const create = untilDone(() =>
+      const create = untilDone(`make-${round}`, () =>
         clients[round % 2 === 0 ? 'keysock' : 'kafka'].create({ amountMsat: 5_000n }, { id: `make-${round}` }),
       )
       await sleep(random() * MOST_DELAY_MS)
@@ -111,7 +114,9 @@ describe.skipIf(!lnd.ok || !kafka.ok)(`the gateway, its node and its broker, kil
   async function ask(client: GatewayClient, { id, way, invoice, answers }: Asked): Promise<void> {
     const patience = way === 'kafka' ? {} : { timeoutMs: 10 * KAFKA_TIMEOUT_MS }
     try {
-      answers.push(JSON.stringify(await untilDone(() => client.pay(invoice.text, patience, { id }))))
+      answers.push(
+        JSON.stringify(await untilDone(`${id} over ${way}`, () => client.pay(invoice.text, patience, { id }))),
+      )
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       answers.push(error.code)
@@ -138,18 +143,17 @@ describe.skipIf(!lnd.ok || !kafka.ok)(`the gateway, its node and its broker, kil
 })
 
 /** Asks again while nothing is decided. @throws GatewayError that is final */
-async function untilDone(act: () => Promise<Result>): Promise<Result> {
-  return await until('there is a final answer', async () => {
+async function untilDone(what: string, act: () => Promise<Result>): Promise<Result> {
+  const done = await until(`${what} has its final answer`, async () => {
     try {
       return { result: await act() }
     } catch (error) {
-      if (error instanceof GatewayError && !error.final) return undefined
-      return { error: error as Error }
+      if (error instanceof GatewayError && error.final) return { error }
+      throw error
     }
-  }).then((done) => {
-    if ('error' in done) throw done.error
-    return done.result
   })
+  if ('error' in done) throw done.error
+  return done.result
 }
 
 async function eventsOf(client: GatewayClient, count: number): Promise<readonly PaidEvent[]> {

@@ -18,17 +18,15 @@ import { until } from '../../tools/regtest/until.ts'
 import { ROOT } from '../house/sources.ts'
 
 const PORT = 18_011
-export type KeyName = 'shop' | 'till' | 'bank'
+export type KeyName = 'shop' | 'till'
 const SECRETS: Readonly<Record<KeyName, string>> = {
   shop: '51'.repeat(32),
   till: '52'.repeat(32),
-  bank: '53'.repeat(32),
 }
-/** The shop may spend 1,000,000 sat a day; the bank more than the node has. */
+/** The shop may spend more than the node has, and the till nothing. */
 const KEYS = {
-  shop: { secret: SECRETS.shop, daySat: 1_000_000 },
-  bank: { secret: SECRETS.bank, daySat: 100_000_000 },
-  till: { secret: SECRETS.till, daySat: 1_000_000, tasks: ['decode', 'create', 'events'] },
+  shop: { secret: SECRETS.shop, daySat: 20_000_000 },
+  till: { secret: SECRETS.till, daySat: 20_000_000, tasks: ['decode', 'create', 'events'] },
 }
 /** Over Kafka, where the records have no room for it. */
 export const KAFKA_TIMEOUT_MS = 3_000
@@ -39,11 +37,19 @@ export function secretOf(name: KeyName): Buffer {
   return Buffer.from(SECRETS[name], 'hex')
 }
 
+/** Others than the gateway's own. */
+export interface Topics {
+  readonly requests?: string
+  readonly answers?: string
+}
+
 /** alice's program asks the gateway on bob's node; carol makes and pays invoices. */
 export class GatewayStage {
   readonly network: Network<'alice' | 'bob' | 'carol'>
   readonly broker: Broker | undefined
   readonly folder: string
+  /** What the gateways of this stage have logged. */
+  readonly log: string[] = []
   readonly #nest: Nest
   readonly #nodes: string
   readonly #keys: string
@@ -86,8 +92,14 @@ export class GatewayStage {
     const own = JSON.parse(readFileSync(join(ROOT, 'examples/gateway/permissions.json'), 'utf8')) as string[]
     const bob = network.node('bob')
     const { hex } = await bob.bakeMacaroon([...new Set([...lndPermissions, ...own])])
-    const location = { socket: bob.socket, cert: bob.certPath, macaroon: hex }
-    writeFileSync(nodes, JSON.stringify({ bob: location }), { mode: 0o600 })
+    // Whoever asks over keysock needs no more than keysock itself.
+    const carol = network.node('carol')
+    const caller = await carol.bakeMacaroon(lndPermissions)
+    const locations = {
+      bob: { socket: bob.socket, cert: bob.certPath, macaroon: hex },
+      carol: { socket: carol.socket, cert: carol.certPath, macaroon: caller.hex },
+    }
+    writeFileSync(nodes, JSON.stringify(locations), { mode: 0o600 })
     writeFileSync(keys, JSON.stringify(KEYS), { mode: 0o600 })
     const stage = new GatewayStage({ network, broker, nest, nodes, keys })
     mkdirSync(stage.folder)
@@ -100,27 +112,34 @@ export class GatewayStage {
 
   /** A gateway in a process of its own, as the page has it. Returns when it is ready. */
   async serve({ keysock = true }: { readonly keysock?: boolean } = {}): Promise<void> {
-    const loader = new URL('../examples/from-source.ts', import.meta.url).href
-    const args = ['--nodes', this.#nodes, '--as', 'bob', 'serve', '--keys', this.#keys, '--state', this.folder]
+    const args = this.command('bob', ['serve', '--keys', this.#keys, '--state', this.folder])
     if (!keysock) args.push('--no-keysock')
     if (this.broker !== undefined)
       args.push('--kafka', this.broker.address, '--kafka-key', 'shop', '--kafka-timeout', String(KAFKA_TIMEOUT_MS))
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=DEP0123', '--import', loader, join(ROOT, 'examples/gateway/main.ts'), ...args],
-      { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
-    )
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     this.#child = child
     if (child.pid !== undefined) this.#nest.add(child.pid)
     const printed: string[] = []
     createInterface({ input: child.stdout }).on('line', (line) => printed.push(line))
-    const log: string[] = []
-    createInterface({ input: child.stderr }).on('line', (line) => log.push(line))
+    createInterface({ input: child.stderr }).on('line', (line) => this.log.push(line))
     const ready = await until('the gateway is ready', () => printed[0], {
-      hopeless: () => (child.exitCode === null ? undefined : `it has ended: ${log.slice(-5).join('\n')}`),
+      hopeless: () => (child.exitCode === null ? undefined : `it has ended: ${this.log.slice(-5).join('\n')}`),
     })
     const { gateway = '' } = JSON.parse(ready) as { readonly gateway?: string }
     this.#address = gateway
+  }
+
+  /** What Node is told to run the example's program with, as the node of this name. */
+  command(name: 'bob' | 'carol', words: readonly string[]): string[] {
+    const loader = new URL('../examples/from-source.ts', import.meta.url).href
+    const start = ['--disable-warning=DEP0123', '--import', loader, join(ROOT, 'examples/gateway/main.ts')]
+    return [...start, '--nodes', this.#nodes, '--as', name, ...words]
+  }
+
+  /** What a command needs to know of the gateway, over keysock or over Kafka. */
+  options(over: 'keysock' | 'kafka'): readonly string[] {
+    const way = over === 'kafka' ? ['--kafka', this.broker?.address ?? ''] : ['--gateway', this.#address]
+    return ['--keys', this.#keys, '--key', 'shop', ...way]
   }
 
   /** Ends the gateway, at once unless told. */
@@ -154,9 +173,9 @@ export class GatewayStage {
     return client
   }
 
-  kafkaClient(key: { readonly name: string; readonly secret: Uint8Array }): KafkaClient {
+  kafkaClient(key: { readonly name: string; readonly secret: Uint8Array }, topics: Topics = {}): KafkaClient {
     if (this.broker === undefined) throw new Error('this stage has no broker')
-    return new KafkaClient({ brokers: [this.broker.address], key, time: systemTime })
+    return new KafkaClient({ brokers: [this.broker.address], key, time: systemTime, ...topics })
   }
 
   /** alice's. */

@@ -1,16 +1,34 @@
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as consumers from 'node:stream/consumers'
+import { promisify } from 'node:util'
+import { authenticatedLndGrpc } from 'lightning'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { Book } from '../../examples/gateway/book.ts'
 import { GatewayError } from '../../examples/gateway/errors.ts'
-import type { GatewayClient } from '../../examples/gateway/client.ts'
+import { GatewayClient } from '../../examples/gateway/client.ts'
 import { requestRecord } from '../../examples/gateway/fixed-width.ts'
+import { serveKafka } from '../../examples/gateway/kafka-server.ts'
+import { KeysockClient } from '../../examples/gateway/keysock-client.ts'
+import { serveKeysock } from '../../examples/gateway/keysock-server.ts'
+import { parseKeys } from '../../examples/gateway/keys.ts'
 import { linesOf } from '../../examples/gateway/lines.ts'
 import { WINDOW_MS } from '../../examples/gateway/limits.ts'
 import type { Answer, PaidEvent, Result } from '../../examples/gateway/requests.ts'
 import { jsonOfLine, readLine, sign, signedLine } from '../../examples/gateway/signature.ts'
+import { LndNode } from '../../examples/gateway/lnd-node.ts'
+import { Service } from '../../examples/gateway/service.ts'
+import { systemTime } from '../../examples/gateway/time.ts'
+import { createEndpoint } from '../../src/index.ts'
+import { createLndBackend } from '../../src/lnd.ts'
 import { strangersInvoice } from '../../examples/gateway/strangers.ts'
 import { kafkaAvailable } from '../../tools/kafka/build.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
 import { until } from '../../tools/regtest/until.ts'
+import { ROOT } from '../house/sources.ts'
 import { GatewayStage, KAFKA_TIMEOUT_MS, secretOf } from './gateway-stage.ts'
 
 const lnd = lndAvailable()
@@ -21,6 +39,8 @@ const WORDS = {
   kafka: lnd.ok ? (kafka.ok ? '' : ` (skipped: ${kafka.reason})`) : ` (skipped: ${lnd.reason})`,
 }
 const CLOSE_MS = 120_000
+const OWN_PORT = 18_012
+const python = spawnSync('python3', ['--version']).status === 0
 
 describe.skipIf(!lnd.ok)('the gateway on real lnd nodes', () => {
   let stage: GatewayStage
@@ -116,9 +136,25 @@ describe.skipIf(!lnd.ok)('the gateway on real lnd nodes', () => {
         expect(await codeOf(shop.pay('lnbcrt1nothing', patience))).toBe('invalid-invoice')
       })
 
+      it('insufficient-balance', async () => {
+        const { text } = await stage.invoice(6_000_000)
+        expect(await codeOf(shop.pay(text, patience))).toBe('insufficient-balance')
+      })
+
       it('over-limit', async () => {
-        const { text } = await stage.invoice(1_000_001)
+        const { text } = await stage.invoice(20_000_001)
         expect(await codeOf(shop.pay(text, patience))).toBe('over-limit')
+      })
+
+      it('the commands', async () => {
+        const { text, id } = await stage.invoice(80)
+        expect(await command(stage, way, ['decode', text])).toMatchObject({ code: 0, said: { hash: id } })
+        const create = ['create', '--amount-msat', '5000', '--id', `made-${way}`]
+        const made = await command(stage, way, create)
+        expect(made).toMatchObject({ code: 0, said: { paymentRequest: expect.stringMatching(/^lnbcrt/) } })
+        expect(await command(stage, way, ['pay', text])).toMatchObject({ code: 0, said: { amountMsat: '80000' } })
+        const again = { error: { code: 'already-paid', message: expect.anything(), final: true } }
+        expect(await command(stage, way, ['pay', text])).toEqual({ code: 1, said: again })
       })
 
       it('unauthorized, stale and replayed', async () => {
@@ -130,16 +166,13 @@ describe.skipIf(!lnd.ok)('the gateway on real lnd nodes', () => {
     })
   })
 
-  it('insufficient-balance', async () => {
-    const bank = await stage.client('keysock', 'bank')
-    const { text } = await stage.invoice(6_000_000)
-    expect(await codeOf(bank.pay(text))).toBe('insufficient-balance')
-  })
-
-  it('not-allowed', async () => {
-    const till = await stage.client('keysock', 'till')
-    const { text } = await stage.invoice(1)
-    expect(await codeOf(till.pay(text))).toBe('not-allowed')
+  it.skipIf(!python)(`answers a client in Python${python ? '' : ' (skipped: there is no python3)'}`, async () => {
+    const fields = JSON.stringify({ task: 'create', amountMsat: '5000', description: 'aus Python' })
+    const pipe = stage.command('carol', ['pipe', '--gateway', stage.address.publicKey])
+    const client = join(ROOT, 'examples/gateway/client.py')
+    const args = [client, 'shop', secretOf('shop').toString('hex'), fields, process.execPath, ...pipe]
+    const { stdout } = await promisify(execFile)('python3', args)
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'answer', result: { paymentRequest: expect.anything() } })
   })
 
   it.skipIf(!kafka.ok)(`over Kafka goes on after the broker was killed${WORDS.kafka}`, async () => {
@@ -170,6 +203,79 @@ describe.skipIf(!lnd.ok)('the gateway on real lnd nodes', () => {
     expect(await stage.receivedMsat(id)).toBe(13_000n)
   })
 
+  it('not-allowed over keysock', async () => {
+    const till = await stage.client('keysock', 'till')
+    const { text } = await stage.invoice(1)
+    expect(await codeOf(till.pay(text))).toBe('not-allowed')
+  })
+
+  describe('with parts of its own', () => {
+    /** A gateway in this process, on bob's node. */
+    async function ownGateway(): Promise<Parameters<typeof serveKafka>[0]> {
+      const folder = mkdtempSync(join(tmpdir(), 'ks-gateway-'))
+      const { cert, macaroon, socket } = stage.network.node('bob')
+      const node = new LndNode(authenticatedLndGrpc({ cert, macaroon: macaroon.hex, socket }).lnd)
+      const book = await Book.open(folder, () => Date.now())
+      const keys = parseKeys(
+        JSON.stringify({
+          shop: { secret: secretOf('shop').toString('hex'), daySat: 1_000 },
+          till: { secret: secretOf('till').toString('hex'), tasks: ['decode', 'create', 'events'] },
+        }),
+      )
+      const parts = { node, keys, book, time: systemTime, log: () => undefined }
+      const service = new Service(parts)
+      service.start()
+      onTestFinished(async () => {
+        await service.close()
+        await node.close()
+        rmSync(folder, { recursive: true })
+      })
+      return { ...parts, service }
+    }
+
+    it.skipIf(!kafka.ok)(`not-allowed over Kafka, on topics of its own${WORDS.kafka}`, async () => {
+      const topics = { requests: 'till', answers: 'till-answers' }
+      const server = serveKafka(await ownGateway(), {
+        brokers: [stage.broker?.address ?? ''],
+        key: 'till',
+        ...topics,
+      })
+      const till = new GatewayClient(stage.kafkaClient({ name: 'till', secret: secretOf('till') }, topics))
+      onTestFinished(async () => {
+        await till.close()
+        await server.close()
+      })
+      const { text } = await stage.invoice(1)
+      expect(await codeOf(till.pay(text))).toBe('not-allowed')
+      expect(await till.decode(text)).toMatchObject({ amountMsat: '1000' })
+    })
+
+    it('node-unreachable over keysock, where it is reached through another node, and paid when it is back', async () => {
+      const { socket, certPath, macaroonPath } = stage.network.node('carol')
+      const backend = createLndBackend({ socket, cert: certPath, macaroon: macaroonPath })
+      const endpoint = await createEndpoint({ backend, phantomLane: true })
+      const server = await serveKeysock({ ...(await ownGateway()), endpoint }, OWN_PORT)
+      const key = { name: 'shop', secret: secretOf('shop') }
+      const address = await endpoint.address()
+      const shop = new GatewayClient(
+        new KeysockClient({ endpoint: await stage.endpoint(), address, port: OWN_PORT, key, time: systemTime }),
+      )
+      onTestFinished(async () => {
+        await shop.close()
+        server.close()
+        await endpoint.close()
+      })
+      const { text, id } = await stage.invoice(15)
+      const ask = (): Promise<Result> => shop.pay(text, {}, { id: 'away' })
+      await stage.network.node('bob').kill()
+      expect(await codeOf(ask())).toBe('node-unreachable, not final')
+      await stage.network.node('bob').start()
+      await stage.network.waitActive()
+      await until('it is paid', async () => (await codeOf(ask())) === 'done' || undefined)
+      expect(await stage.receivedMsat(id)).toBe(15_000n)
+    })
+  })
+
   it('over keysock waits for a node that is away, and pays once', async () => {
     const shop = await stage.client('keysock')
     const { text, id } = await stage.invoice(14)
@@ -182,6 +288,18 @@ describe.skipIf(!lnd.ok)('the gateway on real lnd nodes', () => {
     expect(await stage.receivedMsat(id)).toBe(14_000n)
   })
 })
+
+/** What a command of the example prints, and its exit code. */
+async function command(
+  stage: GatewayStage,
+  way: 'keysock' | 'kafka',
+  [name = '', ...words]: readonly string[],
+): Promise<{ readonly code: number; readonly said: unknown }> {
+  const args = stage.command('carol', [name, ...stage.options(way), ...words])
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [said, [code]] = await Promise.all([consumers.text(child.stdout), once(child, 'exit') as Promise<[number]>])
+  return { code, said: JSON.parse(said) as unknown }
+}
 
 function decided(code: string): string | undefined {
   return code.endsWith('not final') ? undefined : code
