@@ -1,6 +1,5 @@
 /** An lnd node, by the calls that permissions.json names: a macaroon needs those, and what keysock itself needs. */
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthenticatedLnd } from 'lightning'
 import { GatewayError } from './errors.ts'
 import { CALL_MS, LOST_LOOKS } from './limits.ts'
@@ -14,6 +13,7 @@ import {
   type Settled,
   type WatchFrom,
 } from './node.ts'
+import { pause, systemTime, type Time } from './time.ts'
 
 /** Codes of gRPC. */
 const NOT_FOUND = 5
@@ -102,10 +102,12 @@ interface Calls {
 
 export class LndNode implements LightningNode {
   readonly #calls: Calls
+  readonly #time: Time
 
   /** @param lnd what `authenticatedLndGrpc` of npm `lightning` gives */
-  constructor(lnd: AuthenticatedLnd) {
+  constructor(lnd: AuthenticatedLnd, time: Time = systemTime) {
     this.#calls = lnd
+    this.#time = time
   }
 
   async network(): Promise<string> {
@@ -199,10 +201,11 @@ export class LndNode implements LightningNode {
    */
   async #waitUntilLost(hash: string, latest: () => RpcPayment | undefined, signal: AbortSignal): Promise<PaymentState> {
     for (let looks = 0; looks < LOST_LOOKS.count;) {
-      await sleep(LOST_LOOKS.everyMs, undefined, { signal })
+      await pause(this.#time, LOST_LOOKS.everyMs, signal)
+      if (signal.aborted) break
       const payment = latest()
       const { channels } = await this.#call('listChannels', {})
-      looks = payment !== undefined && isLost(hash, payment, channels, Date.now()) ? looks + 1 : 0
+      looks = payment !== undefined && isLost(hash, payment, channels, this.#time.now()) ? looks + 1 : 0
     }
     return { status: 'failed', reason: 'failed' }
   }
@@ -252,7 +255,7 @@ export class LndNode implements LightningNode {
     const { default: service } = this.#calls
     return await new Promise((resolve, reject) => {
       const call = service[name].bind(service) as Call<never>
-      call(request, { deadline: Date.now() + CALL_MS }, (error, message) => {
+      call(request, { deadline: this.#time.now() + CALL_MS }, (error, message) => {
         if (error === null) resolve(message)
         else if (BROKEN.includes(error.code)) reject(unreachable(error))
         else reject(error)
