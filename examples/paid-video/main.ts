@@ -17,12 +17,14 @@ const USAGE = `usage: paid-video [--cap SAT] [--page PORT] [--json] [--nodes FIL
            a publisher and two viewers, on a simulated network; with --lnd of ./dev on real nodes
        paid-video publish FILE... --price 5/kB [--title T] [--about T] [--poster JPG] [--preview SECONDS] [--name N]
            sells films on the node that lncli's variables name; a price is sat for 1,000 bytes, or 3/s for a second
-       paid-video watch ADDRESS... [--cap SAT] [--page PORT] [--folder DIR]
+       paid-video watch [ADDRESS...] [--cap SAT] [--page PORT] [--folder DIR] [--name N]
            a page on this machine to watch what the publishers at these addresses sell
 
   --cap SAT     what a viewer spends at most, fees included, before it asks (2000)
   --page PORT   of the page on this machine (8180)
-  --json        the books of the demonstration as JSON, at its end`
+  --json        the books of the demonstration as JSON, at its end
+  --max-fee SAT what one packet may cost at most; when selling, four fifths of the price of 1,000 bytes (watch: 4)
+  --day SAT     what leaves the node on a day at most, of this program (100000)`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -37,27 +39,39 @@ const { values, positionals } = parseArgs({
     about: { type: 'string' },
     poster: { type: 'string' },
     preview: { type: 'string', default: '6' },
-    name: { type: 'string', default: 'A publisher' },
+    name: { type: 'string' },
+    'max-fee': { type: 'string' },
+    day: { type: 'string', default: '100000' },
     folder: { type: 'string', default: join(homedir(), '.paid-video') },
   },
 })
 const WRONG_USAGE = 2
 /** What answering those who only look around may cost on a day, sat. */
 const FREE_DAY_SAT = 5_000
+/** What a packet may cost where nothing says so, and at least, msat. */
+const WATCH_FEE_MSAT = 4_000
+const LEAST_FEE_MSAT = 2_000
+/** A packet brings some 800 bytes at least: one that costs more than these would be sold at a loss. */
+const PACKET_SHARE = 0.8
 /** The purse bounds what a viewer spends, and the price what a publisher does; the caps of keysock stand behind. */
 const CAPS = { peer: 10_000_000_000n, process: 10_000_000_000n }
 
 const [command, ...words] = positionals
-if (values.help) console.log(USAGE)
-else if (command === undefined) await demonstrate()
-else if (command === 'publish' && words.length > 0) await publish(words)
-else if (command === 'watch') await watch(words)
-else wrong(`no such command: ${positionals.join(' ')}`)
+try {
+  if (values.help) console.log(USAGE)
+  else if (command === undefined) await demonstrate()
+  else if (command === 'publish' && words.length > 0) await publish(words)
+  else if (command === 'watch') await watch(words)
+  else wrong(`no such command: ${positionals.join(' ')}`)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
 
 async function demonstrate(): Promise<void> {
   const say = values.json ? console.error : console.log
   say(values.nodes === undefined ? 'on a simulated network, in real time' : 'on three real lnd nodes')
-  const options = { nodes: values.nodes, capMsat: satOf(values.cap) * 1_000n, pagePort: portOf(values.page) }
+  const options = { nodes: values.nodes, capMsat: satOf(values.cap, '--cap') * 1_000n, pagePort: portOf(values.page) }
   const stage = await Stage.open({ ...options, log: say })
   for (const { name, page } of stage.watchers) say(`${name} watches at  ${page.url}`)
   say('Open one of them in a browser, or both. Ctrl-C ends it, and shows what was paid.')
@@ -74,11 +88,11 @@ async function publish(files: readonly string[]): Promise<void> {
   if (price === undefined) return wrong('a price is needed: --price 5/kB (sat for 1,000 bytes), or 3/s for a second')
   const freeMs = Number(values.preview) * 1_000
   if (!(freeMs >= 0)) return wrong('--preview is a number of seconds')
-  const { title, about, poster, name } = values
+  const { title, about, poster, name = 'A publisher' } = values
   const films = files.map((file) => readFilm(file, { title, about, poster, freeMs, price }))
-  // Looking around is free for strangers, so it has a bound of its own.
-  const policy = { ports: { [CATALOGUE_PORT]: { daySat: FREE_DAY_SAT } } }
-  const endpoint = await ownEndpoint('publisher', { policy })
+  // A buyer chooses the way back, and could stand on it as a dear relay: no packet costs more than it brings.
+  const leastMsat = Math.min(...films.map(({ kilobyteMsat }) => kilobyteMsat))
+  const endpoint = await ownEndpoint('publisher', Math.max(LEAST_FEE_MSAT, Math.floor(leastMsat * PACKET_SHARE)))
   const publisher = await Publisher.open({ endpoint, name, log: console.log })
   for (const film of films) {
     const { kilobyteMsat, freeBytes, bytes } = await publisher.add(film)
@@ -92,12 +106,14 @@ async function publish(files: readonly string[]): Promise<void> {
 }
 
 async function watch(addresses: readonly string[]): Promise<void> {
-  const endpoint = await ownEndpoint('viewer', {})
-  const capMsat = satOf(values.cap) * 1_000n
-  const viewer = new Viewer({ endpoint, name: values.name, folder: values.folder, capMsat })
-  const page = await PageServer.open(viewer, values.name, portOf(values.page))
+  const endpoint = await ownEndpoint('viewer', WATCH_FEE_MSAT)
+  const { name = '' } = values
+  const capMsat = satOf(values.cap, '--cap') * 1_000n
+  const viewer = new Viewer({ endpoint, name: name || 'A viewer', folder: values.folder, capMsat })
+  const page = await PageServer.open(viewer, name, portOf(values.page))
   console.log(`watch at  ${page.url}`)
-  for (const address of new Set([...viewer.knownPublishers(), ...addresses])) void viewer.addPublisher(address)
+  for (const address of new Set([...viewer.knownPublishers(), ...addresses]))
+    viewer.addPublisher(address).catch((error: Error) => console.error(`${address}: ${error.message}`))
   await untilStopped()
   await page.close()
   await viewer.close()
@@ -105,10 +121,14 @@ async function watch(addresses: readonly string[]): Promise<void> {
 }
 
 /** The node that lncli's variables name, or its daemon where one runs. */
-async function ownEndpoint(role: string, more: object): Promise<Endpoint> {
+async function ownEndpoint(role: string, maxFeeMsat: number): Promise<Endpoint> {
   const backend = (await findDaemon(process.env)) ?? createLndBackend()
   const store = new FolderStore(join(values.folder, role))
-  const endpoint = await createEndpoint({ backend, store, caps: CAPS, phantomLane: true, ...more })
+  const given = values['max-fee']
+  const maxFee = given === undefined ? BigInt(maxFeeMsat) : satOf(given, '--max-fee') * 1_000n
+  // Looking around is free for strangers, so it has a bound of its own.
+  const policy = { daySat: Number(satOf(values.day, '--day')), ports: { [CATALOGUE_PORT]: { daySat: FREE_DAY_SAT } } }
+  const endpoint = await createEndpoint({ backend, store, caps: CAPS, maxFee, policy, phantomLane: true })
   endpoint.on('warning', ({ message }) => console.error(message))
   endpoint.on('error', ({ message }) => console.error(message))
   return endpoint
@@ -118,9 +138,9 @@ async function untilStopped(): Promise<void> {
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
 }
 
-function satOf(text: string): bigint {
+function satOf(text: string, option: string): bigint {
   if (/^\d{1,9}$/.test(text)) return BigInt(text)
-  wrong('--cap is a whole number of sat')
+  wrong(`${option} is a whole number of sat`)
   process.exit()
 }
 

@@ -48,6 +48,9 @@ export function indexFilm(path: string): FilmFacts {
   const file = openSync(path, 'r')
   try {
     return readFilm(file, fstatSync(file).size)
+  } catch (error) {
+    // A table that is shorter than it says.
+    throw error instanceof RangeError ? unfit('one of its tables is broken') : error
   } finally {
     closeSync(file)
   }

@@ -127,7 +127,9 @@ export class PageServer {
     if (kind === 'segments') {
       if (this.#viewer.watching?.offer.key !== searchParams.get('offer'))
         throw new ViewerError('unknown', 'another film is open')
-      const bytes = await this.#viewer.segment(Number(name))
+      const gone = new AbortController()
+      response.once('close', () => gone.abort())
+      const bytes = await this.#viewer.segment(Number(name), gone.signal)
       response.writeHead(200, { ...HEADERS, 'content-type': 'video/mp4' }).end(bytes)
       return
     }

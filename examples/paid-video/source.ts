@@ -104,13 +104,19 @@ export class Source {
     this.#connect()
   }
 
-  /** Reads a stretch of a film. @throws SourceError where it cannot be had */
-  read(film: string, { from, to }: Span): Promise<Buffer> {
+  /**
+   * Reads a stretch of a film. Aborted before the publisher was asked, it is not bought.
+   *
+   * @throws SourceError where it cannot be had, or with 'aborted'
+   */
+  read(film: string, { from, to }: Span, signal?: AbortSignal): Promise<Buffer> {
     if (this.#isClosed) return Promise.reject(new SourceError('closed', 'it was closed'))
     if (this.#jobs.length >= MAX_JOBS) return Promise.reject(new SourceError('busy', 'too much is asked at once'))
     return new Promise((resolve, reject) => {
       const bytes = Buffer.alloc(to - from)
-      this.#jobs.push({ film, from, to, bytes, done: 0, isAsked: false, resolve, reject })
+      const job: Job = { film, from, to, bytes, done: 0, isAsked: false, resolve, reject }
+      this.#jobs.push(job)
+      signal?.addEventListener('abort', () => this.#abort(job), { once: true })
       this.#ask()
     })
   }
@@ -157,7 +163,8 @@ export class Source {
     if (socket.destroyed) return
     if (socket.connecting) return void socket.destroy()
     socket.end()
-    await Promise.race([once(socket, 'close'), this.#options.wait(LEAVE_MS)])
+    // One that is lost now has closed, too.
+    await Promise.race([once(socket, 'close').catch(() => undefined), this.#options.wait(LEAVE_MS)])
     socket.destroy()
   }
 
@@ -165,6 +172,13 @@ export class Source {
     if (state === this.#state) return
     this.#state = state
     this.#onState(state)
+  }
+
+  #abort(job: Job): void {
+    const at = this.#jobs.indexOf(job)
+    if (at === -1 || job.isAsked) return
+    this.#jobs.splice(at, 1)
+    job.reject(new SourceError('aborted', 'it is not wanted any more'))
   }
 
   #drop(): void {

@@ -63,8 +63,12 @@ const NETWORK: NetworkDescription = {
   failure: 0.05,
 }
 const NAMES = { publisher: 'Studio North', viewers: ['Anna', 'Ben'] } as const
-/** Of the nodes of `./dev example NAME --lnd`: who is who. carol is between the two, and watches, too. */
+/**
+ * Of the nodes of `./dev example NAME --lnd`: who is who. carol is between the two, and watches, too: with the publisher
+ * as its only peer that has others, nobody could introduce its hidden replies, so they are direct.
+ */
 const LND_NODES = { publisher: 'bob', viewers: ['alice', 'carol'] } as const
+const LND_DIRECT = 'carol'
 const SIM_NODES = { publisher: 'studio', viewers: ['anna', 'ben'] } as const
 /** The purse bounds what a viewer spends, and the price what a publisher does; the caps of keysock stand behind. */
 const CAPS = { peer: 1_000_000_000n, process: 1_000_000_000n }
@@ -96,12 +100,9 @@ export class Stage {
     const known = nodes === undefined ? {} : (JSON.parse(readFileSync(nodes, 'utf8')) as Record<string, object>)
     const open = async (name: string): Promise<Endpoint> => {
       const backend = sim?.backend(name) ?? createLndBackend({ ...known[name], network: 'regtest' })
-      return await createEndpoint({
-        backend,
-        store: new FolderStore(join(folder, name)),
-        caps: CAPS,
-        phantomLane: true,
-      })
+      const replies = nodes !== undefined && name === LND_DIRECT ? 'direct' : 'phantom'
+      const store = new FolderStore(join(folder, name))
+      return await createEndpoint({ backend, store, caps: CAPS, phantomLane: true, replies })
     }
     const publisherEndpoint = await open(names.publisher)
     const publisher = await Publisher.open({ endpoint: publisherEndpoint, name: NAMES.publisher, ...(log && { log }) })

@@ -109,6 +109,8 @@ export class Viewer {
   #address = ''
   #watching: Watching | undefined
   #question: Question | undefined
+  /** The film that is to be opened, by its key; the latest counts. */
+  #opening = ''
   /** The last no: nothing more is paid until it is asked again. */
   #isRefused = false
   #nextKey = 1
@@ -258,8 +260,10 @@ export class Viewer {
     const offer = this.offer(key)
     if (this.#watching?.offer.key === key && this.#watching.state !== 'failed') return this.#watching
     await this.leave()
+    this.#opening = key
     const { id } = offer.film
     const index = this.#indexes.get(id) ?? (await this.#readIndex(offer))
+    if (this.#opening !== key) throw new ViewerError('unknown', 'another film was opened')
     this.#indexes.set(id, index)
     const file = this.#files.get(id) ?? new FilmFile(join(this.#options.folder, 'films'), index)
     this.#files.set(id, file)
@@ -300,11 +304,11 @@ export class Viewer {
   }
 
   /**
-   * A segment of the film that is open: from the disk, or bought. Waits as long as it takes.
+   * A segment of the film that is open: from the disk, or bought. Waits as long as it takes; `signal` ends that.
    *
    * @throws ViewerError 'capped' after a no, until it is asked again; SourceError; FilmError 'wrong-bytes'
    */
-  async segment(number: number): Promise<Buffer> {
+  async segment(number: number, signal?: AbortSignal): Promise<Buffer> {
     const watching = this.#watching
     if (watching === undefined) throw new ViewerError('unknown', 'no film is open')
     if (number < HEADER || number >= watching.index.segments.length)
@@ -315,7 +319,7 @@ export class Viewer {
       throw new ViewerError('capped', 'the cap is reached')
     const under = watching.pending.get(number)
     if (under !== undefined) return await under
-    const read = this.#buy(watching, number).finally(() => watching.pending.delete(number))
+    const read = this.#buy(watching, number, signal).finally(() => watching.pending.delete(number))
     watching.pending.set(number, read)
     return await read
   }
@@ -325,12 +329,12 @@ export class Viewer {
     if (this.#watching !== undefined && !this.#watching.file.isWhole) this.#watching.paid.warm()
   }
 
-  async #buy(watching: Watching, number: number): Promise<Buffer> {
+  async #buy(watching: Watching, number: number, signal?: AbortSignal): Promise<Buffer> {
     const { offer, index, file, free, paid } = watching
     const source = this.isFree(offer, index, number) ? free : paid
     source.retry()
     try {
-      const bytes = await source.read(offer.film.id, spanOf(index, number))
+      const bytes = await source.read(offer.film.id, spanOf(index, number), signal)
       file.write(number, bytes)
       if (source === free && this.#hasPreview(watching)) void free.rest()
       this.#changed()

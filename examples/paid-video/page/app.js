@@ -489,7 +489,9 @@ video.addEventListener('playing', () => {
 video.addEventListener('waiting', () => {
   showSpinner()
   const isStall = video.dataset['startedMs'] !== undefined && !video.seeking
-  if (isStall) video.dataset['stalls'] = String(Number(video.dataset['stalls']) + 1)
+  if (!isStall) return
+  player?.ranDry()
+  video.dataset['stalls'] = String(Number(video.dataset['stalls']) + 1)
 })
 for (const name of ['play', 'pause', 'playing', 'ended']) {
   video.addEventListener(name, () => {

@@ -4,8 +4,10 @@
  * it is paused: what is not asked for is not paid.
  */
 
-/** How far ahead of the picture, s. */
+/** How far ahead of the picture, s; where it ran dry, more each time, up to the most. */
 const AHEAD_S = 6
+const AHEAD_STEP_S = 4
+const MOST_AHEAD_S = 22
 /** What is behind the picture by more stays on the disk of the server, and not in the browser, s. */
 const BEHIND_S = 120
 /** Sound and picture of a segment do not end in the same moment, s. */
@@ -33,11 +35,13 @@ export class Player {
   /** @type {SourceBuffer | undefined} */
   #buffer
   #hasHeader = false
+  #aheadS = AHEAD_S
   #isFilling = false
   #isStopped = false
   #url
-  /** @type {AbortController | undefined} */
-  #fetching
+  #wanted = new AbortController()
+  /** What is on its way, by segment. @type {Map<number, Promise<ArrayBuffer | undefined>>} */
+  #coming = new Map()
 
   /**
    * @param {HTMLVideoElement} video
@@ -60,7 +64,7 @@ export class Player {
   /** Lets go of the video. */
   close() {
     this.#isStopped = true
-    this.#fetching?.abort()
+    this.#wanted.abort()
     for (const name of ['timeupdate', 'play', 'waiting']) this.#video.removeEventListener(name, this.#fill)
     this.#video.removeEventListener('seeking', this.#onSeeking)
     this.#video.removeAttribute('src')
@@ -68,15 +72,14 @@ export class Player {
     URL.revokeObjectURL(this.#url)
   }
 
+  /** It ran dry while it played: the way is slower than it was taken for. */
+  ranDry() {
+    this.#aheadS = Math.min(this.#aheadS + AHEAD_STEP_S, MOST_AHEAD_S)
+  }
+
   /** After a failure that may have passed. */
   again() {
     this.#fill()
-  }
-
-  /** Whether the picture at this time is there. @param {number} seconds */
-  has(seconds) {
-    const number = this.#segmentAt(seconds)
-    return number !== -1 && this.#isBuffered(number)
   }
 
   #start() {
@@ -87,8 +90,10 @@ export class Player {
   }
 
   #onSeeking = () => {
-    // What was asked for is bought all the same, and kept; but the picture is wanted first.
-    this.#fetching?.abort()
+    // What the publisher was asked for is bought all the same, and kept; the rest is not wanted any more.
+    this.#wanted.abort()
+    this.#wanted = new AbortController()
+    this.#coming.clear()
     this.#fill()
   }
 
@@ -112,11 +117,15 @@ export class Player {
   /** The segment that is wanted next; undefined where enough is there, or nothing is wanted. */
   #next() {
     if (this.#video.paused || this.#video.ended) return undefined
-    if (!this.#hasHeader) return HEADER
-    const now = this.#video.currentTime
-    for (let number = this.#segmentAt(now); number < this.#index.segments.length && number !== -1; number++) {
+    return this.#hasHeader ? this.#nextFrom(this.#segmentAt(this.#video.currentTime)) : HEADER
+  }
+
+  /** The first segment from there on that is near enough, and not there. @param {number} first */
+  #nextFrom(first) {
+    const last = this.#video.currentTime + this.#aheadS
+    for (let number = first; number < this.#index.segments.length && number !== -1; number++) {
       const segment = this.#index.segments[number]
-      if (segment === undefined || segment.startMs / 1_000 > now + AHEAD_S) return undefined
+      if (segment === undefined || segment.startMs / 1_000 > last) return undefined
       if (!this.#isBuffered(number)) return number
     }
     return undefined
@@ -124,7 +133,11 @@ export class Player {
 
   /** @param {number} number */
   async #load(number) {
-    const bytes = await this.#fetch(number)
+    const coming = this.#fetchOnce(number)
+    // The one behind it is asked for meanwhile, or the way would be empty between two.
+    const second = number === HEADER ? this.#segmentAt(this.#video.currentTime) : this.#nextFrom(number + 1)
+    if (second !== undefined && second !== -1) void this.#fetchOnce(second).catch(() => undefined)
+    const bytes = await coming
     // A seek came in between: something else is wanted now.
     if (this.#isStopped || bytes === undefined) return
     await this.#append(bytes)
@@ -143,14 +156,24 @@ export class Player {
     }
   }
 
-  /** @param {number} number */
-  async #fetch(number) {
-    this.#fetching = new AbortController()
-    const { signal } = this.#fetching
+  /** Undefined where it is not wanted any more. @param {number} number @returns {Promise<ArrayBuffer | undefined>} */
+  #fetchOnce(number) {
+    const under = this.#coming.get(number)
+    if (under !== undefined) return under
+    const coming = this.#fetch(number, this.#wanted.signal).finally(() => {
+      if (this.#coming.get(number) === coming) this.#coming.delete(number)
+    })
+    this.#coming.set(number, coming)
+    return coming
+  }
+
+  /** @param {number} number @param {AbortSignal} signal */
+  async #fetch(number, signal) {
     try {
       const response = await fetch(`/api/segments/${number}?offer=${this.#offer}`, { signal })
       if (response.ok) return await response.arrayBuffer()
       const { code, message } = await response.json()
+      if (code === 'aborted') return undefined
       throw new PlayerError(code, message)
     } catch (error) {
       if (signal.aborted) return undefined

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ownClips, readPrice } from '../../../examples/paid-video/clips.ts'
-import { costMsat, FilmError, spanOf } from '../../../examples/paid-video/film.ts'
+import { costMsat, FilmError, readCatalogue, spanOf } from '../../../examples/paid-video/film.ts'
 import { readLedger } from '../../../examples/paid-video/ledger.ts'
+import { indexFilm } from '../../../examples/paid-video/mp4.ts'
 import { Publisher } from '../../../examples/paid-video/publisher.ts'
 import { Viewer, ViewerError } from '../../../examples/paid-video/viewer.ts'
 import { pause } from '../../../src/floor/clock.ts'
@@ -163,6 +164,29 @@ describe('a paid video', () => {
     await expectEqual(on, [[viewer, alice]])
   })
 
+  it('that is not wanted any more before the publisher was asked is not bought: a seek', async () => {
+    const on = await stage('seek')
+    const alice = await on.endpoint('alice')
+    const viewer = on.viewer(alice)
+    await opened(on, viewer, await on.bob.address())
+    await on.sim.drive(viewer.segment(HEADER))
+    const seek = new AbortController()
+    const left = [4, 5, 6, 7, 8].map((segment) => viewer.segment(segment, seek.signal).catch(() => undefined))
+    const wanted = viewer.segment(11)
+    seek.abort()
+    await on.sim.drive(Promise.all([wanted, ...left]))
+    // Two are asked at once, and bought.
+    expect([4, 5, 6, 7, 8, 11].map((segment) => viewer.watching?.file.has(segment))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      true,
+    ])
+    await expectEqual(on, [[viewer, alice]])
+  })
+
   it('goes on by itself where the connection is lost, and pays no byte twice', async () => {
     const on = await stage('lost')
     const alice = await on.endpoint('alice')
@@ -228,6 +252,28 @@ describe('a paid video', () => {
     ])
   })
 
+  it.for([...Array(8).keys()])('comes whole through lost connections, caps, noes and yeses (seed %s)', async (seed) => {
+    const on = await stage(`any ${seed}`, 0.05)
+    const alice = await on.endpoint('alice')
+    const viewer = on.viewer(alice, 600_000n)
+    await opened(on, viewer, await on.bob.address(), 'Into the set')
+    viewer.warm()
+    const all = Promise.all([...Array(19).keys()].map((i) => viewer.segment(i + HEADER)))
+    let isDone = false
+    void all.then(() => (isDone = true))
+    for (let step = 1; !isDone; step++) {
+      expect(step).toBeLessThan(3_000)
+      await on.sim.drive(pause(100, on.sim.clock))
+      if (step % (60 + seed) === 30) on.publisher.dropConnections()
+      if (step % 80 === 0) viewer.askAgain()
+      if (step % 7 === 0 && viewer.question !== undefined) viewer.answer(step % 2 === 0 ? 0n : 700_000n)
+      const { capMsat, spentMsat, reservedMsat } = viewer.purse.view()
+      expect(spentMsat + reservedMsat).toBeLessThanOrEqual(capMsat)
+    }
+    expect(viewer.owns(viewer.watching?.index.id ?? '')).toBe(true)
+    await expectEqual(on, [[viewer, alice]])
+  })
+
   it('is whole on disk for the next process, and not bought again', async () => {
     const on = await stage('disk')
     const alice = await on.endpoint('alice')
@@ -258,6 +304,35 @@ describe('a paid video', () => {
     expect(viewer.bytesOf(film?.index.id ?? '')).toBe(0)
     expect(viewer.purse.view().spentMsat).toBeLessThan(250_000n)
   })
+})
+
+describe('a film', () => {
+  it('is cut where its fragments are', () => {
+    expect(film?.index.segments.map(({ startMs }) => startMs)).toEqual([...Array(12).keys()].map((i) => i * 2_000))
+    expect(film?.durationMs).toBe(24_000)
+    expect(film?.index.mimeType).toBe('video/mp4; codecs="avc1.4d401f, mp4a.40.2"')
+  })
+
+  it.for([
+    ['is no film', 'hello, this is a text and not a film'],
+    ['is broken', '\0\0\0\x10moof\0\0\0\x08mfhd'],
+    ['has a header alone', '\0\0\0\x08moov'],
+    ['is empty', ''],
+  ])('that %s is turned down with what to do', ([, text = '']) => {
+    const folder = mkdtempSync(join(tmpdir(), 'keysock-video-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, 'film.mp4')
+    writeFileSync(path, text, 'latin1')
+    expect(() => indexFilm(path)).toThrow(FilmError)
+    expect(() => indexFilm(path)).toThrow('ffmpeg')
+  })
+})
+
+describe('a catalogue', () => {
+  it.for(['', '[]', '{}', '{"publisher":"x","films":[{}]}', '{"publisher":"x","films":[{"id":"../../etc"}]}'])(
+    'of a stranger that is %s is turned down',
+    (json) => expect(() => readCatalogue(json)).toThrow(FilmError),
+  )
 })
 
 describe('a price', () => {
