@@ -148,9 +148,9 @@ async function ledger({ account }: Endpoint): Promise<Ledger> {
 }
 
 function told({ dueMsat, end, feesMsat, paidMsat, text }: Bought): string {
-  const last = text.trimEnd().slice(-20)
+  const last = text === '' ? 'nothing' : `${text.length} characters up to "${text.trimEnd().slice(-20)}"`
   const cost = `they cost ${dueMsat} msat, ${paidMsat} were paid, and ${feesMsat} to relays`
-  return `${text.length} characters up to "${last}", ${ENDS[end]}: ${cost}`
+  return `${last}, ${ENDS[end]}: ${cost}`
 }
 
 /** Satoshi as people write them, in msat. */

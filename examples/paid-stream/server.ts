@@ -15,7 +15,7 @@ export interface Offer {
   readonly say: (line: string) => void
 }
 
-/** Each packet costs this side some 2 sat, so words go in events of a few hundred characters. */
+/** Each packet costs some 2 sat, out of what the reader pays: so words go in events of a few hundred characters. */
 const EVENT_CHARACTERS = 400
 /** The model writes no further ahead of what has arrived; who stops to pay costs no more of its time than that. */
 const LEAD_BYTES = 4_096

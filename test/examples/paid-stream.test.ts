@@ -147,7 +147,7 @@ describe('the example paid-stream', () => {
     expect(printed).toContain('[first: 1,000 bytes cost 50 sat: agreed]')
     expect(printed).toContain('[first: 1,000 bytes cost 75 sat: agreed]')
     expect(printed).toMatch(/^the first: \d+ characters .* the money ends: /m)
-    expect(printed).toMatch(/^the second: \d+ characters .* it has become too dear: /m)
+    expect(printed).toMatch(/^the second: .* it has become too dear: /m)
     expect(lines.at(-1)).toBe('what alice paid is what bob received: to the msat')
   })
 })

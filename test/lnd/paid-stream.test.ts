@@ -64,7 +64,7 @@ describe.skipIf(!available.ok)(
       const printed = output()
       expect(printed).toContain('[first: 1,000 bytes cost 75 sat: agreed]')
       expect(printed).toMatch(/^the first: \d+ characters up to ".*[^.?!]", the money ends: /m)
-      expect(printed).toMatch(/^the second: \d+ characters .* it has become too dear: /m)
+      expect(printed).toMatch(/^the second: .* it has become too dear: /m)
       expect(printed).toContain('what alice paid is what bob received: to the msat')
       const [, paid] = /alice's ledger: (\d+) msat/.exec(printed) ?? []
       expect(printed).toContain(`bob's ledger: ${paid} msat received`)
@@ -77,7 +77,7 @@ describe.skipIf(!available.ok)(
       })
       const stingy = start(['buy', address, '--most', '79'], asLncli(network.node('alice')))
       await expect(stingy.ended).resolves.toBe(0)
-      expect(stingy.output()).toMatch(/^0 characters .* it has become too dear: they cost 0 msat/m)
+      expect(stingy.output()).toMatch(/^nothing, it has become too dear: they cost 0 msat/m)
 
       const buyer = start(['buy', address, '--cap', '100'], asLncli(network.node('alice')))
       await expect(buyer.ended).resolves.toBe(0)

@@ -287,7 +287,7 @@ describe('an opening price', () => {
 describe('a stream that is sold', () => {
   async function seconds(tariff: TariffOptions): Promise<number> {
     const { sim, alice, bob } = await pairOn(createSimulation(demoNetwork({ failure: 0.1 }), { seed: 2 }))
-    const server = bob.createServer({ tariff, maxCost: 5_000_000 }, (socket) => {
+    const server = bob.createServer({ tariff, answers: 'own', maxCost: 5_000_000 }, (socket) => {
       socket.resume().end(Buffer.alloc(1_000_000))
     })
     await server.listen(7)
