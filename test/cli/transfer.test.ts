@@ -431,12 +431,19 @@ describe('money', () => {
       code: 'ERR_CLI_COST',
       message: expect.stringMatching(/may stop on the way, unless a part of it is there$/),
     })
-    const words = (stopped.resume ?? '').split(' ').slice(1)
-    expect(words).toEqual(['send', path, commandLine.key('bob'), '--json', '--max-cost', expect.any(String)])
-    const second = commandLine.run('alice', words)
-    expect(await second.code).toBe(0)
+    let resume = stopped.resume ?? ''
+    // Twice at most: a disk that is slow in the network's time makes packets that are not full: no quote foresees it.
+    for (let tries = 0; tries < 2 && resume !== ''; tries++) {
+      const words = resume.split(' ').slice(1)
+      expect(words).toEqual(['send', path, commandLine.key('bob'), '--json', '--max-cost', expect.any(String)])
+      const next = commandLine.run('alice', words)
+      const code = await next.code
+      expect(next.events().find(is('start'))).toMatchObject({ offset: expect.any(Number) })
+      const last = next.events().at(-1)
+      resume = last?.event === 'stopped' ? (last.resume ?? '') : ''
+      expect(code).toBe(resume === '' ? 0 : 3)
+    }
     expect(await receive.code).toBe(0)
-    expect(second.events().find(is('start'))).toMatchObject({ offset: expect.any(Number) })
     expect(commandLine.read('in', 'a.bin').equals(file)).toBe(true)
   })
 
