@@ -76,7 +76,7 @@ export interface Script {
   readonly name: string
   readonly clauses: readonly string[]
   readonly role: 'responder' | 'initiator'
-  readonly settings: Readonly<Record<string, number | Readonly<Record<string, number>>>>
+  readonly settings: Readonly<Record<string, number | 'caller' | Readonly<Record<string, number>>>>
   /** Responder: the OPEN that it is made from. */
   readonly open?: ScriptPacket
   /** Initiator: what it is to do. */

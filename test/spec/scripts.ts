@@ -921,6 +921,20 @@ const money: readonly Script[] = [
     { settings: { tariff: { kilobyteMsat: 2_000 } } },
   ),
   responder(
+    'a responder whose caller pays for its answers says what it is paid for, and what more it needs',
+    ['§12.11'],
+    [
+      {
+        at: 30,
+        call: { write: { byte: '61', count: 5_000 } },
+        sends: [sent({ type: 'cost', dueMsat: 15_000 }), sent({ type: 'stream', offset: 0 })],
+      },
+      { at: 31, sendsNot: ['stream', 'cost'] },
+      { at: 32, in: peer.data(1, [agree(0)], { amountMsat: 12_000 }), streamEnd: 5_000 },
+    ],
+    { open: peer.open({ amountMsat: 3_000 }), settings: { answers: 'caller' } },
+  ),
+  responder(
     'the money of every packet counts, and no more of the stream goes than it covers',
     ['§12.3', '§12.5'],
     [

@@ -79,6 +79,8 @@ export interface EndSettings {
   readonly tariff?: Readonly<Record<string, number>>
   readonly maxTariff?: Readonly<Record<string, number>>
   readonly creditLimitMsat?: number
+  /** Who pays for what a responder says; absent: it does. */
+  readonly answers?: 'caller'
 }
 
 /** Room of a packet, least amount and base fee of every route that a script is run on. */
@@ -106,6 +108,7 @@ function settings(script: EndSettings): ConnectionSettings {
     tariff: script.tariff === undefined ? undefined : tariffFrom(script.tariff),
     maxTariff: tariffFrom(script.maxTariff ?? {}),
     creditLimitMsat: BigInt(script.creditLimitMsat ?? 0),
+    answers: script.answers ?? 'own',
   }
 }
 
