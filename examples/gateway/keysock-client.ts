@@ -17,6 +17,8 @@ export interface KeysockClientOptions {
   readonly port: number
   readonly key: { readonly name: string; readonly secret: Uint8Array }
   readonly time: Time
+  /** Hears why a connection ended, which is then made again. */
+  readonly log?: (line: string) => void
 }
 
 interface Pending {
@@ -90,8 +92,7 @@ export class KeysockClient implements Transport {
     for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
       const socket = endpoint.createConnection(address, port)
       this.#socket = socket
-      // A connection that fails is made again.
-      socket.on('error', () => undefined)
+      socket.on('error', (error) => this.#options.log?.(`the gateway is asked again: ${error.message}`))
       socket.once('connect', () => (waitMs = RETRY_MS.least))
       for (const [id, { fields }] of this.#pending) this.#send(id, fields)
       this.#follow()

@@ -231,7 +231,7 @@ async function withClient(options: ClientOptions, act: (client: GatewayClient) =
   }
   if (address === undefined) throw new Error('--gateway ADDRESS or --kafka BROKERS')
   const endpoint = await ownEndpoint()
-  const client = new GatewayClient(new KeysockClient({ endpoint, address, port, key, time: systemTime }))
+  const client = new GatewayClient(new KeysockClient({ endpoint, address, port, key, time: systemTime, log }))
   try {
     await act(client)
   } finally {

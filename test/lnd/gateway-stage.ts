@@ -1,4 +1,4 @@
-/** What the tests of the gateway on real nodes stand on: three lnds, a broker, a gateway in a process of its own. */
+/** What the tests of the gateway on real nodes stand on: four lnds, a broker, a gateway in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -43,9 +43,9 @@ export interface Topics {
   readonly answers?: string
 }
 
-/** alice's program asks the gateway on bob's node; carol makes and pays invoices. */
+/** alice's program, and those on dave's node, ask the gateway on bob's; carol makes and pays invoices. */
 export class GatewayStage {
-  readonly network: Network<'alice' | 'bob' | 'carol'>
+  readonly network: Network<'alice' | 'bob' | 'carol' | 'dave'>
   readonly broker: Broker | undefined
   readonly folder: string
   /** What the gateways of this stage have logged. */
@@ -78,10 +78,11 @@ export class GatewayStage {
     const nest = new Nest()
     const [network, broker] = await Promise.all([
       startNetwork({
-        nodes: ['alice', 'bob', 'carol'],
+        nodes: ['alice', 'bob', 'carol', 'dave'],
         channels: [
           { between: ['alice', 'carol'], ...channel },
           { between: ['carol', 'bob'], ...channel },
+          { between: ['dave', 'carol'], ...channel },
         ],
       }),
       kafka ? Broker.start(nest) : undefined,
@@ -93,11 +94,11 @@ export class GatewayStage {
     const bob = network.node('bob')
     const { hex } = await bob.bakeMacaroon([...new Set([...lndPermissions, ...own])])
     // Whoever asks over keysock needs no more than keysock itself.
-    const carol = network.node('carol')
-    const caller = await carol.bakeMacaroon(lndPermissions)
+    const dave = network.node('dave')
+    const caller = await dave.bakeMacaroon(lndPermissions)
     const locations = {
       bob: { socket: bob.socket, cert: bob.certPath, macaroon: hex },
-      carol: { socket: carol.socket, cert: carol.certPath, macaroon: caller.hex },
+      dave: { socket: dave.socket, cert: dave.certPath, macaroon: caller.hex },
     }
     writeFileSync(nodes, JSON.stringify(locations), { mode: 0o600 })
     writeFileSync(keys, JSON.stringify(KEYS), { mode: 0o600 })
@@ -130,7 +131,7 @@ export class GatewayStage {
   }
 
   /** What Node is told to run the example's program with, as the node of this name. */
-  command(name: 'bob' | 'carol', words: readonly string[]): string[] {
+  command(name: 'bob' | 'dave', words: readonly string[]): string[] {
     const loader = new URL('../examples/from-source.ts', import.meta.url).href
     const start = ['--disable-warning=DEP0123', '--import', loader, join(ROOT, 'examples/gateway/main.ts')]
     return [...start, '--nodes', this.#nodes, '--as', name, ...words]

@@ -168,7 +168,7 @@ describe.skipIf(!lnd.ok)('the gateway on real lnd nodes', () => {
 
   it.skipIf(!python)(`answers a client in Python${python ? '' : ' (skipped: there is no python3)'}`, async () => {
     const fields = JSON.stringify({ task: 'create', amountMsat: '5000', description: 'aus Python' })
-    const pipe = stage.command('carol', ['pipe', '--gateway', stage.address.publicKey])
+    const pipe = stage.command('dave', ['pipe', '--gateway', stage.address.publicKey])
     const client = join(ROOT, 'examples/gateway/client.py')
     const args = [client, 'shop', secretOf('shop').toString('hex'), fields, process.execPath, ...pipe]
     const { stdout } = await promisify(execFile)('python3', args)
@@ -295,7 +295,7 @@ async function command(
   way: 'keysock' | 'kafka',
   [name = '', ...words]: readonly string[],
 ): Promise<{ readonly code: number; readonly said: unknown }> {
-  const args = stage.command('carol', [name, ...stage.options(way), ...words])
+  const args = stage.command('dave', [name, ...stage.options(way), ...words])
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [said, [code]] = await Promise.all([consumers.text(child.stdout), once(child, 'exit') as Promise<[number]>])
   return { code, said: JSON.parse(said) as unknown }
