@@ -101,7 +101,7 @@ async function publish(files: readonly string[]): Promise<void> {
   }
   console.log(`viewers type:  paid-video watch ${await endpoint.address()}`)
   await untilStopped()
-  await publisher.close()
+  publisher.close()
   await endpoint.close()
 }
 

@@ -143,19 +143,24 @@ export class Publisher {
     for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
-  async close(): Promise<void> {
+  /** Lets go of everything at once; what viewers still hear of it is the endpoint's to wait for. */
+  close(): void {
     this.#catalogue.close()
-    for (const shelf of this.#shelves.values()) await this.#remove(shelf)
+    for (const shelf of this.#shelves.values()) this.#shut(shelf)
     for (const socket of this.#sockets) socket.destroy()
   }
 
   async #remove(shelf: Shelf): Promise<void> {
-    this.#shelves.delete(shelf.film.index.id)
     const closed = once(shelf.server, 'close')
-    shelf.server.close()
-    for (const socket of shelf.sockets) socket.destroy()
+    this.#shut(shelf)
     await closed
-    closeSync(shelf.file)
+  }
+
+  #shut({ film, server, sockets, file }: Shelf): void {
+    this.#shelves.delete(film.index.id)
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    closeSync(file)
   }
 
   /** Answers one viewer, request after request. */

@@ -22,6 +22,9 @@ export interface PurseView {
   readonly leftMsat: bigint
 }
 
+/** Kept for the word that a connection leaves: without it the publisher would go on to ask for money, msat. */
+const FAREWELL_MSAT = 4_000n
+
 export class Purse {
   #capMsat: bigint
   readonly #grants: Set<Grant> = new Set()
@@ -63,8 +66,8 @@ export class Purse {
     this.#settle()
     const grant: Grant = { socket: undefined, wishMsat, isOpen: true }
     const roomMsat = this.#roomFor(grant)
-    const maxCost = wishMsat ?? roomMsat
-    if (roomMsat <= 0n || roomMsat < maxCost) return undefined
+    const maxCost = wishMsat ?? roomMsat - FAREWELL_MSAT
+    if (maxCost <= 0n || roomMsat < maxCost) return undefined
     this.#grants.add(grant)
     this.#divide()
     const socket = connect(maxCost)
@@ -74,6 +77,15 @@ export class Purse {
       this.#divide()
     })
     return socket
+  }
+
+  /** Lets a connection that takes the rest say that it leaves. */
+  farewell(socket: Socket): void {
+    const grant = [...this.#grants].find((one) => one.socket === socket)
+    if (grant === undefined || grant.wishMsat !== undefined || socket.destroyed) return
+    const roomMsat = this.#roomFor(grant)
+    const msat = usedBy(grant) + FAREWELL_MSAT
+    socket.maxCost = msat < roomMsat ? msat : roomMsat
   }
 
   /** Whether the connection that was stopped has more to spend than it thought: what others did not need. */
@@ -100,7 +112,7 @@ export class Purse {
     for (const grant of takers) {
       const { socket } = grant
       if (socket === undefined || socket.destroyed) continue
-      const msat = grant === takers.at(-1) ? this.#roomFor(grant) : usedBy(grant)
+      const msat = grant === takers.at(-1) ? this.#roomFor(grant) - FAREWELL_MSAT : usedBy(grant)
       const maxCost = msat > 0n ? msat : 0n
       if (socket.maxCost !== maxCost) socket.maxCost = maxCost
     }

@@ -154,7 +154,7 @@ export class Source {
     const isBusy = this.#jobs.length > 0
     for (const job of this.#jobs.splice(0)) job.reject(new SourceError('closed', 'it was closed'))
     this.#setState('idle')
-    if (isBusy) socket?.destroy()
+    if (isBusy) this.#destroy(socket)
     else if (socket !== undefined) await this.#end(socket)
   }
 
@@ -185,7 +185,13 @@ export class Source {
     const socket = this.#socket
     this.#socket = undefined
     for (const job of this.#jobs) job.isAsked = false
-    socket?.destroy()
+    this.#destroy(socket)
+  }
+
+  #destroy(socket: Socket | undefined): void {
+    if (socket === undefined || socket.destroyed) return
+    this.#options.purse.farewell(socket)
+    socket.destroy()
   }
 
   #ask(): void {

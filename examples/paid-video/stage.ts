@@ -42,7 +42,6 @@ export interface Books {
   /** What viewers paid, and what publishers received: the same, to the msat. */
   readonly paidMsat: bigint
   readonly earnedMsat: bigint
-  /** Those two are the same, and so is what publishers paid to serve and what came back to viewers. */
   readonly agree: boolean
 }
 
@@ -128,7 +127,7 @@ export class Stage {
     }
     const endpoints = [this.publisherEndpoint, ...this.watchers.map(({ endpoint }) => endpoint)]
     for (let waited = 0; waited < DECIDED_MS && !endpoints.every(isDecided); waited += LOOK_MS) await wait(LOOK_MS)
-    await this.publisher.close()
+    this.publisher.close()
     await wait(CONFIRMED_MS)
     const books = await this.#books()
     await Promise.all(endpoints.map((endpoint) => endpoint.close()))
@@ -147,8 +146,8 @@ export class Stage {
     )
     const bought = sumOf(accounts.map((account) => account.bought))
     const sold = sumOf(accounts.map((account) => account.sold))
-    const agree = bought.paidMsat === sold.receivedMsat && sold.paidMsat === bought.receivedMsat
-    return { accounts, paidMsat: bought.paidMsat, earnedMsat: sold.receivedMsat, agree }
+    const [paidMsat, earnedMsat] = [bought.paidMsat, sold.receivedMsat]
+    return { accounts, paidMsat, earnedMsat, agree: paidMsat === earnedMsat }
   }
 }
 

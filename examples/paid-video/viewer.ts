@@ -447,7 +447,7 @@ export class Viewer {
 
   async close(): Promise<void> {
     await this.leave()
-    await this.#sells?.close()
+    this.#sells?.close()
     for (const file of this.#files.values()) file.close()
   }
 }
