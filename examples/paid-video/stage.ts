@@ -63,13 +63,13 @@ const NETWORK: NetworkDescription = {
 }
 const NAMES = { publisher: 'Studio North', viewers: ['Anna', 'Ben'] } as const
 /**
- * Of the nodes of `./dev example NAME --lnd`: who is who. carol is between the two, and watches, too: with the publisher
+ * Of the nodes of `./dev example NAME --lnd`: who is who. carol is between the two, and watches, too: with a publisher
  * as its only peer that has others, nobody could introduce its hidden replies, so they are direct.
  */
 const LND_NODES = { publisher: 'bob', viewers: ['alice', 'carol'] } as const
 const LND_DIRECT = 'carol'
 const SIM_NODES = { publisher: 'studio', viewers: ['anna', 'ben'] } as const
-/** The purse bounds what a viewer spends, and the price what a publisher does; the caps of keysock stand behind. */
+/** The purse bounds what a viewer spends, and the price what a publisher does; caps of keysock stand behind. */
 const CAPS = { peer: 1_000_000_000n, process: 1_000_000_000n }
 /** How long payments are waited for at the end, and how often is looked, ms. */
 const DECIDED_MS = 60_000
