@@ -190,7 +190,7 @@ class SendCommand {
       const transfer = this.#transfer(endpoint, source, now)
       try {
         const end = await transfer.run()
-        const { bytes, isBegun } = transfer
+        const { broughtBytes, bytes, isBegun } = transfer
         const reached = { bytes, sat: satOf(endpoint.stats.spentMsat), isBegun }
         const moreMsat = end.type === 'cost' ? await this.#askForMore(source, reached, now) : 0n
         if (moreMsat > 0n) {
@@ -198,7 +198,7 @@ class SendCommand {
           endpoint.setCaps({ process: now.msat, peer: { publicKey: this.#target.address, cap: now.msat } })
           continue
         }
-        const code = await this.#report(end, { reached, endpoint, source, cap: now })
+        const code = await this.#report(end, { reached, broughtBytes, endpoint, source, cap: now })
         await stop.orStop(transfer.farewell).catch(() => undefined)
         return code
       } catch (error) {
@@ -277,12 +277,13 @@ class SendCommand {
     end: SendEnd,
     run: {
       readonly reached: Reached
+      readonly broughtBytes: number
       readonly endpoint: Endpoint
       readonly source: Source
       readonly cap: CostCap
     },
   ): Promise<ExitCode> {
-    const { reached, endpoint, source, cap } = run
+    const { reached, broughtBytes, endpoint, source, cap } = run
     const progress = progressInWords(reached, source)
     switch (end.type) {
       case 'done':
@@ -304,7 +305,10 @@ class SendCommand {
         const left = (source.content?.size ?? reached.bytes * 2) - reached.bytes
         const quote = await this.#quote(endpoint, Math.max(1, left)).catch(() => undefined)
         const capSat = satOf(cap.msat)
-        const maxCostSat = quote === undefined ? Math.max(1, capSat * 2) : capFor(quote)
+        // What it has cost so far may be more than any quote: of a slow disk packets come that are not full.
+        const { spentMsat } = endpoint.stats
+        const seenMsat = broughtBytes === 0 ? 0n : (spentMsat * BigInt(Math.max(1, left))) / BigInt(broughtBytes)
+        const maxCostSat = quote === undefined ? Math.max(1, capSat * 2) : capFor(quote, seenMsat)
         const message = `the cap of ${satInWords(capSat)} is reached; ${progress}`
         this.#stopped({ reason: 'cost', message, ...reached, maxCostSat })
         return EXIT.stopped
@@ -395,9 +399,9 @@ const MARGIN_PERCENT = 125n
 /** A cap that is offered is a round number. */
 const ROUND_SAT = 100
 
-/** A cap, in sat, that is enough for what was quoted. */
-function capFor({ costMsat, costToMsat }: Pick<Quote, 'costMsat' | 'costToMsat'>): number {
-  const withMargin = (costMsat * MARGIN_PERCENT) / 100n
+/** A cap, in sat, that is enough for what was quoted, and for what it will cost by what it has cost. */
+function capFor({ costMsat, costToMsat }: Pick<Quote, 'costMsat' | 'costToMsat'>, seenMsat = 0n): number {
+  const withMargin = ((seenMsat > costMsat ? seenMsat : costMsat) * MARGIN_PERCENT) / 100n
   const sat = satOf(withMargin > costToMsat ? withMargin : costToMsat)
   return Math.max(ROUND_SAT, Math.ceil(sat / ROUND_SAT) * ROUND_SAT)
 }

@@ -106,6 +106,11 @@ export class SendTransfer {
     return this.#progress?.acknowledged ?? 0
   }
 
+  /** Those of them that this run has brought. */
+  get broughtBytes(): number {
+    return Math.max(0, this.bytes - Math.min(this.#minOffset, this.bytes))
+  }
+
   /** Whether the receiver ever accepted the offer, so that there is something to go on from. */
   get isBegun(): boolean {
     return this.#minOffset < Infinity
