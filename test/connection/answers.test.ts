@@ -375,3 +375,66 @@ test('what the application pays by its own word goes whatever its caller paid', 
   exchange(pair)
   expect(events(pair.b)).toContainEqual(expect.objectContaining({ type: 'paid', amountMsat: 50_000n }))
 })
+
+describe('where an answer costs more than half of what the OPEN paid', () => {
+  const options = (seed: number, allowance: EndpointAllowance): JoinedOptions => ({
+    seed,
+    a: { maxAnswerMsat: MAX_ANSWER_MSAT, maxTariff: NO_TARIFF },
+    b: { answers: 'caller' },
+    // 9 sat for an answer; the OPEN pays 6.
+    feeBaseMsat: 8_000n,
+    allowance,
+  })
+
+  test('a short call leaves the advance as it was', () => {
+    const allowance = new EndpointAllowance(undefined, () => undefined)
+    for (let seed = 1; seed <= 30; seed++) {
+      const joined = new Joined(options(seed, allowance))
+      const { a, b } = joined
+      a.connection.write(joined.now, pattern(0, 5, 1))
+      a.connection.finish(joined.now)
+      joined.pump()
+      joined.run(MINUTE_MS, () => b.machine !== undefined)
+      b.connection.write(joined.now, pattern(0, 5, 2))
+      b.connection.finish(joined.now)
+      joined.pump()
+      joined.run(HOUR_MS)
+      expect([a.readBytes, b.readBytes]).toEqual([5, 5])
+      expect(a.connection.account.spentMsat).toBeLessThan(60_000n)
+    }
+    expect(allowance.leftMsat).toBeGreaterThanOrEqual(ALLOWANCE_MSAT - 3_000n)
+  })
+
+  test('questions and answers go on without a pause', () => {
+    const joined = new Joined(options(1, new EndpointAllowance(undefined, () => undefined)))
+    const { a, b } = joined
+    joined.run(MINUTE_MS, () => a.has('connected'))
+    const taken: number[] = []
+    for (let question = 0; question < 60; question++) {
+      const sinceMs = joined.now
+      a.connection.write(joined.now, pattern(10 * question, 10, 1))
+      joined.pump()
+      joined.run(MINUTE_MS, () => b.readBytes === 10 * (question + 1))
+      b.connection.write(joined.now, pattern(10 * question, 10, 2))
+      joined.pump()
+      joined.run(MINUTE_MS, () => a.readBytes === 10 * (question + 1))
+      taken.push(joined.now - sinceMs)
+      joined.run(1_000)
+    }
+    // A way each, and for some the COST and its money.
+    expect(Math.max(...taken)).toBeLessThan(5_000)
+  })
+})
+
+test('nothing is lent for what another cap does not let pass', () => {
+  const allowance = new EndpointAllowance(undefined, () => undefined)
+  const joined = new Joined({
+    seed: 1,
+    a: { maxAnswerMsat: MAX_ANSWER_MSAT },
+    b: { answers: 'caller', capMsat: 500n },
+    allowance,
+  })
+  joined.run(MINUTE_MS, () => joined.b.machine !== undefined)
+  joined.run(MINUTE_MS)
+  expect(allowance.leftMsat).toBe(ALLOWANCE_MSAT)
+})

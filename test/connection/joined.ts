@@ -116,6 +116,8 @@ export interface JoinedOptions {
   readonly check?: boolean
   readonly keepTrace?: boolean
   readonly noPaths?: boolean
+  /** Fee of each packet of `b`'s, msat; that of the route of all tests where it is left out. */
+  readonly feeBaseMsat?: bigint
   /** What the endpoint of `b` advances for answers; with `b: { answers: 'caller' }`. */
   readonly allowance?: Allowance
   /** Called after every step. */
@@ -383,6 +385,7 @@ export class Joined {
         id: `${end.side}-route`,
         recordBytes: this.random.between(least, most),
         feePpm: 100,
+        ...(end.side === 'b' && this.options.feeBaseMsat !== undefined && { feeBaseMsat: this.options.feeBaseMsat }),
         channels: ['x', 'y'],
       },
       hedgeAfterMs: HEDGE_AFTER_MS,

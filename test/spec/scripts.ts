@@ -932,7 +932,7 @@ const money: readonly Script[] = [
       { at: 31, sendsNot: ['stream', 'cost'] },
       { at: 32, in: peer.data(1, [agree(0)], { amountMsat: 12_000 }), streamEnd: 5_000 },
     ],
-    { open: peer.open({ amountMsat: 3_000 }), settings: { answers: 'caller' } },
+    { open: peer.open({ amountMsat: 6_000 }), settings: { answers: 'caller' } },
   ),
   responder(
     'the money of every packet counts, and no more of the stream goes than it covers',

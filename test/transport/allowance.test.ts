@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { createEndpoint, MemoryStore } from '../../src/index.ts'
-import { createSimulation, demoNetwork } from '../../src/sim.ts'
+import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { EndpointAllowance } from '../../src/transport/driver/allowance.ts'
 import { ALLOWANCE_MSAT } from '../../src/transport/limits.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
@@ -77,3 +77,38 @@ it('a server may pay for its answers itself', async () => {
   expect(served.stats.paidMsat).toBeGreaterThan(10n * served.stats.receivedMsat)
   await sim.drive(Promise.all([alice.close(), bob.close()]))
 })
+
+/** alice - carol - x - y - bob: an answer of bob's costs more than the OPEN, which guesses one relay, pays for it. */
+function longWay(): Simulation {
+  const names = ['alice', 'carol', 'x', 'y', 'bob', ...Array.from({ length: 20 }, (_, i) => `other-${i}`)]
+  const between = (a: string, b: string): { between: [string, string]; capacityMsat: number } => ({
+    between: [a, b],
+    capacityMsat: 5_000_000_000,
+  })
+  const way = ['alice', 'carol', 'x', 'y'].map((name, i) => between(name, names[i + 1] ?? ''))
+  const channels = [...way, ...names.slice(5).map((name) => between('carol', name))].map((channel) =>
+    channel.between[0] === 'x' ? { ...channel, policies: { y: { baseFeeMsat: 6_000 } } } : channel,
+  )
+  return createSimulation({ nodes: names.map((name) => ({ name })), channels }, { seed: 3 })
+}
+
+it.each([false, true])(
+  'short calls pay for their answers, and leave the advance (phantom lane: %s)',
+  async (phantomLane) => {
+    const sim = longWay()
+    const bob = await sim.drive(createEndpoint({ backend: sim.backend('bob'), phantomLane }))
+    const alice = await sim.drive(createEndpoint({ backend: sim.backend('alice') }))
+    await bob.createServer((socket) => socket.on('error', ignore).pipe(socket)).listen(7)
+    for (let call = 0; call < 30; call++) {
+      const socket = alice.createConnection(await bob.address(), 7).on('error', ignore)
+      socket.end('hello')
+      let text = ''
+      socket.on('data', (data: Buffer) => (text += String(data)))
+      await sim.drive(once(socket, 'close'))
+      expect(text).toBe('hello')
+    }
+    await sim.runFor(600_000)
+    expect(bob.stats.allowanceMsat).toBeGreaterThan(ALLOWANCE_MSAT - 5_000n)
+    await sim.drive(Promise.all([alice.close(), bob.close()]))
+  },
+)

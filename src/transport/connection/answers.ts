@@ -21,6 +21,8 @@ export interface AnswersView {
   readonly queued: number
   /** Money of the initiator's that is taken and not confirmed yet. */
   readonly pendingMsat: bigint
+  /** The next packet is the last: it has what is left of the stream, and the end, and the initiator has said its. */
+  readonly isLast: boolean
   /** Nothing more is to be asked for: both sides have said their end. */
   readonly isEnding: boolean
 }
@@ -33,6 +35,7 @@ const AGAIN = { minMs: MIN_BILL_MS, maxMs: MAX_BILL_MS }
  */
 export class Answers {
   readonly budget: Budget
+  readonly #wider: Budget
   readonly #allowance: Allowance
   /** The most of the advance, msat; of it, what is lent at the moment. */
   readonly #mostLentMsat: bigint
@@ -58,6 +61,7 @@ export class Answers {
     }: Pick<ConnectionSettings, 'creditLimitMsat'> & { readonly allowance: Allowance; readonly openMsat: bigint },
   ) {
     this.budget = new Budget(creditLimitMsat, wider)
+    this.#wider = wider
     this.#allowance = allowance
     this.#mostLentMsat = openMsat
   }
@@ -83,7 +87,7 @@ export class Answers {
     this.budget.allow(msat)
   }
 
-  /** Money of an attempt came back, or was spent: what is not needed of the advance goes back. */
+  /** Money of an attempt came back, or was spent, or it is over: what is not needed of the advance goes back. */
   decided(): void {
     this.#giveBack()
   }
@@ -92,7 +96,9 @@ export class Answers {
   need(priceMsat: bigint): void {
     this.#packetMsat = priceMsat
     const missing = priceMsat - this.#leftMsat
-    if (missing <= 0n || this.#lentMsat + missing > this.#mostLentMsat || !this.#allowance.draw(missing)) return
+    if (missing <= 0n || this.#lentMsat + missing > this.#mostLentMsat) return
+    // Nothing is lent for what another cap lets not pass.
+    if (this.#wider.obstacle(priceMsat) !== undefined || !this.#allowance.draw(missing)) return
     this.#lentMsat += missing
     this.budget.allow(missing)
   }
@@ -120,10 +126,12 @@ export class Answers {
     return this.#paidMsat - this.#usedMsat
   }
 
-  /** A packet of data, or a copy, leaves enough for what has to be said besides. */
-  get allowsData(): boolean {
-    const advanceMsat = this.#mostLentMsat - this.#lentMsat
-    return this.#leftMsat + advanceMsat >= this.#packetMsat * KEPT_ANSWERS
+  /** A packet of data, or a copy, leaves enough for what has to be said besides; after the last one that is nothing. */
+  allowsData({ isLast }: AnswersView): boolean {
+    const { leftMsat } = this.#allowance
+    const lendable = this.#mostLentMsat - this.#lentMsat
+    const advanceMsat = leftMsat < lendable ? leftMsat : lendable
+    return this.#leftMsat + advanceMsat >= this.#packetMsat * (isLast ? 1n : KEPT_ANSWERS)
   }
 
   // What its application spends is not the initiator's to pay.
@@ -133,7 +141,8 @@ export class Answers {
   }
 
   // Never much more than it has shown to need: what is paid ahead is lost where a connection breaks off.
-  #aheadMsat({ queued }: AnswersView): bigint {
+  #aheadMsat({ isLast, queued }: AnswersView): bigint {
+    if (isLast) return this.#packetMsat
     const went = this.#packetMsat === 0n ? 0 : Number(this.#hadMsat / this.#packetMsat)
     const most = Math.min(FIRST_ANSWERS_BILLED + ANSWERS_FACTOR * went, MAX_ANSWERS_BILLED)
     return this.#packetMsat * (queued === 0 ? IDLE_ANSWERS : BigInt(Math.min(queued, most)) + SPARE_ANSWERS)
@@ -152,7 +161,8 @@ export class Answers {
   say(nowMs: number, view: AnswersView): bigint {
     if (this.#isVain(nowMs, view)) this.#miss()
     const dueMsat = this.#dueMsat(view)
-    const isAsked = !view.isEnding && this.#packetMsat > 0n && (view.queued > 0 || this.#isLow(view))
+    const isNeeded = view.isLast ? this.#isLow(view) : view.queued > 0 || this.#isLow(view)
+    const isAsked = !view.isEnding && this.#packetMsat > 0n && isNeeded
     if (isAsked && dueMsat > this.#saidMsat) this.#saidMsat = dueMsat
     this.#againAtMs = nowMs + this.#again.next()
     return this.#saidMsat
@@ -165,8 +175,10 @@ export class Answers {
     const dueMsat = this.#dueMsat(view)
     const aheadMsat = this.#aheadMsat(view)
     const leftMsat = this.#paidMsat + pendingMsat - this.#hadMsat
-    if (leftMsat >= this.#packetMsat * BigInt(queued)) return false
+    if (leftMsat >= this.#packetMsat * BigInt(queued) && this.allowsData(view)) return false
     const freshMsat = dueMsat - this.#saidMsat
+    // All that was asked for is there, and is too little: nothing else would bring more.
+    if (freshMsat > 0n && this.isCostPaid && !this.allowsData(view)) return true
     // A COST is a packet, too: what it costs itself is no reason for another one.
     const isMuch = freshMsat >= this.#packetMsat * LEAST_ANSWERS_BILLED
     if (isMuch && (this.#saidMsat === 0n || ANSWERS_BILL_PARTS * freshMsat >= aheadMsat)) return true
@@ -174,8 +186,8 @@ export class Answers {
   }
 
   // What is queued waits for money alone, and was asked for a while ago.
-  #isVain(nowMs: number, { queued }: AnswersView): boolean {
-    const isBlocked = queued > 0 && this.#leftMsat < this.#packetMsat * KEPT_ANSWERS
+  #isVain(nowMs: number, view: AnswersView): boolean {
+    const isBlocked = view.queued > 0 && !this.allowsData(view)
     return isBlocked && this.#saidMsat > 0n && nowMs >= this.#againAtMs
   }
 
@@ -184,9 +196,9 @@ export class Answers {
     return !view.isEnding && this.#isLow(view) && this.#dueMsat(view) > this.#saidMsat
   }
 
-  // After the packet that goes now, not even one more is paid for.
-  #isLow({ pendingMsat }: AnswersView): boolean {
-    return this.#paidMsat + pendingMsat - this.#hadMsat < 2n * this.#packetMsat
+  // After the packet that goes now, not even one more is paid for; of the last one, itself is not.
+  #isLow({ isLast, pendingMsat }: AnswersView): boolean {
+    return this.#paidMsat + pendingMsat - this.#hadMsat < (isLast ? 1n : 2n) * this.#packetMsat
   }
 
   /** All that it asked for was paid. */

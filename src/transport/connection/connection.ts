@@ -79,7 +79,7 @@ export interface RefuseOptions extends AcceptOptions {
 }
 
 /** Of an endpoint that advances nothing. */
-const NO_ALLOWANCE: Allowance = { draw: () => false, giveBack: () => undefined, earned: () => undefined }
+const NO_ALLOWANCE: Allowance = { leftMsat: 0n, draw: () => false, giveBack: () => undefined, earned: () => undefined }
 
 /** Settings that may change while it lives. */
 export type ChangeableSettings = Partial<Pick<ConnectionSettings, 'keepAliveMs' | 'noDelay' | 'capMsat'>>

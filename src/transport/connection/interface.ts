@@ -244,6 +244,8 @@ export interface ConnectionSettings {
 
 /** What an endpoint advances for answers, from one sum for all connections (spec §12.11). All in msat. */
 export interface Allowance {
+  /** What can be drawn. */
+  readonly leftMsat: bigint
   /** Takes all of it, or nothing where there is less. */
   draw(msat: bigint): boolean
   /** Of what was drawn. */

@@ -43,6 +43,8 @@ export class Money implements Timed {
   #isRefundAwaited = false
   /** The responder asked for its answers to be paid although both directions are done for this side. */
   #isAskedLate = false
+  /** When it did so last. */
+  #askedAtMs: number | undefined
   /** Datagrams that came and are not paid for. */
   #unpaid: ConnectionEvent[] | undefined
   /** Bytes lie unread until they are paid for. */
@@ -197,6 +199,7 @@ export class Money implements Timed {
 
   stop(): void {
     this.#unpaid = undefined
+    this.answers?.decided()
   }
 
   /** Both directions are done: time costs no more, and what is left to be paid is. */
@@ -205,6 +208,8 @@ export class Money implements Timed {
       this.#doneAtMs = now
       this.buyer?.stop(now)
       this.seller?.stop(now)
+      // spec §12.11: what came in the packet that was the last is asked for what that cost.
+      if (this.#askedAtMs === now) this.#isAskedLate = true
       if (this.seller !== undefined && this.#claimMsat !== undefined) this.#returnSurplus(this.seller, this.#claimMsat)
     }
     // Whether it is settled is asked next: by what is so now, not by what was at the last input.
@@ -243,12 +248,14 @@ export class Money implements Timed {
   }
 
   get #answersView(): AnswersView {
-    const { copies, send } = this.#parts
+    const { copies, receive, send } = this.#parts
     const { againBytes, capacity, delivered, isEnding, isFinNext, queuedEnd, sentEnd } = this.#stream
     const end = Math.max(sentEnd, Math.min(queuedEnd, delivered + MAX_AHEAD_BYTES))
     const least = Math.max(Math.ceil((end - sentEnd + againBytes) / capacity), isFinNext ? 1 : 0)
+    const queued = least + Math.min(copies.waiting, COPIES_BILLED)
     return {
-      queued: least + Math.min(copies.waiting, COPIES_BILLED),
+      queued,
+      isLast: (send.isFinDue || send.isFinSent) && queued <= 1 && receive.isComplete,
       pendingMsat: this.income.view().pendingIncomeMsat,
       isEnding: this.#doneAtMs !== undefined || (isEnding && send.isDelivered),
     }
@@ -267,7 +274,7 @@ export class Money implements Timed {
 
   /** What was paid covers a packet of data, and what has to be said besides (spec §12.11). */
   get allowsData(): boolean {
-    return this.answers?.allowsData !== false
+    return this.answers?.allowsData(this.#answersView) !== false
   }
 
   /** Bytes of the stream below which the price lets data go; Infinity where there is none. */
@@ -411,6 +418,7 @@ export class Money implements Timed {
     const { buyer } = this
     if (buyer === undefined) return
     buyer.answers.billed(dueMsat)
+    this.#askedAtMs = now
     if (this.#doneAtMs !== undefined) this.#isAskedLate = true
     this.#checkServed(now, buyer, dueMsat)
   }
