@@ -161,8 +161,8 @@ export class KafkaClient implements Transport {
     this.#ready.resolve()
   }
 
-  #take(value: Buffer): void {
-    const record = readAnswerRecord(this.#options.key.secret, value)
+  #take(value: Buffer | null | undefined): void {
+    const record = value ? readAnswerRecord(this.#options.key.secret, value) : undefined
     if (record === undefined) return
     if (record.request === NO_REQUEST) this.#events.emit('event', record.told)
     else this.#pending.get(record.request)?.(record.told as Answer)

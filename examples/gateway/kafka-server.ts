@@ -57,6 +57,7 @@ class KafkaServer {
   #underWay = 0
   #room = Promise.withResolvers<void>()
   #producer: Producer | undefined
+  readonly #log = (error: unknown): void => this.#parts.log(`Kafka: ${messageOf(error)}`)
   /** Events go out in their order. */
   #events: Promise<void> = Promise.resolve()
 
@@ -69,10 +70,10 @@ class KafkaServer {
     this.#forget = [
       service.onEvent((told) => this.#queueEvent(told)),
       service.onAnswer((entry) => {
-        if (entry.via === 'kafka' && !this.#handling.has(entry.id)) void this.#publishEntry(entry)
+        if (entry.via === 'kafka' && !this.#handling.has(entry.id)) void this.#publishLater(entry)
       }),
     ]
-    this.#running = Promise.all([this.#consume(), ...book.untold().map((entry) => this.#publishEntry(entry))])
+    this.#running = Promise.all([this.#consume(), ...book.untold().map((entry) => this.#publishLater(entry))])
   }
 
   async close(): Promise<void> {
@@ -85,13 +86,13 @@ class KafkaServer {
 
   /** Reads as long as the gateway runs: a broker that goes away comes back. */
   async #consume(): Promise<void> {
-    const { time, log } = this.#parts
+    const { time } = this.#parts
     const { signal } = this.#ended
     for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
       try {
         await this.#read(() => (waitMs = RETRY_MS.least))
       } catch (error) {
-        log(`Kafka: ${messageOf(error)}`)
+        this.#log(error)
       }
       await pause(time, waitMs, signal)
     }
@@ -126,21 +127,30 @@ class KafkaServer {
         if (signal.aborted) return
         const finish = done.begin(message)
         this.#underWay++
-        void this.#handle(message).then((isDone) => {
-          this.#underWay--
-          this.#room.resolve()
-          this.#room = Promise.withResolvers()
-          if (isDone) finish((error) => this.#parts.log(`Kafka: ${messageOf(error)}`))
-        })
+        void this.#take(message, finish)
       }
     } finally {
       await consumer.close(true).catch(() => undefined)
     }
   }
 
+  /** Never rejects: a record that cannot be answered is not committed, so it comes again to the next process. */
+  async #take(message: Message, finish: (failed: (error: unknown) => void) => void): Promise<void> {
+    try {
+      // A record may have no value; the types of the library don't say so.
+      const value = message.value as Buffer | null | undefined
+      if (await this.#handle(value ?? Buffer.alloc(0))) finish(this.#log)
+    } catch (error) {
+      this.#log(error)
+    } finally {
+      this.#underWay--
+      this.#room.resolve()
+      this.#room = Promise.withResolvers()
+    }
+  }
+
   /** Answers a record. Returns whether its answer was published. */
-  async #handle({ value }: Message): Promise<boolean> {
-    const { service, book } = this.#parts
+  async #handle(value: Buffer): Promise<boolean> {
     const id = idOf(value)
     let record: RequestRecord
     try {
@@ -155,11 +165,24 @@ class KafkaServer {
         ? { ...record.order, timeoutMs: this.#options.timeoutMs }
         : record.order
     this.#handling.add(id)
+    try {
+      return await this.#handleOrder({ id, timestamp, signature, order })
+    } finally {
+      this.#handling.delete(id)
+    }
+  }
+
+  async #handleOrder({
+    id,
+    timestamp,
+    signature,
+    order,
+  }: Omit<RequestRecord, 'order'> & { readonly order: Order }): Promise<boolean> {
+    const { service, book } = this.#parts
     const request = { key: this.#key.name, timestamp, id, order }
     const answer = await service.handle({ request, key: this.#key, via: 'kafka', signature })
     const isPublished = await this.#publish(id, this.#answer(order.task, id, answer))
     if (isPublished && book.entry(this.#key.name, id)?.line === 'answered') await book.told(this.#key.name, id)
-    this.#handling.delete(id)
     // The final answer may have come while the other one was being published.
     const entry = book.entry(this.#key.name, id)
     if (isPublished && 'error' in answer && !answer.error.final && entry?.line === 'answered')
@@ -167,7 +190,11 @@ class KafkaServer {
     return isPublished
   }
 
-  /** What nobody waits for: a payment that was decided late, or by the next process. */
+  /** What nobody waits for: a payment that was decided late, or by the next process. Never rejects. */
+  async #publishLater(entry: Entry): Promise<void> {
+    await this.#publishEntry(entry).catch(this.#log)
+  }
+
   async #publishEntry(entry: Entry): Promise<void> {
     if (entry.line !== 'answered' || entry.key !== this.#key.name) return
     if (await this.#publish(entry.id, this.#answer(entry.task, entry.id, entry.answer)))
@@ -177,11 +204,13 @@ class KafkaServer {
   #queueEvent({ key, event }: KeyEvent): void {
     if (key !== this.#key.name) return
     const { book, time } = this.#parts
-    this.#events = this.#events.then(async () => {
-      if (event.sequence <= book.published) return
-      if (await this.#publish(event.hash, eventRecord(this.#key.secret, time.now(), event)))
-        await book.publish(event.sequence)
-    })
+    this.#events = this.#events
+      .then(async () => {
+        if (event.sequence <= book.published) return
+        if (await this.#publish(event.hash, eventRecord(this.#key.secret, time.now(), event)))
+          await book.publish(event.sequence)
+      })
+      .catch(this.#log)
   }
 
   #answer(task: string, request: string, told: Answer): Buffer {

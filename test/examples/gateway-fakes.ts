@@ -24,7 +24,7 @@ import { turn } from '../../src/floor/clock.ts'
 export const START_MS: number = Date.UTC(2026, 10, 30, 12)
 export const SECRET: string = 'aa'.repeat(32)
 
-const KEYS: Keys = parseKeys(
+export const KEYS: Keys = parseKeys(
   JSON.stringify({
     shop: { secret: SECRET, daySat: 1_000 },
     till: { secret: 'bb'.repeat(32), tasks: ['decode', 'create', 'events'] },
