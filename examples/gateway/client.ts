@@ -20,18 +20,25 @@ export interface PayOptions {
 }
 
 export interface AskOptions {
-  /** Asked again under the same id, a request is not done again. Default: drawn at random. */
+  /**
+   * Asked again under the same id, a request is not done again. Default: drawn at random. A record on Kafka has no room
+   * for it: there it holds within one client alone.
+   */
   readonly id?: string
+  /**
+   * ms since 1970. Over Kafka the same request with the same timestamp is the same record, and not done again, whoever
+   * sends it. Default: now, and later than that of the request before. Over keysock it means nothing.
+   */
+  readonly timestamp?: number
   readonly signal?: AbortSignal
 }
+
+export type TransportOptions = AskOptions & { readonly id: string }
 
 /** What a transport does: brings a request to the gateway, and its answer back. */
 export interface Transport {
   /** Fields of a request, without those of the envelope. @throws Error where the way is broken for good */
-  ask(
-    fields: Readonly<Record<string, unknown>>,
-    options: { readonly id: string; readonly signal?: AbortSignal },
-  ): Promise<Answer>
+  ask(fields: Readonly<Record<string, unknown>>, options: TransportOptions): Promise<Answer>
   /** Events after a sequence number, until `signal` says enough. */
   events(after: number, signal: AbortSignal): AsyncIterable<PaidEvent>
   close(): Promise<void>
@@ -59,7 +66,7 @@ export class GatewayClient {
     return await this.#ask({ task: 'pay', paymentRequest, ...inDecimal(payment) }, options)
   }
 
-  /** Invoices of this key that were paid; `after`: the last `sequence` that is known already. */
+  /** Invoices of this key that were paid; `after`: the last `sequence` that is known already; over Kafka 0 alone. */
   events(after: number, signal: AbortSignal): AsyncIterable<PaidEvent> {
     return this.#transport.events(after, signal)
   }
@@ -68,8 +75,8 @@ export class GatewayClient {
     await this.#transport.close()
   }
 
-  async #ask(fields: Readonly<Record<string, unknown>>, { id = randomUUID(), signal }: AskOptions): Promise<Result> {
-    const answer = await this.#transport.ask(fields, signal === undefined ? { id } : { id, signal })
+  async #ask(fields: Readonly<Record<string, unknown>>, options: AskOptions): Promise<Result> {
+    const answer = await this.#transport.ask(fields, { ...options, id: options.id ?? randomUUID() })
     if ('result' in answer) return answer.result
     const { code, message, final } = answer.error
     throw new GatewayError(code, message, { final })

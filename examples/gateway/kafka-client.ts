@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
 import { Consumer, Producer, type MessagesStream } from '@platformatic/kafka'
-import type { Transport } from './client.ts'
+import type { Transport, TransportOptions } from './client.ts'
 import { GatewayError } from './errors.ts'
 import { idOf, NO_REQUEST, readAnswerRecord, requestRecord } from './fixed-width.ts'
 import { MAX_KAFKA_IDS, RETRY_MS } from './limits.ts'
@@ -20,11 +20,13 @@ export interface KafkaClientOptions {
 
 const CLIENT = 'gateway-client'
 const ALL = -1
+const NO_FORMER_EVENTS = 'over Kafka events come from now on; those of before are in the topic of answers'
 
 export class KafkaClient implements Transport {
   readonly #options: KafkaClientOptions
-  readonly #pending = new Map<string, (answer: Answer) => void>()
-  /** By id: what was sent, so that the same is sent again. */
+  /** By the hash of the record: all that wait for its answer. */
+  readonly #pending = new Map<string, Set<(answer: Answer) => void>>()
+  /** By id: what was sent, so that this client sends the same again. */
   readonly #records = new Map<string, Buffer>()
   readonly #events = new EventEmitter()
   readonly #ended = new AbortController()
@@ -32,6 +34,7 @@ export class KafkaClient implements Transport {
   #reading: Promise<void> | undefined
   readonly #ready = Promise.withResolvers<void>()
   #heard = 0
+  #lastTimestamp = 0
 
   constructor(options: KafkaClientOptions) {
     this.#options = options
@@ -43,15 +46,19 @@ export class KafkaClient implements Transport {
     await this.#ready.promise
   }
 
-  async ask(
-    fields: Readonly<Record<string, unknown>>,
-    { id, signal }: { readonly id: string; readonly signal?: AbortSignal },
-  ): Promise<Answer> {
-    const { key, time } = this.#options
-    const record = this.#records.get(id) ?? recordOf(fields, { id, key, now: time.now() })
+  async ask(fields: Readonly<Record<string, unknown>>, { id, timestamp, signal }: TransportOptions): Promise<Answer> {
+    const { key } = this.#options
+    const kept = timestamp === undefined ? this.#records.get(id) : undefined
+    const record = kept ?? recordOf(fields, { id, key, timestamp: timestamp ?? this.#nextTimestamp() })
     if (this.#records.size >= MAX_KAFKA_IDS) this.#records.delete([...this.#records.keys()][0] ?? '')
     this.#records.set(id, record)
     return await this.sendRecord(record, signal)
+  }
+
+  /** No two records of this client are the same by chance: two orders of the same tea in one millisecond are two. */
+  #nextTimestamp(): number {
+    this.#lastTimestamp = Math.max(this.#options.time.now(), this.#lastTimestamp + 1)
+    return this.#lastTimestamp
   }
 
   /** Sends these bytes, and gives what is answered to them: also to such as nobody should send. */
@@ -62,18 +69,22 @@ export class KafkaClient implements Transport {
     const request = idOf(record)
     const give = (): void => reject(signal?.reason as Error)
     signal?.addEventListener('abort', give, { once: true })
-    this.#pending.set(request, resolve)
+    const waiting = this.#pending.get(request) ?? new Set()
+    this.#pending.set(request, waiting.add(resolve))
     try {
       await Promise.race([promise, this.#send(topic, request, record)])
       return await promise
     } finally {
       signal?.removeEventListener('abort', give)
-      this.#pending.delete(request)
+      waiting.delete(resolve)
+      if (waiting.size === 0) this.#pending.delete(request)
     }
   }
 
+  /** Those that are published from now on. @throws GatewayError 'invalid' where `after` asks for former ones */
   async *events(after: number, signal: AbortSignal): AsyncGenerator<PaidEvent> {
-    this.#heard = after
+    if (after !== 0) throw new GatewayError('invalid', NO_FORMER_EVENTS)
+    this.#heard = 0
     const heard = on(this.#events, 'event', { signal })
     await this.start()
     try {
@@ -165,20 +176,20 @@ export class KafkaClient implements Transport {
     const record = value ? readAnswerRecord(this.#options.key.secret, value) : undefined
     if (record === undefined) return
     if (record.request === NO_REQUEST) this.#events.emit('event', record.told)
-    else this.#pending.get(record.request)?.(record.told as Answer)
+    else for (const resolve of this.#pending.get(record.request) ?? []) resolve(record.told as Answer)
   }
 }
 
 /** @throws GatewayError 'invalid' for what the records have no room for */
 function recordOf(
   fields: Readonly<Record<string, unknown>>,
-  { id, key, now }: { readonly id: string; readonly key: KafkaClientOptions['key']; readonly now: number },
+  { id, key, timestamp }: { readonly id: string; readonly key: KafkaClientOptions['key']; readonly timestamp: number },
 ): Buffer {
-  const { order } = readRequest({ type: 'request', key: key.name, timestamp: now, id, ...fields })
+  const { order } = readRequest({ type: 'request', key: key.name, timestamp, id, ...fields })
   if (order.task === 'events') throw new GatewayError('invalid', 'events come by themselves')
   const strange = ['maxFeeMsat', 'timeoutMs', ...(order.task === 'pay' ? ['amountMsat'] : [])].find(
     (name) => name in fields,
   )
   if (strange !== undefined) throw new GatewayError('invalid', `records on Kafka have no room for "${strange}"`)
-  return requestRecord(key.secret, now, order)
+  return requestRecord(key.secret, timestamp, order)
 }

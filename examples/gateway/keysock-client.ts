@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
 import type { Endpoint, Socket } from 'keysock'
-import type { Transport } from './client.ts'
+import type { Transport, TransportOptions } from './client.ts'
 import { GatewayError } from './errors.ts'
 import { ASK_AGAIN_MS, KEEP_ALIVE_MS, RETRY_MS, WINDOW_MS } from './limits.ts'
 import { linesOf } from './lines.ts'
@@ -44,10 +44,7 @@ export class KeysockClient implements Transport {
     this.#options = options
   }
 
-  async ask(
-    fields: Readonly<Record<string, unknown>>,
-    { id, signal }: { readonly id: string; readonly signal?: AbortSignal },
-  ): Promise<Answer> {
+  async ask(fields: Readonly<Record<string, unknown>>, { id, signal }: TransportOptions): Promise<Answer> {
     signal?.throwIfAborted()
     if (this.#pending.has(id)) throw new Error(`a request under the id ${id} waits for its answer already`)
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()

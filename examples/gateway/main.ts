@@ -50,6 +50,7 @@ interface ClientOptions {
   readonly kafkaRequests: string
   readonly kafkaAnswers: string
   readonly id?: string
+  readonly timestamp?: number
 }
 
 const program = new Command('gateway')
@@ -94,14 +95,11 @@ program
     console.log(text)
   })
 
-const AGAIN = 'asked again under it, the request is not done again'
+askCommand('decode <invoice>', 'what an invoice says').action((invoice: string, options: ClientOptions) =>
+  tell(options, (client, ask) => client.decode(invoice, ask)),
+)
 
-clientCommand('decode <invoice>', 'what an invoice says')
-  .option('--id <id>', AGAIN)
-  .action((invoice: string, options: ClientOptions) => tell(options, (client, ask) => client.decode(invoice, ask)))
-
-clientCommand('create', 'makes an invoice')
-  .option('--id <id>', AGAIN)
+askCommand('create', 'makes an invoice')
   .option('--amount-msat <msat>', 'the amount; left out, the payer says', bigOf)
   .option('--description <text>', 'what for')
   .option('--expiry-seconds <s>', 'how long it can be paid', numberOf)
@@ -111,8 +109,7 @@ clientCommand('create', 'makes an invoice')
     return tell(options, (client, ask) => client.create(invoice, ask))
   })
 
-clientCommand('pay <invoice>', 'pays an invoice')
-  .option('--id <id>', AGAIN)
+askCommand('pay <invoice>', 'pays an invoice')
   .option('--amount-msat <msat>', 'for an invoice that has no amount', bigOf)
   .option('--max-fee-msat <msat>', 'the most in fees', bigOf)
   .option('--timeout-ms <ms>', 'how long to wait', numberOf)
@@ -125,6 +122,8 @@ clientCommand('pay <invoice>', 'pays an invoice')
 clientCommand('events', 'invoices that were paid, one a line, until it is stopped')
   .option('--after <sequence>', 'those after the one with this number', numberOf, 0)
   .action(async ({ after, ...options }: ClientOptions & { readonly after: number }) => {
+    if (options.kafka !== undefined && after !== 0)
+      throw new Error('--after is for keysock: over Kafka events come from now on')
     const ended = new AbortController()
     onSignal(() => ended.abort())
     await withClient(options, async (client) => {
@@ -146,6 +145,12 @@ program
       await endpoint.close()
     }
   })
+
+function askCommand(name: string, description: string): Command {
+  return clientCommand(name, description)
+    .option('--id <id>', 'asked again under it, the request is not done again; over keysock')
+    .option('--timestamp <ms>', 'asked again with it, the request is not done again; over Kafka', numberOf)
+}
 
 function clientCommand(name: string, description: string): Command {
   return program
@@ -210,10 +215,13 @@ async function tell(
   options: ClientOptions,
   act: (client: GatewayClient, ask: AskOptions) => Promise<Result>,
 ): Promise<void> {
-  const { id } = options
-  await withClient(options, async (client) => {
-    console.log(JSON.stringify(await act(client, id === undefined ? {} : { id })))
-  })
+  const { id, timestamp, kafka } = options
+  if (kafka !== undefined && id !== undefined)
+    throw new Error('--id is for keysock: a record on Kafka has no room for it; --timestamp makes it the same one')
+  if (kafka === undefined && timestamp !== undefined)
+    throw new Error('--timestamp is for Kafka: over keysock give --id')
+  const ask = { ...(id !== undefined && { id }), ...(timestamp !== undefined && { timestamp }) }
+  await withClient(options, async (client) => console.log(JSON.stringify(await act(client, ask))))
 }
 
 async function withClient(options: ClientOptions, act: (client: GatewayClient) => Promise<void>): Promise<void> {

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { GatewayClient } from '../../examples/gateway/client.ts'
 import { readAnswerRecord, requestRecord, type RecordOrder } from '../../examples/gateway/fixed-width.ts'
 import { serveKafka, TOPICS } from '../../examples/gateway/kafka-server.ts'
+import { KafkaClient } from '../../examples/gateway/kafka-client.ts'
 import type { Answer } from '../../examples/gateway/requests.ts'
 import { committedOf, empty, recordsOf, write } from './gateway-broker.ts'
 import { KEYS, SECRET, TestGateway } from './gateway-fakes.ts'
@@ -11,7 +13,16 @@ const secret = Buffer.from(SECRET, 'hex')
 const brokers = ['localhost:9092']
 const tea: RecordOrder = { task: 'create', amountMsat: 5_000n, description: 'tea', expirySeconds: 600 }
 
+const order = { amountMsat: 5_000n, description: 'tea' }
+
 beforeEach(empty)
+
+/** A shop's program. */
+function shopOf({ time }: TestGateway): GatewayClient {
+  const client = new GatewayClient(new KafkaClient({ brokers, key: { name: 'shop', secret }, time }))
+  onTestFinished(() => client.close())
+  return client
+}
 
 /** A gateway that reads from the broker, and what it logs. */
 async function gatewayOnKafka(): Promise<TestGateway & { readonly lines: string[] }> {
@@ -49,5 +60,41 @@ describe('the gateway on Kafka', () => {
     await gateway.settle()
     expect(gateway.lines).toEqual([expect.stringContaining('the disk is full')])
     expect(committedOf(TOPICS.requests)).toBe(0)
+  })
+})
+
+describe('a shop on Kafka', () => {
+  it('has an invoice for each of two orders that are the same, in the same millisecond', async () => {
+    const gateway = await gatewayOnKafka()
+    const shop = shopOf(gateway)
+    const made = Promise.all([shop.create(order), shop.create(order), shop.create(order)])
+    await gateway.settle()
+    expect(new Set((await made).map(({ hash }) => hash)).size).toBe(3)
+  })
+
+  it('asks for the same with the same timestamp, also at once and from another program, and has one answer', async () => {
+    const gateway = await gatewayOnKafka()
+    const [shop, restarted] = [shopOf(gateway), shopOf(gateway)]
+    const once = { timestamp: gateway.time.now() }
+    const made = Promise.all([shop.create(order, once), shop.create(order, once), restarted.create(order, once)])
+    await gateway.settle()
+    const again = restarted.create(order, once)
+    await gateway.settle()
+    expect(new Set([...(await made), await again].map(({ hash }) => hash)).size).toBe(1)
+    expect(gateway.node.invoices.size).toBe(1)
+  })
+
+  it('has the same answer under the id of this program', async () => {
+    const gateway = await gatewayOnKafka()
+    const shop = shopOf(gateway)
+    const [first, again] = [shop.create(order, { id: 'o' }), shop.create(order, { id: 'o' })]
+    await gateway.settle()
+    expect(await again).toEqual(await first)
+  })
+
+  it('is told that events of before do not come', async () => {
+    const shop = shopOf(await gatewayOnKafka())
+    const missed = shop.events(7, new AbortController().signal)[Symbol.asyncIterator]()
+    await expect(missed.next()).rejects.toMatchObject({ code: 'invalid' })
   })
 })
