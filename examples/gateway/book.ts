@@ -78,8 +78,7 @@ interface WaitingInvoice {
 }
 
 type Line =
-  | Begun
-  | Answered
+  | Entry
   | WaitingInvoice
   | { readonly line: 'told'; readonly key: string; readonly id: string }
   | { readonly line: 'spent'; readonly key: string; readonly day: string; readonly msat: string }
@@ -87,7 +86,7 @@ type Line =
   | ({ readonly line: 'event'; readonly key: string } & PaidEvent)
   | { readonly line: 'sequences'; readonly last: number; readonly published: number }
 
-/** A request that is remembered. */
+/** A request that is remembered, and whether its answer is on Kafka. */
 export type Entry = (Begun | Answered) & { readonly isTold?: boolean }
 
 export interface KeyEvent {
@@ -309,9 +308,9 @@ export class Book {
     }
   }
 
-  #applyAnswer(line: Answered): void {
+  #applyAnswer(line: Answered & { readonly isTold?: boolean }): void {
     const name = nameOf(line)
-    const isTold = this.#entries.get(name)?.isTold === true
+    const isTold = line.isTold === true || this.#entries.get(name)?.isTold === true
     // Behind those that still have none: the oldest answers are forgotten first.
     this.#entries.delete(name)
     const entry = isTold ? { ...line, isTold } : line
@@ -335,7 +334,9 @@ export class Book {
     for (const [name, entry] of this.#entries) {
       if (entry.line === 'begun' || entry.atMs > now - RETENTION_MS) continue
       this.#entries.delete(name)
-      if (entry.hash !== undefined && this.#paying.get(entry.hash) === entry) this.#paying.delete(entry.hash)
+      const paying = entry.hash === undefined ? undefined : this.#paying.get(entry.hash)
+      // Another request may have paid the hash since.
+      if (paying !== undefined && nameOf(paying) === name) this.#paying.delete(entry.hash ?? '')
     }
     const yesterday = dayOf(now - RETENTION_MS)
     for (const account of this.#spent.keys()) if ((account.split(' ')[1] ?? '') < yesterday) this.#spent.delete(account)
@@ -351,11 +352,9 @@ export class Book {
       const [key = '', day = ''] = account.split(' ')
       lines.push({ line: 'spent', key, day, msat: String(msat) })
     }
-    for (const { isTold, ...entry } of this.#entries.values()) {
+    for (const entry of this.#entries.values())
       // What it cost stands in 'spent' already.
       lines.push(entry.line === 'answered' && entry.spentMsat !== undefined ? { ...entry, spentMsat: '0' } : entry)
-      if (isTold === true) lines.push({ line: 'told', key: entry.key, id: entry.id })
-    }
     lines.push(...this.#invoices.values())
     for (const { key, event } of this.#events) lines.push({ line: 'event', key, ...event })
     lines.push({ line: 'sequences', last: this.#sequence, published: this.#published })

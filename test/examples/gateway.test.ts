@@ -1,15 +1,21 @@
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { Identity } from '../../examples/gateway/book.ts'
 import { CODES } from '../../examples/gateway/errors.ts'
 import { Journal } from '../../examples/gateway/journal.ts'
 import { parseKeys } from '../../examples/gateway/keys.ts'
 import type { Answer, PaidEvent } from '../../examples/gateway/requests.ts'
-import { WINDOW_MS } from '../../examples/gateway/limits.ts'
+import { SPARE_LINES, WINDOW_MS } from '../../examples/gateway/limits.ts'
 import { foreignInvoice, hashOf, payment, START_MS, TestGateway } from './gateway-fakes.ts'
 
 const create = { task: 'create', amountMsat: 5_000n, description: 'tea', expirySeconds: 600 } as const
 const DAY_MS = 86_400_000
+
+function identityOf(id: number): Identity {
+  const rest = { content: '', via: 'kafka', task: 'decode', signature: `of ${id}`, timestamp: START_MS } as const
+  return { key: 'shop', id: String(id), ...rest }
+}
 
 function codeOf(answer: Answer): string {
   return 'error' in answer ? answer.error.code : 'none'
@@ -316,6 +322,33 @@ describe('the journal', () => {
     expect(gateway.book.committedMsat('shop')).toBe(101_000n)
     expect(gateway.book.waitingInvoices().length).toBe(1)
     expect(codeOf(await gateway.ask(payment(invoice)))).toBe('already-paid')
+  })
+
+  it('is not written anew by each line, however many answers of it are on Kafka', async () => {
+    const gateway = await TestGateway.open()
+    const { book } = gateway
+    const answer = async (id: number): Promise<void> => {
+      await book.answer(identityOf(id), { result: {} })
+      await book.told('shop', String(id))
+    }
+    await Promise.all(Array.from({ length: SPARE_LINES + 100 }, (_, id) => answer(id)))
+    const rewrite = vi.spyOn(Journal.prototype, 'rewrite')
+    onTestFinished(() => rewrite.mockRestore())
+    for (let id = 0; id < 10; id++) await answer(2 * SPARE_LINES + id)
+    expect(rewrite.mock.calls.length).toBeLessThanOrEqual(1)
+    await gateway.restart()
+    expect(gateway.book.untold()).toEqual([])
+  })
+
+  it('forgets a payment with its request, also where its answer is on Kafka', async () => {
+    const gateway = await TestGateway.open()
+    const invoice = foreignInvoice({ expirySeconds: 400_000 })
+    await gateway.ask(payment(invoice), { id: 'p' })
+    await gateway.book.told('shop', 'p')
+    expect(gateway.book.payment(hashOf(invoice))).toBeDefined()
+    await gateway.pass(DAY_MS + 1)
+    await gateway.restart()
+    expect(gateway.book.payment(hashOf(invoice))).toBeUndefined()
   })
 
   it('forgets requests after a day, and the node still pays nothing twice', async () => {
