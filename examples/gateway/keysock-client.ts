@@ -4,7 +4,7 @@ import { EventEmitter, on } from 'node:events'
 import type { Endpoint, Socket } from 'keysock'
 import type { Transport, TransportOptions } from './client.ts'
 import { GatewayError } from './errors.ts'
-import { ASK_AGAIN_MS, KEEP_ALIVE_MS, RETRY_MS, WINDOW_MS } from './limits.ts'
+import { ASK_AGAIN_MS, KEEP_ALIVE_MS, MAX_CONNECTION_MSAT, RETRY_MS, WINDOW_MS } from './limits.ts'
 import { linesOf } from './lines.ts'
 import { failureOf, jsonObject, readTold, type Answer, type PaidEvent } from './requests.ts'
 import { isSigned, NO_SIGNATURE, readLine, signedLine } from './signature.ts'
@@ -24,7 +24,11 @@ export interface KeysockClientOptions {
 interface Pending {
   readonly fields: Readonly<Record<string, unknown>>
   readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
 }
+
+/** What a connection fails with where another one would fail, too, and cost as much: a cap, a price, a fee. */
+const FINAL: ReadonlySet<string | undefined> = new Set(['ERR_KEYSOCK_COST', 'ERR_KEYSOCK_PRICE', 'ERR_KEYSOCK_FEE'])
 
 /** Asks by lines over one connection, which is made when there is something to ask. */
 export class KeysockClient implements Transport {
@@ -50,7 +54,7 @@ export class KeysockClient implements Transport {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const give = (): void => reject(signal?.reason as Error)
     signal?.addEventListener('abort', give, { once: true })
-    this.#pending.set(id, { fields, resolve })
+    this.#pending.set(id, { fields, resolve, reject })
     // A new connection begins with all that waits.
     if (this.#running === undefined) this.#running = this.#run()
     else this.#send(id, fields)
@@ -73,6 +77,7 @@ export class KeysockClient implements Transport {
       if (!signal.aborted) throw error
     } finally {
       this.#after = undefined
+      this.#socket?.setKeepAlive(false)
     }
   }
 
@@ -87,9 +92,10 @@ export class KeysockClient implements Transport {
     const { endpoint, address, port, time } = this.#options
     const { signal } = this.#ended
     for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
-      const socket = endpoint.createConnection(address, port)
+      // It lasts for as long as somebody asks: the caps of the endpoint bound what it costs.
+      const socket = endpoint.createConnection(address, port, { maxCost: MAX_CONNECTION_MSAT })
       this.#socket = socket
-      socket.on('error', (error) => this.#options.log?.(`the gateway is asked again: ${error.message}`))
+      socket.on('error', (error) => this.#onError(error))
       socket.once('connect', () => (waitMs = RETRY_MS.least))
       for (const [id, { fields }] of this.#pending) this.#send(id, fields)
       this.#follow()
@@ -126,6 +132,22 @@ export class KeysockClient implements Transport {
     }
   }
 
+  #onError(error: NodeJS.ErrnoException): void {
+    if (!FINAL.has(error.code)) {
+      this.#options.log?.(`the gateway is asked again: ${error.message}`)
+      return
+    }
+    for (const { reject } of this.#pending.values()) reject(error)
+    this.#pending.clear()
+    this.#endEvents(error)
+  }
+
+  #endEvents(error: Error): void {
+    if (this.#after === undefined) return
+    this.#after = undefined
+    this.#events.emit('error', error)
+  }
+
   #isNeeded(): boolean {
     return this.#pending.size > 0 || this.#after !== undefined
   }
@@ -159,18 +181,29 @@ export class KeysockClient implements Transport {
       return
     }
     const told = readTold(fields)
-    if (told?.key !== key.name || Math.abs(time.now() - told.timestamp) > WINDOW_MS) return
-    if (told.type === 'answer') this.#hear(told.id, told.answer)
+    if (told?.key !== key.name) return
+    const isNow = Math.abs(time.now() - told.timestamp) <= WINDOW_MS
+    // Dropped, it would be asked for again, and paid for, until one of the clocks is set.
+    if (told.type === 'answer') this.#hear(told.id, isNow ? told.answer : this.#stale(told.timestamp, told.answer))
+    else if (!isNow) return
     else if (this.#after !== undefined && told.event.sequence > this.#after) {
       this.#after = told.event.sequence
       this.#events.emit('event', told.event)
     }
   }
 
+  /** In place of an answer whose time is not now. What the gateway did it would say again under the same id. */
+  #stale(timestamp: number, answer: Answer): Answer {
+    const [theirs, ours] = [timestamp, this.#options.time.now()].map((ms) => new Date(ms).toISOString())
+    const message = `the gateway's clock says ${theirs}, and the one here ${ours}`
+    const final = 'error' in answer && answer.error.code === 'stale'
+    return { error: new GatewayError('stale', message, { final }).failure }
+  }
+
   #hear(id: string, answer: Answer): void {
     this.#pending.get(id)?.resolve(answer)
     if (id !== this.#followId || !('error' in answer)) return
     const { code, message, final } = answer.error
-    this.#events.emit('error', new GatewayError(code, message, { final }))
+    this.#endEvents(new GatewayError(code, message, { final }))
   }
 }

@@ -59,3 +59,10 @@ export const KAFKA_SESSION_MS = 10_000
 export const MAX_KAFKA_IDS = 1_000
 /** A payment that lnd lost looks so every time: a commitment that is under way is for a moment in none of its lists. */
 export const LOST_LOOKS = { count: 3, everyMs: 10_000 } as const
+/**
+ * What the endpoint of a gateway, and one connection of a shop, may cost at most, msat: 10 million sat. They run for
+ * months; what bounds them is a day's limit, or the caps of the shop's endpoint.
+ */
+export const MAX_CONNECTION_MSAT = 10_000_000_000n
+/** What a gateway's own packets may cost on a day, and what a command of the shop may cost in all, unless told, sat. */
+export const DAY_SAT = 100_000

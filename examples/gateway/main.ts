@@ -12,6 +12,7 @@ import { KafkaClient } from './kafka-client.ts'
 import { TOPICS } from './kafka-server.ts'
 import { KeysockClient } from './keysock-client.ts'
 import { parseKeys, readKeys } from './keys.ts'
+import { DAY_SAT, MAX_CONNECTION_MSAT } from './limits.ts'
 import { LndNode } from './lnd-node.ts'
 import { connectLnd, locationIn, ownLocation, type LndLocation } from './lnd-location.ts'
 import type { Result } from './requests.ts'
@@ -21,6 +22,7 @@ import { systemTime } from './time.ts'
 
 /** Where gateways listen unless told. */
 const PORT = 18_011
+const MSAT_PER_SAT = 1_000n
 /** Exit codes: the gateway said no for good; it is not decided; the command line is wrong. */
 const EXIT = { refused: 1, notYet: 3 } as const
 
@@ -39,6 +41,7 @@ interface ServeOptions {
   readonly kafkaRequests: string
   readonly kafkaAnswers: string
   readonly kafkaTimeout?: number
+  readonly maxSatDay: number
 }
 
 interface ClientOptions {
@@ -51,6 +54,7 @@ interface ClientOptions {
   readonly kafkaAnswers: string
   readonly id?: string
   readonly timestamp?: number
+  readonly maxSat: number
 }
 
 const program = new Command('gateway')
@@ -83,6 +87,7 @@ program
   .option('--kafka-requests <topic>', 'the topic of requests', TOPICS.requests)
   .option('--kafka-answers <topic>', 'the topic of answers and events', TOPICS.answers)
   .option('--kafka-timeout <ms>', 'how long a payment asked for over Kafka is waited for', numberOf)
+  .option('--max-sat-day <sat>', "what the gateway's own packets may cost on a day (UTC)", numberOf, DAY_SAT)
   .action(serve)
 
 program
@@ -94,6 +99,8 @@ program
     parseKeys(text)
     console.log(text)
   })
+
+const MAX_SAT = 'what asking over keysock may cost, as long as the command runs'
 
 askCommand('decode <invoice>', 'what an invoice says').action((invoice: string, options: ClientOptions) =>
   tell(options, (client, ask) => client.decode(invoice, ask)),
@@ -136,15 +143,18 @@ program
   .description('signed lines from standard input to a gateway, and back: for programs in any language')
   .requiredOption('--gateway <address>', 'what the gateway said when it started')
   .option('--port <number>', 'its port', numberOf, PORT)
-  .action(async ({ gateway, port }: { readonly gateway: string; readonly port: number }) => {
-    const endpoint = await ownEndpoint()
-    try {
-      const socket = await endpoint.connect(gateway, port)
-      await Promise.all([pipeline(process.stdin, socket), pipeline(socket, process.stdout, { end: false })])
-    } finally {
-      await endpoint.close()
-    }
-  })
+  .option('--max-sat <sat>', MAX_SAT, numberOf, DAY_SAT)
+  .action(
+    async ({ gateway, port, maxSat }: { readonly gateway: string; readonly port: number; readonly maxSat: number }) => {
+      const endpoint = await ownEndpoint(gateway, maxSat)
+      try {
+        const socket = await endpoint.connect(gateway, port, { maxCost: MAX_CONNECTION_MSAT })
+        await Promise.all([pipeline(process.stdin, socket), pipeline(socket, process.stdout, { end: false })])
+      } finally {
+        await endpoint.close()
+      }
+    },
+  )
 
 function askCommand(name: string, description: string): Command {
   return clientCommand(name, description)
@@ -160,15 +170,16 @@ function clientCommand(name: string, description: string): Command {
     .requiredOption('--key <name>', 'which key')
     .option('--gateway <address>', 'what the gateway said when it started')
     .option('--port <number>', 'its port', numberOf, PORT)
+    .option('--max-sat <sat>', MAX_SAT, numberOf, DAY_SAT)
     .option('--kafka <brokers>', 'over Kafka in place of keysock', listOf)
     .option('--kafka-requests <topic>', 'the topic of requests', TOPICS.requests)
     .option('--kafka-answers <topic>', 'the topic of answers and events', TOPICS.answers)
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { keys, state, port, keysock, kafka, kafkaKey, kafkaTimeout, kafkaRequests, kafkaAnswers } = options
+  const { keys, state, port, keysock, kafka, kafkaKey, kafkaTimeout, kafkaRequests, kafkaAnswers, maxSatDay } = options
   if (kafka !== undefined && kafkaKey === undefined) throw new Error('--kafka needs --kafka-key')
-  const location = ownNode()
+  const location = namedNode() ?? ownLocation(process.env)
   const all = readKeys(keys)
   const node = new LndNode(connectLnd(location))
   const endpoint = keysock
@@ -176,6 +187,9 @@ async function serve(options: ServeOptions): Promise<void> {
         backend: createLndBackend(location),
         store: new FolderStore(endpointFolder(state)),
         phantomLane: true,
+        // Those of keysock hold for the life of a process, which here is months: the day's limit bounds it.
+        caps: { peer: MAX_CONNECTION_MSAT, process: MAX_CONNECTION_MSAT },
+        policy: { daySat: maxSatDay },
       })
     : undefined
   const gateway = await startGateway({
@@ -225,7 +239,8 @@ async function tell(
 }
 
 async function withClient(options: ClientOptions, act: (client: GatewayClient) => Promise<void>): Promise<void> {
-  const { keys, key: name, gateway: address, port, kafka, kafkaRequests: requests, kafkaAnswers: answers } = options
+  const { keys, key: name, gateway: address, port, kafka, maxSat } = options
+  const { kafkaRequests: requests, kafkaAnswers: answers } = options
   const key = readKeys(keys).get(name)
   if (key === undefined) throw new Error(`${keys} has no key ${name}`)
   if (kafka !== undefined) {
@@ -238,7 +253,7 @@ async function withClient(options: ClientOptions, act: (client: GatewayClient) =
     return
   }
   if (address === undefined) throw new Error('--gateway ADDRESS or --kafka BROKERS')
-  const endpoint = await ownEndpoint()
+  const endpoint = await ownEndpoint(address, maxSat)
   const client = new GatewayClient(new KeysockClient({ endpoint, address, port, key, time: systemTime, log }))
   try {
     await act(client)
@@ -248,17 +263,21 @@ async function withClient(options: ClientOptions, act: (client: GatewayClient) =
   }
 }
 
-function ownNode(): LndLocation {
+/** What `--nodes` and `--as` name; undefined without them. */
+function namedNode(): LndLocation | undefined {
   const { nodes, as } = program.opts<NodeOptions>()
-  return nodes !== undefined && as !== undefined ? locationIn(nodes, as) : ownLocation(process.env)
+  if ((nodes === undefined) !== (as === undefined)) throw new Error('--nodes FILE and --as NAME go together')
+  return nodes !== undefined && as !== undefined ? locationIn(nodes, as) : undefined
 }
 
-/** The caller's: it pays for what it asks. */
-async function ownEndpoint(): Promise<Endpoint> {
-  const { nodes, as } = program.opts<NodeOptions>()
-  if (nodes === undefined || as === undefined) return await defaultEndpoint()
-  const { socket, cert, macaroon } = locationIn(nodes, as)
-  return await createEndpoint({ backend: createLndBackend({ socket, cert, macaroon }) })
+/** The caller's: it pays for what it asks, and for the answers. */
+async function ownEndpoint(gateway: string, maxSat: number): Promise<Endpoint> {
+  const location = namedNode()
+  const endpoint =
+    location === undefined ? await defaultEndpoint() : await createEndpoint({ backend: createLndBackend(location) })
+  const cap = BigInt(maxSat) * MSAT_PER_SAT
+  endpoint.setCaps({ process: cap, peer: { publicKey: gateway, cap } })
+  return endpoint
 }
 
 function onSignal(act: () => void): void {

@@ -17,6 +17,7 @@ function complaint(words: readonly string[]): string {
 it.each([
   [['create', '--id', 'o-1', ...KAFKA], '--id is for keysock'],
   [['create', '--timestamp', '1796040000000', ...ASK], '--timestamp is for Kafka'],
+  [['--nodes', 'nodes.json', 'serve', '--keys', 'none', '--state', 'none'], '--nodes FILE and --as NAME go together'],
   [['events', '--after', '7', ...KAFKA], '--after is for keysock'],
 ])('the gateway refuses %j', (words, message) => {
   expect(complaint(words)).toContain(message)
