@@ -20,6 +20,7 @@ export const CODES = {
   failed: 'the node gave the payment up, or lost it when it was killed',
   'timed-out': 'the payment was not decided in time',
   'node-unreachable': 'the Lightning node does not answer',
+  'node-denied': 'the Lightning node does not permit it with the gateway’s macaroon',
 } as const
 
 export type Code = keyof typeof CODES

@@ -7,6 +7,7 @@ import {
   type FailureReason,
   type InvoiceOrder,
   type LightningNode,
+  NodeDenied,
   NodeUnreachable,
   type PaymentOrder,
   type PaymentState,
@@ -16,9 +17,10 @@ import {
 import { pause, systemTime, type Time } from './time.ts'
 
 /** Codes of gRPC. */
+const UNKNOWN = 2
 const NOT_FOUND = 5
 const ALREADY_EXISTS = 6
-const PERMISSION_DENIED = 7
+const DENIED: readonly (number | undefined)[] = [7, 16]
 /** Connection and call broken in between: what lnd made of the call cannot be known. */
 const BROKEN: readonly (number | undefined)[] = [undefined, 1, 4, 13, 14]
 /** As lncli has it. */
@@ -100,14 +102,26 @@ interface Calls {
   }
 }
 
+interface LndNodeOptions {
+  readonly time?: Time
+  readonly log?: (line: string) => void
+}
+
 export class LndNode implements LightningNode {
   readonly #calls: Calls
   readonly #time: Time
+  readonly #log: (line: string) => void
+  /** Calls that lnd did not permit: each is said once. */
+  readonly #denied = new Set<string>()
 
-  /** @param lnd what `authenticatedLndGrpc` of npm `lightning` gives */
-  constructor(lnd: AuthenticatedLnd, time: Time = systemTime) {
+  /**
+   * @param lnd what `authenticatedLndGrpc` of npm `lightning` gives
+   * @param log hears once of each call that the macaroon does not permit
+   */
+  constructor(lnd: AuthenticatedLnd, { time = systemTime, log = () => undefined }: LndNodeOptions = {}) {
     this.#calls = lnd
     this.#time = time
+    this.#log = log
   }
 
   async network(): Promise<string> {
@@ -150,8 +164,9 @@ export class LndNode implements LightningNode {
     try {
       return await stateFrom(stream, (payment) => stateOf(payment).status !== 'in-flight')
     } catch (error) {
-      if (isRpcError(error) && !BROKEN.includes(error.code)) return await this.#afterRefusal(order.hash, error)
-      throw unreachable(error)
+      const isRefused = isRpcError(error) && !BROKEN.includes(error.code) && !isDenied(error)
+      if (isRefused) return await this.#afterRefusal(order.hash, error)
+      throw this.#unreachable('sendPaymentV2', error)
     }
   }
 
@@ -190,7 +205,7 @@ export class LndNode implements LightningNode {
       return await stateFrom(stream, isEnough)
     } catch (error) {
       if (isRpcError(error) && error.code === NOT_FOUND) return { status: 'unknown' }
-      throw unreachable(error)
+      throw this.#unreachable('trackPaymentV2', error)
     }
   }
 
@@ -204,28 +219,49 @@ export class LndNode implements LightningNode {
       await pause(this.#time, LOST_LOOKS.everyMs, signal)
       if (signal.aborted) break
       const payment = latest()
-      const { channels } = await this.#call('listChannels', {})
-      looks = payment !== undefined && isLost(hash, payment, channels, this.#time.now()) ? looks + 1 : 0
+      const channels = await this.#channels()
+      const seemsLost = payment !== undefined && channels !== undefined
+      looks = seemsLost && isLost(hash, payment, channels, this.#time.now()) ? looks + 1 : 0
     }
     return { status: 'failed', reason: 'failed' }
+  }
+
+  /** Undefined where lnd does not say: a look that shows nothing ends nothing. */
+  async #channels(): Promise<readonly RpcChannel[] | undefined> {
+    try {
+      return (await this.#call('listChannels', {})).channels
+    } catch {
+      return undefined
+    }
   }
 
   async watch(from: WatchFrom, tell: (settled: Settled) => void, signal: AbortSignal): Promise<void> {
     const stream = this.#calls.default.subscribeInvoices({ settle_index: String(from.afterIndex) })
     const ended = new Promise<void>((resolve) => {
-      stream.on('error', () => resolve())
+      stream.on('error', (error) => {
+        // Whatever broke, it is asked again; what lnd does not permit is said.
+        this.#unreachable('subscribeInvoices', error)
+        resolve()
+      })
       stream.on('end', () => resolve())
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
+    // What comes while former ones are looked up waits: told before them, its index would pass theirs over.
+    let waiting: Settled[] | undefined = []
     stream.on('data', (invoice) => {
-      if (invoice.state === 'SETTLED') tell(settledOf(invoice))
+      if (invoice.state !== 'SETTLED') return
+      if (waiting === undefined) tell(settledOf(invoice))
+      else waiting.push(settledOf(invoice))
     })
     try {
       // lnd counts from 1, and takes 0 for the present: what was settled while nobody listened is looked for.
       for (const hash of from.afterIndex === 0 ? from.waiting : []) {
         const invoice = await this.#lookUp(Buffer.from(hash, 'hex'))
-        if (invoice?.state === 'SETTLED') tell(settledOf(invoice))
+        if (invoice?.state === 'SETTLED') waiting.push(settledOf(invoice))
       }
+      const found = waiting.toSorted((a, b) => a.index - b.index)
+      waiting = undefined
+      for (const settled of found) tell(settled)
       await ended
     } finally {
       stream.cancel()
@@ -243,7 +279,7 @@ export class LndNode implements LightningNode {
       return await this.#call('lookupInvoice', { r_hash: hash })
     } catch (error) {
       if (isRpcError(error) && error.code === NOT_FOUND) return undefined
-      throw unreachable(error)
+      throw this.#unreachable('lookupInvoice', error)
     }
   }
 
@@ -257,10 +293,20 @@ export class LndNode implements LightningNode {
       const call = service[name].bind(service) as Call<never>
       call(request, { deadline: this.#time.now() + CALL_MS }, (error, message) => {
         if (error === null) resolve(message)
-        else if (BROKEN.includes(error.code)) reject(unreachable(error))
+        else if (BROKEN.includes(error.code) || isDenied(error)) reject(this.#unreachable(name, error))
         else reject(error)
       })
     })
+  }
+
+  /** A macaroon that permits too little is said in words: waiting does not help. */
+  #unreachable(call: string, error: unknown): NodeUnreachable {
+    if (error instanceof NodeUnreachable) return error
+    if (!isDenied(error)) return new NodeUnreachable(detailsOf(error))
+    const message = `lnd does not permit ${call} with this macaroon: ${detailsOf(error)}`
+    if (!this.#denied.has(call)) this.#log(message)
+    this.#denied.add(call)
+    return new NodeDenied(message)
   }
 }
 
@@ -326,10 +372,9 @@ function detailsOf(error: unknown): string {
   return isRpcError(error) ? (error.details ?? error.message) : String(error)
 }
 
-/** A macaroon that permits too little is said in words: waiting does not help. */
-function unreachable(error: unknown): Error {
-  if (error instanceof NodeUnreachable) return error
-  if (isRpcError(error) && error.code === PERMISSION_DENIED)
-    return new Error(`the macaroon does not permit it: ${detailsOf(error)}`)
-  return new NodeUnreachable(detailsOf(error))
+/** lnd gives most refusals of its macaroons no code of their own. */
+function isDenied(error: unknown): boolean {
+  if (!isRpcError(error)) return false
+  const isWorded = /permission denied|macaroon|verification failed/i.test(detailsOf(error))
+  return DENIED.includes(error.code) || (error.code === UNKNOWN && isWorded)
 }

@@ -181,7 +181,7 @@ async function serve(options: ServeOptions): Promise<void> {
   if (kafka !== undefined && kafkaKey === undefined) throw new Error('--kafka needs --kafka-key')
   const location = namedNode() ?? ownLocation(process.env)
   const all = readKeys(keys)
-  const node = new LndNode(connectLnd(location))
+  const node = new LndNode(connectLnd(location), { log })
   const endpoint = keysock
     ? await createEndpoint({
         backend: createLndBackend(location),

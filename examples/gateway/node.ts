@@ -56,6 +56,9 @@ export class NodeUnreachable extends Error {
   override readonly name = 'NodeUnreachable'
 }
 
+/** The node does not permit the call, with the macaroon that it was given: it did nothing. */
+export class NodeDenied extends NodeUnreachable {}
+
 /** Every call rejects with NodeUnreachable where the node does not answer. */
 export interface LightningNode {
   /** bitcoin, testnet, signet or regtest. */

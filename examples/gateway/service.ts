@@ -14,7 +14,7 @@ import {
   TIMEOUT_MS,
   WINDOW_MS,
 } from './limits.ts'
-import { type LightningNode, NodeUnreachable, type Outcome, type PaymentState } from './node.ts'
+import { type LightningNode, NodeDenied, NodeUnreachable, type Outcome, type PaymentState } from './node.ts'
 import { contentOf, type Answer, type Order, type Request, type Result, type Task } from './requests.ts'
 import { pause, within, type Time } from './time.ts'
 
@@ -188,6 +188,8 @@ export class Service {
       try {
         return await act()
       } catch (error) {
+        // What was begun is not let go of here: it waits until the node permits it again.
+        if (error instanceof NodeDenied && !this.#isBegun(identity)) return await this.#answer(identity, DENIED)
         if (error instanceof NodeUnreachable)
           return failed(new GatewayError('node-unreachable', CODES['node-unreachable'], { final: false }))
         if (!(error instanceof GatewayError)) throw error
@@ -212,6 +214,10 @@ export class Service {
     return answer
   }
 
+  #isBegun({ key, id }: Identity): boolean {
+    return this.#options.book.entry(key, id)?.line === 'begun'
+  }
+
   async #create(identity: Identity, order: Extract<Order, { readonly task: 'create' }>): Promise<Answer> {
     // Before the node is asked: an invoice that is made twice is one invoice with this preimage.
     await this.#options.node.network()
@@ -227,7 +233,7 @@ export class Service {
     { preimage, amountMsat, description, expirySeconds }: NonNullable<Extract<Entry, { line: 'begun' }>['create']>,
   ): Promise<Answer> {
     const order = { preimage: Buffer.from(preimage, 'hex'), amountMsat: BigInt(amountMsat), description, expirySeconds }
-    const paymentRequest = await this.#until(() => this.#options.node.invoice(order))
+    const paymentRequest = await this.#until(() => this.#options.node.invoice(order), { isDenialFinal: true })
     const { hash, expiresAt } = decodeInvoice(paymentRequest)
     return await this.#answer(identity, { result: { paymentRequest, hash, expiresAt } })
   }
@@ -285,6 +291,7 @@ export class Service {
     const { expiresAt } = decodeInvoice(begun.paymentRequest)
     const untilMs = Math.min(expiresAt, atMs + begun.timeoutMs)
     let state: PaymentState = isNew ? { status: 'unknown' } : await this.#until(() => node.paymentState(begun.hash))
+    let isUntold = isNew
     for (let isCertain = false; ;) {
       if (state.status === 'settled') return state
       if (state.status === 'in-flight') {
@@ -294,12 +301,14 @@ export class Service {
         const reason = time.now() > expiresAt ? 'expired' : 'timed-out'
         if (isCertain) return state.status === 'failed' ? state : { status: 'failed', reason }
         // The node may be taking up, right now, what it had been told by a process or a connection that is gone.
-        await pause(time, ANSWER_GRACE_MS, this.#ended.signal)
+        await this.#rest(ANSWER_GRACE_MS)
         state = await this.#until(() => node.paymentState(begun.hash))
         isCertain = true
       } else {
         // What is in memory is on disk, or nothing goes out.
         this.#options.book.checkWritable()
+        const isFirst = isUntold
+        isUntold = false
         try {
           state = await node.pay(order)
           if (state.status === 'failed') return state
@@ -307,6 +316,8 @@ export class Service {
           if (state.status === 'unknown') return { status: 'failed', reason: 'failed' }
         } catch (error) {
           if (!(error instanceof NodeUnreachable)) throw error
+          // The first word about it: nobody has told the node to pay.
+          if (error instanceof NodeDenied && isFirst) throw new GatewayError('node-denied')
           await this.#rest(RETRY_MS.least)
           state = await this.#until(() => node.paymentState(begun.hash))
         }
@@ -323,12 +334,13 @@ export class Service {
   }
 
   /** Tries until the node answers: what was begun has to come to an end. */
-  async #until<T>(act: () => Promise<T>): Promise<T> {
+  async #until<T>(act: () => Promise<T>, { isDenialFinal = false } = {}): Promise<T> {
     for (let waitMs: number = RETRY_MS.least; ; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
       try {
         return await act()
       } catch (error) {
         if (!(error instanceof NodeUnreachable)) throw error
+        if (isDenialFinal && error instanceof NodeDenied) throw new GatewayError('node-denied')
         if (waitMs === RETRY_MS.least) this.#options.log(`waits for the node: ${error.message}`)
       }
       await this.#rest(waitMs)
@@ -372,6 +384,7 @@ export class Service {
   }
 }
 
+const DENIED = failed(new GatewayError('node-denied'))
 const notYet = 'the payment is under way; ask again under the same id'
 
 function nameOf({ key, id }: { readonly key: string; readonly id: string }): string {

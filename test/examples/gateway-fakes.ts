@@ -10,6 +10,7 @@ import { parseKeys, type Keys } from '../../examples/gateway/keys.ts'
 import {
   type InvoiceOrder,
   type LightningNode,
+  NodeDenied,
   NodeUnreachable,
   type PaymentOrder,
   type PaymentState,
@@ -98,6 +99,8 @@ export class FakeNode implements LightningNode {
   readonly sent: PaymentOrder[] = []
   readonly invoices: Map<string, string> = new Map()
   isAway = false
+  /** As lnd with a macaroon that permits nothing. */
+  isDenied = false
   readonly #states = new Map<string, PaymentState>()
   readonly #waiting = new Map<string, (state: PaymentState) => void>()
   readonly #listeners = new Set<(settled: Settled) => void>()
@@ -174,6 +177,7 @@ export class FakeNode implements LightningNode {
 
   async #here<T>(act: () => T | Promise<T>): Promise<T> {
     if (this.isAway) throw new NodeUnreachable('away')
+    if (this.isDenied) throw new NodeDenied('denied')
     return await act()
   }
 }

@@ -5,6 +5,7 @@ import type { Identity } from '../../examples/gateway/book.ts'
 import { CODES } from '../../examples/gateway/errors.ts'
 import { Journal } from '../../examples/gateway/journal.ts'
 import { parseKeys } from '../../examples/gateway/keys.ts'
+import { NodeDenied } from '../../examples/gateway/node.ts'
 import type { Answer, PaidEvent } from '../../examples/gateway/requests.ts'
 import { SPARE_LINES, WINDOW_MS } from '../../examples/gateway/limits.ts'
 import { foreignInvoice, hashOf, payment, START_MS, TestGateway } from './gateway-fakes.ts'
@@ -233,6 +234,42 @@ describe('a request', () => {
   })
 })
 
+describe('a node that does not permit it', () => {
+  it('is told at once, and that is final', async () => {
+    const gateway = await TestGateway.open()
+    gateway.node.isDenied = true
+    const denied = { error: { code: 'node-denied', final: true } }
+    expect(await gateway.ask(create)).toMatchObject(denied)
+    expect(await gateway.ask(payment(foreignInvoice()))).toMatchObject(denied)
+    expect(gateway.book.committedMsat('shop')).toBe(0n)
+  })
+
+  it('is told, too, where it is the call itself that it does not permit', async () => {
+    const gateway = await TestGateway.open()
+    for (const call of ['pay', 'invoice'] as const)
+      vi.spyOn(gateway.node, call).mockRejectedValue(new NodeDenied('denied'))
+    const invoice = foreignInvoice()
+    for (const order of [create, payment(invoice)]) expect(codeOf(await gateway.ask(order))).toBe('node-denied')
+    vi.restoreAllMocks()
+    expect(codeOf(await gateway.ask(payment(invoice)))).toBe('none')
+  })
+
+  it('keeps a payment that was begun waiting until it permits it', async () => {
+    const gateway = await TestGateway.open()
+    const invoice = foreignInvoice()
+    gateway.node.plan.set(hashOf(invoice), 'break')
+    const asked = gateway.ask(payment(invoice), { id: 'p' })
+    await gateway.settle()
+    gateway.node.isDenied = true
+    await gateway.pass(60_000)
+    expect(await asked).toMatchObject({ error: { code: 'timed-out', final: false } })
+    gateway.node.isDenied = false
+    gateway.node.decide(hashOf(invoice), { status: 'settled', preimage: '', amountMsat: 100_000n, feeMsat: 1_000n })
+    await gateway.pass(10_000)
+    expect(await gateway.ask(payment(invoice), { id: 'p' })).toMatchObject({ result: { feeMsat: '1000' } })
+  })
+})
+
 describe('after a crash', () => {
   it.each(['break', 'lost'] as const)('a payment whose word was lost (%s) is paid once', async (plan) => {
     const gateway = await TestGateway.open()
@@ -268,6 +305,20 @@ describe('after a crash', () => {
       error: { code: 'timed-out', final: true },
     })
     expect(gateway.node.paid).toEqual([])
+  })
+
+  it('a payment whose time is over is not given up before the node had its time to say', async () => {
+    const gateway = await TestGateway.open()
+    const invoice = foreignInvoice()
+    const hash = hashOf(invoice)
+    gateway.node.plan.set(hash, 'lost')
+    const asked = gateway.ask(payment(invoice, 5_000), { id: 'p' })
+    await gateway.pass(5_500)
+    await gateway.restart()
+    gateway.node.decide(hash, { status: 'settled', preimage: '', amountMsat: 100_000n, feeMsat: 1_000n })
+    await gateway.pass(5_000)
+    expect(await gateway.ask(payment(invoice, 5_000), { id: 'p' })).toMatchObject({ result: { hash } })
+    await asked
   })
 
   it('an invoice is not made twice', async () => {
