@@ -172,11 +172,16 @@ export class Book {
     return sum
   }
 
-  /** @throws GatewayError 'busy' where no more can be remembered */
-  checkRoom(): void {
-    if (this.#entries.size >= MAX_REQUESTS || this.#invoices.size >= MAX_INVOICES) this.#forget()
-    if (this.#entries.size >= MAX_REQUESTS || this.#invoices.size >= MAX_INVOICES)
+  /** @throws GatewayError 'busy' where no more of this key can be remembered */
+  checkRoom(key: string): void {
+    if (this.#hasRoom(key)) return
+    this.#forget()
+    if (!this.#hasRoom(key))
       throw new GatewayError('busy', 'too many requests of the last day are remembered', { final: false })
+  }
+
+  #hasRoom(key: string): boolean {
+    return hasRoom(this.#entries, MAX_REQUESTS, key) && hasRoom(this.#invoices, MAX_INVOICES, key)
   }
 
   /** Resolves when it is on disk: only then it may be acted on. */
@@ -364,6 +369,15 @@ export class Book {
 
 function nameOf({ key, id }: { readonly key: string; readonly id: string }): string {
   return `${key} ${id}`
+}
+
+/** A key may have as many as are free: one alone fills half of the room, and leaves the other half to others. */
+function hasRoom(all: ReadonlyMap<string, { readonly key: string }>, most: number, key: string): boolean {
+  const free = most - all.size
+  if (all.size < free) return true
+  let own = 0
+  for (const one of all.values()) if (one.key === key) own++
+  return own < free
 }
 
 function reserved({ line, ...entry }: Entry): bigint {

@@ -166,7 +166,7 @@ export class Service {
   /** Everything up to the map of what is under way is one turn: a second request under the id finds the first. */
   #begin(identity: Identity, order: Work, key: Key): Promise<Answer> {
     if (this.#underWay.size >= MAX_UNDER_WAY) throw new GatewayError('busy', CODES.busy, { final: false })
-    this.#options.book.checkRoom()
+    this.#options.book.checkRoom(identity.key)
     this.#contents.set(nameOf(identity), identity.content)
     return this.#work(identity, async () => {
       if (!key.tasks.has(order.task)) return await this.#answer(identity, failed(new GatewayError('not-allowed')))

@@ -7,7 +7,7 @@ import { Journal } from '../../examples/gateway/journal.ts'
 import { parseKeys } from '../../examples/gateway/keys.ts'
 import { NodeDenied } from '../../examples/gateway/node.ts'
 import type { Answer, PaidEvent } from '../../examples/gateway/requests.ts'
-import { SPARE_LINES, WINDOW_MS } from '../../examples/gateway/limits.ts'
+import { MAX_REQUESTS, SPARE_LINES, WINDOW_MS } from '../../examples/gateway/limits.ts'
 import { foreignInvoice, hashOf, payment, START_MS, TestGateway } from './gateway-fakes.ts'
 
 const create = { task: 'create', amountMsat: 5_000n, description: 'tea', expirySeconds: 600 } as const
@@ -223,6 +223,18 @@ describe('a request', () => {
     expect(gateway.book.committedMsat('shop')).toBe(902_000n)
     await gateway.pass(DAY_MS)
     expect(codeOf(await gateway.ask(payment(big())))).toBe('none')
+  })
+
+  it('is busy where its key fills half of what is remembered, and another key is served', async () => {
+    const gateway = await TestGateway.open()
+    const filling = Array.from({ length: MAX_REQUESTS / 2 }, (_, id) =>
+      gateway.book.answer(identityOf(id), { result: {} }),
+    )
+    await Promise.all(filling)
+    expect(codeOf(await gateway.ask(create))).toBe('busy')
+    expect(codeOf(await gateway.ask(create, { key: 'till' }))).toBe('none')
+    await gateway.pass(DAY_MS + 1)
+    expect(codeOf(await gateway.ask(create))).toBe('none')
   })
 
   it('counts what is under way against the limit, also ten at once', async () => {
