@@ -105,15 +105,28 @@ class Caller {
     }
     tell({ result: { after } })
     this.#forget?.()
+    const socket = this.#socket
     let last = after
-    // What was told from disk may come as news as well: each is told once.
-    const told = (of: string, event: Extract<Told, { type: 'event' }>['event']): void => {
-      if (of !== key.name || event.sequence <= last) return
-      last = event.sequence
-      this.#tell(key, { type: 'event', event })
+    /** On disk; what the book has beyond is not yet. */
+    let newest = book.events(after).at(-1)?.event.sequence ?? after
+    // No more than the caller takes: the rest stays in the book until it has.
+    const tellMore = (): void => {
+      for (const { key: of, event } of book.events(last)) {
+        if (event.sequence > newest || socket.writableNeedDrain) return
+        last = event.sequence
+        if (of === key.name) this.#tell(key, { type: 'event', event })
+      }
     }
-    this.#forget = service.onEvent(({ key: of, event }) => told(of, event))
-    for (const { key: of, event } of book.events(after)) told(of, event)
+    const forget = service.onEvent(({ event }) => {
+      newest = Math.max(newest, event.sequence)
+      tellMore()
+    })
+    socket.on('drain', tellMore)
+    this.#forget = () => {
+      forget()
+      socket.off('drain', tellMore)
+    }
+    tellMore()
   }
 
   #tell({ name, secret }: Key, told: Told): void {
