@@ -10,7 +10,7 @@ type Step =
   | { readonly type: 'ask'; readonly id: number; readonly invoice: number }
   | { readonly type: 'plan'; readonly invoice: number; readonly plan: 'hang' | 'break' | 'lost' | 'fail' | 'pay' }
   | { readonly type: 'decide'; readonly invoice: number; readonly isPaid: boolean }
-  | { readonly type: 'crash' | 'away' | 'back' }
+  | { readonly type: 'crash' | 'away' | 'back' | 'denied' | 'permitted' }
   | { readonly type: 'pass'; readonly ms: number }
 
 const invoice = fc.nat(INVOICES - 1)
@@ -22,7 +22,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     plan: fc.constantFrom('hang' as const, 'break' as const, 'lost' as const, 'fail' as const, 'pay' as const),
   }),
   fc.record({ type: fc.constant('decide' as const), invoice, isPaid: fc.boolean() }),
-  fc.record({ type: fc.constantFrom('crash' as const, 'away' as const, 'back' as const) }),
+  fc.record({ type: fc.constantFrom(...(['crash', 'away', 'back', 'denied', 'permitted'] as const)) }),
   fc.record({ type: fc.constant('pass' as const), ms: fc.nat(20_000) }),
 )
 
@@ -70,6 +70,10 @@ describe('whatever breaks, and whenever', () => {
             case 'back':
               gateway.node.isAway = next.type === 'away'
               return
+            case 'denied':
+            case 'permitted':
+              gateway.node.isDenied = next.type === 'denied'
+              return
             case 'pass':
               await gateway.pass(next.ms)
           }
@@ -77,7 +81,7 @@ describe('whatever breaks, and whenever', () => {
 
         async function decide(which: number, isPaid: boolean): Promise<void> {
           const hash = hashes[which] ?? ''
-          const isHere = !gateway.node.isAway
+          const isHere = !gateway.node.isAway && !gateway.node.isDenied
           if (!isHere || (await gateway.node.paymentState(hash)).status !== 'in-flight') return
           const paid = { status: 'settled', preimage: 'ab', amountMsat: 300_000n, feeMsat: 1_000n } as const
           gateway.node.decide(hash, isPaid ? paid : { status: 'failed', reason: 'refused' })
@@ -86,6 +90,7 @@ describe('whatever breaks, and whenever', () => {
         /** Everything comes back and is decided; then every id is asked once more. */
         async function end(): Promise<void> {
           gateway.node.isAway = false
+          gateway.node.isDenied = false
           gateway.node.plan.clear()
           await gateway.restart()
           for (let i = 0; i < INVOICES; i++) await decide(i, i % 2 === 0)
