@@ -1,4 +1,5 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,13 +18,14 @@ import { serveKeysock } from '../../examples/gateway/keysock-server.ts'
 import { parseKeys } from '../../examples/gateway/keys.ts'
 import { linesOf } from '../../examples/gateway/lines.ts'
 import { WINDOW_MS } from '../../examples/gateway/limits.ts'
+import { NodeDenied } from '../../examples/gateway/node.ts'
 import type { Answer, PaidEvent, Result } from '../../examples/gateway/requests.ts'
 import { jsonOfLine, readLine, sign, signedLine } from '../../examples/gateway/signature.ts'
 import { LndNode } from '../../examples/gateway/lnd-node.ts'
 import { Service } from '../../examples/gateway/service.ts'
 import { systemTime } from '../../examples/gateway/time.ts'
 import { createEndpoint } from '../../src/index.ts'
-import { createLndBackend } from '../../src/lnd.ts'
+import { createLndBackend, lndPermissions } from '../../src/lnd.ts'
 import { strangersInvoice } from '../../examples/gateway/strangers.ts'
 import { kafkaAvailable } from '../../tools/kafka/build.ts'
 import { lndAvailable } from '../../tools/regtest/available.ts'
@@ -250,6 +252,32 @@ describe.skipIf(!lnd.ok)('the gateway on real lnd nodes', () => {
       const { text } = await stage.invoice(1)
       expect(await codeOf(till.pay(text))).toBe('not-allowed')
       expect(await till.decode(text)).toMatchObject({ amountMsat: '1000' })
+    })
+
+    it('is told from a node that is away where its macaroon permits too little, or is of another node', async () => {
+      const { bob, dave } = { bob: stage.network.node('bob'), dave: stage.network.node('dave') }
+      const said: string[] = []
+      const nodeWith = (hex: string): LndNode => {
+        const { lnd: calls } = authenticatedLndGrpc({ cert: bob.cert, macaroon: hex, socket: bob.socket })
+        const node = new LndNode(calls, { log: (line) => said.push(line) })
+        onTestFinished(() => node.close())
+        return node
+      }
+      const [poor, foreign] = [nodeWith((await bob.bakeMacaroon(lndPermissions)).hex), nodeWith(dave.macaroon.hex)]
+      const { text, id } = await stage.invoice(1)
+      const order = { amountMsat: 1_000n, description: 'tea', expirySeconds: 600 }
+      const paid = { paymentRequest: text, hash: id, amountMsat: 1_000n, isOpenAmount: false, maxFeeMsat: 1_000n }
+      for (const ask of [
+        () => poor.invoice({ ...order, preimage: randomBytes(32) }),
+        () => poor.pay({ ...paid, timeoutMs: KAFKA_TIMEOUT_MS }),
+        () => foreign.network(),
+      ])
+        await expect(ask()).rejects.toBeInstanceOf(NodeDenied)
+      expect(said.map((line) => line.split(' with ')[0])).toEqual([
+        'lnd does not permit addInvoice',
+        'lnd does not permit sendPaymentV2',
+        'lnd does not permit getInfo',
+      ])
     })
 
     it('node-unreachable over keysock, where it is reached through another node, and paid when it is back', async () => {
