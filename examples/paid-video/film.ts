@@ -63,10 +63,12 @@ const MAX_FILM_BYTES = 2 ** 40
 const MAX_DURATION_MS = 24 * 3_600_000
 /** 1,000 sat for 1,000 bytes: beyond it is a mistake. */
 export const MAX_KILOBYTE_MSAT = 1_000_000
+/** Of 1,000 bytes: what a packet brings of a film at least. */
+export const PACKET_SHARE = 0.8
 
 /** What a publisher sent is not what it should be. */
 export class FilmError extends Error {
-  readonly code: 'bad-catalogue' | 'bad-index' | 'bad-film' | 'wrong-bytes'
+  readonly code: 'bad-catalogue' | 'bad-index' | 'bad-film' | 'bad-price' | 'wrong-bytes'
 
   constructor(code: FilmError['code'], message: string) {
     super(message)
@@ -86,6 +88,20 @@ export function spanOf(index: FilmIndex, segment: number): Span {
 /** What a film costs in all beyond its preview, msat, without the fees of the network. */
 export function costMsat({ bytes, freeBytes, kilobyteMsat }: FilmOffer): number {
   return Math.ceil(((bytes - freeBytes) * kilobyteMsat) / 1_000)
+}
+
+/** The least price of 1,000 bytes where a packet may cost `maxFeeMsat`: for less, it could cost more than it brings. */
+export function leastKilobyteMsat(maxFeeMsat: number): number {
+  return Math.ceil(maxFeeMsat / PACKET_SHARE)
+}
+
+/** @throws FilmError 'bad-price' where 1,000 bytes bring less than their packets may cost */
+export function checkPrice(kilobyteMsat: number, maxFeeMsat: number): void {
+  const leastMsat = leastKilobyteMsat(maxFeeMsat)
+  if (kilobyteMsat >= leastMsat) return
+  const why = `a packet may cost ${maxFeeMsat / 1_000} sat here (--max-fee), and brings 800 bytes`
+  const what = `${kilobyteMsat / 1_000} sat/kB is too little`
+  throw new FilmError('bad-price', `${what}: ${why}, so ${leastMsat / 1_000} sat/kB is the least`)
 }
 
 /** @throws FilmError 'bad-catalogue' */

@@ -7,8 +7,9 @@ import { createEndpoint, type Endpoint, FolderStore } from 'keysock'
 import { findDaemon } from 'keysock/daemon'
 import { createLndBackend } from 'keysock/lnd'
 import { readFilm, readPrice } from './clips.ts'
+import { checkPrice, PACKET_SHARE } from './film.ts'
 import { PageServer } from './page-server.ts'
-import { Publisher } from './publisher.ts'
+import { FREE_DAY_SAT, Publisher } from './publisher.ts'
 import { CATALOGUE_PORT } from './requests.ts'
 import { type Books, Stage } from './stage.ts'
 import { Viewer } from './viewer.ts'
@@ -23,7 +24,8 @@ const USAGE = `usage: paid-video [--cap SAT] [--page PORT] [--json] [--nodes FIL
   --cap SAT     what a viewer spends at most, fees included, before it asks (2000)
   --page PORT   of the page on this machine (8180)
   --json        the books of the demonstration as JSON, at its end
-  --max-fee SAT what one packet may cost at most; when selling, four fifths of the price of 1,000 bytes (watch: 4)
+  --max-fee SAT what one packet may cost at most. No film is sold for less than that divided by 0.8.
+                publish: four fifths of the lowest price, 2 at least; watch: 4
   --day SAT     what leaves the node on a day at most, of this program (100000)`
 
 const { values, positionals } = parseArgs({
@@ -46,14 +48,10 @@ const { values, positionals } = parseArgs({
   },
 })
 const WRONG_USAGE = 2
-/** What answering those who only look around may cost on a day, sat. */
-const FREE_DAY_SAT = 5_000
 /** What a packet may cost where nothing says so, and at least, msat. */
 const WATCH_FEE_MSAT = 4_000
 const LEAST_FEE_MSAT = 2_000
-/** A packet brings some 800 bytes at least: one that costs more than these would be sold at a loss. */
-const PACKET_SHARE = 0.8
-/** The purse bounds what a viewer spends, and the price what a publisher does; the caps of keysock stand behind. */
+/** The purse bounds a viewer, and what viewers paid their seller; the caps of keysock stand behind. */
 const CAPS = { peer: 10_000_000_000n, process: 10_000_000_000n }
 
 const [command, ...words] = positionals
@@ -92,46 +90,58 @@ async function publish(files: readonly string[]): Promise<void> {
   const films = files.map((file) => readFilm(file, { title, about, poster, freeMs, price }))
   // A buyer chooses the way back, and could stand on it as a dear relay: no packet costs more than it brings.
   const leastMsat = Math.min(...films.map(({ kilobyteMsat }) => kilobyteMsat))
-  const endpoint = await ownEndpoint('publisher', Math.max(LEAST_FEE_MSAT, Math.floor(leastMsat * PACKET_SHARE)))
-  const publisher = await Publisher.open({ endpoint, name, log: console.log })
-  for (const film of films) {
-    const { kilobyteMsat, freeBytes, bytes } = await publisher.add(film)
-    const sat = Math.ceil(((bytes - freeBytes) * kilobyteMsat) / 1_000_000)
-    console.log(`${film.title}: ${kilobyteMsat / 1_000} sat/kB, ${sat.toLocaleString('en')} sat in all`)
-  }
-  console.log(`viewers type:  paid-video watch ${await endpoint.address()}`)
-  await untilStopped()
-  publisher.close()
-  await endpoint.close()
+  const maxFeeMsat = maxFeeOr(Math.max(LEAST_FEE_MSAT, Math.floor(leastMsat * PACKET_SHARE)))
+  checkPrice(leastMsat, maxFeeMsat)
+  await onOwnNode('publisher', maxFeeMsat, async (endpoint) => {
+    const publisher = await Publisher.open({ endpoint, maxFeeMsat, name, log: console.log })
+    for (const film of films) {
+      const { kilobyteMsat, freeBytes, bytes } = await publisher.add(film)
+      const sat = Math.ceil(((bytes - freeBytes) * kilobyteMsat) / 1_000_000)
+      console.log(`${film.title}: ${kilobyteMsat / 1_000} sat/kB, ${sat.toLocaleString('en')} sat in all`)
+    }
+    console.log(`viewers type:  paid-video watch ${await endpoint.address()}`)
+    await untilStopped()
+    publisher.close()
+  })
 }
 
 async function watch(addresses: readonly string[]): Promise<void> {
-  const endpoint = await ownEndpoint('viewer', WATCH_FEE_MSAT)
-  const { name = '' } = values
+  const { folder, name = '' } = values
   const capMsat = satOf(values.cap, '--cap') * 1_000n
-  const viewer = new Viewer({ endpoint, name: name || 'A viewer', folder: values.folder, capMsat })
-  const page = await PageServer.open(viewer, name, portOf(values.page))
-  console.log(`watch at  ${page.url}`)
-  for (const address of new Set([...viewer.knownPublishers(), ...addresses]))
-    viewer.addPublisher(address).catch((error: Error) => console.error(`${address}: ${error.message}`))
-  await untilStopped()
-  await page.close()
-  await viewer.close()
-  await endpoint.close()
+  const port = portOf(values.page)
+  const maxFeeMsat = maxFeeOr(WATCH_FEE_MSAT)
+  await onOwnNode('viewer', maxFeeMsat, async (endpoint) => {
+    const viewer = new Viewer({ endpoint, maxFeeMsat, name: name || 'A viewer', folder, capMsat })
+    const page = await PageServer.open(viewer, name, port)
+    console.log(`watch at  ${page.url}`)
+    for (const address of new Set([...viewer.knownPublishers(), ...addresses]))
+      viewer.addPublisher(address).catch((error: Error) => console.error(`${address}: ${error.message}`))
+    await untilStopped()
+    await page.close()
+    await viewer.close()
+  })
 }
 
-/** The node that lncli's variables name, or its daemon where one runs. */
-async function ownEndpoint(role: string, maxFeeMsat: number): Promise<Endpoint> {
+/** Runs on the node that lncli's variables name, or on its daemon where one runs, and lets go of it in any case. */
+async function onOwnNode(role: string, maxFee: number, run: (endpoint: Endpoint) => Promise<void>): Promise<void> {
   const backend = (await findDaemon(process.env)) ?? createLndBackend()
   const store = new FolderStore(join(values.folder, role))
-  const given = values['max-fee']
-  const maxFee = given === undefined ? BigInt(maxFeeMsat) : satOf(given, '--max-fee') * 1_000n
   // Looking around is free for strangers, so it has a bound of its own.
   const policy = { daySat: Number(satOf(values.day, '--day')), ports: { [CATALOGUE_PORT]: { daySat: FREE_DAY_SAT } } }
   const endpoint = await createEndpoint({ backend, store, caps: CAPS, maxFee, policy, phantomLane: true })
   endpoint.on('warning', ({ message }) => console.error(message))
   endpoint.on('error', ({ message }) => console.error(message))
-  return endpoint
+  try {
+    await run(endpoint)
+  } finally {
+    await endpoint.close()
+  }
+}
+
+/** What one packet may cost, msat: as it was typed, or so much. */
+function maxFeeOr(msat: number): number {
+  const given = values['max-fee']
+  return given === undefined ? msat : Number(satOf(given, '--max-fee')) * 1_000
 }
 
 async function untilStopped(): Promise<void> {

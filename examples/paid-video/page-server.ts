@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { costMsat, FilmError } from './film.ts'
+import { FREE_DAY_SAT } from './publisher.ts'
 import { SourceError } from './source.ts'
 import { endOf, type Offer, type Viewer, ViewerError } from './viewer.ts'
 
@@ -216,7 +217,11 @@ export class PageServer {
           has: watching.index.segments.map((_segment, i) => watching.file.has(i)),
         },
         question: question ?? null,
-        shop: viewer.address === '' ? null : { address: viewer.address, sales: viewer.sales() },
+        selling: { leastMsat: viewer.leastKilobyteMsat, freeDaySat: FREE_DAY_SAT },
+        shop:
+          viewer.address === ''
+            ? null
+            : { address: viewer.address, sales: viewer.sales(), givenMsat: viewer.givenMsat },
       },
       (_name, value: unknown) => (typeof value === 'bigint' ? Number(value) : value),
     )
@@ -260,7 +265,11 @@ function fail(response: http.ServerResponse, error: unknown): void {
   const isOurs = error instanceof ViewerError
   const code = isOurs || error instanceof SourceError || error instanceof FilmError ? error.code : 'failed'
   const message = error instanceof Error ? error.message : String(error)
-  response.writeHead(isOurs ? STATUS[error.code] : 502, { ...HEADERS, 'content-type': 'application/json' })
+  const isBadPrice = error instanceof FilmError && error.code === 'bad-price'
+  response.writeHead(isOurs ? STATUS[error.code] : isBadPrice ? 400 : 502, {
+    ...HEADERS,
+    'content-type': 'application/json',
+  })
   response.end(JSON.stringify({ code, message }))
 }
 

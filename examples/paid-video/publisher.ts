@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { Endpoint, Server, Socket } from 'keysock'
-import { type FilmIndex, type FilmOffer, MAX_POSTER_BYTES, type Span } from './film.ts'
+import { checkPrice, type FilmIndex, type FilmOffer, MAX_POSTER_BYTES, type Span } from './film.ts'
 import { CATALOGUE_PORT, type Request, RequestReader } from './requests.ts'
 
 /** A film, as it is put up for sale. */
@@ -44,6 +44,8 @@ export interface Sale {
 
 export interface PublisherOptions {
   readonly endpoint: Endpoint
+  /** The `maxFee` of the endpoint, msat: no film is sold for less than its packets may cost. */
+  readonly maxFeeMsat: number
   readonly name: string
   readonly log?: (line: string) => void
 }
@@ -55,8 +57,8 @@ const MAX_FILMS = 100
 const PIECE_BYTES = 16_384
 /** What answering one who looks around may cost, msat: a catalogue or a preview of some 300 kB. */
 const FREE_COST_MSAT = 1_000_000
-/** What serving one viewer may cost, msat; it is paid for before. */
-const SERVING_COST_MSAT = 1_000_000_000
+/** What all of them together may cost on a day, sat: for the policy of the endpoint, which outlives a process. */
+export const FREE_DAY_SAT = 5_000
 /** Who only looks has to ask soon, ms. */
 const FREE_IDLE_MS = 60_000
 /** Who pauses for longer comes again over a new connection: it may have left without the money for a word, ms. */
@@ -74,15 +76,19 @@ interface Shelf {
 
 export class Publisher {
   readonly #endpoint: Endpoint
+  readonly #maxFeeMsat: number
   readonly #name: string
   readonly #log: (line: string) => void
   readonly #catalogue: Server
   readonly #shelves: Map<string, Shelf> = new Map()
   readonly #sockets: Set<Socket> = new Set()
   #nextPort = CATALOGUE_PORT + 1
+  /** By connections to the catalogue that have closed, msat. */
+  #pastGivenMsat = 0n
 
-  private constructor({ endpoint, name, log = () => undefined }: PublisherOptions) {
+  private constructor({ endpoint, maxFeeMsat, name, log = () => undefined }: PublisherOptions) {
     this.#endpoint = endpoint
+    this.#maxFeeMsat = maxFeeMsat
     this.#name = name
     this.#log = log
     // What is free costs its publisher, not who looks.
@@ -97,9 +103,16 @@ export class Publisher {
     return publisher
   }
 
-  /** Puts a film up for sale, or changes its price. */
+  /** What those who looked around, and previews, cost beyond what they brought, msat. */
+  get givenMsat(): bigint {
+    const open = [...this.#sockets].filter((socket) => socket.localPort === CATALOGUE_PORT)
+    return open.reduce((sum, socket) => sum + givenBy(socket), this.#pastGivenMsat)
+  }
+
+  /** Puts a film up for sale, or changes its price. @throws FilmError 'bad-price' */
   async add(film: Film): Promise<FilmOffer> {
     const { id } = film.index
+    checkPrice(film.kilobyteMsat, this.#maxFeeMsat)
     const former = this.#shelves.get(id)
     if (former !== undefined) await this.#remove(former)
     if (this.#shelves.size >= MAX_FILMS) throw new RangeError(`a publisher has ${MAX_FILMS} films at most`)
@@ -108,9 +121,8 @@ export class Publisher {
     const server = this.#endpoint.createServer(
       {
         tariff: { packet: 0, kilobyte: film.kilobyteMsat },
-        // The price is all that a viewer pays, also where it is below what the packets cost.
-        answers: 'own',
-        maxCost: SERVING_COST_MSAT,
+        // Its packets are paid out of what the viewer paid: a sale costs no more than it brings.
+        answers: 'caller',
         idleTimeout: PAID_IDLE_MS,
         allowHalfOpen: true,
       },
@@ -171,7 +183,8 @@ export class Publisher {
     socket.on('error', () => undefined)
     socket.once('close', () => {
       this.#sockets.delete(socket)
-      if (shelf !== undefined) this.#leave(socket, shelf)
+      if (shelf === undefined) this.#pastGivenMsat += givenBy(socket)
+      else this.#leave(socket, shelf)
     })
     this.#answerAll(socket, shelf).catch(() => socket.resetAndDestroy())
   }
@@ -222,6 +235,10 @@ export class Publisher {
     if (shelf === undefined) throw new TypeError('this is not on sale here')
     return shelf.film.index
   }
+}
+
+function givenBy({ stats }: Socket): bigint {
+  return stats.paidMsat - stats.receivedMsat
 }
 
 function isWithin({ from, to }: Span, most: number): boolean {

@@ -24,6 +24,8 @@ export interface PurseView {
 
 /** Kept for the word that a connection leaves: without it the publisher would go on to ask for money, msat. */
 const FAREWELL_MSAT = 4_000n
+/** With less a connection could not pay for the first answers, and would wait for them in vain, msat. */
+const LEAST_MSAT = 30_000n
 
 export class Purse {
   #capMsat: bigint
@@ -60,14 +62,14 @@ export class Purse {
 
   /**
    * Opens a connection that may spend `wishMsat`, or all that others leave. Undefined where the cap leaves less than
-   * that, or nothing.
+   * that, or too little to begin.
    */
   open(wishMsat: bigint | undefined, connect: (maxCost: bigint) => Socket): Socket | undefined {
     this.#settle()
     const grant: Grant = { socket: undefined, wishMsat, isOpen: true }
     const roomMsat = this.#roomFor(grant)
     const maxCost = wishMsat ?? roomMsat - FAREWELL_MSAT
-    if (maxCost <= 0n || roomMsat < maxCost) return undefined
+    if (maxCost < LEAST_MSAT || roomMsat < maxCost) return undefined
     this.#grants.add(grant)
     this.#divide()
     const socket = connect(maxCost)

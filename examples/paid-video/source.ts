@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import type { Endpoint, Socket } from 'keysock'
-import type { Span } from './film.ts'
+import { PACKET_SHARE, type Span } from './film.ts'
 import type { Purse } from './purse.ts'
 import { requestLine } from './requests.ts'
 
@@ -215,6 +215,8 @@ export class Source {
       endpoint.createConnection(address, port, {
         maxCost,
         maxTariff: { packet: 0, kilobyte: kilobyteMsat },
+        // What the packets cost is the publisher's, out of the price.
+        maxAnswer: Math.floor(kilobyteMsat * PACKET_SHARE),
         connectTimeout: CONNECT_MS,
         noDelay: true,
       }),

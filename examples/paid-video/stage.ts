@@ -8,7 +8,8 @@ import { createSimulation, type NetworkDescription, type Simulation } from 'keys
 import { ownClips } from './clips.ts'
 import { readLedger, type Side } from './ledger.ts'
 import { PageServer } from './page-server.ts'
-import { Publisher } from './publisher.ts'
+import { FREE_DAY_SAT, Publisher } from './publisher.ts'
+import { CATALOGUE_PORT } from './requests.ts'
 import { Viewer } from './viewer.ts'
 
 export interface StageOptions {
@@ -69,8 +70,11 @@ const NAMES = { publisher: 'Studio North', viewers: ['Anna', 'Ben'] } as const
 const LND_NODES = { publisher: 'bob', viewers: ['alice', 'carol'] } as const
 const LND_DIRECT = 'carol'
 const SIM_NODES = { publisher: 'studio', viewers: ['anna', 'ben'] } as const
-/** The purse bounds what a viewer spends, and the price what a publisher does; caps of keysock stand behind. */
+/** The purse bounds what a viewer spends, and what viewers paid what a seller does; caps of keysock stand behind. */
 const CAPS = { peer: 1_000_000_000n, process: 1_000_000_000n }
+const POLICY = { ports: { [CATALOGUE_PORT]: { daySat: FREE_DAY_SAT } } }
+/** What one packet may cost, msat: four fifths of the lowest price of the clips. */
+const MAX_FEE_MSAT = 3_200
 /** How long payments are waited for at the end, and how often is looked, ms. */
 const DECIDED_MS = 60_000
 const LOOK_MS = 250
@@ -101,16 +105,35 @@ export class Stage {
       const backend = sim?.backend(name) ?? createLndBackend({ ...known[name], network: 'regtest' })
       const replies = nodes !== undefined && name === LND_DIRECT ? 'direct' : 'phantom'
       const store = new FolderStore(join(folder, name))
-      return await createEndpoint({ backend, store, caps: CAPS, phantomLane: true, replies })
+      return await createEndpoint({
+        backend,
+        store,
+        caps: CAPS,
+        maxFee: MAX_FEE_MSAT,
+        policy: POLICY,
+        phantomLane: true,
+        replies,
+      })
     }
     const publisherEndpoint = await open(names.publisher)
-    const publisher = await Publisher.open({ endpoint: publisherEndpoint, name: NAMES.publisher, ...(log && { log }) })
+    const publisher = await Publisher.open({
+      endpoint: publisherEndpoint,
+      maxFeeMsat: MAX_FEE_MSAT,
+      name: NAMES.publisher,
+      ...(log && { log }),
+    })
     for (const clip of ownClips()) await publisher.add(clip)
     const address = await publisherEndpoint.address()
     const watchers: Watcher[] = []
     for (const [i, name] of NAMES.viewers.entries()) {
       const endpoint = await open(names.viewers[i] ?? '')
-      const viewer = new Viewer({ endpoint, name, folder: join(folder, `${name}-films`), capMsat })
+      const viewer = new Viewer({
+        endpoint,
+        maxFeeMsat: MAX_FEE_MSAT,
+        name,
+        folder: join(folder, `${name}-films`),
+        capMsat,
+      })
       const page = await PageServer.open(viewer, name, pagePort === 0 ? 0 : pagePort + i)
       watchers.push({ name, endpoint, viewer, page })
       // It comes while the page is opened; the page says how it goes.

@@ -11,6 +11,7 @@ import {
   FilmError,
   type FilmIndex,
   type FilmOffer,
+  leastKilobyteMsat,
   MAX_CATALOGUE_BYTES,
   MAX_INDEX_BYTES,
   MAX_KILOBYTE_MSAT,
@@ -27,6 +28,8 @@ import { Source, type SourceState, type Wait } from './source.ts'
 
 export interface ViewerOptions {
   readonly endpoint: Endpoint
+  /** The `maxFee` of the endpoint, msat. */
+  readonly maxFeeMsat: number
   /** As buyers of what it sells on see it. */
   readonly name: string
   /** Where films and the list of publishers are kept. */
@@ -143,6 +146,16 @@ export class Viewer {
   /** What others type to buy here; '' until something is sold on. */
   get address(): string {
     return this.#address
+  }
+
+  /** What 1,000 bytes cost at least where they are sold on, msat. */
+  get leastKilobyteMsat(): number {
+    return leastKilobyteMsat(this.#options.maxFeeMsat)
+  }
+
+  /** What those cost who looked around at what is sold on, msat. */
+  get givenMsat(): bigint {
+    return this.#sells?.givenMsat ?? 0n
   }
 
   sales(): ReturnType<Publisher['sales']> {
@@ -425,7 +438,7 @@ export class Viewer {
 
   // ---- Selling on --------------------------------------------------------------------------------------
 
-  /** Sells a film that is here whole, at this side's own price. @throws ViewerError */
+  /** Sells a film that is here whole, at this side's own price. @throws ViewerError; FilmError 'bad-price' */
   async sellOn(key: string, kilobyteMsat: number): Promise<void> {
     const offer = this.offer(key)
     const { film } = offer
@@ -433,8 +446,8 @@ export class Viewer {
     if (file?.isWhole !== true) throw new ViewerError('not-whole', 'watch it to the end first')
     if (!Number.isSafeInteger(kilobyteMsat) || kilobyteMsat < 0 || kilobyteMsat > MAX_KILOBYTE_MSAT)
       throw new ViewerError('bad-value', 'this is no price')
-    const { endpoint, name } = this.#options
-    this.#publisher ??= Publisher.open({ endpoint, name })
+    const { endpoint, maxFeeMsat, name } = this.#options
+    this.#publisher ??= Publisher.open({ endpoint, maxFeeMsat, name })
     this.#sells = await this.#publisher
     const { title, about, bytes, durationMs, width, height, freeMs } = film
     const poster = Buffer.from(film.poster, 'base64')

@@ -10,10 +10,12 @@ import { satDown, satFine, satUp, shortKey, size, time } from './words.js'
  *   freeMs: number, hasPoster: boolean, haveBytes: number, isOwned: boolean, isSold: boolean }} Card
  * @typedef {{ offer: string, state: string, message: string, bytes: number, has: boolean[] }} Watching
  * @typedef {{ address: string, name: string, state: string, message: string }} PublisherRow
- * @typedef {{ title: string, kilobyteMsat: number, viewers: number, soldBytes: number, earnedMsat: number }} Sale
+ * @typedef {{ title: string, kilobyteMsat: number, viewers: number, soldBytes: number, earnedMsat: number,
+ *   spentMsat: number }} Sale
  * @typedef {{ name: string, purse: Purse, publishers: PublisherRow[], offers: Card[], watching?: Watching,
  *   question: { capMsat: number, spentMsat: number, restMsat: number } | null,
- *   shop: { address: string, sales: Sale[] } | null }} View
+ *   selling: { leastMsat: number, freeDaySat: number },
+ *   shop: { address: string, sales: Sale[], givenMsat: number } | null }} View
  */
 
 /** Controls go when nothing moves for so long, ms; toasts after so long. */
@@ -189,7 +191,7 @@ function drawShop({ shop }) {
   find('shop').hidden = shop === null
   if (shop === null) return
   if (find('shop-address').value !== shop.address) find('shop-address').value = shop.address
-  const rows = shop.sales.map(({ title, kilobyteMsat, viewers, soldBytes, earnedMsat }) =>
+  const rows = shop.sales.map(({ title, kilobyteMsat, viewers, soldBytes, earnedMsat, spentMsat }) =>
     make(
       'li',
       {},
@@ -197,10 +199,11 @@ function drawShop({ shop }) {
       make('span', { className: 'muted', textContent: `${satFine(kilobyteMsat)} sat/kB` }),
       make('span', {
         className: 'end',
-        textContent: `${viewers > 0 ? `${viewers} watching · ` : ''}${size(soldBytes)} sold · ${satFine(earnedMsat)} sat earned`,
+        textContent: `${viewers > 0 ? `${viewers} watching · ` : ''}${size(soldBytes)} sold · ${satFine(earnedMsat)} sat earned · ${satFine(spentMsat)} of them went for packets`,
       }),
     ),
   )
+  find('shop-given').textContent = satFine(Math.max(0, shop.givenMsat))
   replace('sales', rows, JSON.stringify(shop))
 }
 
@@ -597,7 +600,11 @@ function follow() {
       const film = openFilm()
       if (film === undefined) return
       document.title = `${film.title} · Paid video`
-      find('sell-price').value = String(Math.max(0, film.kilobyteMsat / 1_000 - 1))
+      const { leastMsat = 0, freeDaySat = 0 } = view?.selling ?? {}
+      find('sell-price').min = String(leastMsat / 1_000)
+      find('sell-price').value = String(Math.max(leastMsat, film.kilobyteMsat - 1_000) / 1_000)
+      find('sell-least').textContent = satFine(leastMsat)
+      find('sell-free').textContent = satDown(freeDaySat * 1_000)
     })
   }
   scrollTo(0, 0)

@@ -140,7 +140,7 @@ describe.skipIf(browserPath === undefined)('the paid video in a browser, on a si
       const ends = [anna, ben].map((one) => one.plays('the end', ({ hasEnded }) => hasEnded))
       for (const { stalls } of await Promise.all(ends)) expect(stalls).toBeLessThanOrEqual(mostStalls())
 
-      await anna.page.getByLabel('Your price, sat/kB').fill('3')
+      await anna.page.getByLabel('Your price, sat/kB').fill('4')
       await anna.page.getByRole('button', { name: 'Sell it on' }).click()
       await anna.page.getByText('Your address is on the page').waitFor()
       await anna.page.getByRole('link', { name: 'All films', exact: true }).click()

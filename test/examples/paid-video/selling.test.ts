@@ -13,7 +13,10 @@ import { createEndpoint, type Endpoint } from '../../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../../src/sim.ts'
 
 const HEADER = -1
+const CAPS = { peer: 10n ** 9n }
 const CAP_MSAT = 5_000_000n
+/** Of the endpoints: what one packet may cost. 4 sat/kB is the least price then. */
+const MAX_FEE_MSAT = 3_200
 const clips = ownClips()
 const [film] = clips.filter(({ title }) => title === 'Slow light')
 
@@ -26,12 +29,12 @@ interface Stage {
   readonly until: (what: string, holds: () => boolean) => Promise<void>
 }
 
-async function stage(seed: string, failure = 0.1): Promise<Stage> {
-  const sim = createSimulation(demoNetwork({ failure }), { seed })
+async function stage(seed: string, network = demoNetwork({ failure: 0.1 }), maxFee = MAX_FEE_MSAT): Promise<Stage> {
+  const sim = createSimulation(network, { seed })
   const endpoint = (name: string): Promise<Endpoint> =>
-    sim.drive(createEndpoint({ backend: sim.backend(name), phantomLane: true, caps: { peer: 10n ** 9n } }))
+    sim.drive(createEndpoint({ backend: sim.backend(name), phantomLane: true, maxFee, caps: CAPS }))
   const bob = await endpoint('bob')
-  const publisher = await Publisher.open({ endpoint: bob, name: 'Studio' })
+  const publisher = await Publisher.open({ endpoint: bob, maxFeeMsat: MAX_FEE_MSAT, name: 'Studio' })
   for (const clip of clips) await publisher.add(clip)
   const wait = (ms: number): Promise<void> => pause(ms, sim.clock)
   return {
@@ -42,7 +45,7 @@ async function stage(seed: string, failure = 0.1): Promise<Stage> {
     viewer(of, capMsat = CAP_MSAT) {
       const folder = mkdtempSync(join(tmpdir(), 'keysock-video-'))
       onTestFinished(() => rmSync(folder, { recursive: true }))
-      return new Viewer({ endpoint: of, name: 'Anna', folder, capMsat, wait })
+      return new Viewer({ endpoint: of, maxFeeMsat: MAX_FEE_MSAT, name: 'Anna', folder, capMsat, wait })
     },
     async until(what, holds) {
       for (let waits = 0; !holds(); waits++) {
@@ -155,7 +158,8 @@ describe('a paid video', () => {
     const viewer = on.viewer(alice)
     await opened(on, viewer, await on.bob.address())
     for (const segment of [HEADER, 0, 1, 2, 3, 4]) await on.sim.drive(viewer.segment(segment))
-    await on.until('all is decided', () => alice.stats.reservedMsat === 0n)
+    // What was asked for comes, and is paid.
+    await on.sim.drive(pause(5_000, on.sim.clock))
     const before = viewer.purse.view().spentMsat
     await on.sim.drive(pause(600_000, on.sim.clock))
     // A few words between the two sides, and no byte of the film.
@@ -230,13 +234,13 @@ describe('a paid video', () => {
     const annasKey = await opened(on, anna, await on.bob.address())
     await opened(on, ben, await on.bob.address())
     await on.sim.drive(Promise.all([watchAll(anna), watchAll(ben)]))
-    await on.sim.drive(anna.sellOn(annasKey, 3_000))
-    expect(anna.sales()).toMatchObject([{ title: 'Slow light', kilobyteMsat: 3_000, soldBytes: 0 }])
+    await on.sim.drive(anna.sellOn(annasKey, 4_000))
+    expect(anna.sales()).toMatchObject([{ title: 'Slow light', kilobyteMsat: 4_000, soldBytes: 0 }])
 
     const carol = await on.endpoint('carol')
     const cleo = on.viewer(carol)
     await opened(on, cleo, anna.address)
-    expect(cleo.watching?.offer.film.kilobyteMsat).toBe(3_000)
+    expect(cleo.watching?.offer.film.kilobyteMsat).toBe(4_000)
     await on.sim.drive(watchAll(cleo))
     expect(cleo.owns(film?.index.id ?? '')).toBe(true)
     await on.sim.drive(cleo.close())
@@ -245,15 +249,56 @@ describe('a paid video', () => {
     const sold = (await readLedger(alice.account)).sold
     const bought = (await readLedger(carol.account)).bought.get(alice.publicKeyHex)
     expect(bought?.paidMsat).toBe(sold.receivedMsat)
-    expect(Number(sold.receivedMsat)).toBeGreaterThan(3 * 150_000)
+    expect(Number(sold.receivedMsat)).toBeGreaterThan(4 * 150_000)
     await expectEqual(on, [
       [anna, alice],
       [ben, dave],
     ])
   })
 
+  it('costs its seller no more than it brings, also where the buyer is a dear relay', async () => {
+    const between = [
+      ['bob', 'relay'],
+      ['relay', 'alice'],
+      ['relay', 'carol'],
+    ] as const
+    const network = {
+      nodes: ['alice', 'bob', 'carol', 'relay'].map((name) => ({ name })),
+      channels: between.map((ends) => ({
+        between: ends,
+        capacityMsat: 10_000_000_000,
+        ...(ends[1] === 'alice' && { policies: { relay: { baseFeeMsat: 5_000 } } }),
+      })),
+    }
+    // The endpoint would pay far more for a packet than the price covers.
+    const on = await stage('dear', network, 10_000)
+    const alice = await on.endpoint('alice')
+    const viewer = on.viewer(alice)
+    await opened(on, viewer, await on.bob.address())
+    const all = watchAll(viewer).catch(() => undefined)
+    await on.sim.drive(pause(120_000, on.sim.clock))
+    const sale = on.publisher.sales().find(({ title }) => title === 'Slow light')
+    expect(sale?.earnedMsat).toBeGreaterThan(0n)
+    // What an endpoint advances for answers, all in all.
+    expect(sale?.spentMsat).toBeLessThanOrEqual((sale?.earnedMsat ?? 0n) + 100_000n)
+    await on.sim.drive(viewer.close())
+    await on.sim.drive(all)
+  })
+
+  it('is not sold for less than its packets may cost', async () => {
+    const on = await stage('cheap')
+    const alice = await on.endpoint('alice')
+    const viewer = on.viewer(alice)
+    const key = await opened(on, viewer, await on.bob.address())
+    await on.sim.drive(watchAll(viewer))
+    await expect(on.sim.drive(viewer.sellOn(key, 3_999))).rejects.toMatchObject({ code: 'bad-price' })
+    expect(viewer.sales()).toEqual([])
+    const cheap = { ...(film as never as (typeof clips)[number]), kilobyteMsat: 3_999 }
+    await expect(on.sim.drive(on.publisher.add(cheap))).rejects.toThrow('so 4 sat/kB is the least')
+  })
+
   it.for([...Array(8).keys()])('comes whole through lost connections, caps, noes and yeses (seed %s)', async (seed) => {
-    const on = await stage(`any ${seed}`, 0.05)
+    const on = await stage(`any ${seed}`, demoNetwork({ failure: 0.05 }))
     const alice = await on.endpoint('alice')
     const viewer = on.viewer(alice, 600_000n)
     await opened(on, viewer, await on.bob.address(), 'Into the set')
@@ -292,7 +337,7 @@ describe('a paid video', () => {
   it('that is not what its catalogue promised costs one segment at most, and is not kept', async () => {
     const on = await stage('liar')
     const carol = await on.endpoint('carol')
-    const liar = await Publisher.open({ endpoint: carol, name: 'Liar' })
+    const liar = await Publisher.open({ endpoint: carol, maxFeeMsat: MAX_FEE_MSAT, name: 'Liar' })
     const [other] = clips.filter(({ title }) => title === 'Into the set')
     // The index is of the film, the file is another one.
     await liar.add({ ...(film as never as (typeof clips)[number]), path: other?.path ?? '' })
