@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Backend, createEndpoint, defaultEndpoint, type Endpoint } from 'keysock'
+import { findDaemon } from 'keysock/daemon'
+import { createLndBackend } from 'keysock/lnd'
 import { createSimulation, demoNetwork } from 'keysock/sim'
 import { type Bought, buy } from './client.ts'
 import { babble, upstream } from './model.ts'
@@ -36,6 +38,8 @@ const wish = {
   show: (words: string): void => void process.stdout.write(words),
 }
 const LOOK_MS = 100
+/** What a seller spends, its readers paid before. keysock's own caps would end the sale after so many packets. */
+const SELLER_CAPS = { peer: 10_000_000_000n, process: 10_000_000_000n }
 const ENDS = {
   whole: 'the answer is whole',
   cap: 'the money ends',
@@ -52,7 +56,8 @@ else
   )
 
 async function seller(): Promise<void> {
-  const endpoint = await defaultEndpoint()
+  const backend = (await findDaemon(process.env)) ?? createLndBackend()
+  const endpoint = await createEndpoint({ backend, caps: SELLER_CAPS })
   await sell(endpoint, { ...offer, say: console.log })
   console.log(`./dev example paid-stream buy ${await endpoint.address()}`)
   process.once('SIGINT', () => void endpoint.close())
@@ -115,7 +120,6 @@ function say(who: string): (line: string) => void {
 /** A simulated one, whose time passes ten times as fast as here, or nodes that a file names. */
 async function network(): Promise<Network> {
   if (values.nodes !== undefined) {
-    const { createLndBackend } = await import('keysock/lnd')
     const nodes = JSON.parse(readFileSync(values.nodes, 'utf8')) as Record<'alice' | 'bob', LndAccess>
     const [alice, bob] = [await open(createLndBackend(nodes.alice)), await open(createLndBackend(nodes.bob))]
     return { alice, bob, end: () => undefined }
