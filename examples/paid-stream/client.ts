@@ -1,6 +1,7 @@
 /** The buyer: shows the words as they come, and pays for them until its money, its patience or the answer ends. */
 import { StringDecoder } from 'node:string_decoder'
 import type { Endpoint, KeysockError } from 'keysock'
+import { questionLine } from './question.ts'
 import { PORT } from './server.ts'
 
 export interface Wish {
@@ -44,7 +45,7 @@ export async function buy(endpoint: Endpoint, address: string, wish: Wish): Prom
       socket.resetAndDestroy() // else the server would wait to be paid
     })
   })
-  socket.write(`${JSON.stringify(prompt)}\n`)
+  socket.write(questionLine(prompt))
   const events = new EventText()
   try {
     for await (const bytes of socket) {

@@ -1,9 +1,8 @@
 /** The seller: a model's answers by the kilobyte, dearer the more of them are being written. */
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Endpoint, Server, Socket } from 'keysock'
 import type { Model } from './model.ts'
+import { readQuestion } from './question.ts'
 
 export const PORT = 8_400
 
@@ -22,6 +21,8 @@ const LEAD_BYTES = 4_096
 const LOOK_MS = 50
 /** A reader may vanish, or have no money left to say goodbye; a model may take its time for the first word. */
 const IDLE_MS = 120_000
+/** With those that ask nothing, or wait for money. */
+const MAX_CONNECTIONS = 64
 
 export async function sell(endpoint: Endpoint, { leastMsat, model, say, stepMsat }: Offer): Promise<Server> {
   const open = new Set<Socket>()
@@ -37,16 +38,15 @@ export async function sell(endpoint: Endpoint, { leastMsat, model, say, stepMsat
     })
     // Who has no more money, or does not like the price, resets: that is no fault.
     socket.on('error', (error) => say(`the reader leaves: ${error.message}`))
-    open.add(socket)
-    reprice()
     try {
-      // The question is one line. It is read on behind that: who does not read does not hear that the reader is gone.
-      const lines = createInterface(socket).on('error', () => undefined)
-      const [question] = (await once(lines, 'line', { signal: left.signal })) as [string]
-      await write(socket, model(JSON.parse(question) as string, left.signal))
+      const prompt = await readQuestion(socket, left.signal)
+      // Not before: who asks nothing makes nobody's answer dearer.
+      open.add(socket)
+      reprice()
+      await write(socket, model(prompt, left.signal))
     } catch (error) {
       if (left.signal.aborted) return
-      say(`the model fails: ${(error as Error).message}`)
+      say(`no answer: ${(error as Error).message}`)
       socket.resetAndDestroy() // not as if the answer were whole
     }
   }
@@ -58,6 +58,7 @@ export async function sell(endpoint: Endpoint, { leastMsat, model, say, stepMsat
     { tariff: () => ({ kilobyte: priceFor(open.size + 1) }), idleTimeout: IDLE_MS },
     (socket) => void answer(socket),
   )
+  server.maxConnections = MAX_CONNECTIONS
   return await server.listen(PORT)
 }
 

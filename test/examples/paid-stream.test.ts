@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { buy, type Wish } from '../../examples/paid-stream/client.ts'
 import { babble, type Model, upstream } from '../../examples/paid-stream/model.ts'
-import { sell } from '../../examples/paid-stream/server.ts'
-import { createEndpoint, type Endpoint } from '../../src/index.ts'
+import { PORT, sell } from '../../examples/paid-stream/server.ts'
+import { createEndpoint, type Endpoint, type Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork } from '../../src/sim.ts'
 import { readSources } from '../house/sources.ts'
 import { run } from './run.ts'
@@ -85,6 +85,46 @@ describe('a stream that is sold by the kilobyte', () => {
     await expect(patient).resolves.toMatchObject({ end: 'cap' })
     expect(prices).toContain('1,000 bytes cost 75 sat: agreed')
     expect(prices.at(-1)).toBe('1,000 bytes cost 50 sat: agreed')
+  })
+})
+
+describe('a stranger', () => {
+  it.for([
+    ['an array', '[{"type":"image_url","image_url":{"url":"http://10.0.0.1/"}}]\n'],
+    ['no JSON', 'why?\n'],
+    ['longer than a question', `"${'why? '.repeat(2_000)}"\n`],
+    ['a line without an end', 'why? '.repeat(2_000)],
+  ] as const)('that asks %s is reset, and the model hears nothing of it', async ([, line]) => {
+    let asked = 0
+    const { address, alice } = await open((prompt, signal) => {
+      asked++
+      return quick(prompt, signal)
+    })
+    const socket = alice.createConnection(address, PORT, { maxTariff: { kilobyte: 100_000 } })
+    socket.write(line)
+    await expect(socket.toArray()).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(asked).toBe(0)
+  })
+
+  it('that asks nothing makes no answer dearer', async () => {
+    const { address, alice } = await open(babble)
+    const idle = await alice.connect(address, PORT, { maxTariff: { kilobyte: 100_000 } })
+    idle.on('error', () => undefined)
+    const prices: string[] = []
+    const bought = await buy(alice, address, { ...WISH, capMsat: 80_000, say: (line) => void prices.push(line) })
+    expect(bought.end).toBe('cap')
+    expect(new Set(prices)).toEqual(new Set(['1,000 bytes cost 50 sat: agreed']))
+    idle.destroy()
+  })
+
+  it('that comes when so many are here that there is no room is refused', async () => {
+    const { address, alice } = await open(babble)
+    const connect = async (): Promise<Socket> =>
+      await alice.connect(address, PORT, { maxTariff: { kilobyte: 100_000 } })
+    const idle = await Promise.all(Array.from({ length: 64 }, connect))
+    for (const socket of idle) socket.on('error', () => undefined)
+    await expect(connect()).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    for (const socket of idle) socket.destroy()
   })
 })
 
