@@ -1,6 +1,7 @@
 /**
  * The page of a viewer: a web server on this machine alone. Who has its link, with the key in it, may spend the
- * viewer's money; no other page of the same browser can (no cookie, another Host or Origin: 403).
+ * viewer's money. The key is in the fragment of the link and in a header of each call, never in a cookie, which a
+ * browser sends to every port of this machine: no other server and no other page learns it, or can have it sent.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
@@ -19,11 +20,15 @@ const MAX_LISTENERS = 16
 /** How often sums of money are looked at, ms. */
 const LOOK_MS = 250
 const KEY_BYTES = 16
+const KEY_HEADER = 'x-key'
+/** What a browser says of a call that the page itself makes, or somebody who typed the address. */
+const OWN_SITES = ['same-origin', 'none']
 
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/style.css': ['style.css', 'text/css; charset=utf-8'],
   '/app.js': ['app.js', 'text/javascript; charset=utf-8'],
+  '/program.js': ['program.js', 'text/javascript; charset=utf-8'],
   '/player.js': ['player.js', 'text/javascript; charset=utf-8'],
   '/words.js': ['words.js', 'text/javascript; charset=utf-8'],
 }
@@ -31,7 +36,7 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: blob:; media-src blob:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 }
@@ -67,7 +72,7 @@ export class PageServer {
 
   /** What to open in a browser. */
   get url(): string {
-    return `http://${HOST}:${this.#port}/?key=${this.#key}`
+    return `http://${HOST}:${this.#port}/#key=${this.#key}`
   }
 
   async close(): Promise<void> {
@@ -83,41 +88,27 @@ export class PageServer {
     return (this.#server.address() as AddressInfo).port
   }
 
-  get #cookie(): string {
-    return `paid-video-${this.#port}`
-  }
-
   async #handle(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const hosts = [`${HOST}:${this.#port}`, `localhost:${this.#port}`]
     // A name of somebody else's that leads here: DNS rebinding.
     if (!hosts.includes(request.headers.host ?? '')) return refuse(response)
     const url = new URL(request.url ?? '/', `http://${HOST}`)
     const method = request.method ?? ''
-    if (method === 'GET' && url.pathname === '/' && this.#isKey(url.searchParams.get('key') ?? '')) {
-      const cookie = `${this.#cookie}=${this.#key}; HttpOnly; SameSite=Strict; Path=/`
-      response.writeHead(303, { ...HEADERS, location: '/', 'set-cookie': cookie }).end()
-      return
-    }
-    if (!this.#isKey(cookieOf(request, this.#cookie))) return refuse(response)
+    const file = FILES[url.pathname]
+    if (method === 'GET' && file !== undefined) return sendFile(response, file)
+    const { origin, [KEY_HEADER]: key, 'sec-fetch-site': site } = request.headers
+    if (!this.#isKey(key) || !OWN_SITES.includes(site ?? 'none')) return refuse(response)
     if (method === 'GET') return await this.#get(url, response)
-    const { origin } = request.headers
     if (method !== 'POST' || !hosts.some((host) => origin === `http://${host}`)) return refuse(response)
     answer(response, await this.#post(url.pathname, await readBody(request)))
   }
 
-  #isKey(given: string): boolean {
-    const [one, two] = [Buffer.from(given), Buffer.from(this.#key)]
+  #isKey(given: string | readonly string[] | undefined): boolean {
+    const [one, two] = [Buffer.from(String(given)), Buffer.from(this.#key)]
     return one.length === two.length && timingSafeEqual(one, two)
   }
 
   async #get({ pathname, searchParams }: URL, response: http.ServerResponse): Promise<void> {
-    const file = FILES[pathname]
-    if (file !== undefined) {
-      const [name, type] = file
-      response.writeHead(200, { ...HEADERS, 'content-type': type })
-      response.end(readFileSync(`${import.meta.dirname}/page/${name}`))
-      return
-    }
     if (pathname === '/api/events') return this.#listen(response)
     const [, kind, name = ''] = /^\/api\/(posters|segments)\/(-?\w+)$/.exec(pathname) ?? []
     if (kind === 'posters') {
@@ -186,10 +177,10 @@ export class PageServer {
 
   #listen(response: http.ServerResponse): void {
     if (this.#listeners.size >= MAX_LISTENERS) return void response.writeHead(503, HEADERS).end()
-    response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' })
+    response.writeHead(200, { ...HEADERS, 'content-type': 'application/x-ndjson' })
     this.#listeners.add(response)
     response.on('close', () => this.#listeners.delete(response))
-    response.write(`data: ${this.#view()}\n\n`)
+    response.write(`${this.#view()}\n`)
   }
 
   #tell(): void {
@@ -197,7 +188,7 @@ export class PageServer {
     const view = this.#view()
     if (view === this.#told) return
     this.#told = view
-    for (const listener of this.#listeners) listener.write(`data: ${view}\n\n`)
+    for (const listener of this.#listeners) listener.write(`${view}\n`)
   }
 
   #view(): string {
@@ -243,6 +234,12 @@ export class PageServer {
   }
 }
 
+/** The page itself is no secret; it can do nothing without the key. */
+function sendFile(response: http.ServerResponse, [name, type]: readonly [file: string, type: string]): void {
+  response.writeHead(200, { ...HEADERS, 'content-type': type })
+  response.end(readFileSync(`${import.meta.dirname}/page/${name}`))
+}
+
 function refuse(response: http.ServerResponse): void {
   const words = 'This page needs the link that the program printed.'
   response.writeHead(403, { ...HEADERS, 'content-type': 'text/plain; charset=utf-8' }).end(words)
@@ -271,11 +268,6 @@ function fail(response: http.ServerResponse, error: unknown): void {
     'content-type': 'application/json',
   })
   response.end(JSON.stringify({ code, message }))
-}
-
-function cookieOf({ headers }: http.IncomingMessage, name: string): string {
-  const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim().split('='))
-  return pairs.find(([key]) => key === name)?.[1] ?? ''
 }
 
 async function readBody(request: http.IncomingMessage): Promise<Fields> {

@@ -1,6 +1,7 @@
 // @ts-check
 /** The page: shows what the program says, and tells it what its viewer wants. */
 import { Player } from './player.js'
+import { listen, post, poster } from './program.js'
 import { satDown, satFine, satUp, shortKey, size, time } from './words.js'
 
 /**
@@ -43,6 +44,8 @@ let index
 let openKey = ''
 let isStarted = false
 let wasPlaying = false
+/** The film whose poster is on the cover. */
+let coverOf = ''
 let playedAtMs = 0
 let drawnCards = ''
 let lastState = ''
@@ -50,32 +53,6 @@ let lastState = ''
 let quietTimer
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let waitTimer
-
-// ---- Talking to the program ------------------------------------------------------------------------------
-
-/** @param {string} path @param {object} [fields] @returns {Promise<any>} */
-async function post(path, fields = {}) {
-  const response = await fetch(`/api/${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(fields),
-  })
-  const answer = await response.json()
-  if (!response.ok) throw new Error(answer.message)
-  return answer
-}
-
-const events = new EventSource('/api/events')
-events.addEventListener('message', ({ data }) => {
-  view = JSON.parse(data)
-  draw()
-})
-let isAway = false
-events.addEventListener('error', () => {
-  if (!isAway) toast('The program on this machine does not answer.', 'bad')
-  isAway = true
-})
-events.addEventListener('open', () => (isAway = false))
 
 // ---- Drawing ---------------------------------------------------------------------------------------------
 
@@ -131,15 +108,19 @@ function drawCards({ offers, publishers }) {
 
 /** @param {Card} film */
 function card(film) {
-  const poster = make('div', { className: 'poster' })
-  if (film.hasPoster) poster.append(make('img', { src: `/api/posters/${film.key}`, alt: '', loading: 'lazy' }))
-  poster.append(make('span', { className: 'length', textContent: time(film.durationMs) }))
+  const picture = make('div', { className: 'poster' })
+  if (film.hasPoster) {
+    const image = /** @type {HTMLImageElement} */ (make('img', { alt: '' }))
+    picture.append(image)
+    void poster(film.key).then((url) => (image.src = url), tell)
+  }
+  picture.append(make('span', { className: 'length', textContent: time(film.durationMs) }))
   if (film.isOwned)
-    poster.append(make('span', { className: 'tag', textContent: film.isSold ? 'Yours, and sold on' : 'Yours' }))
+    picture.append(make('span', { className: 'tag', textContent: film.isSold ? 'Yours, and sold on' : 'Yours' }))
   else if (film.haveBytes > 0) {
     const have = make('div', { className: 'have' })
     have.style.transform = `scaleX(${film.haveBytes / film.bytes})`
-    poster.append(have)
+    picture.append(have)
   }
   const words = make(
     'div',
@@ -160,7 +141,7 @@ function card(film) {
         : []),
     ),
   )
-  return make('li', {}, make('a', { className: 'card', href: `#/watch/${film.key}` }, poster, words))
+  return make('li', {}, make('a', { className: 'card', href: `#/watch/${film.key}` }, picture, words))
 }
 
 /** @param {View} now */
@@ -244,7 +225,12 @@ function drawFilm() {
       ? 'Play it again, for nothing'
       : 'Play from your disk, for nothing'
     : `Play: ${preview}${satFine(film.kilobyteMsat)} sat/kB, ${satUp(film.costMsat)} sat in all`
-  if (film.hasPoster) find('cover').style.backgroundImage = `url("/api/posters/${film.key}")`
+  if (film.hasPoster && coverOf !== film.key) {
+    coverOf = film.key
+    void poster(film.key).then((url) => {
+      if (openKey === film.key) find('cover').style.backgroundImage = `url("${url}")`
+    }, tell)
+  }
   drawStrip(watching)
   drawState(film, watching)
 }
@@ -420,6 +406,7 @@ function closeFilm() {
   find('sell-words').textContent = ''
   find('cover').hidden = false
   find('cover').style.backgroundImage = ''
+  coverOf = ''
   screen.classList.add('fresh')
   screen.classList.remove('playing', 'quiet')
   if (question.open) question.close('gone')
@@ -610,5 +597,26 @@ function follow() {
   scrollTo(0, 0)
 }
 addEventListener('hashchange', follow)
-/** The films come with the first view. */
-events.addEventListener('message', follow, { once: true })
+
+// ---- The program -----------------------------------------------------------------------------------------
+
+let isAway = false
+const heard = listen(
+  (now) => {
+    isAway = false
+    const isFirst = view === undefined
+    view = now
+    draw()
+    // The films come with the first view.
+    if (isFirst) follow()
+  },
+  () => {
+    if (!isAway) toast('The program on this machine does not answer.', 'bad')
+    isAway = true
+  },
+)
+void heard.then(() => {
+  closeFilm()
+  for (const id of ['home', 'watch']) find(id).hidden = true
+  find('no-key').hidden = false
+})

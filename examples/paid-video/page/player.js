@@ -3,6 +3,7 @@
  * Plays a film segment by segment. It asks for no more than a few seconds ahead of what is seen, and for nothing while
  * it is paused: what is not asked for is not paid.
  */
+import { call } from './program.js'
 
 /** How far ahead of the picture, s; where it ran dry, more each time, up to the most. */
 const AHEAD_S = 6
@@ -170,7 +171,7 @@ export class Player {
   /** @param {number} number @param {AbortSignal} signal */
   async #fetch(number, signal) {
     try {
-      const response = await fetch(`/api/segments/${number}?offer=${this.#offer}`, { signal })
+      const response = await call(`segments/${number}?offer=${this.#offer}`, { signal })
       if (response.ok) return await response.arrayBuffer()
       const { code, message } = await response.json()
       if (code === 'aborted') return undefined

@@ -160,18 +160,16 @@ describe.skipIf(browserPath === undefined)('the paid video in a browser, on a si
     })
   })
 
-  it('shows nothing to who has not got the link', async () => {
+  it('shows nothing to who has not got the link, and plays no film', async () => {
     await onStage(100, async (_stage, [url = '']) => {
-      const { origin, host } = new URL(url)
-      const statusOf = async (headers: Record<string, string>, path = '/', method = 'GET'): Promise<number> =>
-        (await fetch(origin + path, { headers, method })).status
-      await expect(statusOf({})).resolves.toBe(403)
-      await expect(statusOf({ cookie: `paid-video-${host.split(':')[1]}=wrong` })).resolves.toBe(403)
-      const { headers } = await fetch(url, { redirect: 'manual' })
-      const cookie = headers.get('set-cookie')?.split(';')[0] ?? ''
-      await expect(statusOf({ cookie })).resolves.toBe(200)
-      await expect(statusOf({ cookie }, '/api/warm', 'POST')).resolves.toBe(403)
-      await expect(statusOf({ cookie, origin: 'http://elsewhere' }, '/api/warm', 'POST')).resolves.toBe(403)
+      const stranger = await BrowserPage.open(browser, new URL(url).origin)
+      await stranger.page.getByText('This page needs the link that the program printed.').waitFor()
+      await expect(stranger.page.locator('.card').count()).resolves.toBe(0)
+      // In the same tab, by the link.
+      await stranger.page.goto(url)
+      await stranger.page.locator('.card').first().waitFor()
+      expect(stranger.page.url()).not.toContain('key')
+      expect(stranger.errors).toEqual([])
     })
   })
 })
