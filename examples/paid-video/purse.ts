@@ -63,6 +63,8 @@ export class Purse {
   /**
    * Opens a connection that may spend `wishMsat`, or all that others leave. Undefined where the cap leaves less than
    * that, or too little to begin.
+   *
+   * @throws what `connect` throws
    */
   open(wishMsat: bigint | undefined, connect: (maxCost: bigint) => Socket): Socket | undefined {
     this.#settle()
@@ -72,13 +74,24 @@ export class Purse {
     if (maxCost < LEAST_MSAT || roomMsat < maxCost) return undefined
     this.#grants.add(grant)
     this.#divide()
-    const socket = connect(maxCost)
-    grant.socket = socket
+    const socket = this.#connected(grant, maxCost, connect)
     socket.once('close', () => {
       grant.isOpen = false
       this.#divide()
     })
     return socket
+  }
+
+  /** One that could not even begin leaves what was kept for it. */
+  #connected(grant: Grant, maxCost: bigint, connect: (maxCost: bigint) => Socket): Socket {
+    try {
+      grant.socket = connect(maxCost)
+      return grant.socket
+    } catch (error) {
+      this.#grants.delete(grant)
+      this.#divide()
+      throw error
+    }
   }
 
   /** Lets a connection that takes the rest say that it leaves. */

@@ -207,8 +207,20 @@ export class Viewer {
       offers: [],
     }
     this.#shops.set(trimmed, shop)
-    writeFileSync(this.#listFile, JSON.stringify([...this.#shops.keys()]), { mode: 0o600 })
     await this.#load(shop)
+    this.#save()
+  }
+
+  /** Forgets a publisher and its offers; what was bought of it stays. */
+  async removePublisher(address: string): Promise<void> {
+    if (this.#watching?.offer.address === address) await this.leave()
+    this.#shops.delete(address)
+    this.#save()
+    this.#changed()
+  }
+
+  #save(): void {
+    writeFileSync(this.#listFile, JSON.stringify([...this.#shops.keys()]), { mode: 0o600 })
   }
 
   async #load(shop: Shop): Promise<void> {
@@ -229,8 +241,13 @@ export class Viewer {
     } catch (error) {
       shop.state = 'failed'
       shop.message = error instanceof Error ? error.message : String(error)
+      if (isNoAddress(error)) {
+        this.#shops.delete(shop.address)
+        throw new ViewerError('bad-value', shop.message)
+      }
+    } finally {
+      this.#changed()
     }
-    this.#changed()
   }
 
   get #listFile(): string {
@@ -243,7 +260,7 @@ export class Viewer {
       try {
         return await this.#lookOnce(address, request, most)
       } catch (error) {
-        if (tries >= LOOK_TRIES || error instanceof ViewerError) throw error
+        if (tries >= LOOK_TRIES || error instanceof ViewerError || isNoAddress(error)) throw error
         await this.#wait(LOOK_AGAIN_MS)
       }
     }
@@ -463,6 +480,11 @@ export class Viewer {
     this.#sells?.close()
     for (const file of this.#files.values()) file.close()
   }
+}
+
+/** Of a key that is none, broken hints, or this node itself: it is so at each try. */
+function isNoAddress(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_KEYSOCK_INVALID_OPTION'
 }
 
 function wallWait(ms: number): Promise<void> {

@@ -351,6 +351,40 @@ describe('a paid video', () => {
   })
 })
 
+describe('a publisher', () => {
+  it.for([
+    ['no point of the curve', `02${'f'.repeat(64)}`],
+    ['a key with something behind it', `02${'1'.repeat(64)}-nonsense`],
+    ["one's own", ''],
+  ])('with an address that is %s is turned down at once, for nothing, and not kept', async ([, given = '']) => {
+    const on = await stage('mistyped')
+    const alice = await on.endpoint('alice')
+    // What is kept for two such tries would leave no room for a third one.
+    const viewer = on.viewer(alice, 150_000n)
+    const startedMs = on.sim.clock.now()
+    const address = given === '' ? await alice.address() : given
+    await expect(on.sim.drive(viewer.addPublisher(address))).rejects.toMatchObject({ code: 'bad-value' })
+    expect(on.sim.clock.now()).toBe(startedMs)
+    expect(viewer.knownPublishers()).toEqual([])
+    expect(viewer.shops).toEqual([])
+    await opened(on, viewer, await on.bob.address())
+    expect(viewer.shops).toMatchObject([{ state: 'ready' }])
+  })
+
+  it('is known to the next process until it is removed', async () => {
+    const on = await stage('removed')
+    const alice = await on.endpoint('alice')
+    const viewer = on.viewer(alice)
+    const address = await on.bob.address()
+    await opened(on, viewer, address)
+    expect(viewer.knownPublishers()).toEqual([address])
+    await on.sim.drive(viewer.removePublisher(address))
+    expect(viewer.knownPublishers()).toEqual([])
+    expect(viewer.shops).toEqual([])
+    expect(viewer.watching).toBeUndefined()
+  })
+})
+
 describe('a film', () => {
   it('is cut where its fragments are', () => {
     expect(film?.index.segments.map(({ startMs }) => startMs)).toEqual([...Array(12).keys()].map((i) => i * 2_000))
