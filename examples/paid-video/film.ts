@@ -1,8 +1,9 @@
 /** What a publisher tells of a film, and the check of it by who reads it: it comes from a stranger. */
+import { createHash } from 'node:crypto'
 
 /** A film in a catalogue. */
 export interface FilmOffer {
-  /** SHA-256 of the whole file, in hexadecimal. */
+  /** Of its index (`filmId`): who knows it has each part of the film checked. */
   readonly id: string
   readonly title: string
   readonly about: string
@@ -41,6 +42,14 @@ export interface FilmIndex {
   readonly mimeType: string
   readonly header: Omit<Segment, 'startMs'>
   readonly segments: readonly Segment[]
+}
+
+/** SHA-256 over the index, in hexadecimal: the name of a film, which binds each of its parts. */
+export function filmId({ mimeType, header, segments }: Omit<FilmIndex, 'id'>): string {
+  const hash = createHash('sha256')
+  hash.update(`${JSON.stringify([mimeType, header.bytes, header.sha256])}\n`)
+  for (const { startMs, bytes, sha256 } of segments) hash.update(`${JSON.stringify([startMs, bytes, sha256])}\n`)
+  return hash.digest('hex')
 }
 
 /** A stretch of a file. */
@@ -151,6 +160,7 @@ export function readIndex(json: string, offer: FilmOffer): FilmIndex {
   const isInOrder = index.segments.every(({ startMs }, i) => i === 0 || startMs > (index.segments[i - 1]?.startMs ?? 0))
   if (
     index.id !== offer.id ||
+    filmId(index) !== offer.id ||
     bytes !== offer.bytes ||
     !isInOrder ||
     !/^video\/mp4; codecs="[\w., ]+"$/.test(index.mimeType)

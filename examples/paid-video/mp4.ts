@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { type FilmIndex, FilmError, MAX_SEGMENT_BYTES, MAX_SEGMENTS, type Segment } from './film.ts'
+import { filmId, type FilmIndex, FilmError, MAX_SEGMENT_BYTES, MAX_SEGMENTS, type Segment } from './film.ts'
 
 export interface FilmFacts {
   readonly index: FilmIndex
@@ -75,22 +75,17 @@ function readFilm(file: number, size: number): FilmFacts {
   const video = tracks.find(({ isVideo }) => isVideo)
   if (video === undefined) throw unfit('it has no picture')
   if (fragments.length === 0) throw unfit('it is not cut into fragments')
-  const whole = createHash('sha256')
-  const header = hashStretch(file, 0, headerBytes, whole)
+  const header = { bytes: headerBytes, sha256: hashStretch(file, 0, headerBytes) }
   const segments = fragments.map(({ from, startMs }, i): Segment => {
     // What stands behind the last fragment belongs to it.
     const bytes = (fragments[i + 1]?.from ?? size) - from
     if (bytes > MAX_SEGMENT_BYTES) throw unfit('a fragment is too long')
-    return { startMs, bytes, sha256: hashStretch(file, from, bytes, whole) }
+    return { startMs, bytes, sha256: hashStretch(file, from, bytes) }
   })
   const codecs = tracks.map(({ codec }) => codec).join(', ')
+  const index = { mimeType: `video/mp4; codecs="${codecs}"`, header, segments }
   return {
-    index: {
-      id: whole.digest('hex'),
-      mimeType: `video/mp4; codecs="${codecs}"`,
-      header: { bytes: headerBytes, sha256: header },
-      segments,
-    },
+    index: { id: filmId(index), ...index },
     bytes: size,
     durationMs: Math.max(...fragments.map(({ endMs }) => endMs)),
     width: video.width,
@@ -98,12 +93,11 @@ function readFilm(file: number, size: number): FilmFacts {
   }
 }
 
-function hashStretch(file: number, from: number, bytes: number, whole: ReturnType<typeof createHash>): string {
+function hashStretch(file: number, from: number, bytes: number): string {
   const hash = createHash('sha256')
   for (let done = 0; done < bytes;) {
     const piece = readAt(file, from + done, Math.min(READ_BYTES, bytes - done))
     hash.update(piece)
-    whole.update(piece)
     done += piece.length
   }
   return hash.digest('hex')

@@ -370,8 +370,6 @@ export class Viewer {
       this.#changed()
       return bytes
     } catch (error) {
-      // Whose index it was: the next one may have another.
-      if (error instanceof FilmError) this.#forget(index.id)
       if (watching === this.#watching && (source.state === 'failed' || error instanceof FilmError))
         this.#fail(watching, error)
       throw error
@@ -381,12 +379,6 @@ export class Viewer {
   #hasPreview({ offer, index, file }: Watching): boolean {
     const next = index.segments.findIndex((_segment, number) => !file.has(number))
     return file.has(HEADER) && (next === -1 || !this.isFree(offer, index, next))
-  }
-
-  #forget(id: string): void {
-    this.#indexes.delete(id)
-    this.#files.get(id)?.close()
-    this.#files.delete(id)
   }
 
   #fail(watching: Watching, error: unknown): void {

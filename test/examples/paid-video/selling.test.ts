@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ownClips, readPrice } from '../../../examples/paid-video/clips.ts'
-import { costMsat, FilmError, readCatalogue, spanOf } from '../../../examples/paid-video/film.ts'
+import { costMsat, FilmError, filmId, readCatalogue, spanOf } from '../../../examples/paid-video/film.ts'
 import { readLedger } from '../../../examples/paid-video/ledger.ts'
 import { indexFilm } from '../../../examples/paid-video/mp4.ts'
 import { Publisher } from '../../../examples/paid-video/publisher.ts'
@@ -334,6 +334,20 @@ describe('a paid video', () => {
     expect(viewer.purse.view().spentMsat - spentMsat).toBeLessThan(10_000n)
   })
 
+  it('of another cut under the name of a known film is turned down before anything is bought', async () => {
+    const on = await stage('thief')
+    const carol = await on.endpoint('carol')
+    const thief = await Publisher.open({ endpoint: carol, maxFeeMsat: MAX_FEE_MSAT, name: 'Thief' })
+    const other = clips.find(({ title }) => title === 'Into the set') as (typeof clips)[number]
+    // All hashes of the index fit what is sent, which is something else.
+    await thief.add({ ...other, index: { ...other.index, id: film?.index.id ?? '' } })
+    const alice = await on.endpoint('alice')
+    const viewer = on.viewer(alice)
+    await expect(opened(on, viewer, await carol.address(), 'Into the set')).rejects.toMatchObject({ code: 'bad-index' })
+    expect(viewer.watching).toBeUndefined()
+    expect(thief.sales()).toMatchObject([{ soldBytes: 0, earnedMsat: 0n }])
+  })
+
   it('that is not what its catalogue promised costs one segment at most, and is not kept', async () => {
     const on = await stage('liar')
     const carol = await on.endpoint('carol')
@@ -389,6 +403,11 @@ describe('a film', () => {
   it('is cut where its fragments are', () => {
     expect(film?.index.segments.map(({ startMs }) => startMs)).toEqual([...Array(12).keys()].map((i) => i * 2_000))
     expect(film?.durationMs).toBe(24_000)
+    const { index } = film as (typeof clips)[number]
+    const { id, segments, ...rest } = index
+    expect(filmId({ segments, ...rest })).toBe(id)
+    const shifted = segments.map((segment, i) => (i === 5 ? { ...segment, startMs: segment.startMs + 1 } : segment))
+    expect(filmId({ segments: shifted, ...rest })).not.toBe(id)
     expect(film?.index.mimeType).toBe('video/mp4; codecs="avc1.4d401f, mp4a.40.2"')
   })
 
