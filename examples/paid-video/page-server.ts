@@ -60,7 +60,7 @@ export class PageServer {
     })
   }
 
-  /** @param port 0 for any free one */
+  /** @param port 0 for any free one. @throws where it is taken: EADDRINUSE */
   static async open(viewer: Viewer, name: string, port: number): Promise<PageServer> {
     const page = new PageServer(viewer, name)
     page.#server.listen(port, HOST)
@@ -141,6 +141,9 @@ export class PageServer {
         break
       case '/api/publishers':
         await viewer.addPublisher(textOf(fields, 'address'))
+        break
+      case '/api/forget':
+        await viewer.removePublisher(textOf(fields, 'address'))
         break
       case '/api/cap':
         viewer.setCap(msatOf(fields, 'msat'))

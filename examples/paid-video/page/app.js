@@ -155,6 +155,8 @@ function drawPublishers({ publishers, offers }) {
       textContent: state === 'failed' ? 'try again' : 'look again',
     })
     again.addEventListener('click', () => void post('publishers', { address }).catch(tell))
+    const remove = make('button', { type: 'button', className: 'link', textContent: 'remove' })
+    remove.addEventListener('click', () => void post('forget', { address }).catch(tell))
     return make(
       'li',
       {},
@@ -162,6 +164,7 @@ function drawPublishers({ publishers, offers }) {
       make('span', { className: 'key', textContent: shortKey(address) }),
       make('span', { className: state === 'failed' ? 'end error' : 'end muted', textContent: words }),
       ...(state === 'loading' ? [] : [again]),
+      remove,
     )
   })
   replace('publishers', rows, JSON.stringify([publishers, offers.length]))
