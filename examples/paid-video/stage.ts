@@ -22,6 +22,11 @@ export interface StageOptions {
   readonly log?: (line: string) => void
 }
 
+/** What is to be closed again. */
+interface Opened {
+  readonly close: () => Promise<void>
+}
+
 export interface Watcher {
   readonly name: string
   readonly endpoint: Endpoint
@@ -96,16 +101,35 @@ export class Stage {
     this.#folder = folder
   }
 
-  static async open({ nodes, capMsat, pagePort, log }: StageOptions): Promise<Stage> {
+  static async open(options: StageOptions): Promise<Stage> {
     const folder = mkdtempSync(join(tmpdir(), 'paid-video-'))
-    const sim = nodes === undefined ? createSimulation(NETWORK, { mode: 'real-time', seed: Date.now() }) : undefined
+    const sim =
+      options.nodes === undefined ? createSimulation(NETWORK, { mode: 'real-time', seed: Date.now() }) : undefined
+    const opened: Opened[] = []
+    try {
+      return await Stage.#open(options, folder, sim, opened)
+    } catch (error) {
+      // They would hold the process, and nodes would stay taken.
+      for (const one of opened.toReversed()) await one.close()
+      sim?.close()
+      rmSync(folder, { recursive: true })
+      throw error
+    }
+  }
+
+  static async #open(
+    { nodes, capMsat, pagePort, log }: StageOptions,
+    folder: string,
+    sim: Simulation | undefined,
+    opened: Opened[],
+  ): Promise<Stage> {
     const names = nodes === undefined ? SIM_NODES : LND_NODES
     const known = nodes === undefined ? {} : (JSON.parse(readFileSync(nodes, 'utf8')) as Record<string, object>)
     const open = async (name: string): Promise<Endpoint> => {
       const backend = sim?.backend(name) ?? createLndBackend({ ...known[name], network: 'regtest' })
       const replies = nodes !== undefined && name === LND_DIRECT ? 'direct' : 'phantom'
       const store = new FolderStore(join(folder, name))
-      return await createEndpoint({
+      const endpoint = await createEndpoint({
         backend,
         store,
         caps: CAPS,
@@ -114,6 +138,8 @@ export class Stage {
         phantomLane: true,
         replies,
       })
+      opened.push(endpoint)
+      return endpoint
     }
     const publisherEndpoint = await open(names.publisher)
     const publisher = await Publisher.open({
@@ -135,10 +161,11 @@ export class Stage {
         capMsat,
       })
       const page = await PageServer.open(viewer, name, pagePort === 0 ? 0 : pagePort + i)
+      opened.push(viewer, page)
       watchers.push({ name, endpoint, viewer, page })
-      // It comes while the page is opened; the page says how it goes.
-      void viewer.addPublisher(address)
     }
+    // It comes while the pages are opened; they say how it goes.
+    for (const { viewer } of watchers) void viewer.addPublisher(address)
     return new Stage({ publisher, publisherEndpoint, watchers, sim }, folder)
   }
 

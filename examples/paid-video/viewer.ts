@@ -117,6 +117,7 @@ export class Viewer {
   /** The last no: nothing more is paid until it is asked again. */
   #isRefused = false
   #nextKey = 1
+  #isClosed = false
   #changed: () => void = () => undefined
 
   constructor(options: ViewerOptions) {
@@ -208,7 +209,7 @@ export class Viewer {
     }
     this.#shops.set(trimmed, shop)
     await this.#load(shop)
-    this.#save()
+    if (!this.#isClosed) this.#save()
   }
 
   /** Forgets a publisher and its offers; what was bought of it stays. */
@@ -468,6 +469,7 @@ export class Viewer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.leave()
     this.#sells?.close()
     for (const file of this.#files.values()) file.close()

@@ -3,8 +3,8 @@ import { promisify } from 'node:util'
 import { ROOT } from '../house/sources.ts'
 
 /** What an example prints, line by line. */
-export async function run(path: string): Promise<readonly string[]> {
+export async function run(path: string, ...options: readonly string[]): Promise<readonly string[]> {
   const loader = new URL('from-source.ts', import.meta.url).href
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, path], { cwd: ROOT })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, path, ...options], { cwd: ROOT })
   return stdout.trimEnd().split('\n')
 }
