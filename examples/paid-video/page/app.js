@@ -183,11 +183,11 @@ function drawShop({ shop }) {
       make('span', { className: 'muted', textContent: `${satFine(kilobyteMsat)} sat/kB` }),
       make('span', {
         className: 'end',
-        textContent: `${viewers > 0 ? `${viewers} watching · ` : ''}${size(soldBytes)} sold · ${satFine(earnedMsat)} sat earned · ${satFine(spentMsat)} of them went for packets`,
+        textContent: `${viewers > 0 ? `${viewers} watching · ` : ''}${size(soldBytes)} sold · ${satDown(earnedMsat)} sat earned, ${satUp(spentMsat)} spent`,
       }),
     ),
   )
-  find('shop-given').textContent = satFine(Math.max(0, shop.givenMsat))
+  find('shop-given').textContent = satUp(Math.max(0, shop.givenMsat))
   replace('sales', rows, JSON.stringify(shop))
 }
 
