@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { Command, InvalidArgumentError } from 'commander'
-import { createEndpoint, defaultEndpoint, FolderStore, type Endpoint } from 'keysock'
+import { createEndpoint, defaultEndpoint, FolderStore, KeysockError, type Endpoint } from 'keysock'
 import { createLndBackend } from 'keysock/lnd'
 import { GatewayClient, type AskOptions, type CreateOptions, type PayOptions } from './client.ts'
 import { runDemo } from './demo.ts'
@@ -24,7 +24,7 @@ import { systemTime } from './time.ts'
 const PORT = 18_011
 const MSAT_PER_SAT = 1_000n
 /** Exit codes: the gateway said no for good; it is not decided; the command line is wrong. */
-const EXIT = { refused: 1, notYet: 3 } as const
+const EXIT = { refused: 1, unusable: 2, notYet: 3 } as const
 
 interface NodeOptions {
   readonly nodes?: string
@@ -309,6 +309,7 @@ try {
     process.exitCode = error.final ? EXIT.refused : EXIT.notYet
   } else {
     console.error(`gateway: ${messageOf(error)}`)
-    process.exitCode = EXIT.refused
+    // A node that is not to be had, or a cap, decides nothing of what was asked.
+    process.exitCode = error instanceof KeysockError ? EXIT.notYet : EXIT.unusable
   }
 }

@@ -10,7 +10,7 @@ function complaint(words: readonly string[]): string {
   const loader = new URL('from-source.ts', import.meta.url).href
   const args = ['--import', loader, 'examples/gateway/main.ts', ...words]
   const { status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
-  expect(status).toBe(1)
+  expect(status).toBe(2)
   return stderr
 }
 
