@@ -1,13 +1,14 @@
 /** The client's side of a gateway on Kafka. */
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
-import { Consumer, Producer, type MessagesStream } from '@platformatic/kafka'
+import { Consumer, type MessagesStream } from '@platformatic/kafka'
 import type { Transport, TransportOptions } from './client.ts'
 import { GatewayError } from './errors.ts'
 import { idOf, NO_REQUEST, readAnswerRecord, requestRecord } from './fixed-width.ts'
 import { MAX_KAFKA_IDS, RETRY_MS } from './limits.ts'
 import { readRequest, type Answer, type PaidEvent } from './requests.ts'
 import { pause, type Time } from './time.ts'
+import { KafkaPublisher } from './kafka-publisher.ts'
 import { TOPICS } from './kafka-server.ts'
 
 export interface KafkaClientOptions {
@@ -19,7 +20,6 @@ export interface KafkaClientOptions {
 }
 
 const CLIENT = 'gateway-client'
-const ALL = -1
 const NO_FORMER_EVENTS = 'over Kafka events come from now on; those of before are in the topic of answers'
 
 export class KafkaClient implements Transport {
@@ -30,7 +30,7 @@ export class KafkaClient implements Transport {
   readonly #records = new Map<string, Buffer>()
   readonly #events = new EventEmitter()
   readonly #ended = new AbortController()
-  #producer: Producer | undefined
+  readonly #publisher: KafkaPublisher
   #reading: Promise<void> | undefined
   readonly #ready = Promise.withResolvers<void>()
   #heard = 0
@@ -38,6 +38,9 @@ export class KafkaClient implements Transport {
 
   constructor(options: KafkaClientOptions) {
     this.#options = options
+    const { brokers, time } = options
+    // A record may come twice: the gateway knows it.
+    this.#publisher = new KafkaPublisher({ clientId: CLIENT, brokers, time, signal: this.#ended.signal })
   }
 
   /** Reads answers from now on; calls do so by themselves. */
@@ -103,32 +106,11 @@ export class KafkaClient implements Transport {
   async close(): Promise<void> {
     this.#ended.abort()
     await this.#reading
-    await this.#producer?.close().catch(() => undefined)
+    await this.#publisher.close()
   }
 
-  /** Tries until the broker has it: the gateway knows a record that comes twice. */
   async #send(topic: string, key: string, value: Buffer): Promise<void> {
-    const { brokers, time } = this.#options
-    const { signal } = this.#ended
-    for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
-      this.#producer ??= new Producer({
-        clientId: CLIENT,
-        bootstrapBrokers: [...brokers],
-        autocreateTopics: true,
-        acks: ALL,
-        retries: 0,
-      })
-      const producer = this.#producer
-      try {
-        await producer.send({ messages: [{ topic, key: Buffer.from(key), value }] })
-        return
-      } catch {
-        if (this.#producer === producer) this.#producer = undefined
-        void producer.close().catch(() => undefined)
-      }
-      await pause(time, waitMs, signal)
-    }
-    throw new Error('the client is closed')
+    if (!(await this.#publisher.send(topic, key, value))) throw new Error('the client is closed')
   }
 
   /** From the moment of `start` on, over restarts of the broker. */

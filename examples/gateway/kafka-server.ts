@@ -2,10 +2,11 @@
  * The gateway on Apache Kafka: records of fixed widths on one topic, answers and events on another. A record's offset
  * is committed when its answer has been published; a record that comes again is answered from the journal.
  */
-import { Consumer, Producer, type Message } from '@platformatic/kafka'
+import { Consumer, type Message } from '@platformatic/kafka'
 import type { Book, Entry, KeyEvent } from './book.ts'
 import { GatewayError } from './errors.ts'
 import { answerRecord, eventRecord, idOf, readRequestRecord, taskOf, type RequestRecord } from './fixed-width.ts'
+import { KafkaPublisher } from './kafka-publisher.ts'
 import type { Key, Keys } from './keys.ts'
 import { KAFKA_SESSION_MS, MAX_UNDER_WAY, RETRY_MS } from './limits.ts'
 import type { Answer, Order } from './requests.ts'
@@ -27,8 +28,6 @@ export interface KafkaOptions {
 
 export const TOPICS = { requests: 'lightning-service', answers: 'lightning-service-answers' } as const
 const CLIENT = 'keysock-gateway'
-/** Waits for all replicas. */
-const ALL = -1
 
 interface Parts {
   readonly service: Service
@@ -56,7 +55,7 @@ class KafkaServer {
   readonly #forget: readonly (() => void)[]
   #underWay = 0
   #room = Promise.withResolvers<void>()
-  #producer: Producer | undefined
+  readonly #publisher: KafkaPublisher
   readonly #log = (error: unknown): void => this.#parts.log(`Kafka: ${messageOf(error)}`)
   /** Events go out in their order. */
   #events: Promise<void> = Promise.resolve()
@@ -65,7 +64,14 @@ class KafkaServer {
     this.#parts = parts
     this.#options = options
     this.#key = key
-    const { service, book } = parts
+    const { service, book, time, log } = parts
+    this.#publisher = new KafkaPublisher({
+      clientId: CLIENT,
+      brokers: options.brokers,
+      time,
+      signal: this.#ended.signal,
+      onFailure: (error) => log(`Kafka: an answer waits: ${messageOf(error)}`),
+    })
     for (const told of book.events(book.published)) this.#queueEvent(told)
     this.#forget = [
       service.onEvent((told) => this.#queueEvent(told)),
@@ -81,7 +87,7 @@ class KafkaServer {
     this.#room.resolve()
     for (const forget of this.#forget) forget()
     await this.#running
-    await this.#producer?.close().catch(() => undefined)
+    await this.#publisher.close()
   }
 
   /** Reads as long as the gateway runs: a broker that goes away comes back. */
@@ -217,34 +223,9 @@ class KafkaServer {
     return answerRecord(this.#key.secret, { timestamp: this.#parts.time.now(), task, request, told })
   }
 
-  /** Tries until the broker has it. Returns false where the gateway ends before. */
+  /** Returns false where the gateway ends before the broker has it. */
   async #publish(key: string, value: Buffer): Promise<boolean> {
-    const { brokers, answers = TOPICS.answers } = this.#options
-    const { time, log } = this.#parts
-    const { signal } = this.#ended
-    for (let waitMs: number = RETRY_MS.least; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
-      this.#producer ??= new Producer({
-        clientId: CLIENT,
-        bootstrapBrokers: [...brokers],
-        autocreateTopics: true,
-        acks: ALL,
-        retries: 0,
-      })
-      const producer = this.#producer
-      try {
-        await producer.send({ messages: [{ topic: answers, key: Buffer.from(key), value }] })
-        return true
-      } catch (error) {
-        log(`Kafka: an answer waits: ${messageOf(error)}`)
-        // Another one knows nothing of connections that are gone.
-        if (this.#producer === producer) {
-          this.#producer = undefined
-          void producer.close().catch(() => undefined)
-        }
-      }
-      await pause(time, waitMs, signal)
-    }
-    return false
+    return await this.#publisher.send(this.#options.answers ?? TOPICS.answers, key, value)
   }
 }
 
