@@ -15,6 +15,7 @@ import { EndpointAllowance } from '../../src/transport/driver/allowance.ts'
 import { ALLOWANCE_MSAT, ALLOWANCE_PARTS } from '../../src/transport/limits.ts'
 import type { Route } from '../../src/medium/route.ts'
 import { Joined, type JoinedOptions, pattern, ROUTE, WENT_WRONG } from './joined.ts'
+import { media, msat } from './money-arbitraries.ts'
 import { connect, events, exchange, openPair, pass, readAll, send, START, Stranger } from './pair.ts'
 
 /** By hand: `ANSWERS_RUNS=2000 npx vitest run --project virtual test/connection/answers.test.ts`. */
@@ -44,11 +45,6 @@ function checkConnection({ account }: Connection, openMsat: bigint): void {
   if (used > account.receivedMsat + openMsat) throw new Error('a caller was lent more than its OPEN paid')
 }
 
-const msat = (most: number): fc.Arbitrary<bigint> =>
-  fc.oneof(
-    fc.constant(0n),
-    fc.integer({ min: 1, max: most }).map((value) => BigInt(value)),
-  )
 const tariffs: fc.Arbitrary<Tariff | undefined> = fc.option(
   fc.record({
     openingMsat: msat(50_000),
@@ -61,15 +57,6 @@ const tariffs: fc.Arbitrary<Tariff | undefined> = fc.option(
   { nil: undefined },
 )
 const bytes = fc.oneof(fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 100_000 }))
-const share = (most: number): fc.Arbitrary<number> =>
-  fc.oneof(fc.constant(0), fc.double({ min: 0, max: most, noNaN: true }))
-const media = fc.record({
-  fail: share(0.4),
-  hang: share(0.05),
-  repeat: share(0.2),
-  unread: share(0.05),
-  outcomeLost: share(0.1),
-})
 const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 })
 const call = fc.record({
   seed: seeds,

@@ -5,6 +5,7 @@ import type { Tariff } from '../../src/wire/frames.ts'
 import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { Seller, type StreamView } from '../../src/transport/connection/seller.ts'
 import { Joined, type JoinedOptions, pattern } from './joined.ts'
+import { media, msat } from './money-arbitraries.ts'
 
 /** The least that a packet of the tests pays, msat: spent on whatever has to go anyway. */
 const LEAST_MSAT = 1_000n
@@ -70,11 +71,6 @@ describe('a tariff by the kilobyte', () => {
   })
 })
 
-const msat = (most: number): fc.Arbitrary<bigint> =>
-  fc.oneof(
-    fc.constant(0n),
-    fc.integer({ min: 1, max: most }).map((value) => BigInt(value)),
-  )
 const tariffs: fc.Arbitrary<Tariff> = fc.record({
   openingMsat: msat(50_000),
   packetMsat: msat(5_000),
@@ -84,15 +80,6 @@ const tariffs: fc.Arbitrary<Tariff> = fc.record({
   messageMsat: msat(10_000),
 })
 const bytes = fc.oneof(fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 60_000 }))
-const share = (most: number): fc.Arbitrary<number> =>
-  fc.oneof(fc.constant(0), fc.double({ min: 0, max: most, noNaN: true }))
-const media = fc.record({
-  fail: share(0.4),
-  hang: share(0.05),
-  repeat: share(0.2),
-  unread: share(0.05),
-  outcomeLost: share(0.1),
-})
 const sales = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
   tariff: tariffs,
