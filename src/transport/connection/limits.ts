@@ -177,21 +177,21 @@ export const ANSWERS_OF_OPEN = 2n
  */
 export const EXPECTED_PATH_MSAT = 2_000n
 export const EXPECTED_WAY_MSAT = 1_000n
-/** A PING pays for its answer where its sender counts no more than so many paid for: no BILL follows it then. */
+/** A PING pays for its answer where its sender counts no more than so many paid for: no COST follows it then. */
 export const ANSWERS_KEPT_PAID = 3
 /**
  * Packets that are billed for beyond what is queued: what is copied, and what has to be said besides (spec §12.11); and
- * where nothing is queued, so that not each packet is followed by a BILL and its payment.
+ * where nothing is queued, so that not each packet is followed by a COST and its payment.
  */
 export const SPARE_ANSWERS = 2n
 export const IDLE_ANSWERS = 5n
-/** Data goes only where this many packets are paid for, itself included: BILL and ACK go with less (spec §12.11). */
+/** Data goes only where this many packets are paid for, itself included: COST and ACK go with less (spec §12.11). */
 export const KEPT_ANSWERS = 2n
 /** Answers are billed ahead: so many, and so many times those that went, up to the last of these (spec §12.11). */
 export const FIRST_ANSWERS_BILLED = 16
 export const ANSWERS_FACTOR = 8
 export const MAX_ANSWERS_BILLED = 512
-/** A BILL for answers goes when it asks for this part more of what is billed ahead, 1 in so many (spec §12.11). */
+/** A COST goes when it asks for this part more of what is billed ahead, 1 in so many (spec §12.11). */
 export const ANSWERS_BILL_PARTS = 8n
 /** ... and for this many packets; and one that is not paid asks for so many more each time. */
 export const LEAST_ANSWERS_BILLED = 3n

@@ -19,12 +19,13 @@ import {
 import type { OutgoingMessage } from './messages.ts'
 import type { Opening } from './opening.ts'
 import type { Parts } from './parts.ts'
-import { NO_NOTICES, type Notice, type OutgoingPayment } from './payments.ts'
+import type { Notice, OutgoingPayment } from './payments.ts'
 import type { Piece } from './send-buffer.ts'
 
 const NO_DATA = new Uint8Array()
-/** Shared by all drafts without messages. */
+/** Shared by all drafts without messages, or notices. */
 const NO_MESSAGES: OutgoingMessage[] = []
+const NO_NOTICES: readonly Notice[] = []
 /** Where the frames of the one packet in the making are written until they are sealed. */
 const scratchFrames = new Uint8Array(MAX_PACKET_BYTES)
 

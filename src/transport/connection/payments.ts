@@ -38,8 +38,6 @@ interface Unconfirmed {
   readonly sinceMs: number
 }
 
-export const NO_NOTICES: readonly Notice[] = []
-
 type Needs = 'idle' | 'life' | 'money' | 'outputs'
 
 /** Payments with a meaning of their own, and what is asked and declined, in both directions (spec §12.9). */
