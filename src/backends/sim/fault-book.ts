@@ -30,6 +30,7 @@ export class FaultBook {
   readonly #random: Random
   readonly #plan: NetworkPlan
   readonly #chances: readonly RandomFault[]
+  #isLifted = false
 
   constructor(plan: NetworkPlan, random: Random) {
     this.#plan = plan
@@ -47,6 +48,16 @@ export class FaultBook {
     if (this.#armed.length >= MAX_ARMED_FAULTS)
       throw new SimulationError('bad-fault', `${MAX_ARMED_FAULTS} faults are waiting already`)
     this.#armed.push({ fault, left: ('count' in fault ? fault.count : undefined) ?? 1 })
+  }
+
+  /** From now on nothing fails, hangs or is lost: what waits is forgotten, and nothing is left to chance. */
+  lift(): void {
+    this.#armed.length = 0
+    this.#isLifted = true
+  }
+
+  get isLifted(): boolean {
+    return this.#isLifted
   }
 
   /** Payments, offers and verdicts that armed faults still wait for. */
@@ -69,6 +80,7 @@ export class FaultBook {
       (fault) => !('node' in fault && fault.node !== node.name) && !('from' in fault && fault.from !== node.name),
     )
     if (armed !== undefined) return armed as FaultArguments[Name]
+    if (this.#isLifted) return undefined
     for (const chance of this.#chances) {
       if (chance.name === name && this.#random.chance(chance.chance ?? 0)) return chance.with ?? {}
     }
@@ -81,7 +93,7 @@ export class FaultBook {
     const last = links[links.length - 1] as ChannelLink
     const between = (fault: Fault): boolean =>
       !('from' in fault && fault.from !== first.from.name) && !('to' in fault && fault.to !== last.to.name)
-    let trouble = this.#byChance(links)
+    let trouble = this.#isLifted ? undefined : this.#byChance(links)
     const fails = this.#consumeArmed('payment-fails', (fault) => between(fault) && touches(fault, links))
     if (fails !== undefined) trouble = { ...trouble, ...this.#failing(links, fails as FaultArguments['payment-fails']) }
     const hangs = this.#consumeArmed('payment-hangs', between)

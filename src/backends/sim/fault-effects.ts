@@ -167,6 +167,7 @@ class RandomOccurrence implements EventHandler {
   }
 
   fire(): void {
+    if (this.#network.faults.isLifted) return
     this.#effects.apply(this.#fault)
     this.wait()
   }

@@ -87,6 +87,11 @@ export interface Simulation {
   drive<T>(promise: PromiseLike<T>, options?: { readonly withinMs?: number }): Promise<T>
   /** Makes a fault happen, now or at a time: see `FAULTS` and `FaultArguments`. */
   fault(fault: Fault, atMs?: number): void
+  /**
+   * Lifts what is wrong: from now on nothing is left to chance (`failure`, `hang`, `faults`), and what is armed is
+   * forgotten. A fault by name can still be made. What hangs or is away already stays so until its time is over.
+   */
+  liftFaults(): void
   publicGraph(): PublicGraph
   /** Lines of everything that happened, with `keepTrace`. */
   trace(): readonly string[]
@@ -195,6 +200,11 @@ class LiveSimulation implements Simulation {
     this.#engine.enter()
     if (atMs === undefined) this.#effects.apply(fault)
     else this.#network.after(atMs - this.#engine.nowMs, () => this.#effects.apply(fault))
+  }
+
+  liftFaults(): void {
+    this.#engine.enter()
+    this.#network.faults.lift()
   }
 
   publicGraph(): PublicGraph {
