@@ -61,6 +61,7 @@ export type {
   TariffContext,
   TariffOptions,
 } from './transport/options/options.ts'
+export { fromHostName, toHostName } from './transport/options/address.ts'
 export { readAccount } from './transport/account/account.ts'
 export type { Account, AccountQuery } from './transport/account/account.ts'
 export type { AccountEntry, AccountParty, PaidEntry, ReceivedEntry } from './transport/account/entry.ts'

@@ -2,16 +2,9 @@
  * One process at a time has a node to itself: of two, each would refuse the other's callers, since an OPEN tells its
  * port to its receiver only. The lock is one for each node, by key and network, and user (spec/daemon.md §2.5).
  */
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type SocketLock, takeLock } from '../floor/socket-lock.ts'
 import { BackendError } from './backend.ts'
-
-/** The folder for all that keysock keeps by itself: KEYSOCK_HOME, or ~/.keysock. */
-export function keysockHome(environment: NodeJS.ProcessEnv): string {
-  const named = environment['KEYSOCK_HOME'] ?? ''
-  return named === '' ? join(homedir(), '.keysock') : named
-}
 
 /** Which node, and who wants it. */
 export interface NodeClaim {

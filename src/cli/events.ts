@@ -38,6 +38,17 @@ export type CliEvent =
       /** Of a plain keysend: its records by their types, in base64. */
       readonly records?: Readonly<Record<string, string>>
     }
+  /** A name of the address book, and the host name of its node. */
+  | {
+      readonly event: 'name'
+      /** What became of it: 'shown' and 'none' (of a list): nothing. */
+      readonly change: 'added' | 'removed' | 'shown' | 'none'
+      readonly name: string
+      readonly address: string
+      readonly publicKey: string
+      /** KEY.keysock */
+      readonly host: string
+    }
   /** A message was sent, and paid. */
   | {
       readonly event: 'sent'
@@ -209,6 +220,7 @@ export function endedTransfer(event: CliEvent): number | undefined {
 export function isResult({ event }: CliEvent): boolean {
   return (
     event === 'message' ||
+    event === 'name' ||
     event === 'sent' ||
     event === 'done' ||
     event === 'quote' ||

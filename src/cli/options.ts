@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { LndLocation } from '../lnd.ts'
+import { AddressBook } from './home/address-book.ts'
+import { messageOf } from './transfer/errors.ts'
 import { DEFAULT_PORT } from './transfer/limits.ts'
 import type { SendTarget } from './transfer/send-transfer.ts'
 
@@ -160,16 +162,43 @@ export function countArgument(max: number): (text: string) => number {
   }
 }
 
-/** PUBKEY[:PORT], where an address with route hints may stand for the key. */
-export function targetArgument(text: string): SendTarget {
-  const match = /^(0[23][0-9a-f]{64}(?:@[0-9a-fx/,]+)?(?:\+phantom)?)(?::(\d+))?$/i.exec(text)
-  if (match?.[1] === undefined) throw new InvalidArgumentError(whyNoTarget(text))
-  return { address: match[1], port: match[2] === undefined ? DEFAULT_PORT : portArgument(match[2]) }
+/** An address, and the port behind it where there is one. */
+export interface Target {
+  readonly address: string
+  readonly port: number | undefined
 }
 
-function whyNoTarget(text: string): string {
-  if (/^0[23][0-9a-f]{64}@/i.test(text)) {
-    return 'Behind the public key there is no host: keysock needs none. Leave out everything from the @ on.'
+/**
+ * ADDRESS[:PORT], for commander: a public key, an address with route hints, KEY.keysock, or a name of the address book
+ * of the environment.
+ */
+export function targetArgument(environment: NodeJS.ProcessEnv): (text: string) => Target {
+  const book = new AddressBook(environment)
+  return (text) => {
+    const [, given = '', port] = /^(.*?)(?::([^:]*))?$/s.exec(text) ?? []
+    if (/^0[23][0-9a-f]{64}@(?![0-9a-fx/,]+(?:\+phantom)?$)/i.test(given)) throw new InvalidArgumentError(NO_HOST)
+    if (given === '') throw new InvalidArgumentError(NO_TARGET)
+    try {
+      return { address: book.resolve(given), port: port === undefined ? undefined : portArgument(port) }
+    } catch (error) {
+      throw error instanceof InvalidArgumentError ? error : new InvalidArgumentError(`${capital(messageOf(error))}.`)
+    }
   }
-  return `It is a node's public key (66 hexadecimal digits that begin with 02 or 03), or PUBKEY:PORT; keysock receive prints it.`
+}
+
+/** The same with a port, which is that of file transfers where none is named. */
+export function sendTargetArgument(environment: NodeJS.ProcessEnv): (text: string) => SendTarget {
+  const read = targetArgument(environment)
+  return (text) => {
+    const { address, port = DEFAULT_PORT } = read(text)
+    return { address, port }
+  }
+}
+
+const NO_HOST = 'Behind the public key there is no host: keysock needs none. Leave out everything from the @ on.'
+const NO_TARGET =
+  "It is a node's public key (66 hexadecimal digits that begin with 02 or 03), its address or KEY.keysock, or a name of the address book; :PORT may follow."
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -5,6 +5,7 @@ import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { messageCommand } from './commands/message.ts'
 import { messagesCommand } from './commands/messages.ts'
+import { nameCommand } from './commands/name.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -76,6 +77,7 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     doctorCommand(dependencies, ended),
     messageCommand(dependencies, ended),
     messagesCommand(dependencies, ended),
+    nameCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
     accountCommand(dependencies, ended),
   ]) {

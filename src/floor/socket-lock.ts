@@ -3,7 +3,7 @@
  * and whoever finds it taken can ask the holder who it is.
  */
 import { once } from 'node:events'
-import { mkdir, rename, unlink } from 'node:fs/promises'
+import { link, lstat, mkdir, unlink } from 'node:fs/promises'
 import net from 'node:net'
 import { dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -32,14 +32,12 @@ export type LockAttempt =
 export async function takeLock(path: string, words: () => string): Promise<LockAttempt> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    const server = net.createServer((socket) => socket.on('error', () => undefined).end(words()))
-    if (await binds(server, path)) {
-      server.unref()
-      return { isTaken: false, lock: { release: () => released(server) } }
-    }
+    const lock = await listenAt(path, words)
+    if (lock !== undefined) return { isTaken: false, lock }
+    const inode = await inodeOf(path)
     const holder = await lockHolder(path)
     if (holder !== undefined) return { isTaken: true, words: holder }
-    await removeDead(path)
+    if (inode !== undefined) await removeDead(path, inode)
   }
   return { isTaken: true, words: '' }
 }
@@ -49,8 +47,9 @@ export async function lockHolder(path: string): Promise<string | undefined> {
   const socket = net.connect(path)
   try {
     await once(socket, 'connect')
-  } catch {
-    return undefined
+  } catch (error) {
+    // More ask at once than the system lets wait.
+    return codeOf(error) === 'EAGAIN' ? '' : undefined
   }
   try {
     // Whoever is asked may be blocked.
@@ -62,30 +61,78 @@ export async function lockHolder(path: string): Promise<string | undefined> {
   }
 }
 
-async function binds(server: net.Server, path: string): Promise<boolean> {
+/** Counts the sockets of this process. */
+let sockets = 0
+
+/**
+ * Listens under a name of its own, and then links it to `path`, which only one process can: whatever is at `path`
+ * listens, or its process has died. Undefined where there is something already.
+ */
+async function listenAt(path: string, words: () => string): Promise<SocketLock | undefined> {
+  const own = `${path}.${process.pid}-${sockets++}`
+  const server = net.createServer((socket) => socket.on('error', () => undefined).end(words()))
+  await once(server.listen(own), 'listening')
+  server.unref()
+  const isLinked = await isNew(link(own, path))
+  // A name is enough. Where Node closes the server it finds this one gone, which is fine.
+  await unlink(own)
+  if (isLinked) return { release: () => released(server, path) }
+  await closed(server)
+  return undefined
+}
+
+/**
+ * Removes what a dead process left, and nothing that another process has put there meanwhile: only who has linked that
+ * file to the name of its inode may remove it.
+ */
+async function removeDead(path: string, inode: bigint): Promise<void> {
+  const right = `${path}.dead-${inode}`
+  if ((await inodeOf(path)) !== inode) return
   try {
-    await once(server.listen(path), 'listening')
+    if (!(await isNew(link(path, right)))) return
+  } catch (error) {
+    // Another one has removed it.
+    if (codeOf(error) === 'ENOENT') return
+    throw error
+  }
+  if ((await inodeOf(right)) === inode) await unlink(path)
+  await unlink(right)
+}
+
+/** Whether a link was made; false where its name is taken. */
+async function isNew(linking: Promise<void>): Promise<boolean> {
+  try {
+    await linking
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false
+    if (codeOf(error) === 'EEXIST') return false
     throw error
   }
 }
 
-/** Moves the file of a dead process away; if another process took the lock just then, its file is put back. */
-async function removeDead(path: string): Promise<void> {
-  const aside = `${path}.${process.pid}`
+async function inodeOf(path: string): Promise<bigint | undefined> {
   try {
-    await rename(path, aside)
-    if ((await lockHolder(aside)) === undefined) await unlink(aside)
-    else await rename(aside, path)
+    return (await lstat(path, { bigint: true })).ino
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 
-async function released(server: net.Server): Promise<void> {
-  // Node removes the file with it.
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
+
+/** The name goes first: what is there and does not answer is dead. */
+async function released(server: net.Server, path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    // Somebody has emptied the folder.
+    if (codeOf(error) !== 'ENOENT') throw error
+  })
+  await closed(server)
+}
+
+async function closed(server: net.Server): Promise<void> {
   await new Promise<void>((resolve) => {
     server.close(() => resolve())
   })

@@ -11,6 +11,8 @@ export type OwnCode =
   | 'ERR_KEYSOCK_BAD_BACKEND'
   /** An argument or option is not what the documentation says. */
   | 'ERR_KEYSOCK_INVALID_OPTION'
+  /** A host name that ends with .keysock has no public key. */
+  | 'ERR_KEYSOCK_HOST_NAME'
   /** The endpoint is closed, or closing. */
   | 'ERR_KEYSOCK_ENDPOINT_CLOSED'
   /** The endpoint has as many connections as it can hold. */

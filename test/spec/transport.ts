@@ -10,7 +10,13 @@ import { Connection } from '../../src/transport/connection/connection.ts'
 import { Meter } from '../../src/transport/connection/meter.ts'
 import type { Attempt, ConnectionSettings, Grant } from '../../src/transport/connection/interface.ts'
 import { openOpen } from '../../src/transport/connection/opening.ts'
-import { checkAddress, formatAddress, type Address } from '../../src/transport/options/address.ts'
+import {
+  checkAddress,
+  formatAddress,
+  fromHostName,
+  toHostName,
+  type Address,
+} from '../../src/transport/options/address.ts'
 import { Code, codeName } from '../../src/wire/errors.ts'
 import { ecdh } from '../../src/wire/keys.ts'
 import type { Tariff } from '../../src/wire/frames.ts'
@@ -24,6 +30,16 @@ export function readAddress(text: string): Address {
 /** An address as this implementation writes it. */
 export function writeAddress(address: Address): string {
   return formatAddress(address)
+}
+
+/** The public key of a host name, in hexadecimal (spec §1.7). @throws for what is none */
+export function readHostName(text: string): string {
+  return fromHostName(text)
+}
+
+/** A host name as this implementation writes it. */
+export function writeHostName(publicKey: string): string {
+  return toHostName(publicKey)
 }
 
 /** A tariff by its components that are not 0. */

@@ -15,7 +15,7 @@ import { ecdh, publicKey } from '../../src/wire/keys.ts'
 import type { Kind } from '../../src/wire/packets.ts'
 import { Reader } from '../../src/wire/reader.ts'
 import { varintSize, Writer } from '../../src/wire/writer.ts'
-import { costsOf, type PriceStep, readAddress, writeAddress } from './transport.ts'
+import { costsOf, type PriceStep, readAddress, readHostName, writeAddress, writeHostName } from './transport.ts'
 
 function read(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`../../spec/vectors/${name}`, import.meta.url), 'utf8'))
@@ -63,6 +63,25 @@ describe('addresses.json', () => {
 
   it.each(invalid)('$name is none', ({ address }) => {
     expect(() => readAddress(address)).toThrow(expect.objectContaining({ code: 'ERR_KEYSOCK_INVALID_OPTION' }))
+  })
+})
+
+describe('host-names.json', () => {
+  const { valid, invalid } = read('host-names.json') as {
+    valid: { name: string; host: string; written: string; publicKey: string }[]
+    invalid: { name: string; host: string }[]
+  }
+
+  it.each(valid)('$name is read', ({ host, written, publicKey: key }) => {
+    expect(readHostName(host)).toBe(key)
+    expect(toHex(readAddress(host).publicKey)).toBe(key)
+    expect(writeHostName(key)).toBe(written)
+    expect(writeHostName(`${key}+phantom`)).toBe(written)
+  })
+
+  it.each(invalid)('$name is none', ({ host }) => {
+    expect(() => readHostName(host)).toThrow(expect.objectContaining({ code: 'ERR_KEYSOCK_HOST_NAME' }))
+    expect(() => readAddress(host)).toThrow(expect.objectContaining({ code: expect.stringMatching(/^ERR_KEYSOCK_/) }))
   })
 })
 

@@ -126,6 +126,62 @@ export function addressVectors(): object {
   }
 }
 
+/** RFC 4648 §6 in lower case without padding, by one large number: it shares no code with src. */
+function base32(bytes: Uint8Array): string {
+  const bits = bytes.length * 8
+  const digits = Math.ceil(bits / 5)
+  let value = BigInt(`0x${Buffer.from(bytes).toString('hex')}`) << BigInt(digits * 5 - bits)
+  let text = ''
+  for (let i = 0; i < digits; i++) {
+    text = 'abcdefghijklmnopqrstuvwxyz234567'.charAt(Number(value & 31n)) + text
+    value >>= 5n
+  }
+  return text
+}
+
+export function hostNameVectors(): object {
+  const key = base32(Buffer.from(KEY, 'hex'))
+  const other = base32(Buffer.from(OTHER, 'hex'))
+  const valid: readonly (readonly [string, string, string])[] = [
+    ['a key that begins with 02', `${key}.keysock`, KEY],
+    ['a key that begins with 03', `${other}.keysock`, OTHER],
+    ['large letters', `${key.toUpperCase()}.KEYSOCK`, KEY],
+    ['a label in front', `www.${key}.keysock`, KEY],
+    ['three labels in front, one of them a key', `a.${other}.b-1._c.${key}.keysock`, KEY],
+    ['a dot at the end', `${key}.keysock.`, KEY],
+    ['253 characters', `${'a.'.repeat(96)}${key}.keysock`, KEY],
+  ]
+  const last = 'abcdefghijklmnopqrstuvwxyz234567'
+  const spare = key.slice(0, -1) + last.charAt(last.indexOf(key.slice(-1)) + 1)
+  const invalid: readonly (readonly [string, string])[] = [
+    ['nothing before it', '.keysock'],
+    ['a name', 'shop.keysock'],
+    ['another end', `${key}.onion`],
+    ['the bit to spare is 1', `${spare}.keysock`],
+    ['52 characters', `${key.slice(0, -1)}.keysock`],
+    ['54 characters', `${key}a.keysock`],
+    ['a character that is none of base32', `${key.slice(0, -1)}1.keysock`],
+    ['padding', `${key}===.keysock`],
+    ['a key that begins with 04', `${base32(Buffer.from(`04${KEY.slice(2)}`, 'hex'))}.keysock`],
+    ['a key that is not on the curve', `${base32(Buffer.from(NOT_ON_CURVE, 'hex'))}.keysock`],
+    ['a key in hexadecimal', `${KEY}.keysock`],
+    ['an empty label in front', `.${key}.keysock`],
+    ['two dots at the end', `${key}.keysock..`],
+    ['254 characters', `aa.${'a.'.repeat(95)}${key}.keysock`],
+    ['a phantom behind it', `${key}.keysock+phantom`],
+    ['a space in front', ` ${key}.keysock`],
+  ]
+  return {
+    valid: valid.map(([name, host, publicKey]) => ({
+      name,
+      host,
+      written: `${publicKey === KEY ? key : other}.keysock`,
+      publicKey,
+    })),
+    invalid: invalid.map(([name, host]) => ({ name, host })),
+  }
+}
+
 const KINDS = ['open', 'early', 'data', 'answer', 'reply'] as const
 
 /** One frame of each type, with the kinds of packet that it may stand in (spec §5.13). */

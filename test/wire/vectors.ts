@@ -11,7 +11,7 @@ import { hex, toJson } from './vectors-json.ts'
 import { exchangeVectors } from './vectors-exchange.ts'
 import { messageVectors } from './vectors-messages.ts'
 import { failureVectors, paymentVectors, replyPathVectors } from './vectors-payments.ts'
-import { addressVectors, placeVectors, priceVectors, varintVectors } from './vectors-wire.ts'
+import { addressVectors, hostNameVectors, placeVectors, priceVectors, varintVectors } from './vectors-wire.ts'
 
 /** A frame with bytes as hexadecimal and amounts as numbers. */
 type FrameJson = Readonly<Record<string, unknown>>
@@ -263,6 +263,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     ['phantoms.json', text(phantomVectors())],
     ['varints.json', text(varintVectors())],
     ['addresses.json', text(addressVectors())],
+    ['host-names.json', text(hostNameVectors())],
     ['places.json', text(placeVectors())],
     ['prices.json', text(priceVectors())],
     ['reply-paths.json', text(replyPathVectors())],

@@ -15,7 +15,8 @@ import {
   type NodeInfo,
   type StartedNode,
 } from '../backend.ts'
-import { keysockHome, lockNode, type NodeClaim, type NodeLock } from '../node-lock.ts'
+import { keysockHome } from '../../floor/home.ts'
+import { lockNode, type NodeClaim, type NodeLock } from '../node-lock.ts'
 import { asBackendError } from './rpc/errors.ts'
 import { LndClient } from './rpc/client.ts'
 import { Invoices } from './payments/invoices.ts'

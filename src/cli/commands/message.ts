@@ -12,9 +12,9 @@ import {
   type OutputFlags,
   portArgument,
   satArgument,
+  type Target,
   targetArgument,
 } from '../options.ts'
-import type { SendTarget } from '../transfer/send-transfer.ts'
 import { satOf } from '../words.ts'
 import { CommandRun } from './command-run.ts'
 
@@ -44,7 +44,7 @@ export function messageCommand(dependencies: Dependencies, ended: (code: ExitCod
   const command = new Command('message')
     .summary('send one message, with one payment')
     .description('Send a message to a port of a node, as one payment. It arrives once, or not at all.')
-    .argument('<key>', "the receiver's public key, or its address", targetArgument)
+    .argument('<key>', "the receiver's public key, its address or its name", targetArgument(dependencies.environment))
     .argument('<port>', 'where its program listens', portArgument)
     .argument('<text>', 'the message; - for standard input')
     .option('--amount <sat>', 'what the receiver gets (default: the least that a route lets pass)', satArgument)
@@ -58,7 +58,7 @@ export function messageCommand(dependencies: Dependencies, ended: (code: ExitCod
   command.option('--max-cost <sat>', 'spend at most so much, amount and fees (default: 10000)', satArgument)
   addOutputOptions(command)
   command.addHelpText('after', EXAMPLES)
-  command.action(async ({ address }: SendTarget, port: number, text: string, flags: MessageFlags) => {
+  command.action(async ({ address }: Target, port: number, text: string, flags: MessageFlags) => {
     ended(await sendOne(dependencies, { address, port, text }, flags))
   })
   return command

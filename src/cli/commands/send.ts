@@ -13,7 +13,7 @@ import {
   nodeLocation,
   type OutputFlags,
   satArgument,
-  targetArgument,
+  sendTargetArgument,
 } from '../options.ts'
 import { codeOf } from '../transfer/errors.ts'
 import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/limits.ts'
@@ -65,8 +65,8 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
     .argument('<file>', 'a file, or - for standard input')
     .argument(
       '<pubkey[:port]>',
-      `the receiver's public key or address; port ${DEFAULT_PORT} unless told`,
-      targetArgument,
+      `the receiver's public key, address or name; port ${DEFAULT_PORT} unless told`,
+      sendTargetArgument(dependencies.environment),
     )
     .option('--name <name>', 'the name that it gets there (default: its own; of standard input: stdin)')
     .option(

@@ -10,9 +10,26 @@ export interface Sentence {
 
 /** What a person reads about an event, without progress; no line where there is nothing to say. */
 export function sentences(event: CliEvent): readonly Sentence[] {
+  if (event.event === 'name') return nameLines(event)
   const lines = proseOf(event).map((text) => ({ text }))
   const command = commandOf(event)
   return command === undefined ? lines : [...lines, { text: `  ${command}`, isToCopy: true }]
+}
+
+function nameLines({ change, name, address, host }: Extract<CliEvent, { event: 'name' }>): readonly Sentence[] {
+  switch (change) {
+    case 'added':
+      return [{ text: `${name} and ${name}.keysock are ${address}`, isToCopy: true }]
+    case 'removed':
+      return [{ text: `${name} is forgotten; it was ${address}`, isToCopy: true }]
+    case 'none':
+      return [{ text: `${name}  ${address}`, isToCopy: true }]
+    case 'shown':
+      return [
+        { text: `address    ${address}`, isToCopy: true },
+        { text: `host name  ${host}`, isToCopy: true },
+      ]
+  }
 }
 
 function commandOf(event: CliEvent): string | undefined {
@@ -50,6 +67,7 @@ function proseOf(event: CliEvent): readonly string[] {
       return event.offset === 0
         ? []
         : [`${event.name}: ${bytesInWords(event.offset)}${ofSize(event.size)} are there already; going on from there`]
+    case 'name':
     case 'reading':
     case 'progress':
       return []

@@ -3,6 +3,7 @@ import { parseShortChannelId } from '../../wire/bolt4/short-channel-id.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { checkedPoint, POINT_BYTES } from '../../wire/keys.ts'
 import { invalidOption, kindOf } from '../errors.ts'
+import { formatHostName, isHostName, parseHostName } from './host-name.ts'
 
 /** A node, and the private channels that lead to it where no public one does (spec §1.6). */
 export interface Address {
@@ -29,14 +30,40 @@ export function formatHints(hints: readonly RouteHint[]): string {
   return parts.length === 0 ? '' : `@${parts.join(',')}`
 }
 
-/** A public key as text or bytes, or an address as text. @throws KeysockError ERR_KEYSOCK_INVALID_OPTION */
+/**
+ * The host name of a node, `KEY.keysock`: its public key in base32, which fits a DNS label. It has nothing of route
+ * hints and lanes (spec §1.7).
+ *
+ * @param address or a public key, as text or its 33 bytes
+ * @throws KeysockError ERR_KEYSOCK_INVALID_OPTION
+ */
+export function toHostName(address: string | Uint8Array): string {
+  return formatHostName(checkAddress(address).publicKey)
+}
+
+/**
+ * The public key, 66 hexadecimal digits, of the node with the host name `KEY.keysock`. Letters count in either case;
+ * labels before the key, and a dot at the end, change nothing (spec §1.7).
+ *
+ * @throws KeysockError ERR_KEYSOCK_HOST_NAME
+ */
+export function fromHostName(name: string): string {
+  return toHex(parseHostName(name))
+}
+
+/**
+ * A public key as text or bytes, an address as text, or a host name (spec §1.6, §1.7).
+ *
+ * @throws KeysockError ERR_KEYSOCK_INVALID_OPTION, ERR_KEYSOCK_HOST_NAME
+ */
 export function checkAddress(given: unknown): Address {
-  if (typeof given === 'string' && given.endsWith(PHANTOM))
+  if (typeof given === 'string' && given.endsWith(PHANTOM) && !isHostName(given.slice(0, -PHANTOM.length)))
     return { ...checkPlainAddress(given.slice(0, -PHANTOM.length)), phantomLane: true }
   return checkPlainAddress(given)
 }
 
 function checkPlainAddress(given: unknown): Address {
+  if (typeof given === 'string' && isHostName(given)) return { publicKey: parseHostName(given), hints: [] }
   const at = typeof given === 'string' ? given.indexOf('@') : -1
   if (typeof given !== 'string' || at < 0) return { publicKey: checkPublicKey(given), hints: [] }
   return { publicKey: checkPublicKey(given.slice(0, at)), hints: parseHints(given.slice(at + 1)) }

@@ -8,7 +8,7 @@ import { toHex } from '../../../floor/bytes.ts'
 import { pause, processClock } from '../../../floor/clock.ts'
 import { lockHolder } from '../../../floor/socket-lock.ts'
 import { BackendError } from '../../backend.ts'
-import { keysockHome } from '../../node-lock.ts'
+import { keysockHome } from '../../../floor/home.ts'
 import { lndSocket } from '../../lnd/rpc/address.ts'
 import { DAEMON_LOOK_MS, DAEMON_START_MS, MAX_SOCKET_PATH_BYTES } from './limits.ts'
 
