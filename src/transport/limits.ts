@@ -119,6 +119,11 @@ export const INITIAL_WINDOW_BYTES = 1_048_576
 export const MAX_WINDOW_BYTES = 16_777_216
 /** Receive windows of an endpoint's connections together, in each role (spec §14). */
 export const ALL_WINDOWS_BYTES = 268_435_456
+/**
+ * Those of one isolation: a part of its own, or one would feel another read. Four connections with their first window;
+ * all isolations together have 1 GiB.
+ */
+export const ISOLATION_WINDOWS_BYTES = 4_194_304
 /** Header, tag and frame heads of a full packet, for `quote`: 1 + 8 + 4 + 16 + 6, and an ACK now and then. */
 export const PACKET_OVERHEAD_BYTES = 40
 
@@ -198,6 +203,12 @@ export const CONTENT_SILENCE_MS = 60_000
  * round-trip times: more than a program usually talks to.
  */
 export const MAX_IDLE_SCHEDULERS = 256
+/** The same in one isolation: it is one person's, or one program's. */
+export const MAX_ISOLATION_SCHEDULERS = 32
+/** Names of isolations with connections or state (spec §9.13): one for each site of a browser, and many tabs. */
+export const MAX_ISOLATIONS = 256
+/** A user name of SOCKS (RFC 1929) has 255 bytes at most. */
+export const MAX_ISOLATION_CHARACTERS = 255
 /** Connections that are refused a send in one turn before the others wait: a control packet of one may still pass. */
 export const MAX_TURNS_REFUSED = 16
 /** Questions about old payments that are under way at once: enough to finish soon, few enough for a small node. */

@@ -25,6 +25,8 @@ export interface ViewOptions {
   readonly replies: 'phantom' | 'direct'
   readonly relays?: 1 | 2
   readonly connections: number
+  /** The isolation of each connection; absent: none. */
+  readonly isolations?: readonly string[]
   readonly seed?: string
   /** Bytes each way in each connection. */
   readonly bytes?: number
@@ -63,7 +65,8 @@ export async function watchResponder(options: ViewOptions): Promise<ResponderVie
   const conversations: Conversation[] = []
   for (let i = 0; i < options.connections; i++) {
     const from = sim.observed(responder).length
-    const socket = alice.createConnection(sim.keyOf(responder), 7)
+    const isolation = options.isolations?.[i]
+    const socket = alice.createConnection(sim.keyOf(responder), 7, isolation === undefined ? {} : { isolation })
     socket.end(sim.entropy.bytes(bytes))
     await sim.drive(ended(socket))
     // Late acknowledgements and the other side's end belong to this connection, too.

@@ -3,7 +3,7 @@ import type { PaymentFailure } from '../../src/medium/payment.ts'
 import type { Route } from '../../src/medium/route.ts'
 import type { Attempt, PacketTarget, Want } from '../../src/transport/connection/interface.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
-import { type PeerScheduler, PeerSchedulers } from '../../src/transport/driver/peer-schedulers.ts'
+import { type PeerScheduler, PeerSchedulers, type SchedulerParts } from '../../src/transport/driver/peer-schedulers.ts'
 import { MAX_IDLE_SCHEDULERS } from '../../src/transport/limits.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -34,7 +34,7 @@ class SchedulerBench {
       this.asked += 1
       return backend.routes
     }
-    this.schedulers = new PeerSchedulers({
+    const parts = {
       runtime: testRuntime(clock),
       node: { backend, isOnline: true },
       queue: { ready: (scheduler) => scheduler.serve() },
@@ -47,7 +47,8 @@ class SchedulerBench {
       slots: new SlotPool(),
       maxFeeMsat: 10_000n,
       prefer: 'balanced',
-    })
+    } satisfies SchedulerParts
+    this.schedulers = new PeerSchedulers(parts, MAX_IDLE_SCHEDULERS)
   }
 
   /** A connection that wants `packets` packets sent. */

@@ -1,14 +1,15 @@
 import { toHex } from '../../floor/bytes.ts'
 import { CID_BYTES } from '../../wire/packets.ts'
 import { Connection } from '../connection/connection.ts'
-import type { Allowance, ConnectionSettings, GrowWindow, Role } from '../connection/interface.ts'
-import { KeysockError } from '../errors.ts'
-import { ALL_WINDOWS_BYTES, MAX_CONNECTIONS } from '../limits.ts'
+import type { Allowance, ConnectionSettings } from '../connection/interface.ts'
+import { invalidOption, KeysockError } from '../errors.ts'
+import { MAX_CONNECTIONS, MAX_ISOLATIONS } from '../limits.ts'
 import { type ConnectOptions, checkReplies, type ConnectTarget, optionalMsat } from '../options/options.ts'
 import { type ConnectionDefaults, initiatorSettings, refusalSettings } from '../options/settings.ts'
 import type { AuthenticOpen } from './acceptor.ts'
 import type { Connections } from './connections.ts'
 import { DrivenConnection } from './driven-connection.ts'
+import type { Isolation, Isolations } from './isolations.ts'
 import type { Ledger } from './ledger.ts'
 import type { OwnNode } from './own-node.ts'
 import type { PeerScheduler } from './peer-schedulers.ts'
@@ -31,27 +32,21 @@ interface MakerParts {
   readonly node: OwnNode
   readonly queue: WorkQueue<DrivenConnection, PeerScheduler>
   readonly connections: Connections
+  readonly isolations: Isolations
   readonly ledger: Ledger
   readonly allowance: Allowance
   readonly defaults: DriverDefaults
 }
 
-/** Makes connections, for either role, and shares the endpoint's receive windows out among them. */
+/** Makes connections, for either role, each in its isolation. */
 export class ConnectionMaker {
   readonly #parts: MakerParts
-  /** spec §9.9: one sum for each role, or whoever is served could see how many connections this side makes. */
-  readonly #windowBytes: Record<Role, number> = { initiator: 0, responder: 0 }
-  // One function each for all connections.
-  readonly #grow: Readonly<Record<Role, GrowWindow>> = {
-    initiator: (bytes) => this.#growIn('initiator', bytes),
-    responder: (bytes) => this.#growIn('responder', bytes),
-  }
 
   constructor(parts: MakerParts) {
     this.#parts = parts
   }
 
-  /** The initiator's end. @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS */
+  /** The initiator's end. @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS, ERR_KEYSOCK_INVALID_OPTION */
   connect(target: ConnectTarget, options: ConnectOptions): DrivenConnection {
     const { runtime, node, connections, ledger, defaults } = this.#parts
     if (!connections.hasRoom) {
@@ -60,14 +55,15 @@ export class ConnectionMaker {
         `this endpoint has ${MAX_CONNECTIONS} connections; close some`,
       )
     }
+    const asksDirect = checkReplies(options.replies ?? defaults.replies) === 'direct'
+    const isolation = this.#isolationOf(options, asksDirect)
     const { publicKey } = node
     const connectionId = runtime.random(CID_BYTES)
     const budgetKey = target.publicKeyHex
-    const asksDirect = checkReplies(options.replies ?? defaults.replies) === 'direct'
     const connection = Connection.connect({
       now: runtime.now(),
       random: runtime.random,
-      grow: this.#grow.initiator,
+      grow: isolation.grow,
       settings: initiatorSettings(options, defaults),
       peerBudget: ledger.join(budgetKey, { port: target.port }),
       responderKey: target.publicKey,
@@ -84,8 +80,23 @@ export class ConnectionMaker {
     })
     const { publicKey: remoteKey, hints } = target
     const id = toHex(connectionId)
-    const named = { connection, id, ephemeral: '', remoteKey, budgetKey }
+    const named = { connection, isolation, id, ephemeral: '', remoteKey, budgetKey }
     return this.#add({ ...named, accountPort: target.port, asksDirect, hints })
+  }
+
+  /** spec §9.13. @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS, ERR_KEYSOCK_INVALID_OPTION */
+  #isolationOf({ isolation: name, identify = false }: ConnectOptions, asksDirect: boolean): Isolation {
+    if (name !== undefined && (asksDirect || identify !== false)) {
+      throw invalidOption(
+        `isolation keeps connections from being linked, and ${asksDirect ? "direct replies show this node's key" : 'identify proves whose they are'}: leave one of the two away`,
+      )
+    }
+    const isolation = this.#parts.isolations.for(name)
+    if (isolation !== undefined) return isolation
+    throw new KeysockError(
+      'ERR_KEYSOCK_TOO_MANY_CONNECTIONS',
+      `connections of ${MAX_ISOLATIONS} isolations are open; close those of one`,
+    )
   }
 
   /** The responder's end of an OPEN that a listener takes. */
@@ -105,22 +116,17 @@ export class ConnectionMaker {
     const { connectionId: id, ephemeral, opened } = open
     const budgetKey = budgetKeyOf(open)
     const { port } = opened
-    return this.#add({ connection, id, ephemeral, remoteKey: undefined, budgetKey, port, accountPort: port })
+    const isolation = this.#parts.isolations.responders
+    return this.#add({ connection, isolation, id, ephemeral, remoteKey: undefined, budgetKey, port, accountPort: port })
   }
 
   #add(own: Omit<ConstructorParameters<typeof DrivenConnection>[0], 'runtime' | 'queue'>): DrivenConnection {
     const { runtime, queue, connections } = this.#parts
     const connection = new DrivenConnection({ runtime, queue, ...own })
+    own.isolation.join()
     connections.add(connection)
     queue.touch(connection)
     return connection
-  }
-
-  #growIn(role: Role, bytes: number): boolean {
-    const sum = this.#windowBytes[role] + bytes
-    if (bytes > 0 && sum > ALL_WINDOWS_BYTES) return false
-    this.#windowBytes[role] = sum
-    return true
   }
 
   #responder(open: AuthenticOpen, settings: ConnectionSettings): Parameters<typeof Connection.accept>[0] {
@@ -129,7 +135,7 @@ export class ConnectionMaker {
       allowance,
       now: runtime.now(),
       random: runtime.random,
-      grow: this.#grow.responder,
+      grow: this.#parts.isolations.responders.grow,
       settings,
       peerBudget: ledger.join(budgetKeyOf(open), { port: open.opened.port }),
       responderKey: node.publicKey,

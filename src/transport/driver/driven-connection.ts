@@ -26,6 +26,7 @@ import { CLOSE_ROUND_TRIPS, CLOSE_ROUND_TRIP_UNKNOWN_MS } from '../limits.ts'
 import { formatHints } from '../options/address.ts'
 import { type Deadline, later } from './deadlines.ts'
 import { failureFor } from './failures.ts'
+import type { Isolation } from './isolations.ts'
 import type { PeerScheduler } from './peer-schedulers.ts'
 import type { Runtime } from './runtime.ts'
 import type { WorkQueue } from './work-queue.ts'
@@ -57,6 +58,7 @@ interface ConnectionParts {
   readonly runtime: Runtime
   readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'touch'>
   readonly connection: Connection
+  readonly isolation: Isolation
   readonly id: string
   readonly ephemeral: string
   readonly remoteKey: Uint8Array | undefined
@@ -73,6 +75,8 @@ interface ConnectionParts {
  * that what comes of it is handed on: events, requests, its deadline, and after an input what it wants to send.
  */
 export class DrivenConnection {
+  /** What it shares with other connections (spec §9.13). */
+  readonly isolation: Isolation
   /** Connection id in hexadecimal: it stands in logs, and in the table of connections. */
   readonly id: string
   /** e_i of the OPEN in hexadecimal; '' for an initiator. */
@@ -114,6 +118,7 @@ export class DrivenConnection {
     this.#runtime = parts.runtime
     this.#queue = parts.queue
     this.#connection = parts.connection
+    this.isolation = parts.isolation
     this.id = parts.id
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey

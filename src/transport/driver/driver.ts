@@ -28,13 +28,14 @@ import { DriverCounts } from './counts.ts'
 import { Demultiplexer } from './demultiplexer.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import { HeldOffers } from './held-offers.ts'
+import { Isolations } from './isolations.ts'
 import { capInWords, Ledger } from './ledger.ts'
 import { later } from './deadlines.ts'
 import { NoteDoor } from './note-door.ts'
 import { OwnNode } from './own-node.ts'
 import { PathMaker } from './path-maker.ts'
 import { Payer } from './payer.ts'
-import { type PeerScheduler, PeerSchedulers } from './peer-schedulers.ts'
+import type { PeerScheduler } from './peer-schedulers.ts'
 import { Ports } from './ports.ts'
 import { Runtime, type RuntimeOptions } from './runtime.ts'
 import { WorkQueue } from './work-queue.ts'
@@ -89,6 +90,7 @@ export class Driver {
   readonly ports: Ports
   readonly counts: DriverCounts
   readonly connections: Connections = new Connections()
+  readonly isolations: Isolations
   readonly offers: HeldOffers
   readonly acceptor: Acceptor
   readonly payer: Payer
@@ -102,7 +104,6 @@ export class Driver {
   readonly #messages: MessageIds
   readonly #maker: ConnectionMaker
   readonly #demultiplexer: Demultiplexer
-  readonly #schedulers: PeerSchedulers
   readonly #paths: PathMaker
   readonly #queue: WorkQueue<DrivenConnection, PeerScheduler> = new WorkQueue({
     poll: (connection) => this.#poll(connection),
@@ -147,7 +148,11 @@ export class Driver {
       runtime.storeLater([{ type: 'allowance', leftMsat }]),
     )
     this.allowance = allowance
-    const maker = new ConnectionMaker({ runtime, node, queue, connections, ledger, allowance, defaults })
+    this.payer = new Payer({ runtime, node, ledger, accountant })
+    const slots = new SlotPool()
+    const isolations = new Isolations({ runtime, node, queue, payer: this.payer, slots, maxFeeMsat, prefer })
+    this.isolations = isolations
+    const maker = new ConnectionMaker({ runtime, node, queue, connections, isolations, ledger, allowance, defaults })
     this.#maker = maker
     const offers = new HeldOffers(runtime, backend, {
       received: (party, amountMsat) => accountant.received(party, amountMsat),
@@ -164,12 +169,10 @@ export class Driver {
     const shared = { runtime, node, seen, tombstones, early, offers, ports, connections, maker, counts }
     const parts = { ...shared, accountant, agreements }
     this.acceptor = new Acceptor({ ...parts, callers: rules?.callers })
-    const paths = new PathMaker({ runtime, node, connections, relays, maxPathCostMsat: maxPathCost(maxFeeMsat) })
+    const maxPathCostMsat = maxPathCost(maxFeeMsat)
+    const paths = new PathMaker({ runtime, node, connections, isolations, relays, maxPathCostMsat })
     this.#paths = paths
     this.#demultiplexer = new Demultiplexer({ ...parts, acceptor: this.acceptor, paths, notes })
-    this.payer = new Payer({ runtime, node, ledger, accountant })
-    const slots = new SlotPool()
-    this.#schedulers = new PeerSchedulers({ runtime, node, queue, payer: this.payer, slots, maxFeeMsat, prefer })
     for (const reservation of stored.reservations.values()) this.payer.adopt(reservation)
   }
 
@@ -202,7 +205,7 @@ export class Driver {
       })
   }
 
-  /** @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS, ERR_KEYSOCK_POLICY */
+  /** @throws KeysockError ERR_KEYSOCK_TOO_MANY_CONNECTIONS, ERR_KEYSOCK_POLICY, ERR_KEYSOCK_INVALID_OPTION */
   connect(target: ConnectTarget, options: ConnectOptions): DrivenConnection {
     this.checkAllowed(target)
     const connection = this.#maker.connect(target, options)
@@ -315,7 +318,8 @@ export class Driver {
   #resume(): void {
     this.#paths.online()
     this.payer.trackAll()
-    for (const scheduler of this.#schedulers.all()) this.#queue.ready(scheduler)
+    for (const { schedulers } of this.isolations.all())
+      for (const scheduler of schedulers.all()) this.#queue.ready(scheduler)
     for (const { ownScheduler } of this.connections.all()) {
       if (ownScheduler !== undefined) this.#queue.ready(ownScheduler)
     }
@@ -332,7 +336,8 @@ export class Driver {
     // Asked of the connection: one that only refuses has no application to tell.
     if (connection.isPausedByWiderCap) this.#caps.stopped(connection)
     const want = connection.pollWant()
-    if (want !== undefined) this.#schedulers.for(connection, want.target).enqueue(connection, want.isAlone)
+    if (want !== undefined)
+      connection.isolation.schedulers.for(connection, want.target).enqueue(connection, want.isAlone)
     connection.armDeadline()
   }
 
@@ -399,6 +404,7 @@ export class Driver {
   #remove(connection: DrivenConnection): void {
     connection.close()
     this.ledger.leave(connection.budgetKey)
+    connection.isolation.leave()
     this.connections.remove(connection)
     // spec §9.9: whoever knows an initiator's id could feel its tombstone.
     if (connection.role === 'initiator') return

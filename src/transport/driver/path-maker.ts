@@ -5,7 +5,8 @@ import { messageOf } from '../errors.ts'
 import { MAX_AVOIDED_GUARDS, MAX_PATH_TRIES, MIN_CANDIDATES, PATH_LIFETIME_BLOCKS, PATHS_TRY_MS } from '../limits.ts'
 import type { Connections } from './connections.ts'
 import type { DrivenConnection } from './driven-connection.ts'
-import { Guards } from './guards.ts'
+import type { Guards } from './guards.ts'
+import type { Isolations } from './isolations.ts'
 import type { OwnNode } from './own-node.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -13,6 +14,7 @@ interface PathMakerParts {
   readonly runtime: Runtime
   readonly node: OwnNode
   readonly connections: Connections
+  readonly isolations: Pick<Isolations, 'unnamed'>
   /** Blinded relays before this node. */
   readonly relays: RelayWish
   /** What a packet to this process may cost the other side, msat (spec §9.6). */
@@ -23,7 +25,6 @@ interface PathMakerParts {
 export class PathMaker {
   readonly #parts: PathMakerParts
   #warnedOf = Infinity
-  readonly #guards: Guards = new Guards()
   /** Over which relays each connection's paths led, the last ones. */
   readonly #guardsOf: WeakMap<DrivenConnection, readonly (readonly string[])[]> = new WeakMap()
   /** Connections that asked while the node was away, with how many paths they want. */
@@ -43,20 +44,21 @@ export class PathMaker {
    * nobody learns from it. @throws BackendError
    */
   async look(payer: Uint8Array): Promise<Omit<PathResult, 'paths'>> {
-    const { relays, maxPathCostMsat: maxCostMsat } = this.#parts
+    const { relays, maxPathCostMsat: maxCostMsat, isolations } = this.#parts
     const request = { count: 1, payer, relays, maxCostMsat, lifetimeBlocks: PATH_LIFETIME_BLOCKS }
-    const { paths, ...path } = await this.#ask(request)
+    const { paths, ...path } = await this.#ask(isolations.unnamed.guards, request)
     this.close(paths.map(({ pathId }) => pathId))
     return path
   }
 
   #make(connection: DrivenConnection, count: number, triesLeft: number): void {
     const { runtime, node, relays, maxPathCostMsat: maxCostMsat } = this.#parts
-    const { remoteKey } = connection
+    const { remoteKey, isolation } = connection
     if (remoteKey === undefined) {
       return connection.pathsFailed('the side that answers makes no paths: it does not know who would pay')
     }
-    this.#ask({ count, payer: remoteKey, relays, maxCostMsat, lifetimeBlocks: PATH_LIFETIME_BLOCKS }).then(
+    const request = { count, payer: remoteKey, relays, maxCostMsat, lifetimeBlocks: PATH_LIFETIME_BLOCKS }
+    this.#ask(isolation.guards, request).then(
       (result) => this.#made(connection, result),
       (error: unknown) => {
         if (runtime.isStopped) return
@@ -79,29 +81,30 @@ export class PathMaker {
   }
 
   /** Over another guard than those that brought nothing, where there is one (spec §9.5). */
-  async #ask(request: PathRequest): Promise<PathResult> {
+  async #ask(guards: Guards, request: PathRequest): Promise<PathResult> {
     const { backend } = this.#parts.node
-    const { avoided } = this.#guards
+    const { avoided } = guards
     if (avoided === undefined) return backend.makePaths(request)
     try {
       return await backend.makePaths({ ...request, avoidGuards: avoided })
     } catch (error) {
       if (!(error instanceof BackendError && error.code === 'no-path')) throw error
-      this.#guards.forgive()
-      return this.#ask(request)
+      guards.forgive()
+      return this.#ask(guards, request)
     }
   }
 
   // What was delivered had no answer over the paths that this connection has.
   #silent(connection: DrivenConnection): void {
     const guards = this.#guardsOf.get(connection)?.at(-1)
-    if (guards === undefined || !this.#guards.silent(this.#parts.runtime.now(), guards)) return
+    if (guards === undefined || !connection.isolation.guards.silent(this.#parts.runtime.now(), guards)) return
     this.#parts.runtime.debug({ guards: guards.join(' and ') }, 'nothing comes over these relays: replies take others')
   }
 
   /** Something authentic came over this path. */
   heard(pathId: string): void {
-    this.#guards.heard(this.#parts.runtime.now(), pathId)
+    const { runtime, connections } = this.#parts
+    connections.byPath(pathId)?.isolation.guards.heard(runtime.now(), pathId)
   }
 
   /** Why a connection ended, with the nodes over which nothing came, where that may be the cause. */
@@ -124,8 +127,8 @@ export class PathMaker {
   close(pathIds: readonly string[]): void {
     const { runtime, node, connections } = this.#parts
     for (const pathId of pathIds) {
+      connections.byPath(pathId)?.isolation.guards.closed(pathId)
       connections.removePath(pathId)
-      this.#guards.closed(pathId)
     }
     node.backend.closePaths(pathIds).catch((error: unknown) => {
       if (!runtime.isStopped) runtime.debug({ reason: messageOf(error) }, 'paths were not closed')
@@ -167,7 +170,7 @@ export class PathMaker {
   }
 
   #over(connection: DrivenConnection, paths: readonly ReplyPath[], guards: readonly string[]): void {
-    this.#guards.made(
+    connection.isolation.guards.made(
       paths.map(({ pathId }) => pathId),
       guards,
     )

@@ -9,7 +9,7 @@ import {
 import { toHex } from '../../floor/bytes.ts'
 import type { PacketTarget } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
-import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_IDLE_SCHEDULERS, MAX_TURNS_REFUSED, NO_ROUTE_SEARCHES } from '../limits.ts'
+import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_TURNS_REFUSED, NO_ROUTE_SEARCHES } from '../limits.ts'
 import type { PeerGrant } from '../peer/interface.ts'
 import { PeerController } from '../peer/peer-controller.ts'
 import type { SlotPool } from '../peer/slots.ts'
@@ -268,16 +268,19 @@ export class PeerScheduler {
 }
 
 /**
- * All ways: one for each role, public key and lane, kept for a while after its last use, and one for each connection
- * over paths.
+ * The ways of an isolation (spec §9.13): one for each public key and lane, kept for a while after its last use, and one
+ * for each connection over paths.
  */
 export class PeerSchedulers {
   readonly #parts: SchedulerParts
+  readonly #maxIdle: number
   readonly #byKey: Map<string, PeerScheduler> = new Map()
   #uses = 0
 
-  constructor(parts: SchedulerParts) {
+  /** @param maxIdle with so many ways to public keys, an idle one is forgotten for each that is new */
+  constructor(parts: SchedulerParts, maxIdle: number) {
     this.#parts = parts
+    this.#maxIdle = maxIdle
   }
 
   /** The way to `target` for a connection. */
@@ -288,9 +291,7 @@ export class PeerSchedulers {
       return scheduler
     }
     // Hints are of the connection that brought them: over others', who gave them would see which belong together.
-    // Roles share none (spec §9.9: no link between them): whoever holds back what an initiator pays would see its
-    // server's answers wait.
-    const key = `${connection.role} ${target.lane} ${toHex(target.publicKey)}${connection.hintsKey}`
+    const key = `${target.lane} ${toHex(target.publicKey)}${connection.hintsKey}`
     let scheduler = this.#byKey.get(key)
     if (scheduler === undefined) {
       this.#forgetIdle()
@@ -310,12 +311,18 @@ export class PeerSchedulers {
     return this.#byKey.size
   }
 
+  /** Nobody comes back to any of them. */
+  stop(): void {
+    for (const scheduler of this.#byKey.values()) scheduler.stop()
+    this.#byKey.clear()
+  }
+
   #made(target: PacketTarget, hints: readonly RouteHint[] = []): PeerScheduler {
     return new PeerScheduler(this.#parts, target, hints)
   }
 
   #forgetIdle(): void {
-    if (this.#byKey.size < MAX_IDLE_SCHEDULERS) return
+    if (this.#byKey.size < this.#maxIdle) return
     let idlest: [string, PeerScheduler] | undefined
     for (const entry of this.#byKey) {
       const [, scheduler] = entry

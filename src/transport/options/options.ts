@@ -5,7 +5,13 @@ import { misspeltOption, type OptionNames, unknownOption } from '../../floor/opt
 import { MAX_OPENING_PRICE_MSAT } from '../../wire/errors.ts'
 import { invalidOption, kindOf, KeysockError } from '../errors.ts'
 import type { Tariff } from '../../wire/frames.ts'
-import { MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS, MAX_PORT, MAX_PRICE_MSAT } from '../limits.ts'
+import {
+  MAX_IDLE_TIMEOUT_MS,
+  MAX_ISOLATION_CHARACTERS,
+  MAX_PORT,
+  MAX_PRICE_MSAT,
+  MIN_IDLE_TIMEOUT_MS,
+} from '../limits.ts'
 
 /** An amount in msat: a bigint, or a number that is a whole one. */
 export type Msat = bigint | number
@@ -166,6 +172,12 @@ export interface ConnectOptions extends ConnectionOptions {
   /** Ends the socket with an AbortError. */
   readonly signal?: AbortSignal
   /**
+   * Connections with different names share no window, route or reply path, so that the other side cannot link them by
+   * these (spec §9.13); those with the same name, and those without one, do. 1 to 255 characters, which never leave
+   * this process. Default: none.
+   */
+  readonly isolation?: string
+  /**
    * How answers come back: over a blinded path to this process ('phantom', the other side learns nothing), or by
    * keysend to this node's own public key ('direct', the other side learns it). Default: the endpoint's.
    */
@@ -293,6 +305,7 @@ const CONNECT_CHECKS: Readonly<Record<keyof ConnectArguments, Check>> = {
   timeout: checkMs,
   signal: checkSignal,
   replies: checkReplies,
+  isolation: checkIsolation,
   lane: checkLane,
   maxOpeningPrice: checkMsat,
   identify: checkIdentify,
@@ -342,6 +355,12 @@ export function checkAnswers(value: unknown): void {
 function checkIdentify(value: unknown): void {
   if (typeof value === 'boolean' || value === 'open') return
   throw invalidOption(`identify must be true, false or 'open'; got ${shown(value)}`)
+}
+
+function checkIsolation(value: unknown): void {
+  if (typeof value === 'string' && value.length > 0 && value.length <= MAX_ISOLATION_CHARACTERS) return
+  const got = typeof value === 'string' ? `${value.length} characters` : kindOf(value)
+  throw invalidOption(`isolation must be a name of 1 to ${MAX_ISOLATION_CHARACTERS} characters; got ${got}`)
 }
 
 export function checkLane(value: unknown): void {

@@ -135,6 +135,8 @@ export interface EndpointStats {
   readonly earlyPackets: number
   readonly keyAgreements: number
   readonly replyPaths: number
+  /** Names of isolations with connections or state. */
+  readonly isolations: number
   readonly deadlines: number
   /** Paid messages that wait to be read, those that wait in their payments, and those that are remembered. */
   readonly messagesUnread: number
@@ -379,6 +381,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       earlyPackets: driver.early.size,
       keyAgreements: driver.acceptor.pending,
       replyPaths: driver.connections.paths,
+      isolations: driver.isolations.size,
       deadlines: driver.runtime.deadlines.size,
       ...this.#messages.counts,
     }
