@@ -36,7 +36,7 @@ export function readSources(folder: string): Source[] {
     throw error
   }
   return names
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.ts') && !name.split(sep).includes('node_modules'))
     .toSorted()
     .map((name) => {
       const file = join(ROOT, folder, name)
