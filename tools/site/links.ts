@@ -1,4 +1,4 @@
-/** Looks at a site as a reader without a network would: every link leads somewhere, and nothing comes from elsewhere. */
+/** Looks at a site as a reader without a network would: links lead somewhere, and nothing comes from elsewhere. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { parse, type DefaultTreeAdapterTypes } from 'parse5'
@@ -18,7 +18,7 @@ const LEADING: Readonly<Record<string, { readonly attribute: string; readonly is
   source: { attribute: 'src', isLoaded: true },
 }
 
-/** Links of the pages in a folder to files or headings that are not there, and what a browser would load from the web. */
+/** Links of the pages in a folder to what is not there, and what a browser would load from the web. */
 export function deadLinks(folder: string): readonly string[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.html'))
   const pages = new Map(names.map((name) => [resolve(folder, name), readPage(resolve(folder, name))]))
