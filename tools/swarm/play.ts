@@ -1,11 +1,12 @@
 /** Plays a story: first troubled, and what must never be is looked for; then in peace, and all must come to its end. */
 import { createHash } from 'node:crypto'
 import type { Backend, Endpoint as PublicEndpoint, Payment } from '../../src/index.ts'
-import { MemoryStore } from '../../src/index.ts'
+import { BackendError, MemoryStore } from '../../src/index.ts'
 import { createSimulation, type Fault, type FaultName, type Simulation } from '../../src/sim.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import { toHex } from '../../src/floor/bytes.ts'
+import { pause } from '../../src/floor/clock.ts'
 import { Conversation } from './conversation.ts'
 import { placeOf } from './network.ts'
 import { type Act, LONGEST_HANG_MS, type Story, TROUBLED_MS } from './story.ts'
@@ -17,6 +18,8 @@ const PEACE_MS = 40 * MINUTE_MS
 const PROBE_MS = 3 * MINUTE_MS
 /** No payment and no reservation is left then. */
 const SETTLED_MS = 24 * 60 * MINUTE_MS
+/** A program whose node is away tries again after it. */
+const START_AGAIN_MS = 5_000
 const MESSAGE_PORT = 50
 const PROBE_PORT = 51
 const PROBE_BYTES = 200
@@ -238,7 +241,14 @@ export class Play {
       this.sim.fault({ name: 'process-crash', node: actor.home })
       await actor.store.close()
     }
-    await this.#start(index)
+    for (;;) {
+      try {
+        return await this.#start(index)
+      } catch (error) {
+        if (!(error instanceof BackendError && error.code === 'offline')) throw error
+        await pause(START_AGAIN_MS, this.sim.clock)
+      }
+    }
   }
 
   // ---- Acts --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import { type Fate, Play, type Played } from './play.ts'
 import { story, type Story } from './story.ts'
 
 /** Stories that are tried to make a finding smaller. */
-const MAX_SHRINKS = 150
+const MAX_SHRINKS = 400
 
 interface Flags {
   readonly seconds?: number
