@@ -70,6 +70,9 @@ export function wallTime(clock: Clock): number {
 /** A day, ms. */
 export const DAY_MS = 86_400_000
 
+/** An hour, ms. */
+export const HOUR_MS = 3_600_000
+
 /** A time of the wall as text, UTC: 2026-11-30T12:00:00.000Z. */
 export function timeText(wallMs: number): string {
   return new Date(wallMs).toISOString()
@@ -80,9 +83,9 @@ export function dayText(wallMs: number): string {
   return timeText(wallMs).slice(0, 10)
 }
 
-/** When the next day begins, UTC, ms since 1970. */
-export function nextDayMs(wallMs: number): number {
-  return (Math.floor(wallMs / DAY_MS) + 1) * DAY_MS
+/** When the next period of a length that divides the day begins, UTC, ms since 1970: DAY_MS, HOUR_MS. */
+export function nextPeriodMs(wallMs: number, lengthMs: number): number {
+  return (Math.floor(wallMs / lengthMs) + 1) * lengthMs
 }
 
 /** When a day such as 2026-11-30 begins, UTC; undefined for a text that is none. */

@@ -11,6 +11,7 @@ import { ScriptedBackend, settle } from './scripted-backend.ts'
 const PRICE_MSAT = 2_000n
 const PRICE_SAT = 2
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 const keys = [3, 4].map((byte) => toHex(publicKey(new Uint8Array(32).fill(byte))))
 
 let backend: ScriptedBackend
@@ -95,6 +96,23 @@ it('a cap of the day holds over all peers, until the day ends', async () => {
   expect(backend.payments.length).toBeGreaterThan(5)
   await settleAll()
   expect(endpoint.stats.daySpentMsat).toBeLessThanOrEqual(5n * PRICE_MSAT)
+})
+
+it('a cap of the hour holds over all peers, until the hour ends, and within that of the day', async () => {
+  await start({ daySat: 8 * PRICE_SAT, hourSat: 5 * PRICE_SAT })
+  expect(await spendAll(connect(0))).toBe(5)
+  const { hourEndsMs = 0 } = endpoint.stats
+  expect(endpoint.stats).toMatchObject({ hourSpentMsat: 5n * PRICE_MSAT, hourCapMsat: 5n * PRICE_MSAT })
+  expect(hourEndsMs % HOUR_MS).toBe(0)
+  const told: unknown[] = []
+  connect(1, 7, told).write(Buffer.alloc(60_000))
+  await backend.clock.advance(1_000)
+  expect(backend.payments).toHaveLength(5)
+  expect(told).toEqual([expect.objectContaining({ capMsat: 5n * PRICE_MSAT })])
+  await backend.clock.advance(HOUR_MS)
+  expect(backend.payments.length).toBeGreaterThan(5)
+  await settleAll()
+  expect(endpoint.stats).toMatchObject({ hourSpentMsat: 3n * PRICE_MSAT, daySpentMsat: 8n * PRICE_MSAT })
 })
 
 it('what was spent today is known to the next process, and not to that of the next day', async () => {

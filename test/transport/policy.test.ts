@@ -29,7 +29,7 @@ async function read(text: string): Promise<Policy> {
 
 it('is read as it stands, and amounts are satoshi', async () => {
   const policy = await read(`{
-    "daySat": 5000, "peerSat": 1000.5, "processSat": 10000, "alertPercent": 80,
+    "daySat": 5000, "hourSat": 400, "peerSat": 1000.5, "processSat": 10000, "alertPercent": 80,
     "ports": { "7000": { "daySat": 100 }, "*": { "daySat": 0.001 } },
     "programs": { "my shop": { "daySat": 2000 } },
     "connectTo": { "only": ["${KEY.toUpperCase()}"], "never": [] },
@@ -37,6 +37,7 @@ it('is read as it stands, and amounts are satoshi', async () => {
   }`)
   expect(checkPolicy(policy)).toEqual({
     dayMsat: 5_000_000n,
+    hourMsat: 400_000n,
     peerMsat: 1_000_500n,
     processMsat: 10_000_000n,
     alertPercent: 80,

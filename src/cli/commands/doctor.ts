@@ -66,10 +66,11 @@ async function policyFinding(file: string): Promise<Extract<CliEvent, { readonly
   }
 }
 
-function policyInWords({ daySat, ports = {}, programs = {}, ...policy }: Policy): string {
+function policyInWords({ daySat, hourSat, ports = {}, programs = {}, ...policy }: Policy): string {
   const { peerSat, processSat, connectTo = {}, callers = {}, alertPercent } = policy
   const words = [
     ...(daySat === undefined ? [] : [`${satInWords(daySat)} a day in all`]),
+    ...(hourSat === undefined ? [] : [`${satInWords(hourSat)} an hour in all`]),
     ...capsInWords('port', ports),
     ...capsInWords('program', programs),
     ...(peerSat === undefined ? [] : [`${satInWords(peerSat)} to one key`]),

@@ -9,7 +9,7 @@ export interface BudgetView {
 
 /** What a cap is of. */
 export interface CapName {
-  readonly cap: 'day' | 'port' | 'program' | 'peer' | 'process'
+  readonly cap: 'hour' | 'day' | 'port' | 'program' | 'peer' | 'process'
   /** The port, the program's name or the peer's key; '' where there is one only. */
   readonly of: string
 }
@@ -83,7 +83,7 @@ export class Budget {
     this.#checkAlert()
   }
 
-  /** A cap of a day begins anew: nothing is spent, and what is reserved stays so. */
+  /** A cap of an hour or a day begins anew: nothing is spent, and what is reserved stays so. */
   begin(capMsat: bigint): void {
     this.#leftMsat += this.#spentMsat
     this.#spentMsat = 0n

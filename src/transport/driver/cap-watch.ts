@@ -11,7 +11,7 @@ import type { Runtime } from './runtime.ts'
  */
 export interface Question {
   /** Of what the cap is. */
-  readonly cap: 'day' | 'port' | 'peer' | 'process'
+  readonly cap: 'hour' | 'day' | 'port' | 'peer' | 'process'
   /** The port ('*': all that have no cap of their own) or the peer's key; '' for the others. */
   readonly of: string
   readonly capMsat: bigint
@@ -22,9 +22,9 @@ export interface Question {
   readonly priceMsat: bigint
   /** The connection that waits; others may, too. */
   readonly connection: { readonly id: string; readonly peer: string; readonly port: number }
-  /** So much more may be spent under this cap; under one of a day until that ends. */
+  /** So much more may be spent under this cap; under one of an hour or a day until that ends. */
   allow(msat: Msat): void
-  /** The cap stays, and is not asked about again until it is set, or its day begins, anew. */
+  /** The cap stays, and is not asked about again until it is set, or its hour or day begins, anew. */
   refuse(): void
 }
 
@@ -35,7 +35,7 @@ interface CapWatchParts {
   readonly ask: (question: Question) => boolean
 }
 
-/** Asks people when a wider cap stands against something, warns of it once, and begins the caps of days. */
+/** Asks people when a wider cap stands against something, warns of it once, and begins the caps of hours and days. */
 export class CapWatch {
   readonly #parts: CapWatchParts
   readonly #deadline: Deadline | undefined
@@ -46,7 +46,7 @@ export class CapWatch {
   constructor(parts: CapWatchParts) {
     this.#parts = parts
     const { runtime, ledger } = parts
-    if (!ledger.hasDays) return
+    if (!ledger.hasPeriods) return
     this.#deadline = runtime.deadlines.add(() => this.#look())
     this.#look()
   }
@@ -96,7 +96,7 @@ export class CapWatch {
     this.#hasWarned = true
     this.#parts.runtime.warn(
       'ERR_KEYSOCK_COST',
-      'the cap of a peer, a port, a day or of this process is reached; connections pause until payments come back or a cap is raised',
+      'the cap of a peer, a port, an hour, a day or of this process is reached; connections pause until payments come back or a cap is raised',
     )
   }
 
@@ -104,7 +104,7 @@ export class CapWatch {
   #look(): void {
     const { runtime, ledger } = this.#parts
     ledger.passTo(runtime.wallNow())
-    const leftMs = Math.min(ledger.nextDayMs - runtime.wallNow(), DAY_LOOK_MS)
+    const leftMs = Math.min(ledger.nextPeriodMs - runtime.wallNow(), DAY_LOOK_MS)
     if (this.#deadline !== undefined) runtime.deadlines.set(this.#deadline, runtime.now() + Math.max(leftMs, 1))
   }
 }

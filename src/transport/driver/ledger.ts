@@ -1,4 +1,4 @@
-import { dayText, nextDayMs } from '../../floor/clock.ts'
+import { DAY_MS, dayText, HOUR_MS, nextPeriodMs } from '../../floor/clock.ts'
 import type { DecidedOutcome } from '../../medium/payment.ts'
 import { Budget, type BudgetOptions, type BudgetView, type CapName, type CapObstacle } from '../connection/budget.ts'
 import { OTHERS_OF_POLICY, type Rules } from '../policy/policy.ts'
@@ -9,8 +9,8 @@ export interface LedgerOptions {
   readonly peerCapMsat: bigint
   /** Cap over all peers, for the life of the process, msat. */
   readonly processCapMsat: bigint
-  /** Caps of a day; absent: none. */
-  readonly rules?: Pick<Rules, 'dayMsat' | 'ports' | 'programs' | 'alertPercent'>
+  /** Caps of an hour and of a day; absent: none. */
+  readonly rules?: Pick<Rules, 'hourMsat' | 'dayMsat' | 'ports' | 'programs' | 'alertPercent'>
   /** What former processes spent on the latest days. */
   readonly spent?: readonly Spent[]
   /** Milliseconds since 1970. */
@@ -38,20 +38,20 @@ interface PeerEntry {
 }
 
 /**
- * The money of a process: one budget for all of it, under that one for the day, and under that one for each peer, in
- * which those of its connections stand (spec §12.2). Where a policy caps ports and programs, theirs stand beside the
+ * The money of a process: one budget for all of it, under that one for the day and one for the hour, and under these
+ * one for each peer, in which those of its connections stand (spec §12.2). Where a policy caps ports and programs, theirs stand beside the
  * peer's. `peer`, everywhere: a public key in hexadecimal, or '' for an anonymous one.
  */
 export class Ledger {
   readonly #peerCapMsat: bigint
   readonly #process: Budget
   readonly #peers: Map<string, PeerEntry> = new Map()
-  /** With their caps as the policy has them. */
-  readonly #days: Map<Budget, bigint> = new Map()
+  readonly #hours: Periods
+  readonly #days: Periods
   readonly #day: Budget | undefined
+  readonly #hour: Budget | undefined
   readonly #ports: ReadonlyMap<string, Budget>
   readonly #programs: ReadonlyMap<string, Budget>
-  #nextDayMs: number
 
   constructor({ peerCapMsat, processCapMsat, rules, spent = [], wallMs = 0, alert }: LedgerOptions) {
     const percent = rules?.alertPercent
@@ -59,15 +59,14 @@ export class Ledger {
     const named = (cap: CapName['cap'], of = ''): BudgetOptions => ({ name: { cap, of }, ...watch })
     this.#peerCapMsat = peerCapMsat
     this.#process = new Budget(processCapMsat, undefined, named('process'))
-    this.#nextDayMs = nextDayMs(wallMs)
-    const ofDay = (capMsat: bigint, options: BudgetOptions, wider?: Budget): Budget => {
-      const budget = new Budget(capMsat, wider, options)
-      this.#days.set(budget, capMsat)
-      return budget
-    }
-    this.#day = rules?.dayMsat === undefined ? undefined : ofDay(rules.dayMsat, named('day'), this.#process)
+    this.#hours = new Periods(HOUR_MS, wallMs)
+    this.#days = new Periods(DAY_MS, wallMs)
+    const { dayMsat, hourMsat } = rules ?? {}
+    this.#day = dayMsat === undefined ? undefined : this.#days.add(dayMsat, named('day'), this.#process)
+    const aroundHour = this.#day ?? this.#process
+    this.#hour = hourMsat === undefined ? undefined : this.#hours.add(hourMsat, named('hour'), aroundHour)
     const each = (caps: ReadonlyMap<string, bigint> | undefined, cap: 'port' | 'program'): Map<string, Budget> =>
-      new Map([...(caps ?? [])].map(([of, capMsat]) => [of, ofDay(capMsat, named(cap, of))]))
+      new Map([...(caps ?? [])].map(([of, capMsat]) => [of, this.#days.add(capMsat, named(cap, of))]))
     this.#ports = each(rules?.ports, 'port')
     this.#programs = each(rules?.programs, 'program')
     // A clock that was set back frees nothing: what was spent on a day that it calls a later one counts today.
@@ -89,21 +88,25 @@ export class Ledger {
     return this.#day?.view()
   }
 
-  /** Whether something begins anew with the day. */
-  get hasDays(): boolean {
-    return this.#days.size > 0
+  /** What the cap of the hour governs, and when the next one begins, ms since 1970; undefined: there is none. */
+  hour(): (BudgetView & { readonly endsMs: number }) | undefined {
+    return this.#hour === undefined ? undefined : { ...this.#hour.view(), endsMs: this.#hours.nextMs }
+  }
+
+  /** Whether something begins anew with the hour or the day. */
+  get hasPeriods(): boolean {
+    return !this.#hours.isEmpty || !this.#days.isEmpty
   }
 
   /** When that is, ms since 1970. */
-  get nextDayMs(): number {
-    return this.#nextDayMs
+  get nextPeriodMs(): number {
+    return this.#hours.isEmpty ? this.#days.nextMs : this.#hours.nextMs
   }
 
-  /** The time has moved: where a day begins, its caps do. What is reserved stays so, and counts for the new day. */
+  /** The time has moved: where an hour or a day begins, its caps do. What is reserved stays so, and counts for it. */
   passTo(wallMs: number): void {
-    if (wallMs < this.#nextDayMs) return
-    this.#nextDayMs = nextDayMs(wallMs)
-    for (const [budget, capMsat] of this.#days) budget.begin(capMsat)
+    this.#days.passTo(wallMs)
+    this.#hours.passTo(wallMs)
   }
 
   /** A connection to this peer begins: what it pays is in this budget. It calls `leave` at its end. */
@@ -151,7 +154,7 @@ export class Ledger {
     this.forgetIfUnused(peer)
   }
 
-  /** More may pass under a cap that stood against something; one of a day is raised for that day alone. */
+  /** More may pass under a cap that stood against something; one of an hour or a day is raised for that alone. */
   raise(budget: Budget, byMsat: bigint): void {
     const capMsat = budget.view().capMsat + byMsat
     if (budget === this.#process) this.setProcessCap(capMsat)
@@ -173,7 +176,7 @@ export class Ledger {
     let entry = this.#peers.get(peer)
     if (entry === undefined) {
       const name: CapName = { cap: 'peer', of: peer }
-      const budget = new Budget(this.#peerCapMsat, this.#day ?? this.#process, { name })
+      const budget = new Budget(this.#peerCapMsat, this.#hour ?? this.#day ?? this.#process, { name })
       entry = { budget, joint: new Map(), users: 0 }
       this.#peers.set(peer, entry)
     }
@@ -200,6 +203,40 @@ export class Ledger {
     const ofProgram =
       program === undefined ? undefined : (this.#programs.get(program) ?? this.#programs.get(OTHERS_OF_POLICY))
     return [ofPort, ofProgram].filter((budget) => budget !== undefined)
+  }
+}
+
+/** Caps that begin anew with each period. A clock that was set back frees nothing. */
+class Periods {
+  readonly #lengthMs: number
+  /** With their caps as the policy has them. */
+  readonly #caps: Map<Budget, bigint> = new Map()
+  #nextMs: number
+
+  constructor(lengthMs: number, wallMs: number) {
+    this.#lengthMs = lengthMs
+    this.#nextMs = nextPeriodMs(wallMs, lengthMs)
+  }
+
+  /** When the next one begins, ms since 1970. */
+  get nextMs(): number {
+    return this.#nextMs
+  }
+
+  get isEmpty(): boolean {
+    return this.#caps.size === 0
+  }
+
+  add(capMsat: bigint, options: BudgetOptions, wider?: Budget): Budget {
+    const budget = new Budget(capMsat, wider, options)
+    this.#caps.set(budget, capMsat)
+    return budget
+  }
+
+  passTo(wallMs: number): void {
+    if (wallMs < this.#nextMs) return
+    this.#nextMs = nextPeriodMs(wallMs, this.#lengthMs)
+    for (const [budget, capMsat] of this.#caps) budget.begin(capMsat)
   }
 }
 

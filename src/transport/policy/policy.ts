@@ -25,6 +25,8 @@ export interface KeyList {
 export interface Policy {
   /** On a day, on everything. */
   readonly daySat?: number
+  /** On an hour (UTC), on everything, as long as the process lives: a later one begins anew. */
+  readonly hourSat?: number
   /** On a day, on connections to that port or from it, by port; '*': on all others together. */
   readonly ports?: Readonly<Record<string, DayCap>>
   /** Of a daemon: on a day, by the name of the program; '*': by all others together. */
@@ -42,6 +44,7 @@ export interface Policy {
 
 const NAMES_OF_POLICY: Readonly<Record<keyof Policy, true>> = {
   daySat: true,
+  hourSat: true,
   ports: true,
   programs: true,
   peerSat: true,
@@ -59,6 +62,7 @@ export const OTHERS_OF_POLICY = '*'
 /** A policy that was checked: amounts in msat, keys in hexadecimal. */
 export interface Rules {
   readonly dayMsat: bigint | undefined
+  readonly hourMsat: bigint | undefined
   /** By port, or '*'. */
   readonly ports: ReadonlyMap<string, bigint>
   readonly programs: ReadonlyMap<string, bigint>
@@ -92,6 +96,7 @@ export function checkPolicy(policy: Policy, complain: Complain = complaintOfObje
     throw complain(['alertPercent'], `it is a whole number from 1 to 99; got ${shown(alertPercent)}`)
   return {
     dayMsat: optionalSat(policy.daySat, ['daySat'], complain),
+    hourMsat: optionalSat(policy.hourSat, ['hourSat'], complain),
     ports: dayCaps(policy.ports, ['ports'], complain, isPort, 'a port is a whole number from 1 to 65535, or *'),
     programs: dayCaps(policy.programs, ['programs'], complain, isProgram, `${PROGRAM_WORDS}, or is *`),
     peerMsat: optionalSat(policy.peerSat, ['peerSat'], complain),

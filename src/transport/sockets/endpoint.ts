@@ -127,6 +127,10 @@ export interface EndpointStats {
   /** The cap of the day and what is spent under it, msat, former processes included; undefined: the policy has none. */
   readonly dayCapMsat: bigint | undefined
   readonly daySpentMsat: bigint | undefined
+  /** The same of an hour, and when the next one begins, ms since 1970. */
+  readonly hourCapMsat: bigint | undefined
+  readonly hourSpentMsat: bigint | undefined
+  readonly hourEndsMs: number | undefined
   /** Bounded tables (spec §14), and timers. */
   readonly opensSeen: number
   readonly tombstones: number
@@ -365,6 +369,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   get stats(): EndpointStats {
     const driver = this.#driver
     const day = driver.ledger.day()
+    const hour = driver.ledger.hour()
     return {
       connections: driver.connections.size,
       ...driver.counts.view(),
@@ -374,6 +379,9 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       allowanceMsat: driver.allowance.leftMsat,
       dayCapMsat: day?.capMsat,
       daySpentMsat: day?.spentMsat,
+      hourCapMsat: hour?.capMsat,
+      hourSpentMsat: hour?.spentMsat,
+      hourEndsMs: hour?.endsMs,
       opensSeen: driver.seen.size,
       tombstones: driver.tombstones.size,
       verdicts: driver.offers.remembered,
