@@ -90,6 +90,7 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
     ...(flags.policy !== undefined && { policy: await readPolicy(flags.policy) }),
+    ...(flags.trace !== undefined && { trace: { to: flags.trace, anonymous: flags.traceAnonymous ?? false } }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),
     ...(flags.prefer !== undefined && { prefer: flags.prefer }),
     ...(flags.replies !== undefined && { replies: flags.replies }),

@@ -23,6 +23,8 @@ export interface EndpointFlags extends NodeFlags {
   readonly state?: string
   readonly prune?: boolean
   readonly policy?: string
+  readonly trace?: string
+  readonly traceAnonymous?: boolean
 }
 
 export interface OutputFlags {
@@ -32,6 +34,7 @@ export interface OutputFlags {
 
 const NODE_GROUP = 'Node (as lncli; the environment LNCLI_*, LND_* counts as well):'
 const MONEY_GROUP = 'Money and privacy:'
+const WATCH_GROUP = 'Watching:'
 const OUTPUT_GROUP = 'Output:'
 
 export function addNodeOptions(command: Command): Command {
@@ -52,6 +55,9 @@ export function addEndpointOptions(command: Command): Command {
       '--prune',
       "delete this command's payments from lnd's database when they are decided; the macaroon must permit DeletePayment",
     )
+    .optionsGroup(WATCH_GROUP)
+    .option('--trace <file>', 'write down what happens, as qlog; keysock plot makes a page of it')
+    .option('--trace-anonymous', 'name neither peers nor channels in it')
     .optionsGroup(MONEY_GROUP)
     .option('--policy <file>', 'caps of a day, by port, and with whom there may be connections')
     .option('--max-fee <sat>', 'the most that one packet may cost, amount and fee together (default: 10)', satArgument)

@@ -49,6 +49,8 @@ export type OwnCode =
   | 'ERR_KEYSOCK_STORE_CORRUPT'
   /** The store holds the state of another node. */
   | 'ERR_KEYSOCK_STORE_OTHER_NODE'
+  /** The trace that was asked for cannot be written. */
+  | 'ERR_KEYSOCK_TRACE'
   /** A server listens already, or does not. */
   | 'ERR_SERVER_ALREADY_LISTEN'
   | 'ERR_SERVER_NOT_RUNNING'

@@ -74,6 +74,12 @@ const LAYERS: readonly Layer[] = [
     packages: [NOBLE, NODE],
   },
   {
+    // Writes down what happens; whoever emits it knows the interface in the medium alone.
+    path: 'src/transport/trace/',
+    files: ['src/transport/trace/', ...TRANSPORT_BASE, 'src/medium/', 'src/floor/'],
+    packages: [NODE],
+  },
+  {
     // Drives connections: knows no stream and no emitter.
     path: 'src/transport/driver/',
     files: [

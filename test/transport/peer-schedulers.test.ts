@@ -40,7 +40,7 @@ class SchedulerBench {
       queue: { ready: (scheduler) => scheduler.serve() },
       payer: {
         send: (scheduler, _connection, grant) => {
-          scheduler.sent(grant)
+          scheduler.sent(grant, '')
           this.paid.push({ scheduler, ticket: grant.ticket, routeId: grant.route.id })
         },
       },

@@ -2,6 +2,7 @@ import type { Arrival } from '../../medium/arrival.ts'
 import type { Lane, PaymentOutcome } from '../../medium/payment.ts'
 import type { ReplyPath } from '../../medium/reply-path.ts'
 import { Code } from '../../wire/errors.ts'
+import type { Tracer } from '../../medium/trace.ts'
 import type { PaymentFrame, Tariff } from '../../wire/frames.ts'
 import type { Parameters } from '../../wire/parameters.ts'
 import type { Budget, CapObstacle, Waiter } from './budget.ts'
@@ -41,6 +42,8 @@ interface ConnectionOptions {
   /** The responder's node key, 33 bytes. */
   readonly responderKey: Uint8Array
   readonly blockHeight: number
+  /** Hears what it does. */
+  readonly tracer?: Tracer | undefined
 }
 
 export interface ConnectOptions extends ConnectionOptions {
@@ -95,10 +98,13 @@ export class Connection {
   /** What followed from the last input was done. */
   #isSettled = false
   #reception: Reception | undefined
+  /** As the trace has told it. */
+  #tracedState: State
 
   private constructor(parts: Parts, now: number) {
     this.#parts = parts
     this.#lastNow = now
+    this.#tracedState = parts.life.state
   }
 
   /** The initiator's end. */
@@ -124,6 +130,7 @@ export class Connection {
     const { controls, handshake, money, receiver } = connection.#parts
     handshake.accept(now, open.parameters, options.isPriced === true)
     if (money.priceFrame !== undefined) controls.want(Control.PRICE)
+    money.tracePrice()
     connection.#input(now, () => {
       receiver.accept(now, open, arrival)
       if (options.remoteKey !== undefined) handshake.identified(options.remoteKey)
@@ -168,7 +175,15 @@ export class Connection {
     const result = input()
     this.#parts.settle(now)
     this.#isSettled = true
+    if (this.#parts.tracer !== undefined) this.#traceState(this.#parts.tracer)
     return result
+  }
+
+  #traceState(tracer: Tracer): void {
+    const { state } = this.#parts.life
+    if (state === this.#tracedState) return
+    tracer.emit('connection_state_updated', { old: this.#tracedState, new: state })
+    this.#tracedState = state
   }
 
   /** A question. Where one was asked, or an input taken, at the same `now`, nothing is due and nothing follows. */

@@ -1,3 +1,4 @@
+import type { TraceEvents } from '../../medium/trace.ts'
 import { Code } from '../../wire/errors.ts'
 import type { PriceFrame, Tariff } from '../../wire/frames.ts'
 import { Answers, type AnswersView } from './answers.ts'
@@ -12,7 +13,17 @@ import { Seller, type StreamView } from './seller.ts'
 import { excess } from './tariff.ts'
 import { earliest, type Timed } from './timed.ts'
 
-type Needs = 'controls' | 'copies' | 'life' | 'outputs' | 'payments' | 'receive' | 'role' | 'send' | 'settings'
+type Needs =
+  | 'controls'
+  | 'copies'
+  | 'life'
+  | 'outputs'
+  | 'payments'
+  | 'receive'
+  | 'role'
+  | 'send'
+  | 'settings'
+  | 'tracer'
 
 /**
  * What a connection pays and is paid (spec §12): its budget, its income, its side of the price, and whether a cap
@@ -311,7 +322,9 @@ export class Money implements Timed {
   setTariff(tariff: Tariff): void {
     const { controls, life, send } = this.#parts
     if (!life.isLive || this.seller === undefined) return
-    if (this.seller.offer(tariff, send.buffer.sentEnd)) controls.want(Control.PRICE)
+    if (!this.seller.offer(tariff, send.buffer.sentEnd)) return
+    controls.want(Control.PRICE)
+    this.tracePrice()
   }
 
   get priceFrame(): PriceFrame | undefined {
@@ -321,7 +334,10 @@ export class Money implements Timed {
   /** What a BILL says that goes now; undefined: nothing is owed. */
   bill(): bigint | undefined {
     const { seller } = this
-    return seller?.hasTariff === true ? seller.bill(this.#stream) : undefined
+    if (seller?.hasTariff !== true) return undefined
+    const dueMsat = seller.bill(this.#stream)
+    this.#parts.tracer?.emit('bill_sent', { due_msat: dueMsat, paid_msat: this.credit.paidMsat })
+    return dueMsat
   }
 
   /** Money of the initiator's came. */
@@ -361,6 +377,7 @@ export class Money implements Timed {
   learn(now: number, frame: PriceFrame): void {
     const { life, outputs, settings } = this.#parts
     const { serial, tariff } = frame
+    this.#parts.tracer?.emit('price_learned', priceData(frame))
     switch (this.buyer?.learn(frame)) {
       case 'lower':
         this.#agreed(tariff)
@@ -410,7 +427,18 @@ export class Money implements Timed {
     const { buyer } = this
     if (buyer === undefined) return
     buyer.billed(dueMsat)
+    this.#traceBill('price', dueMsat)
     this.#checkServed(now, buyer, dueMsat)
+  }
+
+  #traceBill(of: 'price' | 'answers', dueMsat: bigint): void {
+    this.#parts.tracer?.emit('bill_received', { of, due_msat: dueMsat, paid_msat: this.credit.paidMsat })
+  }
+
+  /** The price that is asked from now on, for who traces. */
+  tracePrice(): void {
+    const { priceFrame } = this
+    if (priceFrame !== undefined) this.#parts.tracer?.emit('price_set', priceData(priceFrame))
   }
 
   /** A COST came (spec §12.11). */
@@ -418,6 +446,7 @@ export class Money implements Timed {
     const { buyer } = this
     if (buyer === undefined) return
     buyer.answers.billed(dueMsat)
+    this.#traceBill('answers', dueMsat)
     this.#askedAtMs = now
     if (this.#doneAtMs !== undefined) this.#isAskedLate = true
     this.#checkServed(now, buyer, dueMsat)
@@ -527,3 +556,15 @@ export class Money implements Timed {
 }
 
 const NOTHING = { name: 'price', askedMsat: 0n, allowedMsat: 0n }
+
+function priceData({ serial, tariff }: PriceFrame): TraceEvents['price_set'] {
+  return {
+    serial,
+    opening_msat: tariff.openingMsat,
+    packet_msat: tariff.packetMsat,
+    kilobyte_msat: tariff.kilobyteMsat,
+    upload_msat: tariff.uploadMsat,
+    second_msat: tariff.secondMsat,
+    message_msat: tariff.messageMsat,
+  }
+}

@@ -1,3 +1,4 @@
+import type { Tracer } from '../../medium/trace.ts'
 import { Acknowledgement } from './acknowledgement.ts'
 import type { Budget } from './budget.ts'
 import { Controls } from './controls.ts'
@@ -36,6 +37,7 @@ export interface PartsOptions {
   readonly blockHeight: number
   /** The peer by its node key, on either lane; undefined: reply paths only. */
   readonly node: Extract<PacketTarget, { publicKey: Uint8Array }> | undefined
+  readonly tracer?: Tracer | undefined
 }
 
 /** All for which time counts, in the order in which it comes. */
@@ -71,6 +73,8 @@ export class Parts {
   readonly settings: ConnectionSettings
   readonly random: RandomBytes
   readonly connectionId: Uint8Array
+  /** Hears what happens; undefined: nobody does. */
+  readonly tracer: Tracer | undefined
   readonly outputs: Readonly<Outputs> = new Outputs()
   readonly life: Readonly<Lifecycle>
   readonly handshake: Readonly<Handshake>
@@ -98,6 +102,7 @@ export class Parts {
     this.settings = options.settings
     this.random = options.random
     this.connectionId = options.connectionId
+    this.tracer = options.tracer
     this.life = new Lifecycle(this, state)
     this.handshake = new Handshake(this)
     this.reach = new Reach(options.node, options.blockHeight)

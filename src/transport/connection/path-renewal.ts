@@ -10,7 +10,7 @@ import type { State } from './interface.ts'
 const SILENCE = { minMs: MIN_SILENCE_MS, maxMs: MAX_SILENCE_MS }
 const AGAIN = { minMs: PATHS_AGAIN_MS, maxMs: MIN_SILENCE_MS }
 
-type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach' | 'receive'
+type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach' | 'receive' | 'tracer'
 
 /** Our own reply paths, and when fresh ones are asked for (spec §9.3, §9.4). */
 export class PathRenewal implements Timed {
@@ -76,6 +76,7 @@ export class PathRenewal implements Timed {
     if (this.#isRequested) return
     this.#isRequested = true
     this.#againAt = undefined
+    this.#parts.tracer?.emit('reply_path_requested', { silent: isSilent })
     this.#parts.outputs.request({ type: 'paths', count: OWN_PATHS, ...(isSilent && { isSilent }) })
   }
 
@@ -96,6 +97,11 @@ export class PathRenewal implements Timed {
       outputs.request({ type: 'close-paths', pathIds: paths.map((path) => path.pathId) })
       return
     }
+    this.#parts.tracer?.emit('reply_path_made', {
+      paths: paths.length,
+      renewal: this.own !== undefined,
+      ...(costMsat !== undefined && { cost_msat: costMsat }),
+    })
     ;(this.own ??= new OwnPaths()).provide(paths, reach.height)
     this.#drain(now)
     // Those that an OPEN will carry need no frame of their own.
@@ -107,6 +113,7 @@ export class PathRenewal implements Timed {
   failed(now: number, message: string): void {
     const { life } = this.#parts
     this.#isRequested = false
+    this.#parts.tracer?.emit('reply_path_failed', { first: this.own === undefined })
     if (life.isOpening && this.own?.newest === undefined) {
       life.close({ code: 'ERR_KEYSOCK_NO_PATH', message })
       return

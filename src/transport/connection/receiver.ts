@@ -19,6 +19,8 @@ interface AuthenticPacket {
   readonly settleKey: Uint8Array
 }
 
+const NO_FRAMES: readonly Frame[] = []
+
 /** What comes in: opened, checked as a whole, then applied (spec §15). */
 export class Receiver {
   readonly #parts: Parts
@@ -67,6 +69,7 @@ export class Receiver {
     ack.received(now, 0, arrival.lane === 'node', ACK_DELAY_MS)
     this.#openCopies.add(arrival.record[9] ?? 0)
     this.#received++
+    this.#trace(arrival, 'taken', 0, open.frames)
     outputs.emit({ type: 'connected' })
     applyFrames(this.#parts, now, open.frames, arrival)
   }
@@ -107,7 +110,28 @@ export class Receiver {
 
   #drop(arrival: Arrival, code: Code): Reception {
     this.#dropped++
+    if (this.#parts.tracer !== undefined) this.#traceRefused(arrival, code)
     return arrival.lane === 'phantom' ? { action: 'refuse', code } : { action: 'dropped' }
+  }
+
+  #traceRefused({ amountMsat, lane, record }: Arrival, code: Code): void {
+    const packet = { lane, record_bytes: record.length, amount_msat: amountMsat, code }
+    this.#parts.tracer?.emit('packet_received', { ...packet, fate: lane === 'phantom' ? 'refused' : 'dropped' })
+  }
+
+  #trace(arrival: Arrival, fate: 'taken' | 'again', number: number, frames: readonly Frame[]): void {
+    const { tracer } = this.#parts
+    if (tracer === undefined) return
+    const { amountMsat, lane, record } = arrival
+    tracer.emit('packet_received', {
+      fate,
+      lane,
+      record_bytes: record.length,
+      amount_msat: amountMsat,
+      packet_number: number,
+      frames: frames.map(({ type }) => type),
+      stream_bytes: frames.reduce((sum, frame) => (frame.type === 'stream' ? sum + frame.data.length : sum), 0),
+    })
   }
 
   // spec §4.7: keys are not used for more than that.
@@ -155,10 +179,14 @@ export class Receiver {
     if (settlement === undefined) return this.#drop(arrival, Code.PROTOCOL)
     // spec §6.5: it is over, or was refused.
     if (life.state === 'resetting') return this.#drop(arrival, Code.CLOSED)
-    if (arrival.lane === 'phantom' && handshake.openPaysOnce) return { action: 'refuse', code: Code.DUPLICATE }
+    if (arrival.lane === 'phantom' && handshake.openPaysOnce) {
+      if (this.#parts.tracer !== undefined) this.#traceRefused(arrival, Code.DUPLICATE)
+      return { action: 'refuse', code: Code.DUPLICATE }
+    }
     // spec §12.3: the money of each copy counts, and once, however often a node tells of it.
     if (!this.#openCopies.has(attempt)) this.recordMoney(arrival)
     this.#openCopies.add(attempt)
+    this.#trace(arrival, 'again', 0, NO_FRAMES)
     this.#heard(now, arrival)
     if (arrival.lane === 'node') ack.received(now, 0, true, ACK_DELAY_MS)
     life.answerLate(now)
@@ -170,6 +198,7 @@ export class Receiver {
     const { ack, life } = this.#parts
     // spec §12.3: the same payment, told of again.
     if (arrival.lane === 'phantom') this.recordMoney(arrival)
+    this.#trace(arrival, 'again', header.number, NO_FRAMES)
     this.#heard(now, arrival)
     if (arrival.lane === 'node' && elicits(frames)) ack.received(now, header.number, true, ACK_DELAY_MS)
     life.answerLate(now)
@@ -194,6 +223,7 @@ export class Receiver {
       return this.#drop(arrival, Code.CLOSED)
     }
     this.recordMoney(arrival)
+    this.#trace(arrival, 'taken', header.number, frames)
     this.#heard(now, arrival)
     this.#received++
     // spec §9.4: no mere sign of life.

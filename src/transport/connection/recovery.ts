@@ -27,6 +27,7 @@ type Needs =
   | 'refusals'
   | 'role'
   | 'send'
+  | 'tracer'
 
 /** What becomes of packets that went out, and of the frames in them (spec §8). */
 export class Recovery {
@@ -64,6 +65,17 @@ export class Recovery {
     if (parts.eliciting) paths.expect(now, (parts.controls & Control.KEEPALIVE) !== 0)
     if (parts.ranges.length > 0 || parts.messages.length > 0) idle.sent(now)
     copies.sent(now, packet, job)
+    this.#parts.tracer?.emit('packet_sent', {
+      packet_number: packet.number,
+      attempt: packet.id,
+      reason: parts.reason,
+      lane: parts.lane,
+      stream_bytes: streamBytes(packet),
+      again: parts.again,
+      eliciting: parts.eliciting,
+      hedge_after_ms: parts.hedgeAfterMs,
+      ...(job !== undefined && { copy_of: job.origin.number }),
+    })
   }
 
   /** The outcome of an attempt (spec §8.2). */
@@ -131,7 +143,7 @@ export class Recovery {
       refusals.refused(now, sentAt, open)
     }
     if (channel !== undefined) refusals.goAround(channel)
-    this.#requeue(now, packet)
+    this.#requeue(now, packet, 'payment-failed')
     if (isRefused && lane === 'phantom') this.#endRefused(packet, refusal)
   }
 
@@ -167,11 +179,13 @@ export class Recovery {
   }
 
   // The packet never left, or came back, or was lost at the process: its frames go again, at once.
-  #requeue(now: number, packet: SentPacket): void {
+  #requeue(now: number, packet: SentPacket, why: 'payment-failed' | 'unacknowledged'): void {
     const { ack, controls, copies, handshake, life, messages, money, packets, payments, send } = this.#parts
     const { parts } = packet
     packets.finish(packet)
     if (packet.isDelivered) return
+    const { id: attempt, number } = packet
+    this.#parts.tracer?.emit('packet_lost', { packet_number: number, attempt, why, stream_bytes: streamBytes(packet) })
     packet.dropHolds(money)
     packet.lostMoney(money)
     if (life.isClosed) return
@@ -212,6 +226,12 @@ export class Recovery {
     packets.finish(packet)
     copies.unwatch(now, packet)
     if (packet.isDelivered) return
+    this.#parts.tracer?.emit('packet_acked', {
+      packet_number: packet.number,
+      attempt: packet.id,
+      by: parts.lane === 'phantom' ? 'settlement' : 'acknowledgement',
+      stream_bytes: streamBytes(packet),
+    })
     if (parts.open) handshake.opening?.arrived()
     packet.delivered(money)
     if (parts.ackNews > 0) ack.confirm(parts.ackNews)
@@ -254,7 +274,8 @@ export class Recovery {
     const largest = ack.ranges[0]?.largest ?? 0
     // An ACK that has room for more ranges names all there are (spec §5.4).
     const smallest = ack.ranges.length < MAX_ACK_RANGES ? -1 : (ack.ranges.at(-1)?.smallest ?? 0)
-    for (const packet of packets.takeLost(smallest, largest, now - LOST_UNREACHED_MS)) this.#requeue(now, packet)
+    for (const packet of packets.takeLost(smallest, largest, now - LOST_UNREACHED_MS))
+      this.#requeue(now, packet, 'unacknowledged')
     probe.acknowledged()
     life.settle(now)
   }
@@ -270,6 +291,15 @@ export class Recovery {
     }
     this.#reportRoom()
   }
+}
+
+/** Of the stream, in a packet. */
+function streamBytes(packet: SentPacket): number {
+  let sum = 0
+  eachRange(packet, (start, end) => {
+    sum += end - start
+  })
+  return sum
 }
 
 function eachRange({ parts }: SentPacket, visit: (start: number, end: number) => void): void {

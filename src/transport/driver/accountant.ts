@@ -1,5 +1,6 @@
 import { dayText } from '../../floor/clock.ts'
 import type { DecidedOutcome } from '../../medium/payment.ts'
+import type { Tracer } from '../../medium/trace.ts'
 import type { AccountBook } from '../account/account.ts'
 import { type AccountParty, NOBODY, type PaidEntry } from '../account/entry.ts'
 import type { WantReason } from '../connection/interface.ts'
@@ -14,6 +15,9 @@ export interface PaymentFacts {
   readonly reason: WantReason
 }
 
+/** When entries are made, and who hears of them. */
+type EntryTime = Pick<Runtime, 'wallNow'> & { readonly tracer?: Tracer | undefined }
+
 /** A payment that is decided. */
 interface Decided {
   readonly reservation: Reservation
@@ -26,10 +30,10 @@ const NO_CHANNELS: readonly string[] = []
 
 /** Enters what is paid and what comes in into the account of the endpoint, at the time of the wall. */
 export class Accountant {
-  readonly #time: Pick<Runtime, 'wallNow'>
+  readonly #time: EntryTime
   readonly #book: AccountBook
 
-  constructor(time: Pick<Runtime, 'wallNow'>, book: AccountBook) {
+  constructor(time: EntryTime, book: AccountBook) {
     this.#time = time
     this.#book = book
   }
@@ -65,6 +69,14 @@ export class Accountant {
     const purpose = party === undefined ? 'stray' : 'packet'
     const timeMs = this.#time.wallNow()
     void this.#book.add({ type: 'received', timeMs, ...known, amountMsat, purpose }, known)
+    const { tracer } = this.#time
+    if (tracer !== undefined)
+      this.#trace(party === undefined ? tracer : tracer.within(party.connection), party, amountMsat)
+  }
+
+  #trace(tracer: Tracer, party: AccountParty | undefined, amountMsat: bigint): void {
+    const { receivedMsat } = this.#book
+    tracer.emit('money_received', { amount_msat: amountMsat, received_msat: receivedMsat, stray: party === undefined })
   }
 }
 

@@ -1,7 +1,8 @@
 import { toHex } from '../../floor/bytes.ts'
 import { CID_BYTES } from '../../wire/packets.ts'
 import { Connection } from '../connection/connection.ts'
-import type { Allowance, ConnectionSettings } from '../connection/interface.ts'
+import type { Tracer } from '../../medium/trace.ts'
+import type { Allowance, ConnectionSettings, Role, State } from '../connection/interface.ts'
 import { invalidOption, KeysockError } from '../errors.ts'
 import { MAX_CONNECTIONS, MAX_ISOLATIONS } from '../limits.ts'
 import { type ConnectOptions, checkReplies, type ConnectTarget, optionalMsat } from '../options/options.ts'
@@ -59,10 +60,15 @@ export class ConnectionMaker {
     const isolation = this.#isolationOf(options, asksDirect)
     const { publicKey } = node
     const connectionId = runtime.random(CID_BYTES)
+    const id = toHex(connectionId)
+    const tracer = runtime.tracer?.within(id)
+    const { port } = target
+    tracer?.emit('connection_started', { role: 'initiator', port, peer: target.publicKeyHex, state: 'opening' })
     const budgetKey = target.publicKeyHex
     const connection = Connection.connect({
       now: runtime.now(),
       random: runtime.random,
+      tracer,
       grow: isolation.grow,
       settings: initiatorSettings(options, defaults),
       peerBudget: ledger.join(budgetKey, { port: target.port }),
@@ -79,8 +85,7 @@ export class ConnectionMaker {
         : { identify: { publicKey, inOpen: options.identify === 'open' } }),
     })
     const { publicKey: remoteKey, hints } = target
-    const id = toHex(connectionId)
-    const named = { connection, isolation, id, ephemeral: '', remoteKey, budgetKey }
+    const named = { connection, isolation, id, ephemeral: '', remoteKey, budgetKey, tracer }
     return this.#add({ ...named, accountPort: target.port, asksDirect, hints })
   }
 
@@ -102,22 +107,35 @@ export class ConnectionMaker {
   /** The responder's end of an OPEN that a listener takes. */
   accept(open: AuthenticOpen, settings: ConnectionSettings, { remoteKey, isPriced }: AcceptTerms): DrivenConnection {
     const identified = remoteKey === undefined ? {} : { remoteKey }
-    const connection = Connection.accept({ ...this.#responder(open, settings), ...identified, isPriced })
-    return this.#addResponder(open, connection)
+    const tracer = this.#traceStart(open, 'open', remoteKey)
+    const responder = this.#responder(open, settings)
+    const connection = Connection.accept({ ...responder, ...identified, isPriced, tracer })
+    return this.#addResponder(open, connection, tracer)
   }
 
   /** A responder's end that only says no. */
   refuse(open: AuthenticOpen, why: { readonly code: number; readonly reason: string }): DrivenConnection {
     const settings = refusalSettings(this.#parts.defaults)
-    return this.#addResponder(open, Connection.refuse({ ...this.#responder(open, settings), ...why }))
+    const tracer = this.#traceStart(open, 'resetting', undefined)
+    return this.#addResponder(open, Connection.refuse({ ...this.#responder(open, settings), ...why, tracer }), tracer)
   }
 
-  #addResponder(open: AuthenticOpen, connection: Connection): DrivenConnection {
+  #traceStart(open: AuthenticOpen, state: State, remoteKey: Uint8Array | undefined): Tracer | undefined {
+    const tracer = this.#parts.runtime.tracer?.within(open.connectionId)
+    if (tracer === undefined) return undefined
+    const peer = remoteKey === undefined ? budgetKeyOf(open) : toHex(remoteKey)
+    const { port } = open.opened
+    tracer.emit('connection_started', { role: 'responder', port, state, ...(peer !== '' && { peer }) })
+    return tracer
+  }
+
+  #addResponder(open: AuthenticOpen, connection: Connection, tracer: Tracer | undefined): DrivenConnection {
     const { connectionId: id, ephemeral, opened } = open
     const budgetKey = budgetKeyOf(open)
     const { port } = opened
     const isolation = this.#parts.isolations.responders
-    return this.#add({ connection, isolation, id, ephemeral, remoteKey: undefined, budgetKey, port, accountPort: port })
+    const named = { connection, isolation, id, ephemeral, remoteKey: undefined, budgetKey, tracer }
+    return this.#add({ ...named, port, accountPort: port })
   }
 
   #add(own: Omit<ConstructorParameters<typeof DrivenConnection>[0], 'runtime' | 'queue'>): DrivenConnection {

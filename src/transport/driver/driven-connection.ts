@@ -4,6 +4,7 @@ import type { ReplyPath } from '../../medium/reply-path.ts'
 import type { RouteHint } from '../../medium/route.ts'
 import { toHex } from '../../floor/bytes.ts'
 import { Code } from '../../wire/errors.ts'
+import type { Tracer } from '../../medium/trace.ts'
 import type { AccountParty } from '../account/entry.ts'
 import type { Tariff } from '../../wire/frames.ts'
 import type { CapObstacle } from '../connection/budget.ts'
@@ -68,6 +69,7 @@ interface ConnectionParts {
   readonly accountPort: number
   readonly asksDirect?: boolean
   readonly hints?: readonly RouteHint[]
+  readonly tracer: Tracer | undefined
 }
 
 /**
@@ -95,6 +97,8 @@ export class DrivenConnection {
   readonly hintsKey: string
   /** Of `Payment`: as random as the connection id, which no relay sees. */
   readonly shadowSeed: number
+  /** Hears what happens to it; undefined: nobody does. */
+  readonly tracer: Tracer | undefined
   readonly #runtime: Runtime
   readonly #queue: ConnectionParts['queue']
   readonly #connection: Connection
@@ -126,6 +130,7 @@ export class DrivenConnection {
     this.port = parts.port
     this.asksDirect = parts.asksDirect ?? false
     this.hints = parts.hints ?? []
+    this.tracer = parts.tracer
     this.hintsKey = formatHints(this.hints)
     // Each direction has its own: a relay of both would know them by it.
     const half = this.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)

@@ -213,6 +213,18 @@ export class Driver {
     return connection
   }
 
+  /** What the whole endpoint may spend, msat. */
+  setProcessCap(capMsat: bigint): void {
+    this.ledger.setProcessCap(capMsat)
+    this.runtime.tracer?.emit('cap_set', { cap: 'process', cap_msat: capMsat })
+  }
+
+  /** What all connections to a public key, in hexadecimal, may spend, msat. */
+  setPeerCap(peer: string, capMsat: bigint): void {
+    this.ledger.setPeerCap(peer, capMsat)
+    this.runtime.tracer?.emit('cap_set', { cap: 'peer', cap_msat: capMsat })
+  }
+
   /** What a reply path for this payer would be now. @throws BackendError */
   async lookAtPath(payer: Uint8Array): Promise<Omit<PathResult, 'paths'>> {
     return await this.#paths.look(payer)
@@ -310,6 +322,7 @@ export class Driver {
   #setOnline(isOnline: boolean, absence: Absence): void {
     if (!this.node.setOnline(isOnline)) return
     this.runtime.info({ detail: absence.detail }, isOnline ? 'the node is back' : 'the node is away')
+    this.runtime.tracer?.emit('node_state_updated', { new: isOnline ? 'online' : 'offline', away: absence.away })
     if (isOnline) this.#resume()
     this.#options.nodeIs(isOnline ? 'online' : 'offline', absence)
   }
@@ -369,7 +382,13 @@ export class Driver {
       case 'requested':
       case 'declined':
       case 'activity':
+        break
       case 'paused':
+        connection.tracer?.emit('cap_reached', {
+          own: event.isOwnCap,
+          cap_msat: event.pause.capMsat,
+          price_msat: event.pause.priceMsat,
+        })
         break
     }
     connection.emit(event)
@@ -403,6 +422,8 @@ export class Driver {
 
   #remove(connection: DrivenConnection): void {
     connection.close()
+    const { ending: code = 'clean', unsentBytes } = connection
+    connection.tracer?.emit('connection_closed', { code, unsent_bytes: unsentBytes })
     this.ledger.leave(connection.budgetKey)
     connection.isolation.leave()
     this.connections.remove(connection)

@@ -1,4 +1,5 @@
 import type { DecidedOutcome, Payment, PaymentOutcome, PaymentPurpose } from '../../medium/payment.ts'
+import { paymentName, type Tracer } from '../../medium/trace.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
 import { type AccountParty, NOBODY } from '../account/entry.ts'
@@ -30,6 +31,8 @@ interface Unresolved {
     | undefined
   /** Of no connection. */
   alone?: Alone | undefined
+  /** When it was begun, ms; of a former process: when this one began. */
+  readonly begunMs: number
   /** The node lost sight of it: it has to be asked for. */
   isLost: boolean
 }
@@ -104,7 +107,8 @@ export class Payer {
   adopt(reservation: Reservation): void {
     this.#ledger.adopt(reservation)
     const { hash } = reservation
-    this.#unresolved.set(hash, { hash: fromHex(hash), reservation, sent: undefined, isLost: true })
+    const begunMs = this.#runtime.now()
+    this.#unresolved.set(hash, { hash: fromHex(hash), reservation, sent: undefined, isLost: true, begunMs })
     this.#lost += 1
   }
 
@@ -117,11 +121,12 @@ export class Payer {
     const about = { port: party.port, connection: party.connection }
     const reservation: Reservation = { hash, peer: connection.budgetKey, amountMsat, feeMsat, ...about }
     this.#ledger.passTo(this.#runtime.wallNow())
-    scheduler.sent(grant)
+    scheduler.sent(grant, hash)
     const { channels } = grant.route
     const { id: attemptId, reason } = attempt
     const sent = { connection, scheduler, ticket: grant.ticket, attemptId, party, channels, reason }
-    this.#begin({ hash: attempt.hash, reservation, sent, isLost: false }, asPayment(attempt, connection), [])
+    const begunMs = this.#runtime.now()
+    this.#begin({ hash: attempt.hash, reservation, sent, isLost: false, begunMs }, asPayment(attempt, connection), [])
   }
 
   /**
@@ -140,7 +145,8 @@ export class Payer {
     const reservation: Reservation = { hash, peer, amountMsat, feeMsat, ...(port === undefined ? {} : { port }) }
     const party: AccountParty = { ...NOBODY, peer, port: port ?? 0, role: 'initiator' }
     const alone: Alone = { decided, about: { party, channels, reason: 'data' } }
-    const unresolved: Unresolved = { hash: payment.hash, reservation, sent: undefined, alone, isLost: false }
+    const begunMs = this.#runtime.now()
+    const unresolved: Unresolved = { hash: payment.hash, reservation, sent: undefined, alone, isLost: false, begunMs }
     const purpose: PaymentPurpose = { connection: '', port: party.port, role: 'initiator', reason: 'data' }
     this.#begin(unresolved, { ...payment, purpose }, changes)
   }
@@ -176,6 +182,7 @@ export class Payer {
 
   #begin(unresolved: Unresolved, payment: Payment, changes: readonly StoreChange[]): void {
     this.#unresolved.set(unresolved.reservation.hash, unresolved)
+    if (this.#runtime.tracer !== undefined) this.#traceStart(this.#runtime.tracer, unresolved, payment)
     this.#pay(unresolved, payment, changes).catch((error: unknown) => {
       // The store, which has ended the endpoint.
       this.#runtime.warn('ERR_KEYSOCK_PAYMENT', `a payment could not be made: ${messageOf(error)}`)
@@ -223,12 +230,66 @@ export class Payer {
       const { change, kept } = this.#accountant.paid({ reservation, outcome, sent: sent ?? unresolved.alone?.about })
       this.#end(unresolved, change, outcome, kept)
     }
-    if (sent === undefined) return
+    if (sent === undefined) {
+      this.#traceOutcome(unresolved, outcome)
+      return
+    }
     const { connection, scheduler, ticket, attemptId } = sent
     scheduler.resolve(ticket, outcome)
     connection.resolve(attemptId, outcome)
+    this.#traceOutcome(unresolved, outcome)
     if (connection.isClosed) this.#ledger.forgetIfUnused(reservation.peer)
     this.#runtime.debug({ connection: connection.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
+  }
+
+  #traceStart(endpoint: Tracer, { reservation, sent, alone }: Unresolved, { record }: Payment): void {
+    const { amountMsat, feeMsat } = reservation
+    const facts = sent ?? alone?.about
+    const tracer = sent?.connection.tracer ?? endpoint
+    const payment = paymentName(reservation.hash)
+    tracer.emit('payment_started', {
+      payment,
+      ...(sent !== undefined && { attempt: sent.attemptId }),
+      reason: facts?.reason ?? 'data',
+      route: facts?.channels ?? [],
+      amount_msat: amountMsat,
+      fee_msat: feeMsat,
+      record_bytes: record.length,
+    })
+    tracer.emit('money_reserved', { payment, amount_msat: amountMsat + feeMsat, ...this.#moneyView() })
+  }
+
+  #traceOutcome({ reservation, sent, begunMs }: Unresolved, outcome: PaymentOutcome): void {
+    const tracer = sent?.connection.tracer ?? this.#runtime.tracer
+    if (tracer === undefined) return
+    const payment = paymentName(reservation.hash)
+    const { amountMsat, feeMsat: reservedFeeMsat } = reservation
+    const latencyMs = this.#runtime.now() - begunMs
+    switch (outcome.status) {
+      case 'unknown':
+        // Of a connection: its peer's controller tells.
+        if (sent === undefined) tracer.emit('payment_hung', { payment, why: 'lost-sight', age_ms: latencyMs })
+        return
+      case 'failed': {
+        const { reason, place, channel } = outcome
+        const where = channel === undefined ? {} : { channel }
+        tracer.emit('payment_failed', { payment, reason, place, ...where, latency_ms: latencyMs })
+        const freedMsat = amountMsat + reservedFeeMsat
+        return tracer.emit('money_freed', { payment, amount_msat: freedMsat, ...this.#moneyView() })
+      }
+      case 'delivered':
+      case 'settled': {
+        const { status, feeMsat } = outcome
+        const paid = { amount_msat: amountMsat, fee_msat: feeMsat }
+        tracer.emit('payment_settled', { payment, outcome: status, ...paid, latency_ms: latencyMs })
+        return tracer.emit('money_spent', { payment, ...paid, ...this.#moneyView() })
+      }
+    }
+  }
+
+  #moneyView(): { readonly spent_msat: bigint; readonly reserved_msat: bigint } {
+    const { spentMsat, reservedMsat } = this.#ledger.process()
+    return { spent_msat: spentMsat, reserved_msat: reservedMsat }
   }
 
   /** Not waited for: without it the next process asks the node once more. */

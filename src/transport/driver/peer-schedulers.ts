@@ -51,7 +51,8 @@ export class PeerScheduler {
   /** Of the paths that `#destinations` stand for; -1 for a public key. */
   #generation: number
 
-  constructor(parts: SchedulerParts, target: PacketTarget, hints: readonly RouteHint[]) {
+  /** `serial`: tells it apart from others in a trace. */
+  constructor(parts: SchedulerParts, target: PacketTarget, hints: readonly RouteHint[], serial: number) {
     const { runtime, slots, maxFeeMsat } = parts
     this.#parts = parts
     this.capKey = 'publicKey' in target ? toHex(target.publicKey) : ''
@@ -61,6 +62,7 @@ export class PeerScheduler {
       random: runtime.random,
       slots,
       maxFeeMsat,
+      tracer: runtime.tracer?.within(`way ${serial}`),
     })
     this.#lane = target.lane
     this.#destinations = destinationsOf(target, hints)
@@ -117,9 +119,9 @@ export class PeerScheduler {
     deadlines.set(this.#deadline, waits ? later(this.#peer.deadline(), this.#now()) : undefined)
   }
 
-  /** The attempt of a grant was sent. */
-  sent(grant: PeerGrant): void {
-    this.#peer.sent(this.#now(), grant.ticket)
+  /** The attempt of a grant was sent; `hash`: of its payment, in hexadecimal. */
+  sent(grant: PeerGrant, hash: string): void {
+    this.#peer.sent(this.#now(), grant.ticket, hash)
     this.#unresolved += 1
   }
 
@@ -276,6 +278,8 @@ export class PeerSchedulers {
   readonly #maxIdle: number
   readonly #byKey: Map<string, PeerScheduler> = new Map()
   #uses = 0
+  /** That were ever made. */
+  #ways = 0
 
   /** @param maxIdle with so many ways to public keys, an idle one is forgotten for each that is new */
   constructor(parts: SchedulerParts, maxIdle: number) {
@@ -318,7 +322,7 @@ export class PeerSchedulers {
   }
 
   #made(target: PacketTarget, hints: readonly RouteHint[] = []): PeerScheduler {
-    return new PeerScheduler(this.#parts, target, hints)
+    return new PeerScheduler(this.#parts, target, hints, ++this.#ways)
   }
 
   #forgetIdle(): void {

@@ -1,5 +1,6 @@
 import { type Clock, wallTime } from '../../floor/clock.ts'
 import type { Entropy } from '../../floor/entropy.ts'
+import type { Tracer } from '../../medium/trace.ts'
 import type { RandomBytes } from '../connection/interface.ts'
 import { KeysockError, messageOf } from '../errors.ts'
 import type { LogFields, Logger } from '../logger.ts'
@@ -11,6 +12,8 @@ export interface RuntimeOptions {
   readonly entropy: Entropy
   readonly logger: Logger
   readonly store: Pick<Store, 'write'>
+  /** Hears what happens; undefined: nobody does. */
+  readonly tracer?: Tracer | undefined
   /** Something that a person should know. */
   readonly warn: (code: string, message: string) => void
   /** The store cannot go on: everything ends. */
@@ -22,12 +25,14 @@ export class Runtime {
   readonly deadlines: Deadlines
   /** `length` unpredictable bytes. One function for all connections. */
   readonly random: RandomBytes
+  readonly tracer: Tracer | undefined
   readonly #options: RuntimeOptions
   #isStopped = false
   #holds = 0
 
   constructor(options: RuntimeOptions) {
     this.#options = options
+    this.tracer = options.tracer
     this.deadlines = new Deadlines(options.clock)
     this.random = (length) => options.entropy.bytes(length)
   }

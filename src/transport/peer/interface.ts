@@ -1,6 +1,7 @@
 import type { Lane } from '../../medium/payment.ts'
 /** What goes into and comes out of the per-peer object: plain data. */
 import type { Grant, RandomBytes } from '../connection/interface.ts'
+import type { Tracer } from '../../medium/trace.ts'
 import type { SlotPool } from './slots.ts'
 
 export interface PeerOptions {
@@ -15,6 +16,8 @@ export interface PeerOptions {
    * Routes over which a packet costs more, its least amount and the fee together, are not used (spec §9.6).
    */
   readonly maxFeeMsat: bigint
+  /** Hears of routes, of the window and of what hangs. */
+  readonly tracer?: Tracer | undefined
 }
 
 export type PeerGrant = Grant & { readonly ticket: number }

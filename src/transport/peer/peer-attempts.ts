@@ -20,6 +20,8 @@ export interface PeerAttempt {
   /** The grant's time at first, then the sending's. */
   since: number
   sent: boolean
+  /** Of its payment, in hexadecimal; '' until it is sent. */
+  hash: string
   /** Deliveries to this peer after which as many have overtaken it as were in flight with it. */
   readonly passedAt: number
   /** Deliveries to this peer after which this attempt counts as overtaken. */
@@ -75,6 +77,7 @@ export class PeerAttempts {
       ticket,
       since: now,
       sent: false,
+      hash: '',
       passedAt,
       overtakenAt,
       seemsHung: false,
@@ -90,8 +93,9 @@ export class PeerAttempts {
     return attempt
   }
 
-  sent(attempt: PeerAttempt, now: number): void {
+  sent(attempt: PeerAttempt, now: number, hash: string): void {
     attempt.sent = true
+    attempt.hash = hash
     attempt.since = now
   }
 

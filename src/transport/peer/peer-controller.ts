@@ -1,5 +1,6 @@
 import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
 import { type Route, routeFeeMsat } from '../../medium/route.ts'
+import { paymentName, type Tracer } from '../../medium/trace.ts'
 import type { Want } from '../connection/interface.ts'
 import { PeerAttempts, type PeerAttempt } from './peer-attempts.ts'
 import { backOffMs } from '../../floor/back-off.ts'
@@ -28,7 +29,7 @@ import {
 import { RelayChannels, type RelayChannel, type RelayPlace } from './relay-channels.ts'
 import { Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
 import { RouteGrowth } from './route-growth.ts'
-import { RouteTable, type RouteState } from './routes.ts'
+import { type Discarded, RouteTable, type RouteState } from './routes.ts'
 import { RoundRobin } from './round-robin.ts'
 import { WindowControl } from './window.ts'
 
@@ -78,9 +79,17 @@ export class PeerController {
   #others = 1
   #awayUntil = -Infinity
   #awayTimes = 0
+  readonly #tracer: Tracer | undefined
+  readonly #discarded: Discarded | undefined
+  /** As the trace has told it. */
+  #traced = ''
 
   constructor(options: PeerOptions) {
     this.#options = options
+    const { tracer } = options
+    this.#tracer = tracer
+    if (tracer !== undefined)
+      this.#discarded = ({ channels }, why) => tracer.emit('route_discarded', { route: channels, why })
     this.#channels = new FirstChannels(options.slots, options.anonymous)
     this.#window = new WindowControl(options.anonymous ? WINDOW_START_ANONYMOUS : WINDOW_START, this.#latency)
     this.#renewal = new Renewal(() => this.#chance())
@@ -113,10 +122,13 @@ export class PeerController {
   provideRoutes(now: number, routes: readonly Route[]): bigint | undefined {
     this.#tick(now)
     const before = new Set(this.#routes.all)
-    const { taken, tooExpensiveMsat } = this.#routes.merge(now, routes, this.#options.maxFeeMsat)
-    const fresh = this.#routes.all.filter((state) => !before.has(state)).length
+    const { taken, tooExpensiveMsat } = this.#routes.merge(now, routes, this.#options.maxFeeMsat, this.#discarded)
+    const found = this.#routes.all.filter((state) => !before.has(state))
+    const fresh = found.length
+    if (this.#tracer !== undefined) for (const { route } of found) this.#traceFound(this.#tracer, route)
     this.#growth.found(fresh)
     if (taken === 0) {
+      this.#tracer?.emit('routes_not_found', { lane: this.#options.lane })
       this.#renewal.failed(now)
       return tooExpensiveMsat
     }
@@ -133,6 +145,7 @@ export class PeerController {
   /** No answer to `request`: it will be made again later. */
   routesFailed(now: number): void {
     this.#tick(now)
+    this.#tracer?.emit('routes_not_found', { lane: this.#options.lane })
     this.#growth.failed()
     this.#renewal.failed(now)
   }
@@ -143,7 +156,10 @@ export class PeerController {
    */
   forgetRoutes(now: number): void {
     this.#tick(now)
-    for (const state of this.#routes.all) this.#routes.drop(state)
+    for (const state of this.#routes.all) {
+      this.#tracer?.emit('route_discarded', { route: state.route.channels, why: 'replaced' })
+      this.#routes.drop(state)
+    }
     this.#renewal.changed()
     this.#growth.restart()
   }
@@ -204,11 +220,12 @@ export class PeerController {
     this.#release(this.#now, attempt)
   }
 
-  sent(now: number, ticket: number): void {
+  /** `hash`: of its payment, in hexadecimal. */
+  sent(now: number, ticket: number, hash = ''): void {
     this.#tick(now)
     const attempt = this.#attempts.get(ticket)
     if (attempt.sent) throw new Error(`ticket ${ticket} was sent already`)
-    this.#attempts.sent(attempt, now)
+    this.#attempts.sent(attempt, now, hash)
   }
 
   /** What became of it. After 'unknown' the ticket stays open, outside the window, for a later outcome. */
@@ -217,7 +234,7 @@ export class PeerController {
     const attempt = this.#attempts.get(ticket)
     if (!attempt.sent) throw new Error(`ticket ${ticket} was not sent: cancel it`)
     if (outcome.status === 'unknown') {
-      this.#hang(attempt)
+      this.#hang(attempt, 'lost-sight')
       this.#observe(now)
       return
     }
@@ -232,6 +249,7 @@ export class PeerController {
       this.#options.slots.report(this, this.#window.queue)
       this.#others = this.#options.slots.queue(this, attempt.channel.key)
     }
+    if (this.#tracer !== undefined) this.#traceWindow(this.#tracer)
   }
 
   // -- time --
@@ -421,6 +439,7 @@ export class PeerController {
         this.#awayTimes++
         return
       case 'gone':
+        this.#tracer?.emit('route_discarded', { route: attempt.route.route.channels, why: 'gone' })
         this.#routes.drop(attempt.route)
         return
       case 'nobody':
@@ -444,7 +463,9 @@ export class PeerController {
     const counts = refusing !== undefined && !attempt.hung
     if (counts) this.#passed(now, attempt, attempt.relays.indexOf(refusing))
     if (counts && this.#relays.refused(now, refusing)) return
+    const { suspendedUntil } = attempt.route
     this.#routes.failed(now, attempt.route, { failure, sentAt: attempt.since })
+    if (attempt.route.suspendedUntil > suspendedUntil) this.#traceSuspended(now, attempt.route)
     if (counts && attempt.route.suspendedUntil > now) this.#relays.forget(now, refusing)
   }
 
@@ -483,13 +504,14 @@ export class PeerController {
     for (;;) {
       const attempt = this.#attempts.overdue(now, this.#delay.overdueMs, this.#delivered)
       if (attempt === undefined) return
-      this.#hang(attempt)
+      this.#hang(attempt, 'late')
       this.#observe(now)
     }
   }
 
-  #hang(attempt: PeerAttempt): void {
+  #hang(attempt: PeerAttempt, why: 'late' | 'lost-sight'): void {
     if (attempt.hung) return
+    this.#tracer?.emit('payment_hung', { payment: paymentName(attempt.hash), why, age_ms: this.#now - attempt.since })
     if (!attempt.seemsHung) this.#budget.hung(1)
     this.#attempts.hang(attempt)
     this.#routes.left(attempt.route)
@@ -499,6 +521,40 @@ export class PeerController {
 
   #observe(now: number): void {
     this.#window.observe(now, this.#attempts.inWindow)
+  }
+
+  // ---- For who traces ----------------------------------------------------------------------------------
+
+  #traceFound(tracer: Tracer, route: Route): void {
+    tracer.emit('route_found', {
+      route: route.channels,
+      lane: this.#options.lane,
+      min_amount_msat: route.minAmountMsat,
+      cost_msat: costOf(route),
+      record_bytes: route.recordBytes,
+      known_routes: this.#routes.size,
+    })
+  }
+
+  #traceSuspended(now: number, { route, suspendedUntil }: RouteState): void {
+    const why = 'suspended'
+    this.#tracer?.emit('route_discarded', { route: route.channels, why, for_ms: suspendedUntil - now })
+  }
+
+  /** When the window, its phase or what hangs is not as it was told: how full it is alone is no news. */
+  #traceWindow(tracer: Tracer): void {
+    const { window, inFlight, hung, phase, medianMs, hedgeAfterMs } = this.stats()
+    const seen = `${Math.round(window)} ${phase} ${hung}`
+    if (seen === this.#traced) return
+    this.#traced = seen
+    tracer.emit('window_updated', {
+      window,
+      in_flight: inFlight,
+      hung,
+      phase,
+      ...(medianMs !== undefined && { median_ms: medianMs }),
+      hedge_after_ms: hedgeAfterMs,
+    })
   }
 }
 

@@ -33,6 +33,9 @@ export interface RouteState {
   deliveries: number
 }
 
+/** Hears of a route that is not taken any more. */
+export type Discarded = (route: Route, why: 'too-many' | 'too-expensive') => void
+
 export interface Merged {
   /** How many of the routes are within the bounds. */
   readonly taken: number
@@ -63,7 +66,7 @@ export class RouteTable {
    * Takes routes that the backend found, of those over which a packet costs `maxMsat` at most (spec §9.6). One that
    * goes over the same channels as a known one takes its place, with its history.
    */
-  merge(now: number, routes: readonly Route[], maxMsat: bigint): Merged {
+  merge(now: number, routes: readonly Route[], maxMsat: bigint, discarded?: Discarded): Merged {
     let taken = 0
     let tooExpensiveMsat: bigint | undefined
     for (const route of routes) {
@@ -73,6 +76,7 @@ export class RouteTable {
       if (route.maxAmountMsat < route.minAmountMsat) continue
       const costMsat = packetCostMsat(route)
       if (costMsat > maxMsat) {
+        discarded?.(route, 'too-expensive')
         if (tooExpensiveMsat === undefined || costMsat < tooExpensiveMsat) tooExpensiveMsat = costMsat
         continue
       }
@@ -82,7 +86,7 @@ export class RouteTable {
       if (known === undefined) this.#routes.push(this.#fresh(now, route))
       else known.route = route
     }
-    while (this.#routes.length > MAX_KNOWN_ROUTES) this.#dropWorst(now)
+    while (this.#routes.length > MAX_KNOWN_ROUTES) this.#dropWorst(now, discarded)
     return { taken, tooExpensiveMsat }
   }
 
@@ -212,12 +216,14 @@ export class RouteTable {
     }
   }
 
-  #dropWorst(now: number): void {
+  #dropWorst(now: number, discarded?: Discarded): void {
     let worst = this.#routes[0]
     for (const state of this.#routes) {
       if (worst === undefined || rank(now, state) < rank(now, worst)) worst = state
     }
-    if (worst !== undefined) this.drop(worst)
+    if (worst === undefined) return
+    this.drop(worst)
+    discarded?.(worst.route, 'too-many')
   }
 }
 

@@ -8,7 +8,7 @@ import { MAX_ROUTE_HINTS, type RoutePreference } from '../../medium/route.ts'
 import { type Backend, type NodeInfo } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { RelayWish } from '../../medium/reply-path.ts'
-import { processClock as realClock } from '../../floor/clock.ts'
+import { type Clock, processClock as realClock, turn } from '../../floor/clock.ts'
 import { connectArguments, connected, createServerOn, createSocket } from './connecting.ts'
 import type { Absence, Driver, OnStep } from '../driver/driver.ts'
 import { ENDPOINT_CLOSED } from '../driver/failures.ts'
@@ -55,6 +55,7 @@ import { NO_CAP_MSAT } from '../driver/ledger.ts'
 import { checkPolicy, type Policy } from '../policy/policy.ts'
 import { MemoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
+import { QlogTracer, type TraceOptions, type TraceTarget } from '../trace/qlog-tracer.ts'
 
 export interface EndpointOptions {
   /** What moves the payments. */
@@ -103,6 +104,12 @@ export interface EndpointOptions {
    * could have connected, and for one node in eight, so that 2 tells nothing. 2 costs 83 bytes of each packet to here.
    */
   readonly relays?: RelayWish
+  /**
+   * Writes what happens down, as qlog (spec/qlog.md): a file by its name, a Writable, a function that hears each
+   * record, or `{ to, anonymous }`. No payload, preimage or session key is in it; what fails there is a 'warning' and
+   * nothing else. Default: none.
+   */
+  readonly trace?: TraceTarget | TraceOptions
 }
 
 export interface EndpointStats {
@@ -184,6 +191,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   readonly #messaging: Messaging
   readonly #store: Store
   readonly #book: AccountBook
+  readonly #trace: QlogTracer | undefined
   readonly #servers: Set<() => void> = new Set()
   #closing: Promise<void> | undefined
 
@@ -195,6 +203,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       readonly info: NodeInfo
       readonly book: AccountBook
       readonly messages: Messages
+      readonly trace: QlogTracer | undefined
     },
   ) {
     super()
@@ -204,6 +213,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     this.#driver = parts.driver
     this.#store = parts.store
     this.#book = parts.book
+    this.#trace = parts.trace
     this.account = parts.book.account
     this.info = parts.info
     this.#messages = parts.messages
@@ -227,11 +237,16 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     const store = options.store ?? new MemoryStore()
     const { backend } = options
     const made: { endpoint?: Endpoint } = {}
+    const opened = Promise.withResolvers<void>()
     // What it tells runs in the context in which it was made, whoever's call or packet led to it.
     const context = new AsyncResource('KEYSOCK_ENDPOINT')
     const clock = backend.clock ?? realClock
     const warn = context.bind((code: string, message: string) => made.endpoint?.emit('warning', { code, message }))
-    const { driver, info, book, stored, begin } = await startDriver({
+    const trace = await openTrace(options.trace, clock, (message) => {
+      // Whoever opens the endpoint listens for warnings from the next turn on.
+      void opened.promise.then(turn).then(() => warn('ERR_KEYSOCK_TRACE', `the trace ends here: ${message}`))
+    })
+    const starting = startDriver({
       backend,
       store,
       clock,
@@ -254,11 +269,15 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       warn,
       nodeIs: context.bind((state, absence) => made.endpoint?.emit(state, absence)),
       fail: context.bind((error) => made.endpoint?.fail(error)),
+      tracer: trace,
       onStep,
     })
+    starting.catch(() => trace?.end())
+    const { driver, info, book, stored, begin } = await starting
     const messages = new Messages(driver, stored.notes, options.prefer ?? 'balanced')
-    const endpoint = new Endpoint(options, { driver, store, info, book, messages })
+    const endpoint = new Endpoint(options, { driver, store, info, book, messages, trace })
     made.endpoint = endpoint
+    opened.resolve()
     begin()
     return endpoint
   }
@@ -407,9 +426,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     const peerKey = peer === undefined ? undefined : checkTarget(peer.publicKey, 1).publicKeyHex
     const peerMsat = optionalMsat(peer?.cap, 'caps.peer.cap', 0n)
     // Both are checked before either is set.
-    const { ledger } = this.#driver
-    if (processMsat !== undefined) ledger.setProcessCap(processMsat)
-    if (peerKey !== undefined) ledger.setPeerCap(peerKey, peerMsat)
+    if (processMsat !== undefined) this.#driver.setProcessCap(processMsat)
+    if (peerKey !== undefined) this.#driver.setPeerCap(peerKey, peerMsat)
   }
 
   /**
@@ -499,6 +517,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       await this.#options.backend.stop()
     } finally {
       await this.#store.close()
+      await this.#trace?.end()
     }
     this.emit('close')
   }
@@ -518,6 +537,7 @@ const ENDPOINT_NAMES: Readonly<Record<keyof EndpointOptions, true>> = {
   phantomLane: true,
   keysends: true,
   policy: true,
+  trace: true,
 }
 
 function connectionDefaults({ answers = 'caller', maxCost, maxFee }: EndpointOptions): ConnectionDefaults {
@@ -526,6 +546,14 @@ function connectionDefaults({ answers = 'caller', maxCost, maxFee }: EndpointOpt
   // What callers pay for costs this side nothing; a cap is one all the same where somebody says it.
   const callersMaxCostMsat = maxCost === undefined ? NO_CAP_MSAT : maxCostMsat
   return { maxCostMsat, callersMaxCostMsat, maxAnswerMsat, answers }
+}
+
+async function openTrace(
+  trace: EndpointOptions['trace'],
+  clock: Clock,
+  failed: (message: string) => void,
+): Promise<QlogTracer | undefined> {
+  return trace === undefined ? undefined : await QlogTracer.open(trace, clock, failed)
 }
 
 /** What the options say, or the policy; the lower one where both do. */
