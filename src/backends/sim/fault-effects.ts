@@ -1,3 +1,4 @@
+import { HOUR_MS } from '../../floor/clock.ts'
 import { INTERCEPTOR_RECONNECT_MS, RESTART_MS } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
 import type { RandomFault } from './description.ts'
@@ -12,7 +13,6 @@ import type { Random } from './random.ts'
 import { checkFaultNames } from './option-names.ts'
 import { changePolicy } from './resolve.ts'
 
-const HOUR_MS = 3_600_000
 /** Base fees that change by chance stay below this, so that a long run doesn't price everybody out. */
 const MAX_DRAWN_BASE_MSAT = 20_000
 

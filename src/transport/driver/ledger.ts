@@ -39,8 +39,8 @@ interface PeerEntry {
 
 /**
  * The money of a process: one budget for all of it, under that one for the day and one for the hour, and under these
- * one for each peer, in which those of its connections stand (spec §12.2). Where a policy caps ports and programs, theirs stand beside the
- * peer's. `peer`, everywhere: a public key in hexadecimal, or '' for an anonymous one.
+ * one for each peer, in which those of its connections stand (spec §12.2). Where a policy caps ports and programs,
+ * theirs stand beside the peer's. `peer`, everywhere: a public key in hexadecimal, or '' for an anonymous one.
  */
 export class Ledger {
   readonly #peerCapMsat: bigint
