@@ -73,6 +73,11 @@ export class StopSignal {
     return this.#controller.signal
   }
 
+  /** Rejects when the run is to end: with the signal's reason, or with why it cannot go on. */
+  get given(): Promise<never> {
+    return this.orStop(Promise.withResolvers<never>().promise)
+  }
+
   /** Whether a person or the system asked for the end. */
   get isGiven(): boolean {
     return this.#name !== undefined && this.#failure === undefined

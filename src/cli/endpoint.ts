@@ -10,12 +10,14 @@ import {
   type Endpoint,
   FolderStore,
   KeysockError,
+  type Policy,
   readPolicy,
 } from '../index.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
 import { turn } from '../floor/clock.ts'
 import { type EndpointFlags, nodeEnvironment } from './options.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
+import { satOf } from './words.ts'
 
 /** The endpoint that a command needs. */
 export interface EndpointRequest {
@@ -23,6 +25,8 @@ export interface EndpointRequest {
   readonly flags: EndpointFlags
   /** What the process, and each peer and connection, may spend at most, msat; undefined: the library's caps. */
   readonly maxCostMsat?: bigint | undefined
+  /** What may be spent on an hour at most, msat; that of a policy holds, too. */
+  readonly maxHourMsat?: bigint | undefined
   /** Take packets at the phantom of the node. */
   readonly phantomLane?: boolean
   /** Hear of plain keysends. */
@@ -89,7 +93,7 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
     keysends,
     ...(flags.state !== undefined && { store: new FolderStore(flags.state) }),
     ...(maxCostMsat !== undefined && { maxCost: maxCostMsat, caps: { peer: maxCostMsat, process: maxCostMsat } }),
-    ...(flags.policy !== undefined && { policy: await readPolicy(flags.policy) }),
+    ...(await policyOf(request)),
     ...(flags.trace !== undefined && { trace: { to: flags.trace, anonymous: flags.traceAnonymous ?? false } }),
     ...(flags.maxFee !== undefined && { maxFee: flags.maxFee }),
     ...(flags.prefer !== undefined && { prefer: flags.prefer }),
@@ -100,6 +104,14 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
   const isKept = flags.prune === true && backend.forgetPayment === undefined
   if (isKept) void turn().then(() => endpoint.emit('warning', { code: 'ERR_CLI_PRUNE', message: NOT_PRUNED }))
   return endpoint
+}
+
+/** That of the file, with the lower cap of an hour. */
+async function policyOf({ flags, maxHourMsat }: EndpointRequest): Promise<{ readonly policy?: Policy }> {
+  const policy = flags.policy === undefined ? undefined : await readPolicy(flags.policy)
+  if (maxHourMsat === undefined) return policy === undefined ? {} : { policy }
+  const hourSat = satOf(maxHourMsat)
+  return { policy: { ...policy, hourSat: Math.min(policy?.hourSat ?? hourSat, hourSat) } }
 }
 
 const NOT_PRUNED =

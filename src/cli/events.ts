@@ -38,6 +38,76 @@ export type CliEvent =
       /** Of a plain keysend: its records by their types, in base64. */
       readonly records?: Readonly<Record<string, string>>
     }
+  /** A local service is on a port of the node. */
+  | {
+      readonly event: 'exposing'
+      readonly publicKey: string
+      readonly network: string
+      readonly port: number
+      readonly service: string
+      /** What callers pay, as it is written: 2/kB; empty: nothing. */
+      readonly price: string
+      /** The command that brings it to another computer. */
+      readonly command: string
+    }
+  /** A port of a node is brought here. */
+  | {
+      readonly event: 'forwarding'
+      readonly publicKey: string
+      readonly network: string
+      readonly port: number
+      /** HOST:PORT, where local programs find it. */
+      readonly local: string
+    }
+  /** What a server asks, and whether it is paid. Amounts of `tariff` are satoshi for each unit. */
+  | {
+      readonly event: 'price'
+      readonly publicKey: string
+      readonly port: number
+      readonly isAccepted: boolean
+      /** How it was decided. */
+      readonly by: 'option' | 'remembered' | 'asked' | 'refused'
+      readonly tariff: Readonly<Record<string, number>>
+      readonly message: string
+    }
+  | ({
+      readonly event: 'connection'
+      readonly state: 'open' | 'ended' | 'reset'
+      /** Counts a command's connections, from 1. */
+      readonly connection: number
+      /** Of the other side; null: it is not known. */
+      readonly publicKey: string | null
+      readonly port: number
+      readonly seconds: number
+      /** Of a reset: which side broke off, and why. */
+      readonly by?: 'local' | 'remote'
+      readonly code?: string
+      readonly message?: string
+    } & Pick<Traffic, 'bytesOut' | 'bytesIn' | 'sat' | 'receivedSat'>)
+  /** A cap stops what runs, which waits. */
+  | {
+      readonly event: 'paused'
+      readonly code: string
+      readonly message: string
+      /** When it goes on by itself, ms since 1970; null: nobody knows. */
+      readonly until: number | null
+    }
+  /** What runs, and what it costs and brings. */
+  | ({
+      readonly event: 'traffic'
+      readonly role: 'buyer' | 'seller'
+      /** Connections that run. */
+      readonly open: number
+      readonly price: string
+    } & Traffic)
+  /** What it was in all. */
+  | ({
+      readonly event: 'summary'
+      readonly role: 'buyer' | 'seller'
+      /** Of the connections, those that did not end in order. */
+      readonly broken: number
+      readonly seconds: number
+    } & Traffic)
   /** A name of the address book, and the host name of its node. */
   | {
       readonly event: 'name'
@@ -115,7 +185,7 @@ export type CliEvent =
   | ({ readonly event: 'progress' } & TransferName & Progress)
   /** Receiver: nothing came for a while; progress follows when something does. */
   | ({ readonly event: 'silent'; readonly bytes: number; readonly message: string } & TransferName)
-  /** Receiver: it was asked to end in the middle of a transfer, and takes what is on its way. */
+  /** It was asked to end in the middle of something, and gives that some seconds. */
   | { readonly event: 'ending'; readonly message: string }
   | ({ readonly event: 'done' } & TransferName & Summary)
   | ({
@@ -151,6 +221,21 @@ export interface TransferName {
   readonly name: string
   /** null: a stream whose end is not known yet. */
   readonly size: number | null
+}
+
+/** What the connections of a command moved and cost; bytes go out to, and come in from, the other nodes. */
+interface Traffic {
+  readonly connections: number
+  readonly bytesOut: number
+  readonly bytesIn: number
+  /** Paid for certain, fees included. */
+  readonly sat: number
+  /** Of payments without an outcome yet. */
+  readonly reservedSat: number
+  readonly receivedSat: number
+  /** Spent on this hour, and the cap of an hour; null: there is none. */
+  readonly hourSat: number | null
+  readonly maxHourSat: number | null
 }
 
 export interface Progress {
@@ -203,10 +288,15 @@ interface Summary {
 }
 
 /** Events that come often: shown as a line that changes in its place, or written now and then. */
-export type MovingEvent = Extract<CliEvent, { event: 'reading' | 'progress' }>
+export type MovingEvent = Extract<CliEvent, { event: 'reading' | 'progress' | 'traffic' }>
 
 export function isMoving(event: CliEvent): event is MovingEvent {
-  return event.event === 'reading' || event.event === 'progress'
+  return event.event === 'reading' || event.event === 'progress' || event.event === 'traffic'
+}
+
+/** Which line changes: that of a transfer, or that of all connections of a command. */
+export function rowOf(event: MovingEvent): number {
+  return event.event === 'traffic' ? 0 : event.transfer
 }
 
 /** The transfer whose moving line goes with an event. */

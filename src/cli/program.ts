@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { accountCommand } from './commands/account.ts'
+import { connectCommand } from './commands/connect.ts'
 import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { exposeCommand } from './commands/expose.ts'
+import { forwardCommand } from './commands/forward.ts'
 import { messageCommand } from './commands/message.ts'
 import { messagesCommand } from './commands/messages.ts'
 import { nameCommand } from './commands/name.ts'
@@ -18,6 +21,8 @@ Examples:
   keysock doctor                     is this node ready?
   keysock receive --out downloads    waits for files, and prints what senders type
   keysock send photo.jpg 02ab...cd   sends one
+  keysock expose 8080 --port 80      puts a local service on a port of this node
+  keysock forward 8080 02ab...cd:80  brings it to another computer
 
 keysock COMMAND --help says more.`
 
@@ -77,6 +82,9 @@ function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => voi
     doctorCommand(dependencies, ended),
     messageCommand(dependencies, ended),
     messagesCommand(dependencies, ended),
+    exposeCommand(dependencies, ended),
+    forwardCommand(dependencies, ended),
+    connectCommand(dependencies, ended),
     nameCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
     accountCommand(dependencies, ended),

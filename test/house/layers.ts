@@ -198,6 +198,27 @@ const LAYERS: readonly Layer[] = [
     packages: [NODE],
   },
   {
+    // What the command keeps for its user.
+    path: 'src/cli/home/',
+    files: ['src/cli/home/', 'src/cli/transfer/errors.ts', 'src/index.ts', 'src/floor/'],
+    packages: [NODE],
+  },
+  {
+    // Connections of other programs over those of keysock: knows no terminal and no option.
+    path: 'src/cli/tunnel/',
+    files: [
+      'src/cli/tunnel/',
+      'src/cli/home/',
+      'src/cli/transfer/errors.ts',
+      'src/cli/transfer/waiting.ts',
+      'src/cli/events.ts',
+      'src/cli/words.ts',
+      'src/index.ts',
+      'src/floor/',
+    ],
+    packages: [NODE],
+  },
+  {
     // Shows events: knows no transfer and no endpoint.
     path: 'src/cli/display/',
     files: ['src/cli/display/', 'src/cli/events.ts', 'src/cli/words.ts', 'src/floor/'],

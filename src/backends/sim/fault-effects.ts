@@ -1,5 +1,6 @@
 import { HOUR_MS } from '../../floor/clock.ts'
 import { INTERCEPTOR_RECONNECT_MS, RESTART_MS } from './limits.ts'
+import { HOUR_MS } from '../../floor/clock.ts'
 import type { Channel, ChannelLink } from './channel.ts'
 import type { RandomFault } from './description.ts'
 import { SimulationError } from './errors.ts'

@@ -1,4 +1,4 @@
-/** A cap is reached: on a terminal a person is asked whether more may be spent. */
+/** A person on a terminal is asked: whether more may be spent where a cap is reached, or whether a price is paid. */
 import { createInterface } from 'node:readline/promises'
 import type { Question } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
@@ -30,6 +30,19 @@ export async function askForMore({ stdin, stderr }: Outside, stop: StopSignal, w
     }
   } catch {
     return 0n
+  } finally {
+    lines.close()
+  }
+}
+
+/** Whether a person says yes. The end of the command is a no. */
+export async function askWhether({ stdin, stderr }: Outside, stop: StopSignal, question: string): Promise<boolean> {
+  const lines = createInterface({ input: stdin, output: stderr, terminal: false })
+  try {
+    const answer = await lines.question(`${question} (y, Enter: no) `, { signal: stop.signal })
+    return /^y(es)?$/i.test(answer.trim())
+  } catch {
+    return false
   } finally {
     lines.close()
   }

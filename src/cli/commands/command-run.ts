@@ -6,7 +6,7 @@ import { StopSignal } from '../ending.ts'
 import { type EndpointRequest, unusable, whyUnusable } from '../endpoint.ts'
 import type { CliEvent, TransferName } from '../events.ts'
 import type { OutputFlags } from '../options.ts'
-import { askForMore, isSomebodyThere, questionInWords } from './ask-for-more.ts'
+import { askForMore, askWhether, isSomebodyThere, questionInWords } from './ask-for-more.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { sleep } from '../transfer/waiting.ts'
 
@@ -42,7 +42,8 @@ export class CommandRun {
   readonly display: Display
   readonly stop: StopSignal
   readonly #dependencies: Dependencies
-  readonly #isSomebodyThere: boolean
+  /** Whether a person can be asked. */
+  readonly isSomebodyThere: boolean
   /** Those that wait for an answer. */
   readonly #questions: Question[] = []
   #asking: Promise<bigint> = Promise.resolve(0n)
@@ -54,11 +55,18 @@ export class CommandRun {
   constructor(
     dependencies: Dependencies,
     { json = false, quiet = false }: OutputFlags,
-    { isOutputTaken = false }: { readonly isOutputTaken?: boolean } = {},
+    {
+      isOutputTaken = false,
+      isInputTaken = false,
+    }: {
+      /** They carry data. */
+      readonly isOutputTaken?: boolean
+      readonly isInputTaken?: boolean
+    } = {},
   ) {
     const { stdout, stderr, environment, clock } = dependencies
     this.#dependencies = dependencies
-    this.#isSomebodyThere = isSomebodyThere(dependencies, { json, quiet })
+    this.isSomebodyThere = !isInputTaken && isSomebodyThere(dependencies, { json, quiet })
     this.display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
     this.stop = new StopSignal(dependencies.signals, () => this.display.close())
   }
@@ -132,7 +140,7 @@ export class CommandRun {
    * @param answer 'now': at once. 'later': when `askLater` is called
    */
   hearQuestions(endpoint: Endpoint, answer: 'now' | 'later'): void {
-    if (!this.#isSomebodyThere) return
+    if (!this.isSomebodyThere) return
     endpoint.on('question', (question: Question) => {
       this.#questions.push(question)
       if (answer === 'now') void this.askForMore(questionInWords(question))
@@ -141,7 +149,7 @@ export class CommandRun {
 
   /** What may be spent more, by what a person says, msat; 0n: nothing. Questions that wait have their answer then. */
   async askForMore(words: string): Promise<bigint> {
-    if (!this.#isSomebodyThere || this.stop.signal.aborted) return 0n
+    if (!this.isSomebodyThere || this.stop.signal.aborted) return 0n
     // One after the other.
     const asked = this.#asking.then(() => askForMore(this.#dependencies, this.stop, words))
     this.#asking = asked
@@ -151,6 +159,14 @@ export class CommandRun {
       else question.refuse()
     }
     return moreMsat
+  }
+
+  /** Whether a person agrees; false where nobody is there. */
+  async agrees(question: string): Promise<boolean> {
+    if (!this.isSomebodyThere || this.stop.signal.aborted) return false
+    const asked = this.#asking.then(() => askWhether(this.#dependencies, this.stop, question))
+    this.#asking = asked.then(() => 0n)
+    return await asked
   }
 
   /** Shows each warning once: every connection may repeat it. */

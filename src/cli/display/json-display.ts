@@ -1,4 +1,4 @@
-import { type CliEvent, endedTransfer, isMoving } from '../events.ts'
+import { type CliEvent, endedTransfer, isMoving, rowOf } from '../events.ts'
 import type { Display } from './display.ts'
 import type { LineWriter } from './lines.ts'
 import { type Now, Throttle } from './throttle.ts'
@@ -20,7 +20,7 @@ export class JsonDisplay implements Display {
   emit(event: CliEvent): void {
     const ended = endedTransfer(event)
     if (ended !== undefined) this.#throttle.forget(ended)
-    if (isMoving(event) && (this.#quiet || !this.#throttle.allows(event.transfer))) return
+    if (isMoving(event) && (this.#quiet || !this.#throttle.allows(rowOf(event)))) return
     this.#writer.line(JSON.stringify(event))
   }
 

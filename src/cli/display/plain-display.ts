@@ -1,4 +1,4 @@
-import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent } from '../events.ts'
+import { type CliEvent, endedTransfer, isLoud, isMoving, isResult, type MovingEvent, rowOf } from '../events.ts'
 import type { Display } from './display.ts'
 import type { LineWriter } from './lines.ts'
 import { movingLine } from './progress-line.ts'
@@ -51,10 +51,10 @@ export class PlainDisplay implements Display {
 
   /** A line that has not changed is written again once a minute only. */
   #moving(event: MovingEvent): void {
-    if (!this.#throttle.allows(event.transfer)) return
+    if (!this.#throttle.allows(rowOf(event))) return
     const line = movingLine(event, LOG_COLUMNS, { hasBar: false })
-    if (line === this.#lastLine && !this.#sameThrottle.allows(event.transfer)) return
-    if (line !== this.#lastLine) this.#sameThrottle.restart(event.transfer)
+    if (line === this.#lastLine && !this.#sameThrottle.allows(rowOf(event))) return
+    if (line !== this.#lastLine) this.#sameThrottle.restart(rowOf(event))
     this.#lastLine = line
     this.#remarks.line(line)
   }

@@ -1,5 +1,5 @@
-import type { MovingEvent, Progress, TransferName, WaitsFor } from '../events.ts'
-import { bytesInWords, clockTime, wholeNumber } from '../words.ts'
+import type { CliEvent, MovingEvent, Progress, TransferName, WaitsFor } from '../events.ts'
+import { bytesInWords, clockTime, satInWords, wholeNumber } from '../words.ts'
 import { fitText, widthOf } from './lines.ts'
 
 interface Piece {
@@ -21,13 +21,40 @@ export function movingLine(
   columns: number,
   { hasBar = true }: { readonly hasBar?: boolean } = {},
 ): string {
-  const pieces = event.event === 'progress' ? progressPieces(event) : readingPieces(event)
   const line = fit(
-    pieces.filter(({ long }) => long !== ''),
+    piecesOf(event).filter(({ long }) => long !== ''),
     columns,
   )
+  if (event.event === 'traffic') return line
   const bytes = event.event === 'progress' ? event.bytesSettled : event.bytes
   return hasBar ? withBar(line, { size: event.size, bytes }, columns) : line
+}
+
+function piecesOf(event: MovingEvent): readonly Piece[] {
+  switch (event.event) {
+    case 'progress':
+      return progressPieces(event)
+    case 'reading':
+      return readingPieces(event)
+    case 'traffic':
+      return trafficPieces(event)
+  }
+}
+
+function trafficPieces(state: Extract<CliEvent, { event: 'traffic' }>): readonly Piece[] {
+  const { role, open, bytesOut, bytesIn, sat, receivedSat, hourSat, maxHourSat, price } = state
+  const hour = maxHourSat === null ? '' : `${wholeNumber(hourSat ?? 0)} of ${wholeNumber(maxHourSat)} sat this hour`
+  const hourShort = maxHourSat === null ? '' : `${wholeNumber(hourSat ?? 0)}/${wholeNumber(maxHourSat)} an hour`
+  const earned = role === 'seller' ? `${satInWords(receivedSat)} earned` : ''
+  return [
+    piece(0, `${open} open`, `${open} open`),
+    piece(5, `${bytesInWords(bytesOut)} out`, `${bytesInWords(bytesOut)} out`),
+    piece(4, `${bytesInWords(bytesIn)} in`, `${bytesInWords(bytesIn)} in`),
+    piece(1, earned, earned),
+    piece(2, `${satInWords(sat)} paid`, `${wholeNumber(sat)} sat`),
+    piece(3, hour, hourShort),
+    piece(7, price === '' ? '' : `at ${price}`, price),
+  ]
 }
 
 function progressPieces(state: TransferName & Progress): readonly Piece[] {

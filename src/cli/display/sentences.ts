@@ -1,5 +1,6 @@
 import { networkInWords } from '../../floor/network.ts'
 import type { CliEvent } from '../events.ts'
+import { tunnelLines } from './tunnel-sentences.ts'
 import { bytesInWords, durationInWords, keyInWords, printable, satInWords, wholeNumber } from '../words.ts'
 
 /** A line for a person. A command to copy is never broken at words: the terminal keeps it one line. */
@@ -34,6 +35,7 @@ function nameLines({ change, name, address, host }: Extract<CliEvent, { event: '
 
 function commandOf(event: CliEvent): string | undefined {
   if (event.event === 'listening' || event.event === 'mailbox' || event.event === 'hint') return event.command
+  if (event.event === 'exposing') return event.command
   return event.event === 'stopped' ? (event.resume ?? undefined) : undefined
 }
 
@@ -70,7 +72,15 @@ function proseOf(event: CliEvent): readonly string[] {
     case 'name':
     case 'reading':
     case 'progress':
+    case 'traffic':
       return []
+    case 'exposing':
+    case 'forwarding':
+    case 'connection':
+    case 'summary':
+    case 'price':
+    case 'paused':
+      return tunnelLines(event)
     case 'quote':
       return quoteLines(event)
     case 'done':

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import { MultiBar, type SingleBar } from 'cli-progress'
-import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent } from '../events.ts'
+import { type CliEvent, endedTransfer, isMoving, isResult, type MovingEvent, rowOf } from '../events.ts'
 import type { Display } from './display.ts'
 import type { LineWriter, Terminal } from './lines.ts'
 import { movingLine } from './progress-line.ts'
@@ -56,11 +56,11 @@ export class TerminalDisplay implements Display {
     const maxRows = Math.max(1, saidOr(this.#stderr.rows, USUAL_ROWS) - 1)
     // A line that has left the screen cannot be changed any more.
     if (this.#rows.size > maxRows) this.#clear()
-    const row = this.#rows.get(event.transfer)
+    const row = this.#rows.get(rowOf(event))
     if (row !== undefined) return row.update(0, { event })
     if (this.#rows.size === maxRows) return
     const bars = (this.#bars ??= this.#create())
-    this.#rows.set(event.transfer, bars.create(1, 0, { event }))
+    this.#rows.set(rowOf(event), bars.create(1, 0, { event }))
   }
 
   #create(): MultiBar {
