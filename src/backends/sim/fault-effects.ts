@@ -1,4 +1,3 @@
-import { HOUR_MS } from '../../floor/clock.ts'
 import { INTERCEPTOR_RECONNECT_MS, RESTART_MS } from './limits.ts'
 import { HOUR_MS } from '../../floor/clock.ts'
 import type { Channel, ChannelLink } from './channel.ts'
