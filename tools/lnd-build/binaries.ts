@@ -9,7 +9,7 @@ import { basename, join } from 'node:path'
 const BUILD_FOLDER: string = import.meta.dirname
 
 /** Parts of lnd that are left out unless a build asks for them. */
-const BUILD_TAGS = 'autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc walletrpc'
+export const BUILD_TAGS = 'autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc walletrpc'
 
 /** Programs of one Go module that are built together. */
 export interface ProgramSet {
@@ -78,7 +78,30 @@ export interface LndBinaries {
 /** Where the binaries are, or will be once they are built: $XDG_CACHE_HOME/keysock or ~/.cache/keysock. */
 export function lndBinaries(): LndBinaries {
   const folder = programFolder(NODE_PROGRAMS)
-  return { folder, lnd: programIn(folder, 'lnd'), btcd: programIn(folder, 'btcd') }
+  const other = otherLnd()
+  return { folder, lnd: other?.lnd ?? programIn(folder, 'lnd'), btcd: programIn(folder, 'btcd') }
+}
+
+/** Another lnd than the one that go.mod names. */
+export interface OtherLnd {
+  /** As Go names it: v0.20.1-beta. */
+  readonly version: string
+  readonly folder: string
+  readonly lnd: string
+}
+
+/**
+ * The lnd that KEYSOCK_LND_VERSION names, for all nodes of the tests, the demo and `./dev network`. It is built from
+ * its own go.mod and go.sum, beside the usual btcd. Undefined where the variable is not set.
+ * @throws Error where it is no version
+ */
+export function otherLnd(): OtherLnd | undefined {
+  const version = process.env['KEYSOCK_LND_VERSION'] ?? ''
+  if (version === '') return undefined
+  if (!/^v\d+\.\d+\.\d+-[\w.]+$/.test(version))
+    throw new Error(`KEYSOCK_LND_VERSION is ${version}; it takes a version as lnd names them: v0.20.1-beta`)
+  const folder = join(cacheFolder(), `lnd-${version}-${digestOf([BUILD_TAGS, process.platform, process.arch])}`)
+  return { version, folder, lnd: programIn(folder, 'lnd') }
 }
 
 /** Where lnd's developers' build is, or will be once it is built. */
@@ -103,8 +126,18 @@ export function programFolder(programs: ProgramSet): string {
   for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(module, name)))
   hash.update(`${buildTags(programs)} ${process.platform} ${process.arch}`)
   if (change !== undefined) hash.update(JSON.stringify(change))
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  return join(cache, 'keysock', `${prefix}-${hash.digest('hex').slice(0, 16)}`)
+  return join(cacheFolder(), `${prefix}-${hash.digest('hex').slice(0, DIGEST_DIGITS)}`)
+}
+
+/** Enough to tell builds apart. */
+const DIGEST_DIGITS = 16
+
+function digestOf(parts: readonly string[]): string {
+  return createHash('sha256').update(parts.join(' ')).digest('hex').slice(0, DIGEST_DIGITS)
+}
+
+function cacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'keysock')
 }
 
 function programIn(folder: string, name: string): string {
@@ -114,6 +147,8 @@ function programIn(folder: string, name: string): string {
 /** Whether all programs are there. The build moves the finished folder into place, so half a build is none. */
 export function isBuilt(programs: ProgramSet = NODE_PROGRAMS): boolean {
   const folder = programFolder(programs)
+  const other = programs === NODE_PROGRAMS ? otherLnd() : undefined
+  if (other !== undefined && !existsSync(other.lnd)) return false
   return programs.packages.every((path) => existsSync(programIn(folder, basename(path))))
 }
 

@@ -1,9 +1,19 @@
 /** `./dev lnd-build`: builds lnd, btcd and lncli from their Go modules, once for each set of versions. */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import {
+  BUILD_TAGS,
   buildTags,
   DEV_LND_PROGRAMS,
   devLndBinary,
@@ -14,6 +24,8 @@ import {
   lndBinaries,
   type LndBinaries,
   NODE_PROGRAMS,
+  otherLnd,
+  type OtherLnd,
   programFolder,
   type ProgramSet,
   type SourceChange,
@@ -26,6 +38,8 @@ import { runBuild } from './run-build.ts'
  * @throws Error when there is no Go, or when Go can't build them: with what it printed.
  */
 export async function buildLnd(say: (line: string) => void = () => undefined): Promise<LndBinaries> {
+  const other = otherLnd()
+  if (other !== undefined) await buildOther(other, say)
   await build(NODE_PROGRAMS, { what: 'lnd and btcd', takes: 'minutes', say })
   return lndBinaries()
 }
@@ -57,19 +71,53 @@ interface BuildWords {
   readonly say: (line: string) => void
 }
 
-async function build(programs: ProgramSet, { what, takes, say }: BuildWords): Promise<void> {
-  if (isBuilt(programs)) return
+async function build(programs: ProgramSet, words: BuildWords): Promise<void> {
+  await buildOnce(words, {
+    folder: programFolder(programs),
+    isThere: () => isBuilt(programs),
+    make: (go, folder) => goBuild(go, { programs, folder, what: words.what }),
+  })
+}
+
+/** Another version of lnd, of what its own go.mod and go.sum name. */
+async function buildOther({ version, folder, lnd }: OtherLnd, say: BuildWords['say']): Promise<void> {
+  const what = `lnd ${version}`
+  await buildOnce(
+    { what, takes: 'minutes', say },
+    {
+      folder,
+      isThere: () => existsSync(lnd),
+      make: async (go, to) => {
+        const download = ['mod', 'download', '-json', `${LND_MODULE}@${version}`]
+        const told = execFileSync(go, download, { cwd: dirname(folder), encoding: 'utf8' })
+        const { Dir: module = '' } = JSON.parse(told) as { readonly Dir?: string }
+        const flags = ['-trimpath', '-buildvcs=false', '-mod=readonly', '-ldflags=-s -w', '-tags', BUILD_TAGS]
+        const words = ['build', ...flags, '-o', `${to}/`, './cmd/lnd']
+        await runBuild({ program: go, words, folder: module, variables: { CGO_ENABLED: '0' }, what })
+      },
+    },
+  )
+}
+
+interface BuildSteps {
+  readonly folder: string
+  readonly isThere: () => boolean
+  /** Puts the programs into a folder, which is moved into its place when they are whole. */
+  readonly make: (go: string, folder: string) => Promise<void>
+}
+
+async function buildOnce({ what, takes, say }: BuildWords, { folder, isThere, make }: BuildSteps): Promise<void> {
+  if (isThere()) return
   const go = findGo()
   if (go === undefined) throw new Error(`${what} cannot be built: Go is missing (https://go.dev/dl, 1.25 or newer)`)
-  const folder = programFolder(programs)
   mkdirSync(dirname(folder), { recursive: true })
   const unlock = await lockFile(`${folder}.lock`, () => say(`waiting for another build of ${what} to end`))
   try {
-    if (isBuilt(programs)) return
+    if (isThere()) return
     say(`building ${what} from Go modules; this takes ${takes}, once`)
     const unfinished = mkdtempSync(`${folder}.part-`)
     try {
-      await goBuild(go, { programs, folder: unfinished, what })
+      await make(go, unfinished)
       rmSync(folder, { recursive: true, force: true })
       renameSync(unfinished, folder)
     } finally {
