@@ -58,7 +58,8 @@ function wantsJson({ words }: Pick<Dependencies, 'words'>): boolean {
   return words.slice(0, end === -1 ? words.length : end).includes('--json')
 }
 
-function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
+/** The command with all that is below it, which has done nothing yet. */
+export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const { stdout, stderr } = dependencies
   // Whoever reads the first lines of a help may be gone before its last one.
   for (const stream of [stdout, stderr]) stream.on('error', () => undefined)

@@ -51,22 +51,6 @@ describe('the programs of the pages', () => {
   })
 })
 
-describe.each(['docs/selling.md', 'docs/simulated-network.md'])('the programs of %s', (page) => {
-  const programs = programsOf(readPage(page), 'ts')
-
-  it.each(programs.map((program, index) => ({ place: index + 1, program })))('run: number $place', async (given) => {
-    const loader = new URL('../examples/from-source.ts', import.meta.url).href
-    const run = promisify(execFile)(process.execPath, [
-      '--import',
-      loader,
-      '--input-type=module-typescript',
-      '--eval',
-      given.program,
-    ])
-    await expect(run).resolves.toMatchObject({ stderr: '' })
-  })
-})
-
 /** What the compiler says of the TypeScript of these pages, each block a module of its own. */
 function compiled(of: readonly Source[]): string {
   const cache = join(ROOT, 'node_modules/.cache')
@@ -212,6 +196,27 @@ describe('the events on the page of the interface', () => {
     )
     expect(emitted.length).toBeGreaterThan(10)
     expect(emitted.filter((event) => !text.includes(`'${event}'`))).toEqual([])
+  })
+})
+
+describe('the page of events', () => {
+  const page = readPage('docs/events.md')
+
+  it.each([
+    ['Of a socket', 'SocketEvents'],
+    ['Of a server', 'ServerEvents'],
+    ['Of an endpoint', 'EndpointEvents'],
+  ])('has under "%s" the events of %s, and no others', (heading, type) => {
+    const named = firstCells(page, heading).flatMap((cell) => cell.split(', '))
+    expect(named.toSorted()).toEqual(fieldsOf(type).toSorted())
+  })
+
+  it('has under "Of a backend" the events of a backend', () => {
+    const [contract] = sources.filter(({ path }) => path === 'src/backends/backend.ts')
+    const union = /export type BackendEvent =([\s\S]*?)\nexport /.exec(contract?.text ?? '')?.[1] ?? ''
+    const types = [...union.matchAll(/readonly type: ([^\n;]+)/g)].flatMap(([, of = '']) => of.match(/[\w-]+/g) ?? [])
+    const named = firstCells(page, 'Of a backend').flatMap((cell) => cell.split(', '))
+    expect(named.toSorted()).toEqual(types.toSorted())
   })
 })
 

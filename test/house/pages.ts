@@ -53,7 +53,7 @@ const PLACEHOLDER = /(?:^|[/.])[A-Z]{2,}/
 /** Paths of this project that a page names and that are not there: in code, in diagrams and in prose. */
 export function missingPaths({ path, text }: Source): string[] {
   const named = new RegExp(
-    `(?<![\\w./~-])(?:${FOLDERS.map((name) => name.replace('.', '\\.')).join('|')})/[\\w./-]*[\\w/]`,
+    `(?<![\\w./~-])(?:${FOLDERS.map((name) => name.replace('.', '\\.')).join('|')})/[\\w./@-]*[\\w/]`,
     'g',
   )
   return [...text.matchAll(named)].flatMap(({ 0: name, index }) => {
