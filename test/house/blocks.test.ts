@@ -5,8 +5,12 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { type Command, CommanderError } from 'commander'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Dependencies } from '../../src/cli/dependencies.ts'
+import { AddressBook } from '../../src/cli/home/address-book.ts'
 import { buildProgram } from '../../src/cli/program.ts'
+import { processClock } from '../../src/floor/clock.ts'
+import { processEntropy } from '../../src/floor/entropy.ts'
 import { readPolicy } from '../../src/index.ts'
 import { blocksOf, commandsOf, wordsOf, type Block } from './blocks.ts'
 import { readPage, readPages } from './pages.ts'
@@ -20,6 +24,18 @@ const of = (...languages: readonly string[]): Block[] =>
 /** Each has a reason in its page; a new one belongs into a test instead. */
 const MOST_NOT_RUN = 6
 const isSuite = ({ text }: Block): boolean => text.includes("'keysock/backend-contract'")
+
+/** Where the names are that pages give to addresses. */
+let home = ''
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), 'keysock-home-'))
+  const added = of('sh').flatMap(({ text }) =>
+    [...text.matchAll(/keysock name add (\S+)/g)].map(([, name = '']) => name),
+  )
+  const book = new AddressBook({ KEYSOCK_HOME: home })
+  for (const name of new Set(added)) await book.add({ name, address: A_KEY }, { isReplaced: true })
+})
+afterAll(() => rmSync(home, { recursive: true }))
 
 describe('a program of a page', () => {
   const programs = of('ts').filter((block) => !isSuite(block))
@@ -135,19 +151,20 @@ describe('the blocks of the pages', () => {
 
 /** Programs beside our own that pages tell people to type. */
 const OTHERS = new Set(
-  'apt-get cd curl export ffmpeg git go install journalctl jq lncli man mkdir node npm npx python3 rm ssh scp rsync source systemctl tar umask useradd .'.split(
+  'apt-get bash cat cd chromium curl dig echo export ffmpeg git go install journalctl jq lncli man mkdir node npm npx printf psql python3 redis-cli rm ssh scp rsync source systemctl tar umask useradd .'.split(
     ' ',
   ),
 )
 
 /** What a reader puts a node's key in the place of. */
-const PLACEHOLDER = /^(?:02ab\.\.cd|ADDRESS|KEY|PUBKEY)$/
-const A_KEY = `02${'ab'.repeat(32)}`
+const PLACEHOLDER = /^(?:02ab\.\.cd|ADDRESS|KEY|PUBKEY)(?=[:+]|$)/
+/** secp256k1's own point: a key of nobody. */
+const A_KEY = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
 
 /** What is wrong with a command line; undefined where it would start. */
 function faultOf(words: readonly string[]): string | undefined {
   const [first = '', ...rest] = words.filter((word) => !/^[A-Z_]+=/.test(word))
-  const own = rest.map((word) => (PLACEHOLDER.test(word) ? A_KEY : word))
+  const own = rest.map((word) => word.replace(PLACEHOLDER, A_KEY))
   if (first === 'keysock') return faultOfKeysock(own)
   if (first === 'npx' && own[0] === 'keysock') return faultOfKeysock(own.slice(1))
   if (first !== './dev') return OTHERS.has(first) ? undefined : `nobody knows ${first}`
@@ -158,11 +175,7 @@ function faultOf(words: readonly string[]): string | undefined {
 
 /** What the command itself says against these words, before it does anything. */
 function faultOfKeysock(words: readonly string[]): string | undefined {
-  const heard = new PassThrough()
-  const program = buildProgram(
-    { stdout: heard, stderr: heard, stdin: Readable.from([]), words } as never,
-    () => undefined,
-  )
+  const program = buildProgram(inertDependencies(words), () => undefined)
   disarm(program)
   const [name = ''] = words
   if (!name.startsWith('-') && !program.commands.some((command) => command.name() === name)) {
@@ -174,6 +187,26 @@ function faultOfKeysock(words: readonly string[]): string | undefined {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     return error.exitCode === 0 ? undefined : error.message
+  }
+}
+
+/** Of a command that does nothing; it reads the address book of the pages. */
+function inertDependencies(words: readonly string[]): Dependencies {
+  const never = (): Promise<never> => Promise.reject(new Error('a command of a page was to be parsed, not to run'))
+  const heard = new PassThrough()
+  return {
+    openEndpoint: never,
+    checkLnd: never,
+    knowsNode: never,
+    hasDaemon: never,
+    stdin: Readable.from([]),
+    stdout: heard,
+    stderr: heard,
+    clock: processClock,
+    entropy: processEntropy,
+    signals: { on: () => () => undefined, exit: () => undefined },
+    environment: { KEYSOCK_HOME: home },
+    words,
   }
 }
 
