@@ -51,7 +51,7 @@ export interface ServerEvents {
 /** What listens for 'opening' may return a promise, which is waited for. */
 type OpeningListener = (request: OpeningRequest) => void | Promise<void>
 
-/** As the events of every emitter, but that a listener of 'opening' may take its time. */
+// As the events of every emitter, but that a listener of 'opening' may take its time.
 // It declares no field, only narrower types of methods that an EventEmitter has.
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
 export interface Server {

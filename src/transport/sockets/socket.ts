@@ -83,7 +83,7 @@ export interface SocketEvents {
   request: [request: PaymentRequest]
 }
 
-/** The events of a socket by their names: another name, or a listener with other arguments, does not compile. */
+// The events of a socket by their names: another name, or a listener with other arguments, does not compile.
 // It declares no field, only narrower types of methods that a Duplex has.
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
 export interface Socket {
