@@ -28,6 +28,17 @@ const project = (): string => join(folder, 'project')
 const run = (program: string, ...words: readonly string[]): Promise<{ stdout: string; stderr: string }> =>
   execute(program, words, { cwd: project(), env: { ...process.env, NODE_PATH: '' } })
 
+/** Prints which files of gRPC are loaded. */
+const TELL_GRPC = `
+  import { registerHooks } from 'node:module'
+  registerHooks({
+    load: (url, context, next) => {
+      if (/grpc|lightning/.test(url.replace(/.*node_modules/, ''))) console.log(url)
+      return next(url, context)
+    },
+  })
+`
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'keysock-package-'))
   const clone = join(folder, 'clone')
@@ -100,20 +111,14 @@ describe('the package', () => {
     expect((await run('npx', '--no-install', 'keysock', '--version')).stdout.trim()).toBe(manifest.version)
   })
 
-  it('loads no gRPC with the simulator', async () => {
-    const program = `
-      import { registerHooks } from 'node:module'
-      registerHooks({
-        load: (url, context, next) => {
-          if (/grpc|lightning/.test(url.replace(/.*node_modules/, ''))) console.log(url)
-          return next(url, context)
-        },
-      })
-      await import('keysock')
-      await import('keysock/sim')
-    `
-    writeFileSync(join(project(), 'loads.mts'), program)
-    expect((await run(process.execPath, 'loads.mts')).stdout).toBe('')
+  it('loads no gRPC with the simulator, but for lnd', async () => {
+    const loads = async (...names: readonly string[]): Promise<string> => {
+      const imports = names.map((name) => `await import('${name}')`).join('\n')
+      writeFileSync(join(project(), 'loads.mts'), `${TELL_GRPC}\n${imports}\n`)
+      return (await run(process.execPath, 'loads.mts')).stdout
+    }
+    expect(await loads('keysock', 'keysock/sim')).toBe('')
+    expect(await loads('keysock/lnd')).toContain('@grpc/grpc-js')
   })
 
   it('brings nothing of the tools by which it is made', () => {
