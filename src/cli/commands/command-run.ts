@@ -44,6 +44,8 @@ export class CommandRun {
   readonly #dependencies: Dependencies
   /** Whether a person can be asked. */
   readonly isSomebodyThere: boolean
+  /** A person reads a question: nothing is to move. */
+  isAsking = false
   /** Those that wait for an answer. */
   readonly #questions: Question[] = []
   #asking: Promise<bigint> = Promise.resolve(0n)
@@ -164,9 +166,18 @@ export class CommandRun {
   /** Whether a person agrees; false where nobody is there. */
   async agrees(question: string): Promise<boolean> {
     if (!this.isSomebodyThere || this.stop.signal.aborted) return false
-    const asked = this.#asking.then(() => askWhether(this.#dependencies, this.stop, question))
+    const asked = this.#asking.then(async () => {
+      this.isAsking = true
+      // The lines that move would overwrite the question.
+      this.display.close()
+      return await askWhether(this.#dependencies, this.stop, question)
+    })
     this.#asking = asked.then(() => 0n)
-    return await asked
+    try {
+      return await asked
+    } finally {
+      this.isAsking = false
+    }
   }
 
   /** Shows each warning once: every connection may repeat it. */

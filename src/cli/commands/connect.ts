@@ -78,6 +78,7 @@ async function connect(
     local.input.destroy()
     await buyer?.tunnel.end()
     await run.close()
+    buyer?.tunnel.sumUp()
   }
 }
 

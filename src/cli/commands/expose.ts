@@ -179,5 +179,6 @@ async function expose(
     for (const exposure of exposures) exposure.close()
     await tunnel?.end()
     await run.close()
+    tunnel?.sumUp()
   }
 }

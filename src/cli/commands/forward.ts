@@ -88,5 +88,6 @@ async function forward(
     forwarding?.close()
     await buyer?.tunnel.end()
     await run.close()
+    buyer?.tunnel.sumUp()
   }
 }

@@ -49,6 +49,7 @@ export class Tunnel {
   /** It was summed up. */
   #isOver = false
   #lastTraffic = ''
+  #lastPause = ''
 
   constructor(options: TunnelOptions) {
     this.#options = options
@@ -71,7 +72,7 @@ export class Tunnel {
    */
   checkHour(): void {
     const { hourCapMsat, hourSpentMsat = 0n, hourEndsMs = 0 } = this.#options.endpoint.stats
-    if (hourCapMsat === undefined || hourSpentMsat + LEAST_PACKET_MSAT <= hourCapMsat) return
+    if (hourCapMsat === undefined || hourSpentMsat + FIRST_PACKET_MSAT <= hourCapMsat) return
     throw new KeysockError('ERR_KEYSOCK_COST', hourIsFull(hourCapMsat, hourEndsMs))
   }
 
@@ -90,7 +91,7 @@ export class Tunnel {
     if (socket.connecting) socket.once('connect', isOpen)
     else isOpen()
     // Where nobody listened, it would end in half a minute; the hour goes on.
-    socket.on('paused', () => this.#tellPaused())
+    socket.on('paused', (_reason, { priceMsat }) => this.#tellPaused(priceMsat))
     const end = await joined.ended
     this.#running.delete(running)
     if (this.#isOver) return end
@@ -120,7 +121,7 @@ export class Tunnel {
     this.#options.emit({ event: 'connection', state: 'reset', by: 'local', ...name, ...counts, ...why })
   }
 
-  /** Ends all that runs, in order where that takes a few seconds at most, and tells what it was in all. */
+  /** Ends all that runs: in order, where that takes a few seconds. The endpoint delivers the rest when it closes. */
   async end(): Promise<void> {
     if (this.#isEnding) return
     this.#isEnding = true
@@ -138,9 +139,14 @@ export class Tunnel {
       await this.#quiet(TUNNEL_LAST_MS, untilMs)
       for (const { joined } of this.#unfinished) joined.reset()
     }
-    // What is told of them comes first. Those that are handed on, the endpoint delivers when it closes.
+    // What is to be told of them is told.
     await turn()
     this.#isOver = true
+  }
+
+  /** Tells what it was in all, when the endpoint has closed: its last packets are paid for then. */
+  sumUp(): void {
+    const { time, emit } = this.#options
     const { open: _, price: __, ...counts } = this.#traffic()
     const seconds = (time.now() - this.#startMs) / 1_000
     emit({ event: 'summary', ...counts, broken: this.#broken, seconds })
@@ -198,18 +204,21 @@ export class Tunnel {
     this.#options.emit({ event: 'traffic', ...traffic })
   }
 
-  #tellPaused(): void {
-    const { hourCapMsat, hourSpentMsat = 0n, hourEndsMs = 0 } = this.#options.endpoint.stats
-    const isHour = hourCapMsat !== undefined && hourSpentMsat + LEAST_PACKET_MSAT > hourCapMsat
+  #tellPaused(priceMsat: bigint): void {
+    const { hourCapMsat, hourSpentMsat = 0n, hourEndsMs = 0, reservedMsat } = this.#options.endpoint.stats
+    const isHour = hourCapMsat !== undefined && hourSpentMsat + reservedMsat + priceMsat > hourCapMsat
     const message = isHour
       ? hourIsFull(hourCapMsat, hourEndsMs)
       : 'a cap is reached, and connections wait: for payments that come back, or for a higher cap'
+    // Every connection hears it, and again when room that came is used up.
+    if (message === this.#lastPause) return
+    this.#lastPause = message
     this.#options.emit({ event: 'paused', code: 'ERR_KEYSOCK_COST', message, until: isHour ? hourEndsMs : null })
   }
 }
 
-/** No packet costs less, on nearly all routes. */
-const LEAST_PACKET_MSAT = 1_000n
+/** What opens a connection costs as much: 1 sat, a relay's fee, and some for the answer (spec §12.11). */
+const FIRST_PACKET_MSAT = 3_000n
 
 function hourIsFull(capMsat: bigint, endsMs: number): string {
   const at = timeText(endsMs).slice(11, 16)
