@@ -9,6 +9,7 @@ import { forwardCommand } from './commands/forward.ts'
 import { messageCommand } from './commands/message.ts'
 import { messagesCommand } from './commands/messages.ts'
 import { nameCommand } from './commands/name.ts'
+import { plotCommand } from './commands/plot.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -89,6 +90,7 @@ export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode)
     nameCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
     accountCommand(dependencies, ended),
+    plotCommand(dependencies, ended),
   ]) {
     inherit(command, program)
     program.addCommand(command)

@@ -36,6 +36,7 @@ export interface TraceEvents {
     readonly packet_number?: number
     readonly frames?: readonly string[]
     readonly stream_bytes?: number
+    readonly received_bytes?: number
     readonly code?: number
   }
   readonly packet_acked: {
@@ -43,6 +44,7 @@ export interface TraceEvents {
     readonly attempt: number
     readonly by: 'settlement' | 'acknowledgement'
     readonly stream_bytes: number
+    readonly delivered_bytes: number
   }
   readonly packet_lost: {
     readonly packet_number: number

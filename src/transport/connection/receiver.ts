@@ -69,9 +69,9 @@ export class Receiver {
     ack.received(now, 0, arrival.lane === 'node', ACK_DELAY_MS)
     this.#openCopies.add(arrival.record[9] ?? 0)
     this.#received++
-    this.#trace(arrival, 'taken', 0, open.frames)
     outputs.emit({ type: 'connected' })
     applyFrames(this.#parts, now, open.frames, arrival)
+    this.#trace(arrival, 'taken', 0, open.frames)
   }
 
   /** The answer to the OPEN that a connection was made from, or to a copy of it. */
@@ -131,6 +131,7 @@ export class Receiver {
       packet_number: number,
       frames: frames.map(({ type }) => type),
       stream_bytes: frames.reduce((sum, frame) => (frame.type === 'stream' ? sum + frame.data.length : sum), 0),
+      received_bytes: this.#parts.receive.receivedBytes,
     })
   }
 
@@ -223,7 +224,6 @@ export class Receiver {
       return this.#drop(arrival, Code.CLOSED)
     }
     this.recordMoney(arrival)
-    this.#trace(arrival, 'taken', header.number, frames)
     this.#heard(now, arrival)
     this.#received++
     // spec §9.4: no mere sign of life.
@@ -231,6 +231,7 @@ export class Receiver {
     if (header.kind === 'data') handshake.dataOpened()
     ack.received(now, header.number, arrival.lane === 'node' && isEliciting(frames), ACK_DELAY_MS)
     applyFrames(this.#parts, now, frames, arrival)
+    this.#trace(arrival, 'taken', header.number, frames)
     life.answerLate(now)
     life.settle(now)
     return settlement

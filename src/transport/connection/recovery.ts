@@ -226,21 +226,16 @@ export class Recovery {
     packets.finish(packet)
     copies.unwatch(now, packet)
     if (packet.isDelivered) return
-    this.#parts.tracer?.emit('packet_acked', {
-      packet_number: packet.number,
-      attempt: packet.id,
-      by: parts.lane === 'phantom' ? 'settlement' : 'acknowledgement',
-      stream_bytes: streamBytes(packet),
-    })
     if (parts.open) handshake.opening?.arrived()
     packet.delivered(money)
     if (parts.ackNews > 0) ack.confirm(parts.ackNews)
-    if (life.isClosed) return
+    if (life.isClosed) return this.#traceAcked(packet)
     if (parts.answer) handshake.answerArrived(parts.lane === 'phantom')
     let isNews = (parts.controls & Control.KEEPALIVE) !== 0
     eachRange(packet, (start, end) => {
       if (send.buffer.markDelivered(start, end)) isNews = true
     })
+    this.#traceAcked(packet)
     if (messages.delivered(parts.messages)) isNews = true
     payments.noticesDelivered(parts.notices)
     controls.delivered(parts.controls, packet.number)
@@ -249,6 +244,16 @@ export class Recovery {
     if (isNews) this.#onProgress(now)
     if ((parts.controls & (Control.RESET | Control.REFUSE)) !== 0) life.lastWordArrived()
     life.settle(now)
+  }
+
+  #traceAcked(packet: SentPacket): void {
+    this.#parts.tracer?.emit('packet_acked', {
+      packet_number: packet.number,
+      attempt: packet.id,
+      by: packet.parts.lane === 'phantom' ? 'settlement' : 'acknowledgement',
+      stream_bytes: streamBytes(packet),
+      delivered_bytes: this.#parts.send.buffer.delivered,
+    })
   }
 
   #onProgress(now: number): void {
