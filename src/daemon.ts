@@ -21,6 +21,7 @@ import {
   untilStarted,
 } from './backends/daemon/protocol/socket.ts'
 import { DaemonServer } from './backends/daemon/server/daemon-server.ts'
+import { MeteredPurse } from './backends/daemon/server/metered-purse.ts'
 import { StateFolder } from './backends/daemon/server/state-folder.ts'
 import { SettleIndexFile } from './backends/daemon/server/settle-index-file.ts'
 import { listenOn, mustBeFree, type SocketFile } from './backends/daemon/server/socket-file.ts'
@@ -32,6 +33,8 @@ import { isProgram, PROGRAM_WORDS } from './medium/program-name.ts'
 import type { Account } from './transport/account/account.ts'
 import { ProgramsPurse } from './transport/driver/programs-purse.ts'
 import { checkPolicy, type Policy } from './transport/policy/policy.ts'
+import { daemonMetrics } from './transport/metrics/daemon-metrics.ts'
+import { metricsText } from './transport/metrics/text.ts'
 import { Endpoint } from './transport/sockets/endpoint.ts'
 import { FolderStore } from './transport/store/folder.ts'
 import { MemoryStore } from './transport/store/memory.ts'
@@ -88,6 +91,11 @@ export interface Daemon {
   /** What all programs paid and were paid: kept over restarts in the folder `account` of `state`. */
   readonly account: Account
   status(): DaemonStatus
+  /**
+   * What Prometheus scrapes, as text (version 0.0.4), of all programs together. No key, port or name of a program is in
+   * it. `serveMetrics` of `keysock` serves it.
+   */
+  metrics(): string
   /**
    * Lets go of the node, and of the programs, which then wait for another daemon. Idempotent. Rejects where something
    * could not be let go of, a socket file in a folder that is gone for one, after all the rest was.
@@ -149,6 +157,7 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
     if (failures[0] !== undefined) throw failures[0]
   }
   try {
+    const metered = new MeteredPurse(purse, clock)
     const server = await DaemonServer.start({
       backend,
       clock,
@@ -156,7 +165,7 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
       passed: (index) => indexFile?.set(index),
       phantomLane: options.phantomLane ?? true,
       socket: options.socket,
-      purse,
+      purse: metered,
       log: options.log,
     })
     running.server = server
@@ -177,12 +186,40 @@ async function startLocked(options: DaemonOptions, release: () => Promise<void>)
       socket: options.socket,
       account: purse.account,
       status: () => server.status(),
+      metrics: () => metricsOf(server.status(), metered),
       stop: () => (stopping ??= stop()),
     }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+function metricsOf(status: DaemonStatus, { meter, counts }: MeteredPurse): string {
+  const { node, isOnline, runningMs, clients, heldOpens, recentArrivals, strays, payments } = status
+  const sum = (of: (client: DaemonStatus['clients'][number]) => number): number =>
+    clients.reduce((total, client) => total + of(client), 0)
+  return metricsText(
+    daemonMetrics({
+      isOnline,
+      network: node.network,
+      blockHeight: node.blockHeight,
+      runningMs,
+      programs: clients.length,
+      connections: sum(({ connections }) => connections),
+      payments: meter.view(),
+      unresolved: payments,
+      overCap: counts.refused,
+      receivedMsat: counts.receivedMsat,
+      strays,
+      tables: {
+        held_opens: heldOpens,
+        recent_arrivals: recentArrivals,
+        offers_held: sum(({ offers }) => offers),
+        reply_paths: sum(({ paths }) => paths),
+      },
+    }),
+  )
 }
 
 async function openPurse(

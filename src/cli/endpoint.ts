@@ -12,10 +12,12 @@ import {
   KeysockError,
   type Policy,
   readPolicy,
+  serveMetrics,
 } from '../index.ts'
 import { createBackend as createLndBackend } from '../lnd.ts'
 import { turn } from '../floor/clock.ts'
-import { type EndpointFlags, nodeEnvironment } from './options.ts'
+import { isLoopback } from '../floor/loopback.ts'
+import { type EndpointFlags, type ListenAddress, nodeEnvironment } from './options.ts'
 import { codeOf, messageOf } from './transfer/errors.ts'
 import { satOf } from './words.ts'
 
@@ -100,6 +102,7 @@ export async function openEndpointOn(backend: Backend, request: EndpointRequest)
     ...(flags.replies !== undefined && { replies: flags.replies }),
     ...(flags.relays !== undefined && { relays: relaysOf(flags.relays) }),
   })
+  if (flags.metrics !== undefined) await serve(endpoint, flags.metrics)
   // Whoever asked for the endpoint listens from the next turn on.
   const isKept = flags.prune === true && backend.forgetPayment === undefined
   if (isKept) void turn().then(() => endpoint.emit('warning', { code: 'ERR_CLI_PRUNE', message: NOT_PRUNED }))
@@ -112,6 +115,24 @@ async function policyOf({ flags, maxHourMsat }: EndpointRequest): Promise<{ read
   if (maxHourMsat === undefined) return policy === undefined ? {} : { policy }
   const hourSat = satOf(maxHourMsat)
   return { policy: { ...policy, hourSat: Math.min(policy?.hourSat ?? hourSat, hourSat) } }
+}
+
+async function serve(endpoint: Endpoint, address: ListenAddress): Promise<void> {
+  try {
+    const server = await serveMetrics(() => endpoint.metrics(), address)
+    endpoint.on('close', () => void server.close())
+  } catch (error) {
+    await endpoint.close()
+    throw error
+  }
+  if (isLoopback(address.host)) return
+  const message = metricsWarning(address)
+  void turn().then(() => endpoint.emit('warning', { code: 'ERR_CLI_METRICS', message }))
+}
+
+/** For who lets others than this machine read metrics. */
+export function metricsWarning({ host }: ListenAddress): string {
+  return `whoever reaches ${host} reads what this command pays and is paid; --metrics 127.0.0.1:PORT is for this machine alone`
 }
 
 const NOT_PRUNED =

@@ -25,6 +25,7 @@ export interface EndpointFlags extends NodeFlags {
   readonly policy?: string
   readonly trace?: string
   readonly traceAnonymous?: boolean
+  readonly metrics?: ListenAddress
 }
 
 export interface OutputFlags {
@@ -34,6 +35,13 @@ export interface OutputFlags {
 
 const NODE_GROUP = 'Node (as lncli; the environment LNCLI_*, LND_* counts as well):'
 const MONEY_GROUP = 'Money and privacy:'
+/** Where a server of the command's listens. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export const METRICS_WORDS = 'answer Prometheus at http://HOST:PORT/metrics; 127.0.0.1:9740 is for this machine alone'
 const WATCH_GROUP = 'Watching:'
 const OUTPUT_GROUP = 'Output:'
 
@@ -58,6 +66,7 @@ export function addEndpointOptions(command: Command): Command {
     .optionsGroup(WATCH_GROUP)
     .option('--trace <file>', 'write down what happens, as qlog; keysock plot makes a page of it')
     .option('--trace-anonymous', 'name neither peers nor channels in it')
+    .option('--metrics <host:port>', METRICS_WORDS, listenArgument)
     .optionsGroup(MONEY_GROUP)
     .option('--policy <file>', 'caps of a day, by port, and with whom there may be connections')
     .option('--max-fee <sat>', 'the most that one packet may cost, amount and fee together (default: 10)', satArgument)
@@ -157,6 +166,18 @@ export function portArgument(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
   if (port >= 1 && port <= 65_535) return port
   throw new InvalidArgumentError('A port is a whole number from 1 to 65535.')
+}
+
+/** HOST:PORT, [IPV6]:PORT or a port on this machine alone; 0: any free one. */
+export function listenArgument(text: string): ListenAddress {
+  const {
+    host,
+    bare = host,
+    port,
+  } = /^(?:(?:\[(?<bare>[\d:a-f.]+)\]|(?<host>[\w.-]+)):)?(?<port>\d{1,5})$/i.exec(text)?.groups ?? {}
+  if (port === undefined || Number(port) > 65_535)
+    throw new InvalidArgumentError('It is an address to listen on, such as 127.0.0.1:9735.')
+  return { host: bare ?? '127.0.0.1', port: Number(port) }
 }
 
 /** A whole number from 1 to `max`. */

@@ -51,6 +51,8 @@ export type OwnCode =
   | 'ERR_KEYSOCK_STORE_OTHER_NODE'
   /** The trace that was asked for cannot be written. */
   | 'ERR_KEYSOCK_TRACE'
+  /** Metrics cannot be served on that address. */
+  | 'ERR_KEYSOCK_METRICS'
   /** A server listens already, or does not. */
   | 'ERR_SERVER_ALREADY_LISTEN'
   | 'ERR_SERVER_NOT_RUNNING'

@@ -80,6 +80,12 @@ const LAYERS: readonly Layer[] = [
     packages: [NODE],
   },
   {
+    // What Prometheus reads: knows counts, and no endpoint.
+    path: 'src/transport/metrics/',
+    files: ['src/transport/metrics/', 'src/transport/driver/connections.ts', ...TRANSPORT_BASE, 'src/medium/'],
+    packages: [NODE],
+  },
+  {
     // Drives connections: knows no stream and no emitter.
     path: 'src/transport/driver/',
     files: [

@@ -1,11 +1,19 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { type Daemon, daemonSocket, daemonState, type DaemonStatus, daemonStatus, startDaemon } from '../../daemon.ts'
-import { type Backend, readPolicy } from '../../index.ts'
+import { type Backend, type MetricsServer, readPolicy, serveMetrics } from '../../index.ts'
+import { isLoopback } from '../../floor/loopback.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, type ExitCode, StopSignal } from '../ending.ts'
-import { whyUnusable } from '../endpoint.ts'
-import { addNodeOptions, nodeEnvironment, type NodeFlags } from '../options.ts'
+import { metricsWarning, whyUnusable } from '../endpoint.ts'
+import {
+  addNodeOptions,
+  type ListenAddress,
+  listenArgument,
+  METRICS_WORDS,
+  nodeEnvironment,
+  type NodeFlags,
+} from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { durationInWords } from '../words.ts'
 
@@ -24,6 +32,7 @@ interface StartFlags extends DaemonFlags {
   readonly mode: number
   readonly state?: string
   readonly policy?: string
+  readonly metrics?: ListenAddress
   /** False with --no-phantom-lane. */
   readonly phantomLane: boolean
 }
@@ -49,6 +58,7 @@ export function daemonCommand(dependencies: DaemonDependencies, ended: (code: Ex
     .option('--mode <octal>', "the socket's file mode: who may attach", modeArgument, OWNER_ONLY)
     .option('--state <dir>', 'what outlives it (default: a folder of the node in ~/.keysock)')
     .option('--policy <file>', 'caps of a day for all programs, by port and by program, and whom they may pay')
+    .option('--metrics <host:port>', METRICS_WORDS, listenArgument)
     .option('--no-phantom-lane', "leave the node's forwards alone until a program needs hidden replies")
     .option('--json', 'one JSON object when it is ready')
   command.options.find(({ long }) => long === '--mode')?.default(OWNER_ONLY, '0600: this user')
@@ -108,6 +118,7 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
       await giveUp(starting, backend)
       return stop.exitCode
     }
+    const server = await serve(daemon, flags.metrics, log)
     const { publicKey, network } = daemon.info
     const key = Buffer.from(publicKey).toString('hex')
     const { socket } = daemon
@@ -118,6 +129,7 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
     )
     await until(stop.signal)
     log('ending')
+    await server?.close()
     await daemon.stop()
     return EXIT.done
   } catch (error) {
@@ -125,6 +137,22 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
     return EXIT.failed
   } finally {
     stop.release()
+  }
+}
+
+/** The server of metrics, where one is asked for. @throws what it throws; then the daemon is stopped */
+async function serve(
+  daemon: Daemon,
+  address: ListenAddress | undefined,
+  log: (line: string) => void,
+): Promise<MetricsServer | undefined> {
+  if (address === undefined) return undefined
+  if (!isLoopback(address.host)) log(metricsWarning(address))
+  try {
+    return await serveMetrics(() => daemon.metrics(), address)
+  } catch (error) {
+    await daemon.stop()
+    throw error
   }
 }
 

@@ -5,7 +5,7 @@ import type { Dependencies } from '../dependencies.ts'
 import { EXIT, type ExitCode } from '../ending.ts'
 import { charts, type Chart } from '../plot/charts.ts'
 import { pageOf, remarks, summaryRows } from '../plot/page.ts'
-import { readTrace } from '../plot/read-trace.ts'
+import { PlotError, readTrace } from '../plot/read-trace.ts'
 import { loadRenderer } from '../plot/render.ts'
 import { Summary } from '../plot/summary.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
@@ -53,11 +53,8 @@ async function plot(
     const drawn = await drawnCharts(summary)
     const rows = summaryRows(summary)
     const notes = remarks(summary, end)
-    await writeFile(output, pageOf(basename(file), { rows, notes, charts: drawn }))
-    if (svg !== undefined) {
-      await mkdir(svg, { recursive: true })
-      for (const each of drawn) await writeFile(join(svg, `${each.name}.svg`), `${each.svg}\n`)
-    }
+    await write(output, pageOf(basename(file), { rows, notes, charts: drawn }))
+    if (svg !== undefined) for (const each of drawn) await write(join(svg, `${each.name}.svg`), `${each.svg}\n`, svg)
     const text = [...notes, ...rows.map(([what, said]) => `${what.padEnd(21)}${said}`), `page: ${output}`]
     stdout.write(json ? `${JSON.stringify(plotted(summary, end.isCut, output))}\n` : `${text.join('\n')}\n`)
     return EXIT.done
@@ -66,6 +63,16 @@ async function plot(
     if (json) stdout.write(`${JSON.stringify(event)}\n`)
     else stderr.write(`${event.message} (${event.code})\n`)
     return EXIT.failed
+  }
+}
+
+/** @throws PlotError */
+async function write(file: string, text: string, folder?: string): Promise<void> {
+  try {
+    if (folder !== undefined) await mkdir(folder, { recursive: true })
+    await writeFile(file, text)
+  } catch (error) {
+    throw new PlotError(`cannot write ${file}: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -22,6 +22,9 @@ export interface Bin {
   receivedMsat: number | undefined
 }
 
+type Counted = 'sent' | 'received' | 'settled' | 'failed' | 'hung' | 'copies'
+type Level = 'window' | 'spentMsat' | 'feesMsat' | 'reservedMsat' | 'receivedMsat'
+
 /** Time in equal pieces, of which there are never more than a picture has room for. */
 export class Bins {
   #widthMs = FIRST_BIN_MS
@@ -36,8 +39,32 @@ export class Bins {
     return this.#bins
   }
 
+  /** So much more of something happened. */
+  count(timeMs: number, what: Counted, by = 1): void {
+    this.#at(timeMs)[what] += by
+  }
+
+  /** So much there is of something from now on. */
+  set(timeMs: number, what: Level, value: number): void {
+    this.#at(timeMs)[what] = value
+  }
+
+  /** So many payments are in flight from now on. */
+  fly(timeMs: number, count: number): void {
+    const bin = this.#at(timeMs)
+    bin.inFlight = Math.max(bin.inFlight ?? 0, count)
+    bin.inFlightAtEnd = count
+  }
+
+  /** A payment that took so long was settled. */
+  took(timeMs: number, ms: number): void {
+    const { times } = this.#at(timeMs)
+    const index = classOf(ms)
+    times[index] = (times[index] ?? 0) + 1
+  }
+
   /** The piece that this time lies in. */
-  at(timeMs: number): Bin {
+  #at(timeMs: number): Bin {
     while (timeMs >= this.#widthMs * MAX_BINS) this.#double()
     const index = Math.floor(timeMs / this.#widthMs)
     while (this.#bins.length <= index) this.#bins.push(emptyBin())
@@ -95,9 +122,16 @@ function joined(first: Bin, second: Bin): Bin {
 }
 
 /** The class of a time: its place in `Bin.times`. */
-export function classOf(ms: number): number {
+function classOf(ms: number): number {
   const index = ms <= 1 ? 0 : Math.ceil(Math.log(ms) / Math.log(TIME_CLASS_FACTOR))
   return Math.min(index, TIME_CLASSES - 1)
+}
+
+/** How long all of them took; see `quantile`. */
+export function allTimes(bins: readonly Bin[]): Uint32Array {
+  const all = new Uint32Array(TIME_CLASSES)
+  for (const { times } of bins) for (const [index, count] of times.entries()) all[index] = (all[index] ?? 0) + count
+  return all
 }
 
 /** The time that so large a share of those that were counted took at most, ms; undefined: there are none. */

@@ -17,8 +17,8 @@ export interface ReadEnd {
   readonly unreadable: number
 }
 
-/** A file that is no trace: what a person reads. */
-class NoTraceError extends Error {
+/** A file that is no trace, or a page that cannot be written: what a person reads. */
+export class PlotError extends Error {
   readonly code = 'ERR_CLI_TRACE'
 }
 
@@ -27,7 +27,7 @@ const SEPARATOR = '\u001E'
 /**
  * Reads a trace (spec/qlog.md §2.1) piece by piece, and tells each event as it comes.
  *
- * @throws NoTraceError for a file that is none; and what the file system throws
+ * @throws PlotError for a file that is none; and what the file system throws
  */
 export async function readTrace(file: string, told: (event: FileEvent) => void): Promise<ReadEnd> {
   let rest = ''
@@ -63,13 +63,13 @@ async function* chunksOf(file: string): AsyncGenerator<string> {
   try {
     for await (const chunk of createReadStream(file, { encoding: 'utf8' })) yield String(chunk)
   } catch (error) {
-    throw new NoTraceError(`cannot read ${file}: ${(error as Error).message}`, { cause: error })
+    throw new PlotError(`cannot read ${file}: ${(error as Error).message}`, { cause: error })
   }
 }
 
-function noTrace(file: string, why: string): NoTraceError {
-  return new NoTraceError(
-    `${file} is no trace of keysock's: ${why}. keysock send FILE PUBKEY --trace ${file} makes one`,
+function noTrace(file: string, why: string): PlotError {
+  return new PlotError(
+    `${file} is no trace of keysock's: ${why}. The option --trace of keysock send and others makes one`,
   )
 }
 

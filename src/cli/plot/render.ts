@@ -7,6 +7,9 @@ export type Renderer = (spec: VegaLite.TopLevelSpec) => Promise<string>
 /** Half a pixel is enough for lines: a third of the size. */
 const DECIMALS = 1
 
+/** Node's code for a package that is not there, by import or require. */
+const NOT_FOUND = /MODULE_NOT_FOUND$/
+
 /** Vega is not installed. */
 class NoVegaError extends Error {
   readonly code = 'ERR_CLI_VEGA'
@@ -42,7 +45,7 @@ async function loaded(load: () => Promise<Libraries>): Promise<Libraries> {
   try {
     return await load()
   } catch (error) {
-    if ((error as { readonly code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    if (!NOT_FOUND.test(String((error as { readonly code?: unknown }).code))) throw error
     throw new NoVegaError(
       'the pictures are drawn by vega and vega-lite, which are not installed: npm install vega vega-lite beside keysock, or npm install -g vega vega-lite where keysock is installed for all',
       { cause: error },

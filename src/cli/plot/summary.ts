@@ -1,5 +1,5 @@
-import { Bins, classOf } from './bins.ts'
-import { MAX_GROUPS, MAX_OPEN_PAYMENTS, MAX_ROUTES, TIME_CLASSES } from './limits.ts'
+import { allTimes, Bins } from './bins.ts'
+import { MAX_GROUPS, MAX_OPEN_PAYMENTS, MAX_ROUTES } from './limits.ts'
 import type { FileEvent } from './read-trace.ts'
 
 /** What went over one route. */
@@ -28,8 +28,6 @@ const OTHER_ROUTES = 'other routes'
 /** What a trace tells, in a size that does not grow with it. Amounts in msat, times in ms. */
 export class Summary {
   readonly bins: Bins = new Bins()
-  /** All times of payments; see `classOf`. */
-  readonly times: Uint32Array = new Uint32Array(TIME_CLASSES)
   readonly #open: Map<string, OpenPayment> = new Map()
   readonly #routes: Map<string, RouteCount> = new Map()
   readonly #streams: Map<string, StreamEnds> = new Map()
@@ -55,6 +53,11 @@ export class Summary {
   /** The endpoint has closed, and said so. */
   isEnded = false
 
+  /** All times of payments; see `quantile`. */
+  get times(): Uint32Array {
+    return allTimes(this.bins.all)
+  }
+
   get unresolved(): number {
     return this.#open.size
   }
@@ -68,7 +71,7 @@ export class Summary {
   add({ time, name, group, data }: FileEvent): void {
     this.events++
     this.endMs = Math.max(this.endMs, time)
-    const bin = this.bins.at(time)
+    const { bins } = this
     switch (name) {
       case 'keysock:connection_started':
         this.connections++
@@ -80,7 +83,7 @@ export class Summary {
         this.#packetBytes = 'copy_of' in data ? 0 : numberOf(data['stream_bytes'])
         if ('copy_of' in data) {
           this.copies++
-          bin.copies++
+          bins.count(time, 'copies')
         }
         break
       case 'keysock:packet_acked':
@@ -89,7 +92,7 @@ export class Summary {
       case 'keysock:packet_received': {
         const bytes = this.#progress(group, 'received', data['received_bytes'])
         this.receivedBytes += bytes
-        bin.received += bytes
+        bins.count(time, 'received', bytes)
         break
       }
       case 'keysock:packet_lost':
@@ -104,11 +107,15 @@ export class Summary {
       case 'keysock:window_updated':
         if (this.#windows.size < MAX_GROUPS || this.#windows.has(group))
           this.#windows.set(group, numberOf(data['window']))
-        bin.window = [...this.#windows.values()].reduce((sum, each) => sum + each, 0)
+        bins.set(
+          time,
+          'window',
+          [...this.#windows.values()].reduce((sum, each) => sum + each, 0),
+        )
         break
       case 'keysock:money_spent':
         this.feesMsat += numberOf(data['fee_msat'])
-        bin.feesMsat = this.feesMsat
+        bins.set(time, 'feesMsat', this.feesMsat)
         this.#money(time, data)
         break
       case 'keysock:money_reserved':
@@ -117,7 +124,7 @@ export class Summary {
         break
       case 'keysock:money_received':
         this.receivedMsat = numberOf(data['received_msat'])
-        bin.receivedMsat = this.receivedMsat
+        bins.set(time, 'receivedMsat', this.receivedMsat)
         break
       case 'keysock:events_dropped':
         this.dropped += numberOf(data['count'])
@@ -144,7 +151,7 @@ export class Summary {
   }
 
   #payment(time: number, name: string, data: FileEvent['data']): void {
-    const bin = this.bins.at(time)
+    const { bins } = this
     const id = String(data['payment'])
     const payment = this.#open.get(id)
     if (name === 'keysock:payment_started') {
@@ -154,7 +161,7 @@ export class Summary {
       if (this.#open.size < MAX_OPEN_PAYMENTS) this.#open.set(id, { route, bytes, hangs: false })
     } else if (name === 'keysock:payment_hung') {
       this.hung++
-      bin.hung++
+      bins.count(time, 'hung')
       if (payment !== undefined && !payment.hangs) payment.route.hung++
       if (payment !== undefined) payment.hangs = true
     } else {
@@ -162,21 +169,14 @@ export class Summary {
       const isSettled = name === 'keysock:payment_settled'
       const what = isSettled ? 'settled' : 'failed'
       this[what]++
-      bin[what]++
+      bins.count(time, what)
       if (payment !== undefined) payment.route[what]++
-      if (isSettled) bin.sent += payment?.bytes ?? 0
+      if (isSettled) bins.count(time, 'sent', payment?.bytes ?? 0)
       // It is counted by its outcome now.
       if (payment?.hangs === true) payment.route.hung--
-      if (isSettled) this.#took(bin.times, numberOf(data['latency_ms']))
+      if (isSettled) bins.took(time, numberOf(data['latency_ms']))
     }
-    bin.inFlight = Math.max(bin.inFlight ?? 0, this.#open.size)
-    bin.inFlightAtEnd = this.#open.size
-  }
-
-  #took(times: Uint32Array, ms: number): void {
-    const index = classOf(ms)
-    times[index] = (times[index] ?? 0) + 1
-    this.times[index] = (this.times[index] ?? 0) + 1
+    bins.fly(time, this.#open.size)
   }
 
   #route(channels: unknown): RouteCount {
@@ -190,9 +190,8 @@ export class Summary {
   #money(time: number, data: FileEvent['data']): void {
     this.spentMsat = numberOf(data['spent_msat'])
     this.reservedMsat = numberOf(data['reserved_msat'])
-    const bin = this.bins.at(time)
-    bin.spentMsat = this.spentMsat
-    bin.reservedMsat = this.reservedMsat
+    this.bins.set(time, 'spentMsat', this.spentMsat)
+    this.bins.set(time, 'reservedMsat', this.reservedMsat)
   }
 }
 

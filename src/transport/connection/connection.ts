@@ -489,6 +489,7 @@ export class Connection {
       bytesWritten: send.buffer.written,
       bytesAcknowledged: send.buffer.delivered,
       bytesRead: receive.bytesRead,
+      bytesReceived: receive.receivedBytes,
       packetsReceived: received,
       packetsDropped: dropped,
       attempts: sent,

@@ -202,6 +202,8 @@ export interface ConnectionStats {
   readonly bytesWritten: number
   readonly bytesAcknowledged: number
   readonly bytesRead: number
+  /** Different ones that came, whether they are read or not. */
+  readonly bytesReceived: number
   readonly packetsReceived: number
   readonly packetsDropped: number
   readonly attempts: number

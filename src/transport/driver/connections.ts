@@ -1,10 +1,23 @@
 import { MAX_CONNECTIONS } from '../limits.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 
+/** What connections have carried. */
+export interface StreamTotals {
+  /** Of the streams, known to have arrived; and those that came. */
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly packetsSent: number
+  readonly packetsReceived: number
+  /** Packets that were sent again before they had an outcome. */
+  readonly copies: number
+}
+
 /** The connections of an endpoint, by their ids and by the reply paths that lead to them. */
 export class Connections {
   readonly #initiators: Map<string, DrivenConnection> = new Map()
   readonly #responders: Map<string, DrivenConnection> = new Map()
+  /** Of those that were removed. */
+  #ended: StreamTotals = { bytesSent: 0, bytesReceived: 0, packetsSent: 0, packetsReceived: 0, copies: 0 }
   readonly #byPath: Map<string, DrivenConnection> = new Map()
 
   get size(): number {
@@ -36,6 +49,13 @@ export class Connections {
     return this.#responders.get(id)
   }
 
+  /** What all connections that ever were have carried: it never goes back. */
+  get totals(): StreamTotals {
+    let totals = this.#ended
+    for (const connection of this.all()) totals = plus(totals, connection)
+    return totals
+  }
+
   byPath(pathId: string): DrivenConnection | undefined {
     return this.#byPath.get(pathId)
   }
@@ -45,7 +65,7 @@ export class Connections {
   }
 
   remove(connection: DrivenConnection): void {
-    this.#of(connection).delete(connection.id)
+    if (this.#of(connection).delete(connection.id)) this.#ended = plus(this.#ended, connection)
   }
 
   addPath(pathId: string, connection: DrivenConnection): void {
@@ -58,5 +78,15 @@ export class Connections {
 
   #of({ role }: DrivenConnection): Map<string, DrivenConnection> {
     return role === 'initiator' ? this.#initiators : this.#responders
+  }
+}
+
+function plus(totals: StreamTotals, { stats }: DrivenConnection): StreamTotals {
+  return {
+    bytesSent: totals.bytesSent + stats.bytesAcknowledged,
+    bytesReceived: totals.bytesReceived + stats.bytesReceived,
+    packetsSent: totals.packetsSent + stats.attempts,
+    packetsReceived: totals.packetsReceived + stats.packetsReceived,
+    copies: totals.copies + stats.hedgedAttempts,
   }
 }

@@ -1,4 +1,5 @@
 import type { DecidedOutcome, Payment, PaymentOutcome, PaymentPurpose } from '../../medium/payment.ts'
+import { PaymentMeter } from '../../medium/payment-meter.ts'
 import { paymentName, type Tracer } from '../../medium/trace.ts'
 import { BackOff } from '../../floor/back-off.ts'
 import { fromHex, toHex } from '../../floor/bytes.ts'
@@ -13,6 +14,7 @@ import type { Accountant, PaymentFacts } from './accountant.ts'
 import type { Deadline } from './deadlines.ts'
 import type { DrivenConnection } from './driven-connection.ts'
 import type { Ledger } from './ledger.ts'
+import { type PaymentMessage, PaymentPublisher } from './payment-channel.ts'
 import type { OwnNode } from './own-node.ts'
 import type { PeerScheduler } from './peer-schedulers.ts'
 import type { Runtime } from './runtime.ts'
@@ -65,6 +67,9 @@ export class Payer {
   readonly #accountant: Accountant
   /** By payment hash. */
   readonly #unresolved: Map<string, Unresolved> = new Map()
+  /** What was paid since the endpoint is there. */
+  readonly meter: PaymentMeter = new PaymentMeter()
+  readonly #publisher: PaymentPublisher = new PaymentPublisher()
   readonly #trackDeadline: Deadline
   readonly #trackBackOff: BackOff = new BackOff({ minMs: TRACK_AGAIN_MS, maxMs: TRACK_AGAIN_MAX_MS })
   /** How many of them the node lost sight of. */
@@ -182,6 +187,7 @@ export class Payer {
 
   #begin(unresolved: Unresolved, payment: Payment, changes: readonly StoreChange[]): void {
     this.#unresolved.set(unresolved.reservation.hash, unresolved)
+    this.meter.started()
     if (this.#runtime.tracer !== undefined) this.#traceStart(this.#runtime.tracer, unresolved, payment)
     this.#pay(unresolved, payment, changes).catch((error: unknown) => {
       // The store, which has ended the endpoint.
@@ -220,12 +226,16 @@ export class Payer {
     if (this.#runtime.isStopped) return
     const { sent, reservation } = unresolved
     if (outcome.status === 'unknown') {
-      if (!unresolved.isLost) this.#lost += 1
+      if (!unresolved.isLost) {
+        this.#lost += 1
+        this.meter.lost()
+      }
       unresolved.isLost = true
       this.#armTracking()
     } else {
       if (unresolved.isLost) this.#lost -= 1
       this.#unresolved.delete(reservation.hash)
+      this.#count(unresolved, outcome)
       if (sent === undefined) this.#ledger.decide(reservation, outcome)
       const { change, kept } = this.#accountant.paid({ reservation, outcome, sent: sent ?? unresolved.alone?.about })
       this.#end(unresolved, change, outcome, kept)
@@ -240,6 +250,13 @@ export class Payer {
     this.#traceOutcome(unresolved, outcome)
     if (connection.isClosed) this.#ledger.forgetIfUnused(reservation.peer)
     this.#runtime.debug({ connection: connection.id, attempt: attemptId, ...describe(outcome) }, 'payment decided')
+  }
+
+  #count({ sent, alone, reservation, begunMs }: Unresolved, outcome: DecidedOutcome): void {
+    const isOwn = sent !== undefined || alone?.about !== undefined
+    const tookMs = this.#runtime.now() - begunMs
+    this.meter.decided(outcome, reservation.amountMsat, isOwn ? tookMs : undefined)
+    this.#publisher.decided(() => paymentMessage(reservation, sent ?? alone?.about, { outcome, durationMs: tookMs }))
   }
 
   #traceStart(endpoint: Tracer, { reservation, sent, alone }: Unresolved, { record }: Payment): void {
@@ -382,6 +399,26 @@ function asPayment(
     amountMsat,
     shadowSeed: connection.shadowSeed,
     purpose: purposeOf(connection, reason),
+  }
+}
+
+function paymentMessage(
+  { peer, port = 0, connection = '', amountMsat }: Reservation,
+  facts: PaymentFacts | undefined,
+  { outcome, durationMs }: { readonly outcome: DecidedOutcome; readonly durationMs: number },
+): PaymentMessage {
+  const { status } = outcome
+  const party = facts?.party ?? { peer, port, connection }
+  return {
+    connection: party.connection,
+    peer: party.peer,
+    port: party.port,
+    outcome: status,
+    amountMsat,
+    feeMsat: status === 'failed' ? 0n : outcome.feeMsat,
+    channels: facts?.channels ?? [],
+    durationMs,
+    ...(status === 'failed' && { reason: outcome.reason, place: outcome.place }),
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type ServerOptions,
   type ConnectTarget,
 } from '../options/options.ts'
+import { connectTracing, hearsConnects } from './channels.ts'
 import { Server } from './server.ts'
 import { Socket } from './socket.ts'
 
@@ -85,6 +86,14 @@ export function connected(socket: Socket): Promise<Socket> {
     socket.on('close', onClose)
     socket.on('paused', onPaused)
   })
+}
+
+/** A connected socket, as `connected`, whose call Node's tracing channels tell of where somebody listens. */
+export function tracedConnect(source: HostSource, checked: CheckedConnect): Promise<Socket> {
+  const connect = (): Promise<Socket> => connected(createSocket(source, checked))
+  if (!hearsConnects()) return connect()
+  const { publicKeyHex: publicKey, port } = checked.target
+  return connectTracing.tracePromise(connect, { publicKey, port })
 }
 
 /** (options?, onConnection?). @throws KeysockError */

@@ -9,7 +9,7 @@ import { type Backend, type NodeInfo } from '../../backends/backend.ts'
 import { toHex } from '../../floor/bytes.ts'
 import type { RelayWish } from '../../medium/reply-path.ts'
 import { type Clock, processClock as realClock, turn } from '../../floor/clock.ts'
-import { connectArguments, connected, createServerOn, createSocket } from './connecting.ts'
+import { connectArguments, createServerOn, createSocket, tracedConnect } from './connecting.ts'
 import type { Absence, Driver, OnStep } from '../driver/driver.ts'
 import { ENDPOINT_CLOSED } from '../driver/failures.ts'
 import { processEntropy as realEntropy } from '../../floor/entropy.ts'
@@ -55,6 +55,8 @@ import { NO_CAP_MSAT } from '../driver/ledger.ts'
 import { checkPolicy, type Policy } from '../policy/policy.ts'
 import { MemoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
+import { endpointMetrics } from '../metrics/endpoint-metrics.ts'
+import { metricsText } from '../metrics/text.ts'
 import { QlogTracer, type TraceOptions, type TraceTarget } from '../trace/qlog-tracer.ts'
 
 export interface EndpointOptions {
@@ -294,7 +296,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   connect(publicKey: PublicKey, port: number, options?: ConnectOptions): Promise<Socket>
   connect(target: ConnectArguments): Promise<Socket>
   async connect(...given: readonly unknown[]): Promise<Socket> {
-    return connected(createSocket(this, connectArguments(given)))
+    return await tracedConnect(this, connectArguments(given))
   }
 
   createServer(onConnection?: (socket: Socket) => void): Server
@@ -412,6 +414,43 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
       deadlines: driver.runtime.deadlines.size,
       ...this.#messages.counts,
     }
+  }
+
+  /**
+   * What Prometheus scrapes, as text (version 0.0.4): payments, connections, bytes, money, tables. No key, port or
+   * secret is in it, and counters never go back while the endpoint lives. `serveMetrics` serves it.
+   */
+  metrics(): string {
+    const { connections, ...stats } = this.stats
+    const { node, payer, connections: all } = this.#driver
+    const { opensSeen, tombstones, verdicts, offersHeld, earlyPackets, keyAgreements, replyPaths } = stats
+    return metricsText(
+      endpointMetrics({
+        ...stats,
+        connections,
+        isOnline: node.isOnline,
+        network: this.info.network,
+        blockHeight: node.blockHeight,
+        payments: payer.meter.view(),
+        unresolved: stats.paymentsUnresolved,
+        opened: stats.connectionsOpened,
+        accepted: stats.connectionsAccepted,
+        refused: stats.opensRefused,
+        streams: all.totals,
+        stray: stats.packetsStray,
+        traceDropped: this.#trace?.dropped ?? 0,
+        tables: {
+          opens_seen: opensSeen,
+          tombstones,
+          verdicts,
+          offers_held: offersHeld,
+          early_packets: earlyPackets,
+          key_agreements: keyAgreements,
+          reply_paths: replyPaths,
+          messages_unread: stats.messagesUnread,
+        },
+      }),
+    )
   }
 
   /** Raises or lowers the caps; connections that were paused go on if there is room now. */

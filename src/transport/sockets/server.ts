@@ -21,6 +21,7 @@ import {
 } from '../options/options.ts'
 import { responderSettings } from '../options/settings.ts'
 import { OpeningRequest } from './opening-request.ts'
+import { publishAccept } from './channels.ts'
 import { Socket, type SocketAddress } from './socket.ts'
 
 export interface ListenOptions {
@@ -280,6 +281,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (this.#options.pauseOnConnect === true) socket.pause()
     socket.attach(handle)
     this.#sayTariff(socket, handle, local)
+    publishAccept(this, socket, this.#options)
     this.emit('connection', socket)
   }
 

@@ -10,6 +10,7 @@ import { invalidOption, KeysockError } from '../errors.ts'
 import { MAX_MESSAGE_BYTES, MESSAGE_ID_BYTES, PaymentKind, type Tariff } from '../../wire/frames.ts'
 import { NO_TARIFF } from '../../wire/tariffs.ts'
 import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
+import { publishClose, publishConnect } from './channels.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { MoneyExchange, type PaymentReceipt, type PaymentRequest, type ReceivedPayment } from './money-exchange.ts'
 import type { ChangeableSettings } from '../connection/connection.ts'
@@ -496,6 +497,7 @@ export class Socket extends Duplex {
     callback(error)
     // As in net, not in this turn: who waits for 'end', or has caught the error, can still begin to wait for it.
     this.#soon(() => {
+      publishClose(this, error)
       this.emit('close', error !== null)
       this.#closed?.()
     })
@@ -606,6 +608,7 @@ export class Socket extends Duplex {
     if (!this.connecting) return
     this.connecting = false
     this.#idle?.touch()
+    publishConnect(this)
     this.emit('connect')
     // Between the two, as in net.
     this.#writeBuffer.connected()

@@ -51,6 +51,7 @@ export const NOTHING_DONE: SocketStats = socketStats({
     bytesWritten: 0,
     bytesAcknowledged: 0,
     bytesRead: 0,
+    bytesReceived: 0,
     packetsReceived: 0,
     packetsDropped: 0,
     attempts: 0,
