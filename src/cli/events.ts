@@ -167,6 +167,8 @@ export type CliEvent =
       readonly relays: number | null
       /** What a packet of the answers costs the receiver over the hidden part of its way. */
       readonly answerSat: number | null
+      /** Of a set. */
+      readonly files?: number
     }
   | {
       readonly event: 'waiting'
@@ -174,6 +176,9 @@ export type CliEvent =
       readonly message: string
       readonly sat: number
       readonly secondsLeft: number
+      /** Where a command sends to several: which transfer, and to whom. */
+      readonly transfer?: number
+      readonly publicKey?: string
       /** Of the tries to connect that are under way, or were the last: payments, those that failed and that hang. */
       readonly attempts?: number
       readonly failed?: number
@@ -183,6 +188,25 @@ export type CliEvent =
   | { readonly event: 'node'; readonly state: 'away' | 'back'; readonly message: string }
   | ({ readonly event: 'start'; readonly offset: number } & TransferName)
   | ({ readonly event: 'progress' } & TransferName & Progress)
+  /** Receiver: a file of a set is whole and on the disk; it gets its place when the set is whole. */
+  | ({
+      readonly event: 'file'
+      readonly path: string
+      readonly fileSize: number
+      readonly filesDone: number
+      readonly files: number
+    } & TransferName)
+  /** Sender to several: how it went with all of them. */
+  | {
+      readonly event: 'receivers'
+      readonly receivers: number
+      /** So many have it whole. */
+      readonly done: number
+      readonly sat: number
+      readonly message: string
+      /** The command that goes on with the others; null: there are none. */
+      readonly resume: string | null
+    }
   /** Receiver: nothing came for a while; progress follows when something does. */
   | ({ readonly event: 'silent'; readonly bytes: number; readonly message: string } & TransferName)
   /** It was asked to end in the middle of something, and gives that some seconds. */
@@ -204,6 +228,8 @@ export type CliEvent =
       readonly isBegun?: boolean
       /** It needs the same standard input again, from its beginning. */
       readonly needsInput?: boolean
+      /** Sender to several: to whom. */
+      readonly publicKey?: string
     } & Partial<TransferName>)
   | {
       readonly event: 'finding'
@@ -213,7 +239,12 @@ export type CliEvent =
     }
   | { readonly event: 'hint'; readonly message: string; readonly command: string }
   | { readonly event: 'warning'; readonly code: string; readonly message: string }
-  | ({ readonly event: 'error'; readonly code: string; readonly message: string } & Partial<TransferName>)
+  | ({
+      readonly event: 'error'
+      readonly code: string
+      readonly message: string
+      readonly publicKey?: string
+    } & Partial<TransferName>)
 
 export interface TransferName {
   /** Counts a command's transfers, from 1. */
@@ -260,6 +291,10 @@ export interface Progress {
   readonly waitsFor?: WaitsFor | null
   /** Sender: for how long nothing went forward. */
   readonly quietSeconds?: number
+  /** Of a set: the file that goes or came last, how many files are there, and of how many. */
+  readonly file?: string
+  readonly filesDone?: number
+  readonly files?: number
 }
 
 /**
@@ -285,6 +320,10 @@ interface Summary {
   /** Receiver: what the packets paid. */
   readonly receivedSat: number
   readonly wasThere: boolean
+  /** Of a set: its files. */
+  readonly files?: number
+  /** Sender to several: to whom. */
+  readonly publicKey?: string
 }
 
 /** Events that come often: shown as a line that changes in its place, or written now and then. */
@@ -313,6 +352,7 @@ export function isResult({ event }: CliEvent): boolean {
     event === 'name' ||
     event === 'sent' ||
     event === 'done' ||
+    event === 'receivers' ||
     event === 'quote' ||
     event === 'finding' ||
     event === 'hint'

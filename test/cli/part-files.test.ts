@@ -2,7 +2,7 @@ import { linkSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from '
 import type * as Disk from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { MAX_PARTS } from '../../src/cli/transfer/limits.ts'
+import { MAX_PARTS, OLD_PART_MS } from '../../src/cli/transfer/limits.ts'
 import type { TransferOffer } from '../../src/cli/transfer/messages.ts'
 import { pattern } from './command-line.ts'
 import { ReceiverFolder, sendTo, streamOf, turns } from './receiver-folder.ts'
@@ -103,11 +103,11 @@ describe('parts', () => {
 it('parts with which nobody went on for a month are told of when the folder is opened', async () => {
   await cut(5_000)
   const opened = await receiver.storage()
-  expect(await opened.oldParts()).toBeUndefined()
+  expect(await opened.oldParts(OLD_PART_MS)).toBeUndefined()
   const path = join(receiver.folder, receiver.part)
   const written = statSync(path).mtimeMs / 1_000
   utimesSync(path, written - 29 * 86_400, written - 29 * 86_400)
-  expect(await opened.oldParts()).toBeUndefined()
+  expect(await opened.oldParts(OLD_PART_MS)).toBeUndefined()
   utimesSync(path, written - 40 * 86_400, written - 40 * 86_400)
-  expect(await opened.oldParts()).toMatchObject({ count: 1, bytes: 5_000 })
+  expect(await opened.oldParts(OLD_PART_MS)).toMatchObject({ count: 1, bytes: 5_000 })
 })

@@ -104,7 +104,7 @@ describe('a command line', () => {
 
   it.each([
     [['send', '/nowhere/a', KEY], 'cannot read /nowhere/a: there is no such file (ERR_CLI_FILE)'],
-    [['send', '/', KEY, '--name', 'x'], '/ is a folder; send an archive of it'],
+    [['send', '/', KEY, '--name', 'x'], '--name is for a file; a folder keeps its own name'],
     [['send', '/', KEY, '--name', '.x'], 'no receiver takes the name ".x": it begins with "."'],
   ])('that cannot be done ends with 1 and says why: %j', async (words, text) => {
     const running = commandLine.run('alice', words)

@@ -9,6 +9,8 @@ import { PART_SUFFIX, PREAMBLE } from '../../src/cli/transfer/limits.ts'
 import { encodeMessage, MessageReader } from '../../src/cli/transfer/messages.ts'
 import { type Received, receiveFrom } from '../../src/cli/transfer/receive-session.ts'
 import { sendOver, type Sent } from '../../src/cli/transfer/send-session.ts'
+import { sendSetOver } from '../../src/cli/transfer/send-set.ts'
+import type { SetSource } from '../../src/cli/transfer/set-source.ts'
 import type { Source } from '../../src/cli/transfer/source.ts'
 import type { Storage } from '../../src/cli/transfer/storage.ts'
 import { TransferQueue } from '../../src/cli/transfer/transfer-queue.ts'
@@ -24,6 +26,11 @@ export async function turns(): Promise<void> {
   }
 }
 
+interface FolderChoice {
+  readonly maxTotalBytes?: number
+  readonly folder?: string
+}
+
 /** A receiver with a folder, and lines that lead to it. */
 export class ReceiverFolder {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'keysock-transfer-'))
@@ -36,9 +43,13 @@ export class ReceiverFolder {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  storage(overwrite = false): Promise<FolderStorage> {
-    const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(++this.#random)
-    return FolderStorage.open(this.folder, { overwrite, entropy: { bytes } })
+  storage(overwrite = false, { maxTotalBytes, folder = this.folder }: FolderChoice = {}): Promise<FolderStorage> {
+    // Two bytes count: more parts than one byte tells apart are made in a test.
+    const bytes = (length: number): Uint8Array => {
+      this.#random++
+      return Uint8Array.from({ length }, (_, index) => (index === 0 ? this.#random >> 8 : this.#random) & 0xff)
+    }
+    return FolderStorage.open(folder, { overwrite, entropy: { bytes }, maxTotalBytes })
   }
 
   /** Takes one connection; the other end of it, and what the receiver makes of it. */
@@ -51,6 +62,15 @@ export class ReceiverFolder {
     // As a connection does: where one end goes, the other hears it.
     line.once('close', () => other.destroy())
     other.once('close', () => setImmediate(() => line.destroy()))
+    return { line, ...(await this.acceptOn(other, storage, ending)) }
+  }
+
+  /** The same, over one end of a line. */
+  async acceptOn(
+    other: Duplex,
+    storage?: Storage,
+    ending?: AbortSignal,
+  ): Promise<{ readonly received: Promise<Received>; readonly seen: string[] }> {
     const seen: string[] = []
     const received = receiveFrom(other, {
       storage: storage ?? (await this.storage()),
@@ -63,10 +83,11 @@ export class ReceiverFolder {
         waits: () => seen.push('waits'),
         started: (offset) => seen.push(`started at ${offset}`),
         received: () => undefined,
+        fileDone: (path) => seen.push(`done ${path}`),
       },
     })
     received.catch(() => undefined)
-    return { line, received, seen }
+    return { received, seen }
   }
 
   put(name: string, bytes: Uint8Array): void {
@@ -144,6 +165,40 @@ export async function sendTo(
   })
   line.end()
   return { ...sent, from }
+}
+
+/** Sends a set over a line, which is cut when so many bytes of protocol have gone. */
+export async function sendSetTo(
+  line: Duplex,
+  source: SetSource,
+  { session = 1, cutAt = Infinity }: { readonly session?: number; readonly cutAt?: number } = {},
+): Promise<Sent & { readonly files: readonly string[] }> {
+  let at = 0
+  const files: string[] = []
+  const write = line.write.bind(line)
+  line.write = ((bytes: Uint8Array): boolean => {
+    if (at + bytes.length <= cutAt) {
+      at += bytes.length
+      return write(bytes)
+    }
+    // What goes before the cut arrives, some of it in the middle of a message.
+    if (cutAt > at) write(bytes.subarray(0, cutAt - at))
+    at = Infinity
+    void turns().then(() => line.destroy())
+    return false
+  }) as typeof line.write
+  const sent = await sendSetOver(line, source, {
+    session: new Uint8Array(16).fill(session),
+    watcher: {
+      started: () => undefined,
+      mayWrite: () => Promise.resolve(),
+      sent: () => undefined,
+      waits: () => undefined,
+      file: ({ path }) => path !== '' && files.push(path),
+    },
+  })
+  line.end()
+  return { ...sent, files }
 }
 
 /** A sender by hand: up to its START. */

@@ -95,6 +95,7 @@ it('a disk that fills up ends a stream before it is full, and what came is kept'
     waits: () => undefined,
     started: () => undefined,
     received: () => undefined,
+    fileDone: () => undefined,
   }
   const taken = receiveFrom(far, {
     storage: filling,

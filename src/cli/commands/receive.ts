@@ -16,7 +16,7 @@ import {
   sizeArgument,
 } from '../options.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
-import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT, ENDING_MS, PART_SUFFIX } from '../transfer/limits.ts'
+import { DEFAULT_MAX_SIZE_BYTES, DEFAULT_PORT, ENDING_MS, OLD_PART_MS, PART_SUFFIX } from '../transfer/limits.ts'
 import { type ReceiveEnd, ReceiveServer } from '../transfer/receive-server.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
@@ -149,7 +149,7 @@ class ReceiveCommand {
 
   /** What is left of former months fills the disk, and nobody remembers it. */
   async #tellOldParts(storage: FolderStorage, folder: string): Promise<void> {
-    const old = await storage.oldParts()
+    const old = await storage.oldParts(OLD_PART_MS)
     if (old === undefined) return
     const { count, bytes, oldestMs } = old
     const parts = count === 1 ? 'a part of a file' : `${count} parts of files`

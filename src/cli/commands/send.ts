@@ -1,13 +1,15 @@
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
-import { Command } from 'commander'
-import type { Endpoint, Quote } from '../../index.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { type Endpoint, KeysockError, type Quote } from '../../index.ts'
 import { networkInWords } from '../../floor/network.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
+import type { CliEvent } from '../events.ts'
 import {
   addEndpointOptions,
   addOutputOptions,
+  countArgument,
   durationArgument,
   type EndpointFlags,
   nodeLocation,
@@ -16,7 +18,7 @@ import {
   sendTargetArgument,
 } from '../options.ts'
 import { codeOf } from '../transfer/errors.ts'
-import { DEFAULT_PORT, SESSION_BYTES } from '../transfer/limits.ts'
+import { DEFAULT_PORT, FILE_HEAD_BYTES, MAX_PARALLEL, PARALLEL, SESSION_BYTES } from '../transfer/limits.ts'
 import {
   nameOf,
   publicKeyOf,
@@ -25,12 +27,17 @@ import {
   SendTransfer,
   whyNoWay,
 } from '../transfer/send-transfer.ts'
-import { openFile, openSpool, type Source } from '../transfer/source.ts'
+import { isSet, openSet, type SetSource } from '../transfer/set-source.ts'
+import { checkedName, openFile, openSpool, type Source } from '../transfer/source.ts'
 import { bytesInWords, durationInWords, percentOf, satInWords, satOf } from '../words.ts'
 import { CommandRun, type LastWords, noAnswers, onlyDirect } from './command-run.ts'
+import { LeftOutReport } from './left-out.ts'
 import { OwnNode } from './own-node.ts'
+import { receiversOf, SendMany } from './send-many.ts'
 
 interface SendFlags extends EndpointFlags, OutputFlags {
+  readonly to?: readonly string[]
+  readonly parallel: number
   readonly name?: string
   readonly wait: number
   readonly maxCost?: bigint
@@ -49,6 +56,8 @@ const READING_BYTES = 64e6
 const EXAMPLES = `
 Examples:
   keysock send photo.jpg 02ab...cd                 to keysock receive on that node
+  keysock send photos letters.pdf 02ab...cd        a folder with all that is in it, and a file
+  keysock send report.pdf --to 02ab...cd --to 03de...fa
   keysock send photo.jpg 02ab...cd --dry-run       what would it cost, and how long would it take?
   keysock send disk.img 02ab...cd --max-cost 5000  spend at most 5,000 sat
   tar c folder | keysock send - 02ab...cd --name folder.tar
@@ -60,14 +69,19 @@ ${EXIT_HELP}`
 
 export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const command = new Command('send')
-    .summary('send a file to a node')
-    .description('Send a file, or standard input, to keysock receive on the node with that public key.')
-    .argument('<file>', 'a file, or - for standard input')
+    .summary('send files and folders to a node')
+    .description('Send files and folders, or standard input, to keysock receive on the node with that public key.')
+    .usage('[options] <file...> <pubkey[:port]>')
     .argument(
-      '<pubkey[:port]>',
-      `the receiver's public key, address or name; port ${DEFAULT_PORT} unless told`,
-      sendTargetArgument(dependencies.environment),
+      '<file...>',
+      `files and folders, or - for standard input; last the receiver's public key, address or name, port ${DEFAULT_PORT} unless told`,
     )
+    .option(
+      '--to <pubkey[:port]>',
+      'send to this receiver, and to others with more of --to; or a file with a receiver a line',
+      (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
+    )
+    .option('--parallel <n>', 'of several receivers, send to so many at once', countArgument(MAX_PARALLEL), PARALLEL)
     .option('--name <name>', 'the name that it gets there (default: its own; of standard input: stdin)')
     .option(
       '--wait <duration>',
@@ -80,12 +94,33 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   command.option('--max-cost <sat>', 'spend at most so much, fees included (default: 1000)', satArgument)
   addOutputOptions(command)
   command.addHelpText('after', EXAMPLES)
-  command.action(async (file: string, target: SendTarget, flags: SendFlags) => {
-    ended(await new SendCommand(dependencies, { file, target, flags }).run())
+  command.action(async (words: readonly string[], flags: SendFlags) => {
+    const given = await whatIsSent(words, flags, sendTargetArgument(dependencies.environment)).catch((error: unknown) => {
+      if (!(error instanceof InvalidArgumentError)) throw error
+      return command.error(`error: ${error.message}`, { code: error.code, exitCode: EXIT.usage })
+    })
+    ended(await new SendCommand(dependencies, { ...given, flags }).run())
   })
   // The default is a number of ms, which says nothing to a person.
   command.options.find(({ long }) => long === '--wait')?.default(DEFAULT_WAIT_MS, '10m')
   return command
+}
+
+/** Files and receivers of a command line. @throws InvalidArgumentError */
+async function whatIsSent(
+  words: readonly string[],
+  { to = [], name }: SendFlags,
+  targetOf: (text: string) => SendTarget,
+): Promise<{ readonly files: readonly string[]; readonly targets: readonly SendTarget[] }> {
+  const files = to.length > 0 ? words : words.slice(0, -1)
+  const targets = to.length > 0 ? await receiversOf(to, targetOf) : [targetOf(words.at(-1) ?? '')]
+  if (files.length === 0)
+    throw new InvalidArgumentError("missing required argument 'pubkey[:port]'; or give it with --to")
+  const isStream = files.includes(STANDARD_INPUT)
+  if (isStream && files.length > 1) throw new InvalidArgumentError('Standard input goes alone, without files.')
+  if (isStream && targets.length > 1) throw new InvalidArgumentError('Standard input goes to one receiver.')
+  if (name !== undefined && files.length > 1) throw new InvalidArgumentError('--name is for one file.')
+  return { files, targets }
 }
 
 /** The receiver's user can make room, and what came of a file is kept (file-transfer §4.1). */
@@ -104,30 +139,37 @@ type Reached = Pick<LastWords, 'bytes' | 'sat' | 'isBegun'>
 /** `keysock send`: from its arguments to a transfer, and from how that ended to last words and an exit code. */
 class SendCommand {
   readonly #dependencies: Dependencies
-  readonly #file: string
+  readonly #files: readonly string[]
+  readonly #targets: readonly SendTarget[]
+  /** The first, or only one. */
   readonly #target: SendTarget
   readonly #flags: SendFlags
   readonly #run: CommandRun
   readonly #node: OwnNode
+  readonly #leftOut: LeftOutReport
   #isStream: boolean
 
   constructor(
     dependencies: Dependencies,
-    given: { readonly file: string; readonly target: SendTarget; readonly flags: SendFlags },
+    given: { readonly files: readonly string[]; readonly targets: readonly SendTarget[]; readonly flags: SendFlags },
   ) {
+    const [target] = given.targets
+    if (target === undefined) throw new Error('there is no receiver')
     this.#dependencies = dependencies
-    this.#file = given.file
-    this.#isStream = given.file === STANDARD_INPUT
-    this.#target = given.target
+    this.#files = given.files
+    this.#isStream = given.files[0] === STANDARD_INPUT
+    this.#targets = given.targets
+    this.#target = target
     this.#flags = given.flags
     this.#run = new CommandRun(dependencies, given.flags)
+    this.#leftOut = new LeftOutReport(this.#run)
     this.#node = new OwnNode(dependencies, nodeLocation(given.flags))
   }
 
   async run(): Promise<ExitCode> {
     const { stop } = this.#run
     const { maxCost, dryRun = false } = this.#flags
-    let source: Source | undefined
+    let source: Source | SetSource | undefined
     try {
       source = await this.#openSource()
       this.#isStream = source.content === undefined
@@ -135,7 +177,12 @@ class SendCommand {
       const waitMs = dryRun ? 0 : this.#flags.wait
       const endpoint = await this.#run.openEndpoint({ flags: this.#flags }, { waitMs })
       const cap = { msat: maxCost ?? endpoint.defaults.maxCostMsat, isGiven: maxCost !== undefined }
-      return await (dryRun ? this.#estimate(endpoint, source, cap) : this.#send(endpoint, source, cap))
+      this.#leftOut.close()
+      if (dryRun) return await this.#estimate(endpoint, source, cap)
+      const code = await (this.#targets.length > 1
+        ? this.#sendToMany(endpoint, source, cap)
+        : this.#send(endpoint, source, cap))
+      return code === EXIT.done ? this.#leftOut.exitCode : code
     } catch (error) {
       if (stop.isGiven) return this.#interrupted('nothing was sent', { bytes: 0, sat: 0, isBegun: false })
       this.#run.failed(error, { why: await this.#whyFailed(error) })
@@ -146,12 +193,9 @@ class SendCommand {
     }
   }
 
-  async #openSource(): Promise<Source> {
+  async #openSource(): Promise<Source | SetSource> {
     const { stop } = this.#run
-    const opening =
-      this.#file === STANDARD_INPUT
-        ? this.#openStream(this.#dependencies.stdin, STREAM_NAME)
-        : this.#openFile(this.#file)
+    const opening = this.#open()
     try {
       return await stop.orStop(opening)
     } catch (error) {
@@ -161,18 +205,34 @@ class SendCommand {
     }
   }
 
-  async #openFile(path: string): Promise<Source> {
-    const { clock } = this.#dependencies
-    const { display, stop } = this.#run
-    const startMs = clock.now()
-    const file = await openFile(path, {
-      name: this.#flags.name,
-      signal: stop.signal,
-      onHashed: (bytes, size) => {
-        if (size < READING_BYTES || clock.now() - startMs < READING_MS) return
-        display.emit({ event: 'reading', transfer: 1, name: this.#flags.name ?? basename(path), size, bytes })
-      },
+  async #open(): Promise<Source | SetSource> {
+    const [path = ''] = this.#files
+    if (this.#isStream) return await this.#openStream(this.#dependencies.stdin, STREAM_NAME)
+    const { name } = this.#flags
+    if (name !== undefined) checkedName(name)
+    if (!(await isSet(this.#files))) return await this.#openFile(path)
+    if (name !== undefined) throw new KeysockError('ERR_CLI_NAME', '--name is for a file; a folder keeps its own name')
+    return await openSet(this.#files, {
+      signal: this.#run.stop.signal,
+      onLeftOut: (left) => this.#leftOut.add(left),
+      onHashed: this.#onHashed(basename(path)),
     })
+  }
+
+  /** Tells how far the hashing is, where it takes long. */
+  #onHashed(name: string): (bytes: number, size: number) => void {
+    const { clock } = this.#dependencies
+    const startMs = clock.now()
+    return (bytes, size) => {
+      if (size < READING_BYTES || clock.now() - startMs < READING_MS) return
+      this.#run.display.emit({ event: 'reading', transfer: 1, name, size, bytes })
+    }
+  }
+
+  async #openFile(path: string): Promise<Source> {
+    const { name } = this.#flags
+    const { signal } = this.#run.stop
+    const file = await openFile(path, { name, signal, onHashed: this.#onHashed(name ?? basename(path)) })
     return 'content' in file ? file : await this.#openStream(file, basename(path))
   }
 
@@ -180,14 +240,32 @@ class SendCommand {
     return await openSpool(input, this.#flags.name ?? name)
   }
 
-  async #send(endpoint: Endpoint, source: Source, cap: CostCap): Promise<ExitCode> {
+  /** One result line each, a summary, and the command that goes on with those that do not have it (--to). */
+  async #sendToMany(endpoint: Endpoint, source: Source | SetSource, cap: CostCap): Promise<ExitCode> {
+    const caps = this.#targets.map(({ address }) => ({ publicKey: address, cap: cap.msat }))
+    endpoint.setCaps({ process: cap.msat })
+    for (const peer of caps) endpoint.setCaps({ peer })
+    if (!(await this.#isWithin(cap, endpoint, source))) return EXIT.stopped
+    void this.#warnOfBalance()
+    return await new SendMany({
+      run: this.#run,
+      targets: this.#targets,
+      parallel: this.#flags.parallel,
+      endpoint,
+      words: this.#dependencies.words,
+      environment: this.#dependencies.environment,
+      transfer: (target, number) => this.#transfer({ endpoint, source, cap, target, number }),
+    }).go()
+  }
+
+  async #send(endpoint: Endpoint, source: Source | SetSource, cap: CostCap): Promise<ExitCode> {
     const { stop } = this.#run
     endpoint.setCaps({ process: cap.msat, peer: { publicKey: this.#target.address, cap: cap.msat } })
     if (!(await this.#isWithin(cap, endpoint, source))) return EXIT.stopped
     void this.#warnOfBalance()
     this.#run.hearQuestions(endpoint, 'later')
     for (let now = cap; ;) {
-      const transfer = this.#transfer(endpoint, source, now)
+      const transfer = this.#transfer({ endpoint, source, cap: now, target: this.#target, number: 1 })
       try {
         const end = await transfer.run()
         const { broughtBytes, bytes, isBegun } = transfer
@@ -209,13 +287,22 @@ class SendCommand {
     }
   }
 
-  #transfer(endpoint: Endpoint, source: Source, cap: CostCap): SendTransfer {
+  #transfer(given: {
+    readonly endpoint: Endpoint
+    readonly source: Source | SetSource
+    readonly cap: CostCap
+    readonly target: SendTarget
+    readonly number: number
+  }): SendTransfer {
+    const { endpoint, source, cap, target, number } = given
     const { clock, entropy } = this.#dependencies
     const { stop, display } = this.#run
     return new SendTransfer({
       endpoint,
-      target: this.#target,
+      target,
       source,
+      number,
+      isOneOfMany: this.#targets.length > 1,
       session: entropy.bytes(SESSION_BYTES),
       ownTrouble: () => this.#run.ownTrouble,
       maxCostMsat: cap.msat,
@@ -228,7 +315,7 @@ class SendCommand {
   }
 
   /** What a person on the terminal lets it spend beyond the cap that is reached, msat. */
-  async #askForMore(source: Source, reached: Reached, cap: CostCap): Promise<bigint> {
+  async #askForMore(source: Source | SetSource, reached: Reached, cap: CostCap): Promise<bigint> {
     // Its standard input is what is sent, not answers.
     if (this.#isStream) return 0n
     const words = `The cap of ${satInWords(satOf(cap.msat))} is reached; ${progressInWords(reached, source)}.`
@@ -250,10 +337,13 @@ class SendCommand {
   }
 
   /** Without --max-cost, nothing is begun that the usual cap does not pay for. */
-  async #isWithin(cap: CostCap, endpoint: Endpoint, source: Source): Promise<boolean> {
+  async #isWithin(cap: CostCap, endpoint: Endpoint, source: Source | SetSource): Promise<boolean> {
     if (source.content === undefined) return true
     // Where there is no route yet, there is no estimate; the transfer waits for one.
-    const quote = await this.#quote(endpoint, source.content.size)
+    const quotes = await Promise.all(
+      this.#targets.map((target) => this.#quote(endpoint, bytesToSend(source), target.address)),
+    )
+    const quote = sumOf(quotes)
     if (quote === undefined || quote.costMsat <= cap.msat) return true
     const cost = satInWords(satOf(quote.costMsat))
     const network = networkInWords(endpoint.info.network)
@@ -268,8 +358,8 @@ class SendCommand {
   }
 
   /** Undefined where there is no route. @throws the signal's reason */
-  async #quote(endpoint: Endpoint, bytes: number): Promise<Quote | undefined> {
-    const quoted = endpoint.quote(this.#target.address, bytes, { answers: false })
+  async #quote(endpoint: Endpoint, bytes: number, address = this.#target.address): Promise<Quote | undefined> {
+    const quoted = endpoint.quote(address, bytes, { answers: false })
     return await this.#run.stop.orStop(quoted.catch(() => undefined))
   }
 
@@ -279,7 +369,7 @@ class SendCommand {
       readonly reached: Reached
       readonly broughtBytes: number
       readonly endpoint: Endpoint
-      readonly source: Source
+      readonly source: Source | SetSource
       readonly cap: CostCap
     },
   ): Promise<ExitCode> {
@@ -326,7 +416,7 @@ class SendCommand {
   }
 
   /** --dry-run */
-  async #estimate(endpoint: Endpoint, source: Source, cap: CostCap): Promise<ExitCode> {
+  async #estimate(endpoint: Endpoint, source: Source | SetSource, cap: CostCap): Promise<ExitCode> {
     const { display, stop } = this.#run
     if (source.content === undefined) {
       display.emit({
@@ -336,36 +426,27 @@ class SendCommand {
       })
       return EXIT.usage
     }
-    const { size } = source.content
-    const quote = await stop.orStop(endpoint.quote(this.#target.address, size))
-    const { answers } = quote
-    const hidden = answers?.type === 'hidden' ? answers : undefined
-    display.emit({
-      event: 'quote',
-      name: source.name,
-      network: endpoint.info.network,
-      bytes: size,
-      packets: quote.packets,
-      sat: satOf(quote.costMsat),
-      feesSat: satOf(quote.feeMsat),
-      packetBytes: quote.packetBytes,
-      packetSat: satOf(quote.packetMsat),
-      secondsFrom: Math.round(quote.secondsFrom),
-      secondsTo: Math.round(quote.secondsTo),
-      maxCostSat: satOf(cap.msat),
-      routes: quote.routes,
-      satTo: satOf(quote.costToMsat),
-      answers: answers?.type ?? 'none',
-      candidates: hidden?.candidates ?? null,
-      fits: hidden?.fits ?? null,
-      relays: hidden?.relays ?? null,
-      answerSat: hidden?.packetMsat === undefined ? null : satOf(hidden.packetMsat),
-    })
+    let answersMessage: string | undefined
+    const quotes: Quote[] = []
+    for (const { address } of this.#targets) {
+      const quote = await stop.orStop(endpoint.quote(address, bytesToSend(source)))
+      quotes.push(quote)
+      display.emit(quoteEvent(quote, { source, cap, network: endpoint.info.network }))
+      if (quote.answers?.type === 'none') answersMessage = quote.answers.message
+    }
+    if (quotes.length > 1) this.#sumUp(quotes, cap)
     await stop.orStop(this.#warnOfBalance())
     const against = await stop.orStop(this.#againstAnswers())
     if (against !== undefined) this.#run.warn('ERR_CLI_NODE', against)
-    else if (answers?.type === 'none') this.#run.warn('ERR_CLI_NODE', onlyDirect(answers.message))
+    else if (answersMessage !== undefined) this.#run.warn('ERR_CLI_NODE', onlyDirect(answersMessage))
     return EXIT.done
+  }
+
+  /** What all receivers together would cost. */
+  #sumUp(quotes: readonly Quote[], cap: CostCap): void {
+    const sat = satOf(sumOf(quotes)?.costMsat ?? 0n)
+    const message = `to ${quotes.length} receivers: about ${satInWords(sat)} in all; the cap for all is ${satInWords(satOf(cap.msat))}`
+    this.#run.display.emit({ event: 'receivers', receivers: quotes.length, done: 0, sat, message, resume: null })
   }
 
   /** Says before the first payment that this node can pay nothing, or little more. */
@@ -384,7 +465,55 @@ class SendCommand {
   }
 }
 
-function progressInWords({ bytes, sat, isBegun }: Reached, { content, name }: Source): string {
+/** What goes over a connection at most: of a set, the list and the head of each file as well (file-transfer §7). */
+function bytesToSend(source: Source | SetSource): number {
+  const { content } = source
+  return 'list' in source
+    ? source.content.size + source.list.length + source.entries.length * FILE_HEAD_BYTES
+    : (content?.size ?? 0)
+}
+
+/** What several quotes come to, of those that there are; undefined: there is none. */
+function sumOf(quotes: readonly (Quote | undefined)[]): Pick<Quote, 'costMsat' | 'costToMsat'> | undefined {
+  const known = quotes.filter((quote) => quote !== undefined)
+  if (known.length === 0) return undefined
+  return {
+    costMsat: known.reduce((sum, { costMsat }) => sum + costMsat, 0n),
+    costToMsat: known.reduce((sum, { costToMsat }) => sum + costToMsat, 0n),
+  }
+}
+
+function quoteEvent(
+  quote: Quote,
+  { source, cap, network }: { readonly source: Source | SetSource; readonly cap: CostCap; readonly network: string },
+): CliEvent {
+  const { answers } = quote
+  const hidden = answers?.type === 'hidden' ? answers : undefined
+  return {
+    event: 'quote',
+    name: source.name,
+    network,
+    bytes: source.content?.size ?? 0,
+    packets: quote.packets,
+    sat: satOf(quote.costMsat),
+    feesSat: satOf(quote.feeMsat),
+    packetBytes: quote.packetBytes,
+    packetSat: satOf(quote.packetMsat),
+    secondsFrom: Math.round(quote.secondsFrom),
+    secondsTo: Math.round(quote.secondsTo),
+    maxCostSat: satOf(cap.msat),
+    routes: quote.routes,
+    satTo: satOf(quote.costToMsat),
+    answers: answers?.type ?? 'none',
+    candidates: hidden?.candidates ?? null,
+    fits: hidden?.fits ?? null,
+    relays: hidden?.relays ?? null,
+    answerSat: hidden?.packetMsat === undefined ? null : satOf(hidden.packetMsat),
+    ...('list' in source && { files: source.entries.filter(({ kind }) => kind === 'file').length }),
+  }
+}
+
+function progressInWords({ bytes, sat, isBegun }: Reached, { content, name }: Source | SetSource): string {
   const spent = `${satInWords(sat)} spent`
   if (!isBegun) return `nothing of ${name} was sent, ${spent}`
   if (bytes === 0) return `nothing of ${name} has arrived for certain, ${spent}`

@@ -63,6 +63,7 @@ function progressPieces(state: TransferName & Progress): readonly Piece[] {
   const left = state.secondsLeft === null ? '-:--' : clockTime(state.secondsLeft)
   return [
     piece(2, fitText(name, NAME_COLUMNS), fitText(name, SHORT_NAME_COLUMNS)),
+    ...filePieces(state),
     ...amountPieces(bytes, size),
     piece(3, `${rate}/s`, `${rate}/s`),
     ...waitingPieces(state),
@@ -72,6 +73,14 @@ function progressPieces(state: TransferName & Progress): readonly Piece[] {
     piece(4, `${wholeNumber(state.sat)} sat`, `${wholeNumber(state.sat)}sat`),
     piece(1, size === null ? '' : `${left} left`, size === null ? '' : left),
   ]
+}
+
+/** Which of the files of a set is on its way. */
+function filePieces({ files, filesDone = 0, file = '' }: Progress): readonly Piece[] {
+  if (files === undefined) return []
+  const count = `${wholeNumber(Math.min(files, filesDone + 1))}/${wholeNumber(files)}`
+  const name = file.slice(file.lastIndexOf('/') + 1)
+  return [piece(2.5, `file ${count}${name === '' ? '' : ` ${fitText(name, SHORT_NAME_COLUMNS)}`}`, count)]
 }
 
 function hung({ hung: count = 0 }: Progress, separator: string): string {
@@ -116,7 +125,7 @@ function piece(rank: number, long: string, short: string): Piece {
 }
 
 /** The ranks in the order in which they are shortened: first what loses least by it. */
-const SHORTENED = [9, 6, 8, 7, 1, 3, 4, 5, 0, 2] as const
+const SHORTENED = [2.5, 9, 6, 8, 7, 1, 3, 4, 5, 0, 2] as const
 
 function fit(pieces: readonly Piece[], columns: number): string {
   let texts = pieces.map(({ rank, long, short }) => ({ rank, text: long, short }))

@@ -36,7 +36,7 @@ function nameLines({ change, name, address, host }: Extract<CliEvent, { event: '
 function commandOf(event: CliEvent): string | undefined {
   if (event.event === 'listening' || event.event === 'mailbox' || event.event === 'hint') return event.command
   if (event.event === 'exposing') return event.command
-  return event.event === 'stopped' ? (event.resume ?? undefined) : undefined
+  return event.event === 'stopped' || event.event === 'receivers' ? (event.resume ?? undefined) : undefined
 }
 
 function proseOf(event: CliEvent): readonly string[] {
@@ -63,7 +63,7 @@ function proseOf(event: CliEvent): readonly string[] {
       ]
     case 'waiting':
       return [
-        `${event.message}${paymentsInWords(event)}${event.secondsLeft > 0 ? `; trying on for ${durationInWords(event.secondsLeft)}` : ''}${event.sat > 0 ? `, ${satInWords(event.sat)} spent so far` : ''}`,
+        `${toWhom(event)}${event.message}${paymentsInWords(event)}${event.secondsLeft > 0 ? `; trying on for ${durationInWords(event.secondsLeft)}` : ''}${event.sat > 0 ? `, ${satInWords(event.sat)} spent so far` : ''}`,
       ]
     case 'start':
       return event.offset === 0
@@ -73,7 +73,10 @@ function proseOf(event: CliEvent): readonly string[] {
     case 'reading':
     case 'progress':
     case 'traffic':
+    case 'file':
       return []
+    case 'receivers':
+      return [event.resume === null ? event.message : `${event.message}; for the others this goes on:`]
     case 'exposing':
     case 'forwarding':
     case 'connection':
@@ -86,7 +89,7 @@ function proseOf(event: CliEvent): readonly string[] {
     case 'done':
       return doneLines(event)
     case 'stopped':
-      return [event.resume === null ? event.message : `${event.message}; ${whatResumes(event)}:`]
+      return [`${toWhom(event)}${event.resume === null ? event.message : `${event.message}; ${whatResumes(event)}:`}`]
     case 'finding':
       return [`${event.verdict.padEnd(4)}  ${event.name.padEnd(12)}  ${event.message}`]
     case 'silent':
@@ -97,8 +100,13 @@ function proseOf(event: CliEvent): readonly string[] {
     case 'warning':
       return [`warning: ${event.message}`]
     case 'error':
-      return [`${event.name === undefined ? '' : `${event.name}: `}${event.message} (${event.code})`]
+      return [`${toWhom(event)}${event.name === undefined ? '' : `${event.name}: `}${event.message} (${event.code})`]
   }
+}
+
+/** Of several receivers, which one. */
+function toWhom({ publicKey }: { readonly publicKey?: string | undefined }): string {
+  return publicKey === undefined ? '' : `${keyInWords(publicKey)}: `
 }
 
 /** What became of the payments of tries to connect, where that is worth a word. */
@@ -118,13 +126,15 @@ function ofSize(size: number | null): string {
 }
 
 function doneLines(event: Extract<CliEvent, { event: 'done' }>): readonly string[] {
-  const { name, path, bytes, sha256, seconds, sat, feesSat, bytesMoved, receivedSat } = event
-  const size = `${wholeNumber(bytes)} bytes`
-  const hash = `  SHA-256 ${sha256}`
+  const { path, bytes, sha256, seconds, sat, feesSat, bytesMoved, receivedSat, files } = event
+  const name = event.name + (event.publicKey === undefined ? '' : ` to ${keyInWords(event.publicKey)}`)
+  const size = `${files === undefined ? '' : `${filesInWords(files)}, `}${wholeNumber(bytes)} bytes`
+  // Of a set, and where one file goes to many, it would tell a person nothing.
+  const hash = files === undefined && event.publicKey === undefined ? [`  SHA-256 ${sha256}`] : []
   const isReceiver = path !== null
   if (event.wasThere) {
     const there = isReceiver ? `${path}: there already` : `${name}: the receiver has it already`
-    return [`${there}, ${size}; ${satInWords(sat)} ${isReceiver ? 'for answers' : 'to ask'}`, hash]
+    return [`${there}, ${size}; ${satInWords(sat)} ${isReceiver ? 'for answers' : 'to ask'}`, ...hash]
   }
   const what = isReceiver ? `received ${path === '-' ? name : path}` : `sent ${name}`
   const took = `in ${durationInWords(seconds)}`
@@ -134,7 +144,11 @@ function doneLines(event: Extract<CliEvent, { event: 'done' }>): readonly string
   const money = isReceiver
     ? `${satInWords(receivedSat)} came in, ${satInWords(sat)} for answers`
     : `${satInWords(sat)}, of which ${satInWords(feesSat)} fees`
-  return [`${what}: ${size} ${time}; ${money}`, ...trouble(event), hash]
+  return [`${what}: ${size} ${time}; ${money}`, ...trouble(event), ...hash]
+}
+
+function filesInWords(files: number): string {
+  return files === 1 ? '1 file' : `${wholeNumber(files)} files`
 }
 
 /** A sender's payments that failed or hung, which is usual: only where there were some. */

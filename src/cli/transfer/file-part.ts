@@ -2,15 +2,19 @@ import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { equalBytes } from '../../floor/bytes.ts'
 import { codeOf, unwritable } from './errors.ts'
 import { type FileHashes, readFrom, runningHash, type RunningHash, writeAll } from './file-content.ts'
+import { MAX_MTIME_S } from './limits.ts'
+import type { Attributes } from './messages.ts'
 import type { Part } from './storage.ts'
 
-interface FilePartOptions {
+export interface FilePartOptions {
   readonly path: string
   readonly size: number
   readonly locks: PartLocks
   readonly hashes: FileHashes
   /** Open already: the part is new, empty and locked. */
   readonly file?: FileHandle
+  /** What the file has beside its bytes; of the mode, what this side allows (file-transfer §7.7). */
+  readonly attributes?: Attributes | undefined
   /** Gives the file its name. */
   readonly name: () => Promise<string>
 }
@@ -75,8 +79,9 @@ export class FilePart implements Part {
   }
 
   async finish(): Promise<string> {
-    const { path, name, locks } = this.#options
+    const { path, name, locks, attributes } = this.#options
     try {
+      if (attributes !== undefined) await setAttributes(this.#open(), attributes)
       await this.#sync()
       return await name()
     } catch (error) {
@@ -121,6 +126,12 @@ export class FilePart implements Part {
     if (this.#file === undefined) throw new Error('this part is not being written')
     return this.#file
   }
+}
+
+/** Sets what a file has beside its bytes. A disk that keeps no modes or times has none, which is no failure. */
+export async function setAttributes(file: FileHandle, { mode, mtimeS }: Attributes): Promise<void> {
+  await file.chmod(mode).catch(() => undefined)
+  if (mtimeS <= MAX_MTIME_S) await file.utimes(mtimeS, mtimeS).catch(() => undefined)
 }
 
 /** A part whose bytes are checked, before it is locked. */

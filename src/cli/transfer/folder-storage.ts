@@ -1,14 +1,17 @@
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
 import { type Entropy, KeysockError } from '../../index.ts'
-import { codeOf, messageOf, TransferError, unwritable } from './errors.ts'
-import { FileHashes, hashOf } from './file-content.ts'
+import { codeOf, messageOf, unwritable } from './errors.ts'
+import { FileHashes } from './file-content.ts'
 import { numberedName } from './file-name.ts'
-import { FilePart, PartLocks } from './file-part.ts'
-import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_PARTS, OLD_PART_MS, PART_SUFFIX } from './limits.ts'
-import type { TransferOffer } from './messages.ts'
+import { FilePart, type FilePartOptions, PartLocks } from './file-part.ts'
+import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_FOLDER_PARTS, MAX_PARTS, PART_SUFFIX } from './limits.ts'
+import { type Attributes, PERMISSIONS, type TransferOffer } from './messages.ts'
+import { PART_ENDING_LENGTH, partStart, placeBeside, syncFolder } from './placing.ts'
+import type { SetEntry } from './set-list.ts'
+import { SetPlace } from './set-place.ts'
 import type { Part, Storage } from './storage.ts'
 
 interface PartFile {
@@ -26,105 +29,186 @@ export interface OldParts {
   readonly oldestMs: number
 }
 
-/** The length of `.KEY-RANDOM.keysock-part`, what a part's name has after that of its file. */
-const PART_ENDING_LENGTH: number = 1 + 16 + 1 + 8 + PART_SUFFIX.length
+export interface FolderOptions {
+  readonly overwrite: boolean
+  readonly entropy: Entropy
+  /** All that may be in the folder, bytes; undefined: as much as the disk takes. */
+  readonly maxTotalBytes?: number | undefined
+}
+
+/** What a file that was made there tells. */
+interface Disk {
+  /** When, by the clock of the disk, ms since 1970; undefined: the disk is full. */
+  readonly nowMs: number | undefined
+  /** Permission bits that the umask leaves. */
+  readonly allowedMode: number
+}
 
 /** Files in one folder, incomplete ones beside them (file-transfer §4.1). */
 export class FolderStorage implements Storage {
-  readonly #folder: string
-  readonly #overwrite: boolean
+  readonly folder: string
+  /** Whether a file replaces one of the same name. */
+  readonly replaces: boolean
+  readonly locks: PartLocks = new PartLocks()
+  readonly hashes: FileHashes = new FileHashes()
+  readonly #maxTotalBytes: number
+  /** Permission bits that this process's umask leaves. */
+  readonly #allowedMode: number
   readonly #entropy: Entropy
   /** When it was opened by the clock of the disk, ms since 1970; undefined: the disk was full. */
   readonly #openedMs: number | undefined
-  readonly #locks: PartLocks = new PartLocks()
-  readonly #hashes: FileHashes = new FileHashes()
 
-  private constructor(
-    folder: string,
-    options: { readonly overwrite: boolean; readonly entropy: Entropy; readonly openedMs: number | undefined },
-  ) {
-    this.#openedMs = options.openedMs
-    this.#folder = folder
-    this.#overwrite = options.overwrite
+  private constructor(folder: string, options: FolderOptions, disk: Disk) {
+    this.#openedMs = disk.nowMs
+    this.#allowedMode = disk.allowedMode
+    this.folder = folder
+    this.replaces = options.overwrite
+    this.#maxTotalBytes = options.maxTotalBytes ?? Infinity
     this.#entropy = options.entropy
   }
 
   /** Makes the folder where it is missing, and sees that it can be written into. @throws KeysockError ERR_CLI_FOLDER */
-  static async open(
-    folder: string,
-    options: { readonly overwrite: boolean; readonly entropy: Entropy },
-  ): Promise<FolderStorage> {
+  static async open(folder: string, options: FolderOptions): Promise<FolderStorage> {
     await makeFolder(folder)
-    const openedMs = await checkWritable(folder, toHex(options.entropy.bytes(4)))
-    return new FolderStorage(folder, { ...options, openedMs })
+    return new FolderStorage(folder, options, await checkWritable(folder, toHex(options.entropy.bytes(4))))
+  }
+
+  async openSet(entries: readonly SetEntry[], signal: AbortSignal): Promise<SetPlace> {
+    return await SetPlace.open(this, entries, signal)
+  }
+
+  /** 4 bytes in hexadecimal, which tell several parts of one key apart. */
+  random(): string {
+    return toHex(this.#entropy.bytes(4))
+  }
+
+  /** What a file, or with execution always allowed a folder, may have of a mode (file-transfer §7.7). */
+  allowed(mode: number, kind: 'file' | 'folder'): number {
+    return (mode & this.#allowedMode) | (kind === 'file' ? 0o600 : 0o700)
   }
 
   async find({ name, content }: TransferOffer, signal: AbortSignal): Promise<string | undefined> {
     if (content === undefined) return undefined
     for (let number = 1; number <= MAX_COPIES; number++) {
-      const path = join(this.#folder, numberedName(name, number))
+      const path = join(this.folder, numberedName(name, number))
       const stats = await lstat(path).catch(() => undefined)
       if (stats === undefined) return undefined
       if (!stats.isFile() || stats.size !== content.size) continue
-      const sha256 = await this.#hashes.ofFile(path, signal)
+      const sha256 = await this.hashes.ofFile(path, signal)
       if (sha256 !== undefined && equalBytes(sha256, content.sha256)) return path
     }
     return undefined
   }
 
   async parts(offer: TransferOffer): Promise<readonly Part[]> {
-    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.#locks.isLocked(path))
+    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.locks.isLocked(path))
     return files.toSorted((a, b) => b.size - a.size).map((file) => this.#part(offer, file))
   }
 
   async create(offer: TransferOffer): Promise<Part> {
     await this.#makeRoom()
-    const random = toHex(this.#entropy.bytes(4))
-    const path = join(this.#folder, `${partStart(offer)}${random}${PART_SUFFIX}`)
-    this.#locks.lock(path)
+    const path = join(this.folder, `${partStart(offer)}${this.random()}${PART_SUFFIX}`)
+    this.locks.lock(path)
     try {
       return this.#part(offer, { path, size: 0, file: await open(path, 'wx') })
     } catch (error) {
-      this.#locks.unlock(path)
+      this.locks.unlock(path)
       throw unwritable(path, error)
     }
   }
 
   async room(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#folder).catch((error: unknown) => {
-      throw unwritable(this.#folder, error)
+    const { bavail, bsize } = await statfs(this.folder).catch((error: unknown) => {
+      throw unwritable(this.folder, error)
     })
-    return Math.max(0, bavail * bsize - DISK_MARGIN_BYTES)
+    const diskBytes = Math.max(0, bavail * bsize - DISK_MARGIN_BYTES)
+    if (this.#maxTotalBytes === Infinity) return diskBytes
+    return Math.min(diskBytes, Math.max(0, this.#maxTotalBytes - (await bytesIn(this.folder))))
   }
 
-  /** Parts that nobody went on with for `OLD_PART_MS`; undefined: there are none. @throws TransferError STORAGE */
-  async oldParts(): Promise<OldParts | undefined> {
+  /** Parts that nobody went on with for so long, ms; undefined: there are none. @throws TransferError STORAGE */
+  async oldParts(ms: number): Promise<OldParts | undefined> {
     const openedMs = this.#openedMs
     if (openedMs === undefined) return undefined
-    const old = (await this.#partFiles('')).filter(({ writtenMs }) => openedMs - writtenMs >= OLD_PART_MS)
+    const old = (await this.#allParts()).filter(({ writtenMs }) => openedMs - writtenMs >= ms)
     if (old.length === 0) return undefined
     const bytes = old.reduce((sum, { size }) => sum + size, 0)
     return { count: old.length, bytes, oldestMs: openedMs - Math.min(...old.map(({ writtenMs }) => writtenMs)) }
   }
 
+  /** Deletes parts that nobody went on with for so long, ms; how many. @throws TransferError STORAGE */
+  async dropOldParts(ms: number): Promise<number> {
+    const { nowMs } = await checkWritable(this.folder, this.random())
+    if (nowMs === undefined) return 0
+    const old = (await this.#allParts()).filter(({ writtenMs }) => nowMs - writtenMs >= ms)
+    const dropped = await Promise.all(old.map(({ path }) => this.drop(path)))
+    return dropped.filter(Boolean).length
+  }
+
+  async #allParts(): Promise<readonly PartFile[]> {
+    return [...(await this.#partFiles('')), ...(await this.folderParts(''))]
+  }
+
+  /** Folders that are not whole, of which the names begin so (file-transfer §7.5). @throws TransferError STORAGE */
+  async folderParts(start: string): Promise<readonly PartFile[]> {
+    const found: PartFile[] = []
+    const entries = await readdir(this.folder, { withFileTypes: true }).catch((error: unknown) => {
+      throw unwritable(this.folder, error)
+    })
+    for (const entry of entries) {
+      if (!entry.isDirectory() || !entry.name.startsWith(start) || !entry.name.endsWith(PART_SUFFIX)) continue
+      const path = join(this.folder, entry.name)
+      found.push({ path, size: await bytesIn(path), writtenMs: await newestIn(path) })
+    }
+    return found
+  }
+
+  /** An unfinished folder, empty and locked, and room for it among the others (file-transfer §7.10). */
+  async createFolderPart(start: string): Promise<string> {
+    const others = (await this.folderParts('')).toSorted((a, b) => b.size - a.size)
+    for (let excess = others.length + 1 - MAX_FOLDER_PARTS; excess > 0;) {
+      const smallest = others.pop()
+      if (smallest === undefined) break
+      if (await this.drop(smallest.path)) excess--
+    }
+    const path = join(this.folder, `${start}${this.random()}${PART_SUFFIX}`)
+    this.locks.lock(path)
+    try {
+      await mkdir(path)
+      return path
+    } catch (error) {
+      this.locks.unlock(path)
+      throw unwritable(path, error)
+    }
+  }
+
   #part(offer: TransferOffer, file: Pick<PartFile, 'path' | 'size'> & { readonly file?: FileHandle }): Part {
     const name = (): Promise<string> => this.#name(offer, file.path)
-    return new FilePart({ ...file, locks: this.#locks, hashes: this.#hashes, name })
+    return this.filePart({ ...file, name, attributes: offer.attributes })
+  }
+
+  /** A part that is here, or in a folder of this one. */
+  filePart(
+    options: Pick<FilePartOptions, 'path' | 'size' | 'file' | 'name'> & { readonly attributes: Attributes | undefined },
+  ): FilePart {
+    const { attributes } = options
+    const taken = attributes && { ...attributes, mode: this.allowed(attributes.mode, 'file') }
+    return new FilePart({ ...options, attributes: taken, locks: this.locks, hashes: this.hashes })
   }
 
   async #partFiles(start: string): Promise<PartFile[]> {
     const found: PartFile[] = []
-    const names = await readdir(this.#folder).catch((error: unknown) => {
-      throw unwritable(this.#folder, error)
+    const names = await readdir(this.folder).catch((error: unknown) => {
+      throw unwritable(this.folder, error)
     })
     for (const name of names) {
       if (!name.startsWith(start) || !name.endsWith(PART_SUFFIX)) continue
-      const path = join(this.#folder, name)
+      const path = join(this.folder, name)
       const stats = await lstat(path).catch(() => undefined)
       if (stats?.isFile() !== true) continue
       // A file with a second name (a hard link) would change under that name as well.
       if (stats.nlink === 1) found.push({ path, size: stats.size, writtenMs: stats.mtimeMs })
-      else if (await this.#isNamed(name, stats)) await this.#drop(path)
+      else if (await this.#isNamed(name, stats)) await this.drop(path)
     }
     return found
   }
@@ -133,17 +217,17 @@ export class FolderStorage implements Storage {
   async #isNamed(part: string, { dev, ino }: Stats): Promise<boolean> {
     const name = part.slice(0, -PART_ENDING_LENGTH)
     for (let number = 1; number <= MAX_COPIES; number++) {
-      const stats = await lstat(join(this.#folder, numberedName(name, number))).catch(() => undefined)
+      const stats = await lstat(join(this.folder, numberedName(name, number))).catch(() => undefined)
       if (stats?.dev === dev && stats.ino === ino) return true
     }
     return false
   }
 
   /** Deletes a part that no transfer holds; false where one does. */
-  async #drop(path: string): Promise<boolean> {
-    if (!this.#locks.lock(path)) return false
-    await unlink(path).catch(() => undefined)
-    this.#locks.unlock(path)
+  async drop(path: string): Promise<boolean> {
+    if (!this.locks.lock(path)) return false
+    await rm(path, { recursive: true, force: true }).catch(() => undefined)
+    this.locks.unlock(path)
     return true
   }
 
@@ -153,82 +237,50 @@ export class FolderStorage implements Storage {
     for (let excess = files.length + 1 - MAX_PARTS; excess > 0;) {
       const smallest = files.pop()
       if (smallest === undefined) return
-      if (await this.#drop(smallest.path)) excess--
+      if (await this.drop(smallest.path)) excess--
     }
   }
 
   /** The complete file at its place, without replacing another unless that is wanted (file-transfer §4.3). */
   async #name(offer: TransferOffer, part: string): Promise<string> {
-    let path: string | undefined
-    if (this.#overwrite) {
-      path = join(this.#folder, offer.name)
-      await rename(part, path)
-    } else {
-      for (let number = 1; number <= MAX_COPIES && path === undefined; number++) {
-        const wanted = join(this.#folder, numberedName(offer.name, number))
-        if (await moveTo(part, wanted)) path = wanted
-      }
-      if (path === undefined) {
-        throw new TransferError('EXISTS', `there are ${MAX_COPIES} files of that name already`)
-      }
-    }
-    await syncFolder(this.#folder)
+    let path = join(this.folder, offer.name)
+    if (this.replaces) await rename(part, path)
+    else path = await placeBeside(part, this.folder, offer.name)
+    await syncFolder(this.folder)
     // Other parts of the same file are of no use any more.
     if (offer.content !== undefined)
-      for (const left of await this.#partFiles(partStart(offer))) await this.#drop(left.path)
+      for (const left of await this.#partFiles(partStart(offer))) await this.drop(left.path)
     return path
   }
 }
 
-/** What names of parts of an offer begin with (file-transfer §4.1). */
-function partStart(offer: TransferOffer): string {
-  return `${offer.name}.${partKey(offer)}-`
-}
-
-function partKey({ name, content }: TransferOffer): string {
-  if (content === undefined) return toHex(hashOf(utf8('keysock stream'), utf8(name)).subarray(0, 8))
-  const size = Buffer.alloc(8)
-  size.writeBigUInt64BE(BigInt(content.size))
-  return toHex(hashOf(utf8('keysock file'), content.sha256, size, utf8(name)).subarray(0, 8))
-}
-
-function utf8(text: string): Uint8Array {
-  return Buffer.from(text)
-}
-
-/** False where something is there. A link fails then, where a rename would replace it. */
-async function moveTo(part: string, path: string): Promise<boolean> {
-  try {
-    await link(part, path)
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    return await moveWithoutLink(part, path)
+/** Bytes of all files in a folder and those below it; links are not followed. */
+async function bytesIn(folder: string): Promise<number> {
+  let bytes = 0
+  for await (const { path, isFile } of entriesIn(folder)) {
+    if (isFile) bytes += (await lstat(path).catch(() => undefined))?.size ?? 0
   }
-  await unlink(part)
-  return true
+  return bytes
 }
 
-/** For file systems without links: an empty file takes the name first. */
-async function moveWithoutLink(part: string, path: string): Promise<boolean> {
-  let placeholder: FileHandle
-  try {
-    placeholder = await open(path, 'wx')
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw unwritable(path, error)
+/** When a folder got bytes or a name last, ms since 1970. The time of a whole file is its sender's. */
+async function newestIn(folder: string): Promise<number> {
+  let newestMs = 0
+  for await (const { path, isFile } of entriesIn(folder)) {
+    if (isFile && !path.endsWith(PART_SUFFIX)) continue
+    newestMs = Math.max(newestMs, (await lstat(path).catch(() => undefined))?.mtimeMs ?? 0)
   }
-  await placeholder.close()
-  await rename(part, path)
-  return true
+  return newestMs
 }
 
-/** Writes the folder to the disk: only then a new name in it outlives a crash. */
-async function syncFolder(folder: string): Promise<void> {
-  // Some systems open no folders.
-  const handle = await open(folder, 'r').catch(() => undefined)
-  if (handle === undefined) return
-  await handle.sync().catch(() => undefined)
-  await handle.close()
+/** A folder, and the files and folders in it and below it. */
+async function* entriesIn(folder: string): AsyncGenerator<{ readonly path: string; readonly isFile: boolean }> {
+  yield { path: folder, isFile: false }
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) yield* entriesIn(path)
+    else if (entry.isFile()) yield { path, isFile: true }
+  }
 }
 
 /**
@@ -261,20 +313,19 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * A file is made and taken away: what may be written, only the system knows. Its date is that of the disk now, ms since
- * 1970; undefined where the disk is full. @throws KeysockError ERR_CLI_FOLDER
+ * A file is made and taken away: what may be written, only the system knows. @throws KeysockError ERR_CLI_FOLDER
  */
-async function checkWritable(folder: string, random: string): Promise<number | undefined> {
+async function checkWritable(folder: string, random: string): Promise<Disk> {
   const path = join(folder, `.${random}${PART_SUFFIX}`)
   try {
-    const file = await open(path, 'wx')
-    const { mtimeMs } = await file.stat()
+    const file = await open(path, 'wx', PERMISSIONS)
+    const { mtimeMs, mode } = await file.stat()
     await file.close()
     await unlink(path)
-    return mtimeMs
+    return { nowMs: mtimeMs, allowedMode: mode & PERMISSIONS }
   } catch (error) {
     // A full disk can become empty, and part of a file may be there already: each transfer is told.
-    if (codeOf(error) === 'ENOSPC') return undefined
+    if (codeOf(error) === 'ENOSPC') return { nowMs: undefined, allowedMode: 0 }
     const message = `nothing can be written into ${folder}: ${whyNot(error)}; give another folder with --out`
     throw new KeysockError('ERR_CLI_FOLDER', message, { cause: error })
   }

@@ -15,6 +15,32 @@ export const SESSION_BYTES = 16
 export const SHA256_BYTES = 32
 export const PART_SUFFIX = '.keysock-part'
 
+// ---- Sets (file-transfer §7.10) ------------------------------------------------------------------------
+
+/** Files and folders of a set: more than the source of a large program has. */
+export const MAX_ENTRIES = 65_536
+/** A list of them, some 60 bytes for each of short names. */
+export const MAX_LIST_BYTES: number = 8 * 2 ** 20
+export const MAX_SET_PATH_BYTES = 1_024
+export const MAX_DEPTH = 32
+/** What a LIST carries of ours. */
+export const LIST_BYTES = 16_384
+/** Ranges in a WANT, 16 bytes each. */
+export const MAX_RANGES = 2_000
+/** How often a file may be wanted: once, and once more where a part or a hash was wrong. */
+export const MAX_WANTED = 2
+/** Each holds a list in memory. */
+export const MAX_SETS = 4
+/** Unfinished folders in one folder, */
+export const MAX_FOLDER_PARTS = 8
+/** and folders, complete or not, that are looked at for files that are there. */
+export const MAX_FOLDERS_LOOKED_AT = 4
+/** What is left out of a set is told one by one up to here, */
+export const MAX_LEFT_OUT_TOLD = 10
+
+/** The end of the year 9999: what is later is no time of a file. */
+export const MAX_MTIME_S = 253_402_300_799
+
 // ---- Both sides ---------------------------------------------------------------------------------------
 
 /** How often a transfer reports how far it is, and looks whether it still goes: four times a second. */
@@ -91,5 +117,20 @@ export const DEAD_MS = 45_000
 export const CAP_REACHED_MS = 10_000
 /** A DATA message of ours: some ten packets, so that its head weighs nothing, and the receiver sees steps of it. */
 export const DATA_BYTES = 8_192
+/** Messages of a set go together, as many as this: some ten packets, too. */
+export const HEADS_BYTES = 8_192
+/** What the protocol adds to a small file of a set: the heads of FILE and DATA. */
+export const FILE_HEAD_BYTES = 10
+/** Receivers that are sent to at once where there are several, unless told; the node's slots are shared by all. */
+export const PARALLEL = 4
+export const MAX_PARALLEL = 32
+/** Receivers of one command: each has a connection and a line of its own. */
+export const MAX_RECEIVERS = 1_000
+/** A command to go on names receivers one by one up to here; above that it names all, of which the others are asked. */
+export const MAX_RESUME_RECEIVERS = 8
+/** A file with receivers, a line each, is no longer. */
+export const MAX_RECEIVERS_BYTES: number = 2 ** 20
+/** Files that changed while they were sent are told by name up to here. */
+export const MAX_CHANGED_TOLD = 3
 /** Bytes of standard input that are taken ahead of what was sent. */
 export const SPOOL_AHEAD_BYTES: number = 2 ** 20

@@ -4,6 +4,9 @@ import { type CodeName, codeName, CODES, TransferError } from './errors.ts'
 import { nameComplaint, visible } from './file-name.ts'
 import {
   MAX_DATA_BYTES,
+  MAX_ENTRIES,
+  MAX_LIST_BYTES,
+  MAX_RANGES,
   NAME_BYTES,
   OFFER_BYTES,
   PREAMBLE,
@@ -18,16 +21,46 @@ export interface Content {
   readonly sha256: Uint8Array
 }
 
+/** The permission bits of a mode, which are all that is taken of one (file-transfer §7.7). */
+export const PERMISSIONS = 0o777
+
 export function isSameContent(a: Content | undefined, b: Content | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
   return a.size === b.size && equalBytes(a.sha256, b.sha256)
+}
+
+/** What a file system keeps of a file beside its bytes (file-transfer §7.7). */
+export interface Attributes {
+  /** Permission bits, 0 to 0o777. */
+  readonly mode: number
+  /** When it was changed last, seconds since 1970. */
+  readonly mtimeS: number
+}
+
+/** Of the list of a set (file-transfer §7.2). */
+export interface SetShape {
+  /** How many files and folders. */
+  readonly entries: number
+  /** The length of the list. */
+  readonly listBytes: number
 }
 
 export interface TransferOffer {
   readonly name: string
   /** 16 bytes */
   readonly session: Uint8Array
+  /** Of a set: the sum of its files, and the hash of its list. */
   readonly content: Content | undefined
+  /** Several files and folders. */
+  readonly set?: SetShape | undefined
+  readonly attributes?: Attributes | undefined
+}
+
+/** Files that a receiver wants, in the order of the list: `count` from `first` on; above offset 0 it is one. */
+export interface WantedRange {
+  readonly first: number
+  readonly count: number
+  readonly offset: number
 }
 
 /** What the two sides say (file-transfer §1.4). */
@@ -36,9 +69,19 @@ export type Message =
   | { readonly type: 'start'; readonly offset: number; readonly sha256: Uint8Array }
   | { readonly type: 'data'; readonly bytes: Uint8Array }
   | { readonly type: 'end'; readonly size: number; readonly sha256: Uint8Array }
+  | { readonly type: 'list'; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'file'
+      readonly index: number
+      readonly offset: number
+      /** Of the bytes before the offset; undefined: there are none. */
+      readonly sha256: Uint8Array | undefined
+    }
+  | { readonly type: 'skip'; readonly index: number }
   | { readonly type: 'have'; readonly offset: number }
   | { readonly type: 'wait' }
   | { readonly type: 'done' }
+  | { readonly type: 'want'; readonly ranges: readonly WantedRange[] }
   | { readonly type: 'error'; readonly code: CodeName; readonly reason: string }
 
 export type MessageType = Message['type']
@@ -50,21 +93,27 @@ interface Shape {
   readonly max: number
 }
 
+const RANGE_BYTES = 16
+
 const SHAPES: readonly Shape[] = [
   { number: 1, type: 'offer', min: 0, max: OFFER_BYTES },
   { number: 2, type: 'start', min: 8 + SHA256_BYTES, max: 8 + SHA256_BYTES },
   { number: 3, type: 'data', min: 1, max: MAX_DATA_BYTES },
   { number: 4, type: 'end', min: 8 + SHA256_BYTES, max: 8 + SHA256_BYTES },
+  { number: 5, type: 'list', min: 1, max: MAX_DATA_BYTES },
+  { number: 6, type: 'file', min: 4, max: 12 + SHA256_BYTES },
+  { number: 7, type: 'skip', min: 4, max: 4 },
   { number: 16, type: 'have', min: 8, max: 8 },
   { number: 17, type: 'wait', min: 0, max: 0 },
   { number: 18, type: 'done', min: 0, max: 0 },
+  { number: 19, type: 'want', min: 0, max: RANGE_BYTES * MAX_RANGES },
   { number: 32, type: 'error', min: 1, max: 1 + REASON_BYTES },
 ]
 
 /** Bytes of a message before its body. */
 export const HEAD_BYTES = 3
 
-const FIELD = { name: 0, session: 2, size: 4, sha256: 6 } as const
+const FIELD = { name: 0, session: 2, size: 4, sha256: 6, set: 8, mode: 9, mtime: 11 } as const
 
 /** What the head of a message announces. @throws TransferError MALFORMED, before a byte of the body is waited for */
 export function readHead(head: Uint8Array): { readonly type: MessageType; readonly length: number } {
@@ -87,6 +136,14 @@ export function decodeBody(type: MessageType, body: Uint8Array): Message {
       return { type, bytes: body }
     case 'end':
       return { type, size: readNumber(body), sha256: body.slice(8) }
+    case 'list':
+      return { type, bytes: body }
+    case 'file':
+      return { type, ...decodeFile(body) }
+    case 'skip':
+      return { type, index: readCount(body, 0) }
+    case 'want':
+      return { type, ranges: decodeRanges(body) }
     case 'have':
       return { type, offset: readNumber(body) }
     case 'wait':
@@ -117,6 +174,22 @@ function encodeBody(message: Message): Uint8Array {
       return message.bytes
     case 'end':
       return Buffer.concat([encodeNumber(message.size), message.sha256])
+    case 'list':
+      return message.bytes
+    case 'file':
+      return message.sha256 === undefined
+        ? encodeCount(message.index)
+        : Buffer.concat([encodeCount(message.index), encodeNumber(message.offset), message.sha256])
+    case 'skip':
+      return encodeCount(message.index)
+    case 'want':
+      return Buffer.concat(
+        message.ranges.flatMap(({ first, count, offset }) => [
+          encodeCount(first),
+          encodeCount(count),
+          encodeNumber(offset),
+        ]),
+      )
     case 'have':
       return encodeNumber(message.offset)
     case 'wait':
@@ -128,13 +201,18 @@ function encodeBody(message: Message): Uint8Array {
 }
 
 /** An offer is a list of fields (file-transfer §2.1). */
-function encodeOffer({ name, session, content }: TransferOffer): Uint8Array {
+function encodeOffer({ name, session, content, set, attributes }: TransferOffer): Uint8Array {
   const fields: (readonly [number, Uint8Array])[] = [
     [FIELD.name, Buffer.from(name)],
     [FIELD.session, session],
   ]
   if (content !== undefined) {
     fields.push([FIELD.size, encodeNumber(content.size)], [FIELD.sha256, content.sha256])
+  }
+  if (set !== undefined) fields.push([FIELD.set, Buffer.concat([encodeCount(set.entries), encodeCount(set.listBytes)])])
+  if (attributes !== undefined) {
+    const { mode, mtimeS } = attributes
+    fields.push([FIELD.mode, Uint8Array.of(mode >> 8, mode & 0xff)], [FIELD.mtime, encodeNumber(mtimeS)])
   }
   return Buffer.concat(fields.flatMap(([type, value]) => [Uint8Array.of(type, value.length), value]))
 }
@@ -143,14 +221,68 @@ function decodeOffer(body: Uint8Array): TransferOffer {
   const fields = readFields(body)
   const name = fields.get(FIELD.name)
   const session = fields.get(FIELD.session)
+  if (name === undefined || session?.length !== SESSION_BYTES) throw malformed('an offer without name or session')
+  const content = contentOf(fields)
+  return {
+    name: readName(name),
+    session,
+    content,
+    set: setOf(fields, content),
+    attributes: content === undefined ? undefined : attributesOf(fields),
+  }
+}
+
+type Fields = ReadonlyMap<number, Uint8Array>
+
+function contentOf(fields: Fields): Content | undefined {
   const size = fields.get(FIELD.size)
   const sha256 = fields.get(FIELD.sha256)
-  if (name === undefined || session?.length !== SESSION_BYTES) throw malformed('an offer without name or session')
   if ((size === undefined) !== (sha256 === undefined)) throw malformed('an offer with only one of size and hash')
-  if (size === undefined || sha256 === undefined) return { name: readName(name), session, content: undefined }
+  if (size === undefined || sha256 === undefined) return undefined
   if (size.length !== 8 || sha256.length !== SHA256_BYTES)
     throw malformed('an offer with a size or hash of wrong length')
-  return { name: readName(name), session, content: { size: readNumber(size), sha256 } }
+  return { size: readNumber(size), sha256 }
+}
+
+/** file-transfer §7.10: what is larger is refused before a byte of it comes. */
+function setOf(fields: Fields, content: Content | undefined): SetShape | undefined {
+  const set = fields.get(FIELD.set)
+  if (set === undefined) return undefined
+  if (set.length !== 8 || content === undefined) throw malformed('a set without size and hash, or of wrong length')
+  const [entries, listBytes] = [readCount(set, 0), readCount(set, 4)]
+  if (entries === 0 || listBytes === 0) throw malformed('a set of nothing')
+  if (entries > MAX_ENTRIES || listBytes > MAX_LIST_BYTES)
+    throw new TransferError('TOO_LARGE', `the receiver takes ${MAX_ENTRIES} files and folders at most`)
+  return { entries, listBytes }
+}
+
+/** Of a file alone; they may be left out, and what is none counts as left out. */
+function attributesOf(fields: Fields): Attributes | undefined {
+  const mode = fields.get(FIELD.mode)
+  const mtime = fields.get(FIELD.mtime)
+  if (mode?.length !== 2 || mtime?.length !== 8) return undefined
+  return { mode: (((mode[0] ?? 0) << 8) | (mode[1] ?? 0)) & PERMISSIONS, mtimeS: readNumber(mtime) }
+}
+
+/** The index alone, or with what the receiver's part is known by. */
+function decodeFile(body: Uint8Array): Omit<Extract<Message, { type: 'file' }>, 'type'> {
+  const index = readCount(body, 0)
+  if (body.length === 4) return { index, offset: 0, sha256: undefined }
+  if (body.length !== 12 + SHA256_BYTES) throw malformed(`file with ${body.length} bytes`)
+  return { index, offset: readNumber(body.subarray(4)), sha256: body.slice(12) }
+}
+
+function decodeRanges(body: Uint8Array): readonly WantedRange[] {
+  if (body.length % RANGE_BYTES !== 0) throw malformed(`want with ${body.length} bytes`)
+  const ranges: WantedRange[] = []
+  for (let at = 0; at < body.length; at += RANGE_BYTES) {
+    ranges.push({
+      first: readCount(body, at),
+      count: readCount(body, at + 4),
+      offset: readNumber(body.subarray(at + 8)),
+    })
+  }
+  return ranges
 }
 
 /** Ascending types; unknown odd ones stay unread, unknown even ones must be understood (file-transfer §2.1). */
@@ -193,6 +325,16 @@ function encodeNumber(value: number): Uint8Array {
   return bytes
 }
 
+function encodeCount(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+function readCount(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at)
+}
+
 /** The first 8 bytes. @throws TransferError MALFORMED above 2^53 - 1 */
 function readNumber(bytes: Uint8Array): number {
   const value = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0)
@@ -211,8 +353,8 @@ export function malformed(what: string): TransferError {
   return new TransferError('MALFORMED', `not the file transfer protocol: ${what}`)
 }
 
-const FROM_SENDER: readonly MessageType[] = ['offer', 'start', 'data', 'end', 'error']
-const FROM_RECEIVER: readonly MessageType[] = ['have', 'wait', 'done', 'error']
+const FROM_SENDER: readonly MessageType[] = ['offer', 'start', 'data', 'end', 'list', 'file', 'skip', 'error']
+const FROM_RECEIVER: readonly MessageType[] = ['have', 'wait', 'done', 'want', 'error']
 
 /**
  * One side's messages, read one at a time: what is not asked for stays in the stream. Never holds more than one

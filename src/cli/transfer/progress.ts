@@ -26,6 +26,9 @@ export class SendProgress {
   readonly #acknowledgedMeter: RateMeter = new RateMeter()
   #waiting: { readonly bytes: number; readonly resolve: () => void } | undefined
   #isOver = false
+  /** Of a set: how far it is when so much of the connection is acknowledged; what is not yet, in order. */
+  readonly #marks: { readonly ofConnection: number; readonly bytes: number }[] = []
+  #marked: number | undefined
 
   constructor({ offset, before, nowMs }: { readonly offset: number; readonly before: number; readonly nowMs: number }) {
     this.#offset = offset
@@ -72,9 +75,14 @@ export class SendProgress {
     this.#grant()
   }
 
-  /** Bytes up to here are handed to the connection. */
-  recordWritten(bytes: number): void {
+  /**
+   * Bytes up to here are handed to the connection.
+   *
+   * @param ofConnection of a set, of which the rest of the protocol takes any share: all that was handed to it
+   */
+  recordWritten(bytes: number, ofConnection?: number): void {
     this.#written = bytes
+    if (ofConnection !== undefined) this.#marks.push({ ofConnection, bytes })
   }
 
   /** The other side has everything. */
@@ -112,6 +120,8 @@ export class SendProgress {
 
   /** What is acknowledged of the connection, without the heads of messages. */
   #acknowledgedOf({ bytesAcknowledged }: Stats): number {
+    while ((this.#marks[0]?.ofConnection ?? Infinity) <= bytesAcknowledged) this.#marked = this.#marks.shift()?.bytes
+    if (this.#marks.length > 0 || this.#marked !== undefined) return this.#marked ?? this.#offset
     const stream = Math.max(0, bytesAcknowledged - this.#before)
     const heads = Math.ceil(stream / (DATA_BYTES + HEAD_BYTES)) * HEAD_BYTES
     return Math.min(this.#written, this.#offset + Math.max(0, stream - heads))

@@ -16,6 +16,7 @@ import {
 } from './limits.ts'
 import type { TransferOffer } from './messages.ts'
 import { RateMeter } from './progress.ts'
+import type { FileCount } from './receive-set.ts'
 import { type Received, receiveFrom, type ReceiveWatcher } from './receive-session.ts'
 import type { Storage } from './storage.ts'
 import { TransferQueue } from './transfer-queue.ts'
@@ -167,7 +168,7 @@ export class ReceiveServer {
       socket,
       emit,
       time,
-      onBegin: (offer) => this.#unfinished.add(offer),
+      onBegin: (offer, bytes) => this.#unfinished.add(offer, bytes),
       nextNumber: () => ++this.#offered,
     })
     this.#transfers.set(socket, transfer)
@@ -257,6 +258,8 @@ export class IncomingTransfer implements ReceiveWatcher {
   #name: TransferName | undefined
   #offer: TransferOffer | undefined
   #offset = 0
+  #files: FileCount | undefined
+  #file: string | undefined
   #startMs: number
   /** When the last byte came, ms. */
   #heardMs = 0
@@ -289,16 +292,24 @@ export class IncomingTransfer implements ReceiveWatcher {
     })
   }
 
-  started(offset: number): void {
+  started(offset: number, files?: FileCount): void {
     const { onBegin, time, emit } = this.#options
+    this.#files = files
     this.#offset = offset
     this.#bytes = offset
     this.#startMs = time.now()
     this.#heardMs = this.#startMs
     this.#meter = new RateMeter()
-    if (this.#offer !== undefined) onBegin(this.#offer)
+    if (this.#offer !== undefined) onBegin(this.#offer, () => this.#bytes)
     emit({ event: 'start', ...this.#known(), offset })
     this.tick()
+  }
+
+  fileDone(path: string, fileSize: number, files: FileCount): void {
+    this.#files = files
+    this.#file = path
+    const { done: filesDone, all } = files
+    this.#options.emit({ event: 'file', ...this.#known(), path, fileSize, filesDone, files: all })
   }
 
   received(bytes: number): void {
@@ -327,6 +338,8 @@ export class IncomingTransfer implements ReceiveWatcher {
       sat: stats.satPaid,
       reservedSat: satOf(stats.reservedMsat),
       secondsLeft: name.size === null || rate <= 0 ? null : Math.round((name.size - this.#bytes) / rate),
+      ...(this.#files !== undefined && { filesDone: this.#files.done, files: this.#files.all }),
+      ...(this.#file !== undefined && { file: this.#file }),
     })
   }
 
@@ -339,7 +352,7 @@ export class IncomingTransfer implements ReceiveWatcher {
     this.#options.emit({ event: 'silent', ...this.#known(), bytes: this.#bytes, message })
   }
 
-  done({ path, size, sha256, wasThere }: Received): void {
+  done({ path, size, sha256, wasThere, files }: Received): void {
     const { socket, time, emit } = this.#options
     const { stats } = socket
     emit({
@@ -356,6 +369,7 @@ export class IncomingTransfer implements ReceiveWatcher {
       feesSat: satOf(stats.feesMsat),
       receivedSat: stats.satReceived,
       wasThere,
+      ...(files !== undefined && { files }),
     })
   }
 
@@ -392,17 +406,19 @@ interface IncomingTransferOptions {
   readonly emit: (event: CliEvent) => void
   readonly time: Time
   /** Hears of each transfer of which bytes will come. */
-  readonly onBegin: (offer: TransferOffer) => void
+  readonly onBegin: (offer: TransferOffer, bytes: () => number) => void
   /** The number of a transfer, once it is one. */
   readonly nextNumber: () => number
 }
 
 /** Transfers of this run that began and did not end; as many as there may be parts in a folder. */
 export class UnfinishedTransfers {
-  readonly #offers: BoundedMap<string, TransferOffer> = new BoundedMap(MAX_PARTS)
+  readonly #offers: BoundedMap<string, { readonly offer: TransferOffer; readonly bytes: () => number }> =
+    new BoundedMap(MAX_PARTS)
 
-  add(offer: TransferOffer): void {
-    this.#offers.set(keyOf(offer), offer)
+  /** @param bytes how much of it came; of a set, the storage does not tell */
+  add(offer: TransferOffer, bytes: () => number = () => 0): void {
+    this.#offers.set(keyOf(offer), { offer, bytes })
   }
 
   remove(offer: TransferOffer): void {
@@ -412,7 +428,11 @@ export class UnfinishedTransfers {
   /** What the storage has of them. */
   async inWords(storage: Pick<Storage, 'parts'>): Promise<readonly string[]> {
     const kept: string[] = []
-    for (const offer of this.#offers.values()) {
+    for (const { offer, bytes } of this.#offers.values()) {
+      if (offer.set !== undefined) {
+        if (bytes() > 0) kept.push(keptInWords(offer, bytes()))
+        continue
+      }
       const [longest] = await storage.parts(offer).catch(() => [])
       if (longest !== undefined && longest.size > 0) kept.push(keptInWords(offer, longest.size))
     }

@@ -1,10 +1,12 @@
+import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { equalBytes } from '../../floor/bytes.ts'
 import { bytesInWords } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { runningHash } from './file-content.ts'
 import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './limits.ts'
-import { encodeMessage, malformed, type Message, MessageReader, type TransferOffer } from './messages.ts'
+import { type Content, encodeMessage, malformed, type Message, MessageReader, type TransferOffer } from './messages.ts'
+import { type FileCount, ReceiveSet } from './receive-set.ts'
 import { sayLast } from './send-session.ts'
 import type { Part, Storage } from './storage.ts'
 import type { QueuedTransfer, TransferQueue } from './transfer-queue.ts'
@@ -14,10 +16,12 @@ import type { Time } from './waiting.ts'
 export interface ReceiveWatcher {
   offered(offer: TransferOffer): void
   waits(): void
-  /** Bytes from this place on will come. */
-  started(offset: number): void
+  /** Bytes from this place on will come; of a set, so many bytes and files of it are there. */
+  started(offset: number, files?: FileCount): void
   /** So many bytes of the whole are there. */
   received(bytes: number): void
+  /** A file of a set is whole, and on the disk. */
+  fileDone(path: string, size: number, files: FileCount): void
 }
 
 export interface Received {
@@ -28,6 +32,8 @@ export interface Received {
   readonly sha256: Uint8Array
   /** It was there before, and nothing was sent. */
   readonly wasThere: boolean
+  /** Files of a set. */
+  readonly files?: number
 }
 
 export interface ReceiveOptions {
@@ -66,6 +72,7 @@ class ReceiveSession implements QueuedTransfer {
   readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers()
   #offer: TransferOffer | undefined
   #part: Part | undefined
+  #set: ReceiveSet | undefined
   #lastByteMs: number
   #cancelDeadline: () => void = () => undefined
 
@@ -98,6 +105,7 @@ class ReceiveSession implements QueuedTransfer {
     const offer = await this.#receiveOffer()
     await queue.waitForTurn(this, { wait: () => this.#wait(), signal: this.#over.signal })
     this.#over.signal.throwIfAborted()
+    if (offer.set !== undefined && offer.content !== undefined) return await this.#runSet(offer, offer.content)
     const there = await storage.find(offer, this.#over.signal)
     if (there !== undefined && offer.content !== undefined) {
       this.#finish()
@@ -112,6 +120,26 @@ class ReceiveSession implements QueuedTransfer {
     return { offer, path, ...end, wasThere: false }
   }
 
+  /** file-transfer §7 */
+  async #runSet(offer: TransferOffer, content: Content): Promise<Received> {
+    const { storage, queue, watcher } = this.#options
+    queue.takeSet()
+    try {
+      this.#set = new ReceiveSet({
+        offer,
+        storage,
+        watcher,
+        line: { next: () => this.#next(), write: (message) => this.#write(message), signal: this.#over.signal },
+        checkRoom: (neededBytes) => this.#checkRoomFor(neededBytes),
+      })
+      const { paths, files, wasThere } = await this.#set.run()
+      this.#finish()
+      return { offer, path: placeOf(paths), ...content, wasThere, files }
+    } finally {
+      queue.leaveSet()
+    }
+  }
+
   /** Keeps the part for later and leaves the queue; the connection is left as it is. */
   async close(): Promise<void> {
     this.#cancelDeadline()
@@ -119,6 +147,7 @@ class ReceiveSession implements QueuedTransfer {
     const part = this.#part
     this.#part = undefined
     try {
+      await this.#set?.close()
       await part?.suspend()
     } finally {
       // After the part is closed, so that the transfer whose turn is next finds it.
@@ -151,7 +180,10 @@ class ReceiveSession implements QueuedTransfer {
   /** file-transfer §2.3: what does not fit on the disk is refused before anything is sent. */
   async #checkRoom({ content }: TransferOffer, heldBytes: number): Promise<void> {
     if (content === undefined) return
-    const neededBytes = content.size - heldBytes
+    await this.#checkRoomFor(content.size - heldBytes)
+  }
+
+  async #checkRoomFor(neededBytes: number): Promise<void> {
     const roomBytes = await this.#options.storage.room()
     if (neededBytes > roomBytes) throw noSpace(neededBytes, roomBytes)
   }
@@ -276,6 +308,12 @@ class ReceiveSession implements QueuedTransfer {
     if (!this.#socket.writable) return
     this.#socket.end(encodeMessage({ type: 'done' }))
   }
+}
+
+/** Where a set is, for a person: its one file or folder, else the folder that all are in. */
+function placeOf(paths: readonly string[]): string {
+  const [first = '.'] = paths
+  return paths.length === 1 ? first : dirname(first)
 }
 
 function tooLarge(maxBytes: number): TransferError {

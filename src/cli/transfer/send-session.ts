@@ -13,10 +13,19 @@ export interface SendWatcher {
   started(offset: number, before: number): void
   /** Resolves when bytes up to here may be written: each costs money, and the other side may be gone. */
   mayWrite(bytes: number): Promise<void>
-  /** So many bytes of the whole are written to the connection. */
-  sent(bytes: number): void
+  /** So many bytes of the whole are written to the connection; of a set, so many that it took of the connection. */
+  sent(bytes: number, ofConnection?: number): void
+  /** Of a set: this file is next ('': none yet), and so many of all its files are sent or were there. */
+  file?(at: FileAt): void
   /** The same file is being received already (file-transfer §3.5). */
   waits(): void
+}
+
+/** The file of a set that is sent. */
+export interface FileAt {
+  readonly path: string
+  readonly done: number
+  readonly all: number
 }
 
 /** What the receiver has now, for certain. */
@@ -70,9 +79,9 @@ class SendSession {
   }
 
   async run(): Promise<Sent> {
-    const { name, content } = this.#source
+    const { name, content, attributes } = this.#source
     await this.#write(PREAMBLE)
-    await this.#write(encodeMessage({ type: 'offer', name, session: this.#session, content }))
+    await this.#write(encodeMessage({ type: 'offer', name, session: this.#session, content, attributes }))
     let haves = 0
     for (;;) {
       const answer = this.#pump === undefined ? await this.#next() : await this.#pump.nextOr(this.#next())
@@ -96,6 +105,10 @@ class SendSession {
         case 'start':
         case 'data':
         case 'end':
+        case 'list':
+        case 'file':
+        case 'skip':
+        case 'want':
           throw malformed(answer.type)
       }
     }
@@ -217,12 +230,12 @@ function changed({ name }: Source): TransferError {
   return new TransferError('CHANGED', `${name} changed while it was sent; send it again`)
 }
 
-function lost(error: unknown): ConnectionLost {
+export function lost(error: unknown): ConnectionLost {
   return error instanceof ConnectionLost ? error : new ConnectionLost(codeOf(error), messageOf(error), error)
 }
 
 /** Resolves when the stream takes more. @throws ConnectionLost */
-async function writeTo(socket: Duplex, bytes: Uint8Array): Promise<void> {
+export async function writeTo(socket: Duplex, bytes: Uint8Array): Promise<void> {
   if (socket.destroyed || !socket.writable) throw lost(socket.errored ?? new Error('the connection is closed'))
   if (socket.write(bytes)) return
   const over = new AbortController()

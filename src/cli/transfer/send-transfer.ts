@@ -6,7 +6,9 @@ import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, MIN_TRY_MS, NO_ANSWER_MS, QUIET_MS, TICK_MS } from './limits.ts'
 import { pauseMs, Reach, type Silence } from './reaching.ts'
 import { SendProgress, StallTimer } from './progress.ts'
-import { sendOver, type SendWatcher, type Sent } from './send-session.ts'
+import { type FileAt, sendOver, type SendWatcher, type Sent } from './send-session.ts'
+import { sendSetOver } from './send-set.ts'
+import type { SetSource } from './set-source.ts'
 import type { Source } from './source.ts'
 import { closed, every, sleep, type Time } from './waiting.ts'
 import { waitsFor } from './waits-for.ts'
@@ -21,7 +23,11 @@ export interface SendTarget {
 export interface SendTransferOptions {
   readonly endpoint: Endpoint
   readonly target: SendTarget
-  readonly source: Source
+  readonly source: Source | SetSource
+  /** Which of the command's transfers it is, from 1. */
+  readonly number?: number
+  /** One of several at once: it reports what its own connections cost, not all that the endpoint spent. */
+  readonly isOneOfMany?: boolean
   /** Why this node itself could send nothing lately; undefined: it could. */
   readonly ownTrouble?: () => string | undefined
   /** 16 bytes that tell this run from others (file-transfer §2.1). */
@@ -72,6 +78,10 @@ export class SendTransfer {
   /** Counts of the connections that are over. */
   #pastFailed = 0
   #pastCopies = 0
+  #pastSat = 0
+  #pastFeesSat = 0
+  /** The file of a set that is sent. */
+  #fileAt: FileAt | undefined
   /** Payments of this connection that had failed when it last went forward. */
   #failedBefore = 0
   #isNodeAway = false
@@ -96,9 +106,14 @@ export class SendTransfer {
 
   constructor(options: SendTransferOptions) {
     this.#options = options
-    this.#name = nameOf(options.source)
+    this.#name = nameOf(options.source, options.number)
     this.#forwardMs = options.time.now()
     this.#thereMs = this.#forwardMs
+  }
+
+  /** As events name it. */
+  get name(): TransferName {
+    return this.#name
   }
 
   /** Bytes that the receiver has, as far as this side knows for certain. */
@@ -177,7 +192,8 @@ export class SendTransfer {
     try {
       const socket = await reach.connect()
       this.#use(socket)
-      const sent = await sendOver(socket, source, { session, watcher: this.#watcher() })
+      const over = { session, watcher: this.#watcher() }
+      const sent = 'list' in source ? await sendSetOver(socket, source, over) : await sendOver(socket, source, over)
       this.#progress ??= new SendProgress({ offset: sent.size, before: 0, nowMs: time.now() })
       this.#progress.complete(sent.size)
       this.#farewell = closed(socket.end(), time, LAST_WORD_MS)
@@ -223,7 +239,10 @@ export class SendTransfer {
         progress = this.#start(offset, before)
       },
       mayWrite: async (bytes) => progress?.mayWrite(bytes),
-      sent: (bytes) => progress?.recordWritten(bytes),
+      sent: (bytes, ofConnection) => progress?.recordWritten(bytes, ofConnection),
+      file: (at) => {
+        this.#fileAt = at
+      },
       waits: () => {
         this.#forwardMs = this.#options.time.now()
         this.#emitWaiting('ERR_TRANSFER_BUSY', OTHER_FIRST, this.#leftMs())
@@ -252,6 +271,8 @@ export class SendTransfer {
     this.#endProgress()
     this.#pastFailed += socket.stats.failedAttempts
     this.#pastCopies += socket.stats.hedgedAttempts
+    this.#pastSat += socket.stats.satPaid
+    this.#pastFeesSat += satOf(socket.stats.feesMsat)
     // An ended socket still delivers our last message; on any other, nothing more may be paid for.
     if (!socket.writableEnded) socket.resetAndDestroy()
   }
@@ -357,23 +378,46 @@ export class SendTransfer {
     return this.#pastCopies + (this.#socket?.stats.hedgedAttempts ?? 0)
   }
 
+  /** What it has cost: payments of a lost connection settle after it, and those of tries that nobody answered. */
+  get spentSat(): number {
+    const { endpoint, isOneOfMany = false } = this.#options
+    return isOneOfMany ? this.#pastSat + (this.#socket?.stats.satPaid ?? 0) : satOf(endpoint.stats.spentMsat)
+  }
+
+  get #feesSat(): number {
+    const { endpoint, isOneOfMany = false } = this.#options
+    if (!isOneOfMany) return satOf(endpoint.stats.feesMsat)
+    return this.#pastFeesSat + satOf(this.#socket?.stats.feesMsat ?? 0n)
+  }
+
+  get #reservedSat(): number {
+    const { endpoint, isOneOfMany = false } = this.#options
+    return satOf(isOneOfMany ? (this.#socket?.stats.reservedMsat ?? 0n) : endpoint.stats.reservedMsat)
+  }
+
+  get #filesNow(): { readonly file?: string; readonly filesDone?: number; readonly files?: number } {
+    const at = this.#fileAt
+    return at === undefined ? {} : { file: at.path, filesDone: at.done, files: at.all }
+  }
+
   #emitProgress(socket: Socket, progress: SendProgress): void {
     const { endpoint, emit, time } = this.#options
     const { stats } = socket
     const { acknowledged, settled, bytesPerSecond, isAllAcknowledged } = progress
     const quietMs = time.now() - progress.forwardMs
     const { size } = this.#name
-    const { spentMsat, reservedMsat, paymentsUnresolved } = endpoint.stats
+    const { isOneOfMany = false } = this.#options
+    const inFlight = isOneOfMany ? stats.unresolvedAttempts : endpoint.stats.paymentsUnresolved
     emit({
       event: 'progress',
       ...this.#name,
       bytes: acknowledged,
       bytesSettled: settled,
       bytesPerSecond: Math.round(bytesPerSecond),
-      inFlight: paymentsUnresolved,
+      inFlight,
       failed: this.#failed,
-      sat: satOf(spentMsat),
-      reservedSat: satOf(reservedMsat),
+      sat: this.spentSat,
+      reservedSat: this.#reservedSat,
       secondsLeft: size === null || bytesPerSecond <= 0 ? null : Math.round((size - settled) / bytesPerSecond),
       hung: stats.hungAttempts,
       copies: this.#copies,
@@ -388,20 +432,22 @@ export class SendTransfer {
               failedBefore: this.#failedBefore,
             }),
       quietSeconds: Math.round(quietMs / 1_000),
+      ...this.#filesNow,
     })
   }
 
   /** There is no connection, or none that goes on; `message` says why. */
   #emitWaiting(code: string, message: string, leftMs: number): void {
-    const { endpoint, emit } = this.#options
-    const sat = satOf(endpoint.stats.spentMsat)
+    const { emit, isOneOfMany = false } = this.#options
+    const sat = this.spentSat
     const { attempts = 0, failed = 0, hung = 0 } = this.#reach?.counts ?? {}
     const secondsLeft = Math.max(0, Math.round(leftMs / 1_000))
-    emit({ event: 'waiting', code, message, sat, secondsLeft, attempts, failed, hung })
+    const which = isOneOfMany ? { ...this.#name, publicKey: publicKeyOf(this.#options.target) } : {}
+    emit({ event: 'waiting', code, message, sat, secondsLeft, attempts, failed, hung, ...which })
   }
 
   #emitDone({ size, sha256 }: Sent, seconds: number): void {
-    const { endpoint, emit } = this.#options
+    const { emit, isOneOfMany = false, source, target } = this.#options
     const bytesMoved = Math.max(0, size - this.#minOffset)
     emit({
       event: 'done',
@@ -414,11 +460,12 @@ export class SendTransfer {
       seconds: Number(seconds.toFixed(3)),
       failed: this.#failed,
       copies: this.#copies,
-      sat: satOf(endpoint.stats.spentMsat),
-      // From the same ledger: payments of a lost connection settle after it, and those of tries that nobody answered.
-      feesSat: satOf(endpoint.stats.feesMsat),
+      sat: this.spentSat,
+      feesSat: this.#feesSat,
       receivedSat: 0,
       wasThere: bytesMoved === 0 && size > 0,
+      ...('list' in source && { files: source.entries.filter(({ kind }) => kind === 'file').length }),
+      ...(isOneOfMany && { publicKey: publicKeyOf(target) }),
     })
   }
 }
@@ -436,8 +483,8 @@ export function publicKeyOf({ address }: SendTarget): string {
   return address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
 }
 
-export function nameOf({ name, content }: Source): TransferName {
-  return { transfer: 1, name, size: content?.size ?? null }
+export function nameOf({ name, content }: Pick<Source, 'name' | 'content'>, transfer = 1): TransferName {
+  return { transfer, name, size: content?.size ?? null }
 }
 
 /** Why there is no connection, or none that goes on, for a person. */

@@ -1,4 +1,4 @@
-import { open as openWithCallback } from 'node:fs'
+import { open as openWithCallback, type Stats } from 'node:fs'
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { codeOf, messageOf } from './errors.ts'
 import { hashPrefix, readFrom, writeAll } from './file-content.ts'
 import { nameComplaint } from './file-name.ts'
 import { SPOOL_AHEAD_BYTES } from './limits.ts'
-import type { Content } from './messages.ts'
+import { type Attributes, type Content, PERMISSIONS } from './messages.ts'
 
 const openDescriptor: (path: string, flags: string) => Promise<number> = promisify(openWithCallback)
 
@@ -19,13 +19,15 @@ export interface Source {
   readonly name: string
   /** Undefined for a stream: size and hash are known at its end. */
   readonly content: Content | undefined
+  /** Of a file. */
+  readonly attributes?: Attributes | undefined
   /** At most so many bytes from a place; none at the end. Waits where a stream has no more yet. */
   read(offset: number, length: number): Promise<Uint8Array>
   close(): Promise<void>
 }
 
 /** @throws KeysockError ERR_CLI_NAME for a name that no receiver takes (file-transfer §2.2) */
-function checkedName(name: string): string {
+export function checkedName(name: string): string {
   const complaint = nameComplaint(name)
   if (complaint === undefined) return name
   throw new KeysockError(
@@ -57,12 +59,6 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
   const file = await open(path, 'r').catch(failed)
   try {
     const found = await file.stat()
-    if (found.isDirectory()) {
-      throw new KeysockError(
-        'ERR_CLI_FILE',
-        `${path} is a folder; send an archive of it: tar c ${path} | keysock send - PUBKEY --name ${name}.tar`,
-      )
-    }
     if (!found.isFile()) return file.createReadStream()
     // What the system makes up while it is read has no size (/proc), and may be other bytes each time: it is a stream.
     if (found.size === 0 && (await hasBytes(file))) return file.createReadStream({ start: 0 })
@@ -75,12 +71,18 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
       if ((await file.stat()).size === size) return file.createReadStream({ start: 0 })
       throw new KeysockError('ERR_CLI_FILE', `${path} became shorter while it was read`)
     }
-    return { name, content: { size, sha256: hash.digest() }, read, close: () => file.close() }
+    const content = { size, sha256: hash.digest() }
+    return { name, content, attributes: attributesOf(found), read, close: () => file.close() }
   } catch (error) {
     await file.close().catch(() => undefined)
     options.signal?.throwIfAborted()
     throw error instanceof KeysockError ? error : unreadable(path, error)
   }
+}
+
+/** What is told of a file beside its bytes: no file of before 1970 is told as one. */
+export function attributesOf({ mode, mtimeMs }: Pick<Stats, 'mode' | 'mtimeMs'>): Attributes {
+  return { mode: mode & PERMISSIONS, mtimeS: Math.max(0, Math.floor(mtimeMs / 1_000)) }
 }
 
 async function hasBytes(file: FileHandle): Promise<boolean> {
@@ -92,7 +94,7 @@ async function openPipe(path: string): Promise<Readable> {
   return new Socket({ fd: await openDescriptor(path, 'r'), readable: true, writable: false })
 }
 
-function unreadable(path: string, error: unknown): KeysockError {
+export function unreadable(path: string, error: unknown): KeysockError {
   const why = codeOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error)
   return new KeysockError('ERR_CLI_FILE', `cannot read ${path}: ${why}`, { cause: error })
 }

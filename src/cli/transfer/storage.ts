@@ -1,4 +1,5 @@
 import type { TransferOffer } from './messages.ts'
+import type { SetEntry } from './set-list.ts'
 
 /** Where what arrives is kept. */
 export interface Storage {
@@ -11,6 +12,11 @@ export interface Storage {
   parts(offer: TransferOffer): Promise<readonly Part[]>
   /** An empty part, taken. @throws TransferError BUSY, STORAGE */
   create(offer: TransferOffer): Promise<Part>
+  /**
+   * The place of a set of which this is the list, for one connection until it leaves it; undefined where only one file
+   * or stream goes. @throws TransferError BUSY, NO_SPACE, STORAGE, and the signal's reason
+   */
+  openSet?(entries: readonly SetEntry[], signal: AbortSignal): Promise<SetStorage>
   /** How many bytes more would fit. @throws TransferError STORAGE */
   room(): Promise<number>
 }
@@ -40,4 +46,25 @@ export interface Part {
   suspend(): Promise<void>
   /** Drops it: it is not what was promised. */
   discard(): Promise<void>
+}
+
+/** Where the files of a set are kept (file-transfer §7.5). */
+export interface SetStorage {
+  /** Files that are not there, by their index in the list: so many bytes of each are. */
+  readonly missing: ReadonlyMap<number, number>
+  /**
+   * An empty part of a file, taken, or with an offset the part that is there. Undefined where that has other bytes.
+   * @throws TransferError STORAGE, and the signal's reason
+   */
+  begin(
+    index: number,
+    from: { readonly offset: number; readonly sha256: Uint8Array | undefined; readonly signal: AbortSignal },
+  ): Promise<Part | undefined>
+  /**
+   * All files are there: gives folders their names. Where they and the single files are now, in the order of the list.
+   * @throws TransferError EXISTS, STORAGE
+   */
+  finish(): Promise<readonly string[]>
+  /** Keeps what is not whole for later. */
+  leave(): Promise<void>
 }

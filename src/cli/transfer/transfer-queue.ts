@@ -1,6 +1,6 @@
 import { equalBytes } from '../../floor/bytes.ts'
 import { TransferError } from './errors.ts'
-import { MAX_WAITING_OFFERS, SILENT_MS, TURN_MS } from './limits.ts'
+import { MAX_SETS, MAX_WAITING_OFFERS, SILENT_MS, TURN_MS } from './limits.ts'
 import { isSameContent, type TransferOffer } from './messages.ts'
 import { sleep, type Time } from './waiting.ts'
 
@@ -26,6 +26,7 @@ export class TransferQueue {
   readonly #connections: Set<SendingConnection> = new Set()
   readonly #receiving: Set<QueuedTransfer> = new Set()
   #waiting = 0
+  #sets = 0
 
   constructor(time: Time) {
     this.#time = time
@@ -33,6 +34,16 @@ export class TransferQueue {
 
   enter(connection: SendingConnection): void {
     this.#connections.add(connection)
+  }
+
+  /** A set is taken, until `leaveSet`: its list is in memory (file-transfer §7.10). @throws TransferError BUSY */
+  takeSet(): void {
+    if (this.#sets >= MAX_SETS) throw new TransferError('BUSY', 'the receiver takes enough folders already')
+    this.#sets++
+  }
+
+  leaveSet(): void {
+    this.#sets--
   }
 
   /** Its turn is over as well. */

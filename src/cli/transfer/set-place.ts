@@ -1,0 +1,554 @@
+/** Where the files of a set are kept until all of them are there, and how folders get their names. */
+import { constants, type Stats } from 'node:fs'
+import { chmod, copyFile, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { equalBytes } from '../../floor/bytes.ts'
+import { codeOf, TransferError, unwritable } from './errors.ts'
+import { numberedFolderName } from './file-name.ts'
+import { type FilePart, setAttributes } from './file-part.ts'
+import type { FolderStorage } from './folder-storage.ts'
+import { MAX_COPIES, MAX_FOLDERS_LOOKED_AT, PART_SUFFIX, SESSION_BYTES } from './limits.ts'
+import type { TransferOffer } from './messages.ts'
+import {
+  folderPartStart,
+  PART_ENDING_LENGTH,
+  partStart,
+  placeBeside,
+  placeFolderBeside,
+  syncFolder,
+} from './placing.ts'
+import { firstComponent, foldedPath, lastComponent, type SetEntry, type SetFile } from './set-list.ts'
+import type { Part, SetStorage } from './storage.ts'
+
+/** A set's place in a folder, for one connection. */
+export class SetPlace implements SetStorage {
+  readonly #storage: FolderStorage
+  readonly #entries: readonly SetEntry[]
+  readonly #roots: Root[] = []
+  readonly #missing: Map<number, number> = new Map()
+
+  private constructor(storage: FolderStorage, entries: readonly SetEntry[]) {
+    this.#storage = storage
+    this.#entries = entries
+  }
+
+  static async open(storage: FolderStorage, entries: readonly SetEntry[], signal: AbortSignal): Promise<SetPlace> {
+    const place = new SetPlace(storage, entries)
+    try {
+      await place.#look(signal)
+      return place
+    } catch (error) {
+      await place.leave()
+      signal.throwIfAborted()
+      throw error instanceof TransferError ? error : unwritable(storage.folder, error)
+    }
+  }
+
+  get missing(): ReadonlyMap<number, number> {
+    return this.#missing
+  }
+
+  async begin(
+    index: number,
+    from: { readonly offset: number; readonly sha256: Uint8Array | undefined; readonly signal: AbortSignal },
+  ): Promise<Part | undefined> {
+    return await this.#rootOf(index).begin(index, from)
+  }
+
+  async finish(): Promise<readonly string[]> {
+    const paths: string[] = []
+    try {
+      for (const root of this.#roots) paths.push(await root.finish())
+      await syncFolder(this.#storage.folder)
+      return paths
+    } catch (error) {
+      throw error instanceof TransferError ? error : unwritable(this.#storage.folder, error)
+    }
+  }
+
+  async leave(): Promise<void> {
+    for (const root of this.#roots) await root.leave()
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    for (const [name, indexes] of this.#indexesByRoot()) {
+      const [first = 0] = indexes
+      const entry = this.#entries[first]
+      const root =
+        entry?.kind === 'file'
+          ? new SingleFile(this.#storage, entry)
+          : new FolderRoot(this.#storage, { name, entries: this.#entries, indexes })
+      this.#roots.push(root)
+      for (const [index, bytes] of await root.look(first, signal)) this.#missing.set(index, bytes)
+    }
+  }
+
+  #indexesByRoot(): Map<string, number[]> {
+    const roots = new Map<string, number[]>()
+    for (const [index, { path }] of this.#entries.entries()) {
+      const name = firstComponent(path)
+      const indexes = roots.get(name)
+      if (indexes === undefined) roots.set(name, [index])
+      else indexes.push(index)
+    }
+    return roots
+  }
+
+  #rootOf(index: number): Root {
+    const root = this.#roots.find((other) => other.has(index))
+    if (root === undefined) throw new Error(`no file has the index ${index}`)
+    return root
+  }
+}
+
+type From = Parameters<SetStorage['begin']>[1]
+
+/** A file or folder of the first component (file-transfer §7.5). */
+interface Root {
+  has(index: number): boolean
+  /** What is missing of it: by index, how much of each is there. @param first the index of its own entry */
+  look(first: number, signal: AbortSignal): Promise<ReadonlyMap<number, number>>
+  begin(index: number, from: From): Promise<Part | undefined>
+  /** Gives it its name, where that is not done: where it is now. */
+  finish(): Promise<string>
+  leave(): Promise<void>
+}
+
+/** A file of one component is kept as if it had been offered alone. */
+class SingleFile implements Root {
+  readonly #storage: FolderStorage
+  readonly #offer: TransferOffer
+  #index = -1
+  #part: Part | undefined
+  #path: string | undefined
+
+  constructor(storage: FolderStorage, { path, content, mode, mtimeS }: SetFile) {
+    this.#storage = storage
+    this.#offer = { name: path, content, session: new Uint8Array(SESSION_BYTES), attributes: { mode, mtimeS } }
+  }
+
+  has(index: number): boolean {
+    return index === this.#index
+  }
+
+  async look(first: number, signal: AbortSignal): Promise<ReadonlyMap<number, number>> {
+    this.#index = first
+    const size = this.#offer.content?.size ?? 0
+    this.#path = await this.#storage.find(this.#offer, signal)
+    if (this.#path !== undefined) return new Map()
+    if (size === 0) {
+      this.#path = await (await this.#storage.create(this.#offer)).finish(signal)
+      return new Map()
+    }
+    this.#part = (await this.#storage.parts(this.#offer)).find((part) => part.size <= size)
+    return new Map([[first, this.#part?.size ?? 0]])
+  }
+
+  async begin(_index: number, { offset, sha256, signal }: From): Promise<Part | undefined> {
+    const part = this.#part
+    if (offset === 0) return this.#named(await this.#storage.create(this.#offer))
+    if (part === undefined || sha256 === undefined) return undefined
+    return (await part.continueFrom(offset, sha256, signal)) ? this.#named(part) : undefined
+  }
+
+  /** The part, of which it is remembered where it goes. */
+  #named(part: Part): Part {
+    const finish = async (signal: AbortSignal): Promise<string> => (this.#path = await part.finish(signal))
+    return {
+      get size(): number {
+        return part.size
+      },
+      continueFrom: (...given) => part.continueFrom(...given),
+      append: (...given) => part.append(...given),
+      digest: () => part.digest(),
+      suspend: () => part.suspend(),
+      discard: () => part.discard(),
+      finish,
+    }
+  }
+
+  finish(): Promise<string> {
+    return Promise.resolve(this.#path ?? this.#offer.name)
+  }
+
+  async leave(): Promise<void> {
+    // The part that is written is its connection's to keep.
+  }
+}
+
+interface FolderRootOptions {
+  readonly name: string
+  /** Of the whole set. */
+  readonly entries: readonly SetEntry[]
+  /** Of the folder, its own entry first. */
+  readonly indexes: readonly number[]
+}
+
+/** What stands in an unfinished folder. */
+interface Found {
+  readonly path: string
+  /** Its place in the set: the path of an entry, or what would be one. */
+  readonly place: string
+  readonly kind: 'file' | 'folder' | 'other'
+  readonly stats: Stats
+}
+
+/** What is known of an unfinished folder by the list (file-transfer §7.6). */
+interface Inventory {
+  /** Whole files, by index. */
+  readonly whole: Map<number, string>
+  /** The longest part of each file. */
+  readonly parts: Map<number, Found>
+  readonly unknown: readonly Found[]
+  /** Of files and parts with bytes, how many the list knows, and how many not. */
+  readonly known: number
+  readonly others: number
+}
+
+/** A folder is made whole under another name (file-transfer §7.5). */
+class FolderRoot implements Root {
+  readonly #storage: FolderStorage
+  readonly #name: string
+  readonly #entries: readonly SetEntry[]
+  readonly #indexes: readonly number[]
+  readonly #indexSet: ReadonlySet<number>
+  readonly #indexOf: ReadonlyMap<string, number>
+  /** Files that come second of those that some disk takes for the same. */
+  readonly #shadowed: ReadonlySet<number>
+  /** Where the folder is, with its name. */
+  #path: string | undefined
+  /** Where it is without. */
+  #part: string | undefined
+  #parts: ReadonlyMap<number, Found> = new Map()
+  /** Where files are in the unfinished folder. */
+  readonly #placed: Map<number, string> = new Map()
+  /** The folder into which the files go, where they replace what is there (file-transfer §7.8). */
+  #replaced: string | undefined
+
+  constructor(storage: FolderStorage, { name, entries, indexes }: FolderRootOptions) {
+    this.#storage = storage
+    this.#name = name
+    this.#entries = entries
+    this.#indexes = indexes
+    this.#indexSet = new Set(indexes)
+    this.#indexOf = new Map(indexes.map((index) => [this.#entry(index).path, index]))
+    const folded = new Set<string>()
+    const shadowed = new Set<number>()
+    for (const index of indexes) {
+      const path = foldedPath(this.#entry(index).path)
+      if (folded.has(path)) shadowed.add(index)
+      folded.add(path)
+    }
+    this.#shadowed = shadowed
+  }
+
+  has(index: number): boolean {
+    return this.#indexSet.has(index)
+  }
+
+  async look(_first: number, signal: AbortSignal): Promise<ReadonlyMap<number, number>> {
+    const there = new Map<number, string>()
+    for (const path of await this.#namesakes()) {
+      const found = await this.#filesIn(path, signal)
+      if (found.size === this.#indexes.length) {
+        this.#path = path
+        return new Map()
+      }
+      for (const [index, file] of found) there.set(index, file)
+    }
+    await this.#takePart(signal)
+    await this.#makeFolders()
+    const missing = new Map<number, number>()
+    for (const index of this.#indexes) {
+      const entry = this.#entry(index)
+      if (entry.kind === 'folder' || this.#placed.has(index)) continue
+      const copy = there.get(index)
+      if (entry.content.size === 0) await this.#placeEmpty(index, signal)
+      else if (copy === undefined) missing.set(index, this.#parts.get(index)?.stats.size ?? 0)
+      else if (this.#replaced === undefined) await this.#copy(index, copy)
+    }
+    return missing
+  }
+
+  async begin(index: number, { offset, sha256, signal }: From): Promise<Part | undefined> {
+    const entry = this.#file(index)
+    const found = this.#parts.get(index)
+    if (offset > 0) {
+      if (found === undefined || sha256 === undefined) return undefined
+      const part = this.#filePart(index, found.path, found.stats.size)
+      return (await part.continueFrom(offset, sha256, signal)) ? part : undefined
+    }
+    if (found !== undefined) await rm(found.path, { force: true })
+    const path = this.#pathOf(
+      `${parentOf(entry.path)}${partStart(offerOf(entry))}${this.#storage.random()}${PART_SUFFIX}`,
+    )
+    this.#storage.locks.lock(path)
+    try {
+      return this.#filePart(index, path, 0, await open(path, 'wx'))
+    } catch (error) {
+      this.#storage.locks.unlock(path)
+      throw unwritable(path, error)
+    }
+  }
+
+  async finish(): Promise<string> {
+    if (this.#path !== undefined) return this.#path
+    const part = this.#unfinished
+    const folders = this.#indexes.filter((index) => this.#entry(index).kind === 'folder').toReversed()
+    for (const index of folders) {
+      const path = this.#pathOf(this.#entry(index).path)
+      await syncFolder(path)
+      await chmod(path, this.#storage.allowed(this.#entry(index).mode, 'folder')).catch(() => undefined)
+    }
+    if (this.#replaced === undefined) {
+      this.#path = await placeFolderBeside(part, this.#storage.folder, this.#name)
+    } else {
+      await this.#replace(this.#replaced)
+      await rm(part, { recursive: true, force: true })
+      this.#path = this.#replaced
+    }
+    await this.leave()
+    return this.#path
+  }
+
+  async leave(): Promise<void> {
+    const part = this.#part
+    if (part === undefined) return
+    this.#part = undefined
+    // One without a byte is of no use.
+    if (this.#path === undefined && !(await holdsBytes(part))) await rm(part, { recursive: true, force: true })
+    this.#storage.locks.unlock(part)
+  }
+
+  /** Folders of that name that are there, and no links to one. */
+  async #namesakes(): Promise<readonly string[]> {
+    const { folder, replaces } = this.#storage
+    const found: string[] = []
+    for (let number = 1; number <= (replaces ? 1 : MAX_COPIES); number++) {
+      const path = join(folder, numberedFolderName(this.#name, number))
+      const stats = await lstat(path).catch(() => undefined)
+      if (stats === undefined) break
+      if (stats.isDirectory()) found.push(path)
+    }
+    if (replaces) this.#replaced = found[0]
+    return found.slice(0, MAX_FOLDERS_LOOKED_AT)
+  }
+
+  /** Of the list, what a folder has: the same files, and the folders. */
+  async #filesIn(root: string, signal: AbortSignal): Promise<ReadonlyMap<number, string>> {
+    const found = new Map<number, string>()
+    const folders = new Set<string>()
+    for (const index of this.#indexes) {
+      const entry = this.#entry(index)
+      // A link on the way leads out of the folder.
+      if (entry.path.includes('/') && !folders.has(parentOf(entry.path))) continue
+      const path = join(root, ...insideOf(entry.path))
+      const stats = await lstat(path).catch(() => undefined)
+      if (entry.kind === 'folder') {
+        if (stats?.isDirectory() !== true) continue
+        folders.add(`${entry.path}/`)
+        found.set(index, path)
+      } else if (stats !== undefined && (await this.#isWhole(entry, path, stats, signal))) found.set(index, path)
+    }
+    return found
+  }
+
+  async #isWhole({ content }: SetFile, path: string, stats: Stats, signal: AbortSignal): Promise<boolean> {
+    if (!stats.isFile() || stats.size !== content.size) return false
+    const sha256 = await this.#storage.hashes.ofFile(path, signal)
+    return sha256 !== undefined && equalBytes(sha256, content.sha256)
+  }
+
+  /** file-transfer §7.6: an unfinished folder of which the list knows most, else a new one. */
+  async #takePart(signal: AbortSignal): Promise<void> {
+    const { locks } = this.#storage
+    const start = folderPartStart(this.#name)
+    const candidates = (await this.#storage.folderParts(start)).toSorted((a, b) => b.size - a.size)
+    for (const { path } of candidates.slice(0, MAX_FOLDERS_LOOKED_AT)) {
+      if (!locks.lock(path)) continue
+      this.#part = path
+      const inventory = await this.#take(path, signal)
+      if (inventory.known > 0 && inventory.known >= inventory.others) {
+        for (const { path: left } of inventory.unknown) await rm(left, { recursive: true, force: true })
+        for (const [index, file] of inventory.whole) this.#placed.set(index, file)
+        this.#parts = inventory.parts
+        return
+      }
+      this.#part = undefined
+      locks.unlock(path)
+    }
+    this.#part = await this.#storage.createFolderPart(start)
+  }
+
+  async #take(part: string, signal: AbortSignal): Promise<Inventory> {
+    const whole = new Map<number, string>()
+    const parts = new Map<number, Found>()
+    const unknown: Found[] = []
+    let [known, others] = [0, 0]
+    for await (const found of walk(part, this.#name)) {
+      if (found.kind === 'folder' && this.#kindAt(found.place) === 'folder') continue
+      const file = found.kind === 'file' ? await this.#knows(found, signal) : undefined
+      if (found.kind === 'file' && found.stats.size > 0) {
+        if (file === undefined) others++
+        else known++
+      }
+      if (file?.isWhole === true) whole.set(file.index, found.path)
+      else if (file !== undefined && (parts.get(file.index)?.stats.size ?? 0) < found.stats.size) {
+        const shorter = parts.get(file.index)
+        if (shorter !== undefined) unknown.push(shorter)
+        parts.set(file.index, found)
+      } else unknown.push(found)
+    }
+    return { whole, parts, unknown, known, others }
+  }
+
+  /** The file of the list that a found one is, whole or in part. */
+  async #knows(found: Found, signal: AbortSignal): Promise<{ index: number; isWhole: boolean } | undefined> {
+    const { path, place, stats } = found
+    if (!place.endsWith(PART_SUFFIX)) {
+      const index = this.#indexOf.get(place)
+      const entry = index === undefined ? undefined : this.#entry(index)
+      if (index === undefined || entry?.kind !== 'file') return undefined
+      return (await this.#isWhole(entry, path, stats, signal)) ? { index, isWhole: true } : undefined
+    }
+    const index = this.#indexOf.get(place.slice(0, -PART_ENDING_LENGTH))
+    const entry = index === undefined ? undefined : this.#entry(index)
+    if (index === undefined || entry?.kind !== 'file') return undefined
+    // What has a second name would change under that one as well.
+    const isPart = stats.nlink === 1 && stats.size <= entry.content.size
+    return isPart && lastComponent(place).startsWith(partStart(offerOf(entry))) ? { index, isWhole: false } : undefined
+  }
+
+  #kindAt(place: string): SetEntry['kind'] | undefined {
+    const index = this.#indexOf.get(place)
+    return index === undefined ? undefined : this.#entry(index).kind
+  }
+
+  async #makeFolders(): Promise<void> {
+    for (const index of this.#indexes) {
+      const entry = this.#entry(index)
+      if (entry.kind === 'file') continue
+      await mkdir(this.#pathOf(entry.path)).catch((error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error
+      })
+    }
+  }
+
+  async #placeEmpty(index: number, signal: AbortSignal): Promise<void> {
+    const part = await this.begin(index, { offset: 0, sha256: undefined, signal })
+    await part?.finish(signal)
+  }
+
+  /** A file that is there in another folder of that name. */
+  async #copy(index: number, from: string): Promise<void> {
+    const entry = this.#file(index)
+    if ((await this.#storage.room()) < entry.content.size)
+      throw new TransferError('NO_SPACE', 'the receiver has no room for another copy of what is there')
+    const part = `${this.#pathOf(`${parentOf(entry.path)}${partStart(offerOf(entry))}`)}${this.#storage.random()}${PART_SUFFIX}`
+    await copyFile(from, part, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    const file = await open(part, 'r+')
+    try {
+      await setAttributes(file, { ...entry, mode: this.#storage.allowed(entry.mode, 'file') })
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await this.#place(index, part)
+  }
+
+  async #place(index: number, part: string): Promise<string> {
+    const { path } = this.#entry(index)
+    const placed = await placeBeside(part, this.#pathOf(parentOf(path)), lastComponent(path))
+    this.#placed.set(index, placed)
+    return placed
+  }
+
+  /** file-transfer §7.8. The list has a folder before what is in it, so no link is on the way to anything. */
+  async #replace(root: string): Promise<void> {
+    for (const index of this.#indexes) {
+      const entry = this.#entry(index)
+      const path = join(root, ...insideOf(entry.path))
+      const stats = await lstat(path).catch(() => undefined)
+      if (entry.kind === 'folder') {
+        if (stats?.isDirectory() === true) continue
+        if (stats !== undefined) await rm(path)
+        await mkdir(path, this.#storage.allowed(entry.mode, 'folder'))
+        continue
+      }
+      const placed = this.#placed.get(index)
+      // What is there already is the same.
+      if (placed === undefined) continue
+      const isReplaced = stats?.isDirectory() !== true && !this.#shadowed.has(index)
+      if (isReplaced) await rename(placed, path)
+      else await placeBeside(placed, join(path, '..'), lastComponent(entry.path))
+    }
+    for (const index of this.#indexes) {
+      const entry = this.#entry(index)
+      if (entry.kind === 'folder') await syncFolder(join(root, ...insideOf(entry.path)))
+    }
+  }
+
+  #filePart(
+    index: number,
+    path: string,
+    size: number,
+    file?: Parameters<FolderStorage['filePart']>[0]['file'],
+  ): FilePart {
+    const attributes = this.#file(index)
+    const name = (): Promise<string> => this.#place(index, path)
+    return this.#storage.filePart({ path, size, name, attributes, ...(file !== undefined && { file }) })
+  }
+
+  get #unfinished(): string {
+    if (this.#part === undefined) throw new Error('the folder has no place yet')
+    return this.#part
+  }
+
+  /** Where a path of the set is in the unfinished folder. */
+  #pathOf(place: string): string {
+    return join(this.#unfinished, ...insideOf(place))
+  }
+
+  #entry(index: number): SetEntry {
+    const entry = this.#entries[index]
+    if (entry === undefined) throw new Error(`no entry has the index ${index}`)
+    return entry
+  }
+
+  #file(index: number): SetFile {
+    const entry = this.#entry(index)
+    if (entry.kind !== 'file') throw new Error(`the entry ${index} is no file`)
+    return entry
+  }
+}
+
+function offerOf({ path, content }: SetFile): Pick<TransferOffer, 'name' | 'content'> {
+  return { name: lastComponent(path), content }
+}
+
+/** With its `/`; nothing for a path of one component. */
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1)
+}
+
+/** The components behind the first. */
+function insideOf(path: string): readonly string[] {
+  return path.split('/').slice(1)
+}
+
+/** All that is in a folder and below, a folder before what is in it; links are not followed. */
+async function* walk(folder: string, place: string): AsyncGenerator<Found> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const stats = await lstat(path).catch(() => undefined)
+    if (stats === undefined) continue
+    const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : 'other'
+    yield { path, place: `${place}/${name}`, kind, stats }
+    if (kind === 'folder') yield* walk(path, `${place}/${name}`)
+  }
+}
+
+async function holdsBytes(folder: string): Promise<boolean> {
+  for await (const { kind, stats } of walk(folder, '')) if (kind === 'file' && stats.size > 0) return true
+  return false
+}

@@ -1,0 +1,215 @@
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSet, type SetSource } from '../../src/cli/transfer/set-source.ts'
+import { PART_SUFFIX } from '../../src/cli/transfer/limits.ts'
+import { pattern } from './command-line.ts'
+import { ReceiverFolder, sendSetTo, turns } from './receiver-folder.ts'
+import { makeTree, treeOf } from './tree.ts'
+
+let receiver: ReceiverFolder
+let sender: string
+
+beforeEach(() => {
+  receiver = new ReceiverFolder()
+  sender = mkdtempSync(join(tmpdir(), 'keysock-set-'))
+})
+afterEach(() => {
+  receiver.close()
+  rmSync(sender, { recursive: true, force: true })
+})
+
+const FILES = {
+  'a.txt': pattern(3_000, 1),
+  'b/c.bin': pattern(60_000, 2),
+  'b/d.bin': pattern(20_000, 3),
+  'b/e/f': Buffer.alloc(0),
+  'b/e/g': pattern(9_000, 4),
+  empty: undefined,
+}
+
+const album = (): string => join(sender, 'album')
+const received = (name = 'album'): Record<string, string> => treeOf(join(receiver.folder, name))
+
+async function open(...paths: readonly string[]): Promise<SetSource> {
+  return await openSet(paths.length === 0 ? [album()] : paths, { onLeftOut: () => undefined })
+}
+
+/** One run of the sender, and of the receiver: what was sent. */
+async function send(options: Parameters<typeof sendSetTo>[2] & { readonly overwrite?: boolean } = {}): Promise<{
+  readonly files: readonly string[]
+  readonly bytes: number
+}> {
+  const { line, received: end } = await receiver.accept(await receiver.storage(options.overwrite))
+  const sent = await sendSetTo(line, await open(), options)
+  await end
+  return sent
+}
+
+/** A run that breaks off: the files that the receiver had whole by then. */
+async function breakAt(cutAt: number): Promise<readonly string[]> {
+  const { line, received: end, seen } = await receiver.accept()
+  const failed = await sendSetTo(line, await open(), { cutAt }).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  if (failed !== undefined) expect(failed).toMatchObject({ name: 'ConnectionLost' })
+  await end.catch(() => undefined)
+  await turns()
+  return seen.filter((each) => each.startsWith('done ')).map((each) => each.slice('done '.length))
+}
+
+describe('a folder that is sent', () => {
+  it('is whole when it has its name, and not there before', async () => {
+    makeTree(album(), FILES)
+    await breakAt(50_000)
+    expect(readdirSync(receiver.folder).every((name) => name.endsWith(PART_SUFFIX))).toBe(true)
+    await send()
+    expect(readdirSync(receiver.folder)).toEqual(['album'])
+    expect(received()).toEqual(treeOf(album()))
+  })
+
+  it('goes on wherever it broke off, and no file that was whole is sent again', async () => {
+    makeTree(album(), FILES)
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 95_000 }), { minLength: 1, maxLength: 4 }), async (cuts) => {
+        for (const name of readdirSync(receiver.folder)) rmSync(join(receiver.folder, name), { recursive: true })
+        const whole = new Set<string>()
+        for (const cut of cuts) for (const path of await breakAt(cut)) whole.add(path)
+        const { files } = await send()
+        expect(files.filter((path) => whole.has(path))).toEqual([])
+        expect(readdirSync(receiver.folder)).toEqual(['album'])
+        expect(received()).toEqual(treeOf(album()))
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  it('goes on within a file', async () => {
+    makeTree(album(), { 'large.bin': pattern(100_000, 1) })
+    await breakAt(70_000)
+    const { bytes } = await send()
+    expect(bytes).toBeLessThan(50_000)
+    expect(received()).toEqual(treeOf(album()))
+  })
+
+  it('is not sent again where it is there, whatever else is in it', async () => {
+    makeTree(album(), FILES)
+    await send()
+    writeFileSync(join(receiver.folder, 'album', 'mine.txt'), 'my own')
+    expect(await send()).toMatchObject({ bytes: 0, files: [] })
+    expect(readdirSync(receiver.folder)).toEqual(['album'])
+  })
+
+  it('becomes another folder where one is there that differs, of which only the difference is sent', async () => {
+    makeTree(album(), FILES)
+    await send()
+    const before = received()
+    writeFileSync(join(album(), 'a.txt'), 'changed')
+    expect(await send()).toMatchObject({ files: ['album/a.txt'] })
+    expect(received()).toEqual(before)
+    expect(received('album (2)')).toEqual(treeOf(album()))
+  })
+
+  it('replaces files where the receiver wants that, and leaves others alone', async () => {
+    makeTree(album(), FILES)
+    await send()
+    writeFileSync(join(album(), 'a.txt'), 'changed')
+    writeFileSync(join(receiver.folder, 'album', 'mine.txt'), 'my own')
+    expect(await send({ overwrite: true })).toMatchObject({ files: ['album/a.txt'] })
+    expect(readdirSync(receiver.folder)).toEqual(['album'])
+    expect(received()).toEqual({ ...treeOf(album()), 'mine.txt': Buffer.from('my own').toString('hex') })
+  })
+
+  it('sends anew what changed since it broke off, and forgets what is gone', async () => {
+    makeTree(album(), FILES)
+    const whole = await breakAt(75_000)
+    writeFileSync(join(album(), 'a.txt'), 'changed')
+    rmSync(join(album(), 'b/e/g'))
+    const { files } = await send()
+    expect(files).toContain('album/a.txt')
+    expect(files.filter((path) => whole.includes(path))).toEqual(['album/a.txt'])
+    expect(received()).toEqual(treeOf(album()))
+  })
+
+  it('is not mixed with what another sender left unfinished under the same name', async () => {
+    makeTree(album(), FILES)
+    await breakAt(75_000)
+    const other = makeTree(join(sender, 'other', 'album'), { 'a.txt': pattern(10, 9), evil: pattern(5_000, 8) })
+    const { line, received: end } = await receiver.accept()
+    await sendSetTo(line, await open(other), { session: 2 })
+    await end
+    expect(received()).toEqual(treeOf(other))
+    await send()
+    expect(received('album (2)')).toEqual(treeOf(album()))
+  })
+
+  it('goes round a link that stands in its way', async () => {
+    makeTree(album(), FILES)
+    const outside = makeTree(join(sender, 'outside'), { kept: pattern(10) })
+    symlinkSync(outside, join(receiver.folder, 'album'))
+    await send()
+    expect(treeOf(outside)).toEqual({ kept: pattern(10).toString('hex') })
+    expect(received('album (2)')).toEqual(treeOf(album()))
+  })
+
+  it('replaces a link inside the folder that it goes into, and follows none', async () => {
+    makeTree(album(), { 'b/c': pattern(100) })
+    const outside = makeTree(join(sender, 'outside'), { kept: pattern(10) })
+    makeTree(join(receiver.folder, 'album'), { 'own.txt': pattern(5) })
+    symlinkSync(outside, join(receiver.folder, 'album', 'b'))
+    await send({ overwrite: true })
+    expect(treeOf(outside)).toEqual({ kept: pattern(10).toString('hex') })
+    expect(received()).toMatchObject({ 'b/c': pattern(100).toString('hex'), 'own.txt': pattern(5).toString('hex') })
+  })
+
+  it('says which file changed while it was sent, and the rest goes', async () => {
+    makeTree(album(), FILES)
+    const source = await open()
+    writeFileSync(join(album(), 'b/d.bin'), pattern(20_000, 7))
+    const { line, received: end, seen } = await receiver.accept()
+    await expect(sendSetTo(line, source)).rejects.toMatchObject({
+      reason: 'CHANGED',
+      message: expect.stringMatching(/^album\/b\/d\.bin changed while it was sent/),
+    })
+    await expect(end).rejects.toMatchObject({ reason: 'CHANGED', isRemote: true })
+    expect(seen).toContain('done album/b/e/g')
+    const { files } = await send()
+    expect(files).toEqual(['album/b/d.bin'])
+    expect(received()).toEqual(treeOf(album()))
+  })
+
+  it('may go with files beside it, which get their names as they come', async () => {
+    makeTree(album(), FILES)
+    makeTree(sender, { 'note.txt': pattern(2_000, 5), 'zero.txt': Buffer.alloc(0) })
+    receiver.put('note.txt', pattern(3))
+    const { line, received: end } = await receiver.accept()
+    await sendSetTo(line, await open(album(), join(sender, 'note.txt'), join(sender, 'zero.txt')))
+    expect(await end).toMatchObject({ path: receiver.folder, files: 7 })
+    expect(readdirSync(receiver.folder).toSorted()).toEqual(['album', 'note (2).txt', 'note.txt', 'zero.txt'])
+    expect(receiver.read('note (2).txt').equals(pattern(2_000, 5))).toBe(true)
+  })
+})
+
+describe('a receiver of a set', () => {
+  it('refuses what is more than its folder may hold in all', async () => {
+    makeTree(album(), FILES)
+    receiver.put('old', pattern(10_000))
+    const { line, received: end } = await receiver.accept(await receiver.storage(false, { maxTotalBytes: 100_000 }))
+    await expect(sendSetTo(line, await open())).rejects.toMatchObject({ reason: 'NO_SPACE', isRemote: true })
+    await expect(end).rejects.toMatchObject({ reason: 'NO_SPACE' })
+    const roomy = await receiver.accept(await receiver.storage(false, { maxTotalBytes: 110_000 }))
+    await sendSetTo(roomy.line, await open())
+    expect(received()).toEqual(treeOf(album()))
+  })
+
+  it('refuses what is larger than it takes, before any of it comes', async () => {
+    makeTree(album(), FILES)
+    receiver.maxSizeBytes = 90_000
+    const { line } = await receiver.accept()
+    await expect(sendSetTo(line, await open())).rejects.toMatchObject({ reason: 'TOO_LARGE', isRemote: true })
+    expect(readdirSync(receiver.folder)).toEqual([])
+  })
+})
