@@ -36,7 +36,15 @@ async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): P
   let now = 0
   const due: { atMs: number; call: () => void }[] = []
   const warnings: unknown[] = []
-  const stats = { capMsat: maxCostMsat ?? 100_000_000n, spentMsat: 0n, reservedMsat: 0n }
+  const sockets: PaidSocket[] = []
+  const stats = {
+    capMsat: maxCostMsat ?? 100_000_000n,
+    spentMsat: 0n,
+    reservedMsat: 0n,
+    get receivedMsat(): bigint {
+      return sockets.reduce((sum, each) => sum + each.stats.receivedMsat, 0n)
+    },
+  }
   let take: ((socket: Socket) => void) | undefined
   const server = Object.assign(new EventEmitter(), { listen: async () => undefined, close: () => undefined })
   const endpoint = {
@@ -71,6 +79,7 @@ async function bench({ maxCostMsat }: { readonly maxCostMsat?: bigint } = {}): P
   let ending: unknown
   void receiving.ended.then((how) => (ending = how))
   const socket = new PaidSocket()
+  sockets.push(socket)
   take?.(socket as unknown as Socket)
   return {
     socket,
@@ -98,7 +107,7 @@ it('spends on answers what senders pay and an advance', async () => {
   expect(stats.capMsat).toBe(100_000n)
   socket.stats = { receivedMsat: 500_000n, awaitsMoney: false }
   pass(300)
-  expect(stats.capMsat).toBe(600_000n)
+  expect(stats.capMsat).toBe(650_000n)
 })
 
 it('goes on with a sender that pays after its answers were stopped', async () => {

@@ -28,6 +28,13 @@ export interface LastWords extends Pick<
   readonly maxCostSat?: number | undefined
 }
 
+interface OpenOptions {
+  /** How long a node is waited for that another process has to itself. */
+  readonly waitMs?: number
+  /** Hears that nothing can be paid or received any more; unless told, the run ends. */
+  readonly onFailure?: (error: Error) => void
+}
+
 /** What an error says beside itself. */
 export interface FailureWords {
   readonly name?: TransferName
@@ -74,19 +81,21 @@ export class CommandRun {
   }
 
   /**
-   * @param waitMs how long a node is waited for that another process has to itself
+   * An endpoint that was opened before is closed.
+   *
    * @throws KeysockError that tells a person why there is none; the signal's reason
    */
   async openEndpoint(
     request: Omit<EndpointRequest, 'environment'>,
-    { waitMs = 0 }: { readonly waitMs?: number } = {},
+    { waitMs = 0, onFailure = (error) => this.stop.fail(error) }: OpenOptions = {},
   ): Promise<Endpoint> {
+    await this.closeEndpoint()
     const opening = this.#open(request, waitMs)
     try {
       const endpoint = await this.stop.orStop(opening)
       this.#endpoint = endpoint
       // Its store failed: nothing can be paid or received any more.
-      endpoint.on('error', (error: Error) => this.stop.fail(error))
+      endpoint.on('error', onFailure)
       endpoint.on('warning', ({ code, message }: { code: string; message: string }) => this.warn(code, message))
       this.#reportAbsence(endpoint)
       return endpoint
@@ -204,10 +213,16 @@ export class CommandRun {
     this.display.emit({ event: 'stopped', ...words, resume })
   }
 
+  async closeEndpoint(): Promise<void> {
+    const endpoint = this.#endpoint
+    this.#endpoint = undefined
+    await endpoint?.close().catch((error: unknown) => this.warn(codeOf(error), messageOf(error)))
+  }
+
   /** Ends the run: leaves the terminal as it was, and closes the endpoint. */
   async close(): Promise<void> {
     this.display.close()
-    await this.#endpoint?.close().catch((error: unknown) => this.warn(codeOf(error), messageOf(error)))
+    await this.closeEndpoint()
     this.stop.release()
   }
 }

@@ -3,7 +3,6 @@ import { open } from 'node:fs/promises'
 import { InvalidArgumentError } from 'commander'
 import type { Endpoint } from '../../index.ts'
 import { EXIT, type ExitCode } from '../ending.ts'
-import { targetArgument } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { MAX_RECEIVERS, MAX_RECEIVERS_BYTES, MAX_RESUME_RECEIVERS } from '../transfer/limits.ts'
 import { publicKeyOf, type SendEnd, type SendTarget, type SendTransfer } from '../transfer/send-transfer.ts'
@@ -116,13 +115,19 @@ const WHY: Readonly<Record<Exclude<SendEnd['type'], 'done'>, string>> = {
   wait: 'nothing went forward',
 }
 
-/** Receivers as --to names them: keys, addresses, or files with one a line. @throws InvalidArgumentError */
-export async function receiversOf(words: readonly string[]): Promise<readonly SendTarget[]> {
+/**
+ * Receivers as --to names them: keys, addresses, names of the address book, or files with one of these a line.
+ *
+ * @throws InvalidArgumentError
+ */
+export async function receiversOf(
+  words: readonly string[],
+  targetOf: (text: string) => SendTarget,
+): Promise<readonly SendTarget[]> {
   const targets: SendTarget[] = []
   const seen = new Set<string>()
   for (const word of words) {
-    for (const text of isTarget(word) ? [word] : await linesOf(word)) {
-      const target = targetArgument(text)
+    for (const target of await receiversIn(word, targetOf)) {
       const key = `${publicKeyOf(target)}:${target.port}`
       // Twice the same is meant once.
       if (!seen.has(key)) targets.push(target)
@@ -134,17 +139,25 @@ export async function receiversOf(words: readonly string[]): Promise<readonly Se
   return targets
 }
 
-function isTarget(word: string): boolean {
-  return /^0[23][0-9a-f]{64}/i.test(word)
+/** A name of the address book wins over a file of that name. */
+async function receiversIn(word: string, targetOf: (text: string) => SendTarget): Promise<readonly SendTarget[]> {
+  let complaint: string
+  try {
+    return [targetOf(word)]
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error
+    complaint = error.message
+  }
+  const lines = await linesOf(word)
+  if (lines === undefined)
+    throw new InvalidArgumentError(`--to ${word}: ${complaint} Nor is it a file that can be read.`)
+  return lines.map(targetOf)
 }
 
-/** Lines of a file, without what is empty or begins with #. */
-async function linesOf(path: string): Promise<readonly string[]> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    throw new InvalidArgumentError(
-      `--to ${path} is neither a node's public key (66 hexadecimal digits that begin with 02 or 03) nor a file that can be read (${codeOf(error)}).`,
-    )
-  })
+/** Lines of a file, without what is empty or stands behind a #; undefined where it cannot be read. */
+async function linesOf(path: string): Promise<readonly string[] | undefined> {
+  const file = await open(path, 'r').catch(() => undefined)
+  if (file === undefined) return undefined
   try {
     if ((await file.stat()).size > MAX_RECEIVERS_BYTES)
       throw new InvalidArgumentError(`${path} is too long for a list of receivers.`)

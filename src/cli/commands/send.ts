@@ -95,10 +95,12 @@ export function sendCommand(dependencies: Dependencies, ended: (code: ExitCode) 
   addOutputOptions(command)
   command.addHelpText('after', EXAMPLES)
   command.action(async (words: readonly string[], flags: SendFlags) => {
-    const given = await whatIsSent(words, flags, sendTargetArgument(dependencies.environment)).catch((error: unknown) => {
-      if (!(error instanceof InvalidArgumentError)) throw error
-      return command.error(`error: ${error.message}`, { code: error.code, exitCode: EXIT.usage })
-    })
+    const given = await whatIsSent(words, flags, sendTargetArgument(dependencies.environment)).catch(
+      (error: unknown) => {
+        if (!(error instanceof InvalidArgumentError)) throw error
+        return command.error(`error: ${error.message}`, { code: error.code, exitCode: EXIT.usage })
+      },
+    )
     ended(await new SendCommand(dependencies, { ...given, flags }).run())
   })
   // The default is a number of ms, which says nothing to a person.

@@ -62,6 +62,12 @@ export const DEFAULT_MAX_SIZE_BYTES: number = 2 ** 30
 export const MAX_PARTS = 64
 /** A part that nobody went on with for so long is told of: 30 days. */
 export const OLD_PART_MS: number = 30 * 86_400_000
+/** How often such parts are looked for where they are deleted. */
+export const EXPIRE_EVERY_MS = 3_600_000
+/** A drop box that lost its node tries again after so long: it costs nothing, and a node starts within minutes. */
+export const KEEP_PAUSES = { minMs: 5_000, maxMs: 300_000 } as const
+/** Files of which a drop box remembers that it told of them. */
+export const MAX_ANNOUNCED = 1_024
 /** Parts that are proposed before a transfer starts from nothing. */
 export const MAX_PROPOSALS = 4
 /** Copies of one name: `name (2)` to `name (99)`. */
@@ -85,6 +91,8 @@ export const ROOM_EVERY_BYTES: number = 2 ** 20
 
 /** What a person loses at most to senders that pay less than their answers cost, msat: what an endpoint advances. */
 export const ADVANCE_MSAT = 100_000n
+/** It is filled up by such a part of all that comes in, which may be spent as well. */
+export const ADVANCE_PARTS = 10n
 
 // ---- The sender (file-transfer §5) --------------------------------------------------------------------
 

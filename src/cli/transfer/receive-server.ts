@@ -6,6 +6,7 @@ import { bytesInWords, durationInWords, percentOf, satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import {
   ADVANCE_MSAT,
+  ADVANCE_PARTS,
   CAP_REACHED_MS,
   ENDING_MS,
   LAST_WORD_MS,
@@ -60,8 +61,6 @@ export class ReceiveServer {
   readonly #ended: PromiseWithResolvers<ReceiveEnd> = Promise.withResolvers()
   #offered = 0
   #done = 0
-  /** What connections that are over brought in, msat. */
-  #pastIncomeMsat = 0n
   /** Connections whose answers wait for their sender to pay: since when, what it had paid, and what the next costs. */
   readonly #unpaid: Map<Socket, Pause & { readonly incomeMsat: bigint }> = new Map()
   /** Since when the person's cap stops it, and how much was there. */
@@ -156,7 +155,6 @@ export class ReceiveServer {
     socket.once('close', () => {
       this.#sockets.delete(socket)
       this.#unpaid.delete(socket)
-      this.#pastIncomeMsat += socket.stats.receivedMsat
     })
     const running = this.#receive(socket).finally(() => this.#running.delete(running))
     this.#running.add(running)
@@ -222,16 +220,17 @@ export class ReceiveServer {
     return spentMsat + reservedMsat + priceMsat <= capMsat && socket?.stats.awaitsMoney !== true
   }
 
-  /** Without a cap of the person's: what packets bring in may be spent on answers, and a little in advance. */
+  /**
+   * Without a cap of the person's: what packets bring in may be spent on answers, and what the endpoint advances
+   * (spec §12.11), no less: else callers that are refused, whose money comes on no connection of this server, would use
+   * up what the next sender needs.
+   */
   #followIncome(): void {
     const { maxCostMsat, endpoint, emit, time } = this.#options
     if (maxCostMsat !== undefined) return
-    let all = this.#pastIncomeMsat + ADVANCE_MSAT
-    for (const socket of this.#sockets) {
-      const { awaitsMoney, receivedMsat } = socket.stats
-      all += receivedMsat
-      if (awaitsMoney) this.#meetCap(socket, 0n)
-    }
+    const { receivedMsat } = endpoint.stats
+    const all = receivedMsat + receivedMsat / ADVANCE_PARTS + ADVANCE_MSAT
+    for (const socket of this.#sockets) if (socket.stats.awaitsMoney) this.#meetCap(socket, 0n)
     if (all !== endpoint.stats.capMsat) endpoint.setCaps({ process: all })
     for (const [socket, pause] of this.#unpaid) {
       const hasPaid = socket.stats.receivedMsat > pause.incomeMsat
