@@ -295,6 +295,8 @@ export interface Progress {
   readonly file?: string
   readonly filesDone?: number
   readonly files?: number
+  /** Sender to several: to whom. */
+  readonly publicKey?: string
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,6 +13,7 @@ import { until } from '../../tools/regtest/until.ts'
 import { leavesAsFound } from '../regtest/leaves-as-found.ts'
 import { pattern } from './command-line.ts'
 import { startThreeInARow } from '../regtest/three-in-a-row.ts'
+import { treeOf } from './tree.ts'
 
 const FILE_BYTES = 700_000
 const MIDWAY_BYTES = 150_000
@@ -134,6 +135,30 @@ describe.skipIf(!available.ok)(
       expect(readdirSync(join(folder, 'one'))).toEqual(['film.bin'])
       expect(readFileSync(join(folder, 'one', 'film.bin')).equals(file)).toBe(true)
       expect(second.find('done')?.sat).toBeLessThan(5_000)
+    })
+
+    it('sends a folder, of which both ends are killed midway, and no whole file goes again', async () => {
+      const photos = join(folder, 'photos')
+      mkdirSync(join(photos, 'inner', 'empty'), { recursive: true })
+      for (let i = 0; i < 8; i++) writeFileSync(join(photos, `small${i}.bin`), pattern(2_000, i))
+      writeFileSync(join(photos, 'inner', 'a.bin'), pattern(120_000, 8))
+      writeFileSync(join(photos, 'inner', 'b.bin'), pattern(FILE_BYTES, 9))
+      const sendPhotos = (): Command =>
+        run('alice', 'send', photos, network.node('carol').publicKey, '--max-cost', '5000')
+      const receiver = await receive('photos-in')
+      const sender = sendPhotos()
+      await receiver.sees('progress', ({ bytes, filesDone = 0 }) => bytes >= MIDWAY_BYTES && filesDone > 0)
+      const whole = receiver.events.flatMap((event) => (event.event === 'file' ? [event.path] : []))
+      for (const command of [sender, receiver]) command.process.kill('SIGKILL')
+      await Promise.all([sender.end(), receiver.end()])
+      const again = await receive('photos-in')
+      const second = sendPhotos()
+      expect(await second.end()).toBe(0)
+      expect(await again.end()).toBe(0)
+      const later = again.events.flatMap((event) => (event.event === 'file' ? [event.path] : []))
+      expect(later.filter((path) => whole.includes(path))).toEqual([])
+      expect(readdirSync(join(folder, 'photos-in'))).toEqual(['photos'])
+      expect(treeOf(join(folder, 'photos-in', 'photos'))).toEqual(treeOf(photos))
     })
 
     it('goes on by itself when the receiver is killed midway and started again', async () => {

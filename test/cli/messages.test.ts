@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TransferError } from '../../src/cli/transfer/errors.ts'
 import { nameComplaint, numberedName, visible } from '../../src/cli/transfer/file-name.ts'
+import { MAX_ENTRIES, MAX_LIST_BYTES } from '../../src/cli/transfer/limits.ts'
 import {
   decodeBody,
   encodeMessage,
@@ -19,8 +20,32 @@ const name = fc
   .filter((text) => nameComplaint(text) === undefined)
 const content = fc.option(fc.record({ size: offset, sha256: bytes(32) }), { nil: undefined })
 
+const index = fc.nat(2 ** 32 - 1)
+
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant('offer' as const), name, session: bytes(16), content }),
+  fc.record({
+    type: fc.constant('offer' as const),
+    name,
+    session: bytes(16),
+    content: fc.record({ size: offset, sha256: bytes(32) }),
+    set: fc.option(
+      fc.record({
+        entries: fc.integer({ min: 1, max: MAX_ENTRIES }),
+        listBytes: fc.integer({ min: 1, max: MAX_LIST_BYTES }),
+      }),
+      { nil: undefined },
+    ),
+    attributes: fc.option(fc.record({ mode: fc.integer({ min: 0, max: 0o777 }), mtimeS: offset }), { nil: undefined }),
+  }),
+  fc.record({ type: fc.constant('list' as const), bytes: fc.uint8Array({ minLength: 1, maxLength: 32_768 }) }),
+  fc.record({ type: fc.constant('file' as const), index, offset: fc.constant(0), sha256: fc.constant(undefined) }),
+  fc.record({ type: fc.constant('file' as const), index, offset, sha256: bytes(32) }),
+  fc.record({ type: fc.constant('skip' as const), index }),
+  fc.record({
+    type: fc.constant('want' as const),
+    ranges: fc.array(fc.record({ first: index, count: index, offset }), { maxLength: 20 }),
+  }),
   fc.record({ type: fc.constant('start' as const), offset, sha256: bytes(32) }),
   fc.record({ type: fc.constant('data' as const), bytes: fc.uint8Array({ minLength: 1, maxLength: 32_768 }) }),
   fc.record({ type: fc.constant('end' as const), size: offset, sha256: bytes(32) }),

@@ -167,11 +167,18 @@ export async function sendTo(
   return { ...sent, from }
 }
 
+interface SetRun {
+  readonly session?: number
+  readonly cutAt?: number
+  /** Just before the line is cut. */
+  readonly onCut?: () => void
+}
+
 /** Sends a set over a line, which is cut when so many bytes of protocol have gone. */
 export async function sendSetTo(
   line: Duplex,
   source: SetSource,
-  { session = 1, cutAt = Infinity }: { readonly session?: number; readonly cutAt?: number } = {},
+  { session = 1, cutAt = Infinity, onCut }: SetRun = {},
 ): Promise<Sent & { readonly files: readonly string[] }> {
   let at = 0
   const files: string[] = []
@@ -184,7 +191,10 @@ export async function sendSetTo(
     // What goes before the cut arrives, some of it in the middle of a message.
     if (cutAt > at) write(bytes.subarray(0, cutAt - at))
     at = Infinity
-    void turns().then(() => line.destroy())
+    void turns().then(() => {
+      onCut?.()
+      line.destroy()
+    })
     return false
   }) as typeof line.write
   const sent = await sendSetOver(line, source, {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -84,6 +84,33 @@ describe('a folder that is sent', () => {
         expect(received()).toEqual(treeOf(album()))
       }),
       { numRuns: 25 },
+    )
+  })
+
+  it('goes on from what a crash left on the disk at any moment', async () => {
+    makeTree(album(), FILES)
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 500, max: 91_000 }), async (cut) => {
+        for (const name of readdirSync(receiver.folder)) rmSync(join(receiver.folder, name), { recursive: true })
+        const left = join(sender, 'left')
+        const { line, received: end, seen } = await receiver.accept()
+        let whole: readonly string[] = []
+        const crash = (): void => {
+          // The process dies here: it tidies up nothing, and its locks are gone.
+          cpSync(receiver.folder, left, { recursive: true, preserveTimestamps: true })
+          whole = seen.filter((each) => each.startsWith('done ')).map((each) => each.slice('done '.length))
+        }
+        await sendSetTo(line, await open(), { cutAt: cut, onCut: crash }).catch(() => undefined)
+        await end.catch(() => undefined)
+        for (const name of readdirSync(receiver.folder)) rmSync(join(receiver.folder, name), { recursive: true })
+        cpSync(left, receiver.folder, { recursive: true, preserveTimestamps: true })
+        rmSync(left, { recursive: true })
+        const { files } = await send()
+        expect(files.filter((path) => whole.includes(path))).toEqual([])
+        expect(readdirSync(receiver.folder)).toEqual(['album'])
+        expect(received()).toEqual(treeOf(album()))
+      }),
+      { numRuns: 20 },
     )
   })
 

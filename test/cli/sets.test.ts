@@ -75,6 +75,24 @@ describe('keysock send of several files and folders', () => {
     expect(statSync(commandLine.path('in', 'photos', 'index.txt')).mtimeMs).toBe(1e12)
   })
 
+  it('takes hardly more payments for a thousand small files than for one of their size', async () => {
+    const small = commandLine.path('small')
+    mkdirSync(small)
+    for (let i = 0; i < 1_000; i++) writeFileSync(join(small, `file${i}.txt`), pattern(1_000, i))
+    const large = commandLine.write('large.bin', pattern(1_000_000))
+    const receive = await commandLine.receive(['--count', '2'])
+    const sat: number[] = []
+    for (const path of [small, large]) {
+      const send = commandLine.run('alice', ['send', path, commandLine.key('bob'), '--json', '--max-cost', '5000'])
+      expect(await send.code).toBe(0)
+      sat.push(done(send.events())?.sat ?? 0)
+    }
+    expect(await receive.code).toBe(0)
+    const [ofMany = 0, ofOne = 0] = sat
+    // The list has some 60 bytes for each, and the heads ten.
+    expect(ofMany).toBeLessThan(ofOne * 1.2)
+  })
+
   it('tells of links and of what is no file, and leaves them out', async () => {
     const photos = makePhotos()
     symlinkSync('/etc/passwd', join(photos, 'link'))

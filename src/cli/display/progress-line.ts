@@ -1,5 +1,5 @@
 import type { CliEvent, MovingEvent, Progress, TransferName, WaitsFor } from '../events.ts'
-import { bytesInWords, clockTime, satInWords, wholeNumber } from '../words.ts'
+import { bytesInWords, clockTime, keyInWords, satInWords, wholeNumber } from '../words.ts'
 import { fitText, widthOf } from './lines.ts'
 
 interface Piece {
@@ -62,6 +62,7 @@ function progressPieces(state: TransferName & Progress): readonly Piece[] {
   const rate = bytesInWords(state.bytesPerSecond)
   const left = state.secondsLeft === null ? '-:--' : clockTime(state.secondsLeft)
   return [
+    ...receiverPieces(state),
     piece(2, fitText(name, NAME_COLUMNS), fitText(name, SHORT_NAME_COLUMNS)),
     ...filePieces(state),
     ...amountPieces(bytes, size),
@@ -73,6 +74,13 @@ function progressPieces(state: TransferName & Progress): readonly Piece[] {
     piece(4, `${wholeNumber(state.sat)} sat`, `${wholeNumber(state.sat)}sat`),
     piece(1, size === null ? '' : `${left} left`, size === null ? '' : left),
   ]
+}
+
+/** Of several receivers, which one: the name of what is sent is the same for all. */
+function receiverPieces({ publicKey }: Progress): readonly Piece[] {
+  if (publicKey === undefined) return []
+  const [begin = ''] = keyInWords(publicKey).split('..')
+  return [piece(1.5, `to ${begin}`, begin)]
 }
 
 /** Which of the files of a set is on its way. */
@@ -125,7 +133,7 @@ function piece(rank: number, long: string, short: string): Piece {
 }
 
 /** The ranks in the order in which they are shortened: first what loses least by it. */
-const SHORTENED = [2.5, 9, 6, 8, 7, 1, 3, 4, 5, 0, 2] as const
+const SHORTENED = [2.5, 1.5, 9, 6, 8, 7, 1, 3, 4, 5, 0, 2] as const
 
 function fit(pieces: readonly Piece[], columns: number): string {
   let texts = pieces.map(({ rank, long, short }) => ({ rank, text: long, short }))

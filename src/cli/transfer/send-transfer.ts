@@ -433,6 +433,7 @@ export class SendTransfer {
             }),
       quietSeconds: Math.round(quietMs / 1_000),
       ...this.#filesNow,
+      ...(isOneOfMany && { publicKey: publicKeyOf(this.#options.target) }),
     })
   }
 

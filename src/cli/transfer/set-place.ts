@@ -359,7 +359,7 @@ class FolderRoot implements Root {
     return sha256 !== undefined && equalBytes(sha256, content.sha256)
   }
 
-  /** file-transfer §7.6: an unfinished folder of which the list knows most, else a new one. */
+  /** file-transfer §7.6: an unfinished folder of which the list knows half, else a new one. */
   async #takePart(signal: AbortSignal): Promise<void> {
     const { locks } = this.#storage
     const start = folderPartStart(this.#name)
@@ -368,7 +368,7 @@ class FolderRoot implements Root {
       if (!locks.lock(path)) continue
       this.#part = path
       const inventory = await this.#take(path, signal)
-      if (inventory.known > 0 && inventory.known >= inventory.others) {
+      if (inventory.known >= inventory.others) {
         for (const { path: left } of inventory.unknown) await rm(left, { recursive: true, force: true })
         for (const [index, file] of inventory.whole) this.#placed.set(index, file)
         this.#parts = inventory.parts
