@@ -77,11 +77,13 @@ export type {
   MessageOptions,
   MessagesOptions,
   PaymentOptions,
+  ProbeOptions,
   SentMessage,
   SentPayment,
 } from './transport/sockets/messaging.ts'
+export type { ProbeResult } from './transport/messages/node-probe.ts'
 export type { PaymentReceipt, PaymentRequest, ReceivedPayment } from './transport/sockets/money-exchange.ts'
-export type { CreditView } from './transport/connection/interface.ts'
+export type { CreditView, SendObstacle } from './transport/connection/interface.ts'
 export type { Tariff } from './wire/frames.ts'
 export { readPolicy } from './transport/policy/policy.ts'
 export type { DayCap, KeyList, Policy } from './transport/policy/policy.ts'

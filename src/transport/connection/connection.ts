@@ -307,6 +307,11 @@ export class Connection {
     return this.#input(now, () => this.#parts.payments.pay(what))
   }
 
+  /** Asks for a sign of life, which 'pong' tells of. */
+  ping(now: number): void {
+    this.#input(now, () => this.#parts.idle.ping())
+  }
+
   /** Asks the peer for a PAYMENT; the id of the REQUEST. @throws RangeError where too many wait for an answer */
   request(now: number, amountMsat: bigint, note: string): number {
     return this.#input(now, () => this.#parts.payments.request(amountMsat, note))
@@ -499,6 +504,7 @@ export class Connection {
       unresolvedAttempts: packets.unresolved,
       awaitsMoney: this.#parts.sending.awaitsMoney,
       roundTripMs: recovery.roundTripMs,
+      hops: recovery.hops,
     }
   }
 

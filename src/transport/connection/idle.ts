@@ -14,6 +14,8 @@ export class Idle implements Timed {
   #keepAliveMs: number | undefined
   /** When the last PING became due, or the delay was set. */
   #keepAliveFrom = 0
+  /** The application waits for the answer to a PING. */
+  #isPinging = false
 
   constructor(parts: Pick<Parts, Needs>, now: number) {
     this.#parts = parts
@@ -61,6 +63,19 @@ export class Idle implements Timed {
   setKeepAlive(now: number, keepAliveMs: number | undefined): void {
     this.#keepAliveMs = keepAliveMs
     if (keepAliveMs !== undefined) this.#keepAliveFrom = now
+  }
+
+  /** A new PING goes, also where one is under way: the answer to the newest counts. */
+  ping(): void {
+    this.#isPinging = true
+    this.#parts.controls.want(Control.KEEPALIVE)
+  }
+
+  /** The newest PING(1) has arrived, as far as is known (spec §8.2). */
+  pinged(): void {
+    if (!this.#isPinging) return
+    this.#isPinging = false
+    this.#parts.outputs.emit({ type: 'pong' })
   }
 
   /** Something happened that counts as activity (spec §10.3). */

@@ -37,6 +37,12 @@ export type Reception =
   | { readonly action: 'taken' }
   | { readonly action: 'dropped' }
 
+/**
+ * Why nothing more may go now. window: so many payments are under way to the other side as its rate bears. slots: the
+ * channels on the way take no more of them. routes: none is there, or all of them rest after failures.
+ */
+export type SendObstacle = 'window' | 'slots' | 'routes'
+
 /** Permission to make one attempt, given by the peer controller: a place in its window is reserved. */
 export interface Grant {
   readonly lane: Lane
@@ -118,6 +124,8 @@ export type ConnectionEvent =
   | { readonly type: 'declined'; readonly id: number; readonly reason: string }
   /** Whether to pay by this tariff, which is above `maxTariff`; answer: `answerPrice(now, serial, isAgreed)`. */
   | { readonly type: 'price-asked'; readonly serial: number; readonly tariff: Tariff }
+  /** A PING that the application asked for has arrived at the other process (spec §5.6). */
+  | { readonly type: 'pong' }
   /** Activity, for socket.setTimeout: spec §10.3's meaning. */
   | { readonly type: 'activity' }
   /**
@@ -215,6 +223,8 @@ export interface ConnectionStats {
   readonly awaitsMoney: boolean
   /** Smoothed time from sending to settlement, ms; undefined before the first. */
   readonly roundTripMs: number | undefined
+  /** Channels on the way of the packet that settled last, the blinded ones included; undefined before the first. */
+  readonly hops: number | undefined
 }
 
 export interface ConnectionSettings {

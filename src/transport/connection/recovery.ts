@@ -33,6 +33,7 @@ type Needs =
 export class Recovery {
   readonly #parts: Pick<Parts, Needs>
   #roundTripMs: number | undefined
+  #hops: number | undefined
   #sent = 0
   #failed = 0
   #refused = 0
@@ -44,6 +45,11 @@ export class Recovery {
   /** Smoothed time from sending to settlement, ms; undefined before the first. */
   get roundTripMs(): number | undefined {
     return this.#roundTripMs
+  }
+
+  /** Channels on the way of the packet that settled last. */
+  get hops(): number | undefined {
+    return this.#hops
   }
 
   /** Attempts that were made, those that failed, and those of them that were refused. */
@@ -103,6 +109,7 @@ export class Recovery {
     if (payment !== undefined) payments.paid(payment, paymentMsat, outcome.feeMsat)
     refusals.worked()
     this.#sample(now - sentAt)
+    this.#hops = packet.parts.channels.length
     if (outcome.status === 'delivered') this.#deliver(now, packet)
     else this.#onSettled(now, packet)
   }
@@ -221,7 +228,7 @@ export class Recovery {
 
   // The packet arrived: settled on the phantom lane, or acknowledged (spec §8.2).
   #deliver(now: number, packet: SentPacket): void {
-    const { ack, controls, copies, handshake, life, messages, money, packets, payments, send } = this.#parts
+    const { ack, controls, copies, handshake, idle, life, messages, money, packets, payments, send } = this.#parts
     const { parts } = packet
     packets.finish(packet)
     copies.unwatch(now, packet)
@@ -239,6 +246,7 @@ export class Recovery {
     if (messages.delivered(parts.messages)) isNews = true
     payments.noticesDelivered(parts.notices)
     controls.delivered(parts.controls, packet.number)
+    if ((parts.controls & Control.KEEPALIVE) !== 0 && !controls.isOpen(Control.KEEPALIVE)) idle.pinged()
     if ((parts.controls & Control.AGREE) !== 0 && !controls.isOpen(Control.AGREE)) money.agreementArrived()
     if ((parts.controls & Control.FIN) !== 0 && send.finDelivered()) isNews = true
     if (isNews) this.#onProgress(now)

@@ -20,6 +20,7 @@ import type {
   Grant,
   Reception,
   Role,
+  SendObstacle,
   TooExpensive,
   Want,
 } from '../connection/interface.ts'
@@ -104,6 +105,7 @@ export class DrivenConnection {
   readonly #connection: Connection
   readonly #deadline: Deadline
   #party: AccountParty
+  #obstacle: SendObstacle | undefined
   #listener: ((event: ConnectionEvent) => void) | undefined
   #ending: string | undefined
   #isClosed = false
@@ -212,6 +214,10 @@ export class DrivenConnection {
   }
 
   /** A cap stands against what it would send. */
+  get obstacle(): SendObstacle | undefined {
+    return this.#obstacle
+  }
+
   get isPaused(): boolean {
     return this.#connection.isPaused
   }
@@ -285,6 +291,11 @@ export class DrivenConnection {
   /** The id under which 'paid' tells of it. */
   pay(what: Parameters<Connection['pay']>[1]): number {
     return this.#input((connection, now) => connection.pay(now, what))
+  }
+
+  /** 'pong' tells when it has arrived. */
+  ping(): void {
+    this.#input((connection, now) => connection.ping(now))
   }
 
   /** @throws RangeError where too many wait for an answer */
@@ -368,13 +379,21 @@ export class DrivenConnection {
 
   // ---- What goes in: its scheduler -----------------------------------------------------------------------
 
+  /** It has something to send, and may not now. */
+  heldBack(obstacle: SendObstacle): void {
+    this.#obstacle = obstacle
+  }
+
   /** What it wants to send now, and why; undefined also where it is closed. */
   want(): Want | undefined {
-    return this.#isClosed ? undefined : this.#call((connection, now) => connection.want(now))
+    const want = this.#isClosed ? undefined : this.#call((connection, now) => connection.want(now))
+    if (want === undefined) this.#obstacle = undefined
+    return want
   }
 
   /** Builds one packet for a grant that `want` led to; undefined: there is nothing to send after all. */
   transmit(grant: Grant): Attempt | undefined {
+    this.#obstacle = undefined
     const attempt = this.#call((connection, now) => connection.transmit(now, grant))
     this.#connection.waitForMoney(this)
     return attempt

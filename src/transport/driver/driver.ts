@@ -381,6 +381,7 @@ export class Driver {
       case 'payment':
       case 'requested':
       case 'declined':
+      case 'pong':
       case 'activity':
         break
       case 'paused':

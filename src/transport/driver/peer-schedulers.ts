@@ -163,8 +163,10 @@ export class PeerScheduler {
       const want = connection.want()
       if (want === undefined) continue
       const grant = this.#peer.grant(this.#now(), want)
-      if (grant === undefined) refused.push({ connection, isAlone: want.isAlone })
-      else this.#use(grant, connection)
+      if (grant === undefined) {
+        connection.heldBack(this.#peer.obstacle)
+        refused.push({ connection, isAlone: want.isAlone })
+      } else this.#use(grant, connection)
     }
     for (const { connection, isAlone } of refused) this.#peer.enqueue(connection, isAlone)
   }

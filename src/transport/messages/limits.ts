@@ -67,3 +67,10 @@ export const FEE_SHARE = 100n
 export const MAX_LINKED = 64
 /** ... and for how long, ms: then another key begins. */
 export const LINKED_MS = 3_600_000
+
+// ---- Probes ------------------------------------------------------------------------------------------
+
+/** How long a probe may take by default: as long as the verdict of a slow process and a slow way. */
+export const DEFAULT_PROBE_TIMEOUT_MS = 30_000
+/** Attempts of one probe: each takes another way than those that failed. */
+export const MAX_PROBE_ATTEMPTS = 8

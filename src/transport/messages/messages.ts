@@ -14,6 +14,7 @@ import { KEYSEND_PORT } from './letters.ts'
 import { MAX_KEYSENDS_TAKEN } from './limits.ts'
 import { type FeedParts, Mailbox, MessageFeed } from './message-feed.ts'
 import { MessagePorts, type MessageReader } from './message-ports.ts'
+import { NodeProbe, type ProbeOrder, type ProbeResult } from './node-probe.ts'
 import { NoteReceiver } from './note-receiver.ts'
 import { NoteSender } from './note-sender.ts'
 import { SeenNotes } from './seen-notes.ts'
@@ -64,6 +65,11 @@ export class Messages implements NoteTaker {
       messagesOffered: this.#receiver.pending,
       messagesSeen: this.#seen.size,
     }
+  }
+
+  /** Asks whether a node is there, at no cost (spec §18.11). @throws KeysockError, or the signal's reason */
+  probe(order: Omit<ProbeOrder, 'driver'>): Promise<ProbeResult> {
+    return new NodeProbe({ ...order, driver: this.#driver }).run()
   }
 
   // ---- What comes ----------------------------------------------------------------------------------------

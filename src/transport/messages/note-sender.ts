@@ -28,7 +28,7 @@ import { type AttemptPayment, PaymentRun } from './payment-run.ts'
 import { SentAttempts, type SentNotes } from './sent-notes.ts'
 
 /** Where a message goes, checked. */
-interface NoteTarget {
+export interface NoteTarget {
   readonly publicKey: Uint8Array
   readonly publicKeyHex: string
   readonly hints: readonly RouteHint[]

@@ -1,7 +1,7 @@
 import type { PaymentFailure, PaymentOutcome } from '../../medium/payment.ts'
 import { type Route, routeFeeMsat } from '../../medium/route.ts'
 import { paymentName, type Tracer } from '../../medium/trace.ts'
-import type { Want } from '../connection/interface.ts'
+import type { SendObstacle, Want } from '../connection/interface.ts'
 import { PeerAttempts, type PeerAttempt } from './peer-attempts.ts'
 import { backOffMs } from '../../floor/back-off.ts'
 import { blame } from './blame.ts'
@@ -74,6 +74,7 @@ export class PeerController {
   #refused = false
   /** The last wish for a grant was turned down: it is the network that limits, not what there is to send. */
   #heldBack = false
+  #obstacle: SendObstacle = 'routes'
   #retrySlotsAt: number | undefined
   /** How much other peers of the process queue over the same channel. */
   #others = 1
@@ -212,6 +213,11 @@ export class PeerController {
     return { ticket, lane: this.#options.lane, route: state.route, hedgeAfterMs }
   }
 
+  /** What stood against the last grant that was refused. */
+  get obstacle(): SendObstacle {
+    return this.#obstacle
+  }
+
   /** The grant was not used. */
   cancel(ticket: number): void {
     const attempt = this.#attempts.get(ticket)
@@ -339,12 +345,16 @@ export class PeerController {
 
   /** A route and a slot of its first channel, which is taken; undefined where a bound says no. */
   #place(now: number, want: PeerWant): Place | undefined {
+    this.#obstacle = 'routes'
     if (now < this.#awayUntil) return undefined
+    this.#obstacle = 'window'
     if (this.#options.anonymous && this.#owesEnough(now)) return undefined
     const { reason } = want
     // Counted by themselves: a window that shrinks is full of what fitted into it before.
+    this.#obstacle = 'window'
     if (this.#isFull && this.#attempts.beyond >= this.#mostBeyond(want)) return undefined
     const ranked = this.#ranked(now, want)
+    this.#obstacle = ranked.length === 0 ? 'routes' : 'slots'
     const isOnly = ranked.length === 1
     let lacksSlots = false
     for (const state of ranked) {

@@ -35,6 +35,7 @@ import {
 } from '../options/options.ts'
 import type { KeysendFeed } from '../messages/keysends.ts'
 import type { Mailbox, MessageFeed } from '../messages/message-feed.ts'
+import type { ProbeResult } from '../messages/node-probe.ts'
 import { Messages } from '../messages/messages.ts'
 import {
   type KeysendRecords,
@@ -42,6 +43,7 @@ import {
   type MessagesOptions,
   Messaging,
   type PaymentOptions,
+  type ProbeOptions,
   type SentMessage,
   type SentPayment,
 } from './messaging.ts'
@@ -385,6 +387,17 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
     } catch (error) {
       return { type: 'none', message: messageOf(error) }
     }
+  }
+
+  /**
+   * Whether a node is there, and a keysock process at its phantom: by a payment that nobody can settle, so that it
+   * costs nothing (spec §18.11). No process has to be made for it: every endpoint with `phantomLane` answers.
+   *
+   * @throws KeysockError EHOSTUNREACH, ETIMEDOUT, ERR_KEYSOCK_FEE, ERR_KEYSOCK_COST; the signal's reason
+   */
+  async probe(publicKey: PublicKey, options: ProbeOptions = {}): Promise<ProbeResult> {
+    this.#checkOpen()
+    return await this.#messaging.probe(publicKey, options)
   }
 
   get stats(): EndpointStats {

@@ -10,10 +10,12 @@ import type { KeysendFeed } from '../messages/keysends.ts'
 import {
   DEFAULT_MAX_LARGE_MESSAGE_BYTES,
   DEFAULT_MESSAGE_TIMEOUT_MS,
+  DEFAULT_PROBE_TIMEOUT_MS,
   MAX_LARGE_MESSAGE_BYTES,
 } from '../messages/limits.ts'
 import type { Mailbox, MessageFeed } from '../messages/message-feed.ts'
 import type { Messages, PortClaim } from '../messages/messages.ts'
+import type { ProbeResult } from '../messages/node-probe.ts'
 import { defaultMaxFeeMsat, type NoteOrder, preimageOf } from '../messages/note-sender.ts'
 import {
   checkAllNames,
@@ -65,6 +67,15 @@ export interface MessageOptions extends PaymentOptions {
   /** Of a message that goes as a stream: how answers come back, and what the stream may cost; as for a connection. */
   readonly replies?: 'phantom' | 'direct'
   readonly maxCost?: Msat
+}
+
+/** How a probe goes. */
+export interface ProbeOptions {
+  /** A way on which amount and fee together are more, msat, is not taken. Default: the endpoint's `maxFee`. */
+  readonly maxFee?: Msat
+  /** ms until ETIMEDOUT. Default 30,000. */
+  readonly timeout?: number
+  readonly signal?: AbortSignal
 }
 
 /** A payment that went through. */
@@ -153,6 +164,22 @@ export class Messaging {
     const order = { ...this.#paymentOf(target, options), records: recordsOf(records) }
     const { paid, attempts } = await this.#parts.messages.sender.sendKeysend(order)
     return sentPayment(paid, attempts)
+  }
+
+  /** @throws KeysockError, or the signal's reason */
+  async probe(publicKey: PublicKey, options: ProbeOptions): Promise<ProbeResult> {
+    checkAllNames(options, PROBE_NAMES)
+    const target = this.#targetOf(publicKey, 1)
+    const { signal, timeout, maxFee } = options
+    checkSignal(signal)
+    const { messages, prefer, maxFeeMsat, now } = this.#parts
+    return await messages.probe({
+      target,
+      prefer,
+      maxFeeMsat: optionalMsat(maxFee, 'maxFee', maxFeeMsat),
+      untilMs: now() + (timeout === undefined ? DEFAULT_PROBE_TIMEOUT_MS : checkMs(timeout, 'timeout')),
+      signal,
+    })
   }
 
   feed(port: number, options: MessagesOptions): MessageFeed {
@@ -298,6 +325,7 @@ const PAYMENT_NAMES: Readonly<Record<keyof PaymentOptions, true>> = {
   timeout: true,
   signal: true,
 }
+const PROBE_NAMES: Readonly<Record<keyof ProbeOptions, true>> = { maxFee: true, timeout: true, signal: true }
 const MESSAGE_NAMES: Readonly<Record<keyof MessageOptions, true>> = {
   ...PAYMENT_NAMES,
   lane: true,

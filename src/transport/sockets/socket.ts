@@ -12,6 +12,7 @@ import { NO_TARIFF } from '../../wire/tariffs.ts'
 import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
 import { publishClose, publishConnect } from './channels.ts'
 import { IdleTimer } from './idle-timer.ts'
+import { Pings } from './pings.ts'
 import { MoneyExchange, type PaymentReceipt, type PaymentRequest, type ReceivedPayment } from './money-exchange.ts'
 import type { ChangeableSettings } from '../connection/connection.ts'
 import type { ConnectionHandle } from '../driver/connection-handle.ts'
@@ -124,6 +125,7 @@ export class Socket extends Duplex {
   readonly #maxCost: bigint
   readonly #onPrice: SocketInit['onPrice']
   readonly #money: MoneyExchange = new MoneyExchange()
+  readonly #pings: Pings = new Pings()
   #handle: ConnectionHandle | undefined
   /** The connection has ended; nothing that is done here reaches it. */
   #over = false
@@ -377,6 +379,16 @@ export class Socket extends Duplex {
   }
 
   /**
+   * Asks the other process for a sign of life, by a packet of its own: one payment, and where it goes to the node's
+   * key one for the answer. Resolves with the time until it was known to have arrived, ms, tries that failed
+   * included. Several at once may have one answer. Rejects with ERR_SOCKET_CLOSED, or the connection's error, where it
+   * ends before.
+   */
+  ping(): Promise<number> {
+    return this.#pings.send(this.#open)
+  }
+
+  /**
    * Sends a datagram beside the stream: at most 512 bytes, delivered once, in no order, as the other side's
    * 'message' event. A connection, and a server over all of its connections, delivers an `id` (32 hexadecimal digits)
    * once. Returns the id.
@@ -492,6 +504,7 @@ export class Socket extends Duplex {
   #finishDestroy(error: Error | null, callback: Callback): void {
     this.#over = true
     this.#money.end(error ?? undefined)
+    this.#pings.end(error ?? undefined)
     const handle = this.#handle
     handle?.setListener(undefined)
     callback(error)
@@ -565,6 +578,8 @@ export class Socket extends Duplex {
         return this.#handleRequest(event)
       case 'declined':
         return this.#money.declined(event)
+      case 'pong':
+        return this.#pings.answered(this.#handle?.now() ?? 0)
       case 'paused':
         if (!this.emit('paused', event.reason, event.pause)) this.#pausedUnheard(event)
         return
@@ -645,6 +660,7 @@ export class Socket extends Duplex {
     this.#over = true
     const error = failure === undefined ? undefined : this.#errorOf(failure)
     this.#money.end(error)
+    this.#pings.end(error)
     const closing = this.#onceOver
     this.#onceOver = undefined
     // Only the FIN is not known to be delivered: the other side has every byte, and 'end' came from it.

@@ -1,9 +1,14 @@
-import type { AccountView, ConnectionStats } from '../connection/interface.ts'
+import type { AccountView, ConnectionStats, SendObstacle } from '../connection/interface.ts'
 
 /** What a connection did so far. Amounts in msat are exact; those in sat are for people. */
 export interface SocketStats extends ConnectionStats {
   /** Of `unresolvedAttempts`, those that take longer than nearly all of their kind. */
   readonly hungAttempts: number
+  /**
+   * What stands against the next packet, where something waits: money (a cap, or what the caller has to pay for), or as
+   * `SendObstacle`; undefined where nothing waits, or this side does not know.
+   */
+  readonly limitedBy: 'money' | SendObstacle | undefined
   /** Bytes that were written and never sent. */
   readonly bytesUnsent: number
   /** Amounts and fees of what was paid for certain. */
@@ -24,14 +29,24 @@ interface SocketView {
   readonly stats: ConnectionStats
   readonly account: AccountView
   readonly hungAttempts: number
+  readonly isPaused: boolean
+  readonly obstacle: SendObstacle | undefined
   readonly unsentBytes: number
 }
 
-export function socketStats({ stats, account, hungAttempts, unsentBytes }: SocketView): SocketStats {
+export function socketStats({
+  stats,
+  account,
+  hungAttempts,
+  isPaused,
+  obstacle,
+  unsentBytes,
+}: SocketView): SocketStats {
   const satPaid = Number(account.spentMsat) / 1_000
   return {
     ...stats,
     hungAttempts,
+    limitedBy: isPaused || stats.awaitsMoney ? 'money' : obstacle,
     bytesUnsent: unsentBytes,
     paidMsat: account.spentMsat,
     feesMsat: account.feesMsat,
@@ -61,8 +76,11 @@ export const NOTHING_DONE: SocketStats = socketStats({
     unresolvedAttempts: 0,
     awaitsMoney: false,
     roundTripMs: undefined,
+    hops: undefined,
   },
   account: { capMsat: 0n, spentMsat: 0n, feesMsat: 0n, reservedMsat: 0n, receivedMsat: 0n, pendingIncomeMsat: 0n },
   hungAttempts: 0,
+  isPaused: false,
+  obstacle: undefined,
   unsentBytes: 0,
 })
