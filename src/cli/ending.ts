@@ -15,12 +15,23 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-export const EXIT_HELP = `Exit codes:
-  0    done
-  1    failed
-  2    the command line is wrong
-  3    stopped, and the same command goes on: cost cap reached, waiting time over
-  130  interrupted with Ctrl-C (143: SIGTERM); the same command goes on`
+/** What each code says: the help of every command, the manual and docs/configuration.md have this table. */
+export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
+  0: 'done',
+  1: 'failed',
+  2: 'the command line is wrong',
+  3: 'stopped, and the same command goes on: cost cap reached, waiting time over',
+  130: 'interrupted with Ctrl-C; the same command goes on',
+  143: 'ended by SIGTERM; the same command goes on',
+}
+
+/** The table as a help has it; `own`: what a code says of this command in other words. */
+export function exitHelp(own: Partial<Record<ExitCode, string>> = {}): string {
+  const meanings = Object.entries({ ...EXIT_MEANINGS, ...own })
+  return ['Exit codes:', ...meanings.map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`)].join('\n')
+}
+
+export const EXIT_HELP: string = exitHelp()
 
 export type SignalName = 'SIGINT' | 'SIGTERM'
 

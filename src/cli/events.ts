@@ -245,6 +245,138 @@ export type CliEvent =
       readonly message: string
       readonly publicKey?: string
     } & Partial<TransferName>)
+  | PingEvent
+  | ChatEvent
+  | BenchEvent
+
+/** What `ping` reports. */
+export type PingEvent =
+  | {
+      readonly event: 'pinging'
+      readonly publicKey: string
+      readonly network: string
+      /** null: probes, which cost nothing. A port: a connection to it. */
+      readonly port: number | null
+      /** What the connection took, in seconds and sat; of probes 0. */
+      readonly seconds: number
+      readonly sat: number
+    }
+  | {
+      readonly event: 'pong'
+      readonly publicKey: string
+      /** Counts from 1. */
+      readonly seq: number
+      readonly ms: number
+      /** Channels on the way there; null: not known. */
+      readonly hops: number | null
+      readonly sat: number
+      /** 'node': nobody takes packets at its phantom. */
+      readonly answeredBy: 'keysock' | 'node'
+    }
+  /** No answer. */
+  | { readonly event: 'lost'; readonly seq: number; readonly code: string; readonly message: string }
+  | {
+      readonly event: 'pinged'
+      readonly publicKey: string
+      readonly sent: number
+      readonly received: number
+      readonly seconds: number
+      readonly sat: number
+      /** Milliseconds; null where nothing came back. */
+      readonly min: number | null
+      readonly avg: number | null
+      readonly max: number | null
+      readonly mdev: number | null
+    }
+
+/** What `bench` reports. */
+export type BenchEvent =
+  | {
+      readonly event: 'bench-listening'
+      readonly publicKey: string
+      readonly network: string
+      readonly port: number
+      /** What the other one types. */
+      readonly command: string
+    }
+  | { readonly event: 'benching'; readonly publicKey: string; readonly network: string; readonly port: number }
+  /** A part is over. */
+  | {
+      readonly event: 'bench'
+      readonly part: 'latency' | 'up' | 'down'
+      readonly bytes: number
+      readonly seconds: number
+      readonly bytesPerSecond: number
+      /** What this side paid for it, amounts and fees, that for answers included. */
+      readonly sat: number
+      readonly satPerMegabyte: number | null
+      /** Through the process at the other end and back, ms; null but for the part 'latency'. */
+      readonly latency: Readonly<Record<'min' | 'avg' | 'max' | 'mdev', number | null>> | null
+      /** From a payment to its settlement, smoothed, ms. */
+      readonly paymentMs: number | null
+      readonly failed: number
+      readonly copies: number
+      /** What stood against more speed most of the time; null: nothing that this side knows. */
+      readonly limit: 'money' | 'window' | 'slots' | 'routes' | null
+    }
+  /** Of the one who listens: a part is over; what it cost this side, and what the caller's packets brought. */
+  | {
+      readonly event: 'bench-served'
+      readonly part: 'ping' | 'up' | 'down'
+      readonly bytes: number
+      readonly seconds: number
+      readonly sat: number
+      readonly receivedSat: number
+    }
+
+/** What `chat` reports. */
+export type ChatEvent =
+  | {
+      readonly event: 'chat-listening'
+      readonly publicKey: string
+      readonly network: string
+      readonly port: number
+      /** What the other one types. */
+      readonly command: string
+    }
+  | { readonly event: 'calling'; readonly publicKey: string; readonly network: string; readonly port: number }
+  | {
+      readonly event: 'presence'
+      readonly state:
+        | 'joined'
+        | 'left'
+        | 'away'
+        | 'back'
+        | 'renamed'
+        /** Its latest lines have not arrived for a while, and then they have. */
+        | 'unheard'
+        | 'heard'
+        /** It has proved its public key. */
+        | 'identified'
+      /** What the other side calls itself. */
+      readonly name: string
+      readonly message: string
+    }
+  | { readonly event: 'said'; readonly by: 'me' | 'them'; readonly name: string; readonly text: string }
+  | {
+      readonly event: 'tip'
+      readonly by: 'me' | 'them'
+      readonly name: string
+      readonly sat: number
+      readonly note: string
+    }
+  /** A conversation is over: what it cost this side, and what the other one's packets and tips brought. */
+  | {
+      readonly event: 'chat-over'
+      readonly name: string
+      readonly seconds: number
+      readonly said: number
+      readonly heard: number
+      readonly sat: number
+      readonly receivedSat: number
+    }
+  /** An answer to what was typed. */
+  | { readonly event: 'chat-remark'; readonly message: string }
 
 export interface TransferName {
   /** Counts a command's transfers, from 1. */
@@ -357,7 +489,14 @@ export function isResult({ event }: CliEvent): boolean {
     event === 'receivers' ||
     event === 'quote' ||
     event === 'finding' ||
-    event === 'hint'
+    event === 'hint' ||
+    event === 'bench' ||
+    event === 'bench-served' ||
+    event === 'said' ||
+    event === 'tip' ||
+    event === 'pong' ||
+    event === 'lost' ||
+    event === 'pinged'
   )
 }
 

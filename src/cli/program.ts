@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { accountCommand } from './commands/account.ts'
 import { connectCommand } from './commands/connect.ts'
+import { benchCommand } from './commands/bench.ts'
+import { chatCommand } from './commands/chat.ts'
+import { completionCommand } from './commands/completion.ts'
 import { daemonCommand } from './commands/daemon.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { exposeCommand } from './commands/expose.ts'
@@ -9,9 +12,11 @@ import { forwardCommand } from './commands/forward.ts'
 import { messageCommand } from './commands/message.ts'
 import { messagesCommand } from './commands/messages.ts'
 import { nameCommand } from './commands/name.ts'
+import { pingCommand } from './commands/ping.ts'
 import { plotCommand } from './commands/plot.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
+import { statusCommand } from './commands/status.ts'
 import type { Dependencies } from './dependencies.ts'
 import { LineWriter, type Terminal, wrap } from './display/lines.ts'
 import { EXIT, type ExitCode } from './ending.ts'
@@ -59,7 +64,7 @@ function wantsJson({ words }: Pick<Dependencies, 'words'>): boolean {
   return words.slice(0, end === -1 ? words.length : end).includes('--json')
 }
 
-/** The command with all that is below it, which has done nothing yet. */
+/** All commands, as commander has them. */
 export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const { stdout, stderr } = dependencies
   // Whoever reads the first lines of a help may be gone before its last one.
@@ -88,6 +93,11 @@ export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode)
     forwardCommand(dependencies, ended),
     connectCommand(dependencies, ended),
     nameCommand(dependencies, ended),
+    chatCommand(dependencies, ended),
+    pingCommand(dependencies, ended),
+    benchCommand(dependencies, ended),
+    statusCommand(dependencies, ended),
+    completionCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
     accountCommand(dependencies, ended),
     plotCommand(dependencies, ended),
@@ -120,7 +130,7 @@ function inherit(command: Command, parent: Command): void {
 }
 
 /** The version of the package: its package.json is two folders above, of the source and when built. */
-function version(): string {
+export function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { readonly version: string }).version
 }

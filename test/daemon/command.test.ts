@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Backend, BackendError } from '../../src/backends/backend.ts'
 import { accountCommand } from '../../src/cli/commands/account.ts'
 import { daemonCommand } from '../../src/cli/commands/daemon.ts'
+import { statusCommand } from '../../src/cli/commands/status.ts'
 import type { SignalName } from '../../src/cli/ending.ts'
 import { createDaemonBackend, daemonSocket, findDaemon } from '../../src/daemon.ts'
 import { createEndpoint } from '../../src/index.ts'
@@ -205,6 +206,150 @@ describe('keysock daemon', () => {
     const third = type('--mode', '0999')
     expect(await third.code).toBe(2)
     expect(third.err.text).toContain('0660')
+  })
+})
+
+describe('keysock status', () => {
+  const findings = [
+    { name: 'sync', verdict: 'good', message: 'lnd is in sync' },
+    { name: 'inbound', verdict: 'poor', message: 'open a channel' },
+  ] as const
+
+  /** Types a command line after `keysock status`. */
+  function status(...words: string[]): {
+    readonly out: RecordedTerminal
+    readonly err: RecordedTerminal
+    readonly code: Promise<number | undefined>
+    readonly interrupt: () => void
+  } {
+    const [out, err] = [new RecordedTerminal(), new RecordedTerminal()]
+    const heard = new Set<(name: SignalName) => void>()
+    let code: number | undefined
+    const command = statusCommand(
+      {
+        stdout: out,
+        stderr: err,
+        environment,
+        clock: sim.clock,
+        checkLnd: () => Promise.resolve(findings),
+        signals: {
+          on: (listener) => {
+            heard.add(listener)
+            return () => heard.delete(listener)
+          },
+          exit: () => undefined,
+        },
+      },
+      (ended) => {
+        code = ended
+      },
+    )
+    const ended = command
+      .exitOverride()
+      .configureOutput({ writeErr: (text) => void err.write(text) })
+      .parseAsync(words, { from: 'user' })
+      .then(
+        () => code,
+        () => 2,
+      )
+    const interrupt = (): void => {
+      for (const listener of heard) listener('SIGINT')
+    }
+    return { out, err, code: ended, interrupt }
+  }
+
+  it('shows money, caps, guard and programs in a table of 80 columns, and as JSON', async () => {
+    const policy = join(folder, 'policy.json')
+    writeFileSync(policy, JSON.stringify({ daySat: 1_000, programs: { shop: { daySat: 500 } } }))
+    const daemon = type('--policy', policy)
+    await daemon.out.shows('ready: ')
+    const socket = daemonSocket(environment)
+    const endpoint = await createEndpoint({ backend: createDaemonBackend({ socket, program: 'shop' }) })
+    await endpoint.createServer().listen(7)
+    const other = await createEndpoint({ backend: sim.backend('alice') })
+    await other.createServer((peer) => peer.on('error', () => undefined).resume()).listen(8)
+    const connection = await endpoint.connect(other.publicKeyHex, 8)
+    connection.on('error', () => undefined).write('hello')
+    await connection.ping()
+
+    const shown = status()
+    expect(await shown.code).toBe(0)
+    for (const row of shown.out.lines.filter((each) => !each.includes(socket)))
+      expect(row.length).toBeLessThanOrEqual(80)
+    expect(shown.out.text).toMatch(/^money +[\d.]+ sat spent today \(UTC\), [\d.]+ sat reserved$/m)
+    expect(shown.out.text).toMatch(/^caps +a day: [\d.]+ sat left of 1,000 sat$/m)
+    expect(shown.out.text).toMatch(/^ +program shop, a day: \d+ sat left of 500 sat$/m)
+    expect(shown.out.text).toMatch(
+      /^answers +come over [0-9a-f]{8}\.\.[0-9a-f]{8}.* \(its guard\)\n +this node is one of \d+/m,
+    )
+    expect(shown.out.text).toMatch(/^\d+ shop +7 +1 +\d+ +\d+ +0 /m)
+    const json = status('--json')
+    expect(await json.code).toBe(0)
+    expect(JSON.parse(json.out.text)).toMatchObject({
+      event: 'status',
+      phantomLane: true,
+      money: {
+        spentTodaySat: expect.any(Number),
+        caps: [
+          { cap: 'day', of: '', capSat: 1_000 },
+          { cap: 'program', of: 'shop', capSat: 500, leftSat: expect.any(Number) },
+        ],
+      },
+      hiding: { guards: [expect.stringMatching(/^0[23][0-9a-f]{64}$/)], candidates: expect.any(Number) },
+      clients: [{ program: 'shop', ports: [7], connections: 1 }],
+    })
+    connection.destroy()
+    await Promise.all([endpoint.close(), other.close()])
+  })
+
+  it('counts what was spent today without a cap, and over restarts', async () => {
+    const first = type()
+    await first.out.shows('ready: ')
+    const socket = daemonSocket(environment)
+    const endpoint = await createEndpoint({ backend: createDaemonBackend({ socket }) })
+    const other = await createEndpoint({ backend: sim.backend('alice') })
+    await other.createServer((peer) => peer.on('error', () => undefined).resume()).listen(8)
+    const connection = await endpoint.connect(other.publicKeyHex, 8)
+    connection.on('error', () => undefined)
+    await connection.ping()
+    connection.destroy()
+    await Promise.all([endpoint.close(), other.close()])
+    const spent = async (): Promise<number> => {
+      const json = status('--json')
+      await json.code
+      return (JSON.parse(json.out.text) as { money: { spentTodaySat: number } }).money.spentTodaySat
+    }
+    const before = await spent()
+    expect(before).toBeGreaterThan(0)
+    first.signal('SIGTERM')
+    await first.code
+    const second = type()
+    await second.out.shows('ready: ')
+    // What was still under way then may have been paid meanwhile.
+    expect(await spent()).toBeGreaterThanOrEqual(before)
+  })
+
+  it('goes on until Ctrl-C with --watch', async () => {
+    const daemon = type()
+    await daemon.out.shows('ready: ')
+    const shown = status('--watch', '1s', '--json')
+    while (shown.out.lines.length < 2) await shown.out.changes()
+    shown.interrupt()
+    expect(await shown.code).toBe(130)
+  })
+
+  it('says what the node lacks where no daemon runs', async () => {
+    const shown = status()
+    expect(await shown.code).toBe(1)
+    expect(shown.err.text).toContain('no daemon answers')
+    expect(shown.out.lines).toEqual([
+      expect.stringMatching(/^poor {2}inbound +open a channel$/),
+      'of the node itself 1 of 2 things are well; keysock doctor names them',
+    ])
+    const json = status('--json')
+    expect(await json.code).toBe(1)
+    const events = json.out.lines.map((each) => (JSON.parse(each) as { readonly event: string }).event)
+    expect(events).toEqual(['error', 'finding', 'finding'])
   })
 })
 

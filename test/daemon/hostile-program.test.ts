@@ -107,7 +107,7 @@ describe('a program that does not keep to the protocol is cut off', () => {
   it.each(['pay', 'makePaths', 'sharedSecret', 'claimPort', 'answer', 'detach'])(
     'a call to %s before it attached',
     async (call) => {
-      await raw.call('hello', { versions: [3] })
+      await raw.call('hello', { versions: [4] })
       const argument = { claimPort: { port: 7 }, sharedSecret: { point: '' } }[call] ?? null
       expect(await sim.drive(raw.call(call, argument))).toBeUndefined()
     },
@@ -149,7 +149,7 @@ describe('a program that does not keep to the protocol is cut off', () => {
   })
 
   it('leaving unread what it is told', async () => {
-    await raw.call('hello', { versions: [3] })
+    await raw.call('hello', { versions: [4] })
     raw.pause()
     const call = '{"id":1,"call":"status","with":null}\n'.repeat(1_000)
     const ends = daemon.streams.at(-1)
@@ -163,7 +163,7 @@ describe('a program that does not keep to the protocol is cut off', () => {
 
 describe('a program gets no more than its share', () => {
   it('an unknown call is answered', async () => {
-    await raw.call('hello', { versions: [3] })
+    await raw.call('hello', { versions: [4] })
     expect(await sim.drive(raw.call('steal'))).toMatchObject({ error: { code: 'unsupported' } })
   })
 

@@ -44,7 +44,7 @@ export class RawProgram {
   }
 
   async attach(session = 1, more: object = {}): Promise<Answer | undefined> {
-    await this.call('hello', { versions: [3] })
+    await this.call('hello', { versions: [4] })
     return await this.call('attach', {
       session: Buffer.alloc(16, session).toString('base64'),
       isBack: false,

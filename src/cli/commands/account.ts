@@ -5,7 +5,7 @@ import { daemonAccounts } from '../../daemon.ts'
 import { type AccountGrouping, type AccountTotal, KeysockError, readAccount } from '../../index.ts'
 import { dayMs, processClock } from '../../floor/clock.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { EXIT, type ExitCode } from '../ending.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import { addNodeOptions, durationArgument, nodeEnvironment, type NodeFlags } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { satOf } from '../words.ts'
@@ -37,7 +37,9 @@ Examples:
   keysock account --since 2026-11-01 --csv > november.csv
 
 Without --by, --csv and --json write every payment; with it, the sums. Days are UTC. It only reads,
-and may run beside the programs that write.`
+and may run beside the programs that write.
+
+${EXIT_HELP}`
 
 export function accountCommand(dependencies: AccountDependencies, ended: (code: ExitCode) => void): Command {
   const command = new Command('account')

@@ -4,7 +4,7 @@ import { type Backend, type MetricsServer, readPolicy, serveMetrics } from '../.
 import { isLoopback } from '../../floor/loopback.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { EXIT, type ExitCode, StopSignal } from '../ending.ts'
+import { EXIT, exitHelp, type ExitCode, StopSignal } from '../ending.ts'
 import { metricsWarning, whyUnusable } from '../endpoint.ts'
 import {
   addNodeOptions,
@@ -14,6 +14,7 @@ import {
   nodeEnvironment,
   type NodeFlags,
 } from '../options.ts'
+import { statusObject } from '../status/status-table.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { durationInWords } from '../words.ts'
 
@@ -48,7 +49,9 @@ Examples:
   keysock daemon status
 
 Programs look for the socket in ~/.keysock, in a folder for each node; KEYSOCK_DAEMON=PATH names another,
-KEYSOCK_DAEMON=off has them use the node themselves. Ctrl-C ends it: programs wait for the next daemon.`
+KEYSOCK_DAEMON=off has them use the node themselves. Ctrl-C ends it: programs wait for the next daemon.
+
+${exitHelp({ 0: 'ended, by Ctrl-C too' })}`
 
 export function daemonCommand(dependencies: DaemonDependencies, ended: (code: ExitCode) => void): Command {
   const command = new Command('daemon')
@@ -77,6 +80,7 @@ function statusCommand(dependencies: DaemonDependencies, ended: (code: ExitCode)
     .option('--socket <path>', "the daemon's Unix socket")
     .option('--json', 'one JSON object')
   addNodeOptions(command)
+  command.addHelpText('after', `\n${exitHelp({ 1: 'no daemon answers' })}`)
   command.action(async () => {
     // The command above knows the same options, and takes them wherever they stand.
     const flags = command.optsWithGlobals<DaemonFlags>()
@@ -84,7 +88,7 @@ function statusCommand(dependencies: DaemonDependencies, ended: (code: ExitCode)
     try {
       const socket = flags.socket ?? daemonSocket(nodeEnvironment(environment, flags))
       const status = await daemonStatus({ socket })
-      stdout.write(flags.json === true ? `${JSON.stringify(statusJson(status, socket))}\n` : statusText(status))
+      stdout.write(flags.json === true ? `${JSON.stringify(statusObject(status, socket))}\n` : statusText(status))
       ended(EXIT.done)
     } catch (error) {
       stderr.write(`${messageOf(error)} (${codeOf(error)})\n`)
@@ -177,12 +181,6 @@ async function until(signal: AbortSignal): Promise<void> {
 function modeArgument(text: string): number {
   if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8)
   throw new InvalidArgumentError('It is a file mode in octal, such as 0600 or 0660.')
-}
-
-/** The same fields as `DaemonStatus`, keys in hexadecimal. */
-function statusJson(status: DaemonStatus, socket: string): object {
-  const { node, ...rest } = status
-  return { socket, node: { ...node, publicKey: Buffer.from(node.publicKey).toString('hex') }, ...rest }
 }
 
 function statusText(status: DaemonStatus): string {

@@ -3,7 +3,7 @@ import { type Finding, lndPermissions, ownMacaroonFile } from '../../lnd.ts'
 import { type DayCap, type KeyList, type Policy, readPolicy } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay } from '../display/display.ts'
-import { EXIT, type ExitCode } from '../ending.ts'
+import { EXIT, exitHelp, type ExitCode } from '../ending.ts'
 import type { CliEvent } from '../events.ts'
 import { quoted } from './command-run.ts'
 import { messageOf } from '../transfer/errors.ts'
@@ -22,7 +22,8 @@ Examples:
   keysock doctor --network regtest --rpcserver localhost:10011 --lnddir ~/alice
 
 It changes nothing and pays nothing.
-Exit code 0: it works, perhaps not everything; 1: something is bad; 2: the command line is wrong.`
+
+${exitHelp({ 0: 'it works, perhaps not everything', 1: 'something is bad' })}`
 
 export function doctorCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const command = new Command('doctor')

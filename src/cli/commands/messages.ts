@@ -40,7 +40,7 @@ ${EXIT_HELP}`
 
 export function messagesCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const command = new Command('messages')
-    .summary('read the messages that were sent to a port of this node')
+    .summary('read the messages to a port of this node')
     .description('Read the messages that were sent to a port of this node. Each is shown once.')
     .option('-p, --port <port>', 'where to listen', portArgument, DEFAULT_MESSAGE_PORT)
     .option('-f, --follow', 'go on, and show what comes')

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { fromHostName, toHostName } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay } from '../display/display.ts'
-import { EXIT, type ExitCode } from '../ending.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import type { CliEvent } from '../events.ts'
 import { AddressBook, type BookEntry } from '../home/address-book.ts'
 import { addOutputOptions, type OutputFlags } from '../options.ts'
@@ -33,7 +33,7 @@ export function nameCommand(dependencies: NameDependencies, ended: (code: ExitCo
     .description('The address book: names of your own, that stand for addresses in every command.')
     .addHelpText('after', EXAMPLES)
   const below = (name: string, description: string): Command => {
-    const made = new Command(name).description(description)
+    const made = new Command(name).description(description).addHelpText('after', `\n${EXIT_HELP}`)
     command.addCommand(made)
     return made
   }

@@ -1,6 +1,7 @@
 import { networkInWords } from '../../floor/network.ts'
 import type { CliEvent } from '../events.ts'
 import { tunnelLines } from './tunnel-sentences.ts'
+import { everydayWords, isEveryday } from './everyday-words.ts'
 import { bytesInWords, durationInWords, keyInWords, printable, satInWords, wholeNumber } from '../words.ts'
 
 /** A line for a person. A command to copy is never broken at words: the terminal keeps it one line. */
@@ -34,12 +35,20 @@ function nameLines({ change, name, address, host }: Extract<CliEvent, { event: '
 }
 
 function commandOf(event: CliEvent): string | undefined {
-  if (event.event === 'listening' || event.event === 'mailbox' || event.event === 'hint') return event.command
-  if (event.event === 'exposing') return event.command
+  if (
+    event.event === 'listening' ||
+    event.event === 'mailbox' ||
+    event.event === 'hint' ||
+    event.event === 'chat-listening' ||
+    event.event === 'bench-listening' ||
+    event.event === 'exposing'
+  )
+    return event.command
   return event.event === 'stopped' || event.event === 'receivers' ? (event.resume ?? undefined) : undefined
 }
 
 function proseOf(event: CliEvent): readonly string[] {
+  if (isEveryday(event)) return everydayWords(event)
   switch (event.event) {
     case 'listening':
       return [

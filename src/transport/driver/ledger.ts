@@ -88,6 +88,12 @@ export class Ledger {
     return this.#day?.view()
   }
 
+  /** What the caps of a time govern: of the day and the hour, those of ports and those of programs. */
+  caps(): readonly (CapName & BudgetView)[] {
+    const budgets = [this.#day, this.#hour, ...this.#ports.values(), ...this.#programs.values()]
+    return budgets.flatMap((budget) => (budget?.name === undefined ? [] : [{ ...budget.name, ...budget.view() }]))
+  }
+
   /** What the cap of the hour governs, and when the next one begins, ms since 1970; undefined: there is none. */
   hour(): (BudgetView & { readonly endsMs: number }) | undefined {
     return this.#hour === undefined ? undefined : { ...this.#hour.view(), endsMs: this.#hours.nextMs }

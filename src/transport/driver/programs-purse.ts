@@ -11,9 +11,10 @@ import { type AccountKeeper, MemoryKeeper } from '../account/keeper.ts'
 import { messageOf } from '../errors.ts'
 import { MAX_PURSE_CONNECTIONS, TRACK_AGAIN_MAX_MS, TRACK_AGAIN_MS } from '../limits.ts'
 import { allowsKey, type Rules } from '../policy/policy.ts'
+import type { CapName } from '../connection/budget.ts'
 import type { Reservation, Store, StoreChange, StoredState } from '../store/store.ts'
 import { Accountant, type PaymentFacts } from './accountant.ts'
-import { Ledger, capInWords, NO_CAP_MSAT } from './ledger.ts'
+import { Ledger, type LedgerOptions, capInWords, NO_CAP_MSAT } from './ledger.ts'
 import { settleRecorded } from './start-driver.ts'
 import { ToldArrivals } from './told-arrivals.ts'
 
@@ -40,12 +41,39 @@ interface Asked {
   readonly channels: readonly string[]
 }
 
+/** All in msat. */
+export interface ProgramsMoney {
+  /** Amounts and fees, on this day (UTC), by this daemon and former ones. */
+  readonly spentTodayMsat: bigint
+  /** Payments without an outcome. */
+  readonly reservedMsat: bigint
+  /** Since the daemon started. */
+  readonly receivedMsat: bigint
+  /** The caps of a day. */
+  readonly caps: readonly {
+    readonly cap: CapName['cap']
+    /** The port, or the name of the program; '*': all others together. */
+    readonly of: string
+    readonly capMsat: bigint
+    readonly spentMsat: bigint
+    readonly reservedMsat: bigint
+  }[]
+}
+
 interface Income {
   readonly amountMsat: bigint
   readonly program: string | undefined
   readonly connection?: string
   readonly port?: number
   readonly settleIndex?: bigint
+}
+
+const NO_RULES: NonNullable<LedgerOptions['rules']> = {
+  dayMsat: undefined,
+  hourMsat: undefined,
+  ports: new Map(),
+  programs: new Map(),
+  alertPercent: undefined,
 }
 
 /** Programs have caps of their own by peer; here all are one, so that nothing is kept of each. */
@@ -72,6 +100,7 @@ export class ProgramsPurse {
   #storing = Promise.resolve()
   /** Ends of reservations that are being stored, by payment hash. */
   readonly #ends: Map<string, Promise<void>> = new Map()
+  #receivedMsat = 0n
   #isClosed = false
 
   /** @throws what the store throws; then it is closed */
@@ -102,7 +131,8 @@ export class ProgramsPurse {
       processCapMsat: NO_CAP_MSAT,
       spent: stored.spent ?? [],
       wallMs: this.#wallNow(),
-      ...(rules === undefined ? {} : { rules }),
+      // Without a cap the day is counted all the same: people ask what was spent.
+      rules: { ...(rules ?? NO_RULES), dayMsat: rules?.dayMsat ?? NO_CAP_MSAT },
       alert: (budget) => log(capInWords(budget)),
     })
     this.#told = new ToldArrivals(stored.settleIndex)
@@ -126,6 +156,25 @@ export class ProgramsPurse {
   /** Payments without an outcome, those of former daemons included. */
   get unresolved(): number {
     return this.#underWay.size
+  }
+
+  /** What was spent today (UTC) and is reserved, by all programs, what came in since the start, and what caps leave. */
+  money(): ProgramsMoney {
+    this.#ledger.passTo(this.#wallNow())
+    const { spentMsat = 0n, reservedMsat = 0n } = this.#ledger.day() ?? {}
+    const caps = this.#ledger.caps().filter(({ capMsat }) => capMsat < NO_CAP_MSAT)
+    return {
+      spentTodayMsat: spentMsat,
+      reservedMsat,
+      receivedMsat: this.#receivedMsat,
+      caps: caps.map(({ cap, of, capMsat, spentMsat: spent, reservedMsat: reserved }) => ({
+        cap,
+        of,
+        capMsat,
+        spentMsat: spent,
+        reservedMsat: reserved,
+      })),
+    }
   }
 
   mayPay(publicKeyHex: string): boolean {
@@ -164,6 +213,7 @@ export class ProgramsPurse {
 
   received({ amountMsat, program, connection = '', port = 0, settleIndex }: Income): void {
     if (settleIndex !== undefined && !this.#told.add(settleIndex)) return
+    this.#receivedMsat += amountMsat
     this.#accountant.received(this.#partyOf(program, connection, port), amountMsat)
     if (settleIndex === undefined) return
     // The store keeps the highest one.

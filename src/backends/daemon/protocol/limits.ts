@@ -5,7 +5,7 @@
 import type { BackOffBounds } from '../../../floor/back-off.ts'
 
 /** Versions of the protocol that are spoken (spec/daemon.md §4.1); any other field in a message makes a new one. */
-export const VERSIONS: readonly number[] = [3]
+export const VERSIONS: readonly number[] = [4]
 
 // ---- Messages ----------------------------------------------------------------------------------------
 
@@ -29,6 +29,8 @@ export const MAX_NAME_CHARACTERS = 96
 export const MAX_CHANNEL_CHARACTERS = 192
 /** Channels of a route, and route hints: a route has 20 hops at most, and a blinded part behind them. */
 export const MAX_LISTED_HOPS = 64
+/** Caps that the status tells of: what a policy has beyond these is kept, and not told. */
+export const MAX_TOLD_CAPS = 256
 /** Words for people. */
 export const MAX_WORDS = 2_048
 

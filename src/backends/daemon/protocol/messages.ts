@@ -37,6 +37,7 @@ import {
   MAX_NAME_CHARACTERS,
   MAX_NAMED_CONNECTIONS,
   MAX_PORTS_PER_PROGRAM,
+  MAX_TOLD_CAPS,
   MAX_WORDS,
 } from './limits.ts'
 
@@ -330,6 +331,41 @@ export interface DaemonStatus {
   readonly strays: number
   /** Payments under way, those of programs that have gone included. */
   readonly payments: number
+  /** Whether programs may take packets at the node's phantom. */
+  readonly phantomLane: boolean
+  /** Of all programs together; absent: nobody looks after it. */
+  readonly money?: MoneyStatus
+  /** How the answers to the program that asked last come back; absent: none has asked yet. */
+  readonly hiding?: HidingStatus
+}
+
+/** All in msat. */
+export interface MoneyStatus {
+  /** On this day (UTC), amounts and fees, former daemons included. */
+  readonly spentTodayMsat: bigint
+  readonly reservedMsat: bigint
+  /** Since the daemon started. */
+  readonly receivedMsat: bigint
+  /**
+   * The caps of a day, and of an hour: what was spent and is reserved under each. `of`: a port or program, '*' for all
+   * others.
+   */
+  readonly caps: readonly {
+    readonly cap: 'hour' | 'day' | 'port' | 'program' | 'peer' | 'process'
+    readonly of: string
+    readonly capMsat: bigint
+    readonly spentMsat: bigint
+    readonly reservedMsat: bigint
+  }[]
+}
+
+export interface HidingStatus {
+  /** The relays before this node, the introduction node first. */
+  readonly guards: readonly string[]
+  /** How many nodes could stand behind them (protocol.md §9.5); absent: not known yet. */
+  readonly candidates?: number
+  /** False: `candidates` is an upper bound (protocol.md §9.12). */
+  readonly fits?: boolean
 }
 
 interface ClientStatus {
@@ -414,6 +450,27 @@ const status = object<DaemonStatus>({
   recentArrivals: count(),
   strays: count(),
   payments: count(),
+  phantomLane: flag,
+  money: optional(
+    object<MoneyStatus>({
+      spentTodayMsat: amount,
+      reservedMsat: amount,
+      receivedMsat: amount,
+      caps: list(
+        object<MoneyStatus['caps'][number]>({
+          cap: oneOf(['hour', 'day', 'port', 'program', 'peer', 'process']),
+          of: words(MAX_NAME_CHARACTERS),
+          capMsat: amount,
+          spentMsat: amount,
+          reservedMsat: amount,
+        }),
+        MAX_TOLD_CAPS,
+      ),
+    }),
+  ),
+  hiding: optional(
+    object<HidingStatus>({ guards: list(identifier, 2), candidates: optional(count()), fits: optional(flag) }),
+  ),
 })
 
 /** The codecs of every call. */

@@ -3,7 +3,7 @@ import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import { isProgram, PROGRAM_WORDS } from '../../../medium/program-name.ts'
 import { type Backend, BackendError, type BackendEvent, type NodeInfo } from '../../backend.ts'
-import { GREETING_MS, MAX_PROGRAMS, MAX_SOCKETS, RESUME_BEHIND } from '../protocol/limits.ts'
+import { GREETING_MS, MAX_PROGRAMS, MAX_SOCKETS, MAX_TOLD_CAPS, RESUME_BEHIND } from '../protocol/limits.ts'
 import type { AttachRequest, AttachResult, DaemonStatus } from '../protocol/messages.ts'
 import { ArrivalDispatcher } from './arrival-dispatcher.ts'
 import { KeyAgreements } from './key-agreements.ts'
@@ -167,7 +167,15 @@ export class DaemonServer {
       recentArrivals: recent,
       strays,
       payments: this.#payments.size,
+      phantomLane: this.#phantomLane,
+      ...this.#moneyStatus(),
+      ...(this.#paths.hiding === undefined ? {} : { hiding: this.#paths.hiding }),
     }
+  }
+
+  #moneyStatus(): Pick<DaemonStatus, 'money'> {
+    const money = this.#purse?.money()
+    return money === undefined ? {} : { money: { ...money, caps: money.caps.slice(0, MAX_TOLD_CAPS) } }
   }
 
   /**
@@ -297,8 +305,10 @@ export class DaemonServer {
         return this.#confirmed(event)
       case 'payment-resolved':
         return this.#payments.resolved(event.hash, event.outcome)
-      case 'paths-stale':
       case 'candidates':
+        this.#paths.counted(event.pathIds, event.candidates)
+        return this.#emitToMakers(event)
+      case 'paths-stale':
         return this.#emitToMakers(event)
       case 'block':
         this.#blockHeight = event.height

@@ -33,6 +33,10 @@ export class MeteredPurse implements Purse {
     return this.#purse.mayPay(publicKeyHex)
   }
 
+  money(): ReturnType<Purse['money']> {
+    return this.#purse.money()
+  }
+
   async begin(asked: Parameters<Purse['begin']>[0]): Promise<string | undefined> {
     const refusal = await this.#purse.begin(asked)
     if (refusal !== undefined) {

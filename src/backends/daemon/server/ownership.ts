@@ -6,6 +6,7 @@ import type { Header } from '../../../wire/packets.ts'
 import { type Backend, BackendError } from '../../backend.ts'
 import { HOLD_MS, MAX_FREED_PORTS, MAX_KNOWN_CONNECTIONS, MAX_PORTS_PER_PROGRAM } from '../protocol/limits.ts'
 import { isFromInitiator } from '../protocol/packet-header.ts'
+import type { HidingStatus } from '../protocol/messages.ts'
 import type { ProgramSession } from './program-session.ts'
 
 /** The owners of ports, and which ports lost theirs a moment ago. */
@@ -124,6 +125,7 @@ export class ConnectionOwners {
 export class PathOwners {
   readonly #backend: Pick<Backend, 'makePaths' | 'closePaths'>
   readonly #owners = new Map<string, ProgramSession>()
+  #latest: { readonly made: PathResult; readonly candidates: number | undefined } | undefined
 
   constructor(backend: Pick<Backend, 'makePaths' | 'closePaths'>) {
     this.#backend = backend
@@ -131,6 +133,20 @@ export class PathOwners {
 
   ownerOf(pathId: string): ProgramSession | undefined {
     return this.#owners.get(pathId)
+  }
+
+  /** How the paths that were made last hide their maker; undefined: none was made, or the backend does not say. */
+  get hiding(): HidingStatus | undefined {
+    if (this.#latest?.made.guards === undefined) return undefined
+    const { made, candidates } = this.#latest
+    const { guards = [], fits } = made
+    return { guards, ...(candidates === undefined ? {} : { candidates }), ...(fits === undefined ? {} : { fits }) }
+  }
+
+  /** What could not be told when they were made. */
+  counted(pathIds: readonly string[], candidates: number): void {
+    if (this.#latest?.made.paths.some(({ pathId }) => pathIds.includes(pathId)) !== true) return
+    this.#latest = { made: this.#latest.made, candidates }
   }
 
   /** @throws BackendError 'bad-request' for more than the program's share; and as the backend's `makePaths` */
@@ -145,6 +161,7 @@ export class PathOwners {
     } finally {
       paths.unreserve(request.count)
     }
+    this.#latest = { made, candidates: made.candidates }
     const pathIds = made.paths.map(({ pathId }) => pathId)
     if (session.isGone) await this.#backend.closePaths(pathIds)
     else

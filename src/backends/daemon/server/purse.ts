@@ -1,3 +1,4 @@
+import type { MoneyStatus } from '../protocol/messages.ts'
 import type { DecidedOutcome, Payment } from '../../../medium/payment.ts'
 
 /** A payment that a program asks for, with what is known of it. */
@@ -28,6 +29,7 @@ interface DaemonIncome {
 export interface Purse {
   /** Whether the policy lets programs pay to this key. */
   mayPay(publicKeyHex: string): boolean
+  money(): MoneyStatus
   /** Before a payment is made. Resolves when it may be; with words why it may not be. */
   begin(asked: AskedPayment): Promise<string | undefined>
   /** What became of a payment, also of one that a former daemon made; 'unknown' is not told. */
