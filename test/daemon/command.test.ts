@@ -9,7 +9,7 @@ import { daemonCommand } from '../../src/cli/commands/daemon.ts'
 import { statusCommand } from '../../src/cli/commands/status.ts'
 import type { SignalName } from '../../src/cli/ending.ts'
 import { createDaemonBackend, daemonSocket, findDaemon } from '../../src/daemon.ts'
-import { createEndpoint } from '../../src/index.ts'
+import { createEndpoint, serveMetrics } from '../../src/index.ts'
 import { createSimulation, demoNetwork, type Simulation } from '../../src/sim.ts'
 import { toHex } from '../../src/floor/bytes.ts'
 import { RecordedTerminal } from '../cli/recorded-terminal.ts'
@@ -383,5 +383,27 @@ describe('keysock daemon status', () => {
     const shown = type('status')
     expect(await shown.code).toBe(1)
     expect(shown.err.text).toContain('no daemon answers')
+  })
+})
+
+describe('keysock daemon --metrics', () => {
+  it('answers with what its programs paid, and lets go of the address at its end', async () => {
+    const free = await serveMetrics(() => '', { port: 0 })
+    await free.close()
+    const daemon = type('--metrics', new URL(free.url).host)
+    await daemon.out.shows('ready: ')
+    const backend = await findDaemon(environment)
+    if (backend === undefined) throw new Error('no daemon was found')
+    const bob = await createEndpoint({ backend })
+    const alice = await createEndpoint({ backend: sim.backend('alice') })
+    await bob.sendKeysend(alice.publicKeyHex, { 70_000: Buffer.from('hello') })
+    const text = await (await fetch(free.url)).text()
+    expect(text).toContain('keysock_daemon_programs 1\n')
+    expect(text).toContain('keysock_payments_total{outcome="settled"} 1\n')
+    expect(text).not.toMatch(/0[23][0-9a-f]{64}/)
+    await Promise.all([alice.close(), bob.close()])
+    daemon.signal('SIGTERM')
+    expect(await daemon.code).toBe(0)
+    await expect(fetch(free.url)).rejects.toThrow('fetch failed')
   })
 })
