@@ -59,6 +59,14 @@ export type CliEvent =
       /** HOST:PORT, where local programs find it. */
       readonly local: string
     }
+  /** Programs of this computer reach NAME.keysock through these ports. */
+  | {
+      readonly event: 'proxying'
+      readonly network: string
+      /** HOST:PORT; null: there is none. */
+      readonly socks: string | null
+      readonly http: string | null
+    }
   /** What a server asks, and whether it is paid. Amounts of `tariff` are satoshi for each unit. */
   | {
       readonly event: 'price'

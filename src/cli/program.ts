@@ -14,6 +14,7 @@ import { messagesCommand } from './commands/messages.ts'
 import { nameCommand } from './commands/name.ts'
 import { pingCommand } from './commands/ping.ts'
 import { plotCommand } from './commands/plot.ts'
+import { proxyCommand } from './commands/proxy.ts'
 import { receiveCommand } from './commands/receive.ts'
 import { sendCommand } from './commands/send.ts'
 import { statusCommand } from './commands/status.ts'
@@ -98,6 +99,7 @@ export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode)
     benchCommand(dependencies, ended),
     statusCommand(dependencies, ended),
     completionCommand(dependencies, ended),
+    proxyCommand(dependencies, ended),
     daemonCommand(dependencies, ended),
     accountCommand(dependencies, ended),
     plotCommand(dependencies, ended),

@@ -225,6 +225,22 @@ const LAYERS: readonly Layer[] = [
     packages: [NODE],
   },
   {
+    // Clients of a SOCKS or HTTP proxy, each with a connection of keysock: knows no terminal and no option.
+    path: 'src/cli/proxy/',
+    files: [
+      'src/cli/proxy/',
+      'src/cli/tunnel/',
+      'src/cli/home/',
+      'src/cli/transfer/errors.ts',
+      'src/cli/transfer/waiting.ts',
+      'src/cli/events.ts',
+      'src/cli/words.ts',
+      'src/index.ts',
+      'src/floor/',
+    ],
+    packages: [NODE],
+  },
+  {
     // Shows events: knows no transfer and no endpoint.
     path: 'src/cli/display/',
     files: ['src/cli/display/', 'src/cli/events.ts', 'src/cli/words.ts', 'src/floor/'],

@@ -37,6 +37,7 @@ interface ExposeFlags extends EndpointFlags, OutputFlags {
 interface Given {
   readonly port: number | undefined
   readonly service: Service
+  readonly isUdp: boolean
 }
 
 /** As many as a node has. */
@@ -49,6 +50,7 @@ Examples:
   keysock expose 8080 --port 80 --price 2/kB      at 2 sat for each 1,000 bytes that it sends
   keysock expose 22 --allow 02ab...cd             for one node only, which connects with --identify
   keysock expose 5432=unix:/run/postgresql/.s.PGSQL.5432
+  keysock expose 53/udp                           datagrams: for DNS
   keysock expose 80=192.168.1.5:80                of another computer, whose address has to be said
 
 Prices: satoshi for each kB or MB that it sends, kB-up or MB-up that it is sent, s, min, h, packet or
@@ -62,7 +64,11 @@ export function exposeCommand(dependencies: Dependencies, ended: (code: ExitCode
   const command = new Command('expose')
     .summary('put a local service on a port of this node')
     .description('Put a local TCP service on a port of this node, for nothing or for money.')
-    .argument('<[port=]service...>', 'PORT, HOST:PORT or unix:PATH; PORT= is the port of the node', serviceArgument)
+    .argument(
+      '<[port=]service...>',
+      'PORT, HOST:PORT or unix:PATH; PORT= is the port of the node; PORT/udp for datagrams',
+      serviceArgument,
+    )
     .option('--port <port>', 'the port of the node, of one service (default: that of the service)', portArgument)
     .option('--allow <address>', 'let only this node in, which has to say who it is; may stand again', allowed)
     .option('--max-connections <n>', 'callers at once', countArgument(MOST_CALLERS), DEFAULT_MAX_CALLERS)
@@ -97,24 +103,25 @@ export function exposeCommand(dependencies: Dependencies, ended: (code: ExitCode
 }
 
 function serviceArgument(text: string, before: readonly Given[] = []): readonly Given[] {
-  const [, port, name = ''] = /^(?:(\d{1,5})=)?(.+)$/s.exec(text) ?? []
+  const [, port, name = '', udp] = /^(?:(\d{1,5})=)?(.+?)(\/udp)?$/s.exec(text) ?? []
   const service = parseService(name)
-  if (service === undefined)
-    throw new InvalidArgumentError('It is PORT, HOST:PORT or unix:PATH; PORT= may stand before it.')
+  const isUdp = udp !== undefined
+  if (service === undefined || (isUdp && service.type === 'unix'))
+    throw new InvalidArgumentError('It is PORT, HOST:PORT or unix:PATH; PORT= may stand before it, /udp behind a port.')
   if (before.length === MAX_SERVICES) throw new InvalidArgumentError(`There are more than ${MAX_SERVICES} services.`)
-  return [...before, { port: port === undefined ? undefined : portArgument(port), service }]
+  return [...before, { port: port === undefined ? undefined : portArgument(port), service, isUdp }]
 }
 
 /** The services with their ports, or what is wrong. */
 function withPorts(given: readonly Given[], only: number | undefined): readonly ExposedService[] | string {
   if (only !== undefined && given.length > 1) return '--port is for one service; of several write PORT=SERVICE'
   const services: ExposedService[] = []
-  for (const { port: own, service } of given) {
+  for (const { port: own, service, isUdp } of given) {
     const port = own ?? only ?? (service.type === 'tcp' ? service.port : undefined)
     if (port === undefined)
       return `${serviceInWords(service)} needs a port of the node: PORT=${serviceInWords(service)}`
     if (services.some((each) => each.port === port)) return `port ${port} is there twice`
-    services.push({ port, service })
+    services.push({ port, service, isUdp })
   }
   return services
 }
@@ -149,7 +156,8 @@ async function expose(
     run.hearQuestions(endpoint, 'now')
     const emit = run.display.emit.bind(run.display)
     tunnel = new Tunnel({ endpoint, time: dependencies.clock, emit, role: 'seller', price: () => short })
-    const common = { endpoint, tunnel, tariff, allowed: new Set(allow), maxConnections, idleTimeoutMs: idle }
+    const time = dependencies.clock
+    const common = { endpoint, time, tunnel, tariff, allowed: new Set(allow), maxConnections, idleTimeoutMs: idle }
     for (const service of services) {
       const exposure = new Exposure(service, common)
       exposures.push(exposure)
@@ -157,7 +165,8 @@ async function expose(
     }
     const address = await endpoint.address()
     const program = dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
-    for (const { port, service } of services) {
+    for (const { port, service, isUdp } of services) {
+      const udp = isUdp ? '/udp' : ''
       const identify = allow.length > 0 ? ' --identify' : ''
       const local = port < 1_024 ? port + 8_000 : port
       emit({
@@ -165,9 +174,9 @@ async function expose(
         publicKey: endpoint.publicKeyHex,
         network: endpoint.info.network,
         port,
-        service: serviceInWords(service),
+        service: `${serviceInWords(service)}${udp}`,
         price: short,
-        command: `${program} forward ${local} ${quoted(`${address}:${port}`)}${identify}`,
+        command: `${program} forward ${local} ${quoted(`${address}:${port}${udp}`)}${identify}`,
       })
     }
     return await run.stop.given

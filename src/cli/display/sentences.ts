@@ -88,6 +88,7 @@ function proseOf(event: CliEvent): readonly string[] {
       return [event.resume === null ? event.message : `${event.message}; for the others this goes on:`]
     case 'exposing':
     case 'forwarding':
+    case 'proxying':
     case 'connection':
     case 'summary':
     case 'price':

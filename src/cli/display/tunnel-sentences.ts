@@ -5,7 +5,7 @@ import { bytesInWords, durationInWords, keyInWords, printable, satInWords, whole
 
 type TunnelEvent = Extract<
   CliEvent,
-  { event: 'exposing' | 'forwarding' | 'connection' | 'summary' | 'price' | 'paused' }
+  { event: 'exposing' | 'forwarding' | 'proxying' | 'connection' | 'summary' | 'price' | 'paused' }
 >
 
 export function tunnelLines(event: TunnelEvent): readonly string[] {
@@ -20,6 +20,13 @@ export function tunnelLines(event: TunnelEvent): readonly string[] {
       return [
         `on ${networkInWords(event.network)}, ${event.local} is port ${event.port} of ${keyInWords(event.publicKey)}`,
       ]
+    case 'proxying': {
+      const ways = [
+        event.socks === null ? [] : [`SOCKS at ${event.socks}`],
+        event.http === null ? [] : [`HTTP at ${event.http} (for browsers: http://${event.http}/proxy.pac)`],
+      ]
+      return [`on ${networkInWords(event.network)}, a proxy to NAME.keysock: ${ways.flat().join(', ')}`]
+    }
     case 'connection':
       return connectionLines(event)
     case 'summary':

@@ -1,17 +1,22 @@
 import { type Endpoint, type Server, type Socket, type TariffOptions } from '../../index.ts'
 import { messageOf } from '../transfer/errors.ts'
+import type { Time } from '../transfer/waiting.ts'
 import { localSocket } from './bridge.ts'
 import { connectService, type Service, serviceInWords } from './service.ts'
 import type { Tunnel } from './tunnel.ts'
+import { serveDatagrams } from './udp-service.ts'
 
 /** A local service on a port of the node. */
 export interface ExposedService {
   readonly port: number
   readonly service: Service
+  /** It takes UDP datagrams, and no stream (spec/udp.md). */
+  readonly isUdp: boolean
 }
 
 interface ExposureOptions {
   readonly endpoint: Endpoint
+  readonly time: Time
   readonly tunnel: Tunnel
   readonly tariff: TariffOptions
   /** Keys, in hexadecimal, of those who are let in; empty: everybody. */
@@ -52,7 +57,8 @@ export class Exposure {
   }
 
   async #accept(socket: Socket): Promise<void> {
-    const { service, port } = this.exposed
+    const { service, port, isUdp } = this.exposed
+    if (isUdp) return serveDatagrams(socket, service, this.#options.time)
     const local = connectService(service)
     let isThere = false
     local.once('connect', () => (isThere = true))

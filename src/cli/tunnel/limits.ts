@@ -27,3 +27,9 @@ export const TRAFFIC_EVERY_MS = 1_000
 export const MAX_PRICES = 1_000
 /** Services of one `expose`, and ports that it listens on. */
 export const MAX_SERVICES = 64
+/** A connection for datagrams ends after so long without one: a NAT forgets as soon (RFC 4787 §4.3). */
+export const UDP_IDLE_MS = 120_000
+/** Datagrams that wait until their connection stands. */
+export const MAX_UDP_WAITING = 16
+/** Local programs that send datagrams to one port of `forward udp`; what comes of others is dropped. */
+export const MAX_UDP_SOURCES = 64
