@@ -107,6 +107,7 @@ async function runProxy(dependencies: Dependencies, flags: ProxyFlags): Promise<
     await buyer?.tunnel.end()
     http?.server.closeAllConnections()
     await run.close()
+    buyer?.tunnel.sumUp()
   }
 }
 
