@@ -94,9 +94,9 @@ export class Tunnel {
     socket.on('paused', (_reason, { priceMsat }) => this.#tellPaused(priceMsat))
     const end = await joined.ended
     this.#running.delete(running)
-    if (this.#isOver) return end
     this.#bytesOut += socket.bytesWritten
     this.#bytesIn += socket.bytesRead
+    if (this.#isOver) return end
     const seconds = (time.now() - startMs) / 1_000
     const counts = { ...countsOf(socket), seconds }
     if (end.type === 'ended') emit({ event: 'connection', state: 'ended', ...name, ...counts })
