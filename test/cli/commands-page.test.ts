@@ -18,7 +18,7 @@ function wordsOf(line: string): readonly string[] {
 const isServing = ([first, ...rest]: readonly string[]): boolean =>
   first === 'receive' || rest.includes('--listen') || rest.includes('--follow')
 /** They need a node of lnd, or its daemon, or another program: they run in tests of their own. */
-const NEED_MORE = ['doctor', 'daemon', 'account', 'status', 'expose', 'forward', 'connect']
+const NEED_MORE = ['doctor', 'daemon', 'account', 'status', 'expose', 'forward', 'connect', 'proxy']
 
 describe('docs/commands.md', () => {
   it('has every command', () => {
@@ -63,7 +63,7 @@ describe.each(blocks.map((lines) => ({ lines, title: lines[0] ?? '' })))('the bl
     for (const words of lines.map((each) => wordsOf(each))) {
       if (NEED_MORE.includes(words[0] ?? '')) continue
       const there = words.map((word) =>
-        word.replace(/^downloads$/, line.path('downloads')).replace(/^photo\.jpg$/, line.path('photo.jpg')),
+        word.replace(/^downloads$/, line.path('downloads')).replace(/^photo\.(jpg|sqlog)$/, (name) => line.path(name)),
       )
       if (!isServing(words)) {
         expect({ words, code: await line.run('alice', there, { environment }).code }).toEqual({ words, code: 0 })

@@ -161,7 +161,7 @@ const OTHERS = new Set(
 )
 
 /** What a reader puts a node's key in the place of. */
-const PLACEHOLDER = /^(?:02ab\.\.cd|ADDRESS|KEY|PUBKEY)(?=[:+]|$)/
+const PLACEHOLDER = /^(?:02ab\.{2,3}cd|ADDRESS|(?:KEY|NAME)\.keysock|KEY|PUBKEY)(?=[:+]|$)/
 /** secp256k1's own point: a key of nobody. */
 const A_KEY = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
 

@@ -99,6 +99,9 @@ describe('a program that ./dev node runs', () => {
     for (const lock of ['package-lock.json', 'node_modules/.installed-lock.json'])
       writeFileSync(join(clone, lock), '{}')
     writeFileSync(join(clone, 'node_modules', '.bin', 'tsc'), `#!${whole('bash')}\n${script}\n`, { mode: 0o755 })
+    // What writes the pages of the manual.
+    mkdirSync(join(clone, 'tools', 'manual'), { recursive: true })
+    writeFileSync(join(clone, 'tools', 'manual', 'main.ts'), '')
     writeFileSync(join(clone, 'program.mjs'), "import { text } from './dist/index.js'\nconsole.log(text)\n")
   }
 

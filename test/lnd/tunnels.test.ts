@@ -90,12 +90,26 @@ describe.skipIf(!available.ok)(`tunnels on lnd${available.ok ? '' : ` (skipped: 
       const service = (server.address() as AddressInfo).port
       const [seller, buyer] = [join(folder, 'seller'), join(folder, 'buyer')]
       const exposed = start(network.node('carol'), folder, [
-        ...['expose', `80=${service}`, '--price', '2/kB', '--open-price', '10', '--state', seller],
+        'expose',
+        `80=${service}`,
+        '--price',
+        '2/kB',
+        '--open-price',
+        '10',
+        '--state',
+        seller,
       ])
       const { publicKey } = await sees(exposed, 'exposing')
       const forward = start(network.node('alice'), folder, [
-        ...['forward', '0', `${publicKey}:80`, '--state', buyer],
-        ...['--accept-price', '2/kB', '--accept-price', '10/connection'],
+        'forward',
+        '0',
+        `${publicKey}:80`,
+        '--state',
+        buyer,
+        '--accept-price',
+        '2/kB',
+        '--accept-price',
+        '10/connection',
       ])
       const { local } = await sees(forward, 'forwarding')
       const { stdout } = await run('curl', ['-sS', '--http1.0', `http://${local}/`], { encoding: 'buffer' })

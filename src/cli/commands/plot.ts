@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Command } from 'commander'
 import type { Dependencies } from '../dependencies.ts'
-import { EXIT, type ExitCode } from '../ending.ts'
+import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import { charts, type Chart } from '../plot/charts.ts'
 import { pageOf, remarks, summaryRows } from '../plot/page.ts'
 import { PlotError, readTrace } from '../plot/read-trace.ts'
@@ -22,7 +22,9 @@ Examples:
   keysock plot photo.sqlog                      makes photo.sqlog.html
   keysock plot photo.sqlog -o page.html --svg pictures
 
-The page is one file without scripts. It is drawn by vega and vega-lite: npm install vega vega-lite`
+The page is one file without scripts. It is drawn by vega and vega-lite: npm install vega vega-lite.
+
+${EXIT_HELP}`
 
 export function plotCommand(
   dependencies: Pick<Dependencies, 'stdout' | 'stderr'>,

@@ -40,7 +40,7 @@ ${EXIT_HELP}`
 
 export function proxyCommand(dependencies: Dependencies, ended: (code: ExitCode) => void): Command {
   const command = new Command('proxy')
-    .summary('open NAME.keysock in a browser, and in every program with a proxy setting')
+    .summary('a SOCKS and HTTP proxy to NAME.keysock')
     .description('A SOCKS and an HTTP proxy on this computer, through which programs reach NAME.keysock.')
     .option('--socks <[host:]port>', 'where SOCKS 5 and 4a listen', listenArgument, at(DEFAULT_SOCKS_PORT))
     .option('--no-socks', 'without SOCKS')
