@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Endpoint, TariffOptions } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { type CliEvent, isMoving } from '../events.ts'
+import type { CliEvent } from '../events.ts'
 import { addEndpointOptions, durationArgument, type EndpointFlags, satArgument } from '../options.ts'
 import { Dialer } from '../tunnel/dialer.ts'
 import { DEFAULT_HOUR_MSAT, DEFAULT_IDLE_MS, DEFAULT_TUNNEL_MSAT } from '../tunnel/limits.ts'
@@ -58,11 +58,8 @@ export async function openBuyer(
   dependencies: Dependencies,
   run: CommandRun,
   flags: BuyerFlags,
-  show: (event: CliEvent) => void = (event) => run.display.emit(event),
+  emit: (event: CliEvent) => void = (event) => run.display.emit(event),
 ): Promise<Buyer> {
-  const emit = (event: CliEvent): void => {
-    if (!run.isAsking || !isMoving(event)) show(event)
-  }
   const { maxHour = DEFAULT_HOUR_MSAT, maxCost = DEFAULT_TUNNEL_MSAT, acceptPrice, identify = false, idle } = flags
   const endpoint = await run.openEndpoint({ flags, maxCostMsat: maxCost, maxHourMsat: maxHour })
   const ask = run.isSomebodyThere ? (words: string): Promise<boolean> => run.agrees(words) : undefined

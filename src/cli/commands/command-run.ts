@@ -1,7 +1,8 @@
 import { BoundedSet } from '../../floor/bounded.ts'
 import type { Endpoint, Question } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { createDisplay, type Display } from '../display/display.ts'
+import { createDisplay } from '../display/display.ts'
+import { HeldDisplay } from '../display/held-display.ts'
 import { StopSignal } from '../ending.ts'
 import { type EndpointRequest, unusable, whyUnusable } from '../endpoint.ts'
 import type { CliEvent, TransferName } from '../events.ts'
@@ -46,16 +47,14 @@ export interface FailureWords {
 
 /** What send and receive have in common: the display, the signals, the endpoint, and how they report their end. */
 export class CommandRun {
-  readonly display: Display
+  readonly display: HeldDisplay
   readonly stop: StopSignal
   readonly #dependencies: Dependencies
   /** Whether a person can be asked. */
   readonly isSomebodyThere: boolean
-  /** A person reads a question: nothing is to move. */
-  isAsking = false
   /** Those that wait for an answer. */
   readonly #questions: Question[] = []
-  #asking: Promise<bigint> = Promise.resolve(0n)
+  #asking: Promise<unknown> = Promise.resolve()
   readonly #warnings: BoundedSet<string> = new BoundedSet(MAX_WARNINGS)
   #endpoint: Endpoint | undefined
   #trouble: string | undefined
@@ -76,7 +75,8 @@ export class CommandRun {
     const { stdout, stderr, environment, clock } = dependencies
     this.#dependencies = dependencies
     this.isSomebodyThere = !isInputTaken && isSomebodyThere(dependencies, { json, quiet })
-    this.display = createDisplay({ stdout, stderr, environment, time: clock, json, quiet, isOutputTaken })
+    const shown = { stdout, stderr, environment, time: clock, json, quiet, isOutputTaken }
+    this.display = new HeldDisplay(createDisplay(shown))
     this.stop = new StopSignal(dependencies.signals, () => this.display.close())
   }
 
@@ -161,10 +161,7 @@ export class CommandRun {
   /** What may be spent more, by what a person says, msat; 0n: nothing. Questions that wait have their answer then. */
   async askForMore(words: string): Promise<bigint> {
     if (!this.isSomebodyThere || this.stop.signal.aborted) return 0n
-    // One after the other.
-    const asked = this.#asking.then(() => askForMore(this.#dependencies, this.stop, words))
-    this.#asking = asked
-    const moreMsat = await asked
+    const moreMsat = await this.#ask(() => askForMore(this.#dependencies, this.stop, words))
     for (const question of this.#questions.splice(0)) {
       if (moreMsat > 0n) question.allow(moreMsat)
       else question.refuse()
@@ -172,21 +169,24 @@ export class CommandRun {
     return moreMsat
   }
 
+  /** One question after the other, with nothing else on the terminal. */
+  async #ask<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+    const asked = this.#asking.then(async () => {
+      this.display.hold()
+      try {
+        return await question()
+      } finally {
+        this.display.release()
+      }
+    })
+    this.#asking = asked
+    return await asked
+  }
+
   /** Whether a person agrees; false where nobody is there. */
   async agrees(question: string): Promise<boolean> {
     if (!this.isSomebodyThere || this.stop.signal.aborted) return false
-    const asked = this.#asking.then(async () => {
-      this.isAsking = true
-      // The lines that move would overwrite the question.
-      this.display.close()
-      return await askWhether(this.#dependencies, this.stop, question)
-    })
-    this.#asking = asked.then(() => 0n)
-    try {
-      return await asked
-    } finally {
-      this.isAsking = false
-    }
+    return await this.#ask(() => askWhether(this.#dependencies, this.stop, question))
   }
 
   /** Shows each warning once: every connection may repeat it. */

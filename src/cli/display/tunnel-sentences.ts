@@ -32,6 +32,8 @@ export function tunnelLines(event: TunnelEvent): readonly string[] {
     case 'summary':
       return summaryLines(event)
     case 'price':
+      // Whoever was asked has read it.
+      return event.by === 'asked' ? [] : [event.message]
     case 'paused':
       return [event.message]
   }
