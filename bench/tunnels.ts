@@ -1,7 +1,7 @@
 /**
- * `./dev bench tunnels`: what `expose` and `forward` leave of the rate of a bare socket. The same bytes go to a server of
- * keysock over its own sockets, and to a local TCP service through a local port, over the same simulated network, in
- * one run. Exits with 1 where less is left than is allowed.
+ * `./dev bench tunnels`: what `expose` and `forward` leave of the rate of a bare socket. The same bytes go to a server
+ * of keysock over its own sockets, and to a local TCP service through a local port, over the same simulated network,
+ * in one run. Exits with 1 where less is left than is allowed.
  */
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -99,10 +99,11 @@ async function tunnelled(here: World, connections: number, bytes: number): Promi
   const selling = new Tunnel({ ...common, endpoint: bob, role: 'seller' })
   const { port } = service.address() as net.AddressInfo
   const exposure = new Exposure(
-    { port: PORT, service: { type: 'tcp', host: '127.0.0.1', port } },
+    { port: PORT, service: { type: 'tcp', host: '127.0.0.1', port }, isUdp: false },
     {
       endpoint: bob,
       tunnel: selling,
+      time: sim.clock,
       tariff: {},
       allowed: new Set(),
       maxConnections: connections,

@@ -81,6 +81,8 @@ export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode)
       writeErr: (text) => void (isJson || stderr.write(fitted(text, stderr))),
       outputError: (text, write) => (isJson ? results.line(usageError(text)) : write(text)),
     })
+    // What each takes stands in its own help.
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .showHelpAfterError('(keysock COMMAND --help explains it)')
     .helpCommand(false)
     .addHelpText('after', EXAMPLES)

@@ -50,6 +50,7 @@ export class Conversation {
   readonly #tell: (what: string) => void
   readonly #find: (what: string) => void
   readonly #datagrams = new Set<string>()
+  #datagramsSent = 0
   readonly #notes = new Set<string>()
   /** Notes of payments whose receipt came. */
   readonly #receipts: string[] = []
@@ -208,6 +209,7 @@ export class Conversation {
       data.writeUInt32BE(i)
       try {
         socket.sendMessage(data)
+        this.#datagramsSent++
       } catch (error) {
         // More than its queue takes at once.
         this.#tell(`datagram ${i}: ${(error as NodeJS.ErrnoException).code}`)
@@ -245,9 +247,18 @@ export class Conversation {
     }
   }
 
-  /** What must hold when all is over. */
-  checkEnd(): void {
+  /**
+   * What must hold when all is over.
+   *
+   * @param isKept a relay may have kept what was settled: its payer has a receipt, and its payee nothing
+   */
+  checkEnd(isKept: boolean): void {
     if (this.isDisturbed) return
+    const { client, server } = this.sides
+    const isClean = this.isDone && client.error === undefined && server.error === undefined
+    const lost = this.#datagramsSent - this.#datagrams.size
+    this.#must(!isClean || lost === 0, `${lost} datagrams never came, and it ended in order`)
+    if (isKept) return
     for (const note of this.#receipts) this.#must(this.#notes.has(note), `${note} has a receipt, and was never told`)
   }
 }

@@ -64,6 +64,9 @@ const TARGETS: Partial<Readonly<Record<FaultName, 'from' | 'node'>>> = {
   'foreign-bytes': 'node',
 }
 
+/** After which a relay may be paid, and the node behind it not. */
+const KEEPERS: ReadonlySet<FaultName> = new Set(['verdict-lost', 'killed-after-settle', 'killed-after-send'])
+
 /** The fault at a node, where it has a place for one. */
 function aimed(fault: Fault, node: string): Fault {
   const target = TARGETS[fault.name]
@@ -463,7 +466,8 @@ export class Play {
       sides.server.socket?.destroy()
     }
     await sim.runFor(SETTLED_MS)
-    for (const conversation of this.#conversations) conversation.checkEnd()
+    const isKept = this.#story.faults.some(({ fault: { name } }) => KEEPERS.has(name))
+    for (const conversation of this.#conversations) conversation.checkEnd(isKept)
     for (const { id, to } of this.#messagesSent) {
       if (this.#messagesTold.has(id) || this.#actor(to).all.length > 1) continue
       this.#find(`message ${id} has a receipt, and was never told`)

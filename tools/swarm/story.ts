@@ -96,7 +96,7 @@ const application: fc.Arbitrary<Application> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('datagrams' as const),
       count: fc.integer({ min: 1, max: 30 }),
-      bytes: fc.integer({ min: 4, max: 600 }),
+      bytes: fc.integer({ min: 4, max: 512 }),
     }),
   },
   {

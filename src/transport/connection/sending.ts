@@ -74,8 +74,7 @@ export class Sending {
   }
 
   // spec §6.6, §14: a responder keeps a bounded number of packets that overtake their OPEN; the others would be paid
-  // for
-  // and lost. Once the OPEN has settled, what is sent comes after it.
+  // for and lost. Once the OPEN has settled, what is sent comes after it.
   get #mayOvertake(): boolean {
     const { handshake, life, reach, recovery } = this.#parts
     const { opening } = handshake
@@ -95,10 +94,13 @@ export class Sending {
     return fresh === 0 ? send.isFinNext && this.mayFinish : send.isRipe(now, fresh)
   }
 
-  /** spec §12.5: the end is a part of the stream, and costs what its packet does. */
+  /**
+   * spec §12.5: the end is a part of the stream, and costs what its packet does. spec §12.8: it does not overtake a
+   * datagram, which nobody would be there for.
+   */
   get mayFinish(): boolean {
-    const { money, send } = this.#parts
-    return money.allowsPacket && money.isAgreed && send.buffer.written <= money.barrier
+    const { messages, money, send } = this.#parts
+    return messages.open === 0 && money.allowsPacket && money.isAgreed && send.buffer.written <= money.barrier
   }
 
   #hasControl(now: number): boolean {
