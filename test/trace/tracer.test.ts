@@ -146,3 +146,23 @@ it('an amount that is no number of JSON is written as text', async () => {
     { cap: 'process', cap_msat: 9_007_199_254_740_991 },
   ])
 })
+
+it('goes whole to a file by name while a simulation is driven, from opening to closing', async () => {
+  const file = join(folder(), 'a.sqlog')
+  const sim = createSimulation(demoNetwork(), { seed: 3 })
+  const bob = await sim.drive(createEndpoint({ backend: sim.backend('bob') }))
+  const alice = await sim.drive(createEndpoint({ backend: sim.backend('alice'), trace: file }))
+  await bob.createServer((socket) => socket.on('error', ({ message }) => failed(message)).resume()).listen(7)
+  const socket = alice.createConnection(bob.publicKeyHex, 7).resume()
+  socket.end(Buffer.alloc(200_000))
+  await sim.drive(once(socket, 'close'))
+  await sim.drive(Promise.all([alice.close(), bob.close()]))
+  const records = parse(readFileSync(file, 'utf8'))
+  expect(records.at(-1)).toMatchObject({ name: expect.stringContaining('trace_ended'), data: { dropped_in_all: 0 } })
+})
+
+it('that cannot be made in a simulated time fails the endpoint with its code', async () => {
+  const sim = createSimulation(demoNetwork())
+  const opening = createEndpoint({ backend: sim.backend('alice'), trace: join(folder(), 'none', 'a.sqlog') })
+  await expect(sim.drive(opening)).rejects.toMatchObject({ code: 'ERR_KEYSOCK_TRACE' })
+})

@@ -11,3 +11,6 @@ export const TRACE_END_MS: number = 5_000
 
 /** Decimals of a time in ms: a microsecond is finer than what a process measures. */
 export const TRACE_TIME_DECIMALS: number = 3
+
+/** In a simulated time a trace goes to the disk in pieces of so much text. */
+export const TRACE_PIECE_CHARACTERS: number = 65_536

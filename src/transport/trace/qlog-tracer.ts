@@ -1,10 +1,17 @@
 import { Writable } from 'node:stream'
-import { type Clock, wallTime } from '../../floor/clock.ts'
+import { type Clock, processClock, wallTime } from '../../floor/clock.ts'
 import type { TraceEvents, TraceName, Tracer } from '../../medium/trace.ts'
 import { invalidOption, kindOf } from '../errors.ts'
 import { MAX_TRACE_CHANNELS, TRACE_TIME_DECIMALS } from './limits.ts'
 import { headerText, traceRecord, type TraceRecord } from './qlog.ts'
-import { ListenerOutput, openTraceFile, StreamOutput, type TraceFailed, type TraceOutput } from './trace-output.ts'
+import {
+  ListenerOutput,
+  openTraceFile,
+  SteadyFileOutput,
+  StreamOutput,
+  type TraceFailed,
+  type TraceOutput,
+} from './trace-output.ts'
 
 /** Where a trace goes: a file by its name, a stream, or a function that hears each record. */
 export type TraceTarget = string | Writable | ((record: TraceRecord) => void)
@@ -38,7 +45,7 @@ export class QlogTracer implements Tracer {
   /** @throws KeysockError ERR_KEYSOCK_TRACE, ERR_KEYSOCK_INVALID_OPTION */
   static async open(trace: TraceTarget | TraceOptions, clock: Clock, failed: TraceFailed): Promise<QlogTracer> {
     const { to, anonymous = false } = checkTrace(trace)
-    return new QlogTracer(await outputTo(to, headerText(wallTime(clock)), failed), clock, anonymous)
+    return new QlogTracer(await outputTo(to, clock, failed), clock, anonymous)
   }
 
   /** Events that no disk was fast enough for. */
@@ -105,8 +112,10 @@ function nameOf(names: Map<string, string>, channel: string): string {
   return name
 }
 
-async function outputTo(to: TraceTarget, header: string, failed: TraceFailed): Promise<TraceOutput> {
+async function outputTo(to: TraceTarget, clock: Clock, failed: TraceFailed): Promise<TraceOutput> {
+  const header = headerText(wallTime(clock))
   if (typeof to === 'function') return new ListenerOutput(to, failed)
+  if (typeof to === 'string' && clock !== processClock) return new SteadyFileOutput(to, header, failed)
   if (typeof to === 'string') return new StreamOutput(await openTraceFile(to), true, header, failed)
   return new StreamOutput(to, false, header, failed)
 }

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { closeSync, createWriteStream, openSync, writeSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { pause } from '../../floor/clock.ts'
 import { KeysockError, messageOf } from '../errors.ts'
-import { MAX_TRACE_BUFFER_BYTES, TRACE_END_MS } from './limits.ts'
+import { MAX_TRACE_BUFFER_BYTES, TRACE_END_MS, TRACE_PIECE_CHARACTERS } from './limits.ts'
 import { recordText, type TraceRecord } from './qlog.ts'
+
+const FILE_MODE = 0o600
 
 /** Where the records of a trace go. It never throws: what fails is told once, and the trace ends there. */
 export interface TraceOutput {
@@ -87,15 +89,64 @@ export class StreamOutput implements TraceOutput {
   }
 }
 
+/**
+ * A file that is written at once, a piece after the other. For a simulated time, which stands still while the disk
+ * works: nothing is dropped, and nobody waits for what the simulation does not see.
+ */
+export class SteadyFileOutput implements TraceOutput {
+  readonly hasRoom = true
+  readonly #failed: TraceFailed
+  #descriptor: number | undefined
+  #text: string
+
+  /** @throws KeysockError ERR_KEYSOCK_TRACE where the file cannot be made */
+  constructor(file: string, header: string, failed: TraceFailed) {
+    this.#failed = failed
+    this.#text = header
+    try {
+      this.#descriptor = openSync(file, 'w', FILE_MODE)
+    } catch (error) {
+      throw notWritable(error)
+    }
+  }
+
+  write(record: TraceRecord): void {
+    if (this.#descriptor === undefined) return
+    this.#text += recordText(record)
+    if (this.#text.length >= TRACE_PIECE_CHARACTERS) this.#flush(this.#descriptor)
+  }
+
+  async end(): Promise<void> {
+    if (this.#descriptor !== undefined) this.#flush(this.#descriptor)
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+    await Promise.resolve()
+  }
+
+  #flush(descriptor: number): void {
+    try {
+      let bytes = Buffer.from(this.#text)
+      while (bytes.length > 0) bytes = bytes.subarray(writeSync(descriptor, bytes))
+    } catch (error) {
+      this.#descriptor = undefined
+      this.#failed(messageOf(error))
+    }
+    this.#text = ''
+  }
+}
+
 /** A new file, of this user alone. @throws KeysockError ERR_KEYSOCK_TRACE where it cannot be made */
 export async function openTraceFile(file: string): Promise<Writable> {
-  const stream = createWriteStream(file, { mode: 0o600 })
+  const stream = createWriteStream(file, { mode: FILE_MODE })
   try {
     await once(stream, 'open')
     return stream
   } catch (error) {
-    throw new KeysockError('ERR_KEYSOCK_TRACE', `no trace can be written: ${messageOf(error)}; name another file`, {
-      cause: error,
-    })
+    throw notWritable(error)
   }
+}
+
+function notWritable(cause: unknown): KeysockError {
+  const message = `no trace can be written: ${messageOf(cause)}; name another file`
+  return new KeysockError('ERR_KEYSOCK_TRACE', message, { cause })
 }
