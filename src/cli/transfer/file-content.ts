@@ -138,6 +138,6 @@ export class FileHashes {
 }
 
 /** A change of the bytes changes one of these. */
-function isUnchanged(a: BigIntStats, b: BigIntStats): boolean {
+export function isUnchanged(a: BigIntStats, b: BigIntStats): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs
 }

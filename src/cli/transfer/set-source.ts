@@ -1,11 +1,12 @@
 /** Several files and folders as one thing to send: what is in them, and what of it is left out. */
-import type { Dirent, Stats } from 'node:fs'
+import type { BigIntStats, Dirent, Stats } from 'node:fs'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
+import { equalBytes } from '../../floor/bytes.ts'
 import { KeysockError } from '../../index.ts'
 import { codeOf } from './errors.ts'
-import { hashOf, hashPrefix, readFrom, type ReadAt } from './file-content.ts'
+import { hashOf, hashPrefix, isUnchanged, readFrom, type ReadAt } from './file-content.ts'
 import { nameComplaint, visible } from './file-name.ts'
 import { MAX_ENTRIES, MAX_LIST_BYTES, NAME_BYTES } from './limits.ts'
 import { type Attributes, type Content, PERMISSIONS, type SetShape } from './messages.ts'
@@ -51,6 +52,7 @@ export async function openSet(paths: readonly string[], options: OpenSetOptions)
   const found = await new Scan(options).run(paths)
   const entries: SetEntry[] = []
   const places: string[] = []
+  const seen = new Map<number, BigIntStats>()
   const allBytes = found.reduce((sum, { size }) => sum + size, 0)
   let hashedBytes = 0
   for (const each of found) {
@@ -61,7 +63,8 @@ export async function openSet(paths: readonly string[], options: OpenSetOptions)
     hashedBytes += each.size
     if ('why' in entry) options.onLeftOut(entry)
     else {
-      entries.push(entry)
+      if (entry.stats !== undefined) seen.set(entries.length, entry.stats)
+      entries.push(entry.entry)
       places.push(each.place)
     }
   }
@@ -75,11 +78,7 @@ export async function openSet(paths: readonly string[], options: OpenSetOptions)
     set: { entries: entries.length, listBytes: list.length },
     entries,
     list,
-    open: async (index) => {
-      // What has become a link meanwhile is not what was hashed.
-      const file = await open(places[index] ?? '', constants.O_RDONLY | constants.O_NOFOLLOW)
-      return { read: readFrom(file), close: () => file.close() }
-    },
+    open: async (index) => await openAgain(places[index] ?? '', seen.get(index), entries[index]),
     close: () => Promise.resolve(),
   }
 }
@@ -126,6 +125,8 @@ class Scan {
       if (complaint !== undefined)
         throw new KeysockError('ERR_CLI_NAME', `no receiver takes the name ${JSON.stringify(name)}: ${complaint}`)
       const other = places.get(name)
+      // Twice the same is meant once.
+      if (other !== undefined && resolve(other) === resolve(path)) continue
       if (other !== undefined) {
         const message = `${other} and ${path} would have the same name there; send them one after the other`
         throw new KeysockError('ERR_CLI_NAME', message)
@@ -139,10 +140,10 @@ class Scan {
   async #addRoot(path: string, name: string): Promise<void> {
     // A link that a person names is what it leads to.
     const stats = await stat(path).catch((error: unknown) => Promise.reject(unreadable(path, error)))
-    const place = resolve(path)
+    const place = await realpath(path).catch((error: unknown) => Promise.reject(unreadable(path, error)))
     if (stats.isDirectory()) return await this.#addFolder(place, name, stats)
     if (!stats.isFile()) throw new KeysockError('ERR_CLI_FILE', `${path} is neither a file nor a folder; send it alone`)
-    this.#push({ kind: 'file', path: name, place: (await isLink(place)) ? await realpath(place) : place, stats })
+    this.#push({ kind: 'file', path: name, place, stats })
   }
 
   async #addFolder(place: string, path: string, stats: Stats): Promise<void> {
@@ -153,6 +154,7 @@ class Scan {
     } catch (error) {
       return this.#leaveOut(place, `it cannot be read: ${codeOf(error)}`, true)
     }
+    if (!(await isItself(place).catch(() => false))) return this.#leaveOut(place, MOVED, true)
     this.#push({ kind: 'folder', path, place, stats })
     for (const entry of names.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       await this.#add(join(place, entry.name), `${path}/${entry.name}`)
@@ -181,10 +183,6 @@ class Scan {
   }
 }
 
-async function isLink(path: string): Promise<boolean> {
-  return (await lstat(path)).isSymbolicLink()
-}
-
 /** What is neither a file nor a folder. */
 function specialOf(stats: Stats): string | undefined {
   if (stats.isSymbolicLink()) return 'a symbolic link'
@@ -196,20 +194,82 @@ function specialOf(stats: Stats): string | undefined {
 async function entryOf(
   { kind, path, place, attributes }: FoundFile,
   options: { readonly signal: AbortSignal | undefined; readonly onBytes: (bytes: number) => void },
-): Promise<SetEntry | LeftOut> {
-  if (kind === 'folder') return { kind, path, mode: attributes.mode & PERMISSIONS }
+): Promise<{ readonly entry: SetEntry; readonly stats?: BigIntStats } | LeftOut> {
+  if (kind === 'folder') return { entry: { kind, path, mode: attributes.mode & PERMISSIONS } }
   let file: FileHandle | undefined
   try {
-    file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW)
-    const stats = await file.stat()
-    const hash = await hashPrefix(readFrom(file), stats.size, options)
+    const opened = await openThere(place)
+    if (opened === undefined) return { path: visible(place), why: MOVED, isMissed: true }
+    const { stats } = opened
+    file = opened.file
+    const size = Number(stats.size)
+    const hash = await hashPrefix(readFrom(file), size, options)
     if (hash === undefined) return { path: visible(place), why: 'it became shorter while it was read', isMissed: true }
-    return { kind, path, ...attributesOf(stats), content: { size: stats.size, sha256: hash.digest() } }
+    const mode = Number(stats.mode)
+    const content = { size, sha256: hash.digest() }
+    return { entry: { kind, path, ...attributesOf({ mode, mtimeMs: Number(stats.mtimeMs) }), content }, stats }
   } catch (error) {
     options.signal?.throwIfAborted()
     return { path: visible(place), why: `it cannot be read: ${codeOf(error)}`, isMissed: true }
   } finally {
     await file?.close()
+  }
+}
+
+const MOVED = 'another thing took its place while it was looked at'
+
+/**
+ * Opens a file that is where it was found. Whoever may write into a folder on the way can put a link there, or a pipe,
+ * and have other files read than those that were to be sent: undefined then.
+ * @throws what the system says
+ */
+async function openThere(
+  place: string,
+): Promise<{ readonly file: FileHandle; readonly stats: BigIntStats } | undefined> {
+  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stats = await file.stat({ bigint: true })
+    const isThere = stats.isFile() && (await isItself(place)) && isSameFile(stats, await lstat(place, { bigint: true }))
+    if (isThere) return { file, stats }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+  await file.close()
+  return undefined
+}
+
+/** Whether no link leads to it. */
+async function isItself(place: string): Promise<boolean> {
+  return (await realpath(place)) === place
+}
+
+function isSameFile(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino
+}
+
+/**
+ * A file that was hashed, to be sent: what may have changed since then is hashed again, before a byte of it goes.
+ * @throws what the system says; Error where it is another one
+ */
+async function openAgain(
+  place: string,
+  seen: BigIntStats | undefined,
+  entry: SetEntry | undefined,
+): ReturnType<SetSource['open']> {
+  const opened = await openThere(place)
+  if (opened === undefined || entry?.kind !== 'file') throw new Error(MOVED)
+  const { file, stats } = opened
+  const read = readFrom(file)
+  try {
+    if (seen === undefined || !isUnchanged(seen, stats)) {
+      const hash = await hashPrefix(read, entry.content.size)
+      if (hash === undefined || !equalBytes(hash.digest(), entry.content.sha256)) throw new Error('it has changed')
+    }
+    return { read, close: () => file.close() }
+  } catch (error) {
+    await file.close()
+    throw error
   }
 }
 
