@@ -2,9 +2,10 @@ import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hashOf } from '../../src/cli/transfer/file-content.ts'
-import { MAX_SETS, PREAMBLE } from '../../src/cli/transfer/limits.ts'
+import { MAX_SETS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/limits.ts'
 import { encodeMessage, type Message, MessageReader } from '../../src/cli/transfer/messages.ts'
 import { encodeList, type SetEntry } from '../../src/cli/transfer/set-list.ts'
+import type { SendingConnection } from '../../src/cli/transfer/transfer-queue.ts'
 import { pattern } from './command-line.ts'
 import { ReceiverFolder, sendSetTo, turns } from './receiver-folder.ts'
 
@@ -27,6 +28,12 @@ beforeEach(() => {
 })
 afterEach(() => {
   receiver.close()
+})
+
+/** A connection that sends, of which the last byte came at 0. */
+const connection = (onGiveWay: () => void = () => undefined): SendingConnection => ({
+  lastByteMs: receiver.time.now(),
+  giveWay: async () => await Promise.resolve(onGiveWay()),
 })
 
 const file = (index: number): Message => ({ type: 'file', index, offset: 0, sha256: undefined })
@@ -86,10 +93,20 @@ describe('a receiver of a set', () => {
 
   it('holds no more lists than it has room for', async () => {
     const others: Promise<unknown>[] = []
-    for (let i = 0; i < MAX_SETS; i++) receiver.queue.takeSet()
+    for (let i = 0; i < MAX_SETS; i++) await receiver.queue.takeSet(connection())
     const { line, received } = await receiver.accept()
     others.push(offer(line).catch(() => undefined))
     await expect(received).rejects.toMatchObject({ reason: 'BUSY' })
+  })
+
+  it('lets a set that was silent for long give way to another', async () => {
+    const gone: number[] = []
+    for (let i = 0; i < MAX_SETS; i++) await receiver.queue.takeSet(connection(() => gone.push(i)))
+    await receiver.time.advance(SILENT_MS)
+    const { line } = await receiver.accept()
+    const reader = await offer(line)
+    expect(await reader.next()).toMatchObject({ type: 'want' })
+    expect(gone).toEqual([0])
   })
 })
 
@@ -102,6 +119,18 @@ describe('a sender of a set', () => {
     [
       'a file three times',
       [{ type: 'want', ranges: Array.from({ length: 3 }, () => ({ first: 1, count: 1, offset: 0 })) }],
+    ],
+    ['none of a file', [{ type: 'want', ranges: [{ first: 1, count: 0, offset: 0 }] }]],
+    [
+      'a file again that has not come',
+      [
+        { type: 'want', ranges: [] },
+        { type: 'want', ranges: [{ first: 1, count: 1, offset: 0 }] },
+      ],
+    ],
+    [
+      'to be done before all has come',
+      [{ type: 'want', ranges: [{ first: 1, count: 2, offset: 0 }] }, { type: 'want', ranges: [] }, { type: 'done' }],
     ],
     ['another list', [{ type: 'have', offset: 0 }]],
     ['to be done before it has said what it wants', [{ type: 'done' }]],

@@ -122,6 +122,19 @@ describe('a folder that is sent', () => {
     expect(received()).toEqual(treeOf(album()))
   })
 
+  it('has no part in it of a file that is whole, whatever a crash left', async () => {
+    makeTree(album(), { 'a.bin': pattern(9_000, 1), 'b.bin': pattern(60_000, 2) })
+    await breakAt(40_000)
+    const folder = join(receiver.folder, readdirSync(receiver.folder)[0] ?? '')
+    const part = readdirSync(folder).find((name) => name.startsWith('b.bin.'))
+    expect(part).toBeDefined()
+    // As a copy of a folder has it, in which two names of one file become two files.
+    writeFileSync(join(folder, part ?? ''), pattern(60_000, 2))
+    writeFileSync(join(folder, 'b.bin'), pattern(60_000, 2))
+    await send()
+    expect(received()).toEqual(treeOf(album()))
+  })
+
   it('is not sent again where it is there, whatever else is in it', async () => {
     makeTree(album(), FILES)
     await send()

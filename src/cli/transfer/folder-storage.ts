@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { equalBytes, toHex } from '../../floor/bytes.ts'
 import { type Entropy, KeysockError } from '../../index.ts'
@@ -9,7 +9,7 @@ import { numberedName } from './file-name.ts'
 import { FilePart, type FilePartOptions, PartLocks } from './file-part.ts'
 import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_FOLDER_PARTS, MAX_PARTS, PART_SUFFIX } from './limits.ts'
 import { type Attributes, PERMISSIONS, type TransferOffer } from './messages.ts'
-import { PART_ENDING_LENGTH, partStart, placeBeside, syncFolder } from './placing.ts'
+import { PART_ENDING_LENGTH, partStart, placeBeside, placeOver, syncFolder } from './placing.ts'
 import type { SetEntry } from './set-list.ts'
 import { SetPlace } from './set-place.ts'
 import type { Part, Storage } from './storage.ts'
@@ -243,9 +243,7 @@ export class FolderStorage implements Storage {
 
   /** The complete file at its place, without replacing another unless that is wanted (file-transfer §4.3). */
   async #name(offer: TransferOffer, part: string): Promise<string> {
-    let path = join(this.folder, offer.name)
-    if (this.replaces) await rename(part, path)
-    else path = await placeBeside(part, this.folder, offer.name)
+    const path = await (this.replaces ? placeOver : placeBeside)(part, this.folder, offer.name)
     await syncFolder(this.folder)
     // Other parts of the same file are of no use any more.
     if (offer.content !== undefined)

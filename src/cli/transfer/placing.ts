@@ -46,10 +46,32 @@ export async function placeFolderBeside(part: string, folder: string, name: stri
   for (let number = 1; number <= MAX_COPIES; number++) {
     const path = join(folder, numberedFolderName(name, number))
     if ((await lstat(path).catch(() => undefined)) !== undefined) continue
-    await rename(part, path)
-    return path
+    if (await renameTo(part, path)) return path
   }
   throw new TransferError('EXISTS', `there are ${MAX_COPIES} folders of that name already`)
+}
+
+/**
+ * Puts a part into the place of the file, or link, of that name, where one is. A folder does not give way: the part
+ * goes beside it (file-transfer §4.3). @throws TransferError EXISTS
+ */
+export async function placeOver(part: string, folder: string, name: string): Promise<string> {
+  const path = join(folder, name)
+  return (await renameTo(part, path)) ? path : await placeBeside(part, folder, name)
+}
+
+/** What a rename fails with where a folder, or something that no folder may replace, has the name. */
+const TAKEN: ReadonlySet<string> = new Set(['EEXIST', 'ENOTEMPTY', 'EISDIR', 'ENOTDIR'])
+
+/** False where something is there that does not give way. */
+async function renameTo(part: string, path: string): Promise<boolean> {
+  try {
+    await rename(part, path)
+    return true
+  } catch (error) {
+    if (TAKEN.has(codeOf(error))) return false
+    throw error
+  }
 }
 
 /** False where something is there. A link fails then, where a rename would replace it. */

@@ -92,7 +92,8 @@ class ReceiveSession implements QueuedTransfer {
   }
 
   get lastByteMs(): number {
-    return this.#lastByteMs
+    // While the disk is looked at, the sender waits for us.
+    return this.#set?.isLooking === true ? this.#options.time.now() : this.#lastByteMs
   }
 
   async giveWay(): Promise<void> {
@@ -123,7 +124,7 @@ class ReceiveSession implements QueuedTransfer {
   /** file-transfer §7 */
   async #runSet(offer: TransferOffer, content: Content): Promise<Received> {
     const { storage, queue, watcher } = this.#options
-    queue.takeSet()
+    await queue.takeSet(this)
     try {
       this.#set = new ReceiveSet({
         offer,
@@ -136,7 +137,7 @@ class ReceiveSession implements QueuedTransfer {
       this.#finish()
       return { offer, path: placeOf(paths), ...content, wasThere, files }
     } finally {
-      queue.leaveSet()
+      queue.leaveSet(this)
     }
   }
 

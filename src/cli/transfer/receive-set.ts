@@ -67,6 +67,7 @@ export class ReceiveSet {
   #bytes = 0
   #uncheckedBytes = 0
   #filesDone = 0
+  #isLooking = false
 
   constructor(options: ReceiveSetOptions) {
     this.#options = options
@@ -80,7 +81,7 @@ export class ReceiveSet {
     const { size = 0 } = offer.content ?? {}
     line.write({ type: 'have', offset: 0 })
     this.#entries = decodeList(await this.#receiveList(), offer)
-    const place = await storage.openSet(this.#entries, line.signal)
+    const place = await this.#look(storage.openSet(this.#entries, line.signal))
     this.#place = place
     const missingBytes = this.#want(place.missing)
     await checkRoom(missingBytes)
@@ -92,6 +93,20 @@ export class ReceiveSet {
     const wasThere = this.#wanted.size === 0
     while (this.#wanted.size > 0 || this.#coming !== undefined || this.#skipped > 0) await this.#take(await line.next())
     return { paths: await place.finish(), files: this.#fileCount, wasThere }
+  }
+
+  /** Whether the sender waits for this side to look what is there. */
+  get isLooking(): boolean {
+    return this.#isLooking
+  }
+
+  async #look(opening: Promise<SetStorage>): Promise<SetStorage> {
+    this.#isLooking = true
+    try {
+      return await opening
+    } finally {
+      this.#isLooking = false
+    }
   }
 
   /** Keeps what is not whole for later. */

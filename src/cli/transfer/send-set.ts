@@ -42,7 +42,17 @@ class SetSession {
   readonly #session: Uint8Array
   readonly #watcher: SendWatcher
   readonly #reader: MessageReader
+  /** In the order in which they are sent, */
   readonly #wanted: Wanted[] = []
+  /** of which this is the next one. */
+  #nextWanted = 0
+  /** Whether more of a file is to be read, */
+  #isReading = false
+  /** or messages are not handed to the connection. */
+  #isHeld = false
+  /** Files that went whole. */
+  readonly #sent: Set<number> = new Set()
+  readonly #fileCount: number
   readonly #timesWanted: Map<number, number> = new Map()
   readonly #changed: string[] = []
   /** Messages that go together: heads and small files do not each make a packet. */
@@ -67,6 +77,7 @@ class SetSession {
     this.#source = source
     this.#session = options.session
     this.#watcher = options.watcher
+    this.#fileCount = source.entries.filter(({ kind }) => kind === 'file').length
     this.#reader = new MessageReader(socket, 'receiver')
   }
 
@@ -123,19 +134,34 @@ class SetSession {
   async #listen(): Promise<void> {
     for (;;) {
       const answer = await this.#next()
-      if (answer.type === 'done') return
-      if (answer.type !== 'want') throw malformed(`${answer.type} in a set`)
-      for (const range of answer.ranges) {
-        this.#want(range)
-        const { content } = this.#file(range.first)
-        this.#at -= content.size
-        this.#filesSent--
+      if (answer.type === 'done') {
+        if (this.#isOwing) throw malformed('done before all that is wanted has come')
+        return
       }
+      if (answer.type !== 'want') throw malformed(`${answer.type} in a set`)
+      for (const range of answer.ranges) this.#wantAgain(range)
       this.#wake()
     }
   }
 
+  /** Whether anything that is wanted has not gone whole. */
+  get #isOwing(): boolean {
+    return this.#nextWanted < this.#wanted.length || this.#isReading || this.#isHeld || this.#changed.length > 0
+  }
+
+  /** file-transfer §7.3: a file that went whole, from its beginning. */
+  #wantAgain(range: WantedRange): void {
+    const { first, count, offset } = range
+    const isSent = this.#sent.has(first)
+    if (count !== 1 || offset !== 0 || !isSent) throw malformed('such a want')
+    this.#want(range)
+    this.#sent.delete(first)
+    this.#at -= this.#file(first).content.size
+    this.#filesSent--
+  }
+
   #want({ first, count, offset }: WantedRange): void {
+    if (count === 0) throw malformed('such a want')
     let index: number | undefined = first
     for (let left = count; left > 0; left--) {
       if (index === undefined) throw malformed('to want more files than there are')
@@ -153,22 +179,19 @@ class SetSession {
     return this.#wanted.reduce((sum, { index, offset }) => sum + this.#file(index).content.size - offset, 0)
   }
 
-  get #fileCount(): number {
-    return this.#source.entries.filter(({ kind }) => kind === 'file').length
-  }
-
   /** Sends what is wanted, and what is wanted later, until it is over. */
   async #send(): Promise<void> {
     while (!this.#isStopped()) {
-      const wanted = this.#wanted.shift()
+      const wanted = this.#wanted[this.#nextWanted]
       if (wanted !== undefined) {
+        this.#nextWanted++
         await this.#sendFile(wanted)
         continue
       }
       await this.#flush()
       // file-transfer §7.4: what is skipped cannot become whole.
       if (this.#changed.length > 0) throw changed(this.#changed)
-      if (this.#wanted.length > 0) continue
+      if (this.#nextWanted < this.#wanted.length) continue
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -183,11 +206,14 @@ class SetSession {
   async #sendFile({ index, offset }: Wanted): Promise<void> {
     const entry = this.#file(index)
     this.#tellFile(entry.path)
+    this.#isReading = true
     const file = await this.#source.open(index).catch(() => undefined)
     try {
       const hash = file === undefined ? undefined : await hashPrefix(file.read, offset).catch(() => undefined)
       if (file === undefined || hash === undefined) return await this.#skip(index, entry)
       const sha256 = offset === 0 ? undefined : hash.digest()
+      // The receiver may have all of it already.
+      if (offset === entry.content.size) this.#finished(index)
       await this.#put(encodeMessage({ type: 'file', index, offset, sha256 }))
       for (let at = offset; at < entry.content.size;) {
         const bytes = await file.read(at, Math.min(DATA_BYTES, entry.content.size - at)).catch(() => new Uint8Array(0))
@@ -199,12 +225,19 @@ class SetSession {
           return await this.#skip(index, entry)
         this.#at += bytes.length
         this.#sentBytes += bytes.length
+        if (isLast) this.#finished(index)
         await this.#put(encodeMessage({ type: 'data', bytes }))
       }
-      this.#filesSent++
     } finally {
       await file?.close()
     }
+  }
+
+  /** Nothing is to be read of it any more: what is left of it is written next. */
+  #finished(index: number): void {
+    this.#isReading = false
+    this.#sent.add(index)
+    this.#filesSent++
   }
 
   async #skip(index: number, { path }: SetFile): Promise<void> {
@@ -224,6 +257,7 @@ class SetSession {
 
   /** With others in one write. */
   async #put(message: Uint8Array): Promise<void> {
+    this.#isHeld = true
     this.#batch.push(message)
     this.#batchBytes += message.length
     if (this.#batchBytes >= HEADS_BYTES) await this.#flush()
@@ -237,7 +271,10 @@ class SetSession {
     const at = this.#at
     await this.#watcher.mayWrite(at)
     if (this.#isStopped()) return
-    await this.#write(Buffer.concat(batch))
+    const writing = this.#write(Buffer.concat(batch))
+    // From here on, the other side may have it.
+    this.#isHeld = false
+    await writing
     this.#watcher.sent(at, this.#written)
   }
 

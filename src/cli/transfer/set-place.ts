@@ -1,6 +1,6 @@
 /** Where the files of a set are kept until all of them are there, and how folders get their names. */
 import { constants, type Stats } from 'node:fs'
-import { chmod, copyFile, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, copyFile, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { equalBytes } from '../../floor/bytes.ts'
 import { codeOf, TransferError, unwritable } from './errors.ts'
@@ -15,6 +15,7 @@ import {
   partStart,
   placeBeside,
   placeFolderBeside,
+  placeOver,
   syncFolder,
 } from './placing.ts'
 import { firstComponent, foldedPath, lastComponent, type SetEntry, type SetFile } from './set-list.ts'
@@ -399,6 +400,12 @@ class FolderRoot implements Root {
         parts.set(file.index, found)
       } else unknown.push(found)
     }
+    // Of a file that is whole, a part is left over: the process ended between its two names.
+    for (const [index, left] of parts) {
+      if (!whole.has(index)) continue
+      unknown.push(left)
+      parts.delete(index)
+    }
     return { whole, parts, unknown, known, others }
   }
 
@@ -468,8 +475,8 @@ class FolderRoot implements Root {
     for (const index of this.#indexes) {
       const entry = this.#entry(index)
       const path = join(root, ...insideOf(entry.path))
-      const stats = await lstat(path).catch(() => undefined)
       if (entry.kind === 'folder') {
+        const stats = await lstat(path).catch(() => undefined)
         if (stats?.isDirectory() === true) continue
         if (stats !== undefined) await rm(path)
         await mkdir(path, this.#storage.allowed(entry.mode, 'folder'))
@@ -478,9 +485,8 @@ class FolderRoot implements Root {
       const placed = this.#placed.get(index)
       // What is there already is the same.
       if (placed === undefined) continue
-      const isReplaced = stats?.isDirectory() !== true && !this.#shadowed.has(index)
-      if (isReplaced) await rename(placed, path)
-      else await placeBeside(placed, join(path, '..'), lastComponent(entry.path))
+      const placeAt = this.#shadowed.has(index) ? placeBeside : placeOver
+      await placeAt(placed, join(path, '..'), lastComponent(entry.path))
     }
     for (const index of this.#indexes) {
       const entry = this.#entry(index)

@@ -6,7 +6,7 @@ import { sleep, type Time } from './waiting.ts'
 
 /** A connection that sends. */
 export interface SendingConnection {
-  /** When the last byte came, ms of the clock. */
+  /** When the last byte came that could come, ms of the clock. */
   readonly lastByteMs: number
   /** Ends it for another connection; resolves when its part is let go. */
   giveWay(): Promise<void>
@@ -26,7 +26,7 @@ export class TransferQueue {
   readonly #connections: Set<SendingConnection> = new Set()
   readonly #receiving: Set<QueuedTransfer> = new Set()
   #waiting = 0
-  #sets = 0
+  readonly #sets: Set<SendingConnection> = new Set()
 
   constructor(time: Time) {
     this.#time = time
@@ -36,14 +36,24 @@ export class TransferQueue {
     this.#connections.add(connection)
   }
 
-  /** A set is taken, until `leaveSet`: its list is in memory (file-transfer §7.10). @throws TransferError BUSY */
-  takeSet(): void {
-    if (this.#sets >= MAX_SETS) throw new TransferError('BUSY', 'the receiver takes enough folders already')
-    this.#sets++
+  /**
+   * A set is taken, until `leaveSet`: its list is in memory (file-transfer §7.10). Of too many, the one that was silent
+   * longest gives way, where that was too long. @throws TransferError BUSY
+   */
+  async takeSet(connection: SendingConnection): Promise<void> {
+    if (this.#sets.size < MAX_SETS) {
+      this.#sets.add(connection)
+      return
+    }
+    const silent = this.#longestSilent(this.#sets)
+    if (silent === undefined) throw new TransferError('BUSY', 'the receiver takes enough folders already')
+    this.#sets.delete(silent)
+    this.#sets.add(connection)
+    await silent.giveWay()
   }
 
-  leaveSet(): void {
-    this.#sets--
+  leaveSet(connection: SendingConnection): void {
+    this.#sets.delete(connection)
   }
 
   /** Its turn is over as well. */
@@ -57,8 +67,8 @@ export class TransferQueue {
    * (file-transfer §4.5).
    */
   makeRoom(): void {
-    const [silent] = [...this.#connections].toSorted((a, b) => a.lastByteMs - b.lastByteMs)
-    if (silent === undefined || !this.#isSilent(silent)) return
+    const silent = this.#longestSilent(this.#connections)
+    if (silent === undefined) return
     this.#connections.delete(silent)
     void silent.giveWay()
   }
@@ -97,6 +107,12 @@ export class TransferQueue {
     } finally {
       if (isWaiting) this.#waiting--
     }
+  }
+
+  /** Undefined where none was silent for too long. */
+  #longestSilent(connections: ReadonlySet<SendingConnection>): SendingConnection | undefined {
+    const [silent] = [...connections].toSorted((a, b) => a.lastByteMs - b.lastByteMs)
+    return silent !== undefined && this.#isSilent(silent) ? silent : undefined
   }
 
   #isSilent({ lastByteMs }: SendingConnection): boolean {
