@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hashOf } from '../../src/cli/transfer/file-content.ts'
-import { MAX_SETS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/limits.ts'
+import { MAX_FINISHING, MAX_SETS, PREAMBLE, SILENT_MS } from '../../src/cli/transfer/limits.ts'
 import { encodeMessage, type Message, MessageReader } from '../../src/cli/transfer/messages.ts'
 import { encodeList, type SetEntry } from '../../src/cli/transfer/set-list.ts'
 import type { SendingConnection } from '../../src/cli/transfer/transfer-queue.ts'
@@ -77,6 +77,47 @@ describe('a receiver of a set', () => {
     await offer(line)
     for (const message of messages) line.write(encodeMessage(message))
     await expect(received).rejects.toMatchObject({ reason: 'MALFORMED', isRemote: false })
+  })
+
+  it('takes what comes while files are written to the disk, of which it writes several at once', async () => {
+    const names = Array.from({ length: MAX_FINISHING + 3 }, (_, index) => `a/${index}`)
+    const entries: readonly SetEntry[] = names.map((path) => {
+      return { kind: 'file', path, mode: 0o644, mtimeS: 1, content: { size: 100, sha256: hashOf(BYTES) } }
+    })
+    const list = encodeList([ENTRIES[0] as SetEntry, ...entries])
+    const content = { size: 100 * names.length, sha256: hashOf(list) }
+    const disk = Promise.withResolvers<undefined>()
+    let [atOnce, most] = [0, 0]
+    const storage = await receiver.storage()
+    const filePart = storage.filePart.bind(storage)
+    storage.filePart = (options) => {
+      const part = filePart(options)
+      const finish = part.finish.bind(part)
+      part.finish = async () => {
+        most = Math.max(most, ++atOnce)
+        await disk.promise
+        atOnce--
+        return await finish()
+      }
+      return part
+    }
+    const { line, received } = await receiver.accept(storage)
+    const sent = sendSetTo(line, {
+      name: 'a',
+      content,
+      set: { entries: names.length + 1, listBytes: list.length },
+      entries: [ENTRIES[0] as SetEntry, ...entries],
+      list,
+      open: () =>
+        Promise.resolve({ read: (at) => Promise.resolve(BYTES.subarray(at)), close: () => Promise.resolve() }),
+      close: () => Promise.resolve(),
+    })
+    while (most < MAX_FINISHING) await turns()
+    await turns()
+    disk.resolve(undefined)
+    await sent
+    expect(await received).toMatchObject({ files: names.length })
+    expect(most).toBe(MAX_FINISHING)
   })
 
   it('wants a file again whose bytes are not those of the list, and gives up at the second time', async () => {

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { hashOf } from '../../src/cli/transfer/file-content.ts'
+import { encodeList, type SetEntry } from '../../src/cli/transfer/set-list.ts'
 import { openSet, type SetSource } from '../../src/cli/transfer/set-source.ts'
-import { PART_SUFFIX } from '../../src/cli/transfer/limits.ts'
+import { MAX_ROOT_FOLDERS, PART_SUFFIX } from '../../src/cli/transfer/limits.ts'
 import { pattern } from './command-line.ts'
 import { ReceiverFolder, sendSetTo, turns } from './receiver-folder.ts'
 import { makeTree, treeOf } from './tree.ts'
@@ -240,9 +242,59 @@ describe('a receiver of a set', () => {
     const { line, received: end } = await receiver.accept(await receiver.storage(false, { maxTotalBytes: 100_000 }))
     await expect(sendSetTo(line, await open())).rejects.toMatchObject({ reason: 'NO_SPACE', isRemote: true })
     await expect(end).rejects.toMatchObject({ reason: 'NO_SPACE' })
-    const roomy = await receiver.accept(await receiver.storage(false, { maxTotalBytes: 110_000 }))
+    const roomy = await receiver.accept(await receiver.storage(false, { maxTotalBytes: 160_000 }))
     await sendSetTo(roomy.line, await open())
     expect(received()).toEqual(treeOf(album()))
+  })
+
+  it.each<[string, Readonly<Record<string, Uint8Array | undefined>>]>([
+    ['folders', Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`f${index}`, undefined]))],
+    ['files', Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`f${index}`, Buffer.alloc(0)]))],
+  ])('lets empty %s not fill what its folder may hold in all', async (_what, files) => {
+    makeTree(album(), files)
+    const names = readdirSync(album()).map((name) => join(album(), name))
+    for (const paths of [[album()], names]) {
+      const { line } = await receiver.accept(await receiver.storage(false, { maxTotalBytes: 100_000 }))
+      await expect(sendSetTo(line, await open(...paths))).rejects.toMatchObject({ reason: 'NO_SPACE', isRemote: true })
+      await turns()
+      expect(receiver.files).toEqual([])
+    }
+  })
+
+  it('refuses more folders beside one another than it takes', async () => {
+    const source = await open(makeTree(album(), { a: undefined }))
+    const entries = Array.from({ length: MAX_ROOT_FOLDERS + 1 }, (_, index): SetEntry => {
+      return { kind: 'folder', path: `f${index}`, mode: 0o755 }
+    })
+    const list = encodeList(entries)
+    const content = { size: 0, sha256: hashOf(list) }
+    const { line } = await receiver.accept()
+    const set = { entries: entries.length, listBytes: list.length }
+    await expect(sendSetTo(line, { ...source, entries, list, content, set })).rejects.toMatchObject({
+      reason: 'TOO_LARGE',
+      isRemote: true,
+    })
+    expect(readdirSync(receiver.folder)).toEqual([])
+  })
+
+  it('wants a file that changed while it was to be copied', async () => {
+    makeTree(album(), FILES)
+    await send()
+    writeFileSync(join(album(), 'new.txt'), pattern(10, 1))
+    const storage = await receiver.storage()
+    const place = join(receiver.folder, 'album', 'b', 'c.bin')
+    const ofPrefix = storage.hashes.ofPrefix.bind(storage.hashes)
+    // Between the look at it and the copy.
+    storage.hashes.ofPrefix = async (read, length, signal) => {
+      const hash = await ofPrefix(read, length, signal)
+      if (length === 9_000) writeFileSync(place, pattern(60_000, 7))
+      return hash
+    }
+    const { line, received: end } = await receiver.accept(storage)
+    const { files } = await sendSetTo(line, await open())
+    await end
+    expect(files).toEqual(['album/b/c.bin', 'album/new.txt'])
+    expect(received('album (2)')).toEqual(treeOf(album()))
   })
 
   it('refuses what is larger than it takes, before any of it comes', async () => {

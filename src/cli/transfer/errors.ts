@@ -1,3 +1,5 @@
+import { bytesInWords } from '../words.ts'
+
 /** The codes of ERROR (file-transfer §6). */
 export const CODES = {
   MALFORMED: 1,
@@ -32,6 +34,12 @@ export class TransferError extends Error {
     this.reason = name
     this.isRemote = isRemote
   }
+}
+
+/** Numbers tell a stranger no more than offers of several sizes would. */
+export function noSpace(neededBytes: number, roomBytes: number): TransferError {
+  const room = roomBytes === 0 ? 'no room' : `room for ${bytesInWords(roomBytes)}`
+  return new TransferError('NO_SPACE', `the receiver has ${room}, and ${bytesInWords(neededBytes)} are to come`)
 }
 
 export function codeName(code: number): CodeName {

@@ -7,7 +7,16 @@ import { codeOf, messageOf, unwritable } from './errors.ts'
 import { FileHashes } from './file-content.ts'
 import { numberedName } from './file-name.ts'
 import { FilePart, type FilePartOptions, PartLocks } from './file-part.ts'
-import { DISK_MARGIN_BYTES, MAX_COPIES, MAX_FOLDER_PARTS, MAX_PARTS, PART_SUFFIX } from './limits.ts'
+import {
+  DISK_MARGIN_BYTES,
+  ENTRY_BYTES,
+  MAX_COPIES,
+  MAX_FINISHING,
+  MAX_FOLDER_PARTS,
+  MAX_PARTS,
+  MAX_TRANSFERS,
+  PART_SUFFIX,
+} from './limits.ts'
 import { type Attributes, PERMISSIONS, type TransferOffer } from './messages.ts'
 import { PART_ENDING_LENGTH, partStart, placeBeside, placeOver, syncFolder } from './placing.ts'
 import type { SetEntry } from './set-list.ts'
@@ -100,17 +109,20 @@ export class FolderStorage implements Storage {
     return undefined
   }
 
-  async parts(offer: TransferOffer): Promise<readonly Part[]> {
-    const files = (await this.#partFiles(partStart(offer))).filter(({ path }) => !this.locks.isLocked(path))
-    return files.toSorted((a, b) => b.size - a.size).map((file) => this.#part(offer, file))
+  /** @param listing of `listParts`: those that are looked at; unless told, all that are there now */
+  async parts(offer: TransferOffer, listing?: readonly string[]): Promise<readonly Part[]> {
+    const found = await this.#partFiles(partStart(offer), listing)
+    const files = found.filter(({ path }) => !this.locks.isLocked(path))
+    return files.toSorted((a, b) => b.size - a.size).map((file) => this.#part(offer, file, listing))
   }
 
-  async create(offer: TransferOffer): Promise<Part> {
-    await this.#makeRoom()
+  /** @param listing as for `parts` */
+  async create(offer: TransferOffer, listing?: readonly string[]): Promise<Part> {
+    await this.#makeRoom(listing)
     const path = join(this.folder, `${partStart(offer)}${this.random()}${PART_SUFFIX}`)
     this.locks.lock(path)
     try {
-      return this.#part(offer, { path, size: 0, file: await open(path, 'wx') })
+      return this.#part(offer, { path, size: 0, file: await open(path, 'wx') }, listing)
     } catch (error) {
       this.locks.unlock(path)
       throw unwritable(path, error)
@@ -123,7 +135,7 @@ export class FolderStorage implements Storage {
     })
     const diskBytes = Math.max(0, bavail * bsize - DISK_MARGIN_BYTES)
     if (this.#maxTotalBytes === Infinity) return diskBytes
-    return Math.min(diskBytes, Math.max(0, this.#maxTotalBytes - (await bytesIn(this.folder))))
+    return Math.min(diskBytes, Math.max(0, this.#maxTotalBytes - (await bytesIn(this.folder, ENTRY_BYTES))))
   }
 
   /** Parts that nobody went on with for so long, ms; undefined: there are none. @throws TransferError STORAGE */
@@ -182,8 +194,12 @@ export class FolderStorage implements Storage {
     }
   }
 
-  #part(offer: TransferOffer, file: Pick<PartFile, 'path' | 'size'> & { readonly file?: FileHandle }): Part {
-    const name = (): Promise<string> => this.#name(offer, file.path)
+  #part(
+    offer: TransferOffer,
+    file: Pick<PartFile, 'path' | 'size'> & { readonly file?: FileHandle },
+    listing: readonly string[] | undefined,
+  ): Part {
+    const name = (): Promise<string> => this.#name(offer, file.path, listing)
     return this.filePart({ ...file, name, attributes: offer.attributes })
   }
 
@@ -196,13 +212,18 @@ export class FolderStorage implements Storage {
     return new FilePart({ ...options, attributes: taken, locks: this.locks, hashes: this.hashes })
   }
 
-  async #partFiles(start: string): Promise<PartFile[]> {
-    const found: PartFile[] = []
+  /** Names of parts that are there. @throws TransferError STORAGE */
+  async listParts(): Promise<readonly string[]> {
     const names = await readdir(this.folder).catch((error: unknown) => {
       throw unwritable(this.folder, error)
     })
-    for (const name of names) {
-      if (!name.startsWith(start) || !name.endsWith(PART_SUFFIX)) continue
+    return names.filter((name) => name.endsWith(PART_SUFFIX))
+  }
+
+  async #partFiles(start: string, listing?: readonly string[]): Promise<PartFile[]> {
+    const found: PartFile[] = []
+    for (const name of listing ?? (await this.listParts())) {
+      if (!name.startsWith(start)) continue
       const path = join(this.folder, name)
       const stats = await lstat(path).catch(() => undefined)
       if (stats?.isFile() !== true) continue
@@ -232,7 +253,9 @@ export class FolderStorage implements Storage {
   }
 
   /** file-transfer §4.5: of too many parts, the smallest goes, since the least was paid for it. */
-  async #makeRoom(): Promise<void> {
+  async #makeRoom(listing?: readonly string[]): Promise<void> {
+    // Each transfer writes one part at a time: where few were there, there are few.
+    if (listing !== undefined && listing.length + MAX_TRANSFERS + MAX_FINISHING <= MAX_PARTS) return
     const files = (await this.#partFiles('')).toSorted((a, b) => b.size - a.size)
     for (let excess = files.length + 1 - MAX_PARTS; excess > 0;) {
       const smallest = files.pop()
@@ -242,20 +265,21 @@ export class FolderStorage implements Storage {
   }
 
   /** The complete file at its place, without replacing another unless that is wanted (file-transfer §4.3). */
-  async #name(offer: TransferOffer, part: string): Promise<string> {
+  async #name(offer: TransferOffer, part: string, listing: readonly string[] | undefined): Promise<string> {
     const path = await (this.replaces ? placeOver : placeBeside)(part, this.folder, offer.name)
     await syncFolder(this.folder)
     // Other parts of the same file are of no use any more.
     if (offer.content !== undefined)
-      for (const left of await this.#partFiles(partStart(offer))) await this.drop(left.path)
+      for (const left of await this.#partFiles(partStart(offer), listing)) await this.drop(left.path)
     return path
   }
 }
 
-/** Bytes of all files in a folder and those below it; links are not followed. */
-async function bytesIn(folder: string): Promise<number> {
+/** Bytes of all files in a folder and those below it, and so many for each entry; links are not followed. */
+async function bytesIn(folder: string, entryBytes = 0): Promise<number> {
   let bytes = 0
   for await (const { path, isFile } of entriesIn(folder)) {
+    if (path !== folder) bytes += entryBytes
     if (isFile) bytes += (await lstat(path).catch(() => undefined))?.size ?? 0
   }
   return bytes

@@ -19,6 +19,8 @@ export const PART_SUFFIX = '.keysock-part'
 
 /** Files and folders of a set: more than the source of a large program has. */
 export const MAX_ENTRIES = 65_536
+/** Folders of the first component: each is looked for, and is another unfinished folder while it comes. */
+export const MAX_ROOT_FOLDERS = 256
 /** A list of them, some 60 bytes for each of short names. */
 export const MAX_LIST_BYTES: number = 8 * 2 ** 20
 export const MAX_SET_PATH_BYTES = 1_024
@@ -35,6 +37,10 @@ export const MAX_SETS = 4
 export const MAX_FOLDER_PARTS = 8
 /** and folders, complete or not, that are looked at for files that are there. */
 export const MAX_FOLDERS_LOOKED_AT = 4
+/** Files of a set that are written to the disk at once: each waits for it some 6 ms. */
+export const MAX_FINISHING = 8
+/** What a file or folder takes of a disk, and of --max-total, beside its bytes: a block. Empty ones fill it, too. */
+export const ENTRY_BYTES = 4_096
 /** What is left out of a set is told one by one up to here, */
 export const MAX_LEFT_OUT_TOLD = 10
 

@@ -1,8 +1,7 @@
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { equalBytes } from '../../floor/bytes.ts'
-import { bytesInWords } from '../words.ts'
-import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
+import { codeOf, ConnectionLost, messageOf, noSpace, TransferError } from './errors.ts'
 import { runningHash } from './file-content.ts'
 import { FIRST_MESSAGE_MS, IDLE_MS, MAX_PROPOSALS, ROOM_EVERY_BYTES } from './limits.ts'
 import { type Content, encodeMessage, malformed, type Message, MessageReader, type TransferOffer } from './messages.ts'
@@ -319,10 +318,4 @@ function placeOf(paths: readonly string[]): string {
 
 function tooLarge(maxBytes: number): TransferError {
   return new TransferError('TOO_LARGE', `the receiver takes at most ${maxBytes} bytes`)
-}
-
-/** Numbers tell a stranger no more than offers of several sizes would. */
-function noSpace(neededBytes: number, roomBytes: number): TransferError {
-  const room = roomBytes === 0 ? 'no room' : `room for ${bytesInWords(roomBytes)}`
-  return new TransferError('NO_SPACE', `the receiver has ${room}, and ${bytesInWords(neededBytes)} are to come`)
 }

@@ -1,6 +1,6 @@
 import { equalBytes } from '../../floor/bytes.ts'
 import { TransferError } from './errors.ts'
-import { MAX_RANGES, MAX_WANTED, ROOM_EVERY_BYTES } from './limits.ts'
+import { MAX_FINISHING, MAX_RANGES, MAX_WANTED, ROOM_EVERY_BYTES } from './limits.ts'
 import { malformed, type Message, type TransferOffer, type WantedRange } from './messages.ts'
 import { decodeList, type SetEntry, type SetFile } from './set-list.ts'
 import type { Part, SetStorage, Storage } from './storage.ts'
@@ -67,7 +67,11 @@ export class ReceiveSet {
   #bytes = 0
   #uncheckedBytes = 0
   #filesDone = 0
+  #fileCount = 0
   #isLooking = false
+  /** Files that are whole, and being written to the disk. */
+  readonly #finishing: Set<Promise<void>> = new Set()
+  readonly #failures: unknown[] = []
 
   constructor(options: ReceiveSetOptions) {
     this.#options = options
@@ -81,6 +85,7 @@ export class ReceiveSet {
     const { size = 0 } = offer.content ?? {}
     line.write({ type: 'have', offset: 0 })
     this.#entries = decodeList(await this.#receiveList(), offer)
+    this.#fileCount = this.#entries.filter(({ kind }) => kind === 'file').length
     const place = await this.#look(storage.openSet(this.#entries, line.signal))
     this.#place = place
     const missingBytes = this.#want(place.missing)
@@ -92,6 +97,8 @@ export class ReceiveSet {
     line.write({ type: 'want', ranges: [] })
     const wasThere = this.#wanted.size === 0
     while (this.#wanted.size > 0 || this.#coming !== undefined || this.#skipped > 0) await this.#take(await line.next())
+    await Promise.all(this.#finishing)
+    this.#throwIfFailed()
     return { paths: await place.finish(), files: this.#fileCount, wasThere }
   }
 
@@ -116,12 +123,9 @@ export class ReceiveSet {
     try {
       await part?.suspend()
     } finally {
+      await Promise.all(this.#finishing)
       await this.#place?.leave()
     }
-  }
-
-  get #fileCount(): number {
-    return this.#entries.filter(({ kind }) => kind === 'file').length
   }
 
   get #files(): FileCount {
@@ -195,14 +199,10 @@ export class ReceiveSet {
   /** All bytes of a file have come. */
   async #end(coming: Coming): Promise<void> {
     const { index, entry, part } = coming
-    const { size, sha256 } = entry.content
+    const { sha256 } = entry.content
     if (part !== undefined && equalBytes(part.digest(), sha256)) {
-      // Until it has its name, it is still kept where that fails.
-      await part.finish(this.#options.line.signal)
       this.#coming = undefined
-      this.#filesDone++
-      this.#options.watcher.fileDone(entry.path, size, this.#files)
-      return
+      return await this.#finish(part, entry)
     }
     this.#coming = undefined
     this.#bytes -= part?.size ?? this.#offsetOf(coming)
@@ -212,6 +212,27 @@ export class ReceiveSet {
     this.#timesWanted.set(index, times + 1)
     this.#wanted.set(index, 0)
     this.#options.line.write({ type: 'want', ranges: [{ first: index, count: 1, offset: 0 }] })
+  }
+
+  /** The disk takes several at once in little more time than one: what comes meanwhile is taken. */
+  async #finish(part: Part, { path, content }: SetFile): Promise<void> {
+    while (this.#finishing.size >= MAX_FINISHING) await Promise.race(this.#finishing)
+    this.#throwIfFailed()
+    const finished = async (): Promise<void> => {
+      try {
+        await part.finish(this.#options.line.signal)
+        this.#filesDone++
+        this.#options.watcher.fileDone(path, content.size, this.#files)
+      } catch (error) {
+        this.#failures.push(error)
+      }
+    }
+    const finishing = finished().finally(() => this.#finishing.delete(finishing))
+    this.#finishing.add(finishing)
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failures.length > 0) throw this.#failures[0]
   }
 
   /** What counted as there of a part whose bytes the sender does not have. */

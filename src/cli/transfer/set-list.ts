@@ -1,8 +1,9 @@
 /** The list of a set: its files and folders, as the sender tells them and the receiver checks them. */
+import { toHex } from '../../floor/bytes.ts'
 import { TransferError } from './errors.ts'
 import { innerNameComplaint, nameComplaint, visible } from './file-name.ts'
 import { hashOf } from './file-content.ts'
-import { MAX_DEPTH, MAX_SET_PATH_BYTES, SHA256_BYTES } from './limits.ts'
+import { MAX_DEPTH, MAX_ROOT_FOLDERS, MAX_SET_PATH_BYTES, SHA256_BYTES } from './limits.ts'
 import { type Attributes, type Content, isSameContent, malformed, PERMISSIONS, type TransferOffer } from './messages.ts'
 
 /** A file or folder of a set. Paths have `/` between their components, whatever the system. */
@@ -41,9 +42,27 @@ export function pathComplaint(path: string): string | undefined {
   return undefined
 }
 
-/** What a disk may take for the same path: without case, and in one of the forms of Unicode. */
-export function foldedPath(path: string): string {
-  return path.normalize('NFKC').toLowerCase().normalize('NFKC')
+/**
+ * Of these entries, folders before what is in them, those whose path some disk takes for that of one before: without
+ * case, and in one of the forms of Unicode. What is remembered of a path is short, since its normal form may be 18
+ * times as long.
+ */
+export function twins(entries: Iterable<readonly [index: number, entry: SetEntry]>): ReadonlySet<number> {
+  const folders = new Map<string, string>()
+  const seen = new Set<string>()
+  const found = new Set<number>()
+  for (const [index, { kind, path }] of entries) {
+    const parent = folders.get(path.slice(0, Math.max(0, path.lastIndexOf('/')))) ?? ''
+    const key = toHex(hashOf(Buffer.from(`${parent}/${folded(lastComponent(path))}`)))
+    if (seen.has(key)) found.add(index)
+    seen.add(key)
+    if (kind === 'folder') folders.set(path, key)
+  }
+  return found
+}
+
+function folded(name: string): string {
+  return name.normalize('NFKC').toLowerCase().normalize('NFKC')
 }
 
 export function lastComponent(path: string): string {
@@ -94,7 +113,7 @@ function sharedBytes(a: Uint8Array, b: Uint8Array): number {
 /**
  * The entries of a list that came, every path of which may be made (file-transfer §7.2).
  *
- * @throws TransferError NAME, MALFORMED
+ * @throws TransferError NAME, MALFORMED, TOO_LARGE
  */
 export function decodeList(list: Uint8Array, offer: Pick<TransferOffer, 'content' | 'set'>): readonly SetEntry[] {
   const entries = [...readEntries(Buffer.from(list.buffer, list.byteOffset, list.byteLength))]
@@ -146,10 +165,11 @@ function textOf(path: Uint8Array): string {
   }
 }
 
-/** @throws TransferError NAME, MALFORMED */
+/** @throws TransferError NAME, MALFORMED, TOO_LARGE */
 function checkPaths(entries: readonly SetEntry[]): void {
   const paths = new Set<string>()
   const folders = new Set<string>()
+  let rootFolders = 0
   for (const { kind, path } of entries) {
     const complaint = pathComplaint(path)
     if (complaint !== undefined)
@@ -160,5 +180,8 @@ function checkPaths(entries: readonly SetEntry[]): void {
       throw malformed('a path in a folder that is not listed before it')
     paths.add(path)
     if (kind === 'folder') folders.add(path)
+    if (kind === 'folder' && slash === -1) rootFolders++
   }
+  if (rootFolders > MAX_ROOT_FOLDERS)
+    throw new TransferError('TOO_LARGE', `the receiver takes ${MAX_ROOT_FOLDERS} folders beside one another at most`)
 }

@@ -3,11 +3,12 @@ import { constants, type Stats } from 'node:fs'
 import { chmod, copyFile, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { equalBytes } from '../../floor/bytes.ts'
-import { codeOf, TransferError, unwritable } from './errors.ts'
+import { codeOf, noSpace, TransferError, unwritable } from './errors.ts'
+import { readFrom } from './file-content.ts'
 import { numberedFolderName } from './file-name.ts'
 import { type FilePart, setAttributes } from './file-part.ts'
 import type { FolderStorage } from './folder-storage.ts'
-import { MAX_COPIES, MAX_FOLDERS_LOOKED_AT, PART_SUFFIX, SESSION_BYTES } from './limits.ts'
+import { ENTRY_BYTES, MAX_COPIES, MAX_FINISHING, MAX_FOLDERS_LOOKED_AT, PART_SUFFIX, SESSION_BYTES } from './limits.ts'
 import type { TransferOffer } from './messages.ts'
 import {
   folderPartStart,
@@ -18,14 +19,16 @@ import {
   placeOver,
   syncFolder,
 } from './placing.ts'
-import { firstComponent, foldedPath, lastComponent, type SetEntry, type SetFile } from './set-list.ts'
+import { firstComponent, lastComponent, type SetEntry, type SetFile, twins } from './set-list.ts'
 import type { Part, SetStorage } from './storage.ts'
+import { atOnce } from './waiting.ts'
 
 /** A set's place in a folder, for one connection. */
 export class SetPlace implements SetStorage {
   readonly #storage: FolderStorage
   readonly #entries: readonly SetEntry[]
   readonly #roots: Root[] = []
+  readonly #rootOf: Map<number, Root> = new Map()
   readonly #missing: Map<number, number> = new Map()
 
   private constructor(storage: FolderStorage, entries: readonly SetEntry[]) {
@@ -53,7 +56,9 @@ export class SetPlace implements SetStorage {
     index: number,
     from: { readonly offset: number; readonly sha256: Uint8Array | undefined; readonly signal: AbortSignal },
   ): Promise<Part | undefined> {
-    return await this.#rootOf(index).begin(index, from)
+    const root = this.#rootOf.get(index)
+    if (root === undefined) throw new Error(`no file has the index ${index}`)
+    return await root.begin(index, from)
   }
 
   async finish(): Promise<readonly string[]> {
@@ -72,16 +77,25 @@ export class SetPlace implements SetStorage {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
+    const listing = await this.#storage.listParts()
     for (const [name, indexes] of this.#indexesByRoot()) {
       const [first = 0] = indexes
       const entry = this.#entries[first]
       const root =
         entry?.kind === 'file'
-          ? new SingleFile(this.#storage, entry)
+          ? new SingleFile(this.#storage, entry, listing)
           : new FolderRoot(this.#storage, { name, entries: this.#entries, indexes })
       this.#roots.push(root)
+      for (const index of indexes) this.#rootOf.set(index, root)
+      signal.throwIfAborted()
       for (const [index, bytes] of await root.look(first, signal)) this.#missing.set(index, bytes)
     }
+    const toMake = this.#roots.filter((root) => root instanceof SingleFile).filter(({ isToMake }) => isToMake)
+    await checkRoom(this.#storage, toMake.length * ENTRY_BYTES)
+    await atOnce(MAX_FINISHING, toMake, async (file) => {
+      signal.throwIfAborted()
+      await file.make(signal)
+    })
   }
 
   #indexesByRoot(): Map<string, number[]> {
@@ -94,19 +108,12 @@ export class SetPlace implements SetStorage {
     }
     return roots
   }
-
-  #rootOf(index: number): Root {
-    const root = this.#roots.find((other) => other.has(index))
-    if (root === undefined) throw new Error(`no file has the index ${index}`)
-    return root
-  }
 }
 
 type From = Parameters<SetStorage['begin']>[1]
 
 /** A file or folder of the first component (file-transfer §7.5). */
 interface Root {
-  has(index: number): boolean
   /** What is missing of it: by index, how much of each is there. @param first the index of its own entry */
   look(first: number, signal: AbortSignal): Promise<ReadonlyMap<number, number>>
   begin(index: number, from: From): Promise<Part | undefined>
@@ -119,35 +126,38 @@ interface Root {
 class SingleFile implements Root {
   readonly #storage: FolderStorage
   readonly #offer: TransferOffer
-  #index = -1
   #part: Part | undefined
   #path: string | undefined
+  /** Parts that were there when the set came: to list the folder for each file would take long. */
+  readonly #listing: readonly string[]
 
-  constructor(storage: FolderStorage, { path, content, mode, mtimeS }: SetFile) {
+  constructor(storage: FolderStorage, { path, content, mode, mtimeS }: SetFile, listing: readonly string[]) {
     this.#storage = storage
+    this.#listing = listing
     this.#offer = { name: path, content, session: new Uint8Array(SESSION_BYTES), attributes: { mode, mtimeS } }
   }
 
-  has(index: number): boolean {
-    return index === this.#index
-  }
-
   async look(first: number, signal: AbortSignal): Promise<ReadonlyMap<number, number>> {
-    this.#index = first
     const size = this.#offer.content?.size ?? 0
     this.#path = await this.#storage.find(this.#offer, signal)
     if (this.#path !== undefined) return new Map()
-    if (size === 0) {
-      this.#path = await (await this.#storage.create(this.#offer)).finish(signal)
-      return new Map()
-    }
-    this.#part = (await this.#storage.parts(this.#offer)).find((part) => part.size <= size)
+    if (size === 0) return new Map()
+    this.#part = (await this.#storage.parts(this.#offer, this.#listing)).find((part) => part.size <= size)
     return new Map([[first, this.#part?.size ?? 0]])
+  }
+
+  /** Whether it has no bytes, and is not there. */
+  get isToMake(): boolean {
+    return this.#path === undefined && this.#offer.content?.size === 0
+  }
+
+  async make(signal: AbortSignal): Promise<void> {
+    this.#path = await (await this.#storage.create(this.#offer, this.#listing)).finish(signal)
   }
 
   async begin(_index: number, { offset, sha256, signal }: From): Promise<Part | undefined> {
     const part = this.#part
-    if (offset === 0) return this.#named(await this.#storage.create(this.#offer))
+    if (offset === 0) return this.#named(await this.#storage.create(this.#offer, this.#listing))
     if (part === undefined || sha256 === undefined) return undefined
     return (await part.continueFrom(offset, sha256, signal)) ? this.#named(part) : undefined
   }
@@ -200,6 +210,8 @@ interface Inventory {
   readonly whole: Map<number, string>
   /** The longest part of each file. */
   readonly parts: Map<number, Found>
+  /** Folders of the list, by path. */
+  readonly folders: ReadonlySet<string>
   readonly unknown: readonly Found[]
   /** Of files and parts with bytes, how many the list knows, and how many not. */
   readonly known: number
@@ -212,15 +224,14 @@ class FolderRoot implements Root {
   readonly #name: string
   readonly #entries: readonly SetEntry[]
   readonly #indexes: readonly number[]
-  readonly #indexSet: ReadonlySet<number>
   readonly #indexOf: ReadonlyMap<string, number>
-  /** Files that come second of those that some disk takes for the same. */
-  readonly #shadowed: ReadonlySet<number>
   /** Where the folder is, with its name. */
   #path: string | undefined
   /** Where it is without. */
   #part: string | undefined
   #parts: ReadonlyMap<number, Found> = new Map()
+  /** Folders that the unfinished one has, by path. */
+  #foldersThere: ReadonlySet<string> = new Set()
   /** Where files are in the unfinished folder. */
   readonly #placed: Map<number, string> = new Map()
   /** The folder into which the files go, where they replace what is there (file-transfer §7.8). */
@@ -231,20 +242,7 @@ class FolderRoot implements Root {
     this.#name = name
     this.#entries = entries
     this.#indexes = indexes
-    this.#indexSet = new Set(indexes)
     this.#indexOf = new Map(indexes.map((index) => [this.#entry(index).path, index]))
-    const folded = new Set<string>()
-    const shadowed = new Set<number>()
-    for (const index of indexes) {
-      const path = foldedPath(this.#entry(index).path)
-      if (folded.has(path)) shadowed.add(index)
-      folded.add(path)
-    }
-    this.#shadowed = shadowed
-  }
-
-  has(index: number): boolean {
-    return this.#indexSet.has(index)
   }
 
   async look(_first: number, signal: AbortSignal): Promise<ReadonlyMap<number, number>> {
@@ -258,17 +256,35 @@ class FolderRoot implements Root {
       for (const [index, file] of found) there.set(index, file)
     }
     await this.#takePart(signal)
-    await this.#makeFolders()
+    await this.#checkRoom(there)
+    await this.#makeFolders(signal)
     const missing = new Map<number, number>()
+    await atOnce(MAX_FINISHING, this.#indexes, async (index) => {
+      const entry = this.#entry(index)
+      if (entry.kind === 'folder' || this.#placed.has(index)) return
+      signal.throwIfAborted()
+      const copy = there.get(index)
+      if (entry.content.size === 0) return await this.#placeEmpty(index, signal)
+      // What is there is the same: it is not replaced.
+      if (copy !== undefined && this.#replaced !== undefined) return
+      if (copy !== undefined && (await this.#copy(index, copy, signal))) return
+      missing.set(index, this.#parts.get(index)?.stats.size ?? 0)
+    })
+    return missing
+  }
+
+  /** Of all that is to be made, also what is copied, or has no bytes (file-transfer §2.3). */
+  async #checkRoom(there: ReadonlyMap<number, string>): Promise<void> {
+    let bytes = 0
     for (const index of this.#indexes) {
       const entry = this.#entry(index)
-      if (entry.kind === 'folder' || this.#placed.has(index)) continue
-      const copy = there.get(index)
-      if (entry.content.size === 0) await this.#placeEmpty(index, signal)
-      else if (copy === undefined) missing.set(index, this.#parts.get(index)?.stats.size ?? 0)
-      else if (this.#replaced === undefined) await this.#copy(index, copy)
+      const isThere = this.#placed.has(index) || (this.#replaced !== undefined && there.has(index))
+      if (isThere || this.#foldersThere.has(entry.path)) continue
+      const part = this.#parts.get(index)?.stats.size
+      if (entry.kind === 'file') bytes += entry.content.size - (part ?? 0)
+      if (part === undefined) bytes += ENTRY_BYTES
     }
-    return missing
+    await checkRoom(this.#storage, bytes)
   }
 
   async begin(index: number, { offset, sha256, signal }: From): Promise<Part | undefined> {
@@ -373,6 +389,7 @@ class FolderRoot implements Root {
         for (const { path: left } of inventory.unknown) await rm(left, { recursive: true, force: true })
         for (const [index, file] of inventory.whole) this.#placed.set(index, file)
         this.#parts = inventory.parts
+        this.#foldersThere = inventory.folders
         return
       }
       this.#part = undefined
@@ -384,10 +401,14 @@ class FolderRoot implements Root {
   async #take(part: string, signal: AbortSignal): Promise<Inventory> {
     const whole = new Map<number, string>()
     const parts = new Map<number, Found>()
+    const folders = new Set<string>()
     const unknown: Found[] = []
     let [known, others] = [0, 0]
     for await (const found of walk(part, this.#name)) {
-      if (found.kind === 'folder' && this.#kindAt(found.place) === 'folder') continue
+      if (found.kind === 'folder' && this.#kindAt(found.place) === 'folder') {
+        folders.add(found.place)
+        continue
+      }
       const file = found.kind === 'file' ? await this.#knows(found, signal) : undefined
       if (found.kind === 'file' && found.stats.size > 0) {
         if (file === undefined) others++
@@ -406,7 +427,7 @@ class FolderRoot implements Root {
       unknown.push(left)
       parts.delete(index)
     }
-    return { whole, parts, unknown, known, others }
+    return { whole, parts, folders, unknown, known, others }
   }
 
   /** The file of the list that a found one is, whole or in part. */
@@ -431,8 +452,9 @@ class FolderRoot implements Root {
     return index === undefined ? undefined : this.#entry(index).kind
   }
 
-  async #makeFolders(): Promise<void> {
+  async #makeFolders(signal: AbortSignal): Promise<void> {
     for (const index of this.#indexes) {
+      signal.throwIfAborted()
       const entry = this.#entry(index)
       if (entry.kind === 'file') continue
       await mkdir(this.#pathOf(entry.path)).catch((error: unknown) => {
@@ -446,21 +468,25 @@ class FolderRoot implements Root {
     await part?.finish(signal)
   }
 
-  /** A file that is there in another folder of that name. */
-  async #copy(index: number, from: string): Promise<void> {
+  /** Copies a file that is there in another folder of that name; false where it has changed since it was looked at. */
+  async #copy(index: number, from: string, signal: AbortSignal): Promise<boolean> {
     const entry = this.#file(index)
-    if ((await this.#storage.room()) < entry.content.size)
-      throw new TransferError('NO_SPACE', 'the receiver has no room for another copy of what is there')
     const part = `${this.#pathOf(`${parentOf(entry.path)}${partStart(offerOf(entry))}`)}${this.#storage.random()}${PART_SUFFIX}`
     await copyFile(from, part, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
     const file = await open(part, 'r+')
     try {
+      const hash = await this.#storage.hashes.ofPrefix(readFrom(file), entry.content.size, signal)
+      if (hash === undefined || !equalBytes(hash.digest(), entry.content.sha256)) {
+        await rm(part, { force: true })
+        return false
+      }
       await setAttributes(file, { ...entry, mode: this.#storage.allowed(entry.mode, 'file') })
       await file.sync()
     } finally {
       await file.close()
     }
     await this.#place(index, part)
+    return true
   }
 
   async #place(index: number, part: string): Promise<string> {
@@ -472,6 +498,7 @@ class FolderRoot implements Root {
 
   /** file-transfer §7.8. The list has a folder before what is in it, so no link is on the way to anything. */
   async #replace(root: string): Promise<void> {
+    const shadowed = twins(this.#indexes.map((index) => [index, this.#entry(index)]))
     for (const index of this.#indexes) {
       const entry = this.#entry(index)
       const path = join(root, ...insideOf(entry.path))
@@ -485,7 +512,7 @@ class FolderRoot implements Root {
       const placed = this.#placed.get(index)
       // What is there already is the same.
       if (placed === undefined) continue
-      const placeAt = this.#shadowed.has(index) ? placeBeside : placeOver
+      const placeAt = shadowed.has(index) ? placeBeside : placeOver
       await placeAt(placed, join(path, '..'), lastComponent(entry.path))
     }
     for (const index of this.#indexes) {
@@ -526,6 +553,13 @@ class FolderRoot implements Root {
     if (entry.kind !== 'file') throw new Error(`the entry ${index} is no file`)
     return entry
   }
+}
+
+/** @throws TransferError NO_SPACE, STORAGE */
+async function checkRoom(storage: FolderStorage, neededBytes: number): Promise<void> {
+  if (neededBytes === 0) return
+  const roomBytes = await storage.room()
+  if (neededBytes > roomBytes) throw noSpace(neededBytes, roomBytes)
 }
 
 function offerOf({ path, content }: SetFile): Pick<TransferOffer, 'name' | 'content'> {

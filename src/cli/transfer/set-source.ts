@@ -8,7 +8,7 @@ import { KeysockError } from '../../index.ts'
 import { codeOf } from './errors.ts'
 import { hashOf, hashPrefix, isUnchanged, readFrom, type ReadAt } from './file-content.ts'
 import { nameComplaint, visible } from './file-name.ts'
-import { MAX_ENTRIES, MAX_LIST_BYTES, NAME_BYTES } from './limits.ts'
+import { MAX_ENTRIES, MAX_LIST_BYTES, MAX_ROOT_FOLDERS, NAME_BYTES } from './limits.ts'
 import { type Attributes, type Content, PERMISSIONS, type SetShape } from './messages.ts'
 import { encodeList, pathComplaint, type SetEntry, sizeOfSet } from './set-list.ts'
 import { attributesOf, unreadable } from './source.ts'
@@ -134,6 +134,11 @@ class Scan {
       places.set(name, path)
     }
     for (const [name, path] of places) await this.#addRoot(path, name)
+    const rootFolders = this.#found.filter(({ kind, path }) => kind === 'folder' && !path.includes('/'))
+    if (rootFolders.length > MAX_ROOT_FOLDERS) {
+      const message = `${MAX_ROOT_FOLDERS} folders beside one another go at most; send the folder that they are in`
+      throw new KeysockError('ERR_CLI_FILE', message)
+    }
     return this.#found
   }
 

@@ -52,6 +52,23 @@ export function closed(stream: Duplex, time: Time, withinMs: number): Promise<vo
   })
 }
 
+/** Does a piece of work for each item, so many at a time. @throws what failed first, when none is under way any more */
+export async function atOnce<Item>(
+  most: number,
+  items: Iterable<Item>,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = items[Symbol.iterator]()
+  const failures: unknown[] = []
+  const lane = async (): Promise<void> => {
+    for (let next = left.next(); next.done !== true && failures.length === 0; next = left.next()) {
+      await work(next.value).catch((error: unknown) => failures.push(error))
+    }
+  }
+  await Promise.all(Array.from({ length: most }, lane))
+  if (failures.length > 0) throw failures[0]
+}
+
 /** Settles as the promise does, or rejects with the signal's reason where that comes first. */
 export async function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   promise.catch(() => undefined)
