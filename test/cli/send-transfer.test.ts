@@ -204,3 +204,16 @@ it('tries once, and long enough for an answer, where it is not to wait at all', 
   await there.time.advance(2_000)
   await expect(there.ended).resolves.toMatchObject({ type: 'wait' })
 })
+
+it('keeps a connection for as long as a list arrives over it, however long nobody waits otherwise', async () => {
+  const { time, sockets, ended, interrupt } = await begin({ waitMs: 10_000 })
+  for (let i = 1; i <= 4; i++) {
+    await time.advance(8_000)
+    const [socket] = sockets
+    if (socket !== undefined) socket.stats.bytesAcknowledged = i
+  }
+  await time.advance(1_000)
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false])
+  interrupt()
+  await ended
+})

@@ -222,6 +222,22 @@ describe('keysock send to several receivers', () => {
     await Promise.all(receivers.map(({ code }) => code))
   })
 
+  it('says of each what helps, as with one', async () => {
+    const path = commandLine.write('report.pdf', pattern(20_000))
+    const nodes = ['bob', 'carol']
+    const receivers = await Promise.all(
+      nodes.map((node) => commandLine.receive(['--max-total', '10k', '--out', commandLine.path(node)], { node })),
+    )
+    const to = nodes.flatMap((name) => ['--to', commandLine.key(name)])
+    const send = commandLine.run('alice', ['send', path, '--json', ...to])
+    expect(await send.code).toBe(1)
+    const errors = send.events().filter((event) => event.event === 'error')
+    expect(errors).toHaveLength(2)
+    for (const { message } of errors) expect(message).toMatch(/; when there is room, the same command goes on$/)
+    for (const receive of receivers) receive.signal()
+    await Promise.all(receivers.map(({ code }) => code))
+  })
+
   it('says with --dry-run what all would cost', async () => {
     const photos = makePhotos()
     const to = ['bob', 'carol'].flatMap((name) => ['--to', commandLine.key(name)])

@@ -17,6 +17,10 @@ export interface SendManyOptions {
   readonly words: readonly string[]
   readonly environment: NodeJS.ProcessEnv
   readonly transfer: (target: SendTarget, number: number) => SendTransfer
+  /** What the own node adds to an error with one receiver, in place of its message; undefined: nothing. */
+  readonly whyFailed: (error: unknown, target: SendTarget) => Promise<string | undefined>
+  /** What goes behind the message of an error. */
+  readonly whatHelps: (error: unknown) => string
 }
 
 /** How it ended with one receiver. */
@@ -51,7 +55,7 @@ export class SendMany {
   }
 
   async #send(target: SendTarget, number: number): Promise<Result> {
-    const { run, transfer: transferTo } = this.#options
+    const { run, transfer: transferTo, whyFailed, whatHelps } = this.#options
     const publicKey = publicKeyOf(target)
     const transfer = transferTo(target, number)
     const { name } = transfer
@@ -67,7 +71,8 @@ export class SendMany {
       run.display.emit({ event: 'stopped', ...name, publicKey, reason, bytes, sat, message, resume: null, isBegun })
       return end
     } catch (error) {
-      run.display.emit({ event: 'error', ...name, publicKey, code: codeOf(error), message: messageOf(error) })
+      const message = ((await whyFailed(error, target)) ?? messageOf(error)) + whatHelps(error)
+      run.display.emit({ event: 'error', ...name, publicKey, code: codeOf(error), message })
       return { type: 'failed' }
     }
   }

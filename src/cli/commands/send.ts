@@ -128,6 +128,10 @@ async function whatIsSent(
 /** The receiver's user can make room, and what came of a file is kept (file-transfer §4.1). */
 const WHEN_ROOM = '; when there is room, the same command goes on'
 
+function whatHelps(error: unknown): string {
+  return codeOf(error) === 'ERR_TRANSFER_NO_SPACE' ? WHEN_ROOM : ''
+}
+
 /** What this run may spend: --max-cost, or the usual cap. Resolved once: all that is said of the cap is from here. */
 interface CostCap {
   readonly msat: bigint
@@ -257,6 +261,8 @@ class SendCommand {
       words: this.#dependencies.words,
       environment: this.#dependencies.environment,
       transfer: (target, number) => this.#transfer({ endpoint, source, cap, target, number }),
+      whyFailed: (error, target) => this.#whyFailed(error, target),
+      whatHelps,
     }).go()
   }
 
@@ -282,7 +288,7 @@ class SendCommand {
         await stop.orStop(transfer.farewell).catch(() => undefined)
         return code
       } catch (error) {
-        const more = codeOf(error) === 'ERR_TRANSFER_NO_SPACE' ? WHEN_ROOM : ''
+        const more = whatHelps(error)
         this.#run.failed(error, { name: nameOf(source), why: await this.#whyFailed(error), more })
         return EXIT.failed
       }
@@ -325,14 +331,14 @@ class SendCommand {
   }
 
   /** What the own node can add to an error; undefined: nothing. */
-  async #whyFailed(error: unknown): Promise<string | undefined> {
+  async #whyFailed(error: unknown, target = this.#target): Promise<string | undefined> {
     switch (codeOf(error)) {
       case 'ERR_KEYSOCK_NO_PATH': {
         const noWayBack = await this.#node.noWayBack()
         return noWayBack === undefined ? undefined : noAnswers(noWayBack)
       }
       case 'EHOSTUNREACH':
-        return (await this.#node.noWayOut()) ?? whyNoWay(await this.#node.knows(publicKeyOf(this.#target)))
+        return (await this.#node.noWayOut()) ?? whyNoWay(await this.#node.knows(publicKeyOf(target)))
       default:
         return undefined
     }

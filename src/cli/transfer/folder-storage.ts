@@ -267,7 +267,8 @@ export class FolderStorage implements Storage {
   /** The complete file at its place, without replacing another unless that is wanted (file-transfer §4.3). */
   async #name(offer: TransferOffer, part: string, listing: readonly string[] | undefined): Promise<string> {
     const path = await (this.replaces ? placeOver : placeBeside)(part, this.folder, offer.name)
-    await syncFolder(this.folder)
+    // Where several come together, the folder is written to the disk once, when all are there.
+    if (listing === undefined) await syncFolder(this.folder)
     // Other parts of the same file are of no use any more.
     if (offer.content !== undefined)
       for (const left of await this.#partFiles(partStart(offer), listing)) await this.drop(left.path)

@@ -91,6 +91,8 @@ export class SendTransfer {
   /** When a person last heard that there is no answer, ms. */
   #toldMs = 0
   #isStarted = false
+  /** What was acknowledged of this connection before there was a file to send. */
+  #listAcknowledged = 0
   /** Where this run began: the lowest offset at which a connection of it started. */
   #minOffset = Infinity
   /** When there was progress last, ms. */
@@ -221,6 +223,7 @@ export class SendTransfer {
     this.#failedBefore = socket.stats.failedAttempts
     this.#isStarted = false
     this.#isSilent = false
+    this.#listAcknowledged = 0
     // The error reaches whoever reads or writes at the moment.
     socket.on('error', () => undefined)
     socket.on('paused', () => (this.#pausedMs ??= time.now()))
@@ -297,6 +300,7 @@ export class SendTransfer {
         if (this.#pausedMs !== undefined) this.#pausedMs = nowMs
       }
     }
+    this.#hearList(socket, progress, nowMs)
     this.#checkCap(socket, progress, nowMs)
     this.#stallTimer?.update({ written: socket.bytesWritten, acknowledged: socket.stats.bytesAcknowledged, nowMs })
     if (this.#pausedMs !== undefined) this.#stallTimer?.excuse(nowMs)
@@ -306,6 +310,13 @@ export class SendTransfer {
       this.#isSilent = true
       socket.resetAndDestroy()
     }
+  }
+
+  /** Before the first byte of a set goes its list, which may be long: it counts as progress where it arrives. */
+  #hearList({ stats }: Socket, progress: SendProgress | undefined, nowMs: number): void {
+    if (progress !== undefined || stats.bytesAcknowledged <= this.#listAcknowledged) return
+    this.#listAcknowledged = stats.bytesAcknowledged
+    this.#forwardMs = nowMs
   }
 
   #checkCap(socket: Socket, progress: SendProgress | undefined, nowMs: number): void {
