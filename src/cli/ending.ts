@@ -8,7 +8,8 @@ export const EXIT = {
   usage: 2,
   /** Stopped where it can be taken up again: the cost cap was reached, or the waiting time is over. */
   stopped: 3,
-  /** 128 + SIGINT, 128 + SIGTERM */
+  /** 128 + SIGHUP, 128 + SIGINT, 128 + SIGTERM */
+  hungUp: 129,
   interrupted: 130,
   terminated: 143,
 } as const
@@ -21,6 +22,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   1: 'failed',
   2: 'the command line is wrong',
   3: 'stopped, and the same command goes on: cost cap reached, waiting time over',
+  129: 'the one who started it is gone (connect)',
   130: 'interrupted with Ctrl-C; the same command goes on',
   143: 'ended by SIGTERM; the same command goes on',
 }
@@ -33,20 +35,29 @@ export function exitHelp(own: Partial<Record<ExitCode, string>> = {}): string {
 
 export const EXIT_HELP: string = exitHelp()
 
-export type SignalName = 'SIGINT' | 'SIGTERM'
+export type SignalName = 'SIGHUP' | 'SIGINT' | 'SIGTERM'
+
+export interface SignalOptions {
+  /**
+   * Also SIGHUP: for what lives as long as the one who started it. Else it ends the process, but under nohup, which
+   * whoever listens would undo.
+   */
+  readonly hangup?: boolean
+}
 
 /** Signals by which a person, or the system, ends the process. */
 export interface Signals {
   /** Calls the result to stop listening. */
-  on(listener: (signal: SignalName) => void): () => void
+  on(listener: (signal: SignalName) => void, options?: SignalOptions): () => void
   /** Ends the process at once. */
   exit(code: number): void
 }
 
 /** The signals of this process. */
 export const processSignals: Signals = {
-  on(listener) {
-    const listeners = (['SIGINT', 'SIGTERM'] as const).map((name: SignalName) => {
+  on(listener, { hangup = false } = {}) {
+    const names = ['SIGINT', 'SIGTERM', ...(hangup ? ['SIGHUP' as const] : [])] as const
+    const listeners = names.map((name) => {
       const heard = (): void => listener(name)
       process.on(name, heard)
       return () => process.off(name, heard)
@@ -69,7 +80,7 @@ export class StopSignal {
   #failure: Error | undefined
 
   /** @param beforeExit runs before the second signal ends the process at once: it leaves the terminal in order */
-  constructor(signals: Signals, beforeExit: () => void = () => undefined) {
+  constructor(signals: Signals, beforeExit: () => void = () => undefined, options: SignalOptions = {}) {
     this.#off = signals.on((name) => {
       if (this.#name !== undefined) {
         beforeExit()
@@ -77,7 +88,7 @@ export class StopSignal {
       }
       this.#name = name
       this.#controller.abort()
-    })
+    }, options)
   }
 
   get signal(): AbortSignal {
@@ -101,7 +112,7 @@ export class StopSignal {
     this.#controller.abort(error)
   }
 
-  /** 130 or 143. */
+  /** 129, 130 or 143. */
   get exitCode(): ExitCode {
     return exitCodeOf(this.#name ?? 'SIGINT')
   }
@@ -117,6 +128,12 @@ export class StopSignal {
   }
 }
 
+const EXIT_BY_SIGNAL: Readonly<Record<SignalName, ExitCode>> = {
+  SIGHUP: EXIT.hungUp,
+  SIGINT: EXIT.interrupted,
+  SIGTERM: EXIT.terminated,
+}
+
 function exitCodeOf(name: SignalName): ExitCode {
-  return name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
+  return EXIT_BY_SIGNAL[name]
 }

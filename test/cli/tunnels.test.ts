@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { CliEvent } from '../../src/cli/events.ts'
 import { CommandLine, pattern, sha256Hex, tap } from './command-line.ts'
 import {
   all,
@@ -215,6 +216,20 @@ describe('connect', () => {
     expect(await running.code).toBe(0)
     expect(running.out.text).toBe('hello')
     expect(running.err.text).toBe('')
+    await end(exposed)
+  })
+
+  it('ends the connection in order when it is hung up on, as ssh does to its ProxyCommand', async () => {
+    const service = await echoService()
+    const exposed = await expose(line, [`7=${service}`])
+    const stdin = tap()
+    const running = line.run('alice', ['connect', line.key('bob'), '7'], { stdin })
+    stdin.write('hello')
+    while (running.out.text !== 'hello') await running.out.changes()
+    running.signal('SIGHUP')
+    expect(await running.code).toBe(129)
+    const isOver = (event: CliEvent): boolean => event.event === 'connection' && event.state !== 'open'
+    expect(await exposed.event(isOver)).toMatchObject({ state: 'ended' })
     await end(exposed)
   })
 

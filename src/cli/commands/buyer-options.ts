@@ -53,15 +53,22 @@ export interface Buyer {
   readonly prices: Prices
 }
 
+interface OpenBuyerOptions {
+  /** Where events go; default to the display. */
+  readonly show?: (event: CliEvent) => void
+  /** How long it waits for a node that another process has. */
+  readonly waitMs?: number
+}
+
 /** @throws KeysockError that tells a person why there is no endpoint; the signal's reason */
 export async function openBuyer(
   dependencies: Dependencies,
   run: CommandRun,
   flags: BuyerFlags,
-  emit: (event: CliEvent) => void = (event) => run.display.emit(event),
+  { show: emit = (event) => run.display.emit(event), waitMs = 0 }: OpenBuyerOptions = {},
 ): Promise<Buyer> {
   const { maxHour = DEFAULT_HOUR_MSAT, maxCost = DEFAULT_TUNNEL_MSAT, acceptPrice, identify = false, idle } = flags
-  const endpoint = await run.openEndpoint({ flags, maxCostMsat: maxCost, maxHourMsat: maxHour })
+  const endpoint = await run.openEndpoint({ flags, maxCostMsat: maxCost, maxHourMsat: maxHour }, { waitMs })
   const ask = run.isSomebodyThere ? (words: string): Promise<boolean> => run.agrees(words) : undefined
   const { environment, clock: time } = dependencies
   const prices = new Prices({ environment, accept: acceptPrice, ask, emit })

@@ -66,10 +66,13 @@ export class CommandRun {
     {
       isOutputTaken = false,
       isInputTaken = false,
+      endsAtHangup = false,
     }: {
       /** They carry data. */
       readonly isOutputTaken?: boolean
       readonly isInputTaken?: boolean
+      /** It lives as long as the one who started it. */
+      readonly endsAtHangup?: boolean
     } = {},
   ) {
     const { stdout, stderr, environment, clock } = dependencies
@@ -77,7 +80,7 @@ export class CommandRun {
     this.isSomebodyThere = !isInputTaken && isSomebodyThere(dependencies, { json, quiet })
     const shown = { stdout, stderr, environment, time: clock, json, quiet, isOutputTaken }
     this.display = new HeldDisplay(createDisplay(shown))
-    this.stop = new StopSignal(dependencies.signals, () => this.display.close())
+    this.stop = new StopSignal(dependencies.signals, () => this.display.close(), { hangup: endsAtHangup })
   }
 
   /**

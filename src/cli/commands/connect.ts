@@ -7,6 +7,7 @@ import type { CliEvent } from '../events.ts'
 import { portArgument, type Target, targetArgument } from '../options.ts'
 import { codeOf } from '../transfer/errors.ts'
 import type { End, LocalStreams } from '../tunnel/bridge.ts'
+import { NODE_WAIT_MS } from '../tunnel/limits.ts'
 import { addBuyerOptions, type Buyer, type BuyerFlags, openBuyer } from './buyer-options.ts'
 import { CommandRun } from './command-run.ts'
 
@@ -55,12 +56,17 @@ async function connect(
   const isVerbose = flags.verbose === true
   const quiet = !isVerbose && dependencies.stderr.isTTY !== true
   // Its standard input is the data: nobody is asked.
-  const run = new CommandRun(dependencies, { quiet }, { isOutputTaken: true, isInputTaken: true })
+  // ssh says goodbye by SIGHUP: the connection has to end all the same, or the other side waits for hours.
+  const run = new CommandRun(dependencies, { quiet }, { isOutputTaken: true, isInputTaken: true, endsAtHangup: true })
   const local = standardStreams(dependencies)
   let buyer: Buyer | undefined
   try {
-    buyer = await openBuyer(dependencies, run, flags, (event) => {
-      if (isVerbose || isForAnybody(event)) run.display.emit(event)
+    buyer = await openBuyer(dependencies, run, flags, {
+      show: (event) => {
+        if (isVerbose || isForAnybody(event)) run.display.emit(event)
+      },
+      // scp right after ssh: the one before still ends.
+      waitMs: NODE_WAIT_MS,
     })
     const { dialer, tunnel } = buyer
     const about = dialer.about(target)
