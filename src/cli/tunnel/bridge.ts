@@ -92,7 +92,11 @@ class Bridge implements Joined {
     })
     remote.on('close', () => this.#remoteClosed())
     for (const event of ['end', 'finish'] as const) remote.on(event, () => this.#settle())
-    remote.pipe(output)
+    // A pipe does not end the standard output of the process (node:stream, readable.pipe), so it is ended here.
+    remote.pipe(output, { end: false })
+    remote.once('end', () => {
+      if (!output.writableEnded) output.end()
+    })
     if (remote.connecting) remote.once('connect', () => this.#start())
     else this.#start()
   }
