@@ -183,15 +183,17 @@ export class Lifecycle implements Timed {
   }
 
   #fail(failure: ConnectionFailure): void {
-    const { outputs, receive } = this.#parts
+    const { money, outputs, receive } = this.#parts
     if (this.#failure !== undefined) return
     this.#failure = failure
-    // spec §13.3: the peer's word takes what is unread away; a side that gives up by itself has it all the same.
-    if (losesUnread(failure)) receive.drop()
+    // spec §13.3: the peer's word takes what is unread away; a side that gives up by itself has it all the same, but for
+    // what was not paid (§12.4): that will never be read, and without it there is no end.
+    const isLost = losesUnread(failure) || !money.allowsReading
+    if (isLost) receive.drop()
     else receive.dropGaps()
     receive.giveWindowBack(this.isLive)
     const { readOffset, readable } = receive.reassembly
-    if (readOffset + readable === receive.finalOffset && !losesUnread(failure)) this.#emitEnd()
+    if (readOffset + readable === receive.finalOffset && !isLost) this.#emitEnd()
     outputs.emit({ type: 'ended', error: failure })
   }
 

@@ -177,6 +177,8 @@ export const ANSWERS_OF_OPEN = 2n
  */
 export const EXPECTED_PATH_MSAT = 2_000n
 export const EXPECTED_WAY_MSAT = 1_000n
+/** The least that an answer to a key is taken to cost: the least amount of nearly all channels, and a relay's fee. */
+export const EXPECTED_DIRECT_MSAT = 2_000n
 /** A PING pays for its answer where its sender counts no more than so many paid for: no COST follows it then. */
 export const ANSWERS_KEPT_PAID = 3
 /**

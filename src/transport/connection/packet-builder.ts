@@ -10,6 +10,7 @@ import type { Attempt, Grant, WantReason } from './interface.ts'
 import {
   ANSWERS_OF_OPEN,
   ACK_PIGGYBACK_PACKETS,
+  EXPECTED_DIRECT_MSAT,
   EXPECTED_PATH_MSAT,
   EXPECTED_WAY_MSAT,
   LAST_PACKET_NUMBER,
@@ -526,7 +527,9 @@ class Draft {
 function answerCostMsat({ paths, settings }: Parts, route: Route): bigint {
   // Who is hidden must not show by its amounts what its own way costs: only what the path says, which the other knows.
   const pathMsat = paths.costMsat ?? EXPECTED_PATH_MSAT
-  const expectedMsat = paths.own === undefined ? packetCostMsat(route) : pathMsat + EXPECTED_WAY_MSAT
+  // The way back may ask more than the way there.
+  const directMsat = larger(packetCostMsat(route), EXPECTED_DIRECT_MSAT)
+  const expectedMsat = paths.own === undefined ? directMsat : pathMsat + EXPECTED_WAY_MSAT
   return smaller(expectedMsat, settings.maxAnswerMsat)
 }
 
