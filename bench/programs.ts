@@ -252,7 +252,7 @@ try {
     text: [
       `Simulated network of the demo, in real time, without failures. sat: amounts and fees of all payments of the one`,
       `who calls, what the answers cost included. payments: hers; answers: of the other side. s: as the program took,`,
-      `with the start of keysock connect for ssh, scp and git. The repository has ${objects} objects, ${packKB} KiB packed.`,
+      `with the start of keysock connect for ssh, scp and git, on a busy machine. The repository has ${objects} objects, ${packKB} KiB packed.`,
     ],
     head: ['what', 'sat', 'payments', 'answers', 's'],
     rows: rows.map(cells),
