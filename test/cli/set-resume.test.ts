@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -114,6 +114,12 @@ describe('a folder that is sent', () => {
       }),
       { numRuns: 20 },
     )
+  })
+
+  it('is read by nobody else while it comes', async () => {
+    makeTree(album(), { 'large.bin': pattern(100_000, 1) })
+    await breakAt(70_000)
+    expect(statSync(join(receiver.folder, readdirSync(receiver.folder)[0] ?? '')).mode & 0o077).toBe(0)
   })
 
   it('goes on within a file', async () => {

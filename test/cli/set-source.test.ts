@@ -104,6 +104,8 @@ describe('a folder that is to be sent', () => {
 
   it('goes once where it is named twice', async () => {
     makeTree(album(), { 'a.txt': pattern(500, 1) })
-    expect(pathsOf(await open(album(), `${album()}/`, album('.')))).toEqual(['album', 'album/a.txt'])
+    const source = await open(album(), `${album()}/`, album('.'))
+    expect(pathsOf(source)).toEqual(['album', 'album/a.txt'])
+    expect(source.name).toBe('album')
   })
 })

@@ -122,7 +122,7 @@ export class FolderStorage implements Storage {
     const path = join(this.folder, `${partStart(offer)}${this.random()}${PART_SUFFIX}`)
     this.locks.lock(path)
     try {
-      return this.#part(offer, { path, size: 0, file: await open(path, 'wx') }, listing)
+      return this.#part(offer, { path, size: 0, file: await open(path, 'wx', modeOf(offer)) }, listing)
     } catch (error) {
       this.locks.unlock(path)
       throw unwritable(path, error)
@@ -186,7 +186,7 @@ export class FolderStorage implements Storage {
     const path = join(this.folder, `${start}${this.random()}${PART_SUFFIX}`)
     this.locks.lock(path)
     try {
-      await mkdir(path)
+      await mkdir(path, PRIVATE_FOLDER)
       return path
     } catch (error) {
       this.locks.unlock(path)
@@ -274,6 +274,15 @@ export class FolderStorage implements Storage {
       for (const left of await this.#partFiles(partStart(offer), listing)) await this.drop(left.path)
     return path
   }
+}
+
+/** Until a file or folder has its own mode, nobody else reads it: that may be what its sender's mode says. */
+const PRIVATE_FOLDER = 0o700
+const PRIVATE_FILE = 0o600
+
+/** Of a part; undefined: the usual one, which stays where its sender tells none. */
+function modeOf({ attributes }: TransferOffer): number | undefined {
+  return attributes && PRIVATE_FILE
 }
 
 /** Bytes of all files in a folder and those below it, and so many for each entry; links are not followed. */

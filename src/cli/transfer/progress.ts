@@ -9,6 +9,7 @@ import {
   UNACKNOWLEDGED_SECONDS,
 } from './limits.ts'
 import { HEAD_BYTES } from './messages.ts'
+import type { SetMark } from './send-session.ts'
 
 type Stats = Socket['stats']
 
@@ -27,8 +28,8 @@ export class SendProgress {
   #waiting: { readonly bytes: number; readonly resolve: () => void } | undefined
   #isOver = false
   /** Of a set: how far it is when so much of the connection is acknowledged; what is not yet, in order. */
-  readonly #marks: { readonly ofConnection: number; readonly bytes: number }[] = []
-  #marked: number | undefined
+  readonly #marks: (SetMark & { readonly bytes: number })[] = []
+  #marked: (SetMark & { readonly bytes: number }) | undefined
 
   constructor({ offset, before, nowMs }: { readonly offset: number; readonly before: number; readonly nowMs: number }) {
     this.#offset = offset
@@ -78,11 +79,16 @@ export class SendProgress {
   /**
    * Bytes up to here are handed to the connection.
    *
-   * @param ofConnection of a set, of which the rest of the protocol takes any share: all that was handed to it
+   * @param ofSet of a set, of which the rest of the protocol takes any share of the connection
    */
-  recordWritten(bytes: number, ofConnection?: number): void {
+  recordWritten(bytes: number, ofSet?: SetMark): void {
     this.#written = bytes
-    if (ofConnection !== undefined) this.#marks.push({ ofConnection, bytes })
+    if (ofSet !== undefined) this.#marks.push({ ...ofSet, bytes })
+  }
+
+  /** Files of a set that the other process has; undefined: none of this connection yet. */
+  get files(): number | undefined {
+    return this.#marked?.files
   }
 
   /** The other side has everything. */
@@ -120,8 +126,8 @@ export class SendProgress {
 
   /** What is acknowledged of the connection, without the heads of messages. */
   #acknowledgedOf({ bytesAcknowledged }: Stats): number {
-    while ((this.#marks[0]?.ofConnection ?? Infinity) <= bytesAcknowledged) this.#marked = this.#marks.shift()?.bytes
-    if (this.#marks.length > 0 || this.#marked !== undefined) return this.#marked ?? this.#offset
+    while ((this.#marks[0]?.ofConnection ?? Infinity) <= bytesAcknowledged) this.#marked = this.#marks.shift()
+    if (this.#marks.length > 0 || this.#marked !== undefined) return this.#marked?.bytes ?? this.#offset
     const stream = Math.max(0, bytesAcknowledged - this.#before)
     const heads = Math.ceil(stream / (DATA_BYTES + HEAD_BYTES)) * HEAD_BYTES
     return Math.min(this.#written, this.#offset + Math.max(0, stream - heads))

@@ -13,18 +13,27 @@ export interface SendWatcher {
   started(offset: number, before: number): void
   /** Resolves when bytes up to here may be written: each costs money, and the other side may be gone. */
   mayWrite(bytes: number): Promise<void>
-  /** So many bytes of the whole are written to the connection; of a set, so many that it took of the connection. */
-  sent(bytes: number, ofConnection?: number): void
-  /** Of a set: this file is next ('': none yet), and so many of all its files are sent or were there. */
+  /** So many bytes of the whole are written to the connection. */
+  sent(bytes: number, ofSet?: SetMark): void
+  /** Of a set: this file is next ('': none yet). */
   file?(at: FileAt): void
   /** The same file is being received already (file-transfer §3.5). */
   waits(): void
 }
 
+/** How far a set is when so much of the connection is acknowledged. */
+export interface SetMark {
+  /** Bytes that it took of the connection. */
+  readonly ofConnection: number
+  /** Files that are there then. */
+  readonly files: number
+}
+
 /** The file of a set that is sent. */
 export interface FileAt {
   readonly path: string
-  readonly done: number
+  /** Files that were there before the connection. */
+  readonly before: number
   readonly all: number
 }
 

@@ -246,7 +246,7 @@ class SetSession {
   }
 
   #tellFile(path: string): void {
-    this.#watcher.file?.({ path, done: this.#filesBefore + this.#filesSent, all: this.#fileCount })
+    this.#watcher.file?.({ path, before: this.#filesBefore, all: this.#fileCount })
   }
 
   #file(index: number): SetFile {
@@ -269,13 +269,14 @@ class SetSession {
     this.#batch = []
     this.#batchBytes = 0
     const at = this.#at
+    const files = this.#filesBefore + this.#filesSent
     await this.#watcher.mayWrite(at)
     if (this.#isStopped()) return
     const writing = this.#write(Buffer.concat(batch))
     // From here on, the other side may have it.
     this.#isHeld = false
     await writing
-    this.#watcher.sent(at, this.#written)
+    this.#watcher.sent(at, { ofConnection: this.#written, files })
   }
 
   async #next(): Promise<Message> {

@@ -242,7 +242,7 @@ export class SendTransfer {
         progress = this.#start(offset, before)
       },
       mayWrite: async (bytes) => progress?.mayWrite(bytes),
-      sent: (bytes, ofConnection) => progress?.recordWritten(bytes, ofConnection),
+      sent: (bytes, ofSet) => progress?.recordWritten(bytes, ofSet),
       file: (at) => {
         this.#fileAt = at
       },
@@ -408,7 +408,7 @@ export class SendTransfer {
 
   get #filesNow(): { readonly file?: string; readonly filesDone?: number; readonly files?: number } {
     const at = this.#fileAt
-    return at === undefined ? {} : { file: at.path, filesDone: at.done, files: at.all }
+    return at === undefined ? {} : { file: at.path, filesDone: this.#progress?.files ?? at.before, files: at.all }
   }
 
   #emitProgress(socket: Socket, progress: SendProgress): void {

@@ -73,7 +73,7 @@ export async function openSet(paths: readonly string[], options: OpenSetOptions)
   const list = encodeList(entries)
   if (list.length > MAX_LIST_BYTES) throw tooMany()
   return {
-    name: labelOf(paths.length, first.path),
+    name: labelOf(entries.filter(({ path }) => !path.includes('/')).length, first.path),
     content: { size: sizeOfSet(entries), sha256: hashOf(list) },
     set: { entries: entries.length, listBytes: list.length },
     entries,
@@ -121,6 +121,7 @@ class Scan {
     const places = new Map<string, string>()
     for (const path of paths) {
       const name = basename(resolve(path))
+      if (name === '') throw new KeysockError('ERR_CLI_NAME', `${path} has no name; send what is in it`)
       const complaint = nameComplaint(name)
       if (complaint !== undefined)
         throw new KeysockError('ERR_CLI_NAME', `no receiver takes the name ${JSON.stringify(name)}: ${complaint}`)
