@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hashOf } from '../../src/cli/transfer/file-content.ts'
 import { encodeList, type SetEntry } from '../../src/cli/transfer/set-list.ts'
 import { openSet, type SetSource } from '../../src/cli/transfer/set-source.ts'
-import { MAX_ROOT_FOLDERS, PART_SUFFIX } from '../../src/cli/transfer/limits.ts'
+import { MAX_FOLDER_PARTS, MAX_ROOT_FOLDERS, PART_SUFFIX } from '../../src/cli/transfer/limits.ts'
 import { pattern } from './command-line.ts'
 import { ReceiverFolder, sendSetTo, turns } from './receiver-folder.ts'
 import { makeTree, treeOf } from './tree.ts'
@@ -265,6 +265,28 @@ describe('a receiver of a set', () => {
       await turns()
       expect(receiver.files).toEqual([])
     }
+  })
+
+  it('lets a set of many folders take the place of one unfinished folder at most', async () => {
+    for (let i = 0; i < MAX_FOLDER_PARTS; i++) {
+      rmSync(album(), { recursive: true, force: true })
+      makeTree(album(), { 'large.bin': pattern(90_000, i) })
+      const cutAt = 40_000 + 1_000 * i
+      const { line, received: end } = await receiver.accept()
+      await sendSetTo(line, await open(), { cutAt }).catch(() => undefined)
+      await end.catch(() => undefined)
+      await turns()
+    }
+    const before = readdirSync(receiver.folder)
+    expect(before).toHaveLength(MAX_FOLDER_PARTS)
+    const many = Array.from({ length: 20 }, (_, index) =>
+      makeTree(join(sender, `f${index}`), { a: pattern(10, index) }),
+    )
+    const { line, received: end } = await receiver.accept()
+    await sendSetTo(line, await open(...many))
+    await end
+    const after = new Set(readdirSync(receiver.folder))
+    expect(before.filter((name) => !after.has(name))).toHaveLength(1)
   })
 
   it('refuses more folders beside one another than it takes', async () => {

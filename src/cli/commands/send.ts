@@ -29,6 +29,7 @@ import {
 } from '../transfer/send-transfer.ts'
 import { isSet, openSet, type SetSource } from '../transfer/set-source.ts'
 import { checkedName, openFile, openSpool, type Source } from '../transfer/source.ts'
+import { atOnce } from '../transfer/waiting.ts'
 import { bytesInWords, durationInWords, percentOf, satInWords, satOf } from '../words.ts'
 import { CommandRun, type LastWords, noAnswers, onlyDirect } from './command-run.ts'
 import { LeftOutReport } from './left-out.ts'
@@ -348,9 +349,10 @@ class SendCommand {
   async #isWithin(cap: CostCap, endpoint: Endpoint, source: Source | SetSource): Promise<boolean> {
     if (source.content === undefined) return true
     // Where there is no route yet, there is no estimate; the transfer waits for one.
-    const quotes = await Promise.all(
-      this.#targets.map((target) => this.#quote(endpoint, bytesToSend(source), target.address)),
-    )
+    const quotes: (Quote | undefined)[] = []
+    await atOnce(PARALLEL, this.#targets, async ({ address }) => {
+      quotes.push(await this.#quote(endpoint, bytesToSend(source), address))
+    })
     const quote = sumOf(quotes)
     if (quote === undefined || quote.costMsat <= cap.msat) return true
     const cost = satInWords(satOf(quote.costMsat))

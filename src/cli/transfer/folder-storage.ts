@@ -177,7 +177,9 @@ export class FolderStorage implements Storage {
 
   /** An unfinished folder, empty and locked, and room for it among the others (file-transfer §7.10). */
   async createFolderPart(start: string): Promise<string> {
-    const others = (await this.folderParts('')).toSorted((a, b) => b.size - a.size)
+    // Those that come at the moment do not count: a set of many folders would take the place of all others.
+    const free = (await this.folderParts('')).filter(({ path }) => !this.locks.isLocked(path))
+    const others = free.toSorted((a, b) => b.size - a.size)
     for (let excess = others.length + 1 - MAX_FOLDER_PARTS; excess > 0;) {
       const smallest = others.pop()
       if (smallest === undefined) break
