@@ -61,7 +61,14 @@ class SchedulerBench {
       return {}
     }
     const schedulerOfPaths = (make: () => PeerScheduler): PeerScheduler => (own ??= make())
-    return { hints: [], hintsKey: '', want, transmit, schedulerOfPaths } as unknown as DrivenConnection
+    return {
+      hints: [],
+      hintsKey: '',
+      want,
+      transmit,
+      schedulerOfPaths,
+      heldBack: () => undefined,
+    } as unknown as DrivenConnection
   }
 
   /** Has a connection wait for its turn. */
