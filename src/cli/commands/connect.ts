@@ -1,4 +1,5 @@
-import { closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { Command } from 'commander'
 import { KeysockError } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
@@ -95,7 +96,11 @@ function report(
 ): ExitCode {
   if (end.type === 'ended') return EXIT.done
   const error = end.error ?? new KeysockError('ECONNRESET', 'the connection was broken off')
-  run.failed(error, { why: explain?.(error, end.by) })
+  const why =
+    end.by === 'local' && codeOf(error) === 'EPIPE'
+      ? 'whoever read what the other side says has gone'
+      : explain?.(error, end.by)
+  run.failed(error, { why })
   return codeOf(error) === 'ERR_KEYSOCK_COST' ? EXIT.stopped : EXIT.failed
 }
 
@@ -106,8 +111,11 @@ function isForAnybody({ event }: CliEvent): boolean {
 
 function standardStreams({ stdin, stdout }: Dependencies): LocalStreams {
   stdout.once('finish', () => {
-    // Node keeps it open until the process ends, and whoever reads would wait for that.
-    if ('fd' in stdout && stdout.fd === 1 && stdout.isTTY !== true) closeSync(1)
+    // Node keeps it open until the process ends, and whoever reads would wait for that. Its number is taken again at
+    // once: what is opened next must not become the standard output.
+    if (!('fd' in stdout) || stdout.fd !== 1 || stdout.isTTY === true) return
+    closeSync(1)
+    openSync(devNull, 'w')
   })
   return { input: stdin, output: stdout, closes: false, reset: () => void stdin.destroy() }
 }

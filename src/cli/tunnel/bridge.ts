@@ -65,6 +65,11 @@ class Bridge implements Joined {
   #isOver = false
   #localError: Error | undefined
   #remoteError: Error | undefined
+  /** The standard output of a process forgets that it was ended, and that it has finished. */
+  #isOutputEnded = false
+  #hasOutputFinished = false
+  /** Nothing more is taken of it: standard input may never end. */
+  #isInputLeft = false
   #hasLocalEnded = false
   #hasRemoteEnded = false
 
@@ -86,17 +91,18 @@ class Bridge implements Joined {
       stream.on('close', () => this.#look())
     }
     input.on('end', () => this.#look())
-    output.on('finish', () => this.#look())
+    output.on('finish', () => {
+      this.#hasOutputFinished = true
+      this.#look()
+    })
     remote.on('error', (error) => {
       this.#remoteError ??= error
     })
     remote.on('close', () => this.#remoteClosed())
     for (const event of ['end', 'finish'] as const) remote.on(event, () => this.#settle())
-    // A pipe does not end the standard output of the process (node:stream, readable.pipe), so it is ended here.
     remote.pipe(output, { end: false })
-    remote.once('end', () => {
-      if (!output.writableEnded) output.end()
-    })
+    // stream.pipe() would never end the standard output of a process.
+    remote.once('end', () => this.#endOutput())
     if (remote.connecting) remote.once('connect', () => this.#start())
     else this.#start()
   }
@@ -106,9 +112,10 @@ class Bridge implements Joined {
     const { input, output } = this.#local
     if (side === 'local') {
       this.#remote.unpipe(output)
-      output.end()
+      this.#endOutput()
       this.#remote.resume()
     } else {
+      this.#isInputLeft = true
       input.unpipe(this.#remote)
       this.#remote.end()
       input.resume()
@@ -126,11 +133,16 @@ class Bridge implements Joined {
     if (!this.#isOver && !this.#local.input.destroyed) this.#local.input.pipe(this.#remote)
   }
 
+  #endOutput(): void {
+    if (!this.#isOutputEnded) this.#local.output.end()
+    this.#isOutputEnded = true
+  }
+
   /** Whether the local end is over, and in order. */
   #look(): void {
     if (this.#isOver || this.#hasLocalEnded) return
     const { input, output, closes } = this.#local
-    const isWhole = input.readableEnded && output.writableFinished
+    const isWhole = (input.readableEnded || (!closes && this.#isInputLeft)) && this.#hasOutputFinished
     if (closes ? input.closed && output.closed : isWhole) {
       if (!isWhole) return this.#localBroke()
       this.#hasLocalEnded = true
