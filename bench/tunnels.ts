@@ -102,6 +102,7 @@ async function tunnelled(here: World, connections: number, bytes: number): Promi
     { port: PORT, service: { type: 'tcp', host: '127.0.0.1', port }, isUdp: false },
     {
       endpoint: bob,
+      time: sim.clock,
       tunnel: selling,
       time: sim.clock,
       tariff: {},

@@ -1,7 +1,6 @@
-import { createServer, type IncomingMessage, request as httpRequest, type Server, type ServerResponse } from 'node:http'
-import { isIP } from 'node:net'
+import { createServer, type IncomingMessage, request as httpRequest, type Server, ServerResponse } from 'node:http'
+import { isIP, type Socket as TcpSocket } from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
-import type { Socket } from '../../index.ts'
 import { closed, type Time } from '../transfer/waiting.ts'
 import { type Destination, destinationOf } from './destination.ts'
 import { CLIENT_ENDING_MS, CLIENT_GREETING_MS, IDLE_CLIENT_MS, MAX_CLIENTS, MAX_FIELD_BYTES } from './limits.ts'
@@ -52,7 +51,7 @@ export class HttpProxy {
     )
     this.server.maxConnections = MAX_CLIENTS
     this.server.on('connect', (request, socket, head) => void this.#connect(request, socket, head))
-    this.server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
+    this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as TcpSocket, head))
   }
 
   /** Takes nobody any more; what is joined goes on, and connections that wait for another request are let go. */
@@ -71,20 +70,6 @@ export class HttpProxy {
     })
   }
 
-  /** A request that may become something else than HTTP, as a WebSocket does: it has its connection to itself. */
-  async #upgrade(request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
-    await this.#tunnel(request, client, {
-      head,
-      destination: () => this.#ofUrl(request).destination,
-      begin: (remote) => {
-        const { path, authority } = this.#ofUrl(request)
-        const headers = endToEnd(request, authority)
-        headers.push('Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? '')
-        remote.write(`${request.method} ${path} HTTP/1.1\r\n${headerText(headers)}\r\n`)
-      },
-    })
-  }
-
   async #tunnel(request: IncomingMessage, client: Duplex, how: TunnelPlan): Promise<void> {
     const gone = new AbortController()
     client.on('error', () => client.destroy())
@@ -96,17 +81,72 @@ export class HttpProxy {
       const isolation = isolationOf(request)
       const destination = how.destination()
       const remote = await this.#outgoing.dial({ destination, isolation, signal: gone.signal })
-      how.begin(remote)
+      how.begin()
       this.#outgoing.join(client, remote, destination)
     } catch (error) {
-      if (gone.signal.aborted) return
-      const { status, text } = this.#failure(request, error)
-      const body = Buffer.from(text)
-      const headers = ['Content-Type', TEXT, 'Content-Length', String(body.length), 'Connection', 'close']
-      client.write(`HTTP/1.1 ${status} ${REASONS[status] ?? 'Failed'}\r\n${headerText(headers)}\r\n`)
-      client.end(body)
-      client.resume()
-      void closed(client, this.#time, CLIENT_ENDING_MS)
+      if (!gone.signal.aborted) this.#failRaw(request, client, error)
+    }
+  }
+
+  /** The client gets this, and nothing else. */
+  #failRaw(request: IncomingMessage, client: Duplex, error: unknown): void {
+    const { status, text } = this.#failure(request, error)
+    const body = Buffer.from(text)
+    const headers = ['Content-Type', TEXT, 'Content-Length', String(body.length), 'Connection', 'close']
+    client.write(`HTTP/1.1 ${status} ${REASONS[status] ?? 'Failed'}\r\n${headerText(headers)}\r\n`)
+    client.end(body)
+    client.resume()
+    void closed(client, this.#time, CLIENT_ENDING_MS)
+  }
+
+  // ---- Upgrade -----------------------------------------------------------------------------------------
+
+  /**
+   * A request that may become something else than HTTP, as a WebSocket does: it has its connection to itself. The client
+   * is joined to the server when that has agreed, and never else: its next request may be for somebody else.
+   */
+  #upgrade(request: IncomingMessage, client: TcpSocket, head: Buffer): void {
+    client.on('error', () => client.destroy())
+    client.pause()
+    if (head.length > 0) client.unshift(head)
+    try {
+      if (hasBody(request)) throw new BadRequest('a request with a body cannot ask for another protocol here.\n')
+      const { destination, path, authority } = this.#ofUrl(request)
+      const headers = endToEnd(request, authority)
+      headers.push('Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? '')
+      const upstream = httpRequest({
+        agent: this.#web.fresh,
+        ...this.#web.options(destination, isolationOf(request)),
+        method: request.method,
+        path,
+        headers,
+        setHost: false,
+      })
+      const leave = (): void => void upstream.destroy()
+      client.once('close', leave)
+      upstream.on('upgrade', (answer, remote, rest) => {
+        client.off('close', leave)
+        const changed = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']
+        client.write(`HTTP/1.1 101 Switching Protocols\r\n${headerText([...changed, ...endToEnd(answer)])}\r\n`)
+        if (rest.length > 0) remote.unshift(rest)
+        client.on('close', () => remote.destroy()).pipe(remote)
+        remote.on('error', () => remote.destroy())
+        remote.on('close', () => client.destroySoon()).pipe(client)
+      })
+      upstream.on('response', (answer) => {
+        const response = new ServerResponse(request)
+        response.shouldKeepAlive = false
+        response.assignSocket(client)
+        response.once('finish', () => client.end().resume())
+        this.#answer(request, response, answer)
+      })
+      upstream.on('error', (error) => {
+        if (client.closed || client.writableEnded) return
+        this.#failRaw(request, client, error)
+      })
+      upstream.end()
+    } catch (error) {
+      this.#failRaw(request, client, error)
     }
   }
 
@@ -135,8 +175,12 @@ export class HttpProxy {
     const leave = (): void => void upstream.destroy()
     response.once('close', leave)
     upstream.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', endToEnd(answer))
-      pipeline(answer, response, () => undefined)
+      this.#answer(request, response, answer)
+    })
+    // Nobody asked for another protocol.
+    upstream.on('upgrade', (_answer, remote) => {
+      remote.destroy()
+      this.#fail(request, response, notHttp())
     })
     upstream.on('error', (error) => {
       response.off('close', leave)
@@ -148,6 +192,17 @@ export class HttpProxy {
     })
     if (isRetry) upstream.end()
     else request.pipe(upstream)
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse, answer: IncomingMessage): void {
+    const { statusCode = 0, statusMessage = '' } = answer
+    // Node reads more than it writes.
+    if (statusCode < 200) {
+      answer.destroy()
+      return this.#fail(request, response, notHttp())
+    }
+    response.writeHead(statusCode, REASON.test(statusMessage) ? statusMessage : '', endToEnd(answer))
+    pipeline(answer, response, () => undefined)
   }
 
   /** @throws BadRequest, Refusal */
@@ -170,7 +225,12 @@ export class HttpProxy {
   return dnsDomainIs(host, '.keysock') ? 'PROXY ${host}:${socket.localPort}' : 'DIRECT'
 }
 `
-    response.writeHead(200, { 'Content-Type': 'application/x-ns-proxy-autoconfig', 'Cache-Control': 'no-cache' })
+    response.writeHead(200, {
+      'Content-Type': 'application/x-ns-proxy-autoconfig',
+      'Cache-Control': 'no-cache',
+      // A web page that runs it as a script of its own would know who uses this.
+      'Cross-Origin-Resource-Policy': 'same-origin',
+    })
     response.end(script)
   }
 
@@ -195,8 +255,8 @@ interface TunnelPlan {
   readonly destination: () => Destination
   /** What the client has sent behind its request. */
   readonly head: Buffer
-  /** What is said first, to either side. */
-  readonly begin: (remote: Socket) => void
+  /** What the client hears first. */
+  readonly begin: () => void
 }
 
 interface Target {
@@ -209,6 +269,8 @@ interface Target {
   readonly isRetry: boolean
 }
 
+/** RFC 9112 §4: what a reason may consist of. */
+const REASON = /^[\t\x20-\x7e\x80-\xff]*$/
 const TEXT = 'text/plain; charset=utf-8'
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -247,16 +309,28 @@ function isPac({ method, url, headers }: IncomingMessage): boolean {
 }
 
 /** RFC 9110 §9.2.1, and nothing to be sent again. */
-function isSafe({ method, headers }: IncomingMessage): boolean {
-  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
-  return (method === 'GET' || method === 'HEAD') && !hasBody
+function isSafe(request: IncomingMessage): boolean {
+  return (request.method === 'GET' || request.method === 'HEAD') && !hasBody(request)
 }
 
-/** The headers that go on, as name, value, name, value ...; `host`: in place of the one that came. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+}
+
+function notHttp(): Refusal {
+  return new Refusal('failed', 'what the web server says is not HTTP')
+}
+
+/**
+ * The headers that go on, as name, value, name, value ...; `host`: of a request, in place of the one that came. Where a
+ * body ends is always said: what the server took for the next request would be answered to somebody else.
+ */
 function endToEnd({ rawHeaders, headers }: IncomingMessage, host?: string): string[] {
   const named = (headers.connection ?? '').toLowerCase().split(',')
   const left = new Set([...HOP_BY_HOP, ...named.map((name) => name.trim())])
+  left.delete('content-length')
   const kept: string[] = host === undefined ? [] : ['Host', host]
+  if (host !== undefined && headers['transfer-encoding'] !== undefined) kept.push('Transfer-Encoding', 'chunked')
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
     const lower = name.toLowerCase()
