@@ -251,6 +251,8 @@ export type CliEvent =
       readonly event: 'error'
       readonly code: string
       readonly message: string
+      /** Of a wrong command line: how it is typed. */
+      readonly usage?: string
       readonly publicKey?: string
     } & Partial<TransferName>)
   | PingEvent

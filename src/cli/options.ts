@@ -205,11 +205,21 @@ export function targetArgument(environment: NodeJS.ProcessEnv): (text: string) =
     const [, given = '', port] = /^(.*?)(?::([^:]*))?$/s.exec(text) ?? []
     if (/^0[23][0-9a-f]{64}@(?![0-9a-fx/,]+(?:\+phantom)?$)/i.test(given)) throw new InvalidArgumentError(NO_HOST)
     if (given === '') throw new InvalidArgumentError(NO_TARGET)
-    try {
-      return { address: book.resolve(given), port: port === undefined ? undefined : portArgument(port) }
-    } catch (error) {
-      throw error instanceof InvalidArgumentError ? error : new InvalidArgumentError(`${capital(messageOf(error))}.`)
-    }
+    return { address: resolved(book, given), port: port === undefined ? undefined : portArgument(port) }
+  }
+}
+
+/** ADDRESS, as above, without a port. */
+export function addressArgument(environment: NodeJS.ProcessEnv): (text: string) => string {
+  const book = new AddressBook(environment)
+  return (text) => resolved(book, text)
+}
+
+function resolved(book: AddressBook, text: string): string {
+  try {
+    return book.resolve(text)
+  } catch (error) {
+    throw new InvalidArgumentError(`${capital(messageOf(error))}.`)
   }
 }
 

@@ -52,11 +52,18 @@ export async function runProgram(dependencies: Dependencies): Promise<ExitCode> 
 }
 
 /** Commander shows its general help for a command that is none, where --help stands behind it. */
-function checkCommand(program: Command, [first]: readonly string[]): void {
+function checkCommand(program: Command, [first, second]: readonly string[]): void {
   if (first === undefined || first.startsWith('-')) return
-  if (program.commands.some((command) => command.name() === first)) return
-  const names = program.commands.map((command) => command.name()).join(', ')
-  program.error(`error: there is no command '${first}'; there are ${names}`, { code: 'commander.unknownCommand' })
+  const command = program.commands.find((each) => each.name() === first)
+  if (command === undefined) return noCommand(program, first)
+  const isAlone = command.registeredArguments.length === 0 && command.commands.length > 0
+  if (!isAlone || second === undefined || second.startsWith('-')) return
+  if (!command.commands.some((each) => each.name() === second) && second !== 'help') noCommand(command, second)
+}
+
+function noCommand(above: Command, name: string): void {
+  const names = above.commands.map((command) => command.name()).join(', ')
+  above.error(`error: there is no command '${name}'; there are ${names}`, { code: 'commander.unknownCommand' })
 }
 
 /** Behind -- there are no options. */
@@ -79,13 +86,12 @@ export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode)
     .configureOutput({
       writeOut: (text) => void stdout.write(fitted(text, stdout)),
       writeErr: (text) => void (isJson || stderr.write(fitted(text, stderr))),
-      outputError: (text, write) => (isJson ? results.line(usageError(text)) : write(text)),
     })
     // What each takes stands in its own help.
     .configureHelp({ subcommandTerm: (command) => command.name() })
-    .showHelpAfterError('(keysock COMMAND --help explains it)')
     .helpCommand(false)
     .addHelpText('after', EXAMPLES)
+  explainErrors(program, isJson ? results : undefined)
   for (const command of [
     sendCommand(dependencies, ended),
     receiveCommand(dependencies, ended),
@@ -106,15 +112,30 @@ export function buildProgram(dependencies: Dependencies, ended: (code: ExitCode)
     accountCommand(dependencies, ended),
     plotCommand(dependencies, ended),
   ]) {
-    inherit(command, program)
+    inherit(command, program, isJson ? results : undefined)
     program.addCommand(command)
   }
   return program
 }
 
+/** Has errors of a command line say how it is typed: as text, or as an object to `json`. */
+function explainErrors(command: Command, json: LineWriter | undefined): void {
+  const words = wordsOf(command)
+  const usage = `${words} ${command.usage()}`
+  // Below the error.
+  if (json === undefined) command.showHelpAfterError(`(${usage}; ${words} --help explains it)`)
+  else command.configureOutput({ outputError: (text) => json.line(usageError(text, usage)) })
+}
+
+/** From the program's own name on. */
+function wordsOf(command: Command): string {
+  return command.parent === null ? command.name() : `${wordsOf(command.parent)} ${command.name()}`
+}
+
 /** What a script reads in place of the text for a person, which begins with 'error: '. */
-function usageError(text: string): string {
-  const event: CliEvent = { event: 'error', code: 'ERR_CLI_USAGE', message: text.trim().slice('error: '.length) }
+function usageError(text: string, usage: string): string {
+  const message = text.trim().slice('error: '.length)
+  const event: CliEvent = { event: 'error', code: 'ERR_CLI_USAGE', message, usage }
   return JSON.stringify(event)
 }
 
@@ -128,9 +149,11 @@ function fitted(text: string, { isTTY, columns = 0 }: Terminal): string {
 }
 
 /** Commands, and the commands below them, write and exit as the program does. */
-function inherit(command: Command, parent: Command): void {
+function inherit(command: Command, parent: Command, json: LineWriter | undefined): void {
   command.copyInheritedSettings(parent)
-  for (const below of command.commands) inherit(below, command)
+  command.parent = parent
+  explainErrors(command, json)
+  for (const below of command.commands) inherit(below, command, json)
 }
 
 /** The version of the package: its package.json is two folders above, of the source and when built. */

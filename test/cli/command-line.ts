@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
+import type { DaemonDependencies } from '../../src/cli/commands/daemon.ts'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
 import type { SignalName } from '../../src/cli/ending.ts'
 import { type EndpointRequest, openEndpointOn } from '../../src/cli/endpoint.ts'
@@ -85,8 +86,9 @@ export class CommandLine {
     const exits: number[] = []
     const listeners = new Set<(name: SignalName) => void>()
     const { clock, entropy } = this.sim
-    const dependencies: Dependencies = {
+    const dependencies: Dependencies & DaemonDependencies = {
       openEndpoint: options.open ?? ((request) => openEndpointOn(this.sim.backend(node), request)),
+      openBackend: () => this.sim.backend(node),
       hasDaemon: () => Promise.resolve(options.hasDaemon ?? false),
       checkLnd: async () => {
         if (options.findingsError !== undefined) throw options.findingsError

@@ -114,7 +114,7 @@ it.each(['', '-shop', 'shop-', 'my shop', 'a.b', 'müller', '8080', 'a'.repeat(6
 
 it('what is no address gets no name', async () => {
   for (const address of ['02' + 'ff'.repeat(32), `${line.key('bob')}@nonsense`, 'nobody', 'a'.repeat(53)]) {
-    expect(await name('add', 'shop', address).code).toBe(1)
+    expect(await name('add', 'shop', address).code).not.toBe(0)
   }
   expect(new AddressBook(home()).list()).toEqual([])
 })

@@ -59,7 +59,8 @@ describe('a command line', () => {
   ])('that is wrong says so as an object with --json: %j', async (words, message) => {
     const running = commandLine.run('alice', words)
     expect(await running.code).toBe(2)
-    expect(running.events()).toEqual([{ event: 'error', code: 'ERR_CLI_USAGE', message }])
+    const usage = expect.stringMatching(/^keysock /)
+    expect(running.events()).toEqual([{ event: 'error', code: 'ERR_CLI_USAGE', message, usage }])
     expect(running.err.text).toBe('')
   })
 

@@ -65,21 +65,28 @@ async function show(dependencies: AccountDependencies, flags: AccountFlags): Pro
     const query = { since: sinceMs(flags.since, wall()) }
     const format = formatOf(flags)
     if (format !== undefined && flags.by === undefined) {
-      for await (const line of account.lines(format, query)) await write(stdout, line)
+      for await (const line of account.lines(format, query)) await write(stdout, named('payment', format, line))
       return EXIT.done
     }
     const totals = await account.totals({ by: flags.by ?? 'day', ...query })
     if (format !== undefined) {
-      for (const line of account.totalLines(format, totals)) await write(stdout, line)
+      for (const line of account.totalLines(format, totals)) await write(stdout, named('sum', format, line))
       return EXIT.done
     }
     const [all] = await account.totals(query)
     for (const line of table(flags.by ?? 'day', totals, all)) await write(stdout, line)
     return EXIT.done
   } catch (error) {
-    stderr.write(`${messageOf(error)} (${codeOf(error)})\n`)
+    const event = { event: 'error', code: codeOf(error), message: messageOf(error) }
+    if (flags.json === true) await write(stdout, JSON.stringify(event))
+    else stderr.write(`${event.message} (${event.code})\n`)
     return EXIT.failed
   }
+}
+
+/** Objects have the name of what they are, as those of all commands; lines of CSV stay. */
+function named(event: 'payment' | 'sum', format: 'csv' | 'json', line: string): string {
+  return format === 'csv' ? line : JSON.stringify({ event, ...(JSON.parse(line) as object) })
 }
 
 function formatOf({ csv, json }: AccountFlags): 'csv' | 'json' | undefined {

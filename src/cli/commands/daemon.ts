@@ -88,10 +88,11 @@ function statusCommand(dependencies: DaemonDependencies, ended: (code: ExitCode)
     try {
       const socket = flags.socket ?? daemonSocket(nodeEnvironment(environment, flags))
       const status = await daemonStatus({ socket })
-      stdout.write(flags.json === true ? `${JSON.stringify(statusObject(status, socket))}\n` : statusText(status))
+      const object = { event: 'status', ...statusObject(status, socket) }
+      stdout.write(flags.json === true ? `${JSON.stringify(object)}\n` : statusText(status))
       ended(EXIT.done)
     } catch (error) {
-      stderr.write(`${messageOf(error)} (${codeOf(error)})\n`)
+      report({ stdout, stderr }, codeOf(error), messageOf(error), flags)
       ended(EXIT.failed)
     }
   })
@@ -137,11 +138,22 @@ async function run(dependencies: DaemonDependencies, flags: StartFlags): Promise
     await daemon.stop()
     return EXIT.done
   } catch (error) {
-    log(`${whyUnusable(error)} (${codeOf(error)})`)
+    report({ stdout, stderr }, codeOf(error), whyUnusable(error), flags)
     return EXIT.failed
   } finally {
     stop.release()
   }
+}
+
+/** Why it ends. */
+function report(
+  { stdout, stderr }: Pick<Dependencies, 'stdout' | 'stderr'>,
+  code: string,
+  message: string,
+  { json }: DaemonFlags,
+): void {
+  if (json === true) stdout.write(`${JSON.stringify({ event: 'error', code, message })}\n`)
+  else stderr.write(`${message} (${code})\n`)
 }
 
 /** The server of metrics, where one is asked for. @throws what it throws; then the daemon is stopped */

@@ -5,7 +5,7 @@ import { createDisplay } from '../display/display.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
 import type { CliEvent } from '../events.ts'
 import { AddressBook, type BookEntry } from '../home/address-book.ts'
-import { addOutputOptions, type OutputFlags } from '../options.ts'
+import { addOutputOptions, addressArgument, type OutputFlags } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 
 type NameDependencies = Pick<Dependencies, 'stdout' | 'stderr' | 'environment' | 'clock'>
@@ -55,11 +55,15 @@ export function nameCommand(dependencies: NameDependencies, ended: (code: ExitCo
   addOutputOptions(
     below('add', 'Give an address a name.')
       .argument('<name>', 'letters, digits and hyphens')
-      .argument('<address>', "a node's public key or address, or its KEY.keysock")
+      .argument(
+        '<address>',
+        "a node's public key or address, or its KEY.keysock",
+        addressArgument(dependencies.environment),
+      )
       .option('--replace', 'also where the name has another address'),
-  ).action((name: string, given: string, flags: AddFlags) =>
+  ).action((name: string, address: string, flags: AddFlags) =>
     run(flags, async () => {
-      const entry = { name: name.toLowerCase(), address: book.resolve(given) }
+      const entry = { name: name.toLowerCase(), address }
       await book.add(entry, { isReplaced: flags.replace === true })
       return [eventOf(entry, 'added')]
     }),
@@ -67,11 +71,14 @@ export function nameCommand(dependencies: NameDependencies, ended: (code: ExitCo
   addOutputOptions(below('list', 'Show all names.')).action((flags: OutputFlags) =>
     run(flags, () => Promise.resolve(book.list().map((entry) => eventOf(entry, 'none')))),
   )
-  addOutputOptions(below('remove', 'Forget a name.').argument('<name>')).action((name: string, flags: OutputFlags) =>
-    run(flags, async () => [eventOf(await book.remove(name), 'removed')]),
+  addOutputOptions(below('remove', 'Forget a name.').argument('<name>', 'of the address book')).action(
+    (name: string, flags: OutputFlags) => run(flags, async () => [eventOf(await book.remove(name), 'removed')]),
   )
   addOutputOptions(
-    below('show', 'Show the address and the host name behind a name, or of an address.').argument('<name>'),
+    below('show', 'Show the address and the host name behind a name, or of an address.').argument(
+      '<name>',
+      'of the address book, or an address',
+    ),
   ).action((name: string, flags: OutputFlags) =>
     run(flags, () => Promise.resolve([eventOf({ name, address: book.resolve(name) }, 'shown')])),
   )
