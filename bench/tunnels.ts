@@ -104,7 +104,6 @@ async function tunnelled(here: World, connections: number, bytes: number): Promi
       endpoint: bob,
       time: sim.clock,
       tunnel: selling,
-      time: sim.clock,
       tariff: {},
       allowed: new Set(),
       maxConnections: connections,
