@@ -102,8 +102,8 @@ export class HttpProxy {
   // ---- Upgrade -----------------------------------------------------------------------------------------
 
   /**
-   * A request that may become something else than HTTP, as a WebSocket does: it has its connection to itself. The client
-   * is joined to the server when that has agreed, and never else: its next request may be for somebody else.
+   * A request that may become something else than HTTP, as a WebSocket does: it has its connection to itself. The
+   * client is joined to the server when that has agreed, and never else: its next request may be for somebody else.
    */
   #upgrade(request: IncomingMessage, client: TcpSocket, head: Buffer): void {
     client.on('error', () => client.destroy())
