@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
@@ -105,6 +105,31 @@ it.skipIf(!hasDig)('dig asks a DNS server behind a node, and reads an answer of 
   }
   expect(await dig('shop.test')).toEqual(['10.0.0.1'])
   expect(await dig('large.test')).toHaveLength(70)
+  await end(seller, buyer)
+})
+
+it('what others send to the port of an exposed UDP service does not reach the caller', async () => {
+  const service = await udp()
+  const seller = await expose(line, [`53=${service.address().port}/udp`])
+  const buyer = line.run('alice', ['forward', '0', `${line.key('bob')}:53/udp`, '--json'], {
+    environment: { KEYSOCK_HOME: line.path('home') },
+  })
+  const event = await buyer.event(isEvent('forwarding'))
+  const port = isEvent('forwarding')(event) ? Number(/:(\d+)\/udp$/.exec(event.local)?.[1]) : 0
+  const client = await udp()
+  client.send('a question', port, '127.0.0.1')
+  const [, from] = (await once(service, 'message')) as [Buffer, RemoteInfo]
+  // Of another address of this machine, with the port of the service.
+  const stranger = createSocket('udp4')
+  onTestFinished(() => void stranger.close())
+  stranger.bind(service.address().port, '127.0.0.2')
+  await once(stranger, 'listening')
+  await new Promise((resolve) => {
+    stranger.send('a lie', from.port, '127.0.0.1', resolve)
+  })
+  service.send('the answer', from.port, '127.0.0.1')
+  const [answer] = (await once(client, 'message')) as [Buffer]
+  expect(String(answer)).toBe('the answer')
   await end(seller, buyer)
 })
 
