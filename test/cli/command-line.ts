@@ -43,13 +43,18 @@ interface RunOptions {
   readonly open?: Dependencies['openEndpoint']
 }
 
+/** Turns of the event loop in which the kernel hands local bytes on. */
+const KERNEL_TURNS = 30
+
 /** A simulated network that runs by itself, with people at its nodes who type commands. */
 export class CommandLine {
   readonly sim: Simulation
   readonly folder: string
 
-  constructor(network: NetworkDescription = quickNetwork(), speed = 10) {
-    this.sim = createSimulation(network, { seed: 5, mode: 'real-time', speed })
+  /** @param speed 'virtual': time passes in `sim.drive`, and local sockets take none of it */
+  constructor(network: NetworkDescription = quickNetwork(), speed: number | 'virtual' = 10) {
+    const pace = speed === 'virtual' ? ({ quietTurns: KERNEL_TURNS } as const) : ({ mode: 'real-time', speed } as const)
+    this.sim = createSimulation(network, { seed: 5, ...pace })
     this.folder = mkdtempSync(join(tmpdir(), 'keysock-cli-'))
   }
 

@@ -5,11 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
+import { every } from '../../src/cli/transfer/waiting.ts'
 import { readAccount } from '../../src/index.ts'
 import { CommandLine, pattern, type Running, sha256Hex } from './command-line.ts'
 import { all, closeLocal, end, expose, forward, isEvent, localClient, localService } from './tunnel-stage.ts'
 
 const run = promisify(execFile)
+
+const HOUR_MS = 3_600_000
 
 let line: CommandLine
 
@@ -152,4 +155,27 @@ it('no hour costs more than its cap: what runs waits, what is new is refused, an
   const [bought] = await end(running, exposed)
   expect(bought?.sat).toBeLessThanOrEqual(50)
   expect(bought?.sat).toBeGreaterThan(40)
+})
+
+it('what waits at the cap of an hour goes on in the next one, and comes whole', async () => {
+  line.close()
+  line = new CommandLine(undefined, 'virtual')
+  const { sim } = line
+  const test = async (): Promise<void> => {
+    const exposed = await expose(line, [`80=${await sayingService(30_000)}`, '--price', '2/kB'])
+    const words = [`${line.key('bob')}:80`, '--accept-price', '2/kB', '--max-hour', '40']
+    const { running, port } = await forward(line, words)
+    const beganMs = sim.clock.now()
+    expect(await all(localClient(port).end())).toEqual(pattern(30_000))
+    const hours = Math.floor(sim.clock.now() / HOUR_MS) - Math.floor(beganMs / HOUR_MS)
+    expect(hours).toBeGreaterThanOrEqual(1)
+    const [bought] = await end(running, exposed)
+    expect(bought?.broken).toBe(0)
+    expect(bought?.sat).toBeGreaterThan(40)
+    expect(bought?.sat).toBeLessThanOrEqual(40 * (hours + 1))
+  }
+  // Local bytes are no event of the network's: something has to go on meanwhile.
+  const stop = every(sim.clock, 1_000, () => undefined)
+  await sim.drive(test())
+  stop()
 })
