@@ -23,7 +23,8 @@ const OTHER_UNITS: Readonly<Record<string, readonly [unit: string, count: bigint
 }
 
 /** How a price is written. */
-export const PRICE_FORM = 'It is written 2/kB: satoshi for each kB or MB sent, kB-up, s, min, h, packet or connection.'
+export const PRICE_FORM =
+  'It is written 2/kB: satoshi for each kB or MB sent, kB-up, s, min, h, packet, connection or message.'
 
 /** `2/kB`, `0.5/s`, `10/connection`: a part of a tariff, msat. Undefined for what is none. */
 export function parsePrice(text: string): TariffOptions | undefined {
