@@ -186,8 +186,8 @@ export class Lifecycle implements Timed {
     const { money, outputs, receive } = this.#parts
     if (this.#failure !== undefined) return
     this.#failure = failure
-    // spec §13.3: the peer's word takes what is unread away; a side that gives up by itself has it all the same, but for
-    // what was not paid (§12.4): that will never be read, and without it there is no end.
+    // spec §13.3: the peer's word takes what is unread away; a side that gives up by itself has it all the same, but
+    // for what was not paid (§12.4): that will never be read, and without it there is no end.
     const isLost = losesUnread(failure) || !money.allowsReading
     if (isLost) receive.drop()
     else receive.dropGaps()
