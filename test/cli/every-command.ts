@@ -93,7 +93,7 @@ export const TRIALS: Readonly<Record<string, Trial>> = {
   connect: {
     words: ['connect', 'BOB', '80'],
     peer: ['expose', '80=ECHO'],
-    runs: { words: ['connect', '--verbose', 'BOB', '80'], shows: /connect/, isEndless: true },
+    runs: { words: ['connect', '--verbose', 'BOB', '80'], shows: /1 open/, isEndless: true },
     full: ['connect', NOBODY, '80'],
     isRaw: true,
     // What comes has nowhere to go.
@@ -134,7 +134,7 @@ export const TRIALS: Readonly<Record<string, Trial>> = {
     daemon: true,
     runs: {
       words: ['status', '--socket', 'DIR/daemon.sock', '--watch'],
-      shows: /running/,
+      shows: /no program is attached/,
       event: 'status',
       isEndless: true,
     },
