@@ -172,19 +172,51 @@ describe('while keys are agreed on', () => {
   })
 })
 
-describe('an OPEN whose payment comes to nothing while it is judged', () => {
-  /** Holds what is written of OPENs until it is let go. */
-  class SlowStore extends MemoryStore {
-    release: () => void = () => undefined
-    override async write(changes: readonly StoreChange[]): Promise<void> {
-      if (changes.some((change) => change.type === 'open-seen'))
-        await new Promise<void>((resolve) => {
-          this.release = resolve
-        })
-      await super.write(changes)
-    }
+/** Holds what is written of OPENs until it is let go. */
+class SlowStore extends MemoryStore {
+  release: () => void = () => undefined
+  override async write(changes: readonly StoreChange[]): Promise<void> {
+    if (changes.some((change) => change.type === 'open-seen'))
+      await new Promise<void>((resolve) => {
+        this.release = resolve
+      })
+    await super.write(changes)
   }
+}
 
+describe('a copy of an OPEN that comes while that one is written down', () => {
+  let store: SlowStore
+  beforeEach(async () => {
+    await endpoint.close()
+    store = new SlowStore()
+    endpoint = await createEndpoint({ backend, store })
+    await listen()
+  })
+
+  it('is paid for: its money counts as that of every copy', async () => {
+    const open = opens.make()
+    opens.arrive(open.packet)
+    await settle()
+    opens.arrive(withAttempt(open.packet, 1))
+    await settle()
+    store.release()
+    await settle()
+    expect(accepted.map((socket) => socket.stats.receivedMsat)).toEqual([2_000n])
+  })
+
+  it('is settled on the phantom lane, where its sender would take a refusal for the end', async () => {
+    const open = opens.make()
+    opens.offer('a', open)
+    await settle()
+    opens.offer('b', open, 1)
+    await settle()
+    store.release()
+    await settle()
+    expect(opens.verdicts).toEqual(['a settle', 'b settle'])
+  })
+})
+
+describe('an OPEN whose payment comes to nothing while it is judged', () => {
   let store: SlowStore
   beforeEach(async () => {
     await endpoint.close()

@@ -97,13 +97,14 @@ export class Acceptor {
       // spec §6.5: a copy of its OPEN goes to it; §6.8: another OPEN under its id does not.
       return known.ephemeral === ephemeral ? handTo(known, arrival) : this.#drop('connection id in use', Code.CLOSED)
     }
+    // spec §6.5: a copy waits with one that is judged, also while that is written down, and is seen by then.
+    const pending = this.#pending.get(ephemeral)
+    if (pending !== undefined) return this.#receiveCopy(pending, arrival)
     // spec §6.5: after the end a copy opens nothing.
     const isOver = seen.has(ephemeral) || tombstones.isOfOpen(connectionId, ephemeral)
-    if (isOver) return this.#drop('copy of an OPEN that has ended', Code.CLOSED)
-    const pending = this.#pending.get(ephemeral)
-    return pending === undefined
-      ? this.#receiveFirst({ header, connectionId, ephemeral, arrival })
-      : this.#receiveCopy(pending, arrival)
+    return isOver
+      ? this.#drop('copy of an OPEN that has ended', Code.CLOSED)
+      : this.#receiveFirst({ header, connectionId, ephemeral, arrival })
   }
 
   #receiveCopy(pending: PendingOpen, arrival: Arrival): OfferDecision | Promise<OfferDecision> {
