@@ -230,6 +230,18 @@ export const codecs: { readonly [T in Frame['type']]: Codec<Extract<Frame, { typ
     write: (writer, { dueMsat }) => writer.varint(Number(dueMsat)),
     read: (reader) => ({ type: 'cost', dueMsat: BigInt(reader.varint()) }),
   },
+  receipt: {
+    number: 0x2f,
+    eliciting: false,
+    kinds: fromResponder,
+    first: false,
+    size: ({ largest, receivedMsat }) => varintSize(largest) + varintSize(Number(receivedMsat)),
+    write(writer, { largest, receivedMsat }) {
+      writer.varint(largest)
+      writer.varint(Number(receivedMsat))
+    },
+    read: (reader) => ({ type: 'receipt', largest: reader.varint(), receivedMsat: BigInt(reader.varint()) }),
+  },
   payment: {
     number: 0x1c,
     eliciting: true,

@@ -148,6 +148,14 @@ interface CostFrame {
   readonly dueMsat: bigint
 }
 
+/** What of the initiator's money the responder has, beside a BILL that was said in vain (spec §12.5). */
+export interface ReceiptFrame {
+  readonly type: 'receipt'
+  /** The largest packet number that has come: what settled before that was sent was read by now, or lost. */
+  readonly largest: number
+  readonly receivedMsat: bigint
+}
+
 /** What a PAYMENT is (spec §12.9). */
 export const PaymentKind = { PAYMENT: 0, REFUND: 1, ANSWER: 2 } as const
 
@@ -224,6 +232,7 @@ export type Frame =
   | AgreeFrame
   | BillFrame
   | CostFrame
+  | ReceiptFrame
   | PaymentFrame
   | RequestFrame
   | DeclineFrame

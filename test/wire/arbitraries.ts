@@ -105,6 +105,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ type: fc.constant('agree' as const), serial: varint }),
   fc.record({ type: fc.constant('bill' as const), dueMsat: msat }),
   fc.record({ type: fc.constant('cost' as const), dueMsat: msat }),
+  fc.record({ type: fc.constant('receipt' as const), largest: varint, receivedMsat: msat }),
   fc.record({
     type: fc.constant('payment' as const),
     id: varint,

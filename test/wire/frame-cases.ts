@@ -131,6 +131,7 @@ const control: readonly ValidCase[] = [
   canonical('REQUEST', '280501016c6f67', { type: 'request', id: 1, amountMsat: 1n, note: 'log' }),
   canonical('DECLINE', '2a03016e6f', { type: 'decline', id: 1, reason: 'no' }),
   canonical('COST', '2e08c01fffffffffffff', { type: 'cost', dueMsat: 2n ** 53n - 1n }),
+  canonical('RECEIPT', '2f03074400', { type: 'receipt', largest: 7, receivedMsat: 1024n }),
   canonical('SURPLUS', '2c024400', { type: 'surplus', amountMsat: 1024n }),
   canonical('IDENTIFY', `1e4041${point}${'cd'.repeat(32)}`, {
     type: 'identify',

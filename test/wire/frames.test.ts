@@ -252,6 +252,7 @@ describe('the places of frames', () => {
     [{ type: 'price', serial: 0, from: 0, tariff: NO_TARIFF }, ['answer', 'reply']],
     [{ type: 'bill', dueMsat: 0n }, ['answer', 'reply']],
     [{ type: 'cost', dueMsat: 0n }, ['answer', 'reply']],
+    [{ type: 'receipt', largest: 0, receivedMsat: 0n }, ['answer', 'reply']],
     [{ type: 'agree', serial: 0 }, ['data']],
     [{ type: 'surplus', amountMsat: 0n }, ['data']],
     [{ type: 'identify', key: new Uint8Array(33), proof: new Uint8Array(32) }, ['data']],

@@ -20,6 +20,12 @@ export class Acknowledgement implements Timed {
     return this.#numbers.has(number)
   }
 
+  /** The largest number that came; undefined: none did. */
+  get largest(): number | undefined {
+    const { count } = this.#numbers
+    return count === 0 ? undefined : this.#numbers.end(count - 1) - 1
+  }
+
   /** Whether an ACK would say something that none under way says. */
   get hasNews(): boolean {
     return this.#news > this.#sentNews

@@ -7,6 +7,9 @@ import type { Parts } from './parts.ts'
 import { peerFailure } from './peer-failure.ts'
 import { isEmpty } from './receive-stream.ts'
 
+/** What a responder says of money. */
+type BillingFrame = Extract<Frame, { readonly type: 'bill' | 'cost' | 'receipt' }>
+
 export function applyFrames(parts: Parts, now: number, frames: readonly Frame[], arrival: Arrival): void {
   const { life, money, receive } = parts
   const { finalOffset, receivedBytes } = receive
@@ -67,10 +70,9 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
       money.seller?.agree(frame.serial)
       break
     case 'bill':
-      money.billed(now, frame.dueMsat)
-      break
     case 'cost':
-      money.answersCost(now, frame.dueMsat)
+    case 'receipt':
+      applyBilling(parts, now, frame)
       break
     case 'request':
       payments.requested(now, frame)
@@ -93,6 +95,12 @@ function applyFrame(parts: Parts, now: number, frame: Frame, lane: Lane): void {
     case 'open':
       break
   }
+}
+
+function applyBilling({ money }: Parts, now: number, frame: BillingFrame): void {
+  if (frame.type === 'bill') money.billed(now, frame.dueMsat)
+  else if (frame.type === 'cost') money.answersCost(now, frame.dueMsat)
+  else money.buyer?.counted(frame)
 }
 
 // spec §12.9: where they say more than came, none of them counts.

@@ -1,4 +1,4 @@
-import type { PriceFrame, Tariff } from '../../wire/frames.ts'
+import type { PriceFrame, ReceiptFrame, Tariff } from '../../wire/frames.ts'
 import { NO_TARIFF } from '../../wire/tariffs.ts'
 import { AnswersBought } from './answers-bought.ts'
 import {
@@ -6,6 +6,7 @@ import {
   FIRST_AHEAD_BYTES,
   FIRST_AHEAD_MS,
   LEAST_LAST_MSAT,
+  LOST_UNREACHED_MS,
   MAX_AHEAD_BYTES,
   MAX_AHEAD_MS,
   MAX_AHEAD_PACKETS,
@@ -15,6 +16,7 @@ import {
   UNSERVED_MS,
 } from './limits.ts'
 import { Meter } from './meter.ts'
+import { SettledMoney } from './settled-money.ts'
 import { isRaise } from './tariff.ts'
 
 /** What of the responder's stream has come. */
@@ -63,6 +65,10 @@ export class Buyer {
   #flyingMsat = 0n
   /** What of the settled ones had to go in any case. */
   #leastMsat = 0n
+  /** Of what settled, when the responder's process can have read it. */
+  readonly #settledMoney = new SettledMoney()
+  /** By the last RECEIPT, what settled and never came, as far as it does not count as paid (spec §12.6). */
+  #missingMsat = 0n
   /** What may have come to the other side, or did, and does not count as paid: other money went in its place. */
   #riskedMsat = 0n
   /** The largest of what was paid at once. */
@@ -97,6 +103,11 @@ export class Buyer {
   /** A price was agreed to: it pays. */
   get hasPrice(): boolean {
     return this.#agreed > 0
+  }
+
+  /** Its application has not said yet whether it pays at all (spec §12.4). */
+  get isUndecided(): boolean {
+    return this.#agreed === 0 && this.#offer !== undefined
   }
 
   /** Of the newest tariff that it has heard of. */
@@ -305,9 +316,10 @@ export class Buyer {
     this.#givenUp++
   }
 
-  /** It settled. `isFlying`: it still counted as under way. */
-  paid({ leastMsat, paysMsat }: Paid, isFlying: boolean): void {
+  /** It settled. `isFlying`: it still counted as under way. `before`: the next packet, where it may not be read yet. */
+  paid({ leastMsat, paysMsat }: Paid, isFlying: boolean, before?: number): void {
     if (isFlying) this.#flyingMsat -= paysMsat
+    if (before !== undefined) this.#settledMoney.add(this.#nowMs, before, paysMsat)
     this.#settledMsat += paysMsat
     this.#leastMsat += paysMsat < leastMsat ? paysMsat : leastMsat
     this.#givenUp = 0
@@ -328,6 +340,27 @@ export class Buyer {
     this.#riskedMsat += paysMsat
     this.unpaid({ leastMsat, paysMsat })
     return true
+  }
+
+  /** An ACK says that this packet has come, and so what settled before it was sent (spec §8.7). */
+  toldOf(largest: number): void {
+    this.#settledMoney.toldOf(largest)
+  }
+
+  /** What the responder has: what else must have come by then was lost at its process (spec §12.6). */
+  counted({ largest, receivedMsat }: ReceiptFrame): void {
+    if (!this.#settledMoney.toldOf(largest)) return
+    const settledMsat = this.#settledMsat + this.#missingMsat
+    const gapMsat = settledMsat - this.#settledMoney.unreadMsat(this.#nowMs - LOST_UNREACHED_MS) - receivedMsat
+    // It takes the place of what the RECEIPT before said, within the bound for all that other money goes for.
+    this.#riskedMsat -= this.#missingMsat
+    this.#settledMsat = settledMsat
+    const mostMsat = this.#mostRiskedMsat - this.#riskedMsat
+    const lostMsat = gapMsat > 0n ? gapMsat : 0n
+    this.#missingMsat = lostMsat < mostMsat ? lostMsat : mostMsat > 0n ? mostMsat : 0n
+    this.#riskedMsat += this.#missingMsat
+    this.#settledMsat -= this.#missingMsat
+    if (lostMsat > this.#missingMsat) this.#isDisputed = true
   }
 
   /** What counted as paid failed. */

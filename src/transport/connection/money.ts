@@ -1,6 +1,6 @@
 import type { TraceEvents } from '../../medium/trace.ts'
 import { Code } from '../../wire/errors.ts'
-import type { PriceFrame, Tariff } from '../../wire/frames.ts'
+import type { PriceFrame, ReceiptFrame, Tariff } from '../../wire/frames.ts'
 import { Answers, type AnswersView } from './answers.ts'
 import { Budget, type CapObstacle, type Waiter } from './budget.ts'
 import { Buyer, type ServedView } from './buyer.ts'
@@ -14,6 +14,7 @@ import { excess } from './tariff.ts'
 import { earliest, type Timed } from './timed.ts'
 
 type Needs =
+  | 'ack'
   | 'controls'
   | 'copies'
   | 'life'
@@ -144,6 +145,7 @@ export class Money implements Timed {
     if (buyer?.isAsked !== true) return
     const served = this.#served
     buyer.settle(served)
+    if (buyer.isUndecided) return controls.drop(Control.AGREE)
     if (this.#paysNow(buyer, served) && !this.isPricePaused && !this.#usesUpFirst(buyer)) controls.want(Control.AGREE)
     // What was only to carry money is not needed any more.
     else if (!buyer.isAgreementNews) controls.drop(Control.AGREE)
@@ -340,6 +342,14 @@ export class Money implements Timed {
     return dueMsat
   }
 
+  /** What goes beside a BILL that goes now; undefined: nothing (spec §12.5). */
+  get receipt(): ReceiptFrame | undefined {
+    const { seller } = this
+    const { largest } = this.#parts.ack
+    if (seller?.isReceiptUseful !== true || largest === undefined) return undefined
+    return { type: 'receipt', largest, receivedMsat: seller.paidMsat + this.income.view().pendingIncomeMsat }
+  }
+
   /** Money of the initiator's came. */
   received(msat: bigint): void {
     this.seller?.paid(msat)
@@ -459,10 +469,15 @@ export class Money implements Timed {
     this.#parts.life.reset(now, { code: Code.PRICE, reason: 'paid, and not served', failure })
   }
 
+  /** spec §12.4: before the first yes of who is asked goes only what keeps the connection. */
+  get isUndecided(): boolean {
+    return this.buyer?.isUndecided === true
+  }
+
   /** What the next packet should pay beside PAYMENTs, as far as it is known now; 0n: the least is enough. */
   get owedMsat(): bigint {
     const { buyer } = this
-    if (buyer === undefined || !buyer.isAsked) return 0n
+    if (buyer === undefined || !buyer.isAsked || buyer.isUndecided) return 0n
     buyer.uploaded(this.#parts.send.buffer.sentEnd)
     return buyer.owedMsat(this.#served)
   }

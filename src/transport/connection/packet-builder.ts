@@ -261,12 +261,14 @@ class Draft {
     if (due === 0) return
     for (const kind of ORDER) {
       if ((due & kind) === 0) continue
+      const receipt = kind === Control.BILL ? money.receipt : undefined
       const frame = this.#controlFrame(kind)
       if (frame === undefined) {
         controls.drop(kind)
       } else if (this.#writer.add(frame)) {
         this.#controls |= kind
         this.#isEliciting = true
+        if (receipt !== undefined) this.#writer.add(receipt)
       }
     }
     this.#payPing()
@@ -380,7 +382,7 @@ class Draft {
 
   #addMessages(): void {
     const { copies, life, messages, money, probe } = this.#parts
-    if (messages.open === 0 || !life.isLive || probe.hasNoSign) return
+    if (messages.open === 0 || !life.isLive || probe.hasNoSign || money.isUndecided) return
     const copied = this.#options.job === undefined ? NO_MESSAGES : copies.waitingMessages(this.#options.job.origin)
     for (const message of [...copied, ...messages.due()]) {
       if (!this.#writer.add({ type: 'message', id: message.id, data: message.data })) continue
@@ -393,8 +395,8 @@ class Draft {
   }
 
   #addStream(now: number): void {
-    const { controls, life, probe, send, sending } = this.#parts
-    if (!life.isLive || probe.hasNoSign) return
+    const { controls, life, money, probe, send, sending } = this.#parts
+    if (!life.isLive || probe.hasNoSign || money.isUndecided) return
     const job = this.#options.job
     this.#finWaits = (send.isFinDue && sending.mayFinish) || this.#copied(Control.FIN) !== 0
     if (job !== undefined) this.#copyRest(job)

@@ -104,7 +104,7 @@ export class Recovery {
     }
     money.purse.spend(amountMsat, feeMsat, outcome.feeMsat)
     money.answers?.decided()
-    packet.paid(money)
+    packet.paid(money, outcome.status === 'settled' ? packets.nextNumber : undefined)
     const { payment, paymentMsat } = packet.parts
     if (payment !== undefined) payments.paid(payment, paymentMsat, outcome.feeMsat)
     refusals.worked()
@@ -190,10 +190,11 @@ export class Recovery {
     const { ack, controls, copies, handshake, life, messages, money, packets, payments, send } = this.#parts
     const { parts } = packet
     packets.finish(packet)
+    // Also of a copy of the OPEN that an answer has made needless: what failed is not under way any more.
+    packet.dropHolds(money)
     if (packet.isDelivered) return
     const { id: attempt, number } = packet
     this.#parts.tracer?.emit('packet_lost', { packet_number: number, attempt, why, stream_bytes: streamBytes(packet) })
-    packet.dropHolds(money)
     packet.lostMoney(money)
     if (life.isClosed) return
     if (parts.ackNews > 0) ack.fail(now, parts.ackNews)
@@ -275,7 +276,7 @@ export class Recovery {
 
   /** An ACK that was checked against what was sent (spec §5.4). */
   acknowledged(now: number, ack: AckFrame): void {
-    const { life, packets, probe, send } = this.#parts
+    const { life, money, packets, probe, send } = this.#parts
     const { buffer } = send
     let isNews = buffer.markDelivered(0, Math.min(ack.delivered, buffer.sentEnd))
     // spec §13.2: one more than the bytes tells that the FIN has arrived, too.
@@ -285,6 +286,7 @@ export class Recovery {
     }
     if (isNews) this.#onProgress(now)
     const largest = ack.ranges[0]?.largest ?? 0
+    money.buyer?.toldOf(largest)
     // An ACK that has room for more ranges names all there are (spec §5.4).
     const smallest = ack.ranges.length < MAX_ACK_RANGES ? -1 : (ack.ranges.at(-1)?.smallest ?? 0)
     for (const packet of packets.takeLost(smallest, largest, now - LOST_UNREACHED_MS))

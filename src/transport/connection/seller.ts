@@ -266,6 +266,11 @@ export class Seller {
     return cost + this.#packetMsat * BigInt(this.#outstanding + least)
   }
 
+  /** A BILL goes that was said before in vain: what was received is said beside it (spec §12.5). */
+  get isReceiptUseful(): boolean {
+    return this.#billedMsat > this.#paidMsat && this.#nowMs >= this.#billAgainAtMs
+  }
+
   /** A BILL goes out: what it says. It never falls. */
   bill(view: StreamView): bigint {
     const dueMsat = this.dueMsat(view)
@@ -289,7 +294,10 @@ export class Seller {
     const freshMsat = dueMsat - this.#billedMsat
     // One BILL for many packets: a good part of what can be asked ahead was not asked for yet ...
     const isMuch = freshMsat > 0n && BILL_PARTS * freshMsat >= aheadMsat
-    if (this.#isBlocked(view)) return isMuch || this.#nowMs >= this.#billAgainAtMs
+    const isAgain = this.#nowMs >= this.#billAgainAtMs
+    if (this.#isBlocked(view)) return isMuch || isAgain
+    // What came is held back as long as it lacks, too.
+    if (view.holdsBack && isAgain && !this.isBillPaid && !this.isPaidUp(view)) return true
     // ... and it is not paid anyway.
     if (isMuch && !this.#isTimeAlone(view) && this.#fundsMsat - sentMsat < aheadMsat) return true
     if (freshMsat <= 0n || view.queuedEnd > view.sentEnd) return false

@@ -220,13 +220,13 @@ export class SentPacket implements HeapItem {
     this.#isRisked = false
   }
 
-  /** Its money is spent. */
-  paid(money: MoneyParts): void {
+  /** Its money is spent. `before`: the next packet, where the other side's process may not have read it yet. */
+  paid(money: MoneyParts, before?: number): void {
     const { buyer } = money
     if (this.#isPaid || buyer === undefined) return
     this.#decided(money)
     this.#isPaid = true
-    buyer.paid(this.parts, this.#holdsMoney)
+    buyer.paid(this.parts, this.#holdsMoney, before)
     this.#holdsMoney = false
   }
 

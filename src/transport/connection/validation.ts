@@ -38,6 +38,9 @@ export function validate(parts: Parts, arrival: Arrival, frames: readonly Frame[
       case 'ack':
         checkAck(parts, frame)
         break
+      case 'receipt':
+        checkSent(parts, frame.largest)
+        break
       case 'accept':
         if (handshake.parameters !== undefined && !equalParameters(handshake.parameters, frame.parameters)) {
           throw malformed('another ACCEPT than before')
@@ -123,11 +126,16 @@ function checkRoom(reassembly: Readonly<Reassembly>, segments: number, frame: St
 }
 
 // spec §5.4: nothing is acknowledged that was never sent.
-function checkAck({ packets, send }: Parts, frame: AckFrame): void {
-  const largest = frame.ranges[0]?.largest ?? 0
-  if (largest >= packets.nextNumber) throw malformed(`an ACK of packet ${largest}, which was never sent`)
+function checkAck(parts: Parts, frame: AckFrame): void {
+  const { send } = parts
+  checkSent(parts, frame.ranges[0]?.largest ?? 0)
   const max = send.isFinSent ? send.buffer.written + 1 : send.buffer.sentEnd
   if (frame.delivered > max) throw malformed(`an ACK of byte ${frame.delivered}, which was never sent`)
+}
+
+// spec §5.4, §12.6
+function checkSent({ packets }: Parts, largest: number): void {
+  if (largest >= packets.nextNumber) throw malformed(`packet ${largest} was never sent, and is said to have come`)
 }
 
 // spec §12.4: nothing that came already gets dearer, and the first tariff holds from the beginning.
