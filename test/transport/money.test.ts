@@ -102,6 +102,42 @@ describe('a tariff', () => {
     expect(asked).toEqual([500n])
   })
 
+  it.for([true, false])('that is asked about costs nothing more before the answer, which is %s', async (isAgreed) => {
+    let answer: (isAgreed: boolean) => void = () => undefined
+    let asked: () => void = () => undefined
+    const question = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const onPrice = (): Promise<boolean> =>
+      new Promise((answered) => {
+        answer = answered
+        asked()
+      })
+    const { server, client } = await both({ tariff: { kilobyte: 2_000 } }, { maxTariff: { packet: 0 }, onPrice })
+    server.resume().on('error', () => undefined)
+    server.end(Buffer.alloc(300_000))
+    client.write('GET')
+    client.once('connect', () => client.end(Buffer.alloc(300_000)))
+    await pair.sim.drive(question)
+    // What went before the price was known is decided.
+    await pair.sim.runFor(20_000)
+    const { paidMsat } = client.stats
+    expect(paidMsat).toBeLessThan(30_000n)
+    await pair.sim.runFor(600_000)
+    // A sign of life.
+    expect(client.stats.paidMsat - paidMsat).toBeLessThan(5_000n)
+    answer(isAgreed)
+    if (isAgreed) {
+      const [data] = await pair.sim.drive(Promise.all([buffer(client), once(client, 'close')]))
+      expect([data.length, server.bytesRead]).toEqual([300_000, 300_003])
+      return
+    }
+    const [error] = await pair.sim.drive(once(client, 'error'))
+    expect(error).toMatchObject({ code: 'ERR_KEYSOCK_PRICE' })
+    await pair.sim.runFor(60_000)
+    expect(client.stats.paidMsat - paidMsat).toBeLessThan(8_000n)
+  })
+
   it('that rises needs a yes, and holds for what comes after', async () => {
     const { server, client } = await both({ tariff: { kilobyte: 1_000 } }, { maxTariff: { kilobyte: 5_000 } })
     const prices: bigint[] = []

@@ -207,7 +207,7 @@ export class Receiver {
   }
 
   #receiveFirst(now: number, arrival: Arrival, packet: AuthenticPacket, settlement: Reception): Reception {
-    const { ack, handshake, life, paths } = this.#parts
+    const { ack, handshake, life, money, paths } = this.#parts
     const { header } = packet
     let frames: Frame[]
     try {
@@ -227,7 +227,9 @@ export class Receiver {
     this.#heard(now, arrival)
     this.#received++
     // spec §9.4: no mere sign of life.
-    if (frames.some(({ type }) => type !== 'ack' && type !== 'ping')) paths.expect(now)
+    const isMore = frames.some(({ type }) => type !== 'ack' && type !== 'ping')
+    // spec §12.4: while this side decides about a price, nothing more is expected.
+    if (isMore && !money.isUndecided) paths.expect(now)
     if (header.kind === 'data') handshake.dataOpened()
     ack.received(now, header.number, arrival.lane === 'node' && isEliciting(frames), ACK_DELAY_MS)
     applyFrames(this.#parts, now, frames, arrival)

@@ -87,7 +87,7 @@ export class Sending {
   /** Whether there is stream data, or the FIN, that should go now. */
   hasData(now: number): boolean {
     const { life, money, probe, send } = this.#parts
-    if (probe.hasNoSign || !life.isLive || !this.#mayGoEarly) return false
+    if (probe.hasNoSign || !life.isLive || !this.#mayGoEarly || money.isUndecided) return false
     // spec §12.5: what it costs is paid first, also of the FIN and of what goes again.
     if (send.buffer.hasAgain && money.allowsPacket) return true
     const fresh = this.sendable
@@ -100,7 +100,8 @@ export class Sending {
    */
   get mayFinish(): boolean {
     const { messages, money, send } = this.#parts
-    return messages.open === 0 && money.allowsPacket && money.isAgreed && send.buffer.written <= money.barrier
+    if (messages.open > 0 || money.isUndecided) return false
+    return money.allowsPacket && money.isAgreed && send.buffer.written <= money.barrier
   }
 
   #hasControl(now: number): boolean {
@@ -111,13 +112,15 @@ export class Sending {
     if (life.isOpening) return handshake.opening?.isDue === true || (isDue && this.#mayGoEarly)
     if (isDue) return true
     if (!life.isLive || probe.hasNoSign) return false
-    return ack.isDue(now) || messages.hasDue || paysNow
+    return ack.isDue(now) || (messages.hasDue && !money.isUndecided) || paysNow
   }
 
   #reason(now: number): WantReason | undefined {
     const { copies, handshake, money } = this.#parts
     if (this.#hasControl(now)) return 'control'
     const copy = copies.next(now)
+    // spec §12.4: a copy of what went before the question is not needed to keep the connection.
+    if (money.isUndecided && (copy === undefined || carriesMore(copy.job))) return undefined
     // spec §12.11: the last of the caller's money is for what has to be said: the ANSWER, and then COST.
     if (!money.allowsData && (copy?.reason !== 'urgent' || handshake.isConfirmed)) return undefined
     if (copy !== undefined) return copy.reason
@@ -162,6 +165,11 @@ export class Sending {
     if (copy !== undefined) return { reason: wanted ?? 'data', job: copy.job }
     return { reason: wanted === 'control' ? 'control' : 'data', job: undefined }
   }
+}
+
+/** Something of the stream, or datagrams. */
+function carriesMore({ origin: { parts } }: CopyJob): boolean {
+  return parts.ranges.length > 0 || parts.messages.length > 0 || (parts.controls & Control.FIN) !== 0
 }
 
 function isCopy(reason: WantReason | undefined): reason is CopyReason {

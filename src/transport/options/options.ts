@@ -208,7 +208,10 @@ export interface ConnectOptions extends ConnectionOptions {
    * Default: the endpoint's `maxFee`.
    */
   readonly maxAnswer?: Msat
-  /** Whether to pay what is above `maxTariff`. Without it the connection ends with ERR_KEYSOCK_PRICE. */
+  /**
+   * Whether to pay what is above `maxTariff`. Until its first yes nothing goes but what keeps the connection (spec
+   * §12.4). Without it the connection ends with ERR_KEYSOCK_PRICE.
+   */
   readonly onPrice?: (tariff: Tariff) => boolean | Promise<boolean>
 }
 
