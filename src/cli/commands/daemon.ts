@@ -4,6 +4,7 @@ import { type Backend, type MetricsServer, readPolicy, serveMetrics } from '../.
 import { isLoopback } from '../../floor/loopback.ts'
 import { createBackend as createLndBackend } from '../../lnd.ts'
 import type { Dependencies } from '../dependencies.ts'
+import { LineWriter } from '../display/lines.ts'
 import { EXIT, exitHelp, type ExitCode, StopSignal } from '../ending.ts'
 import { metricsWarning, whyUnusable } from '../endpoint.ts'
 import {
@@ -89,7 +90,9 @@ function statusCommand(dependencies: DaemonDependencies, ended: (code: ExitCode)
       const socket = flags.socket ?? daemonSocket(nodeEnvironment(environment, flags))
       const status = await daemonStatus({ socket })
       const object = { event: 'status', ...statusObject(status, socket) }
-      stdout.write(flags.json === true ? `${JSON.stringify(object)}\n` : statusText(status))
+      const lines = new LineWriter(stdout)
+      if (flags.json === true) lines.line(JSON.stringify(object))
+      else for (const text of statusLines(status)) lines.sentence({ text })
       ended(EXIT.done)
     } catch (error) {
       report({ stdout, stderr }, codeOf(error), messageOf(error), flags)
@@ -195,7 +198,7 @@ function modeArgument(text: string): number {
   throw new InvalidArgumentError('It is a file mode in octal, such as 0600 or 0660.')
 }
 
-function statusText(status: DaemonStatus): string {
+function statusLines(status: DaemonStatus): readonly string[] {
   const { node, isOnline, clients } = status
   const lines = [
     `node     ${Buffer.from(node.publicKey).toString('hex')} (${node.network}), block ${node.blockHeight}, ${isOnline ? 'there' : 'away'}`,
@@ -209,5 +212,5 @@ function statusText(status: DaemonStatus): string {
       `  ${client.id}${client.program === '' ? '' : ` ${client.program}`}: ${ports}; ${client.connections} connections, ${client.paths} paths, ${client.payments} payments, ${client.offers} offers; for ${durationInWords(client.attachedMs / 1_000)}`,
     )
   }
-  return `${lines.join('\n')}\n`
+  return lines
 }
