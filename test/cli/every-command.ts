@@ -4,16 +4,14 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Dependencies } from '../../src/cli/dependencies.ts'
-import { openEndpointOn } from '../../src/cli/endpoint.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 import { allCommands, commandTree, type CommandReference } from '../../src/cli/reference/command-tree.ts'
-import type { Endpoint } from '../../src/index.ts'
 import type { Finding } from '../../src/lnd.ts'
 import { CommandLine, pattern, type Running, tap } from './command-line.ts'
 import { RecordedTerminal } from './recorded-terminal.ts'
 
 /** A public key of nobody, for command lines that are wrong. */
-export const NOBODY: string = `02${'ab'.repeat(32)}`
+const NOBODY: string = `02${'ab'.repeat(32)}`
 
 export interface Trial {
   /** What works; BOB is bob's key, DIR a folder. */
@@ -181,7 +179,7 @@ export function everyCommand(): ReadonlyMap<string, CommandReference> {
   return new Map(commands.map((command) => [command.words.slice(1).join(' '), command]))
 }
 
-export const FINDINGS: readonly Finding[] = [
+const FINDINGS: readonly Finding[] = [
   { name: 'connection', verdict: 'good', message: 'lnd answers' },
   { name: 'keysend', verdict: 'poor', message: 'nobody can pay this node; add accept-keysend=true to lnd.conf' },
 ]
@@ -255,21 +253,4 @@ export class Stage {
     this.#echo.close()
     this.line.close()
   }
-}
-
-/** An endpoint of alice's whose opening, or closing, waits for a promise. */
-export async function openHeld(
-  line: CommandLine,
-  request: Parameters<Dependencies['openEndpoint']>[0],
-  { opening, closing }: { readonly opening?: Promise<void>; readonly closing?: () => Promise<void> },
-): Promise<Endpoint> {
-  await opening
-  const endpoint = await openEndpointOn(line.sim.backend('alice'), request)
-  if (closing === undefined) return endpoint
-  const close = endpoint.close.bind(endpoint)
-  endpoint.close = async () => {
-    await closing()
-    await close()
-  }
-  return endpoint
 }
