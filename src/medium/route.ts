@@ -65,6 +65,36 @@ export interface Route {
   readonly cltvDelta: number
 }
 
+/**
+ * The largest record for an amount, in bytes: `recordBytes` is for the least one. BOLT 4 writes amounts without leading
+ * zeros, so that a larger one takes more room in the payload of each hop; those behind an introduction node, of which
+ * nothing is known, are taken to be two.
+ */
+export function recordBytesFor(route: Route, amountMsat: bigint): number {
+  const more = amountBytes(amountMsat + routeFeeMsat(route, amountMsat)) - amountBytes(route.minAmountMsat)
+  return more <= 0 ? route.recordBytes : route.recordBytes - more * payloads(route)
+}
+
+/** The most that can be delivered with a record of so many bytes, msat: not less than the route's least amount. */
+export function amountBeside(route: Route, recordBytes: number): bigint {
+  const more = Math.floor((route.recordBytes - recordBytes) / payloads(route))
+  const mostBytes = amountBytes(route.minAmountMsat) + Math.max(0, more)
+  const amountMsat = largestAmountMsat(route, 256n ** BigInt(mostBytes) - 1n)
+  return amountMsat > route.minAmountMsat ? amountMsat : route.minAmountMsat
+}
+
+/** Hops that have an amount in their payload, at most. */
+function payloads({ channels }: Route): number {
+  return channels.length + MAX_HIDDEN_HOPS
+}
+
+const MAX_HIDDEN_HOPS = 2
+
+/** What an amount takes as BOLT 4's tu64. */
+function amountBytes(msat: bigint): number {
+  return Math.ceil(msat.toString(16).length / 2)
+}
+
 /** What a packet costs on a route at least: its least amount, and the fee for that. In msat. */
 export function packetCostMsat(route: Pick<Route, 'feeBaseMsat' | 'feePpm' | 'minAmountMsat'>): bigint {
   return route.minAmountMsat + routeFeeMsat(route, route.minAmountMsat)

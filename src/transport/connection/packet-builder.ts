@@ -1,4 +1,11 @@
-import { largestAmountMsat, packetCostMsat, type Route, routeFeeMsat } from '../../medium/route.ts'
+import {
+  amountBeside,
+  largestAmountMsat,
+  packetCostMsat,
+  recordBytesFor,
+  type Route,
+  routeFeeMsat,
+} from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { FrameWriter, fitAck, lastStreamDataRoom, streamDataRoom } from '../../wire/frame-writer.ts'
 import type { Frame } from '../../wire/frames.ts'
@@ -113,7 +120,8 @@ function buildPacket(parts: Parts, now: number, options: BuildOptions): Attempt 
   const addressing = grant.lane === 'phantom' && parts.reach.hasPaths && kind !== 'early' ? 'path' : 'cid'
   // A copy has a later number, which may be longer: it still fits.
   const fits = options.job === undefined ? Math.min(number + COPY_AHEAD, LAST_PACKET_NUMBER) : number
-  const capacity = frameCapacity(kind, addressing, fits, grant.route.recordBytes)
+  const recordBytes = recordBytesFor(grant.route, likelyAmountMsat(parts, grant.route))
+  const capacity = frameCapacity(kind, addressing, fits, recordBytes)
   const { buffer } = parts.send
   const { unsent } = buffer
   const draft = capacity > 0 ? new Draft(parts, { ...options, kind, number, capacity }) : undefined
@@ -125,6 +133,12 @@ function buildPacket(parts: Parts, now: number, options: BuildOptions): Attempt 
   parts.send.packetBuilt(unsent)
   const record = sealPacket(headerOf(parts, kind, number, addressing === 'cid'), keys, draft.bytes())
   return draft.complete(now, keys, { record, attempt: 0 })
+}
+
+/** What the next packet will pay, as far as it is known before it is built: its record has to fit beside that. */
+function likelyAmountMsat({ money, payments }: Parts, route: Route): bigint {
+  const paymentMsat = payments.nextPayment(route.maxAmountMsat)?.frame.amountMsat ?? 0n
+  return smaller(larger(paymentMsat + money.owedMsat, route.minAmountMsat), route.maxAmountMsat)
 }
 
 function kindOf({ handshake, life, role }: Parts): Exclude<Kind, 'open'> {
@@ -479,8 +493,10 @@ class Draft {
     const { lane, route, hedgeAfterMs } = this.#options.grant
     const { money, packets, random, recovery } = this.#parts
     if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
-    const topUpMsat = this.#topUpMsat()
-    const askedMsat = larger(this.#openingMsat, this.#answersMsat)
+    // What it need not pay waits for another packet where it would make this one too long.
+    const mostMsat = larger(amountBeside(route, record.length), this.#paymentMsat)
+    const topUpMsat = smaller(this.#topUpMsat(), mostMsat)
+    const askedMsat = larger(this.#openingMsat, smaller(this.#answersMsat, mostMsat))
     const amountMsat = larger(larger(topUpMsat, askedMsat), route.minAmountMsat)
     const feeMsat = routeFeeMsat(route, amountMsat)
     const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#options.number, attempt)
