@@ -264,6 +264,7 @@ describe('keysock send to several receivers', () => {
   ])('is told what is wrong: %j', async (words, message) => {
     const send = commandLine.run('alice', [...words, '--json'])
     expect(await send.code).toBe(2)
-    expect(send.events()).toEqual([{ event: 'error', code: 'ERR_CLI_USAGE', message }])
+    const usage = 'keysock send [options] <file...> <pubkey[:port]>'
+    expect(send.events()).toEqual([{ event: 'error', code: 'ERR_CLI_USAGE', message, usage }])
   })
 })
