@@ -179,7 +179,7 @@ export function everyCommand(): ReadonlyMap<string, CommandReference> {
   return new Map(commands.map((command) => [command.words.slice(1).join(' '), command]))
 }
 
-const FINDINGS: readonly Finding[] = [
+export const FINDINGS: readonly Finding[] = [
   { name: 'connection', verdict: 'good', message: 'lnd answers' },
   { name: 'keysend', verdict: 'poor', message: 'nobody can pay this node; add accept-keysend=true to lnd.conf' },
 ]
