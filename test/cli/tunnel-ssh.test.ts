@@ -6,6 +6,7 @@ import net from 'node:net'
 import { userInfo } from 'node:os'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
+import { readAccount } from '../../src/index.ts'
 import { CommandLine } from './command-line.ts'
 import { RecordedTerminal } from './recorded-terminal.ts'
 import { closeLocal, end, expose, isEvent } from './tunnel-stage.ts'
@@ -110,17 +111,28 @@ async function proxyCommand(
   return { command: `${process.execPath} ${line.path('relay.cjs')}`, codes }
 }
 
-it('ssh runs a command, at a price, through keysock connect', async (context) => {
-  if (!(await hasSsh())) return context.skip('ssh and sshd are not installed')
-  const exposed = await expose(line, [`22=${await startSshd()}`, '--price', '2/kB'])
-  const { command, codes } = await proxyCommand([line.key('bob'), '22', '--accept-price', '2/kB'])
+/** ssh to the test's sshd over a ProxyCommand. */
+async function ssh(command: string): Promise<{ readonly stdout: string }> {
   const options = ['-F', 'none', '-i', line.path('user'), '-o', 'StrictHostKeyChecking=no', '-o', 'BatchMode=yes']
   const hosts = ['-o', `UserKnownHostsFile=${line.path('known')}`, '-o', `ProxyCommand=${command}`]
-  const { stdout } = await run('ssh', [...options, ...hosts, `${userInfo().username}@shop`, 'echo over lightning'])
-  expect(stdout).toBe('over lightning\n')
+  return await run('ssh', [...options, ...hosts, `${userInfo().username}@shop`, 'echo over lightning'])
+}
+
+it('ssh runs a command, at a price, through keysock connect, and both accounts agree', async (context) => {
+  if (!(await hasSsh())) return context.skip('ssh and sshd are not installed')
+  const [sellerState, buyerState] = [line.path('seller'), line.path('buyer')]
+  const exposed = await expose(line, [`22=${await startSshd()}`, '--price', '2/kB', '--state', sellerState])
+  const words = [line.key('bob'), '22', '--accept-price', '2/kB', '--state', buyerState]
+  const { command, codes } = await proxyCommand(words)
+  expect((await ssh(command)).stdout).toBe('over lightning\n')
   expect(codes).toHaveLength(1)
   await codes[0]
   const [sold] = await end(exposed)
-  expect(sold?.receivedSat).toBeGreaterThan(2)
+  const [paid] = await readAccount(`${buyerState}/account`).totals()
+  const [earned] = await readAccount(`${sellerState}/account`).totals()
+  if (paid === undefined || earned === undefined) throw new Error('an account is empty')
+  expect(paid.paidMsat - paid.feesMsat).toBe(earned.receivedMsat)
+  expect(sold).toMatchObject({ receivedSat: Number(earned.receivedMsat) / 1_000 })
+  expect(earned.receivedMsat).toBeGreaterThan(2_000n)
   expect(exposed.events().filter(isEvent('connection')).at(-1)).toMatchObject({ port: 22 })
 })
