@@ -69,3 +69,15 @@ const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\
 export function printable(text: string): string {
   return text.replaceAll(/\r?\n/g, ' ').replaceAll(UNSEEN, '\ufffd')
 }
+
+const PUBLIC_KEY_DIGITS = 66
+
+/** The node's public key in an address (spec §1.6), which begins with it: 66 hexadecimal digits in lower case. */
+export function publicKeyOf({ address }: { readonly address: string }): string {
+  return address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
+}
+
+/** What a person types to run this program: `./dev keysock` in the clone. */
+export function programName(environment: NodeJS.ProcessEnv): string {
+  return environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+}

@@ -17,7 +17,7 @@ import {
   sizeArgument,
 } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
-import { satInWords, satOf } from '../words.ts'
+import { programName, publicKeyOf, satInWords, satOf } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
 
 interface BenchFlags extends EndpointFlags, OutputFlags {
@@ -91,7 +91,7 @@ async function listen(dependencies: Dependencies, flags: BenchFlags): Promise<Ex
       served: (served) => run.display.emit({ event: 'bench-served', ...served }),
       failed: (error) => run.warn(codeOf(error), `a caller is gone: ${messageOf(error)}`),
     })
-    const program = dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+    const program = programName(dependencies.environment)
     const at = port === DEFAULT_BENCH_PORT ? '' : ` ${port}`
     run.display.emit({
       event: 'bench-listening',
@@ -102,9 +102,7 @@ async function listen(dependencies: Dependencies, flags: BenchFlags): Promise<Ex
     })
     return await run.stop.orStop(Promise.withResolvers<ExitCode>().promise)
   } catch (error) {
-    if (run.stop.isGiven) return run.stop.exitCode
-    run.failed(error)
-    return EXIT.failed
+    return run.brokenOff(error)
   } finally {
     await run.close()
   }
@@ -121,7 +119,7 @@ async function measure(
   let bench: BenchRun | undefined
   try {
     const endpoint = await run.openEndpoint({ flags, maxCostMsat: maxCost })
-    const publicKey = address.slice(0, 66).toLowerCase()
+    const publicKey = publicKeyOf({ address })
     run.display.emit({ event: 'benching', publicKey, network: endpoint.info.network, port })
     bench = new BenchRun({
       endpoint,
@@ -137,15 +135,13 @@ async function measure(
     run.display.emit(await run.stop.orStop(bench.down()))
     return EXIT.done
   } catch (error) {
-    if (run.stop.isGiven) return run.stop.exitCode
-    if (bench?.isPaused === true) {
+    if (!run.stop.isGiven && bench?.isPaused === true) {
       const cap = satOf(maxCost)
       const message = `the cap of ${satInWords(cap)} is reached`
       run.stopped({ reason: 'cost', message, bytes: 0, sat: cap, maxCostSat: cap * 2 })
       return EXIT.stopped
     }
-    run.failed(error)
-    return EXIT.failed
+    return run.brokenOff(error)
   } finally {
     await run.close()
   }

@@ -24,7 +24,7 @@ import {
   type Target,
   targetArgument,
 } from '../options.ts'
-import { printable, satInWords } from '../words.ts'
+import { printable, programName, publicKeyOf, satInWords } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
 
 interface ChatFlags extends EndpointFlags, OutputFlags {
@@ -193,9 +193,7 @@ class ChatCommand implements Typed {
       return EXIT.failed
     } catch (error) {
       await this.#leave()
-      if (stop.isGiven) return stop.exitCode
-      this.#run.failed(error)
-      return EXIT.failed
+      return this.#run.brokenOff(error)
     } finally {
       this.#screen.close()
       await this.#run.close()
@@ -273,7 +271,7 @@ class ChatCommand implements Typed {
     const { stop } = this.#run
     this.#run.display.emit({
       event: 'calling',
-      publicKey: address.slice(0, 66).toLowerCase(),
+      publicKey: publicKeyOf({ address }),
       network: endpoint.info.network,
       port,
     })
@@ -300,7 +298,7 @@ class ChatCommand implements Typed {
       if (this.#conversation !== undefined) request.refuse('somebody else is here', BUSY_CODE)
     })
     await server.listen(port)
-    const program = this.#dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+    const program = programName(this.#dependencies.environment)
     const address = quoted(await endpoint.address())
     this.#run.display.emit({
       event: 'chat-listening',

@@ -3,13 +3,14 @@ import type { Endpoint, Question } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createDisplay } from '../display/display.ts'
 import { HeldDisplay } from '../display/held-display.ts'
-import { StopSignal } from '../ending.ts'
+import { EXIT, type ExitCode, StopSignal } from '../ending.ts'
 import { type EndpointRequest, unusable, whyUnusable } from '../endpoint.ts'
 import type { CliEvent, TransferName } from '../events.ts'
 import type { OutputFlags } from '../options.ts'
 import { askForMore, askWhether, isSomebodyThere, questionInWords } from './ask-for-more.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { sleep } from '../transfer/waiting.ts'
+import { programName } from '../words.ts'
 
 /** Warnings that are remembered so as to be shown once; a bound, since some contain a number that grows. */
 const MAX_WARNINGS = 100
@@ -208,6 +209,13 @@ export class CommandRun {
     this.display.emit({ event: 'error', ...name, code: codeOf(error), message: (why ?? whatFailed(error)) + more })
   }
 
+  /** How a command ends that was broken off: by a signal, or by an error, which is reported. */
+  brokenOff(error: unknown): ExitCode {
+    if (this.stop.isGiven) return this.stop.exitCode
+    this.failed(error)
+    return EXIT.failed
+  }
+
   /** Reports that the command ends where the same one goes on, perhaps with another cap. */
   stopped({ maxCostSat, ...words }: LastWords): void {
     const { environment } = this.#dependencies
@@ -256,7 +264,7 @@ export function resumeCommand(
   environment: NodeJS.ProcessEnv,
   options: { readonly maxCostSat?: number } = {},
 ): string {
-  const program = environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+  const program = programName(environment)
   const { maxCostSat } = options
   const kept = maxCostSat === undefined ? words : withOption(words, '--max-cost', String(maxCostSat))
   return [program, ...kept.map(quoted)].join(' ')

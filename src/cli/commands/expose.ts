@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { TariffOptions } from '../../index.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
+import { EXIT_HELP, type ExitCode } from '../ending.ts'
 import {
   addEndpointOptions,
   addOutputOptions,
@@ -21,6 +21,7 @@ import { parseService, type Service, serviceInWords } from '../tunnel/service.ts
 import { Tunnel } from '../tunnel/tunnel.ts'
 import { priceArgument } from './buyer-options.ts'
 import { CommandRun, quoted } from './command-run.ts'
+import { programName, publicKeyOf } from '../words.ts'
 
 interface ExposeFlags extends EndpointFlags, OutputFlags {
   readonly port?: number
@@ -133,7 +134,7 @@ function allowArgument(
   const book = new AddressBook(environment)
   return (text, before = []) => {
     try {
-      return [...before, book.resolve(text).slice(0, 66).toLowerCase()]
+      return [...before, publicKeyOf({ address: book.resolve(text) })]
     } catch (error) {
       throw new InvalidArgumentError(`${messageOf(error)}.`)
     }
@@ -164,7 +165,7 @@ async function expose(
       await exposure.listen()
     }
     const address = await endpoint.address()
-    const program = dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+    const program = programName(dependencies.environment)
     for (const { port, service, isUdp } of services) {
       const udp = isUdp ? '/udp' : ''
       const identify = allow.length > 0 ? ' --identify' : ''
@@ -181,9 +182,7 @@ async function expose(
     }
     return await run.stop.given
   } catch (error) {
-    if (run.stop.isGiven) return run.stop.exitCode
-    run.failed(error)
-    return EXIT.failed
+    return run.brokenOff(error)
   } finally {
     for (const exposure of exposures) exposure.close()
     await tunnel?.end()

@@ -9,6 +9,7 @@ import { isLoopback, parseService, type Service, serviceInWords } from '../tunne
 import { UdpForwarding } from '../tunnel/udp-forwarding.ts'
 import { addBuyerOptions, type Buyer, type BuyerFlags, openBuyer } from './buyer-options.ts'
 import { CommandRun } from './command-run.ts'
+import { publicKeyOf } from '../words.ts'
 
 interface ForwardFlags extends BuyerFlags, OutputFlags {}
 
@@ -91,7 +92,7 @@ async function forward(
       )
     run.display.emit({
       event: 'forwarding',
-      publicKey: target.address.slice(0, 66),
+      publicKey: publicKeyOf(target),
       network: endpoint.info.network,
       port: target.port,
       local: `${serviceInWords({ type: 'tcp', host: at.host, port })}${isUdp ? '/udp' : ''}`,

@@ -15,7 +15,7 @@ import {
   type Target,
   targetArgument,
 } from '../options.ts'
-import { satOf } from '../words.ts'
+import { publicKeyOf, satOf } from '../words.ts'
 import { CommandRun } from './command-run.ts'
 
 interface MessageFlags extends EndpointFlags, OutputFlags {
@@ -95,7 +95,7 @@ async function sendOne(
     run.display.emit({
       event: 'sent',
       id: sent.id ?? null,
-      publicKey: address.slice(0, 66),
+      publicKey: publicKeyOf({ address }),
       port: keysend ? null : port,
       lane: sent.lane ?? 'node',
       bytes: bytes.length,

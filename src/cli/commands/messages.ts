@@ -12,7 +12,7 @@ import {
   portArgument,
 } from '../options.ts'
 import { sleep } from '../transfer/waiting.ts'
-import { satOf } from '../words.ts'
+import { programName, satOf } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
 
 interface MessagesFlags extends EndpointFlags, OutputFlags {
@@ -79,9 +79,7 @@ async function readAll(dependencies: Dependencies, flags: MessagesFlags): Promis
     }
     return EXIT.done
   } catch (error) {
-    if (run.stop.isGiven) return run.stop.exitCode
-    run.failed(error)
-    return EXIT.failed
+    return run.brokenOff(error)
   } finally {
     await run.close()
   }
@@ -93,7 +91,7 @@ async function announce(
   port: number,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const program = environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+  const program = programName(environment)
   run.display.emit({
     event: 'mailbox',
     publicKey: endpoint.publicKeyHex,

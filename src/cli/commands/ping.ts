@@ -18,7 +18,7 @@ import {
 } from '../options.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { sleep } from '../transfer/waiting.ts'
-import { satInWords, satOf } from '../words.ts'
+import { publicKeyOf, satInWords, satOf } from '../words.ts'
 import { CommandRun } from './command-run.ts'
 
 interface PingFlags extends EndpointFlags, OutputFlags {
@@ -109,10 +109,8 @@ class PingCommand {
       return this.#times.count > 0 ? EXIT.done : EXIT.failed
     } catch (error) {
       if (endpoint !== undefined && this.#sent > 0) this.#tell(endpoint)
-      if (stop.isGiven) return stop.exitCode
-      if (codeOf(error) === 'ERR_KEYSOCK_COST') return this.#atCap()
-      this.#run.failed(error)
-      return EXIT.failed
+      if (!stop.isGiven && codeOf(error) === 'ERR_KEYSOCK_COST') return this.#atCap()
+      return this.#run.brokenOff(error)
     } finally {
       await this.#run.close()
     }
@@ -221,7 +219,7 @@ class PingCommand {
   }
 
   get #publicKey(): string {
-    return this.#target.address.slice(0, 66).toLowerCase()
+    return publicKeyOf(this.#target)
   }
 
   #now(): number {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, isIP, type Server } from 'node:net'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Dependencies } from '../dependencies.ts'
-import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
+import { EXIT_HELP, type ExitCode } from '../ending.ts'
 import { AddressBook } from '../home/address-book.ts'
 import { addOutputOptions, type OutputFlags } from '../options.ts'
 import { HttpProxy } from '../proxy/http-proxy.ts'
@@ -98,9 +98,7 @@ async function runProxy(dependencies: Dependencies, flags: ProxyFlags): Promise<
     })
     return await run.stop.given
   } catch (error) {
-    if (run.stop.isGiven) return run.stop.exitCode
-    run.failed(error)
-    return EXIT.failed
+    return run.brokenOff(error)
   } finally {
     socks?.close()
     http?.close()

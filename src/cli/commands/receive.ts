@@ -35,7 +35,7 @@ import { type ReceiveEnd, ReceiveServer } from '../transfer/receive-server.ts'
 import type { Storage } from '../transfer/storage.ts'
 import { StreamStorage } from '../transfer/stream-storage.ts'
 import { every, sleep } from '../transfer/waiting.ts'
-import { bytesInWords, durationInWords, satInWords, satOf } from '../words.ts'
+import { bytesInWords, durationInWords, programName, satInWords, satOf } from '../words.ts'
 import { CommandRun, quoted } from './command-run.ts'
 import { OwnNode } from './own-node.ts'
 
@@ -293,7 +293,7 @@ class ReceiveCommand {
   async #announce(endpoint: Endpoint): Promise<void> {
     const { port, out } = this.#flags
     const address = await endpoint.address()
-    const program = this.#dependencies.environment['KEYSOCK_PROGRAM'] ?? 'keysock'
+    const program = programName(this.#dependencies.environment)
     const target = port === DEFAULT_PORT ? address : `${address}:${port}`
     const command = `${program} send ${out === STANDARD_OUTPUT ? '-' : 'FILE'} ${quoted(target)}`
     this.#run.display.emit({

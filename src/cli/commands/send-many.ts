@@ -5,8 +5,8 @@ import type { Endpoint } from '../../index.ts'
 import { EXIT, type ExitCode } from '../ending.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { MAX_RECEIVERS, MAX_RECEIVERS_BYTES, MAX_RESUME_RECEIVERS } from '../transfer/limits.ts'
-import { publicKeyOf, type SendEnd, type SendTarget, type SendTransfer } from '../transfer/send-transfer.ts'
-import { satInWords, satOf } from '../words.ts'
+import { type SendEnd, type SendTarget, type SendTransfer } from '../transfer/send-transfer.ts'
+import { publicKeyOf, satInWords, satOf } from '../words.ts'
 import { type CommandRun, resumeCommand } from './command-run.ts'
 
 export interface SendManyOptions {

@@ -19,18 +19,11 @@ import {
 } from '../options.ts'
 import { codeOf } from '../transfer/errors.ts'
 import { DEFAULT_PORT, FILE_HEAD_BYTES, MAX_PARALLEL, PARALLEL, SESSION_BYTES } from '../transfer/limits.ts'
-import {
-  nameOf,
-  publicKeyOf,
-  type SendEnd,
-  type SendTarget,
-  SendTransfer,
-  whyNoWay,
-} from '../transfer/send-transfer.ts'
+import { nameOf, type SendEnd, type SendTarget, SendTransfer, whyNoWay } from '../transfer/send-transfer.ts'
 import { isSet, openSet, type SetSource } from '../transfer/set-source.ts'
 import { checkedName, openFile, openSpool, type Source } from '../transfer/source.ts'
 import { atOnce } from '../transfer/waiting.ts'
-import { bytesInWords, durationInWords, percentOf, satInWords, satOf } from '../words.ts'
+import { bytesInWords, durationInWords, percentOf, publicKeyOf, satInWords, satOf } from '../words.ts'
 import { CommandRun, type LastWords, noAnswers, onlyDirect } from './command-run.ts'
 import { LeftOutReport } from './left-out.ts'
 import { OwnNode } from './own-node.ts'

@@ -8,7 +8,7 @@ import { localSocket, type LocalStreams } from '../tunnel/bridge.ts'
 import type { Dialer } from '../tunnel/dialer.ts'
 import type { Prices } from '../tunnel/prices.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
-import { printable } from '../words.ts'
+import { printable, publicKeyOf } from '../words.ts'
 import type { Destination } from './destination.ts'
 import type { Outgoing, Wish } from './outgoing.ts'
 import type { Refusal } from './refusal.ts'
@@ -40,7 +40,7 @@ export class TunnelledOutgoing implements Outgoing {
     const { address, port } = destination
     let agreement: Promise<boolean> | undefined
     const onPrice: ConnectOptions['onPrice'] = (tariff) =>
-      (agreement = prices.agrees({ publicKey: address.slice(0, 66).toLowerCase(), port }, tariff))
+      (agreement = prices.agrees({ publicKey: publicKeyOf(destination), port }, tariff))
     const socket = dialer.dial({ address, port }, { onPrice, signal, ...(isolation !== undefined && { isolation }) })
     const failed = Promise.withResolvers<never>()
     failed.promise.catch(() => undefined)

@@ -1,7 +1,7 @@
 import { toHex } from '../../floor/bytes.ts'
 import type { Endpoint, Socket } from '../../index.ts'
 import type { CliEvent, TransferName } from '../events.ts'
-import { satOf } from '../words.ts'
+import { publicKeyOf, satOf } from '../words.ts'
 import { codeOf, ConnectionLost, messageOf, TransferError } from './errors.ts'
 import { CAP_REACHED_MS, CONNECT_MS, LAST_WORD_MS, MIN_TRY_MS, NO_ANSWER_MS, QUIET_MS, TICK_MS } from './limits.ts'
 import { pauseMs, Reach, type Silence } from './reaching.ts'
@@ -62,7 +62,6 @@ export type SendEnd =
 
 /** The code of a connection that we ended because the other side was silent. */
 const SILENT = 'ERR_CLI_SILENT'
-const PUBLIC_KEY_DIGITS = 66
 
 /** Sends one source, over as many connections as it takes, and reports how far it is. */
 export class SendTransfer {
@@ -489,11 +488,6 @@ const HELD =
 /** file-transfer §3.5: the receiver answers WAIT while another connection has the same offer. */
 const OTHER_FIRST =
   'the receiver is taking the same file over another connection at the moment, which may be an interrupted run of yours'
-
-/** In hexadecimal, without the hints of an address. */
-export function publicKeyOf({ address }: SendTarget): string {
-  return address.slice(0, PUBLIC_KEY_DIGITS).toLowerCase()
-}
 
 export function nameOf({ name, content }: Pick<Source, 'name' | 'content'>, transfer = 1): TransferName {
   return { transfer, name, size: content?.size ?? null }

@@ -2,6 +2,7 @@ import type { ConnectOptions, Endpoint, Socket } from '../../index.ts'
 import { codeOf } from '../transfer/errors.ts'
 import { priceRefused, type Prices, type Seller } from './prices.ts'
 import type { About, Tunnel } from './tunnel.ts'
+import { publicKeyOf } from '../words.ts'
 
 /** Where a connection goes: an address of spec §1.6, and a port. */
 export interface DialTarget {
@@ -48,7 +49,6 @@ export class Dialer {
   }
 }
 
-/** An address begins with the key. */
 function sellerOf({ address, port }: DialTarget): Seller {
-  return { publicKey: address.slice(0, 66).toLowerCase(), port }
+  return { publicKey: publicKeyOf({ address }), port }
 }
