@@ -71,8 +71,10 @@ export interface Route {
  * nothing is known, are taken to be two.
  */
 export function recordBytesFor(route: Route, amountMsat: bigint): number {
+  if (amountMsat <= route.minAmountMsat) return route.recordBytes
+  // What a hop in the middle passes on lies between what the first and the last one do.
   const more = amountBytes(amountMsat + routeFeeMsat(route, amountMsat)) - amountBytes(route.minAmountMsat)
-  return more <= 0 ? route.recordBytes : route.recordBytes - more * payloads(route)
+  return route.recordBytes - more * payloads(route)
 }
 
 /** The most that can be delivered with a record of so many bytes, msat: not less than the route's least amount. */

@@ -494,9 +494,10 @@ class Draft {
     const { money, packets, random, recovery } = this.#parts
     if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
     // What it need not pay waits for another packet where it would make this one too long.
-    const mostMsat = larger(amountBeside(route, record.length), this.#paymentMsat)
-    const topUpMsat = smaller(this.#topUpMsat(), mostMsat)
-    const askedMsat = larger(this.#openingMsat, smaller(this.#answersMsat, mostMsat))
+    const mayPay = (msat: bigint): bigint =>
+      msat <= route.minAmountMsat ? msat : smaller(msat, larger(amountBeside(route, record.length), this.#paymentMsat))
+    const topUpMsat = mayPay(this.#topUpMsat())
+    const askedMsat = larger(this.#openingMsat, mayPay(this.#answersMsat))
     const amountMsat = larger(larger(topUpMsat, askedMsat), route.minAmountMsat)
     const feeMsat = routeFeeMsat(route, amountMsat)
     const secret = lane === 'node' ? random(32) : derivePreimage(keys.settle, this.#options.number, attempt)
