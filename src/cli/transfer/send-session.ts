@@ -55,7 +55,18 @@ export async function sendOver(
   source: Source,
   options: { readonly session: Uint8Array; readonly watcher: SendWatcher },
 ): Promise<Sent> {
-  const session = new SendSession(socket, source, options)
+  return await runSession(socket, new SendSession(socket, source, options))
+}
+
+/** What a connection sends, from its offer to DONE. */
+interface Session {
+  run(): Promise<Sent>
+  /** Ends it, whatever the outcome. */
+  end(): void
+}
+
+/** Runs a session to its end; the other side hears why, where it is this side that gives up. @throws what it throws */
+export async function runSession(socket: Duplex, session: Session): Promise<Sent> {
   try {
     return await session.run()
   } catch (error) {

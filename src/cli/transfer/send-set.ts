@@ -5,7 +5,7 @@ import { hashPrefix } from './file-content.ts'
 import { DATA_BYTES, HEADS_BYTES, LIST_BYTES, MAX_CHANGED_TOLD, MAX_WANTED, PREAMBLE } from './limits.ts'
 import { encodeMessage, malformed, type Message, MessageReader, type WantedRange } from './messages.ts'
 import { nextFile } from './receive-set.ts'
-import { lost, sayLast, type SendWatcher, type Sent, writeTo } from './send-session.ts'
+import { lost, runSession, type SendWatcher, type Sent, writeTo } from './send-session.ts'
 import type { SetFile } from './set-list.ts'
 import type { SetSource } from './set-source.ts'
 
@@ -19,15 +19,7 @@ export async function sendSetOver(
   source: SetSource,
   options: { readonly session: Uint8Array; readonly watcher: SendWatcher },
 ): Promise<Sent> {
-  const session = new SetSession(socket, source, options)
-  try {
-    return await session.run()
-  } catch (error) {
-    if (error instanceof TransferError && !error.isRemote) sayLast(socket, error)
-    throw error
-  } finally {
-    session.end()
-  }
+  return await runSession(socket, new SetSession(socket, source, options))
 }
 
 /** A file that is to go. */

@@ -213,11 +213,12 @@ export class DrivenConnection {
     return this.#isClosed
   }
 
-  /** A cap stands against what it would send. */
+  /** What stood against its packet when its turn came last; undefined: nothing does. */
   get obstacle(): SendObstacle | undefined {
     return this.#obstacle
   }
 
+  /** A cap stands against what it would send. */
   get isPaused(): boolean {
     return this.#connection.isPaused
   }
