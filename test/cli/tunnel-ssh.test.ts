@@ -136,3 +136,17 @@ it('ssh runs a command, at a price, through keysock connect, and both accounts a
   expect(earned.receivedMsat).toBeGreaterThan(2_000n)
   expect(exposed.events().filter(isEvent('connection')).at(-1)).toMatchObject({ port: 22 })
 })
+
+it('ssh that costs more than its cap does not get in, and no more than the cap is spent', async (context) => {
+  if (!(await hasSsh())) return context.skip('ssh and sshd are not installed')
+  const buyerState = line.path('buyer')
+  const exposed = await expose(line, [`22=${await startSshd()}`, '--price', '2/kB'])
+  const money = ['--accept-price', '2/kB', '--max-cost', '8', '--state', buyerState]
+  const { command, codes } = await proxyCommand([line.key('bob'), '22', ...money])
+  await expect(ssh(command)).rejects.toMatchObject({ code: 255 })
+  // Stopped at a cap, where the same command goes on with another one.
+  expect(await codes[0]).toBe(3)
+  await end(exposed)
+  const [paid] = await readAccount(`${buyerState}/account`).totals()
+  expect(paid?.paidMsat).toBeLessThanOrEqual(8_000n)
+})

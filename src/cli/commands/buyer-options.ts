@@ -72,7 +72,7 @@ export async function openBuyer(
   const ask = run.isSomebodyThere ? (words: string): Promise<boolean> => run.agrees(words) : undefined
   const { environment, clock: time } = dependencies
   const prices = new Prices({ environment, accept: acceptPrice, ask, emit })
-  const tunnel = new Tunnel({ endpoint, time, emit, role: 'buyer' })
+  const tunnel = new Tunnel({ endpoint, time, emit, role: 'buyer', mayBeRaised: run.isSomebodyThere })
   const dialer = new Dialer({ endpoint, tunnel, prices, idleTimeoutMs: idle, isIdentified: identify })
   return { endpoint, tunnel, dialer, prices }
 }

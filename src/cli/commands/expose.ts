@@ -156,7 +156,8 @@ async function expose(
     const endpoint = await run.openEndpoint({ flags, maxCostMsat: maxCost ?? DEFAULT_SELLER_MSAT, phantomLane })
     run.hearQuestions(endpoint, 'now')
     const emit = run.display.emit.bind(run.display)
-    tunnel = new Tunnel({ endpoint, time: dependencies.clock, emit, role: 'seller', price: () => short })
+    const mayBeRaised = run.isSomebodyThere
+    tunnel = new Tunnel({ endpoint, time: dependencies.clock, emit, role: 'seller', price: () => short, mayBeRaised })
     const time = dependencies.clock
     const common = { endpoint, time, tunnel, tariff, allowed: new Set(allow), maxConnections, idleTimeoutMs: idle }
     for (const service of services) {

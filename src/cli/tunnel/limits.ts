@@ -23,6 +23,8 @@ export const TUNNEL_LAST_MS = 2_000
 export const TUNNEL_ENDING_MAX_MS = 60_000
 /** A `connect` waits so long for a node that another process has: for one like it that is just ending. */
 export const NODE_WAIT_MS = 30_000
+/** What a cap has stopped for so long ends, where nobody is asked for more: as long as the library waits by itself. */
+export const STOPPED_MS = 30_000
 /** How often it is shown what runs. */
 export const TRAFFIC_EVERY_MS = 1_000
 /** Prices that are remembered; the oldest are asked for anew. */

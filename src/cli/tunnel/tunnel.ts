@@ -6,7 +6,7 @@ import { codeOf, messageOf } from '../transfer/errors.ts'
 import { every, sleep, type Time } from '../transfer/waiting.ts'
 import { satOf } from '../words.ts'
 import { type End, joinStreams, type Joined, type LocalStreams } from './bridge.ts'
-import { TRAFFIC_EVERY_MS, TUNNEL_ENDING_MAX_MS, TUNNEL_ENDING_MS, TUNNEL_LAST_MS } from './limits.ts'
+import { STOPPED_MS, TRAFFIC_EVERY_MS, TUNNEL_ENDING_MAX_MS, TUNNEL_ENDING_MS, TUNNEL_LAST_MS } from './limits.ts'
 
 interface TunnelOptions {
   readonly endpoint: Endpoint
@@ -16,6 +16,8 @@ interface TunnelOptions {
   readonly role: 'buyer' | 'seller'
   /** What is bought, or sold, in short. */
   readonly price?: () => string
+  /** Whether a person is asked for more at a cap. Default false: what its cap stops for good, ends. */
+  readonly mayBeRaised?: boolean
 }
 
 /** What a connection is about. */
@@ -32,6 +34,8 @@ interface Running {
   /** Both sides have ended, and what is left is the connection's to deliver. */
   isHandedOn: boolean
   readonly socket: Socket
+  /** A cap stopped it: at which price of a packet, and since when it has sent nothing. */
+  stopped: { readonly priceMsat: bigint; readonly sinceMs: number; readonly attempts: number } | undefined
 }
 
 /** Joins connections, counts them, and ends them in order. */
@@ -54,7 +58,10 @@ export class Tunnel {
   constructor(options: TunnelOptions) {
     this.#options = options
     this.#startMs = options.time.now()
-    this.#stopTelling = every(options.time, TRAFFIC_EVERY_MS, () => this.#tellTraffic())
+    this.#stopTelling = every(options.time, TRAFFIC_EVERY_MS, () => {
+      this.#tellTraffic()
+      this.#endStopped()
+    })
   }
 
   /** Connections that run. */
@@ -80,7 +87,7 @@ export class Tunnel {
   async join(local: LocalStreams, socket: Socket, about: About): Promise<End> {
     const connection = ++this.#connections
     const joined = joinStreams(local, socket)
-    const running: Running = { joined, socket, isHandedOn: false }
+    const running: Running = { joined, socket, isHandedOn: false, stopped: undefined }
     this.#running.add(running)
     void joined.handedOn.then(() => (running.isHandedOn = true))
     const { emit, time } = this.#options
@@ -91,7 +98,10 @@ export class Tunnel {
     if (socket.connecting) socket.once('connect', isOpen)
     else isOpen()
     // Where nobody listened, it would end in half a minute; the hour goes on.
-    socket.on('paused', (_reason, { priceMsat }) => this.#tellPaused(priceMsat))
+    socket.on('paused', (_reason, { priceMsat }) => {
+      this.#tellPaused(priceMsat)
+      this.#stop(running, priceMsat)
+    })
     const end = await joined.ended
     this.#running.delete(running)
     this.#bytesOut += socket.bytesWritten
@@ -204,9 +214,33 @@ export class Tunnel {
     this.#options.emit({ event: 'traffic', ...traffic })
   }
 
+  #stop(running: Running, priceMsat: bigint): void {
+    running.stopped = { priceMsat, sinceMs: this.#options.time.now(), attempts: running.socket.stats.attempts }
+  }
+
+  /** What a cap stops, and neither an hour's end, nor money that comes back, nor a person lets go on, ends. */
+  #endStopped(): void {
+    if (this.#options.mayBeRaised === true) return
+    for (const running of this.#running) {
+      const { socket, stopped } = running
+      if (stopped === undefined) continue
+      const { attempts, limitedBy } = socket.stats
+      if (limitedBy !== 'money') running.stopped = undefined
+      else if (attempts > stopped.attempts || this.#isHourFull(stopped.priceMsat))
+        this.#stop(running, stopped.priceMsat)
+      else if (this.#options.time.now() - stopped.sinceMs >= STOPPED_MS)
+        socket.destroy(new KeysockError('ERR_KEYSOCK_COST', 'the cap is reached; a higher --max-cost goes on'))
+    }
+  }
+
+  #isHourFull(priceMsat: bigint): boolean {
+    const { hourCapMsat, hourSpentMsat = 0n, reservedMsat } = this.#options.endpoint.stats
+    return hourCapMsat !== undefined && hourSpentMsat + reservedMsat + priceMsat > hourCapMsat
+  }
+
   #tellPaused(priceMsat: bigint): void {
-    const { hourCapMsat, hourSpentMsat = 0n, hourEndsMs = 0, reservedMsat } = this.#options.endpoint.stats
-    const isHour = hourCapMsat !== undefined && hourSpentMsat + reservedMsat + priceMsat > hourCapMsat
+    const { hourCapMsat = 0n, hourEndsMs = 0 } = this.#options.endpoint.stats
+    const isHour = this.#isHourFull(priceMsat)
     const message = isHour
       ? hourIsFull(hourCapMsat, hourEndsMs)
       : 'a cap is reached, and connections wait: for payments that come back, or for a higher cap'
