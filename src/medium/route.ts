@@ -48,7 +48,7 @@ export interface RouteRequest {
 /** A pinned route. It can be paid over many times until the backend answers 'route-gone'. */
 export interface Route {
   readonly id: string
-  /** Largest value of our custom record that fits this route's onion, in bytes. */
+  /** Largest value of our custom record that fits this route's onion beside its least amount, in bytes. */
   readonly recordBytes: number
   /** The least amount that every policy along the route lets pass to the end. */
   readonly minAmountMsat: bigint
