@@ -301,18 +301,18 @@ const acknowledgement: readonly Script[] = [
     ],
   ),
   responder(
-    'the 64th eliciting packet is acknowledged at once',
+    'the 128th eliciting packet is acknowledged at once',
     ['§8.4'],
     [
-      ...Array.from({ length: 63 }, (_, i): ScriptStep => ({
+      ...Array.from({ length: 127 }, (_, i): ScriptStep => ({
         at: 100 + i,
         in: peer.data(1 + i, OLD_PATHS),
         sends: [],
       })),
       {
-        at: 200,
-        in: peer.data(64, OLD_PATHS),
-        sends: [sent({ type: 'ack', delivered: 0, ranges: [{ smallest: 0, largest: 64 }] })],
+        at: 300,
+        in: peer.data(128, OLD_PATHS),
+        sends: [sent({ type: 'ack', delivered: 0, ranges: [{ smallest: 0, largest: 128 }] })],
       },
     ],
   ),

