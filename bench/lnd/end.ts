@@ -33,17 +33,32 @@ export interface Paid {
   readonly latencyMs: number
 }
 
-/** One end of keysock: an endpoint on a node, watched from below and read from above. */
-export async function openEnd({ node }: { readonly node: NodeAddress }): Promise<End> {
+/** The lane over which packets go to who listens (spec §2). */
+export type Lane = 'node' | 'phantom'
+
+/**
+ * One end of keysock: an endpoint on a node, watched from below and read from above. `lane`: over which it connects;
+ * `phantomLane`: it also takes what comes to its node's phantom.
+ */
+export async function openEnd({
+  node,
+  lane,
+  phantomLane,
+}: {
+  readonly node: NodeAddress
+  readonly lane: Lane
+  readonly phantomLane: boolean
+}): Promise<End> {
   const { socket, cert, macaroon } = node
   const { backend, payments } = watch(createLndBackend({ socket, cert, macaroon }), now)
   const caps = { peer: PLENTY_MSAT, process: PLENTY_MSAT }
-  return new End(await createEndpoint({ backend, caps, maxCost: PLENTY_MSAT }), payments)
+  return new End(await createEndpoint({ backend, caps, maxCost: PLENTY_MSAT, phantomLane }), payments, lane)
 }
 
 class End {
   readonly #endpoint: Endpoint
   readonly #payments: readonly WatchedPayment[]
+  readonly #lane: Lane
   readonly #tally = new Tally()
   readonly #cpu = new CpuTime()
   #written: Hash = createHash('sha256')
@@ -52,9 +67,10 @@ class End {
   #held: Socket | undefined
   readonly #failed = Promise.withResolvers<never>()
 
-  constructor(endpoint: Endpoint, payments: readonly WatchedPayment[]) {
+  constructor(endpoint: Endpoint, payments: readonly WatchedPayment[], lane: Lane) {
     this.#endpoint = endpoint
     this.#payments = payments
+    this.#lane = lane
     // Told to whoever asks.
     this.#failed.promise.catch(() => undefined)
   }
@@ -193,7 +209,10 @@ class End {
   }
 
   #connect(publicKey: string, port: number): Socket {
-    const socket = this.#endpoint.createConnection(publicKey, port, { highWaterMark: EARLY_BYTES })
+    const socket = this.#endpoint.createConnection(publicKey, port, {
+      highWaterMark: EARLY_BYTES,
+      lane: this.#lane,
+    })
     this.#guard(socket)
     return socket
   }

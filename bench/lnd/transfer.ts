@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Remote } from './programs.ts'
 import type { Cpu, Direction } from './flood.ts'
-import type { Paid } from './end.ts'
+import type { Lane, Paid } from './end.ts'
 import { SETTLE_MS } from './settings.ts'
 import type { Testbed } from './testbed.ts'
 import type { Step } from './tally.ts'
@@ -36,10 +36,11 @@ export class Ends {
     this.carol = carol
   }
 
-  static async open(testbed: Testbed): Promise<Ends> {
+  /** `lane`: over which alice's packets go. */
+  static async open(testbed: Testbed, lane: Lane = 'node'): Promise<Ends> {
     const [alice, carol] = await Promise.all([
-      testbed.ours.alice.open('end', { node: testbed.alice }),
-      testbed.ours.carol.open('end', { node: testbed.carol }),
+      testbed.ours.alice.open('end', { node: testbed.alice, lane, phantomLane: false }),
+      testbed.ours.carol.open('end', { node: testbed.carol, lane, phantomLane: lane === 'phantom' }),
     ])
     await carol.call('listen')
     // A thread of each is still starting; it is no part of a transfer.
