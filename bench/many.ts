@@ -1,6 +1,7 @@
 /**
  * `./dev bench many`: many connections between two programs, all with more to send than the nodes can carry: what each
- * has got, from when all are open until the slowest has had its packets. On the simulated network, and with --lnd on real nodes.
+ * has got, from when all are open until the slowest has had its packets. On the simulated network, and with --lnd on
+ * real nodes.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
