@@ -48,13 +48,20 @@ export class RoundRobin {
 
   /** Those of `next`, in its order, that could not use their turns: they come first again. */
   giveBack(tokens: readonly object[]): void {
-    for (const token of tokens) this.#served.delete(token)
-    this.#held = new Set([...tokens, ...this.#held])
+    // Nearly always there are no others, and it is for every outcome of a payment.
+    const others = this.#held
+    if (others.size > 0) this.#held = new Set()
+    for (const token of tokens) {
+      this.#served.delete(token)
+      this.#held.add(token)
+    }
+    if (others !== this.#held) for (const token of others) this.#held.add(token)
   }
 
-  /** So many of those that wait, from where the last call ended: with many calls all are among them. */
+  /** So many of those that wait and gave nothing back, from where the last call ended: many calls tell of all. */
   some(count: number): object[] {
     const tokens: object[] = []
+    if (this.size === this.#held.size) return tokens
     while (tokens.length < count) {
       const step = (this.#sweep ??= this.#all()).next()
       if (step.done === true) {
