@@ -120,12 +120,12 @@ describe('grants', () => {
 describe('an anonymous peer', () => {
   const anonymous = { anonymous: true, lane: 'phantom' } as const
 
-  test('has two unresolved attempts to begin with, one more per settlement', () => {
+  test('has two unresolved attempts to begin with, two more per settlement', () => {
     const peer = ready(anonymous)
     const [first = 0, second = 0, ...more] = fill(peer, 0)
     expect(more).toEqual([])
     peer.resolve(500, first, { status: 'delivered', feeMsat: 0n })
-    expect(fill(peer, 500)).toHaveLength(2)
+    expect(fill(peer, 500)).toHaveLength(3)
     peer.resolve(600, second, failure('temporary-channel-failure', 'route'))
     expect(fill(peer, 600)).toHaveLength(1)
   })

@@ -200,6 +200,11 @@ export const LEAST_ANSWERS_BILLED = 3n
 export const MISSING_ANSWERS = 4n
 /** Copies that are wanted are billed ahead, so many at most: not all of them are made. */
 export const COPIES_BILLED = 8
+/**
+ * Of what is under way 1 in so many goes again (spec §12.11): at the end of a stream, where nothing more is queued, its
+ * copies would take the money of the last packets, which would wait for a COST and its payment.
+ */
+export const ANSWERS_AGAIN_PART = 8
 /** Answers that an initiator pays ahead at least, and once the stream is complete (spec §12.11). */
 export const FIRST_ANSWERS_AHEAD = 4
 /** How long an end waits for what is still to be paid or given back (spec §12.10), ms. */

@@ -7,7 +7,14 @@ import { Buyer, type ServedView } from './buyer.ts'
 import { Control } from './controls.ts'
 import { Income } from './income.ts'
 import type { ConnectionEvent, CreditView } from './interface.ts'
-import { COPIES_BILLED, LEAST_SURPLUS_MSAT, MAX_AHEAD_BYTES, MAX_SETTLING_MS, MAX_UNPAID_MESSAGES } from './limits.ts'
+import {
+  ANSWERS_AGAIN_PART,
+  COPIES_BILLED,
+  LEAST_SURPLUS_MSAT,
+  MAX_AHEAD_BYTES,
+  MAX_SETTLING_MS,
+  MAX_UNPAID_MESSAGES,
+} from './limits.ts'
 import type { Parts, PartsOptions } from './parts.ts'
 import { Seller, type StreamView } from './seller.ts'
 import { excess } from './tariff.ts'
@@ -18,6 +25,7 @@ type Needs =
   | 'controls'
   | 'copies'
   | 'life'
+  | 'packets'
   | 'outputs'
   | 'payments'
   | 'receive'
@@ -261,14 +269,16 @@ export class Money implements Timed {
   }
 
   get #answersView(): AnswersView {
-    const { copies, receive, send } = this.#parts
+    const { copies, packets, receive, send } = this.#parts
     const { againBytes, capacity, delivered, isEnding, isFinNext, queuedEnd, sentEnd } = this.#stream
     const end = Math.max(sentEnd, Math.min(queuedEnd, delivered + MAX_AHEAD_BYTES))
     const least = Math.max(Math.ceil((end - sentEnd + againBytes) / capacity), isFinNext ? 1 : 0)
-    const queued = least + Math.min(copies.waiting, COPIES_BILLED)
+    // Money takes a round trip to come, and what is queued may be less than goes meanwhile.
+    const going = send.isFinished ? 0 : packets.unresolved
+    const wanted = least + Math.min(copies.waiting, COPIES_BILLED)
     return {
-      queued,
-      isLast: (send.isFinDue || send.isFinSent) && queued <= 1 && receive.isComplete,
+      queued: wanted + (least === 0 ? 0 : Math.floor((least + packets.unresolved) / ANSWERS_AGAIN_PART) + going),
+      isLast: (send.isFinDue || send.isFinSent) && wanted <= 1 && receive.isComplete,
       pendingMsat: this.income.view().pendingIncomeMsat,
       isEnding: this.#doneAtMs !== undefined || (isEnding && send.isDelivered),
     }

@@ -59,6 +59,8 @@ export const HANG_MEMORY: number = 0.998
 export const WINDOW_START: number = 32
 /** spec §9.7 */
 export const WINDOW_START_ANONYMOUS: number = 2
+/** spec §9.7: so many more for each settlement: from 2 to 100 in four round trips, not in six. */
+export const WINDOW_GROWTH_ANONYMOUS: number = 2
 /**
  * An anonymous peer's third attempt, when two hang (spec §9.7): the longest hedge delay before samples, since who
  * connects waits for an answer, and its copy may hang, too. Each further one after twice the time.

@@ -23,6 +23,7 @@ import {
   WINDOW_COPIES_DIVISOR,
   MIN_WINDOW,
   WINDOW_START,
+  WINDOW_GROWTH_ANONYMOUS,
   WINDOW_START_ANONYMOUS,
   LOCAL_BACKOFF,
 } from './limits.ts'
@@ -92,7 +93,9 @@ export class PeerController {
     if (tracer !== undefined)
       this.#discarded = ({ channels }, why) => tracer.emit('route_discarded', { route: channels, why })
     this.#channels = new FirstChannels(options.slots, options.anonymous)
-    this.#window = new WindowControl(options.anonymous ? WINDOW_START_ANONYMOUS : WINDOW_START, this.#latency)
+    this.#window = options.anonymous
+      ? new WindowControl(WINDOW_START_ANONYMOUS, this.#latency, WINDOW_GROWTH_ANONYMOUS)
+      : new WindowControl(WINDOW_START, this.#latency)
     this.#renewal = new Renewal(() => this.#chance())
   }
 
@@ -411,9 +414,9 @@ export class PeerController {
     return ranked.map((entry) => entry.state)
   }
 
-  /** spec §9.7: two unresolved to begin with, one more per settlement, and one more at each doubling of the wait. */
+  /** spec §9.7: two unresolved to begin with, two more per settlement, and one more at each doubling of the wait. */
   #owesEnough(now: number): boolean {
-    const over = this.#attempts.unresolved - WINDOW_START_ANONYMOUS - this.#delivered
+    const over = this.#attempts.unresolved - WINDOW_START_ANONYMOUS - WINDOW_GROWTH_ANONYMOUS * this.#delivered
     return over >= 0 && over >= doublings(now - (this.#attempts.oldestSince ?? now))
   }
 

@@ -72,6 +72,7 @@ interface Measured {
 export class WindowControl {
   readonly #latency: Latency
   readonly #first: number
+  readonly #growth: number
   #window: number
   #most: number = MAX_WINDOW
   #phase: 'start' | 'steady' = 'start'
@@ -95,8 +96,10 @@ export class WindowControl {
   #slower = 1
   #baseMs = 0
 
-  constructor(first: number, latency: Latency) {
+  /** `growth`: how many more in flight a delivery brings while the window starts. */
+  constructor(first: number, latency: Latency, growth = 1) {
     this.#first = first
+    this.#growth = growth
     this.#window = first
     this.#latency = latency
   }
@@ -172,13 +175,13 @@ export class WindowControl {
   }
 
   /**
-   * A delivery makes room for one more; a failure since the last one is made up for as well, so that failing payments
+   * A delivery makes room for more; a failure since the last one is made up for as well, so that failing payments
    * don't slow the start.
    */
   #grow(): void {
     const madeUp = Math.min(this.#failures, 1)
     this.#failures -= madeUp
-    this.#window = Math.min(this.#window + 1 + madeUp, this.#most)
+    this.#window = Math.min(this.#window + this.#growth + madeUp, this.#most)
   }
 
   #use(now: number): void {
