@@ -1,6 +1,6 @@
 /** A backend of one's own: nodes in one process pay each other. keysock/backend-contract has the tests for it. */
-import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { sha256 } from '@noble/hashes/sha2.js'
+import { hash, randomBytes } from 'node:crypto'
+import { pointFromScalar, pointMultiply } from 'tiny-secp256k1'
 import { BackendError, createEndpoint, type Backend, type Payment } from 'keysock'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -9,7 +9,8 @@ const FREE = { feeBaseMsat: 0n, feePpm: 0, minAmountMsat: 1_000n, maxAmountMsat:
 const ROUTE = { ...FREE, recordBytes: 1_100, channels: ['memory'], firstChannelSlots: 483, cltvDelta: 80 }
 
 function memoryNode(): Backend {
-  const { secretKey, publicKey } = secp256k1.keygen()
+  const secretKey = randomBytes(32)
+  const publicKey = pointFromScalar(secretKey) as Uint8Array
   let settleIndex = 0n
   return {
     name: 'memory',
@@ -27,7 +28,7 @@ function memoryNode(): Backend {
     makePaths: () => Promise.reject(new BackendError('no-path', "this backend hides nobody; use replies: 'direct'")),
     closePaths: () => Promise.resolve(),
     answer: () => Promise.resolve(),
-    sharedSecret: async (point) => sha256(secp256k1.getSharedSecret(secretKey, point, true)),
+    sharedSecret: async (point) => hash('sha256', pointMultiply(point, secretKey) as Uint8Array, 'buffer'),
   }
 }
 

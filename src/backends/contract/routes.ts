@@ -1,8 +1,8 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { expect } from 'vitest'
 import type { Route } from '../../medium/route.ts'
 import { routeFeeMsat } from '../../medium/route.ts'
+import { ecdh, publicKey } from '../../wire/keys.ts'
 import { recordOf } from './probe.ts'
 import { withEnds, type ContractCase } from './cases.ts'
 
@@ -27,8 +27,8 @@ export const ROUTE_CASES: readonly ContractCase[] = [
     needs: [],
     run: withEnds(async ({ world, payer }) => {
       const secret = sha256(world.entropy.bytes(32))
-      const computed = await world.settle(payer.backend.sharedSecret(secp256k1.getPublicKey(secret, true)))
-      expect(computed).toEqual(sha256(secp256k1.getSharedSecret(secret, payer.publicKey, true)))
+      const computed = await world.settle(payer.backend.sharedSecret(publicKey(secret)))
+      expect(computed).toEqual(ecdh(secret, payer.publicKey))
     }),
   },
 
@@ -90,8 +90,8 @@ export const ROUTE_CASES: readonly ContractCase[] = [
     title: 'an unknown node has no route',
     needs: [],
     run: withEnds(async ({ world, payer }) => {
-      const publicKey = secp256k1.getPublicKey(sha256(world.entropy.bytes(32)), true)
-      expect(await payer.routes({ lane: 'node', publicKey })).toEqual([])
+      const nobody = publicKey(sha256(world.entropy.bytes(32)))
+      expect(await payer.routes({ lane: 'node', publicKey: nobody })).toEqual([])
     }),
   },
 

@@ -1,6 +1,6 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { fromHex, toHex } from '../../floor/bytes.ts'
-import { POINT_BYTES, prepareKeys } from '../../wire/keys.ts'
+import { isPoint } from '../../wire/curve.ts'
+import { prepareKeys } from '../../wire/keys.ts'
 import { processClock, type Clock } from '../../floor/clock.ts'
 import { processEntropy, type Entropy } from '../../floor/entropy.ts'
 import type { PathRequest, PathResult } from '../../medium/reply-path.ts'
@@ -224,7 +224,7 @@ export class LndBackend implements Backend {
 
   sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     return this.#run(async () => {
-      if (point.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(point, true))
+      if (!isPoint(point))
         throw new BackendError('bad-point', 'sharedSecret takes a compressed point of secp256k1, 33 bytes')
       return await this.#sharedSecret(point)
     })

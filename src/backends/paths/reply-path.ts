@@ -1,6 +1,5 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { MAX_PATH_BYTES } from '../../wire/frames.ts'
-import { POINT_BYTES } from '../../wire/keys.ts'
+import { isPoint, POINT_BYTES } from '../../wire/curve.ts'
 import { BackendError } from '../backend.ts'
 import type { PathTotals } from './path-classes.ts'
 
@@ -88,8 +87,7 @@ export function decodePath(bytes: Uint8Array): PathParts {
 
 function readPoint(bytes: Uint8Array, at: number): Uint8Array {
   const point = bytes.slice(at, at + POINT_BYTES)
-  if (point.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(point, true))
-    refuse(`there is no point of the curve at byte ${at}`)
+  if (!isPoint(point)) refuse(`there is no point of the curve at byte ${at}`)
   return point
 }
 

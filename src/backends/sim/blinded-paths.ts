@@ -1,8 +1,7 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { toHex } from '../../floor/bytes.ts'
 import { MAX_OPEN_PATHS, MAX_PATH_LIFETIME_BLOCKS, MAX_PATHS_PER_REQUEST } from '../../medium/limits.ts'
 import type { PathRequest, PathResult, ReplyPath } from '../../medium/reply-path.ts'
-import { POINT_BYTES } from '../../wire/keys.ts'
+import { isSecret, POINT_BYTES, publicKey } from '../../wire/curve.ts'
 import { BackendError } from '../backend.ts'
 import { fits } from '../paths/guard-rule.ts'
 import { packetCostMsat } from '../paths/path-classes.ts'
@@ -165,6 +164,6 @@ function makePath(options: {
 function randomPoint(random: Random): Uint8Array {
   for (;;) {
     const secret = random.bytes(32)
-    if (secp256k1.utils.isValidSecretKey(secret)) return secp256k1.getPublicKey(secret, true)
+    if (isSecret(secret)) return publicKey(secret)
   }
 }

@@ -1,8 +1,8 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { BoundedMap, BoundedSet } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
+import { isSecret, publicKey } from '../../wire/curve.ts'
 import type { CustomRecord, PaymentOutcome } from '../../medium/payment.ts'
 import type { BackendEvent } from '../backend.ts'
 import type { HtlcAttempt } from './htlc-attempt.ts'
@@ -62,9 +62,9 @@ interface NodeKeys {
 function nodeKeys(seed: string, name: string): NodeKeys {
   for (let i = 0; ; i++) {
     const secretKey = sha256(utf8ToBytes(`keysock simulator/${seed}/node key/${name}/${i}`))
-    if (!secp256k1.utils.isValidSecretKey(secretKey)) continue
-    const publicKey = secp256k1.getPublicKey(secretKey, true)
-    return { secretKey, publicKey, publicHex: toHex(publicKey) }
+    if (!isSecret(secretKey)) continue
+    const key = publicKey(secretKey)
+    return { secretKey, publicKey: key, publicHex: toHex(key) }
   }
 }
 

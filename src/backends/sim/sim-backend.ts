@@ -1,5 +1,3 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { sha256 } from '@noble/hashes/sha2.js'
 import { toHex } from '../../floor/bytes.ts'
 import type { Clock } from '../../floor/clock.ts'
 import type { Entropy } from '../../floor/entropy.ts'
@@ -15,7 +13,8 @@ import {
   type NodeInfo,
   type StartedNode,
 } from '../backend.ts'
-import { POINT_BYTES } from '../../wire/keys.ts'
+import { isPoint } from '../../wire/curve.ts'
+import { ecdh } from '../../wire/keys.ts'
 import type { HtlcAttempt } from './htlc-attempt.ts'
 import { Blocking } from './blocking.ts'
 import type { ChannelLink } from './channel.ts'
@@ -169,10 +168,10 @@ export class SimBackend implements Backend, AttachedProcess {
 
   async sharedSecret(point: Uint8Array): Promise<Uint8Array> {
     this.#mustRun()
-    if (point.length !== POINT_BYTES || !secp256k1.utils.isValidPublicKey(point, true)) {
+    if (!isPoint(point)) {
       throw new BackendError('bad-point', 'sharedSecret takes a compressed point of secp256k1, 33 bytes')
     }
-    const secret = sha256(secp256k1.getSharedSecret(this.#node.secretKey, point, true))
+    const secret = ecdh(this.#node.secretKey, point)
     await this.#delay(this.#network.plan.rpc.sharedSecretMs)
     return secret
   }

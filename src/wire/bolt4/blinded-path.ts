@@ -1,6 +1,6 @@
-import { publicKey } from '../keys.ts'
+import { checkedSecret, publicKey } from '../curve.ts'
 import { sealEncryptedData } from './encrypted-data.ts'
-import { blindingFactor, checkedSecret, deriveKey, sharedSecret, tweakPoint, tweakSecret } from './sphinx.ts'
+import { blindingFactor, deriveKey, sharedSecret, tweakPoint, tweakSecret } from './sphinx.ts'
 
 /** A blinded path as its payer gets it (BOLT 4 "Route Blinding"). All points are 33 bytes. */
 export interface BlindedPath {

@@ -1,17 +1,9 @@
 import { concat, equalBytes } from '../../floor/bytes.ts'
-import { hmacSha256, KEY_BYTES, POINT_BYTES } from '../keys.ts'
+import { checkedSecret, isPoint, POINT_BYTES } from '../curve.ts'
+import { hmacSha256, KEY_BYTES } from '../keys.ts'
 import { readBigSize, FieldReader } from './tlv.ts'
 import { BoltError } from './errors.ts'
-import {
-  blindingFactor,
-  checkedSecret,
-  type CurvePoint,
-  deriveKey,
-  pointOf,
-  quickSharedSecret,
-  tweakPoint,
-  xorStream,
-} from './sphinx.ts'
+import { blindingFactor, deriveKey, quickSharedSecret, tweakPoint, xorStream } from './sphinx.ts'
 
 /** Bytes of hop_payloads: all hops' payloads with their lengths and HMACs (BOLT 4 "Packet Structure"). */
 export const HOP_PAYLOADS_BYTES = 1300
@@ -54,8 +46,8 @@ export function peelOnion(options: {
 }): PeeledOnion {
   const { onion, associatedData } = options
   const privateKey = checkedSecret(options.privateKey)
-  const { ephemeralKey, ephemeralPoint, hopPayloads, hmac } = splitOnion(onion)
-  const secret = quickSharedSecret(privateKey, ephemeralPoint)
+  const { ephemeralKey, hopPayloads, hmac } = splitOnion(onion)
+  const secret = quickSharedSecret(privateKey, ephemeralKey)
   const expected = hmacSha256(deriveKey('mu', secret), concat(hopPayloads, associatedData))
   if (!equalBytes(expected, hmac)) {
     throw new BoltError('onion-hmac', 'an onion is for another key or payment, or was changed')
@@ -86,7 +78,6 @@ function unwrap(hopPayloads: Uint8Array, secret: Uint8Array): Uint8Array {
 
 interface OnionParts {
   readonly ephemeralKey: Uint8Array
-  readonly ephemeralPoint: CurvePoint
   readonly hopPayloads: Uint8Array
   readonly hmac: Uint8Array
 }
@@ -96,10 +87,8 @@ function splitOnion(onion: Uint8Array): OnionParts {
   const reader = new FieldReader(onion)
   if (reader.uint(1) !== 0n) throw new BoltError('onion-version', 'an onion has a version other than 0')
   const ephemeralKey = reader.take(POINT_BYTES)
-  const ephemeralPoint = pointOf(ephemeralKey)
-  if (ephemeralPoint === undefined)
-    throw new BoltError('onion-key', "an onion's ephemeral key is no point of secp256k1")
-  return { ephemeralKey, ephemeralPoint, hopPayloads: reader.take(HOP_PAYLOADS_BYTES), hmac: reader.take(KEY_BYTES) }
+  if (!isPoint(ephemeralKey)) throw new BoltError('onion-key', "an onion's ephemeral key is no point of secp256k1")
+  return { ephemeralKey, hopPayloads: reader.take(HOP_PAYLOADS_BYTES), hmac: reader.take(KEY_BYTES) }
 }
 
 function joinOnion(ephemeralKey: Uint8Array, hopPayloads: Uint8Array, hmac: Uint8Array): Uint8Array {

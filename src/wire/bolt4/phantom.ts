@@ -1,7 +1,6 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concat } from '../../floor/bytes.ts'
-import { publicKey } from '../keys.ts'
+import { isSecret, publicKey } from '../curve.ts'
 import { packShortChannelId, unpackShortChannelId } from './short-channel-id.ts'
 
 /** Block heights of made-up channels: above lnd's aliases, which end at 16,249,999, and within the field's 24 bits. */
@@ -38,7 +37,7 @@ export function phantomOf(node: Uint8Array): Phantom {
 function phantomSecret(node: Uint8Array): Uint8Array {
   for (let count = 0; ; count++) {
     const secret = sha256(concat(text.encode('keysock phantom key'), node, Uint8Array.of(count)))
-    if (secp256k1.utils.isValidSecretKey(secret)) return secret
+    if (isSecret(secret)) return secret
   }
 }
 

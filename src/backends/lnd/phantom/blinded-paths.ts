@@ -1,9 +1,8 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { buildBlindedPath, deriveBlindedKey, type HopPlan } from '../../../wire/bolt4/blinded-path.ts'
 import { encodeEncryptedData, encodePadded, type EncryptedData } from '../../../wire/bolt4/encrypted-data.ts'
 import { CHANNEL_SEED_BYTES, madeUpChannel } from '../../../wire/bolt4/phantom.ts'
 import { fromHex } from '../../../floor/bytes.ts'
-import { publicKey } from '../../../wire/keys.ts'
+import { isSecret, publicKey } from '../../../wire/curve.ts'
 import type { Entropy } from '../../../floor/entropy.ts'
 import type { ReplyPath } from '../../../medium/reply-path.ts'
 import { PHANTOM_DELTA_BLOCKS, type RelayCost } from '../../paths/path-classes.ts'
@@ -83,6 +82,6 @@ function relayData({ links, costs, totals }: Introduction, expiryHeight: number,
 function freshSecret(entropy: Entropy): Uint8Array {
   for (;;) {
     const secret = entropy.bytes(32)
-    if (secp256k1.utils.isValidSecretKey(secret)) return secret
+    if (isSecret(secret)) return secret
   }
 }

@@ -1,5 +1,5 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
+import { isPoint } from '../../../wire/curve.ts'
 import { hmacSha256 } from '../../../wire/keys.ts'
 import { concat, fromHex, toHex } from '../../../floor/bytes.ts'
 import type { PathRequest, RelayWish } from '../../../medium/reply-path.ts'
@@ -222,7 +222,7 @@ export function orderPoint(): Uint8Array {
   const text = new TextEncoder()
   for (let i = 0; ; i++) {
     const point = concat(Uint8Array.of(2), sha256(text.encode(`keysock order of introduction nodes ${i}`)))
-    if (secp256k1.utils.isValidPublicKey(point, true)) return point
+    if (isPoint(point)) return point
   }
 }
 
