@@ -11,9 +11,13 @@ export interface PacketRate extends MachinesResult {
   readonly failures: readonly string[]
 }
 
-/** Runs bench/machines.ts in a process of its own, so that nothing else is in its heap. */
-export async function measurePackets(): Promise<readonly PacketRate[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [MACHINES, '--json'])
+/** Runs bench/machines.ts in a process of its own, so that nothing else is in its heap; `portable`: without WebAssembly. */
+export async function measurePackets({ portable = false } = {}): Promise<readonly PacketRate[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    MACHINES,
+    '--json',
+    ...(portable ? ['--portable'] : []),
+  ])
   const { results } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
     readonly results: readonly MachinesResult[]
   }
