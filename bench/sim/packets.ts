@@ -11,7 +11,10 @@ export interface PacketRate extends MachinesResult {
   readonly failures: readonly string[]
 }
 
-/** Runs bench/machines.ts in a process of its own, so that nothing else is in its heap; `portable`: without WebAssembly. */
+/**
+ * Runs bench/machines.ts in a process of its own, so that nothing else is in its heap.
+ * `portable`: seals without WebAssembly.
+ */
 export async function measurePackets({ portable = false } = {}): Promise<readonly PacketRate[]> {
   const { stdout } = await promisify(execFile)(process.execPath, [
     MACHINES,

@@ -98,7 +98,7 @@ export class PhantomLane {
     const { ownKey, entropy } = this.#needs
     const made: ReturnType<typeof makeBlindedPath>[] = []
     for (let i = 0; i < request.count; i++) {
-      // Each takes some 20 ms: the program's other work goes on in between.
+      // Each takes some milliseconds: the program's other work goes on in between.
       await turn()
       made.push(makeBlindedPath({ pathId: `p${++this.#made}`, ownKey, chain, expiryHeight, entropy }))
     }
