@@ -19,6 +19,7 @@ export class Channel {
   readonly private: boolean
   /** From its first end, from its second. */
   readonly links: readonly [ChannelLink, ChannelLink]
+  readonly #changed: LinkContext['changed']
   #closed = false
   #onChainFrom: number | undefined
 
@@ -46,6 +47,7 @@ export class Channel {
       balanceMsat: capacityMsat - balanceMsat,
     })
     this.links = [there, back]
+    this.#changed = context.changed
   }
 
   /** New HTLCs fail. */
@@ -61,11 +63,12 @@ export class Channel {
   /** Closes it with the consent of both ends. */
   close(): void {
     this.#closed = true
+    this.#changed(this.links[0])
   }
 
   /** Ends it on chain at this height; false where that was done before. */
   forceClose(height: number): boolean {
-    this.#closed = true
+    this.close()
     if (this.#onChainFrom !== undefined) return false
     this.#onChainFrom = height
     return true
@@ -79,6 +82,8 @@ export interface LinkContext {
   readonly trace: Trace
   /** Sets what other people's payments hold apart from that in networks of another seed. */
   readonly salt: number
+  /** To be told of a link whose policy has changed, and of one link of a channel that was closed. */
+  readonly changed: (link: ChannelLink) => void
 }
 
 /**
@@ -139,6 +144,7 @@ export class ChannelLink implements EventHandler {
   /** What the sender asks from now on. */
   setPolicy(policy: Policy): void {
     this.policy = policy
+    this.#context.changed(this)
   }
 
   /** Why an HTLC of this amount can't be added now, as far as balance and slots go. */

@@ -18,10 +18,15 @@ export interface FeePolicy {
  * what came in besides (bLIP 18), which may be less than nothing; the sum is not.
  */
 export function relayFeeMsat({ baseFeeMsat, feePpm }: FeePolicy, amountMsat: number, inbound?: FeePolicy): number {
-  const [whole, rest] = millionths(amountMsat, feePpm)
-  const outboundMsat = baseFeeMsat + whole + Math.floor(rest)
+  const outboundMsat = outboundFeeMsat(baseFeeMsat, feePpm, amountMsat)
   if (inbound === undefined) return outboundMsat
   return Math.max(0, outboundMsat + inboundFeeMsat(inbound, amountMsat + outboundMsat))
+}
+
+/** The same without what it asks for what came in, as plain numbers: for loops over many channels. */
+export function outboundFeeMsat(baseFeeMsat: number, feePpm: number, amountMsat: number): number {
+  const [whole, rest] = millionths(amountMsat, feePpm)
+  return baseFeeMsat + whole + Math.floor(rest)
 }
 
 /** What a relay asks for what came in, of the amount that leaves it and its fee for that; negative: a discount. */

@@ -17,6 +17,7 @@ import type { OpenPath } from './blinded-paths.ts'
 import { Random } from './random.ts'
 import type { NetworkPlan } from './resolve.ts'
 import { SearchSpace } from './search-space.ts'
+import { SearchedLinks } from './searched-links.ts'
 import { Trace, type TraceEvent } from './trace.ts'
 
 export interface PaymentCounts {
@@ -50,6 +51,7 @@ export class Network {
   /** Nodes whose key was derived so far, by it. */
   readonly #byKey = new Map<string, SimNode>()
   #byId: ReadonlyMap<string, Channel> | undefined
+  #searchedLinks: SearchedLinks | undefined
   #attempts = 0
 
   constructor(options: {
@@ -76,7 +78,9 @@ export class Network {
       node: (index) => this.nodes[index]?.name ?? `node ${index}`,
       link: (index) => `${this.links[index]?.channel.id ?? index}/${this.links[index]?.from.name ?? ''}`,
     })
-    const context = { engine, plan, trace: this.#trace, salt: this.random('payments of others').uint32() }
+    const salt = this.random('payments of others').uint32()
+    const changed = (link: ChannelLink): void => this.#searchedLinks?.update(link)
+    const context = { engine, plan, trace: this.#trace, salt, changed }
     this.channels = plan.channels.map((channel, index) => {
       const [from, to] = channel.ends.map((end) => this.nodes[end] as SimNode) as [SimNode, SimNode]
       return new Channel({ context, index, plan: channel, ends: [from, to] })
@@ -104,6 +108,11 @@ export class Network {
     const channel = this.#byId.get(id)
     if (channel === undefined) throw new SimulationError('unknown-name', `there is no channel '${id}' in this network`)
     return channel
+  }
+
+  /** What searches for routes read of the links: made for the first one. */
+  get searchedLinks(): SearchedLinks {
+    return (this.#searchedLinks ??= new SearchedLinks(this.nodes, this.links))
   }
 
   /** A node has derived its key. */

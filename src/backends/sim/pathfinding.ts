@@ -1,9 +1,20 @@
 import type { RouteHint, RoutePreference } from '../../medium/route.ts'
 import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
-import { inboundFeeMsat, relayFeeMsat, type FeePolicy } from './fees.ts'
+import { inboundFeeMsat, outboundFeeMsat, relayFeeMsat, type FeePolicy } from './fees.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
+import {
+  BASE_FEE_MSAT,
+  DELTA_BLOCKS,
+  FEE_PPM,
+  FROM,
+  INBOUND_BASE_MSAT,
+  INBOUND_PPM,
+  LEAST_MSAT,
+  LINK_FIELDS,
+  MOST_MSAT,
+} from './searched-links.ts'
 
 /** Cost of a block of delay per msat under way, as lnd's risk factor: 15 billionths. */
 const RISK_PER_BLOCK = 15e-9
@@ -107,41 +118,69 @@ function cheapest(
   const { from: sender, to: destination, maxFeeMsat = Infinity } = search
   const space = network.searchSpace
   const { costs, amounts, fees, lengths, done, next } = space
+  const { fields, offsets, indexes, isPrivate } = network.searchedLinks
   const mostMsat = search.amountMsat + maxFeeMsat
   const lastCost = leastFirstCost(network, search, uses)
   if (lastCost === undefined) return undefined
-  space.start(destination.index, search.amountMsat, { hopCost: HOP_COST_MSAT[search.prefer], lastCost })
+  const isStrict = search.isLenient !== true
+  const hopCost = HOP_COST_MSAT[search.prefer]
+  const hasExtras = !isStrict || uses.size > 0 || search.avoid.size > 0 || sender.refusals.size > 0
+  space.start(destination.index, search.amountMsat, { hopCost, lastCost })
   for (;;) {
     const at = space.nearest()
     if (at < 0) return undefined
     if (at === sender.index) break
     const amountMsat = amounts[at] as number
-    if (lengths[at] === MAX_SEARCHED_HOPS) continue
-    for (const outward of (network.nodes[at] as SimNode).links) {
-      const link = outward.reverse
-      const before = link.from.index
+    const length = lengths[at] as number
+    if (length === MAX_SEARCHED_HOPS) continue
+    const ownFeeMsat = fees[at] as number
+    const costHere = costs[at] as number
+    const end = offsets[at + 1] as number
+    for (let row = offsets[at] as number; row < end; row++) {
+      const field = row * LINK_FIELDS
+      const before = fields[field + FROM] as number
       if (done[before] === 1) continue
       // What this node asks for what comes in over the link: a discount takes no more than its own fee.
-      const asked = outward.policy
-      const isAsking = at !== destination.index && (asked.inboundBaseFeeMsat !== 0 || asked.inboundFeePpm !== 0)
-      const inboundMsat = isAsking ? Math.max(-(fees[at] as number), inboundFeeMsat(link.inbound, amountMsat)) : 0
+      let inboundMsat = 0
+      const askedMsat = fields[field + INBOUND_BASE_MSAT] as number
+      const askedPpm = fields[field + INBOUND_PPM] as number
+      if ((askedMsat !== 0 || askedPpm !== 0) && at !== destination.index) {
+        inboundMsat = Math.max(-ownFeeMsat, inboundFeeMsat({ baseFeeMsat: askedMsat, feePpm: askedPpm }, amountMsat))
+      }
       const sentMsat = amountMsat + inboundMsat
-      if (sentMsat > mostMsat || !isUsable(link, search, hinted, sentMsat)) continue
-      if (search.isLenient !== true && sentMsat < link.policy.minHtlcMsat) continue
-      const policy = link.channel.private ? (hinted.get(link) ?? link.policy) : link.policy
-      const feeMsat = link.from === sender ? 0 : relayFeeMsat(policy, sentMsat)
-      const used = uses.size === 0 ? 0 : (uses.get(link.channel) ?? 0)
-      const cost =
-        (costs[at] as number) +
-        linkCost(network, search, link, policy.cltvDelta, sentMsat) +
-        inboundMsat +
-        feeMsat +
-        used * REUSE_COST_MSAT
+      if (sentMsat > mostMsat || sentMsat > (fields[field + MOST_MSAT] as number)) continue
+      if (isStrict && sentMsat < (fields[field + LEAST_MSAT] as number)) continue
+      let baseFeeMsat = fields[field + BASE_FEE_MSAT] as number
+      let feePpm = fields[field + FEE_PPM] as number
+      let delta = fields[field + DELTA_BLOCKS] as number
+      let feeMsat = 0
+      if (before === sender.index) {
+        const link = network.links[indexes[row] as number] as ChannelLink
+        if (!link.to.online || link.balanceMsat < sentMsat) continue
+      } else {
+        if (isPrivate[row] === 1) {
+          const hint = hinted.get(network.links[indexes[row] as number] as ChannelLink)
+          if (hint === undefined) continue
+          baseFeeMsat = hint.baseFeeMsat
+          feePpm = hint.feePpm
+          delta = hint.cltvDelta
+        }
+        feeMsat = outboundFeeMsat(baseFeeMsat, feePpm, sentMsat)
+      }
+      let cost = costHere + (hopCost + sentMsat * delta * RISK_PER_BLOCK) + inboundMsat + feeMsat
       if (cost >= (costs[before] as number)) continue
+      if (hasExtras) {
+        // What is looked up costs something above all: only where the rest is cheap enough.
+        const link = network.links[indexes[row] as number] as ChannelLink
+        const used = uses.get(link.channel) ?? 0
+        cost =
+          costHere + linkCost(network, search, link, delta, sentMsat) + inboundMsat + feeMsat + used * REUSE_COST_MSAT
+        if (cost >= (costs[before] as number)) continue
+      }
       amounts[before] = sentMsat + feeMsat
       fees[before] = feeMsat
-      lengths[before] = (lengths[at] as number) + 1
-      next[before] = link.index
+      lengths[before] = length + 1
+      next[before] = indexes[row] as number
       space.reach(before, cost)
     }
   }

@@ -1,0 +1,74 @@
+import type { ChannelLink } from './channel.ts'
+import type { SimNode } from './node.ts'
+
+/** Numbers in a row of `fields`, in this order: as many as a line of a processor's cache holds. */
+export const LINK_FIELDS = 8
+/** Index of the node that sends over the link. */
+export const FROM = 0
+/** The largest amount; -1 where the link is closed or out of use. */
+export const MOST_MSAT = 1
+export const LEAST_MSAT = 2
+export const BASE_FEE_MSAT = 3
+export const FEE_PPM = 4
+export const DELTA_BLOCKS = 5
+/** What the link's receiver asks for what comes in over it and goes on (bLIP 18). */
+export const INBOUND_BASE_MSAT = 6
+export const INBOUND_PPM = 7
+
+/**
+ * What a search for a route reads of the links, side by side: it looks at thousands of them, and finds one by one
+ * through objects it would wait for memory most of the time. Links stand by the node that they lead to, in the order
+ * of that node's channels.
+ */
+export class SearchedLinks {
+  /** Rows of LINK_FIELDS numbers. */
+  readonly fields: Float64Array
+  /** By row: 1 where gossip does not know the channel. */
+  readonly isPrivate: Uint8Array
+  /** By row: index of the link. */
+  readonly indexes: Int32Array
+  /** Rows of the links to node i: from offsets[i] to offsets[i + 1]. */
+  readonly offsets: Int32Array
+  /** By index of the link. */
+  readonly #rows: Int32Array
+
+  constructor(nodes: readonly SimNode[], links: readonly ChannelLink[]) {
+    this.fields = new Float64Array(links.length * LINK_FIELDS)
+    this.isPrivate = new Uint8Array(links.length)
+    this.indexes = new Int32Array(links.length)
+    this.offsets = new Int32Array(nodes.length + 1)
+    this.#rows = new Int32Array(links.length)
+    let row = 0
+    for (const node of nodes) {
+      for (const { reverse: link } of node.links) {
+        this.indexes[row] = link.index
+        this.#rows[link.index] = row
+        this.isPrivate[row] = link.channel.private ? 1 : 0
+        this.#write(row, link)
+        row++
+      }
+      this.offsets[node.index + 1] = row
+    }
+  }
+
+  /** What the link's sender asks has changed, or its channel was closed. */
+  update(link: ChannelLink): void {
+    this.#write(this.#rows[link.index] as number, link)
+    // What is asked for what comes in stands with the other direction.
+    this.#write(this.#rows[link.reverse.index] as number, link.reverse)
+  }
+
+  #write(row: number, link: ChannelLink): void {
+    const { channel, policy, inbound } = link
+    const { fields } = this
+    const at = row * LINK_FIELDS
+    fields[at + FROM] = link.from.index
+    fields[at + MOST_MSAT] = channel.closed || policy.disabled ? -1 : policy.maxHtlcMsat
+    fields[at + LEAST_MSAT] = policy.minHtlcMsat
+    fields[at + BASE_FEE_MSAT] = policy.baseFeeMsat
+    fields[at + FEE_PPM] = policy.feePpm
+    fields[at + DELTA_BLOCKS] = policy.cltvDelta
+    fields[at + INBOUND_BASE_MSAT] = inbound.baseFeeMsat
+    fields[at + INBOUND_PPM] = inbound.feePpm
+  }
+}
