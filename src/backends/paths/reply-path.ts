@@ -51,6 +51,12 @@ export function encodePath(parts: PathParts): Uint8Array {
   return out
 }
 
+/** The path key of bytes that are a path, in a view of them: whether they are one is not looked at. */
+export function pathKeyIn(bytes: Uint8Array): Uint8Array {
+  const at = 2 + POINT_BYTES
+  return bytes.subarray(at, at + POINT_BYTES)
+}
+
 /** Reads a path that another party gave. @throws BackendError 'bad-request' unless it has exactly the form above */
 export function decodePath(bytes: Uint8Array): PathParts {
   if (bytes.length < 2 || bytes.length > MAX_PATH_BYTES || bytes[0] !== VERSION)

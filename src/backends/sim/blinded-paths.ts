@@ -5,7 +5,7 @@ import { isSecret, POINT_BYTES, publicKey } from '../../wire/curve.ts'
 import { BackendError } from '../backend.ts'
 import { fits } from '../paths/guard-rule.ts'
 import { packetCostMsat } from '../paths/path-classes.ts'
-import { encodePath } from '../paths/reply-path.ts'
+import { encodePath, type PathParts } from '../paths/reply-path.ts'
 import type { ChannelLink } from './channel.ts'
 import { chooseIntroduction, type Introduction } from './introductions.ts'
 import type { Network } from './network.ts'
@@ -113,6 +113,8 @@ const SEALED_PHANTOM_BYTES = 17
 export interface OpenPath {
   readonly pathId: string
   readonly bytes: Uint8Array
+  /** What a payer reads from the bytes. */
+  readonly parts: PathParts
   readonly maker: SimNode
   /** The process that holds the keys; they die with it. */
   readonly process: AttachedProcess
@@ -141,16 +143,18 @@ function makePath(options: {
     random.bytes(i === relays ? SEALED_PHANTOM_BYTES : SEALED_RELAY_BYTES),
   )
   // The keys and the data are random: only the network knows, by a table of its own, where a path leads.
-  const bytes = encodePath({
+  const parts: PathParts = {
     introduction: (chain.links[0] as ChannelLink).from.publicKey,
     pathKey,
     blindedIds,
     data,
     totals: chain.totals,
-  })
+  }
+  const bytes = encodePath(parts)
   const open: OpenPath = {
     pathId,
     bytes,
+    parts,
     maker,
     process: options.process,
     links: chain.links,

@@ -1,7 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { PathRequest } from '../../medium/reply-path.ts'
 import { BackendError } from '../backend.ts'
-import { crowdBehind, type GraphView } from '../paths/candidates.ts'
 import { fits, type PathOption, relaysInOrder, SecondBest } from '../paths/guard-rule.ts'
 import { MAX_CHAINS_OF_TWO } from '../paths/limits.ts'
 import {
@@ -16,6 +15,7 @@ import {
 import type { ChannelLink } from './channel.ts'
 import type { Network } from './network.ts'
 import type { SimNode } from './node.ts'
+import { isAnnounced, type Surroundings } from './surroundings.ts'
 
 /** What a peer must be able to send us before it is chosen as introduction node: some packets' worth, in msat. */
 export const INTRODUCTION_ROOM_MSAT = 100_000
@@ -29,6 +29,7 @@ export interface Introduction extends PathOption {
 
 /** A search for the chain behind which a node hides. */
 interface ChainSearch {
+  readonly surroundings: Surroundings
   readonly node: SimNode
   readonly payer: SimNode | undefined
   readonly avoidGuards: readonly string[]
@@ -47,7 +48,7 @@ export function chooseIntroduction(network: Network, node: SimNode, request: Pat
   const payer = network.nodeByKey(request.payer)
   const towardsUs = node.links.map((link) => link.reverse)
   const peers = towardsUs.filter((link) => canRelay(link, payer) && !isAvoided(link, avoidGuards))
-  const search = { node, payer, avoidGuards, peers: byPreference(node, peers) }
+  const search = { surroundings: network.surroundings, node, payer, avoidGuards, peers: byPreference(node, peers) }
   const rest = new SecondBest<Introduction>(maxCostMsat === undefined ? Infinity : Number(maxCostMsat), relays)
   for (const count of relaysInOrder(relays, sha256(node.secretKey))) {
     for (const chain of count === 1 ? single(search) : double(search)) {
@@ -72,14 +73,14 @@ function tooDear(node: SimNode, { totals, links }: Introduction, maxCostMsat: bi
   )
 }
 
-function* single({ peers, payer }: ChainSearch): Generator<Introduction> {
+function* single({ surroundings, peers, payer }: ChainSearch): Generator<Introduction> {
   for (const link of peers) {
-    const found = introduction([link], payer)
+    const found = introduction(surroundings, [link], payer)
     if (found !== undefined) yield found
   }
 }
 
-function* double({ node, peers, payer, avoidGuards }: ChainSearch): Generator<Introduction> {
+function* double({ surroundings, node, peers, payer, avoidGuards }: ChainSearch): Generator<Introduction> {
   let left = MAX_CHAINS_OF_TWO
   for (const inner of peers) {
     const fronts = inner.from.links
@@ -87,18 +88,22 @@ function* double({ node, peers, payer, avoidGuards }: ChainSearch): Generator<In
       .filter((link) => link.from !== node && canRelay(link, payer) && !isAvoided(link, avoidGuards))
     for (const link of byPreference(node, fronts)) {
       if (left-- === 0) return
-      const found = introduction([link, inner], payer)
+      const found = introduction(surroundings, [link, inner], payer)
       if (found !== undefined) yield found
     }
   }
 }
 
-function introduction(links: readonly ChannelLink[], payer: SimNode | undefined): Introduction | undefined {
+function introduction(
+  surroundings: Surroundings,
+  links: readonly ChannelLink[],
+  payer: SimNode | undefined,
+): Introduction | undefined {
   const first = links[0] as ChannelLink
-  const entrances = first.from.links.filter(isAnnounced).filter((link) => link.to !== first.to)
+  const { outward, asking } = surroundings.of(first.from)
   // Nobody could reach an introduction node without another public channel.
-  if (entrances.length === 0 && first.from !== payer) return undefined
-  const entrance = entranceCost(entrances.map((link) => link.reverse.inbound))
+  if (first.from !== payer && outward.every(({ to }) => to === first.to)) return undefined
+  const entrance = entranceCost(asking.filter(({ to }) => to !== first.to).map(({ inbound }) => inbound))
   const costs = links.map(({ policy }, i) => withInboundCost(policy, links[i - 1]?.inbound ?? entrance))
   const totals = classOf(totalCost(costs, PHANTOM_DELTA_BLOCKS))
   if (totals === undefined) return undefined
@@ -108,25 +113,8 @@ function introduction(links: readonly ChannelLink[], payer: SimNode | undefined)
     links,
     costs,
     totals,
-    crowd: crowdBehind(AROUND, { introduction: first.from, relays, totals }, payer).size,
+    crowd: surroundings.crowd({ introduction: first.from, relays, totals }, payer),
   }
-}
-
-/** What everybody knows of a node, as gossip has it. */
-const AROUND: GraphView<SimNode> = {
-  blinds: ({ plan }) => plan.public && plan.routeBlinding,
-  outward: ({ links }) =>
-    links.filter(isAnnounced).map((link) => ({
-      to: link.to,
-      cost: link.policy,
-      inbound: link.reverse.inbound,
-      inboundThere: link.inbound,
-    })),
-}
-
-/** Whether gossip lets payments go over this link. */
-function isAnnounced({ channel, policy }: ChannelLink): boolean {
-  return !channel.private && !channel.closed && !policy.disabled
 }
 
 /** Whether a peer may introduce or relay over this link, which leads towards us. */

@@ -24,6 +24,9 @@ export const MAX_KEPT_ARRIVALS = 20_000
 /** Hashes that a node remembers as sent or settled; the oldest is forgotten first. Some 100 MB at worst. */
 export const MAX_REMEMBERED_HASHES = 1_000_000
 
+/** Answers to how many could stand behind a reply path: some MB. */
+export const MAX_REMEMBERED_CROWDS = 20_000
+
 /** Events at one instant before the engine calls it an endless loop. */
 export const MAX_EVENTS_AT_ONCE = 5_000_000
 

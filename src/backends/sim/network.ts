@@ -18,6 +18,7 @@ import { Random } from './random.ts'
 import type { NetworkPlan } from './resolve.ts'
 import { SearchSpace } from './search-space.ts'
 import { SearchedLinks } from './searched-links.ts'
+import { Surroundings } from './surroundings.ts'
 import { Trace, type TraceEvent } from './trace.ts'
 
 export interface PaymentCounts {
@@ -46,6 +47,7 @@ export class Network {
   readonly outages: Outages = new Outages(this)
   readonly chain: Chain
   readonly searchSpace: SearchSpace
+  readonly surroundings: Surroundings = new Surroundings()
   readonly #trace: Trace
   readonly #byName: ReadonlyMap<string, SimNode>
   /** Nodes whose key was derived so far, by it. */
@@ -79,7 +81,10 @@ export class Network {
       link: (index) => `${this.links[index]?.channel.id ?? index}/${this.links[index]?.from.name ?? ''}`,
     })
     const salt = this.random('payments of others').uint32()
-    const changed = (link: ChannelLink): void => this.#searchedLinks?.update(link)
+    const changed = (link: ChannelLink): void => {
+      this.#searchedLinks?.update(link)
+      this.surroundings.forget(link)
+    }
     const context = { engine, plan, trace: this.#trace, salt, changed }
     this.channels = plan.channels.map((channel, index) => {
       const [from, to] = channel.ends.map((end) => this.nodes[end] as SimNode) as [SimNode, SimNode]

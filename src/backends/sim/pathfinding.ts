@@ -188,7 +188,7 @@ function cheapest(
   for (let node = sender; node !== destination;) {
     const link = network.links[next[node.index] as number] as ChannelLink
     const isHinted = link.channel.private && link.from !== sender
-    hops.push((isHinted ? hinted.get(link) : undefined) ?? hopOver(link))
+    hops.push((isHinted ? hinted.get(link) : undefined) ?? network.searchedLinks.hopOver(link))
     node = link.to
   }
   return hops.length === 0 ? undefined : { hops, cost: (costs[sender.index] as number) + search.amountMsat, search }
@@ -205,11 +205,6 @@ function leastFirstCost(network: Network, search: Search, uses: ReadonlyMap<Chan
     if (least === undefined || cost < least) least = cost
   }
   return least
-}
-
-function hopOver(link: ChannelLink): Hop {
-  const { baseFeeMsat, feePpm, cltvDelta } = link.policy
-  return { link, baseFeeMsat, feePpm, cltvDelta, inbound: link.inbound }
 }
 
 /** Whether the sender knows this link, and it can carry the amount. */

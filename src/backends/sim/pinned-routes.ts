@@ -15,7 +15,7 @@ import { HOP_PAYLOADS_BYTES } from '../../wire/bolt4/onion.ts'
 import { KEY_BYTES } from '../../wire/keys.ts'
 import { BackendError } from '../backend.ts'
 import { MAX_PATH_DELTA_BLOCKS, PHANTOM_DELTA_BLOCKS, withInboundCost } from '../paths/path-classes.ts'
-import { decodePath, type PathParts } from '../paths/reply-path.ts'
+import { decodePath, type PathParts, pathKeyIn } from '../paths/reply-path.ts'
 import type { ChannelLink } from './channel.ts'
 import { forwardedByBlindedRelay, pathFeeMsat, relayFeeMsat } from './fees.ts'
 import type { HtlcPlan } from './htlc-attempt.ts'
@@ -89,11 +89,13 @@ export class ProcessRoutes {
   }
 
   #readPath(bytes: Uint8Array): BlindedEnd {
-    const parts = decodePath(bytes)
-    const pathKey = toHex(parts.pathKey)
-    const known = this.#network.paths.get(pathKey)
+    const open = this.#network.paths.get(toHex(pathKeyIn(bytes)))
+    // Bytes that this network has made need no second look at their points.
+    if (open !== undefined && equalBytes(open.bytes, bytes))
+      return { parts: open.parts, pathKey: toHex(open.parts.pathKey), open }
     // Altered bytes lead to the introduction node and no further: the onion's layers don't open.
-    return { parts, pathKey, open: known !== undefined && equalBytes(known.bytes, bytes) ? known : undefined }
+    const parts = decodePath(bytes)
+    return { parts, pathKey: toHex(parts.pathKey), open: undefined }
   }
 }
 
@@ -306,16 +308,21 @@ function amountRange(
   const min = firstWhere(pathMin, (amount) =>
     amountsFor(hops, blinded, amount).every((sum, i) => sum >= (hops[i] as Hop).link.policy.minHtlcMsat),
   )
-  const tooMuch = firstWhere(1, (amount) =>
-    amountsFor(hops, blinded, amount).some((sum, i) => sum > (hops[i] as Hop).link.policy.maxHtlcMsat),
+  // What a channel carries is never less than what is to arrive.
+  const most = Math.min(MAX_EXACT_MSAT, ...hops.map(({ link }) => link.policy.maxHtlcMsat + 1))
+  const tooMuch = firstWhere(
+    1,
+    (amount) => amountsFor(hops, blinded, amount).some((sum, i) => sum > (hops[i] as Hop).link.policy.maxHtlcMsat),
+    most,
   )
   return { min, max: Math.max(0, tooMuch - 1) }
 }
 
-/** The smallest whole number from `from` on for which a monotonous condition holds. */
-function firstWhere(from: number, holds: (value: number) => boolean): number {
+/** The smallest whole number of `from` to `most` for which a monotonous condition holds; else `most`. */
+function firstWhere(from: number, holds: (value: number) => boolean, most: number = MAX_EXACT_MSAT): number {
+  if (from >= most || holds(from)) return from
   let low = from
-  let high = MAX_EXACT_MSAT
+  let high = most
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
     if (holds(middle)) high = middle

@@ -1,5 +1,6 @@
 import type { ChannelLink } from './channel.ts'
 import type { SimNode } from './node.ts'
+import type { Hop } from './pathfinding.ts'
 
 /** Numbers in a row of `fields`, in this order: as many as a line of a processor's cache holds. */
 export const LINK_FIELDS = 8
@@ -31,6 +32,8 @@ export class SearchedLinks {
   readonly offsets: Int32Array
   /** By index of the link. */
   readonly #rows: Int32Array
+  /** By index of the link: what a route over it keeps, the same for all routes that were found at one policy. */
+  readonly #hops: (Hop | undefined)[] = []
 
   constructor(nodes: readonly SimNode[], links: readonly ChannelLink[]) {
     this.fields = new Float64Array(links.length * LINK_FIELDS)
@@ -51,6 +54,17 @@ export class SearchedLinks {
     }
   }
 
+  /** The link as a route has it that is found now: with the policy of now. */
+  hopOver(link: ChannelLink): Hop {
+    let hop = this.#hops[link.index]
+    if (hop === undefined) {
+      const { baseFeeMsat, feePpm, cltvDelta } = link.policy
+      hop = { link, baseFeeMsat, feePpm, cltvDelta, inbound: link.inbound }
+      this.#hops[link.index] = hop
+    }
+    return hop
+  }
+
   /** What the link's sender asks has changed, or its channel was closed. */
   update(link: ChannelLink): void {
     this.#write(this.#rows[link.index] as number, link)
@@ -62,6 +76,7 @@ export class SearchedLinks {
     const { channel, policy, inbound } = link
     const { fields } = this
     const at = row * LINK_FIELDS
+    this.#hops[link.index] = undefined
     fields[at + FROM] = link.from.index
     fields[at + MOST_MSAT] = channel.closed || policy.disabled ? -1 : policy.maxHtlcMsat
     fields[at + LEAST_MSAT] = policy.minHtlcMsat
