@@ -2,7 +2,7 @@
 
 /** A Map of at most `max` entries: a new one beyond that drops the entry that was inserted first. */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
-  readonly #max: number
+  #max: number
 
   constructor(max: number, entries: Iterable<readonly [Key, Value]> = []) {
     super()
@@ -17,6 +17,12 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
     return this
   }
 
+  /** Holds at most `max` from now on. */
+  limit(max: number): void {
+    this.#max = max
+    dropOldest(this, max)
+  }
+
   /** Sets an entry as the newest, whether it was there or not. */
   renew(key: Key, value: Value): void {
     this.delete(key)
@@ -26,7 +32,7 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
 
 /** A Set of at most `max` values: a new one beyond that drops the value that was added first. */
 export class BoundedSet<Value> extends Set<Value> {
-  readonly #max: number
+  #max: number
   readonly #dropped: ((value: Value) => void) | undefined
 
   /** @param dropped is told of each value that is dropped */
@@ -35,6 +41,12 @@ export class BoundedSet<Value> extends Set<Value> {
     this.#max = max
     this.#dropped = dropped
     for (const value of values) this.add(value)
+  }
+
+  /** Holds at most `max` from now on. */
+  limit(max: number): void {
+    this.#max = max
+    dropOldest(this, max, this.#dropped)
   }
 
   /** A value that is there keeps its place in the order. */

@@ -98,6 +98,21 @@ describe('a bounded table', () => {
     expect([...new BoundedSet(2, ['a', 'b', 'c'])]).toEqual(['b', 'c'])
   })
 
+  it('drops what is beyond a lower bound, oldest first', () => {
+    const map = new BoundedMap(3, [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ])
+    const dropped: string[] = []
+    const set = new BoundedSet(3, ['a', 'b', 'c'], (value) => dropped.push(value))
+    map.limit(2)
+    set.limit(1)
+    expect([...map.keys()]).toEqual(['b', 'c'])
+    expect([...set]).toEqual(['c'])
+    expect(dropped).toEqual(['a', 'b'])
+  })
+
   it('drops the value that was added first', () => {
     const set = new BoundedSet<number>(3)
     for (let i = 0; i < 10; i++) set.add(i)

@@ -20,9 +20,15 @@ export const MAX_SEARCHED_HOPS = 20
 
 /** A node's invoices that can still be replayed, up to twice as many: records of 1.2 kB make 48 MB a node at worst. */
 export const MAX_KEPT_ARRIVALS = 20_000
+/** The same of all nodes together: with so many that have had a process each keeps its share, but this at least. */
+export const MAX_KEPT_ARRIVALS_IN_ALL = 100_000
+export const LEAST_KEPT_ARRIVALS = 500
 
 /** Hashes that a node remembers as sent or settled; the oldest is forgotten first. Some 100 MB at worst. */
 export const MAX_REMEMBERED_HASHES = 1_000_000
+/** The same of all nodes together, shared like arrivals: some 100 MB at worst. */
+export const MAX_REMEMBERED_HASHES_IN_ALL = 500_000
+export const LEAST_REMEMBERED_HASHES = 2_000
 
 /** Answers to how many could stand behind a reply path: some MB. */
 export const MAX_REMEMBERED_CROWDS = 20_000

@@ -7,7 +7,17 @@ import type { Engine } from './engine.ts'
 import { SimulationError } from './errors.ts'
 import type { EventHandler } from './event-queue.ts'
 import { GHOST_MS } from '../../medium/limits.ts'
-import { GHOST_FROM_MS, GHOST_UNTIL_MS, RESTART_MS } from './limits.ts'
+import {
+  GHOST_FROM_MS,
+  GHOST_UNTIL_MS,
+  LEAST_KEPT_ARRIVALS,
+  LEAST_REMEMBERED_HASHES,
+  MAX_KEPT_ARRIVALS,
+  MAX_KEPT_ARRIVALS_IN_ALL,
+  MAX_REMEMBERED_HASHES,
+  MAX_REMEMBERED_HASHES_IN_ALL,
+  RESTART_MS,
+} from './limits.ts'
 import { FaultBook } from './fault-book.ts'
 import type { FaultArguments } from './fault-table.ts'
 import { Outages } from './outages.ts'
@@ -48,6 +58,10 @@ export class Network {
   readonly chain: Chain
   readonly searchSpace: SearchSpace
   readonly surroundings: Surroundings = new Surroundings()
+  /** Nodes that have had a process. */
+  readonly #programs = new Set<SimNode>()
+  /** What each of them may remember. */
+  #memory: NodeMemory = memoryOf(1)
   readonly #trace: Trace
   readonly #byName: ReadonlyMap<string, SimNode>
   /** Nodes whose key was derived so far, by it. */
@@ -120,6 +134,17 @@ export class Network {
     return (this.#searchedLinks ??= new SearchedLinks(this.nodes, this.links))
   }
 
+  /** A process is on this node. */
+  recordProgram(node: SimNode): void {
+    this.#programs.add(node)
+    this.#memory = memoryOf(this.#programs.size)
+  }
+
+  /** What a node may remember of its payments, so that a network with many programs has room for all of them. */
+  get memory(): NodeMemory {
+    return this.#memory
+  }
+
   /** A node has derived its key. */
   recordKey(publicHex: string, node: SimNode): void {
     this.#byKey.set(publicHex, node)
@@ -167,7 +192,7 @@ export class Network {
   send(sender: SimNode, plan: HtlcPlan, resolve: (outcome: PaymentOutcome) => void): HtlcAttempt {
     const attempt = new HtlcAttempt(++this.#attempts, this, sender, plan, this.faults.troubleFor(plan.links), resolve)
     this.counts.sent++
-    sender.recordSent(plan.hashKey, undefined)
+    sender.recordSent(plan.hashKey)
     sender.underWay.add(attempt)
     const killed = this.faults.consume('killed-after-send', sender)
     if (killed === undefined) attempt.start()
@@ -207,7 +232,7 @@ export class Network {
     }
     sender.underWay.delete(attempt)
     if (!isForeign) {
-      sender.recordSent(plan.hashKey, outcome)
+      sender.recordOutcome(plan.hashKey, outcome)
       this.counts[failure === undefined ? 'settled' : 'failed']++
     }
     this.trace(
@@ -255,6 +280,21 @@ export class Network {
 type Killed = FaultArguments['killed-after-send']
 
 const NEVER_SENT: PaymentFailure = { status: 'failed', reason: 'node-away', place: 'local' }
+
+/** How much a node remembers at most. */
+interface NodeMemory {
+  readonly arrivals: number
+  readonly hashes: number
+}
+
+function memoryOf(programs: number): NodeMemory {
+  const share = (inAll: number, least: number, most: number): number =>
+    Math.max(least, Math.min(most, Math.floor(inAll / programs)))
+  return {
+    arrivals: share(MAX_KEPT_ARRIVALS_IN_ALL, LEAST_KEPT_ARRIVALS, MAX_KEPT_ARRIVALS),
+    hashes: share(MAX_REMEMBERED_HASHES_IN_ALL, LEAST_REMEMBERED_HASHES, MAX_REMEMBERED_HASHES),
+  }
+}
 
 class Call implements EventHandler {
   readonly background: boolean

@@ -6,7 +6,7 @@ import { isSecret, publicKey } from '../../wire/curve.ts'
 import type { CustomRecord, PaymentOutcome } from '../../medium/payment.ts'
 import type { BackendEvent } from '../backend.ts'
 import type { HtlcAttempt } from './htlc-attempt.ts'
-import { MAX_KEPT_ARRIVALS, MAX_REMEMBERED_HASHES } from './limits.ts'
+import { MAX_REMEMBERED_HASHES } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
 import { Interceptor } from './interceptor.ts'
 import type { Network } from './network.ts'
@@ -92,8 +92,10 @@ export class SimNode {
   #undelivered: Decision[] = []
   readonly #msPerWork: number
   #busyUntil = 0
-  /** By hash: undefined while it is under way. */
-  readonly #sent = new BoundedMap<string, PaymentOutcome | undefined>(MAX_REMEMBERED_HASHES)
+  /** Hashes of payments that are under way: none of them is forgotten, however long it hangs. */
+  readonly #pending = new Set<string>()
+  /** What became of the others, by hash. */
+  readonly #sent = new BoundedMap<string, PaymentOutcome>(MAX_REMEMBERED_HASHES)
   readonly #settled = new BoundedSet<string>(MAX_REMEMBERED_HASHES)
   #settleIndex = 0
   #arrivals: SettledInvoice[] = []
@@ -164,6 +166,7 @@ export class SimNode {
   /** A process starts on this node: what a former one could not be told is forgotten. */
   attach(process: AttachedProcess): void {
     this.#process = process
+    this.#network.recordProgram(this)
     this.#streamUp = true
     this.#undelivered = []
   }
@@ -217,22 +220,32 @@ export class SimNode {
 
   /** Whether a payment with this hash was sent from here, or settled here. */
   knows(hashKey: string): boolean {
-    return this.#sent.has(hashKey) || this.#settled.has(hashKey)
+    return this.#pending.has(hashKey) || this.#sent.has(hashKey) || this.#settled.has(hashKey)
   }
 
   /** Whether a payment with this hash may be sent again: none was sent, or it has failed. */
   mayPayAgain(hashKey: string): boolean {
+    if (this.#settled.has(hashKey) || this.#pending.has(hashKey)) return false
     const outcome = this.#sent.get(hashKey)
-    return !this.#settled.has(hashKey) && (outcome?.status === 'failed' || !this.#sent.has(hashKey))
+    return outcome === undefined || outcome.status === 'failed'
   }
 
-  recordSent(hashKey: string, outcome: PaymentOutcome | undefined): void {
-    this.#sent.set(hashKey, outcome)
+  /** A payment is under way. */
+  recordSent(hashKey: string): void {
+    this.#pending.add(hashKey)
+  }
+
+  /** What became of one that was. */
+  recordOutcome(hashKey: string, outcome: PaymentOutcome): void {
+    this.#pending.delete(hashKey)
+    this.#sent.limit(this.#network.memory.hashes)
+    this.#sent.renew(hashKey, outcome)
   }
 
   /** What became of a payment: an outcome, 'in-flight' or 'never'. */
   sentStatus(hashKey: string): PaymentOutcome | 'in-flight' | 'never' {
-    return this.#sent.get(hashKey) ?? (this.#sent.has(hashKey) ? 'in-flight' : 'never')
+    if (this.#pending.has(hashKey)) return 'in-flight'
+    return this.#sent.get(hashKey) ?? 'never'
   }
 
   hasSettled(hashKey: string): boolean {
@@ -240,6 +253,7 @@ export class SimNode {
   }
 
   recordSettled(hashKey: string): void {
+    this.#settled.limit(this.#network.memory.hashes)
     this.#settled.add(hashKey)
   }
 
@@ -247,9 +261,10 @@ export class SimNode {
   addArrival(arrival: Omit<SettledInvoice, 'settleIndex'>): void {
     this.#settleIndex++
     this.#arrivals.push({ settleIndex: this.#settleIndex, ...arrival })
-    if (this.#arrivals.length >= MAX_KEPT_ARRIVALS * 2) {
-      this.#arrivals = this.#arrivals.slice(-MAX_KEPT_ARRIVALS)
-      this.#firstKept = this.#settleIndex - MAX_KEPT_ARRIVALS + 1
+    const kept = this.#network.memory.arrivals
+    if (this.#arrivals.length >= kept * 2) {
+      this.#arrivals = this.#arrivals.slice(-kept)
+      this.#firstKept = this.#settleIndex - kept + 1
     }
     if (this.isListening) this.#process?.deliverArrivals()
   }
