@@ -33,6 +33,7 @@ interface Options {
   readonly only: readonly Part[]
   readonly programs: number
   readonly connections: number
+  readonly compared: number
   readonly hours: number
   readonly payments: number
   readonly seed: string
@@ -49,6 +50,7 @@ const program: Command = new Command('scale')
   .option('--connections <count>', 'its connections', wholeNumber(10, 99_999), 2_000)
   .option('--hours <count>', 'its simulated hours', wholeNumber(1, 999), 24)
   .option('--payments <count>', 'its payments', wholeNumber(1, 99_999_999), 1_000_000)
+  .option('--compared <count>', 'connections of part b, at most', wholeNumber(10, 99_999), 2_000)
   .option('--seed <text>', 'draws the networks and the loads', '1')
   .option('--json', 'print one JSON object on the last line', false)
   .option('--write', 'write bench/results/scale.md, scale.json and the pictures', false)
@@ -92,7 +94,7 @@ async function measure(options: Options): Promise<Results> {
   const network = networkOf(options, options.nodes)
   const byConnections: ScaleRun[] = []
   if (asked('b')) {
-    for (const count of CONNECTIONS) {
+    for (const count of CONNECTIONS.filter((each) => each <= options.compared)) {
       byConnections.push(await run(`${count} connections`, { network, load: comparedLoad(options, count) }))
     }
   }
