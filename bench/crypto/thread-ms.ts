@@ -3,7 +3,7 @@
  * before Node.js 23.9, which has no other.
  */
 export function threadMs(): number {
-  const usage = 'threadCpuUsage' in process ? process.threadCpuUsage : process.cpuUsage
-  const { user, system } = usage()
+  const { threadCpuUsage: ofThread } = process as Partial<Pick<NodeJS.Process, 'threadCpuUsage'>>
+  const { user, system } = ofThread === undefined ? process.cpuUsage() : process.threadCpuUsage()
   return (user + system) / 1_000
 }

@@ -15,7 +15,9 @@ export interface PacketRate extends MachinesResult {
  * Runs bench/machines.ts in a process of its own, so that nothing else is in its heap.
  * `portable`: seals without WebAssembly.
  */
-export async function measurePackets({ portable = false } = {}): Promise<readonly PacketRate[]> {
+export async function measurePackets({ portable = false }: { readonly portable?: boolean } = {}): Promise<
+  readonly PacketRate[]
+> {
   const { stdout } = await promisify(execFile)(process.execPath, [
     MACHINES,
     '--json',
