@@ -107,6 +107,12 @@ export class AnswersBought {
     return lackingMsat < answerMsat ? lackingMsat : answerMsat
   }
 
+  /** What the next answer costs, as far as it may be paid whatever else was. */
+  answerMsat(answerMsat: bigint, paidMsat: bigint): bigint {
+    const allowedMsat = this.#allowedMsat(false) - paidMsat
+    return allowedMsat < answerMsat ? (allowedMsat > 0n ? allowedMsat : 0n) : answerMsat
+  }
+
   /** More is asked, all that may be paid was, and nothing came for it for long. */
   isUnserved(nowMs: number, isComplete: boolean, settledMsat: bigint): boolean {
     const allowedMsat = this.#allowedMsat(isComplete)

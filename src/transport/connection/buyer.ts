@@ -387,6 +387,11 @@ export class Buyer {
     return this.answers.lackingMsat(answerMsat, this.#paidMsat)
   }
 
+  /** What a sign of life pays for its answer whatever counts as paid for that, within what is allowed; msat. */
+  answerMsat(answerMsat: bigint): bigint {
+    return this.answers.answerMsat(answerMsat, this.#paidMsat)
+  }
+
   /** Nothing that counts as paid is without an outcome. */
   get isDecided(): boolean {
     return this.#flyingMsat === 0n

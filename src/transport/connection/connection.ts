@@ -223,7 +223,11 @@ export class Connection {
 
   /** Nothing more will be written: FIN after all that was (spec §13.1). */
   finish(now: number): void {
-    this.#input(now, () => this.#parts.send.finish())
+    const { payments, send } = this.#parts
+    this.#input(now, () => {
+      send.finish()
+      payments.finish(now)
+    })
   }
 
   /** The next bytes in order, or undefined. */

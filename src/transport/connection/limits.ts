@@ -209,13 +209,15 @@ export const ANSWERS_AGAIN_PART = 8
 export const FIRST_ANSWERS_AHEAD = 4
 /** How long an end waits for what is still to be paid or given back (spec §12.10), ms. */
 export const MAX_SETTLING_MS = 10_000
+/** How long an end waits for PAYMENTs that were made before it: longer than any but what hangs (spec §12.9), ms. */
+export const PAYMENTS_FIRST_MS = 60_000
 /** Largest amount of a frame, msat (spec §1.3). */
 export const MAX_FRAME_MSAT: bigint = BigInt(Number.MAX_SAFE_INTEGER)
 /** Tariffs that hold for different parts of the stream, of which bytes may still come (spec §12.4). */
 export const MAX_STRETCHES = 16
 /** Ids of PAYMENT and REQUEST that came are kept as ranges, at most so many (spec §14). */
 export const MAX_PAYMENT_RANGES = 256
-/** Packets with PAYMENTs whose money is not confirmed, and how long one may be (spec §12.9), ms. */
+/** Packets with PAYMENTs whose money is not confirmed, and how long money may be (spec §12.1, §12.9), ms. */
 export const MAX_UNCONFIRMED_PAYMENTS = 64
 export const CONFIRM_MS = 60_000
 /** REQUESTs without an answer, in each direction (spec §14). */

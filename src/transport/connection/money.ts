@@ -42,7 +42,7 @@ export class Money implements Timed {
   readonly #parts: Pick<Parts, Needs>
   /** Its own cap, under those of its peer and of the process. */
   readonly budget: Budget
-  readonly income: Income = new Income()
+  readonly income: Income
   /** What the initiator pays for what this side says; undefined: this side does, or is the initiator. */
   readonly answers: Readonly<Answers> | undefined
   /** Undefined: this side is the initiator. */
@@ -79,6 +79,7 @@ export class Money implements Timed {
     const { settings } = parts
     const { creditLimitMsat } = settings
     this.budget = new Budget(settings.capMsat, peerBudget)
+    this.income = new Income(now)
     this.answers = advance === undefined ? undefined : new Answers(this.budget, { ...advance, creditLimitMsat })
     this.buyer = parts.role === 'initiator' ? new Buyer(now, settings.maxAnswerMsat) : undefined
     this.seller = parts.role === 'responder' ? new Seller(now, settings) : undefined
@@ -137,6 +138,7 @@ export class Money implements Timed {
 
   run(now: number): void {
     this.#nowMs = now
+    this.income.tick(now)
     this.buyer?.tick(now)
     this.seller?.tick(now)
   }

@@ -294,7 +294,10 @@ class Draft {
     const { lane, route } = this.#options.grant
     const asking = lane === 'node' ? Control.PING | Control.KEEPALIVE : Control.PING
     if (buyer === undefined || (this.#controls & asking) === 0) return
-    this.#payAnswers(buyer.lackingMsat(answerCostMsat(this.#parts, route)))
+    const answerMsat = answerCostMsat(this.#parts, route)
+    // spec §12.11: what counts as paid for answers may have been kept on its way.
+    const isKept = lane === 'phantom' && this.#parts.paths.isUnanswered
+    this.#payAnswers(isKept ? buyer.answerMsat(answerMsat) : buyer.lackingMsat(answerMsat))
   }
 
   #controlFrame(kind: (typeof ORDER)[number]): Frame | undefined {

@@ -10,7 +10,7 @@ import type { State } from './interface.ts'
 const SILENCE = { minMs: MIN_SILENCE_MS, maxMs: MAX_SILENCE_MS }
 const AGAIN = { minMs: PATHS_AGAIN_MS, maxMs: MIN_SILENCE_MS }
 
-type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach' | 'receive' | 'tracer'
+type Needs = 'controls' | 'handshake' | 'life' | 'outputs' | 'packets' | 'reach' | 'receive' | 'role' | 'tracer'
 
 /** Our own reply paths, and when fresh ones are asked for (spec §9.3, §9.4). */
 export class PathRenewal implements Timed {
@@ -39,10 +39,23 @@ export class PathRenewal implements Timed {
   // spec §9.4
   get #silenceAt(): number | undefined {
     const { handshake, life, receive } = this.#parts
-    if (this.own?.newest === undefined || receive.finalOffset !== undefined || !life.isLive) return undefined
-    if (this.#isQuiet) return undefined
+    if (this.own?.newest === undefined ? !this.#asksForMoney : receive.finalOffset !== undefined) return undefined
+    if (this.#isQuiet || !life.isLive) return undefined
     if (handshake.opening?.copies === 0) return undefined
     return this.#silentSince + backOffMs(SILENCE, this.#silences)
+  }
+
+  // spec §9.4: what settled on the phantom lane may never be confirmed, and then the responder may have nothing to say
+  // that with.
+  get #asksForMoney(): boolean {
+    const { life, reach, receive, role } = this.#parts
+    if (role !== 'initiator' || life.isOpening || receive.isComplete) return false
+    return reach.target?.lane === 'phantom'
+  }
+
+  /** What the peer was asked in this silence already has no answer. */
+  get isUnanswered(): boolean {
+    return this.#silences > 1
   }
 
   dueAt(after: number): number | undefined {
@@ -58,7 +71,8 @@ export class PathRenewal implements Timed {
       this.#isAsked = true
       this.#withPing = true
       const { handshake, packets } = this.#parts
-      this.request(packets.unconfirmed > 0 || handshake.opening?.hasArrived === true)
+      if (this.own === undefined) this.#ping()
+      else this.request(packets.unconfirmed > 0 || handshake.opening?.hasArrived === true)
     }
     if (isDue(this.#againAt, now)) this.request()
     if (isDue(this.own?.drainAt, now)) this.#drain(now)

@@ -4,7 +4,7 @@ import { type Route, routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { type DeclineFrame, type PaymentFrame, PaymentKind, type RequestFrame } from '../../wire/frames.ts'
 import type { State } from './interface.ts'
-import { CONFIRM_MS, MAX_PAYMENT_RANGES, MAX_REQUESTS, MAX_UNCONFIRMED_PAYMENTS } from './limits.ts'
+import { CONFIRM_MS, MAX_PAYMENT_RANGES, MAX_REQUESTS, MAX_UNCONFIRMED_PAYMENTS, PAYMENTS_FIRST_MS } from './limits.ts'
 import type { Parts } from './parts.ts'
 import { RangeSet } from './range-set.ts'
 import type { Timed } from './timed.ts'
@@ -55,16 +55,21 @@ export class Payments implements Timed {
   #waiting: Set<number> | undefined
   /** By the payment's hash. */
   #unconfirmed: Map<string, Unconfirmed> | undefined
+  #nowMs = 0
+  /** The end waits for them until then; undefined: nothing was said to be the end. */
+  #overtakenAtMs: number | undefined
 
   constructor(parts: Pick<Parts, Needs>) {
     this.#parts = parts
   }
 
-  dueAt(): number | undefined {
-    return undefined
+  dueAt(after: number): number | undefined {
+    const at = this.#outgoing.length === 0 ? undefined : this.#overtakenAtMs
+    return at === undefined || at <= after ? undefined : at
   }
 
   run(now: number): void {
+    this.#nowMs = now
     const unconfirmed = this.#unconfirmed
     if (unconfirmed === undefined) return
     // spec §12.9: money that does not come leaves its id free.
@@ -96,6 +101,22 @@ export class Payments implements Timed {
     const what = { kind: PaymentKind.REFUND, reference: SURPLUS_REFERENCE, amountMsat, note: 'surplus' }
     const frame = { type: 'payment', id: this.#nextId++, ...what } as const
     this.#outgoing.push({ frame, paysItsFee: true, allowedMsat: 0n, state: 'due', isTooLarge: false })
+  }
+
+  /** Nothing more will be written. */
+  finish(now: number): void {
+    this.#nowMs = now
+    this.#overtakenAtMs ??= now + PAYMENTS_FIRST_MS
+  }
+
+  /** spec §12.9: the end waits, or nobody would be there to hear of what was paid before it. */
+  get holdsEnd(): boolean {
+    if (this.#outgoing.length === 0 || this.#nowMs >= (this.#overtakenAtMs ?? 0)) return false
+    const { money } = this.#parts
+    return this.#outgoing.some(({ isTooLarge, paysItsFee, state }) => {
+      if (paysItsFee) return false
+      return state === 'sent' || !(isTooLarge || money.isPaymentPaused)
+    })
   }
 
   #allow(payment: OutgoingPayment, costMsat: bigint): void {

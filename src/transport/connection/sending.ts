@@ -96,11 +96,11 @@ export class Sending {
 
   /**
    * spec §12.5: the end is a part of the stream, and costs what its packet does. spec §12.8: it does not overtake a
-   * datagram, which nobody would be there for.
+   * datagram, and §12.9: nor a payment, which nobody would be there for.
    */
   get mayFinish(): boolean {
-    const { messages, money, send } = this.#parts
-    if (messages.open > 0 || money.isUndecided) return false
+    const { messages, money, payments, send } = this.#parts
+    if (messages.open > 0 || payments.holdsEnd || money.isUndecided) return false
     return money.allowsPacket && money.isAgreed && send.buffer.written <= money.barrier
   }
 
