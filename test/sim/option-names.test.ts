@@ -72,6 +72,7 @@ describe('an option of the simulator that is misspelt is refused', () => {
     [{ mode: 'real-time', speed: 0 }, 'speed is a number above 0'],
     [{ mode: 'real-time', speed: Number.NaN }, 'speed is a number above 0'],
     [{ quietTurns: 0.5 }, 'quietTurns is a whole number'],
+    [{ remembers: 0 }, 'remembers is a whole number'],
     [{ observe: 'alice' }, 'observe is an array'],
   ])('of createSimulation: %o', ([options, message]) => {
     const make = (): unknown => createSimulation(demoNetwork(), untyped(options))

@@ -61,7 +61,9 @@ export class Network {
   /** Nodes that have had a process. */
   readonly #programs = new Set<SimNode>()
   /** What each of them may remember. */
-  #memory: NodeMemory = memoryOf(1)
+  #memory: NodeMemory
+  /** ... at most. */
+  readonly #remembers: number
   readonly #trace: Trace
   readonly #byName: ReadonlyMap<string, SimNode>
   /** Nodes whose key was derived so far, by it. */
@@ -76,9 +78,12 @@ export class Network {
     readonly engine: Engine
     readonly observations: Observations
     readonly keepTrace: boolean
+    readonly remembers: number
   }) {
     const { plan, seed, engine } = options
     this.plan = plan
+    this.#remembers = options.remembers
+    this.#memory = memoryOf(1, options.remembers)
     this.seed = seed
     this.engine = engine
     this.observations = options.observations
@@ -137,7 +142,7 @@ export class Network {
   /** A process is on this node. */
   recordProgram(node: SimNode): void {
     this.#programs.add(node)
-    this.#memory = memoryOf(this.#programs.size)
+    this.#memory = memoryOf(this.#programs.size, this.#remembers)
   }
 
   /** What a node may remember of its payments, so that a network with many programs has room for all of them. */
@@ -287,9 +292,9 @@ interface NodeMemory {
   readonly hashes: number
 }
 
-function memoryOf(programs: number): NodeMemory {
+function memoryOf(programs: number, remembers: number): NodeMemory {
   const share = (inAll: number, least: number, most: number): number =>
-    Math.max(least, Math.min(most, Math.floor(inAll / programs)))
+    Math.min(remembers, Math.max(least, Math.min(most, Math.floor(inAll / programs))))
   return {
     arrivals: share(MAX_KEPT_ARRIVALS_IN_ALL, LEAST_KEPT_ARRIVALS, MAX_KEPT_ARRIVALS),
     hashes: share(MAX_REMEMBERED_HASHES_IN_ALL, LEAST_REMEMBERED_HASHES, MAX_REMEMBERED_HASHES),
