@@ -159,3 +159,15 @@ it('a million events take no more room than the bounds', () => {
   expect(summary.bins.all.reduce((sum, { settled }) => sum + settled, 0)).toBe(250_000)
   expect(summary.sentBytes).toBe(2_500_000)
 })
+
+it('payments and routes that are no texts or numbers are unknown ones', async () => {
+  const header = {
+    file_schema: 'urn:ietf:params:qlog:file:sequential',
+    trace: { event_schemas: ['urn:keysock:qlog:events:1'] },
+  }
+  const data = '{"payment":{"toString":1},"route":[{"toString":1}]}'
+  const text = `\u001e${JSON.stringify(header)}\n\u001e{"time":1,"name":"keysock:payment_started","data":${data}}\n`
+  const { code, out } = await plot(text, '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(out)).toMatchObject({ payments: 1 })
+})

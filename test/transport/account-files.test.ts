@@ -237,3 +237,26 @@ it('is empty where there is no folder', async () => {
   expect(await all(join(folder, 'none'))).toEqual([])
   expect(await readAccount(join(folder, 'none')).totals()).toEqual([])
 })
+
+it('a line with a time that no date has is passed over', async () => {
+  const lines = [
+    '{"c":1,"connection":"a","peer":"b","port":7,"role":""}',
+    '["r",9007199254740991,1,"5","packet"]',
+    '["r",1700000000000,1,"7","packet"]',
+  ]
+  await writeFile(join(folder, partName('2026-11', 0)), `${lines.join('\n')}\n`)
+  const account = readAccount(folder)
+  expect(await account.totals({ by: 'day' })).toMatchObject([{ key: '2023-11-14', receivedMsat: 7n }])
+  expect(await collected(account.lines('csv'))).toHaveLength(2)
+})
+
+it.each(['', '{"parts":5}', '{"sums":{"all":[{"key":"","paidMsat":5}]}}', '[]', 'null', '{"parts":["a"]'])(
+  'sums that are not what was written are an error that names their file: %s',
+  async (text) => {
+    await writeFile(join(folder, 'account-folded.json'), text)
+    await expect(readAccount(folder).totals()).rejects.toMatchObject({
+      code: 'ERR_KEYSOCK_STORE_CORRUPT',
+      message: expect.stringContaining('account-folded.json'),
+    })
+  },
+)

@@ -152,7 +152,7 @@ export class Summary {
 
   #payment(time: number, name: string, data: FileEvent['data']): void {
     const { bins } = this
-    const id = String(data['payment'])
+    const id = textOf(data['payment'])
     const payment = this.#open.get(id)
     if (name === 'keysock:payment_started') {
       this.started++
@@ -180,7 +180,7 @@ export class Summary {
   }
 
   #route(channels: unknown): RouteCount {
-    const name = Array.isArray(channels) && channels.length > 0 ? channels.map(String).join(' ') : 'unknown'
+    const name = (Array.isArray(channels) && channels.map(textOf).join(' ')) || 'unknown'
     const key = this.#routes.size < MAX_ROUTES || this.#routes.has(name) ? name : OTHER_ROUTES
     let route = this.#routes.get(key)
     if (route === undefined) this.#routes.set(key, (route = { name: key, settled: 0, failed: 0, hung: 0 }))
@@ -199,4 +199,9 @@ export class Summary {
 function numberOf(value: unknown): number {
   const number = typeof value === 'number' ? value : typeof value === 'string' ? Number(value) : 0
   return Number.isFinite(number) ? number : 0
+}
+
+/** Of a text or a number; of anything else, which no trace of ours has there, nothing. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }

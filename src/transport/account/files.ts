@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { dayText } from '../../floor/clock.ts'
 import { toJson } from '../../floor/json.ts'
 import { syncFolder } from '../../floor/sync-folder.ts'
+import { KeysockError } from '../errors.ts'
 import { MAX_ACCOUNT_LINE_CHARACTERS, MAX_ACCOUNT_PARTS } from '../limits.ts'
 import type { AccountEntry } from './entry.ts'
 import { LineReaderOfAccount } from './lines.ts'
@@ -110,16 +111,56 @@ export async function foldOldest(folder: string): Promise<void> {
 }
 
 async function readFolded(folder: string): Promise<Folded> {
+  const file = join(folder, FOLDED)
   let text: string
   try {
-    text = await readFile(join(folder, FOLDED), 'utf8')
+    text = await readFile(file, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     throw error
   }
-  return JSON.parse(text, (key, value: unknown) =>
-    key.endsWith('Msat') && typeof value === 'string' ? BigInt(value) : value,
-  ) as Folded
+  const folded = parsedFolded(text)
+  if (folded !== undefined) return folded
+  const what = `${file} is not what this library writes; move it away, and what was summed up in it is not told any more`
+  throw new KeysockError('ERR_KEYSOCK_STORE_CORRUPT', what)
+}
+
+/** Undefined where it is not what `writeFolded` writes. */
+function parsedFolded(text: string): Folded | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text, (key, each: unknown) =>
+      key.endsWith('Msat') && typeof each === 'string' ? BigInt(each) : each,
+    )
+  } catch {
+    return undefined
+  }
+  if (!isObject(value)) return undefined
+  const { parts = [], sums = {} } = value
+  const areParts = Array.isArray(parts) && parts.every((part) => typeof part === 'string')
+  const areSums =
+    isObject(sums) && Object.values(sums).every((totals) => Array.isArray(totals) && totals.every(isTotal))
+  return areParts && areSums ? value : undefined
+}
+
+/** The fields of a total, by what they hold. */
+const TOTAL_FIELDS: { readonly [Key in keyof AccountTotal]: 'string' | 'bigint' | 'number' } = {
+  key: 'string',
+  paidMsat: 'bigint',
+  feesMsat: 'bigint',
+  payments: 'number',
+  failed: 'number',
+  receivedMsat: 'bigint',
+  received: 'number',
+  strayMsat: 'bigint',
+}
+
+function isTotal(value: unknown): boolean {
+  return isObject(value) && Object.entries(TOTAL_FIELDS).every(([name, type]) => typeof value[name] === type)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 async function writeFolded(folder: string, folded: Folded): Promise<void> {

@@ -2,6 +2,9 @@ import { BoundedMap } from '../../floor/bounded.ts'
 import { MAX_ACCOUNT_DEFINITIONS } from '../limits.ts'
 import type { AccountEntry, AccountParty, PaidEntry } from './entry.ts'
 
+/** The last millisecond that has a date (ECMA-262 §21.4.1.1). */
+const LAST_TIME_MS = 8_640_000_000_000_000
+
 /**
  * Lines of an account's file. Whom entries are about, and the ways that payments took, are said once, in a line of
  * their own, under a number that later lines name; a number that is said again means the new one from there on:
@@ -79,7 +82,7 @@ export class LineReaderOfAccount {
 
   #entry([type, timeMs, c, ...rest]: readonly unknown[]): AccountEntry | undefined {
     const party = isNumber(c) ? this.#parties.get(c) : undefined
-    if (party === undefined || !isCount(timeMs)) return undefined
+    if (party === undefined || !isCount(timeMs) || timeMs > LAST_TIME_MS) return undefined
     if (type === 'r') {
       const [amountMsat, purpose] = rest
       const isKnown = purpose === 'packet' || purpose === 'stray'
