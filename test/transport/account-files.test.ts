@@ -252,8 +252,8 @@ it('a line with a time that no date has is passed over', async () => {
 
 it.each(['', '{"parts":5}', '{"sums":{"all":[{"key":"","paidMsat":5}]}}', '[]', 'null', '{"parts":["a"]'])(
   'sums that are not what was written are an error that names their file: %s',
-  async (text) => {
-    await writeFile(join(folder, 'account-folded.json'), text)
+  async (written) => {
+    await writeFile(join(folder, 'account-folded.json'), written)
     await expect(readAccount(folder).totals()).rejects.toMatchObject({
       code: 'ERR_KEYSOCK_STORE_CORRUPT',
       message: expect.stringContaining('account-folded.json'),
