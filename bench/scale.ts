@@ -125,14 +125,14 @@ function failuresOf({ setting, cpuMs, payments }: ScaleRun): string[] {
 /** What was not asked for stays as it was measured. */
 async function write(measured: Results): Promise<void> {
   await mkdir(RESULTS, { recursive: true })
-  const file = new URL('scale.json', RESULTS)
-  const former = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as Results) : {}
+  const json = new URL('scale.json', RESULTS)
+  const former = existsSync(json) ? (JSON.parse(await readFile(json, 'utf8')) as Results) : {}
   const all: Results = { ...former, ...measured }
   const results = { ...all, failures: all.whole === undefined ? [] : failuresOf(all.whole) }
   const plots = await plotsOf(results)
   for (const { file, svg } of plots) await writeFile(new URL(file, RESULTS), svg)
   await writeFile(new URL('scale.md', RESULTS), asMarkdown(results, plots))
-  await writeFile(file, `${JSON.stringify(withoutPaths(results), undefined, 1)}\n`)
+  await writeFile(json, `${JSON.stringify(withoutPaths(results), undefined, 1)}\n`)
 }
 
 /** Where the graph stood is of no use to anybody else. */

@@ -143,30 +143,38 @@ function verdict({ failures }: Results): string {
   return failures.map((failure) => `- ${failure}`).join('\n')
 }
 
+/** A point of a picture: what was reached, and what it took. */
+interface Point {
+  readonly x: number
+  readonly ms: number
+  readonly megabytes: number
+}
+
+async function plot(file: string, title: string, x: string, points: readonly Point[]): Promise<Plot> {
+  const panel = (name: string, y: (point: Point) => number) => ({
+    title: name,
+    lines: [{ name: 'measured', points: points.map((point) => ({ x: point.x, y: y(point) })), dots: true }],
+  })
+  const panels = [
+    panel('processor time, seconds', ({ ms }) => ms / 1_000),
+    panel('memory, MB', ({ megabytes }) => megabytes),
+  ]
+  const subtitle = 'a straight line is linear growth; scale.md has the loads'
+  const svg = await svgOf(linePlot({ title, subtitle, x: { title: x }, y: { title: '' }, panels }))
+  return { file, title: `${title}: processor time and memory`, svg }
+}
+
+function bySamples({ samples }: ScaleRun): Point[] {
+  return samples.map(({ payments, cpuMs, heldBytes }) => ({ x: payments, ms: cpuMs, megabytes: heldBytes / 1e6 }))
+}
+
 export async function plotsOf({ nodes, connections, payments, whole }: Results): Promise<Plot[]> {
   const plots: Plot[] = []
-  const add = async (
-    file: string,
-    title: string,
-    x: string,
-    points: readonly { readonly x: number; readonly ms: number; readonly megabytes: number }[],
-  ): Promise<void> => {
-    const line = (y: (point: (typeof points)[number]) => number) => [
-      { name: 'measured', points: points.map((point) => ({ x: point.x, y: y(point) })), dots: true },
-    ]
-    const panels = [
-      { title: 'processor time, seconds', lines: line(({ ms }) => ms / 1_000) },
-      { title: 'memory, MB', lines: line(({ megabytes }) => megabytes) },
-    ]
-    const subtitle = 'lines through nothing are linear; see scale.md for the loads'
-    const svg = await svgOf(linePlot({ title, subtitle, x: { title: x }, y: { title: '' }, panels }))
-    plots.push({ file, title: `${title}: processor time and memory`, svg })
-  }
-  const bySamples = (run: ScaleRun) =>
-    run.samples.map(({ payments: x, cpuMs: ms, heldBytes }) => ({ x, ms, megabytes: heldBytes / 1e6 }))
   if (nodes !== undefined) {
-    const points = nodes.map((run) => ({ x: run.channels, ms: run.buildMs, megabytes: run.networkBytes / 1e6 }))
-    await add('scale-channels.svg', 'Building a network', 'channels', points)
+    const points = nodes
+      .map((run) => ({ x: run.channels, ms: run.buildMs, megabytes: run.networkBytes / 1e6 }))
+      .toSorted((a, b) => a.x - b.x)
+    plots.push(await plot('scale-channels.svg', 'Building a network', 'channels', points))
   }
   if (connections !== undefined) {
     const points = connections.map((run) => ({
@@ -174,9 +182,11 @@ export async function plotsOf({ nodes, connections, payments, whole }: Results):
       ms: run.cpuMs,
       megabytes: (run.heldBytes - run.networkBytes) / 1e6,
     }))
-    await add('scale-connections.svg', 'Connections, as many payments for each', 'connections', points)
+    plots.push(await plot('scale-connections.svg', 'As many payments for each connection', 'connections', points))
   }
-  if (payments !== undefined) await add('scale-payments.svg', 'Payments', 'payments', bySamples(payments))
-  if (whole !== undefined) await add('scale-whole.svg', 'The whole load', 'payments', bySamples(whole))
+  if (payments !== undefined) {
+    plots.push(await plot('scale-payments.svg', 'Payments', 'payments', bySamples(payments)))
+  }
+  if (whole !== undefined) plots.push(await plot('scale-whole.svg', 'The whole load', 'payments', bySamples(whole)))
   return plots
 }

@@ -31,8 +31,6 @@ const REUSE_COST_MSAT = 1e10
 /** A channel that the caller wants to go around. */
 const AVOID_COST_MSAT = 1e12
 
-const NO_HINTS: ReadonlyMap<ChannelLink, Hop> = new Map()
-
 /** A link to be used, with the policy that the sender believes in. */
 export interface Hop {
   readonly link: ChannelLink
@@ -140,32 +138,22 @@ function cheapest(
       const field = row * LINK_FIELDS
       const before = fields[field + FROM] as number
       if (done[before] === 1) continue
-      // What this node asks for what comes in over the link: a discount takes no more than its own fee.
-      let inboundMsat = 0
-      const askedMsat = fields[field + INBOUND_BASE_MSAT] as number
-      const askedPpm = fields[field + INBOUND_PPM] as number
-      if ((askedMsat !== 0 || askedPpm !== 0) && at !== destination.index) {
-        inboundMsat = Math.max(-ownFeeMsat, inboundFeeMsat({ baseFeeMsat: askedMsat, feePpm: askedPpm }, amountMsat))
-      }
+      const inboundMsat = at === destination.index ? 0 : askedInbound(fields, field, amountMsat, ownFeeMsat)
       const sentMsat = amountMsat + inboundMsat
       if (sentMsat > mostMsat || sentMsat > (fields[field + MOST_MSAT] as number)) continue
       if (isStrict && sentMsat < (fields[field + LEAST_MSAT] as number)) continue
-      let baseFeeMsat = fields[field + BASE_FEE_MSAT] as number
-      let feePpm = fields[field + FEE_PPM] as number
       let delta = fields[field + DELTA_BLOCKS] as number
       let feeMsat = 0
       if (before === sender.index) {
         const link = network.links[indexes[row] as number] as ChannelLink
         if (!link.to.online || link.balanceMsat < sentMsat) continue
+      } else if (isPrivate[row] === 1) {
+        const hint = hinted.get(network.links[indexes[row] as number] as ChannelLink)
+        if (hint === undefined) continue
+        delta = hint.cltvDelta
+        feeMsat = outboundFeeMsat(hint.baseFeeMsat, hint.feePpm, sentMsat)
       } else {
-        if (isPrivate[row] === 1) {
-          const hint = hinted.get(network.links[indexes[row] as number] as ChannelLink)
-          if (hint === undefined) continue
-          baseFeeMsat = hint.baseFeeMsat
-          feePpm = hint.feePpm
-          delta = hint.cltvDelta
-        }
-        feeMsat = outboundFeeMsat(baseFeeMsat, feePpm, sentMsat)
+        feeMsat = outboundFeeMsat(fields[field + BASE_FEE_MSAT] as number, fields[field + FEE_PPM] as number, sentMsat)
       }
       let cost = costHere + (hopCost + sentMsat * delta * RISK_PER_BLOCK) + inboundMsat + feeMsat
       if (cost >= (costs[before] as number)) continue
@@ -184,21 +172,36 @@ function cheapest(
       space.reach(before, cost)
     }
   }
+  const hops = foundHops(network, search, hinted)
+  return hops.length === 0 ? undefined : { hops, cost: (costs[sender.index] as number) + search.amountMsat, search }
+}
+
+/** The way that the search space shows, from the sender on. */
+function foundHops(network: Network, { from, to }: Search, hinted: ReadonlyMap<ChannelLink, Hop>): Hop[] {
+  const { next } = network.searchSpace
   const hops: Hop[] = []
-  for (let node = sender; node !== destination;) {
+  for (let node = from; node !== to;) {
     const link = network.links[next[node.index] as number] as ChannelLink
-    const isHinted = link.channel.private && link.from !== sender
+    const isHinted = link.channel.private && link.from !== from
     hops.push((isHinted ? hinted.get(link) : undefined) ?? network.searchedLinks.hopOver(link))
     node = link.to
   }
-  return hops.length === 0 ? undefined : { hops, cost: (costs[sender.index] as number) + search.amountMsat, search }
+  return hops
+}
+
+/** What a node asks for what comes in over the link of this row: a discount takes no more than its own fee. */
+function askedInbound(fields: Float64Array, field: number, amountMsat: number, ownFeeMsat: number): number {
+  const baseFeeMsat = fields[field + INBOUND_BASE_MSAT] as number
+  const feePpm = fields[field + INBOUND_PPM] as number
+  if (baseFeeMsat === 0 && feePpm === 0) return 0
+  return Math.max(-ownFeeMsat, inboundFeeMsat({ baseFeeMsat, feePpm }, amountMsat))
 }
 
 /** What the sender's own channel costs at least; undefined where none can carry the amount. */
 function leastFirstCost(network: Network, search: Search, uses: ReadonlyMap<Channel, number>): number | undefined {
   let least: number | undefined
   for (const link of search.from.links) {
-    if (!isUsable(link, search, NO_HINTS, search.amountMsat)) continue
+    if (!canSend(link, search.amountMsat)) continue
     // A least amount may be met by what is to be paid to relays.
     const amountMsat = Math.max(search.amountMsat, link.policy.minHtlcMsat)
     const cost = linkCost(network, search, link, 0, amountMsat) + (uses.get(link.channel) ?? 0) * REUSE_COST_MSAT
@@ -207,17 +210,10 @@ function leastFirstCost(network: Network, search: Search, uses: ReadonlyMap<Chan
   return least
 }
 
-/** Whether the sender knows this link, and it can carry the amount. */
-function isUsable(
-  link: ChannelLink,
-  search: Search,
-  hinted: ReadonlyMap<ChannelLink, Hop>,
-  amountMsat: number,
-): boolean {
-  const { channel, policy } = link
+/** Whether the sender can send this amount over a link of its own. */
+function canSend({ channel, policy, to, balanceMsat }: ChannelLink, amountMsat: number): boolean {
   if (channel.closed || policy.disabled || amountMsat > policy.maxHtlcMsat) return false
-  if (link.from === search.from) return link.to.online && link.balanceMsat >= amountMsat
-  return !channel.private || hinted.has(link)
+  return to.online && balanceMsat >= amountMsat
 }
 
 /** What a link costs beside its fee. */
