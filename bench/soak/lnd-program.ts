@@ -1,5 +1,5 @@
 /** A program of `./dev soak --lnd`, in a process of its own: it serves, calls the others, and tells what it takes. */
-import { createEndpoint, type EndpointStats, FolderStore } from '../../src/index.ts'
+import { BackendError, createEndpoint, type Endpoint, type EndpointStats, FolderStore } from '../../src/index.ts'
 import { createLndBackend } from '../../src/lnd.ts'
 import { pause } from '../../src/floor/clock.ts'
 import { Random } from '../../src/backends/sim/random.ts'
@@ -10,6 +10,7 @@ const PLENTY_MSAT = 1_000_000_000_000n
 const CAP_MSAT = 10_000_000n
 /** After the end of everything, until what is left is counted: sockets close in the meantime. */
 const CLOSING_MS = 2_000
+const AGAIN_MS = 2_000
 
 export interface ProgramSettings {
   readonly socket: string
@@ -52,17 +53,31 @@ const COUNTERS = [
 ] as const satisfies readonly (keyof EndpointStats)[]
 const TABLES = ['opensSeen', 'tombstones', 'verdicts', 'keyAgreements', 'messagesSeen'] as const
 
+/** A node that was started a moment ago may not take everything yet. */
+async function opened({ cert, folder, macaroon, prune, socket }: ProgramSettings): Promise<Endpoint> {
+  for (;;) {
+    const store = new FolderStore(folder)
+    try {
+      return await createEndpoint({
+        backend: createLndBackend({ socket, cert, macaroon, prune }),
+        store,
+        caps: { peer: PLENTY_MSAT, process: PLENTY_MSAT },
+        maxCost: CAP_MSAT,
+        phantomLane: true,
+      })
+    } catch (error) {
+      if (!(error instanceof BackendError && error.code === 'offline')) throw error
+      await store.close()
+      await pause(AGAIN_MS)
+    }
+  }
+}
+
 async function main(settings: ProgramSettings): Promise<void> {
-  const { actMs, cert, folder, macaroon, others, prune, seed, socket } = settings
+  const { actMs, others, seed } = settings
   const random = new Random(String(seed), 'program')
   const tally = new Tally()
-  const endpoint = await createEndpoint({
-    backend: createLndBackend({ socket, cert, macaroon, prune }),
-    store: new FolderStore(folder),
-    caps: { peer: PLENTY_MSAT, process: PLENTY_MSAT },
-    maxCost: CAP_MSAT,
-    phantomLane: true,
-  })
+  const endpoint = await opened(settings)
   endpoint.on('warning', ({ code }) => tally.count(`warning ${code}`))
   const party = await Party.serve(endpoint, tally)
   let isActing = true

@@ -95,7 +95,6 @@ export class LndSoak {
   readonly #samples: LndSample[] = []
   readonly #counts: Record<string, number> = {}
   readonly #left: string[] = []
-  #network: Network<NodeName> | undefined
   #folder = ''
   #starts = 0
 
@@ -113,7 +112,6 @@ export class LndSoak {
         { between: ['bob', 'carol'], capacitySat: 10_000_000, pushSat: 5_000_000 },
       ],
     })
-    this.#network = network
     try {
       const before = await this.#contents(network)
       await network.waitActive()

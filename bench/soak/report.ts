@@ -12,7 +12,7 @@ const JSON_FILE = new URL('soak.json', RESULTS)
 /** The heap may grow by so much from the first hour's end to the last, as a share. */
 export const MAX_GROWTH = 0.05
 /** Of a real run, the first part warms up: code is compiled, and tables fill. */
-export const LND_WARM_SHARE: number = 1 / 3
+const LND_WARM_SHARE: number = 1 / 3
 
 interface Results {
   readonly simulated?: Soaked
@@ -179,12 +179,11 @@ async function pictureOf(
 
 /** A line of the file for each sample. */
 function asJson(results: Results): string {
-  const isSamples = (key: string): boolean => key === 'samples'
   const lines: string[] = []
   const text = JSON.stringify(
     results,
     (key, value: unknown) => {
-      if (!isSamples(key)) return value
+      if (key !== 'samples') return value
       lines.push((value as (Sample | LndSample)[]).map((sample) => `    ${JSON.stringify(sample)}`).join(',\n'))
       return `@samples ${lines.length - 1}`
     },

@@ -68,7 +68,7 @@ export function heapFit(samples: readonly Sample[], { fromMs }: { readonly fromM
 }
 
 /** The weights with which the columns come nearest to the values: Gauss's elimination on the normal equations. */
-export function leastSquares(rows: readonly (readonly number[])[], values: readonly number[]): number[] {
+function leastSquares(rows: readonly (readonly number[])[], values: readonly number[]): number[] {
   const width = rows[0]?.length ?? 0
   const matrix = Array.from({ length: width }, (_, i) => [
     ...Array.from({ length: width }, (__, j) => rows.reduce((sum, row) => sum + (row[i] ?? 0) * (row[j] ?? 0), 0)),
