@@ -27,12 +27,23 @@ export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
+/**
+ * A byte a character, as one flat string: for what is kept long and looked at seldom. An array takes 200 bytes beside
+ * what is in it, a string 16.
+ */
+export function toText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}
+
+/** What `toText` was given. */
+export function fromText(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'latin1'))
+}
+
 /** The bytes of an even number of hexadecimal digits in either case. @throws RangeError for anything else. */
 export function fromHex(hex: string): Uint8Array {
   if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) {
     throw new RangeError('expected an even number of hexadecimal digits')
   }
-  const bytes = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
-  return bytes
+  return new Uint8Array(Buffer.from(hex, 'hex'))
 }

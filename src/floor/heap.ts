@@ -1,3 +1,5 @@
+import { withLast } from './light.ts'
+
 /** Something that can stand in one heap at a time. */
 export interface HeapItem {
   /** Place in the heap; -1 while it stands in none. Written by the heap alone. */
@@ -11,7 +13,7 @@ export interface HeapItem {
  */
 export class Heap<Item extends HeapItem> {
   readonly #before: (a: Item, b: Item) => boolean
-  readonly #items: Item[] = []
+  #items: Item[] = []
 
   constructor(before: (a: Item, b: Item) => boolean) {
     this.#before = before
@@ -29,7 +31,8 @@ export class Heap<Item extends HeapItem> {
   /** Puts an item in, or to its right place where it stands in the heap already and what orders it has changed. */
   put(item: Item): void {
     if (item.heapIndex < 0) {
-      item.heapIndex = this.#items.push(item) - 1
+      this.#items = withLast(this.#items, item)
+      item.heapIndex = this.#items.length - 1
       this.#up(item)
     } else this.#reorder(item)
   }

@@ -15,7 +15,9 @@ const NOBLE = '@noble/'
 const NODE = 'node:'
 
 /** The floor without the process's edges to real time and chance: what pure code may stand on. */
-const PURE_FLOOR = ['back-off', 'bounded', 'bytes', 'heap', 'token-bucket'].map((name) => `src/floor/${name}.ts`)
+const PURE_FLOOR = ['back-off', 'bounded', 'bytes', 'heap', 'light', 'token-bucket'].map(
+  (name) => `src/floor/${name}.ts`,
+)
 /** What the wings of the transport share. */
 const TRANSPORT_BASE = ['errors', 'limits', 'logger'].map((name) => `src/transport/${name}.ts`)
 const VALUES = ['src/medium/', 'src/wire/']

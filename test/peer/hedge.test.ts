@@ -1,14 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { HedgeBudget, HedgeDelay } from '../../src/transport/peer/hedge.ts'
+import { HedgeBudget, HedgeDelay, RouteTimes } from '../../src/transport/peer/hedge.ts'
 
-const ROUTE = {}
+const freshRoute = (): { readonly times: RouteTimes } => ({ times: new RouteTimes() })
 const HANG_SHARE = 0.01
 
 function delayOf(samples: readonly number[], hangShare = HANG_SHARE): number {
   const delay = new HedgeDelay()
-  for (const ms of samples) delay.settled(ROUTE, ms)
-  return delay.after(ROUTE, 2, hangShare)
+  const route = freshRoute()
+  for (const ms of samples) delay.settled(route, ms)
+  return delay.after(route, 2, hangShare)
 }
 
 const times = (count: number, ms: (index: number) => number): number[] => Array.from({ length: count }, (_, i) => ms(i))
@@ -16,7 +17,7 @@ const times = (count: number, ms: (index: number) => number): number[] => Array.
 describe('the hedge delay', () => {
   test('is 1.5 s for each channel before there is a sample, 3 s at least and 10 s at most', () => {
     const delay = new HedgeDelay()
-    expect([1, 2, 3, 20].map((channels) => delay.after(ROUTE, channels, HANG_SHARE))).toEqual([
+    expect([1, 2, 3, 20].map((channels) => delay.after(freshRoute(), channels, HANG_SHARE))).toEqual([
       3_000, 3_000, 4_500, 10_000,
     ])
   })
@@ -45,12 +46,13 @@ describe('the hedge delay', () => {
 
   test('is the own one of a route that is known, and that of all before', () => {
     const delay = new HedgeDelay()
-    const slow = {}
-    for (let index = 0; index < 100; index++) delay.settled(ROUTE, 2_000)
+    const usual = freshRoute()
+    const slow = freshRoute()
+    for (let index = 0; index < 100; index++) delay.settled(usual, 2_000)
     for (let index = 0; index < 31; index++) delay.settled(slow, 8_000)
     expect(delay.after(slow, 2, 0.1)).toBeCloseTo(8_800)
     delay.settled(slow, 8_000)
-    expect(delay.after(ROUTE, 2, 0.1)).toBeCloseTo(2_200)
+    expect(delay.after(usual, 2, 0.1)).toBeCloseTo(2_200)
     expect(delay.after(slow, 2, 0.1)).toBeCloseTo(8_800)
   })
 

@@ -3,7 +3,7 @@ import { Renewal } from '../../src/transport/peer/renewal.ts'
 
 describe('renewal', () => {
   test('asks at once, once, and again later and later where there is no answer', () => {
-    const renewal = new Renewal(() => 0)
+    const renewal = new Renewal({ chance: () => 0 })
     const waits: number[] = []
     let now = 0
     for (let index = 0; index < 8; index++) {
@@ -18,7 +18,7 @@ describe('renewal', () => {
   })
 
   test('routes that are gone as soon as they are found are not asked for in a circle', () => {
-    const renewal = new Renewal(() => 0)
+    const renewal = new Renewal({ chance: () => 0 })
     renewal.take(0, 'none-left', [])
     renewal.found(0)
     expect(renewal.take(0, 'none-left', [])).toBeDefined()
@@ -29,7 +29,7 @@ describe('renewal', () => {
   })
 
   test('routes in use are renewed after ten minutes, routes at rest are not', () => {
-    const renewal = new Renewal(() => 0)
+    const renewal = new Renewal({ chance: () => 0 })
     renewal.take(0, 'none-left', [])
     renewal.found(0)
     expect(renewal.due('content')).toBeUndefined()
@@ -38,7 +38,7 @@ describe('renewal', () => {
   })
 
   test('poor routes and wishes are asked for every 30 s at most', () => {
-    const renewal = new Renewal(() => 0)
+    const renewal = new Renewal({ chance: () => 0 })
     renewal.take(0, 'none-left', [])
     renewal.found(0)
     expect(renewal.due('poor')).toBe(30_000)

@@ -50,7 +50,7 @@ export class Answers {
   /** What the initiator is taken to count as paid and never came: more than that was asked for in vain. */
   #missingMsat = 0n
   #againAtMs = 0
-  readonly #again: BackOff = new BackOff(AGAIN)
+  #again: BackOff | undefined
 
   constructor(
     wider: Budget,
@@ -71,7 +71,7 @@ export class Answers {
     this.#paidMsat += msat
     this.budget.allow(msat)
     this.#allowance.earned(msat)
-    this.#again.reset()
+    this.#again?.reset()
     this.#giveBack()
   }
 
@@ -164,7 +164,7 @@ export class Answers {
     const isNeeded = view.isLast ? this.#isLow(view) : view.queued > 0 || this.#isLow(view)
     const isAsked = !view.isEnding && this.#packetMsat > 0n && isNeeded
     if (isAsked && dueMsat > this.#saidMsat) this.#saidMsat = dueMsat
-    this.#againAtMs = nowMs + this.#again.next()
+    this.#againAtMs = nowMs + (this.#again ??= new BackOff(AGAIN)).next()
     return this.#saidMsat
   }
 

@@ -64,7 +64,9 @@ export class Budget {
     const around = wider === undefined ? [] : wider instanceof Budget ? [wider] : wider
     // Each once, the widest last: money of one payment counts once in each.
     const caps = around.flatMap((each) => each.#caps)
-    this.#caps = [this, ...caps.filter((each, index) => caps.lastIndexOf(each) === index)]
+    const wide = caps.filter((each, index) => caps.lastIndexOf(each) === index)
+    // What is spread into a list leaves it room for 16 more, and there is a list for each connection.
+    this.#caps = [this as Budget].concat(wide)
   }
 
   /** Somebody is asked whether this cap may be raised: what it stops waits for the answer. */

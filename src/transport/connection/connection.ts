@@ -429,6 +429,11 @@ export class Connection {
     return this.#parts.role
   }
 
+  /** In hexadecimal. */
+  get id(): string {
+    return this.#parts.id
+  }
+
   get connectionId(): Uint8Array {
     return this.#parts.connectionId
   }

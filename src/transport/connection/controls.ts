@@ -31,8 +31,8 @@ export class Controls {
   due = 0
   // Sent, and not known to have arrived.
   #outstanding = 0
-  // The packet that carried each kind last, by the bit's position.
-  #last: number[] = []
+  // The packet that carried each kind last, by the bit's position; undefined while none is outstanding.
+  #last: number[] | undefined
 
   /** Makes `kinds` due. */
   want(kinds: number): void {
@@ -47,7 +47,12 @@ export class Controls {
   /** Neither due nor waited for any more. */
   drop(kinds: number): void {
     this.due &= ~kinds
+    this.#forget(kinds)
+  }
+
+  #forget(kinds: number): void {
     this.#outstanding &= ~kinds
+    if (this.#outstanding === 0) this.#last = undefined
   }
 
   /** Due or on their way. */
@@ -57,9 +62,11 @@ export class Controls {
 
   sent(kinds: number, number: number): void {
     this.due &= ~kinds
+    if (kinds === 0) return
     this.#outstanding |= kinds
+    const last = (this.#last ??= [])
     for (const kind of KINDS) {
-      if ((kinds & kind) !== 0) this.#last[31 - Math.clz32(kind)] = number
+      if ((kinds & kind) !== 0) last[31 - Math.clz32(kind)] = number
     }
   }
 
@@ -68,20 +75,20 @@ export class Controls {
     let newest = 0
     const open = kinds & this.#outstanding
     for (const kind of KINDS) {
-      if ((open & kind) !== 0 && this.#last[31 - Math.clz32(kind)] === number) newest |= kind
+      if ((open & kind) !== 0 && this.#last?.[31 - Math.clz32(kind)] === number) newest |= kind
     }
     return newest
   }
 
   /** Packet `number` with `kinds` arrived. */
   delivered(kinds: number, number: number): void {
-    this.#outstanding &= ~this.#newest(kinds, number)
+    this.#forget(this.#newest(kinds, number))
   }
 
   /** Packet `number` with `kinds` did not arrive, or nobody knows: what no later packet carries becomes due. */
   lost(kinds: number, number: number): void {
     const newest = this.#newest(kinds, number)
-    this.#outstanding &= ~newest
+    this.#forget(newest)
     this.due |= newest
   }
 

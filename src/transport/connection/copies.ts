@@ -28,6 +28,8 @@ interface Early {
   readonly lateAt: number
 }
 
+const NO_WAIT: Readonly<Record<CopyReason, number>> = { urgent: 0, hedge: 0, early: 0 }
+
 type Needs =
   | 'ack'
   | 'controls'
@@ -43,8 +45,8 @@ type Needs =
 /** Which packets are late, or hold the receiver up, and the copies that are made of them (spec §8.5, §8.6). */
 export class Copies implements Timed {
   readonly #parts: Pick<Parts, Needs>
-  readonly #overdue: OverdueQueue = new OverdueQueue()
-  /** Undefined while there is none: an idle connection stays small. */
+  /** Undefined while there is none, as all of these: an idle connection stays small. */
+  #overdue: OverdueQueue | undefined
   #jobs: CopyJobs | undefined
   #heads: HeadQueue | undefined
   /** Bytes that hung, and whose copies failed: they begin anew. */
@@ -52,7 +54,7 @@ export class Copies implements Timed {
   /** Bytes that failed, and failed again: the third packet with them has a copy at once where it is the head. */
   #failedTwice: RangeSet | undefined
   /** By reason: the peer controller granted none, so something else goes first until then. */
-  readonly #waitUntil: Record<CopyReason, number> = { urgent: 0, hedge: 0, early: 0 }
+  #waitUntil: Readonly<Record<CopyReason, number>> = NO_WAIT
   #copies = 0
 
   constructor(parts: Pick<Parts, Needs>) {
@@ -71,14 +73,23 @@ export class Copies implements Timed {
 
   dueAt(after: number): number | undefined {
     const { urgent, hedge, early } = this.#waitUntil
-    const due = earliest(after, this.#overdue.dueAt, this.#early()?.at)
+    const due = earliest(after, this.#overdue?.dueAt, this.#early()?.at)
     if (!this.#parts.life.isLive || this.#jobs === undefined) return due
     return earliest(after, due, urgent, hedge, early)
   }
 
+  #watch(packet: SentPacket, lateAtMs: number): void {
+    ;(this.#overdue ??= new OverdueQueue()).watch(packet, lateAtMs)
+  }
+
+  #unwatch(packet: SentPacket): void {
+    this.#overdue?.unwatch(packet)
+    if (this.#overdue?.dueAt === undefined) this.#overdue = undefined
+  }
+
   /** Packets whose delay is over: spec §8.5 and §8.6. */
   run(now: number): void {
-    for (let packet = this.#overdue.take(now); packet !== undefined; packet = this.#overdue.take(now)) {
+    for (let packet = this.#overdue?.take(now); packet !== undefined; packet = this.#overdue?.take(now)) {
       if (packet.phase === 'flying') this.#late(now, packet)
     }
   }
@@ -102,7 +113,7 @@ export class Copies implements Timed {
     const dropsAt = now < moneyAt ? Math.min(moneyAt, stuckAt) : stuckAt
     const letsGoAt = now < dropsAt ? dropsAt : now + STUCK_MS
     const next = Math.min(packet.hasHolds ? letsGoAt : Infinity, isNewest && now < copyAt ? copyAt : Infinity)
-    if (next < Infinity) this.#overdue.watch(packet, next)
+    if (next < Infinity) this.#watch(packet, next)
     if (!isNewest || now < copyAt || !this.#isWaiting(original)) return
     this.#want(now, original, now)
   }
@@ -138,7 +149,8 @@ export class Copies implements Timed {
   }
 
   stop(): void {
-    this.#overdue.clear()
+    this.#overdue?.clear()
+    this.#overdue = undefined
     this.#jobs = undefined
     this.#heads = undefined
     this.#hung = undefined
@@ -304,7 +316,7 @@ export class Copies implements Timed {
 
   /** None was granted for this reason. */
   waitUntil(reason: CopyReason, atMs: number): void {
-    this.#waitUntil[reason] = atMs
+    this.#waitUntil = { ...this.#waitUntil, [reason]: atMs }
   }
 
   /** A packet goes out; `job`: it is the copy that this asks for. */
@@ -318,15 +330,15 @@ export class Copies implements Timed {
       if (job.isWhole) this.#drop(job.origin)
       for (const each of membersOf(packet)) if (each !== packet) this.#superseded(each)
     }
-    this.#overdue.watch(packet, Math.max(Math.min(lateAt(packet), packet.parts.sentAt + STUCK_MS), now + 1))
+    this.#watch(packet, Math.max(Math.min(lateAt(packet), packet.parts.sentAt + STUCK_MS), now + 1))
     // It hung, and its copy failed: the receiver has waited long enough for two at once.
     if (job === undefined && this.#takeHung(packet)) this.#want(now, packet, now)
   }
 
   // A newer copy is watched in its place; what is set aside for it is not kept for ever all the same.
   #superseded(packet: SentPacket): void {
-    if (packet.phase === 'flying' && packet.hasHolds) this.#overdue.watch(packet, packet.parts.sentAt + STUCK_MS)
-    else this.#overdue.unwatch(packet)
+    if (packet.phase === 'flying' && packet.hasHolds) this.#watch(packet, packet.parts.sentAt + STUCK_MS)
+    else this.#unwatch(packet)
   }
 
   /** Whether what `packet` carries goes again, should neither it nor any copy of it have an outcome. */
@@ -337,12 +349,12 @@ export class Copies implements Timed {
 
   /** It has an outcome, or arrived: what it does not bring is expected of the newest of the others. */
   unwatch(now: number, packet: SentPacket): void {
-    this.#overdue.unwatch(packet)
+    this.#unwatch(packet)
     const original = originalOf(packet)
     if (this.#jobs?.get(original) !== undefined && !this.#isWaiting(original)) this.#drop(original)
     if (packet.group === undefined) return
     const heir = packet.group.members.findLast((each) => each !== packet && each.isOut)
-    if (heir !== undefined) this.#overdue.watch(heir, Math.max(lateAt(heir), now + 1))
+    if (heir !== undefined) this.#watch(heir, Math.max(lateAt(heir), now + 1))
   }
 
   /** It failed, and none of the others is expected any more: what they carry begins anew in a new packet. */

@@ -5,6 +5,7 @@ import { type DirectionKeys, ecdh, identifyProof, type MainKeys } from '../../wi
 import { type DecodedHeader, openPacket } from '../../wire/packets.ts'
 import type { Parameters } from '../../wire/parameters.ts'
 import { Control } from './controls.ts'
+import { HandshakeKeys } from './handshake-keys.ts'
 import { ACCEPT_MS, ACK_DELAY_MS } from './limits.ts'
 import { ephemeralSecret, openDigest, Opening, type OpeningOptions } from './opening.ts'
 import type { Parts } from './parts.ts'
@@ -34,14 +35,8 @@ export class Handshake implements Timed {
   readonly #parts: Pick<Parts, Needs>
   /** Initiator, until the other side has accepted. */
   opening: Readonly<Opening> | undefined
-  #early: DirectionKeys | undefined
-  main: MainKeys | undefined
-  /** e_r: what the responder made, or what the initiator opened an ANSWER with. */
-  responderEphemeral: Uint8Array | undefined
-  /** Responder: the secret of e_r, for IDENTIFY. */
-  #ephemeralSecret: Uint8Array | undefined
-  /** Responder: a digest of the OPEN with attempt 0, to know its copies. */
-  #openDigest: Uint8Array | undefined
+  /** Undefined: an initiator that has no answer yet. */
+  #keys: HandshakeKeys | undefined
   /** Responder: the OPEN brought money that no copy of it must bring again (spec §6.5). */
   openPaysOnce = false
   /** Responder: when ACCEPT goes by itself. */
@@ -61,7 +56,16 @@ export class Handshake implements Timed {
 
   /** Of what the initiator sends before it has the main keys. */
   get early(): DirectionKeys | undefined {
-    return this.#early ?? this.opening?.initiation?.early
+    return this.#keys?.early ?? this.opening?.initiation?.early
+  }
+
+  get main(): MainKeys | undefined {
+    return this.#keys?.main
+  }
+
+  /** e_r: what the responder made, or what the initiator opened an ANSWER with. */
+  get responderEphemeral(): Uint8Array | undefined {
+    return this.#keys?.ephemeral
   }
 
   get peerAckDelayMs(): number {
@@ -93,7 +97,7 @@ export class Handshake implements Timed {
   /** Packets can be sealed: an OPEN needs a way to be answered, and perhaps a proof; all else needs keys. */
   get canSend(): boolean {
     const { opening } = this
-    if (!this.#parts.life.isOpening) return this.main !== undefined
+    if (!this.#parts.life.isOpening) return this.#keys !== undefined
     return opening?.isAnswerable === true && !opening.waitsForSecret
   }
 
@@ -125,12 +129,10 @@ export class Handshake implements Timed {
 
   /** Responder: its half of the handshake; e_r is made once per e_i (spec §4.6). `record` is the OPEN that came. */
   respond(session: Response, record: Uint8Array): void {
-    this.#ephemeralSecret = ephemeralSecret(this.#parts.random)
-    const { ephemeral, main } = completeResponder(session, this.#ephemeralSecret)
-    this.#early = session.early
-    this.main = main
-    this.responderEphemeral = ephemeral
-    this.#openDigest = openDigest(record, this.#parts.connectionId)
+    const secret = ephemeralSecret(this.#parts.random)
+    const { ephemeral, main } = completeResponder(session, secret)
+    const digest = openDigest(record, this.#parts.connectionId)
+    this.#keys = new HandshakeKeys(ephemeral, main, { early: session.early, secret, openDigest: digest })
   }
 
   /** Responder: takes the connection. `paysOnce`: the OPEN brought more than a packet has to. */
@@ -142,26 +144,25 @@ export class Handshake implements Timed {
 
   /** Whether `record` is a copy of the OPEN that this connection came from. */
   isOwnOpen(record: Uint8Array): boolean {
-    return this.#openDigest !== undefined && equalBytes(this.#openDigest, openDigest(record, this.#parts.connectionId))
+    const digest = this.#keys?.openDigest
+    return digest !== undefined && equalBytes(digest, openDigest(record, this.#parts.connectionId))
   }
 
   /** Initiator: opens an ANSWER. Any that opens completes the handshake (spec §4.6); undefined: it is not authentic. */
   openAnswer(record: Uint8Array, decoded: DecodedHeader, ephemeral: Uint8Array): Uint8Array | undefined {
     const main = this.#mainWith(ephemeral)
-    const frames = main === undefined ? undefined : openPacket(record, decoded, main.toInitiator)
-    if (frames === undefined) return undefined
-    this.main = main
-    this.responderEphemeral = ephemeral
+    if (main === undefined) return undefined
+    const frames = openPacket(record, decoded, main.toInitiator)
+    if (frames !== undefined) this.#keys ??= new HandshakeKeys(ephemeral, main)
     return frames
   }
 
   #mainWith(ephemeral: Uint8Array): MainKeys | undefined {
-    if (this.main === undefined) {
+    if (this.#keys === undefined) {
       const initiation = this.opening?.initiation
       return initiation === undefined ? undefined : completeInitiator(initiation, ephemeral)
     }
-    const isSame = this.responderEphemeral !== undefined && equalBytes(this.responderEphemeral, ephemeral)
-    return isSame ? this.main : undefined
+    return equalBytes(this.#keys.ephemeral, ephemeral) ? this.#keys.main : undefined
   }
 
   /** Responder: a DATA packet was opened, so the initiator has the main keys (spec §4.6). */
@@ -185,15 +186,16 @@ export class Handshake implements Timed {
   accepted(now: number, parameters: Parameters): void {
     if (this.parameters !== undefined) return
     this.#learn(parameters)
-    const { idle, life, outputs, packets, probe, recovery } = this.#parts
+    const { idle, life, outputs, packets, paths, probe, recovery } = this.#parts
     if (!life.isOpening) return
     idle.active(now)
     life.established()
     if (this.opening !== undefined) recovery.openAnswered(now, this.opening)
+    paths.told()
     this.opening = undefined
     if (packets.unconfirmed > 0) probe.arm(now)
-    if (this.#identity !== undefined && this.responderEphemeral !== undefined) {
-      outputs.request({ type: 'shared-secret', point: this.responderEphemeral })
+    if (this.#identity !== undefined && this.#keys !== undefined) {
+      outputs.request({ type: 'shared-secret', point: this.#keys.ephemeral })
     }
   }
 
@@ -208,17 +210,18 @@ export class Handshake implements Timed {
       this.opening.provideSecret(secret)
       return
     }
-    if (this.main === undefined || this.#identity === undefined || !this.#parts.life.isLive) return
+    if (this.#keys === undefined || this.#identity === undefined || !this.#parts.life.isLive) return
     const { key } = this.#identity
-    this.#identity = { key, proof: identifyProof(secret, this.main.toResponder.transcript) }
+    this.#identity = { key, proof: identifyProof(secret, this.#keys.main.toResponder.transcript) }
     this.#parts.controls.want(Control.IDENTIFY)
   }
 
   /** Responder: whether this proof is right (spec §12.7: also after a good one). */
   isProof(frame: IdentifyFrame): boolean {
-    if (this.#ephemeralSecret === undefined || this.main === undefined) return false
-    const secret = ecdh(this.#ephemeralSecret, frame.key)
-    return equalBytes(identifyProof(secret, this.main.toResponder.transcript), frame.proof)
+    const own = this.#keys?.secret
+    if (own === undefined || this.#keys === undefined) return false
+    const secret = ecdh(own, frame.key)
+    return equalBytes(identifyProof(secret, this.#keys.main.toResponder.transcript), frame.proof)
   }
 
   /** Responder: a proof came that is right. */

@@ -1,5 +1,6 @@
 import { BoundedSet } from '../../floor/bounded.ts'
 import { toHex } from '../../floor/bytes.ts'
+import { NONE, withLast } from '../../floor/light.ts'
 import { MESSAGE_ID_BYTES, MAX_MESSAGE_BYTES } from '../../wire/frames.ts'
 import { MAX_MESSAGE_IDS, MAX_MESSAGES_WAITING } from './limits.ts'
 
@@ -14,7 +15,7 @@ export interface OutgoingMessage {
 
 /** Datagrams in both directions. */
 export class Messages {
-  #outgoing: OutgoingMessage[] = []
+  #outgoing: OutgoingMessage[] = NONE
   #seen: BoundedSet<string> | undefined
 
   /** @throws RangeError for one that is too large, or when too many wait. */
@@ -22,7 +23,7 @@ export class Messages {
     if (id.length !== MESSAGE_ID_BYTES) throw new RangeError(`a message id is ${MESSAGE_ID_BYTES} bytes`)
     if (data.length > MAX_MESSAGE_BYTES) throw new RangeError(`a message is at most ${MAX_MESSAGE_BYTES} bytes`)
     if (this.#outgoing.length >= MAX_MESSAGES_WAITING) throw new RangeError('too many messages wait')
-    this.#outgoing.push({ id, data, state: 'due', lastNumber: -1 })
+    this.#outgoing = withLast(this.#outgoing, { id, data, state: 'due', lastNumber: -1 })
   }
 
   get hasDue(): boolean {
@@ -72,6 +73,6 @@ export class Messages {
   }
 
   clear(): void {
-    this.#outgoing = []
+    this.#outgoing = NONE
   }
 }

@@ -1,3 +1,4 @@
+import { NONE, withLast } from '../../floor/light.ts'
 import type { Tariff } from '../../wire/frames.ts'
 import { NO_TARIFF } from '../../wire/tariffs.ts'
 import { MAX_STRETCHES } from './limits.ts'
@@ -6,15 +7,6 @@ import { MAX_STRETCHES } from './limits.ts'
 interface Stretch {
   readonly from: number
   readonly kilobyteMsat: bigint
-}
-
-/** What one side has counted since the tariff that holds began to. */
-interface Counts {
-  packets: number
-  uploadBytes: number
-  messages: number
-  /** Time is counted from then on, ms. */
-  sinceMs: number
 }
 
 /**
@@ -27,13 +19,17 @@ export class Meter {
   #isFirst = true
   /** What was counted under the tariffs before, and the stream below the first stretch; in thousandths. */
   #before = 0n
-  readonly #counts: Counts
+  // Counted since the tariff that holds began to, time from `#sinceMs` on.
+  #packets = 0
+  #uploadBytes = 0
+  #messages = 0
+  #sinceMs: number
   #uploaded = 0
-  readonly #stretches: Stretch[] = []
+  #stretches: Stretch[] = NONE
   #stoppedMs: number | undefined
 
   constructor(nowMs: number) {
-    this.#counts = { packets: 0, uploadBytes: 0, messages: 0, sinceMs: nowMs }
+    this.#sinceMs = nowMs
   }
 
   /** Of all but the responder's stream. */
@@ -61,22 +57,22 @@ export class Meter {
 
   /** The responder's stream costs so much from `from` on. `from` is not below that of the stretch before. */
   stretch(from: number, kilobyteMsat: bigint): void {
-    if (this.lastFrom === from) this.#stretches.pop()
-    if (this.#stretches.length === 0 && from > 0) this.#stretches.push({ from: 0, kilobyteMsat: 0n })
-    this.#stretches.push({ from, kilobyteMsat })
+    if (this.#stretches.at(-1)?.from === from) this.#stretches.pop()
+    if (this.#stretches.length === 0 && from > 0) this.#stretches = [{ from: 0, kilobyteMsat: 0n }]
+    this.#stretches = withLast(this.#stretches, { from, kilobyteMsat })
   }
 
   packet(): void {
-    this.#counts.packets++
+    this.#packets++
   }
 
   message(): void {
-    this.#counts.messages++
+    this.#messages++
   }
 
   /** The initiator's stream is there, or was sent, up to so many bytes. */
   upload(bytes: number): void {
-    this.#counts.uploadBytes += bytes - this.#uploaded
+    this.#uploadBytes += bytes - this.#uploaded
     this.#uploaded = bytes
   }
 
@@ -130,18 +126,16 @@ export class Meter {
 
   #counted(nowMs: number): bigint {
     const { packetMsat, uploadMsat, messageMsat, secondMsat } = this.#tariff
-    const { packets, uploadBytes, messages, sinceMs } = this.#counts
-    const whole = packetMsat * BigInt(packets) + messageMsat * BigInt(messages)
-    const ms = Math.max(0, Math.floor(Math.min(nowMs, this.#stoppedMs ?? Infinity) - sinceMs))
-    return whole * 1_000n + uploadMsat * BigInt(uploadBytes) + secondMsat * BigInt(ms)
+    const whole = packetMsat * BigInt(this.#packets) + messageMsat * BigInt(this.#messages)
+    const ms = Math.max(0, Math.floor(Math.min(nowMs, this.#stoppedMs ?? Infinity) - this.#sinceMs))
+    return whole * 1_000n + uploadMsat * BigInt(this.#uploadBytes) + secondMsat * BigInt(ms)
   }
 
   #fold(nowMs: number): void {
-    const counts = this.#counts
     this.#before += this.#counted(nowMs)
-    counts.packets = 0
-    counts.uploadBytes = 0
-    counts.messages = 0
-    counts.sinceMs = nowMs
+    this.#packets = 0
+    this.#uploadBytes = 0
+    this.#messages = 0
+    this.#sinceMs = nowMs
   }
 }

@@ -148,24 +148,28 @@ function kindOf({ handshake, life, role }: Parts): Exclude<Kind, 'open'> {
 }
 
 function keysOf({ handshake, role }: Parts, kind: Kind): DirectionKeys {
-  const { early, main } = handshake
-  const keys = kind === 'early' ? early : role === 'initiator' ? main?.toResponder : main?.toInitiator
+  const keys =
+    kind === 'early'
+      ? handshake.early
+      : role === 'initiator'
+        ? handshake.main?.toResponder
+        : handshake.main?.toInitiator
   if (keys === undefined) throw new Error(`no keys for ${kind}`)
   return keys
 }
 
 function headerOf(
-  { connectionId, handshake }: Parts,
+  parts: Parts,
   kind: Exclude<Kind, 'open'>,
   number: number,
   withCid: boolean,
 ): Exclude<Header, { kind: 'open' }> {
-  const cid = withCid ? connectionId : undefined
+  const cid = withCid ? parts.connectionId : undefined
   switch (kind) {
     case 'early':
-      return { kind, cid: connectionId, number }
+      return { kind, cid: parts.connectionId, number }
     case 'answer': {
-      const { responderEphemeral: ephemeral } = handshake
+      const { responderEphemeral: ephemeral } = parts.handshake
       if (ephemeral === undefined) throw new Error('an ANSWER without e_r')
       return { kind, cid, ephemeral, number }
     }

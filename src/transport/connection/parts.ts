@@ -1,3 +1,4 @@
+import { fromHex, toHex } from '../../floor/bytes.ts'
 import type { Tracer } from '../../medium/trace.ts'
 import { Acknowledgement } from './acknowledgement.ts'
 import type { Budget } from './budget.ts'
@@ -72,7 +73,8 @@ export class Parts {
   /** As it was made; what may change of them is with the parts that use it. */
   readonly settings: ConnectionSettings
   readonly random: RandomBytes
-  readonly connectionId: Uint8Array
+  /** The connection id in hexadecimal, which its driver has, too: the bytes would take as much as ten such strings. */
+  readonly id: string
   /** Hears what happens; undefined: nobody does. */
   readonly tracer: Tracer | undefined
   readonly outputs: Readonly<Outputs> = new Outputs()
@@ -101,7 +103,7 @@ export class Parts {
     this.role = options.role
     this.settings = options.settings
     this.random = options.random
-    this.connectionId = options.connectionId
+    this.id = toHex(options.connectionId)
     this.tracer = options.tracer
     this.life = new Lifecycle(this, state)
     this.handshake = new Handshake(this)
@@ -117,6 +119,11 @@ export class Parts {
     this.payments = new Payments(this)
     this.sending = new Sending(this)
     this.receiver = new Receiver(this)
+  }
+
+  /** 8 bytes. */
+  get connectionId(): Uint8Array {
+    return fromHex(this.id)
   }
 
   /** Something is owed to the peer or awaited from it: spec §10.1. */

@@ -123,6 +123,11 @@ export class PathRenewal implements Timed {
     this.#ping()
   }
 
+  /** A packet arrived that may have told the peer of them. */
+  told(): void {
+    if (!this.#parts.controls.isOpen(Control.PATHS)) this.own?.told()
+  }
+
   /** No paths can be made: fatal for a connection that has none, else tried again. */
   failed(now: number, message: string): void {
     const { life } = this.#parts

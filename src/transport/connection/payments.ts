@@ -1,4 +1,5 @@
 import { toHex } from '../../floor/bytes.ts'
+import { NONE, withLast } from '../../floor/light.ts'
 import type { Arrival } from '../../medium/arrival.ts'
 import { type Route, routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
@@ -45,8 +46,8 @@ export class Payments implements Timed {
   readonly #parts: Pick<Parts, Needs>
   #nextId = 1
   #nextRequest = 1
-  #outgoing: OutgoingPayment[] = []
-  #notices: Notice[] = []
+  #outgoing: OutgoingPayment[] = NONE
+  #notices: Notice[] = NONE
   /** Ids of the peer's that counted; its REQUESTs that were seen, and those of them that are not answered. */
   #counted: RangeSet | undefined
   #seen: RangeSet | undefined
@@ -78,7 +79,7 @@ export class Payments implements Timed {
   }
 
   stop(state: State): void {
-    this.#notices = []
+    this.#notices = NONE
     // spec §12.10: a surplus goes back also while it lingers.
     this.#outgoing = this.#outgoing.filter((each) => state === 'lingering' && each.paysItsFee)
   }
@@ -90,7 +91,7 @@ export class Payments implements Timed {
     const id = this.#nextId++
     const frame = { type: 'payment', id, ...what } as const
     const payment: OutgoingPayment = { frame, paysItsFee: false, allowedMsat: 0n, state: 'due', isTooLarge: false }
-    this.#outgoing.push(payment)
+    this.#outgoing = withLast(this.#outgoing, payment)
     this.#allow(payment, what.amountMsat)
     if (what.kind === PaymentKind.ANSWER) this.#asked?.delete(what.reference)
     return id
@@ -100,7 +101,12 @@ export class Payments implements Timed {
   returnSurplus(amountMsat: bigint): void {
     const what = { kind: PaymentKind.REFUND, reference: SURPLUS_REFERENCE, amountMsat, note: 'surplus' }
     const frame = { type: 'payment', id: this.#nextId++, ...what } as const
-    this.#outgoing.push({ frame, paysItsFee: true, allowedMsat: 0n, state: 'due', isTooLarge: false })
+    const surplus: OutgoingPayment = { frame, paysItsFee: true, allowedMsat: 0n, state: 'due', isTooLarge: false }
+    this.#outgoing = withLast(this.#outgoing, surplus)
+  }
+
+  #notify(frame: Notice['frame']): void {
+    this.#notices = withLast(this.#notices, { frame, state: 'due', lastNumber: -1 })
   }
 
   /** Nothing more will be written. */
@@ -141,13 +147,13 @@ export class Payments implements Timed {
     if (waiting.size >= MAX_REQUESTS) throw new RangeError('too many requests wait')
     const id = this.#nextRequest++
     waiting.add(id)
-    this.#notices.push({ frame: { type: 'request', id, amountMsat, note }, state: 'due', lastNumber: -1 })
+    this.#notify({ type: 'request', id, amountMsat, note })
     return id
   }
 
   decline(id: number, reason: string): void {
     if (this.#asked?.delete(id) !== true) return
-    this.#notices.push({ frame: { type: 'decline', id, reason }, state: 'due', lastNumber: -1 })
+    this.#notify({ type: 'decline', id, reason })
   }
 
   /** A PAYMENT has to go. What is too large for the ways that there are waits for another one, and holds up nothing. */

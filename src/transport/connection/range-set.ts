@@ -4,7 +4,7 @@
  */
 export class RangeSet {
   // start, end, start, end ...
-  readonly #bounds: number[] = []
+  #bounds: number[] = []
 
   /** Ranges, not numbers. */
   get count(): number {
@@ -65,7 +65,12 @@ export class RangeSet {
   add(start: number, end: number): void {
     if (start >= end) return
     const bounds = this.#bounds
-    const top = bounds.length === 0 ? -1 : this.#at(bounds.length - 1)
+    // Most sets of an idle connection have one range: no more room than for that.
+    if (bounds.length === 0) {
+      this.#bounds = [start, end]
+      return
+    }
+    const top = this.#at(bounds.length - 1)
     // The usual case: at the upper end.
     if (start > top) {
       bounds.push(start, end)

@@ -21,14 +21,18 @@ interface AuthenticPacket {
 
 const NO_FRAMES: readonly Frame[] = []
 
+function attemptBit(attempt: number): bigint {
+  return 1n << BigInt(attempt)
+}
+
 /** What comes in: opened, checked as a whole, then applied (spec §15). */
 export class Receiver {
   readonly #parts: Parts
   #received = 0
   #dropped = 0
   #wrongTags = 0
-  /** Attempts of the OPEN whose money was counted: 256 at most (spec §3.8). */
-  readonly #openCopies: Set<number> = new Set()
+  /** Attempts of the OPEN whose money was counted, as a set of bits: 256 at most (spec §3.8). */
+  #openCopies = 0n
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -67,7 +71,7 @@ export class Receiver {
   accept(now: number, open: OpenedPacket, arrival: Arrival): void {
     const { ack, outputs } = this.#parts
     ack.received(now, 0, arrival.lane === 'node', ACK_DELAY_MS)
-    this.#openCopies.add(arrival.record[9] ?? 0)
+    this.#openCopies |= attemptBit(arrival.record[9] ?? 0)
     this.#received++
     outputs.emit({ type: 'connected' })
     applyFrames(this.#parts, now, open.frames, arrival)
@@ -93,13 +97,13 @@ export class Receiver {
   }
 
   #readHeader(arrival: Arrival): DecodedHeader | undefined {
-    const { connectionId, paths, role } = this.#parts
+    const { paths, role } = this.#parts
     const { lane, pathId } = arrival
     const isOwnPath = lane === 'phantom' && pathId !== undefined && paths.own?.owns(pathId) === true
     try {
       const decoded = decodeHeader(arrival.record, isOwnPath ? 'path' : 'cid')
       const { header } = decoded
-      if (header.cid !== undefined && !equalBytes(header.cid, connectionId)) return undefined
+      if (header.cid !== undefined && !equalBytes(header.cid, this.#parts.connectionId)) return undefined
       const fromInitiator = header.kind === 'open' || header.kind === 'early' || header.kind === 'data'
       return fromInitiator === (role === 'responder') ? decoded : undefined
     } catch (error) {
@@ -158,14 +162,14 @@ export class Receiver {
   }
 
   #keysFor(header: Header): DirectionKeys | undefined {
-    const { early, main } = this.#parts.handshake
+    const { handshake } = this.#parts
     switch (header.kind) {
       case 'early':
-        return early
+        return handshake.early
       case 'data':
-        return main?.toResponder
+        return handshake.main?.toResponder
       case 'reply':
-        return main?.toInitiator
+        return handshake.main?.toInitiator
       case 'open':
       case 'answer':
         return undefined
@@ -185,8 +189,9 @@ export class Receiver {
       return { action: 'refuse', code: Code.DUPLICATE }
     }
     // spec §12.3: the money of each copy counts, and once, however often a node tells of it.
-    if (!this.#openCopies.has(attempt)) this.recordMoney(arrival)
-    this.#openCopies.add(attempt)
+    const copy = attemptBit(attempt)
+    if ((this.#openCopies & copy) === 0n) this.recordMoney(arrival)
+    this.#openCopies |= copy
     this.#trace(arrival, 'again', 0, NO_FRAMES)
     this.#heard(now, arrival)
     if (arrival.lane === 'node') ack.received(now, 0, true, ACK_DELAY_MS)

@@ -229,7 +229,8 @@ export class Recovery {
 
   // The packet arrived: settled on the phantom lane, or acknowledged (spec §8.2).
   #deliver(now: number, packet: SentPacket): void {
-    const { ack, controls, copies, handshake, idle, life, messages, money, packets, payments, send } = this.#parts
+    const { ack, controls, copies, handshake, idle, life, messages, money, packets, paths, payments, send } =
+      this.#parts
     const { parts } = packet
     packets.finish(packet)
     copies.unwatch(now, packet)
@@ -248,6 +249,7 @@ export class Recovery {
     payments.noticesDelivered(parts.notices)
     controls.delivered(parts.controls, packet.number)
     if ((parts.controls & Control.KEEPALIVE) !== 0 && !controls.isOpen(Control.KEEPALIVE)) idle.pinged()
+    if ((parts.controls & Control.PATHS) !== 0) paths.told()
     if ((parts.controls & Control.AGREE) !== 0 && !controls.isOpen(Control.AGREE)) money.agreementArrived()
     if ((parts.controls & Control.FIN) !== 0 && send.finDelivered()) isNews = true
     if (isNews) this.#onProgress(now)

@@ -65,7 +65,7 @@ export class Seller {
   #billedEnd = 0
   #billedAtMs = -Infinity
   #billAgainAtMs = 0
-  readonly #again: BackOff = new BackOff(AGAIN)
+  #again: BackOff | undefined
   /** Since when time that passed is not paid for. */
   #arrearsSinceMs: number | undefined
 
@@ -172,7 +172,7 @@ export class Seller {
   /** Money of the initiator's is here. */
   paid(msat: bigint): void {
     this.#paidMsat += msat
-    this.#again.reset()
+    this.#again?.reset()
   }
 
   /** A part of it is given back (spec §12.10). */
@@ -279,7 +279,7 @@ export class Seller {
       this.#billedEnd = Math.max(this.#billedEnd, this.#aheadEnd(view))
     }
     this.#billedAtMs = this.#nowMs
-    this.#billAgainAtMs = this.#nowMs + this.#again.next()
+    this.#billAgainAtMs = this.#nowMs + (this.#again ??= new BackOff(AGAIN)).next()
     return this.#billedMsat
   }
 

@@ -1,3 +1,4 @@
+import { NONE, withLast } from '../../floor/light.ts'
 import { SMALL_WRITE_BYTES } from './limits.ts'
 import { RangeSet } from './range-set.ts'
 
@@ -19,7 +20,7 @@ export interface Piece {
  * under way, what has to go again. Bytes are kept once; packets refer to them by offset (spec §8.3).
  */
 export class SendBuffer {
-  #chunks: Chunk[] = []
+  #chunks: Chunk[] = NONE
   /** Bytes that were written since the beginning. */
   written = 0
   #next = 0
@@ -74,9 +75,9 @@ export class SendBuffer {
     } else if (data.length < SMALL_WRITE_BYTES) {
       const bytes = new Uint8Array(this.#chunks.length === 0 ? data.length : 4 * SMALL_WRITE_BYTES)
       bytes.set(data)
-      this.#chunks.push({ start: this.written, bytes, size: data.length })
+      this.#chunks = withLast(this.#chunks, { start: this.written, bytes, size: data.length })
     } else {
-      this.#chunks.push({ start: this.written, bytes: data, size: data.length })
+      this.#chunks = withLast(this.#chunks, { start: this.written, bytes: data, size: data.length })
     }
     this.written += data.length
   }
@@ -199,7 +200,8 @@ export class SendBuffer {
       if (chunk.start + chunk.size > this.delivered) break
       gone++
     }
-    if (gone > 0) this.#chunks.splice(0, gone)
+    if (gone === this.#chunks.length) this.#chunks = NONE
+    else if (gone > 0) this.#chunks.splice(0, gone)
   }
 
   /** [start, end) is to be sent again, but for what has arrived. True when something is. */
@@ -226,7 +228,7 @@ export class SendBuffer {
 
   /** Lets go of everything; the stream is over. */
   clear(): void {
-    this.#chunks = []
+    this.#chunks = NONE
     this.#again = undefined
     this.#settled = undefined
   }

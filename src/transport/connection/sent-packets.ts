@@ -1,4 +1,5 @@
 import type { HeapItem } from '../../floor/heap.ts'
+import { LightMap, NONE, withLast } from '../../floor/light.ts'
 import type { Lane } from '../../medium/payment.ts'
 import type { WantReason } from './interface.ts'
 import type { OutgoingMessage } from './messages.ts'
@@ -264,19 +265,17 @@ export class SentPacket implements HeapItem {
 /** Dead entries that are tolerated in the list by number before it is put in order. */
 const SPARE = 32
 
-const NONE: Iterable<SentPacket> = []
-
 /** All packets of a connection that something is still to be learned about, and the number of the next one. */
 export class SentPackets {
   #nextNumber = 0
   #nextId = 1
   // Without a definite outcome: their money is reserved.
-  #byId: Map<number, SentPacket> | undefined
+  readonly #byId: LightMap<number, SentPacket> = new LightMap()
   // Node lane, eliciting, neither acknowledged nor failed, by number; some may be over.
-  #unacknowledged: SentPacket[] = []
+  #unacknowledged: SentPacket[] = NONE
   #over = 0
   // Settled on the node lane, in the order in which they settled; some may be over.
-  #settled: SentPacket[] = []
+  #settled: SentPacket[] = NONE
   #settledLive = 0
 
   /** Of the next packet that is not a copy of an OPEN. */
@@ -290,7 +289,7 @@ export class SentPackets {
   }
 
   get unresolved(): number {
-    return this.#byId?.size ?? 0
+    return this.#byId.size
   }
 
   /** Of these, those that take longer than nearly all of their kind: out for their hedge delay (spec §8.5). */
@@ -312,12 +311,12 @@ export class SentPackets {
   }
 
   get(id: number): SentPacket | undefined {
-    return this.#byId?.get(id)
+    return this.#byId.get(id)
   }
 
   /** Those without a definite outcome. */
   flying(): Iterable<SentPacket> {
-    return this.#byId?.values() ?? NONE
+    return this.#byId.values()
   }
 
   /** Those settled on the node lane and not acknowledged. */
@@ -328,26 +327,26 @@ export class SentPackets {
   add(packet: SentPacket): void {
     this.#nextId = packet.id + 1
     this.#nextNumber = Math.max(this.#nextNumber, packet.number + 1)
-    ;(this.#byId ??= new Map()).set(packet.id, packet)
+    this.#byId.set(packet.id, packet)
     if (isAcknowledged(packet)) this.#insert(packet)
   }
 
   // Numbers grow but for copies of an OPEN, which are all number 0.
   #insert(packet: SentPacket): void {
     const list = this.#unacknowledged
-    if ((list.at(-1)?.number ?? 0) <= packet.number) list.push(packet)
+    if ((list.at(-1)?.number ?? 0) <= packet.number) this.#unacknowledged = withLast(list, packet)
     else list.splice(this.#search(packet.number + 1), 0, packet)
   }
 
   /** Its outcome is known. */
   resolved(packet: SentPacket): void {
-    this.#byId?.delete(packet.id)
+    this.#byId.delete(packet.id)
   }
 
   /** At the peer's node; the frames are kept until acknowledged (spec §8.2). */
   settle(packet: SentPacket, now: number): void {
     packet.settled(now, this.#nextNumber)
-    this.#settled.push(packet)
+    this.#settled = withLast(this.#settled, packet)
     this.#settledLive++
   }
 
@@ -356,11 +355,12 @@ export class SentPackets {
     if (packet.phase === 'over') return
     if (packet.phase === 'settled') this.#settledLive--
     // Nothing of an idle connection is kept.
-    if (this.#settledLive === 0) this.#settled = []
+    if (this.#settledLive === 0) this.#settled = NONE
     packet.over()
     if (!isAcknowledged(packet)) return
     this.#over++
-    if (this.#over > SPARE && this.#over * 2 > this.#unacknowledged.length) {
+    const { length } = this.#unacknowledged
+    if (this.#over === length || (this.#over > SPARE && this.#over * 2 > length)) {
       this.#unacknowledged = this.#unacknowledged.filter((each) => each.phase !== 'over')
       this.#over = 0
     }
@@ -418,8 +418,8 @@ export class SentPackets {
   /** Forgets what waits for acknowledgement; what has no outcome stays for the account. */
   clear(): void {
     for (const packet of this.#unacknowledged) packet.over()
-    this.#unacknowledged = []
-    this.#settled = []
+    this.#unacknowledged = NONE
+    this.#settled = NONE
     this.#over = 0
     this.#settledLive = 0
   }

@@ -1,3 +1,5 @@
+import { NONE, withLast } from '../../floor/light.ts'
+
 /** Money that settled after the same packet was sent. */
 interface Settled {
   /** Of the next packet when it settled. */
@@ -11,14 +13,14 @@ interface Settled {
  * come (spec §8.7: it reads in the order in which payments settle). As much as waits for an ACK.
  */
 export class SettledMoney {
-  readonly #waiting: Settled[] = []
+  #waiting: Settled[] = NONE
   #toldOf = -1
 
   /** A payment settled; the next packet has the number `before`. */
   add(nowMs: number, before: number, msat: bigint): void {
     const last = this.#waiting.at(-1)
     if (last?.before === before && last.atMs === nowMs) last.msat += msat
-    else this.#waiting.push({ before, atMs: nowMs, msat })
+    else this.#waiting = withLast(this.#waiting, { before, atMs: nowMs, msat })
   }
 
   /** The responder says that `largest` has come. False: it said so of a later one before. */
@@ -27,7 +29,7 @@ export class SettledMoney {
     this.#toldOf = largest
     let read = 0
     while ((this.#waiting[read]?.before ?? Infinity) <= largest) read++
-    if (read > 0) this.#waiting.splice(0, read)
+    if (read > 0) this.#waiting = this.#waiting.slice(read)
     return true
   }
 

@@ -283,7 +283,8 @@ function isPaid({ header, opened, arrival }: AuthenticOpen): boolean {
 
 /** spec §6.15: on the node lane the opening price is a part of what the connection is asked. */
 function settingsFor({ settings }: PortListener, { arrival }: AuthenticOpen, priceMsat: bigint): ConnectionSettings {
-  return arrival.lane === 'phantom' ? settings : { ...settings, openingPriceMsat: priceMsat }
+  const isOwn = arrival.lane === 'phantom' || priceMsat === (settings.openingPriceMsat ?? 0n)
+  return isOwn ? settings : { ...settings, openingPriceMsat: priceMsat }
 }
 
 /** A refusal that its code explains. */

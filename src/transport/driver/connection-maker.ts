@@ -85,7 +85,7 @@ export class ConnectionMaker {
         : { identify: { publicKey, inOpen: options.identify === 'open' } }),
     })
     const { publicKey: remoteKey, hints } = target
-    const named = { connection, isolation, id, ephemeral: '', remoteKey, budgetKey, tracer }
+    const named = { connection, isolation, ephemeral: '', remoteKey, budgetKey, tracer }
     return this.#add({ ...named, accountPort: target.port, asksDirect, hints })
   }
 
@@ -130,11 +130,11 @@ export class ConnectionMaker {
   }
 
   #addResponder(open: AuthenticOpen, connection: Connection, tracer: Tracer | undefined): DrivenConnection {
-    const { connectionId: id, ephemeral, opened } = open
+    const { ephemeral, opened } = open
     const budgetKey = budgetKeyOf(open)
     const { port } = opened
     const isolation = this.#parts.isolations.responders
-    const named = { connection, isolation, id, ephemeral, remoteKey: undefined, budgetKey, tracer }
+    const named = { connection, isolation, ephemeral, remoteKey: undefined, budgetKey, tracer }
     return this.#add({ ...named, port, accountPort: port })
   }
 

@@ -1,7 +1,12 @@
 import { type Clock, LONGEST_TIMER_MS } from '../../floor/clock.ts'
 import { Heap } from '../../floor/heap.ts'
 
-/** Something to be done at a time. Made by `Deadlines.add`, owned by whoever asked. */
+/** Whose deadline it is, where there are many: an object that is there anyway, and no function for each. */
+export interface DeadlineOwner {
+  deadlineCame(): void
+}
+
+/** Something to be done at a time. Made by `Deadlines`, owned by whoever asked. */
 export class Deadline {
   /** ms; Infinity while it is not set. */
   atMs: number = Infinity
@@ -9,11 +14,11 @@ export class Deadline {
   heapIndex = -1
   /** Among deadlines at one time, the one that was added first fires first. */
   readonly order: number
-  readonly fire: () => void
+  readonly owner: DeadlineOwner
 
-  constructor(order: number, fire: () => void) {
+  constructor(order: number, owner: DeadlineOwner) {
     this.order = order
-    this.fire = fire
+    this.owner = owner
   }
 }
 
@@ -38,7 +43,11 @@ export class Deadlines {
   }
 
   add(fire: () => void): Deadline {
-    return new Deadline(this.#added++, fire)
+    return this.addOf({ deadlineCame: fire })
+  }
+
+  addOf(owner: DeadlineOwner): Deadline {
+    return new Deadline(this.#added++, owner)
   }
 
   /** Arms `deadline` for `atMs`, or disarms it where that is undefined. */
@@ -92,7 +101,7 @@ export class Deadlines {
       for (let first = this.#heap.first; first !== undefined && first.atMs <= now; first = this.#heap.first) {
         first.atMs = Infinity
         this.#heap.remove(first)
-        first.fire()
+        first.owner.deadlineCame()
       }
     } finally {
       this.#firing = false

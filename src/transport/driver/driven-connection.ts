@@ -26,7 +26,7 @@ import type {
 } from '../connection/interface.ts'
 import { CLOSE_ROUND_TRIPS, CLOSE_ROUND_TRIP_UNKNOWN_MS } from '../limits.ts'
 import { formatHints } from '../options/address.ts'
-import { type Deadline, later } from './deadlines.ts'
+import { type Deadline, type DeadlineOwner, later } from './deadlines.ts'
 import { failureFor } from './failures.ts'
 import type { Isolation } from './isolations.ts'
 import type { PeerScheduler } from './peer-schedulers.ts'
@@ -56,12 +56,18 @@ export function askOutside<Answer, Otherwise>(ask: () => Answer, otherwise: Othe
   return answer
 }
 
+/** Hears what happens to a connection. */
+export interface ConnectionListener {
+  hear(event: ConnectionEvent): void
+}
+
+export const NO_ROUTE_HINTS: readonly RouteHint[] = []
+
 interface ConnectionParts {
   readonly runtime: Runtime
   readonly queue: Pick<WorkQueue<DrivenConnection, PeerScheduler>, 'touch'>
   readonly connection: Connection
   readonly isolation: Isolation
-  readonly id: string
   readonly ephemeral: string
   readonly remoteKey: Uint8Array | undefined
   readonly budgetKey: string
@@ -77,7 +83,7 @@ interface ConnectionParts {
  * A connection with what its driver knows of it. Every call that may change the state machine goes through `#call`, so
  * that what comes of it is handed on: events, requests, its deadline, and after an input what it wants to send.
  */
-export class DrivenConnection {
+export class DrivenConnection implements DeadlineOwner {
   /** What it shares with other connections (spec §9.13). */
   readonly isolation: Isolation
   /** Connection id in hexadecimal: it stands in logs, and in the table of connections. */
@@ -106,7 +112,7 @@ export class DrivenConnection {
   readonly #deadline: Deadline
   #party: AccountParty
   #obstacle: SendObstacle | undefined
-  #listener: ((event: ConnectionEvent) => void) | undefined
+  #listener: ConnectionListener | undefined
   #ending: string | undefined
   #isClosed = false
   /** The endpoint closed before the connection had ended. */
@@ -125,22 +131,21 @@ export class DrivenConnection {
     this.#queue = parts.queue
     this.#connection = parts.connection
     this.isolation = parts.isolation
-    this.id = parts.id
+    this.id = parts.connection.id
     this.ephemeral = parts.ephemeral
     this.remoteKey = parts.remoteKey
     this.budgetKey = parts.budgetKey
     this.port = parts.port
     this.asksDirect = parts.asksDirect ?? false
-    this.hints = parts.hints ?? []
+    this.hints = parts.hints ?? NO_ROUTE_HINTS
     this.tracer = parts.tracer
     this.hintsKey = formatHints(this.hints)
     // Each direction has its own: a relay of both would know them by it.
-    const half = this.role === 'initiator' ? parts.id.slice(0, 8) : parts.id.slice(8)
+    const half = this.role === 'initiator' ? this.id.slice(0, 8) : this.id.slice(8)
     this.shadowSeed = Number.parseInt(half, 16)
-    this.#deadline = this.#runtime.deadlines.add(() => this.#wake())
-    const { id: connection, remoteKey, budgetKey, accountPort: port } = parts
-    const peer = remoteKey === undefined ? budgetKey : toHex(remoteKey)
-    this.#party = { connection, peer, port, role: this.role, program: '' }
+    this.#deadline = this.#runtime.deadlines.addOf(this)
+    const { budgetKey: peer, accountPort: port } = parts
+    this.#party = { connection: this.id, peer, port, role: this.role, program: '' }
   }
 
   /** Whom the account's entries of this connection are about. */
@@ -440,6 +445,10 @@ export class DrivenConnection {
     return this.#connection.want(this.now())
   }
 
+  deadlineCame(): void {
+    this.#input((connection, now) => connection.wake(now))
+  }
+
   /** Has the connection called again when its deadline comes. */
   armDeadline(): void {
     if (this.#isClosed) return
@@ -449,13 +458,13 @@ export class DrivenConnection {
   // ---- Its state ---------------------------------------------------------------------------------------
 
   /** Who hears what happens, one event after the other; undefined: nobody is interested any more. */
-  setListener(listener: ((event: ConnectionEvent) => void) | undefined): void {
+  setListener(listener: ConnectionListener | undefined): void {
     this.#listener = listener
   }
 
   emit(event: ConnectionEvent): void {
     const listener = this.#listener
-    if (listener !== undefined) callOutside(() => listener(event))
+    if (listener !== undefined) callOutside(() => listener.hear(event))
   }
 
   /** There may be room under the cap that stopped it. */
@@ -554,10 +563,6 @@ export class DrivenConnection {
   get #failureContext(): Parameters<typeof failureFor>[1] {
     const sentNothing = this.role === 'initiator' && this.stats.attempts === 0
     return { isShutDown: this.#isShutDown, sentNothing }
-  }
-
-  #wake(): void {
-    this.#input((connection, now) => connection.wake(now))
   }
 
   /** Something came in: what it wants to send may have changed, too. */

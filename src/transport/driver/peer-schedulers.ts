@@ -11,11 +11,11 @@ import type { PacketTarget, Want } from '../connection/interface.ts'
 import { messageOf } from '../errors.ts'
 import { ANY_FEE_MSAT, MIN_AMOUNT_MSAT, MAX_TURNS_REFUSED, NO_ROUTE_SEARCHES } from '../limits.ts'
 import { isCopy } from '../peer/hedge.ts'
-import type { PeerGrant } from '../peer/interface.ts'
+import type { PeerGrant, PeerOptions } from '../peer/interface.ts'
 import { PeerController } from '../peer/peer-controller.ts'
 import type { SlotPool } from '../peer/slots.ts'
-import { type Deadline, later } from './deadlines.ts'
-import type { DrivenConnection } from './driven-connection.ts'
+import { type Deadline, type DeadlineOwner, later } from './deadlines.ts'
+import { type DrivenConnection, NO_ROUTE_HINTS } from './driven-connection.ts'
 import type { OwnNode } from './own-node.ts'
 import type { Payer } from './payer.ts'
 import type { Runtime } from './runtime.ts'
@@ -34,7 +34,7 @@ export interface SchedulerParts {
 }
 
 /** A way to one other side: grants sends to its connections in turn, over the routes that the backend finds. */
-export class PeerScheduler {
+export class PeerScheduler implements DeadlineOwner {
   /** Whose cap pays: the public key, or '' for an anonymous peer. */
   readonly capKey: string
   readonly #lane: Lane
@@ -48,30 +48,23 @@ export class PeerScheduler {
   #isStopped = false
   /** Searches in a row that found no route at any price. */
   #foundNothing = 0
-  #destinations: readonly Destination[]
-  /** Of the paths that `#destinations` stand for; -1 for a public key. */
-  #generation: number
+  #target: PacketTarget
+  readonly #hints: readonly RouteHint[]
 
-  /** `serial`: tells it apart from others in a trace. */
-  constructor(parts: SchedulerParts, target: PacketTarget, hints: readonly RouteHint[], serial: number) {
-    const { runtime, slots, maxFeeMsat } = parts
+  constructor(parts: SchedulerParts, target: PacketTarget, hints: readonly RouteHint[], options: PeerOptions) {
+    const { runtime } = parts
     this.#parts = parts
     this.capKey = 'publicKey' in target ? toHex(target.publicKey) : ''
-    this.#peer = new PeerController({
-      lane: target.lane,
-      anonymous: 'paths' in target,
-      random: runtime.random,
-      slots,
-      maxFeeMsat,
-      tracer: runtime.tracer?.within(`way ${serial}`),
-    })
+    this.#peer = new PeerController(options)
     this.#lane = target.lane
-    this.#destinations = destinationsOf(target, hints)
-    this.#generation = generationOf(target)
-    this.#deadline = runtime.deadlines.add(() => {
-      this.#peer.wake(runtime.now())
-      this.#ready()
-    })
+    this.#target = target
+    this.#hints = hints
+    this.#deadline = runtime.deadlines.addOf(this)
+  }
+
+  deadlineCame(): void {
+    this.#peer.wake(this.#now())
+    this.#ready()
   }
 
   /** A payment has no outcome, or a connection waits for its turn. */
@@ -99,10 +92,8 @@ export class PeerScheduler {
    * (spec §8.10: a refusal suspends a path, §9.2: the newest paths are paid over).
    */
   follow(target: PacketTarget): void {
-    const generation = generationOf(target)
-    if (generation <= this.#generation) return
-    this.#generation = generation
-    this.#destinations = destinationsOf(target, [])
+    if (generationOf(target) <= this.#generation) return
+    this.#target = target
     this.#peer.forgetRoutes(this.#now())
   }
 
@@ -142,6 +133,11 @@ export class PeerScheduler {
   stop(): void {
     this.#isStopped = true
     this.#parts.runtime.deadlines.set(this.#deadline, undefined)
+  }
+
+  /** Of the paths that lead to it; -1 for a public key. */
+  get #generation(): number {
+    return generationOf(this.#target)
   }
 
   #now(): number {
@@ -226,7 +222,7 @@ export class PeerScheduler {
   }
 
   async #routesWithin(maxFeeMsat: bigint, count: number, avoid: readonly string[]): Promise<Route[]> {
-    const destinations = this.#destinations
+    const destinations = destinationsOf(this.#target, this.#hints)
     const each = Math.ceil(count / destinations.length)
     const found = await Promise.all(
       destinations.map((destination) =>
@@ -303,8 +299,10 @@ export class PeerSchedulers {
   readonly #maxIdle: number
   readonly #byKey: Map<string, PeerScheduler> = new Map()
   #uses = 0
-  /** That were ever made. */
+  /** That were ever made, where they are traced. */
   #ways = 0
+  /** Of the newest way: others like it have the same. */
+  #options: PeerOptions | undefined
 
   /** @param maxIdle with so many ways to public keys, an idle one is forgotten for each that is new */
   constructor(parts: SchedulerParts, maxIdle: number) {
@@ -346,8 +344,19 @@ export class PeerSchedulers {
     this.#byKey.clear()
   }
 
-  #made(target: PacketTarget, hints: readonly RouteHint[] = []): PeerScheduler {
-    return new PeerScheduler(this.#parts, target, hints, ++this.#ways)
+  #made(target: PacketTarget, hints: readonly RouteHint[] = NO_ROUTE_HINTS): PeerScheduler {
+    return new PeerScheduler(this.#parts, target, hints, this.#optionsFor(target))
+  }
+
+  #optionsFor(target: PacketTarget): PeerOptions {
+    const { runtime, slots, maxFeeMsat } = this.#parts
+    const anonymous = 'paths' in target
+    // Tells it apart from others in a trace.
+    const tracer = runtime.tracer?.within(`way ${++this.#ways}`)
+    const same = this.#options
+    if (same?.lane === target.lane && same.anonymous === anonymous && tracer === undefined) return same
+    this.#options = { lane: target.lane, anonymous, random: runtime.random, slots, maxFeeMsat, tracer }
+    return this.#options
   }
 
   #forgetIdle(): void {

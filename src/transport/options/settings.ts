@@ -36,10 +36,16 @@ export function initiatorSettings(options: ConnectOptions, defaults: ConnectionD
   return {
     ...commonSettings(options, defaults),
     connectTimeoutMs: options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS,
-    maxTariff: tariffOf({ opening: options.maxOpeningPrice ?? 0n, ...options.maxTariff }, DEFAULT_MAX_TARIFF),
+    maxTariff: maxTariffOf(options),
     asksPrice: options.onPrice !== undefined,
     maxAnswerMsat: optionalMsat(options.maxAnswer, 'maxAnswer', defaults.maxAnswerMsat),
   }
+}
+
+function maxTariffOf({ maxOpeningPrice: opening = 0n, maxTariff }: ConnectOptions): Tariff {
+  // Most say nothing, and then it is one for all.
+  if (opening === 0n && maxTariff === undefined) return DEFAULT_MAX_TARIFF
+  return tariffOf({ opening, ...maxTariff }, DEFAULT_MAX_TARIFF)
 }
 
 /** The responder's side. */

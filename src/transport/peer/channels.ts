@@ -1,4 +1,5 @@
 import { backOffMs } from '../../floor/back-off.ts'
+import { withLast } from '../../floor/light.ts'
 import {
   HUNG_DIVISOR,
   LOCAL_CALM_ROUND_TRIPS,
@@ -27,7 +28,8 @@ export interface FirstChannel {
 
 /** Our own channels: their slots, and how far they are exhausted. Local exhaustion halves once a round trip. */
 export class FirstChannels {
-  readonly #channels: Map<string, FirstChannel> = new Map()
+  /** Hardly ever more than a few. */
+  #channels: FirstChannel[] = []
   readonly #pool: SlotPool
   readonly #anonymous: boolean
 
@@ -36,13 +38,13 @@ export class FirstChannels {
     this.#anonymous = anonymous
   }
 
-  get all(): IterableIterator<FirstChannel> {
-    return this.#channels.values()
+  get all(): readonly FirstChannel[] {
+    return this.#channels
   }
 
   /** The channel's state; its number of slots is the newest that a route named. */
   know(key: string, slots: number): FirstChannel {
-    const known = this.#channels.get(key)
+    const known = this.#channels.find((channel) => channel.key === key)
     if (known !== undefined) {
       known.slots = slots
       return known
@@ -57,15 +59,14 @@ export class FirstChannels {
       haltedUntil: -Infinity,
       refusals: 0,
     }
-    this.#channels.set(key, fresh)
+    this.#channels = withLast(this.#channels, fresh)
     return fresh
   }
 
   /** A channel that no route begins with and that holds nothing is forgotten. */
   keep(keys: ReadonlySet<string>): void {
-    for (const [key, channel] of this.#channels) {
-      if (channel.held === 0 && !keys.has(key)) this.#channels.delete(key)
-    }
+    const isKept = ({ held, key }: FirstChannel): boolean => held > 0 || keys.has(key)
+    if (!this.#channels.every(isKept)) this.#channels = this.#channels.filter(isKept)
   }
 
   /** Whether the channel itself takes one more now; `take` may still find that other peers hold the slots. */
@@ -98,7 +99,7 @@ export class FirstChannels {
   /** What hangs beyond its own cap, half of the channel's share: it counts in the window. */
   hungTooMany(): number {
     let sum = 0
-    for (const channel of this.#channels.values()) {
+    for (const channel of this.#channels) {
       sum += Math.max(0, channel.hung - Math.floor(SlotPool.limit(channel.slots, this.#anonymous) / HUNG_DIVISOR))
     }
     return sum
@@ -107,7 +108,7 @@ export class FirstChannels {
   /** Everything that a window may hold over these channels. */
   room(): number {
     let sum = 0
-    for (const channel of this.#channels.values()) {
+    for (const channel of this.#channels) {
       sum += Math.min(SlotPool.limit(channel.slots, this.#anonymous), MAX_CHANNEL_WINDOW)
     }
     return sum

@@ -1,4 +1,5 @@
 import type { WantReason } from '../connection/interface.ts'
+import { NONE, withLast } from '../../floor/light.ts'
 import { RoundTrip, SampleWindow } from './latency.ts'
 import {
   EARLY_SHARE,
@@ -81,26 +82,47 @@ class Times {
   }
 }
 
+/** The times of one route: but listed while they are too few to count, as an idle connection has one or two. */
+export class RouteTimes {
+  #listedMs: number[] = NONE
+  #times: Times | undefined
+
+  add(ageMs: number): void {
+    if (this.#times !== undefined) return this.#times.add(ageMs)
+    this.#listedMs = withLast(this.#listedMs, ageMs)
+    if (this.#listedMs.length < MIN_ROUTE_SAMPLES) return
+    this.#times = new Times()
+    for (const listedMs of this.#listedMs) this.#times.add(listedMs)
+    this.#listedMs = NONE
+  }
+
+  /** Undefined: too few. */
+  get known(): Times | undefined {
+    return this.#times
+  }
+}
+
+/** What a delay needs of a route. */
+interface TimedRoute {
+  readonly times: RouteTimes
+}
+
 /** When what was sent over a route counts as late: nearly all of its kind were back by then (spec §8.5). */
 export class HedgeDelay {
   readonly #all: Times = new Times()
-  readonly #routes: WeakMap<object, Times> = new WeakMap()
   /** A settlement over `route`, `ageMs` after sending. Those of stuck attempts are no samples. */
-  settled(route: object, ageMs: number): void {
+  settled({ times }: TimedRoute, ageMs: number): void {
     if (ageMs >= STUCK_AFTER_MS) return
     this.#all.add(ageMs)
-    let times = this.#routes.get(route)
-    if (times === undefined) this.#routes.set(route, (times = new Times()))
     times.add(ageMs)
   }
 
   /**
-   * How long to wait for an attempt over `route`, which has so many channels, before a copy is sent. As many are slow
+   * How long to wait for an attempt over `route`, undefined for one that is not known, which has so many channels, before a copy is sent. As many are slow
    * then as hang: where nothing hangs, hardly anything is copied.
    */
-  after(route: object, channels: number, hangShare: number): number {
-    const times = this.#routes.get(route)
-    const known = times !== undefined && times.count >= MIN_ROUTE_SAMPLES ? times : this.#all
+  after(route: TimedRoute | undefined, channels: number, hangShare: number): number {
+    const known = route?.times.known ?? this.#all
     const usual = known.usualMs(hangShare)
     if (usual === undefined) {
       return Math.min(Math.max(channels * HEDGE_UNKNOWN_HOP_MS, MIN_HEDGE_UNKNOWN_MS), MAX_HEDGE_UNKNOWN_MS)
@@ -126,19 +148,24 @@ interface Tally {
   msat: bigint
 }
 
+const NOTHING: Readonly<Tally> = { payments: 0, msat: 0n }
+
+/** How many attempts that were sent in one second are decided. */
+interface Decided {
+  readonly second: number
+  count: number
+}
+
 /**
  * How many copies may be sent, in payments and in money: a share of what was sent otherwise, which grows with the share
  * that hangs (spec §8.5). What is copied before it is late has a share of its own, so that neither uses up the other's.
  */
 export class HedgeBudget {
-  readonly #spent: Readonly<Record<'packets' | CopyReason, Tally>> = {
-    packets: { payments: 0, msat: 0n },
-    urgent: { payments: 0, msat: 0n },
-    hedge: { payments: 0, msat: 0n },
-    early: { payments: 0, msat: 0n },
-  }
-  /** Decided attempts that others sent with them may still outlive, by the second of their sending. */
-  readonly #young: Map<number, number> = new Map()
+  readonly #packets: Tally = { payments: 0, msat: 0n }
+  /** By reason; undefined before the first copy. */
+  #copied: Partial<Record<CopyReason, Tally>> | undefined
+  /** Decided attempts that others sent with them may still outlive. */
+  #young: Decided[] = []
   #ripenedTo = 0
   // Decided lately, and hanging ones of them; what is long ago fades.
   #decided = HANG_PRIOR_PAYMENTS
@@ -159,13 +186,17 @@ export class HedgeBudget {
   }
 
   #tallyOf(reason: WantReason): Tally {
-    return this.#spent[isCopy(reason) ? reason : 'packets']
+    if (!isCopy(reason)) return this.#packets
+    const copied = (this.#copied ??= {})
+    return (copied[reason] ??= { ...NOTHING })
   }
 
   /** An attempt that was sent at `sentAt` was decided in time. */
   decided(sentAt: number): void {
     const second = Math.floor(sentAt / 1_000)
-    this.#young.set(second, (this.#young.get(second) ?? 0) + 1)
+    const known = this.#young.findLast((each) => each.second === second)
+    if (known === undefined) this.#young = withLast(this.#young, { second, count: 1 })
+    else known.count += 1
   }
 
   /**
@@ -176,12 +207,12 @@ export class HedgeBudget {
     const before = Math.floor((now - hungAfterMs) / 1_000)
     if (before === this.#ripenedTo) return false
     this.#ripenedTo = before
-    for (const [second, count] of this.#young) {
+    for (const { second, count } of this.#young) {
       if (second >= before) continue
-      this.#young.delete(second)
       this.#decided = this.#decided * HANG_MEMORY ** count + count
       this.#hangs *= HANG_MEMORY ** count
     }
+    this.#young = this.#young.filter(({ second }) => second >= before)
     return true
   }
 
@@ -205,8 +236,8 @@ export class HedgeBudget {
   allows(reason: CopyReason, costMsat: bigint): boolean {
     // What the receiver waits for is few packets, and their copies keep growing distances.
     if (reason === 'urgent') return true
-    const { packets } = this.#spent
-    const { payments, msat } = this.#spent[reason]
+    const packets = this.#packets
+    const { payments, msat } = this.#copied?.[reason] ?? NOTHING
     const share = this.#shareOf(reason)
     if (payments + 1 > HEDGE_START + share * packets.payments) return false
     const mostMsat = BigInt(HEDGE_START) * costMsat + (BigInt(Math.ceil(share * 1_000)) * packets.msat) / 1_000n
@@ -215,8 +246,8 @@ export class HedgeBudget {
 
   /** Copies of what is late that may be sent now, by their number. */
   get left(): number {
-    const { hedge, packets } = this.#spent
-    return Math.max(0, Math.floor(HEDGE_START + this.#shareOf('hedge') * packets.payments - hedge.payments))
+    const { payments } = this.#copied?.hedge ?? NOTHING
+    return Math.max(0, Math.floor(HEDGE_START + this.#shareOf('hedge') * this.#packets.payments - payments))
   }
 
   // What hangs takes more than one copy: some of them fail, hang as well or are slow.
@@ -226,7 +257,6 @@ export class HedgeBudget {
 
   /** Copies sent so far. */
   get copies(): number {
-    const { early, hedge, urgent } = this.#spent
-    return early.payments + hedge.payments + urgent.payments
+    return Object.values(this.#copied ?? {}).reduce((sum, { payments }) => sum + payments, 0)
   }
 }

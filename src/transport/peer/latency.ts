@@ -1,3 +1,4 @@
+import { withLast } from '../../floor/light.ts'
 import {
   BASE_SPAN_MS,
   MIN_MEDIAN_SAMPLES,
@@ -9,7 +10,7 @@ import {
   MIN_SAMPLES_ROOM,
 } from './limits.ts'
 
-const NONE = new Float64Array(0)
+const NONE: number[] = []
 
 /**
  * The last `size` samples, kept sorted: a quantile is a look-up, a new sample a binary search and a short copy. It has
@@ -17,8 +18,8 @@ const NONE = new Float64Array(0)
  */
 export class SampleWindow {
   readonly #size: number
-  #ring: Float64Array = NONE
-  #sorted: Float64Array = NONE
+  /** The first half: as they came, in a ring. The second: sorted. A typed array would take 200 bytes by itself. */
+  #samples: number[] = NONE
   #count = 0
   #next = 0
 
@@ -31,20 +32,21 @@ export class SampleWindow {
   }
 
   add(value: number): void {
-    if (this.#count === this.#size) this.#remove(this.#ring[this.#next] ?? 0)
-    else if (this.#count === this.#ring.length) this.#grow()
-    const at = this.#position(value)
-    this.#sorted.copyWithin(at + 1, at, this.#count)
-    this.#sorted[at] = value
+    if (this.#count === this.#size) this.#remove(this.#samples[this.#next] ?? 0)
+    else if (this.#count === this.#room) this.#grow()
+    const room = this.#room
+    const at = room + this.#position(value)
+    move(this.#samples, at + 1, at, room + this.#count)
+    this.#samples[at] = value
     this.#count += 1
-    this.#ring[this.#next] = value
+    this.#samples[this.#next] = value
     this.#next = (this.#next + 1) % this.#size
   }
 
   /** The smallest sample that at least `share` of all samples don't exceed; undefined without samples. */
   quantile(share: number): number | undefined {
     if (this.#count === 0) return undefined
-    return this.#sorted[Math.max(0, Math.ceil(share * this.#count) - 1)]
+    return this.#samples[this.#room + Math.max(0, Math.ceil(share * this.#count) - 1)]
   }
 
   clear(): void {
@@ -52,36 +54,43 @@ export class SampleWindow {
     this.#next = 0
   }
 
-  // The ring has not come round yet, so both begin with all there is.
+  get #room(): number {
+    return this.#samples.length / 2
+  }
+
+  // The ring has not come round yet, so both halves begin with all there is.
   #grow(): void {
-    const length = Math.min(Math.max(2 * this.#ring.length, MIN_SAMPLES_ROOM), this.#size)
-    this.#ring = grown(this.#ring, length)
-    this.#sorted = grown(this.#sorted, length)
+    const more = Math.min(Math.max(this.#room, MIN_SAMPLES_ROOM), this.#size - this.#room)
+    const spare = Array.from<number>({ length: more }).fill(0)
+    const came = this.#samples.slice(0, this.#room)
+    const sorted = this.#samples.slice(this.#room)
+    this.#samples = came.concat(spare, sorted, spare)
   }
 
   #remove(value: number): void {
-    const at = this.#position(value)
-    this.#sorted.copyWithin(at, at + 1, this.#count)
+    const at = this.#room + this.#position(value)
+    move(this.#samples, at, at + 1, this.#room + this.#count)
     this.#count -= 1
   }
 
   /** How many samples are smaller than `value`. */
   #position(value: number): number {
+    const room = this.#room
     let low = 0
     let high = this.#count
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.#sorted[middle] ?? 0) < value) low = middle + 1
+      if ((this.#samples[room + middle] ?? 0) < value) low = middle + 1
       else high = middle
     }
     return low
   }
 }
 
-function grown(samples: Float64Array, length: number): Float64Array {
-  const copy = new Float64Array(length)
-  copy.set(samples)
-  return copy
+/** As `copyWithin`, which for lists is slow. */
+function move(list: number[], to: number, from: number, end: number): void {
+  if (to < from) for (let at = from; at < end; at++) list[at + to - from] = list[at] ?? 0
+  else for (let at = end - 1; at >= from; at--) list[at + to - from] = list[at] ?? 0
 }
 
 /** Smoothed round trip and its variation, RFC 6298 §2. */
@@ -142,7 +151,7 @@ export class Latency {
       this.#spanStart = now
     }
     const ownMs = sampleMs / Math.max(1, Math.min(others, MAX_QUEUE_OTHERS))
-    this.#young.push({ sentAt: now - sampleMs, ownMs })
+    this.#young = withLast(this.#young, { sentAt: now - sampleMs, ownMs })
     this.#sinceCandidate += 1
     if (this.#sinceCandidate < (this.#first === undefined ? MIN_MEDIAN_SAMPLES : MEDIAN_SAMPLES / 2)) return
     this.#sinceCandidate = 0

@@ -12,8 +12,8 @@ export const MIN_HEDGE_MS: number = 1_000
 export const MAX_HEDGE_MS: number = 60_000
 /** Samples that percentiles are taken over, of each route and of all routes of a peer. */
 export const HEDGE_SAMPLES: number = 256
-/** Room for samples to begin with, doubling: an idle connection has seen one or two. V8 keeps 64 bytes in its heap. */
-export const MIN_SAMPLES_ROOM: number = 8
+/** Room for samples to begin with, doubling: an idle connection has seen one or two. */
+export const MIN_SAMPLES_ROOM: number = 2
 /** A route has a delay of its own from so many samples on; before, it is taken for one like the others. */
 export const MIN_ROUTE_SAMPLES: number = 32
 /** Fewer than these have no tail: the deviation is used, as RFC 6298 does. */

@@ -1,3 +1,4 @@
+import { LightMap } from '../../floor/light.ts'
 import type { WantReason } from '../connection/interface.ts'
 import type { FirstChannel } from './channels.ts'
 import { OVERTAKEN_FACTOR, MIN_OVERTAKEN, STUCK_AFTER_MS } from './limits.ts'
@@ -33,8 +34,8 @@ export interface PeerAttempt {
 
 /** Attempts by ticket: those in the window, in order of their grants, and those that hang. */
 export class PeerAttempts {
-  readonly #inWindow: Map<number, PeerAttempt> = new Map()
-  readonly #hung: Map<number, PeerAttempt> = new Map()
+  readonly #inWindow: LightMap<number, PeerAttempt> = new LightMap()
+  readonly #hung: LightMap<number, PeerAttempt> = new LightMap()
   #nextTicket = 1
   #beyond = 0
 

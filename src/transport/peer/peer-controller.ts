@@ -28,7 +28,7 @@ import {
   LOCAL_BACKOFF,
 } from './limits.ts'
 import { RelayChannels, type RelayChannel, type RelayPlace } from './relay-channels.ts'
-import { Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
+import { type Luck, Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
 import { RouteGrowth } from './route-growth.ts'
 import { type Discarded, RouteTable, type RouteState } from './routes.ts'
 import { RoundRobin } from './round-robin.ts'
@@ -54,7 +54,7 @@ interface Place {
  * `sent` and later `resolve` it; when a connection wants more, `enqueue` it again; when no grant was
  * given, enqueue it and wait. Call `wake` at `deadline()`, then begin anew.
  */
-export class PeerController {
+export class PeerController implements Luck {
   readonly #options: PeerOptions
   readonly #turns: RoundRobin = new RoundRobin()
   readonly #routes: RouteTable = new RouteTable()
@@ -96,7 +96,7 @@ export class PeerController {
     this.#window = options.anonymous
       ? new WindowControl(WINDOW_START_ANONYMOUS, this.#latency, WINDOW_GROWTH_ANONYMOUS)
       : new WindowControl(WINDOW_START, this.#latency)
-    this.#renewal = new Renewal(() => this.#chance())
+    this.#renewal = new Renewal(this)
   }
 
   // -- routes --
@@ -342,7 +342,7 @@ export class PeerController {
   }
 
   /** Between 0 and 1. */
-  #chance(): number {
+  chance(): number {
     const [high = 0, low = 0] = this.#options.random(2)
     return (high * 256 + low) / 65_536
   }
@@ -475,7 +475,7 @@ export class PeerController {
         this.#passed(now, attempt, attempt.relays.length)
         return
       case 'local':
-        this.#channels.refused(now, attempt.channel, this.#latency.medianMs, 1 + BACKOFF_JITTER * this.#chance())
+        this.#channels.refused(now, attempt.channel, this.#latency.medianMs, 1 + BACKOFF_JITTER * this.chance())
         if (attempt.channel.refusals >= LOCAL_REFUSALS_MANY) this.#renewal.wishAround([attempt.channel.key])
         return
       case 'route':
@@ -510,12 +510,12 @@ export class PeerController {
   }
 
   #wait(times: number): number {
-    return backOffMs(LOCAL_BACKOFF, times) * (1 + BACKOFF_JITTER * this.#chance())
+    return backOffMs(LOCAL_BACKOFF, times) * (1 + BACKOFF_JITTER * this.chance())
   }
 
   /** spec §8.5 */
   #hedgeAfter(state: RouteState | undefined): number {
-    return this.#delay.after(state ?? this, state?.route.channels.length ?? 1, this.#budget.hangShare)
+    return this.#delay.after(state, state?.route.channels.length ?? 1, this.#budget.hangShare)
   }
 
   /** spec §8.5: the budget grows with what hangs. */

@@ -1,4 +1,5 @@
 import { backOffMs } from '../../floor/back-off.ts'
+import { LightMap } from '../../floor/light.ts'
 import {
   CAP_GROWTH,
   CROWDED_GAIN,
@@ -57,7 +58,7 @@ export interface RelayPlace {
  * as many are met with half as many attempts (spec/decisions/0017).
  */
 export class RelayChannels {
-  readonly #channels: Map<string, RelayChannel> = new Map()
+  readonly #channels: LightMap<string, RelayChannel> = new LightMap()
 
   get all(): IterableIterator<RelayChannel> {
     return this.#channels.values()

@@ -18,9 +18,17 @@ export interface RouteWish {
 /** How urgent routes are: none at all, the ones there fail, more would bring more, or nothing is wrong. */
 export type RouteNeed = 'none-left' | 'poor' | 'more' | 'content'
 
+const NOTHING: readonly string[] = []
+
+/** Spreads what is done again. */
+export interface Luck {
+  /** Between 0 and 1. */
+  chance(): number
+}
+
 /** When to ask for routes: at once where none is left, seldom to replace those that work. */
 export class Renewal {
-  readonly #random: () => number
+  readonly #luck: Luck
   #pending = false
   #failures = 0
   /** Answers since a payment last went through. */
@@ -29,10 +37,10 @@ export class Renewal {
   #foundAt: number | undefined
   #notBefore = 0
   #usedAt: number | undefined
-  #avoid: readonly string[] = []
+  #avoid: readonly string[] = NOTHING
 
-  constructor(random: () => number) {
-    this.#random = random
+  constructor(luck: Luck) {
+    this.#luck = luck
   }
 
   /** Routes were used: they are worth renewing. */
@@ -61,7 +69,7 @@ export class Renewal {
     const avoid = need === 'poor' ? poor : this.#avoid
     this.#pending = true
     this.#askedAt = now
-    this.#avoid = []
+    this.#avoid = NOTHING
     return { count, avoid }
   }
 
@@ -88,7 +96,7 @@ export class Renewal {
     this.#failures = 0
     this.#answers = 0
     this.#notBefore = this.#askedAt === undefined ? 0 : this.#askedAt + ROUTES_BACKOFF_MS
-    this.#avoid = []
+    this.#avoid = NOTHING
   }
 
   failed(now: number): void {
@@ -98,6 +106,6 @@ export class Renewal {
   }
 
   #wait(times: number): number {
-    return backOffMs(ROUTES_BACKOFF, times) * (1 + BACKOFF_JITTER * this.#random())
+    return backOffMs(ROUTES_BACKOFF, times) * (1 + BACKOFF_JITTER * this.#luck.chance())
   }
 }

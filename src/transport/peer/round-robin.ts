@@ -1,3 +1,5 @@
+import { LightSet } from '../../floor/light.ts'
+
 /**
  * Fair turns: connections that want to send to one peer take turns, one attempt each in every round, however many they
  * are and however much each has to send. In a round those go first that have hardly anything under way, so that a small
@@ -5,16 +7,17 @@
  * A token is any object (the connection); it stands in one row once at most.
  */
 export class RoundRobin {
-  // A Set keeps the order of insertion: the first is next.
+  // They keep the order of insertion: the first is next.
   /** Whose turn came and was given back. */
-  #held: Set<object> = new Set()
+  #held: LightSet<object> = new LightSet()
   /** Who had no turn in this round. */
-  #alone: Set<object> = new Set()
-  #row: Set<object> = new Set()
+  #alone: LightSet<object> = new LightSet()
+  #row: LightSet<object> = new LightSet()
   /** Who had one, and waits for the next round. */
-  #aloneLater: Set<object> = new Set()
-  #later: Set<object> = new Set()
-  readonly #served: Set<object> = new Set()
+  #aloneLater: LightSet<object> = new LightSet()
+  #later: LightSet<object> = new LightSet()
+  /** Who had one. */
+  readonly #served: LightSet<object> = new LightSet()
   #sweep: Generator<object, undefined> | undefined
 
   get size(): number {
@@ -36,26 +39,26 @@ export class RoundRobin {
   /** Takes the first token out of its row: it has its turn of this round. Who wants more is to be enqueued again. */
   next(): object | undefined {
     if (this.#held.size + this.#alone.size + this.#row.size === 0) this.#beginRound()
-    for (const row of [this.#held, this.#alone, this.#row]) {
-      for (const token of row) {
-        row.delete(token)
-        this.#served.add(token)
-        return token
-      }
-    }
-    return undefined
+    const row = this.#held.size > 0 ? this.#held : this.#alone.size > 0 ? this.#alone : this.#row
+    const token = row.first
+    if (token === undefined) return undefined
+    row.delete(token)
+    // Where nobody waits there is no round.
+    if (this.size === 0) this.#forgetRound()
+    else this.#served.add(token)
+    return token
   }
 
   /** Those of `next`, in its order, that could not use their turns: they come first again. */
   giveBack(tokens: readonly object[]): void {
     // Nearly always there are no others, and it is for every outcome of a payment.
     const others = this.#held
-    if (others.size > 0) this.#held = new Set()
+    if (others.size > 0) this.#held = new LightSet()
     for (const token of tokens) {
       this.#served.delete(token)
       this.#held.add(token)
     }
-    if (others !== this.#held) for (const token of others) this.#held.add(token)
+    if (others !== this.#held) for (const token of others.values()) this.#held.add(token)
   }
 
   /** So many of those that wait and gave nothing back, from where the last call ended: many calls tell of all. */
@@ -86,16 +89,21 @@ export class RoundRobin {
   }
 
   #beginRound(): void {
-    this.#served.clear()
+    this.#forgetRound()
     ;[this.#alone, this.#aloneLater] = [this.#aloneLater, this.#alone]
     ;[this.#row, this.#later] = [this.#later, this.#row]
   }
 
+  #forgetRound(): void {
+    this.#served.clear()
+    this.#sweep = undefined
+  }
+
   *#all(): Generator<object, undefined> {
-    yield* this.#alone
-    yield* this.#row
-    yield* this.#aloneLater
-    yield* this.#later
+    yield* this.#alone.values()
+    yield* this.#row.values()
+    yield* this.#aloneLater.values()
+    yield* this.#later.values()
     return undefined
   }
 }

@@ -1,6 +1,8 @@
 import { backOffMs } from '../../floor/back-off.ts'
+import { withLast } from '../../floor/light.ts'
 import type { PaymentFailure } from '../../medium/payment.ts'
 import { packetCostMsat, type Route, routeFeeMsat } from '../../medium/route.ts'
+import { RouteTimes } from './hedge.ts'
 import {
   PENALTY_HALF_LIFE_MS,
   MAX_KNOWN_ROUTES,
@@ -31,6 +33,7 @@ export interface RouteState {
   suspendedUntil: number
   suspensions: number
   deliveries: number
+  readonly times: RouteTimes
 }
 
 /** Hears of a route that is not taken any more. */
@@ -83,7 +86,7 @@ export class RouteTable {
       taken += 1
       const key = route.channels.join(' ')
       const known = this.#routes.find((state) => state.route.id === route.id || state.route.channels.join(' ') === key)
-      if (known === undefined) this.#routes.push(this.#fresh(now, route))
+      if (known === undefined) this.#routes = withLast(this.#routes, this.#fresh(now, route))
       else known.route = route
     }
     while (this.#routes.length > MAX_KNOWN_ROUTES) this.#dropWorst(now, discarded)
@@ -213,6 +216,7 @@ export class RouteTable {
       suspendedUntil: 0,
       suspensions: 0,
       deliveries: 0,
+      times: new RouteTimes(),
     }
   }
 

@@ -213,6 +213,7 @@ export class Server extends EventEmitter<ServerEvents> {
 
   #bind(host: SocketHost, options: CheckedListen): Binding | Promise<Binding> {
     let port = options.port
+    let local: SocketAddress | undefined
     // What comes of it runs in the context of `listen`, whoever's packet brings it, as in net.
     const context = new AsyncResource('KEYSOCK_SERVER')
     const connections = (): number => this.#connections
@@ -226,7 +227,7 @@ export class Server extends EventEmitter<ServerEvents> {
       openingPriceMsat: context.bind(openingPriceFor(this.#options.openingPrice)),
       decide: context.bind((facts) => this.#decide(facts)),
       accept: context.bind((handle, remoteKey) =>
-        this.#accept(handle, { address: host.publicKeyHex, family: 'keysock', port }, remoteKey),
+        this.#accept(handle, (local ??= { address: host.publicKeyHex, family: 'keysock', port }), remoteKey),
       ),
     }
     const taken = host.listen(port, listener)

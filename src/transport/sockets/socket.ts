@@ -12,6 +12,7 @@ import { NO_TARIFF } from '../../wire/tariffs.ts'
 import { DEFAULT_MAX_COST_MSAT } from '../limits.ts'
 import { publishClose, publishConnect } from './channels.ts'
 import { IdleTimer } from './idle-timer.ts'
+import { inContext } from './in-context.ts'
 import { Pings } from './pings.ts'
 import { MoneyExchange, type PaymentReceipt, type PaymentRequest, type ReceivedPayment } from './money-exchange.ts'
 import type { ChangeableSettings } from '../connection/connection.ts'
@@ -124,8 +125,9 @@ export class Socket extends Duplex {
   readonly #closed: (() => void) | undefined
   readonly #maxCost: bigint
   readonly #onPrice: SocketInit['onPrice']
-  readonly #money: MoneyExchange = new MoneyExchange()
-  readonly #pings: Pings = new Pings()
+  /** Who waits for money, and for a sign of life; undefined until somebody does. */
+  #exchange: MoneyExchange | undefined
+  #pings: Pings | undefined
   #handle: ConnectionHandle | undefined
   /** The connection has ended; nothing that is done here reaches it. */
   #over = false
@@ -172,7 +174,7 @@ export class Socket extends Duplex {
     this.#onPrice = init.onPrice
     this.#maxCost = init.maxCost ?? DEFAULT_MAX_COST_MSAT
     this.#writeBuffer = new WriteBuffer(this.writableHighWaterMark)
-    this.once('end', onEnd)
+    this.on('end', onEnd)
   }
 
   // ---- As in net.Socket ------------------------------------------------------------------------------
@@ -385,7 +387,7 @@ export class Socket extends Duplex {
    * ends before.
    */
   ping(): Promise<number> {
-    return this.#pings.send(this.#open)
+    return (this.#pings ??= new Pings()).send(this.#open)
   }
 
   /**
@@ -414,7 +416,7 @@ export class Socket extends Duplex {
   attach(handle: ConnectionHandle): void {
     if (this.destroyed) return handle.reset(Code.CANCELLED, '')
     this.#handle = handle
-    handle.setListener(this.#context.bind((event: ConnectionEvent) => this.#handleEvent(event)))
+    handle.setListener(this)
     handle.hold(this.#holds)
     if (this.#settings !== undefined) handle.configure(this.#settings)
     this.#settings = undefined
@@ -422,6 +424,11 @@ export class Socket extends Duplex {
     this.#handOn()
     if (this.#finished) handle.finish()
     if (!this.connecting) this.#start()
+  }
+
+  /** @internal What happens to its connection, told in its own context. */
+  hear(event: ConnectionEvent): void {
+    this.#context.runInAsyncScope(() => this.#handleEvent(event))
   }
 
   // ---- The Duplex's inside ---------------------------------------------------------------------------
@@ -497,14 +504,14 @@ export class Socket extends Duplex {
 
   /** Calls back in a later turn, in the socket's context; the result cancels that. */
   #soon(callback: () => void): () => void {
-    const bound = this.#context.bind(callback)
-    return this.#handle === undefined ? soon(bound) : this.#handle.soon(bound)
+    const inside = inContext(this.#context, callback)
+    return this.#handle === undefined ? soon(inside) : this.#handle.soon(inside)
   }
 
   #finishDestroy(error: Error | null, callback: Callback): void {
     this.#over = true
-    this.#money.end(error ?? undefined)
-    this.#pings.end(error ?? undefined)
+    this.#exchange?.end(error ?? undefined)
+    this.#pings?.end(error ?? undefined)
     const handle = this.#handle
     handle?.setListener(undefined)
     callback(error)
@@ -570,16 +577,16 @@ export class Socket extends Duplex {
       case 'price-asked':
         return this.#askPrice(event.serial, event.tariff)
       case 'paid':
-        return this.#money.paid(event)
+        return this.#exchange?.paid(event)
       case 'payment':
         this.emit('payment', this.#money.came(event))
         return
       case 'requested':
         return this.#handleRequest(event)
       case 'declined':
-        return this.#money.declined(event)
+        return this.#exchange?.declined(event)
       case 'pong':
-        return this.#pings.answered(this.#handle?.now() ?? 0)
+        return this.#pings?.answered(this.#handle?.now() ?? 0)
       case 'paused':
         if (!this.emit('paused', event.reason, event.pause)) this.#pausedUnheard(event)
         return
@@ -596,6 +603,10 @@ export class Socket extends Duplex {
     const pay = (msat: Msat = amountMsat): Promise<PaymentReceipt> =>
       this.#money.pay(this.#open, { kind: PaymentKind.ANSWER, reference: id, msat, note })
     if (!this.emit('request', { id, amountMsat, note, pay, decline })) decline('nobody answers')
+  }
+
+  get #money(): MoneyExchange {
+    return (this.#exchange ??= new MoneyExchange())
   }
 
   /** The connection, while it can carry something more. */
@@ -659,8 +670,8 @@ export class Socket extends Duplex {
   #handleEnded(failure: ConnectionFailure | undefined): void {
     this.#over = true
     const error = failure === undefined ? undefined : this.#errorOf(failure)
-    this.#money.end(error)
-    this.#pings.end(error)
+    this.#exchange?.end(error)
+    this.#pings?.end(error)
     const closing = this.#onceOver
     this.#onceOver = undefined
     // Only the FIN is not known to be delivered: the other side has every byte, and 'end' came from it.
@@ -718,7 +729,7 @@ export class Socket extends Duplex {
     if (this.timeout === 0) return this.#idle?.stop()
     this.#idle ??= new IdleTimer(
       handle,
-      this.#context.bind(() => void this.emit('timeout')),
+      inContext(this.#context, () => void this.emit('timeout')),
     )
     this.#idle.start(this.timeout)
   }

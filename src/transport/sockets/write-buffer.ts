@@ -1,8 +1,14 @@
 import { AsyncResource } from 'node:async_hooks'
 import { SEND_BUFFER_BYTES, WRITE_PIECE_BYTES } from '../limits.ts'
 import type { ConnectionHandle } from '../driver/connection-handle.ts'
+import { inContext } from './in-context.ts'
 
 export type Callback = (error?: Error | null) => void
+
+/** To be called in the context of now. */
+function bound(callback: Callback): Callback {
+  return inContext(new AsyncResource('KEYSOCK_WRITE'), callback)
+}
 
 /** A chunk that was not handed to the connection as a whole. */
 interface PendingWrite {
@@ -38,7 +44,7 @@ export class WriteBuffer {
 
   put(data: Uint8Array, options: { readonly owned: boolean; readonly callback: Callback }): void {
     // Called back in the context of the write, whoever's packet makes room for it.
-    this.#pending = { data, owned: options.owned, callback: AsyncResource.bind(options.callback), handedBytes: 0 }
+    this.#pending = { data, owned: options.owned, callback: bound(options.callback), handedBytes: 0 }
   }
 
   /** True if anything was handed on. */
@@ -69,7 +75,7 @@ export class WriteBuffer {
   }
 
   onceConnected(callback: Callback): void {
-    this.#onceConnected = AsyncResource.bind(callback)
+    this.#onceConnected = bound(callback)
   }
 
   connected(): void {

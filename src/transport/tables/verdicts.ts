@@ -1,4 +1,5 @@
 import { BoundedMap } from '../../floor/bounded.ts'
+import { concat, fromText, toText } from '../../floor/bytes.ts'
 import type { Verdict } from '../../medium/verdict.ts'
 import { MAX_VERDICTS } from '../limits.ts'
 
@@ -7,6 +8,9 @@ interface Paid<Owner, Note> {
   readonly owner: Owner | undefined
   readonly note: Note
 }
+
+/** A verdict as it is kept: the preimage of one that settles, as text. */
+type Kept = string | Exclude<Verdict, { readonly action: 'settle' }>
 
 /** An offer as verdicts know it; no path: the unblinded phantom lane. */
 interface OfferName {
@@ -20,7 +24,7 @@ interface OfferName {
  */
 export class Verdicts<Owner extends object, Note> {
   /** By path and hash. */
-  readonly #byOffer: BoundedMap<string, Verdict> = new BoundedMap(MAX_VERDICTS)
+  readonly #byOffer: BoundedMap<string, Kept> = new BoundedMap(MAX_VERDICTS)
   /** Who was paid, by hash: an owner that has ended, and that nobody else holds, is not kept for its verdicts. */
   readonly #owners: BoundedMap<string, { readonly owner: WeakRef<Owner> | undefined; readonly note: Note }> =
     new BoundedMap(MAX_VERDICTS)
@@ -31,24 +35,25 @@ export class Verdicts<Owner extends object, Note> {
 
   /** @param key of `offerKey` */
   get(key: string): Verdict | undefined {
-    return this.#byOffer.get(key)
+    const kept = this.#byOffer.get(key)
+    return typeof kept === 'string' ? { action: 'settle', preimage: fromText(kept) } : kept
   }
 
   /** Who was paid by the payment of this hash, as long as somebody holds it. */
   ownerOf(hash: Uint8Array): Owner | undefined {
-    return this.#owners.get(hashKey(hash))?.owner?.deref()
+    return this.#owners.get(toText(hash))?.owner?.deref()
   }
 
   /** What was noted of who was paid, also where nobody holds it any more. */
   noteOf(hash: Uint8Array): Note | undefined {
-    return this.#owners.get(hashKey(hash))?.note
+    return this.#owners.get(toText(hash))?.note
   }
 
   /** `paid`: who was paid, if the offer is settled, and what to remember of it. */
   add(offer: OfferName, verdict: Verdict, paid: Paid<Owner, Note> | undefined): void {
-    this.#byOffer.set(offerKey(offer), verdict)
+    this.#byOffer.set(offerKey(offer), verdict.action === 'settle' ? toText(verdict.preimage) : verdict)
     if (verdict.action !== 'settle' || paid === undefined) return
-    this.#owners.set(hashKey(offer.hash), {
+    this.#owners.set(toText(offer.hash), {
       owner: paid.owner === undefined ? undefined : new WeakRef(paid.owner),
       note: paid.note,
     })
@@ -57,10 +62,6 @@ export class Verdicts<Owner extends object, Note> {
 
 /** What an offer is remembered by. */
 export function offerKey({ pathId = '', hash }: OfferName): string {
-  return hashKey(hash) + pathId
-}
-
-/** Half of the size of hexadecimal, and there are many. */
-function hashKey(hash: Uint8Array): string {
-  return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1')
+  // In one piece: what `+` gives keeps both of its parts.
+  return toText(concat(hash, Buffer.from(pathId)))
 }
