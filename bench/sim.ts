@@ -26,6 +26,7 @@ const QUICK_IDLE_CONNECTIONS = 1_000
 interface Options {
   readonly json: boolean
   readonly quick: boolean
+  readonly connections: number | undefined
   readonly only: readonly Part[]
   readonly settings: string
   readonly seeds: readonly string[] | undefined
@@ -38,12 +39,13 @@ const program: Command = new Command('sim')
   .description('Measures keysock against the simulator. Exits with 1 where a threshold is missed.')
   .option('--json', 'print one JSON object on the last line', false)
   .option('--quick', 'one seed, four settings, fewer idle connections', false)
+  .option('--connections <count>', 'idle connections', wholeNumber(1, 60_000))
   .option('--only <parts>', `some of ${PARTS.join(',')}: goodput, packets, memory, first byte`, parts, PARTS)
   .option('--settings <words>', 'goodput settings whose names hold all these words: "3h 2s", "30%"', checkSettings, '')
   .option('--seeds <list>', 'seeds, separated by commas', (list: string) => list.split(','))
   .option('--jobs <count>', 'processes at once', wholeNumber(1, 999), availableParallelism())
   .option('--timeline', 'print each transfer in steps of five seconds', false)
-  .option('--write', 'write bench/results/sim.md and sim.json', false)
+  .option('--write', 'write bench/results/sim.md and sim.json; memory.md and memory.json with --only c', false)
 
 function parts(list: string): readonly Part[] {
   return list.split(',').map((name) => {
@@ -100,7 +102,7 @@ async function measure(options: Options): Promise<Results> {
   const asked = (part: Part): boolean => options.only.includes(part)
   // One after the other: packets per second and memory want the processor for themselves.
   const packets = asked('b') ? await noted('packets per second', measurePackets) : undefined
-  const connections = options.quick ? QUICK_IDLE_CONNECTIONS : IDLE_CONNECTIONS
+  const connections = options.connections ?? (options.quick ? QUICK_IDLE_CONNECTIONS : IDLE_CONNECTIONS)
   const memory = asked('c') ? await noted('memory of idle connections', () => measureMemory(connections)) : undefined
   const firstByte = asked('d') ? await noted('round trips to the first byte', measureFirstByte) : undefined
   const rates = asked('a') ? await goodput(options) : undefined
@@ -121,15 +123,17 @@ async function measure(options: Options): Promise<Results> {
   }
 }
 
-async function write(results: Results): Promise<void> {
+/** Memory alone has a file of its own: it is measured more often, and alone. */
+async function write(results: Results, { only }: Options): Promise<void> {
+  const [name, flags] = only.every((part) => part === 'c') ? ['memory', '--only c --write'] : ['sim', '--write']
   await mkdir(RESULTS, { recursive: true })
-  await writeFile(new URL('sim.md', RESULTS), asMarkdown(results))
-  await writeFile(new URL('sim.json', RESULTS), `${JSON.stringify(results, undefined, 1)}\n`)
+  await writeFile(new URL(`${name}.md`, RESULTS), asMarkdown(results, flags))
+  await writeFile(new URL(`${name}.json`, RESULTS), `${JSON.stringify(results, undefined, 1)}\n`)
 }
 
 const options: Options = program.parse().opts()
 const results: Results = await measure(options)
 console.log(asText(results, (title) => styleText('bold', title, { stream: process.stdout })))
-if (options.write) await write(results)
+if (options.write) await write(results, options)
 if (options.json) console.log(JSON.stringify(results))
 process.exitCode = results.failures.length === 0 ? 0 : 1

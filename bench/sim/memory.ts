@@ -1,10 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import type { EndMessage } from './idle-end.ts'
+import type { EndMessage, Remembered } from './idle-end.ts'
 
 const END = new URL('idle-end.ts', import.meta.url)
 /** Open before the first measurement, so that what is there once for all connections is in neither. */
 const WARM_UP = 100
-export const MAX_BYTES_PER_CONNECTION = 20_000
+export const MAX_BYTES_PER_CONNECTION = 10_000
+/**
+ * Of what is left where connections were opened and closed: verdicts, which are remembered whatever the time, of each
+ * packet over a reply path. As many entries as packets, and no more than MAX_VERDICTS.
+ */
+const MAX_BYTES_LEFT_PER_VERDICT = 500
+/** Nothing but verdicts is left: so much of each connection, which is what V8 keeps of code and of emptied tables. */
+const MAX_BYTES_LEFT = 250
 
 /** What an idle connection takes at one end, Socket and the application's two listeners included. */
 export interface IdleMemory {
@@ -16,6 +23,12 @@ export interface IdleMemory {
   readonly bytesPerConnection: number
   /** Of the resident set, for comparison: pages that were used at any time. */
   readonly residentBytesPerConnection: number
+  /** When all have ended, and what is remembered for a time is forgotten. */
+  readonly closedBytes: number
+  /** What the endpoint's tables hold then. */
+  readonly remembered: Remembered
+  /** When the endpoint has closed, too. */
+  readonly endedBytes: number
   readonly failures: readonly string[]
 }
 
@@ -36,7 +49,19 @@ export async function measureMemory(connections: number): Promise<readonly IdleM
     const before = { initiator: await measured(initiator), responder: await measured(responder) }
     await open(initiator, publicKey, connections)
     const after = { initiator: await measured(initiator), responder: await measured(responder) }
-    return (['initiator', 'responder'] as const).map((role) => compare(role, connections, before[role], after[role]))
+    await ask(initiator, 'close', 'closed')
+    await Promise.all([initiator, responder].map((end) => ask(end, 'forget', 'forgotten')))
+    const closed = { initiator: await measured(initiator), responder: await measured(responder) }
+    await Promise.all([initiator, responder].map((end) => ask(end, 'end', 'ended')))
+    const ended = { initiator: await measured(initiator), responder: await measured(responder) }
+    return (['initiator', 'responder'] as const).map((role) =>
+      compare(role, connections, {
+        before: before[role],
+        after: after[role],
+        closed: closed[role],
+        ended: ended[role],
+      }),
+    )
   } finally {
     initiator.kill()
     responder.kill()
@@ -45,7 +70,18 @@ export async function measureMemory(connections: number): Promise<readonly IdleM
 
 type Measured = Extract<EndMessage, { readonly type: 'measured' }>
 
-function compare(role: IdleMemory['role'], connections: number, before: Measured, after: Measured): IdleMemory {
+interface Measurements {
+  readonly before: Measured
+  readonly after: Measured
+  readonly closed: Measured
+  readonly ended: Measured
+}
+
+function compare(
+  role: IdleMemory['role'],
+  connections: number,
+  { before, after, closed, ended }: Measurements,
+): IdleMemory {
   const bytesPerConnection = (after.heapBytes - before.heapBytes) / connections
   const failures: string[] = []
   const expected = connections + WARM_UP
@@ -53,6 +89,16 @@ function compare(role: IdleMemory['role'], connections: number, before: Measured
   if (bytesPerConnection > MAX_BYTES_PER_CONNECTION) {
     failures.push(`${role}: ${Math.round(bytesPerConnection)} bytes a connection, above ${MAX_BYTES_PER_CONNECTION}`)
   }
+  const { verdicts, ...others } = closed.remembered
+  for (const [table, entries] of Object.entries(others)) {
+    if (entries > 0) failures.push(`${role}: ${entries} entries of ${table} when all connections have ended`)
+  }
+  const leftBytes = closed.heapBytes - before.heapBytes - verdicts * MAX_BYTES_LEFT_PER_VERDICT
+  if (leftBytes > connections * MAX_BYTES_LEFT)
+    failures.push(`${role}: ${leftBytes} bytes more than before, and than verdicts take`)
+  const endedBytes = ended.heapBytes - before.heapBytes
+  if (endedBytes > connections * MAX_BYTES_LEFT)
+    failures.push(`${role}: ${endedBytes} bytes left of an endpoint that has closed`)
   return {
     role,
     connections,
@@ -60,6 +106,9 @@ function compare(role: IdleMemory['role'], connections: number, before: Measured
     afterBytes: after.heapBytes,
     bytesPerConnection,
     residentBytesPerConnection: (after.residentBytes - before.residentBytes) / connections,
+    closedBytes: closed.heapBytes,
+    remembered: closed.remembered,
+    endedBytes: ended.heapBytes,
     failures,
   }
 }
@@ -85,6 +134,11 @@ async function open(initiator: ChildProcess, publicKey: Uint8Array, count: numbe
 async function measured(end: ChildProcess): Promise<Measured> {
   tell(end, { type: 'measure' })
   return await next(end, 'measured')
+}
+
+async function ask(end: ChildProcess, type: 'close' | 'forget' | 'end', answer: EndMessage['type']): Promise<void> {
+  tell(end, { type })
+  await next(end, answer)
 }
 
 function tell(end: ChildProcess, message: EndMessage): void {

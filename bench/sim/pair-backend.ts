@@ -34,6 +34,7 @@ export class PairBackend implements Backend {
   #paid = 0
   #settled = 0n
   #paths = 0
+  #height = HEIGHT
 
   constructor(options: {
     readonly clock: Clock
@@ -48,12 +49,18 @@ export class PairBackend implements Backend {
   start(options: BackendStart): Promise<NodeInfo> {
     this.#sink = options.sink
     const publicKey = secp256k1.getPublicKey(this.#secretKey, true)
-    return Promise.resolve({ publicKey, blockHeight: HEIGHT, network: 'pair' })
+    return Promise.resolve({ publicKey, blockHeight: this.#height, network: 'pair' })
   }
 
   stop(): Promise<void> {
     this.#sink = () => {}
     return Promise.resolve()
+  }
+
+  /** So many blocks have come. */
+  block(count: number): void {
+    this.#height += count
+    this.#sink({ type: 'block', height: this.#height })
   }
 
   /** A message of the other process. */
@@ -98,7 +105,7 @@ export class PairBackend implements Backend {
       const pathId = String(++this.#paths).padStart(16, '0')
       const bytes = new Uint8Array(PATH_BYTES)
       bytes.set(Buffer.from(pathId, 'latin1'))
-      return { pathId, bytes, expiryHeight: HEIGHT + lifetimeBlocks }
+      return { pathId, bytes, expiryHeight: this.#height + lifetimeBlocks }
     })
     return Promise.resolve({ paths, candidates: 1_000 })
   }
