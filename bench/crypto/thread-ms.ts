@@ -3,7 +3,7 @@
  * before Node.js 23.9, which has no other.
  */
 export function threadMs(): number {
-  const { threadCpuUsage: ofThread } = process as Partial<Pick<NodeJS.Process, 'threadCpuUsage'>>
-  const { user, system } = ofThread === undefined ? process.cpuUsage() : process.threadCpuUsage()
+  const since239: Partial<Pick<NodeJS.Process, 'threadCpuUsage'>> = process
+  const { user, system } = since239.threadCpuUsage?.() ?? process.cpuUsage()
   return (user + system) / 1_000
 }
