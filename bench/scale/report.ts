@@ -138,9 +138,10 @@ export function asMarkdown(results: Results, plots: readonly Plot[]): string {
   return `# Bench: scale\n\n${intro}\n\n${sectionsAsMarkdown(sections(results))}\n\n${verdict(results)}\n\n${pictures}\n`
 }
 
-function verdict({ failures }: Results): string {
-  if (failures.length === 0) return `The load runs at ${LEAST_TIMES_REAL_TIME} times real time or more.`
-  return failures.map((failure) => `- ${failure}`).join('\n')
+function verdict({ failures, whole }: Results): string {
+  if (failures.length > 0) return failures.map((failure) => `- ${failure}`).join('\n')
+  if (whole === undefined) return 'The whole load was not asked for.'
+  return `The whole load runs at ${LEAST_TIMES_REAL_TIME} times real time or more.`
 }
 
 /** A point of a picture: what was reached, and what it took. */
