@@ -12,6 +12,10 @@ export const VERSIONS: readonly number[] = [4]
 /** The longest line: the connections of a program that comes back, 15 characters each, and some. */
 export const MAX_LINE_BYTES = 262_144
 /**
+ * Pieces of a line that wait for its end: then they become one, since each takes some hundred bytes, however short it is.
+ */
+export const MAX_LINE_PIECES = 64
+/**
  * What is written to a program that does not read, before it is cut off: twice what telling it all recent arrivals
  * again takes.
  */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { MAX_LINE_BYTES, MAX_UNSENT_BYTES } from './limits.ts'
+import { MAX_LINE_BYTES, MAX_LINE_PIECES, MAX_UNSENT_BYTES } from './limits.ts'
 import { MessageError } from './codecs.ts'
 
 const NEWLINE = 0x0a
@@ -80,8 +80,10 @@ export class Lines {
   }
 
   #keep(part: Buffer): void {
+    if (part.length === 0) return
     this.#rest.push(part)
     this.#restBytes += part.length
+    if (this.#rest.length > MAX_LINE_PIECES) this.#rest = [Buffer.concat(this.#rest)]
   }
 }
 

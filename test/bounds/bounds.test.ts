@@ -1,0 +1,180 @@
+/** What strangers can make grow, pushed against its bound: docs/bounds.md names each of these. */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Duplex, duplexPair } from 'node:stream'
+import { expect, it, onTestFinished } from 'vitest'
+import { Lines } from '../../src/backends/daemon/protocol/lines.ts'
+import { MAX_LINE_BYTES } from '../../src/backends/daemon/protocol/limits.ts'
+import { MAX_UDP_DESTINATIONS } from '../../src/cli/proxy/limits.ts'
+import type { Outgoing } from '../../src/cli/proxy/outgoing.ts'
+import { writeDatagram } from '../../src/cli/proxy/socks.ts'
+import { UdpAssociation } from '../../src/cli/proxy/udp-association.ts'
+import { DatagramConnection } from '../../src/cli/tunnel/datagram-connection.ts'
+import { MAX_UDP_WAITING } from '../../src/cli/tunnel/limits.ts'
+import type { Socket } from '../../src/index.ts'
+import { MAX_REQUESTS, MAX_UNPAID_MESSAGES } from '../../src/transport/connection/limits.ts'
+import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
+import { Connections } from '../../src/transport/driver/connections.ts'
+import { MAX_CONNECTIONS, MAX_LETTER_BYTES, MAX_LETTERS } from '../../src/transport/limits.ts'
+import { Contents } from '../../src/transport/messages/contents.ts'
+import { Inbox } from '../../src/transport/messages/inbox.ts'
+import type { PaidMessage } from '../../src/transport/messages/letters.ts'
+import {
+  CONTENT_MS,
+  MAX_CONTENT_BYTES,
+  MAX_CONTENTS,
+  MAX_UNCLAIMED_LETTERS,
+} from '../../src/transport/messages/limits.ts'
+import type { Frame } from '../../src/wire/frames.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
+import { events, START, Stranger, types } from '../connection/pair.ts'
+import { ManualClock } from '../manual-clock.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+function message(port: number, i: number, bytes = 1): PaidMessage {
+  const hash = new Uint8Array(32)
+  return { port, id: String(i), data: new Uint8Array(bytes), records: [], amountMsat: 1n, lane: 'node', hash }
+}
+
+function emptyInbox(): Inbox {
+  return new Inbox({ letters: new Map(), lastSerial: 0 })
+}
+
+it('an endpoint has 65,536 connections and no room for another', () => {
+  const connections = new Connections()
+  for (let i = 0; i < MAX_CONNECTIONS; i++) {
+    expect(connections.hasRoom).toBe(true)
+    connections.add({ id: String(i), role: 'responder' } as unknown as DrivenConnection)
+  }
+  expect(connections.hasRoom).toBe(false)
+})
+
+it('a port that nobody reads keeps 256 paid messages', () => {
+  const inbox = emptyInbox()
+  for (let i = 0; i < MAX_UNCLAIMED_LETTERS; i++) expect(inbox.add(message(7, i), false)).toBeDefined()
+  expect(inbox.add(message(7, MAX_UNCLAIMED_LETTERS), false)).toBeUndefined()
+  expect(inbox.add(message(8, 0), false)).toBeDefined()
+})
+
+it('all ports together keep 4,096 messages', () => {
+  const inbox = emptyInbox()
+  for (let i = 0; i < MAX_LETTERS; i++) expect(inbox.add(message(7, i), true)).toBeDefined()
+  expect(inbox.add(message(8, 0), true)).toBeUndefined()
+})
+
+it('all ports together keep 16 MiB of messages', () => {
+  const inbox = emptyInbox()
+  const bytes = 1_048_576
+  let kept = 0
+  while (inbox.add(message(7, kept, bytes), true) !== undefined) kept++
+  expect(kept).toBe(Math.floor(MAX_LETTER_BYTES / bytes) - 1)
+})
+
+it('64 contents wait for their payments, of 32 MiB together, for ten minutes; the oldest go', () => {
+  const contents = new Contents()
+  const of = (i: number): { sha256: Uint8Array; length: number } => ({ sha256: new Uint8Array(32).fill(i), length: 1 })
+  for (let i = 0; i <= MAX_CONTENTS; i++) contents.keep(0, 'key', of(i), new Uint8Array(1))
+  expect(contents.size).toBe(MAX_CONTENTS)
+  expect(contents.get(0, 'key', of(0))).toBeUndefined()
+  for (let i = 0; i < 3; i++) contents.keep(0, 'large', of(i), new Uint8Array(MAX_CONTENT_BYTES / 2))
+  expect(contents.size).toBe(2)
+  contents.keep(CONTENT_MS + 1, 'late', of(1), new Uint8Array(1))
+  expect(contents.size).toBe(1)
+})
+
+it('the application is told of 64 REQUESTs that wait, and what comes beyond is declined', () => {
+  const stranger = new Stranger()
+  const now = START + 20
+  for (let id = 1; id <= 2 * MAX_REQUESTS; id++) {
+    const request: Frame = { type: 'request', id, amountMsat: 1n, note: '' }
+    stranger.machine.arrive(now, stranger.data(now, [request]))
+  }
+  expect(events(stranger.machine).filter(({ type }) => type === 'requested')).toHaveLength(MAX_REQUESTS)
+})
+
+it('1,024 datagrams wait to be paid for, and one more resets the connection', () => {
+  const tariff = { ...NO_TARIFF, messageMsat: 1_000_000n }
+  const stranger = new Stranger([], { tariff })
+  const now = START + 20
+  stranger.machine.arrive(now, stranger.data(now, [{ type: 'agree', serial: 1 }]))
+  const say = (i: number): void => {
+    const id = new Uint8Array(16)
+    new DataView(id.buffer).setUint32(0, i)
+    stranger.machine.arrive(now, stranger.data(now, [{ type: 'message', id, data: new Uint8Array(1) }]))
+  }
+  for (let i = 0; i < MAX_UNPAID_MESSAGES; i++) say(i)
+  expect(types(stranger.machine)).not.toContain('ended')
+  say(MAX_UNPAID_MESSAGES)
+  expect(types(stranger.machine)).toContain('ended')
+})
+
+it('a line of the daemon that comes byte by byte takes no more memory than its bytes, about', () => {
+  const [, stream] = duplexPair()
+  const lines = new Lines(stream, { message: () => undefined, closed: () => undefined })
+  collect()
+  const before = process.memoryUsage()
+  for (let i = 0; i < MAX_LINE_BYTES - 1; i++) stream.emit('data', Buffer.alloc(1, 'x'))
+  collect()
+  const after = process.memoryUsage()
+  expect(lines.isOpen).toBe(true)
+  expect(after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(8 * MAX_LINE_BYTES)
+})
+
+it('a connection of datagrams keeps 16 of them until it stands, and drops the others', () => {
+  const sent: Uint8Array[] = []
+  const socket = Object.assign(new Duplex({ read: () => undefined }), {
+    connecting: true,
+    sendMessage: (data: Uint8Array) => void sent.push(data),
+  })
+  onTestFinished(() => void socket.destroy())
+  const time = new ManualClock(async () => undefined)
+  const connection = new DatagramConnection(socket as unknown as Socket, time, () => undefined)
+  for (let i = 0; i < 2 * MAX_UDP_WAITING; i++) connection.send(Uint8Array.of(i))
+  socket.connecting = false
+  socket.emit('connect')
+  expect(sent).toHaveLength(MAX_UDP_WAITING)
+})
+
+it('a client of UDP ASSOCIATE has 16 destinations at once', async () => {
+  let dialled = 0
+  const outgoing: Outgoing = {
+    resolve: () => 'the shop',
+    dial: async () => {
+      dialled++
+      return await new Promise<never>(() => {})
+    },
+    join: () => undefined,
+    refused: () => undefined,
+  }
+  const over = new AbortController()
+  onTestFinished(() => over.abort())
+  const time = new ManualClock(async () => undefined)
+  const association = new UdpAssociation({
+    outgoing,
+    time,
+    isolation: undefined,
+    from: '127.0.0.1',
+    signal: over.signal,
+  })
+  const { address, port } = await association.open('127.0.0.1')
+  const client = createSocket('udp4')
+  onTestFinished(() => void client.close())
+  client.bind(0, '127.0.0.1')
+  await once(client, 'listening')
+  const send = async (to: number): Promise<void> => {
+    const bytes = writeDatagram({ host: 'shop.keysock', port: to, data: Uint8Array.of(1) })
+    await new Promise<void>((resolve) => {
+      client.send(bytes, port, address, () => resolve())
+    })
+  }
+  for (let to = 1; to <= MAX_UDP_DESTINATIONS; to++) await send(to)
+  while (dialled < MAX_UDP_DESTINATIONS) await turn()
+  for (let to = 100; to < 150; to++) await send(to)
+  for (let turns = 0; turns < 100; turns++) await turn()
+  expect(dialled).toBe(MAX_UDP_DESTINATIONS)
+})
