@@ -42,6 +42,7 @@ export const GUIDE_GROUPS: readonly GuideGroup[] = [
       'docs/observing.md',
       'docs/configuration.md',
       'docs/errors.md',
+      'docs/bounds.md',
       'docs/lnd-versions.md',
       'docs/upgrading.md',
     ],
