@@ -1,6 +1,6 @@
 /**
- * `./dev fuzz`: changed inputs, led by which branches of src they reach, into everything that reads bytes of others, and
- * into live connections. The same seed does the same. A finding is made small, and told with the command that shows it
+ * `./dev fuzz`: changed inputs, led by which branches of src they reach, into everything that reads bytes of others,
+ * and into live connections. The same seed does the same. A finding is made small, and told with the command that shows it
  * again.
  */
 import { performance } from 'node:perf_hooks'

@@ -1,6 +1,6 @@
 /**
- * Live connections in each state, before a peer who has the right keys and means harm: the input says which packets with
- * which frames come, what becomes of payments, what the application does and how time goes.
+ * Live connections in each state, before a peer who has the right keys and means harm: the input says which packets
+ * with which frames come, what becomes of payments, what the application does and how time goes.
  */
 import { fromHex } from '../../../src/floor/bytes.ts'
 import { Budget } from '../../../src/transport/connection/budget.ts'
