@@ -1,6 +1,7 @@
 /**
  * `./dev bench attacks`: what it costs somebody to do harm to an endpoint that serves strangers, beside what it costs
- * that one; on the simulated network, in virtual time. Asked: ten to one at least, but for what an endpoint advances once.
+ * that one; on the simulated network, in virtual time. Asked: ten to one at least, but for what an endpoint advances
+ * once.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { Command } from 'commander'

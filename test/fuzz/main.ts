@@ -1,7 +1,7 @@
 /**
  * `./dev fuzz`: changed inputs, led by which branches of src they reach, into everything that reads bytes of others,
- * and into live connections. The same seed does the same. A finding is made small, and told with the command that shows it
- * again.
+ * and into live connections. The same seed does the same. A finding is made small, and told with the command
+ * that shows it again.
  */
 import { performance } from 'node:perf_hooks'
 import { Command, InvalidArgumentError } from 'commander'
