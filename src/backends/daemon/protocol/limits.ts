@@ -12,7 +12,7 @@ export const VERSIONS: readonly number[] = [4]
 /** The longest line: the connections of a program that comes back, 15 characters each, and some. */
 export const MAX_LINE_BYTES = 262_144
 /**
- * Pieces of a line that wait for its end: beyond it they become one, since each takes some hundred bytes, however short.
+ * Pieces of a line that wait for its end: beyond it they become one, since each takes a hundred bytes, however short.
  */
 export const MAX_LINE_PIECES = 64
 /**
