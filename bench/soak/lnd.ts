@@ -190,7 +190,10 @@ export class LndSoak {
     this.#count({ ...look.counts, 'program closed': 1 })
     if (!hasEnded) this.#left.push(`the program of ${name} did not end by itself`)
     const { connections, deadlines, replyPaths } = look
-    if (connections + deadlines + replyPaths > 0) this.#left.push(`${name} has timers or paths after its end`)
+    if (connections + deadlines + replyPaths > 0)
+      this.#left.push(
+        `${connections} connections, ${deadlines} timers, ${replyPaths} reply paths of ${name} after its end`,
+      )
     return look
   }
 

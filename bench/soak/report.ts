@@ -11,6 +11,8 @@ const RESULTS = new URL('../results/', import.meta.url)
 const JSON_FILE = new URL('soak.json', RESULTS)
 /** The heap may grow by so much from the first hour's end to the last, as a share. */
 export const MAX_GROWTH = 0.05
+/** A fit of four numbers to fewer says nothing. */
+const LEAST_SAMPLES = 30
 /** Of a real run, the first part warms up: code is compiled, and tables fill. */
 const LND_WARM_SHARE: number = 1 / 3
 
@@ -39,7 +41,9 @@ export function growthShare({ baseBytes, grownBytes }: HeapFit): number {
   return grownBytes / baseBytes
 }
 
-function fitText(fit: HeapFit): string {
+function fitText(fit: HeapFit, samples: number): string {
+  if (samples < LEAST_SAMPLES)
+    return `With ${samples} samples it is too short to tell what the heap grows by of itself.`
   const { baseBytes, connectionBytes, entryBytes, grownBytes } = fit
   return [
     `By least squares the heap is ${megabytes(baseBytes)} MB, ${(entryBytes / 1e3).toFixed(2)} kB for each entry of a table and`,
@@ -98,7 +102,7 @@ function simulatedSection(soaked: Soaked): Section {
       'from the end of the first hour on, after a collection of garbage. The growth is that of the straight line',
       'through all samples. Tables of what ended fill for two days (spec §14).',
       '',
-      fitText(simulatedFit(soaked)),
+      fitText(simulatedFit(soaked), samples.filter(({ atMs }) => atMs >= HOUR_MS).length),
       '',
       `What happened: ${countsText(counts)}.`,
       '',
@@ -113,6 +117,7 @@ function lndSections(soaked: LndSoaked): readonly Section[] {
   const { counts, grown, left, minutes, samples } = soaked
   const perMegabyte = (value: number): string => String(Math.round(value / soaked.megabytes))
   const stays = samples.filter(({ of }) => of === 'carol')
+  const warm = stays.filter(({ atMs }) => atMs >= minutes * MINUTE_MS * LND_WARM_SHARE).length
   return [
     {
       title: `${minutes} minutes on three lnds`,
@@ -121,7 +126,7 @@ function lndSections(soaked: LndSoaked): readonly Section[] {
         'bob are killed or closed again and again, and every lnd is. These are the numbers of carol’s program, which',
         `stays, after the first third. ${soaked.megabytes.toFixed(1)} MB were read.`,
         '',
-        fitText(lndFit(soaked, 'carol')),
+        fitText(lndFit(soaked, 'carol'), warm),
         '',
         `What happened: ${countsText(counts)}.`,
         '',
