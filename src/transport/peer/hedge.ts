@@ -118,8 +118,8 @@ export class HedgeDelay {
   }
 
   /**
-   * How long to wait for an attempt over `route`, undefined for one that is not known, which has so many channels, before a copy is sent. As many are slow
-   * then as hang: where nothing hangs, hardly anything is copied.
+   * How long to wait for an attempt over `route`, undefined for one that is not known, before a copy is sent; it has so
+   * many channels. As many are slow then as hang: where nothing hangs, hardly anything is copied.
    */
   after(route: TimedRoute | undefined, channels: number, hangShare: number): number {
     const known = route?.times.known ?? this.#all

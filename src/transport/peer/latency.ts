@@ -1,4 +1,4 @@
-import { withLast } from '../../floor/light.ts'
+import { NONE, withLast } from '../../floor/light.ts'
 import {
   BASE_SPAN_MS,
   MIN_MEDIAN_SAMPLES,
@@ -9,8 +9,6 @@ import {
   MAX_YOUNG_DELIVERIES,
   MIN_SAMPLES_ROOM,
 } from './limits.ts'
-
-const NONE: number[] = []
 
 /**
  * The last `size` samples, kept sorted: a quantile is a look-up, a new sample a binary search and a short copy. It has
