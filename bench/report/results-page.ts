@@ -33,7 +33,7 @@ export const RESULT_FILES: readonly ResultFile[] = [
 ]
 
 /** `text`: of `results/NAME.md`. The page's section about it: the question, how it was measured, its first table. */
-export function sectionOf({ name, question }: ResultFile, text: string): string {
+function sectionOf({ name, question }: ResultFile, text: string): string {
   const lines = text.split('\n')
   const intro = paragraphAfter(lines, 1)
   const start = lines.findIndex((line) => line.startsWith('|'))

@@ -23,7 +23,7 @@ export interface Plot {
 }
 
 /** The exponent with which y grows with x, by least squares of the logarithms: 1 is linear. */
-export function slope(points: readonly (readonly [x: number, y: number])[]): number {
+function slope(points: readonly (readonly [x: number, y: number])[]): number {
   const logs = points.filter(([x, y]) => x > 0 && y > 0).map(([x, y]) => [Math.log(x), Math.log(y)] as const)
   const mean = (i: 0 | 1): number => logs.reduce((sum, log) => sum + log[i], 0) / logs.length
   const [x, y] = [mean(0), mean(1)]
