@@ -56,7 +56,8 @@ interface Place {
  */
 export class PeerController implements Luck {
   readonly #options: PeerOptions
-  readonly #turns: RoundRobin = new RoundRobin()
+  /** Undefined while nobody waits and no round is under way: an idle connection may have a controller of its own. */
+  #rows: RoundRobin | undefined
   readonly #routes: RouteTable = new RouteTable()
   readonly #attempts: PeerAttempts = new PeerAttempts()
   readonly #latency: Latency = new Latency()
@@ -170,13 +171,19 @@ export class PeerController implements Luck {
 
   // -- turns --
 
+  get #turns(): RoundRobin {
+    return (this.#rows ??= new RoundRobin())
+  }
+
   /** `isAlone`: nothing of it is under way, as in `Want`. */
   enqueue(token: object, isAlone = false): void {
     this.#turns.enqueue(token, isAlone)
   }
 
   nextTurn(): object | undefined {
-    return this.#turns.next()
+    const token = this.#rows?.next()
+    if (this.#rows?.isIdle === true) this.#rows = undefined
+    return token
   }
 
   /** Those of `nextTurn`, in its order, that were granted nothing: they come first again. */
@@ -186,7 +193,7 @@ export class PeerController implements Luck {
 
   /** So many of those that wait, others with each call. */
   someWaiting(count: number): readonly object[] {
-    return this.#turns.some(count)
+    return this.#rows?.some(count) ?? []
   }
 
   /** One of those was granted something before its turn. */
@@ -196,12 +203,12 @@ export class PeerController implements Luck {
 
   /** How many stand in the row. */
   get waiting(): number {
-    return this.#turns.size
+    return this.#rows?.size ?? 0
   }
 
   /** The connection has ended, or wants nothing any more. */
   forget(token: object): void {
-    this.#turns.forget(token)
+    this.#rows?.forget(token)
   }
 
   // -- attempts --
@@ -285,7 +292,7 @@ export class PeerController implements Luck {
       if (time !== undefined && time > this.#now) next = Math.min(next ?? time, time)
     }
     at(this.#renewal.due(this.#need(this.#now)))
-    if (this.#refused || this.#turns.size > 0) {
+    if (this.#refused || this.waiting > 0) {
       at(this.#awayUntil)
       at(this.#retrySlotsAt)
       at(this.#nextDoubling())

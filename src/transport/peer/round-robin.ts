@@ -24,6 +24,11 @@ export class RoundRobin {
     return this.#held.size + this.#alone.size + this.#row.size + this.#aloneLater.size + this.#later.size
   }
 
+  /** Nobody waits, and who comes next begins a round: as if it were new. */
+  get isIdle(): boolean {
+    return this.size === 0 && this.#served.size === 0 && this.#sweep === undefined
+  }
+
   /** Stands `token` at the end of its row, unless it stands in one already; `isAlone`: of the row that goes first. */
   enqueue(token: object, isAlone = false): void {
     if (this.#held.has(token)) return
