@@ -68,6 +68,14 @@ export class Connections {
     if (this.#of(connection).delete(connection.id)) this.#ended = plus(this.#ended, connection)
   }
 
+  /** The endpoint has stopped: nothing comes for any of them any more, and no timer ends what lingers. */
+  clear(): void {
+    for (const connection of this.all()) this.#ended = plus(this.#ended, connection)
+    this.#initiators.clear()
+    this.#responders.clear()
+    this.#byPath.clear()
+  }
+
   addPath(pathId: string, connection: DrivenConnection): void {
     this.#byPath.set(pathId, connection)
   }

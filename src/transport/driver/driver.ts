@@ -191,6 +191,7 @@ export class Driver {
       if (connection.ending === undefined) connection.end(error)
       connection.hold(false)
     }
+    this.connections.clear()
     this.runtime.deadlines.stop()
     this.#queue.stop()
   }
