@@ -211,7 +211,8 @@ describe('a paid video', () => {
     const sold = on.publisher.sales().find(({ title }) => title === 'Slow light')
     // Bytes that were sent and did not arrive before the reset are sent again; few.
     expect(sold?.soldBytes).toBeLessThan(paidBytes * 1.05)
-    expect(Number(sold?.earnedMsat)).toBeLessThan((paidBytes * kilobyteMsat * 1.08) / 1_000)
+    // And what was paid ahead for a hundred packets under way.
+    expect(Number(sold?.earnedMsat)).toBeLessThan((paidBytes * kilobyteMsat * 1.12) / 1_000)
   })
 
   it('goes on after an outage of the network', async () => {
