@@ -23,7 +23,7 @@ function slow() {
   }
 }
 
-// spec §12.11: what is queued alone was asked for, which copies and what was queued meanwhile took: 4 to 8 s of it here.
+// spec §12.11: what is queued alone was asked for, which copies and what was queued meanwhile took: 4 to 8 s of it.
 it.each(['1', '2', '3'])('a long answer does not wait for money once it runs, seed %s', async (seed) => {
   const sim = createSimulation(slow(), { seed })
   const money = { caps: { peer: PLENTY_MSAT, process: PLENTY_MSAT }, maxCost: PLENTY_MSAT }
