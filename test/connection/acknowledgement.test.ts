@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { Acknowledgement } from '../../src/transport/connection/acknowledgement.ts'
 
 describe('acknowledgement', () => {
-  test('is due when 64 packets wait, or the delay has passed since the first', () => {
+  test('is due when 128 packets wait, or the delay has passed since the first', () => {
     const ack = new Acknowledgement()
     ack.received(1_000, 0, true, 30_000)
     ack.received(2_000, 1, true, 30_000)
     expect(ack.dueAt(0)).toBe(31_000)
-    for (let number = 2; number < 64; number++) ack.received(3_000, number, true, 30_000)
+    for (let number = 2; number < 128; number++) ack.received(3_000, number, true, 30_000)
     expect(ack.dueAt(0)).toBe(3_000)
   })
 

@@ -133,6 +133,22 @@ it('who lingers gives the peer a way to it when its own channels are closed', as
   })
 })
 
+it('who has the end and not all before it asks for the rest, where the server has no money left to say it', async () => {
+  await play({
+    seed: 217_536,
+    lane: 'node',
+    direction: 'up',
+    requireInterceptor: false,
+    faults: [
+      { planned: { name: 'payment-fails', from: 'alice', count: 2 }, atMs: 0 },
+      { planned: { name: 'channel-force-closed', between: ['carol', 'bob'] }, atMs: 1_656 },
+      { planned: { name: 'payment-hangs', from: 'bob', end: 'fail', forMs: 5_000, count: 4 }, atMs: 852 },
+      { planned: { name: 'channel-force-closed', between: ['carol', 'dave'] }, atMs: 544 },
+      { planned: { name: 'interceptor-drops', node: 'alice', forMs: 1 }, atMs: 0 },
+    ],
+  })
+})
+
 it(
   `whatever happens, and when, everything comes, and nothing is left behind (FC_SEED=${seed})`,
   { timeout: 60_000 + 5_000 * numRuns },

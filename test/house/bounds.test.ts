@@ -23,10 +23,13 @@ const rows: readonly Row[] = [
 function valueOf(file: string, constant: string): number | undefined {
   const text = readFileSync(join(ROOT, file), 'utf8')
   const [, written = ''] = new RegExp(`^export const ${constant}(?:: \\w+)? = ([\\d_ *]+)n?$`, 'm').exec(text) ?? []
-  const tree = written
-    .split('**')
-    .map((product) => product.split('*').reduce((value, factor) => value * Number(factor.replaceAll('_', '')), 1))
-  return written === '' ? undefined : tree.reduceRight((power, base) => base ** power)
+  const powerOf = (factor: string): number =>
+    factor
+      .split('**')
+      .map((each) => Number(each.replaceAll('_', '')))
+      .reduceRight((power, base) => base ** power)
+  const factors = written.split(/(?<!\*)\*(?!\*)/)
+  return written === '' ? undefined : factors.reduce((value, factor) => value * powerOf(factor), 1)
 }
 
 describe('the page of bounds', () => {

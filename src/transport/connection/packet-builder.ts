@@ -299,8 +299,8 @@ class Draft {
     const asking = lane === 'node' ? Control.PING | Control.KEEPALIVE : Control.PING
     if (buyer === undefined || (this.#controls & asking) === 0) return
     const answerMsat = answerCostMsat(this.#parts, route)
-    // spec §12.11: what counts as paid for answers may have been kept on its way.
-    const isKept = lane === 'phantom' && this.#parts.paths.isUnanswered
+    // spec §12.11: what counts as paid for answers may have been kept on its way, or is tied up in some that hang.
+    const isKept = this.#parts.paths.isUnanswered
     this.#payAnswers(isKept ? buyer.answerMsat(answerMsat) : buyer.lackingMsat(answerMsat))
   }
 

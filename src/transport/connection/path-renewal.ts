@@ -39,7 +39,7 @@ export class PathRenewal implements Timed {
   // spec §9.4
   get #silenceAt(): number | undefined {
     const { handshake, life, receive } = this.#parts
-    if (this.own?.newest === undefined ? !this.#asksForMoney : receive.finalOffset !== undefined) return undefined
+    if (receive.isComplete || (this.own?.newest === undefined && !this.#asksForMoney)) return undefined
     if (this.#isQuiet || !life.isLive) return undefined
     if (handshake.opening?.copies === 0) return undefined
     return this.#silentSince + backOffMs(SILENCE, this.#silences)
@@ -48,8 +48,8 @@ export class PathRenewal implements Timed {
   // spec §9.4: what settled on the phantom lane may never be confirmed, and then the responder may have nothing to say
   // that with.
   get #asksForMoney(): boolean {
-    const { life, reach, receive, role } = this.#parts
-    if (role !== 'initiator' || life.isOpening || receive.isComplete) return false
+    const { life, reach, role } = this.#parts
+    if (role !== 'initiator' || life.isOpening) return false
     return reach.target?.lane === 'phantom'
   }
 

@@ -67,7 +67,8 @@ export class Lines {
 
   #line(part: Buffer): void {
     this.#keep(part)
-    const line = this.#rest.length === 1 ? part : Buffer.concat(this.#rest)
+    const [first] = this.#rest
+    const line = first !== undefined && this.#rest.length === 1 ? first : Buffer.concat(this.#rest)
     this.#rest = []
     this.#restBytes = 0
     if (line.length > MAX_LINE_BYTES) return this.close(`a line is longer than ${MAX_LINE_BYTES} bytes`)
