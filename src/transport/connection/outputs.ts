@@ -1,9 +1,10 @@
+import { NONE, withLast } from '../../floor/light.ts'
 import type { ConnectionEvent, ConnectionRequest } from './interface.ts'
 
 /** What goes out of a connection besides packets, until its owner polls it. */
 export class Outputs {
-  #events: ConnectionEvent[] | undefined
-  #requests: ConnectionRequest[] | undefined
+  #events: ConnectionEvent[] = NONE
+  #requests: ConnectionRequest[] = NONE
   /** 'ended' was emitted, or is not to be: nothing but 'closed' follows. */
   hasEnded = false
 
@@ -16,7 +17,7 @@ export class Outputs {
   emit(event: ConnectionEvent): void {
     if (this.hasEnded && event.type !== 'closed') return
     if (event.type === 'ended') this.hasEnded = true
-    const events = (this.#events ??= [])
+    const events = this.#events
     if (event.type === 'readable' || event.type === 'activity') {
       if (events.some((queued) => queued.type === event.type)) return
     } else if (event.type === 'writable') {
@@ -26,18 +27,25 @@ export class Outputs {
         return
       }
     }
-    events.push(event)
+    this.#events = withLast(events, event)
   }
 
   nextEvent(): ConnectionEvent | undefined {
-    return this.#events?.shift()
+    if (this.#events.length === 0) return undefined
+    const event = this.#events.shift()
+    // What is emptied is let go: it has room for more than an idle connection ever fills.
+    if (this.#events.length === 0) this.#events = NONE
+    return event
   }
 
   request(request: ConnectionRequest): void {
-    ;(this.#requests ??= []).push(request)
+    this.#requests = withLast(this.#requests, request)
   }
 
   nextRequest(): ConnectionRequest | undefined {
-    return this.#requests?.shift()
+    if (this.#requests.length === 0) return undefined
+    const request = this.#requests.shift()
+    if (this.#requests.length === 0) this.#requests = NONE
+    return request
   }
 }

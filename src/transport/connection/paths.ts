@@ -1,3 +1,4 @@
+import { NONE } from '../../floor/light.ts'
 import { concat, fromText, toText } from '../../floor/bytes.ts'
 import type { ReplyPathsFrame } from '../../wire/frames.ts'
 import type { ReplyPath } from '../../medium/reply-path.ts'
@@ -118,7 +119,7 @@ export class OwnPaths {
   // Newest first.
   #generations: OwnGeneration[] = []
   /** Of the newest, until the peer is known to have them: they are the large part of a path. */
-  #untold: readonly ReplyPath[] = []
+  #untold: readonly ReplyPath[] = NONE
   #next = 1
   /** The newest generation that a packet came over: the peer may know no newer one. */
   #inUse = 0
@@ -142,7 +143,7 @@ export class OwnPaths {
 
   /** The peer has the newest. */
   told(): void {
-    this.#untold = []
+    this.#untold = NONE
   }
 
   /** What tells the peer of the newest; undefined: there are none, or it has them. */
@@ -193,7 +194,7 @@ export class OwnPaths {
   close(): string[] {
     const ids = this.#generations.flatMap((each) => each.paths.map((path) => path.pathId))
     this.#generations = []
-    this.#untold = []
+    this.#untold = NONE
     return ids
   }
 }

@@ -1,3 +1,4 @@
+import { NONE } from '../../floor/light.ts'
 import { JOINED_BYTES, MAX_SEGMENTS } from './limits.ts'
 
 interface Segment {
@@ -15,7 +16,7 @@ interface Segment {
  */
 export class Reassembly {
   // Sorted by offset, disjoint.
-  #segments: Segment[] = []
+  #segments: Segment[] = NONE
   /** Bytes below were read. */
   readOffset = 0
   /** Every byte below has arrived. */
@@ -66,19 +67,20 @@ export class Reassembly {
   read(): Uint8Array | undefined {
     const head = this.#segments[0]
     if (head === undefined || head.offset !== this.readOffset) return undefined
-    this.#segments.shift()
+    if (this.#segments.length === 1) this.#segments = NONE
+    else this.#segments.shift()
     this.readOffset += head.size
     return head.size === head.bytes.length ? head.bytes : head.bytes.subarray(0, head.size)
   }
 
   /** Lets go of everything held. */
   clear(): void {
-    this.#segments = []
+    this.#segments = NONE
   }
 
   /** Lets go of what lies beyond the first missing byte. */
   clearGaps(): void {
-    this.#segments.length = this.#search(this.contiguous)
+    this.#segments = this.#segments.slice(0, this.#search(this.contiguous))
   }
 
   // The first segment that ends behind `offset`.
@@ -104,7 +106,8 @@ export class Reassembly {
     // A small piece of a large packet would hold all of it.
     const bytes = data.length * 2 < data.buffer.byteLength ? data.slice() : data
     const placed: Segment = { offset, bytes, size: data.length, owned: false }
-    this.#segments.splice(index, 0, placed)
+    if (this.#segments.length === 0) this.#segments = [placed]
+    else this.#segments.splice(index, 0, placed)
     this.#joinNext(placed, index + 1)
     return index + 1
   }
