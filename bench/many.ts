@@ -5,12 +5,9 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { processClock, type Clock } from '../src/floor/clock.ts'
-import { type Backend, createEndpoint, type Endpoint, type Socket } from '../src/index.ts'
-import { createLndBackend } from '../src/lnd.ts'
-import { createSimulation, demoNetwork } from '../src/sim.ts'
-import { startNetwork } from '../tools/regtest/network.ts'
+import { createEndpoint, type Endpoint, type Socket } from '../src/index.ts'
 import { wholeNumber } from './report/flags.ts'
+import { realNodes, simulatedNodes, type TwoNodes } from './report/two-nodes.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const PORT = 7
@@ -20,15 +17,6 @@ const PIECE = Buffer.alloc(16_384, 'keysock')
 const PACKET_BYTES = 1_000
 /** (max - min) / mean that is asked for. */
 const MAX_SPREAD = 0.2
-
-interface World {
-  readonly name: string
-  readonly clock: Clock
-  sender(): Backend
-  receiver(): Backend
-  run<T>(promise: Promise<T>): Promise<T>
-  close(): Promise<void>
-}
 
 interface Fairness {
   readonly world: string
@@ -96,13 +84,11 @@ class Shares {
   }
 }
 
-async function measure(world: World, lane: 'node' | 'phantom'): Promise<Fairness> {
+async function measure(world: TwoNodes, lane: 'node' | 'phantom'): Promise<Fairness> {
   const { connections, packets } = options
   const money = { caps: { peer: PLENTY_MSAT, process: PLENTY_MSAT }, maxCost: PLENTY_MSAT }
-  const receiver = await world.run(
-    createEndpoint({ backend: world.receiver(), phantomLane: lane === 'phantom', ...money }),
-  )
-  const sender = await world.run(createEndpoint({ backend: world.sender(), ...money }))
+  const receiver = await world.run(createEndpoint({ backend: world.bob(), phantomLane: lane === 'phantom', ...money }))
+  const sender = await world.run(createEndpoint({ backend: world.alice(), ...money }))
   const shares = new Shares(connections, packets * PACKET_BYTES)
   let failed = 0
   const server = receiver.createServer((socket) => {
@@ -156,41 +142,6 @@ function flood(
   return { socket, isOpen: isOpen.promise }
 }
 
-function simulated(): World {
-  const sim = createSimulation(demoNetwork(), { seed: 3 })
-  return {
-    name: 'the simulator, in its time',
-    clock: sim.clock,
-    sender: () => sim.backend('alice'),
-    receiver: () => sim.backend('bob'),
-    run: (promise) => sim.drive(promise),
-    close: async () => sim.close(),
-  }
-}
-
-async function real(): Promise<World> {
-  const half = { capacitySat: 10_000_000, pushSat: 5_000_000 }
-  const network = await startNetwork<'alice' | 'relay' | 'bob'>({
-    nodes: ['alice', 'relay', 'bob'],
-    channels: [
-      { between: ['alice', 'relay'], ...half },
-      { between: ['relay', 'bob'], ...half },
-    ],
-  })
-  const backend = (name: 'alice' | 'bob'): Backend => {
-    const { socket, certPath: cert, macaroon } = network.node(name)
-    return createLndBackend({ socket, cert, macaroon: macaroon.base64 })
-  }
-  return {
-    name: 'real nodes over one relay',
-    clock: processClock,
-    sender: () => backend('alice'),
-    receiver: () => backend('bob'),
-    run: (promise) => promise,
-    close: () => network.close(),
-  }
-}
-
 function line(row: Fairness): string {
   const cells = [
     `${row.world}, ${row.lane} lane`,
@@ -206,7 +157,7 @@ function line(row: Fairness): string {
 }
 
 const rows: Fairness[] = []
-for (const open of options.lnd ? [simulated, real] : [simulated]) {
+for (const open of options.lnd ? [simulatedNodes, realNodes] : [simulatedNodes]) {
   const world = await open()
   try {
     for (const lane of ['node', 'phantom'] as const) {

@@ -6,14 +6,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { Command } from 'commander'
 import { toHex } from '../src/floor/bytes.ts'
-import { processClock, type Clock } from '../src/floor/clock.ts'
 import { processEntropy } from '../src/floor/entropy.ts'
-import { type Backend, createEndpoint, type Message, type MessageOptions } from '../src/index.ts'
-import { createLndBackend } from '../src/lnd.ts'
+import { createEndpoint, type Message, type MessageOptions } from '../src/index.ts'
 import type { Destination } from '../src/medium/route.ts'
-import { createSimulation, demoNetwork } from '../src/sim.ts'
 import { Code } from '../src/wire/errors.ts'
-import { startNetwork } from '../tools/regtest/network.ts'
+import { realNodes, simulatedNodes, type TwoNodes } from './report/two-nodes.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const AMOUNT_MSAT = 5_000n
@@ -22,15 +19,6 @@ const COUNT = 400
 const QUICK_COUNT = 60
 const PORT = 7
 const DATA = new Uint8Array(200).fill(7)
-
-interface World {
-  readonly name: string
-  readonly clock: Clock
-  alice(): Backend
-  bob(): Backend
-  run<T>(promise: Promise<T>): Promise<T>
-  close(): Promise<void>
-}
 
 interface Row {
   readonly what: string
@@ -51,7 +39,7 @@ const { json, quick, lnd, write } = new Command('messages')
 const count = quick ? QUICK_COUNT : COUNT
 
 /** How many a second, of `count` with UNDER_WAY at once. */
-async function rateOf(world: World, once: () => Promise<boolean>): Promise<number> {
+async function rateOf(world: TwoNodes, once: () => Promise<boolean>): Promise<number> {
   let begun = 0
   const work = async (): Promise<void> => {
     while (begun < count) {
@@ -65,7 +53,7 @@ async function rateOf(world: World, once: () => Promise<boolean>): Promise<numbe
 }
 
 /** Payments without a protocol: to the phantom of bob's node, where each is settled or refused at once. */
-async function bare(world: World, isTaken: boolean): Promise<number> {
+async function bare(world: TwoNodes, isTaken: boolean): Promise<number> {
   const [alice, bob] = [world.alice(), world.bob()]
   const preimages = new Map<string, Uint8Array>()
   const { publicKey } = await world.run(
@@ -95,7 +83,7 @@ async function bare(world: World, isTaken: boolean): Promise<number> {
   return rate
 }
 
-async function messages(world: World, isTaken: boolean, options: MessageOptions): Promise<number> {
+async function messages(world: TwoNodes, isTaken: boolean, options: MessageOptions): Promise<number> {
   const caps = { peer: 10_000_000_000n, process: 10_000_000_000n }
   const alice = await world.run(createEndpoint({ backend: world.alice(), caps }))
   const bob = await world.run(createEndpoint({ backend: world.bob(), phantomLane: true }))
@@ -122,7 +110,7 @@ function row(what: string, perSecond: number, of: number): Row {
   return { what, count, perSecond, ratio: perSecond / of }
 }
 
-async function measure(world: World): Promise<readonly Row[]> {
+async function measure(world: TwoNodes): Promise<readonly Row[]> {
   const taken = await bare(world, true)
   const refused = await bare(world, false)
   return [
@@ -136,41 +124,6 @@ async function measure(world: World): Promise<readonly Row[]> {
   ]
 }
 
-async function simulated(): Promise<World> {
-  const sim = createSimulation(demoNetwork(), { seed: 3 })
-  return {
-    name: 'the simulator, in its time',
-    clock: sim.clock,
-    alice: () => sim.backend('alice'),
-    bob: () => sim.backend('bob'),
-    run: (promise) => sim.drive(promise),
-    close: async () => sim.close(),
-  }
-}
-
-async function real(): Promise<World> {
-  const half = { capacitySat: 10_000_000, pushSat: 5_000_000 }
-  const network = await startNetwork<'alice' | 'relay' | 'bob'>({
-    nodes: ['alice', 'relay', 'bob'],
-    channels: [
-      { between: ['alice', 'relay'], ...half },
-      { between: ['relay', 'bob'], ...half },
-    ],
-  })
-  const backend = (name: 'alice' | 'bob'): Backend => {
-    const { socket, certPath: cert, macaroon } = network.node(name)
-    return createLndBackend({ socket, cert, macaroon: macaroon.base64 })
-  }
-  return {
-    name: 'real nodes over one relay',
-    clock: processClock,
-    alice: () => backend('alice'),
-    bob: () => backend('bob'),
-    run: (promise) => promise,
-    close: () => network.close(),
-  }
-}
-
 function table(name: string, rows: readonly Row[]): string {
   const lines = rows.map(
     ({ what, perSecond, ratio }) => `| ${what} | ${perSecond.toFixed(1)} | ${Math.round(ratio * 100)} % |`,
@@ -179,7 +132,7 @@ function table(name: string, rows: readonly Row[]): string {
 }
 
 const results: { readonly name: string; readonly rows: readonly Row[] }[] = []
-for (const open of lnd ? [simulated, real] : [simulated]) {
+for (const open of lnd ? [simulatedNodes, realNodes] : [simulatedNodes]) {
   const world = await open()
   try {
     const rows = await measure(world)

@@ -1,8 +1,9 @@
 /** A program of `./dev soak --lnd`, in a process of its own: it serves, calls the others, and tells what it takes. */
-import { BackendError, createEndpoint, type Endpoint, type EndpointStats, FolderStore } from '../../src/index.ts'
+import { BackendError, createEndpoint, type Endpoint, FolderStore } from '../../src/index.ts'
 import { createLndBackend } from '../../src/lnd.ts'
 import { pause } from '../../src/floor/clock.ts'
 import { Random } from '../../src/backends/sim/random.ts'
+import { MUST_BE_GONE, REMEMBERED } from './counters.ts'
 import { memoryNow, type Sample } from './sample.ts'
 import { Party, Tally } from './traffic.ts'
 
@@ -34,24 +35,7 @@ export interface Look extends Omit<Sample, 'atMs' | 'payments' | 'storeBytes'> {
   readonly stats: Readonly<Record<string, number>>
 }
 
-const COUNTERS = [
-  'connections',
-  'paymentsUnresolved',
-  'offersHeld',
-  'earlyPackets',
-  'replyPaths',
-  'isolations',
-  'reservedMsat',
-  'messagesUnread',
-  'messagesOffered',
-  'opensSeen',
-  'tombstones',
-  'verdicts',
-  'keyAgreements',
-  'messagesSeen',
-  'deadlines',
-] as const satisfies readonly (keyof EndpointStats)[]
-const TABLES = ['opensSeen', 'tombstones', 'verdicts', 'keyAgreements', 'messagesSeen'] as const
+const COUNTERS = [...MUST_BE_GONE, ...REMEMBERED, 'reservedMsat', 'deadlines'] as const
 
 /** A node that was started a moment ago may not take everything yet. */
 async function opened({ cert, folder, macaroon, prune, socket }: ProgramSettings): Promise<Endpoint> {
@@ -91,7 +75,7 @@ async function main(settings: ProgramSettings): Promise<void> {
       connections: stats.connections,
       deadlines: stats.deadlines,
       replyPaths: stats.replyPaths,
-      tableEntries: TABLES.reduce((sum, name) => sum + stats[name], 0),
+      tableEntries: REMEMBERED.reduce((sum, name) => sum + stats[name], 0),
       counts: tally.counts,
       stats: counted,
     }

@@ -7,6 +7,7 @@ import { BackendError, createEndpoint, type EndpointStats } from '../../src/inde
 import { createSimulation, demoNetwork, type Fault, type Simulation } from '../../src/sim.ts'
 import { Random } from '../../src/backends/sim/random.ts'
 import { bytesBelow, Disk, WatchedStore } from './disk.ts'
+import { MUST_BE_GONE, REMEMBERED } from './counters.ts'
 import { memoryNow, type Sample } from './sample.ts'
 import { Party, Tally } from './traffic.ts'
 
@@ -66,19 +67,6 @@ export interface Soaked {
   /** What was left that must not be; empty when all is well. */
   readonly left: readonly string[]
 }
-
-/** Counters of what is there for a while; in the tables of what ended, entries may stay (spec §14). */
-const MUST_BE_GONE = [
-  'connections',
-  'paymentsUnresolved',
-  'offersHeld',
-  'earlyPackets',
-  'replyPaths',
-  'isolations',
-  'messagesUnread',
-  'messagesOffered',
-] as const satisfies readonly (keyof EndpointStats)[]
-const REMEMBERED = ['opensSeen', 'tombstones', 'verdicts', 'keyAgreements', 'messagesSeen'] as const
 
 interface Home {
   readonly name: string

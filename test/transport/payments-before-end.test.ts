@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import type { Socket } from '../../src/index.ts'
 import { createSimulation, demoNetwork } from '../../src/sim.ts'
+import { heardBeforeEnd } from './before-end.ts'
 import { pairOn } from './worlds.ts'
 
 // Found by the random runs of the money, FC_SEED=795273429: the end overtook a payment, which nobody was told of.
@@ -10,36 +11,15 @@ const PORT = 7
 const COUNT = 5
 const SEEDS = [0, 1, 2, 3, 4, 5, 6, 7]
 
-async function told(seed: number, sender: 'client' | 'server'): Promise<number> {
-  const sim = createSimulation(demoNetwork({ failure: 0.1 }), { seed })
-  const { alice, bob } = await pairOn(sim)
-  let count = 0
-  const play = (socket: Socket, isSender: boolean): void => {
-    socket.on('error', () => undefined).resume()
-    socket.on('payment', () => count++)
-    if (!isSender) {
-      socket.once('end', () => socket.end())
-      return
-    }
-    for (let i = 0; i < COUNT; i++) socket.pay(1_000 * (i + 1), `note ${i}`).catch(() => undefined)
-    socket.end()
-  }
-  await bob.createServer({ allowHalfOpen: true }, (socket) => play(socket, sender === 'server')).listen(PORT)
-  const socket = alice.createConnection(bob.publicKeyHex, PORT, { allowHalfOpen: true })
-  // Words for the server to answer to.
-  socket.write('hello')
-  socket.once('connect', () => play(socket, sender === 'client'))
-  await sim.drive(once(socket, 'close'))
-  await sim.runFor(60_000)
-  await sim.drive(Promise.all([alice.close(), bob.close()]))
-  return count
+function say(socket: Socket): void {
+  for (let i = 0; i < COUNT; i++) socket.pay(1_000 * (i + 1), `note ${i}`).catch(() => undefined)
 }
 
 it.each(['client', 'server'] as const)(
   'payments of a %s that were made before its end are all told',
   async (sender) => {
     const counts = []
-    for (const seed of SEEDS) counts.push(await told(seed, sender))
+    for (const seed of SEEDS) counts.push(await heardBeforeEnd(seed, { sender, event: 'payment', failure: 0.1, say }))
     expect(counts).toEqual(SEEDS.map(() => COUNT))
   },
 )
