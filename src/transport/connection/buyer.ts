@@ -239,8 +239,7 @@ export class Buyer {
 
   #priceMsat(view: ServedView): bigint {
     const own = this.ownMsat(view)
-    const allowed = this.allowedMsat(view)
-    const asked = this.#dueMsat < allowed ? this.#dueMsat : allowed
+    const asked = this.#askedMsat(view)
     return asked > own ? asked : own
   }
 
@@ -261,6 +260,17 @@ export class Buyer {
     return needed > 0n ? needed : 0n
   }
 
+  /** What was billed, and is allowed, has not settled. */
+  owes(view: ServedView): boolean {
+    return this.#agreed > 0 && this.#settledMsat < this.#askedMsat(view)
+  }
+
+  // What was billed, as far as it is allowed.
+  #askedMsat(view: ServedView): bigint {
+    const allowed = this.allowedMsat(view)
+    return this.#dueMsat < allowed ? this.#dueMsat : allowed
+  }
+
   /** spec §12.6: a packet has to go for the money alone. */
   isPaymentDue(view: ServedView): boolean {
     const paid = this.#paidMsat
@@ -268,8 +278,7 @@ export class Buyer {
   }
 
   #isPriceDue(view: ServedView, paid: bigint): boolean {
-    const allowed = this.allowedMsat(view)
-    const asked = this.#dueMsat < allowed ? this.#dueMsat : allowed
+    const asked = this.#askedMsat(view)
     // spec §12.10: by its own count there is more, which nobody may ask for: the other side counts less of the time.
     if (this.#isDone && this.ownMsat(view) - paid >= LEAST_LAST_MSAT) return true
     if (paid >= asked) return false
@@ -407,11 +416,8 @@ export class Buyer {
     const { isComplete } = view
     if (this.answers.isUnserved(this.#nowMs, isComplete, this.#settledMsat)) return true
     if (this.#agreed === 0 || this.#nowMs < this.#movedMs + UNSERVED_MS) return false
-    const allowed = this.allowedMsat(view)
-    return (
-      (this.#isDisputed || this.#dueMsat > allowed) &&
-      this.#settledMsat >= (this.#dueMsat < allowed ? this.#dueMsat : allowed)
-    )
+    const asked = this.#askedMsat(view)
+    return (this.#isDisputed || this.#dueMsat > asked) && this.#settledMsat >= asked
   }
 }
 

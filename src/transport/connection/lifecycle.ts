@@ -98,8 +98,8 @@ export class Lifecycle implements Timed {
     if (this.state === 'open' && send.isFinSent && receive.finalOffset !== undefined) this.state = 'closing'
     if (this.state === 'closing' && send.isDelivered && receive.isComplete) {
       money.done(now)
-      // spec §12.10: what is still to be paid is, for a moment.
-      if (money.isSettled) this.#linger(now)
+      // spec §12.10: what is still to be paid is, for a moment; the end of that may be a reset.
+      if (this.isLive && money.isSettled) this.#linger(now)
     }
     this.#reportEnd()
   }
@@ -177,7 +177,9 @@ export class Lifecycle implements Timed {
   #isSoundEnd(code: number): boolean {
     // spec §13.4: whoever lingers has said and heard all.
     if (this.state === 'lingering') return true
-    const { receive, send } = this.#parts
+    const { money, receive, send } = this.#parts
+    // spec §13.7: what arrived and was not paid for is not used.
+    if (money.keepsUnpaid || (code === Code.PRICE && money.buyer !== undefined)) return false
     // spec §13.7: only the FIN can be missing, or the application has left after its last word, as in TCP.
     return this.state === 'closing' && receive.isComplete && (send.buffer.buffered === 0 || code === Code.CLOSED)
   }

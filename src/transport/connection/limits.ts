@@ -209,6 +209,8 @@ export const ANSWERS_AGAIN_PART = 8
 export const FIRST_ANSWERS_AHEAD = 4
 /** How long an end waits for what is still to be paid or given back (spec §12.10), ms. */
 export const MAX_SETTLING_MS = 10_000
+/** The same, where what came is not given to the application before it is paid: payments may hang, ms. */
+export const MAX_UNPAID_END_MS = 60_000
 /** How long an end waits for PAYMENTs that were made before it: longer than any but what hangs (spec §12.9), ms. */
 export const PAYMENTS_FIRST_MS = 60_000
 /** Largest amount of a frame, msat (spec §1.3). */

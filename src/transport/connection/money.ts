@@ -13,6 +13,7 @@ import {
   LEAST_SURPLUS_MSAT,
   MAX_AHEAD_BYTES,
   MAX_SETTLING_MS,
+  MAX_UNPAID_END_MS,
   MAX_UNPAID_MESSAGES,
 } from './limits.ts'
 import type { Parts, PartsOptions } from './parts.ts'
@@ -132,8 +133,9 @@ export class Money implements Timed {
 
   dueAt(after: number): number | undefined {
     if (!this.#parts.life.isLive) return undefined
-    const settledAt = this.#doneAtMs === undefined ? undefined : this.#doneAtMs + MAX_SETTLING_MS
-    return earliest(after, this.seller?.dueAt(after), this.answers?.dueAt(after), settledAt)
+    const doneAtMs = this.#doneAtMs ?? Infinity
+    const ends = [doneAtMs + MAX_SETTLING_MS, doneAtMs + MAX_UNPAID_END_MS]
+    return earliest(after, this.seller?.dueAt(after), this.answers?.dueAt(after), ...ends)
   }
 
   run(now: number): void {
@@ -209,15 +211,19 @@ export class Money implements Timed {
   }
 
   #settleSeller(now: number, seller: Readonly<Seller>): void {
-    const { controls, life } = this.#parts
+    const { controls } = this.#parts
     const view = this.#stream
     if (seller.settle(view)) controls.want(Control.PRICE)
     if (seller.isBillDue(view)) controls.want(Control.BILL)
     else if (seller.isBillPaid) controls.drop(Control.BILL)
-    if (!seller.isGivenUp) return
     // spec §12.6: time cannot be held back, so who does not pay for it is left.
-    const failure = { code: 'ERR_KEYSOCK_PRICE', message: 'the other side did not pay for its time' }
-    life.reset(now, { code: Code.PRICE, reason: 'not paid', failure })
+    if (seller.isGivenUp) this.#leave(now, 'its time')
+    else if (this.keepsUnpaid && this.#isLate(MAX_UNPAID_END_MS)) this.#leave(now, 'what it sent')
+  }
+
+  #leave(now: number, unpaid: string): void {
+    const failure = { code: 'ERR_KEYSOCK_PRICE', message: `the other side did not pay for ${unpaid}` }
+    this.#parts.life.reset(now, { code: Code.PRICE, reason: 'not paid', failure })
   }
 
   stop(): void {
@@ -241,14 +247,21 @@ export class Money implements Timed {
 
   /** spec §12.10: nothing is to be paid or asked for any more, or it took too long. */
   get isSettled(): boolean {
-    if (this.#nowMs >= (this.#doneAtMs ?? Infinity) + MAX_SETTLING_MS) return true
     const { buyer } = this
+    const isUnpaid = buyer === undefined ? this.keepsUnpaid : buyer.owes(this.#served)
+    if (this.#isLate(isUnpaid ? MAX_UNPAID_END_MS : MAX_SETTLING_MS)) return true
+    if (buyer === undefined && isUnpaid) return false
     if (!this.#parts.payments.isDecided) return false
     if (buyer?.hasPrice !== true) return !this.#parts.controls.isOpen(Control.BILL)
     if (this.isPricePaused) return true
     // What it counts itself, and was not asked for yet, is asked for in a last BILL, if the other side counts so, too.
     const isPaid = buyer.settledMsat >= buyer.ownMsat(this.#served)
     return isPaid && !buyer.isPaymentDue(this.#served) && buyer.isDecided && !this.#isRefundAwaited
+  }
+
+  // spec §12.10: the end has waited for so long.
+  #isLate(ms: number): boolean {
+    return this.#nowMs >= (this.#doneAtMs ?? Infinity) + ms
   }
 
   // ---- The responder's side ------------------------------------------------------------------------------
@@ -330,6 +343,12 @@ export class Money implements Timed {
     const isFree = seller?.hasTariff !== true || seller.isPaidUp(this.#stream)
     if (!isFree) this.#holdsReader = true
     return isFree
+  }
+
+  /** Something came that the application is not given before it is paid for. */
+  get keepsUnpaid(): boolean {
+    const hasCome = this.#parts.receive.reassembly.readable > 0 || this.#unpaid !== undefined
+    return hasCome && !this.allowsReading
   }
 
   /** The application asks so much from now on. */
