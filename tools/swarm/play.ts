@@ -41,9 +41,10 @@ export interface Played {
 
 /**
  * 'disturbed': the story itself ended it. 'poor': it lacked money. 'unconnected': connecting failed while there was
- * trouble. 'impossible': no way leads there.
+ * trouble. 'impossible': no way leads there. 'robbed': relays kept what was paid for it, so that one side has paid and the
+ * other was never paid.
  */
-export type Fate = 'done' | 'disturbed' | 'poor' | 'unconnected' | 'impossible' | 'wrong'
+export type Fate = 'done' | 'disturbed' | 'poor' | 'robbed' | 'unconnected' | 'impossible' | 'wrong'
 
 /** Where a fault has a place for a node. */
 const TARGETS: Partial<Readonly<Record<FaultName, 'from' | 'node'>>> = {
@@ -98,7 +99,15 @@ export class Play {
   readonly #messagesTold = new Map<string, number>()
   readonly #messagesSent: { readonly id: string; readonly to: number }[] = []
   #messages = 0
-  readonly #fates: Record<Fate, number> = { done: 0, disturbed: 0, poor: 0, unconnected: 0, impossible: 0, wrong: 0 }
+  readonly #fates: Record<Fate, number> = {
+    done: 0,
+    disturbed: 0,
+    poor: 0,
+    robbed: 0,
+    unconnected: 0,
+    impossible: 0,
+    wrong: 0,
+  }
 
   /** @param tamper what a test puts between a program and its node, to see that it is found */
   constructor(story: Story, tamper: (backend: Backend) => Backend = (backend) => backend) {
@@ -392,10 +401,19 @@ export class Play {
     return isPaused || [from, to].some((index) => (this.#story.programs[index]?.capMsat ?? 0) < POOR_MSAT)
   }
 
+  /** What settled may have stayed with a relay, and the client, which has paid, pays no more (spec §12.6). */
+  #isRobbed({ sides, to }: Conversation): boolean {
+    const { kilobyteMsat = 0, openingMsat = 0, phantomLane } = this.#story.programs[to] ?? {}
+    const isPriced = phantomLane === true && kilobyteMsat + openingMsat > 0
+    const isKept = this.#story.faults.some(({ fault: { name } }) => KEEPERS.has(name))
+    return isPriced && isKept && sides.client.error === 'ERR_KEYSOCK_PRICE'
+  }
+
   async #judge(conversation: Conversation): Promise<Fate> {
     if (conversation.isDone) return 'done'
     if (conversation.isDisturbed) return 'disturbed'
     if (this.#isPoor(conversation)) return 'poor'
+    if (this.#isRobbed(conversation)) return 'robbed'
     const { client, server } = conversation.sides
     if (client.error !== undefined && !conversation.isConnected) return 'unconnected'
     const isPossible = this.#isConnected || (await this.#isPossible(conversation.from, conversation.to))
