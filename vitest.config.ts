@@ -27,6 +27,7 @@ const config: ViteUserConfig = defineConfig({
     env: { KEYSOCK_HOME: join(tmpdir(), `ks-tests-${process.getuid?.() ?? 0}`) },
     // Tests leave simulations where they are when they have seen enough.
     execArgv: ['--disable-warning=KEYSOCK_SIMULATION_UNDRIVEN'],
+    setupFiles: ['./test/fixed-seed.ts'],
     reporters: ['default', './tools/count-reporter.ts'],
     coverage: {
       provider: 'v8',

@@ -41,8 +41,8 @@ export interface Played {
 
 /**
  * 'disturbed': the story itself ended it. 'poor': it lacked money. 'unconnected': connecting failed while there was
- * trouble. 'impossible': no way leads there. 'robbed': relays kept what was paid for it, so that one side has paid and the
- * other was never paid.
+ * trouble. 'impossible': no way leads there. 'robbed': relays kept what was paid for it, so that one side has paid and
+ * the other was never paid.
  */
 export type Fate = 'done' | 'disturbed' | 'poor' | 'robbed' | 'unconnected' | 'impossible' | 'wrong'
 
