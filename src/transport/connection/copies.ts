@@ -102,8 +102,9 @@ export class Copies implements Timed {
     if (life.repeatsReset) controls.lost(parts.controls, packet.number)
     const stuckAt = parts.sentAt + STUCK_MS
     // spec §12.6: other money goes in the place of what is late, at distances that double.
-    const delayMs = parts.isTopUp ? money.buyer?.lateAfterMs(parts.hedgeAfterMs) : undefined
-    const moneyAt = parts.sentAt + (delayMs ?? parts.hedgeAfterMs)
+    const { hedgeAfterMs } = packet
+    const delayMs = parts.isTopUp ? money.buyer?.lateAfterMs(hedgeAfterMs) : undefined
+    const moneyAt = parts.sentAt + (delayMs ?? hedgeAfterMs)
     if (now >= moneyAt) packet.dropMoney(money)
     if (now >= stuckAt) packet.dropCost(money)
     const original = originalOf(packet)
@@ -212,7 +213,7 @@ export class Copies implements Timed {
       if (parts.ranges.length === 0 && (parts.controls & Control.FIN) === 0) continue
       if (this.#jobs?.get(packet) !== undefined || !this.#isWaiting(packet)) continue
       fresh++
-      if (late === undefined && delayMs < parts.hedgeAfterMs) late = packet
+      if (late === undefined && delayMs < packet.hedgeAfterMs) late = packet
       if (parts.again) again ??= packet
     }
     // The very end: what failed before goes twice at once, or chains of failures take a round trip each.
@@ -417,7 +418,7 @@ function newestOf(packet: SentPacket): SentPacket | undefined {
 
 /** When the next copy goes, if this one has no outcome by then (spec §8.5). */
 function lateAt(packet: SentPacket): number {
-  return packet.parts.sentAt + spaced(packet.parts.hedgeAfterMs, packet.group?.copies ?? 0)
+  return packet.parts.sentAt + spaced(packet.hedgeAfterMs, packet.group?.copies ?? 0)
 }
 
 // The first copy after the delay, the second as long after the first, each further one after twice the wait before.

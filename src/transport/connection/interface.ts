@@ -43,6 +43,12 @@ export type Reception =
  */
 export type SendObstacle = 'window' | 'slots' | 'routes'
 
+/** What is known of a way, now: it changes while attempts are under way. */
+export interface Pace {
+  /** The hedge delay of an attempt that goes now, ms (spec §8.5). */
+  readonly hedgeAfterMs: number
+}
+
 /** Permission to make one attempt, given by the peer controller: a place in its window is reserved. */
 export interface Grant {
   readonly lane: Lane
@@ -50,6 +56,8 @@ export interface Grant {
   readonly route: Route
   /** An attempt without outcome after this many ms is hedged, spec §8.5. */
   readonly hedgeAfterMs: number
+  /** Of the route's later attempts. Undefined: their delay is the same. */
+  readonly pace?: Pace | undefined
 }
 
 /**

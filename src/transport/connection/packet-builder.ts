@@ -497,7 +497,7 @@ class Draft {
     keys: DirectionKeys,
     { record, attempt }: { readonly record: Uint8Array; readonly attempt: number },
   ): Attempt {
-    const { lane, route, hedgeAfterMs } = this.#options.grant
+    const { lane, route, hedgeAfterMs, pace } = this.#options.grant
     const { money, packets, random, recovery } = this.#parts
     if (record.length > route.recordBytes) throw new Error('a packet larger than its grant')
     // What it need not pay waits for another packet where it would make this one too long.
@@ -521,6 +521,7 @@ class Draft {
         lane,
         sentAt: now,
         hedgeAfterMs,
+        pace,
         channels: route.channels,
         amountMsat,
         feeMsat,

@@ -1,7 +1,7 @@
 import type { HeapItem } from '../../floor/heap.ts'
 import { LightMap, NONE, withLast } from '../../floor/light.ts'
 import type { Lane } from '../../medium/payment.ts'
-import type { WantReason } from './interface.ts'
+import type { Pace, WantReason } from './interface.ts'
 import type { OutgoingMessage } from './messages.ts'
 import type { Money } from './money.ts'
 import type { Notice, OutgoingPayment } from './payments.ts'
@@ -18,6 +18,7 @@ export interface SentPacketParts {
   readonly lane: Lane
   readonly sentAt: number
   readonly hedgeAfterMs: number
+  readonly pace?: Pace | undefined
   readonly channels: readonly string[]
   readonly amountMsat: bigint
   readonly feeMsat: bigint
@@ -141,7 +142,13 @@ export class SentPacket implements HeapItem {
 
   /** It was not heard of for its hedge delay: what it carries is not under way for certain any more. */
   isLate(now: number): boolean {
-    return now - this.parts.sentAt >= this.parts.hedgeAfterMs
+    return now - this.parts.sentAt >= this.hedgeAfterMs
+  }
+
+  /** spec §8.5: where later attempts have a longer delay, all have become slower, and this one is as late as they. */
+  get hedgeAfterMs(): number {
+    const { hedgeAfterMs, pace } = this.parts
+    return Math.max(hedgeAfterMs, pace?.hedgeAfterMs ?? 0)
   }
 
   /** Without outcome, and what it carries was not begun anew in another packet. */
@@ -295,7 +302,7 @@ export class SentPackets {
   /** Of these, those that take longer than nearly all of their kind: out for their hedge delay (spec §8.5). */
   hung(now: number): number {
     let count = 0
-    for (const { parts } of this.flying()) if (now - parts.sentAt >= parts.hedgeAfterMs) count++
+    for (const packet of this.flying()) if (packet.isLate(now)) count++
     return count
   }
 

@@ -28,6 +28,12 @@ export const HEDGE_FACTOR: number = 1.1
 export const HEDGE_CALM_FACTOR: number = 0.5
 /** So many times the smoothed time is what 98 of 100 take, at that jitter. */
 export const HEDGE_SMOOTHED_FACTOR: number = 3
+/** Median over base from which on payments queue, so that more in flight makes each of them slower. */
+export const HEDGE_QUEUE: number = 2
+/** So many times longer than what has settled takes what goes now, at most, where payments queue. */
+export const MAX_SLOWING: number = 3
+/** Gain of how many were in flight with what settles: about those that settled last. */
+export const IN_FLIGHT_GAIN: number = 1 / 16
 export const HEDGE_P99_FACTOR: number = 1.2
 /**
  * Before the first sample, for each channel on the way: of payments over slow hops (a median of 1 s each) two in ten

@@ -23,6 +23,8 @@ export interface PeerAttempt {
   sent: boolean
   /** Of its payment, in hexadecimal; '' until it is sent. */
   hash: string
+  /** How many were in flight with it, itself included. */
+  readonly inFlight: number
   /** Deliveries to this peer after which as many have overtaken it as were in flight with it. */
   readonly passedAt: number
   /** Deliveries to this peer after which this attempt counts as overtaken. */
@@ -79,6 +81,7 @@ export class PeerAttempts {
       since: now,
       sent: false,
       hash: '',
+      inFlight: this.#inWindow.size + 1,
       passedAt,
       overtakenAt,
       seemsHung: false,

@@ -26,6 +26,10 @@ import {
   WINDOW_GROWTH_ANONYMOUS,
   WINDOW_START_ANONYMOUS,
   LOCAL_BACKOFF,
+  IN_FLIGHT_GAIN,
+  MAX_HEDGE_MS,
+  MAX_SLOWING,
+  HEDGE_QUEUE,
 } from './limits.ts'
 import { RelayChannels, type RelayChannel, type RelayPlace } from './relay-channels.ts'
 import { type Luck, Renewal, type RouteNeed, type RouteWish } from './renewal.ts'
@@ -80,6 +84,8 @@ export class PeerController implements Luck {
   #retrySlotsAt: number | undefined
   /** How much other peers of the process queue over the same channel. */
   #others = 1
+  /** How many were in flight with what settled lately; undefined before the first. */
+  #inFlightMean: number | undefined
   #awayUntil = -Infinity
   #awayTimes = 0
   readonly #tracer: Tracer | undefined
@@ -230,12 +236,12 @@ export class PeerController implements Luck {
     const places = this.#relays.enter(now, relays)
     const made = { route: state, channel, relays: places, reason, costMsat, beyond, hedgeAfterMs }
     const ticket = this.#attempts.add(made, now, this.#delivered)
-    this.#routes.entered(state)
+    this.#routes.entered(state, hedgeAfterMs)
     this.#budget.take(reason, costMsat)
     this.#heldBack = false
     this.#renewal.used(now)
     this.#observe(now)
-    return { ticket, lane: this.#options.lane, route: state.route, hedgeAfterMs }
+    return { ticket, lane: this.#options.lane, route: state.route, hedgeAfterMs, pace: state }
   }
 
   /** What stood against the last grant that was refused. */
@@ -450,6 +456,8 @@ export class PeerController implements Luck {
     this.#awayTimes = 0
     this.#renewal.worked()
     this.#delay.settled(attempt.route, age)
+    this.#inFlightMean ??= attempt.inFlight
+    this.#inFlightMean += (attempt.inFlight - this.#inFlightMean) * IN_FLIGHT_GAIN
     this.#decided(attempt, age)
     if (age < STUCK_AFTER_MS) {
       this.#latency.add(now, age, this.#others)
@@ -522,7 +530,14 @@ export class PeerController implements Luck {
 
   /** spec §8.5 */
   #hedgeAfter(state: RouteState | undefined): number {
-    return this.#delay.after(state, state?.route.channels.length ?? 1, this.#budget.hangShare)
+    const usualMs = this.#delay.after(state, state?.route.channels.length ?? 1, this.#budget.hangShare)
+    return Math.min(usualMs * this.#slowing, MAX_HEDGE_MS)
+  }
+
+  // spec §8.5: what queues takes the longer, the more is in flight; what has settled was sent with less.
+  get #slowing(): number {
+    if (this.#inFlightMean === undefined || this.#window.queue < HEDGE_QUEUE) return 1
+    return Math.max(1, Math.min(this.#attempts.inWindow / this.#inFlightMean, MAX_SLOWING))
   }
 
   /** spec §8.5: the budget grows with what hangs. */

@@ -34,6 +34,8 @@ export interface RouteState {
   suspensions: number
   deliveries: number
   readonly times: RouteTimes
+  /** The hedge delay of its last attempt, ms. */
+  hedgeAfterMs: number
 }
 
 /** Hears of a route that is not taken any more. */
@@ -94,7 +96,8 @@ export class RouteTable {
   }
 
   /** An attempt on this route is in the window. */
-  entered(state: RouteState): void {
+  entered(state: RouteState, hedgeAfterMs: number): void {
+    state.hedgeAfterMs = hedgeAfterMs
     state.inFlight += 1
   }
 
@@ -217,6 +220,7 @@ export class RouteTable {
       suspensions: 0,
       deliveries: 0,
       times: new RouteTimes(),
+      hedgeAfterMs: 0,
     }
   }
 
