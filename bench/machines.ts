@@ -9,7 +9,7 @@ import type { Lane } from '../src/medium/payment.ts'
 import type { Route } from '../src/medium/route.ts'
 import type { Attempt, ConnectionSettings, Grant, Want } from '../src/transport/connection/interface.ts'
 import { openOpen } from '../src/transport/connection/opening.ts'
-import { prepareAead } from '../src/wire/aead.ts'
+import { prepareSodium } from '../src/wire/sodium.ts'
 import { ecdh, publicKey } from '../src/wire/keys.ts'
 import { NO_TARIFF } from '../src/wire/tariffs.ts'
 import { threadMs } from './crypto/thread-ms.ts'
@@ -174,7 +174,7 @@ function measure(lane: Lane): MachinesResult {
   }
 }
 
-if (!process.argv.includes('--portable')) await prepareAead()
+if (!process.argv.includes('--portable')) await prepareSodium()
 measure('node') // warms up
 const results = (['node', 'phantom'] as const).map((lane) => measure(lane))
 if (process.argv.includes('--json')) {

@@ -1,8 +1,6 @@
-// oxlint-disable-next-line typescript/triple-slash-reference -- the package has no types of its own
-/// <reference path="./libsodium.d.ts" />
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
-import openSodium, { type Sodium } from 'libsodium'
 import { KEY_BYTES } from './keys.ts'
+import { checkLength, type Sodium, whenPrepared } from './sodium.ts'
 
 /** Bytes of the tag at the end of what is sealed. */
 export const TAG_BYTES = 16
@@ -143,11 +141,6 @@ class SodiumAead implements Aead {
   }
 }
 
-// What is longer than its place would be written over what is beside it.
-function checkLength(bytes: number, most: number): void {
-  if (bytes > most) throw new RangeError(`${bytes} bytes where ${most} are the most`)
-}
-
 /** spec §4.7: 4 zero bytes, then the packet number as 8 bytes little-endian. */
 function writeNonce(into: Uint8Array, at: number, number: number): void {
   let [low, high] = [number >>> 0, Math.floor(number / 0x100000000)]
@@ -161,21 +154,10 @@ function writeNonce(into: Uint8Array, at: number, number: number): void {
 }
 
 let aead: Aead = new PortableAead()
-let preparing: Promise<void> | undefined
 
-/**
- * Takes libsodium's build as soon as it is compiled, in some 10 ms, for this thread. Nothing has to wait for it: both
- * write the same bytes. Where there is no WebAssembly, the one in JavaScript stays.
- */
-export function prepareAead(): Promise<void> {
-  preparing ??= openSodium().then(
-    (sodium) => {
-      aead = new SodiumAead(sodium)
-    },
-    () => undefined,
-  )
-  return preparing
-}
+whenPrepared((sodium) => {
+  aead = new SodiumAead(sodium)
+})
 
 /** Writes ciphertext and tag, 16 bytes longer than the plaintext, into `record` from `offset` on. */
 export function sealInto(record: Uint8Array, offset: number, input: SealInput): void {

@@ -1,10 +1,10 @@
-import { hmac } from '@noble/hashes/hmac.js'
-import { sha256 } from '@noble/hashes/sha2.js'
 import { concat } from '../floor/bytes.ts'
 import { isPoint, multiply, publicKey } from './curve.ts'
 import { malformed } from './errors.ts'
+import { hmacSha256, hmacSha256Again, sha256 } from './hashes.ts'
 
 export { POINT_BYTES, publicKey } from './curve.ts'
+export { hmacSha256 } from './hashes.ts'
 /** Bytes of a key, a hash, a secret or a preimage. */
 export const KEY_BYTES = 32
 
@@ -26,11 +26,6 @@ export interface MainKeys {
   readonly toResponder: DirectionKeys
   /** For ANSWER and REPLY. */
   readonly toInitiator: DirectionKeys
-}
-
-/** HMAC-SHA256 over a message (spec §1.5): 32 bytes. */
-export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
-  return hmac(sha256, key, message)
 }
 
 /** The keys of EARLY, and of the preimages of OPEN and EARLY (spec §4.7, §4.8). */
@@ -62,12 +57,20 @@ function deriveDirection(ck: Uint8Array, transcript: Uint8Array, phase: string, 
  * @param attempt the copy of OPEN; 0 for all other packets
  */
 export function preimage(settle: Uint8Array, number: number, attempt: number): Uint8Array {
-  const message = new Uint8Array(9)
-  const view = new DataView(message.buffer)
-  view.setUint32(0, Math.floor(number / 0x100000000))
-  view.setUint32(4, number >>> 0)
-  message[8] = attempt
-  return hmacSha256(settle, message)
+  writeU32(0, Math.floor(number / 0x100000000))
+  writeU32(4, number)
+  scratchMessage[8] = attempt
+  return hmacSha256Again(settle, scratchMessage)
+}
+
+// What the preimage is the HMAC of, put together here for one call at a time.
+const scratchMessage = new Uint8Array(9)
+
+function writeU32(at: number, value: number): void {
+  scratchMessage[at] = value >>> 24
+  scratchMessage[at + 1] = value >>> 16
+  scratchMessage[at + 2] = value >>> 8
+  scratchMessage[at + 3] = value
 }
 
 /** SHA256 of a preimage, 32 bytes: the hash of its payment. */

@@ -32,6 +32,19 @@ declare module 'libsodium' {
       nonce: number,
       key: number,
     ): number
+    /** HMAC-SHA256 of the input under the salt: 32 bytes. */
+    _crypto_kdf_hkdf_sha256_extract(
+      digest: number,
+      salt: number,
+      saltLength: number,
+      input: number,
+      inputLength: number,
+    ): number
+    /** The same in steps. The state is nothing but these bytes, and may be copied. */
+    _crypto_kdf_hkdf_sha256_statebytes(): number
+    _crypto_kdf_hkdf_sha256_extract_init(state: number, salt: number, saltLength: number): number
+    _crypto_kdf_hkdf_sha256_extract_update(state: number, input: number, inputLength: number): number
+    _crypto_kdf_hkdf_sha256_extract_final(state: number, digest: number): number
   }
 
   /** Compiles the module. Rejects where there is no WebAssembly. */

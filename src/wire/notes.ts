@@ -5,6 +5,7 @@ import { concat } from '../floor/bytes.ts'
 import { sealInto, TAG_BYTES, unseal } from './aead.ts'
 import { Code, malformed, ProtocolError } from './errors.ts'
 import { mixHash, mixKey, startNoise } from './handshake.ts'
+import { DIGEST_BYTES } from './hashes.ts'
 import { checkedPoint, ecdh, hmacSha256, POINT_BYTES, preimage, publicKey } from './keys.ts'
 import { MAX_PACKET_BYTES, VERSION } from './packets.ts'
 import { Reader } from './reader.ts'
@@ -21,8 +22,6 @@ export const MAX_NOTE_NUMBER = 65_535
 export const MAX_NOTE_ATTEMPT = 255
 /** Bytes of a message's id. */
 export const NOTE_ID_BYTES = 16
-/** Bytes of a SHA-256. */
-const DIGEST_BYTES = 32
 
 /** Numbers of parameters of a letter (spec §18.4). */
 const CONTENT = 0x02

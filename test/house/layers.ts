@@ -38,7 +38,7 @@ const LND_BASE = [
 const LAYERS: readonly Layer[] = [
   { path: 'src/floor/', files: ['src/floor/'], packages: [NODE] },
   // The two in WebAssembly, each behind one file (spec/decisions/0025).
-  { path: 'src/wire/aead.ts', files: ['src/wire/keys.ts'], packages: [NOBLE, 'libsodium'] },
+  { path: 'src/wire/sodium.ts', files: ['src/wire/libsodium.d.ts'], packages: ['libsodium'] },
   { path: 'src/wire/curve.ts', files: ['src/floor/bytes.ts'], packages: [NOBLE, 'tiny-secp256k1'] },
   { path: 'src/wire/', files: ['src/wire/', ...PURE_FLOOR], packages: [NOBLE] },
   { path: 'src/medium/', files: ['src/medium/'], packages: [] },

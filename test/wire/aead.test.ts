@@ -3,7 +3,8 @@ import { createCipheriv } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { fromHex } from '../../src/floor/bytes.ts'
-import { prepareAead, sealInto, TAG_BYTES, unseal, type SealInput } from '../../src/wire/aead.ts'
+import { sealInto, TAG_BYTES, unseal, type SealInput } from '../../src/wire/aead.ts'
+import { prepareSodium } from '../../src/wire/sodium.ts'
 
 const bytes = (most: number, least = 0): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: least, maxLength: most })
@@ -82,7 +83,7 @@ describe('the build in JavaScript, before the other is there', () => {
 })
 
 describe('the build in WebAssembly', () => {
-  beforeAll(prepareAead)
+  beforeAll(prepareSodium)
   it('seals as Node does', sealsAsNodeDoes)
   it('opens what it sealed', opensWhatItSealed)
   it('opens nothing else', opensNothingElse)

@@ -54,7 +54,7 @@ import type { Socket } from './socket.ts'
 import { startDriver } from '../driver/start-driver.ts'
 import type { Question } from '../driver/cap-watch.ts'
 import { NO_CAP_MSAT } from '../driver/ledger.ts'
-import { prepareAead } from '../../wire/aead.ts'
+import { prepareSodium } from '../../wire/sodium.ts'
 import { checkPolicy, type Policy } from '../policy/policy.ts'
 import { MemoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
@@ -238,7 +238,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> implements SocketHost
   /** @internal `createEndpoint`, with a hook that tests have after each step. */
   static async open(options: EndpointOptions, onStep?: OnStep): Promise<Endpoint> {
     checkEndpointOptions(options)
-    void prepareAead()
+    void prepareSodium()
     const rules = options.policy === undefined ? undefined : checkPolicy(options.policy)
     const store = options.store ?? new MemoryStore()
     const { backend } = options
