@@ -1,6 +1,7 @@
 /** What strangers can make grow, pushed against its bound: docs/bounds.md names each of these. */
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
+import net from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -13,9 +14,14 @@ import type { Outgoing } from '../../src/cli/proxy/outgoing.ts'
 import { writeDatagram } from '../../src/cli/proxy/socks.ts'
 import { UdpAssociation } from '../../src/cli/proxy/udp-association.ts'
 import { DatagramConnection } from '../../src/cli/tunnel/datagram-connection.ts'
-import { MAX_UDP_WAITING } from '../../src/cli/tunnel/limits.ts'
-import type { Socket } from '../../src/index.ts'
-import { MAX_REQUESTS, MAX_UNPAID_MESSAGES } from '../../src/transport/connection/limits.ts'
+import type { Dialer } from '../../src/cli/tunnel/dialer.ts'
+import { Forwarding } from '../../src/cli/tunnel/forwarding.ts'
+import { MAX_LOCAL_CONNECTIONS, MAX_UDP_SOURCES, MAX_UDP_WAITING } from '../../src/cli/tunnel/limits.ts'
+import type { Tunnel } from '../../src/cli/tunnel/tunnel.ts'
+import { UdpForwarding } from '../../src/cli/tunnel/udp-forwarding.ts'
+import { serveMetrics, type Socket } from '../../src/index.ts'
+import { MAX_REQUESTS, MAX_UNCONFIRMED_PAYMENTS, MAX_UNPAID_MESSAGES } from '../../src/transport/connection/limits.ts'
+import type { Attempt } from '../../src/transport/connection/interface.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Connections } from '../../src/transport/driver/connections.ts'
 import { MAX_CONNECTIONS, MAX_LETTER_BYTES, MAX_LETTERS } from '../../src/transport/limits.ts'
@@ -28,9 +34,11 @@ import {
   MAX_CONTENTS,
   MAX_UNCLAIMED_LETTERS,
 } from '../../src/transport/messages/limits.ts'
-import type { Frame } from '../../src/wire/frames.ts'
+import { MAX_METRICS_CONNECTIONS } from '../../src/transport/metrics/limits.ts'
+import { Code } from '../../src/wire/errors.ts'
+import { type Frame, PaymentKind } from '../../src/wire/frames.ts'
 import { NO_TARIFF } from '../../src/wire/tariffs.ts'
-import { events, START, Stranger, types } from '../connection/pair.ts'
+import { arrivalOf, deliver, events, only, openPair, send, START, Stranger, types } from '../connection/pair.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 setFlagsFromString('--expose-gc')
@@ -119,6 +127,22 @@ it('1,024 datagrams wait to be paid for, and one more resets the connection', ()
   expect(types(stranger.machine)).toContain('ended')
 })
 
+it('64 packets with PAYMENTs wait for their money on the phantom lane; one more is refused until one is there', () => {
+  const pair = openPair()
+  const pay = (): Attempt => {
+    pair.b.pay(pair.now, { kind: PaymentKind.PAYMENT, reference: 0, amountMsat: 1_000n, note: '' })
+    return only(send(pair.b, pair.now))
+  }
+  const first = pay()
+  expect(deliver(pair, 'b', first).action).toBe('settle')
+  for (let i = 1; i < MAX_UNCONFIRMED_PAYMENTS; i++) expect(deliver(pair, 'b', pay()).action).toBe('settle')
+  const late = arrivalOf(pay(), 'a0')
+  expect(pair.a.arrive(pair.now, late)).toEqual({ action: 'refuse', code: Code.BUSY })
+  pair.a.arrivalConfirmed(pair.now, first.amountMsat, first.hash)
+  expect(pair.a.arrive(pair.now, late).action).toBe('settle')
+  expect(types(pair.a).filter((type) => type === 'payment')).toHaveLength(1)
+})
+
 it('a line of the daemon that comes byte by byte takes no more memory than its bytes, about', () => {
   const [, stream] = duplexPair()
   const lines = new Lines(stream, { message: () => undefined, closed: () => undefined })
@@ -174,15 +198,96 @@ it('a client of UDP ASSOCIATE has 16 destinations at once', async () => {
   onTestFinished(() => void client.close())
   client.bind(0, '127.0.0.1')
   await once(client, 'listening')
-  const send = async (to: number): Promise<void> => {
+  const sendTo = async (to: number): Promise<void> => {
     const bytes = writeDatagram({ host: 'shop.keysock', port: to, data: Uint8Array.of(1) })
     await new Promise<void>((resolve) => {
       client.send(bytes, port, address, () => resolve())
     })
   }
-  for (let to = 1; to <= MAX_UDP_DESTINATIONS; to++) await send(to)
+  for (let to = 1; to <= MAX_UDP_DESTINATIONS; to++) await sendTo(to)
   while (dialled < MAX_UDP_DESTINATIONS) await turn()
-  for (let to = 100; to < 150; to++) await send(to)
+  for (let to = 100; to < 150; to++) await sendTo(to)
   for (let turns = 0; turns < 100; turns++) await turn()
   expect(dialled).toBe(MAX_UDP_DESTINATIONS)
+})
+
+/** A tunnel and who dials for it: connections that never stand. */
+class Dialling {
+  dialled = 0
+  readonly target = { address: 'the shop', port: 7 }
+  readonly dialer: Dialer = {
+    dial: () => {
+      this.dialled++
+      const socket = Object.assign(new Duplex({ read: () => undefined }), { connecting: true })
+      onTestFinished(() => void socket.destroy())
+      return socket
+    },
+    about: () => ({}),
+  } as unknown as Dialer
+  readonly tunnel: Tunnel = {
+    join: async () => await new Promise<never>(() => {}),
+    refused: () => undefined,
+  } as unknown as Tunnel
+}
+
+/** A TCP client of this machine. */
+function tcpClient(port: number): net.Socket {
+  const socket = net.connect(port, '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  return socket.on('error', () => undefined).resume()
+}
+
+/** One client more than `most`: either it is closed at once, or `taken` says that it was taken. */
+async function oneTooMany(port: number, most: number, taken: () => number): Promise<void> {
+  const clients = Array.from({ length: most }, () => tcpClient(port))
+  await Promise.all(clients.map((client) => once(client, 'connect')))
+  while (taken() < most) await turn()
+  const late = tcpClient(port)
+  while (!late.closed && taken() === most) await turn()
+  expect(taken()).toBe(most)
+  expect(clients.every((client) => !client.closed)).toBe(true)
+}
+
+it('a local port that is forwarded takes 1,024 connections at once, and no more', async () => {
+  const dialling = new Dialling()
+  const forwarding = new Forwarding(dialling)
+  onTestFinished(() => forwarding.close())
+  const { port } = await forwarding.listen({ host: '127.0.0.1', port: 0 })
+  await oneTooMany(port, MAX_LOCAL_CONNECTIONS, () => dialling.dialled)
+})
+
+it('a UDP port that is forwarded serves 64 programs at once, and drops what comes of others', async () => {
+  const dialling = new Dialling()
+  const { tunnel, dialer, target } = dialling
+  const forwarding = new UdpForwarding({ tunnel, dialer, target, time: new ManualClock(async () => undefined) })
+  onTestFinished(() => forwarding.close())
+  const { port } = await forwarding.listen({ host: '127.0.0.1', port: 0 })
+  const sources = Array.from({ length: MAX_UDP_SOURCES + 1 }, () => createSocket('udp4'))
+  onTestFinished(() => sources.forEach((source) => source.close()))
+  const speak = async (source: UdpSocket): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      source.send('x', port, '127.0.0.1', () => resolve())
+    })
+  }
+  for (const source of sources.slice(1)) await speak(source)
+  while (dialling.dialled < MAX_UDP_SOURCES) await turn()
+  const [late] = sources as [UdpSocket]
+  await speak(late)
+  for (let turns = 0; turns < 100; turns++) await turn()
+  expect(dialling.dialled).toBe(MAX_UDP_SOURCES)
+})
+
+it('a server of metrics takes 32 connections at once, and no more', async () => {
+  let asked = 0
+  const server = await serveMetrics(() => String(++asked), { port: 0 })
+  onTestFinished(async () => await server.close())
+  const port = Number(new URL(server.url).port)
+  const clients = Array.from({ length: MAX_METRICS_CONNECTIONS }, () => tcpClient(port))
+  // Each has asked once, and stays.
+  for (const client of clients) client.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+  while (asked < MAX_METRICS_CONNECTIONS) await turn()
+  const late = tcpClient(port)
+  late.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+  while (!late.closed && asked === MAX_METRICS_CONNECTIONS) await turn()
+  expect(asked).toBe(MAX_METRICS_CONNECTIONS)
 })
