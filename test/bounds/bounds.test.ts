@@ -20,7 +20,12 @@ import { MAX_LOCAL_CONNECTIONS, MAX_UDP_SOURCES, MAX_UDP_WAITING } from '../../s
 import type { Tunnel } from '../../src/cli/tunnel/tunnel.ts'
 import { UdpForwarding } from '../../src/cli/tunnel/udp-forwarding.ts'
 import { serveMetrics, type Socket } from '../../src/index.ts'
-import { MAX_REQUESTS, MAX_UNCONFIRMED_PAYMENTS, MAX_UNPAID_MESSAGES } from '../../src/transport/connection/limits.ts'
+import {
+  MAX_DECLINES,
+  MAX_REQUESTS,
+  MAX_UNCONFIRMED_PAYMENTS,
+  MAX_UNPAID_MESSAGES,
+} from '../../src/transport/connection/limits.ts'
 import type { Attempt } from '../../src/transport/connection/interface.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Connections } from '../../src/transport/driver/connections.ts'
@@ -109,6 +114,18 @@ it('the application is told of 64 REQUESTs that wait, and what comes beyond is d
     stranger.machine.arrive(now, stranger.data(now, [request]))
   }
   expect(events(stranger.machine).filter(({ type }) => type === 'requested')).toHaveLength(MAX_REQUESTS)
+})
+
+it('256 DECLINEs wait to be delivered, and what is asked beyond has no answer before the end', () => {
+  const stranger = new Stranger()
+  const now = START + 20
+  stranger.handshake(now)
+  for (let id = 1; id <= 4 * MAX_DECLINES; id++) {
+    const request: Frame = { type: 'request', id, amountMsat: 1n, note: '' }
+    stranger.machine.arrive(now, stranger.data(now, [request]))
+  }
+  const said = send(stranger.machine, now).flatMap((attempt) => stranger.read(attempt))
+  expect(said.filter(({ type }) => type === 'decline')).toHaveLength(MAX_DECLINES)
 })
 
 it('1,024 datagrams wait to be paid for, and one more resets the connection', () => {

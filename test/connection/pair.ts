@@ -1,9 +1,10 @@
 /** Two machines without a medium: a test decides by hand what arrives and what becomes of each attempt. */
+import { decodeFrames } from '../../src/wire/frame-reader.ts'
 import { encodeFrames } from '../../src/wire/frame-writer.ts'
 import type { Frame } from '../../src/wire/frames.ts'
 import { completeInitiator, initiate, type Initiation } from '../../src/wire/handshake.ts'
 import { ecdh, type MainKeys, paymentHash, preimage, publicKey } from '../../src/wire/keys.ts'
-import { sealPacket } from '../../src/wire/packets.ts'
+import { decodeHeader, openPacket, sealPacket } from '../../src/wire/packets.ts'
 import type { Budget } from '../../src/transport/connection/budget.ts'
 import { Connection } from '../../src/transport/connection/connection.ts'
 import type { Lane } from '../../src/medium/payment.ts'
@@ -267,5 +268,13 @@ export class Stranger {
     const number = this.number++
     const record = sealPacket({ kind: 'data', cid: undefined, number }, keys, encodeFrames(frames))
     return { lane: 'phantom', record, amountMsat: 1_000n, hash: paymentHash(preimage(keys.settle, number, 0)), pathId }
+  }
+
+  /** The frames of an ANSWER or a REPLY. */
+  read({ record }: Attempt): readonly Frame[] {
+    if (this.keys === undefined) throw new Error('no keys yet')
+    const header = decodeHeader(record, 'path')
+    const opened = openPacket(record, header, this.keys.toInitiator)
+    return opened === undefined ? [] : decodeFrames(opened)
   }
 }

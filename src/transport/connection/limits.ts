@@ -224,6 +224,11 @@ export const MAX_UNCONFIRMED_PAYMENTS = 64
 export const CONFIRM_MS = 60_000
 /** REQUESTs without an answer, in each direction (spec §14). */
 export const MAX_REQUESTS = 64
+/**
+ * DECLINEs that are not known to have arrived: a side that has heard of those before asks for no more than MAX_REQUESTS
+ * again, and the word of what arrived may be some round trips late.
+ */
+export const MAX_DECLINES: number = 256
 /** A surplus below this costs more to give back than it is worth: a packet each way (spec §12.10), msat. */
 export const LEAST_SURPLUS_MSAT = 3_000n
 /** What its own count leaves at the end, and nobody asked for, is paid from this on: a packet (spec §12.10), msat. */

@@ -5,7 +5,14 @@ import { type Route, routeFeeMsat } from '../../medium/route.ts'
 import { Code } from '../../wire/errors.ts'
 import { type DeclineFrame, type PaymentFrame, PaymentKind, type RequestFrame } from '../../wire/frames.ts'
 import type { State } from './interface.ts'
-import { CONFIRM_MS, MAX_PAYMENT_RANGES, MAX_REQUESTS, MAX_UNCONFIRMED_PAYMENTS, PAYMENTS_FIRST_MS } from './limits.ts'
+import {
+  CONFIRM_MS,
+  MAX_DECLINES,
+  MAX_PAYMENT_RANGES,
+  MAX_REQUESTS,
+  MAX_UNCONFIRMED_PAYMENTS,
+  PAYMENTS_FIRST_MS,
+} from './limits.ts'
 import type { Parts } from './parts.ts'
 import { RangeSet } from './range-set.ts'
 import type { Timed } from './timed.ts'
@@ -153,6 +160,8 @@ export class Payments implements Timed {
 
   decline(id: number, reason: string): void {
     if (this.#asked?.delete(id) !== true) return
+    // spec §14: whoever asks on and on may be one that is not to be answered, or never says what came.
+    if (this.#notices.filter(({ frame }) => frame.type === 'decline').length >= MAX_DECLINES) return
     this.#notify({ type: 'decline', id, reason })
   }
 
