@@ -180,6 +180,11 @@ export const MAX_PENDING_OPEN_COPIES = 8
  * MAX_UNPAID_KEY_AGREEMENTS they leave some 200 of MAX_OFFERS_HELD to what is no OPEN.
  */
 export const MAX_UNPAID_OPEN_COPIES = 2
+/**
+ * Peers without a connection of which it is remembered what was paid to them: whoever calls with direct replies may name
+ * another key each time. Each costs its caller an OPEN, and takes half a kilobyte.
+ */
+export const MAX_PEER_BUDGETS = 65_536
 /** Connections of a daemon's programs of which is remembered whom they are about. */
 export const MAX_PURSE_CONNECTIONS = 65_536
 /** Days of which it is remembered what was spent: today, and those that a clock that is set may call today. */

@@ -29,7 +29,8 @@ import {
 import type { Attempt } from '../../src/transport/connection/interface.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Connections } from '../../src/transport/driver/connections.ts'
-import { MAX_CONNECTIONS, MAX_LETTER_BYTES, MAX_LETTERS } from '../../src/transport/limits.ts'
+import { Ledger } from '../../src/transport/driver/ledger.ts'
+import { MAX_CONNECTIONS, MAX_LETTER_BYTES, MAX_LETTERS, MAX_PEER_BUDGETS } from '../../src/transport/limits.ts'
 import { Contents } from '../../src/transport/messages/contents.ts'
 import { Inbox } from '../../src/transport/messages/inbox.ts'
 import type { PaidMessage } from '../../src/transport/messages/letters.ts'
@@ -71,6 +72,29 @@ it('an endpoint has 65,536 connections and no room for another', () => {
     connections.add({ id: String(i), role: 'responder' } as unknown as DrivenConnection)
   }
   expect(connections.hasRoom).toBe(false)
+})
+
+it('what was paid to 65,536 peers without a connection is remembered, and of the latest alone', () => {
+  const ledger = new Ledger({ processCapMsat: 10n ** 12n, peerCapMsat: 100n })
+  const pay = (i: number, amountMsat: bigint): boolean => {
+    const reservation = { hash: '', peer: String(i), amountMsat, feeMsat: 0n }
+    if (ledger.tryReserve(reservation) !== undefined) return false
+    ledger.decide(reservation, { status: 'settled', feeMsat: 0n })
+    return true
+  }
+  for (let i = 0; i <= MAX_PEER_BUDGETS; i++) pay(i, 1n)
+  expect(pay(1, 100n)).toBe(false)
+  expect(pay(MAX_PEER_BUDGETS, 100n)).toBe(false)
+  expect(pay(0, 100n)).toBe(true)
+})
+
+it('what is paid to a peer counts for its cap when it comes back', () => {
+  const ledger = new Ledger({ processCapMsat: 1_000n, peerCapMsat: 100n })
+  ledger.join('peer').reserve(60n, 0n)
+  ledger.join('peer').spend(60n, 0n, 0n)
+  ledger.leave('peer')
+  ledger.leave('peer')
+  expect(ledger.join('peer').view().spentMsat).toBe(60n)
 })
 
 it('a port that nobody reads keeps 256 paid messages', () => {

@@ -1,6 +1,8 @@
+import { BoundedMap } from '../../floor/bounded.ts'
 import { DAY_MS, dayText, HOUR_MS, nextPeriodMs } from '../../floor/clock.ts'
 import type { DecidedOutcome } from '../../medium/payment.ts'
 import { Budget, type BudgetOptions, type BudgetView, type CapName, type CapObstacle } from '../connection/budget.ts'
+import { MAX_PEER_BUDGETS } from '../limits.ts'
 import { OTHERS_OF_POLICY, type Rules } from '../policy/policy.ts'
 import type { Reservation, Spent } from '../store/store.ts'
 
@@ -46,6 +48,8 @@ export class Ledger {
   readonly #peerCapMsat: bigint
   readonly #process: Budget
   readonly #peers: Map<string, PeerEntry> = new Map()
+  /** Peers that nothing is paid to now, but was; the one whose last payment is the longest ago is forgotten. */
+  readonly #former: BoundedMap<string, PeerEntry> = new BoundedMap(MAX_PEER_BUDGETS)
   readonly #hours: Periods
   readonly #days: Periods
   readonly #day: Budget | undefined
@@ -167,11 +171,17 @@ export class Ledger {
     else budget.setCap(capMsat)
   }
 
-  /** A budget that says nothing is not kept: peers come and go. */
+  /** A budget that says nothing is not kept, and of one that says what was spent not for ever: peers come and go. */
   forgetIfUnused(peer: string): void {
     const entry = this.#peers.get(peer)
-    if (entry === undefined || entry.users > 0 || !entry.budget.isUnused) return
-    if (entry.budget.view().capMsat === this.#peerCapMsat) this.#peers.delete(peer)
+    if (entry === undefined || entry.users > 0) return
+    const { capMsat, reservedMsat } = entry.budget.view()
+    if (capMsat !== this.#peerCapMsat || reservedMsat > 0n) return
+    if (entry.budget.isUnused) this.#peers.delete(peer)
+    else if (peer !== ANONYMOUS) {
+      this.#peers.delete(peer)
+      this.#former.renew(peer, entry)
+    }
   }
 
   #capAnonymous(capMsat: bigint): void {
@@ -179,7 +189,8 @@ export class Ledger {
   }
 
   #entry(peer: string): PeerEntry {
-    let entry = this.#peers.get(peer)
+    let entry = this.#peers.get(peer) ?? this.#former.get(peer)
+    if (this.#former.delete(peer) && entry !== undefined) this.#peers.set(peer, entry)
     if (entry === undefined) {
       const name: CapName = { cap: 'peer', of: peer }
       const budget = new Budget(this.#peerCapMsat, this.#hour ?? this.#day ?? this.#process, { name })
