@@ -9,8 +9,10 @@ import { Duplex, duplexPair } from 'node:stream'
 import { expect, it, onTestFinished } from 'vitest'
 import { Lines } from '../../src/backends/daemon/protocol/lines.ts'
 import { MAX_LINE_BYTES } from '../../src/backends/daemon/protocol/limits.ts'
-import { MAX_UDP_DESTINATIONS } from '../../src/cli/proxy/limits.ts'
+import { HttpProxy } from '../../src/cli/proxy/http-proxy.ts'
+import { MAX_UDP_DESTINATIONS, MAX_WEB_CONNECTIONS } from '../../src/cli/proxy/limits.ts'
 import type { Outgoing } from '../../src/cli/proxy/outgoing.ts'
+import type { Refusal } from '../../src/cli/proxy/refusal.ts'
 import { writeDatagram } from '../../src/cli/proxy/socks.ts'
 import { UdpAssociation } from '../../src/cli/proxy/udp-association.ts'
 import { DatagramConnection } from '../../src/cli/tunnel/datagram-connection.ts'
@@ -331,4 +333,32 @@ it('a server of metrics takes 32 connections at once, and no more', async () => 
   late.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
   while (!late.closed && asked === MAX_METRICS_CONNECTIONS) await turn()
   expect(asked).toBe(MAX_METRICS_CONNECTIONS)
+})
+
+it('requests that clients of the proxy say in one breath have 1,024 connections at once', async () => {
+  let dialled = 0
+  const refusals: Refusal[] = []
+  const proxy = new HttpProxy(
+    {
+      resolve: () => 'the shop',
+      dial: async () => {
+        dialled++
+        return await new Promise<never>(() => {})
+      },
+      join: () => undefined,
+      refused: (_host, why) => void refusals.push(why),
+    },
+    new ManualClock(async () => undefined),
+  )
+  onTestFinished(() => proxy.close())
+  await once(proxy.server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = proxy.server.address() as net.AddressInfo
+  const request = 'GET http://shop.keysock/ HTTP/1.1\r\nHost: shop.keysock\r\n\r\n'
+  const [clients, each] = [4, MAX_WEB_CONNECTIONS / 4]
+  for (let i = 0; i < clients; i++) tcpClient(port).write(request.repeat(each))
+  while (dialled < MAX_WEB_CONNECTIONS) await turn()
+  tcpClient(port).write(request)
+  while (refusals.length === 0 && dialled === MAX_WEB_CONNECTIONS) await turn()
+  expect(dialled).toBe(MAX_WEB_CONNECTIONS)
+  expect(refusals.map(({ kind }) => kind)).toEqual(['busy'])
 })

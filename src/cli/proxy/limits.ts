@@ -15,6 +15,11 @@ export const CLIENT_ENDING_MS = 10_000
 export const IDLE_UPSTREAM_MS = 60_000
 /** Such connections that wait for another request, to one host: as browsers have. */
 export const MAX_IDLE_UPSTREAM = 6
+/**
+ * Connections to web servers at once: two for each client. Node takes up all requests that a client says in one breath,
+ * and each of them would open one.
+ */
+export const MAX_WEB_CONNECTIONS = 1_024
 /** A browser's connection that says nothing is kept for so long. */
 export const IDLE_CLIENT_MS = 60_000
 

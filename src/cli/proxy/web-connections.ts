@@ -2,8 +2,9 @@ import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } 
 import { type Duplex, duplexPair } from 'node:stream'
 import type { Time } from '../transfer/waiting.ts'
 import type { Destination } from './destination.ts'
-import { IDLE_UPSTREAM_MS, MAX_IDLE_UPSTREAM } from './limits.ts'
+import { IDLE_UPSTREAM_MS, MAX_IDLE_UPSTREAM, MAX_WEB_CONNECTIONS } from './limits.ts'
 import type { Outgoing } from './outgoing.ts'
+import { Refusal } from './refusal.ts'
 
 /** What a connection to a web server is for, beside what Node's agent wants to know. */
 interface WebOptions extends ClientRequestArgs {
@@ -17,8 +18,9 @@ export class WebConnections {
   readonly fresh: Agent
 
   constructor(outgoing: Outgoing, time: Time) {
-    this.kept = new KeysockAgent(outgoing, time, { keepAlive: true, maxFreeSockets: MAX_IDLE_UPSTREAM })
-    this.fresh = new KeysockAgent(outgoing, time, { keepAlive: false })
+    const parts = { outgoing, time, places: new Places(MAX_WEB_CONNECTIONS) }
+    this.kept = new KeysockAgent(parts, { keepAlive: true, maxFreeSockets: MAX_IDLE_UPSTREAM })
+    this.fresh = new KeysockAgent(parts, { keepAlive: false })
   }
 
   /** Of a request. */
@@ -32,16 +34,40 @@ export class WebConnections {
   }
 }
 
+/** Room for so many connections, from when they are dialled until they are closed. */
+class Places {
+  #left: number
+
+  constructor(count: number) {
+    this.#left = count
+  }
+
+  /** False where none is left. */
+  take(): boolean {
+    if (this.#left === 0) return false
+    this.#left--
+    return true
+  }
+
+  give(): void {
+    this.#left++
+  }
+}
+
+interface AgentParts {
+  readonly outgoing: Outgoing
+  readonly time: Time
+  readonly places: Places
+}
+
 class KeysockAgent extends Agent {
-  readonly #outgoing: Outgoing
-  readonly #time: Time
+  readonly #parts: AgentParts
   /** Of connections that wait for another request. */
   readonly #timers: WeakMap<Duplex, () => void> = new WeakMap()
 
-  constructor(outgoing: Outgoing, time: Time, options: AgentOptions) {
+  constructor(parts: AgentParts, options: AgentOptions) {
     super(options)
-    this.#outgoing = outgoing
-    this.#time = time
+    this.#parts = parts
   }
 
   override getName(options: WebOptions): string {
@@ -51,28 +77,39 @@ class KeysockAgent extends Agent {
 
   override createConnection(options: WebOptions, callback: (error: Error | null, socket: Duplex) => void): undefined {
     const { destination, isolation } = options
+    const { outgoing, places } = this.#parts
+    if (!places.take()) {
+      callback(new Refusal('busy', 'too many connections to web servers are open'), undefined as never)
+      return undefined
+    }
     // A request that is given up leaves its connection to the next one.
     const { signal } = new AbortController()
-    this.#outgoing.dial({ destination, isolation, signal }).then(
+    outgoing.dial({ destination, isolation, signal }).then(
       (remote) => {
         // What Node's client holds is joined as any client is: counted, and ended in order.
         const [near, far] = duplexPair()
         near.on('end', () => near.end())
-        near.on('close', () => far.destroy())
+        near.on('close', () => {
+          places.give()
+          far.destroy()
+        })
         far.on('close', () => near.destroy())
         far.on('error', () => undefined)
-        this.#outgoing.join(far, remote, destination)
+        outgoing.join(far, remote, destination)
         callback(null, near)
       },
-      (error: Error) => callback(error, undefined as never),
+      (error: Error) => {
+        places.give()
+        callback(error, undefined as never)
+      },
     )
     return undefined
   }
 
   /** Node's own asks for a sign of life every second: each would be a payment. */
   override keepSocketAlive(socket: Duplex): boolean {
-    const atMs = this.#time.now() + IDLE_UPSTREAM_MS
-    const cancel = this.#time.schedule(atMs, () => void socket.end())
+    const { time } = this.#parts
+    const cancel = time.schedule(time.now() + IDLE_UPSTREAM_MS, () => void socket.end())
     this.#timers.set(socket, cancel)
     socket.once('close', cancel)
     // Its end shows to whoever reads.
