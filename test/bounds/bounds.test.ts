@@ -5,7 +5,7 @@ import net from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Duplex, duplexPair } from 'node:stream'
+import { Duplex, duplexPair, Readable } from 'node:stream'
 import { expect, it, onTestFinished } from 'vitest'
 import { Lines } from '../../src/backends/daemon/protocol/lines.ts'
 import { MAX_LINE_BYTES } from '../../src/backends/daemon/protocol/limits.ts'
@@ -16,14 +16,19 @@ import type { Refusal } from '../../src/cli/proxy/refusal.ts'
 import { writeDatagram } from '../../src/cli/proxy/socks.ts'
 import { UdpAssociation } from '../../src/cli/proxy/udp-association.ts'
 import { DatagramConnection } from '../../src/cli/tunnel/datagram-connection.ts'
+import { MAX_ENTRIES, MAX_LIST_BYTES, PREAMBLE } from '../../src/cli/transfer/limits.ts'
+import { encodeMessage, MessageReader } from '../../src/cli/transfer/messages.ts'
 import type { Dialer } from '../../src/cli/tunnel/dialer.ts'
 import { Forwarding } from '../../src/cli/tunnel/forwarding.ts'
 import { MAX_LOCAL_CONNECTIONS, MAX_UDP_SOURCES, MAX_UDP_WAITING } from '../../src/cli/tunnel/limits.ts'
 import type { Tunnel } from '../../src/cli/tunnel/tunnel.ts'
 import { UdpForwarding } from '../../src/cli/tunnel/udp-forwarding.ts'
-import { serveMetrics, type Socket } from '../../src/index.ts'
+import { MemoryStore, serveMetrics, type Socket } from '../../src/index.ts'
+import type { Verdict } from '../../src/medium/verdict.ts'
 import {
+  LINGER_MS,
   MAX_DECLINES,
+  MAX_LINGER_MS,
   MAX_REQUESTS,
   MAX_UNCONFIRMED_PAYMENTS,
   MAX_UNPAID_MESSAGES,
@@ -31,8 +36,16 @@ import {
 import type { Attempt } from '../../src/transport/connection/interface.ts'
 import type { DrivenConnection } from '../../src/transport/driver/driven-connection.ts'
 import { Connections } from '../../src/transport/driver/connections.ts'
+import { HeldOffers, type PhantomOffer } from '../../src/transport/driver/held-offers.ts'
 import { Ledger } from '../../src/transport/driver/ledger.ts'
-import { MAX_CONNECTIONS, MAX_LETTER_BYTES, MAX_LETTERS, MAX_PEER_BUDGETS } from '../../src/transport/limits.ts'
+import {
+  MAX_CONNECTIONS,
+  MAX_LETTER_BYTES,
+  MAX_LETTERS,
+  MAX_OFFERS_HELD,
+  MAX_PEER_BUDGETS,
+  MAX_RESERVATIONS,
+} from '../../src/transport/limits.ts'
 import { Contents } from '../../src/transport/messages/contents.ts'
 import { Inbox } from '../../src/transport/messages/inbox.ts'
 import type { PaidMessage } from '../../src/transport/messages/letters.ts'
@@ -43,11 +56,28 @@ import {
   MAX_UNCLAIMED_LETTERS,
 } from '../../src/transport/messages/limits.ts'
 import { MAX_METRICS_CONNECTIONS } from '../../src/transport/metrics/limits.ts'
+import { PeerPaths } from '../../src/transport/connection/paths.ts'
+import type { StoreChange } from '../../src/transport/store/store.ts'
 import { Code } from '../../src/wire/errors.ts'
-import { type Frame, PaymentKind } from '../../src/wire/frames.ts'
+import { Writer } from '../../src/wire/writer.ts'
+import { decodeFrames } from '../../src/wire/frame-reader.ts'
+import { type Frame, MAX_ACK_RANGES, PaymentKind } from '../../src/wire/frames.ts'
 import { NO_TARIFF } from '../../src/wire/tariffs.ts'
-import { arrivalOf, deliver, events, only, openPair, send, START, Stranger, types } from '../connection/pair.ts'
+import {
+  arrivalOf,
+  deliver,
+  events,
+  exchange,
+  only,
+  openPair,
+  readAll,
+  send,
+  START,
+  Stranger,
+  types,
+} from '../connection/pair.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { testRuntime } from '../transport/test-runtime.ts'
 
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
@@ -97,6 +127,101 @@ it('what is paid to a peer counts for its cap when it comes back', () => {
   ledger.leave('peer')
   ledger.leave('peer')
   expect(ledger.join('peer').view().spentMsat).toBe(60n)
+})
+
+it('483 offers are held, and one more is refused as busy', () => {
+  const answers: unknown[] = []
+  const answer = async (offerId: string, verdict: Verdict): Promise<void> => void answers.push([offerId, verdict])
+  const nobody = { received: (): void => undefined, unclaimed: (): void => undefined }
+  const runtime = testRuntime(new ManualClock(async () => undefined))
+  const offers = new HeldOffers(runtime, { answer, hold: async () => undefined }, nobody)
+  const offer = (i: number): PhantomOffer => {
+    const hash = new Uint8Array(32)
+    new DataView(hash.buffer).setUint32(0, i)
+    return { type: 'offer', offerId: String(i), record: new Uint8Array(1), amountMsat: 1n, hash, deadlineMs: 3_000 }
+  }
+  for (let i = 0; i < MAX_OFFERS_HELD; i++) expect(offers.receive(offer(i))).toBe(true)
+  expect(offers.receive(offer(MAX_OFFERS_HELD))).toBe(false)
+  expect(answers).toEqual([[String(MAX_OFFERS_HELD), { action: 'refuse', code: Code.BUSY }]])
+})
+
+it('an ACK has 64 ranges, and one of 65 is malformed', () => {
+  const readAck = (ranges: number): number | undefined => {
+    const body = new Writer(new Uint8Array(300))
+    for (const value of [0, 1_000, ranges - 1, 0]) body.varint(value)
+    for (let i = 1; i < ranges; i++) for (const value of [0, 0]) body.varint(value)
+    const bytes = body.bytes.subarray(0, body.position)
+    const head = new Writer(new Uint8Array(8))
+    for (const value of [2, bytes.length]) head.varint(value)
+    const [frame] = decodeFrames(Buffer.concat([head.bytes.subarray(0, head.position), bytes]))
+    return frame?.type === 'ack' ? frame.ranges.length : undefined
+  }
+  expect(readAck(MAX_ACK_RANGES)).toBe(MAX_ACK_RANGES)
+  expect(() => readAck(MAX_ACK_RANGES + 1)).toThrow('an ACK of 65 ranges')
+})
+
+it('a peer has eight reply paths, in two generations: the oldest go', () => {
+  const give = (counts: readonly number[]): PeerPaths => {
+    const paths = new PeerPaths()
+    // Older ones outlast the newer.
+    for (const [i, count] of counts.entries()) {
+      const path = { bytes: new Uint8Array(3), expiryHeight: 1_000 - 100 * i }
+      paths.learn({ type: 'reply-paths', generation: i + 1, paths: Array.from({ length: count }, () => path) })
+    }
+    return paths
+  }
+  const atLast = (counts: readonly number[]): unknown => give(counts).target(950)
+  expect(atLast([4, 4])).toBeDefined()
+  expect(atLast([4, 5])).toBeUndefined()
+  expect(atLast([1, 1, 1])).toBeUndefined()
+})
+
+it('a closed connection lingers for six minutes at most, whatever still comes', () => {
+  const pair = openPair()
+  pair.a.write(pair.now, new Uint8Array(1))
+  pair.a.finish(pair.now)
+  const data = only(send(pair.a, pair.now))
+  deliver(pair, 'a', data)
+  readAll(pair.b, pair.now)
+  pair.b.finish(pair.now)
+  exchange(pair)
+  const since = pair.now
+  for (let ms = 0; ms < MAX_LINGER_MS; ms += LINGER_MS - 1) pair.b.arrive(since + ms, arrivalOf(data))
+  pair.b.arrive(since + MAX_LINGER_MS - 1, arrivalOf(data))
+  expect(pair.b.state).toBe('lingering')
+  pair.b.wake(since + MAX_LINGER_MS)
+  expect(pair.b.state).toBe('closed')
+})
+
+it('an offer of a set that has more entries, or a longer list, than a set may is refused by its announcement', async () => {
+  const offered = async (entries: number, listBytes: number): Promise<unknown> => {
+    const content = { size: 1, sha256: new Uint8Array(32) }
+    const offer = {
+      type: 'offer',
+      name: 'a',
+      session: new Uint8Array(16),
+      content,
+      set: { entries, listBytes },
+    } as const
+    const stream = Readable.from([Buffer.concat([PREAMBLE, encodeMessage(offer)])], { objectMode: false })
+    return await new MessageReader(stream, 'sender').next()
+  }
+  await expect(offered(MAX_ENTRIES, MAX_LIST_BYTES)).resolves.toMatchObject({ type: 'offer' })
+  await expect(offered(MAX_ENTRIES + 1, 1)).rejects.toMatchObject({ reason: 'TOO_LARGE' })
+  await expect(offered(1, MAX_LIST_BYTES + 1)).rejects.toMatchObject({ reason: 'TOO_LARGE' })
+})
+
+it('a store keeps 65,536 payments under way: the oldest go', async () => {
+  const store = new MemoryStore()
+  await store.open()
+  const reserve = (i: number): StoreChange => {
+    return { type: 'reserve', hash: String(i), peer: '', amountMsat: 1n, feeMsat: 0n }
+  }
+  await store.write(Array.from({ length: MAX_RESERVATIONS + 1 }, (_, i) => reserve(i)))
+  await store.close()
+  const { reservations } = await store.open()
+  expect(reservations.size).toBe(MAX_RESERVATIONS)
+  expect([reservations.has('0'), reservations.has('1')]).toEqual([false, true])
 })
 
 it('a port that nobody reads keeps 256 paid messages', () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PaymentOutcome } from '../../src/medium/payment.ts'
 import { createEndpoint, MemoryStore } from '../../src/index.ts'
+import { MAX_PENDING_OPEN_COPIES } from '../../src/transport/limits.ts'
 import type { Endpoint, EndpointOptions } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
 import { Code } from '../../src/wire/errors.ts'
@@ -135,6 +136,14 @@ describe('OPEN', () => {
     await backend.clock.advance(1_000)
     for (let i = 0; i < 300; i++) arrive(makeOpen().packet)
     expect(backend.agreements).toBe(120)
+  })
+
+  it('has eight copies that wait with it for its key; those beyond are dropped', async () => {
+    backend.agrees = false
+    await listen()
+    const open = makeOpen()
+    for (let attempt = 0; attempt < 20; attempt++) arrive(withAttempt(open.packet, attempt))
+    expect(endpoint.stats.packetsStray).toBe(20 - MAX_PENDING_OPEN_COPIES)
   })
 
   it('waits for a key agreement in bounds', async () => {
