@@ -45,7 +45,7 @@ const program: Command = new Command('sim')
   .option('--seeds <list>', 'seeds, separated by commas', (list: string) => list.split(','))
   .option('--jobs <count>', 'processes at once', wholeNumber(1, 999), availableParallelism())
   .option('--timeline', 'print each transfer in steps of five seconds', false)
-  .option('--write', 'write bench/results/sim.md and sim.json; memory.md and memory.json with --only c', false)
+  .option('--write', 'write bench/results/sim.md and sim.json; those of packets or memory with --only b or c', false)
 
 function parts(list: string): readonly Part[] {
   return list.split(',').map((name) => {
@@ -123,9 +123,13 @@ async function measure(options: Options): Promise<Results> {
   }
 }
 
-/** Memory alone has a file of its own: it is measured more often, and alone. */
+/** What is measured more often, and alone, has a file of its own. */
+const FILES: Partial<Record<Part, string>> = { b: 'packets', c: 'memory' }
+
 async function write(results: Results, { only }: Options): Promise<void> {
-  const [name, flags] = only.every((part) => part === 'c') ? ['memory', '--only c --write'] : ['sim', '--write']
+  const [part] = only
+  const alone = only.length === 1 && part !== undefined ? FILES[part] : undefined
+  const [name, flags] = alone === undefined ? ['sim', '--write'] : [alone, `--only ${part} --write`]
   await mkdir(RESULTS, { recursive: true })
   await writeFile(new URL(`${name}.md`, RESULTS), asMarkdown(results, flags))
   await writeFile(new URL(`${name}.json`, RESULTS), `${JSON.stringify(results, undefined, 1)}\n`)

@@ -20,7 +20,7 @@ export interface PreparedNetwork {
   pair(index: number): readonly [from: string, to: string]
   /** So many of the nodes that pairs are drawn from, by seed. */
   someNodes(count: number): readonly string[]
-  simulation(seed: string): Simulation
+  simulation(seed: string, remembers?: number): Simulation
 }
 
 /** Reads or draws what the setting names. */
@@ -62,6 +62,10 @@ export function prepareNetwork(setting: NetworkSetting): PreparedNetwork {
         return left.splice(at, 1)[0] as string
       })
     },
-    simulation: (seed) => createSimulation(description, { seed: `${setting.seed}/${seed}` }),
+    simulation: (seed, remembers) =>
+      createSimulation(description, {
+        seed: `${setting.seed}/${seed}`,
+        ...(remembers !== undefined && { remembers }),
+      }),
   }
 }

@@ -17,6 +17,7 @@ export const RESULT_FILES: readonly ResultFile[] = [
   { name: 'big-graph', question: 'What does a large graph cost a program?' },
   { name: 'ssh-lnd', question: 'How does ssh feel over real nodes?' },
   { name: 'sim', question: 'How fast is it on the simulated network, and how much memory does it take?' },
+  { name: 'packets', question: 'How many packets a second can two machines have?' },
   { name: 'crypto', question: 'What does the cryptography of a packet cost?' },
   { name: 'memory', question: 'What does an idle connection hold, and what is left of closed ones?' },
   { name: 'hang', question: 'What do payments that hang, and channels with few slots, do to it?' },

@@ -39,6 +39,9 @@ export interface ScaleRun {
   readonly samples: readonly Sample[]
 }
 
+/** Payments that a simulated node remembers: more than are under way when a program starts again. */
+const NODES_REMEMBER = 500
+
 /** So often the load is looked at on its way. */
 const SAMPLES = 12
 
@@ -53,7 +56,7 @@ export async function runScale(setting: ScaleSetting): Promise<ScaleRun> {
   const { load } = setting
   const beganMs = cpuMs()
   let network: ReturnType<typeof prepareNetwork> | undefined = prepareNetwork(setting.network)
-  const sim = network.simulation('scale')
+  const sim = network.simulation('scale', NODES_REMEMBER)
   const { nodes, channels } = network
   const builtMs = cpuMs()
   const networkBytes = held()

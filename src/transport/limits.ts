@@ -181,7 +181,7 @@ export const MAX_PENDING_OPEN_COPIES = 8
  */
 export const MAX_UNPAID_OPEN_COPIES = 2
 /**
- * Peers without a connection of which it is remembered what was paid to them: whoever calls with direct replies may name
+ * Peers without a connection of which it is remembered what was paid to them: who calls with direct replies may name
  * another key each time. Each costs its caller an OPEN, and takes half a kilobyte.
  */
 export const MAX_PEER_BUDGETS = 65_536
