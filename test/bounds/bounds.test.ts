@@ -67,10 +67,9 @@ import {
   arrivalOf,
   deliver,
   events,
-  exchange,
+  lingeringPair,
   only,
   openPair,
-  readAll,
   send,
   START,
   Stranger,
@@ -177,14 +176,7 @@ it('a peer has eight reply paths, in two generations: the oldest go', () => {
 })
 
 it('a closed connection lingers for six minutes at most, whatever still comes', () => {
-  const pair = openPair()
-  pair.a.write(pair.now, new Uint8Array(1))
-  pair.a.finish(pair.now)
-  const data = only(send(pair.a, pair.now))
-  deliver(pair, 'a', data)
-  readAll(pair.b, pair.now)
-  pair.b.finish(pair.now)
-  exchange(pair)
+  const { pair, data } = lingeringPair(1)
   const since = pair.now
   for (let ms = 0; ms < MAX_LINGER_MS; ms += LINGER_MS - 1) pair.b.arrive(since + ms, arrivalOf(data))
   pair.b.arrive(since + MAX_LINGER_MS - 1, arrivalOf(data))

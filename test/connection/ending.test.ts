@@ -10,6 +10,7 @@ import {
   events,
   exchange,
   fail,
+  lingeringPair,
   only,
   openPair,
   type Pair,
@@ -97,14 +98,7 @@ describe('the end of a stream', () => {
   })
 
   test('a lingering connection acknowledges what still comes, at once', () => {
-    const pair = openPair()
-    pair.a.write(pair.now, new Uint8Array(100))
-    pair.a.finish(pair.now)
-    const data = only(send(pair.a, pair.now))
-    deliver(pair, 'a', data)
-    readAll(pair.b, pair.now)
-    pair.b.finish(pair.now)
-    exchange(pair)
+    const { pair, data } = lingeringPair(100)
     expect(pair.b.state).toBe('lingering')
     pair.b.arrive(pair.now, arrivalOf(data))
     expect(send(pair.b, pair.now)).toHaveLength(1)

@@ -50,6 +50,19 @@ export function send(machine: Connection, now: number, most = 1_000, recordBytes
   return attempts
 }
 
+/** A pair whose streams are done: `b` lingers. `data`: the packet of `a` with its last byte. */
+export function lingeringPair(bytes: number): { readonly pair: Pair; readonly data: Attempt } {
+  const pair = openPair()
+  pair.a.write(pair.now, new Uint8Array(bytes))
+  pair.a.finish(pair.now)
+  const data = only(send(pair.a, pair.now))
+  deliver(pair, 'a', data)
+  readAll(pair.b, pair.now)
+  pair.b.finish(pair.now)
+  exchange(pair)
+  return { pair, data }
+}
+
 /** The one attempt that these are. */
 export function only(attempts: readonly Attempt[]): Attempt {
   const [attempt] = attempts

@@ -1,10 +1,9 @@
 /** Payments that queue take longer the more are in flight: none of them is late for that (spec §8.5). */
 import { expect, test } from 'vitest'
 import type { PaymentOutcome } from '../../src/medium/payment.ts'
-import { PeerController } from '../../src/transport/peer/peer-controller.ts'
-import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { BusyMachine } from './busy-machine.ts'
 import { blindedRates, oneHopRates, route, seeded, twoHopRates, World } from './medium.ts'
+import { peerWith } from './transfer.ts'
 
 const PACKETS = 1_000
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8]
@@ -15,14 +14,7 @@ const FEW = 0.02
 function lateShare(rates: readonly (readonly [number, number])[], seed: number): number {
   const world = new World(seed)
   const machine = new BusyMachine(world, rates, [{ fromMs: 0, share: 1 }])
-  const random = seeded(seed)
-  const peer = new PeerController({
-    lane: 'node',
-    anonymous: false,
-    random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
-    slots: new SlotPool(),
-    maxFeeMsat: 10_000n,
-  })
+  const peer = peerWith(seeded(seed))
   peer.request(world.now)
   peer.provideRoutes(world.now, [route('a', ['c', 'd'], 483)])
   let delivered = 0

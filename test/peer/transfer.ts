@@ -3,7 +3,7 @@ import type { Route } from '../../src/medium/route.ts'
 import type { PeerOptions } from '../../src/transport/peer/interface.ts'
 import { PeerController } from '../../src/transport/peer/peer-controller.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
-import { type World, seeded } from './medium.ts'
+import { type Random, type World, seeded } from './medium.ts'
 
 export type Pay = (routeId: string, done: (outcome: PaymentOutcome) => void) => void
 
@@ -41,6 +41,18 @@ export interface Sender extends Progress {
   wakes: number
 }
 
+/** A peer with a known key over the node lane, whose chance is that of `random`. */
+export function peerWith(random: Random, options: Partial<PeerOptions> = {}): PeerController {
+  return new PeerController({
+    lane: 'node',
+    anonymous: false,
+    random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
+    slots: new SlotPool(),
+    maxFeeMsat: 10_000n,
+    ...options,
+  })
+}
+
 /** The driver's part: turns, grants, requests for routes and the one deadline. */
 export function sender(
   world: World,
@@ -50,14 +62,7 @@ export function sender(
 ): Sender {
   const random = seeded(Math.floor(world.random() * 2 ** 32))
   const { backlog = Infinity, ...peerOptions } = options
-  const peer = new PeerController({
-    lane: 'node',
-    anonymous: false,
-    random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
-    slots: new SlotPool(),
-    maxFeeMsat: 10_000n,
-    ...peerOptions,
-  })
+  const peer = peerWith(random, peerOptions)
   const token = {}
   let armedAt: number | undefined
   const result: Sender = { peer, backlog, pump, wakes: 0, delivered: 0, failed: 0, times: [] }

@@ -70,17 +70,11 @@ function knowsTheMessageOfTheRfc(): void {
   expect(toHex(hmacSha256Again(text.encode('Jefe'), text.encode('what do ya want for nothing?')))).toBe(expected)
 }
 
-describe('the HMAC in JavaScript, before the other is there', () => {
-  it('is the HMAC of Node', macsAsNodeDoes)
-  it('is the HMAC of Node for keys that come again', macsAsNodeDoesAgain)
-  it('knows a key by its bytes', knowsAKeyByItsBytes)
-  it('changes no result later', keepsResultsApart)
-  it('refuses what there is no room for', refusesWhatIsTooLong)
-  it('is the HMAC of the RFC', knowsTheMessageOfTheRfc)
-})
-
-describe('the HMAC in WebAssembly', () => {
-  beforeAll(prepareSodium)
+describe.each([
+  ['the HMAC in JavaScript, before the other is there', undefined],
+  ['the HMAC in WebAssembly', prepareSodium],
+])('%s', (_name, prepare) => {
+  beforeAll(async () => await prepare?.())
   it('is the HMAC of Node', macsAsNodeDoes)
   it('is the HMAC of Node for keys that come again', macsAsNodeDoesAgain)
   it('knows a key by its bytes', knowsAKeyByItsBytes)

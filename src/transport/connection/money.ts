@@ -218,7 +218,7 @@ export class Money implements Timed {
     else if (seller.isBillPaid) controls.drop(Control.BILL)
     // spec §12.6: time cannot be held back, so who does not pay for it is left.
     if (seller.isGivenUp) this.#leave(now, 'its time')
-    else if (this.keepsUnpaid && this.#isLate(MAX_UNPAID_END_MS)) this.#leave(now, 'what it sent')
+    else if (this.#isLate(MAX_UNPAID_END_MS) && this.keepsUnpaid) this.#leave(now, 'what it sent')
   }
 
   #leave(now: number, unpaid: string): void {
