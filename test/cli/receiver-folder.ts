@@ -191,10 +191,9 @@ export async function sendSetTo(
     // What goes before the cut arrives, some of it in the middle of a message.
     if (cutAt > at) write(bytes.subarray(0, cutAt - at))
     at = Infinity
-    void turns().then(() => {
-      onCut?.()
-      line.destroy()
-    })
+    void turns()
+      .then(() => onCut?.())
+      .finally(() => line.destroy())
     return false
   }) as typeof line.write
   const sent = await sendSetOver(line, source, {

@@ -1075,7 +1075,7 @@ const money: readonly Script[] = [
     { maxTariff: { kilobyteMsat: 10 } },
   ),
   initiator(
-    'who is paid and asks more without serving is left after 30 s',
+    'who is paid and asks more without serving is left after 30 s, of which silence counts for 10 at once',
     ['§12.6', '§11.1'],
     [
       {
@@ -1083,10 +1083,13 @@ const money: readonly Script[] = [
         in: toInitiator('reply', 1, [price(1, { kilobyteMsat: 1_000 }), bill(100_000)]),
         sends: [sent({ type: 'agree' })],
       },
-      { at: 30_019, in: toInitiator('reply', 2, [bill(100_000)]), sendsNot: ['reset'], state: 'open' },
+      { at: 100, in: toInitiator('reply', 2, [bill(100_000)]) },
+      { at: 10_100, in: toInitiator('reply', 3, [bill(100_000)]) },
+      { at: 60_100, in: toInitiator('reply', 4, [bill(100_000)]), sendsNot: ['reset'], state: 'open' },
+      { at: 70_099, in: toInitiator('reply', 5, [bill(100_000)]), sendsNot: ['reset'], state: 'open' },
       {
-        at: 30_020,
-        in: toInitiator('reply', 3, [bill(100_000)]),
+        at: 70_100,
+        in: toInitiator('reply', 6, [bill(100_000)]),
         sends: [sent({ type: 'reset', code: 7 })],
         told: ['ERR_KEYSOCK_PRICE'],
       },

@@ -1,11 +1,13 @@
-import {
-  AHEAD_FACTOR,
-  ANSWERS_KEPT_PAID,
-  FIRST_ANSWERS_AHEAD,
-  MAX_AHEAD_PACKETS,
-  SPARE_PACKETS,
-  UNSERVED_MS,
-} from './limits.ts'
+import { AHEAD_FACTOR, ANSWERS_KEPT_PAID, FIRST_ANSWERS_AHEAD, MAX_AHEAD_PACKETS, SPARE_PACKETS } from './limits.ts'
+import { Service } from './service.ts'
+
+/** What a COST says, and how things stand when it comes. */
+interface Cost {
+  readonly nowMs: number
+  readonly dueMsat: bigint
+  readonly isComplete: boolean
+  readonly settledMsat: bigint
+}
 
 /** What an initiator pays for the packets that answer it, as the responder says what they cost (spec §12.11). */
 export class AnswersBought {
@@ -18,12 +20,10 @@ export class AnswersBought {
   #dueMsat = 0n
   /** What counts as paid, and the responder says that it has not read (spec §12.6): for answers it is not paid. */
   #deniedMsat = 0n
-  /** When something that was paid for came last, or money went. */
-  #movedMs: number
+  readonly #service = new Service()
 
-  constructor(nowMs: number, maxMsat: bigint) {
+  constructor(maxMsat: bigint) {
     this.#maxMsat = maxMsat
-    this.#movedMs = nowMs
   }
 
   /** The responder has said what they cost. */
@@ -32,23 +32,18 @@ export class AnswersBought {
   }
 
   /** A packet of the responder's came, for the first time. */
-  came(nowMs: number, isUseful: boolean): void {
+  came(isUseful: boolean): void {
     if (!isUseful) {
       this.#others++
       return
     }
     this.#useful++
-    this.#movedMs = nowMs
+    this.#service.came()
   }
 
   /** A packet goes that asks for an answer. */
   asks(): void {
     this.#asking++
-  }
-
-  /** Money went. */
-  moved(nowMs: number): void {
-    this.#movedMs = nowMs
   }
 
   /** So much of what counts as paid has not come, says the responder. */
@@ -57,8 +52,12 @@ export class AnswersBought {
   }
 
   /** What all of them shall have cost by now; a lower sum than before says nothing. */
-  billed(dueMsat: bigint): void {
+  billed({ nowMs, dueMsat, isComplete, settledMsat }: Cost): void {
     if (dueMsat > this.#dueMsat) this.#dueMsat = dueMsat
+    const allowedMsat = this.#allowedMsat(isComplete)
+    // More is asked than all that may be paid, and that was.
+    if (this.#askedMsat > allowedMsat && settledMsat >= allowedMsat) this.#service.asked(nowMs)
+    else this.#service.came()
   }
 
   // Those that brought nothing are not paid for without bound.
@@ -114,9 +113,7 @@ export class AnswersBought {
   }
 
   /** More is asked, all that may be paid was, and nothing came for it for long. */
-  isUnserved(nowMs: number, isComplete: boolean, settledMsat: bigint): boolean {
-    const allowedMsat = this.#allowedMsat(isComplete)
-    if (this.#askedMsat <= allowedMsat || settledMsat < allowedMsat) return false
-    return nowMs >= this.#movedMs + UNSERVED_MS
+  get isUnserved(): boolean {
+    return this.#service.isMissing
   }
 }

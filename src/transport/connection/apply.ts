@@ -24,7 +24,7 @@ export function applyFrames(parts: Parts, now: number, frames: readonly Frame[],
   applyPayments(parts, now, frames, arrival)
   money.seller?.uploaded(receive.receivedBytes)
   const isUseful = receive.receivedBytes > receivedBytes || receive.finalOffset !== finalOffset
-  money.buyer?.answers.came(now, isUseful)
+  money.buyer?.answers.came(isUseful)
   // spec §12.3: what carries none of the stream costs nothing.
   if (hasStream) money.buyer?.packetCame(isUseful)
 }

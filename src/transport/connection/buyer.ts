@@ -13,9 +13,9 @@ import {
   RISK_DIVISOR,
   RISKED_PAYMENTS,
   SPARE_PACKETS,
-  UNSERVED_MS,
 } from './limits.ts'
 import { Meter } from './meter.ts'
+import { Service } from './service.ts'
 import { SettledMoney } from './settled-money.ts'
 import { isRaise } from './tariff.ts'
 
@@ -80,14 +80,12 @@ export class Buyer {
   #isDisputed = false
   /** Payments that were given up as late since one settled. */
   #givenUp = 0
-  /** When something that was paid for came last, or money went. */
-  #movedMs: number
+  readonly #service = new Service()
 
   constructor(nowMs: number, maxAnswerMsat: bigint) {
-    this.answers = new AnswersBought(nowMs, maxAnswerMsat)
+    this.answers = new AnswersBought(maxAnswerMsat)
     this.#nowMs = nowMs
     this.#beganMs = nowMs
-    this.#movedMs = nowMs
     this.#meter = new Meter(nowMs)
   }
 
@@ -172,19 +170,33 @@ export class Buyer {
     this.#offer = undefined
     this.#meter.change(this.#nowMs, tariff)
     this.#meter.stretch(Math.max(from, this.#meter.lastFrom), tariff.kilobyteMsat)
-    this.#movedMs = this.#nowMs
+    this.#service.came()
   }
 
   /** A BILL came; a lower one than before says nothing. */
-  billed(dueMsat: bigint): void {
+  billed(dueMsat: bigint, view: ServedView): void {
     if (dueMsat > this.#dueMsat) this.#dueMsat = dueMsat
+    if (this.#isAllPaid(view)) this.#service.asked(this.#nowMs)
+    else this.#service.came()
+  }
+
+  /** A COST came (spec §12.11). */
+  answersBilled(dueMsat: bigint, { isComplete }: ServedView): void {
+    this.answers.billed({ nowMs: this.#nowMs, dueMsat, isComplete, settledMsat: this.#settledMsat })
+  }
+
+  // More is asked than all that may be paid, and that was.
+  #isAllPaid(view: ServedView): boolean {
+    if (this.#agreed === 0) return false
+    const asked = this.#askedMsat(view)
+    return (this.#isDisputed || this.#dueMsat > asked) && this.#settledMsat >= asked
   }
 
   /** A packet with some of the responder's stream. `isUseful`: it brought something new. */
   packetCame(isUseful: boolean): void {
     if (isUseful) {
       this.#useful++
-      this.#movedMs = this.#nowMs
+      this.#service.came()
     }
     // spec §12.6: packets that nobody needed are not paid for without bound.
     const spare = Math.max(SPARE_PACKETS, Math.floor(this.#useful / AHEAD_FACTOR))
@@ -332,8 +344,6 @@ export class Buyer {
     this.#settledMsat += paysMsat
     this.#leastMsat += paysMsat < leastMsat ? paysMsat : leastMsat
     this.#givenUp = 0
-    this.#movedMs = this.#nowMs
-    this.answers.moved(this.#nowMs)
   }
 
   /**
@@ -411,13 +421,9 @@ export class Buyer {
     return delayMs * 2 ** this.#givenUp
   }
 
-  /** spec §12.6: more is asked, all that may be paid was, and nothing has come for it for long. */
-  isUnserved(view: ServedView): boolean {
-    const { isComplete } = view
-    if (this.answers.isUnserved(this.#nowMs, isComplete, this.#settledMsat)) return true
-    if (this.#agreed === 0 || this.#nowMs < this.#movedMs + UNSERVED_MS) return false
-    const asked = this.#askedMsat(view)
-    return (this.#isDisputed || this.#dueMsat > asked) && this.#settledMsat >= asked
+  /** spec §12.6, §12.11: more is asked, all that may be paid was, and nothing has come for it for long. */
+  get isUnserved(): boolean {
+    return this.#service.isMissing || this.answers.isUnserved
   }
 }
 

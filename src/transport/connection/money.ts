@@ -467,7 +467,7 @@ export class Money implements Timed {
   billed(now: number, dueMsat: bigint): void {
     const { buyer } = this
     if (buyer === undefined) return
-    buyer.billed(dueMsat)
+    buyer.billed(dueMsat, this.#served)
     this.#traceBill('price', dueMsat)
     this.#checkServed(now, buyer, dueMsat)
   }
@@ -486,7 +486,7 @@ export class Money implements Timed {
   answersCost(now: number, dueMsat: bigint): void {
     const { buyer } = this
     if (buyer === undefined) return
-    buyer.answers.billed(dueMsat)
+    buyer.answersBilled(dueMsat, this.#served)
     this.#traceBill('answers', dueMsat)
     this.#askedAtMs = now
     if (this.#doneAtMs !== undefined) this.#isAskedLate = true
@@ -494,7 +494,7 @@ export class Money implements Timed {
   }
 
   #checkServed(now: number, buyer: Readonly<Buyer>, dueMsat: bigint): void {
-    if (this.isPricePaused || !buyer.isUnserved(this.#served)) return
+    if (this.isPricePaused || !buyer.isUnserved) return
     const message = `the other side asks ${dueMsat} msat, and sent nothing for what it was paid`
     const failure = { code: 'ERR_KEYSOCK_PRICE', message }
     this.#parts.life.reset(now, { code: Code.PRICE, reason: 'paid, and not served', failure })
