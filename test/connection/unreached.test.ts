@@ -13,6 +13,7 @@ const TARIFF = { ...NO_TARIFF, openingMsat: 2_000n, kilobyteMsat: 5_000n }
 function download(fromMs: number, forMs: number, options: Omit<JoinedOptions, 'fate'>): Joined {
   let from = Infinity
   const joined = new Joined({
+    check: false,
     ...options,
     fate: (_, side, { now }) =>
       side === 'b' && now >= from && now < from + forMs ? { arrives: false, afterMs: 300 } : undefined,
@@ -34,8 +35,8 @@ const ASKS: Readonly<Record<string, Omit<JoinedOptions, 'fate' | 'seed'>>> = {
 }
 
 describe.each(Object.keys(ASKS))('a responder that %s, and cannot be heard', (name) => {
-  const froms = [0, 100, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 17_000]
-  const fors = [31, 51, 120, 600]
+  const froms = [0, 100, 500, 1_000]
+  const fors = [31, 51, 120]
   test.each(froms.flatMap((from) => fors.map((seconds) => [from, seconds] as const)))(
     'from %i ms on for %i s is paid when it is heard again, and serves',
     (from, seconds) => {
