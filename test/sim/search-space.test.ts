@@ -33,7 +33,7 @@ function spaceOf({ nodes, channels }: Graph): SearchSpace {
 /** Cost of the cheapest way, and how many nodes were looked at. */
 function search(space: SearchSpace, graph: Graph, from: number, to: number): { cost: number; looks: number } {
   space.aim(from, to)
-  space.start(to, 1_000, { hopCost: HOP_COST, lastCost: HOP_COST })
+  space.start(to, 1_000, from, { hopCost: HOP_COST, firstCosts: [HOP_COST] })
   for (let looks = 1; ; looks++) {
     const at = space.nearest()
     if (at < 0) return { cost: Infinity, looks }

@@ -32,6 +32,8 @@ export const LEAST_REMEMBERED_HASHES = 2_000
 
 /** Answers to how many could stand behind a reply path: some MB. */
 export const MAX_REMEMBERED_CROWDS = 20_000
+/** ... and who they are: some tens of MB at worst. */
+export const MAX_REMEMBERED_WHOLE_CROWDS = 256
 
 /** Events at one instant before the engine calls it an endless loop. */
 export const MAX_EVENTS_AT_ONCE = 5_000_000

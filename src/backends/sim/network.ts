@@ -26,6 +26,7 @@ import type { Observations } from './observations.ts'
 import type { OpenPath } from './blinded-paths.ts'
 import { Random } from './random.ts'
 import type { NetworkPlan } from './resolve.ts'
+import { LeastCosts } from './least-costs.ts'
 import { SearchSpace } from './search-space.ts'
 import { SearchedLinks } from './searched-links.ts'
 import { Surroundings } from './surroundings.ts'
@@ -57,6 +58,8 @@ export class Network {
   readonly outages: Outages = new Outages(this)
   readonly chain: Chain
   readonly searchSpace: SearchSpace
+  /** By index of the channel, while a search for routes lasts: 1 where more counts than what is asked for it. */
+  readonly dearChannels: Uint8Array
   readonly surroundings: Surroundings = new Surroundings()
   /** Nodes that have had a process. */
   readonly #programs = new Set<SimNode>()
@@ -70,6 +73,7 @@ export class Network {
   readonly #byKey = new Map<string, SimNode>()
   #byId: ReadonlyMap<string, Channel> | undefined
   #searchedLinks: SearchedLinks | undefined
+  #leastCosts: LeastCosts | undefined
   #attempts = 0
 
   constructor(options: {
@@ -91,6 +95,7 @@ export class Network {
     this.latency = this.random('latency')
     this.faults = new FaultBook(plan, this.random('faults'))
     this.nodes = plan.nodes.map((node, i) => new SimNode(this, i, node))
+    this.dearChannels = new Uint8Array(plan.channels.length)
     this.searchSpace = new SearchSpace(
       plan.nodes.length,
       plan.channels.map(({ ends }) => ends),
@@ -126,10 +131,14 @@ export class Network {
     return node
   }
 
+  channelById(id: string): Channel | undefined {
+    this.#byId ??= new Map(this.channels.map((each) => [each.id, each]))
+    return this.#byId.get(id)
+  }
+
   /** Throws SimulationError 'unknown-name'. */
   channel(id: string): Channel {
-    this.#byId ??= new Map(this.channels.map((each) => [each.id, each]))
-    const channel = this.#byId.get(id)
+    const channel = this.channelById(id)
     if (channel === undefined) throw new SimulationError('unknown-name', `there is no channel '${id}' in this network`)
     return channel
   }
@@ -137,6 +146,11 @@ export class Network {
   /** What searches for routes read of the links: made for the first one. */
   get searchedLinks(): SearchedLinks {
     return (this.#searchedLinks ??= new SearchedLinks(this.nodes, this.links))
+  }
+
+  /** What ways cost at least: made for the first search. */
+  get leastCosts(): LeastCosts {
+    return (this.#leastCosts ??= new LeastCosts(this.searchedLinks, this.searchSpace))
   }
 
   /** A process is on this node. */

@@ -58,6 +58,8 @@ export interface Search {
 interface AmountSearch extends Search {
   /** Channels with a higher least amount are taken for want of others. */
   readonly isLenient?: boolean
+  /** Only a way that costs no more, the amount included. */
+  readonly limit?: number | undefined
 }
 
 interface FoundWay {
@@ -69,9 +71,20 @@ interface FoundWay {
 
 /** The hops of up to `count` routes, cheapest and most reliable first, as disjoint as the graph allows. */
 export function findRouteHops(network: Network, search: Search): Hop[][] {
+  const dear = dearChannels(network, search)
+  for (const { index } of dear) network.dearChannels[index] = 1
+  const found = findWays(network, search, (channel) => {
+    network.dearChannels[channel.index] = 1
+    dear.push(channel)
+  })
+  for (const { index } of dear) network.dearChannels[index] = 0
+  return found
+}
+
+/** `used` is told of each channel that costs more from now on. */
+function findWays(network: Network, search: Search, used: (channel: Channel) => void): Hop[][] {
   const hinted = hintedHops(network, search)
   const uses = new Map<Channel, number>()
-  network.searchSpace.aim(search.from.index, search.to.index)
   const found = new Map<string, { readonly hops: Hop[]; readonly cost: number }>()
   // What a search finds costs more in the next one, so that a second repetition means that there is no other route.
   for (let repeats = 0; found.size < search.count && repeats < 2;) {
@@ -81,9 +94,26 @@ export function findRouteHops(network: Network, search: Search): Hop[][] {
     const key = hops.map((hop) => hop.link.index).join(',')
     if (found.has(key)) repeats++
     else found.set(key, { hops, cost: way.search.amountMsat + ownCost(network, way.search, hops) })
-    for (const { link } of hops) uses.set(link.channel, (uses.get(link.channel) ?? 0) + 1)
+    for (const { link } of hops) {
+      uses.set(link.channel, (uses.get(link.channel) ?? 0) + 1)
+      used(link.channel)
+    }
   }
   return [...found.values()].toSorted((a, b) => a.cost - b.cost).map(({ hops }) => hops)
+}
+
+/** Channels that cost something beside what they ask: those to go around, and those that refused lately. */
+function dearChannels(network: Network, { avoid, from }: Search): Channel[] {
+  const dear: Channel[] = []
+  for (const id of avoid) {
+    const channel = network.channelById(id)
+    if (channel !== undefined) dear.push(channel)
+  }
+  for (const [channel, refusedMs] of from.refusals) {
+    if (network.engine.nowMs - refusedMs < MISSION_CONTROL_MS) dear.push(channel)
+    else from.refusals.delete(channel)
+  }
+  return dear
 }
 
 /** Of the ways for one amount and another, that which costs least, the amount itself included. */
@@ -94,11 +124,19 @@ function bestWay(
   uses: ReadonlyMap<Channel, number>,
 ): FoundWay | undefined {
   let best: FoundWay | undefined
-  const higher = SEARCHED_AMOUNTS_MSAT.filter((amountMsat) => amountMsat > search.amountMsat)
-  for (const amountMsat of [search.amountMsat, ...higher]) {
-    const way = cheapest(network, { ...search, amountMsat }, hinted, uses)
-    if (way !== undefined && (best === undefined || way.cost < best.cost)) best = way
-    if (best !== undefined && best.cost < REFUSAL_COST_MSAT && amountMsat >= (SEARCHED_AMOUNTS_MSAT[0] as number)) break
+  const look = (amountMsat: number): void => {
+    const way = cheapest(network, { ...search, amountMsat, limit: best?.cost }, hinted, uses)
+    if (way === undefined) return
+    // Of two that are alike, that of the lower amount.
+    if (best === undefined || way.cost < best.cost || amountMsat < best.search.amountMsat) best = way
+  }
+  const [least = 0, ...higher] = SEARCHED_AMOUNTS_MSAT
+  // Few channels pass less, and a search that has to go around the others ends where it costs more than this.
+  if (search.amountMsat < least) look(least)
+  look(search.amountMsat)
+  for (const amountMsat of higher) {
+    if (best !== undefined && best.cost < REFUSAL_COST_MSAT) break
+    if (amountMsat > search.amountMsat) look(amountMsat)
   }
   return best ?? cheapest(network, { ...search, isLenient: true }, hinted, uses)
 }
@@ -118,12 +156,10 @@ function cheapest(
   const { costs, amounts, fees, lengths, done, next } = space
   const { fields, offsets, indexes, isPrivate } = network.searchedLinks
   const mostMsat = search.amountMsat + maxFeeMsat
-  const lastCost = leastFirstCost(network, search, uses)
-  if (lastCost === undefined) return undefined
   const isStrict = search.isLenient !== true
   const hopCost = HOP_COST_MSAT[search.prefer]
-  const hasExtras = !isStrict || uses.size > 0 || search.avoid.size > 0 || sender.refusals.size > 0
-  space.start(destination.index, search.amountMsat, { hopCost, lastCost })
+  const { dearChannels: dear } = network
+  if (!startSearch(network, search, uses)) return undefined
   for (;;) {
     const at = space.nearest()
     if (at < 0) return undefined
@@ -157,8 +193,7 @@ function cheapest(
       }
       let cost = costHere + (hopCost + sentMsat * delta * RISK_PER_BLOCK) + inboundMsat + feeMsat
       if (cost >= (costs[before] as number)) continue
-      if (hasExtras) {
-        // What is looked up costs something above all: only where the rest is cheap enough.
+      if (!isStrict || dear[(indexes[row] as number) >>> 1] === 1) {
         const link = network.links[indexes[row] as number] as ChannelLink
         const used = uses.get(link.channel) ?? 0
         cost =
@@ -174,6 +209,21 @@ function cheapest(
   }
   const hops = foundHops(network, search, hinted)
   return hops.length === 0 ? undefined : { hops, cost: (costs[sender.index] as number) + search.amountMsat, search }
+}
+
+/** Prepares the search space; false where no channel of the sender can carry the amount. */
+function startSearch(network: Network, search: AmountSearch, uses: ReadonlyMap<Channel, number>): boolean {
+  const { from, to, amountMsat, maxFeeMsat = Infinity, limit = Infinity } = search
+  const hopCost = HOP_COST_MSAT[search.prefer]
+  const price = { hopCost, riskPerBlock: RISK_PER_BLOCK }
+  // What is known is of channels that pass the amount.
+  const isKnown = search.isLenient !== true
+  const known = isKnown ? network.leastCosts.from(from, amountMsat, amountMsat + maxFeeMsat, price) : undefined
+  const firstCosts = firstLinkCosts(network, search, uses, known?.ways ?? 1)
+  if (firstCosts.every((cost) => cost === Infinity)) return false
+  if (known === undefined || known.low !== undefined) network.searchSpace.aim(from.index, to.index)
+  network.searchSpace.start(to.index, amountMsat, from.index, { hopCost, firstCosts, known, limit: limit - amountMsat })
+  return true
 }
 
 /** The way that the search space shows, from the sender on. */
@@ -197,17 +247,23 @@ function askedInbound(fields: Float64Array, field: number, amountMsat: number, o
   return Math.max(-ownFeeMsat, inboundFeeMsat({ baseFeeMsat, feePpm }, amountMsat))
 }
 
-/** What the sender's own channel costs at least; undefined where none can carry the amount. */
-function leastFirstCost(network: Network, search: Search, uses: ReadonlyMap<Channel, number>): number | undefined {
-  let least: number | undefined
-  for (const link of search.from.links) {
-    if (!canSend(link, search.amountMsat)) continue
+/**
+ * What the sender's own channels cost at least; Infinity where one cannot carry the amount. `ways`: 1 for the cheapest
+ * alone, else the number of channels.
+ */
+function firstLinkCosts(
+  network: Network,
+  search: Search,
+  uses: ReadonlyMap<Channel, number>,
+  ways: number,
+): readonly number[] {
+  const costs = search.from.links.map((link) => {
+    if (!canSend(link, search.amountMsat)) return Infinity
     // A least amount may be met by what is to be paid to relays.
     const amountMsat = Math.max(search.amountMsat, link.policy.minHtlcMsat)
-    const cost = linkCost(network, search, link, 0, amountMsat) + (uses.get(link.channel) ?? 0) * REUSE_COST_MSAT
-    if (least === undefined || cost < least) least = cost
-  }
-  return least
+    return linkCost(network, search, link, 0, amountMsat) + (uses.get(link.channel) ?? 0) * REUSE_COST_MSAT
+  })
+  return ways === 1 ? [Math.min(...costs)] : costs
 }
 
 /** Whether the sender can send this amount over a link of its own. */

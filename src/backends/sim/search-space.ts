@@ -1,3 +1,17 @@
+import { COMMON_LEAST_MSAT, type KnownCosts } from './least-costs.ts'
+
+/** What a search knows of what is to come. */
+interface LeastToCome {
+  /** What a channel costs at least. */
+  readonly hopCost: number
+  /** ... and the one at the goal: each of them, where the known costs tell them apart, else the cheapest. */
+  readonly firstCosts: readonly number[]
+  /** Where more is known than the distance. */
+  readonly known?: KnownCosts | undefined
+  /** What costs more is not looked for. */
+  readonly limit?: number
+}
+
 /** Distances are bytes; routes are at most 20 channels long. */
 const MAX_DISTANCE = 255
 
@@ -7,7 +21,7 @@ const MAX_DISTANCE = 255
  * what the last one touched, not with all nodes.
  *
  * The search is A*: what comes next is what was reached at the least cost together with what is to come at least, by
- * the channels that lie between a node and the search's goal.
+ * the channels that lie between a node and the search's goal, or by what these are known to cost.
  */
 export class SearchSpace {
   /** From this node to the destination; Infinity where it was not reached. */
@@ -38,7 +52,12 @@ export class SearchSpace {
   #queued = 0
   #goal = -1
   #hopCost = 0
-  #lastCost = 0
+  #firstCosts: readonly number[] = []
+  #known: KnownCosts | undefined
+  #limit = Infinity
+  /** Where the distances were measured from, and up to. */
+  #aimedAt = -1
+  #aimedFrom = -1
   #size = 0
   #touches = 0
 
@@ -77,10 +96,12 @@ export class SearchSpace {
     return before
   }
 
-  /** Searches from now on lead to `goal`: measures how far it is from all nodes that are no further than `from`. */
+  /** Measures how far `goal` is from all nodes that are no further than `from`; one aim is enough for many searches. */
   aim(goal: number, from: number): void {
+    if (goal === this.#aimedAt && from === this.#aimedFrom) return
+    this.#aimedAt = goal
+    this.#aimedFrom = from
     for (let i = 0; i < this.#queued; i++) this.#distances[this.#queue[i] as number] = 0
-    this.#goal = goal
     this.#queue[0] = goal
     this.#queued = 1
     let distance = 0
@@ -97,13 +118,13 @@ export class SearchSpace {
     this.#farthest = Math.max(1, distance)
   }
 
-  /**
-   * Forgets the last search, and begins at this node. `hopCost`: what a channel costs at least; `lastCost`: what the
-   * one at the goal does.
-   */
-  start(node: number, amountMsat: number, least: { readonly hopCost: number; readonly lastCost: number }): void {
+  /** Forgets the last search, and begins at this node to look for the goal. */
+  start(node: number, amountMsat: number, goal: number, least: LeastToCome): void {
+    this.#goal = goal
     this.#hopCost = least.hopCost
-    this.#lastCost = least.lastCost
+    this.#firstCosts = least.firstCosts
+    this.#known = least.known
+    this.#limit = least.limit ?? Infinity
     for (let i = 0; i < this.#touches; i++) {
       const touched = this.#touched[i] as number
       this.costs[touched] = Infinity
@@ -124,7 +145,10 @@ export class SearchSpace {
     this.costs[node] = cost
     this.#bounds[node] = cost + this.#leastToCome(node)
     let at = this.#places[node] as number
-    if (at < 0) at = this.#size++
+    if (at < 0) {
+      if (this.#bounds[node] > this.#limit) return
+      at = this.#size++
+    }
     while (at > 0) {
       const parent = this.#heap[(at - 1) >>> 1] as number
       if (!this.#isBefore(node, parent)) break
@@ -147,8 +171,26 @@ export class SearchSpace {
 
   #leastToCome(node: number): number {
     if (node === this.#goal) return 0
+    if (this.#known !== undefined) return this.#knownToCome(node, this.#known)
     const distance = (this.#distances[node] as number) || this.#farthest
-    return this.#lastCost + (distance - 1) * this.#hopCost
+    return (this.#firstCosts[0] as number) + (distance - 1) * this.#hopCost
+  }
+
+  #knownToCome(node: number, { ways, rest, low, discounts }: KnownCosts): number {
+    const mayFallMsat = Math.min(this.fees[node] as number, discounts[node] as number)
+    const lackingMsat = COMMON_LEAST_MSAT - ((this.amounts[node] as number) - mayFallMsat)
+    let least = Infinity
+    for (let way = 0; way < ways; way++) {
+      let cost = rest[node * ways + way] as number
+      if (low !== undefined && lackingMsat > 0) {
+        // All the way over channels that pass so little; or what is lacking is paid to nodes on the way.
+        const distance = (this.#distances[node] as number) || this.#farthest
+        cost = Math.min(low[node * ways + way] as number, Math.max(cost, lackingMsat + (distance - 1) * this.#hopCost))
+      }
+      cost += this.#firstCosts[way] as number
+      if (cost < least) least = cost
+    }
+    return least - mayFallMsat
   }
 
   #down(node: number): void {

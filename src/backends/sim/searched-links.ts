@@ -30,12 +30,16 @@ export class SearchedLinks {
   readonly indexes: Int32Array
   /** Rows of the links to node i: from offsets[i] to offsets[i + 1]. */
   readonly offsets: Int32Array
+  /** All nodes, by their index. */
+  readonly senders: readonly SimNode[]
   /** By index of the link. */
   readonly #rows: Int32Array
   /** By index of the link: what a route over it keeps, the same for all routes that were found at one policy. */
   readonly #hops: (Hop | undefined)[] = []
+  #version = 0
 
   constructor(nodes: readonly SimNode[], links: readonly ChannelLink[]) {
+    this.senders = nodes
     this.fields = new Float64Array(links.length * LINK_FIELDS)
     this.isPrivate = new Uint8Array(links.length)
     this.indexes = new Int32Array(links.length)
@@ -52,6 +56,15 @@ export class SearchedLinks {
       }
       this.offsets[node.index + 1] = row
     }
+  }
+
+  /** Changes when a link becomes cheaper, or passes more: what ways cost at least is no longer what it was. */
+  get version(): number {
+    return this.#version
+  }
+
+  rowOf(link: ChannelLink): number {
+    return this.#rows[link.index] as number
   }
 
   /** The link as a route has it that is found now: with the policy of now. */
@@ -74,16 +87,23 @@ export class SearchedLinks {
 
   #write(row: number, link: ChannelLink): void {
     const { channel, policy, inbound } = link
-    const { fields } = this
-    const at = row * LINK_FIELDS
     this.#hops[link.index] = undefined
-    fields[at + FROM] = link.from.index
-    fields[at + MOST_MSAT] = channel.closed || policy.disabled ? -1 : policy.maxHtlcMsat
-    fields[at + LEAST_MSAT] = policy.minHtlcMsat
-    fields[at + BASE_FEE_MSAT] = policy.baseFeeMsat
-    fields[at + FEE_PPM] = policy.feePpm
-    fields[at + DELTA_BLOCKS] = policy.cltvDelta
-    fields[at + INBOUND_BASE_MSAT] = inbound.baseFeeMsat
-    fields[at + INBOUND_PPM] = inbound.feePpm
+    this.#set(row, FROM, link.from.index)
+    let isMore = this.#set(row, MOST_MSAT, channel.closed || policy.disabled ? -1 : policy.maxHtlcMsat) > 0
+    isMore = this.#set(row, LEAST_MSAT, policy.minHtlcMsat) < 0 || isMore
+    isMore = this.#set(row, BASE_FEE_MSAT, policy.baseFeeMsat) < 0 || isMore
+    isMore = this.#set(row, FEE_PPM, policy.feePpm) < 0 || isMore
+    isMore = this.#set(row, DELTA_BLOCKS, policy.cltvDelta) < 0 || isMore
+    isMore = this.#set(row, INBOUND_BASE_MSAT, inbound.baseFeeMsat) < 0 || isMore
+    isMore = this.#set(row, INBOUND_PPM, inbound.feePpm) < 0 || isMore
+    if (isMore) this.#version++
+  }
+
+  /** By how much it changes. */
+  #set(row: number, field: number, value: number): number {
+    const at = row * LINK_FIELDS + field
+    const before = this.fields[at] as number
+    this.fields[at] = value
+    return value - before
   }
 }

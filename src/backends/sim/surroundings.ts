@@ -1,7 +1,7 @@
 import { BoundedMap } from '../../floor/bounded.ts'
 import { crowdBehind, type GraphView, type Outward, type PathShape } from '../paths/candidates.ts'
 import type { ChannelLink } from './channel.ts'
-import { MAX_REMEMBERED_CROWDS } from './limits.ts'
+import { MAX_REMEMBERED_CROWDS, MAX_REMEMBERED_WHOLE_CROWDS } from './limits.ts'
 import type { SimNode } from './node.ts'
 
 /** A node's public channels as gossip has them now. */
@@ -18,7 +18,9 @@ interface NodeSurroundings {
 export class Surroundings implements GraphView<SimNode> {
   /** By index of the node. */
   readonly #nodes: (NodeSurroundings | undefined)[] = []
-  readonly #crowds = new BoundedMap<string, number>(MAX_REMEMBERED_CROWDS)
+  readonly #sizes = new BoundedMap<string, number>(MAX_REMEMBERED_CROWDS)
+  /** For a payer who is none of them, and no relay either. */
+  readonly #crowds = new BoundedMap<string, ReadonlySet<SimNode>>(MAX_REMEMBERED_WHOLE_CROWDS)
 
   blinds({ plan }: SimNode): boolean {
     return plan.public && plan.routeBlinding
@@ -36,11 +38,24 @@ export class Surroundings implements GraphView<SimNode> {
   crowd(shape: PathShape<SimNode>, payer: SimNode | undefined): number {
     const { introduction, relays, totals } = shape
     const { baseFeeMsat, feePpm, cltvDelta, minHtlcMsat } = totals
-    const key = [introduction.index, relays, payer?.index, baseFeeMsat, feePpm, cltvDelta, minHtlcMsat].join(' ')
-    let size = this.#crowds.get(key)
+    const key = [introduction.index, relays, baseFeeMsat, feePpm, cltvDelta, minHtlcMsat].join(' ')
+    // A payer who could be the relay next to the introduction node changes who else could stand there.
+    if (payer !== undefined && this.outward(introduction).some(({ to }) => to === payer))
+      return this.#sizeFor(`${key} ${payer.index}`, shape, payer)
+    let crowd = this.#crowds.get(key)
+    if (crowd === undefined) {
+      crowd = crowdBehind(this, shape, undefined)
+      this.#crowds.set(key, crowd)
+    }
+    if (payer === introduction) return 0
+    return payer !== undefined && crowd.has(payer) ? crowd.size - 1 : crowd.size
+  }
+
+  #sizeFor(key: string, shape: PathShape<SimNode>, payer: SimNode): number {
+    let size = this.#sizes.get(key)
     if (size === undefined) {
       size = crowdBehind(this, shape, payer).size
-      this.#crowds.set(key, size)
+      this.#sizes.set(key, size)
     }
     return size
   }
@@ -49,6 +64,7 @@ export class Surroundings implements GraphView<SimNode> {
   forget({ from, to }: ChannelLink): void {
     this.#nodes[from.index] = undefined
     this.#nodes[to.index] = undefined
+    this.#sizes.clear()
     this.#crowds.clear()
   }
 }
