@@ -44,16 +44,16 @@ function costOf(route: Route | undefined): bigint | undefined {
 }
 
 /** Of those with many channels. */
-const names = fc.integer({ min: 0, max: 250 }).map((i) => `n${i}`)
+const hubs = fc.integer({ min: 0, max: 250 }).map((i) => `n${i}`)
 
 test('a search finds what it finds where nothing is known yet', async () => {
   let found = 0
   await fc.assert(
     fc.asyncProperty(
       fc.integer(),
-      names,
+      hubs,
       fc.constantFrom(1n, 1_000n, 5_000n),
-      fc.uniqueArray(names, { minLength: 2 * SEARCHES_BEFORE, maxLength: 2 * SEARCHES_BEFORE }),
+      fc.uniqueArray(hubs, { minLength: 2 * SEARCHES_BEFORE, maxLength: 2 * SEARCHES_BEFORE }),
       async (seed, from, amountMsat, to) => {
         const network = mainnetLike({ nodes: NODES, seed })
         const searches = to.map((each) => ({ to: each, amountMsat }))
