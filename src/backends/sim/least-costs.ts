@@ -20,10 +20,14 @@ const LEAST_NODES = 1_000
 const SEARCHES_BEFORE = 8
 /** Costs of all senders together: 64 MB. */
 const MAX_COSTS = 33_554_432
+/** Senders that are counted, with costs or without. */
+const MAX_SENDERS = 65_536
+/** Where there is no room, costs that served none of so many searches make place. */
+const IDLE_SEARCHES = 100_000
 /** A sender with so few channels has costs for each: where one was used, the next may lead another way. */
 const MAX_OWN_CHANNELS = 4
-/** Amounts at which costs are reckoned: they grow with the amount. */
-const AMOUNTS_MSAT = [1, 1_000, 10_000, 100_000, 1_000_000]
+/** Amounts at which costs are reckoned: they grow with the amount, by little below some thousand msat. */
+const AMOUNTS_MSAT = [1, 10_000, 100_000, 1_000_000]
 /** ... and the amounts that are not exceeded, for what may be taken off fees. */
 const MOST_AMOUNTS_MSAT = [20_000, 200_000, 2_000_000, 20_000_000, 200_000_000, 2_000_000_000]
 /** What most channels pass at least. */
@@ -41,7 +45,7 @@ export interface KnownCosts {
   readonly ways: number
   /** What lies between the sender's own channel and the node. */
   readonly rest: Uint16Array
-  /** The same over channels that pass less than COMMON_LEAST_MSAT; undefined for amounts from that on. */
+  /** The same for amounts below COMMON_LEAST_MSAT, over channels that pass so little; undefined where there are none. */
   readonly low: Uint16Array | undefined
   /** What of the node's fee may still be taken off, for what comes in (bLIP 18). */
   readonly discounts: Float64Array
@@ -49,8 +53,10 @@ export interface KnownCosts {
 
 /** What searches of one sender, at one price of a hop and from one amount on, have in common. */
 interface SenderCosts {
-  version: number
+  readonly version: number
   searches: number
+  /** Of all searches, the latest one of these. */
+  latest: number
   costs: KnownCosts | undefined
 }
 
@@ -69,6 +75,11 @@ interface Sending extends HopPrice {
   readonly discounts: Float64Array
 }
 
+/** Numbers that are kept for it. */
+function sizeOf(sends: SenderCosts | undefined): number {
+  return (sends?.costs?.rest.length ?? 0) + (sends?.costs?.low?.length ?? 0)
+}
+
 /**
  * What ways from a sender to each node cost at least beyond the sender's own channel: by a search from the sender to
  * all nodes, at fees that no way is below. Searches for routes of that sender, which come from the destination, look at
@@ -79,6 +90,9 @@ export class LeastCosts {
   readonly #links: SearchedLinks
   readonly #space: SearchSpace
   readonly #senders: BoundedMap<string, SenderCosts> | undefined
+  #searches = 0
+  /** Costs that are kept. */
+  #kept = 0
   /** By the largest amount. */
   readonly #discountsUpTo = new Map<number, Float64Array>()
   #discountsVersion = -1
@@ -90,9 +104,7 @@ export class LeastCosts {
   constructor(links: SearchedLinks, space: SearchSpace, leastNodes: number = LEAST_NODES) {
     this.#links = links
     this.#space = space
-    const nodes = space.costs.length
-    if (nodes < leastNodes) return
-    this.#senders = new BoundedMap(Math.max(1, Math.floor(MAX_COSTS / (2 * MAX_OWN_CHANNELS * nodes))))
+    if (space.costs.length >= leastNodes) this.#senders = new BoundedMap(MAX_SENDERS)
   }
 
   /**
@@ -106,26 +118,40 @@ export class LeastCosts {
     if (leastMsat === undefined || upToMsat === undefined) return undefined
     const key = `${sender.index} ${leastMsat} ${upToMsat} ${price.hopCost}`
     let sends = this.#senders.get(key)
-    if (sends === undefined || sends.version !== this.#links.version) {
-      sends = { version: this.#links.version, searches: 0, costs: undefined }
+    if (sends?.version !== this.#links.version) {
+      this.#kept -= sizeOf(sends)
+      sends = { version: this.#links.version, searches: 0, latest: 0, costs: undefined }
       this.#senders.set(key, sends)
     }
+    sends.latest = ++this.#searches
     if (sends.costs === undefined && ++sends.searches > SEARCHES_BEFORE) {
-      const discounts = this.#discounts(upToMsat)
-      const sending = { sender: sender.index, leastMsat, upToMsat, discounts, ...price }
-      const channels = sender.links.length
-      const ways = channels <= MAX_OWN_CHANNELS ? channels : 1
-      sends.costs = {
-        ways,
-        rest: this.#reckon(sending, ways),
-        low:
-          leastMsat < COMMON_LEAST_MSAT
-            ? this.#reckon({ ...sending, upToMsat: COMMON_LEAST_MSAT - 1 }, ways)
-            : undefined,
-        discounts,
-      }
+      sends.searches = 0
+      sends.costs = this.#costsOf(sender, { leastMsat, upToMsat, discounts: this.#discounts(upToMsat), ...price })
     }
     return sends.costs
+  }
+
+  /** Undefined where there is no room for them. */
+  #costsOf(sender: SimNode, sending: Omit<Sending, 'sender'>): KnownCosts | undefined {
+    const channels = sender.links.length
+    const ways = channels <= MAX_OWN_CHANNELS ? channels : 1
+    const hasLow = sending.leastMsat < COMMON_LEAST_MSAT
+    const size = this.#space.costs.length * ways * (hasLow ? 2 : 1)
+    if (this.#kept + size > MAX_COSTS) this.#dropIdle()
+    if (this.#kept + size > MAX_COSTS) return undefined
+    this.#kept += size
+    const all = { sender: sender.index, ...sending }
+    const low = hasLow ? this.#reckon({ ...all, upToMsat: COMMON_LEAST_MSAT - 1 }, ways) : undefined
+    return { ways, rest: this.#reckon(all, ways), low, discounts: sending.discounts }
+  }
+
+  #dropIdle(): void {
+    this.#kept = 0
+    for (const sends of this.#senders?.values() ?? []) {
+      const isOld = sends.version !== this.#links.version
+      if (isOld || sends.latest < this.#searches - IDLE_SEARCHES) sends.costs = undefined
+      this.#kept += sizeOf(sends)
+    }
   }
 
   #reckon(sending: Sending, ways: number): Uint16Array {

@@ -1,4 +1,5 @@
 import type { RouteHint, RoutePreference } from '../../medium/route.ts'
+import { COMMON_LEAST_MSAT } from './least-costs.ts'
 import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
 import { inboundFeeMsat, outboundFeeMsat, relayFeeMsat, type FeePolicy } from './fees.ts'
@@ -221,7 +222,7 @@ function startSearch(network: Network, search: AmountSearch, uses: ReadonlyMap<C
   const known = isKnown ? network.leastCosts.from(from, amountMsat, amountMsat + maxFeeMsat, price) : undefined
   const firstCosts = firstLinkCosts(network, search, uses, known?.ways ?? 1)
   if (firstCosts.every((cost) => cost === Infinity)) return false
-  if (known === undefined || known.low !== undefined) network.searchSpace.aim(from.index, to.index)
+  if (known === undefined || amountMsat < COMMON_LEAST_MSAT) network.searchSpace.aim(from.index, to.index)
   network.searchSpace.start(to.index, amountMsat, from.index, { hopCost, firstCosts, known, limit: limit - amountMsat })
   return true
 }
