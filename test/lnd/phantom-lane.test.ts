@@ -2,13 +2,14 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import type { PathRequest, PathResult, ReplyPath } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { MAX_HOLD_MS, MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
+import { MAX_HOLD_MS, MAX_LONG_HOLDS, MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
 import { PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { PhantomLane } from '../../src/backends/lnd/phantom/phantom-lane.ts'
 import { toHex } from '../../src/floor/bytes.ts'
+import { Code } from '../../src/wire/errors.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { edge, policy, ScriptedLnd, type Script } from './scripted-lnd.ts'
 
@@ -208,4 +209,20 @@ it('an offer that is held is held no longer by asking again', async () => {
   expect(world.lane.hold('o1')).toBe(beganMs + MAX_HOLD_MS)
   world.lnd.clock.pass(1_000)
   expect(world.lane.hold('o1')).toBe(beganMs + MAX_HOLD_MS)
+})
+
+it('64 offers are held for long at once, and one more is when one of them has its answer', async () => {
+  const world = new World()
+  await world.lane.listen()
+  const [record, hash] = [new Uint8Array(9), new Uint8Array(32)]
+  const idOf = (i: number): string => `o${i}`
+  for (let i = 0; i <= MAX_LONG_HOLDS; i++)
+    world.report({ type: 'offer', offerId: idOf(i), record, amountMsat: 1_000n, hash, holdHeight: HEIGHT + 40 })
+  for (let i = 0; i < MAX_LONG_HOLDS; i++) expect(world.lane.hold(idOf(i))).toBeDefined()
+  const late = idOf(MAX_LONG_HOLDS)
+  expect(world.lane.hold(late)).toBeUndefined()
+  world.lane.answer(idOf(0), { action: 'refuse', code: Code.BUSY })
+  expect(world.lane.hold(late)).toBeDefined()
+  const held = world.commands.filter(({ type }) => type === 'hold')
+  expect(held).toHaveLength(MAX_LONG_HOLDS + 1)
 })

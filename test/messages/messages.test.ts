@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { pause } from '../../src/floor/clock.ts'
 import { toHex } from '../../src/floor/bytes.ts'
-import { type Backend, createEndpoint, type Message } from '../../src/index.ts'
+import { type Backend, createEndpoint, type Message, type Socket } from '../../src/index.ts'
+import { MAX_HOLD_MS, MAX_LONG_HOLDS } from '../../src/medium/limits.ts'
 import type { Simulation } from '../../src/sim.ts'
+import { MAX_CONTENT_STREAMS } from '../../src/transport/limits.ts'
+import { Code } from '../../src/wire/errors.ts'
 import { AMOUNT_MSAT, closeEnds, type Ends, errorOf, openBob, openEnds, PORT } from './worlds.ts'
 
 const sha256 = (bytes: Uint8Array): Uint8Array => Uint8Array.from(createHash('sha256').update(bytes).digest())
@@ -79,6 +82,20 @@ describe.each(['phantom', 'node'] as const)('over the %s lane', (lane) => {
     expect(alice.stats.spentMsat).toBe(first.amountMsat + first.feeMsat)
     await closeEnds(ends)
   })
+})
+
+it('a port takes 16 streams with contents at once, and refuses one more until one of them has gone', async () => {
+  const ends = await openEnds()
+  const { sim, alice, bob } = ends
+  await sim.drive(bob.mailbox(PORT).listening)
+  const connect = (): Promise<Socket> => sim.drive(alice.connect(bob.publicKeyHex, PORT))
+  const first = await connect()
+  for (let i = 1; i < MAX_CONTENT_STREAMS; i++) await connect()
+  await expect(connect()).rejects.toMatchObject({ code: 'ECONNREFUSED', peerCode: Code.NO_ROOM })
+  first.destroy()
+  await sim.runFor(5_000)
+  await connect()
+  await closeEnds(ends)
 })
 
 describe('before it is paid', () => {
@@ -208,6 +225,27 @@ describe('paid to a hash of the receiver', () => {
     }
     expect(got.map(({ text }) => text)).toEqual(['one', 'two'])
     await closeEnds({ sim, alice, bob: later })
+  })
+
+  it('64 are held for long at once; what comes beyond has the time of a verdict, until one of them has its answer', async () => {
+    const ends = await openEnds()
+    const { sim, alice, address } = ends
+    const beganMs = sim.clock.now()
+    const got = reads(ends)
+    const send = (i: number): Promise<unknown> => {
+      const options = { amount: AMOUNT_MSAT, hash: sha256(Uint8Array.of(i)), timeout: 60_000 }
+      return alice.sendMessage(address, PORT, String(i), options).catch((error: unknown) => error)
+    }
+    const isHeld = ({ deadline = 0 }: Message): boolean => deadline > beganMs + MAX_HOLD_MS - 60_000
+    for (let i = 0; i <= MAX_LONG_HOLDS; i++) void send(i)
+    await sim.runFor(2_500)
+    expect(got.map(isHeld)).toEqual(Array.from({ length: MAX_LONG_HOLDS + 1 }, (_, i) => i < MAX_LONG_HOLDS))
+    await got[0]?.refuse()
+    await sim.runFor(1_000)
+    void send(MAX_LONG_HOLDS + 1)
+    await sim.runFor(2_500)
+    expect(got.slice(MAX_LONG_HOLDS + 1).map(isHeld)).toContain(true)
+    await closeEnds(ends)
   })
 
   it('is given back after ten minutes without a word', async () => {
