@@ -2,7 +2,11 @@ import { EventEmitter } from 'node:events'
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
 import { ReceiveServer } from '../../src/cli/transfer/receive-server.ts'
+import { MAX_TRANSFERS, SILENT_MS } from '../../src/cli/transfer/limits.ts'
 import type { Endpoint, Socket } from '../../src/index.ts'
+import { createSimulation, demoNetwork } from '../../src/sim.ts'
+import { Code } from '../../src/wire/errors.ts'
+import { pairOn } from '../transport/worlds.ts'
 import { turns } from './receiver-folder.ts'
 
 /** As much of a socket as the caps ask for. */
@@ -211,4 +215,35 @@ it('waits some seconds, and no longer, for a sender that was told of its end', a
   pass(200)
   await stopping
   expect(socket.destroyed).toBe(true)
+})
+
+it('takes 16 connections at once, and refuses one more until one of them has gone', async () => {
+  const sim = createSimulation(demoNetwork(), { seed: 1 })
+  const { alice, bob } = await pairOn(sim)
+  const receiving = new ReceiveServer({
+    endpoint: bob,
+    storage: {} as ConstructorParameters<typeof ReceiveServer>[0]['storage'],
+    port: 9,
+    maxSizeBytes: 1,
+    count: undefined,
+    maxCostMsat: undefined,
+    isStream: false,
+    time: sim.clock,
+    emit: () => undefined,
+  })
+  await sim.drive(receiving.start())
+  const connect = (): Promise<Socket> => sim.drive(alice.connect(bob.publicKeyHex, 9))
+  const beganMs = sim.clock.now()
+  const first = await connect()
+  for (let i = 1; i < MAX_TRANSFERS; i++) await connect()
+  await expect(connect()).rejects.toMatchObject({ code: 'ECONNREFUSED', peerCode: Code.NO_ROOM })
+  // None was silent for so long that it has to go.
+  expect(sim.clock.now() - beganMs).toBeLessThan(SILENT_MS)
+  first.destroy()
+  await sim.runFor(5_000)
+  await connect()
+  const stopping = receiving.stop()
+  await sim.drive(Promise.all([stopping, alice.close()]))
+  await sim.drive(bob.close())
+  expect(sim.audit()).toEqual([])
 })
