@@ -1,5 +1,6 @@
 /** UDP datagrams as messages of a connection (spec/udp.md §2). */
 import { BoundedMap } from '../../floor/bounded.ts'
+import { MAX_INCOMPLETE } from './limits.ts'
 
 /** What a message of a connection holds (spec §12.8). */
 const MESSAGE_ROOM_BYTES = 512
@@ -13,8 +14,6 @@ const DATAGRAM_PIECE_BYTES = 400
 /** What a DNS server sends at most by usual configurations (EDNS, 4,096), and more than an Ethernet frame. */
 export const MAX_DATAGRAM_BYTES = 4_096
 const MAX_PIECES: number = Math.ceil(MAX_DATAGRAM_BYTES / DATAGRAM_PIECE_BYTES)
-/** Datagrams of a connection of which pieces are missing; the oldest is given up, as UDP may. */
-const MAX_INCOMPLETE = 16
 
 /** Cuts datagrams into messages, and joins those of the other side. */
 export class Datagrams {

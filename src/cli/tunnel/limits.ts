@@ -35,5 +35,7 @@ export const MAX_SERVICES = 64
 export const UDP_IDLE_MS = 120_000
 /** Datagrams that wait until their connection stands. */
 export const MAX_UDP_WAITING = 16
+/** Datagrams of a connection of which pieces are missing; the oldest is given up, as UDP may (spec/udp.md §2). */
+export const MAX_INCOMPLETE = 16
 /** Local programs that send datagrams to one port of `forward udp`; what comes of others is dropped. */
 export const MAX_UDP_SOURCES = 64

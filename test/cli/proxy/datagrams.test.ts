@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { readDatagram, writeDatagram } from '../../../src/cli/proxy/socks.ts'
 import { Datagrams, MAX_DATAGRAM_BYTES } from '../../../src/cli/tunnel/datagrams.ts'
+import { MAX_INCOMPLETE } from '../../../src/cli/tunnel/limits.ts'
 import { toHostName } from '../../../src/index.ts'
 import { CommandLine, pattern } from '../command-line.ts'
 import { closeLocal, end, expose, isEvent } from '../tunnel-stage.ts'
@@ -40,13 +41,16 @@ describe('datagrams as messages', () => {
       expect(datagrams.join(Buffer.from(message, 'hex'))).toBeUndefined()
   })
 
-  it('of which pieces are missing are given up when there are many', () => {
-    const from = new Datagrams()
-    const to = new Datagrams()
-    const [first, second] = from.cut(new Uint8Array(600)) as [Uint8Array, Uint8Array]
-    to.join(first)
-    for (let i = 0; i < 16; i++) to.join(from.cut(new Uint8Array(600))[0] as Uint8Array)
-    expect(to.join(second)).toBeUndefined()
+  it('of which pieces are missing wait, 16 of them; with one more the one heard of the longest ago is given up', () => {
+    const joined = (others: number): boolean => {
+      const from = new Datagrams()
+      const to = new Datagrams()
+      const [first, second] = from.cut(new Uint8Array(600)) as [Uint8Array, Uint8Array]
+      to.join(first)
+      for (let i = 0; i < others; i++) to.join(from.cut(new Uint8Array(600))[0] as Uint8Array)
+      return to.join(second) !== undefined
+    }
+    expect([joined(MAX_INCOMPLETE - 1), joined(MAX_INCOMPLETE)]).toEqual([true, false])
   })
 })
 
