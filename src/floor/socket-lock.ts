@@ -13,6 +13,8 @@ import { pause } from './clock.ts'
 const TRIES = 5
 /** A holder that is busy says later who it is; that it holds the lock is certain before. */
 const WORDS_MS = 1_000
+/** Connections at once to who holds a lock: each lasts as long as its words take. One beyond is closed untold. */
+export const MAX_ASKERS = 16
 
 export interface SocketLock {
   release(): Promise<void>
@@ -42,7 +44,7 @@ export async function takeLock(path: string, words: () => string): Promise<LockA
   return { isTaken: true, words: '' }
 }
 
-/** What the holder of a lock says of itself; undefined where nobody holds it. */
+/** What the holder of a lock says of itself; empty where it says nothing, undefined where nobody holds it. */
 export async function lockHolder(path: string): Promise<string | undefined> {
   const socket = net.connect(path)
   try {
@@ -70,7 +72,12 @@ let sockets = 0
  */
 async function listenAt(path: string, words: () => string): Promise<SocketLock | undefined> {
   const own = `${path}.${process.pid}-${sockets++}`
-  const server = net.createServer((socket) => socket.on('error', () => undefined).end(words()))
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined).end(words())
+    // One that asks and stays takes no place, and nothing waits for it: no release, and no end of this process.
+    socket.destroySoon()
+  })
+  server.maxConnections = MAX_ASKERS
   await once(server.listen(own), 'listening')
   server.unref()
   const isLinked = await isNew(link(own, path))

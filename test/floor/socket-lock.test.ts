@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { lockHolder, takeLock } from '../../src/floor/socket-lock.ts'
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
+import { lockHolder, MAX_ASKERS, takeLock } from '../../src/floor/socket-lock.ts'
 
 let folder: string
 let path: string
@@ -46,4 +47,35 @@ it('the lock of a process that was killed is free', async () => {
   await once(child, 'exit')
   expect(existsSync(path)).toBe(true)
   expect(await takeLock(path, () => 'me')).toMatchObject({ isTaken: false })
+})
+
+/** One that asks who holds the lock, and does not read the answer. */
+function asker(): net.Socket {
+  const socket = net.connect({ path, allowHalfOpen: true })
+  onTestFinished(() => void socket.destroy())
+  return socket
+}
+
+it('16 may ask at once who holds a lock; who asks beyond is told nothing, and never that it is free', async () => {
+  // More than a socket has room for.
+  const words = 'the first'.padEnd(4_000_000)
+  expect(await takeLock(path, () => words)).toMatchObject({ isTaken: false })
+  const askers = Array.from({ length: MAX_ASKERS }, () => asker())
+  await Promise.all(askers.map((each) => once(each, 'readable')))
+  for (let i = 0; i < MAX_ASKERS; i++) expect(await lockHolder(path)).toBe('')
+  expect(await takeLock(path, () => 'the second')).toEqual({ isTaken: true, words: '' })
+  expect(askers.every((each) => !each.closed)).toBe(true)
+  askers[0]?.destroy()
+  let said = await lockHolder(path)
+  while (said === '') said = await lockHolder(path)
+  expect(said === words).toBe(true)
+})
+
+it('a lock is released although somebody who asked stays', { timeout: 10_000 }, async () => {
+  const first = await takeLock(path, () => 'the first')
+  const stays = asker().resume()
+  await once(stays, 'end')
+  if (!first.isTaken) await first.lock.release()
+  expect(stays.closed).toBe(false)
+  expect(await lockHolder(path)).toBeUndefined()
 })
