@@ -15,7 +15,7 @@ import {
 } from './searched-links.ts'
 
 /** In smaller networks a search is short as it is. */
-const LEAST_NODES = 1_000
+const LEAST_RECKONED_NODES = 1_000
 /** What a sender's costs take to be reckoned is what so many of its searches take without them. */
 const SEARCHES_BEFORE = 8
 /** Costs of all senders together: 64 MB. */
@@ -45,7 +45,7 @@ export interface KnownCosts {
   readonly ways: number
   /** What lies between the sender's own channel and the node. */
   readonly rest: Uint16Array
-  /** The same for amounts below COMMON_LEAST_MSAT, over channels that pass so little; undefined where there are none. */
+  /** The same for amounts below COMMON_LEAST_MSAT, over channels that pass so little; undefined for others alone. */
   readonly low: Uint16Array | undefined
   /** What of the node's fee may still be taken off, for what comes in (bLIP 18). */
   readonly discounts: Float64Array
@@ -101,15 +101,15 @@ export class LeastCosts {
   #rows: Int32Array = new Int32Array(0)
   #ends: Int32Array = new Int32Array(0)
 
-  constructor(links: SearchedLinks, space: SearchSpace, leastNodes: number = LEAST_NODES) {
+  constructor(links: SearchedLinks, space: SearchSpace) {
     this.#links = links
     this.#space = space
-    if (space.costs.length >= leastNodes) this.#senders = new BoundedMap(MAX_SENDERS)
+    if (space.costs.length >= LEAST_RECKONED_NODES) this.#senders = new BoundedMap(MAX_SENDERS)
   }
 
   /**
-   * For searches of amounts from `amountMsat` on, of which no more is sent than `mostMsat`. Undefined: reckoning them is
-   * not worth its while yet.
+   * For searches of amounts from `amountMsat` on, of which no more is sent than `mostMsat`. Undefined: it is not worth
+   * its while yet, or there is no room.
    */
   from(sender: SimNode, amountMsat: number, mostMsat: number, price: HopPrice): KnownCosts | undefined {
     if (this.#senders === undefined) return undefined
