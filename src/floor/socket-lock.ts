@@ -11,6 +11,8 @@ import { pause } from './clock.ts'
 
 /** Each try meets a process that took the lock, or let go of it, a moment before. */
 const TRIES = 5
+/** More ask at once than the system lets wait, or it has no descriptor left: that says nothing of the holder. */
+const CANNOT_ASK: ReadonlySet<string | undefined> = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 /** A holder that is busy says later who it is; that it holds the lock is certain before. */
 const WORDS_MS = 1_000
 /** Connections at once to who holds a lock: each lasts as long as its words take. One beyond is closed untold. */
@@ -50,8 +52,7 @@ export async function lockHolder(path: string): Promise<string | undefined> {
   try {
     await once(socket, 'connect')
   } catch (error) {
-    // More ask at once than the system lets wait.
-    return codeOf(error) === 'EAGAIN' ? '' : undefined
+    return CANNOT_ASK.has(codeOf(error)) ? '' : undefined
   }
   try {
     // Whoever is asked may be blocked.

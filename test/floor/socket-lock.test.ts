@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { lockHolder, MAX_ASKERS, takeLock } from '../../src/floor/socket-lock.ts'
 
 let folder: string
@@ -47,6 +47,20 @@ it('the lock of a process that was killed is free', async () => {
   await once(child, 'exit')
   expect(existsSync(path)).toBe(true)
   expect(await takeLock(path, () => 'me')).toMatchObject({ isTaken: false })
+})
+
+it('a lock is not free because there is no descriptor left to ask who holds it', async () => {
+  const first = await takeLock(path, () => 'the first')
+  expect(first).toMatchObject({ isTaken: false })
+  const connect = vi.spyOn(net, 'connect').mockImplementation(() => {
+    const socket = new net.Socket()
+    process.nextTick(() => socket.destroy(Object.assign(new Error('too many open files'), { code: 'EMFILE' })))
+    return socket
+  })
+  const second = await takeLock(path, () => 'the second')
+  connect.mockRestore()
+  expect(second).toEqual({ isTaken: true, words: '' })
+  expect(await lockHolder(path)).toBe('the first')
 })
 
 /** One that asks who holds the lock, and does not read the answer. */
