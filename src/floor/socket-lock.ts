@@ -16,7 +16,7 @@ const CANNOT_ASK: ReadonlySet<string | undefined> = new Set(['EAGAIN', 'EMFILE',
 /** A holder that is busy says later who it is; that it holds the lock is certain before. */
 const WORDS_MS = 1_000
 /** Connections at once to who holds a lock: each lasts as long as its words take. One beyond is closed untold. */
-export const MAX_ASKERS = 16
+export const MAX_ASKERS = 128
 
 export interface SocketLock {
   release(): Promise<void>
