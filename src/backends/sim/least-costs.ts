@@ -1,5 +1,6 @@
 import { BoundedMap } from '../../floor/bounded.ts'
 import { inboundFeeMsat, outboundFeeMsat } from './fees.ts'
+import { MAX_COSTS, MAX_COUNTED_SENDERS } from './limits.ts'
 import type { SimNode } from './node.ts'
 import type { SearchSpace } from './search-space.ts'
 import {
@@ -18,10 +19,6 @@ import {
 const LEAST_RECKONED_NODES = 1_000
 /** What a sender's costs take to be reckoned is what so many of its searches take without them. */
 const SEARCHES_BEFORE = 8
-/** Costs of all senders together: 64 MB. */
-const MAX_COSTS = 33_554_432
-/** Senders that are counted, with costs or without. */
-const MAX_SENDERS = 65_536
 /** Where there is no room, costs that served none of so many searches make place. */
 const IDLE_SEARCHES = 100_000
 /** A sender with so few channels has costs for each: where one was used, the next may lead another way. */
@@ -70,7 +67,7 @@ interface HopPrice {
 interface Sending extends HopPrice {
   readonly sender: number
   readonly leastMsat: number
-  /** Channels that pass no less than this are not for it. */
+  /** Channels with a higher least amount are not for it. */
   readonly upToMsat: number
   readonly discounts: Float64Array
 }
@@ -87,6 +84,7 @@ function sizeOf(sends: SenderCosts | undefined): number {
  * becomes cheaper.
  */
 export class LeastCosts {
+  readonly #nodes: readonly SimNode[]
   readonly #links: SearchedLinks
   readonly #space: SearchSpace
   readonly #senders: BoundedMap<string, SenderCosts> | undefined
@@ -101,10 +99,11 @@ export class LeastCosts {
   #rows: Int32Array = new Int32Array(0)
   #ends: Int32Array = new Int32Array(0)
 
-  constructor(links: SearchedLinks, space: SearchSpace) {
+  constructor(nodes: readonly SimNode[], links: SearchedLinks, space: SearchSpace) {
+    this.#nodes = nodes
     this.#links = links
     this.#space = space
-    if (space.costs.length >= LEAST_RECKONED_NODES) this.#senders = new BoundedMap(MAX_SENDERS)
+    if (nodes.length >= LEAST_RECKONED_NODES) this.#senders = new BoundedMap(MAX_COUNTED_SENDERS)
   }
 
   /**
@@ -224,12 +223,11 @@ export class LeastCosts {
 
   /** Sorts the rows, which stand by the node that they lead to, by the node that sends over them: in its own order. */
   #sort(): Int32Array {
-    const { senders } = this.#links
-    const offsets = new Int32Array(senders.length + 1)
+    const offsets = new Int32Array(this.#nodes.length + 1)
     this.#rows = new Int32Array(this.#links.indexes.length)
     this.#ends = new Int32Array(this.#links.indexes.length)
     let at = 0
-    for (const [node, { links }] of senders.entries()) {
+    for (const [node, { links }] of this.#nodes.entries()) {
       for (const link of links) {
         this.#rows[at] = this.#links.rowOf(link)
         this.#ends[at++] = link.to.index

@@ -35,6 +35,11 @@ export const MAX_REMEMBERED_CROWDS = 20_000
 /** ... and who they are: some tens of MB at worst. */
 export const MAX_REMEMBERED_WHOLE_CROWDS = 256
 
+/** What ways from senders cost at least, of all of them together: 64 MB. */
+export const MAX_COSTS = 33_554_432
+/** Senders whose searches are counted, with costs or without. */
+export const MAX_COUNTED_SENDERS = 65_536
+
 /** Events at one instant before the engine calls it an endless loop. */
 export const MAX_EVENTS_AT_ONCE = 5_000_000
 

@@ -150,7 +150,7 @@ export class Network {
 
   /** What ways cost at least: made for the first search. */
   get leastCosts(): LeastCosts {
-    return (this.#leastCosts ??= new LeastCosts(this.searchedLinks, this.searchSpace))
+    return (this.#leastCosts ??= new LeastCosts(this.nodes, this.searchedLinks, this.searchSpace))
   }
 
   /** A process is on this node. */

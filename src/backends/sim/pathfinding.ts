@@ -264,7 +264,8 @@ function firstLinkCosts(
     const amountMsat = Math.max(search.amountMsat, link.policy.minHtlcMsat)
     return linkCost(network, search, link, 0, amountMsat) + (uses.get(link.channel) ?? 0) * REUSE_COST_MSAT
   })
-  return ways === 1 ? [Math.min(...costs)] : costs
+  // A node may have more channels than a call has room for.
+  return ways === 1 ? [costs.reduce((least, cost) => Math.min(least, cost), Infinity)] : costs
 }
 
 /** Whether the sender can send this amount over a link of its own. */

@@ -30,8 +30,6 @@ export class SearchedLinks {
   readonly indexes: Int32Array
   /** Rows of the links to node i: from offsets[i] to offsets[i + 1]. */
   readonly offsets: Int32Array
-  /** All nodes, by their index. */
-  readonly senders: readonly SimNode[]
   /** By index of the link. */
   readonly #rows: Int32Array
   /** By index of the link: what a route over it keeps, the same for all routes that were found at one policy. */
@@ -39,7 +37,6 @@ export class SearchedLinks {
   #version = 0
 
   constructor(nodes: readonly SimNode[], links: readonly ChannelLink[]) {
-    this.senders = nodes
     this.fields = new Float64Array(links.length * LINK_FIELDS)
     this.isPrivate = new Uint8Array(links.length)
     this.indexes = new Int32Array(links.length)

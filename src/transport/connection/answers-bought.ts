@@ -51,13 +51,11 @@ export class AnswersBought {
     this.#deniedMsat += msat
   }
 
-  /** What all of them shall have cost by now; a lower sum than before says nothing. */
-  billed({ nowMs, dueMsat, isComplete, settledMsat }: Cost): void {
+  /** What all of them shall have cost by now; a lower sum than before says nothing. True: unserved for long. */
+  billed({ nowMs, dueMsat, isComplete, settledMsat }: Cost): boolean {
     if (dueMsat > this.#dueMsat) this.#dueMsat = dueMsat
     const allowedMsat = this.#allowedMsat(isComplete)
-    // More is asked than all that may be paid, and that was.
-    if (this.#askedMsat > allowedMsat && settledMsat >= allowedMsat) this.#service.asked(nowMs)
-    else this.#service.came()
+    return this.#service.billed(nowMs, this.#askedMsat > allowedMsat && settledMsat >= allowedMsat)
   }
 
   // Those that brought nothing are not paid for without bound.
@@ -110,10 +108,5 @@ export class AnswersBought {
   answerMsat(answerMsat: bigint, paidMsat: bigint): bigint {
     const allowedMsat = this.#allowedMsat(false) - paidMsat
     return allowedMsat < answerMsat ? (allowedMsat > 0n ? allowedMsat : 0n) : answerMsat
-  }
-
-  /** More is asked, all that may be paid was, and nothing came for it for long. */
-  get isUnserved(): boolean {
-    return this.#service.isMissing
   }
 }

@@ -173,16 +173,15 @@ export class Buyer {
     this.#service.came()
   }
 
-  /** A BILL came; a lower one than before says nothing. */
-  billed(dueMsat: bigint, view: ServedView): void {
+  /** A BILL came; a lower one than before says nothing. True: it was not served for long (spec §12.6). */
+  billed(dueMsat: bigint, view: ServedView): boolean {
     if (dueMsat > this.#dueMsat) this.#dueMsat = dueMsat
-    if (this.#isAllPaid(view)) this.#service.asked(this.#nowMs)
-    else this.#service.came()
+    return this.#service.billed(this.#nowMs, this.#isAllPaid(view))
   }
 
-  /** A COST came (spec §12.11). */
-  answersBilled(dueMsat: bigint, { isComplete }: ServedView): void {
-    this.answers.billed({ nowMs: this.#nowMs, dueMsat, isComplete, settledMsat: this.#settledMsat })
+  /** A COST came. True: it was not served for long (spec §12.11). */
+  answersBilled(dueMsat: bigint, { isComplete }: ServedView): boolean {
+    return this.answers.billed({ nowMs: this.#nowMs, dueMsat, isComplete, settledMsat: this.#settledMsat })
   }
 
   // More is asked than all that may be paid, and that was.
@@ -419,11 +418,6 @@ export class Buyer {
   /** How long money may be under way before other goes: twice as long for each that was late in a row. */
   lateAfterMs(delayMs: number): number {
     return delayMs * 2 ** this.#givenUp
-  }
-
-  /** spec §12.6, §12.11: more is asked, all that may be paid was, and nothing has come for it for long. */
-  get isUnserved(): boolean {
-    return this.#service.isMissing || this.answers.isUnserved
   }
 }
 

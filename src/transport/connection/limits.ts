@@ -163,12 +163,11 @@ export const MIN_BILL_MS = 5_000
 export const MAX_BILL_MS = 60_000
 /** Time that passes is billed no more often than this (spec §12.5). */
 export const TIME_BILL_MS = 10_000
-/**
- * A responder that asks more, and sent nothing for so long though all that it may have was paid, is left; of the time
- * between two packets that ask, so much counts. An initiator that does not pay for its time is left too (spec §12.6).
- */
+/** A responder that asks more, and sent nothing for so long though all that it may have was paid, is left (§12.6). */
 export const UNSERVED_MS = 30_000
+/** ... of which so much counts at most between two packets that ask. */
 export const MAX_BILL_GAP_MS = 10_000
+/** An initiator that has not paid for its time for so long is left (spec §12.6). */
 export const ARREARS_MS = 60_000
 /** What OPEN pays, in answers of the cost that its sender expects: the ANSWER, and a copy of it (spec §12.11). */
 export const ANSWERS_OF_OPEN = 2n

@@ -467,9 +467,9 @@ export class Money implements Timed {
   billed(now: number, dueMsat: bigint): void {
     const { buyer } = this
     if (buyer === undefined) return
-    buyer.billed(dueMsat, this.#served)
+    const isUnserved = buyer.billed(dueMsat, this.#served)
     this.#traceBill('price', dueMsat)
-    this.#checkServed(now, buyer, dueMsat)
+    if (isUnserved) this.#leaveUnserved(now, dueMsat)
   }
 
   #traceBill(of: 'price' | 'answers', dueMsat: bigint): void {
@@ -486,15 +486,15 @@ export class Money implements Timed {
   answersCost(now: number, dueMsat: bigint): void {
     const { buyer } = this
     if (buyer === undefined) return
-    buyer.answersBilled(dueMsat, this.#served)
+    const isUnserved = buyer.answersBilled(dueMsat, this.#served)
     this.#traceBill('answers', dueMsat)
     this.#askedAtMs = now
     if (this.#doneAtMs !== undefined) this.#isAskedLate = true
-    this.#checkServed(now, buyer, dueMsat)
+    if (isUnserved) this.#leaveUnserved(now, dueMsat)
   }
 
-  #checkServed(now: number, buyer: Readonly<Buyer>, dueMsat: bigint): void {
-    if (this.isPricePaused || !buyer.isUnserved) return
+  #leaveUnserved(now: number, dueMsat: bigint): void {
+    if (this.isPricePaused) return
     const message = `the other side asks ${dueMsat} msat, and sent nothing for what it was paid`
     const failure = { code: 'ERR_KEYSOCK_PRICE', message }
     this.#parts.life.reset(now, { code: Code.PRICE, reason: 'paid, and not served', failure })

@@ -5,22 +5,24 @@ export class Service {
   #askedAtMs: number | undefined
   #unservedMs = 0
 
-  /** Something that was paid for came, or not all is paid yet. */
+  /** Something that was paid for came. */
   came(): void {
     this.#askedAtMs = undefined
     this.#unservedMs = 0
   }
 
   /**
-   * More is asked than all that may be paid, and that was. What lies between two such packets counts up to a bound: a
-   * responder whose packets do not come for a while is not one that serves nothing.
+   * A BILL or COST came. `isUnserved`: it is above all that may be paid, and that was. What lies between two of these
+   * counts up to a bound: a responder whose packets do not come for a while is not one that serves nothing. True: they
+   * have come for too long.
    */
-  asked(nowMs: number): void {
+  billed(nowMs: number, isUnserved: boolean): boolean {
+    if (!isUnserved) {
+      this.came()
+      return false
+    }
     if (this.#askedAtMs !== undefined) this.#unservedMs += Math.min(nowMs - this.#askedAtMs, MAX_BILL_GAP_MS)
     this.#askedAtMs = nowMs
-  }
-
-  get isMissing(): boolean {
     return this.#unservedMs >= UNSERVED_MS
   }
 }
