@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -8,6 +8,7 @@ import { Daemon } from './daemon.ts'
 import type { Nest } from './nest.ts'
 import { freePort } from './ports.ts'
 import { until } from './until.ts'
+import { isWritten } from './written.ts'
 
 /** How a node is started; what is not named is as lnd has it, but for keysend. */
 export interface NodeOptions {
@@ -225,7 +226,7 @@ export class LndNode {
 
   /** Its files are there and its port is open: from here on the client's own retries are not needed. */
   async #listens(): Promise<true | undefined> {
-    if (!existsSync(this.certPath) || !existsSync(this.macaroonPath)) return undefined
+    if (!isWritten(this.certPath) || !isWritten(this.macaroonPath)) return undefined
     return (await accepts(this.socket)) || undefined
   }
 
