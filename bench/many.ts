@@ -3,8 +3,8 @@
  * has got, from when all are open until the slowest has had its packets. On the simulated network, and with --lnd on
  * real nodes.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
-import { Command } from 'commander'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { Command, Option } from 'commander'
 import { createEndpoint, type Endpoint, type Socket } from '../src/index.ts'
 import { wholeNumber } from './report/flags.ts'
 import { realNodes, simulatedNodes, type TwoNodes } from './report/two-nodes.ts'
@@ -18,10 +18,13 @@ const PACKET_BYTES = 1_000
 /** (max - min) / mean that is asked for. */
 const MAX_SPREAD = 0.2
 
+const LANES = ['node', 'phantom'] as const
+type Lane = (typeof LANES)[number]
+
 interface Fairness {
   readonly world: string
   readonly connections: number
-  readonly lane: 'node' | 'phantom'
+  readonly lane: Lane
   /** Until all were open, and from then until the slowest had its packets, s. */
   readonly openSeconds: number
   readonly seconds: number
@@ -39,6 +42,8 @@ const options = new Command('many')
   .description('Measures how evenly many connections share the way between two programs.')
   .option('--json', 'print one JSON object on the last line', false)
   .option('--lnd', 'on real nodes, too', false)
+  .addOption(new Option('--only <where>', 'there alone').choices(['simulator', 'lnd']))
+  .addOption(new Option('--lane <lane>', 'over this lane alone').choices(['node', 'phantom']))
   .option('--write', 'write bench/results/many.md and many.json', false)
   .option('--connections <n>', 'how many', wholeNumber(2, 20_000), 1_000)
   .option('--packets <n>', 'what the slowest must have had', wholeNumber(1, 10_000), 30)
@@ -46,6 +51,8 @@ const options = new Command('many')
   .opts<{
     readonly json: boolean
     readonly lnd: boolean
+    readonly only?: 'simulator' | 'lnd'
+    readonly lane?: Lane
     readonly write: boolean
     readonly connections: number
     readonly packets: number
@@ -84,7 +91,7 @@ class Shares {
   }
 }
 
-async function measure(world: TwoNodes, lane: 'node' | 'phantom'): Promise<Fairness> {
+async function measure(world: TwoNodes, lane: Lane): Promise<Fairness> {
   const { connections, packets } = options
   const money = { caps: { peer: PLENTY_MSAT, process: PLENTY_MSAT }, maxCost: PLENTY_MSAT }
   const receiver = await world.run(createEndpoint({ backend: world.bob(), phantomLane: lane === 'phantom', ...money }))
@@ -128,7 +135,7 @@ async function measure(world: TwoNodes, lane: 'node' | 'phantom'): Promise<Fairn
 function flood(
   sender: Endpoint,
   publicKey: string,
-  lane: 'node' | 'phantom',
+  lane: Lane,
 ): { readonly socket: Socket; readonly isOpen: Promise<void> } {
   const socket = sender.createConnection(publicKey, PORT, { lane, connectTimeout: 600_000 })
   const isOpen = Promise.withResolvers<void>()
@@ -156,11 +163,29 @@ function line(row: Fairness): string {
   return `| ${cells.join(' | ')} |`
 }
 
+/** Rows that were written before, and are not measured anew. */
+async function kept(measured: readonly Fairness[]): Promise<readonly Fairness[]> {
+  const written = await readFile(new URL('many.json', RESULTS), 'utf8').catch(() => undefined)
+  const before = written === undefined ? [] : (JSON.parse(written) as { readonly rows: readonly Fairness[] }).rows
+  return before.filter(({ world, lane }) => !measured.some((row) => row.world === world && row.lane === lane))
+}
+
+/** As a table has them: the simulator first. */
+function order({ world, lane }: Fairness): number {
+  return (world.startsWith('real') ? LANES.length : 0) + LANES.indexOf(lane)
+}
+
+/** The places by the options: the simulator alone unless told. */
+function places(): readonly (() => Promise<TwoNodes>)[] {
+  if (options.only === 'lnd') return [realNodes]
+  return options.lnd && options.only === undefined ? [simulatedNodes, realNodes] : [simulatedNodes]
+}
+
 const rows: Fairness[] = []
-for (const open of options.lnd ? [simulatedNodes, realNodes] : [simulatedNodes]) {
+for (const open of places()) {
   const world = await open()
   try {
-    for (const lane of ['node', 'phantom'] as const) {
+    for (const lane of options.lane === undefined ? LANES : [options.lane]) {
       const row = await measure(world, lane)
       rows.push(row)
       console.log(line(row))
@@ -169,17 +194,19 @@ for (const open of options.lnd ? [simulatedNodes, realNodes] : [simulatedNodes])
     await world.close()
   }
 }
-const table = [
-  '| where | connections | all open, s | slowest has its packets, s | kB/s of all | least kB | mean | most | (most - least) / mean | failed |',
-  '|-|-:|-:|-:|-:|-:|-:|-:|-:|-:|',
-  ...rows.map(line),
-].join('\n')
-console.log(`\n${table}`)
+const table = (shown: readonly Fairness[]): string =>
+  [
+    '| where | connections | all open, s | slowest has its packets, s | kB/s of all | least kB | mean | most | (most - least) / mean | failed |',
+    '|-|-:|-:|-:|-:|-:|-:|-:|-:|-:|',
+    ...shown.map(line),
+  ].join('\n')
+console.log(`\n${table(rows)}`)
 if (options.write) {
   const head = `# Many connections at once\n\n\`./dev bench many --lnd --write\`: all between two programs, all with more to send than the nodes can carry; what each has got, from when all are open until the slowest has had ${options.packets} packets of ${PACKET_BYTES} bytes. Asked: (most - least) / mean at most ${MAX_SPREAD}, none failed.\n\n`
+  const all = [...(await kept(rows)), ...rows].toSorted((a, b) => order(a) - order(b))
   await mkdir(RESULTS, { recursive: true })
-  await writeFile(new URL('many.md', RESULTS), `${head}${table}\n`)
-  await writeFile(new URL('many.json', RESULTS), `${JSON.stringify({ bench: 'many', rows }, undefined, 2)}\n`)
+  await writeFile(new URL('many.md', RESULTS), `${head}${table(all)}\n`)
+  await writeFile(new URL('many.json', RESULTS), `${JSON.stringify({ bench: 'many', rows: all }, undefined, 2)}\n`)
 }
 if (options.json) console.log(JSON.stringify({ bench: 'many', rows }))
 if (rows.some(({ spread, failed }) => spread > MAX_SPREAD || failed > 0)) process.exitCode = 1
