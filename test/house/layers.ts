@@ -147,7 +147,7 @@ const LAYERS: readonly Layer[] = [
     // The only layer that loads gRPC: neither keysock nor keysock/sim reaches it.
     path: 'src/backends/lnd/rpc/',
     files: ['src/backends/lnd/rpc/', ...LND_BASE],
-    packages: [NOBLE, NODE, 'lightning', '@grpc/grpc-js'],
+    packages: [NOBLE, NODE, 'lightning', '@grpc/grpc-js', '@grpc/proto-loader'],
   },
   {
     path: 'src/backends/lnd/routes/',

@@ -1,11 +1,13 @@
+import { createRequire } from 'node:module'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { checkServerIdentity, rootCertificates, type PeerCertificate } from 'node:tls'
-import { Channel, credentials as grpcCredentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js'
-// Not the whole package: it loads hundreds of files.
-import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
+import { Channel, credentials as grpcCredentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js'
+import type { ChannelCredentials, GrpcObject, ServiceClientConstructor } from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import lndInterface from 'lightning/grpc/grpc_services.json' with { type: 'json' }
 import { unknownOption } from '../../../floor/option-names.ts'
 import { BackendError } from '../../backend.ts'
 import { lndSocket } from './address.ts'
@@ -233,12 +235,42 @@ export interface OpenedServices extends LndServices {
 /** The longest name of a file that systems take. */
 const MAX_FILE_NAME = 4_096
 
-type ClientClass = new (socket: string, credentials: ChannelCredentials, options: object) => unknown
+const { packageTypes, protoFiles } = lndInterface
+
+/** The services that keysock calls. */
+const SERVICES = { default: 'Lightning', router: 'Router', signer: 'Signer' } as const satisfies Record<
+  keyof LndServices,
+  string
+>
+
+type Classes = Readonly<Record<keyof LndServices, ServiceClientConstructor>>
+
+let loaded: Classes | undefined
 
 /**
- * Clients of a node. npm lightning loads lnd's interface; its clients are made again with reconnects that
- * start at once, since lnd lets go of held HTLCs a second after it came up (gRPC's own back-off is 1 to 120 s).
- * They share one connection, so that a node is reachable as a whole or not at all.
+ * Classes of clients from npm lightning's copy of lnd's interface, of three services alone: all twelve take three times
+ * as long to read, in each thread.
+ */
+function clientClasses(): Classes {
+  if (loaded !== undefined) return loaded
+  const folder = dirname(createRequire(import.meta.url).resolve('lightning/grpc/grpc_services.json'))
+  const files = Object.values(SERVICES).map((name) => join(folder, 'protos', protoFiles[name]))
+  // As npm lightning reads them, whose objects an application may give instead.
+  const definition = loadSync(files, { defaults: true, enums: String, keepCase: true, longs: String, oneofs: true })
+  const packages = loadPackageDefinition(definition)
+  const classOf = (name: keyof typeof packageTypes): ServiceClientConstructor =>
+    (packages[packageTypes[name]] as GrpcObject)[name] as ServiceClientConstructor
+  loaded = {
+    default: classOf(SERVICES.default),
+    router: classOf(SERVICES.router),
+    signer: classOf(SERVICES.signer),
+  }
+  return loaded
+}
+
+/**
+ * Clients of a node, with reconnects that start at once, since lnd lets go of held HTLCs a second after it came up
+ * (gRPC's own back-off is 1 to 120 s). They share one connection, so that a node is reachable as a whole or not at all.
  */
 export function openServices(given: LndCredentials): OpenedServices {
   let opened = connect(given)
@@ -262,11 +294,6 @@ export function openServices(given: LndCredentials): OpenedServices {
 
 function connect(given: LndCredentials): LndServices & { close(): void } {
   const { socket } = given
-  const loaded = authenticatedLndGrpc({
-    socket,
-    ...(given.cert !== undefined && { cert: given.cert }),
-    ...(given.macaroon !== undefined && { macaroon: given.macaroon }),
-  }).lnd as unknown as LndServices & Readonly<Record<string, { close(): void }>>
   const credentials = channelCredentials(given)
   const options = {
     'grpc.max_receive_message_length': -1,
@@ -280,14 +307,12 @@ function connect(given: LndCredentials): LndServices & { close(): void } {
     ...(isIP(hostOf(socket)) !== 0 && { 'grpc.ssl_target_name_override': 'localhost' }),
   }
   const channelOverride = new Channel(socket, credentials, options)
-  const renew = (client: unknown): unknown =>
-    new ((client as object).constructor as ClientClass)(socket, credentials, { channelOverride })
-  const { default: main, router, signer } = loaded
-  for (const client of Object.values(loaded)) client.close()
+  const classes = clientClasses()
+  const client = (service: keyof LndServices): unknown => new classes[service](socket, credentials, { channelOverride })
   return {
-    default: renew(main),
-    router: renew(router),
-    signer: renew(signer),
+    default: client('default'),
+    router: client('router'),
+    signer: client('signer'),
     close: () => channelOverride.close(),
   }
 }
