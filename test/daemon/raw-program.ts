@@ -36,6 +36,11 @@ export class RawProgram {
     this.#stream.pause()
   }
 
+  /** Hangs up. */
+  end(): void {
+    this.#stream.destroy()
+  }
+
   /** Sends a call and gives its answer; undefined where the connection ends instead. */
   async call(call: string, argument: unknown = null): Promise<Answer | undefined> {
     const id = ++this.#made

@@ -3,7 +3,7 @@ import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import { isProgram, PROGRAM_WORDS } from '../../../medium/program-name.ts'
 import { type Backend, BackendError, type BackendEvent, type NodeInfo } from '../../backend.ts'
-import { GREETING_MS, MAX_PROGRAMS, MAX_SOCKETS, MAX_TOLD_CAPS, RESUME_BEHIND } from '../protocol/limits.ts'
+import { MAX_PROGRAMS, MAX_SOCKETS, MAX_TOLD_CAPS, RESUME_BEHIND } from '../protocol/limits.ts'
 import type { AttachRequest, AttachResult, DaemonStatus } from '../protocol/messages.ts'
 import { ArrivalDispatcher } from './arrival-dispatcher.ts'
 import { KeyAgreements } from './key-agreements.ts'
@@ -148,9 +148,6 @@ export class DaemonServer {
     this.#connections.add(connection)
     if (this.#isStopped) connection.hangUp('the daemon ends')
     else if (this.#connections.size > MAX_SOCKETS) connection.hangUp('too many connections')
-    this.clock.schedule(this.clock.now() + GREETING_MS, () => {
-      if (connection.session?.isGone !== false) connection.hangUp('it did not attach')
-    })
   }
 
   // ---- What connections ask for ------------------------------------------------------------------------

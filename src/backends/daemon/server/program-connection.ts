@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { toHex } from '../../../floor/bytes.ts'
 import { BackendError } from '../../backend.ts'
 import { MessageError } from '../protocol/codecs.ts'
-import { MAX_CALLS_PER_PROGRAM, VERSIONS } from '../protocol/limits.ts'
+import { GREETING_MS, MAX_CALLS_PER_PROGRAM, VERSIONS } from '../protocol/limits.ts'
 import { Lines } from '../protocol/lines.ts'
 import {
   type AttachRequest,
@@ -41,6 +41,8 @@ export class ProgramConnection {
   #session: ProgramSession | undefined
   /** Calls under way that count towards MAX_CALLS_PER_PROGRAM. */
   #calls = 0
+  /** While no program is attached over it. It goes with the connection, which it would keep in memory. */
+  #cancelHangUp: (() => void) | undefined
 
   /** @param id of the session that a program may attach with; 0 for the daemon's own endpoint */
   constructor(server: DaemonServer, id: number, stream: Duplex) {
@@ -48,8 +50,12 @@ export class ProgramConnection {
     this.#id = id
     this.#lines = new Lines(stream, {
       message: (json) => this.#handle(readCall(json)),
-      closed: (why) => server.closed(this, why),
+      closed: (why) => {
+        this.#cancelHangUp?.()
+        server.closed(this, why)
+      },
     })
+    this.#awaitAttach()
   }
 
   /** The program that has attached over it, which may have gone. */
@@ -74,7 +80,11 @@ export class ProgramConnection {
       case 'attach':
         return this.#attach(id, sent.argument as AttachRequest)
       case 'detach':
-        void this.#server.leave(this.#attached()).then(() => this.#reply(id, call, undefined))
+        void this.#server.leave(this.#attached()).then(() => {
+          this.#reply(id, call, undefined)
+          // It is of no more use, and takes a place.
+          this.#awaitAttach()
+        })
         return
       case 'findRoutes':
       case 'pay':
@@ -89,6 +99,13 @@ export class ProgramConnection {
       case 'releasePort':
         return this.#serve(id, call, sent.argument as Calls[typeof call]['argument'])
     }
+  }
+
+  /** spec/daemon.md §8: over what is open for so long, a program is attached. */
+  #awaitAttach(): void {
+    if (!this.#lines.isOpen) return
+    const { clock } = this.#server
+    this.#cancelHangUp = clock.schedule(clock.now() + GREETING_MS, () => this.hangUp('it did not attach'))
   }
 
   #greet(id: number, { versions }: Calls['hello']['argument']): void {
@@ -120,6 +137,7 @@ export class ProgramConnection {
       return this.#fail(id, asSentError(error))
     }
     this.#session = session
+    this.#cancelHangUp?.()
     this.#reply(id, 'attach', result)
     this.#server.begin(session, request)
   }
