@@ -143,6 +143,17 @@ it('forgets the way whose last use is the longest ago', () => {
   expect(bench.schedulers.for(connection, key(1))).not.toBe(made[1])
 })
 
+it('forgets all that are too many as soon as their payments are decided', async () => {
+  const bench = new SchedulerBench()
+  const most = MAX_IDLE_SCHEDULERS + 100
+  for (let i = 0; i < most; i++) bench.enqueue(bench.connection(key(i), 1), key(i))
+  await settle()
+  expect([bench.paid.length, bench.schedulers.size]).toEqual([most, most])
+  for (const paid of bench.paid) bench.fail(paid, GONE)
+  bench.schedulers.for(bench.connection(key(most), 0), key(most))
+  expect(bench.schedulers.size).toBe(MAX_IDLE_SCHEDULERS)
+})
+
 describe('fresh paths', () => {
   const fresh = { id: 'fresh', channels: ['a', 'b'] }
 

@@ -304,7 +304,7 @@ export class PeerSchedulers {
   /** Of the newest way: others like it have the same. */
   #options: PeerOptions | undefined
 
-  /** @param maxIdle with so many ways to public keys, an idle one is forgotten for each that is new */
+  /** @param maxIdle with so many ways to public keys, those that are idle are forgotten where one is new */
   constructor(parts: SchedulerParts, maxIdle: number) {
     this.#parts = parts
     this.#maxIdle = maxIdle
@@ -359,16 +359,16 @@ export class PeerSchedulers {
     return this.#options
   }
 
+  /** Makes room for one: more than one goes where more than fit were busy at one time. */
   #forgetIdle(): void {
-    if (this.#byKey.size < this.#maxIdle) return
-    let idlest: [string, PeerScheduler] | undefined
-    for (const entry of this.#byKey) {
-      const [, scheduler] = entry
-      if (!scheduler.isBusy && (idlest === undefined || scheduler.lastUse < idlest[1].lastUse)) idlest = entry
+    const tooMany = this.#byKey.size - this.#maxIdle + 1
+    if (tooMany <= 0) return
+    const idle = [...this.#byKey].filter(([, scheduler]) => !scheduler.isBusy)
+    const idlest = idle.toSorted(([, one], [, two]) => one.lastUse - two.lastUse).slice(0, tooMany)
+    for (const [key, scheduler] of idlest) {
+      scheduler.stop()
+      this.#byKey.delete(key)
     }
-    if (idlest === undefined) return
-    idlest[1].stop()
-    this.#byKey.delete(idlest[0])
   }
 }
 
