@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createEndpoint, MemoryStore } from '../../src/index.ts'
+import { Connections } from '../../src/transport/driver/connections.ts'
 import type { Endpoint } from '../../src/transport/sockets/endpoint.ts'
 import type { Socket } from '../../src/transport/sockets/socket.ts'
 import type { StoreChange } from '../../src/transport/store/store.ts'
@@ -237,6 +238,24 @@ describe('an OPEN whose payment comes to nothing while it is judged', () => {
     await finish()
     expect(accepted).toEqual([])
     expect(endpoint.stats).toMatchObject({ connections: 0, connectionsAccepted: 0 })
+  })
+
+  it('is refused where no room for a connection is left meanwhile', async () => {
+    opens.offer('a', opens.make())
+    await settle()
+    const room = vi.spyOn(Connections.prototype, 'hasRoom', 'get').mockReturnValue(false)
+    onTestFinished(() => room.mockRestore())
+    await finish()
+    expect(opens.verdicts).toEqual([`a ${Code.NO_ROOM}`])
+    expect(accepted).toEqual([])
+  })
+
+  it('waits for the disk with as many others as the backlog of its port has room for', async () => {
+    await endpoint.createServer(() => undefined).listen({ port: 8, backlog: 3 })
+    for (const offerId of ['a', 'b', 'c', 'd']) opens.offer(offerId, opens.make({ port: 8 }))
+    await settle()
+    expect(opens.verdicts).toEqual([`d ${Code.NO_ROOM}`])
+    await finish()
   })
 
   it('is not accepted where the offer is gone; what comes again gets BUSY', async () => {

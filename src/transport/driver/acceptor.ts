@@ -170,7 +170,8 @@ export class Acceptor {
     if (connections.responder(connectionId) !== undefined) return Code.CLOSED
     // The listener may have closed, or its bound been reached, in the meantime.
     if (ports.get(port) !== listener) return this.#refuse(open, because(Code.NO_LISTENER))
-    return listener.admit() ? this.#accept(open, agreed) : this.#refuse(open, because(Code.NO_ROOM))
+    const isRoom = connections.hasRoom && listener.admit()
+    return isRoom ? this.#accept(open, agreed) : this.#refuse(open, because(Code.NO_ROOM))
   }
 
   /** Who takes the connection, and on what terms; or why nobody does. */
@@ -189,6 +190,8 @@ export class Acceptor {
     const isWanted = (): boolean => !this.#isUnpaid(arrival)
     // Nobody is asked about what cannot be taken any more.
     if (!isWanted()) return because(Code.BUSY)
+    // Others may have come while its key was asked for, which count only from here on.
+    if (this.#isFull(port, listener)) return because(Code.NO_ROOM)
     const refused = await this.#openings.countedAt(port, this.#openings.decide(open, listener, { remoteKey, isWanted }))
     return refused ?? { listener, remoteKey, priceMsat }
   }
@@ -262,7 +265,11 @@ export class Acceptor {
     }
     const listener = ports.get(port)
     if (listener === undefined) return Code.NO_LISTENER
-    return this.#openings.waiting(port) >= listener.backlog || !connections.hasRoom ? Code.NO_ROOM : listener
+    return this.#isFull(port, listener) || !connections.hasRoom ? Code.NO_ROOM : listener
+  }
+
+  #isFull(port: number, { backlog }: PortListener): boolean {
+    return this.#openings.waiting(port) >= backlog
   }
 
   #dropUntaken(code: number): OfferDecision {
