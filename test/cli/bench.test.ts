@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { MAX_BENCH_BYTES, MAX_BENCH_CALLERS, MAX_QUESTION_BYTES } from '../../src/cli/bench/limits.ts'
 import type { CliEvent } from '../../src/cli/events.ts'
-import { createEndpoint } from '../../src/index.ts'
+import { createEndpoint, type Socket } from '../../src/index.ts'
+import { Code } from '../../src/wire/errors.ts'
 import { CommandLine, type Running } from './command-line.ts'
 
 let line: CommandLine
@@ -68,7 +70,9 @@ it('stops at its cap, and at Ctrl-C', async () => {
 
 it('who asks for what there is none of is thrown out', async () => {
   const endpoint = await createEndpoint({ backend: line.sim.backend('alice') })
-  for (const question of ['up and down\n', 'down 0\n', 'down 99999999999\n', 'x'.repeat(100)]) {
+  const tooMuch = `down ${MAX_BENCH_BYTES + 1}\n`
+  const tooLong = 'x'.repeat(MAX_QUESTION_BYTES)
+  for (const question of ['up and down\n', 'down 0\n', 'down 99999999999\n', tooMuch, tooLong]) {
     const socket = await endpoint.connect(line.key('bob'), 18_007)
     const failed = new Promise((resolve) => {
       socket.on('error', resolve)
@@ -76,6 +80,24 @@ it('who asks for what there is none of is thrown out', async () => {
     socket.resume().write(question)
     expect(await failed).toMatchObject({ code: 'ECONNRESET' })
   }
+  await endpoint.close()
+})
+
+it('serves four callers at once, and refuses one more until one of them has gone', async () => {
+  const endpoint = await createEndpoint({ backend: line.sim.backend('alice') })
+  const call = async (): Promise<Socket> => await endpoint.connect(line.key('bob'), 18_007)
+  const calls = await Promise.allSettled(Array.from({ length: MAX_BENCH_CALLERS + 2 }, call))
+  const callers = calls.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  expect(callers).toHaveLength(MAX_BENCH_CALLERS)
+  const noRoom = { code: 'ECONNREFUSED', peerCode: Code.NO_ROOM }
+  expect(calls.flatMap((each) => (each.status === 'rejected' ? [each.reason as Error] : []))).toMatchObject([
+    noRoom,
+    noRoom,
+  ])
+  await expect(call()).rejects.toMatchObject(noRoom)
+  callers[0]?.resume().end('ping\n')
+  await listener.event(isOf('bench-served'))
+  await expect(call()).resolves.toBeDefined()
   await endpoint.close()
 })
 

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { HOLD_MS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../../src/backends/daemon/protocol/limits.ts'
+import { HOLD_MS, MAX_HELD_OPENS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../../src/backends/daemon/protocol/limits.ts'
 import { ArrivalDispatcher } from '../../src/backends/daemon/server/arrival-dispatcher.ts'
 import { KeyAgreements, type PortOfOpen } from '../../src/backends/daemon/server/key-agreements.ts'
 import { ConnectionOwners, PortOwners } from '../../src/backends/daemon/server/ownership.ts'
@@ -177,6 +177,17 @@ describe('what settles at the node', () => {
     settle(open(1))
     for (let i = 0; i < MAX_WAITING_ARRIVALS; i++) settle(data(9))
     expect(one.got).toHaveLength(MAX_WAITING_ARRIVALS)
+  })
+
+  it('waits for its port with 255 others, if it is an OPEN; one more is refused', async () => {
+    ports.claim(7, one.session)
+    die(one)
+    for (let i = 0; i <= MAX_HELD_OPENS; i++) {
+      settle(open(i % 250))
+      await answer(7)
+    }
+    expect(arrivals.counts.held).toBe(MAX_HELD_OPENS)
+    expect(refuser.got).toEqual([MAX_HELD_OPENS + 1])
   })
 
   it('is refused where nobody listens, and dropped where it cannot be read', async () => {

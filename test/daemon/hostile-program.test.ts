@@ -95,7 +95,7 @@ describe('a program that does not keep to the protocol is cut off', () => {
     ['no UTF-8', Uint8Array.of(0x22, 0xff, 0x22, 0x0a)],
     ['JSON that is no call', '[1,2,3]\n'],
     ['a line without end', 'x'.repeat(MAX_LINE_BYTES + 1)],
-    ['a line that is too long', `"${'x'.repeat(MAX_LINE_BYTES)}"\n`],
+    ['a line that is too long', `${'{"id":1,"call":"hello","with":{"versions":[4]}}'.padEnd(MAX_LINE_BYTES + 1)}\n`],
     ['a call before the greeting', '{"id":1,"call":"status","with":null}\n'],
     ['a call with another argument', '{"id":1,"call":"hello","with":{"versions":"all"}}\n'],
     ['a call with a field too many', '{"id":1,"call":"hello","with":{"versions":[1]},"x":1}\n'],

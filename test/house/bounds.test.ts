@@ -19,14 +19,17 @@ const rows: readonly Row[] = [
   ),
 ].map(({ groups }) => groups as unknown as Row)
 
-/** Of literals, and of products of them. */
+/** Of literals, of other constants of the same file, and of products of them. */
 function valueOf(file: string, constant: string): number | undefined {
   const text = readFileSync(join(ROOT, file), 'utf8')
-  const [, written = ''] = new RegExp(`^export const ${constant}(?:: \\w+)? = ([\\d_ *]+)n?$`, 'm').exec(text) ?? []
+  const [, written = ''] =
+    new RegExp(`^(?:export )?const ${constant}(?:: \\w+)? = ([\\w *]+?)n?$`, 'm').exec(text) ?? []
+  const numberOf = (each: string): number =>
+    /^[A-Z]/.test(each) ? (valueOf(file, each) ?? Number.NaN) : Number(each.replaceAll('_', ''))
   const powerOf = (factor: string): number =>
     factor
       .split('**')
-      .map((each) => Number(each.replaceAll('_', '')))
+      .map((each) => numberOf(each.trim()))
       .reduceRight((power, base) => base ** power)
   const factors = written.split(/(?<!\*)\*(?!\*)/)
   return written === '' ? undefined : factors.reduce((value, factor) => value * powerOf(factor), 1)

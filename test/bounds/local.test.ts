@@ -1,0 +1,76 @@
+/** What callers and sellers can make grow on this machine: docs/bounds.md names each of these. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, expect, it, onTestFinished } from 'vitest'
+import { MAX_COPIES } from '../../src/cli/transfer/limits.ts'
+import { placeBeside } from '../../src/cli/transfer/placing.ts'
+import { MAX_PRICES } from '../../src/cli/tunnel/limits.ts'
+import { Prices, type Seller } from '../../src/cli/tunnel/prices.ts'
+import type { ConnectionHandle } from '../../src/transport/driver/connection-handle.ts'
+import { SEND_BUFFER_BYTES } from '../../src/transport/limits.ts'
+import { WriteBuffer } from '../../src/transport/sockets/write-buffer.ts'
+import { NO_TARIFF } from '../../src/wire/tariffs.ts'
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'keysock-bounds-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+})
+
+it('99 files of one name are beside one another, and one more is refused', async () => {
+  const place = async (): Promise<string> => {
+    const part = join(folder, 'part')
+    writeFileSync(part, '')
+    return await placeBeside(part, folder, 'a')
+  }
+  for (let number = 1; number <= MAX_COPIES; number++) await place()
+  await expect(place()).rejects.toMatchObject({ reason: 'EXISTS' })
+  expect(readdirSync(folder).filter((name) => name !== 'part')).toHaveLength(MAX_COPIES)
+})
+
+it('the prices of 1,000 sellers are remembered: the oldest is asked for anew', async () => {
+  const sellerOf = (i: number): Seller => ({ publicKey: String(i).padStart(66, '0'), port: 7 })
+  const priceOf = { ...NO_TARIFF, packetMsat: 1_000n }
+  const file = join(folder, 'prices.json')
+  const nameOf = ({ publicKey, port }: Seller): string => `${publicKey}:${port}`
+  const accepted = Array.from({ length: MAX_PRICES }, (_, i) => [nameOf(sellerOf(i)), { packetMsat: '1000' }] as const)
+  writeFileSync(file, JSON.stringify(Object.fromEntries(accepted)))
+  let asked = 0
+  const prices = new Prices({
+    environment: { KEYSOCK_HOME: folder },
+    accept: undefined,
+    ask: async () => {
+      asked++
+      return await Promise.resolve(true)
+    },
+    emit: () => undefined,
+  })
+  for (let i = 0; i < MAX_PRICES; i++) await prices.agrees(sellerOf(i), priceOf)
+  expect([asked, prices.of(sellerOf(0))]).toEqual([0, priceOf])
+  await prices.agrees(sellerOf(MAX_PRICES), priceOf)
+  expect([asked, prices.of(sellerOf(0))]).toEqual([1, undefined])
+  const kept = Object.keys(JSON.parse(readFileSync(file, 'utf8')) as object)
+  expect([kept.length, kept.at(0), kept.at(-1)]).toEqual([
+    MAX_PRICES,
+    nameOf(sellerOf(1)),
+    nameOf(sellerOf(MAX_PRICES)),
+  ])
+})
+
+it('16 MiB that a peer has not acknowledged are kept, whatever it lets this side send', () => {
+  let kept = 0
+  const handle = {
+    unsentBytes: 0,
+    sendAheadBytes: Infinity,
+    get bufferedBytes() {
+      return kept
+    },
+    write: (piece: Uint8Array) => (kept += piece.length),
+  } as unknown as ConnectionHandle
+  const buffer = new WriteBuffer(0)
+  buffer.put(new Uint8Array(2 * SEND_BUFFER_BYTES), { owned: true, callback: () => undefined })
+  buffer.handOn(handle, false)
+  expect([kept, buffer.isWaiting]).toEqual([SEND_BUFFER_BYTES, true])
+})
