@@ -2,8 +2,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeEach, expect, it, onTestFinished } from 'vitest'
-import { MAX_COPIES } from '../../src/cli/transfer/limits.ts'
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import { FileHashes } from '../../src/cli/transfer/file-content.ts'
+import { MAX_COPIES, MAX_HASHES } from '../../src/cli/transfer/limits.ts'
 import { placeBeside } from '../../src/cli/transfer/placing.ts'
 import { MAX_PRICES } from '../../src/cli/tunnel/limits.ts'
 import { Prices, type Seller } from '../../src/cli/tunnel/prices.ts'
@@ -28,6 +29,21 @@ it('99 files of one name are beside one another, and one more is refused', async
   for (let number = 1; number <= MAX_COPIES; number++) await place()
   await expect(place()).rejects.toMatchObject({ reason: 'EXISTS' })
   expect(readdirSync(folder).filter((name) => name !== 'part')).toHaveLength(MAX_COPIES)
+})
+
+it('the hashes of 256 files are remembered: the one that was asked for the longest ago is read again', async () => {
+  const hashes = new FileHashes()
+  const read = vi.spyOn(hashes, 'ofPrefix')
+  const { signal } = new AbortController()
+  const ask = async (i: number): Promise<unknown> => await hashes.ofFile(join(folder, String(i)), signal)
+  for (let i = 0; i <= MAX_HASHES; i++) {
+    writeFileSync(join(folder, String(i)), 'a')
+    await ask(i)
+  }
+  await ask(1)
+  expect(read).toHaveBeenCalledTimes(MAX_HASHES + 1)
+  await ask(0)
+  expect(read).toHaveBeenCalledTimes(MAX_HASHES + 2)
 })
 
 it('the prices of 1,000 sellers are remembered: the oldest is asked for anew', async () => {

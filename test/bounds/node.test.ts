@@ -1,0 +1,57 @@
+/** What others can make grow in the backend of lnd, pushed against its bound (docs/bounds.md). */
+import { expect, it } from 'vitest'
+import type { BackendEvent } from '../../src/backends/backend.ts'
+import { CONFIRM_POLL_MS, MAX_NODES_KNOWN, MAX_POLICIES, MAX_UNCONFIRMED } from '../../src/backends/lnd/limits.ts'
+import { Confirmations, type ConfirmationsNeeds } from '../../src/backends/lnd/phantom/confirmations.ts'
+import { Crowd } from '../../src/backends/lnd/phantom/crowd.ts'
+import { Policies } from '../../src/backends/lnd/routes/policies.ts'
+import type { LndClient } from '../../src/backends/lnd/rpc/client.ts'
+import { turn } from '../../src/floor/clock.ts'
+import { ManualClock } from '../manual-clock.ts'
+
+it('8,192 settled HTLCs are looked for until their money is there, and one more is not', async () => {
+  const clock = new ManualClock(turn)
+  const events: BackendEvent[] = []
+  const channels = {
+    list: async () => [{ chan_id: '1', pending_htlcs: [] }],
+  } as unknown as ConfirmationsNeeds['channels']
+  const confirmations = new Confirmations({ clock, channels, emit: (event) => events.push(event) })
+  for (let i = 0; i <= MAX_UNCONFIRMED; i++) {
+    const hash = new Uint8Array(32)
+    new DataView(hash.buffer).setUint32(0, i)
+    confirmations.settled({ hash, amountMsat: 1n, chanId: '1' })
+  }
+  await clock.advance(2 * CONFIRM_POLL_MS)
+  expect(events.length).toBe(MAX_UNCONFIRMED)
+  expect(clock.timers).toBe(0)
+})
+
+/** An lnd that knows every channel and node of which it is asked. */
+class AskedLnd {
+  asked = 0
+  readonly client = {
+    call: async () => {
+      this.asked++
+      return await Promise.resolve({})
+    },
+  } as unknown as LndClient
+}
+
+it('the policies of 16,384 channels are kept: for the oldest the node is asked again', async () => {
+  const lnd = new AskedLnd()
+  const policies = new Policies(lnd.client, new ManualClock())
+  for (let i = 0; i <= MAX_POLICIES; i++) await policies.edge(String(i))
+  await policies.edge('1')
+  expect(lnd.asked).toBe(MAX_POLICIES + 1)
+  await policies.edge('0')
+  expect(lnd.asked).toBe(MAX_POLICIES + 2)
+})
+
+it('32 nodes are kept with their channels, and none for longer than two seconds', async () => {
+  const clock = new ManualClock()
+  const crowd = new Crowd(new AskedLnd().client, clock)
+  for (let i = 0; i < 2 * MAX_NODES_KNOWN; i++) await crowd.node(String(i))
+  expect(crowd.known).toBe(MAX_NODES_KNOWN)
+  clock.pass(2_000)
+  expect([crowd.known, clock.timers]).toEqual([0, 0])
+})
