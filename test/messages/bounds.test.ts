@@ -6,14 +6,20 @@ import type { Arrival } from '../../src/medium/arrival.ts'
 import type { OfferDecision } from '../../src/transport/driver/held-offers.ts'
 import { Contents } from '../../src/transport/messages/contents.ts'
 import { Inbox } from '../../src/transport/messages/inbox.ts'
-import { MAX_KEYSENDS_TAKEN, MAX_NOTE_KEYS, MAX_WAITING } from '../../src/transport/messages/limits.ts'
+import {
+  MAX_KEYSENDS_TAKEN,
+  MAX_NOTE_KEYS,
+  MAX_UNPAID_WAITING_ATTEMPTS,
+  MAX_WAITING,
+  MAX_WAITING_ATTEMPTS,
+} from '../../src/transport/messages/limits.ts'
 import { MessageFeed } from '../../src/transport/messages/message-feed.ts'
 import { MessagePorts } from '../../src/transport/messages/message-ports.ts'
 import { NoteReceiver, type NoteReceiverParts } from '../../src/transport/messages/note-receiver.ts'
 import { SeenNotes } from '../../src/transport/messages/seen-notes.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { paymentHash, publicKey } from '../../src/wire/keys.ts'
-import { makeNote, noteKeys, notePreimage } from '../../src/wire/notes.ts'
+import { makeNote, noteAttempt, noteKeys, notePreimage } from '../../src/wire/notes.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { ScriptedBackend, settle } from '../transport/scripted-backend.ts'
 import { testRuntime } from '../transport/test-runtime.ts'
@@ -29,20 +35,22 @@ function numbered(i: number, length = 32): Uint8Array {
   return bytes
 }
 
-/** The first attempt of a message, by its number under the key of its sender. */
-function offerOf(sender: number, number = 0): Arrival {
+/** An attempt of a message, by its number under the key of its sender. */
+function offerOf(sender: number, number = 0, attempt = 0): Arrival {
   // As the node below has it: an agreement of 8,000 keys takes seconds.
   const ephemeral = publicKey(numbered(sender))
   const keys = noteKeys(receiverKey, ephemeral, ephemeral.subarray(1))
   const letter = { port: PORT, height: HEIGHT, id: numbered(number, 16), content: undefined, isLocked: false }
-  const record = makeNote(keys, number, { ...letter, data: new Uint8Array(1) })
-  return { lane: 'phantom', record, amountMsat: 1_000n, hash: paymentHash(notePreimage(keys, number, 0)) }
+  const record = noteAttempt(makeNote(keys, number, { ...letter, data: new Uint8Array(1) }), attempt, 0)
+  return { lane: 'phantom', record, amountMsat: 1_000n, hash: paymentHash(notePreimage(keys, number, attempt)) }
 }
 
 /** What receives messages on a port, without an endpoint. */
 class Bench {
   /** Keys that the node was asked for. */
   asked = 0
+  /** Whether the node answers. */
+  agrees = true
   /** Payments that went back. */
   readonly gone: Set<string> = new Set()
   readonly ports: MessagePorts = new MessagePorts()
@@ -53,6 +61,7 @@ class Bench {
   constructor() {
     const sharedSecret = async (point: Uint8Array): Promise<Uint8Array> => {
       this.asked++
+      if (!this.agrees) await new Promise(() => {})
       return point.slice(1)
     }
     const driver = {
@@ -111,6 +120,31 @@ it('64 messages wait for an application that does not ask for the next one; one 
   expect(await bench.receive(offerOf(0, MAX_WAITING + 1))).toEqual(busy)
   await feed.close()
   expect(bench.receiver.pending).toBe(0)
+})
+
+it('eight attempts of a message wait for its application, and one more is refused as busy', async () => {
+  const bench = new Bench()
+  const feed = bench.read()
+  for (let attempt = 0; attempt < MAX_WAITING_ATTEMPTS; attempt++)
+    expect(await bench.receive(offerOf(0, 0, attempt))).toBeUndefined()
+  const late = await bench.receive(offerOf(0, 0, MAX_WAITING_ATTEMPTS))
+  expect(late).toEqual({ action: 'refuse', code: Code.BUSY })
+  await feed.close()
+})
+
+it('while the key of a message is agreed on eight paid attempts of it wait, or two that are not paid', async () => {
+  const bench = new Bench()
+  bench.agrees = false
+  /** How many attempts of twenty wait. */
+  const waiting = async (sender: number, lane: 'node' | 'phantom'): Promise<number> => {
+    let count = 0
+    for (let attempt = 0; attempt < 20; attempt++)
+      if ((await bench.receive({ ...offerOf(sender, 0, attempt), lane })) === undefined) count++
+    return count
+  }
+  expect(await waiting(1, 'phantom')).toBe(MAX_UNPAID_WAITING_ATTEMPTS)
+  expect(await waiting(2, 'node')).toBe(MAX_WAITING_ATTEMPTS)
+  expect(bench.asked).toBe(2)
 })
 
 it('the keys of 4,096 senders are remembered: for the one heard the longest ago the node is asked again', async () => {

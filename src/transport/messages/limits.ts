@@ -7,8 +7,10 @@ import type { BackOffBounds } from '../../floor/back-off.ts'
 export const MAX_WAITING = 64
 /** Keys of senders that are remembered, so that their next message needs no call to the node. */
 export const MAX_NOTE_KEYS = 4_096
-/** Attempts of messages that wait while one key is agreed on, on either lane, as for copies of an OPEN (spec §14). */
-export const MAX_WAITING_ATTEMPTS = { node: 8, phantom: 2 } as const
+/** Attempts of a message that wait while its key is agreed on, as for copies of an OPEN, or for its application ... */
+export const MAX_WAITING_ATTEMPTS = 8
+/** ... of these, where the last came over the phantom lane of this node, for the key (spec §14). */
+export const MAX_UNPAID_WAITING_ATTEMPTS = 2
 /**
  * Tries to agree on the key of a message that is paid already, with the pauses of `AGAIN`: four minutes in all, in
  * which a node that was started again is back.

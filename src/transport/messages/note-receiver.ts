@@ -22,7 +22,7 @@ import type { NoteFate } from '../store/store.ts'
 import type { Contents } from './contents.ts'
 import type { Inbox } from './inbox.ts'
 import type { PaidMessage } from './letters.ts'
-import { AGAIN, MAX_KEY_TRIES, MAX_NOTE_KEYS, MAX_WAITING_ATTEMPTS } from './limits.ts'
+import { AGAIN, MAX_KEY_TRIES, MAX_NOTE_KEYS, MAX_UNPAID_WAITING_ATTEMPTS, MAX_WAITING_ATTEMPTS } from './limits.ts'
 import type { MessagePorts } from './message-ports.ts'
 import { partyOf, PendingNote } from './pending-note.ts'
 import type { SeenNotes } from './seen-notes.ts'
@@ -122,7 +122,7 @@ export class NoteReceiver {
       if (turn === undefined) return this.#drop('too many messages', arrival, Code.BUSY)
       agreeing = { keys: this.#keysOf(header.ephemeral, turn), waiting: 0, isPaid: false }
       this.#agreeing.set(name, agreeing)
-    } else if (agreeing.waiting >= MAX_WAITING_ATTEMPTS[arrival.lane]) {
+    } else if (agreeing.waiting >= (arrival.lane === 'node' ? MAX_WAITING_ATTEMPTS : MAX_UNPAID_WAITING_ATTEMPTS)) {
       return this.#drop('too many attempts of a message', arrival, Code.BUSY)
     }
     agreeing.waiting += 1
@@ -234,7 +234,7 @@ export class NoteReceiver {
     // spec §18.6: its application is shown what the first one pays, and says yes to that.
     if (!pending.isLike(letter, arrival))
       return this.#drop('an attempt of a message that pays less', arrival, Code.DUPLICATE)
-    if (pending.live.length >= MAX_WAITING_ATTEMPTS.node)
+    if (pending.live.length >= MAX_WAITING_ATTEMPTS)
       return this.#drop('too many attempts of a message', arrival, Code.BUSY)
     return pending.join({ arrival, attempt: header.attempt, preimage })
   }
