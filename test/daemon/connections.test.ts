@@ -4,6 +4,7 @@ import type { Backend } from '../../src/backends/backend.ts'
 import { GREETING_MS, MAX_SOCKETS } from '../../src/backends/daemon/protocol/limits.ts'
 import { streamPair } from '../../src/backends/daemon/protocol/socket.ts'
 import { DaemonServer } from '../../src/backends/daemon/server/daemon-server.ts'
+import type { RouteHint } from '../../src/medium/route.ts'
 import { turn } from '../../src/floor/clock.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -13,10 +14,17 @@ const node = { publicKey: publicKey(new Uint8Array(32).fill(1)), network: 'regte
 
 let clock: ManualClock
 let server: DaemonServer
+/** Calls of the node, to be answered. */
+let asked: (() => void)[]
 
 beforeEach(async () => {
   clock = new ManualClock()
-  const backend = { start: async () => node, stop: async () => undefined } as unknown as Backend
+  asked = []
+  const routeHints = async (): Promise<readonly RouteHint[]> =>
+    await new Promise((resolve) => {
+      asked.push(() => resolve([]))
+    })
+  const backend = { start: async () => node, stop: async () => undefined, routeHints } as unknown as Backend
   server = await DaemonServer.start({ backend, clock })
 })
 
@@ -40,6 +48,24 @@ it('128 connections are there at once, and one more is closed', async () => {
   programs[1]?.end()
   await settle()
   expect(await connect().call('hello', { versions: [4] })).toHaveProperty('result')
+})
+
+it('one that was closed takes its place until the node has answered its calls: who comes back makes no more', async () => {
+  for (let i = 0; i < MAX_SOCKETS; i++) {
+    const program = connect()
+    await program.attach(i)
+    void program.call('routeHints')
+    await settle()
+    program.end()
+    await program.closed()
+  }
+  expect(asked.length).toBe(MAX_SOCKETS)
+  expect(await connect().closed()).toBe(true)
+  asked[0]?.()
+  await settle()
+  const next = connect()
+  expect(await next.attach(MAX_SOCKETS)).toHaveProperty('result')
+  expect(server.status().clients.length).toBe(1)
 })
 
 it('a connection that has ended leaves no timer, however many come and go', async () => {

@@ -48,7 +48,7 @@ export class DaemonServer {
   readonly #purse: Purse | undefined
   readonly #log: (message: string) => void
   readonly #startedMs: number
-  /** All connections, whether a program has attached over them or not. */
+  /** All connections, whether a program has attached over them or not, and closed ones whose calls go on. */
   readonly #connections = new Set<ProgramConnection>()
   /** Connections of programs so far, closed ones included. */
   #connectionCount = 0
@@ -229,11 +229,17 @@ export class DaemonServer {
   }
 
   closed(connection: ProgramConnection, why: string): void {
-    this.#connections.delete(connection)
+    // spec/daemon.md §8: what it asked of the node goes on, and whoever comes back at once may ask for as much again.
+    if (connection.isOver) this.forget(connection)
     const { session } = connection
     if (session === undefined) return
     this.#logOf(session, `left: ${why}`)
     void this.leave(session)
+  }
+
+  /** The place of a connection is free. */
+  forget(connection: ProgramConnection): void {
+    this.#connections.delete(connection)
   }
 
   /**

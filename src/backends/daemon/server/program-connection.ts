@@ -63,6 +63,11 @@ export class ProgramConnection {
     return this.#session
   }
 
+  /** It was closed, and the node has answered all that was asked over it. */
+  get isOver(): boolean {
+    return !this.#lines.isOpen && this.#calls === 0
+  }
+
   hangUp(why: string): void {
     this.#lines.close(why)
   }
@@ -153,7 +158,10 @@ export class ProgramConnection {
       })
     this.#calls += counts
     this.#server.calls[call](session, argument)
-      .finally(() => (this.#calls -= counts))
+      .finally(() => {
+        this.#calls -= counts
+        if (this.isOver) this.#server.forget(this)
+      })
       .then((result) => this.#reply(id, call, result))
       // Also where a result cannot be written as a message: that fails this one call, not the daemon.
       .catch((error: unknown) => this.#fail(id, asSentError(error)))
