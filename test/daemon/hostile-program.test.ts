@@ -102,6 +102,8 @@ describe('a program that does not keep to the protocol is cut off', () => {
   ])('%s', async (_, text) => {
     raw.write(text)
     expect(await sim.drive(raw.closed())).toBe(true)
+    // At once: whoever does not attach is cut off later anyway.
+    expect(sim.clock.now()).toBeLessThan(GREETING_MS)
   })
 
   it.each(['pay', 'makePaths', 'sharedSecret', 'claimPort', 'answer', 'detach'])(
