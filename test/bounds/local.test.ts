@@ -1,17 +1,23 @@
 /** What callers and sellers can make grow on this machine: docs/bounds.md names each of these. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import { MAX_IDLE_UPSTREAM } from '../../src/cli/proxy/limits.ts'
+import { WebConnections } from '../../src/cli/proxy/web-connections.ts'
 import { FileHashes } from '../../src/cli/transfer/file-content.ts'
 import { MAX_COPIES, MAX_HASHES } from '../../src/cli/transfer/limits.ts'
 import { placeBeside } from '../../src/cli/transfer/placing.ts'
 import { MAX_PRICES } from '../../src/cli/tunnel/limits.ts'
 import { Prices, type Seller } from '../../src/cli/tunnel/prices.ts'
+import { turn } from '../../src/floor/clock.ts'
+import type { Socket } from '../../src/index.ts'
 import type { ConnectionHandle } from '../../src/transport/driver/connection-handle.ts'
 import { SEND_BUFFER_BYTES } from '../../src/transport/limits.ts'
 import { WriteBuffer } from '../../src/transport/sockets/write-buffer.ts'
 import { NO_TARIFF } from '../../src/wire/tariffs.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 let folder: string
 
@@ -29,6 +35,34 @@ it('99 files of one name are beside one another, and one more is refused', async
   for (let number = 1; number <= MAX_COPIES; number++) await place()
   await expect(place()).rejects.toMatchObject({ reason: 'EXISTS' })
   expect(readdirSync(folder).filter((name) => name !== 'part')).toHaveLength(MAX_COPIES)
+})
+
+it('six connections to a web server wait for another request, and the others end', async () => {
+  const held: ServerResponse[] = []
+  const server = createServer((_request, response) => void held.push(response))
+  const web = new WebConnections(
+    {
+      resolve: () => 'the shop',
+      dial: async () => await Promise.resolve({} as Socket),
+      join: (local) => void server.emit('connection', local),
+      refused: () => undefined,
+    },
+    new ManualClock(),
+  )
+  onTestFinished(() => web.close())
+  const destination = { host: 'shop.keysock', address: 'the shop', port: 80 }
+  const most = 3 * MAX_IDLE_UPSTREAM
+  let answered = 0
+  for (let i = 0; i < most; i++)
+    request({ agent: web.kept, ...web.options(destination, undefined) }, (response) => {
+      response.resume().on('end', () => answered++)
+    }).end()
+  while (held.length < most) await turn()
+  for (const response of held) response.end('a')
+  while (answered < most) await turn()
+  for (let turns = 0; turns < 20; turns++) await turn()
+  expect(Object.values(web.kept.freeSockets).flat()).toHaveLength(MAX_IDLE_UPSTREAM)
+  expect(Object.values(web.kept.sockets).flat()).toEqual([])
 })
 
 it('the hashes of 256 files are remembered: the one that was asked for the longest ago is read again', async () => {
