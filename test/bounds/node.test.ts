@@ -7,6 +7,9 @@ import { Crowd } from '../../src/backends/lnd/phantom/crowd.ts'
 import { Policies } from '../../src/backends/lnd/routes/policies.ts'
 import type { LndClient } from '../../src/backends/lnd/rpc/client.ts'
 import { turn } from '../../src/floor/clock.ts'
+import { createEndpoint, MemoryStore } from '../../src/index.ts'
+import { MAX_TRACKING } from '../../src/transport/limits.ts'
+import { ScriptedBackend } from '../transport/scripted-backend.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 it('8,192 settled HTLCs are looked for until their money is there, and one more is not', async () => {
@@ -24,6 +27,29 @@ it('8,192 settled HTLCs are looked for until their money is there, and one more 
   await clock.advance(2 * CONFIRM_POLL_MS)
   expect(events.length).toBe(MAX_UNCONFIRMED)
   expect(clock.timers).toBe(0)
+})
+
+it('16 payments of former processes are asked for at once, and the others when these were answered', async () => {
+  const store = new MemoryStore()
+  await store.open()
+  const hashes = Array.from({ length: 3 * MAX_TRACKING }, (_, i) => String(i).padStart(64, '0'))
+  await store.write(hashes.map((hash) => ({ type: 'reserve', hash, peer: '', amountMsat: 1n, feeMsat: 0n })))
+  await store.close()
+  const backend = new ScriptedBackend()
+  const answers: (() => void)[] = []
+  backend.tracks = async () =>
+    await new Promise((resolve) => {
+      answers.push(() => resolve({ status: 'settled', feeMsat: 0n }))
+    })
+  const endpoint = await createEndpoint({ backend, store })
+  await backend.clock.advance(1_000)
+  expect(backend.tracked.length).toBe(MAX_TRACKING)
+  for (const answer of answers.splice(0, 3)) answer()
+  await backend.clock.advance(1_000)
+  expect(backend.tracked.length).toBe(MAX_TRACKING + 3)
+  const closing = endpoint.close()
+  await backend.clock.advance(60_000)
+  await closing
 })
 
 /** An lnd that knows every channel and node of which it is asked. */

@@ -6,6 +6,7 @@ import { type Backend, createEndpoint, type Message, type Socket } from '../../s
 import { MAX_HOLD_MS, MAX_LONG_HOLDS } from '../../src/medium/limits.ts'
 import type { Simulation } from '../../src/sim.ts'
 import { MAX_CONTENT_STREAMS } from '../../src/transport/limits.ts'
+import { DEFAULT_MAX_LARGE_MESSAGE_BYTES } from '../../src/transport/messages/limits.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { AMOUNT_MSAT, closeEnds, type Ends, errorOf, openBob, openEnds, PORT } from './worlds.ts'
 
@@ -95,6 +96,28 @@ it('a port takes 16 streams with contents at once, and refuses one more until on
   first.destroy()
   await sim.runFor(5_000)
   await connect()
+  await closeEnds(ends)
+})
+
+it('a content of more than a mebibyte is refused by its announcement', async () => {
+  const ends = await openEnds()
+  const { sim, alice, bob } = ends
+  await sim.drive(bob.mailbox(PORT).listening)
+  /** What is said to a content of so many bytes before any of them came. */
+  const answer = async (length: number): Promise<number[]> => {
+    const socket = await sim.drive(alice.connect(bob.publicKeyHex, PORT))
+    const said: number[] = []
+    socket.on('data', (bytes: Uint8Array) => void said.push(...bytes)).on('error', () => undefined)
+    // Version, id, hash; the length is a varint of four bytes.
+    const head = Buffer.alloc(1 + 16 + 32 + 4, 1)
+    head.writeUInt32BE(0x8000_0000 + length, head.length - 4)
+    socket.write(head)
+    await sim.runFor(10_000)
+    socket.destroy()
+    return said
+  }
+  expect(await answer(DEFAULT_MAX_LARGE_MESSAGE_BYTES)).toEqual([])
+  expect(await answer(DEFAULT_MAX_LARGE_MESSAGE_BYTES + 1)).toEqual([Code.NO_ROOM])
   await closeEnds(ends)
 })
 
