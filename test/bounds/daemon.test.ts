@@ -1,4 +1,4 @@
-/** What programs of a daemon, and those who pay to its node, can make grow in it: docs/bounds.md names each of these. */
+/** What programs of a daemon, and those who pay to its node, can make grow in it: docs/bounds.md names all of it. */
 import { beforeEach, expect, it } from 'vitest'
 import { MessageError } from '../../src/backends/daemon/protocol/codecs.ts'
 import {
