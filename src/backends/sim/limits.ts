@@ -32,8 +32,8 @@ export const LEAST_REMEMBERED_HASHES = 2_000
 
 /** Answers to how many could stand behind a reply path: some MB. */
 export const MAX_REMEMBERED_CROWDS = 20_000
-/** ... and who they are: some tens of MB at worst. */
-export const MAX_REMEMBERED_WHOLE_CROWDS = 256
+/** ... and who they are, in all of them together: 32 MB. */
+export const MAX_CROWD_NODES = 8_388_608
 
 /** What ways from senders cost at least, of all of them together: 64 MB. */
 export const MAX_COSTS = 33_554_432

@@ -1,7 +1,7 @@
 import { BoundedMap } from '../../floor/bounded.ts'
 import { crowdBehind, type GraphView, type Outward, type PathShape } from '../paths/candidates.ts'
 import type { ChannelLink } from './channel.ts'
-import { MAX_REMEMBERED_CROWDS, MAX_REMEMBERED_WHOLE_CROWDS } from './limits.ts'
+import { MAX_CROWD_NODES, MAX_REMEMBERED_CROWDS } from './limits.ts'
 import type { SimNode } from './node.ts'
 
 /** A node's public channels as gossip has them now. */
@@ -9,6 +9,7 @@ interface NodeSurroundings {
   readonly outward: readonly Outward<SimNode>[]
   /** Those over which it asks something for what comes in. */
   readonly asking: readonly Outward<SimNode>[]
+  readonly neighbours: ReadonlySet<SimNode>
 }
 
 /**
@@ -19,8 +20,9 @@ export class Surroundings implements GraphView<SimNode> {
   /** By index of the node. */
   readonly #nodes: (NodeSurroundings | undefined)[] = []
   readonly #sizes = new BoundedMap<string, number>(MAX_REMEMBERED_CROWDS)
-  /** For a payer who is none of them, and no relay either. */
-  readonly #crowds = new BoundedMap<string, ReadonlySet<SimNode>>(MAX_REMEMBERED_WHOLE_CROWDS)
+  /** For a payer who is none of them, and no relay either: indexes of the nodes, in order. */
+  readonly #crowds = new Map<string, Int32Array>()
+  #crowdNodes = 0
 
   blinds({ plan }: SimNode): boolean {
     return plan.public && plan.routeBlinding
@@ -40,15 +42,25 @@ export class Surroundings implements GraphView<SimNode> {
     const { baseFeeMsat, feePpm, cltvDelta, minHtlcMsat } = totals
     const key = [introduction.index, relays, baseFeeMsat, feePpm, cltvDelta, minHtlcMsat].join(' ')
     // A payer who could be the relay next to the introduction node changes who else could stand there.
-    if (payer !== undefined && this.outward(introduction).some(({ to }) => to === payer))
+    if (payer !== undefined && this.of(introduction).neighbours.has(payer))
       return this.#sizeFor(`${key} ${payer.index}`, shape, payer)
-    let crowd = this.#crowds.get(key)
-    if (crowd === undefined) {
-      crowd = crowdBehind(this, shape, undefined)
-      this.#crowds.set(key, crowd)
-    }
+    const crowd = this.#crowds.get(key) ?? this.#remember(key, crowdBehind(this, shape, undefined))
     if (payer === introduction) return 0
-    return payer !== undefined && crowd.has(payer) ? crowd.size - 1 : crowd.size
+    return payer !== undefined && holds(crowd, payer.index) ? crowd.length - 1 : crowd.length
+  }
+
+  #remember(key: string, crowd: ReadonlySet<SimNode>): Int32Array {
+    const indexes = Int32Array.from(crowd, ({ index }) => index).toSorted()
+    // They are found again, and all of them go with the next policy that changes.
+    if (this.#crowdNodes + indexes.length >= MAX_CROWD_NODES) this.#forgetCrowds()
+    this.#crowdNodes += indexes.length + 1
+    this.#crowds.set(key, indexes)
+    return indexes
+  }
+
+  #forgetCrowds(): void {
+    this.#crowds.clear()
+    this.#crowdNodes = 0
   }
 
   #sizeFor(key: string, shape: PathShape<SimNode>, payer: SimNode): number {
@@ -65,8 +77,20 @@ export class Surroundings implements GraphView<SimNode> {
     this.#nodes[from.index] = undefined
     this.#nodes[to.index] = undefined
     this.#sizes.clear()
-    this.#crowds.clear()
+    this.#forgetCrowds()
   }
+}
+
+/** Whether a number is among these, which are in order. */
+function holds(sorted: Int32Array, number: number): boolean {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] as number) < number) low = middle + 1
+    else high = middle
+  }
+  return sorted[low] === number
 }
 
 /** Whether gossip lets payments go over this link. */
@@ -81,5 +105,6 @@ function look({ links }: SimNode): NodeSurroundings {
     inbound: link.reverse.inbound,
     inboundThere: link.inbound,
   }))
-  return { outward, asking: outward.filter(({ inbound }) => inbound.baseFeeMsat > 0 || inbound.feePpm > 0) }
+  const asking = outward.filter(({ inbound }) => inbound.baseFeeMsat > 0 || inbound.feePpm > 0)
+  return { outward, asking, neighbours: new Set(outward.map(({ to }) => to)) }
 }
