@@ -175,13 +175,17 @@ describe('while keys are agreed on', () => {
 
 /** Holds what is written of OPENs until it is let go. */
 class SlowStore extends MemoryStore {
-  release: () => void = () => undefined
+  readonly #held: (() => void)[] = []
   override async write(changes: readonly StoreChange[]): Promise<void> {
     if (changes.some((change) => change.type === 'open-seen'))
       await new Promise<void>((resolve) => {
-        this.release = resolve
+        this.#held.push(resolve)
       })
     await super.write(changes)
+  }
+
+  release(): void {
+    for (const write of this.#held.splice(0)) write()
   }
 }
 
@@ -217,6 +221,33 @@ describe('a copy of an OPEN that comes while that one is written down', () => {
   })
 })
 
+describe('OPENs that come at once', () => {
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+    'wait for the disk as many as the backlog of their port has room for, each wave of keys %i steps later',
+    async (steps) => {
+      await endpoint.close()
+      const store = new SlowStore()
+      endpoint = await createEndpoint({ backend, store })
+      await endpoint.createServer(() => undefined).listen({ port: 8, backlog: 3 })
+      const agree = backend.sharedSecret.bind(backend)
+      let keys = 0
+      vi.spyOn(backend, 'sharedSecret').mockImplementation(async (point) => {
+        const wave = Math.floor(keys++ / 3)
+        const secret = await agree(point)
+        for (let i = 0; i < wave * steps; i++) await Promise.resolve()
+        return secret
+      })
+      for (let i = 0; i < 12; i++) opens.offer(String(i), opens.make({ port: 8 }))
+      await settle()
+      expect(opens.verdicts).toHaveLength(9)
+      expect(opens.verdicts.every((verdict) => verdict.endsWith(` ${Code.NO_ROOM}`))).toBe(true)
+      store.release()
+      await settle()
+      expect(opens.verdicts.filter((verdict) => verdict.endsWith(' settle'))).toHaveLength(3)
+    },
+  )
+})
+
 describe('an OPEN whose payment comes to nothing while it is judged', () => {
   let store: SlowStore
   beforeEach(async () => {
@@ -248,14 +279,6 @@ describe('an OPEN whose payment comes to nothing while it is judged', () => {
     await finish()
     expect(opens.verdicts).toEqual([`a ${Code.NO_ROOM}`])
     expect(accepted).toEqual([])
-  })
-
-  it('waits for the disk with as many others as the backlog of its port has room for', async () => {
-    await endpoint.createServer(() => undefined).listen({ port: 8, backlog: 3 })
-    for (const offerId of ['a', 'b', 'c', 'd']) opens.offer(offerId, opens.make({ port: 8 }))
-    await settle()
-    expect(opens.verdicts).toEqual([`d ${Code.NO_ROOM}`])
-    await finish()
   })
 
   it('is not accepted where the offer is gone; what comes again gets BUSY', async () => {

@@ -151,15 +151,26 @@ export class Acceptor {
 
   /** The connection of an OPEN, or why there is none. */
   async #connect(open: AuthenticOpen): Promise<DrivenConnection | number> {
-    const { runtime, seen, connections, ports } = this.#parts
-    const { connectionId, ephemeral, opened, arrival } = open
+    const { port } = open.opened
     const agreed = await this.#agree(open)
     if ('code' in agreed) return this.#refuse(open, agreed)
-    if (this.#isUnpaid(arrival)) return Code.BUSY
+    // Others may have come while its key was asked for: from here on it counts, until it is a connection.
+    if (this.#isFull(port, agreed.listener)) return this.#refuse(open, because(Code.NO_ROOM))
+    return await this.#openings.countedAt(port, this.#admit(open, agreed))
+  }
+
+  /** The connection of an OPEN that there is room for, once application and disk have said so, or why there is none. */
+  async #admit(open: AuthenticOpen, agreed: Agreed): Promise<DrivenConnection | number> {
+    const { runtime, seen, connections, ports } = this.#parts
+    const { connectionId, ephemeral, opened, arrival } = open
     const { port, height } = opened
-    const { listener } = agreed
+    const { listener, remoteKey } = agreed
+    const isWanted = (): boolean => !this.#isUnpaid(arrival)
+    const refused = await this.#openings.decide(open, listener, { remoteKey, isWanted })
+    if (refused !== undefined) return this.#refuse(open, refused)
+    if (!isWanted()) return Code.BUSY
     // spec §6.4: the next process must know it before this one's application sees a byte.
-    await this.#openings.countedAt(port, runtime.store(seen.add(ephemeral, height)))
+    await runtime.store(seen.add(ephemeral, height))
     if (runtime.isStopped) return Code.SHUTDOWN
     if (this.#isUnpaid(arrival)) {
       // Its next copy is as good as the first (spec §6.9: a refusal that was not paid for changes nothing).
@@ -174,7 +185,7 @@ export class Acceptor {
     return isRoom ? this.#accept(open, agreed) : this.#refuse(open, because(Code.NO_ROOM))
   }
 
-  /** Who takes the connection, and on what terms; or why nobody does. */
+  /** Who is to take the connection, and on what terms; or why nobody is. */
   async #agree(open: AuthenticOpen): Promise<Agreed | NonNullable<OpeningDecision>> {
     const { arrival, opened } = open
     const { port } = opened
@@ -187,13 +198,9 @@ export class Acceptor {
     const remoteKey = await this.#identityIn(open)
     if (typeof remoteKey === 'number') return because(remoteKey)
     if (!this.#isWelcome(open, remoteKey)) return because(Code.DENIED)
-    const isWanted = (): boolean => !this.#isUnpaid(arrival)
     // Nobody is asked about what cannot be taken any more.
-    if (!isWanted()) return because(Code.BUSY)
-    // Others may have come while its key was asked for, which count only from here on.
-    if (this.#isFull(port, listener)) return because(Code.NO_ROOM)
-    const refused = await this.#openings.countedAt(port, this.#openings.decide(open, listener, { remoteKey, isWanted }))
-    return refused ?? { listener, remoteKey, priceMsat }
+    if (this.#isUnpaid(arrival)) return because(Code.BUSY)
+    return { listener, remoteKey, priceMsat }
   }
 
   /** Whether the policy lets a caller in: by the key that it proves, and by the one at which it asks to be answered. */
