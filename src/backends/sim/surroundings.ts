@@ -1,7 +1,8 @@
 import { BoundedMap } from '../../floor/bounded.ts'
 import { crowdBehind, type GraphView, type Outward, type PathShape } from '../paths/candidates.ts'
 import type { ChannelLink } from './channel.ts'
-import { MAX_CROWD_NODES, MAX_REMEMBERED_CROWDS } from './limits.ts'
+import { Crowds, holds } from './crowds.ts'
+import { MAX_REMEMBERED_CROWDS } from './limits.ts'
 import type { SimNode } from './node.ts'
 
 /** A node's public channels as gossip has them now. */
@@ -20,9 +21,8 @@ export class Surroundings implements GraphView<SimNode> {
   /** By index of the node. */
   readonly #nodes: (NodeSurroundings | undefined)[] = []
   readonly #sizes = new BoundedMap<string, number>(MAX_REMEMBERED_CROWDS)
-  /** For a payer who is none of them, and no relay either: indexes of the nodes, in order. */
-  readonly #crowds = new Map<string, Int32Array>()
-  #crowdNodes = 0
+  /** For a payer who is none of them, and no relay either. */
+  readonly #crowds = new Crowds()
 
   blinds({ plan }: SimNode): boolean {
     return plan.public && plan.routeBlinding
@@ -44,23 +44,13 @@ export class Surroundings implements GraphView<SimNode> {
     // A payer who could be the relay next to the introduction node changes who else could stand there.
     if (payer !== undefined && this.of(introduction).neighbours.has(payer))
       return this.#sizeFor(`${key} ${payer.index}`, shape, payer)
-    const crowd = this.#crowds.get(key) ?? this.#remember(key, crowdBehind(this, shape, undefined))
+    const crowd = this.#crowds.get(key) ?? this.#crowds.add(key, this.#indexesBehind(shape))
     if (payer === introduction) return 0
     return payer !== undefined && holds(crowd, payer.index) ? crowd.length - 1 : crowd.length
   }
 
-  #remember(key: string, crowd: ReadonlySet<SimNode>): Int32Array {
-    const indexes = Int32Array.from(crowd, ({ index }) => index).toSorted()
-    // They are found again, and all of them go with the next policy that changes.
-    if (this.#crowdNodes + indexes.length >= MAX_CROWD_NODES) this.#forgetCrowds()
-    this.#crowdNodes += indexes.length + 1
-    this.#crowds.set(key, indexes)
-    return indexes
-  }
-
-  #forgetCrowds(): void {
-    this.#crowds.clear()
-    this.#crowdNodes = 0
+  #indexesBehind(shape: PathShape<SimNode>): number[] {
+    return [...crowdBehind(this, shape, undefined)].map(({ index }) => index)
   }
 
   #sizeFor(key: string, shape: PathShape<SimNode>, payer: SimNode): number {
@@ -77,20 +67,8 @@ export class Surroundings implements GraphView<SimNode> {
     this.#nodes[from.index] = undefined
     this.#nodes[to.index] = undefined
     this.#sizes.clear()
-    this.#forgetCrowds()
+    this.#crowds.clear()
   }
-}
-
-/** Whether a number is among these, which are in order. */
-function holds(sorted: Int32Array, number: number): boolean {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((sorted[middle] as number) < number) low = middle + 1
-    else high = middle
-  }
-  return sorted[low] === number
 }
 
 /** Whether gossip lets payments go over this link. */
