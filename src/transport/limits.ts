@@ -204,8 +204,8 @@ export const CONTENT_SILENCE_MS = 60_000
 // ---- Calls to the backend ----------------------------------------------------------------------------
 
 /**
- * Above this many ways to public keys, the one whose last use is the longest ago is forgotten, with its routes and
- * round-trip times: more than a program usually talks to.
+ * Ways to public keys, with their routes and round-trip times, that are kept without a payment under way: more than a
+ * program usually talks to. Those whose last use is the longest ago are forgotten when a new one is made.
  */
 export const MAX_IDLE_SCHEDULERS = 256
 /** The same in one isolation: it is one person's, or one program's. */

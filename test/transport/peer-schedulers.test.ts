@@ -143,7 +143,22 @@ it('forgets the way whose last use is the longest ago', () => {
   expect(bench.schedulers.for(connection, key(1))).not.toBe(made[1])
 })
 
-it('forgets all that are too many as soon as their payments are decided', async () => {
+it('keeps the idle ones, as many as it may, however many others are busy', async () => {
+  const bench = new SchedulerBench()
+  const idle = bench.connection(key(0), 0)
+  const made = Array.from({ length: MAX_IDLE_SCHEDULERS - 1 }, (_, i) => bench.schedulers.for(idle, key(i)))
+  const most = 2 * MAX_IDLE_SCHEDULERS
+  for (let i = MAX_IDLE_SCHEDULERS; i < most; i++) bench.enqueue(bench.connection(key(i), 1), key(i))
+  await settle()
+  expect(bench.paid.length).toBe(MAX_IDLE_SCHEDULERS)
+  bench.schedulers.for(idle, key(most))
+  expect(made.map((way, i) => bench.schedulers.for(idle, key(i)) === way)).not.toContain(false)
+  bench.schedulers.for(idle, key(most + 1))
+  expect(bench.schedulers.for(idle, key(1))).toBe(made[1])
+  expect(bench.schedulers.size).toBe(2 * MAX_IDLE_SCHEDULERS)
+})
+
+it('forgets all that are too many once their payments are decided and a new one is made', async () => {
   const bench = new SchedulerBench()
   const most = MAX_IDLE_SCHEDULERS + 100
   for (let i = 0; i < most; i++) bench.enqueue(bench.connection(key(i), 1), key(i))

@@ -304,7 +304,7 @@ export class PeerSchedulers {
   /** Of the newest way: others like it have the same. */
   #options: PeerOptions | undefined
 
-  /** @param maxIdle with so many ways to public keys, those that are idle are forgotten where one is new */
+  /** @param maxIdle so many ways to public keys that are idle are kept; busy ones come on top */
   constructor(parts: SchedulerParts, maxIdle: number) {
     this.#parts = parts
     this.#maxIdle = maxIdle
@@ -359,11 +359,12 @@ export class PeerSchedulers {
     return this.#options
   }
 
-  /** Makes room for one: more than one goes where more than fit were busy at one time. */
+  /** Makes room for one more that is idle: several go where they were busy at one time. */
   #forgetIdle(): void {
-    const tooMany = this.#byKey.size - this.#maxIdle + 1
-    if (tooMany <= 0) return
+    if (this.#byKey.size < this.#maxIdle) return
     const idle = [...this.#byKey].filter(([, scheduler]) => !scheduler.isBusy)
+    const tooMany = idle.length - this.#maxIdle + 1
+    if (tooMany <= 0) return
     const idlest = idle.toSorted(([, one], [, two]) => one.lastUse - two.lastUse).slice(0, tooMany)
     for (const [key, scheduler] of idlest) {
       scheduler.stop()
