@@ -24,6 +24,8 @@ type Lane = (typeof LANES)[number]
 interface Fairness {
   readonly world: string
   readonly connections: number
+  /** What the slowest was to have. */
+  readonly packets: number
   readonly lane: Lane
   /** Until all were open, and from then until the slowest had its packets, s. */
   readonly openSeconds: number
@@ -119,6 +121,7 @@ async function measure(world: TwoNodes, lane: Lane): Promise<Fairness> {
   return {
     world: world.name,
     connections,
+    packets,
     lane,
     openSeconds: openMs / 1_000,
     seconds: ms / 1_000,
@@ -153,6 +156,7 @@ function line(row: Fairness): string {
   const cells = [
     `${row.world}, ${row.lane} lane`,
     row.connections,
+    row.packets,
     row.openSeconds.toFixed(1),
     row.seconds.toFixed(1),
     (row.bytesPerSecond / 1_000).toFixed(1),
@@ -165,9 +169,11 @@ function line(row: Fairness): string {
 
 /** Rows that were written before, and are not measured anew. */
 async function kept(measured: readonly Fairness[]): Promise<readonly Fairness[]> {
-  const written = await readFile(new URL('many.json', RESULTS), 'utf8').catch(() => undefined)
-  const before = written === undefined ? [] : (JSON.parse(written) as { readonly rows: readonly Fairness[] }).rows
-  return before.filter(({ world, lane }) => !measured.some((row) => row.world === world && row.lane === lane))
+  const written = await readFile(new URL('many.json', RESULTS), 'utf8').catch(() => '{ "rows": [] }')
+  const { rows: before } = JSON.parse(written) as { readonly rows: readonly Fairness[] }
+  const name = ({ world, lane, connections, packets }: Fairness): string => [world, lane, connections, packets].join()
+  const names = new Set(measured.map(name))
+  return before.filter((row) => !names.has(name(row)))
 }
 
 /** As a table has them: the simulator first. */
@@ -181,6 +187,8 @@ function places(): readonly (() => Promise<TwoNodes>)[] {
   return options.lnd && options.only === undefined ? [simulatedNodes, realNodes] : [simulatedNodes]
 }
 
+// A file that cannot be read is told of before anything is measured.
+if (options.write) await kept([])
 const rows: Fairness[] = []
 for (const open of places()) {
   const world = await open()
@@ -196,13 +204,13 @@ for (const open of places()) {
 }
 const table = (shown: readonly Fairness[]): string =>
   [
-    '| where | connections | all open, s | slowest has its packets, s | kB/s of all | least kB | mean | most | (most - least) / mean | failed |',
-    '|-|-:|-:|-:|-:|-:|-:|-:|-:|-:|',
+    '| where | connections | packets | all open, s | slowest has its packets, s | kB/s of all | least kB | mean | most | (most - least) / mean | failed |',
+    '|-|-:|-:|-:|-:|-:|-:|-:|-:|-:|-:|',
     ...shown.map(line),
   ].join('\n')
 console.log(`\n${table(rows)}`)
 if (options.write) {
-  const head = `# Many connections at once\n\n\`./dev bench many --lnd --write\`: all between two programs, all with more to send than the nodes can carry; what each has got, from when all are open until the slowest has had ${options.packets} packets of ${PACKET_BYTES} bytes. Asked: (most - least) / mean at most ${MAX_SPREAD}, none failed.\n\n`
+  const head = `# Many connections at once\n\n\`./dev bench many --lnd --write\` (or a part of it, by \`--only\` and \`--lane\`): all between two programs, all with more to send than the nodes can carry; what each has got, from when all are open until the slowest has had its packets of ${PACKET_BYTES} bytes. Asked: (most - least) / mean at most ${MAX_SPREAD}, none failed.\n\n`
   const all = [...(await kept(rows)), ...rows].toSorted((a, b) => order(a) - order(b))
   await mkdir(RESULTS, { recursive: true })
   await writeFile(new URL('many.md', RESULTS), `${head}${table(all)}\n`)
