@@ -19,6 +19,9 @@ import { WriteBuffer } from '../../src/transport/sockets/write-buffer.ts'
 import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { ManualClock } from '../manual-clock.ts'
 
+/** Far more than anything here takes: a request that is never answered fails the test. */
+const MAX_TURNS = 10_000
+
 let folder: string
 
 beforeEach(() => {
@@ -57,9 +60,10 @@ it('six connections to a web server wait for another request, and the others end
     request({ agent: web.kept, ...web.options(destination, undefined) }, (response) => {
       response.resume().on('end', () => answered++)
     }).end()
-  while (held.length < most) await turn()
+  for (let turns = 0; held.length < most && turns < MAX_TURNS; turns++) await turn()
   for (const response of held) response.end('a')
-  while (answered < most) await turn()
+  for (let turns = 0; answered < most && turns < MAX_TURNS; turns++) await turn()
+  expect(answered).toBe(most)
   for (let turns = 0; turns < 20; turns++) await turn()
   expect(Object.values(web.kept.freeSockets).flat()).toHaveLength(MAX_IDLE_UPSTREAM)
   expect(Object.values(web.kept.sockets).flat()).toEqual([])

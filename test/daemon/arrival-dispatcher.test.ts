@@ -1,6 +1,11 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { HOLD_MS, MAX_HELD_OPENS, MAX_RECENT_ARRIVALS, MAX_WAITING_ARRIVALS } from '../../src/backends/daemon/protocol/limits.ts'
+import {
+  HOLD_MS,
+  MAX_HELD_OPENS,
+  MAX_RECENT_ARRIVALS,
+  MAX_WAITING_ARRIVALS,
+} from '../../src/backends/daemon/protocol/limits.ts'
 import { ArrivalDispatcher } from '../../src/backends/daemon/server/arrival-dispatcher.ts'
 import { KeyAgreements, type PortOfOpen } from '../../src/backends/daemon/server/key-agreements.ts'
 import { ConnectionOwners, PortOwners } from '../../src/backends/daemon/server/ownership.ts'

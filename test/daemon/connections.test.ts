@@ -1,7 +1,12 @@
 /** Connections to a daemon, whoever makes them: how many there are, and how long each may say nothing. */
 import { beforeEach, expect, it } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
-import { GREETING_MS, MAX_SOCKETS } from '../../src/backends/daemon/protocol/limits.ts'
+import {
+  GREETING_MS,
+  MAX_CALLS,
+  MAX_CALLS_PER_PROGRAM,
+  MAX_SOCKETS,
+} from '../../src/backends/daemon/protocol/limits.ts'
 import { streamPair } from '../../src/backends/daemon/protocol/socket.ts'
 import { DaemonServer } from '../../src/backends/daemon/server/daemon-server.ts'
 import type { RouteHint } from '../../src/medium/route.ts'
@@ -50,22 +55,26 @@ it('128 connections are there at once, and one more is closed', async () => {
   expect(await connect().call('hello', { versions: [4] })).toHaveProperty('result')
 })
 
-it('one that was closed takes its place until the node has answered its calls: who comes back makes no more', async () => {
-  for (let i = 0; i < MAX_SOCKETS; i++) {
+it('programs that hang up and come back have 16,384 calls at a node that does not answer, and no more', async () => {
+  for (let begun = 0; begun < MAX_CALLS; begun += MAX_CALLS_PER_PROGRAM) {
     const program = connect()
-    await program.attach(i)
-    void program.call('routeHints')
+    await program.attach(begun)
+    for (let i = 0; i < MAX_CALLS_PER_PROGRAM; i++) void program.call('routeHints')
     await settle()
     program.end()
     await program.closed()
   }
-  expect(asked.length).toBe(MAX_SOCKETS)
-  expect(await connect().closed()).toBe(true)
+  expect(asked.length).toBe(MAX_CALLS)
+  const next = connect()
+  await next.attach(MAX_CALLS)
+  expect(await next.call('routeHints')).toMatchObject({ error: { code: 'unsupported' } })
   asked[0]?.()
   await settle()
-  const next = connect()
-  expect(await next.attach(MAX_SOCKETS)).toHaveProperty('result')
-  expect(server.status().clients.length).toBe(1)
+  void next.call('routeHints')
+  await settle()
+  expect(asked.length).toBe(MAX_CALLS + 1)
+  // Their places are free: nobody is kept out who asks for the status.
+  expect(await connect().call('hello', { versions: [4] })).toHaveProperty('result')
 })
 
 it('a connection that has ended leaves no timer, however many come and go', async () => {

@@ -25,6 +25,8 @@ export const MAX_UNSENT_BYTES = 16_777_216
  * connections.
  */
 export const MAX_CALLS_PER_PROGRAM = 1_024
+/** The same of all programs, also of those that hung up while the node did not answer: they may come back and ask. */
+export const MAX_CALLS: number = 16 * MAX_CALLS_PER_PROGRAM
 /** Payments of one program under way: a full channel's slots on eight channels. */
 export const MAX_PAYMENTS_PER_PROGRAM = 4_096
 /** Names of routes, paths and offers. */

@@ -3,7 +3,7 @@ import { toHex } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import { isProgram, PROGRAM_WORDS } from '../../../medium/program-name.ts'
 import { type Backend, BackendError, type BackendEvent, type NodeInfo } from '../../backend.ts'
-import { MAX_PROGRAMS, MAX_SOCKETS, MAX_TOLD_CAPS, RESUME_BEHIND } from '../protocol/limits.ts'
+import { MAX_CALLS, MAX_PROGRAMS, MAX_SOCKETS, MAX_TOLD_CAPS, RESUME_BEHIND } from '../protocol/limits.ts'
 import type { AttachRequest, AttachResult, DaemonStatus } from '../protocol/messages.ts'
 import { ArrivalDispatcher } from './arrival-dispatcher.ts'
 import { KeyAgreements } from './key-agreements.ts'
@@ -48,8 +48,10 @@ export class DaemonServer {
   readonly #purse: Purse | undefined
   readonly #log: (message: string) => void
   readonly #startedMs: number
-  /** All connections, whether a program has attached over them or not, and closed ones whose calls go on. */
+  /** All connections, whether a program has attached over them or not. */
   readonly #connections = new Set<ProgramConnection>()
+  /** Calls of all programs that the node has not answered. They go on where a program hangs up. */
+  #callsUnderWay = 0
   /** Connections of programs so far, closed ones included. */
   #connectionCount = 0
   readonly #sessions = new ProgramSessions()
@@ -229,17 +231,22 @@ export class DaemonServer {
   }
 
   closed(connection: ProgramConnection, why: string): void {
-    // spec/daemon.md §8: what it asked of the node goes on, and whoever comes back at once may ask for as much again.
-    if (connection.isOver) this.forget(connection)
+    this.#connections.delete(connection)
     const { session } = connection
     if (session === undefined) return
     this.#logOf(session, `left: ${why}`)
     void this.leave(session)
   }
 
-  /** The place of a connection is free. */
-  forget(connection: ProgramConnection): void {
-    this.#connections.delete(connection)
+  /** A call goes to the node; false: so many are there already, those of programs that hung up included. */
+  callBegins(): boolean {
+    if (this.#callsUnderWay >= MAX_CALLS) return false
+    this.#callsUnderWay += 1
+    return true
+  }
+
+  callEnded(): void {
+    this.#callsUnderWay -= 1
   }
 
   /**

@@ -55,17 +55,12 @@ export class ProgramConnection {
         server.closed(this, why)
       },
     })
-    this.#awaitAttach()
+    this.#hangUpSoon('it did not attach')
   }
 
   /** The program that has attached over it, which may have gone. */
   get session(): ProgramSession | undefined {
     return this.#session
-  }
-
-  /** It was closed, and the node has answered all that was asked over it. */
-  get isOver(): boolean {
-    return !this.#lines.isOpen && this.#calls === 0
   }
 
   hangUp(why: string): void {
@@ -88,7 +83,7 @@ export class ProgramConnection {
         void this.#server.leave(this.#attached()).then(() => {
           this.#reply(id, call, undefined)
           // It is of no more use, and takes a place.
-          this.#awaitAttach()
+          this.#hangUpSoon('it did not hang up')
         })
         return
       case 'findRoutes':
@@ -106,11 +101,11 @@ export class ProgramConnection {
     }
   }
 
-  /** spec/daemon.md §8: over what is open for so long, a program is attached. */
-  #awaitAttach(): void {
+  /** spec/daemon.md §8: no connection takes a place for long over which no program is attached. */
+  #hangUpSoon(why: string): void {
     if (!this.#lines.isOpen) return
     const { clock } = this.#server
-    this.#cancelHangUp = clock.schedule(clock.now() + GREETING_MS, () => this.hangUp('it did not attach'))
+    this.#cancelHangUp = clock.schedule(clock.now() + GREETING_MS, () => this.hangUp(why))
   }
 
   #greet(id: number, { versions }: Calls['hello']['argument']): void {
@@ -156,15 +151,26 @@ export class ProgramConnection {
         code: 'bad-request',
         message: `${MAX_CALLS_PER_PROGRAM} calls are under way; wait for some`,
       })
+    if (counts > 0 && !this.#server.callBegins())
+      return this.#fail(id, { code: 'unsupported', message: 'the node has too many calls of programs to answer' })
     this.#calls += counts
-    this.#server.calls[call](session, argument)
+    this.#call(call, session, argument)
       .finally(() => {
         this.#calls -= counts
-        if (this.isOver) this.#server.forget(this)
+        if (counts > 0) this.#server.callEnded()
       })
       .then((result) => this.#reply(id, call, result))
       // Also where a result cannot be written as a message: that fails this one call, not the daemon.
       .catch((error: unknown) => this.#fail(id, asSentError(error)))
+  }
+
+  /** Rejects also where the handler throws. */
+  async #call<Name extends ServedCall>(
+    call: Name,
+    session: ProgramSession,
+    argument: Calls[Name]['argument'],
+  ): Promise<Calls[Name]['result']> {
+    return await this.#server.calls[call](session, argument)
   }
 
   /** @throws MessageError where no program is attached */
