@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /** Tests that start real nodes, several processes each, or a real browser: they run on the wall clock. */
@@ -18,24 +16,9 @@ const NODES_TEST_MS = (process.env['KEYSOCK_LONG_TESTS'] === '1' ? 30 : 15) * 60
 /** A cold build of lnd comes first where nothing built it before. */
 const NODES_HOOK_MS = 20 * 60_000
 
-interface Manifest {
-  readonly name: string
-  readonly exports: Readonly<Record<string, string | { readonly default: string }>>
-}
-
-/** The package's own names, which examples import, lead to its sources: no test needs a build, or has an old one. */
-function ownNames(): { find: RegExp; replacement: string }[] {
-  const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as Manifest
-  return Object.entries(manifest.exports).flatMap(([path, target]) => {
-    if (typeof target === 'string') return []
-    const source = target.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts')
-    const replacement = fileURLToPath(new URL(source, import.meta.url))
-    return [{ find: new RegExp(`^${manifest.name}${path.slice(1)}$`), replacement }]
-  })
-}
-
 const config: ViteUserConfig = defineConfig({
-  resolve: { alias: ownNames() },
+  // Examples import the package by its name: its sources, so that no test needs a build, or has an old one.
+  resolve: { tsconfigPaths: true },
   test: {
     // Processes, not threads: a test may change process-wide state, and real signals work.
     pool: 'forks',
