@@ -2,21 +2,14 @@
 import { expect, it } from 'vitest'
 import type { Route } from '../../src/medium/route.ts'
 import { MAX_CHANNEL_WINDOW, MAX_WINDOW } from '../../src/transport/peer/limits.ts'
-import { PeerController } from '../../src/transport/peer/peer-controller.ts'
-import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { route } from '../peer/medium.ts'
+import { peerWith } from '../peer/transfer.ts'
 
 const SECOND = 1_000
 
 /** The most that was under way over these routes at once: each payment takes a second, and none fails. */
 function mostUnderWay(routes: readonly Route[]): number {
-  const peer = new PeerController({
-    lane: 'node',
-    anonymous: false,
-    random: (length) => new Uint8Array(length),
-    slots: new SlotPool(),
-    maxFeeMsat: 10_000n,
-  })
+  const peer = peerWith(() => 0)
   let most = 0
   for (let now = 0; now < 100 * SECOND; now += SECOND) {
     // What it asks for later is not answered.

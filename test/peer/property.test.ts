@@ -5,6 +5,7 @@ import type { Route } from '../../src/medium/route.ts'
 import { PeerController } from '../../src/transport/peer/peer-controller.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { route } from './medium.ts'
+import { peerWith } from './transfer.ts'
 
 const reasons: readonly FailureReason[] = [
   'no-balance',
@@ -265,13 +266,7 @@ test('no connection starves: of those that always want, each gets its turn withi
       fc.integer({ min: 1, max: 20 }),
       fc.array(fc.nat({ max: 19 }), { maxLength: 100 }),
       (count, leaving) => {
-        const peer = new PeerController({
-          lane: 'node',
-          anonymous: false,
-          random: (length) => new Uint8Array(length),
-          slots: new SlotPool(),
-          maxFeeMsat: 10_000n,
-        })
+        const peer = peerWith(() => 0)
         const tokens = Array.from({ length: count }, (_, index) => ({ index, last: 0 }))
         for (const token of tokens) peer.enqueue(token)
         let turn = 0
