@@ -110,7 +110,10 @@ export const SOCKET_MODE = 0o600
 export const DAEMON_RECONNECT: BackOffBounds = { minMs: 20, maxMs: 2_000 }
 /** How long a program that stops waits for the daemon to have let go of what it had. */
 export const DETACH_MS = 2_000
-/** How long either side is given to greet and to attach, or to tell its status: one that is alive does so at once. */
+/**
+ * How long either side is given to greet and to attach, or to tell its status, and a program to hang up once it has
+ * detached: one that is alive does so at once.
+ */
 export const GREETING_MS = 5_000
 /**
  * Where a call other than a payment is not answered for so long, the daemon is asked for its status: the call may be
