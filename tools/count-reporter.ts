@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { writeSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
-import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node'
+import type { Reporter, SerializedError, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node'
 
 export interface Counts {
   passed: number
@@ -38,28 +39,90 @@ function describeRetried(test: TestCase): string {
   return `${test.module.relativeModuleId} > ${test.fullName}: ${stripVTControlCharacters(reason)}`
 }
 
+/** Signals that no JavaScript causes: a process that dies of them met a fault of Node or of the machine. */
+const CRASH = /signal (SIGSEGV|SIGBUS|SIGILL) during .* while running test files? (.+)$/
+/** Set in a run of what crashed in another one, which is not to be run a third time. */
+const AGAIN = 'KEYSOCK_TESTS_AGAIN'
+
+interface Crash {
+  readonly signal: string
+  /** Whole names of the files that the process ran. */
+  readonly files: readonly string[]
+}
+
+/** The crash of a test process that this error tells of. */
+function crashIn({ cause }: SerializedError): Crash | undefined {
+  const match = CRASH.exec(String((cause as { message?: unknown } | undefined)?.message))
+  if (match === null) return undefined
+  const [, signal = '', files = ''] = match
+  return { signal, files: files.split(', ') }
+}
+
+/** What a run has told in its last line. */
+function countsIn(output: string): Counts {
+  const lines = [...output.matchAll(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm)]
+  const [passed = 0, failed = 1, skipped = 0] = lines.at(-1)?.slice(1).map(Number) ?? []
+  return { passed, failed, skipped }
+}
+
 /**
  * Ends the output of a test run with the line `N passed, N failed, N skipped`. Before it stands by name what
- * needed a retry: a count of passed tests alone would hide it.
+ * needed a retry: a count of passed tests alone would hide it. So does a file whose process crashed, which is
+ * run once more, in another run.
  */
 export default class CountReporter implements Reporter {
   #counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   #retried: readonly string[] = []
+  #crashes: readonly Crash[] = []
+  #vitest: Vitest | undefined
 
-  onInit(): void {
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest
     // The coverage report is printed after the last reporter hook, so the line waits for the exit.
     process.once('exit', () => {
+      this.#runCrashed()
       const { passed, failed, skipped } = this.#counts
       if (this.#retried.length > 0) {
         const lines = this.#retried.map((line) => `  ${line}\n`)
         writeSync(1, `passed only when tried again: ${this.#retried.length}\n${lines.join('')}`)
+      }
+      for (const { signal, files } of this.#crashes) {
+        writeSync(1, `a process died of ${signal} in, and another ran: ${files.join(', ')}\n`)
       }
       writeSync(1, `${passed} passed, ${failed} failed, ${skipped} skipped\n`)
     })
   }
 
   onTestRunEnd(modules: readonly TestModule[], strayErrors: readonly SerializedError[]): void {
-    this.#counts = countTests(modules, strayErrors)
+    this.#crashes = process.env[AGAIN] === undefined ? strayErrors.flatMap((error) => crashIn(error) ?? []) : []
+    const crashed = new Set(this.#crashes.flatMap(({ files }) => files))
+    this.#counts = countTests(
+      modules.filter(({ moduleId }) => !crashed.has(moduleId)),
+      strayErrors.filter((error) => this.#crashes.length === 0 || crashIn(error) === undefined),
+    )
     this.#retried = retriedTests(modules)
+  }
+
+  /** Counts in what another run makes of the files whose processes crashed. */
+  #runCrashed(): void {
+    if (this.#crashes.length === 0 || this.#vitest === undefined) return
+    const { config, vite } = this.#vitest
+    const files = this.#crashes.flatMap((crash) => crash.files)
+    const own = [
+      'run',
+      '--root',
+      config.root,
+      ...(vite.config.configFile === undefined ? [] : ['--config', vite.config.configFile]),
+    ]
+    const { stdout } = spawnSync(process.execPath, [process.argv[1] ?? '', ...own, ...files], {
+      env: { ...process.env, [AGAIN]: '1' },
+      encoding: 'utf8',
+      maxBuffer: Infinity,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    for (let rest = Buffer.from(stdout); rest.length > 0;) rest = rest.subarray(writeSync(1, rest))
+    const again = countsIn(stdout)
+    for (const key of ['passed', 'failed', 'skipped'] as const) this.#counts[key] += again[key]
+    process.exitCode = this.#counts.failed === 0 ? 0 : 1
   }
 }

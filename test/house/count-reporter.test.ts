@@ -11,9 +11,10 @@ interface Run {
 
 /** Runs one of the fixtures with the reporter of this project, the two output streams in one, as a log has them. */
 function run(...args: string[]): Run {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')))
+  const isOwn = (name: string): boolean => name.startsWith('VITEST') || name === 'KEYSOCK_TESTS_AGAIN'
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOwn(name)))
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
-  const script = 'exec "$0" "$@" 2>&1'
+  const script = 'ulimit -c 0; exec "$0" "$@" 2>&1'
   const { status, stdout } = spawnSync(
     'bash',
     ['-c', script, process.execPath, vitest, 'run', '--root', join(ROOT, 'test/house/fixtures'), ...args],
@@ -58,6 +59,20 @@ describe('the last line of a test run', () => {
 
   it('names nothing where every test passed at once', () => {
     expect(run('passing').output).not.toContain('tried again')
+  })
+
+  it('runs a file again whose process crashed, and says so', () => {
+    const { status, output, lastLine } = run('crash', 'passing')
+    expect({ status, lastLine }).toEqual({ status: 0, lastLine: '2 passed, 0 failed, 0 skipped' })
+    const [told] = output.trimEnd().split('\n').slice(-2)
+    expect(told).toMatch(/^a process died of SIGSEGV in, and another ran: .*crash\.fixture\.ts$/)
+  })
+
+  it('runs it once more only', () => {
+    const { status, output } = run('dying')
+    expect(status).toBe(1)
+    expect(output).toMatch(/^0 passed, [1-9] failed, 0 skipped\n$/m)
+    expect(output).toMatch(/\n0 passed, [1-9] failed, 0 skipped\n$/)
   })
 
   it('counts nothing where nothing ran, and the run fails', () => {
