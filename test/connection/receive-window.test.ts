@@ -23,6 +23,15 @@ describe('the receive window', () => {
     expect([window.window, window.grown]).toEqual([8_000, 7_000])
   })
 
+  test('doubles while bytes that come in order are read at once', () => {
+    const window = make()
+    for (let end = 100; end <= 2_000; end += 100) {
+      expect(window.widen(end, end, end - 100, 100)).toBe(false)
+      window.raise(end, end)
+    }
+    expect(window.window).toBe(4_000)
+  })
+
   test('is widened by disorder, not by a reader that is slow', () => {
     expect(make().widen(1, 700, 0, 700)).toBe(false)
     const window = make()

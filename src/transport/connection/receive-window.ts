@@ -41,13 +41,13 @@ export class ReceiveWindow {
    * application reads all it can: then the window is too small for the network's disorder (spec §7.5).
    */
   widen(now: number, receivedEnd: number, readOffset: number, readable: number): boolean {
-    const half = this.window / 2
-    if (this.limit - receivedEnd > half || readable >= half / 2) return false
+    const quarter = this.window / 4
+    if (this.limit - receivedEnd > 2 * quarter || readable >= quarter) return false
+    // In order: reading raises the limit.
+    if (receivedEnd - readOffset < quarter) return false
     // Fourfold: each step costs a round trip, and a window that is too small idles the network.
-    if (receivedEnd - readOffset >= half / 2) {
-      this.#double()
-      this.#double()
-    }
+    this.#double()
+    this.#double()
     if (readOffset + this.window - this.limit < this.window / 4) return false
     this.#lift(now, readOffset)
     return true
