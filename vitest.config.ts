@@ -23,8 +23,8 @@ const config: ViteUserConfig = defineConfig({
     // Processes, not threads: a test may change process-wide state, and real signals work.
     pool: 'forks',
     // No test waits for real time, so this only bounds a hang; the longest property tests need it on a busy machine.
-    testTimeout: 120_000,
-    hookTimeout: 30_000,
+    testTimeout: 600_000,
+    hookTimeout: 120_000,
     // Locks of nodes and sockets of daemons: not among those of whoever runs the tests.
     env: { KEYSOCK_HOME: join(tmpdir(), `ks-tests-${process.getuid?.() ?? 0}`) },
     // Tests leave simulations where they are when they have seen enough.

@@ -168,7 +168,7 @@ describe('expose and forward', () => {
     expect(written).toBeLessThan(40e6)
     client.resetAndDestroy()
     await end(exposed, running)
-  }, 60_000)
+  })
 })
 
 describe('200 connections at once', () => {
@@ -190,7 +190,7 @@ describe('200 connections at once', () => {
     expect(bought).toMatchObject({ connections: 200, broken: 0 })
     const [sold] = await end(exposed)
     expect(sold).toMatchObject({ connections: 200, broken: 0 })
-  }, 60_000)
+  })
 
   it('are broken off by a second Ctrl-C', async () => {
     const service = await localService((socket) => socket.write('hello'))

@@ -85,7 +85,7 @@ it('128 may ask at once who holds a lock; who asks beyond is told nothing, and n
   expect(said === words).toBe(true)
 })
 
-it('a lock is released although somebody who asked stays', { timeout: 10_000 }, async () => {
+it('a lock is released although somebody who asked stays', async () => {
   const first = await takeLock(path, () => 'the first')
   const stays = asker().resume()
   await once(stays, 'end')

@@ -76,5 +76,5 @@ describe.skipIf(reason !== undefined)(`an hour of ssh${reason === undefined ? ''
       { connections: 1, broken: 0 },
     ])
     expect(sim.audit()).toEqual([])
-  }, 300_000)
+  })
 })

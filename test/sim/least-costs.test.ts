@@ -119,7 +119,7 @@ test('a search finds what it finds where nothing is known yet', async () => {
     { numRuns: 10 },
   )
   expect(found).toBeGreaterThan(50)
-}, 120_000)
+})
 
 test('of less than most channels pass, a search that knows finds the way that costs less', async () => {
   // One relay's fee raises 1 msat to what the channel in front of it passes at least.
@@ -130,7 +130,7 @@ test('of less than most channels pass, a search that knows finds the way that co
   const last = (await bestRoutes(network.description, 'n75', [...others, search])).at(-1)
   expect(network.costOf(last, search)).toBe(1_201)
   expect(network.costOf(first, search)).toBeGreaterThanOrEqual(1_201)
-}, 120_000)
+})
 
 test('what became cheaper is found by a sender that knew what it cost', async () => {
   const { description } = new PricedNetwork(mainnetLike({ nodes: NODES, seed: 7 }))
@@ -159,4 +159,4 @@ test('what became cheaper is found by a sender that knew what it cost', async ()
   const costs = (routes: readonly (Route | undefined)[]): readonly number[] =>
     routes.map((route, i) => network.costOf(route, searches.at(i - 20) as Search))
   expect(costs(knew.slice(-20))).toEqual(costs(cold))
-}, 120_000)
+})

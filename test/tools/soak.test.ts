@@ -14,7 +14,7 @@ it('after twenty minutes of mixed traffic with crashes and faults nothing is lef
   expect(Object.keys(counts).filter((what) => what.startsWith('failed'))).toEqual([])
   // spec §14: what ended is remembered for as long as something of it may come.
   expect(Object.keys(kept)).not.toContain('deadlines')
-}, 300_000)
+})
 
 it('what tables and connections take is told apart from what only grows', () => {
   const samples = Array.from({ length: 50 }, (_, i) => {

@@ -82,13 +82,13 @@ describe('where one payment in a hundred hangs', () => {
     const runs = await seeds(24, (seed) => transfer(network, seed, 184_302))
     const times = runs.map(({ ms }) => ms).toSorted((a, b) => a - b)
     expect(times.at(-1)).toBeLessThan(3 * (times[times.length / 2] ?? 0))
-  }, 120_000)
+  })
 
   it('200 kB over two routes have no silence above three times what 99 of 100 payments take', async () => {
     const runs = await seeds(16, (seed) => transfer(twoRoutes(0.01), seed, 200_000))
     // 5.2 s and more, in the bench.
     expect(Math.max(...runs.flatMap(({ silencesMs }) => silencesMs))).toBeLessThan(15_000)
-  }, 120_000)
+  })
 
   it('3 MB over two routes spend hardly any time in silences above 5 s, for a few percent of copies', async () => {
     const runs = await seeds(12, (seed) => transfer(twoRoutes(0.01), seed, 3_000_000))
@@ -101,13 +101,13 @@ describe('where one payment in a hundred hangs', () => {
     // the head of the line.
     expect(silentMs / sum(({ ms }) => ms)).toBeLessThan(0.08)
     expect(sum(({ copies }) => copies) / sum(({ attempts }) => attempts)).toBeLessThan(0.08)
-  }, 300_000)
+  })
 })
 
 it('where nothing hangs, 3 MB cost a few percent of copies until that is known', async () => {
   const { copies, attempts } = await transfer(twoRoutes(0), 1, 3_000_000)
   expect(copies / attempts).toBeLessThan(0.06)
-}, 60_000)
+})
 
 it('two answers that hang for hours hold up nothing, also where their channel has few slots', async () => {
   const network = { ...twoRoutes(0), failure: 0, policyDefaults: { maxHtlcs: 10 } }
@@ -115,4 +115,4 @@ it('two answers that hang for hours hold up nothing, also where their channel ha
     sim.fault({ name: 'payment-hangs', from: 'bob', forMs: 3 * 3_600_000, count: 2 }, sim.clock.now() + 8_000)
   })
   expect(Math.max(...silencesMs)).toBeLessThan(15_000)
-}, 60_000)
+})

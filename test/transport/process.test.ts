@@ -9,7 +9,9 @@ const timers = import.meta.resolve('./fixtures/timers.ts')
 
 /** What a program of `fixtures` prints before it ends by itself. */
 async function outputOf(program: string, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(program), ...args], { timeout: 60_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(program), ...args], {
+    timeout: 300_000,
+  })
   return stdout
 }
 

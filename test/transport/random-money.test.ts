@@ -264,4 +264,4 @@ it(`nobody pays above a cap, and both ledgers are those of the nodes (FC_SEED=${
     }),
     { numRuns: runs, seed, endOnFailure: true },
   )
-}, 300_000)
+})
