@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { MAX_IDLE_UPSTREAM } from '../../src/cli/proxy/limits.ts'
 import { WebConnections } from '../../src/cli/proxy/web-connections.ts'
+import { AnnouncedFiles } from '../../src/cli/transfer/announced-files.ts'
 import { FileHashes } from '../../src/cli/transfer/file-content.ts'
-import { MAX_COPIES, MAX_HASHES } from '../../src/cli/transfer/limits.ts'
+import { MAX_ANNOUNCED, MAX_COPIES, MAX_HASHES } from '../../src/cli/transfer/limits.ts'
 import { placeBeside } from '../../src/cli/transfer/placing.ts'
 import { MAX_PRICES } from '../../src/cli/tunnel/limits.ts'
 import { Prices, type Seller } from '../../src/cli/tunnel/prices.ts'
@@ -27,6 +28,17 @@ let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keysock-bounds-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
+})
+
+it('1,024 files are told of once, however often their senders ask', () => {
+  const files = new AnnouncedFiles()
+  const tell = (number: number, wasThere: boolean): boolean => files.tell({ path: `${number}`, sha256: '', wasThere })
+  for (let number = 0; number < MAX_ANNOUNCED; number++) expect(tell(number, false)).toBe(true)
+  expect(tell(0, true)).toBe(false)
+  // What comes anew under the name is news.
+  expect(tell(0, false)).toBe(true)
+  expect(tell(MAX_ANNOUNCED, true)).toBe(true)
+  expect([tell(1, true), tell(0, true)]).toEqual([false, true])
 })
 
 it('99 files of one name are beside one another, and one more is refused', async () => {

@@ -1,7 +1,14 @@
 /** What others can make grow in the backend of lnd, pushed against its bound (docs/bounds.md). */
 import { expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { CONFIRM_POLL_MS, MAX_NODES_KNOWN, MAX_POLICIES, MAX_UNCONFIRMED } from '../../src/backends/lnd/limits.ts'
+import {
+  CONFIRM_POLL_MS,
+  MAX_NODES_KNOWN,
+  MAX_POLICIES,
+  MAX_SETTLED,
+  MAX_UNCONFIRMED,
+} from '../../src/backends/lnd/limits.ts'
+import { AnsweredCircuits } from '../../src/backends/lnd/phantom/answered-circuits.ts'
 import { Confirmations, type ConfirmationsNeeds } from '../../src/backends/lnd/phantom/confirmations.ts'
 import { Crowd } from '../../src/backends/lnd/phantom/crowd.ts'
 import { Policies } from '../../src/backends/lnd/routes/policies.ts'
@@ -50,6 +57,25 @@ it('16 payments of former processes are asked for at once, and the others when t
   const closing = endpoint.close()
   await backend.clock.advance(60_000)
   await closing
+})
+
+it('the preimages of 65,536 settled circuits are at hand, and so many circuits get no second look', () => {
+  const circuits = new AnsweredCircuits()
+  const hash = new Uint8Array(32)
+  const settled = { hash, preimage: new Uint8Array(32), amountMsat: 1n, excess: {} }
+  for (let i = 0; i < MAX_SETTLED; i++) {
+    circuits.meet(`1:${i}`)
+    circuits.settle(`1:${i}`, settled)
+  }
+  expect([circuits.isMet('1:0'), circuits.settledOn('1:0', hash)]).toEqual([true, settled])
+  // Who pays the same hash over another circuit does not get it.
+  expect(circuits.settledOn('1:0', new Uint8Array(32).fill(1))).toBeUndefined()
+  for (const name of ['2:0', '2:1']) {
+    circuits.meet(name)
+    circuits.settle(name, settled)
+  }
+  expect([circuits.isMet('1:1'), circuits.settledOn('1:1', hash)]).toEqual([false, undefined])
+  expect([circuits.isMet('1:2'), circuits.settledOn('1:2', hash)]).toEqual([true, settled])
 })
 
 /** An lnd that knows every channel and node of which it is asked. */

@@ -2,7 +2,6 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { BackendError, type Endpoint } from '../../index.ts'
 import { BackOff } from '../../floor/back-off.ts'
-import { BoundedSet } from '../../floor/bounded.ts'
 import { DAY_MS } from '../../floor/clock.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { EXIT, EXIT_HELP, type ExitCode } from '../ending.ts'
@@ -19,12 +18,12 @@ import {
   satArgument,
   sizeArgument,
 } from '../options.ts'
+import { AnnouncedFiles } from '../transfer/announced-files.ts'
 import { codeOf, messageOf } from '../transfer/errors.ts'
 import { FolderStorage } from '../transfer/folder-storage.ts'
 import {
   EXPIRE_EVERY_MS,
   KEEP_PAUSES,
-  MAX_ANNOUNCED,
   DEFAULT_MAX_SIZE_BYTES,
   DEFAULT_PORT,
   ENDING_MS,
@@ -129,8 +128,7 @@ class ReceiveCommand {
   readonly #flags: ReceiveFlags
   readonly #run: CommandRun
   readonly #node: OwnNode
-  /** Files that this run has told of. */
-  readonly #announced: BoundedSet<string> = new BoundedSet(MAX_ANNOUNCED)
+  readonly #announced = new AnnouncedFiles()
   /** Whether the last endpoint that was asked for was there. */
   #isOpen = false
   #isOver = false
@@ -234,12 +232,7 @@ class ReceiveCommand {
   #emit(event: CliEvent): void {
     if (this.#flags.keep === true) {
       if (event.event === 'progress' || event.event === 'start' || event.event === 'silent') return
-      if (event.event === 'done') {
-        const key = `${event.path ?? ''} ${event.sha256}`
-        // Its sender had not heard that it is here, and asked again.
-        if (event.wasThere && this.#announced.has(key)) return
-        this.#announced.add(key)
-      }
+      if (event.event === 'done' && !this.#announced.tell(event)) return
     }
     this.#run.display.emit(event)
   }

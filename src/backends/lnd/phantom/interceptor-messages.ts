@@ -40,3 +40,6 @@ export type InterceptorReport =
   | { readonly type: 'state'; readonly state: InterceptorState; readonly detail: string }
   | { readonly type: 'warning'; readonly code: string; readonly message: string }
   | { readonly type: 'beat' }
+
+/** What came beyond the amount; nothing where that is 0. */
+export type Excess = Pick<Extract<InterceptorReport, { readonly type: 'settled' }>, 'excessMsat'>

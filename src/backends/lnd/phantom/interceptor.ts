@@ -1,16 +1,22 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { BoundedMap, BoundedSet } from '../../../floor/bounded.ts'
 import { equalBytes } from '../../../floor/bytes.ts'
 import type { Clock } from '../../../floor/clock.ts'
 import type { Verdict } from '../../../medium/verdict.ts'
 import { Code } from '../../../wire/errors.ts'
 import { HOLD_MARGIN_BLOCKS, MAX_HELD_OFFERS, MAX_HOLD_MS, VERDICT_MS } from '../../../medium/limits.ts'
-import { EAGER_MS, INTERCEPTOR_RETRY_MS, MAX_SETTLED, OBJECTION_MS, NODE_RECONNECT } from '../limits.ts'
+import { EAGER_MS, INTERCEPTOR_RETRY_MS, OBJECTION_MS, NODE_RECONNECT } from '../limits.ts'
 import { RateLimitedWarning } from '../rate-limited-warning.ts'
 import { isAway, isDenied, isInterceptorTaken, type RpcError } from '../rpc/errors.ts'
 import { type DuplexStream, type LndClient } from '../rpc/client.ts'
+import { AnsweredCircuits, type SettledHtlc } from './answered-circuits.ts'
 import { examineOffer } from './examine-offer.ts'
-import type { InterceptorCommand, InterceptorKey, InterceptorReport, InterceptorState } from './interceptor-messages.ts'
+import type {
+  Excess,
+  InterceptorCommand,
+  InterceptorKey,
+  InterceptorReport,
+  InterceptorState,
+} from './interceptor-messages.ts'
 import type { Refuser } from './node-phantom.ts'
 import { isOnChain, type CircuitKey, type RawOffer, type RawVerdict, hashRequest } from '../rpc/raw-messages.ts'
 
@@ -29,17 +35,6 @@ interface HeldOffer {
   readonly isLong: boolean
   readonly cancelDeadline: () => void
 }
-
-/** An HTLC that was settled. */
-interface SettledHtlc {
-  readonly hash: Uint8Array
-  readonly preimage: Uint8Array
-  readonly amountMsat: bigint
-  readonly excess: Excess
-}
-
-/** What came beyond the amount; nothing where that is 0. */
-type Excess = Pick<Extract<InterceptorReport, { readonly type: 'settled' }>, 'excessMsat'>
 
 function excessOf(incomingMsat: string, amountMsat: bigint): Excess {
   const excessMsat = BigInt(incomingMsat) - amountMsat
@@ -65,13 +60,7 @@ export class Interceptor {
   readonly #keys = new Map<string, InterceptorKey>()
   /** By offer id. */
   readonly #held = new Map<string, HeldOffer>()
-  /** Circuits of this stream that are held or answered: each gets one answer. */
-  readonly #met = new BoundedSet<string>(MAX_SETTLED)
-  /**
-   * What was settled, by circuit: offered again, it is settled again (spec/lnd.md §5), also when its path was closed
-   * since. Never by hash alone: who paid us would find us by paying the same hash through every node.
-   */
-  readonly #settled = new BoundedMap<string, SettledHtlc>(MAX_SETTLED)
+  readonly #answered = new AnsweredCircuits()
   #stream: DuplexStream | undefined
   #state: InterceptorState = 'down'
   #height = 0
@@ -135,7 +124,7 @@ export class Interceptor {
     this.#cancelRetry?.()
     const stream = this.#needs.client.interceptor()
     this.#stream = stream
-    this.#met.clear()
+    this.#answered.begin()
     stream.on('data', (message) => {
       if (stream === this.#stream) this.#receive(message as RawOffer)
     })
@@ -223,15 +212,15 @@ export class Interceptor {
     const onChain = isOnChain(offer)
     const circuit = offer.incoming_circuit_key
     const name = nameOf(circuit)
-    const settled = this.#settledOn(name, offer.payment_hash)
+    const settled = this.#answered.settledOn(name, offer.payment_hash)
     if (key === undefined && settled === undefined) {
       if (!onChain) this.#write({ incoming_circuit_key: circuit, action: 'RESUME' })
       return
     }
     // What went to the chain waits for an answer again, whatever was answered before.
     if (onChain) this.#withdraw(name)
-    else if (this.#met.has(name)) return
-    this.#met.add(name)
+    else if (this.#answered.isMet(name)) return
+    this.#answered.meet(name)
     if (settled !== undefined) return this.#settleAgain(offer, onChain, settled)
     if (key === undefined) return
     const examined = examineOffer(offer, key, this.#height)
@@ -291,13 +280,8 @@ export class Interceptor {
     }
     this.#write({ incoming_circuit_key: held.circuit, action: 'SETTLE', preimage: verdict.preimage })
     const { hash, amountMsat, excess } = held
-    this.#settled.set(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat, excess })
+    this.#answered.settle(nameOf(held.circuit), { hash, preimage: verdict.preimage, amountMsat, excess })
     this.#needs.report({ type: 'settled', hash, amountMsat, ...excess, chanId: held.circuit.chan_id })
-  }
-
-  #settledOn(name: string, hash: Uint8Array): SettledHtlc | undefined {
-    const settled = this.#settled.get(name)
-    return settled !== undefined && equalBytes(settled.hash, hash) ? settled : undefined
   }
 
   #settleAgain(offer: RawOffer, onChain: boolean, known: SettledHtlc): void {
