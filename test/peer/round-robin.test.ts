@@ -96,4 +96,21 @@ describe('turns', () => {
     expect(turns.next()).toBe(b)
     expect(turns.size).toBe(0)
   })
+
+  test('there is no round where nobody waits, however the last one went', () => {
+    const [a, b] = [{}, {}]
+    const leave: readonly ((turns: RoundRobin) => void)[] = [
+      (turns) => turns.next(),
+      (turns) => turns.take(b),
+      (turns) => turns.forget(b),
+    ]
+    for (const last of leave) {
+      const turns = new RoundRobin()
+      turns.enqueue(a)
+      turns.enqueue(b)
+      expect([turns.next(), turns.isIdle]).toEqual([a, false])
+      last(turns)
+      expect(turns.isIdle).toBe(true)
+    }
+  })
 })

@@ -188,7 +188,7 @@ export class PeerController implements Luck {
 
   nextTurn(): object | undefined {
     const token = this.#rows?.next()
-    if (this.#rows?.isIdle === true) this.#rows = undefined
+    this.#dropIdleRows()
     return token
   }
 
@@ -205,6 +205,7 @@ export class PeerController implements Luck {
   /** One of those was granted something before its turn. */
   took(token: object): void {
     this.#turns.take(token)
+    this.#dropIdleRows()
   }
 
   /** How many stand in the row. */
@@ -215,6 +216,11 @@ export class PeerController implements Luck {
   /** The connection has ended, or wants nothing any more. */
   forget(token: object): void {
     this.#rows?.forget(token)
+    this.#dropIdleRows()
+  }
+
+  #dropIdleRows(): void {
+    if (this.#rows?.isIdle === true) this.#rows = undefined
   }
 
   // -- attempts --

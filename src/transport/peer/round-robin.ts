@@ -48,9 +48,7 @@ export class RoundRobin {
     const token = row.first
     if (token === undefined) return undefined
     row.delete(token)
-    // Where nobody waits there is no round.
-    if (this.size === 0) this.#forgetRound()
-    else this.#served.add(token)
+    this.#hadTurn(token)
     return token
   }
 
@@ -83,12 +81,23 @@ export class RoundRobin {
 
   /** Takes `token` out of its row before its turn came: it has had that. */
   take(token: object): void {
-    this.forget(token)
-    this.#served.add(token)
+    this.#drop(token)
+    this.#hadTurn(token)
   }
 
   /** A connection that has gone, or wants nothing any more. */
   forget(token: object): void {
+    this.#drop(token)
+    if (this.size === 0) this.#forgetRound()
+  }
+
+  #hadTurn(token: object): void {
+    // Where nobody waits there is no round.
+    if (this.size === 0) this.#forgetRound()
+    else this.#served.add(token)
+  }
+
+  #drop(token: object): void {
     for (const row of [this.#held, this.#alone, this.#row, this.#aloneLater, this.#later, this.#served])
       row.delete(token)
   }
