@@ -1,7 +1,9 @@
+import { queryObjects } from 'node:v8'
 import { describe, expect, test } from 'vitest'
 import type { FailureReason, PaymentFailure, PaymentOutcome } from '../../src/medium/payment.ts'
 import type { PeerGrant, PeerOptions } from '../../src/transport/peer/interface.ts'
 import { PeerController } from '../../src/transport/peer/peer-controller.ts'
+import { RoundRobin } from '../../src/transport/peer/round-robin.ts'
 import { SlotPool } from '../../src/transport/peer/slots.ts'
 import { route } from './medium.ts'
 
@@ -48,6 +50,22 @@ function send(peer: PeerController, now: number, want: Parameters<PeerController
 function failure(reason: FailureReason, place: PaymentFailure['place'], channel?: string): PaymentOutcome {
   return { status: 'failed', reason, place, ...(channel === undefined ? {} : { channel }) }
 }
+
+describe('rows of turns', () => {
+  test('there are none where nobody waits, also when nobody gave a turn back', () => {
+    const peer = make()
+    const before = queryObjects(RoundRobin, { format: 'count' })
+    const token = {}
+    peer.enqueue(token)
+    expect(queryObjects(RoundRobin, { format: 'count' })).toBe(before + 1)
+    expect([peer.nextTurn(), peer.nextTurn()]).toEqual([token, undefined])
+    // What the driver does after each look, with those that were refused.
+    peer.giveBack([])
+    expect(queryObjects(RoundRobin, { format: 'count' })).toBe(before)
+    peer.giveBack([token])
+    expect(peer.waiting).toBe(1)
+  })
+})
 
 describe('grants', () => {
   test('there is none without a route, and routes are asked for', () => {

@@ -194,7 +194,7 @@ export class PeerController implements Luck {
 
   /** Those of `nextTurn`, in its order, that were granted nothing: they come first again. */
   giveBack(tokens: readonly object[]): void {
-    this.#turns.giveBack(tokens)
+    if (tokens.length > 0) this.#turns.giveBack(tokens)
   }
 
   /** So many of those that wait, others with each call. */
