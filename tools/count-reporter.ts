@@ -43,6 +43,8 @@ function describeRetried(test: TestCase): string {
 const CRASH = /signal (SIGSEGV|SIGBUS|SIGILL) during .* while running test files? (.+)$/
 /** Set in a run of what crashed in another one, which is not to be run a third time. */
 const AGAIN = 'KEYSOCK_TESTS_AGAIN'
+/** Between two looks at a pipe that was full. */
+const FULL_PIPE_MS = 10
 
 interface Crash {
   readonly signal: string
@@ -65,10 +67,22 @@ function countsIn(output: string): Counts {
   return { passed, failed, skipped }
 }
 
+/** Writes all of it to a pipe that may be full: then its reader is waited for. */
+export function writeAll(fd: number, text: string): void {
+  for (let rest = Buffer.from(text); rest.length > 0;) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_MS)
+    }
+  }
+}
+
 /**
  * Ends the output of a test run with the line `N passed, N failed, N skipped`. Before it stands by name what
  * needed a retry: a count of passed tests alone would hide it. So does a file whose process crashed, which is
- * run once more, in another run.
+ * run once more, in another run; it counts as a failure where somebody watches, and where the coverage would lack it.
  */
 export default class CountReporter implements Reporter {
   #counts: Counts = { passed: 0, failed: 0, skipped: 0 }
@@ -84,23 +98,28 @@ export default class CountReporter implements Reporter {
       const { passed, failed, skipped } = this.#counts
       if (this.#retried.length > 0) {
         const lines = this.#retried.map((line) => `  ${line}\n`)
-        writeSync(1, `passed only when tried again: ${this.#retried.length}\n${lines.join('')}`)
+        writeAll(1, `passed only when tried again: ${this.#retried.length}\n${lines.join('')}`)
       }
       for (const { signal, files } of this.#crashes) {
-        writeSync(1, `a process died of ${signal} in, and another ran: ${files.join(', ')}\n`)
+        writeAll(1, `a process died of ${signal} in, and another ran: ${files.join(', ')}\n`)
       }
-      writeSync(1, `${passed} passed, ${failed} failed, ${skipped} skipped\n`)
+      writeAll(1, `${passed} passed, ${failed} failed, ${skipped} skipped\n`)
     })
   }
 
   onTestRunEnd(modules: readonly TestModule[], strayErrors: readonly SerializedError[]): void {
-    this.#crashes = process.env[AGAIN] === undefined ? strayErrors.flatMap((error) => crashIn(error) ?? []) : []
+    this.#crashes = this.#runsAgain ? strayErrors.flatMap((error) => crashIn(error) ?? []) : []
     const crashed = new Set(this.#crashes.flatMap(({ files }) => files))
     this.#counts = countTests(
       modules.filter(({ moduleId }) => !crashed.has(moduleId)),
       strayErrors.filter((error) => this.#crashes.length === 0 || crashIn(error) === undefined),
     )
     this.#retried = retriedTests(modules)
+  }
+
+  get #runsAgain(): boolean {
+    const config = this.#vitest?.config
+    return process.env[AGAIN] === undefined && config?.watch === false && !config.coverage.enabled
   }
 
   /** Counts in what another run makes of the files whose processes crashed. */
@@ -113,15 +132,20 @@ export default class CountReporter implements Reporter {
       '--root',
       config.root,
       ...(vite.config.configFile === undefined ? [] : ['--config', vite.config.configFile]),
+      ...(config.testNamePattern === undefined ? [] : ['--testNamePattern', config.testNamePattern.source]),
     ]
-    const { stdout } = spawnSync(process.execPath, [process.argv[1] ?? '', ...own, ...files], {
+    const { status, stdout } = spawnSync(process.execPath, [process.argv[1] ?? '', ...own, ...files], {
       env: { ...process.env, [AGAIN]: '1' },
       encoding: 'utf8',
       maxBuffer: Infinity,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    for (let rest = Buffer.from(stdout); rest.length > 0;) rest = rest.subarray(writeSync(1, rest))
-    const again = countsIn(stdout)
+    // There is no output where it did not even start.
+    const output = (stdout as string | null) ?? ''
+    writeAll(1, output)
+    const again = countsIn(output)
+    // It found none of the files, say.
+    if (status !== 0 && again.failed === 0) again.failed = 1
     for (const key of ['passed', 'failed', 'skipped'] as const) this.#counts[key] += again[key]
     process.exitCode = this.#counts.failed === 0 ? 0 : 1
   }

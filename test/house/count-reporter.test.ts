@@ -1,6 +1,10 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { writeAll } from '../../tools/count-reporter.ts'
 import { ROOT } from './sources.ts'
 
 interface Run {
@@ -62,10 +66,22 @@ describe('the last line of a test run', () => {
   })
 
   it('runs a file again whose process crashed, and says so', () => {
-    const { status, output, lastLine } = run('crash', 'passing')
+    const { status, output, lastLine } = run('crash.fixture', 'passing')
     expect({ status, lastLine }).toEqual({ status: 0, lastLine: '2 passed, 0 failed, 0 skipped' })
     const [told] = output.trimEnd().split('\n').slice(-2)
     expect(told).toMatch(/^a process died of SIGSEGV in, and another ran: .*crash\.fixture\.ts$/)
+  })
+
+  it('runs of it again what was asked for by name', () => {
+    const { status, lastLine } = run('crash-one-of-two', '-t', 'in a process that dies')
+    expect({ status, lastLine }).toEqual({ status: 0, lastLine: '1 passed, 0 failed, 1 skipped' })
+  })
+
+  it('counts it as a failure where the coverage would lack it', () => {
+    const { status, output, lastLine } = run('crash.fixture', '--coverage', '--coverage.reporter=text')
+    expect(status).toBe(1)
+    expect(lastLine).toMatch(/^0 passed, [1-9] failed, 0 skipped$/)
+    expect(output).not.toContain('another ran')
   })
 
   it('runs it once more only', () => {
@@ -84,4 +100,25 @@ describe('the last line of a test run', () => {
     expect({ status, lastLine }).toEqual({ status: 0, lastLine: '1 passed, 0 failed, 0 skipped' })
     expect(output).toContain('% Stmts')
   })
+})
+
+it('what a reader is slow to take is written all the same', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keysock-pipe-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const fd = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+  let before = 0
+  expect(() => {
+    for (;;) before += writeSync(fd, 'x'.repeat(4_096))
+  }).toThrow('EAGAIN')
+  const log = join(folder, 'log')
+  const reader = spawn('bash', ['-c', 'cat "$0" >"$1"', pipe, log], { stdio: 'inherit' })
+  const ended = once(reader, 'close')
+  await once(reader, 'spawn')
+  const after = 'y'.repeat(1_000_000)
+  writeAll(fd, after)
+  closeSync(fd)
+  await ended
+  expect(readFileSync(log, 'utf8') === 'x'.repeat(before) + after).toBe(true)
 })
