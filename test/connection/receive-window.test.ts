@@ -39,6 +39,20 @@ describe('the receive window', () => {
     expect(window.limit).toBe(4_000)
   })
 
+  test('is raised for disorder by a quarter of it at least, or stays', () => {
+    const window = make(() => false)
+    expect(window.widen(1, 600, 249, 0)).toBe(false)
+    expect(window.widen(1, 600, 250, 0)).toBe(true)
+    expect([window.window, window.limit]).toEqual([1_000, 1_250])
+  })
+
+  test('does not count as raised by a BLOCKED of which nothing came', () => {
+    const window = make()
+    expect(window.unblock(15_000, 0, 1_000)).toBe(false)
+    expect(window.raise(20_000, 500)).toBe(true)
+    expect([window.window, window.limit]).toEqual([1_000, 1_500])
+  })
+
   test('never shrinks', () => {
     const window = make()
     let limit = 0

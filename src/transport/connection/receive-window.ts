@@ -81,8 +81,10 @@ export class ReceiveWindow {
   }
 
   #lift(now: number, readOffset: number): void {
+    const limit = Math.min(readOffset + this.window, Number.MAX_SAFE_INTEGER)
+    if (limit <= this.limit) return
     this.#base = readOffset
     this.#raisedAt = now
-    this.limit = Math.max(this.limit, Math.min(readOffset + this.window, Number.MAX_SAFE_INTEGER))
+    this.limit = limit
   }
 }
