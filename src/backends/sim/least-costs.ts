@@ -1,6 +1,6 @@
 import { BoundedMap } from '../../floor/bounded.ts'
 import { inboundFeeMsat, outboundFeeMsat } from './fees.ts'
-import { MAX_COSTS, MAX_COUNTED_SENDERS } from './limits.ts'
+import { LEAST_RECKONED_NODES, MAX_COSTS, MAX_COUNTED_SENDERS } from './limits.ts'
 import type { SimNode } from './node.ts'
 import type { SearchSpace } from './search-space.ts'
 import {
@@ -15,8 +15,6 @@ import {
   type SearchedLinks,
 } from './searched-links.ts'
 
-/** In smaller networks a search is short as it is. */
-const LEAST_RECKONED_NODES = 1_000
 /** What a sender's costs take to be reckoned is what so many of its searches take without them. */
 const SEARCHES_BEFORE = 8
 /** Where there is no room, costs that served none of so many searches make place. */

@@ -37,6 +37,10 @@ export const MAX_CROWD_NODES = 8_388_608
 
 /** What ways from senders cost at least, of all of them together: 64 MB. */
 export const MAX_COSTS = 33_554_432
+/** In smaller networks a search is short as it is: nothing is kept for the next one. */
+export const LEAST_RECKONED_NODES = 1_000
+/** Searches whose routes are kept: some 40 MB. */
+export const MAX_KNOWN_SEARCHES = 65_536
 /** Senders whose searches are counted, with costs or without. */
 export const MAX_COUNTED_SENDERS = 65_536
 

@@ -26,6 +26,7 @@ import type { Observations } from './observations.ts'
 import type { OpenPath } from './blinded-paths.ts'
 import { Random } from './random.ts'
 import type { NetworkPlan } from './resolve.ts'
+import { KnownRoutes } from './known-routes.ts'
 import { LeastCosts } from './least-costs.ts'
 import { SearchSpace } from './search-space.ts'
 import { SearchedLinks } from './searched-links.ts'
@@ -74,6 +75,7 @@ export class Network {
   #byId: ReadonlyMap<string, Channel> | undefined
   #searchedLinks: SearchedLinks | undefined
   #leastCosts: LeastCosts | undefined
+  #knownRoutes: KnownRoutes | undefined
   #attempts = 0
 
   constructor(options: {
@@ -151,6 +153,11 @@ export class Network {
   /** What ways cost at least: made for the first search. */
   get leastCosts(): LeastCosts {
     return (this.#leastCosts ??= new LeastCosts(this.nodes, this.searchedLinks, this.searchSpace))
+  }
+
+  /** Routes that former searches found. */
+  get knownRoutes(): KnownRoutes {
+    return (this.#knownRoutes ??= new KnownRoutes(this.nodes.length, this.searchedLinks))
   }
 
   /** A process is on this node. */

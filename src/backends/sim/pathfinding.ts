@@ -1,4 +1,5 @@
 import type { RouteHint, RoutePreference } from '../../medium/route.ts'
+import { areClearOf, type FoundRoutes } from './known-routes.ts'
 import { COMMON_LEAST_MSAT } from './least-costs.ts'
 import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
@@ -53,6 +54,8 @@ export interface Search {
   readonly avoid: ReadonlySet<string>
   readonly hints: readonly RouteHint[]
   readonly prefer: RoutePreference
+  /** As if nothing had refused and nothing was to be avoided. */
+  readonly isCarefree?: boolean
 }
 
 /** A search for ways over which one amount can go. */
@@ -71,8 +74,23 @@ interface FoundWay {
 }
 
 /** The hops of up to `count` routes, cheapest and most reliable first, as disjoint as the graph allows. */
-export function findRouteHops(network: Network, search: Search): Hop[][] {
+export function findRouteHops(network: Network, search: Search): FoundRoutes {
   const dear = dearChannels(network, search)
+  const { knownRoutes } = network
+  if (!knownRoutes.keeps(search)) return findAnew(network, search, dear)
+  let routes = knownRoutes.routesFor(search)
+  if (routes === undefined) {
+    routes = findAnew(network, { ...search, isCarefree: true }, [])
+    knownRoutes.keep(search, routes)
+  }
+  for (const { index } of dear) network.dearChannels[index] = 1
+  const isClear = areClearOf(routes, network.dearChannels)
+  for (const { index } of dear) network.dearChannels[index] = 0
+  return isClear ? routes : findAnew(network, search, dear)
+}
+
+/** `dear`: channels that cost something beside what they ask; others join them as they are used. */
+function findAnew(network: Network, search: Search, dear: Channel[]): Hop[][] {
   for (const { index } of dear) network.dearChannels[index] = 1
   const found = findWays(network, search, (channel) => {
     network.dearChannels[channel.index] = 1
@@ -276,10 +294,11 @@ function canSend({ channel, policy, to, balanceMsat }: ChannelLink, amountMsat: 
 
 /** What a link costs beside its fee. */
 function linkCost(network: Network, search: Search, link: ChannelLink, cltvDelta: number, amountMsat: number): number {
-  const { avoid, from, prefer } = search
+  const { avoid, from, isCarefree, prefer } = search
   const { channel, policy } = link
   let cost = HOP_COST_MSAT[prefer] + amountMsat * cltvDelta * RISK_PER_BLOCK
   if (amountMsat < policy.minHtlcMsat) cost += BELOW_MINIMUM_COST_MSAT
+  if (isCarefree === true) return cost
   if (avoid.size > 0 && avoid.has(channel.id)) cost += AVOID_COST_MSAT
   if (from.refusals.size === 0) return cost
   const refusedMs = from.refusals.get(channel)

@@ -35,6 +35,7 @@ export class SearchedLinks {
   /** By index of the link: what a route over it keeps, the same for all routes that were found at one policy. */
   readonly #hops: (Hop | undefined)[] = []
   #version = 0
+  #changes = 0
 
   constructor(nodes: readonly SimNode[], links: readonly ChannelLink[]) {
     this.fields = new Float64Array(links.length * LINK_FIELDS)
@@ -58,6 +59,11 @@ export class SearchedLinks {
   /** Changes when a link becomes cheaper, or passes more: what ways cost at least is no longer what it was. */
   get version(): number {
     return this.#version
+  }
+
+  /** Changes with every policy, and when a channel is closed. */
+  get changes(): number {
+    return this.#changes
   }
 
   rowOf(link: ChannelLink): number {
@@ -101,6 +107,7 @@ export class SearchedLinks {
     const at = row * LINK_FIELDS + field
     const before = this.fields[at] as number
     this.fields[at] = value
+    if (value !== before) this.#changes++
     return value - before
   }
 }
