@@ -34,6 +34,7 @@ function slope(points: readonly (readonly [x: number, y: number])[]): number {
 const HEAD = ['', 'connections', 'payments', 'ms each', 'us an event', 'failed', 'lost', 'kB a connection', 'MB']
 
 function row(name: string, run: ScaleRun): string[] {
+  const ownBytes = run.heldBytes - run.networkBytes
   return [
     name,
     String(run.setting.load.connections),
@@ -42,7 +43,8 @@ function row(name: string, run: ScaleRun): string[] {
     ((run.cpuMs * 1_000) / run.events).toFixed(0),
     `${((run.failed / run.payments) * 100).toFixed(1)} %`,
     String(run.lost.reduce((sum, [, count]) => sum + count, 0)),
-    ((run.heldBytes - run.networkBytes) / run.setting.load.connections / 1e3).toFixed(0),
+    // The description of the network goes once that runs: a few connections take less.
+    ownBytes > 0 ? (ownBytes / run.setting.load.connections / 1e3).toFixed(0) : '-',
     (run.heldBytes / 1e6).toFixed(0),
   ]
 }
