@@ -310,14 +310,13 @@ describe('keysock send and keysock receive', () => {
     })
   })
 
-  it('find a receiver within seconds of its start, and say once that nobody answers', async () => {
+  // How soon: reaching.test.ts. Here time passes with the wall clock, so a busy machine would decide.
+  it('find a receiver that starts a minute late, and say once that nobody answers', async () => {
     const path = commandLine.write('a.bin', pattern(5_000))
     const send = commandLine.run('alice', ['send', path, commandLine.key('bob')])
     await commandLine.after(65_000)
     const receive = await commandLine.receive(['--once'])
-    const startMs = commandLine.sim.clock.now()
     await receive.event(is('start'))
-    expect(commandLine.sim.clock.now() - startMs).toBeLessThan(15_000)
     expect(await send.code).toBe(0)
     expect(await receive.code).toBe(0)
     expect(send.err.lines.filter((line) => line.startsWith('no answer;'))).toHaveLength(1)
