@@ -1,11 +1,8 @@
 import { BoundedMap } from '../../floor/bounded.ts'
 import type { Channel, ChannelLink } from './channel.ts'
-import { LEAST_RECKONED_NODES, MAX_KNOWN_SEARCHES } from './limits.ts'
+import { LEAST_RECKONED_NODES, MAX_KNOWN_SEARCHES, SEARCHED_AMOUNTS_MSAT } from './limits.ts'
 import type { Hop, Search } from './pathfinding.ts'
 import type { SearchedLinks } from './searched-links.ts'
-
-/** The highest amount that ways are looked for beside that which is asked for (`pathfinding.ts`). */
-const MOST_SEARCHED_MSAT = 1_000_000
 
 /** The hops of the routes that a search found, the best one first. */
 export type FoundRoutes = readonly (readonly Hop[])[]
@@ -49,10 +46,9 @@ export class KnownRoutes {
   }
 }
 
-/** Whether no route has a channel of these, which are marked by their numbers. */
-export function areClearOf(routes: FoundRoutes, marked: Uint8Array): boolean {
-  const isMarked = (channel: Channel): boolean => marked[channel.index] === 1
-  return !routes.some((hops) => hops.some(({ link }) => isMarked(link.channel)))
+/** Whether no route has one of these channels. */
+export function areClearOf(routes: FoundRoutes, channels: ReadonlySet<Channel>): boolean {
+  return !routes.some((hops) => hops.some(({ link }) => channels.has(link.channel)))
 }
 
 function keyOf({ from, to, amountMsat, maxFeeMsat, count, prefer }: Search): string {
@@ -61,7 +57,7 @@ function keyOf({ from, to, amountMsat, maxFeeMsat, count, prefer }: Search): str
 
 /** For each of the sender's channels: none for any amount of the search, room for all of them, or how much exactly. */
 function roomOf({ from, amountMsat, maxFeeMsat = Infinity }: Search): string {
-  const mostMsat = Math.max(amountMsat, MOST_SEARCHED_MSAT) + maxFeeMsat
+  const mostMsat = Math.max(amountMsat, ...SEARCHED_AMOUNTS_MSAT) + maxFeeMsat
   const one = ({ to, balanceMsat }: ChannelLink): string => {
     if (!to.online || balanceMsat < amountMsat) return '-'
     return balanceMsat >= mostMsat ? '+' : `${balanceMsat},`

@@ -37,6 +37,8 @@ export const MAX_CROWD_NODES = 8_388_608
 
 /** What ways from senders cost at least, of all of them together: 64 MB. */
 export const MAX_COSTS = 33_554_432
+/** Amounts that ways are looked for, as a real node is asked: a channel with a higher least amount is left out. */
+export const SEARCHED_AMOUNTS_MSAT: readonly number[] = [1_000, 10_000, 100_000, 1_000_000]
 /** In smaller networks a search is short as it is: nothing is kept for the next one. */
 export const LEAST_RECKONED_NODES = 1_000
 /** Searches whose routes are kept: some 40 MB. */

@@ -1,7 +1,7 @@
 import type { RouteHint, RoutePreference } from '../../medium/route.ts'
 import { areClearOf, type FoundRoutes } from './known-routes.ts'
 import { COMMON_LEAST_MSAT } from './least-costs.ts'
-import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS } from './limits.ts'
+import { MAX_SEARCHED_HOPS, MISSION_CONTROL_MS, SEARCHED_AMOUNTS_MSAT } from './limits.ts'
 import type { Channel, ChannelLink } from './channel.ts'
 import { inboundFeeMsat, outboundFeeMsat, relayFeeMsat, type FeePolicy } from './fees.ts'
 import type { Network } from './network.ts'
@@ -22,8 +22,6 @@ import {
 const RISK_PER_BLOCK = 15e-9
 /** Every hop takes time and may fail: worth this many msat, by what the sender prefers. */
 const HOP_COST_MSAT: Readonly<Record<RoutePreference, number>> = { cheap: 1, balanced: 100, fast: 2_000 }
-/** Amounts that ways are looked for, as a real node is asked: a channel with a higher least amount is left out. */
-const SEARCHED_AMOUNTS_MSAT = [1_000, 10_000, 100_000, 1_000_000]
 /** A link whose least amount is above what is sent: the route's own minimum will be higher. */
 const BELOW_MINIMUM_COST_MSAT = 1e6
 /** A channel that refused lately. */
@@ -83,10 +81,7 @@ export function findRouteHops(network: Network, search: Search): FoundRoutes {
     routes = findAnew(network, { ...search, isCarefree: true }, [])
     knownRoutes.keep(search, routes)
   }
-  for (const { index } of dear) network.dearChannels[index] = 1
-  const isClear = areClearOf(routes, network.dearChannels)
-  for (const { index } of dear) network.dearChannels[index] = 0
-  return isClear ? routes : findAnew(network, search, dear)
+  return areClearOf(routes, new Set(dear)) ? routes : findAnew(network, search, dear)
 }
 
 /** `dear`: channels that cost something beside what they ask; others join them as they are used. */
