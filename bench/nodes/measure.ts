@@ -33,6 +33,13 @@ export interface Measured {
   readonly databaseBytesPerMegabyte: Readonly<Record<Name, number>>
 }
 
+/** All settings, one after the other. */
+export interface Round {
+  /** Of each transfer and flood. */
+  readonly bytes: number
+  readonly settings: readonly Measured[]
+}
+
 export interface Plan {
   readonly bytes: number
   readonly log: (text: string) => void

@@ -1,43 +1,66 @@
 import type { Section } from '../report/sections.ts'
-import type { Measured, Run } from './measure.ts'
+import { median } from '../sim/statistics.ts'
+import type { Measured, Round, Run } from './measure.ts'
+import type { NodeSetting } from './settings.ts'
 
-/** All that one run of the bench measured, as tables. */
-export function sectionsOf(all: readonly Measured[], bytes: number): Section[] {
-  return [lanes(all, bytes), settings(all), ...all.map(single)]
+/** One setting in all rounds that had it; `beside`: the setting with which all are compared, in the same round. */
+interface Rounds {
+  readonly setting: NodeSetting
+  readonly measured: readonly Measured[]
+  readonly beside: readonly (Measured | undefined)[]
+  readonly bytes: number
 }
 
-function lanes(all: readonly Measured[], bytes: number): Section {
+/** All that the rounds measured, as tables. */
+export function sectionsOf(rounds: readonly Round[]): Section[] {
+  const names = new Set(rounds.flatMap(({ settings }) => settings.map(({ setting }) => setting.name)))
+  const [base] = names
+  const all = [...names].flatMap((name) => {
+    const having = rounds.filter(({ settings }) => settings.some(({ setting }) => setting.name === name))
+    const measured = having.flatMap(({ settings }) => settings.filter(({ setting }) => setting.name === name))
+    const [first] = measured
+    if (first === undefined) return []
+    const beside = having.map(({ settings }) => settings.find(({ setting }) => setting.name === base))
+    return [{ setting: first.setting, measured, beside, bytes: total(having.map((round) => round.bytes)) }]
+  })
+  return [gains(all, base ?? ''), lanes(all), ...all.map(single)]
+}
+
+function lanes(all: readonly Rounds[]): Section {
   return {
     title: 'The lanes beside a flood',
     text: [
-      `Goodput of ${bytes / 1e6} MB each, over that of a flood of bare payments under the same setting: keysends to`,
-      'carol for the node lane and the phantom lane, payments over a blinded path for the hidden answer.',
+      'Goodput over that of a flood of bare payments: keysends to carol for the node lane and the phantom lane, payments',
+      'over a blinded path for the hidden answer.',
     ],
     head: ['lnd', 'flood kB/s', 'node lane', 'phantom lane', 'phantom over node', 'flood back kB/s', 'hidden answer'],
-    rows: all.map((each) => [
-      each.setting.name,
-      kilo(rate(each, 'flood there')),
-      ratio(rate(each, 'node lane'), rate(each, 'flood there')),
-      ratio(rate(each, 'phantom lane'), rate(each, 'flood there')),
-      ratio(rate(each, 'phantom lane'), rate(each, 'node lane')),
-      kilo(rate(each, 'flood back')),
-      ratio(rate(each, 'hidden answer'), rate(each, 'flood back')),
-    ]),
+    rows: all.map(({ setting, measured }) => {
+      const over = (one: Run['what'], other: Run['what']): string =>
+        spread(measured.map((each) => rate(each, one) / rate(each, other)))
+      return [
+        setting.name,
+        kilo(median(measured.map((each) => rate(each, 'flood there')))),
+        over('node lane', 'flood there'),
+        over('phantom lane', 'flood there'),
+        over('phantom lane', 'node lane'),
+        kilo(median(measured.map((each) => rate(each, 'flood back')))),
+        over('hidden answer', 'flood back'),
+      ]
+    }),
   }
 }
 
-function settings(all: readonly Measured[]): Section {
-  const first = all[0]
-  const gain = (each: Measured, what: Run['what']): string =>
-    ratio(runOf(each.runs, what).bytesPerSecond, runOf(first?.runs ?? [], what).bytesPerSecond)
+function gains(all: readonly Rounds[], base: string): Section {
   return {
     title: 'What a setting of lnd gains',
     text: [
-      `Goodput over that under '${first?.setting.name ?? ''}', of the same run; lone: a bare payment until it has arrived,`,
-      'ms, median; database: what the files of payer, relay and payee grew for each MB of all five runs, kB.',
+      `Goodput over that under '${base}' in the same round. payments: of a lane, in all rounds; lone: a bare payment until`,
+      'it has arrived, ms; database: what the files of payer, relay and payee grew for each MB of all five runs, kB.',
     ],
     head: [
       'lnd',
+      'payments',
+      'flood',
       'node lane',
       'phantom lane',
       'hidden answer',
@@ -47,39 +70,55 @@ function settings(all: readonly Measured[]): Section {
       'carol',
       'what it is',
     ],
-    rows: all.map((each) => {
-      const { alice, bob, carol } = each.databaseBytesPerMegabyte
+    rows: all.map(({ setting, measured, beside }) => {
+      const gain = (what: Run['what']): string =>
+        spread(
+          measured.flatMap((each, i) => (beside[i] === undefined ? [] : [rate(each, what) / rate(beside[i], what)])),
+        )
+      const kilobytes = (name: 'alice' | 'bob' | 'carol'): string =>
+        (median(measured.map((each) => each.databaseBytesPerMegabyte[name])) / 1e3).toFixed(0)
       return [
-        each.setting.name,
-        gain(each, 'node lane'),
-        gain(each, 'phantom lane'),
-        gain(each, 'hidden answer'),
-        each.loneMs.toFixed(0),
-        ...[alice, bob, carol].map((bytes) => (bytes / 1e3).toFixed(0)),
-        each.setting.note,
+        setting.name,
+        paymentsOf(measured.map(({ runs }) => runOf(runs, 'node lane').payments)),
+        gain('flood there'),
+        gain('node lane'),
+        gain('phantom lane'),
+        gain('hidden answer'),
+        median(measured.map(({ loneMs }) => loneMs)).toFixed(0),
+        kilobytes('alice'),
+        kilobytes('bob'),
+        kilobytes('carol'),
+        setting.note,
       ]
     }),
   }
 }
 
-function single({ setting, runs }: Measured): Section {
+function single({ setting, measured, bytes }: Rounds): Section {
+  const whats = measured[0]?.runs.map(({ what }) => what) ?? []
   return {
     title: `Under '${setting.name}'`,
     text: [
       setting.args.length === 0 ? "lnd's own settings." : `Flags: \`${setting.args.join(' ')}\`.`,
-      'sender, reader, nodes: processor time, ms for each kB that arrived; ms: median of a payment; replies: payments',
-      'of the other end.',
+      `${bytes / 1e6} MB in each row, in ${measured.length} rounds: medians of them, and sums of payments. sender, reader,`,
+      'nodes: processor time, ms for each kB that arrived; ms: median of a payment; replies: payments of the other end.',
     ],
     head: ['', 'kB/s', 'payments', 'replies', 'failed', 'ms', 'sender', 'reader', 'nodes'],
-    rows: runs.map(({ what, bytesPerSecond, payments, replies, failed, latencyMs, cpuMsPerKilobyte: cpu }) => [
-      what,
-      kilo(bytesPerSecond),
-      count(payments),
-      count(replies),
-      count(failed),
-      count(latencyMs === undefined ? undefined : Math.round(latencyMs)),
-      ...[cpu.senderMs, cpu.readerMs, cpu.nodesMs].map((ms) => ms.toFixed(2)),
-    ]),
+    rows: whats.map((what) => {
+      const runs = measured.map((each) => runOf(each.runs, what))
+      const middle = (of: (run: Run) => number): number => median(runs.map(of))
+      return [
+        what,
+        kilo(middle(({ bytesPerSecond }) => bytesPerSecond)),
+        paymentsOf(runs.map(({ payments }) => payments)),
+        paymentsOf(runs.map(({ replies }) => replies)),
+        paymentsOf(runs.map(({ failed }) => failed)),
+        runs.some(({ latencyMs }) => latencyMs === undefined) ? '-' : middle((run) => run.latencyMs ?? 0).toFixed(0),
+        middle(({ cpuMsPerKilobyte }) => cpuMsPerKilobyte.senderMs).toFixed(2),
+        middle(({ cpuMsPerKilobyte }) => cpuMsPerKilobyte.readerMs).toFixed(2),
+        middle(({ cpuMsPerKilobyte }) => cpuMsPerKilobyte.nodesMs).toFixed(2),
+      ]
+    }),
   }
 }
 
@@ -93,14 +132,22 @@ function runOf(runs: readonly Run[], what: Run['what']): Run {
   return run
 }
 
-function ratio(one: number, other: number): string {
-  return (one / other).toFixed(3)
+/** The median; of several also the least and the greatest. */
+function spread(ratios: readonly number[]): string {
+  if (ratios.length < 2) return ratios[0]?.toFixed(2) ?? '-'
+  return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`
 }
 
 function kilo(bytes: number): string {
   return (bytes / 1_000).toFixed(1)
 }
 
-function count(value: number | undefined): string {
-  return value === undefined ? '-' : String(value)
+/** The sum; '-': not known of any. */
+function paymentsOf(values: readonly (number | undefined)[]): string {
+  const known = values.filter((value) => value !== undefined)
+  return known.length === 0 ? '-' : String(total(known))
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0)
 }

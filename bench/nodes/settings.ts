@@ -43,8 +43,9 @@ export const NODE_SETTINGS: readonly NodeSetting[] = [
   },
 ]
 
-/** Each more than 10,000 payments of full records. */
-export const DEFAULT_BYTES = 10_500_000
+export const DEFAULT_BYTES = 2_100_000
+/** With `DEFAULT_BYTES` more than 10,000 payments of full records for each lane under each setting. */
+export const DEFAULT_ROUNDS = 5
 /** Of the floods: about where the bench of lnd finds the most. */
 export const FLOOD_IN_FLIGHT = 128
 /** Lone payments whose median is taken. */
