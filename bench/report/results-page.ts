@@ -30,6 +30,7 @@ export const RESULT_FILES: readonly ResultFile[] = [
   { name: 'tariff', question: 'What does a price take of the rate?' },
   { name: 'attacks', question: 'What does an attack cost, and whom?' },
   { name: 'soak', question: 'What does it hold after hours?' },
+  { name: 'node-runs', question: 'How often do the tests on real nodes pass on a busy machine?' },
   { name: 'swarm', question: 'How long did random networks find nothing?' },
 ]
 
