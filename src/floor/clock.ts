@@ -24,13 +24,17 @@ export interface Clock {
 /** The longest delay that one timer of Node takes: 2^31 - 1 ms. Node fires a longer one at once. */
 export const LONGEST_TIMER_MS = 2_147_483_647
 
-/** Real time, in milliseconds since the process (or the worker thread) started. */
+/**
+ * Real time, in whole milliseconds since the process (or the worker thread) started: most of what follows from one
+ * event has one time, and a state machine that was asked at that time needs to look at its deadlines once.
+ */
 export const processClock: Required<Clock> = {
-  now: () => performance.now(),
+  now: () => Math.floor(performance.now()),
   schedule(atMs, callback, options) {
     let timer: NodeJS.Timeout | undefined
     const arm = (): void => {
-      const delayMs = Math.max(0, Math.ceil(atMs - performance.now()))
+      // By `now`, which counts whole ones, the time has come when it fires.
+      const delayMs = Math.max(0, Math.ceil(Math.ceil(atMs) - performance.now()))
       // What is further away than one timer reaches takes several, one after the other.
       timer = setTimeout(delayMs > LONGEST_TIMER_MS ? arm : callback, Math.min(delayMs, LONGEST_TIMER_MS))
       if (options?.ref !== true) timer.unref()

@@ -19,6 +19,18 @@ describe('the clock of the process', () => {
     expect(fired).toHaveBeenCalledOnce()
   })
 
+  it('tells whole milliseconds, by which the time of a timer has come when it fires', () => {
+    vi.advanceTimersByTime(0.4)
+    const startMs = processClock.now()
+    expect(startMs).toBe(Math.floor(startMs))
+    const atMs = startMs + 10.25
+    const fired = vi.fn<() => void>(() => expect(processClock.now()).toBeGreaterThanOrEqual(atMs))
+    processClock.schedule(atMs, fired)
+    vi.advanceTimersByTime(20)
+    expect(fired).toHaveBeenCalledOnce()
+    expect(fired).toHaveReturned()
+  })
+
   it('cancels a timer in every part of its way', () => {
     const fired = vi.fn<() => void>()
     const cancel = processClock.schedule(processClock.now() + 2 * LONGEST_TIMER_MS, fired)

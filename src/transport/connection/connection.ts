@@ -97,6 +97,8 @@ export class Connection {
   #lastNow: number
   /** What followed from the last input was done. */
   #isSettled = false
+  /** Before this time nothing is due, ms; -Infinity where it was not reckoned since the last input. */
+  #quietUntil = -Infinity
   #reception: Reception | undefined
   /** As the trace has told it. */
   #tracedState: State
@@ -170,7 +172,9 @@ export class Connection {
   #input<Result>(now: number, input: () => Result): Result {
     if (now < this.#lastNow) throw new Error('the time went back')
     // At the time of the last input nothing is due that was not then.
-    if (now !== this.#lastNow || !this.#isSettled) this.#parts.run(now)
+    if (now < this.#quietUntil) this.#parts.tell(now)
+    else if (now !== this.#lastNow || !this.#isSettled) this.#parts.run(now)
+    this.#quietUntil = -Infinity
     this.#lastNow = now
     const result = input()
     this.#parts.settle(now)
@@ -375,7 +379,9 @@ export class Connection {
   /** When to call `wake`; undefined: never. Always later than the last input. */
   deadline(): number | undefined {
     if (this.#parts.life.isClosed) return undefined
-    return this.#parts.dueAt(this.#lastNow) ?? (this.#parts.owes ? this.#lastNow + NUDGE_MS : undefined)
+    const dueMs = this.#parts.dueAt(this.#lastNow)
+    this.#quietUntil = this.#isSettled ? (dueMs ?? Infinity) : -Infinity
+    return dueMs ?? (this.#parts.owes ? this.#lastNow + NUDGE_MS : undefined)
   }
 
   /**

@@ -157,6 +157,12 @@ export class Parts {
     for (const timed of TIMED) timed(this).run(now)
   }
 
+  /** Nothing is due at `now`: those hear of it that reckon with the time of the input which comes. */
+  tell(now: number): void {
+    this.payments.run(now)
+    this.money.run(now)
+  }
+
   /** Does what follows from an input. */
   settle(now: number): void {
     for (const settled of SETTLED) settled(this).settle(now)
