@@ -4,9 +4,9 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { buildLnd } from '../tools/lnd-build/build.ts'
 import { type FileRun, filesOf, runFile } from './node-runs/run-file.ts'
@@ -53,7 +53,7 @@ function git(...args: readonly string[]): string {
 
 /** '+' at its end: there are changes. */
 function commitOf(): string {
-  const changes = git('status', '--porcelain', '--untracked-files=no', 'src', 'test', 'tools')
+  const changes = git('status', '--porcelain', 'src', 'test', 'tools')
   return git('rev-parse', '--short', 'HEAD') + (changes === '' ? '' : '+')
 }
 
@@ -75,10 +75,12 @@ await buildLnd(log)
 const commit = commitOf()
 const former: Results = existsSync(JSON_FILE)
   ? (JSON.parse(await readFile(JSON_FILE, 'utf8')) as Results)
-  : { bench: 'node-runs', evenings: [] }
-const files = filesOf().filter((file) => command.args.length === 0 || command.args.some((part) => file.includes(part)))
+  : { bench: 'node-runs', files: [], evenings: [] }
+const allFiles = filesOf()
+const files = allFiles.filter((file) => command.args.length === 0 || command.args.some((part) => file.includes(part)))
 const runs: FileRun[] = []
 const running = new Set<string>()
+let begun = 0
 /** Those of which all is skipped, since a program that they need is missing. */
 const skipped = new Set<string>()
 
@@ -105,12 +107,20 @@ function next(): string | undefined {
   return waiting[0]?.file
 }
 
-async function save(): Promise<void> {
-  if (!write) return
-  const results: Results = { ...former, evenings: [...former.evenings, evening()] }
-  await mkdir(RESULTS, { recursive: true })
-  await writeFile(JSON_FILE, `${JSON.stringify(results, undefined, 1)}\n`)
-  await writeFile(new URL('node-runs.md', RESULTS), asMarkdown(results))
+let saved: Promise<void> = Promise.resolve()
+
+/** One after the other, and each whole: several files end at once, and the machine may stop at any time. */
+function save(): Promise<void> {
+  if (!write) return saved
+  saved = saved.then(async () => {
+    const results: Results = { bench: 'node-runs', files: allFiles, evenings: [...former.evenings, evening()] }
+    await mkdir(RESULTS, { recursive: true })
+    const part = new URL('node-runs.json.part', RESULTS)
+    await writeFile(part, `${JSON.stringify(results, undefined, 1)}\n`)
+    await rename(part, JSON_FILE)
+    await writeFile(new URL('node-runs.md', RESULTS), asMarkdown(results))
+  })
+  return saved
 }
 
 async function work(): Promise<void> {
@@ -118,7 +128,7 @@ async function work(): Promise<void> {
     const file = next()
     if (file === undefined) return
     running.add(file)
-    const output = join(tmpdir(), `node-runs-${runs.length}-${basename(file)}.log`)
+    const output = join(tmpdir(), `node-runs-${begun++}-${file.replaceAll('/', '-')}.log`)
     const run = await runFile(file, output)
     running.delete(file)
     runs.push(run)
@@ -131,5 +141,5 @@ async function work(): Promise<void> {
 }
 
 await Promise.all(Array.from({ length: parallel }, work))
-console.log(asMarkdown({ bench: 'node-runs', evenings: [evening()] }))
+console.log(asMarkdown({ bench: 'node-runs', files, evenings: [evening()] }))
 process.exitCode = runs.some(({ failures }) => failures.length > 0) ? 1 : 0

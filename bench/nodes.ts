@@ -85,6 +85,16 @@ async function measure(setting: NodeSetting): Promise<{ readonly measured: Measu
   }
 }
 
+/** Rounds of other versions and machines are not for one table. */
+function mustFit(before: Results | undefined, results: Results): void {
+  for (const what of ['node', 'lnd', 'cores'] as const) {
+    if (before !== undefined && before[what] !== results[what])
+      throw new Error(
+        `nodes.json is of ${what} ${before[what]}, this is ${results[what]}: without --add it begins anew`,
+      )
+  }
+}
+
 /** Each round begins with another setting: what the machine does in the meantime falls on all alike. */
 async function measureRound(number: number): Promise<{ readonly round: Round; readonly version: string }> {
   const settings = chosen()
@@ -112,7 +122,7 @@ async function write(results: Results): Promise<void> {
     `What \`./dev bench nodes --write\` measured in ${realSeconds} s: alice - bob - carol, lnd ${results.lnd} on regtest, btcd,`,
     `and both ends' programs (Node ${results.node}), all on one machine with ${results.cores} cores and ${results.memoryGigabytes} GB. A network is`,
     `made anew for each setting in each of ${rounds.length} rounds. Ratios are of neighbours in a round: their median, and in`,
-    'brackets the least and the greatest.',
+    'brackets the least and the greatest. The slow start of a transfer, which no flood has, is in them.',
   ].join('\n')
   const sections = sectionsAsMarkdown(sectionsOf(rounds))
   await writeFile(new URL('nodes.md', RESULTS), `# Bench: lanes, and settings of lnd\n\n${intro}\n\n${sections}\n`)
@@ -135,6 +145,7 @@ for (let i = 0; i < options.rounds; i++) {
     realSeconds: (before?.realSeconds ?? 0) + Math.round((performance.now() - startedMs) / 1_000),
     rounds,
   }
+  mustFit(before, results)
   // After each round: what is cut off keeps those before.
   if (options.write) await write(results)
 }

@@ -1,13 +1,15 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs')
-const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+const MAX_OUTPUT_BYTES = 1024 * 1024 * 1024
+/** Longer than any file takes, however busy the machine: a run that goes on hangs. */
+const MAX_RUN_MS = 60 * 60_000
 /** Of a failure, in the table. */
 const MAX_TOLD_CHARACTERS = 300
 
@@ -58,7 +60,10 @@ export async function runFile(file: string, keepOutput: string): Promise<FileRun
         .map((test) => told(test.fullName, test.failureMessages?.[0])),
       ...tests.filter(({ message }) => message !== '').map(({ message }) => told(file, message)),
     ]
-    if (status !== 0 && failures.length === 0) failures.push(told(file, `ended with ${status}`))
+    if (status !== 0 && failures.length === 0) {
+      const why = /^.*(?:Error|FAIL).*$/m.exec(stripVTControlCharacters(output))?.[0].trim() ?? ''
+      failures.push(told(file, `ended with ${status}; ${why}`))
+    }
     if (failures.length > 0) await writeFile(keepOutput, output)
     return {
       file,
@@ -74,9 +79,11 @@ export async function runFile(file: string, keepOutput: string): Promise<FileRun
 
 function vitest(args: readonly string[]): Promise<{ readonly status: number | string; readonly output: string }> {
   return new Promise((resolve) => {
-    const options = { cwd: ROOT, maxBuffer: MAX_OUTPUT_BYTES }
+    const options = { cwd: ROOT, maxBuffer: MAX_OUTPUT_BYTES, timeout: MAX_RUN_MS, killSignal: 'SIGKILL' } as const
     execFile(process.execPath, [VITEST, ...args], options, (error, stdout, stderr) => {
-      const status = error === null ? 0 : (error.code ?? error.signal ?? 'an error')
+      const hangs = error?.killed === true
+      const status =
+        error === null ? 0 : hangs ? `a hang of ${MAX_RUN_MS} ms` : (error.code ?? error.signal ?? 'an error')
       resolve({ status, output: stdout + stderr })
     })
   })
@@ -91,9 +98,17 @@ async function read(report: string): Promise<readonly TestFile[]> {
   }
 }
 
+// Where they stand on this machine is of no use to anybody else.
+const PLACES = [ROOT, ROOT.replace(/\/$/, ''), dirname(process.execPath), tmpdir(), homedir()]
+
 function told(name: string, why = ''): string {
-  const [first = ''] = stripVTControlCharacters(why).split('\n')
-  // Where they stand on this machine is of no use to anybody else.
-  const line = first.replaceAll(ROOT, '').replaceAll(tmpdir(), 'TMP')
+  const lines = stripVTControlCharacters(why)
+    .split('\n')
+    .map((line) => line.trim())
+  const first = lines.find((line) => line !== '' && line !== 'Error:') ?? ''
+  const line = PLACES.toSorted((a, b) => b.length - a.length).reduce(
+    (text, place) => text.replaceAll(place, '...'),
+    first,
+  )
   return `${name}: ${line}`.slice(0, MAX_TOLD_CHARACTERS)
 }

@@ -15,6 +15,8 @@ export interface Evening {
 
 export interface Results {
   readonly bench: 'node-runs'
+  /** All that there are, from the project's folder. */
+  readonly files: readonly string[]
   readonly evenings: readonly Evening[]
 }
 
@@ -32,13 +34,12 @@ function hasPassed({ failures }: FileRun): boolean {
   return failures.length === 0
 }
 
-export function asMarkdown({ evenings }: Results): string {
-  const names = [...new Set(evenings.flatMap(({ runs }) => runs.map(({ file }) => file)))].toSorted()
-  const all = names.map((file) => ({ file, ...runsOf(file, evenings) }))
+export function asMarkdown({ files, evenings }: Results): string {
+  const all = files.map((file) => ({ file, ...runsOf(file, evenings) }))
   const sum = (of: (evening: Evening) => number): number => evenings.reduce((total, each) => total + of(each), 0)
   const ran = all.reduce((total, file) => total + file.ran, 0)
   const passed = all.reduce((total, file) => total + file.passed, 0)
-  const least = Math.min(...all.filter((file) => file.ran > 0).map((file) => file.ran))
+  const least = Math.min(...all.map((file) => file.ran))
   const failures = evenings.flatMap(({ commit, runs }) =>
     runs.flatMap((run) =>
       run.failures.map((failure) => `- ${commit}, \`${run.file}\`: ${failure.replaceAll('|', '\\|')}`),
@@ -49,7 +50,7 @@ export function asMarkdown({ evenings }: Results): string {
     '',
     'What `./dev bench node-runs --write` counted: each file of tests on real nodes (lnd, LDK, a browser) again and again,',
     'several at once so that all cores stay busy, without a retry. A file is run in a process of its own, and counts as',
-    `passed when all of its tests did. ${names.length} files, ${ran} runs, ${passed} passed; each ran ${least} times at least;`,
+    `passed when all of its tests did. ${files.length} files, ${ran} runs, ${passed} passed; each ran ${least} times or more;`,
     `${(sum(({ seconds }) => seconds) / 3_600).toFixed(1)} hours.`,
     '',
     'By evening: `+` is a tree with changes that were committed later.',
@@ -66,14 +67,14 @@ export function asMarkdown({ evenings }: Results): string {
     ...(failures.length === 0 ? ['Nothing.'] : failures),
     '',
     '## By file',
-    'Seconds are of the slowest run.',
+    'Seconds are of the slowest run. Those with 0 runs wait for another evening, or for a program that is not here.',
     '',
     '| file | runs | passed | tests | seconds |',
     '|-|-:|-:|-:|-:|',
     ...all.map((file) => {
       const runs = evenings.flatMap((evening) => evening.runs.filter((run) => run.file === file.file))
-      const tests = Math.max(...runs.map((run) => run.passed))
-      const seconds = Math.max(...runs.map((run) => run.seconds))
+      const tests = Math.max(0, ...runs.map((run) => run.passed))
+      const seconds = Math.max(0, ...runs.map((run) => run.seconds))
       return `| ${file.file} | ${file.ran} | ${file.passed} | ${tests} | ${seconds} |`
     }),
   ].join('\n')}\n`

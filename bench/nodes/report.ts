@@ -1,7 +1,7 @@
 import type { Section } from '../report/sections.ts'
 import { median } from '../sim/statistics.ts'
 import type { Measured, Round, Run } from './measure.ts'
-import type { NodeSetting } from './settings.ts'
+import { NODE_SETTINGS, type NodeSetting } from './settings.ts'
 
 /** One setting in all rounds that had it; `beside`: the setting with which all are compared, in the same round. */
 interface Rounds {
@@ -13,9 +13,10 @@ interface Rounds {
 
 /** All that the rounds measured, as tables. */
 export function sectionsOf(rounds: readonly Round[]): Section[] {
-  const names = new Set(rounds.flatMap(({ settings }) => settings.map(({ setting }) => setting.name)))
+  const had = new Set(rounds.flatMap(({ settings }) => settings.map(({ setting }) => setting.name)))
+  const names = NODE_SETTINGS.map(({ name }) => name).filter((name) => had.has(name))
   const [base] = names
-  const all = [...names].flatMap((name) => {
+  const all = names.flatMap((name) => {
     const having = rounds.filter(({ settings }) => settings.some(({ setting }) => setting.name === name))
     const measured = having.flatMap(({ settings }) => settings.filter(({ setting }) => setting.name === name))
     const [first] = measured

@@ -33,12 +33,14 @@ export const processClock: Required<Clock> = {
   schedule(atMs, callback, options) {
     let timer: NodeJS.Timeout | undefined
     const arm = (): void => {
-      // By `now`, which counts whole ones, the time has come when it fires.
+      // By `now`, which counts whole ones.
       const delayMs = Math.max(0, Math.ceil(Math.ceil(atMs) - performance.now()))
       // What is further away than one timer reaches takes several, one after the other.
-      timer = setTimeout(delayMs > LONGEST_TIMER_MS ? arm : callback, Math.min(delayMs, LONGEST_TIMER_MS))
+      timer = setTimeout(fire, Math.min(delayMs, LONGEST_TIMER_MS))
       if (options?.ref !== true) timer.unref()
     }
+    // Node counts from the beginning of its turn, and can be a millisecond early.
+    const fire = (): void => (processClock.now() < atMs ? arm() : callback())
     arm()
     return () => clearTimeout(timer)
   },

@@ -5,16 +5,39 @@ import { NO_TARIFF } from '../../src/wire/tariffs.ts'
 import { type Attempt } from '../../src/transport/connection/interface.ts'
 import { arrivalOf, deliver, exchange, fail, grant, openPair, type Pair, readAll, send, types } from './pair.ts'
 
-/** Lets everything hang that `a` sends until `untilMs`; returns the attempts, and when each was made. */
-function hanging({ pair, untilMs }: { pair: Pair; untilMs: number }): { atMs: number; attempt: Attempt }[] {
+/**
+ * Lets everything hang that `a` sends until `untilMs`; returns the attempts, and when each was made. `readMs`: between
+ * two reads of its application, which change nothing.
+ */
+function hanging({ pair, untilMs, readMs = Infinity }: { pair: Pair; untilMs: number; readMs?: number }): {
+  atMs: number
+  attempt: Attempt
+}[] {
   const made: { atMs: number; attempt: Attempt }[] = []
-  for (;;) {
+  for (let readAt = pair.now + readMs; ;) {
     for (const attempt of send(pair.a, pair.now)) made.push({ atMs: pair.now, attempt })
-    const next = pair.a.deadline()
-    if (next === undefined || next > untilMs) return made
+    const next = Math.min(pair.a.deadline() ?? Infinity, readAt)
+    if (next > untilMs) return made
     pair.now = next
-    pair.a.wake(next)
+    if (next === readAt) {
+      pair.a.read(next)
+      readAt += readMs
+    } else pair.a.wake(next)
+    pair.a.checkInvariant(next)
   }
+}
+
+/** A pair in which `a` pays for what `b` sends, and some was delivered. */
+function paying(): Pair {
+  const pair = openPair(
+    { capMsat: 10n ** 12n, maxTariff: { ...NO_TARIFF, packetMsat: 100_000n } },
+    { tariff: { ...NO_TARIFF, packetMsat: 10_000n } },
+  )
+  exchange(pair)
+  pair.a.write(pair.now, new Uint8Array(200_000))
+  pair.b.write(pair.now, new Uint8Array(200_000))
+  for (let i = 0; i < 50; i++) for (const attempt of send(pair.b, pair.now, 16)) deliver(pair, 'b', attempt)
+  return pair
 }
 
 describe('what hangs', () => {
@@ -39,6 +62,17 @@ describe('what hangs', () => {
     const credits = made.filter(({ attempt }) => attempt.amountMsat > 1_000n)
     expect(credits.length).toBeGreaterThan(1)
     expect(credits.length).toBeLessThan(8)
+  })
+
+  test('is copied at the same times whether or not its application reads meanwhile', () => {
+    const times = [Infinity, 97, 1_000].map((readMs) => {
+      const pair = paying()
+      const startMs = pair.now
+      return hanging({ pair, untilMs: startMs + 400_000, readMs }).map(({ atMs }) => atMs - startMs)
+    })
+    expect(times[0]?.some((ms) => ms > 200_000)).toBe(true)
+    expect(times[1]).toEqual(times[0])
+    expect(times[2]).toEqual(times[0])
   })
 
   test('is said again where it is a RESET, until a minute is over', () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { ReplyPath } from '../../src/medium/reply-path.ts'
 import type { ConnectionRequest } from '../../src/transport/connection/interface.ts'
 import { MAX_OWN_GENERATIONS, OWN_PATHS } from '../../src/transport/connection/limits.ts'
-import { arrivalOf, openPair, type Pair, send } from './pair.ts'
+import { arrivalOf, connect, openPair, type Pair, send, START } from './pair.ts'
 
 const HOUR = 3_600_000
 
@@ -69,4 +69,18 @@ test('a peer that says nothing for a day keeps few paths open, the newest ones',
   pass(pair, book, pair.now + 24 * HOUR)
   expect(book.open.size).toBeLessThanOrEqual(MAX_OWN_GENERATIONS * OWN_PATHS)
   expect(book.open.size).toBeGreaterThan(0)
+})
+
+test('an initiator counts its silence from its first OPEN on, however long that waited', () => {
+  const caller = connect({ connectTimeoutMs: 600_000 })
+  const openMs = START + 70_000
+  caller.wake(openMs - 1_000)
+  expect(send(caller, openMs)).toHaveLength(1)
+  let now = openMs
+  while (caller.pollRequest()?.type !== 'paths') {
+    now += 50
+    caller.read(now)
+    caller.checkInvariant(now)
+  }
+  expect(now - openMs).toBe(60_000)
 })

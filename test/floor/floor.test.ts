@@ -31,6 +31,19 @@ describe('the clock of the process', () => {
     expect(fired).toHaveReturned()
   })
 
+  it('waits on where a timer of Node comes early', () => {
+    const startMs = processClock.now()
+    const fired = vi.fn<() => void>()
+    processClock.schedule(startMs + 10, fired)
+    const early = vi.spyOn(performance, 'now').mockReturnValue(startMs + 9.9)
+    vi.advanceTimersByTime(10)
+    expect(fired).not.toHaveBeenCalled()
+    early.mockReturnValue(startMs + 10.9)
+    vi.advanceTimersByTime(1)
+    expect(fired).toHaveBeenCalledOnce()
+    early.mockRestore()
+  })
+
   it('cancels a timer in every part of its way', () => {
     const fired = vi.fn<() => void>()
     const cancel = processClock.schedule(processClock.now() + 2 * LONGEST_TIMER_MS, fired)

@@ -14,6 +14,7 @@ export function checkConsistency(
   must(lastNow <= now, 'the time went back')
   // spec §10.1: no state without a timer.
   must(deadline === undefined || deadline > lastNow, 'a deadline in the past')
+  must((parts.copies.nextLateAt ?? Infinity) > lastNow, 'what was late by the last input still counts as flying')
   checkTimers(parts, now, deadline)
   checkStreams(parts)
   checkMoney(parts)

@@ -71,9 +71,14 @@ export class Copies implements Timed {
     return this.#jobs?.size ?? 0
   }
 
+  /** When the next of what is under way is late, ms. What is past would hide what is not. */
+  get nextLateAt(): number | undefined {
+    return this.#overdue?.dueAt
+  }
+
   dueAt(after: number): number | undefined {
     const { urgent, hedge, early } = this.#waitUntil
-    const due = earliest(after, this.#overdue?.dueAt, this.#early()?.at)
+    const due = earliest(after, this.nextLateAt, this.#early()?.at)
     if (!this.#parts.life.isLive || this.#jobs === undefined) return due
     return earliest(after, due, urgent, hedge, early)
   }
@@ -329,7 +334,7 @@ export class Copies implements Timed {
       this.#copies++
       packet.joinCopies(job.origin, job.isWhole)
       if (job.isWhole) this.#drop(job.origin)
-      for (const each of membersOf(packet)) if (each !== packet) this.#superseded(each)
+      for (const each of membersOf(packet)) if (each !== packet) this.#superseded(now, each)
     }
     this.#watch(packet, Math.max(Math.min(lateAt(packet), packet.parts.sentAt + STUCK_MS), now + 1))
     // It hung, and its copy failed: the receiver has waited long enough for two at once.
@@ -337,8 +342,9 @@ export class Copies implements Timed {
   }
 
   // A newer copy is watched in its place; what is set aside for it is not kept for ever all the same.
-  #superseded(packet: SentPacket): void {
-    if (packet.phase === 'flying' && packet.hasHolds) this.#watch(packet, packet.parts.sentAt + STUCK_MS)
+  #superseded(now: number, packet: SentPacket): void {
+    if (packet.phase === 'flying' && packet.hasHolds)
+      this.#watch(packet, Math.max(packet.parts.sentAt + STUCK_MS, now + 1))
     else this.#unwatch(packet)
   }
 

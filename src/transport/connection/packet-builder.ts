@@ -107,6 +107,7 @@ function buildOpen(parts: Parts, now: number, options: BuildOptions): Attempt | 
     parts.refusals.tooShort(now, route.channels)
     return undefined
   }
+  if (copy.attempt === 0) parts.paths.opened(now)
   const draft = new Draft(parts, { ...options, kind: 'open', number: 0, capacity: 0 })
   draft.carryEarly(opening)
   return draft.complete(now, keys, copy)

@@ -175,6 +175,11 @@ export class PathRenewal implements Timed {
     this.#silentSince = now
   }
 
+  /** The first OPEN went out: there was nothing to be answered before. */
+  opened(now: number): void {
+    this.#silentSince = now
+  }
+
   /** Something authentic came, perhaps over one of the paths: they work. */
   heard(now: number, pathId: string | undefined): void {
     this.#silentSince = now
