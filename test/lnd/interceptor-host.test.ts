@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { WATCHDOG_MS } from '../../src/backends/lnd/limits.ts'
+import { THREAD_UP_MS, WATCHDOG_MS } from '../../src/backends/lnd/limits.ts'
 import { ThreadHost, type InterceptorThread } from '../../src/backends/lnd/phantom/interceptor-host.ts'
 import type { ThreadCommand, ThreadData } from '../../src/backends/lnd/phantom/interceptor-thread.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
@@ -60,8 +60,14 @@ class World {
     return this.threads.at(-1) as FakeThread
   }
 
+  /** It has come up. */
+  beat(): void {
+    this.thread.emit('message', { type: 'beat' })
+  }
+
   /** Until the watchdog has enough. */
   silence(): void {
+    this.beat()
     this.clock.pass(WATCHDOG_MS + 1_000)
   }
 }
@@ -83,6 +89,18 @@ describe("an interceptor's thread", () => {
     expect(world.threads.map(({ isOver }) => isOver)).toEqual([true, false])
     expect(world.thread.told).toEqual(commands)
     expect(world.reports.at(-1)).toMatchObject({ type: 'state', state: 'down' })
+  })
+
+  it('is given a minute to come up where others have the processor, and is started anew after that', () => {
+    const world = new World()
+    expect(world.host.isUp).toBe(false)
+    world.clock.pass(THREAD_UP_MS - 1_000)
+    expect(world.threads).toHaveLength(1)
+    world.beat()
+    expect(world.host.isUp).toBe(true)
+    const slow = new World()
+    slow.clock.pass(THREAD_UP_MS + 1_000)
+    expect(slow.threads.map(({ isOver }) => isOver)).toEqual([true, false])
   })
 
   it('takes its offers with it, silent or broken', () => {

@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest'
 import type { PathRequest, PathResult, ReplyPath } from '../../src/medium/reply-path.ts'
 import type { BackendEvent } from '../../src/backends/backend.ts'
 import { MAX_HOLD_MS, MAX_LONG_HOLDS, MAX_OPEN_PATHS, MAX_PATHS_PER_REQUEST } from '../../src/medium/limits.ts'
-import { PATH_ENTRANCE_MS } from '../../src/backends/lnd/limits.ts'
+import { INTERCEPTOR_OPEN_MS, PATH_ENTRANCE_MS, THREAD_UP_MS } from '../../src/backends/lnd/limits.ts'
 import { decodePath } from '../../src/backends/paths/reply-path.ts'
 import type { InterceptorCommand, InterceptorReport } from '../../src/backends/lnd/phantom/interceptor-messages.ts'
 import { OwnChannels } from '../../src/backends/lnd/routes/own-channels.ts'
 import { PhantomLane } from '../../src/backends/lnd/phantom/phantom-lane.ts'
 import { toHex } from '../../src/floor/bytes.ts'
+import { turn } from '../../src/floor/clock.ts'
 import { Code } from '../../src/wire/errors.ts'
 import { publicKey } from '../../src/wire/keys.ts'
 import { edge, policy, ScriptedLnd, type Script } from './scripted-lnd.ts'
@@ -46,6 +47,8 @@ class World {
   readonly told: BackendEvent[] = []
   readonly commands: InterceptorCommand[] = []
   report: (report: InterceptorReport) => void = () => undefined
+  /** Whether the thread of the interceptor has come up; before that it does nothing. */
+  isUp = true
 
   constructor(script: Script = {}) {
     this.lnd = new ScriptedLnd({ ...graph, ...script })
@@ -62,7 +65,14 @@ class World {
       sharedSecret: async () => new Uint8Array(32).fill(7),
       startHost: (report) => {
         this.report = report
-        return { command: (command) => this.#take(command), stop: async () => undefined }
+        const isUp = (): boolean => this.isUp
+        return {
+          get isUp() {
+            return isUp()
+          },
+          command: (command) => this.#take(command),
+          stop: async () => undefined,
+        }
       },
     })
   }
@@ -75,6 +85,11 @@ class World {
     }, 0)
   }
 
+  /** Until the interceptor was told to open the stream. */
+  async asked(): Promise<void> {
+    while (!this.commands.some(({ type }) => type === 'open')) await turn()
+  }
+
   make(changes: Partial<PathRequest> = {}): Promise<PathResult> {
     const payer = publicKey(sha256(Uint8Array.of(3)))
     return this.lane.makePaths({ count: 2, payer, relays: 1, lifetimeBlocks: 144, ...changes })
@@ -82,7 +97,7 @@ class World {
 
   #take(command: InterceptorCommand): void {
     this.commands.push(command)
-    if (command.type === 'open') this.report({ type: 'state', state: 'open', detail: 'the stream stands' })
+    if (command.type === 'open' && this.isUp) this.report({ type: 'state', state: 'open', detail: 'the stream stands' })
   }
 }
 
@@ -95,6 +110,38 @@ describe('hidden paths', () => {
     expect(world.keys).toBe(2)
     world.lane.closePaths(paths.map(({ pathId }) => pathId))
     expect(world.keys).toBe(0)
+  })
+
+  it('wait for a thread that takes long to come up, a minute at most, and for lnd no longer than before', async () => {
+    for (const { isUp, waits } of [
+      { isUp: false, waits: THREAD_UP_MS },
+      { isUp: true, waits: INTERCEPTOR_OPEN_MS },
+    ]) {
+      const world = new World()
+      world.isUp = false
+      let failed = false
+      const made = world.make().catch((error: unknown) => {
+        failed = true
+        return error
+      })
+      await world.asked()
+      world.isUp = isUp
+      for (let ms = 0; ms < waits; ms += 1_000) {
+        expect(failed).toBe(false)
+        world.lnd.clock.pass(1_000)
+        await turn()
+      }
+      expect(failed).toBe(true)
+      expect(await made).toMatchObject({ code: 'offline' })
+    }
+    const slow = new World()
+    slow.isUp = false
+    const made = slow.make()
+    await slow.asked()
+    slow.lnd.clock.pass(3 * INTERCEPTOR_OPEN_MS)
+    slow.isUp = true
+    slow.report({ type: 'state', state: 'open', detail: 'the stream stands' })
+    expect((await made).paths).toHaveLength(2)
   })
 
   it('tell their cost and their relays', async () => {

@@ -16,7 +16,11 @@ export interface ContractCase {
 export function withEnds(body: (ends: Ends) => Promise<void>, ofReceiver?: StartOptions): ContractCase['run'] {
   return async (world) => {
     const ends = await startEnds(world, ofReceiver)
-    await body(ends)
-    await world.settle(Promise.all([ends.payer.backend.stop(), ends.receiver.backend.stop()]))
+    try {
+      await body(ends)
+    } finally {
+      // Also where it failed: the next case begins on the same nodes.
+      await world.settle(Promise.all([ends.payer.backend.stop(), ends.receiver.backend.stop()]))
+    }
   }
 }

@@ -121,7 +121,12 @@ export async function startEnds(world: ContractWorld, ofReceiver: StartOptions =
   const payer = new Probe(world, world.payer)
   const receiver = new Probe(world, world.receiver)
   await payer.start()
-  await receiver.start(ofReceiver)
+  try {
+    await receiver.start(ofReceiver)
+  } catch (error) {
+    await payer.backend.stop()
+    throw error
+  }
   return { world, payer, receiver, toReceiver: { lane: 'node', publicKey: world.receiver.publicKey } }
 }
 

@@ -101,8 +101,10 @@ export const STREAM_STANDS_MS = 250
 export const EAGER_MS = 3_000
 /** Between tries after EAGER_MS, while another program holds the interceptor or the stream does not stay. */
 export const INTERCEPTOR_RETRY_MS = 5_000
-/** How long `makePaths` waits for the interceptor to be in place. */
+/** How long `makePaths` waits for the interceptor to be in place, once its thread runs. */
 export const INTERCEPTOR_OPEN_MS = 10_000
+/** The interceptor's thread is given so long to come up: half a second where nothing else has the processor. */
+export const THREAD_UP_MS = 60_000
 /** How long lnd is given to object to a second interceptor, once it has answered a call that came after it. */
 export const OBJECTION_MS = 40
 /**

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../../../floor/clock.ts'
-import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, WATCHDOG_MS } from '../limits.ts'
+import { HEARTBEAT_MS, INTERCEPTOR_RETRY_MS, THREAD_END_MS, THREAD_UP_MS, WATCHDOG_MS } from '../limits.ts'
 import type { LndClient } from '../rpc/client.ts'
 import type { LndCredentials } from '../rpc/connection.ts'
 import type { ThreadCommand, ThreadData } from './interceptor-thread.ts'
@@ -9,6 +9,8 @@ import type { InterceptorCommand, InterceptorKey, InterceptorReport } from './in
 
 /** What runs an interceptor: this thread or one of its own. */
 export interface InterceptorHost {
+  /** Whether it has come up: before that it opens nothing, however much there is to do. */
+  readonly isUp: boolean
   command(command: InterceptorCommand): void
   /** Ends the stream and what reads it. */
   stop(): Promise<void>
@@ -24,6 +26,7 @@ export interface HostNeeds {
  * blocks its thread stalls the whole node then, so that the stream is cancelled once that is noticed.
  */
 export class LocalHost implements InterceptorHost {
+  readonly isUp = true
   readonly #interceptor: Interceptor
   readonly #clock: Clock
   #cancelBeat: (() => void) | undefined
@@ -72,7 +75,7 @@ export class ThreadHost implements InterceptorHost {
   #height = 0
   #isOpen = false
   #stopped = false
-  /** Whether the thread has reported anything yet. */
+  /** The thread has reported something. */
   #isUp = false
   #worker: InterceptorThread
   #started = 0
@@ -92,6 +95,10 @@ export class ThreadHost implements InterceptorHost {
     this.#needs = needs
     this.#worker = this.#start()
     this.#watch()
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
   }
 
   command(command: InterceptorCommand): void {
@@ -186,7 +193,9 @@ export class ThreadHost implements InterceptorHost {
     this.#cancelWatch = clock.schedule(clock.now() + HEARTBEAT_MS, () => {
       // Counts looks, not time: this thread may have been blocked itself while reports waited to be read.
       this.#silent += 1
-      if (this.#silent > WATCHDOG_MS / HEARTBEAT_MS) this.#restart('its thread was silent')
+      // One that still loads where others have the processor would be started anew without end.
+      const mostMs = this.#isUp ? WATCHDOG_MS : THREAD_UP_MS
+      if (this.#silent > mostMs / HEARTBEAT_MS) this.#restart('its thread was silent')
       this.#watch()
     })
   }

@@ -16,7 +16,7 @@ import {
   VERDICT_MS,
   MAX_PATH_LIFETIME_BLOCKS,
 } from '../../../medium/limits.ts'
-import { INTERCEPTOR_OPEN_MS, PATH_RENEW_MS } from '../limits.ts'
+import { INTERCEPTOR_OPEN_MS, PATH_RENEW_MS, THREAD_UP_MS } from '../limits.ts'
 import { SharedAnswer } from '../rpc/shared-answer.ts'
 import { INTERCEPTOR_URI, type LndClient } from '../rpc/client.ts'
 import { deniedError } from '../rpc/errors.ts'
@@ -219,13 +219,20 @@ export class PhantomLane {
   /** Resolves when the interceptor's state is other than 'down', or after a bound. */
   #untilKnown(): Promise<void> {
     const { clock } = this.#needs
+    const mostMs = clock.now() + THREAD_UP_MS
     return new Promise((resolve) => {
       const done = (): void => {
         cancel()
         this.#waiting.delete(done)
         resolve()
       }
-      const cancel = clock.schedule(clock.now() + INTERCEPTOR_OPEN_MS, done)
+      const look = (): void => {
+        // It is not lnd that is waited for: its thread still loads, where others have the processor.
+        if (this.#host?.isUp === false && clock.now() < mostMs) cancel = wait()
+        else done()
+      }
+      const wait = (): (() => void) => clock.schedule(clock.now() + INTERCEPTOR_OPEN_MS, look)
+      let cancel = wait()
       this.#waiting.add(done)
     })
   }
