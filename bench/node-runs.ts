@@ -1,6 +1,6 @@
 /**
- * `./dev bench node-runs`: runs each file of tests on real nodes again and again, several at once so that all cores stay
- * busy, without a retry, and counts how often each passed. What several evenings counted is one table.
+ * `./dev bench node-runs`: runs each file of tests on real nodes again and again, several at once so that all cores
+ * stay busy, without a retry, and counts how often each passed. What several evenings counted is one table.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
