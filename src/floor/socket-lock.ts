@@ -91,10 +91,11 @@ async function listenAt(path: string, words: () => string): Promise<SocketLock |
 
 /**
  * Removes what a dead process left, and nothing that another process has put there meanwhile: only who has linked that
- * file to the name of its inode may remove it.
+ * file to the name of its inode may remove it. Another file may have the same inode by then, which is asked under that
+ * name: as long as it has it, no later file is the same, and who lets go removes its own before it is silent.
  */
 async function removeDead(path: string, inode: bigint): Promise<void> {
-  const right = `${path}.dead-${inode}`
+  const right = `${path}.d${inode.toString(36)}`
   if ((await inodeOf(path)) !== inode) return
   try {
     if (!(await isNew(link(path, right)))) return
@@ -103,7 +104,8 @@ async function removeDead(path: string, inode: bigint): Promise<void> {
     if (codeOf(error) === 'ENOENT') return
     throw error
   }
-  if ((await inodeOf(right)) === inode) await unlink(path)
+  const isDead = (await lockHolder(right)) === undefined
+  if (isDead && (await inodeOf(right)) === (await inodeOf(path))) await unlink(path)
   await unlink(right)
 }
 
