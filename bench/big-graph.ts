@@ -18,6 +18,7 @@ import { bestConnected, type DescribedGraph, fitted, readGraph } from './big-gra
 import { importGraph } from './big-graph/import.ts'
 import { median } from './sim/statistics.ts'
 import { wholeNumber } from './report/flags.ts'
+import { log } from './report/progress.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const CALLER = new URL('big-graph/caller.ts', import.meta.url).pathname
@@ -44,11 +45,6 @@ const options = new Command('big-graph')
   .option('--rounds <n>', 'how often both are measured, in turn', wholeNumber(1, 9_999), DEFAULT_ROUNDS)
   .parse()
   .opts<{ readonly graph: string; readonly json: boolean; readonly write: boolean; readonly rounds: number }>()
-
-const startedMs = performance.now()
-function log(text: string): void {
-  process.stderr.write(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(4)} s  ${text}\n`)
-}
 
 // lnd commits each node, channel and policy of the import for itself: on a disk that takes many minutes.
 if (existsSync(MEMORY_FOLDER)) process.env['TMPDIR'] = MEMORY_FOLDER

@@ -16,6 +16,7 @@ import { CAPACITY_SAT, DEFAULT_BYTES, DEFAULT_ROUNDS, NAMES } from './lnd/settin
 import { openTestbed } from './lnd/testbed.ts'
 import { failuresOf, type Results, thresholdsOf } from './lnd/summary.ts'
 import { wholeNumber } from './report/flags.ts'
+import { log, secondsSoFar } from './report/progress.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 
@@ -34,11 +35,6 @@ const options = new Command('lnd')
   .option('--bytes <n>', 'bytes a direction', wholeNumber(1, 999_999_999), DEFAULT_BYTES)
   .parse()
   .opts<Options>()
-
-const startedMs = performance.now()
-function log(text: string): void {
-  process.stderr.write(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(4)} s  ${text}\n`)
-}
 
 await buildLnd(log)
 log(`starting ${NAMES.join(' - ')}`)
@@ -74,7 +70,7 @@ const results: Results = {
   bytes: options.bytes,
   thresholds,
   rounds,
-  realSeconds: (performance.now() - startedMs) / 1_000,
+  realSeconds: secondsSoFar(),
   failures: failuresOf(thresholds),
 }
 console.log(asText(results, (title) => styleText('bold', title, { stream: process.stdout })))

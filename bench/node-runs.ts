@@ -12,6 +12,7 @@ import { buildLnd } from '../tools/lnd-build/build.ts'
 import { type FileRun, filesOf, runFile } from './node-runs/run-file.ts'
 import { asMarkdown, type Evening, type Results, runsOf } from './node-runs/table.ts'
 import { wholeNumber } from './report/flags.ts'
+import { log, secondsSoFar } from './report/progress.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const JSON_FILE = new URL('node-runs.json', RESULTS)
@@ -36,16 +37,7 @@ const { minutes, times, parallel, write } = command.opts<{
   readonly write: boolean
 }>()
 
-const startedMs = performance.now()
 const startedCores = cpus()
-
-function secondsSoFar(): number {
-  return Math.round((performance.now() - startedMs) / 1_000)
-}
-
-function log(text: string): void {
-  process.stderr.write(`${String(secondsSoFar()).padStart(5)} s  ${text}\n`)
-}
 
 function git(...args: readonly string[]): string {
   return execFileSync('git', args, { encoding: 'utf8' }).trim()

@@ -16,6 +16,7 @@ import { sectionsOf } from './nodes/report.ts'
 import { DEFAULT_BYTES, DEFAULT_ROUNDS, NODE_SETTINGS, type NodeSetting } from './nodes/settings.ts'
 import { wholeNumber } from './report/flags.ts'
 import { sectionsAsMarkdown, sectionsAsText } from './report/sections.ts'
+import { log, secondsSoFar } from './report/progress.ts'
 
 const RESULTS = new URL('results/', import.meta.url)
 const JSON_FILE = new URL('nodes.json', RESULTS)
@@ -51,11 +52,6 @@ const options = new Command('nodes')
   .parse()
   .opts<Options>()
 
-const startedMs = performance.now()
-function log(text: string): void {
-  process.stderr.write(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(4)} s  ${text}\n`)
-}
-
 function chosen(): readonly NodeSetting[] {
   const names = options.only?.split(',')
   if (names === undefined) return NODE_SETTINGS
@@ -85,13 +81,14 @@ async function measure(setting: NodeSetting): Promise<{ readonly measured: Measu
   }
 }
 
+type Setup = Pick<Results, 'node' | 'lnd' | 'cores'>
+
 /** Rounds of other versions and machines are not for one table. */
-function mustFit(before: Results | undefined, results: Results): void {
-  for (const what of ['node', 'lnd', 'cores'] as const) {
-    if (before !== undefined && before[what] !== results[what])
-      throw new Error(
-        `nodes.json is of ${what} ${before[what]}, this is ${results[what]}: without --add it begins anew`,
-      )
+function mustFit(before: Setup | undefined, here: Partial<Setup>): void {
+  for (const [what, value] of Object.entries(here)) {
+    const known = before?.[what as keyof Setup]
+    if (known !== undefined && known !== value)
+      throw new Error(`nodes.json is of ${what} ${known}, this is ${value}: without --add it begins anew`)
   }
 }
 
@@ -105,6 +102,7 @@ async function measureRound(number: number): Promise<{ readonly round: Round; re
     const one = await measure(setting)
     measured.push(one.measured)
     lndVersion = one.version
+    mustFit(before, { lnd: lndVersion })
   }
   const inOrder = settings.flatMap(({ name }) => measured.filter((each) => each.setting.name === name))
   return { round: { bytes: options.bytes, settings: inOrder }, version: lndVersion }
@@ -131,6 +129,8 @@ async function write(results: Results): Promise<void> {
 
 await buildLnd(log)
 const before = await former()
+// Not after the first round: that takes half an hour.
+mustFit(before, { node: process.versions.node, cores: availableParallelism() })
 const rounds: Round[] = [...(before?.rounds ?? [])]
 let results: Results | undefined
 for (let i = 0; i < options.rounds; i++) {
@@ -142,10 +142,9 @@ for (let i = 0; i < options.rounds; i++) {
     lnd: version,
     cores: availableParallelism(),
     memoryGigabytes: Math.round(totalmem() / 1e9),
-    realSeconds: (before?.realSeconds ?? 0) + Math.round((performance.now() - startedMs) / 1_000),
+    realSeconds: (before?.realSeconds ?? 0) + secondsSoFar(),
     rounds,
   }
-  mustFit(before, results)
   // After each round: what is cut off keeps those before.
   if (options.write) await write(results)
 }

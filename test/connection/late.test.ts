@@ -34,7 +34,6 @@ function paying(): Pair {
     { tariff: { ...NO_TARIFF, packetMsat: 10_000n } },
   )
   exchange(pair)
-  pair.a.write(pair.now, new Uint8Array(200_000))
   pair.b.write(pair.now, new Uint8Array(200_000))
   for (let i = 0; i < 50; i++) for (const attempt of send(pair.b, pair.now, 16)) deliver(pair, 'b', attempt)
   return pair
@@ -51,13 +50,7 @@ describe('what hangs', () => {
   })
 
   test('is paid again after waits that double', () => {
-    const pair = openPair(
-      { capMsat: 10n ** 12n, maxTariff: { ...NO_TARIFF, packetMsat: 100_000n } },
-      { tariff: { ...NO_TARIFF, packetMsat: 10_000n } },
-    )
-    exchange(pair)
-    pair.b.write(pair.now, new Uint8Array(200_000))
-    for (let i = 0; i < 50; i++) for (const attempt of send(pair.b, pair.now, 16)) deliver(pair, 'b', attempt)
+    const pair = paying()
     const made = hanging({ pair, untilMs: pair.now + 120_000 })
     const credits = made.filter(({ attempt }) => attempt.amountMsat > 1_000n)
     expect(credits.length).toBeGreaterThan(1)
@@ -67,6 +60,7 @@ describe('what hangs', () => {
   test('is copied at the same times whether or not its application reads meanwhile', () => {
     const times = [Infinity, 97, 1_000].map((readMs) => {
       const pair = paying()
+      pair.a.write(pair.now, new Uint8Array(200_000))
       const startMs = pair.now
       return hanging({ pair, untilMs: startMs + 400_000, readMs }).map(({ atMs }) => atMs - startMs)
     })
