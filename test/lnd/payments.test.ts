@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BackendEvent } from '../../src/backends/backend.ts'
-import { UNLISTED_MS } from '../../src/backends/lnd/limits.ts'
+import { CALL_MS, UNLISTED_MS } from '../../src/backends/lnd/limits.ts'
 import { GHOST_MS } from '../../src/medium/limits.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { OwnBalance } from '../../src/backends/lnd/routes/own-balance.ts'
@@ -147,6 +147,20 @@ describe('a payment that lnd calls in flight', () => {
       lnd.clock.pass(60_000)
       expect(await payments.track(hash)).toEqual({ status: 'in-flight' })
     }
+  })
+})
+
+describe('a payment about which lnd says nothing', () => {
+  it('is asked for again later: no question waits for an answer for longer than a call', async () => {
+    const { payments, lnd } = new World({})
+    const asked = payments.track(hash).catch((error: unknown) => error)
+    await lnd.idle()
+    lnd.clock.pass(CALL_MS - 1)
+    expect(lnd.streams['trackPaymentV2']?.[0]?.isCancelled).toBe(false)
+    lnd.clock.pass(1)
+    expect(await asked).toMatchObject({ isLate: true })
+    lnd.script = { trackPaymentV2: () => settled }
+    expect(await payments.track(hash)).toMatchObject({ status: 'settled' })
   })
 })
 

@@ -15,7 +15,9 @@ export class FakeStream extends EventEmitter {
   }
 
   cancel(): void {
+    if (this.isCancelled) return
     this.isCancelled = true
+    queueMicrotask(() => this.fail('Cancelled on client', Status.cancelled))
   }
 
   fail(details: string, code: number = Status.unknown): void {

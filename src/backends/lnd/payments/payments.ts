@@ -183,19 +183,13 @@ export class Payments {
   }
 
   /** The first message of TrackPaymentV2; undefined where lnd knows no such payment. */
-  #first(hash: string): Promise<RawPayment | undefined> {
-    return new Promise((resolve, reject) => {
-      const stream = this.#needs.client.stream('trackPaymentV2', hashRequest(hash))
-      stream.on('data', (message) => {
-        resolve(message as RawPayment)
-        stream.cancel()
-      })
-      stream.on('error', (error) => {
-        if (error.code === Status.notFound) resolve(undefined)
-        else reject(error)
-      })
-      stream.on('end', () => reject(new Error('the stream ended without a message')))
-    })
+  async #first(hash: string): Promise<RawPayment | undefined> {
+    try {
+      return (await this.#needs.client.first('trackPaymentV2', hashRequest(hash))) as RawPayment
+    } catch (error) {
+      if ((error as RpcError).code === Status.notFound) return undefined
+      throw error
+    }
   }
 
   #decided(

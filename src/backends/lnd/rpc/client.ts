@@ -146,6 +146,35 @@ export class LndClient {
     return this.#open(name, request)
   }
 
+  /**
+   * The first message of a stream, which is ended then.
+   *
+   * @throws RpcError what lnd or gRPC said, with `isLate` where nothing came in time. Error where it ended without one.
+   */
+  first(name: StreamName, request: object): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      let isOver = false
+      const stream = this.stream(name, request)
+      const cancelTimer = this.#clock.schedule(this.#clock.now() + CALL_MS, () => {
+        isOver = true
+        stream.cancel()
+      })
+      stream.on('data', (message) => {
+        cancelTimer()
+        resolve(message)
+        stream.cancel()
+      })
+      stream.on('error', (error) => {
+        cancelTimer()
+        reject(Object.assign(error, { isLate: isOver }))
+      })
+      stream.on('end', () => {
+        cancelTimer()
+        reject(new Error('the stream ended without a message'))
+      })
+    })
+  }
+
   interceptor(): DuplexStream {
     return this.#open('htlcInterceptor', {})
   }
