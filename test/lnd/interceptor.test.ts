@@ -1,8 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import { makeBlindedPath, type PhantomKey } from '../../src/backends/lnd/phantom/blinded-paths.ts'
 import { MAX_HOLD_MS } from '../../src/medium/limits.ts'
-import { OBJECTION_MS } from '../../src/backends/lnd/limits.ts'
+import { CALL_MS, OBJECTION_MS } from '../../src/backends/lnd/limits.ts'
 import { Status } from '../../src/backends/lnd/rpc/errors.ts'
 import { LndClient } from '../../src/backends/lnd/rpc/client.ts'
 import { Interceptor } from '../../src/backends/lnd/phantom/interceptor.ts'
@@ -56,7 +57,7 @@ class Bench {
       },
     }
     this.interceptor = new Interceptor({
-      client: new LndClient(services),
+      client: new LndClient(services, this.clock),
       clock: this.clock,
       offerPrefix: '',
       report: (report) => {
@@ -452,22 +453,38 @@ describe('the interceptor', () => {
     expect(words(bench.stream)).toContain('FAIL')
   })
 
-  it('stands when lnd has answered a call that came after it, whatever the answer is', () => {
+  it('stands when lnd has answered a call that came after it, whatever the answer is', async () => {
     for (const code of [Status.notFound, Status.permission]) {
       const bench = new Bench()
       bench.probes.at(-1)?.fail('no', code)
+      await turn()
       bench.clock.pass(OBJECTION_MS)
       expect(bench.reports).toMatchObject([{ type: 'state', state: 'open' }])
     }
   })
 
-  it('asks again whether it stands where lnd did not answer', () => {
+  it('asks again whether it stands where lnd did not answer', async () => {
     const bench = new Bench()
     bench.probes.at(-1)?.fail('the connection broke', Status.unavailable)
+    await turn()
     bench.clock.pass(1_000)
     expect(bench.reports).toEqual([])
     expect(bench.probes).toHaveLength(2)
     bench.probes.at(-1)?.fail('no such payment', Status.notFound)
+    await turn()
+    bench.clock.pass(OBJECTION_MS)
+    expect(bench.reports).toMatchObject([{ type: 'state', state: 'open' }])
+  })
+
+  it('asks again whether it stands where lnd says nothing', async () => {
+    const bench = new Bench()
+    bench.clock.pass(CALL_MS)
+    await turn()
+    bench.clock.pass(1_000)
+    expect(bench.reports).toEqual([])
+    expect(bench.probes).toHaveLength(2)
+    bench.probes.at(-1)?.fail('no such payment', Status.notFound)
+    await turn()
     bench.clock.pass(OBJECTION_MS)
     expect(bench.reports).toMatchObject([{ type: 'state', state: 'open' }])
   })

@@ -138,18 +138,13 @@ export class Interceptor {
    * program has it, lnd says so at about the same time.
    */
   #probe(stream: DuplexStream): void {
-    const probe = this.#needs.client.stream('trackPaymentV2', hashRequest('00'.repeat(32)))
-    const { clock } = this.#needs
+    const { client, clock } = this.#needs
     const answered = (): void => {
       clock.schedule(clock.now() + OBJECTION_MS, () => {
         if (stream === this.#stream) this.#setState('open', 'the stream stands')
       })
     }
-    probe.on('data', () => {
-      answered()
-      probe.cancel()
-    })
-    probe.on('error', (error) => {
+    client.first('trackPaymentV2', hashRequest('00'.repeat(32))).then(answered, (error: unknown) => {
       // Whatever lnd answers to this, it has read what came before it.
       if (!isAway(error)) return answered()
       clock.schedule(clock.now() + NODE_RECONNECT.maxMs, () => {

@@ -151,28 +151,25 @@ export class LndClient {
    *
    * @throws RpcError what lnd or gRPC said, with `isLate` where nothing came in time. Error where it ended without one.
    */
-  first(name: StreamName, request: object): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      let isOver = false
-      const stream = this.stream(name, request)
-      const cancelTimer = this.#clock.schedule(this.#clock.now() + CALL_MS, () => {
-        isOver = true
-        stream.cancel()
-      })
-      stream.on('data', (message) => {
-        cancelTimer()
-        resolve(message)
-        stream.cancel()
-      })
-      stream.on('error', (error) => {
-        cancelTimer()
-        reject(Object.assign(error, { isLate: isOver }))
-      })
-      stream.on('end', () => {
-        cancelTimer()
-        reject(new Error('the stream ended without a message'))
-      })
+  async first(name: StreamName, request: object): Promise<unknown> {
+    const stream = this.stream(name, request)
+    let isOver = false
+    const cancelTimer = this.#clock.schedule(this.#clock.now() + CALL_MS, () => {
+      isOver = true
+      stream.cancel()
     })
+    try {
+      return await new Promise((resolve, reject) => {
+        stream.on('data', resolve)
+        stream.on('error', reject)
+        stream.on('end', () => reject(new Error('the stream ended without a message')))
+      })
+    } catch (error) {
+      throw Object.assign(error as Error, { isLate: isOver })
+    } finally {
+      cancelTimer()
+      stream.cancel()
+    }
   }
 
   interceptor(): DuplexStream {
